@@ -1,0 +1,39 @@
+"""What every test stands on: no network but loopback, injected time and ids, and `--no-skips` for CI."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.doubles import Clock, Ids
+from tests.house import network
+
+pytest_plugins = ["tests.house.no_skips"]
+
+# On two shared cores an example's wall time says nothing. In CI hypothesis derandomises by itself.
+settings.register_profile("house", parent=settings(), deadline=None)
+settings.load_profile("house")
+
+
+def pytest_configure() -> None:
+    network.switch_off()
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> Iterator[None]:
+    """Fail a test that reached for the network, even where the code under test swallowed the refusal."""
+    network.refused.clear()
+    yield
+    assert not network.refused, f"the network is off in tests, yet this one reached for {network.refused}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until `clock.advance(seconds)`."""
+    return Clock()
+
+
+@pytest.fixture
+def ids() -> Ids:
+    """An id source that counts: `msg_0001`, `msg_0002`."""
+    return Ids()
