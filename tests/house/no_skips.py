@@ -1,4 +1,4 @@
-"""A pytest plugin: with `--no-skips`, as CI runs, a skipped test or module is a failure; an xfail stays one."""
+"""A pytest plugin: with `--no-skips`, as CI runs, a skipped test or module is a failure; an xfail is not."""
 
 from collections.abc import Generator
 from typing import TypeVar

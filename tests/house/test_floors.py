@@ -1,0 +1,144 @@
+"""A folder imports from lower floors only: the house's table, and what some floors must not know at all."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from tests.house.source import PACKAGE, Module, folder_of, module, modules
+
+# A row's folders belong together; rows of one floor are neighbours and do not see each other.
+# Halves are the two files beside the staircase: the library face stands on convert/, and settings builds the
+# options objects that the floors up to api/ declare.
+FLOORS: list[tuple[float, set[str]]] = [
+    (0, {"errors"}),
+    (1, {"wire"}),
+    (1, {"observe"}),
+    (2, {"convert"}),
+    (2, {"stores"}),
+    (2, {"net"}),
+    (2.5, {"__init__"}),
+    (3, {"keys"}),
+    (3, {"state"}),
+    (3, {"upstreams"}),
+    (3, {"tools"}),
+    (4, {"engine"}),
+    (5, {"api"}),
+    (5.5, {"settings"}),
+    (6, {"compose"}),
+    (7, {"app"}),
+    (8, {"cli", "__main__"}),
+]
+
+# Where a floor sees less than all that lies below it.
+ONLY = {"observe": {"errors"}, "__init__": {"errors", "wire", "convert"}}
+
+WEB = {"fastapi", "starlette", "uvicorn"}
+IMPURE = {
+    *("asyncio", "concurrent", "datetime", "io", "logging", "os", "pathlib", "random", "secrets", "socket"),
+    *("sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid"),
+    *("aiohttp", "anyio", "httpx", "pydantic"),
+}
+# Packages that a folder must not know.
+BARRED = {
+    "convert": IMPURE,
+    **dict.fromkeys(
+        ("wire", "observe", "stores", "net", "keys", "state", "upstreams", "tools", "engine"), WEB
+    ),
+    "compose": WEB,
+}
+
+
+def row_of(folder: str) -> tuple[float, set[str]] | None:
+    return next((row for row in FLOORS if folder in row[1]), None)
+
+
+def may_see(folder: str, target: str) -> bool:
+    """Whether code in `folder` may import from `target`; both stand in the table."""
+    own, other = row_of(folder), row_of(target)
+    assert own is not None
+    assert other is not None
+    if own is other:
+        return True
+    return other[0] < own[0] and target in ONLY.get(folder, {target})
+
+
+def floor_faults(code: Iterable[Module]) -> Iterator[str]:
+    """What breaks the table, one sentence each."""
+    for mod in code:
+        if row_of(mod.folder) is None:
+            yield f"{mod.name}: {mod.folder!r} has no floor: add it to FLOORS in tests/house/test_floors.py"
+            continue
+        for line, dotted in mod.imports():
+            root = dotted.partition(".")[0]
+            if root in BARRED.get(mod.folder, ()):
+                yield f"{mod.name}:{line} imports {root}, which {mod.folder} must not know"
+            if root != PACKAGE:
+                continue
+            # `chat2response.X` where X has no floor is a name of the face.
+            target = folder_of(dotted) if row_of(folder_of(dotted)) else "__init__"
+            if not may_see(mod.folder, target):
+                yield f"{mod.name}:{line} ({mod.folder}) imports {dotted} ({target}), which it must not see"
+
+
+def test_the_package_keeps_its_floors():
+    assert list(floor_faults(modules())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("chat2response.wire.sse", "import chat2response.convert.hub"),
+        ("chat2response.wire.sse", "from chat2response.convert import hub"),
+        ("chat2response.wire.sse", "from chat2response import convert"),
+        ("chat2response.wire.sse", "from ..convert import hub"),
+        ("chat2response.wire.sse", "from .. import engine"),
+        ("chat2response.wire.sse", "def late():\n    from chat2response.engine.call import Call"),
+        ("chat2response.wire.sse", "from chat2response import to_response"),
+        ("chat2response.wire.sse", "from chat2response.observe import metrics"),
+        ("chat2response.observe.log", "from chat2response.wire import json"),
+        ("chat2response.stores.sqlite", "from chat2response.net import http"),
+        ("chat2response.keys.ring", "from chat2response.settings import Settings"),
+        ("chat2response.settings", "from chat2response.compose import build"),
+        ("chat2response.settings", "from chat2response.app import build"),
+        ("chat2response.errors", "from chat2response.wire import json"),
+        ("chat2response.convert.chat.read", "import time"),
+        ("chat2response.convert.chat.read", "from random import choice"),
+        ("chat2response.engine.call", "from starlette.requests import Request"),
+        ("chat2response.compose", "import fastapi"),
+    ],
+)
+def test_a_climbing_import_is_found(name, source):
+    assert len(list(floor_faults([module(name, source)]))) == 1
+
+
+@pytest.mark.parametrize("source", ["from chat2response.engine import call", "from chat2response import net"])
+def test_the_face_sees_only_the_library(source):
+    assert list(floor_faults([module("chat2response", source, is_package=True)]))
+    assert list(floor_faults([module("chat2response", "from .stores import base", is_package=True)]))
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("chat2response.convert.chat.read", "from chat2response.convert.hub import HubRequest"),
+        ("chat2response.convert.chat.read", "from ..hub import HubRequest"),
+        ("chat2response.convert.chat.read", "from ...wire import json"),
+        ("chat2response.engine.call", "import orjson\nfrom chat2response.errors import BridgeError"),
+        ("chat2response.upstreams.chat", "from chat2response import __version__"),
+        ("chat2response.settings", "from chat2response.net.options import NetOptions"),
+        ("chat2response.__main__", "from chat2response.cli import main"),
+        ("chat2response.api.keys", "from fastapi import APIRouter"),
+    ],
+)
+def test_a_descending_import_passes(name, source):
+    assert list(floor_faults([module(name, source)])) == []
+
+
+def test_a_relative_import_in_a_package_file_starts_there():
+    inside = module("chat2response.wire", "from .json import decode", is_package=True)
+    assert [dotted for _, dotted in inside.imports()] == ["chat2response.wire.json.decode"]
+
+
+def test_a_folder_without_a_floor_is_found():
+    (fault,) = floor_faults([module("chat2response.attic.box", "")])
+    assert "add it to FLOORS" in fault

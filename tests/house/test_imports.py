@@ -1,0 +1,35 @@
+"""The library face imports fast: no server part comes with it, in a fresh interpreter."""
+
+import subprocess
+import sys
+
+SERVER_PARTS = {
+    *(
+        "aiohttp",
+        "click",
+        "fastapi",
+        "httpx",
+        "passlib",
+        "prometheus_client",
+        "pydantic",
+        "pydantic_settings",
+    ),
+    *("sqlitedict", "starlette", "uvicorn", "uvloop"),
+}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after one statement."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(run.stdout.split())
+
+
+def test_the_library_loads_no_server_part():
+    loaded = loaded_by("import chat2response")
+    assert "chat2response" in loaded
+    assert loaded & SERVER_PARTS == set()
+
+
+def test_a_server_part_would_be_seen():
+    assert loaded_by("import starlette.requests") & SERVER_PARTS >= {"starlette"}
