@@ -9,7 +9,7 @@ from tests.house.source import Module, module, modules
 
 READERS = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv", "get_exec_path"}
 PACKAGES = {"dotenv", "pydantic_settings"}
-# With the first two click fills options from variables; with the last, HTTP clients their proxies and passwords.
+# With the first two click fills options from variables; with the last, HTTP clients their proxies and logins.
 KEYWORDS = {"envvar", "auto_envvar_prefix", "trust_env"}
 
 

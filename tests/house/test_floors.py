@@ -1,5 +1,6 @@
 """A folder imports from lower floors only: the house's table, and what some floors must not know at all."""
 
+import ast
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -35,9 +36,10 @@ ONLY = {"observe": {"errors"}, "__init__": {"errors", "wire", "convert"}}
 WEB = {"fastapi", "starlette", "uvicorn"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "io", "logging", "os", "pathlib", "random", "secrets", "socket"),
-    *("sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid"),
+    *("sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "uuid"),
     *("aiohttp", "anyio", "httpx", "pydantic"),
 }
+OWN_SOURCES = {"time", "new_id"}
 # Packages that a folder must not know.
 BARRED = {
     "convert": IMPURE,
@@ -80,6 +82,44 @@ def floor_faults(code: Iterable[Module]) -> Iterator[str]:
                 yield f"{mod.name}:{line} ({mod.folder}) imports {dotted} ({target}), which it must not see"
 
 
+def purity_faults(code: Iterable[Module]) -> Iterator[str]:
+    """Each place in convert/ that asks a clock or makes an id itself: as a default it may be named, not called."""
+    for mod in code:
+        if mod.folder != "convert":
+            continue
+        yield from (
+            f"{mod.name}:{line} imports {name}" for line, name in mod.imports() if name[:5] == "time."
+        )
+        for node in ast.walk(mod.tree):
+            if (
+                isinstance(node, ast.Call)
+                and (called := ast.unparse(node.func)).partition(".")[0] in OWN_SOURCES
+            ):
+                yield f"{mod.name}:{node.lineno} calls {called}()"
+
+
+def test_convert_asks_no_clock_and_makes_no_id_itself():
+    assert list(purity_faults(modules())) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\nnow = time.time()",
+        "import time\ndef f(at=None):\n    return at or int(time.monotonic())",
+        "from time import time",
+        "from chat2response.wire.ids import new_id\nname = new_id('msg')",
+    ],
+)
+def test_an_own_clock_or_id_is_found(source):
+    assert len(list(purity_faults([module("chat2response.convert.writer", source)]))) == 1
+
+
+def test_a_default_source_passes():
+    source = "import time\ndef f(ids=new_id, clock=time.time):\n    return ids('msg'), clock()"
+    assert not list(purity_faults([module("chat2response.convert.writer", source)]))
+
+
 def test_the_package_keeps_its_floors():
     assert list(floor_faults(modules())) == []
 
@@ -101,7 +141,7 @@ def test_the_package_keeps_its_floors():
         ("chat2response.settings", "from chat2response.compose import build"),
         ("chat2response.settings", "from chat2response.app import build"),
         ("chat2response.errors", "from chat2response.wire import json"),
-        ("chat2response.convert.chat.read", "import time"),
+        ("chat2response.convert.chat.read", "import os.path"),
         ("chat2response.convert.chat.read", "from random import choice"),
         ("chat2response.engine.call", "from starlette.requests import Request"),
         ("chat2response.compose", "import fastapi"),
