@@ -83,7 +83,7 @@ def floor_faults(code: Iterable[Module]) -> Iterator[str]:
 
 
 def purity_faults(code: Iterable[Module]) -> Iterator[str]:
-    """Each place in convert/ that asks a clock or makes an id itself: as a default it may be named, not called."""
+    """Each place in convert/ that asks a clock or makes an id; as a default it may be named, not called."""
     for mod in code:
         if mod.folder != "convert":
             continue

@@ -1,0 +1,30 @@
+# Two stages: what builds stays behind. Versions and hashes, build tools included, come from the locks.
+FROM python:3.12-slim AS build
+WORKDIR /src
+COPY requirements.lock requirements-dev.lock ./
+RUN sed -n '/^uv==/,/[^\\]$/p' requirements-dev.lock > uv.txt \
+    && pip install --no-cache-dir --require-hashes --no-deps -r uv.txt \
+    && python -m venv --without-pip /app/venv \
+    && uv pip sync --no-cache --python /app/venv/bin/python --compile-bytecode --require-hashes \
+        --build-constraints requirements-dev.lock requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY chat2response ./chat2response
+RUN uv pip install --no-cache --python /app/venv/bin/python --compile-bytecode --no-deps \
+        --build-constraints requirements-dev.lock .
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --no-create-home chat2response \
+    && install -d -m 0700 -o chat2response /data
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/app/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    BIND_ADDR=0.0.0.0:8088 \
+    CHAT2RESPONSE_SQLITE_PATH=/data/keys.db
+USER 10001
+VOLUME /data
+EXPOSE 8088
+# Not urllib: it would send the check through a proxy that the environment names for the upstream.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
+    CMD ["python", "-c", "import http.client, os; port = os.environ['BIND_ADDR'].rpartition(':')[2]; c = http.client.HTTPConnection('127.0.0.1', int(port), timeout=3); c.request('GET', '/livez'); raise SystemExit(c.getresponse().status != 200)"]
+ENTRYPOINT ["chat2response"]
