@@ -1,4 +1,4 @@
-"""The Dockerfile, read without Docker: its instructions, what it copies, who runs it; its health check runs."""
+"""The Dockerfile, read without Docker: its instructions, what it copies, who runs it, its health check."""
 
 import json
 import re
