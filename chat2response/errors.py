@@ -1,0 +1,159 @@
+"""One error tree. Whatever goes wrong becomes one of these, and one place turns it into a body.
+
+    BridgeError                     what a client may see: status, type, code, param, message
+    |-- InvalidRequest        400   the caller wrote something we cannot take; `param` names it
+    |-- Unauthorized          401   no key, a wrong key, a dead key
+    |-- Forbidden             403   a good key, or a good address, that may not do this
+    |-- NotFound              404   no such route, model, response, key
+    |-- MethodNotAllowed      405
+    |-- PayloadTooLarge       413
+    |-- UnsupportedMedia      415
+    |-- Unavailable           503   ours to mend: the key store is down, we are draining
+    `-- UpstreamError               the upstream answered with an error: its status and words
+        |-- UpstreamRefusedUs 502   it refused *our* key (managed mode): never the client's fault
+        |-- UpstreamUnreachable 502 no connection, or an answer that cannot be read
+        `-- UpstreamTimeout   504   silence past the limit
+
+`message` is public: no upstream address, no key, no path. `internal` goes to the log only.
+Field names follow the error object that both OpenAI APIs share.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class BridgeError(Exception):
+    """An error with the shape a client sees; raised anywhere, rendered in `api/`."""
+
+    status: int = 500
+    type: str = "server_error"
+    code: str | None = None
+    label: ClassVar[str] = "internal"  # the metric's word for this family
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        type: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        internal: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status or self.status
+        self.type = type or self.type
+        self.code = code or self.code
+        self.param = param
+        self.internal = internal
+        self.headers: dict[str, str] = dict(headers or {})
+
+    def fields(self) -> dict[str, Any]:
+        """The OpenAI error object: all four keys, always."""
+        return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+
+
+class InvalidRequest(BridgeError):
+    """400: what the caller sent cannot be taken; `param` is the path of the field, as they wrote it."""
+
+    status = 400
+    type = "invalid_request_error"
+    label = "invalid_request"
+
+
+class Unauthorized(BridgeError):
+    """401, with the `WWW-Authenticate` that HTTP asks for."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+    label = "unauthorized"
+
+    def __init__(self, message: str, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.headers.setdefault("www-authenticate", "Bearer")
+
+
+class Forbidden(BridgeError):
+    """403."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "forbidden"
+    label = "forbidden"
+
+
+class NotFound(BridgeError):
+    """404: also the answer for another tenant's id (law 7)."""
+
+    status = 404
+    type = "invalid_request_error"
+    label = "not_found"
+
+
+class MethodNotAllowed(BridgeError):
+    """405."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+    label = "method_not_allowed"
+
+
+class PayloadTooLarge(BridgeError):
+    """413: a body over the cap; nothing of it was kept."""
+
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+    label = "too_large"
+
+
+class UnsupportedMedia(BridgeError):
+    """415: a content type or content encoding we do not read."""
+
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_media_type"
+    label = "unsupported_media"
+
+
+class Unavailable(BridgeError):
+    """503: fail closed (law 8)."""
+
+    status = 503
+    type = "server_error"
+    code = "service_unavailable"
+    label = "unavailable"
+
+
+class UpstreamError(BridgeError):
+    """The upstream's own refusal: its status, type, code and message, masked, reach the client."""
+
+    status = 502
+    label = "upstream"
+
+
+class UpstreamRefusedUs(UpstreamError):
+    """An upstream 401/403 in managed mode: it concerns the operator's key, not the client's."""
+
+    type = "upstream_authentication_error"
+    code = "upstream_authentication_error"
+    label = "upstream_auth"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """502: refused, reset, unresolvable, or not understandable."""
+
+    code = "upstream_unreachable"
+    label = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """504: no head, or a gap between bytes, for longer than the HTTP timeout."""
+
+    status = 504
+    code = "upstream_timeout"
+    label = "upstream_timeout"
