@@ -1,0 +1,87 @@
+"""The one JSON codec.
+
+Reading is msgspec: strict UTF-8, no NaN, integers of any size exact (orjson turns those over 64 bits
+into floats without a word). Writing is orjson, which is twice as fast; what it refuses (large integers)
+msgspec writes. Both keep key order, so the same value always becomes the same bytes (law 5).
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+T = TypeVar("T")
+
+MAX_DEPTH = 128  # levels of nesting taken from a peer; orjson cannot write more than 254
+
+Fragment = orjson.Fragment  # bytes that are JSON already, to be embedded as they are
+Raw = msgspec.Raw  # a field whose bytes are kept unread
+
+_decode = msgspec.json.Decoder().decode
+_encode_any = msgspec.json.Encoder().encode
+
+
+class JSONError(ValueError):
+    """The bytes are not JSON; the message says where."""
+
+
+def decode(data: bytes | str) -> Any:
+    """The value of one JSON document. Raises JSONError."""
+    try:
+        return _decode(data)
+    except RecursionError:
+        raise JSONError("nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JSONError(str(error)) from None
+
+
+def decoder(shape: type[T]) -> Callable[[bytes], T]:
+    """A reader of one shape (a Struct): keys that it does not name are skipped, not built.
+
+    The returned function raises JSONError, for bad JSON and for a wrong shape alike.
+    """
+    read = msgspec.json.Decoder(shape).decode
+
+    def typed(data: bytes) -> T:
+        try:
+            return read(data)
+        except RecursionError:
+            raise JSONError("nested too deeply") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise JSONError(str(error)) from None
+
+    return typed
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON. Raises TypeError for what JSON cannot say."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _encode_any(value)
+
+
+def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
+    """Whether a decoded value nests more than `limit` levels; walks level by level, never recursing."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+    return bool(level)
+
+
+def is_complete_object(text: str) -> bool:
+    """Whether `text` is one whole JSON object: nothing but white space could still follow it."""
+    if not text.rstrip().endswith("}"):
+        return False
+    try:
+        return type(_decode(text)) is dict
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        return False

@@ -1,0 +1,145 @@
+"""The Responses API on the wire: the language of the hub. Read this file first.
+
+A *request* carries `input` items; a *response* carries `output` items. An item is a message (whose parts
+are text, images, files, refusals), a reasoning item, a function call, or a call's output. Only the keys
+that we touch are named; every other key of a client or an upstream survives, in its place.
+
+The grammar of a stream (OpenAI API reference, "Streaming events"; Open Responses 2026-04-24):
+
+    stream    = created in_progress item* terminal
+    item      = output_item.added  body  output_item.done
+    body      = part*                                   (message)
+              | part* summary*                          (reasoning: raw text as parts, or summaries)
+              | arguments.delta* arguments.done         (function_call)
+    part      = content_part.added text.delta* annotation.added* text.done content_part.done
+    summary   = summary_part.added summary_text.delta* summary_text.done summary_part.done
+    terminal  = completed | incomplete | failed
+
+- `sequence_number` counts 0, 1, 2 ... over every event of the response.
+- An item has one `id` from its first event to its last, and an `output_index` of its own.
+- `added` carries all that is known, with zero values for the rest; every `done` carries the whole text,
+  and comes even when there was no delta. `created`, `in_progress` and the terminal event carry the whole
+  response.
+- Items follow one another; only calls that a model interleaves may be open together.
+- There is exactly one terminal event. After `failed`, items that were open stay without their `done`.
+- On SSE, `event:` repeats the type, and `data: [DONE]` is the last frame.
+"""
+
+from typing import Any, Literal, Required, TypedDict
+
+Status = Literal["in_progress", "completed", "incomplete", "failed", "cancelled", "queued"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+Part = dict[str, Any]
+"""`input_text`, `input_image`, `input_file`, `input_audio`; `output_text`, `refusal`; or one unknown here."""
+
+
+class Reasoning(TypedDict, total=False):
+    """What the client asks of a reasoning model."""
+
+    effort: str | None
+    summary: str | None
+    generate_summary: str | None
+
+
+class TextFormat(TypedDict, total=False):
+    """`text.format`: `text`, `json_object`, or `json_schema` with its members flat."""
+
+    type: Required[str]
+    name: str
+    description: str
+    schema: dict[str, Any]
+    strict: bool | None
+
+
+class TextOptions(TypedDict, total=False):
+    """`text`."""
+
+    format: TextFormat
+    verbosity: str | None
+
+
+class FunctionTool(TypedDict, total=False):
+    """A function, flat."""
+
+    type: Required[Literal["function"]]
+    name: Required[str]
+    description: str | None
+    parameters: dict[str, Any] | None
+    strict: bool | None
+
+
+class ResponsesRequest(TypedDict, total=False):
+    """`POST /v1/responses`. Other keys are kept."""
+
+    model: str
+    input: str | list[dict[str, Any]]
+    instructions: str | None
+    max_output_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_logprobs: int | None
+    tools: list[dict[str, Any]]
+    tool_choice: str | dict[str, Any]
+    parallel_tool_calls: bool | None
+    reasoning: Reasoning | None
+    text: TextOptions | None
+    include: list[str] | None
+    metadata: dict[str, Any] | None
+    store: bool | None
+    stream: bool | None
+    stream_options: dict[str, Any] | None
+    previous_response_id: str | None
+    conversation: str | dict[str, Any] | None
+    background: bool | None
+    truncation: str | None
+    service_tier: str | None
+    safety_identifier: str | None
+    prompt_cache_key: str | None
+    user: str | None
+
+
+class Usage(TypedDict):
+    """Token counts; `input_tokens` includes the cached ones, `output_tokens` the reasoning."""
+
+    input_tokens: int
+    input_tokens_details: dict[str, int]
+    output_tokens: int
+    output_tokens_details: dict[str, int]
+    total_tokens: int
+
+
+class Item(TypedDict, total=False):
+    """An output item: `message`, `reasoning`, `function_call`, or one that passes as it is."""
+
+    id: str
+    type: Required[str]
+    status: str
+    role: str
+    content: list[Part]
+    summary: list[Part]
+    encrypted_content: str | None
+    call_id: str
+    name: str
+    arguments: str
+    namespace: str
+
+
+class Response(TypedDict, total=False):
+    """The response resource."""
+
+    id: Required[str]
+    object: Literal["response"]
+    created_at: int
+    completed_at: int | None
+    status: Status
+    error: dict[str, Any] | None
+    incomplete_details: dict[str, Any] | None
+    model: str
+    output: list[dict[str, Any]]
+    usage: Usage | None
+    service_tier: str
+
+
+EventDict = dict[str, Any]
+"""An event with its `type` and `sequence_number`, as it stands in JSON."""
