@@ -1,0 +1,38 @@
+"""`HubRequest`: a request inside the house, whatever dialect it came in.
+
+Entering loses nothing. `body` is a Responses request; what the Responses API cannot say rides in `extra`
+under the client's own names (`stop`, `seed`, `logit_bias`, vendor fields), and on items and parts under
+the Chat key (`name` of a message, a part of type `input_audio`). What is lost is decided where the hub is
+left, and named in the client's words: `field()` and `item_path()` give those.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chat2response.wire.responses import ResponsesRequest
+
+Dialect = Literal["chat", "responses"]
+
+
+@dataclass(frozen=True, slots=True)
+class HubRequest:
+    """A conversation on its way. Immutable: `body` may be the client's own object and is never written to."""
+
+    body: ResponsesRequest
+    dialect: Dialect
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[int] = ()
+    """From Chat: for each input item, the index of the message it came from."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """From Chat: the client's name for a Responses field (`max_output_tokens` -> `max_tokens`)."""
+
+    def field(self, name: str) -> str:
+        """The client's own name for the Responses field `name`."""
+        return self.names.get(name, name)
+
+    def item_path(self, index: int) -> str:
+        """The client's own path of the input item at `index`."""
+        if self.dialect == "chat":
+            return f"messages[{self.rows[index]}]"
+        return f"input[{index}]"

@@ -1,0 +1,90 @@
+"""How a model's turn ended, and the words each dialect has for it (`protocol`: status and finish_reason)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chat2response.errors import BridgeError, UpstreamError, UpstreamTimeout
+from chat2response.wire.chat import FinishReason
+from chat2response.wire.machine import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a turn. `error` is set exactly when the status is `failed`."""
+
+    status: Literal["completed", "incomplete", "failed"] = "completed"
+    reason: str | None = None
+    """Why incomplete: `max_output_tokens` or `content_filter`."""
+    error: BridgeError | None = None
+    service_tier: str | None = None
+    """What the upstream says it used."""
+
+
+_BY_FINISH: dict[str, tuple[Literal["incomplete", "failed"], str | None]] = {
+    "length": ("incomplete", "max_output_tokens"),
+    "max_tokens": ("incomplete", "max_output_tokens"),
+    "model_length": ("incomplete", "max_output_tokens"),
+    "content_filter": ("incomplete", "content_filter"),
+    "sensitive": ("incomplete", "content_filter"),
+    "safety": ("incomplete", "content_filter"),
+    "error": ("failed", None),
+    "insufficient_system_resource": ("failed", None),
+    "network_error": ("failed", None),
+    "abort": ("failed", None),
+}
+
+
+def from_finish_reason(finish: str, service_tier: str | None = None) -> Outcome:
+    """A Chat finish_reason. `stop`, `tool_calls`, vendor words for them and unknown words are `completed`."""
+    status, reason = _BY_FINISH.get(finish, ("completed", None))
+    if status == "failed":
+        return failed(UpstreamError(f"The upstream ended the answer with an error ({finish})."))
+    return Outcome(status, reason, None, service_tier)
+
+
+def failed(error: BridgeError) -> Outcome:
+    """The turn ended with an error."""
+    return Outcome("failed", None, error)
+
+
+def from_fault(fault: Fault) -> Outcome:
+    """The stream was stopped, or stopped by itself, before its end."""
+    return failed(fault_error(fault))
+
+
+def fault_error(fault: Fault) -> BridgeError:
+    """The error a fault is, for a client that still waits."""
+    if fault.cause == "timeout":
+        return UpstreamTimeout(fault.message)
+    if fault.cause in ("drain", "revoked", "cancel"):
+        return BridgeError(fault.message, status=503 if fault.cause == "drain" else 401)
+    return UpstreamError(fault.message)
+
+
+def finish_reason(response: Mapping[str, Any]) -> FinishReason:
+    """The Chat word for a response that ended without failing."""
+    if response.get("status") == "incomplete":
+        reason = (response.get("incomplete_details") or {}).get("reason")
+        if reason == "max_output_tokens":
+            return "length"
+        if reason == "content_filter":
+            return "content_filter"
+        return "stop"
+    called = any(item.get("type") == "function_call" for item in response.get("output") or ())
+    return "tool_calls" if called else "stop"
+
+
+# Codes a client acts on (Codex retries or compacts by them); every other failure is `server_error`.
+_HONEST_CODES = frozenset({"rate_limit_exceeded", "invalid_prompt", "context_length_exceeded", "insufficient_quota"})
+
+
+def response_error(error: BridgeError) -> dict[str, Any]:
+    """`response.error` of a failed response."""
+    if error.code in _HONEST_CODES:
+        code = error.code
+    elif error.status == 429:
+        code = "rate_limit_exceeded"
+    else:
+        code = "server_error"
+    return {"code": code, "message": error.message}

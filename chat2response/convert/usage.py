@@ -1,0 +1,98 @@
+"""Token counts, both ways. What an upstream leaves out is 0; what it says as text or null is not a number.
+
+Cached tokens come under other names from some backends: DeepSeek counts `prompt_cache_hit_tokens`,
+Moonshot a bare `cached_tokens`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat2response.wire.chat import ChatUsage
+from chat2response.wire.responses import Usage
+
+
+def from_chat(usage: Any) -> Usage | None:
+    """A completion's usage as a response's; None where there is none."""
+    if type(usage) is not dict:
+        return None
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    given, taken = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
+    cached = (
+        _count(given, "cached_tokens") or _count(usage, "prompt_cache_hit_tokens") or _count(usage, "cached_tokens")
+    )
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": _count(given, "cache_write_tokens")},
+        "output_tokens": completion,
+        "output_tokens_details": {"reasoning_tokens": _count(taken, "reasoning_tokens")},
+        "total_tokens": _count(usage, "total_tokens") or prompt + completion,
+    }
+
+
+def to_chat(usage: Any) -> ChatUsage | None:
+    """A response's usage as a completion's; None where there is none."""
+    if type(usage) is not dict:
+        return None
+    given, taken = _details(usage, "input_tokens_details"), _details(usage, "output_tokens_details")
+    read, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": _count(usage, "total_tokens") or read + written,
+        "prompt_tokens_details": {
+            "cached_tokens": _count(given, "cached_tokens"),
+            "cache_write_tokens": _count(given, "cache_write_tokens"),
+            "audio_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": _count(taken, "reasoning_tokens"),
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def read(usage: Any) -> Usage | None:
+    """A response's usage as an upstream wrote it, with every count in its place."""
+    if type(usage) is not dict:
+        return None
+    given, taken = _details(usage, "input_tokens_details"), _details(usage, "output_tokens_details")
+    inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    return {
+        "input_tokens": inputs,
+        "input_tokens_details": {
+            "cached_tokens": _count(given, "cached_tokens"),
+            "cache_write_tokens": _count(given, "cache_write_tokens"),
+        },
+        "output_tokens": outputs,
+        "output_tokens_details": {"reasoning_tokens": _count(taken, "reasoning_tokens")},
+        "total_tokens": _count(usage, "total_tokens") or inputs + outputs,
+    }
+
+
+def add(first: Usage | None, second: Usage | None) -> Usage | None:
+    """The sum over two turns."""
+    if first is None or second is None:
+        return first or second
+    return {
+        "input_tokens": first["input_tokens"] + second["input_tokens"],
+        "input_tokens_details": _sum(first["input_tokens_details"], second["input_tokens_details"]),
+        "output_tokens": first["output_tokens"] + second["output_tokens"],
+        "output_tokens_details": _sum(first["output_tokens_details"], second["output_tokens_details"]),
+        "total_tokens": first["total_tokens"] + second["total_tokens"],
+    }
+
+
+def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in {**first, **second}}
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int:
+    value = counts.get(name)
+    return value if type(value) is int else 0
+
+
+def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = usage.get(name)
+    return value if type(value) is dict else {}
