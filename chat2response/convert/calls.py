@@ -1,0 +1,61 @@
+"""`OpenCall`: one function call while the model writes it.
+
+Backends send a call's name late, in pieces, or again with every piece of the arguments; `added` has to
+carry the whole name. So a call opens with its first argument text, or when something else begins.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chat2response.convert import items
+from chat2response.convert.events import ARGUMENTS, Stream
+from chat2response.wire.json import is_complete_object
+
+
+class OpenCall:
+    """Assembles one call; the writer asks it what to emit."""
+
+    __slots__ = ("_waiting", "call_id", "closed", "doc", "item_id", "name", "namespace", "stream")
+
+    def __init__(self, item_id: str) -> None:
+        self.item_id = item_id
+        self.call_id = ""
+        self.name = ""
+        self.namespace: str | None = None
+        self.doc: dict[str, Any] | None = None
+        """The item, once it is open."""
+        self.stream: Stream | None = None
+        self.closed = False
+        self._waiting: list[str] = []
+
+    def learn(self, call_id: str | None, name: str | None, namespace: str | None) -> None:
+        """Takes what a delta says about the call; what is settled stays."""
+        if self.doc is not None:
+            return
+        if call_id and not self.call_id:
+            self.call_id = call_id
+        if namespace is not None:
+            self.namespace = namespace
+        if name and name != self.name:
+            self.name += name
+
+    def wait(self, delta: str) -> bool:
+        """Keeps an argument piece until the name is known; says whether the call can open now."""
+        self._waiting.append(delta)
+        return bool(self.name)
+
+    def open(self, output_index: int) -> Stream:
+        """Makes the item; pieces that waited are for the writer to emit (`waiting`)."""
+        self.doc = items.function_call(self.item_id, self.call_id, self.name, self.namespace)
+        self.stream = Stream(ARGUMENTS, self.item_id, output_index)
+        return self.stream
+
+    def waiting(self) -> Iterator[str]:
+        """The pieces that came before it could open, each once."""
+        pieces, self._waiting = self._waiting, []
+        return iter(pieces)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the arguments are one whole JSON object, so that none can follow."""
+        return self.stream is not None and is_complete_object(self.stream.text)

@@ -1,0 +1,327 @@
+"""`ResponseWriter`: the one maker of events.
+
+Readers, whatever the dialect, say what the model did (`text`, `reasoning`, `call`, ...); the writer alone
+makes the lifecycle, the ids, `output_index`, `sequence_number`, the echoed fields and the sum of usage, by
+the grammar in `wire/responses.py`. One writer serves one response, over all its turns.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Protocol
+
+from chat2response.convert import items, usage
+from chat2response.convert.calls import OpenCall
+from chat2response.convert.echo import Echo
+from chat2response.convert.events import ARGUMENTS, REASONING, REFUSAL, SUMMARY, TEXT, Delta, Event, Kind, Stream
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import Outcome, response_error
+from chat2response.errors import BridgeError
+from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
+
+
+class Writer(Protocol):
+    """What a reader writes to. Cross-cutting work wraps one of these."""
+
+    done: bool
+    """Nothing more is wanted from this turn (a wrapper saw its end); the reader's machine copies it."""
+    losses: Losses
+    """What the upstream said and the answer cannot."""
+
+    def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
+        """Visible text. `id` is the upstream's own id of the item, kept where there is one."""
+        ...
+
+    def annotation(self, annotation: dict[str, Any]) -> None:
+        """A citation in the text part that is open; flat, as Responses writes it."""
+        ...
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        """Text of a refusal."""
+        ...
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        """The model's thoughts: raw, or as a summary."""
+        ...
+
+    def signature(self, blob: str) -> None:
+        """The `encrypted_content` of the reasoning item that is open."""
+        ...
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        id: str | None = None,
+    ) -> None:
+        """A piece of the function call `slot` (the reader's handle, unique within the turn)."""
+        ...
+
+    def item(self, item: dict[str, Any]) -> None:
+        """A whole item that no other method can say."""
+        ...
+
+    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        """Ends the open message or reasoning item, or only its open part."""
+        ...
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        """A model turn ended. Not terminal: the engine may go on with another."""
+        ...
+
+
+class ResponseWriter:
+    """The Writer under all wrappers. `take()` hands out the events made since the last call."""
+
+    def __init__(self, echo: Echo, ids: Ids, clock: Clock) -> None:
+        self.done = False
+        self.losses = Losses()
+        self.outcome: Outcome | None = None
+        """How the last turn ended."""
+        self.begun = False
+        self.ended = False
+        self.response: Response = echo.response(ids("resp"), int(clock()))
+        self._ids = ids
+        self._clock = clock
+        self._events: list[Event] = []
+        self._number = 0
+        self._output: list[dict[str, Any]] = self.response["output"]
+        self._item: dict[str, Any] | None = None  # the open message or reasoning item
+        self._item_index = 0
+        self._part: Stream | None = None  # its open part
+        self._calls: dict[Hashable, OpenCall] = {}  # this turn's, open or closed
+
+    # -- lifecycle -------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """`created` and `in_progress`."""
+        self.begun = True
+        snapshot = {**self.response, "output": []}
+        self._emit("response.created", response=snapshot)
+        self._emit("response.in_progress", response=snapshot)
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        self.outcome = outcome
+        response = self.response
+        response["usage"] = usage.add(response["usage"], used)
+        if outcome.service_tier:
+            response["service_tier"] = outcome.service_tier
+        if outcome.status != "failed":
+            self._close_all(cut=outcome.status == "incomplete")
+
+    def finish(self) -> None:
+        """The terminal event for the last turn's outcome."""
+        outcome = self.outcome or Outcome()
+        self.end(outcome.status, error=outcome.error, reason=outcome.reason)
+
+    def end(self, status: str, *, error: BridgeError | None = None, reason: str | None = None) -> None:
+        """The one terminal event: `completed`, `incomplete` (with its reason) or `failed` (with its error)."""
+        if status == "failed":
+            self._leave_open()
+        elif not self._output:
+            self._open(TEXT, None)  # clients need an output item, and there was none to make
+            self.close(status="incomplete" if status == "incomplete" else "completed")
+        response = self.response
+        response["status"] = status  # type: ignore[typeddict-item]
+        response["error"] = response_error(error) if error else None
+        response["incomplete_details"] = {"reason": reason} if status == "incomplete" else None
+        response["completed_at"] = int(self._clock()) if status == "completed" else None
+        self.ended = True
+        self._emit(f"response.{status}", response=response)
+
+    def take(self) -> list[Event]:
+        """The events made since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    # -- what a model says -----------------------------------------------------------------------
+
+    def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
+        part = self._part
+        if part is None or part.kind is not TEXT:
+            part = self._open(TEXT, id)
+        if logprobs:
+            part.logprobs.extend(logprobs)
+        part.pieces.append(delta)
+        self._events.append(Delta(part, delta, self._number, logprobs))
+        self._number += 1
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        self._delta(self._streaming(REFUSAL, id), delta)
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        self._delta(self._streaming(SUMMARY if summary else REASONING, id), delta)
+
+    def annotation(self, annotation: dict[str, Any]) -> None:
+        part = self._streaming(TEXT, None)
+        number = len(part.annotations)
+        part.annotations.append(annotation)
+        self._emit(
+            "response.output_text.annotation.added",
+            **part.where(),
+            annotation_index=number,
+            annotation=annotation,
+        )
+
+    def signature(self, blob: str) -> None:
+        if self._item is None or self._item["type"] != "reasoning":
+            self._add(items.reasoning(self._ids("rs")))
+        assert self._item is not None
+        self._item["encrypted_content"] = blob
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        id: str | None = None,
+    ) -> None:
+        call = self._calls.get(slot)
+        if call is None:
+            self._settle()
+            call = self._calls[slot] = OpenCall(id or self._ids("fc"))
+        call.learn(call_id, name, namespace)
+        if not delta:
+            return
+        if call.closed:
+            self._late(call, delta)
+        elif call.stream is not None:
+            self._delta(call.stream, delta)
+        elif call.wait(delta):
+            self._open_call(call)
+
+    def item(self, item: dict[str, Any]) -> None:
+        self._settle()
+        index = len(self._output)
+        self._output.append(item)
+        self._emit("response.output_item.added", output_index=index, item=item)
+        self._emit("response.output_item.done", output_index=index, item=item)
+
+    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        if self._part is not None:
+            self._close_part(self._part)
+        if not part and self._item is not None:
+            item, self._item = self._item, None
+            item["status"] = status
+            self._emit("response.output_item.done", output_index=self._item_index, item=item)
+
+    # -- parts and items -------------------------------------------------------------------------
+
+    def _emit(self, event_type: str, **fields: Any) -> None:
+        event: EventDict = {"type": event_type, "sequence_number": self._number}
+        event.update(fields)
+        self._events.append(event)
+        self._number += 1
+
+    def _delta(self, stream: Stream, delta: str) -> None:
+        stream.pieces.append(delta)
+        self._events.append(Delta(stream, delta, self._number))
+        self._number += 1
+
+    def _streaming(self, kind: Kind, item_id: str | None) -> Stream:
+        part = self._part
+        return part if part is not None and part.kind is kind else self._open(kind, item_id)
+
+    def _open(self, kind: Kind, item_id: str | None) -> Stream:
+        """Opens a part, in the open item where it fits there, else in a new one."""
+        if self._item is not None and self._item["type"] == kind.item:
+            self.close(part=True)
+        else:
+            self._settle()
+            new = items.message if kind.item == "message" else items.reasoning
+            self._add(new(item_id or self._ids("msg" if kind.item == "message" else "rs")))
+        item = self._item
+        assert item is not None
+        stream = Stream(kind, item["id"], self._item_index, len(item.setdefault(kind.holder, [])))
+        self._part = stream
+        added = "response.reasoning_summary_part.added" if kind is SUMMARY else "response.content_part.added"
+        self._emit(added, **stream.where(), part=items.part(kind))
+        return stream
+
+    def _add(self, item: dict[str, Any]) -> None:
+        self._item = item
+        self._item_index = len(self._output)
+        self._output.append(item)
+        empty = {key: [] if type(value) is list else value for key, value in item.items()}
+        self._emit("response.output_item.added", output_index=self._item_index, item=empty)
+
+    def _close_part(self, part: Stream) -> None:
+        self._part = None
+        kind, text = part.kind, part.text
+        whole = items.part(kind, text, part.annotations, part.logprobs)
+        holder = self._output[part.output_index].setdefault(kind.holder, [])
+        holder.append(whole)
+        more = {"logprobs": list(part.logprobs)} if kind is TEXT else {}
+        self._emit(kind.done, **part.where(), **{kind.value: text}, **more)
+        done = "response.reasoning_summary_part.done" if kind is SUMMARY else "response.content_part.done"
+        self._emit(done, **part.where(), part=whole)
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def _open_call(self, call: OpenCall) -> None:
+        if not call.call_id:
+            call.call_id = self._ids("call")
+        stream = call.open(len(self._output))
+        assert call.doc is not None
+        self._output.append(call.doc)
+        self._emit("response.output_item.added", output_index=stream.output_index, item=dict(call.doc))
+        for piece in call.waiting():
+            self._delta(stream, piece)
+
+    def _settle(self) -> None:
+        """Something new begins: the open item ends, named calls open, and calls that are whole end."""
+        self.close()
+        for call in self._calls.values():
+            if call.stream is None and call.name:
+                self._open_call(call)
+            if not call.closed and call.complete:
+                self._close_call(call, "completed")
+
+    def _close_call(self, call: OpenCall, status: ItemStatus) -> None:
+        assert call.doc is not None and call.stream is not None
+        call.closed = True
+        call.doc["arguments"] = call.stream.text
+        call.doc["status"] = status
+        where = call.stream.where()
+        self._emit(ARGUMENTS.done, **where, name=call.name, arguments=call.doc["arguments"])
+        self._emit("response.output_item.done", output_index=where["output_index"], item=call.doc)
+
+    def _late(self, call: OpenCall, delta: str) -> None:
+        """Text after whole arguments: some backends repeat them at the end. White space says nothing."""
+        assert call.doc is not None
+        if delta.strip() and delta != call.doc["arguments"]:
+            self.losses.add(f"output[{call.stream.output_index if call.stream else 0}].arguments", "text after the end dropped")
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def _close_all(self, *, cut: bool) -> None:
+        """Ends what is open, in the order of the output; after a cut, the last item is incomplete."""
+        for call in self._calls.values():
+            if call.stream is None:
+                self._open_call(call)
+        for call in self._calls.values():
+            if not call.closed:
+                self._close_call(call, self._call_status(call, cut))
+        self._calls.clear()
+        self.close(status="incomplete" if cut else "completed")
+
+    def _call_status(self, call: OpenCall, cut: bool) -> ItemStatus:
+        return "incomplete" if cut and not call.complete else "completed"
+
+    def _leave_open(self) -> None:
+        """A failure: what was open keeps its text and gets no `done`."""
+        for call in self._calls.values():
+            if call.doc is not None and call.stream is not None and not call.closed:
+                call.doc.update(arguments=call.stream.text, status="incomplete")
+        if self._part is not None and self._item is not None:
+            part = self._part
+            whole = items.part(part.kind, part.text, part.annotations, part.logprobs)
+            self._item.setdefault(part.kind.holder, []).append(whole)
+        if self._item is not None:
+            self._item["status"] = "incomplete"
