@@ -1,0 +1,1 @@
+"""Chat Completions: into the hub and out of it."""

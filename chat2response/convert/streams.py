@@ -1,0 +1,124 @@
+"""The two stream machines of the library: one dialect's bytes in, the other's out.
+
+    machine = ChatToResponses(request)
+    for data in network: out = machine.feed(data)
+    out = machine.close()
+
+What either makes of a stream does not depend on how the bytes were cut. Face to face they return the
+canonical form of a Chat stream: a role chunk, then reasoning, text, refusal and calls in the order they
+came, one finish chunk, the usage chunk if asked for, `[DONE]`.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.chat.write import ChatEncoder
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.responses.read import ResponsesReader
+from chat2response.convert.responses.write import ResponsesEncoder
+from chat2response.convert.writer import ResponseWriter
+from chat2response.wire.ids import Clock, Ids, new_id
+from chat2response.wire.machine import Fault
+from chat2response.wire.responses import Response
+
+
+class _Stream:
+    """Reader, writer and encoder in a row."""
+
+    def __init__(self, request: HubRequest, ids: Ids, clock: Clock) -> None:
+        self.done = False
+        self._writer = ResponseWriter(Echo.of(request), ids, clock)
+        self._reader: ChatReader | ResponsesReader
+        self._encoder: ChatEncoder | ResponsesEncoder
+
+    @property
+    def response(self) -> Response:
+        """The response so far; whole after the end."""
+        return self._writer.response
+
+    @property
+    def losses(self) -> Losses:
+        """What the upstream said and this stream cannot."""
+        return self._writer.losses
+
+    def feed(self, data: bytes, /) -> bytes:
+        """Takes one network read; returns the bytes for the client."""
+        if self.done:
+            return b""
+        self._begin()
+        self._reader.feed(data)
+        return self._flush()
+
+    def close(self, fault: Fault | None = None, /) -> bytes:
+        """The source ended, or `fault` stopped it: returns the rest, with a terminal event in any case."""
+        if self.done:
+            return b""
+        self._begin()
+        self._reader.close(fault)
+        return self._flush()
+
+    def _begin(self) -> None:
+        if not self._writer.begun:
+            self._writer.begin()
+
+    def _flush(self) -> bytes:
+        if self._reader.done:
+            self.done = True
+            self._writer.finish()
+        return self._encoder.encode(self._writer.take())
+
+
+class ChatToResponses(_Stream):
+    """Chat chunks (SSE bytes) in, Responses events (SSE bytes) out.
+
+    `request` is the Responses request that the stream answers (it is echoed, and `reasoning.summary` in it
+    decides where reasoning goes unless `reasoning` does); `ids` and `clock` are for tests.
+    """
+
+    def __init__(
+        self,
+        request: Mapping[str, Any] | None = None,
+        *,
+        reasoning: ReasoningForm | None = None,
+        ids: Ids = new_id,
+        clock: Clock = time.time,
+    ) -> None:
+        hub = HubRequest(body=dict(request or {}), dialect="responses")  # type: ignore[arg-type]
+        super().__init__(hub, ids, clock)
+        self._reader = ChatReader(self._writer, reasoning=reasoning or reasoning_form(hub))
+        self._encoder = ResponsesEncoder()
+
+
+class ResponsesToChat(_Stream):
+    """Responses events (SSE bytes) in, Chat chunks (SSE bytes) out.
+
+    `model` is the name shown in the chunks; `include_usage` and `logprobs` are what the Chat client asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        include_usage: bool = False,
+        logprobs: bool = False,
+        ids: Ids = new_id,
+        clock: Clock = time.time,
+    ) -> None:
+        super().__init__(HubRequest(body={"model": model}, dialect="chat"), ids, clock)
+        self._reader = ResponsesReader(self._writer)
+        self._encoder = ChatEncoder(include_usage=include_usage, logprobs=logprobs)
+
+
+def reasoning_form(request: HubRequest, setting: ReasoningForm | None = None) -> ReasoningForm:
+    """Where the answer's reasoning goes: as the operator set it, else `summary` when the client asked for one."""
+    if setting is not None:
+        return setting
+    asked = request.body.get("reasoning")
+    if type(asked) is dict and (asked.get("summary") or asked.get("generate_summary")):
+        return "summary"
+    return "content"
