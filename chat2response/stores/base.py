@@ -1,0 +1,130 @@
+"""What a store is: JSON documents by kind and key, changed by compare-and-set, each call with a deadline.
+
+Nothing here knows what is stored. `tests/stores/contract.py` is this page as a test; a backend is done
+when it passes. Every call raises `StoreDown` for any failure or missed deadline, and never waits longer.
+A write that ends in `StoreDown`, or whose caller was cancelled, may or may not have happened; whatever
+it was, it happened whole.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, NewType, Protocol
+
+from chat2response.errors import Unavailable
+
+Tag = NewType("Tag", str)
+"""The state a document was read in. Opaque: only to be handed back to `put`. The same content may have
+the same tag again; a compare-and-set loop does not mind."""
+
+
+class Absent(Enum):
+    """The type of `ABSENT`: `put(..., expect=ABSENT)` writes only where there is no document."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document, freshly decoded (the caller may change it), and the tag of what was read."""
+
+    doc: Any
+    tag: Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a scan: (key, entry) pairs, and where to go on; `cursor` None ends the scan."""
+
+    entries: Sequence[tuple[str, Entry]]
+    cursor: str | None
+
+
+class StoreDown(Unavailable):
+    """503: the store failed, did not answer in time, or is closed. `internal` says which."""
+
+    code = "store_unavailable"
+    label = "store_down"
+
+    def __init__(self, internal: str) -> None:
+        super().__init__("The store is unavailable", internal=internal)
+
+
+class CannotOpen(Exception):
+    """A store that can never work as configured. Raised by `open()` at start, for the operator's eyes."""
+
+
+class Store(Protocol):
+    """Documents by kind (a namespace: lower-case letters, digits, `_`) and key (any text, not empty)."""
+
+    async def open(self) -> None:
+        """Make ready now rather than on the first call, so that a bad configuration fails at start.
+
+        Raises CannotOpen. A backend that can come back by itself does not raise for being away.
+        """
+        ...
+
+    async def get(self, kind: str, key: str) -> Entry | None:
+        """The document, or None when there is none or it has expired."""
+        ...
+
+    async def get_many(self, kind: str, keys: Sequence[str]) -> list[Entry | None]:
+        """One answer per key, in the order asked."""
+        ...
+
+    async def put(
+        self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
+    ) -> bool:
+        """Write the document; True once it will survive the death of this process.
+
+        `expect`: None writes anyway; a tag writes only if the document is still in that state; `ABSENT`
+        only if there is none. False: somebody else was faster, nothing was written. `ttl` is in seconds
+        and counts from now; None means for ever, whatever the document had before.
+        """
+        ...
+
+    async def delete(self, kind: str, key: str) -> bool:
+        """Remove the document; False when there was none."""
+        ...
+
+    async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
+        """Walk all documents of a kind, in no promised order.
+
+        A document that is there from the first page to the last is met at least once. A page may hold
+        fewer than `limit`, even none, and a little more: only `cursor` None means the end.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections. Calls after it raise StoreDown; closing twice is harmless."""
+        ...
+
+
+_KIND = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def prefix(kind: str) -> str:
+    """What the row names of a kind begin with. A kind has no `:`, so no kind's rows hold another's."""
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"not a kind: {kind!r}")
+    return f"{kind}:"
+
+
+def row_name(kind: str, key: str) -> str:
+    """`<kind>:<key>`. Without empty keys the bare prefix sorts before every row of its kind."""
+    if not key:
+        raise ValueError("a key is not empty")
+    return prefix(kind) + key
+
+
+def expiry(ttl: float | None, now: float) -> float | None:
+    """When a document written `now` with this `ttl` ends, in epoch seconds."""
+    if ttl is None:
+        return None
+    if not ttl > 0:
+        raise ValueError(f"a ttl is more than 0 seconds, not {ttl!r}")
+    return now + ttl

@@ -1,0 +1,137 @@
+"""One connection to a SQLite file, through sqlitedict: blocking, for one thread at a time.
+
+sqlitedict runs the connection in a thread of its own and answers through queues. Three of its habits
+would lose data or hang, so all SQL goes through `rows` here:
+
+* it sets `synchronous=OFF` on every connection: we set FULL and read it back;
+* its `commit()` waits for ever when the commit fails: we send COMMIT as a statement, which raises;
+* its reads wait for ever when its thread has died: we wait for each row with a limit.
+"""
+
+import logging
+import os
+import sqlite3
+import stat
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+from sqlitedict import SqliteDict
+
+from chat2response.wire.json import decode, encode
+
+TABLE = "docs"  # sqlitedict's shape: key TEXT PRIMARY KEY, value BLOB
+END = "json_extract(value, '$.exp')"
+
+_MAKE_TABLE = f'CREATE TABLE IF NOT EXISTS "{TABLE}" (key TEXT PRIMARY KEY, value BLOB)'
+_MAKE_INDEX = f'CREATE INDEX IF NOT EXISTS "{TABLE}_end" ON "{TABLE}" ({END}) WHERE {END} IS NOT NULL'
+
+# sqlitedict logs a dozen lines for each failed statement; the exception says it once, and we raise that.
+_silent = logging.getLogger(f"{__name__}.sqlitedict")
+_silent.setLevel(logging.CRITICAL + 1)
+
+
+class LinkLost(Exception):
+    """The connection's thread does not answer: it has died, or the disk holds it."""
+
+
+class Link:
+    """An open connection in WAL mode whose commits are on disk when they return.
+
+    `patience`: seconds to wait for a lock, and for any one row.
+    """
+
+    def __init__(self, path: Path, *, patience: float) -> None:
+        prepare(path, patience=patience)
+        self._patience = patience
+        self._table = SqliteDict(
+            str(path),
+            tablename=TABLE,
+            journal_mode="WAL",
+            encode=lambda value: encode(value).decode(),
+            decode=decode,
+            outer_stack=False,
+        )
+        self._conn = self._table.conn
+        self._conn.log = _silent
+        try:
+            self._make_durable()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_durable(self) -> None:
+        # Less than our own wait for the answer, so that "database is locked" is told by SQLite itself.
+        self.rows(f"PRAGMA busy_timeout={int(self._patience * 900)}")
+        self.rows("PRAGMA synchronous=FULL")
+        if self.rows("PRAGMA synchronous") != [(2,)] or self.rows("PRAGMA journal_mode") != [("wal",)]:
+            raise sqlite3.OperationalError("SQLite did not take WAL with synchronous=FULL")
+
+    def rows(self, sql: str, args: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement and return all its rows. Raises sqlite3.Error, LinkLost."""
+        answer: Queue[Any] = Queue()
+        self._conn.execute(sql, args, answer)
+        found: list[tuple[Any, ...]] = []
+        while isinstance(got := self._next(answer), tuple):  # what is no row is the end mark
+            found.append(got)
+        self._conn.check_raise_error()
+        return found
+
+    def _next(self, answer: "Queue[Any]") -> Any:
+        try:
+            return answer.get(timeout=self._patience)
+        except Empty:
+            raise LinkLost("the database thread does not answer") from None
+
+    def write(
+        self, sql: str, args: Mapping[str, Any], *more: tuple[str, Mapping[str, Any]]
+    ) -> list[tuple[Any, ...]]:
+        """Run statements as one transaction, durable on return; returns the rows of the first one."""
+        try:
+            found = self.rows(sql, args)
+            for also, also_args in more:
+                self.rows(also, also_args)
+            self.rows("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error, LinkLost):  # SQLite may have rolled back by itself
+                self.rows("ROLLBACK")
+            raise
+        return found
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is rolled back. A thread that hangs is left behind."""
+        self._table.close(do_log=False, force=True)
+        self._conn.join(self._patience)
+
+
+def prepare(path: Path, *, patience: float) -> None:
+    """Make folder (0700), file (0600) and table, by plain sqlite3, whose errors are clear and in time.
+
+    What sqlitedict then finds needs no more writing. Raises OSError, sqlite3.Error.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(path)
+    with closing(sqlite3.connect(path, timeout=patience)) as conn:
+        mode = conn.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            raise sqlite3.OperationalError(f"this file system cannot do WAL (journal mode is {mode})")
+        conn.execute(_MAKE_TABLE)
+        conn.execute(_MAKE_INDEX)
+        conn.commit()
+
+
+def _make_private(path: Path) -> None:
+    """Owner only. SQLite gives the files beside it (-wal, -shm) the same mode."""
+    try:
+        # O_EXCL: a file that exists is not opened here, for closing it would drop the locks that
+        # SQLite holds on it in this process.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError("not a regular file") from None
+        if mode & 0o077:
+            with suppress(PermissionError):  # another user's file is that user's affair
+                path.chmod(0o600)

@@ -1,0 +1,102 @@
+"""One SQLite file, several processes: they agree, and what was acknowledged survives `kill -9`."""
+
+import asyncio
+import logging
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from chat2response.stores.sqlite import SqliteStore
+from tests.stores.processes import finish, start
+
+PROCESSES, INCREMENTS = 4, 40
+
+COUNT = f"""
+async def main():
+    await store.open()
+    print("ready", flush=True)
+    sys.stdin.read()
+    for _ in range({INCREMENTS}):
+        while True:
+            entry = await store.get("counts", "n")
+            if entry is None:
+                won = await store.put("counts", "n", 1, expect=ABSENT)
+            else:
+                won = await store.put("counts", "n", entry.doc + 1, expect=entry.tag)
+            if won:
+                break
+    await store.close()
+"""
+
+WRITE = """
+async def main():
+    n = 0
+    while True:
+        await store.put("acks", f"{sys.argv[2]}-{n}", {"n": n})
+        print(n, flush=True)
+        n += 1
+"""
+
+# A file-size limit makes the kernel refuse the write: a real I/O error, as from a disk that is full.
+RUN_FULL = """
+import resource
+async def main():
+    await store.put("things", "before", "x")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, hard))
+    for attempt in range(2):
+        try:
+            await store.put("things", "big", "x" * 200_000)
+            print("written")
+        except StoreDown as down:
+            print("down", down.internal)
+    print("still there" if (await store.get("things", "before")).doc == "x" else "lost")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    print("recovered" if await store.put("things", "big", "x" * 200_000) else "refused")
+    await store.close()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "docs.db"
+
+
+async def test_processes_that_count_lose_nothing(path: Path) -> None:
+    counters = [await start(COUNT, str(path)) for _ in range(PROCESSES)]  # the first open is a race, too
+    for counter in counters:
+        assert counter.stdout is not None
+        assert await counter.stdout.readline() == b"ready\n"
+    await asyncio.gather(*(finish(counter) for counter in counters))
+    store = SqliteStore(path)
+    entry = await store.get("counts", "n")
+    await store.close()
+    assert entry is not None
+    assert entry.doc == PROCESSES * INCREMENTS
+
+
+async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
+    chance = random.Random(seed := random.randrange(2**32))
+    logging.getLogger(__name__).warning("seed %d", seed)  # shown when the test fails
+    for round_ in range(4):
+        writer = await start(WRITE, str(path), str(round_))
+        assert writer.stdout is not None
+        for _ in range(chance.randint(1, 60)):
+            last = await writer.stdout.readline()
+        writer.kill()
+        rest, _ = await writer.communicate()
+        acknowledged = int((last + rest).split(b"\n")[-2])
+        store = SqliteStore(path)
+        found = await store.get_many("acks", [f"{round_}-{n}" for n in range(acknowledged + 1)])
+        await store.close()
+        assert [entry and entry.doc for entry in found] == [{"n": n} for n in range(acknowledged + 1)]
+    conn = sqlite3.connect(path)
+    assert conn.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    conn.close()
+
+
+async def test_a_disk_that_refuses_is_down_and_recovers(path: Path) -> None:
+    told = (await finish(await start(RUN_FULL, str(path)))).splitlines()
+    assert [line.split()[0] for line in told] == ["down", "down", "still", "recovered"]
