@@ -1,1 +1,1 @@
-"""The Responses API: the hub's own language, so that reading is checking and writing is leaving things out."""
+"""The Responses API: the hub's own language, so that reading is checking, writing is leaving things out."""

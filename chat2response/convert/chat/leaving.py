@@ -1,0 +1,146 @@
+"""The fields of the hub's request on their way to a Chat upstream, one writer each.
+
+A field that is not listed here passes under its own name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chat2response.convert.chat.entering import LOGPROBS
+from chat2response.convert.chat.tools import write_format
+from chat2response.convert.check import integer, mapping, sequence, unsupported
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import Quirks
+
+
+@dataclass(slots=True)
+class Leaving:
+    """One request on its way out; `out` is the body that is made."""
+
+    hub: HubRequest
+    losses: Losses
+    quirks: Quirks
+    out: dict[str, Any] = field(default_factory=dict)
+
+
+_Write = Callable[[Leaving, Any, str], None]
+
+
+def keep(to: Leaving, value: Any, name: str) -> None:
+    """Under the same name; a field that was mapped to this name wins."""
+    to.out.setdefault(name, value)
+
+
+def _leave(to: Leaving, value: Any, name: str) -> None:
+    """Not written here: the gateway's own affair, or `write_request`'s."""
+
+
+def _lose(to: Leaving, value: Any, name: str) -> None:
+    to.losses.add(to.hub.field(name))
+
+
+def _refuse(to: Leaving, value: Any, name: str) -> None:
+    if value is not False:
+        path = to.hub.field(name)
+        raise unsupported(path, f"'{path}' is not supported with a Chat Completions upstream.")
+
+
+def _limit(to: Leaving, value: Any, name: str) -> None:
+    to.out[to.quirks.max_tokens] = value
+
+
+def _reasoning(to: Leaving, value: Any, name: str) -> None:
+    for key, each in mapping(value, name).items():
+        if each is None:
+            continue
+        if key == "effort":
+            to.out["reasoning_effort"] = each
+        elif key not in _REASONING:
+            to.losses.add(f"{name}.{key}")
+
+
+_REASONING = frozenset({"summary", "generate_summary", "context", "mode"})  # how the gateway shows reasoning
+
+
+def _text(to: Leaving, value: Any, name: str) -> None:
+    for key, each in mapping(value, name).items():
+        if each is None:
+            continue
+        if key == "format":
+            to.out["response_format"] = write_format(each, to.hub.field("text.format"))
+        elif key == "verbosity":
+            to.out["verbosity"] = each
+        else:
+            to.losses.add(f"{name}.{key}")
+
+
+def _include(to: Leaving, value: Any, name: str) -> None:
+    """The other values say what the gateway shows."""
+    if LOGPROBS in sequence(value, name):
+        to.out["logprobs"] = True
+
+
+def _top_logprobs(to: Leaving, value: Any, name: str) -> None:
+    if integer(value, name):
+        to.out["logprobs"] = True
+        to.out[name] = value
+
+
+def _stream_options(to: Leaving, value: Any, name: str) -> None:
+    """Obfuscation is the gateway's own; what a vendor knows beyond it passes."""
+    rest = {key: each for key, each in mapping(value, name).items() if key != "include_obfuscation"}
+    to.out[name] = {**to.out.get(name, {}), **rest}
+
+
+def _cache_options(to: Leaving, value: Any, name: str) -> None:
+    """Chat knows a mode and one lifetime."""
+    kept = {}
+    for key, each in mapping(value, name).items():
+        if key == "mode" or (key == "ttl" and each == "30m"):
+            kept[key] = each
+        elif each is not None:
+            to.losses.add(f"{name}.{key}")
+    if kept:
+        to.out[name] = kept
+
+
+def _tier(to: Leaving, value: Any, name: str) -> None:
+    if value == "ultrafast":
+        to.losses.add(name)
+    else:
+        to.out[name] = value
+
+
+def _truncation(to: Leaving, value: Any, name: str) -> None:
+    if value != "disabled":
+        to.losses.add(name)
+
+
+def _choices(to: Leaving, value: Any, name: str) -> None:
+    if integer(value, name) != 1:
+        raise unsupported(name, "Only one choice can be asked for here: 'n' must be 1.")
+
+
+def _messages(to: Leaving, value: Any, name: str) -> None:
+    raise unsupported(name, "A Responses request has its conversation in 'input', not in 'messages'.")
+
+
+WRITERS: dict[str, _Write] = {
+    **dict.fromkeys(("client_metadata", "max_tool_calls", "metadata", "store"), _leave),
+    **dict.fromkeys(("input", "instructions", "parallel_tool_calls", "tool_choice", "tools"), _leave),
+    **dict.fromkeys(("access_programs", "context_management", "image", "moderation"), _lose),
+    **dict.fromkeys(("background", "conversation", "previous_response_id", "prompt"), _refuse),
+    "include": _include,
+    "max_output_tokens": _limit,
+    "messages": _messages,
+    "n": _choices,
+    "prompt_cache_options": _cache_options,
+    "reasoning": _reasoning,
+    "service_tier": _tier,
+    "stream_options": _stream_options,
+    "text": _text,
+    "top_logprobs": _top_logprobs,
+    "truncation": _truncation,
+}

@@ -1,0 +1,168 @@
+"""Messages into items. The way back, which must group, is `turns.py`.
+
+One message at a time: an assistant's message becomes a reasoning item, a message item and one
+`function_call` per tool call, in this order, each only if there is something in it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chat2response.convert import foreign
+from chat2response.convert.chat.parts import read_answer_parts, read_parts
+from chat2response.convert.check import invalid, mapping, missing, sequence, text, unsupported, wrong_type
+
+_Items = list[dict[str, Any]]
+
+_PLAIN = frozenset({"type", "role", "content"})
+_ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning", "function_call", "audio"}
+_TOOL = _PLAIN | {"tool_call_id", "name"}
+_CALL = frozenset({"id", "type", "index", "function"})  # `index` is left over from a stream
+_FUNCTION = frozenset({"name", "arguments"})
+
+
+def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
+    """The hub's items, and for each the index of its message."""
+    items: _Items = []
+    rows: list[int] = []
+    for row, message in enumerate(messages):
+        if type(message) is not dict:
+            raise wrong_type(f"messages[{row}]", "an object", message)
+        role = message.get("role")
+        read = _READERS.get(role) if type(role) is str else None
+        if read is None:
+            raise _bad_role(row, role)
+        read(message, row, items)
+        while len(rows) < len(items):
+            rows.append(row)
+    return items, rows
+
+
+def _bad_role(row: int, role: Any) -> Exception:
+    path = f"messages[{row}].role"
+    if role == "function":
+        return unsupported(path, "The deprecated role 'function' cannot be converted here; use 'tool'.")
+    text(role, path)
+    return invalid(path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}.")
+
+
+def _read_plain(message: dict[str, Any], row: int, items: _Items) -> None:
+    content = message.get("content")
+    if type(content) is not str:
+        content = _read_content(content, row)
+    item = {"type": "message", "role": message["role"], "content": content}
+    if len(message) > 2:
+        foreign.keep(message, _PLAIN, item)
+    items.append(item)
+
+
+def _read_tool(message: dict[str, Any], row: int, items: _Items) -> None:
+    call_id = message.get("tool_call_id")
+    if type(call_id) is not str:
+        text(call_id, f"messages[{row}].tool_call_id")
+    output = message.get("content")
+    if type(output) is not str:
+        output = _read_content(output, row)
+    item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    if len(message) > 3:
+        foreign.keep(message, _TOOL, item)
+    items.append(item)
+
+
+def _read_content(content: Any, row: int) -> Any:
+    path = f"messages[{row}].content"
+    if type(content) is list:
+        return read_parts(content, path)
+    raise missing(path) if content is None else wrong_type(path, "a string or an array", content)
+
+
+def _read_assistant(message: dict[str, Any], row: int, items: _Items) -> None:
+    start = len(items)
+    for key in ("audio", "function_call"):
+        if message.get(key) is not None:
+            path = f"messages[{row}].{key}"
+            raise unsupported(path, f"'{path}' cannot be converted here.")
+    _read_reasoning(message, row, items)
+    parts = _read_answer(message, row)
+    if parts:
+        items.append({"type": "message", "role": "assistant", "content": parts})
+    calls = message.get("tool_calls")
+    if calls is not None:
+        _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
+    if len(items) > start and not _ASSISTANT.issuperset(message):
+        foreign.keep(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
+
+
+def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
+    """The field that backends agree on least; the hub keeps the client's name of it for the losses."""
+    for key in ("reasoning_content", "reasoning"):
+        value = message.get(key)
+        if value:
+            content = [{"type": "reasoning_text", "text": text(value, f"messages[{row}].{key}")}]
+            items.append({"type": "reasoning", "summary": [], "content": content, "field": key})
+            return
+
+
+def _read_answer(message: dict[str, Any], row: int) -> _Items:
+    """The parts of an assistant's message; none if all of them are empty."""
+    content = message.get("content")
+    if type(content) is str:
+        parts: _Items = [{"type": "output_text", "text": content, "annotations": []}] if content else []
+    elif content is None:
+        parts = []
+    elif type(content) is list:
+        parts = read_answer_parts(content, f"messages[{row}].content")
+        if not any(part.get("text", True) for part in parts):
+            parts = []
+    else:
+        raise wrong_type(f"messages[{row}].content", "a string or an array", content)
+    refusal = message.get("refusal")
+    if refusal:
+        parts.append({"type": "refusal", "refusal": text(refusal, f"messages[{row}].refusal")})
+    return parts
+
+
+def _read_calls(calls: list[Any], row: int, items: _Items) -> None:
+    for index, call in enumerate(calls):
+        if type(call) is not dict:
+            raise wrong_type(f"messages[{row}].tool_calls[{index}]", "an object", call)
+        kind = call.get("type") or "function"  # left out by backends whose answers come back as history
+        read = _CALLS.get(kind) if type(kind) is str else None
+        if read is None:
+            path = f"messages[{row}].tool_calls[{index}].type"
+            raise unsupported(path, f"A tool call of type '{text(kind, path)}' cannot be converted here.")
+        items.append(read(call, row, index))
+
+
+def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
+    function = call.get("function")
+    call_id = call.get("id")
+    known = function if type(function) is dict else {}
+    name = known.get("name")
+    arguments = known.get("arguments")
+    if type(call_id) is not str or type(name) is not str or type(arguments) is not str:
+        raise _bad_call(call, f"messages[{row}].tool_calls[{index}]")
+    item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+    if not _CALL.issuperset(call):
+        foreign.keep(call, _CALL, item, f"tool_calls[{index}].")
+    if not _FUNCTION.issuperset(known):
+        foreign.keep(known, _FUNCTION, item, f"tool_calls[{index}].function.")
+    return item
+
+
+def _bad_call(call: dict[str, Any], path: str) -> Exception:
+    """Which field it is, once it is known that one is wrong."""
+    text(call.get("id"), f"{path}.id")
+    function = mapping(call.get("function"), f"{path}.function")
+    text(function.get("name"), f"{path}.function.name")
+    text(function.get("arguments"), f"{path}.function.arguments")
+    return invalid(path, f"Invalid tool call: '{path}'.")
+
+
+_READERS: dict[str, Callable[[dict[str, Any], int, _Items], None]] = {
+    "system": _read_plain,
+    "developer": _read_plain,
+    "user": _read_plain,
+    "assistant": _read_assistant,
+    "tool": _read_tool,
+}
+_CALLS: dict[str, Callable[[dict[str, Any], int, int], dict[str, Any]]] = {"function": _read_function_call}

@@ -1,0 +1,84 @@
+"""A Chat request into the hub, and the hub's request toward a Chat upstream.
+
+What both APIs call the same passes under its name, and so does what neither knows; the other fields have
+a reader in `entering.py` and a writer in `leaving.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from chat2response.convert.chat.entering import READERS, keep_apart
+from chat2response.convert.chat.leaving import WRITERS, Leaving, keep
+from chat2response.convert.chat.messages import read_messages
+from chat2response.convert.chat.tools import write_tools
+from chat2response.convert.chat.turns import write_messages
+from chat2response.convert.check import integer, invalid, sequence, whole_body
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.wire.chat import ChatRequest
+from chat2response.wire.responses import ResponsesRequest
+
+
+def read_request(chat: Mapping[str, Any]) -> HubRequest:
+    """The hub's request of a Chat body. Nothing is lost: what Responses cannot say is in `extra`.
+
+    `input` is an array, and the last key. Raises InvalidRequest.
+    """
+    body: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in whole_body(chat).items():
+        if value is not None:
+            READERS.get(name, keep_apart)(value, name, body, extra)
+    if body.get("top_logprobs") and chat.get("logprobs") is not True:
+        raise invalid("top_logprobs", "'top_logprobs' needs 'logprobs' to be true.")
+    body.setdefault("store", False)
+    names = _read_limit(chat, body)
+    messages = sequence(chat.get("messages"), "messages")
+    if not messages:
+        raise invalid("messages", "Invalid 'messages': expected an array of at least one message.")
+    body["input"], rows = read_messages(messages)
+    return HubRequest(cast(ResponsesRequest, body), "chat", extra, rows, names)
+
+
+def write_request(hub: HubRequest, losses: Losses, quirks: Quirks = OPENAI_COMPATIBLE) -> ChatRequest:
+    """The body for a Chat upstream; `messages` is its last key, so that a longer history extends the bytes.
+
+    What Chat cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
+    A stream is always asked for its usage. Raises InvalidRequest with the client's path.
+    """
+    to = Leaving(hub, losses, quirks)
+    out = to.out
+    for fields in (hub.body, hub.extra):
+        for name, value in fields.items():
+            if value is not None:
+                WRITERS.get(name, keep)(to, value, name)
+    if out.get("stream") is True:
+        out["stream_options"] = {**out.get("stream_options", {}), "include_usage": True}
+    else:
+        out.pop("stream_options", None)
+    out.update(write_tools(hub, losses))
+    out["messages"] = write_messages(hub, losses, quirks)
+    return cast(ChatRequest, out)
+
+
+def _read_limit(chat: Mapping[str, Any], body: dict[str, Any]) -> Mapping[str, str]:
+    """The output limit, by the first of its names with a value. Returns the client's names of our fields."""
+    for name, names in _LIMITS.items():
+        value = chat.get(name)
+        if value is not None:
+            body["max_output_tokens"] = integer(value, name)
+            return names
+    return _NAMES
+
+
+_NAMES = {
+    "input": "messages",
+    "reasoning.effort": "reasoning_effort",
+    "text.format": "response_format",
+    "text.verbosity": "verbosity",
+}
+_LIMITS = {
+    name: {**_NAMES, "max_output_tokens": name}
+    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")
+}

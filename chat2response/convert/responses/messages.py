@@ -1,0 +1,99 @@
+"""The hub's items toward a Responses upstream, when they came from another dialect.
+
+Only listed keys are written; the others are losses. Reasoning of another API is not sent: OpenAI refuses
+a reasoning item that it did not make.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chat2response.convert import foreign
+from chat2response.convert.check import unsupported
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+
+_Item = dict[str, Any]
+_Known = dict[str, frozenset[str]]
+
+_MESSAGE = frozenset({"type", "role", "content", "phase"})
+_CALL = frozenset({"type", "call_id", "name", "arguments"})
+_OUTPUT = frozenset({"type", "call_id", "output"})
+_REASONING = frozenset({"type", "summary", "content", "field"})
+
+_BREAKPOINT = "prompt_cache_breakpoint"
+_ASKED: _Known = {
+    "input_text": frozenset({"type", "text", _BREAKPOINT}),
+    "input_image": frozenset({"type", "image_url", "file_id", "detail", _BREAKPOINT}),
+    "input_file": frozenset({"type", "file_id", "file_data", "file_url", "filename", "detail", _BREAKPOINT}),
+}
+_ANSWERED: _Known = {
+    "output_text": frozenset({"type", "text", "annotations", "logprobs"}),
+    "refusal": frozenset({"type", "refusal"}),
+}
+
+
+def write_items(hub: HubRequest, losses: Losses) -> list[_Item]:
+    """The input array. Raises InvalidRequest, with the client's path, for a part that cannot be said."""
+    out: list[_Item] = []
+    asked: Any = hub.body.get("input")
+    for index, item in enumerate(asked):
+        write = _WRITERS.get(item["type"])
+        made = item if write is None else write(item, index, hub, losses)
+        if made is not None:
+            out.append(made)
+    return out
+
+
+def _message(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
+    content = item["content"]
+    if type(content) is list:
+        known = _ANSWERED if item["role"] == "assistant" else _ASKED
+        content = _parts(content, known, index, hub, losses)
+    if not _MESSAGE.issuperset(item):
+        item = foreign.listed(item, _MESSAGE, hub.item_path(index), losses)
+    return item if content is item["content"] else {**item, "content": content}
+
+
+def _output(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
+    output = item["output"]
+    if type(output) is list:
+        output = _parts(output, _ASKED, index, hub, losses)
+    if not _OUTPUT.issuperset(item):
+        item = foreign.listed(item, _OUTPUT, hub.item_path(index), losses)
+    return item if output is item["output"] else {**item, "output": output}
+
+
+def _call(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
+    if _CALL.issuperset(item):
+        return item
+    return foreign.listed(item, _CALL, hub.item_path(index), losses)
+
+
+def _reasoning(item: _Item, index: int, hub: HubRequest, losses: Losses) -> None:
+    path = hub.item_path(index)
+    losses.add(f"{path}.{item['field']}")
+    foreign.note(item, _REASONING, path, losses)
+
+
+def _parts(content: list[_Item], known: _Known, index: int, hub: HubRequest, losses: Losses) -> list[_Item]:
+    """The same list when every key of every part is known."""
+    out = content
+    for number, part in enumerate(content):
+        keys = known.get(part["type"])
+        if keys is not None and keys.issuperset(part):
+            continue
+        where = f"{hub.item_path(index)}.content[{number}]"
+        if keys is None:
+            message = f"A content part of type '{part['type']}' cannot be sent to a Responses upstream."
+            raise unsupported(where, message)
+        out = list(out)
+        out[number] = foreign.listed(part, keys, where, losses)
+    return out
+
+
+_WRITERS: dict[str, Callable[[_Item, int, HubRequest, Losses], _Item | None]] = {
+    "message": _message,
+    "function_call": _call,
+    "function_call_output": _output,
+    "reasoning": _reasoning,
+}
