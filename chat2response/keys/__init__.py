@@ -1,0 +1,21 @@
+"""API keys: tokens, records, and the ring that checks them. passlib loads with the first check."""
+
+from chat2response.keys.policy import UNSET, KeyPolicy, Unset
+from chat2response.keys.record import ApiKey
+from chat2response.keys.ring import EXPIRED, INVALID, MISSING, REVOKED, Issued, KeyRing
+from chat2response.keys.token import Token, new_token
+
+__all__ = [
+    "EXPIRED",
+    "INVALID",
+    "MISSING",
+    "REVOKED",
+    "UNSET",
+    "ApiKey",
+    "Issued",
+    "KeyPolicy",
+    "KeyRing",
+    "Token",
+    "Unset",
+    "new_token",
+]
