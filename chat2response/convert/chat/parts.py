@@ -57,10 +57,26 @@ def write_parts(content: list[Any], where: str, losses: Losses) -> str | list[di
     """Chat content of the hub's parts, one for one. A lone text is a string: every backend takes that."""
     parts: list[dict[str, Any]] = []
     for index, part in enumerate(content):
-        parts.append(write_part(part, f"{where}[{index}]", losses))
-    if len(parts) == 1 and parts[0]["type"] == "text" and len(parts[0]) == 2:
-        return parts[0]["text"]  # type: ignore[no-any-return]
-    return parts or ""
+        plain = plain_text(part)
+        if plain is not None:
+            parts.append({"type": "text", "text": plain})
+        else:
+            parts.append(write_part(part, f"{where}[{index}]", losses))
+    return lone_text(parts) if parts else ""
+
+
+def lone_text(parts: list[dict[str, Any]]) -> Any:
+    """A string for one text and nothing else; else the parts."""
+    return parts[0].get("text", parts) if len(parts) == 1 and len(parts[0]) == 2 else parts
+
+
+def plain_text(part: Any) -> str | None:
+    """The text of a part that is a text and nothing more; None for every other part."""
+    if type(part) is dict and part.get("type") in _TEXTS and _PLAIN.issuperset(part):
+        plain = part.get("text")
+        if type(plain) is str:
+            return plain
+    return None
 
 
 def write_part(part: Any, where: str, losses: Losses) -> dict[str, Any]:
@@ -160,7 +176,9 @@ def _not_fetched(path: str) -> Exception:
     return unsupported(path, message)
 
 
-_TEXT_KEYS = frozenset({"type", "text", "annotations", "logprobs", BREAKPOINT})
+_TEXTS = ("input_text", "output_text", "text")
+_PLAIN = frozenset({"type", "text", "annotations", "logprobs"})
+_TEXT_KEYS = _PLAIN | {BREAKPOINT}
 _WRITERS: dict[str, tuple[_Write, frozenset[str]]] = {
     "input_text": (_write_text, _TEXT_KEYS),
     "output_text": (_write_text, _TEXT_KEYS),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import foreign
-from chat2response.convert.chat.parts import write_part, write_parts
+from chat2response.convert.chat.parts import lone_text, plain_text, write_part, write_parts
 from chat2response.convert.check import invalid, missing, sequence, text, unsupported, wrong_type
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -94,7 +94,8 @@ class _Turns:
                 self._other(index, item)
             else:
                 write(self, index, item)
-        self._end()
+        if self.open:
+            self._end()
 
     def _match(self, items: list[Any], index: int) -> str:
         """The id for an output that has a name only: that of the first unanswered call of this name."""
@@ -132,11 +133,14 @@ class _Turns:
         if name is None:
             path = f"{self.hub.item_path(index)}.role"
             raise invalid(path, f"A message of role '{text(role, path)}' cannot be sent to a Chat upstream.")
-        self._end()
+        if self.open:
+            self._end()
         content = item.get("content")
         if type(content) is not str:
             path = f"{self.hub.item_path(index)}.content"
-            content = write_parts(_array(content, path), path, self.losses)
+            if type(content) is not list:
+                raise _no_array(content, path)
+            content = write_parts(content, path, self.losses)
         message = {"role": name, "content": content}
         if item.get("name") is not None:
             message["name"] = item["name"]
@@ -157,18 +161,25 @@ class _Turns:
         self.name = item.get("name") or self.name
         content = item.get("content")
         if type(content) is str:
-            content = [{"type": "output_text", "text": content}]
-        path = f"{self.hub.item_path(index)}.content"
-        for number, part in enumerate(_array(content, path)):
-            where = f"{path}[{number}]"
-            if type(part) is dict and part.get("type") == "refusal":
-                self.refusal += text(part.get("refusal"), f"{where}.refusal")
-                continue
-            made = write_part(part, where, self.losses)
-            if made["type"] != "text":
-                raise unsupported(where, "An assistant's message can hold text and refusals only.")
-            if made["text"]:
-                self.parts.append(made)
+            content = [{"type": "text", "text": content}] if content else []
+        elif type(content) is not list:
+            raise _no_array(content, f"{self.hub.item_path(index)}.content")
+        for number, part in enumerate(content):
+            plain = plain_text(part)
+            if plain is None:
+                self._answer_part(part, f"{self.hub.item_path(index)}.content[{number}]")
+            elif plain:
+                self.parts.append({"type": "text", "text": plain})
+
+    def _answer_part(self, part: Any, path: str) -> None:
+        if type(part) is dict and part.get("type") == "refusal":
+            self.refusal += text(part.get("refusal"), f"{path}.refusal")
+            return
+        made = write_part(part, path, self.losses)
+        if made["type"] != "text":
+            raise unsupported(path, "An assistant's message can hold text and refusals only.")
+        if made["text"]:
+            self.parts.append(made)
 
     def _reasoning(self, index: int, item: _Item) -> None:
         self._assistant(index, item, _REASONING_KEYS)
@@ -190,7 +201,7 @@ class _Turns:
             for key in ("call_id", "name", "arguments"):
                 text(item.get(key), f"{self.hub.item_path(index)}.{key}")
         if item.get("namespace"):
-            name = f"{item['namespace']}__{name}"
+            name = f"{text(item['namespace'], f'{self.hub.item_path(index)}.namespace')}__{name}"
         outputs = self.outputs.get(call_id)  # type: ignore[arg-type]
         if not outputs:
             raise self._orphan(f"No tool output found for function call {call_id}.")
@@ -212,8 +223,6 @@ class _Turns:
 
     def _end(self) -> None:
         """Writes the open turn: the assistant's message, its outputs, then what outputs cannot carry."""
-        if not self.open:
-            return
         message = self._spoken()
         if message is not None:
             self.messages.append(message)
@@ -235,7 +244,7 @@ class _Turns:
             return None
         message: dict[str, Any] = {"role": "assistant"}
         if self.parts:
-            message["content"] = _lone_text(self.parts)
+            message["content"] = lone_text(self.parts)
         else:
             message["content"] = None if self.calls or self.refusal else ""
         if self.refusal:
@@ -251,9 +260,11 @@ class _Turns:
     def _result(self, index: int, output: Any, call: dict[str, Any], shown: list[dict[str, Any]]) -> Any:
         """A tool message's content: the text parts. Images and files go to `shown`, with a loss."""
         path = f"{self.hub.item_path(index)}.{'content' if self.hub.dialect == 'chat' else 'output'}"
+        if type(output) is not list:
+            raise _no_array(output, path)
         texts = []
         before = len(shown)
-        for number, part in enumerate(_array(output, path)):
+        for number, part in enumerate(output):
             where = f"{path}[{number}]"
             made = write_part(part, where, self.losses)
             if made["type"] == "text":
@@ -266,18 +277,11 @@ class _Turns:
             self.losses.add(where, "moved to a user message")
         if not texts:
             return _NO_OUTPUT if len(shown) > before else ""
-        return _lone_text(texts)
+        return lone_text(texts)
 
 
-def _lone_text(parts: list[dict[str, Any]]) -> Any:
-    """A string for one text and nothing else: what every backend takes."""
-    return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
-
-
-def _array(content: Any, path: str) -> list[Any]:
-    if type(content) is list:
-        return content
-    raise missing(path) if content is None else wrong_type(path, "a string or an array", content)
+def _no_array(content: Any, path: str) -> Exception:
+    return missing(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
 def _thought(part: Any, path: str) -> str:
