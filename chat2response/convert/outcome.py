@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chat2response.errors import BridgeError, UpstreamError, UpstreamTimeout
+from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
 from chat2response.wire.machine import Fault
 
@@ -57,8 +57,10 @@ def fault_error(fault: Fault) -> BridgeError:
     """The error a fault is, for a client that still waits."""
     if fault.cause == "timeout":
         return UpstreamTimeout(fault.message)
-    if fault.cause in ("drain", "revoked", "cancel"):
-        return BridgeError(fault.message, status=503 if fault.cause == "drain" else 401)
+    if fault.cause in ("drain", "store"):
+        return Unavailable(fault.message)
+    if fault.cause == "revoked":
+        return Unauthorized(fault.message)
     return UpstreamError(fault.message)
 
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeVar
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
 
-Cause = Literal["reset", "timeout", "cancel", "drain", "revoked", "malformed", "too_large"]
+Cause = Literal["reset", "timeout", "cancel", "drain", "revoked", "too_large", "store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ RESET = Fault("reset", "The upstream closed the connection before the answer was
 TIMEOUT = Fault("timeout", "The upstream sent nothing for too long.")
 CANCELLED = Fault("cancel", "The client closed the connection.")
 DRAINING = Fault("drain", "The gateway is shutting down; please retry.")
+TOO_LARGE = Fault("too_large", "An event of the upstream's stream is too large.")
+STORE_DOWN = Fault("store", "The gateway could not record the answer; please retry.")
 REVOKED = Fault("revoked", "The API key was revoked.")
 
 

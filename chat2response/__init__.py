@@ -1,0 +1,47 @@
+"""chat2response: Chat Completions and Responses, either way.
+
+    from chat2response import to_responses_request
+    to_responses_request({"model": "m", "messages": [{"role": "user", "content": "Hello"}]})
+
+The library converts requests, answers and streams, with no I/O. The gateway is `chat2response` on the
+command line; importing the library loads none of it.
+"""
+
+from chat2response.convert.face import (
+    to_chat_completion,
+    to_chat_request,
+    to_response,
+    to_responses_request,
+)
+from chat2response.convert.losses import Loss, Losses
+from chat2response.convert.quirks import Quirks
+from chat2response.convert.streams import ChatToResponses, ResponsesToChat
+from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
+from chat2response.wire.chat import ChatCompletion, ChatRequest, ChatUsage, Message, ToolCall
+from chat2response.wire.machine import Fault
+from chat2response.wire.responses import Item, Response, ResponsesRequest, Usage
+
+__all__ = [
+    "BridgeError",
+    "ChatCompletion",
+    "ChatRequest",
+    "ChatToResponses",
+    "ChatUsage",
+    "Fault",
+    "InvalidRequest",
+    "Item",
+    "Loss",
+    "Losses",
+    "Message",
+    "Quirks",
+    "Response",
+    "ResponsesRequest",
+    "ResponsesToChat",
+    "ToolCall",
+    "UpstreamError",
+    "Usage",
+    "to_chat_completion",
+    "to_chat_request",
+    "to_response",
+    "to_responses_request",
+]

@@ -1,0 +1,77 @@
+"""The library's functions: one JSON body of a dialect in, one of the other out, as plain dicts.
+
+All raise errors.InvalidRequest (its `param` is the path of the field that cannot be taken) for a request,
+errors.UpstreamError for an answer that is an error or none at all. Nothing is changed in what is passed in.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from chat2response.convert.chat import request as chat
+from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.response import read_response, write_response
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.responses import request as responses
+from chat2response.convert.responses.response import read_response as checked
+from chat2response.convert.streams import reasoning_form
+from chat2response.wire.chat import ChatCompletion, ChatRequest
+from chat2response.wire.ids import Clock, Ids, new_id
+from chat2response.wire.responses import Response, ResponsesRequest
+
+
+def to_responses_request(
+    chat_request: Mapping[str, Any],
+    conversation_id: str | None = None,
+    *,
+    previous_response_id: str | None = None,
+    losses: Losses | None = None,
+) -> ResponsesRequest:
+    """A Chat Completions request as a Responses request.
+
+    `conversation_id` and `previous_response_id` are set on the result, over what the body says. What could
+    not cross is added to `losses`.
+    """
+    fields = dict(chat_request)
+    if conversation_id:
+        fields["conversation"] = conversation_id
+    if previous_response_id:
+        fields["previous_response_id"] = previous_response_id
+    return responses.write_request(chat.read_request(fields), losses if losses is not None else Losses())
+
+
+def to_chat_request(
+    responses_request: Mapping[str, Any], *, losses: Losses | None = None, quirks: Quirks = OPENAI_COMPATIBLE
+) -> ChatRequest:
+    """A Responses request as a Chat Completions request, for a backend with these `quirks`."""
+    hub = responses.read_request(responses_request)
+    return chat.write_request(hub, losses if losses is not None else Losses(), quirks)
+
+
+def to_response(
+    completion: Mapping[str, Any],
+    request: Mapping[str, Any] | None = None,
+    *,
+    reasoning: ReasoningForm | None = None,
+    losses: Losses | None = None,
+    ids: Ids = new_id,
+    clock: Clock = time.time,
+) -> Response:
+    """A Chat completion as a response.
+
+    `request` is the Responses request that it answers: it is echoed, and gives the model's name.
+    `reasoning` forces where reasoning goes; by default to `summary` if the request asked for one, else to
+    `content`.
+    """
+    body: dict[str, Any] = {"model": completion.get("model") or "", **(request or {})}
+    hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
+    form = reasoning_form(hub, reasoning)
+    return read_response(dict(completion), Echo.of(hub), ids, clock, reasoning=form, losses=losses)
+
+
+def to_chat_completion(response: Mapping[str, Any], *, model: str | None = None) -> ChatCompletion:
+    """A finished response as a Chat completion; `model` replaces the name in it."""
+    return write_response(checked(dict(response)), model=model)

@@ -1,0 +1,78 @@
+"""The few keys of a request that decide its way, read without building the rest of it.
+
+A relayed body is never decoded as a whole: histories of a megabyte are common with agents.
+"""
+
+from typing import Any
+
+import msgspec
+
+from chat2response.wire.json import JSONError, decode, decoder
+
+
+class ItemPeek(msgspec.Struct, gc=False):
+    """An input item: is it a reference, and to what?"""
+
+    type: Any = None
+    id: Any = None
+    role: Any = None
+
+    @property
+    def is_reference(self) -> bool:
+        """`item_reference`; the API lets its type be null."""
+        return self.type == "item_reference" or (
+            self.type is None and self.role is None and self.id is not None
+        )
+
+
+class ChatPeek(msgspec.Struct, gc=False):
+    """A Chat request."""
+
+    model: Any = None
+    stream: Any = None
+    store: Any = None
+    stream_options: Any = None
+
+
+class ResponsesPeek(msgspec.Struct, gc=False):
+    """A Responses request."""
+
+    model: Any = None
+    stream: Any = None
+    store: Any = None
+    previous_response_id: Any = None
+    conversation: Any = None
+    input: list[ItemPeek] | str | None = None
+
+
+_read_chat = decoder(ChatPeek)
+_read_responses = decoder(ResponsesPeek)
+
+
+def peek_chat(body: bytes) -> ChatPeek:
+    """The keys of a Chat body. Raises JSONError; JSON that is no object raises TypeError."""
+    try:
+        return _read_chat(body)
+    except JSONError:
+        fields = _fields(body)
+        return ChatPeek(*(fields.get(name) for name in ChatPeek.__struct_fields__))
+
+
+def peek_responses(body: bytes) -> ResponsesPeek:
+    """The keys of a Responses body. Raises JSONError; JSON that is no object raises TypeError.
+
+    An `input` of another shape than the API's is the upstream's to refuse: it is left out here.
+    """
+    try:
+        return _read_responses(body)
+    except JSONError:
+        fields = _fields(body)
+        fields["input"] = None
+        return ResponsesPeek(*(fields.get(name) for name in ResponsesPeek.__struct_fields__))
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    value = decode(body)
+    if type(value) is not dict:
+        raise TypeError("not an object")
+    return value
