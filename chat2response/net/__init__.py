@@ -1,0 +1,1 @@
+"""HTTP toward the outside: one transport that every upstream shares."""

@@ -1,0 +1,14 @@
+"""Key-shaped strings out of anything that is printed or passed on."""
+
+import re
+
+_KEY = re.compile(
+    r"sk_[0-9a-fA-F]{32}\.[0-9a-fA-F]{32,}"  # ours
+    r"|\bsk-[A-Za-z0-9_*.-]{6,}"  # OpenAI's, and those made like it, also half masked
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"
+)
+
+
+def redact(text: str) -> str:
+    """`text` with every key-shaped string replaced by `[key]`."""
+    return _KEY.sub("[key]", text)

@@ -1,0 +1,1 @@
+"""What outlives a call: so far, who owns the ids that an upstream has made."""

@@ -1,0 +1,132 @@
+"""`Upstream`: where a call goes, whatever it speaks."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.writer import Writer
+from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.machine import Fault
+from chat2response.wire.responses import Response
+
+UpstreamDialect = Literal["chat", "responses", "demo"]
+HeaderList = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One upstream as the operator configured it."""
+
+    dialect: UpstreamDialect
+    base_url: str = ""
+    api_key: str | None = field(default=None, repr=False)
+    """The operator's key for it: sent in place of the client's credentials."""
+    managed: bool = True
+    """Whether a 401 of this upstream concerns the operator (our key) rather than the client (theirs)."""
+    quirks: Quirks = OPENAI_COMPATIBLE
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What of the client's own request goes along with it."""
+
+    authorization: str | None = field(default=None, repr=False)
+    """The client's `Authorization`, where it is passed through."""
+    request_id: str = ""
+    stream: bool = False
+
+
+Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole JSON answer: `read` makes the response of it. Raises UpstreamError where it is none."""
+
+    status: int
+    headers: HeaderList
+    losses: Losses
+    read: Read
+
+
+class Turn(Protocol):
+    """A streamed answer whose head has arrived."""
+
+    status: int
+    headers: HeaderList
+    """Those of the upstream's that reach the client."""
+    losses: Losses
+
+    @property
+    def heard(self) -> bool:
+        """Whether a first event has been read."""
+        ...
+
+    def reads(self) -> AsyncIterator[None]:
+        """Each step: one network read was fed to the writer. Ends when the turn has its outcome."""
+        ...
+
+    def stop(self, fault: Fault) -> None:
+        """Ends the turn now, with `fault`: wakes the pending read."""
+        ...
+
+
+class RawReply(Protocol):
+    """An answer whose bytes are passed on."""
+
+    status: int
+    headers: HeaderList
+
+    @property
+    def media_type(self) -> str:
+        """The upstream's content type."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """What arrives, as it arrives; ends at the end of the body or with net.Cut."""
+        ...
+
+    async def read(self) -> bytes:
+        """All of it."""
+        ...
+
+    def stop(self, fault: Fault) -> None:
+        """Ends it now: wakes the pending read."""
+        ...
+
+
+class Upstream(Protocol):
+    """Takes a request from the hub, or a finished body in its own dialect."""
+
+    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+        """The request in this upstream's dialect, as the bytes that will be sent."""
+        ...
+
+    def open(
+        self,
+        ask: HubRequest | bytes,
+        target: Target,
+        writer: Writer,
+        origin: Origin,
+        reasoning: ReasoningForm,
+    ) -> AbstractAsyncContextManager[Turn]:
+        """A stream, read into `writer`. Entering raises UpstreamError: nothing was sent to the client yet."""
+        ...
+
+    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
+        """A JSON answer. Cancelling closes the upstream."""
+        ...
+
+    def relay(self, body: bytes, target: Target, origin: Origin) -> AbstractAsyncContextManager[RawReply]:
+        """The upstream's own bytes, errors included."""
+        ...
+
+    async def models(self, target: Target, origin: Origin) -> bytes:
+        """The upstream's list of models (`{"object": "list", "data": [...]}`), as JSON."""
+        ...

@@ -1,0 +1,168 @@
+"""What Chat and Responses upstreams share: addresses, headers, turns and raw replies over the transport."""
+
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any
+
+from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.losses import Losses
+from chat2response.convert.responses.read import ResponsesReader
+from chat2response.errors import UpstreamError
+from chat2response.net.transport import Cut, Exchange, Transport
+from chat2response.upstreams.base import HeaderList, Origin, Target
+from chat2response.upstreams.refusals import passed_headers, refusal
+from chat2response.wire.json import JSONError, decode
+from chat2response.wire.machine import Fault
+
+Reader = ChatReader | ResponsesReader
+FeedWhole = Callable[[Reader, Any], None]
+"""Feeds a reader an answer that came as one JSON body although a stream was asked for."""
+
+
+def request_headers(target: Target, origin: Origin) -> dict[str, str]:
+    """Ours to the upstream: the operator's key, or the client's own credentials, never both."""
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream" if origin.stream else "application/json",
+    }
+    if target.api_key:
+        headers["Authorization"] = f"Bearer {target.api_key}"
+    elif origin.authorization:
+        headers["Authorization"] = origin.authorization
+    if origin.request_id:
+        headers["X-Request-Id"] = origin.request_id
+    return headers
+
+
+class Opened:
+    """An exchange as a context: opened on entry, closed on exit."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        target: Target,
+        origin: Origin,
+        body: bytes | None,
+        method: str = "POST",
+    ) -> None:
+        self._transport = transport
+        self._url = url
+        self._target = target
+        self._origin = origin
+        self._body = body
+        self._method = method
+        self._finished = False
+        self._exchange: Exchange | None = None
+        self.status = 0
+        self.headers: HeaderList = []
+
+    @property
+    def exchange(self) -> Exchange:
+        """The open one."""
+        assert self._exchange is not None, "entered first"
+        return self._exchange
+
+    async def connect(self) -> None:
+        """Sends, and waits for the head."""
+        exchange = self._exchange = await self._transport.open(
+            self._method, self._url, request_headers(self._target, self._origin), self._body
+        )
+        self.status = exchange.status
+        self.headers = passed_headers(exchange)
+
+    def stop(self, fault: Fault) -> None:
+        """Ends the body now."""
+        self.exchange.stop(fault)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._exchange is not None:
+            await self._exchange.close(finished=self._finished)
+
+
+class HttpTurn(Opened):
+    """A Turn: the exchange's bytes into a reader."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        target: Target,
+        origin: Origin,
+        body: bytes,
+        reader: Reader,
+        whole: FeedWhole,
+        losses: Losses,
+    ) -> None:
+        super().__init__(transport, url, target, origin, body)
+        self._reader = reader
+        self._whole = whole
+        self.losses = losses
+
+    @property
+    def heard(self) -> bool:
+        """Whether a first event has been read."""
+        return self._reader.heard
+
+    async def __aenter__(self) -> "HttpTurn":
+        await self.connect()
+        if self.status >= 300:
+            try:
+                raise await refusal(self.exchange, self._target)
+            finally:
+                await self.exchange.close()
+        return self
+
+    async def reads(self) -> AsyncIterator[None]:
+        """Feeds the reader until it is done, or the body ends."""
+        reader, exchange = self._reader, self.exchange
+        if "event-stream" not in (exchange.header("content-type") or "event-stream"):
+            await self._read_whole()
+            return
+        fault: Fault | None = None
+        try:
+            while data := await exchange.chunk():
+                reader.feed(data)
+                if reader.done:
+                    self._finished = True
+                    return
+                yield
+        except Cut as cut:
+            fault = cut.fault
+        reader.close(fault)
+
+    async def _read_whole(self) -> None:
+        """Some servers ignore `stream`, or answer 200 with an error as JSON."""
+        try:
+            self._whole(self._reader, decode(await self.exchange.read()))
+        except JSONError:
+            raise UpstreamError("The upstream's answer cannot be read.") from None
+        self._reader.close()
+
+
+class HttpRawReply(Opened):
+    """A RawReply: the exchange's bytes as they are."""
+
+    @property
+    def media_type(self) -> str:
+        """The upstream's content type; JSON where it names none."""
+        return self.exchange.header("content-type") or "application/json"
+
+    async def __aenter__(self) -> "HttpRawReply":
+        await self.connect()
+        return self
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """What arrives, as it arrives."""
+        while data := await self.exchange.chunk():
+            yield data
+
+    async def read(self) -> bytes:
+        """All of it."""
+        return await self.exchange.read()
+
+    def finished(self) -> None:
+        """All that matters was read: the connection may be kept."""
+        self._finished = True

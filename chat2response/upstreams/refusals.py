@@ -1,0 +1,66 @@
+"""An upstream's refusal, made fit for the client: its words kept, our secrets not."""
+
+from urllib.parse import urlsplit
+
+from chat2response.convert.failures import plain_error, upstream_error
+from chat2response.errors import UpstreamError, UpstreamRefusedUs
+from chat2response.net.transport import Exchange
+from chat2response.observe.redact import redact
+from chat2response.upstreams.base import HeaderList, Target
+from chat2response.wire.json import JSONError, decode
+
+_MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
+
+_PASSED = frozenset(
+    {b"retry-after", b"retry-after-ms", b"x-should-retry", b"openai-processing-ms", b"openai-version"}
+)
+_PASSED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
+
+
+def passed_headers(exchange: Exchange) -> HeaderList:
+    """The upstream's headers that reach the client, names in lower case; its request id under another name."""
+    passed: HeaderList = []
+    for name, value in exchange.headers:
+        name = name.lower()
+        if name in _PASSED or name.startswith(_PASSED_PREFIXES):
+            passed.append((name, value))
+        elif name == b"x-request-id":
+            passed.append((b"x-upstream-request-id", value))
+    return passed
+
+
+async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
+    """The error that an answer with status 400 or more is."""
+    return refusal_of(await exchange.read(_MAX_ERROR), exchange.status, passed_headers(exchange), target)
+
+
+def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
+    """The same for a body that has been read."""
+    passed = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    try:
+        error = upstream_error(decode(body), status)
+    except JSONError:
+        error = None
+    error = error or plain_error(body.decode("utf-8", "replace"), status)
+    if status in (401, 403) and target.managed:
+        return UpstreamRefusedUs(
+            "The upstream refused the gateway's own credentials; the operator has to mend this.",
+            internal=f"upstream {status}: {error.message}",
+            headers=passed,
+        )
+    if status < 400:  # a redirect: not followed, and no address of it told
+        error = UpstreamError(f"The upstream answered with status {status}, which is no answer.")
+    masked = UpstreamError(
+        mask(error.message, target), status=error.status, type=error.type, code=error.code, param=error.param
+    )
+    masked.headers.update(passed)
+    return masked
+
+
+def mask(text: str, target: Target) -> str:
+    """`text` without key-shaped strings and without the upstream's address."""
+    host = urlsplit(target.base_url).netloc
+    for secret in (target.api_key, target.base_url, host):
+        if secret:
+            text = text.replace(secret, "[upstream]" if secret is not target.api_key else "[key]")
+    return redact(text)

@@ -1,0 +1,26 @@
+"""`Routes`: which upstream serves which surface (`UPSTREAM_MODE`)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chat2response.upstreams.base import Target
+
+Surface = Literal["chat", "responses", "proxy"]
+"""What the client called: Chat, Responses, or `/proxy` (Chat in, Responses out)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The target of each surface. With `both`, each dialect has its own and `/proxy` goes to Responses."""
+
+    chat: Target
+    responses: Target
+
+    def of(self, surface: Surface) -> Target:
+        """Where a call on `surface` goes."""
+        return self.chat if surface == "chat" else self.responses
+
+    @classmethod
+    def single(cls, target: Target) -> "Routes":
+        """One upstream for everything."""
+        return cls(target, target)
