@@ -1,0 +1,1 @@
+"""A call's story: `plan` its way, open the upstream, convert or relay, deliver. Knows no web framework."""

@@ -1,0 +1,42 @@
+"""`Call`: one request as the engine takes it. `Answer`: what it gives back."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from chat2response.convert.losses import Losses
+from chat2response.upstreams.base import HeaderList, Origin
+from chat2response.upstreams.routes import Surface
+
+JSON_TYPE = "application/json"
+SSE_TYPE = "text/event-stream; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a client asked. `tenant` is the key's id, or None where nobody's state is kept (passthrough)."""
+
+    surface: Surface
+    body: bytes
+    request_id: str
+    tenant: str | None = None
+    authorization: str | None = field(default=None, repr=False)
+    """The client's own credentials, where they are passed through."""
+    conversation_id: str | None = None
+    previous_response_id: str | None = None
+    """Both from the query of `/proxy`."""
+
+    def origin(self, *, stream: bool) -> Origin:
+        """What of the client goes along upstream."""
+        return Origin(self.authorization, self.request_id, stream)
+
+
+@dataclass(slots=True)
+class Answer:
+    """Exactly one of `body` and `batches` is set. `batches` must be iterated to its end, or the answer closed."""
+
+    status: int
+    media_type: str
+    headers: HeaderList
+    losses: Losses
+    body: bytes | None = None
+    batches: AsyncIterator[bytes] | None = None

@@ -1,0 +1,47 @@
+"""`Engine.open(call)`: the whole story of a call, as a context.
+
+    async with engine.open(call) as answer:
+        ... answer.body, or answer.batches ...
+
+Entering plans the way, asks the upstream and waits for its first word; it raises a BridgeError, which is an
+HTTP status. Leaving, or failing to enter, closes the upstream. `stop(fault)` may be called at any moment, by
+the client's hang-up, a revocation or a shutdown.
+"""
+
+from dataclasses import dataclass, field
+
+from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.engine.call import Call
+from chat2response.engine.opening import Opening
+from chat2response.engine.runs import LiveRuns
+from chat2response.observe.metrics import Metrics
+from chat2response.state.owners import Owners
+from chat2response.upstreams.base import Upstream, UpstreamDialect
+from chat2response.upstreams.routes import Routes
+from chat2response.wire.ids import Clock, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """`hold`: seconds the head waits for the upstream's first event. `reasoning`: its form forced, or None."""
+
+    hold: float = 2.0
+    reasoning: ReasoningForm | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One per process."""
+
+    routes: Routes
+    upstreams: dict[UpstreamDialect, Upstream]
+    owners: Owners
+    metrics: Metrics
+    ids: Ids
+    clock: Clock
+    options: EngineOptions = field(default_factory=EngineOptions)
+    runs: LiveRuns = field(default_factory=LiveRuns)
+
+    def open(self, call: Call) -> Opening:
+        """The call as a context and a live run."""
+        return Opening(self, call)

@@ -1,0 +1,69 @@
+"""A client's body into the hub: JSON, an object, of a depth we can write again, then the dialect's reader."""
+
+from typing import Any
+
+from chat2response.convert.chat import request as chat
+from chat2response.convert.check import unsupported
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.responses import request as responses
+from chat2response.engine.call import Call
+from chat2response.engine.plan import SPOKEN
+from chat2response.errors import InvalidRequest
+from chat2response.wire.json import MAX_DEPTH, JSONError, decode, encode, too_deep
+
+_SHALLOW = 2 * MAX_DEPTH  # brackets; a body with fewer cannot nest too deeply, and most have fewer
+
+
+def read_body(call: Call) -> HubRequest:
+    """The call's request in the hub. Raises InvalidRequest."""
+    fields = read_object(call.body)
+    if SPOKEN[call.surface][0] == "responses":
+        return responses.read_request(fields)
+    for name, value in (
+        ("conversation", call.conversation_id),
+        ("previous_response_id", call.previous_response_id),
+    ):
+        if value:
+            fields[name] = value
+    return chat.read_request(fields)
+
+
+def overlaid(call: Call, hub: HubRequest) -> bytes:
+    """The client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
+
+    Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
+    """
+    for name in ("conversation", "previous_response_id"):
+        if hub.body.get(name):
+            raise unsupported(name, f"'{name}' needs a Responses upstream; this one is Chat Completions.")
+    if (hub.extra.get("n") or 1) != 1:
+        raise unsupported("n", "'n' must be 1 here: a response has one answer.")
+    if hub.body.get("stream") is not True:
+        return call.body
+    fields = read_object(call.body)
+    options = fields.get("stream_options")
+    fields["stream_options"] = {**(options if type(options) is dict else {}), "include_usage": True}
+    return encode(fields)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that `body` is. Raises InvalidRequest that says what it is instead."""
+    try:
+        value = decode(body)
+    except JSONError as error:
+        raise bad_json(error) from None
+    if type(value) is not dict:
+        raise not_an_object()
+    if body.count(b"{") + body.count(b"[") > _SHALLOW and too_deep(value):
+        raise InvalidRequest(f"The JSON body nests more than {MAX_DEPTH} levels.", code="invalid_json")
+    return value
+
+
+def bad_json(error: JSONError) -> InvalidRequest:
+    """400: the bytes are not JSON."""
+    return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json")
+
+
+def not_an_object() -> InvalidRequest:
+    """400: JSON, but not an object."""
+    return InvalidRequest("The body of the request must be a JSON object.", code="invalid_type")

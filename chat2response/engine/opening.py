@@ -1,0 +1,208 @@
+"""`Opening`: one call while it runs."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import fault_error
+from chat2response.convert.streams import reasoning_form
+from chat2response.convert.writer import ResponseWriter
+from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
+from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
+from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_body
+from chat2response.engine.ownership import Ownership
+from chat2response.engine.plan import SPOKEN, Plan, plan
+from chat2response.engine.relayed import RelayedStream, whole_reply
+from chat2response.engine.taps import ChatTap, ResponsesTap
+from chat2response.upstreams.base import RawReply, Turn, Upstream
+from chat2response.wire.json import JSONError
+from chat2response.wire.machine import Fault
+from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
+
+if TYPE_CHECKING:
+    from chat2response.engine.engine import Engine
+
+
+class Opening:
+    """The context that `Engine.open` returns, and the run that the registry holds."""
+
+    def __init__(self, engine: "Engine", call: Call) -> None:
+        self._engine = engine
+        self._call = call
+        self._plan: Plan = plan(call.surface, engine.routes)
+        self._ownership = Ownership(engine.owners, call.tenant, self._plan.target)
+        self._entering: asyncio.Task[Any] | None = None
+        self._context: AbstractAsyncContextManager[Any] | None = None
+        self._live: Turn | RawReply | None = None
+        self._stream: ConvertedStream | RelayedStream | None = None
+        self._fault: Fault | None = None
+        self._outcome = "error"
+
+    # -- a context ---------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Answer:
+        self._engine.runs.add(self)
+        self._entering = asyncio.current_task()
+        try:
+            answer = await (self._relay_up() if self._plan.up == "relay" else self._through_the_hub())
+            for loss in answer.losses:
+                self._engine.metrics.lost(loss.field)
+            return answer
+        except asyncio.CancelledError:
+            await self._leave()
+            if self._fault is None or self._entering is None:
+                raise
+            self._entering.uncancel()
+            raise fault_error(self._fault) from None
+        except BaseException:
+            await self._leave()
+            raise
+        finally:
+            self._entering = None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._note_end()
+        await self._leave()
+
+    async def _leave(self) -> None:
+        self._engine.runs.discard(self)
+        if self._fault is not None:
+            self._outcome = self._fault.cause
+        self._engine.metrics.call_ended(self._call.surface, self._plan.target.dialect, self._outcome)
+        if self._stream is not None:
+            await self._stream.close()
+        if self._context is not None:
+            await self._context.__aexit__(None, None, None)
+
+    # -- a run -------------------------------------------------------------------------------------
+
+    @property
+    def tenant(self) -> str | None:
+        """The key it runs under."""
+        return self._call.tenant
+
+    @property
+    def response_id(self) -> str | None:
+        """The id its client knows, once there is one."""
+        stream = self._stream
+        if isinstance(stream, ConvertedStream):
+            return stream.writer.response["id"]
+        return stream.tap.response_id if stream is not None else None
+
+    def stop(self, fault: Fault) -> None:
+        """Ends it now."""
+        self._fault = self._fault or fault
+        if self._live is not None:
+            self._live.stop(fault)
+        elif self._entering is not None:
+            self._entering.cancel()
+
+    # -- ways --------------------------------------------------------------------------------------
+
+    async def _relay_up(self) -> Answer:
+        """The client's bytes go up as they are, and so do the upstream's come down."""
+        peek = self._peek()
+        if isinstance(peek, ResponsesPeek):
+            await self._ownership.check(peek.previous_response_id, peek.conversation, peek.input)
+            kept = peek.store is not False
+        else:
+            kept = peek.store is True
+        return await self._relay_down(self._call.body, Losses(), stream=peek.stream is True, kept=kept)
+
+    async def _through_the_hub(self) -> Answer:
+        """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
+        hub = read_body(self._call)
+        target, losses = self._plan.target, Losses()
+        body = hub.body
+        if target.dialect == "responses":
+            await self._ownership.check(body.get("previous_response_id"), body.get("conversation"), None)
+        stream = body.get("stream") is True
+        if self._plan.down == "relay":
+            sent = self._upstream.body(hub, target, losses)
+            return await self._relay_down(sent, losses, stream=stream, kept=body.get("store") is True)
+        ask = overlaid(self._call, hub) if self._plan.up == "overlay" else hub
+        if stream:
+            return await self._convert_stream(hub, ask)
+        return await self._convert_whole(hub, ask)
+
+    async def _relay_down(self, body: bytes, losses: Losses, *, stream: bool, kept: bool) -> Answer:
+        target = self._plan.target
+        context = self._upstream.relay(body, target, self._call.origin(stream=stream))
+        reply = await self._enter(context)
+        streams = stream and reply.status < 300 and "event-stream" in reply.media_type
+        ownership = self._ownership if kept else self._ownership.inactive()
+        if not streams:
+            whole = await whole_reply(reply, target, ownership)
+            self._outcome = "completed" if reply.status < 300 else "error"
+            return Answer(reply.status, whole.media_type, reply.headers, losses, whole.body)
+        tap = ResponsesTap(kept=kept) if target.dialect == "responses" else ChatTap(kept=kept)
+        relayed = self._stream = RelayedStream(reply, tap, target, ownership)
+        await relayed.begin(self._engine.options.hold)
+        return Answer(reply.status, reply.media_type, reply.headers, losses, None, relayed.batches())
+
+    async def _convert_stream(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
+        engine, target = self._engine, self._plan.target
+        given = SPOKEN[self._call.surface][1]
+        writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock)
+        form = reasoning_form(hub, engine.options.reasoning)
+        turn = await self._enter(
+            self._upstream.open(ask, target, writer, self._call.origin(stream=True), form)
+        )
+        converted = self._stream = ConvertedStream(turn, writer, encoder_for(given, hub))
+        await converted.begin(engine.options.hold)
+        self._lose(hub, turn.losses)
+        return Answer(200, SSE_TYPE, turn.headers, turn.losses, None, converted.batches())
+
+    async def _convert_whole(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
+        engine, target = self._engine, self._plan.target
+        reply = await self._upstream.once(ask, target, self._call.origin(stream=False))
+        form = reasoning_form(hub, engine.options.reasoning)
+        echo = Echo.of(hub)
+        response = reply.read(echo, engine.ids, engine.clock, form, reply.losses)
+        self._lose(hub, reply.losses)
+        engine.metrics.tokens(response.get("usage"))
+        self._outcome = str(response.get("status"))
+        body = whole_body(SPOKEN[self._call.surface][1], response, echo.model)
+        return Answer(200, JSON_TYPE, reply.headers, reply.losses, body)
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    @property
+    def _upstream(self) -> Upstream:
+        return self._engine.upstreams[self._plan.target.dialect]
+
+    def _peek(self) -> ChatPeek | ResponsesPeek:
+        read = peek_chat if self._plan.target.dialect == "chat" else peek_responses
+        try:
+            return read(self._call.body)
+        except JSONError as error:
+            raise bad_json(error) from None
+        except TypeError:
+            raise not_an_object() from None
+
+    async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
+        self._context = context
+        live = self._live = await context.__aenter__()
+        return live
+
+    def _lose(self, hub: HubRequest, losses: Losses) -> None:
+        """What the gateway itself does not do, said beside what the converter could not."""
+        if self._call.surface == "responses" and hub.body.get("store") is True:
+            losses.add("store", "not kept")
+
+    def _note_end(self) -> None:
+        """Usage and outcome of a stream, for the metrics."""
+        stream = self._stream
+        if isinstance(stream, ConvertedStream):
+            ended = stream.writer.outcome
+            self._outcome = ended.status if ended is not None else "failed"
+            self._engine.metrics.tokens(stream.writer.response["usage"])
+        elif stream is not None:
+            self._outcome = stream.tap.status
+            self._engine.metrics.tokens(stream.tap.usage)

@@ -1,0 +1,45 @@
+"""The way of a call, decided here and nowhere else (design: "bytes are sacred").
+
+surface     upstream    up                  down
+chat        chat        relay               relay
+chat        responses   convert             convert
+responses   responses   relay               relay
+responses   chat        convert             convert
+proxy       chat        overlay             convert
+proxy       responses   convert             relay
+any         demo        convert             convert
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chat2response.convert.hub import Dialect
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.routes import Routes, Surface
+
+SPOKEN: dict[Surface, tuple[Dialect, Dialect]] = {
+    "chat": ("chat", "chat"),
+    "responses": ("responses", "responses"),
+    "proxy": ("chat", "responses"),
+}
+"""What a surface takes, and what it answers in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`overlay`: the client's own body, with `include_usage` added to a stream: a converted answer needs it."""
+
+    target: Target
+    up: Literal["relay", "overlay", "convert"]
+    down: Literal["relay", "convert"]
+    why: str
+
+
+def plan(surface: Surface, routes: Routes) -> Plan:
+    """The way of a call on `surface`."""
+    target = routes.of(surface)
+    taken, given = SPOKEN[surface]
+    down: Literal["relay", "convert"] = "relay" if given == target.dialect else "convert"
+    if taken != target.dialect:
+        return Plan(target, "convert", down, f"{taken} in, {target.dialect} upstream, {given} out")
+    return Plan(target, "relay" if down == "relay" else "overlay", down, f"{taken} in, {given} out")

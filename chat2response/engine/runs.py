@@ -1,0 +1,59 @@
+"""`LiveRuns`: every call that is running, so that it can be stopped from outside: by its key (a revocation),
+by its response, or all at once (a shutdown)."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from chat2response.wire.machine import Fault
+
+
+class Run(Protocol):
+    """A running call, from its first look at the upstream to the last byte."""
+
+    @property
+    def tenant(self) -> str | None:
+        """The key it runs under."""
+        ...
+
+    @property
+    def response_id(self) -> str | None:
+        """The id its client knows, once there is one."""
+        ...
+
+    def stop(self, fault: Fault) -> None:
+        """Ends it now: before the first byte with an error, after it with a terminal event."""
+        ...
+
+
+class LiveRuns:
+    """In memory, per process."""
+
+    def __init__(self) -> None:
+        self._runs: set[Run] = set()
+
+    def add(self, run: Run) -> None:
+        """It has begun."""
+        self._runs.add(run)
+
+    def discard(self, run: Run) -> None:
+        """It is over."""
+        self._runs.discard(run)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(tuple(self._runs))
+
+    def of_key(self, key_id: str) -> list[Run]:
+        """Those under one key."""
+        return [run for run in self._runs if run.tenant == key_id]
+
+    def of_response(self, response_id: str) -> list[Run]:
+        """That which makes this response."""
+        return [run for run in self._runs if run.response_id == response_id]
+
+    def stop_all(self, fault: Fault) -> None:
+        """Ends every one."""
+        for run in self:
+            run.stop(fault)
