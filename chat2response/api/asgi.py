@@ -1,0 +1,131 @@
+"""ASGI without a framework: a request's facts, its body within bounds, answers, and the one place that turns
+errors into bodies."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from chat2response.errors import BridgeError, PayloadTooLarge, UnsupportedMedia
+from chat2response.wire.ids import new_id
+from chat2response.wire.json import encode
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+HeaderPairs = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+_MAX_ID = 128
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was whole: there is nobody to answer."""
+
+
+class Request:
+    """One HTTP request. `headers` has names in lower case; of a repeated one, the last."""
+
+    __slots__ = ("headers", "id", "receive", "scope", "send", "started", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.id = request_id(self.headers.get(b"x-request-id"))
+        self.status = 0
+        """The status that was sent; 0 before."""
+
+    def header(self, name: bytes) -> str | None:
+        """One header's value."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body, `limit` bytes at most.
+
+        Raises PayloadTooLarge (before reading, where the length says so), UnsupportedMedia for a coded body,
+        ClientGone.
+        """
+        coding = self.headers.get(b"content-encoding", b"identity").strip().lower()
+        if coding not in (b"identity", b""):
+            raise UnsupportedMedia(
+                f"Content-Encoding '{coding.decode('latin-1')}' is not read; send the body as it is."
+            )
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
+        message = await self.receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            whole: bytes = message.get("body", b"")
+            if len(whole) > limit:
+                raise _too_large(limit)
+            return whole
+        return await self._long_body(message, limit)
+
+    async def _long_body(self, message: Message, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            pieces.append(piece)
+            if not message.get("more_body"):
+                return b"".join(pieces)
+            message = await self.receive()
+
+    async def start(
+        self, status: int, media_type: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Sends the head."""
+        self.status = status
+        await self.send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", media_type),
+                    (b"x-request-id", self.id.encode("latin-1")),
+                    *headers,
+                ],
+            }
+        )
+
+    async def answer(
+        self, status: int, body: bytes, media_type: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Sends a whole answer."""
+        await self.start(status, media_type, (*headers, (b"content-length", b"%d" % len(body))))
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, error: BridgeError) -> None:
+        """Sends an error, in the shape both OpenAI APIs share."""
+        await self.answer(error.status, error_body(error), headers=error_headers(error))
+
+
+def error_body(error: BridgeError) -> bytes:
+    """`{"error": {message, type, param, code}}`."""
+    return encode({"error": error.fields()})
+
+
+def error_headers(error: BridgeError) -> HeaderPairs:
+    """The error's own headers (`Retry-After`, `WWW-Authenticate`), as ASGI wants them."""
+    return [
+        (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()
+    ]
+
+
+def request_id(given: bytes | None) -> str:
+    """The client's id where it is printable and short, else one of ours."""
+    if given and len(given) <= _MAX_ID and all(0x21 <= byte <= 0x7E for byte in given):
+        return given.decode("ascii")
+    return new_id("req")
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {limit} bytes.", headers={"connection": "close"})

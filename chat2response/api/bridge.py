@@ -1,0 +1,86 @@
+"""`/proxy`, `/v1/responses`, `/v1/chat/completions`: the bridge itself.
+
+The order at the door (law 10): the key, then the size, then the body. A client that hangs up stops the
+upstream at once, whether its answer has begun or not.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+from chat2response.api.asgi import HeaderPairs, Receive, Request
+from chat2response.api.credentials import Gate
+from chat2response.convert.losses import HEADER
+from chat2response.engine.call import Answer, Call
+from chat2response.engine.engine import Engine
+from chat2response.engine.opening import Opening
+from chat2response.upstreams.routes import Surface
+from chat2response.wire.machine import CANCELLED
+
+_LOSSES = HEADER.encode()
+# Proxies must neither buffer nor change a stream.
+_STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+
+
+class Bridge:
+    """The handler of one surface."""
+
+    def __init__(self, surface: Surface, engine: Engine, gate: Gate, max_body: int) -> None:
+        self._surface: Surface = surface
+        self._engine = engine
+        self._gate = gate
+        self._max_body = max_body
+
+    async def __call__(self, request: Request) -> None:
+        caller = await self._gate.admit(request)
+        body = await request.body(self._max_body)
+        query = request.scope["query_string"]
+        asked = parse_query(query) if query and self._surface == "proxy" else {}
+        call = Call(
+            self._surface,
+            body,
+            request.id,
+            caller.tenant,
+            caller.authorization,
+            asked.get("conversation_id"),
+            asked.get("previous_response_id"),
+        )
+        await deliver(self._engine.open(call), request)
+
+
+async def deliver(opening: Opening, request: Request) -> None:
+    """The answer to the client; its hang-up to the upstream."""
+    watch = asyncio.ensure_future(_stop_on_hang_up(opening, request.receive))
+    try:
+        async with opening as answer:
+            headers = _headers(answer)
+            media_type = answer.media_type.encode("latin-1")
+            if answer.body is not None:
+                watch.cancel()
+                await request.answer(answer.status, answer.body, media_type, headers)
+                return
+            assert answer.batches is not None
+            await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
+            send = request.send
+            async for batch in answer.batches:
+                await send({"type": "http.response.body", "body": batch, "more_body": True})
+            watch.cancel()  # from here on a disconnect is only the server saying that we are done
+            await send({"type": "http.response.body", "body": b""})
+    finally:
+        watch.cancel()
+
+
+def parse_query(query: bytes) -> Mapping[str, str]:
+    """The last value of each parameter."""
+    return {name: values[-1] for name, values in parse_qs(query.decode("latin-1")).items()}
+
+
+async def _stop_on_hang_up(opening: Opening, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    opening.stop(CANCELLED)
+
+
+def _headers(answer: Answer) -> HeaderPairs:
+    lost = answer.losses.header()
+    return answer.headers if lost is None else [*answer.headers, (_LOSSES, lost.encode("ascii"))]

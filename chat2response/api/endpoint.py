@@ -1,0 +1,49 @@
+"""`Endpoint`: what every plain ASGI endpoint shares: errors become bodies, requests are counted, nothing leaks."""
+
+import logging
+from time import perf_counter
+from typing import Protocol
+
+from chat2response.api.asgi import ClientGone, Receive, Request, Scope, Send
+from chat2response.errors import BridgeError
+from chat2response.observe.metrics import Metrics
+
+log = logging.getLogger("chat2response.api")
+
+
+class Handler(Protocol):
+    """The endpoint's own work: answers `request`, or raises a BridgeError before anything was sent."""
+
+    async def __call__(self, request: Request) -> None: ...
+
+
+class Endpoint:
+    """An ASGI callable around a handler. `route` is its label in metrics."""
+
+    def __init__(self, route: str, handler: Handler, metrics: Metrics) -> None:
+        self._route = route
+        self._handler = handler
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        request = Request(scope, receive, send)
+        try:
+            await self._handler(request)
+        except BridgeError as error:
+            if error.internal or error.status >= 500:
+                log.warning(
+                    "%s %s: %s (%s)", request.id, self._route, error.message, error.internal or error.label
+                )
+            await self._refuse(request, error)
+        except ClientGone:
+            request.status = 499
+        except Exception:
+            log.exception("%s %s", request.id, self._route)
+            await self._refuse(request, BridgeError("The gateway failed; the request id leads to its log."))
+        self._metrics.request(self._route, request.status, perf_counter() - started)
+
+    async def _refuse(self, request: Request, error: BridgeError) -> None:
+        if request.status:  # the head is out: nothing can be said any more but by ending the connection
+            raise error
+        await request.refuse(error)

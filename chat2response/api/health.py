@@ -1,0 +1,29 @@
+"""Probes. `/livez`: the process answers. `/readyz`, `/healthz`, `/health`: it can do its work, so 503 without
+a key store (law 8). No details, no upstream call, no framework."""
+
+from chat2response.api.asgi import Request
+from chat2response.errors import Unavailable
+from chat2response.stores.base import Store
+
+_OK = b'{"status":"ok"}'
+
+
+async def live(request: Request) -> None:
+    """200 while the event loop turns."""
+    await request.answer(200, _OK)
+
+
+class Ready:
+    """`store` None: none is needed (passthrough)."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+
+    async def __call__(self, request: Request) -> None:
+        try:
+            if self._store is not None:
+                await self._store.get("health", "probe")
+        except Unavailable:
+            await request.answer(503, b'{"status":"unavailable"}')
+            return
+        await request.answer(200, _OK)

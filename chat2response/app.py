@@ -1,0 +1,130 @@
+"""`Gateway`: the ASGI application. Hot paths are found in a dict; everything else is FastAPI's.
+
+FastAPI takes half a second and 20 MiB to load, and the bridge does not need it: it is loaded when `/keys`,
+`/metrics`, `/status` or the docs are first asked for.
+"""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Mapping
+
+from chat2response.api.asgi import App, Receive, Request, Scope, Send
+from chat2response.api.bridge import Bridge
+from chat2response.api.convert import Convert
+from chat2response.api.credentials import Gate
+from chat2response.api.endpoint import Endpoint, Handler
+from chat2response.api.health import Ready, live
+from chat2response.api.models import Models
+from chat2response.compose import Services
+from chat2response.errors import MethodNotAllowed
+from chat2response.net.transport import warm
+from chat2response.settings import AuthMode, UpstreamMode
+from chat2response.upstreams.routes import Surface
+from chat2response.wire.machine import DRAINING
+
+log = logging.getLogger("chat2response")
+
+BRIDGES: Mapping[str, Surface] = {
+    "/proxy": "proxy",
+    "/v1/responses": "responses",
+    "/responses": "responses",
+    "/v1/chat/completions": "chat",
+    "/chat/completions": "chat",
+}
+_READ = ("GET", "HEAD")
+
+
+class Gateway:
+    """One per process. `services` are opened and closed with the lifespan."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._endpoints: dict[str, tuple[tuple[str, ...], App]] = {}
+        self._management: App | None = None
+        self._add_endpoints()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        found = self._endpoints.get(scope["path"]) or self._models_of(scope["path"])
+        if found is None:
+            await self._fallback()(scope, receive, send)
+        elif scope["method"] in found[0]:
+            await found[1](scope, receive, send)
+        else:
+            await _refuse_method(found[0], scope, receive, send)
+
+    # -- endpoints ---------------------------------------------------------------------------------
+
+    def _add_endpoints(self) -> None:
+        services, settings = self._services, self._services.settings
+        managed = settings.auth_mode is AuthMode.MANAGED
+        gate = Gate(services.keys if managed else None, services.metrics)
+        limit = settings.chat2response_max_body_bytes
+        for path, surface in BRIDGES.items():
+            self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit))
+        self._add("/convert", ("POST",), Convert(limit))
+        models = Models(services.engine, gate)
+        self._add("/v1/models", _READ, models)
+        self._add("/models", _READ, models)
+        ready = Ready(services.store if managed else None)
+        self._add("/livez", _READ, live)
+        for path in ("/readyz", "/healthz", "/health"):
+            self._add(path, _READ, ready)
+
+    def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
+        self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics))
+
+    def _models_of(self, path: str) -> tuple[tuple[str, ...], App] | None:
+        for prefix in ("/v1/models", "/models"):
+            if path.startswith(f"{prefix}/") and len(path) > len(prefix) + 1:
+                return self._endpoints[prefix]
+        return None
+
+    def _fallback(self) -> App:
+        if self._management is None:
+            from chat2response.api.management import build_management
+
+            self._management = build_management(self._services)
+        return self._management
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._services.open()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        warming = self._warm()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._services.engine.runs.stop_all(DRAINING)
+        if warming is not None:
+            await warming
+        await self._services.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _warm(self) -> "asyncio.Future[None] | None":
+        """Loads the HTTP client beside the first moments of listening; then what lives is left out of GC."""
+        if self._services.settings.upstream_mode is UpstreamMode.DEMO:
+            return None
+        return asyncio.ensure_future(asyncio.to_thread(_load))
+
+
+def _load() -> None:
+    warm()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
+async def _refuse_method(allowed: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
+    names = ", ".join(allowed)
+    error = MethodNotAllowed(
+        f"{scope['method']} is not for {scope['path']}: use {names}.", headers={"allow": names}
+    )
+    await Request(scope, receive, send).refuse(error)

@@ -1,0 +1,207 @@
+"""The only reader of the environment: variables, and a `.env` file, become the options that each floor declares.
+
+Read once, at start (law 13). A `CHAT2RESPONSE_*` variable that is not known is an error that names the
+nearest one; those an orchestrator injects for a service of our name (`CHAT2RESPONSE_SERVICE_*`,
+`CHAT2RESPONSE_PORT*`) are let be.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chat2response.engine.engine import EngineOptions
+from chat2response.keys.policy import KeyPolicy
+from chat2response.net.transport import TransportOptions
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.routes import Routes
+
+OPENAI = "https://api.openai.com/v1"
+_PREFIX = "CHAT2RESPONSE_"
+_INJECTED = ("CHAT2RESPONSE_SERVICE_", "CHAT2RESPONSE_PORT")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the text tells the operator what to write."""
+
+
+class AuthMode(StrEnum):
+    """Whose key opens the door. `MANAGED`: ours, issued at `/keys`. `PASSTHROUGH`: the upstream's own, unchanged."""
+
+    MANAGED = "managed"
+    PASSTHROUGH = "passthrough"
+
+
+class UpstreamMode(StrEnum):
+    """What the upstream speaks. `BOTH`: each dialect goes up as it is, `/proxy` as Responses."""
+
+    RESPONSES = "responses"
+    CHAT = "chat"
+    BOTH = "both"
+    DEMO = "demo"
+
+
+def _mode(value: Any) -> Any:
+    text = str(value).strip().lower()
+    return "chat" if text in ("chat-completions", "chat_completions") else text
+
+
+def _blank(value: Any) -> Any:
+    """An empty variable is one that is not set."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Blank = BeforeValidator(_blank)
+
+
+class Settings(BaseSettings):
+    """Every setting, under the name of its variable in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", extra="ignore", frozen=True, case_sensitive=False
+    )
+
+    openai_base_url: Annotated[str | None, Blank] = None
+    openai_api_key: Annotated[SecretStr | None, Blank] = None
+    upstream_mode: Annotated[UpstreamMode, BeforeValidator(_mode)] = Field(
+        UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
+    )
+    bind_addr: str = "0.0.0.0:8088"
+    chat2response_sqlite_path: Path = Path("data/keys.db")
+    chat2response_state_dir: Annotated[Path | None, Blank] = None
+    chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
+    chat2response_keys_require_expiration: bool = True
+    chat2response_keys_allow_no_expiration: bool = False
+    chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
+    chat2response_http_timeout_seconds: float = Field(60.0, gt=0)
+    chat2response_connect_timeout_seconds: float = Field(10.0, gt=0)
+    chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
+
+    # -- what the floors are given -------------------------------------------------------------------
+
+    @property
+    def auth_mode(self) -> AuthMode:
+        """Managed when we have a key for the upstream, or need none; else the client's bearer goes up."""
+        managed = self.openai_api_key is not None or self.upstream_mode is UpstreamMode.DEMO
+        return AuthMode.MANAGED if managed else AuthMode.PASSTHROUGH
+
+    @property
+    def base_url(self) -> str:
+        """The upstream's address, without a slash at its end."""
+        return (self.openai_base_url or OPENAI).strip().rstrip("/")
+
+    @property
+    def state_dir(self) -> Path:
+        """Where files that we make live."""
+        return self.chat2response_state_dir or self.chat2response_sqlite_path.parent
+
+    @property
+    def store_url(self) -> str:
+        """The key store, unless the command line names another."""
+        return f"sqlite:{self.chat2response_sqlite_path}"
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        """Host and port of `BIND_ADDR`."""
+        return listen_address(self.bind_addr)
+
+    def routes(self) -> Routes:
+        """The upstream, or both of its faces."""
+        if self.upstream_mode is UpstreamMode.DEMO:
+            return Routes.single(Target("demo"))
+        key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key else None
+        managed = self.auth_mode is AuthMode.MANAGED
+        chat = Target("chat", self.base_url, key, managed)
+        responses = Target("responses", self.base_url, key, managed)
+        if self.upstream_mode is UpstreamMode.BOTH:
+            return Routes(chat=chat, responses=responses)
+        return Routes.single(chat if self.upstream_mode is UpstreamMode.CHAT else responses)
+
+    def transport(self, user_agent: str) -> TransportOptions:
+        """Timeouts toward the upstream."""
+        return TransportOptions(
+            connect_timeout=self.chat2response_connect_timeout_seconds,
+            read_timeout=self.chat2response_http_timeout_seconds,
+            user_agent=user_agent,
+        )
+
+    def key_policy(self) -> KeyPolicy:
+        """How long keys may live."""
+        return KeyPolicy(
+            default_ttl=self.chat2response_keys_default_ttl_seconds,
+            require_expiration=self.chat2response_keys_require_expiration,
+            allow_no_expiration=self.chat2response_keys_allow_no_expiration,
+        )
+
+    def engine(self) -> EngineOptions:
+        """How calls are run."""
+        form = self.chat2response_reasoning
+        return EngineOptions(reasoning=None if form == "auto" else form)
+
+
+def load(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """The settings of this process. Raises SettingsError.
+
+    `env_file`: by default the file that `ENV_FILE` names, else `.env` in the working folder if there is one;
+    the environment wins over it.
+    """
+    environment = os.environ if environment is None else environment
+    file = env_file or _env_file(environment)
+    _refuse_unknown([*environment, *_names_in(file)])
+    try:
+        return Settings(_env_file=file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """`host:port`, `:port`, `[::1]:port`. Raises SettingsError."""
+    host, separator, port = text.strip().rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise SettingsError(f"BIND_ADDR is host:port, for example 127.0.0.1:8088, not {text!r}.")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _env_file(environment: Mapping[str, str]) -> Path | None:
+    named = environment.get("ENV_FILE", "").strip()
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(f"ENV_FILE names {named}, which is not a file.")
+        return Path(named)
+    return Path(".env") if Path(".env").is_file() else None
+
+
+def _names_in(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    from dotenv import dotenv_values
+
+    return list(dotenv_values(file))
+
+
+def _known() -> list[str]:
+    names = [name.upper() for name in Settings.model_fields]
+    return [*names, "CHAT2RESPONSE_UPSTREAM"]
+
+
+def _refuse_unknown(names: list[str]) -> None:
+    known = _known()
+    for name in names:
+        upper = name.upper()
+        if upper.startswith(_PREFIX) and upper not in known and not upper.startswith(_INJECTED):
+            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)
+            raise SettingsError(f"{name} is not a setting. Did you mean {near[0]}?")
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for each in error.errors(include_url=False, include_input=False):
+        name = str(each["loc"][0]).upper() if each["loc"] else "settings"
+        lines.append(f"{name}: {each['msg']}")
+    return "\n".join(lines)
