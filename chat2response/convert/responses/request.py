@@ -20,7 +20,7 @@ from chat2response.convert.check import (
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.messages import write_items
-from chat2response.convert.responses.tools import leave_out_unused
+from chat2response.convert.responses.tools import write_tools
 from chat2response.wire.responses import ResponsesRequest
 
 LEAST_OUTPUT_TOKENS = 16  # the API's minimum of `max_output_tokens`
@@ -52,7 +52,7 @@ def write_request(hub: HubRequest, losses: Losses) -> ResponsesRequest:
         return cast(ResponsesRequest, out)
     del out["input"]
     _raise_limit(out, hub, losses)
-    leave_out_unused(out, losses)
+    write_tools(out, losses)
     for name, value in hub.extra.items():
         leave = _LEAVE.get(name)
         if leave is None:

@@ -2,16 +2,23 @@
 
 from typing import Any
 
+from chat2response.convert import foreign
 from chat2response.convert.check import chosen_without_tools
 from chat2response.convert.losses import Losses
 
+_KNOWN = {"function": frozenset({"type", "name", "description", "parameters", "strict"})}
+"""By type, the keys that are written; the other types are Responses' own and pass as they are."""
 
-def leave_out_unused(out: dict[str, Any], losses: Losses) -> None:
-    """Without tools, removes what belongs to them: `tools: []`, or a choice among none, is a 400.
 
-    Raises InvalidRequest for a choice that names a tool.
+def write_tools(out: dict[str, Any], losses: Losses) -> None:
+    """Makes the three tool fields of `out` fit to send.
+
+    Without tools they all go: `tools: []`, or a choice among none, is a 400 upstream. Raises
+    InvalidRequest for a choice that names a tool then.
     """
-    if out.get("tools"):
+    tools = out.get("tools")
+    if tools:
+        out["tools"] = [_write_tool(tool, index, losses) for index, tool in enumerate(tools)]
         return
     choice = out.get("tool_choice")
     if type(choice) is dict:
@@ -20,3 +27,10 @@ def leave_out_unused(out: dict[str, Any], losses: Losses) -> None:
         losses.add("tool_choice")
     for name in ("tools", "tool_choice", "parallel_tool_calls"):
         out.pop(name, None)
+
+
+def _write_tool(tool: dict[str, Any], index: int, losses: Losses) -> dict[str, Any]:
+    known = _KNOWN.get(tool["type"])
+    if known is None or known.issuperset(tool):
+        return tool
+    return foreign.listed(tool, known, f"tools[{index}]", losses)

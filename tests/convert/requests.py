@@ -1,0 +1,106 @@
+"""Requests through the hub, in one call, held to the official SDK's types on the way out."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pytest
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
+from pydantic import TypeAdapter
+
+from chat2response.convert.chat import request as chat
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.responses import request as responses
+from chat2response.errors import InvalidRequest
+
+Json = dict[str, Any]
+
+USER: Json = {"role": "user", "content": "hi"}
+
+
+def to_responses(body: Json) -> tuple[Json, list[str]]:
+    """A Chat body toward Responses, with its losses as `field; effect`."""
+    losses = Losses()
+    made: Any = responses.write_request(chat.read_request(body), losses)
+    return made, [f"{loss.field}; {loss.effect}" for loss in losses]
+
+
+def to_chat(body: Json, quirks: Quirks = OPENAI_COMPATIBLE) -> tuple[Json, list[str]]:
+    """A Responses body toward Chat, with its losses."""
+    losses = Losses()
+    made: Any = chat.write_request(responses.read_request(body), losses, quirks)
+    return made, [f"{loss.field}; {loss.effect}" for loss in losses]
+
+
+def asked(**fields: Any) -> Json:
+    """A minimal Chat body with these fields."""
+    return {"model": "m", "messages": [USER], **fields}
+
+
+def wanted(**fields: Any) -> Json:
+    """A minimal Responses body with these fields."""
+    return {"model": "m", "input": "hi", **fields}
+
+
+def items_of(*messages: Json) -> tuple[list[Json], list[str]]:
+    """The input that these Chat messages become, and the losses."""
+    body, losses = to_responses(asked(messages=list(messages)))
+    assert_official_responses(body)
+    return body["input"], losses
+
+
+def messages_of(*items: Json, quirks: Quirks = OPENAI_COMPATIBLE) -> tuple[list[Json], list[str]]:
+    """The messages that these items become, and the losses."""
+    body, losses = to_chat(wanted(input=list(items)), quirks)
+    assert_official_chat(body)
+    return body["messages"], losses
+
+
+def assert_official_chat(body: Json) -> None:
+    """The SDK's types take the body and know every key of it, reasoning and stream fields excepted."""
+    plain = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+    plain["messages"] = [
+        {key: value for key, value in message.items() if key not in ("reasoning_content", "reasoning")}
+        for message in body["messages"]
+    ]
+    assert _plain(_chat().validate_python(plain)) == plain
+
+
+def assert_official_responses(body: Json) -> None:
+    """The same for a Responses body. Answers of the history want an id in the types, and not on the wire."""
+    plain = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+    plain["input"] = [
+        {**item, "id": "msg_1", "status": "completed"} if item.get("role") == "assistant" else item
+        for item in body["input"]
+    ]
+    assert _plain(_responses().validate_python(plain)) == plain
+
+
+def refused(convert: Any, body: Json, param: str | None) -> InvalidRequest:
+    """The 400 that `convert` answers to the body, which names `param`."""
+    with pytest.raises(InvalidRequest) as caught:
+        convert(body)
+    assert caught.value.status == 400
+    assert caught.value.param == param
+    return caught.value
+
+
+@cache
+def _chat() -> TypeAdapter[Any]:
+    return TypeAdapter(CompletionCreateParamsNonStreaming)
+
+
+@cache
+def _responses() -> TypeAdapter[Any]:
+    return TypeAdapter(ResponseCreateParamsNonStreaming)
+
+
+def _plain(value: Any) -> Any:
+    """The validated value, its lazy arrays read to the end: what they hold is checked only then."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(inner) for inner in value]
+    return value
