@@ -18,7 +18,7 @@ from chat2response.convert.check import mapping, missing, text, unsupported, wro
 from chat2response.convert.losses import Losses
 from chat2response.wire.responses import Part
 
-_Read = Callable[[dict[str, Any], str], Part]
+_Read = Callable[[dict[str, Any], str, int], Part]
 _Write = Callable[[Part, str, Losses], dict[str, Any]]
 
 BREAKPOINT = "prompt_cache_breakpoint"  # both APIs have it, under this name
@@ -41,7 +41,7 @@ def read_parts(content: list[Any], where: str, readers: Mapping[str, _Read] | No
         if read is None:
             parts.append(part)
             continue
-        made = read(part, f"{where}[{index}]")
+        made = read(part, where, index)
         if len(part) > 2:
             foreign.keep(part, {"type", kind}, made)
         parts.append(made)
@@ -105,35 +105,46 @@ def _no_type(path: str, kind: Any) -> Exception:
     return missing(path) if kind is None else wrong_type(path, "a string", kind)
 
 
-def _read_text(part: dict[str, Any], where: str) -> Part:
-    return {"type": "input_text", "text": text(part.get("text"), f"{where}.text")}
+def _string(part: dict[str, Any], key: str, where: str, index: int) -> str:
+    """A required string. Paths are written out only for what is wrong."""
+    value = part.get(key)
+    return value if type(value) is str else text(value, f"{where}[{index}].{key}")
 
 
-def _read_answer(part: dict[str, Any], where: str) -> Part:
-    return {"type": "output_text", "text": text(part.get("text"), f"{where}.text"), "annotations": []}
+def _read_text(part: dict[str, Any], where: str, index: int) -> Part:
+    return {"type": "input_text", "text": _string(part, "text", where, index)}
 
 
-def _read_refusal(part: dict[str, Any], where: str) -> Part:
-    return {"type": "refusal", "refusal": text(part.get("refusal"), f"{where}.refusal")}
+def _read_answer(part: dict[str, Any], where: str, index: int) -> Part:
+    return {"type": "output_text", "text": _string(part, "text", where, index), "annotations": []}
 
 
-def _read_image(part: dict[str, Any], where: str) -> Part:
-    image = mapping(part.get("image_url"), f"{where}.image_url")
-    url = text(image.get("url"), f"{where}.image_url.url")
+def _read_refusal(part: dict[str, Any], where: str, index: int) -> Part:
+    return {"type": "refusal", "refusal": _string(part, "refusal", where, index)}
+
+
+def _read_image(part: dict[str, Any], where: str, index: int) -> Part:
+    image = part.get("image_url")
+    if type(image) is not dict:
+        image = mapping(image, f"{where}[{index}].image_url")
+    url = image.get("url")
+    if type(url) is not str:
+        text(url, f"{where}[{index}].image_url.url")
     made: Part = {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
     if not _IMAGE.issuperset(image):
         foreign.keep(image, _IMAGE, made, "image_url.")
     return made
 
 
-def _read_file(part: dict[str, Any], where: str) -> Part:
-    file = mapping(part.get("file"), f"{where}.file")
+def _read_file(part: dict[str, Any], where: str, index: int) -> Part:
+    path = f"{where}[{index}].file"
+    file = mapping(part.get("file"), path)
     made: Part = {"type": "input_file"}
     for key in _FILE:
         if file.get(key) is not None:
-            made[key] = text(file[key], f"{where}.file.{key}")
+            made[key] = text(file[key], f"{path}.{key}")
     if "file_id" not in made and "file_data" not in made:
-        raise missing(f"{where}.file.file_data")
+        raise missing(f"{path}.file_data")
     if not _FILE_KEYS.issuperset(file):
         foreign.keep(file, _FILE_KEYS, made, "file.")
     return made

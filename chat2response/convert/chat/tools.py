@@ -24,17 +24,23 @@ def read_tools(tools: Any) -> list[_Tool]:
     """The hub's tools of Chat's `tools`: flat, with `parameters` and `strict` always written."""
     made = []
     for index, tool in enumerate(objects(tools, "tools")):
-        kind = text(tool.get("type"), f"tools[{index}].type")
-        read = _READERS.get(kind)
+        kind = tool.get("type")
+        read = _READERS.get(kind) if type(kind) is str else None
         if read is None:
-            raise unsupported(f"tools[{index}].type", f"A tool of type '{kind}' cannot be converted here.")
-        made.append(read(tool, f"tools[{index}]"))
+            path = f"tools[{index}].type"
+            raise unsupported(path, f"A tool of type '{text(kind, path)}' cannot be converted here.")
+        made.append(read(tool, index))
     return made
 
 
-def _read_function(tool: _Tool, where: str) -> _Tool:
-    function = mapping(tool.get("function"), f"{where}.function")
-    made: _Tool = {"type": "function", "name": text(function.get("name"), f"{where}.function.name")}
+def _read_function(tool: _Tool, index: int) -> _Tool:
+    function = tool.get("function")
+    if type(function) is not dict:
+        function = mapping(function, f"tools[{index}].function")
+    name = function.get("name")
+    if type(name) is not str:
+        text(name, f"tools[{index}].function.name")
+    made: _Tool = {"type": "function", "name": name}
     if function.get("description") is not None:
         made["description"] = function["description"]
     parameters = function.get("parameters")
@@ -47,7 +53,7 @@ def _read_function(tool: _Tool, where: str) -> _Tool:
     return made
 
 
-_READERS: dict[str, Callable[[_Tool, str], _Tool]] = {"function": _read_function}
+_READERS: dict[str, Callable[[_Tool, int], _Tool]] = {"function": _read_function}
 
 
 def read_web_search(options: Any) -> _Tool:
@@ -118,12 +124,13 @@ def write_tools(hub: HubRequest, losses: Losses) -> dict[str, Any]:
     tools = objects(body.get("tools") or [], "tools")
     made = []
     for index, tool in enumerate(tools):
-        kind = text(tool.get("type"), f"tools[{index}].type")
-        write = _WRITERS.get(kind)
+        kind = tool.get("type")
+        write = _WRITERS.get(kind) if type(kind) is str else None
         if write is None:
+            text(kind, f"tools[{index}].type")
             losses.add(f"tools[{index}]")
         else:
-            made.append(write(tool, f"tools[{index}]", losses))
+            made.append(write(tool, index, losses))
     choice = body.get("tool_choice")
     if choice is not None:
         choice = _write_choice(choice, bool(tools), bool(made), losses)
@@ -137,8 +144,11 @@ def write_tools(hub: HubRequest, losses: Losses) -> dict[str, Any]:
     return out
 
 
-def _write_function(tool: _Tool, where: str, losses: Losses) -> _Tool:
-    function: _Tool = {"name": text(tool.get("name"), f"{where}.name")}
+def _write_function(tool: _Tool, index: int, losses: Losses) -> _Tool:
+    name = tool.get("name")
+    if type(name) is not str:
+        text(name, f"tools[{index}].name")
+    function: _Tool = {"name": name}
     if tool.get("description") is not None:
         function["description"] = tool["description"]
     if tool.get("parameters") is not None:
@@ -146,11 +156,11 @@ def _write_function(tool: _Tool, where: str, losses: Losses) -> _Tool:
     if type(tool.get("strict")) is bool:
         function["strict"] = tool["strict"]
     if not _FLAT.issuperset(tool):
-        foreign.note(tool, _FLAT, where, losses)
+        foreign.note(tool, _FLAT, f"tools[{index}]", losses)
     return {"type": "function", "function": function}
 
 
-_WRITERS: dict[str, Callable[[_Tool, str, Losses], _Tool]] = {"function": _write_function}
+_WRITERS: dict[str, Callable[[_Tool, int, Losses], _Tool]] = {"function": _write_function}
 
 
 def _write_choice(choice: Any, given: bool, left: bool, losses: Losses) -> Any:

@@ -89,11 +89,8 @@ class _Turns:
                 self.outputs.setdefault(call_id, []).append((index, item))
         for index, item in enumerate(items):
             kind = item.get("type")
-            write = _ITEMS.get(kind) if type(kind) is str else None
-            if write is None:
-                self._other(index, item)
-            else:
-                write(self, index, item)
+            write = _ITEMS.get(kind, _Turns._other) if type(kind) is str else _Turns._other
+            write(self, index, item)
         if self.open:
             self._end()
 
