@@ -1,0 +1,226 @@
+"""Who is measured, and how each is started: nobody (direct), a byte proxy, the block, the gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bodies import UPSTREAM_KEY, Mode
+from bench.procs import Cores, Process, StartError, free_port
+
+_ROOT = Path(__file__).parent.parent
+_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a contender is to run: its port, the upstream's, and a folder of its own."""
+
+    port: int
+    upstream: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command and what it adds to an otherwise bare environment."""
+
+    argv: list[str]
+    env: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One kind of server. `variant`: the configuration that serves a mode."""
+
+    name: str
+    variant: Callable[[Mode], str]
+    launch: Callable[[str, Place], Launch]
+    token: Callable[[int], str]
+    """The key its clients use, asked for when it listens on the port given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Something that answers on a port. Direct to the mock there is no process to measure."""
+
+    port: int
+    token: str
+    process: Process | None = None
+
+
+# ---- proxy: nginx, configured to pass bytes and nothing else ----
+
+_NGINX = """
+daemon off; worker_processes 1; worker_rlimit_nofile 16384; pid {folder}/nginx.pid; error_log stderr warn;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; keepalive_requests 10000000; keepalive_timeout 60s;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  client_body_buffer_size 1m; client_max_body_size 64m;
+  upstream mock {{ server 127.0.0.1:{upstream}; keepalive 2048; keepalive_requests 10000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location = /livez {{ return 200 "ok"; }}
+    location / {{
+      proxy_pass http://mock; proxy_http_version 1.1; proxy_buffering off;
+      proxy_set_header Connection ""; proxy_set_header Authorization "Bearer {key}";
+    }}
+  }}
+}}
+"""
+
+
+def nginx() -> str | None:
+    """The path of nginx, or None. Its usual folders count too: a plain user's PATH often lacks them."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
+
+
+def _launch_proxy(_: str, place: Place) -> Launch:
+    config = place.folder / "nginx.conf"
+    config.write_text(
+        _NGINX.format(folder=place.folder, upstream=place.upstream, port=place.port, key=UPSTREAM_KEY)
+    )
+    return Launch([nginx() or "nginx", "-p", str(place.folder), "-e", "stderr", "-c", str(config)], {})
+
+
+# ---- block and gateway: Python of this environment ----
+
+_BLOCK_TOKEN = "sk_" + "00112233" * 4 + "." + "89abcdef" * 8
+
+
+def _launch_block(variant: str, place: Place) -> Launch:
+    argv = [sys.executable, "-m", "bench.block", "--port", str(place.port)]
+    argv += ["--upstream", f"http://127.0.0.1:{place.upstream}/v1"]
+    return Launch(argv + ["--relay"] * (variant == "relay"), {"BENCH_TOKEN": _BLOCK_TOKEN})
+
+
+def _launch_gateway(variant: str, place: Place) -> Launch:
+    env = {
+        "BIND_ADDR": f"127.0.0.1:{place.port}",
+        "UPSTREAM_MODE": variant,
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{place.upstream}/v1",
+        "OPENAI_API_KEY": UPSTREAM_KEY,
+        "CHAT2RESPONSE_SQLITE_PATH": str(place.folder / "keys.sqlite3"),
+    }
+    return Launch([sys.executable, "-m", "chat2response"], env)
+
+
+def _issue_key(port: int) -> str:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/keys/generate", data=b"{}", headers={"Content-Type": "application/json"}
+    )
+    try:
+        with _LOOPBACK.open(request, timeout=10) as answer:
+            token: str = json.load(answer)["token"]
+            return token
+    except (urllib.error.URLError, KeyError, ValueError) as error:
+        raise StartError(f"no key from /keys/generate: {error}") from error
+
+
+PROXY = Contender("proxy", lambda mode: "", _launch_proxy, lambda port: UPSTREAM_KEY)
+BLOCK = Contender(
+    "block", lambda mode: "convert" if mode == "bridge" else "relay", _launch_block, lambda port: _BLOCK_TOKEN
+)
+GATEWAY = Contender(
+    "gateway", lambda mode: "responses" if mode == "relay-responses" else "chat", _launch_gateway, _issue_key
+)
+CONTENDERS = {contender.name: contender for contender in (PROXY, BLOCK, GATEWAY)}
+"""Those that are processes, in the order of a round; `direct` comes before them."""
+
+NAMES = ("direct", *CONTENDERS)
+
+
+def probe(port: int) -> None:
+    """GET /livez. Raises StartError unless it answers 200."""
+    try:
+        with _LOOPBACK.open(f"http://127.0.0.1:{port}/livez", timeout=10) as answer:
+            answer.read()
+    except urllib.error.URLError as error:
+        raise StartError(f"/livez: {error}") from error
+
+
+class Fleet:
+    """The servers of one run: each starts when first asked for and lives as long as its mode is measured.
+
+    No process serves two modes: what it did before (heap, socket buffers) is then alike for all contenders.
+    """
+
+    def __init__(self, upstream: int, cores: Cores, folder: Path) -> None:
+        self._upstream = upstream
+        self._cores = cores
+        self._folder = folder
+        self._mode: Mode | None = None
+        self._running: dict[str, Server] = {}
+
+    def get(self, name: str, mode: Mode) -> Server:
+        """The lasting server of a contender for a mode. Raises StartError."""
+        if name == "direct":
+            return Server(self._upstream, UPSTREAM_KEY)
+        if mode != self._mode:
+            self.close()
+            self._mode = mode
+        if name not in self._running:
+            contender = CONTENDERS[name]
+            process, place, _ = self._start(contender, mode)
+            try:
+                self._running[name] = Server(place.port, contender.token(place.port), process)
+            except StartError:
+                process.stop()
+                raise
+        return self._running[name]
+
+    @contextmanager
+    def fresh(self, name: str, mode: Mode) -> Iterator[tuple[Process, int, float]]:
+        """A new process, its port and the seconds from exec to listening; stopped at the end."""
+        process, place, listening = self._start(CONTENDERS[name], mode)
+        try:
+            yield process, place.port, listening
+        finally:
+            process.stop()
+            shutil.rmtree(place.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        for server in self._running.values():
+            if server.process is not None:
+                server.process.stop()
+        self._running.clear()
+
+    def _start(self, contender: Contender, mode: Mode) -> tuple[Process, Place, float]:
+        folder = Path(tempfile.mkdtemp(prefix=contender.name + "-", dir=self._folder))
+        place = Place(free_port(), self._upstream, folder)
+        launch = contender.launch(contender.variant(mode), place)
+        path = os.environ.get("PATH", "/usr/bin:/bin")
+        env = {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT), **launch.env}
+        process = Process(launch.argv, env, folder, self._cores.server)
+        try:
+            return process, place, process.wait_for_port(place.port)
+        except BaseException:
+            process.stop()
+            raise
+
+
+def missing(name: str) -> str | None:
+    """Why a contender cannot run here at all, in one line; None when it can be tried."""
+    if name == "proxy" and nginx() is None:
+        return "nginx is not installed (apt install nginx-light); rows that refer to it are not judged"
+    return None
+
+
+def version_of_nginx() -> str:
+    """As nginx says it; empty without it."""
+    path = nginx()
+    if path is None:
+        return ""
+    return subprocess.run([path, "-v"], capture_output=True, text=True, check=False).stderr.strip()

@@ -1,0 +1,127 @@
+"""One cell: one contender, one row, one round."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.bodies import Mode, expected, http_request
+from bench.contenders import CONTENDERS, Fleet, Server, probe
+from bench.procs import Process
+from bench.rows import Row, Work
+from bench.tools import Load, LoadResult
+
+_SETTLE = 0.05
+"""Seconds after the last answer for what a server put off: that is part of a request's cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A cell's figure in the row's unit (None: direct has no process to measure) and what else was seen."""
+
+    value: float | None
+    failed: int = 0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class Bench:
+    """Measures cells with the servers of one fleet; `folder` holds the request files."""
+
+    def __init__(self, fleet: Fleet, folder: Path) -> None:
+        self._fleet = fleet
+        self._folder = folder
+        self._request_file = cache(self._write_request)
+        self._warm: set[Server] = set()
+
+    def measure(self, row: Row, name: str) -> Sample:
+        """Raises StartError when the contender does not come up, RuntimeError when it vanished under load."""
+        match row.kind:
+            case "cold":
+                with self._fleet.fresh(name, row.mode) as (_, _, listening):
+                    return Sample(listening)
+            case "idle":
+                with self._fleet.fresh(name, row.mode) as (process, port, _):
+                    return Sample(_idle(process, port))
+            case "open":
+                return self._open(row, name)
+            case _:
+                return self._load(row, name)
+
+    def prepare(self, row: Row, name: str) -> None:
+        """Brings the contender to its measured state: started once (bytecode is on disk) and warm."""
+        if row.kind in ("cpu", "first"):
+            server = self._fleet.get(name, row.mode)
+            if server not in self._warm:
+                self._warm.add(server)
+                self._run(server, row.mode, Work(8, 300))
+                self._run(server, row.mode, Work(4, 8, "flood-256", 256))
+        else:
+            with self._fleet.fresh(name, row.mode):
+                pass
+
+    def _load(self, row: Row, name: str) -> Sample:
+        assert row.work is not None
+        server = self._fleet.get(name, row.mode)
+        before = _cpu(server)
+        seen = self._run(server, row.mode, row.work)
+        cpu = _cpu(server) - before
+        units = seen.counted if row.work.deltas else seen.completed
+        detail = {
+            "cpu_s": cpu, "units": units, "wall_s": seen.wall_s,
+            "latency_ms": seen.latency_ms, "first_ms": seen.first_ms, "failure": seen.failure,
+        }  # fmt: skip
+        if row.kind == "first":
+            return Sample(seen.first_ms["p50"], seen.failed, detail)
+        value = cpu / units * 1e6 if units and server.process is not None else None
+        return Sample(value, seen.failed, detail)
+
+    def _open(self, row: Row, name: str) -> Sample:
+        assert row.work is not None
+        with self._fleet.fresh(name, row.mode) as (process, port, _):
+            idle = peak = _idle(process, port)
+            server = Server(port, CONTENDERS[name].token(port), process)
+            load = Load(self._arguments(server, row.mode, row.work))
+            while load.running():
+                time.sleep(0.1)
+                peak = max(peak, process.rss_mib())
+            seen = load.result()
+        detail = {"idle_mib": idle, "peak_mib": peak, "latency_ms": seen.latency_ms, "failure": seen.failure}
+        return Sample(peak - idle, seen.failed, detail)
+
+    def _run(self, server: Server, mode: Mode, work: Work) -> LoadResult:
+        seen = Load(self._arguments(server, mode, work)).result()
+        time.sleep(_SETTLE)
+        return seen
+
+    def _arguments(self, server: Server, mode: Mode, work: Work) -> list[str]:
+        request = self._request_file(mode, work.model, work.deltas > 0, work.key or server.token)
+        want = expected(mode, work.deltas > 0)
+        arguments = {
+            "--port": server.port, "--request": request, "--ramp": work.ramp,
+            "--connections": work.connections, "--requests": work.requests,
+        }  # fmt: skip
+        if work.key:
+            arguments["--status"] = 401
+        else:
+            arguments["--end"] = want.end
+        if work.deltas:
+            arguments |= {"--count": want.count, "--expect": work.deltas}
+        return [str(word) for pair in arguments.items() for word in pair]
+
+    def _write_request(self, mode: Mode, model: str, stream: bool, token: str) -> Path:
+        path = self._folder / f"{mode}-{model}-{hash((stream, token)):x}.http"
+        path.write_bytes(http_request(mode, model, stream, token))
+        return path
+
+
+def _cpu(server: Server) -> float:
+    return 0.0 if server.process is None else server.process.cpu_seconds()
+
+
+def _idle(process: Process, port: int) -> float:
+    probe(port)
+    time.sleep(1)
+    return process.rss_mib()

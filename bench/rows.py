@@ -1,0 +1,179 @@
+"""What is measured: every row of the table, and the target of each in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from bench.bodies import GARBAGE_KEY, UNKNOWN_KEY, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How the gateway's figure is judged: as a ratio to `against`, as so much over it, or by itself.
+
+    `limit` None: the comparison is shown and not judged. `orientation` is the absolute figure that stands
+    beside a ratio; it decides nothing.
+    """
+
+    how: Literal["ratio", "over", "value"]
+    against: str | None = None
+    limit: float | None = None
+    orientation: str = ""
+
+
+_JSON = Target("ratio", "block", 1.1, "0.20 ms")
+TARGETS = {
+    "json-c1": _JSON,
+    "json-c16": _JSON,
+    "json-c64": _JSON,
+    "flood": Target("ratio", "block", 1.1, "8 us"),
+    "burst": Target("ratio", "block"),
+    "paced": Target("ratio", "proxy", 3.0),
+    "first-event": Target("over", "direct", 0.45),
+    "open-1000": Target("value", None, 45.0),
+    "cold-start": Target("value", None, 0.8),
+    "idle-memory": Target("value", None, 60.0),
+    "invalid-key": Target("ratio", "block"),
+    "garbage-key": Target("ratio", "block"),
+}
+"""By the row's name without its mode: a target holds for the bridge and for both relays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One run of the load generator: so many requests over so many connections, and how a stream flows."""
+
+    connections: int
+    requests: int
+    model: str = "json"
+    deltas: int = 0
+    """Per stream; 0 = a JSON call."""
+    ramp: int = 0
+    """Milliseconds over which the first requests are spread."""
+    key: str | None = None
+    """A bad key instead of the issued one: then every answer must be a 401."""
+
+
+Kind = Literal["cpu", "first", "open", "cold", "idle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `rounds` and `seconds` (one contender, one round) are for a full run."""
+
+    name: str
+    base: str
+    mode: Mode
+    kind: Kind
+    unit: str
+    what: str
+    contenders: tuple[str, ...]
+    rounds: int
+    seconds: float
+    work: Work | None = None
+    quick: int = 0
+    """Rounds of a quick run; 0 = not part of it."""
+
+    @property
+    def target(self) -> Target:
+        return TARGETS[self.base]
+
+
+_ALL = ("direct", "proxy", "block", "gateway")
+_SERVERS = ("proxy", "block", "gateway")
+_CHECKING = ("block", "gateway")
+"""Those that know keys."""
+_QUICK = 3
+
+
+def _load_row(
+    base: str, what: str, work: Work, *, rounds: int = 9, seconds: float = 0.4, quick: int = 0
+) -> Row:
+    unit = "us/delta" if work.deltas else "us/request"
+    return Row(base, base, "bridge", "cpu", unit, what, _ALL, rounds, seconds, work, quick)
+
+
+def _bad_key_row(base: str, what: str, key: str) -> Row:
+    return replace(_load_row(base, what, Work(16, 1500, key=key), quick=_QUICK), contenders=_CHECKING)
+
+
+def _process_row(
+    base: str,
+    kind: Kind,
+    unit: str,
+    what: str,
+    *,
+    rounds: int,
+    seconds: float,
+    work: Work | None = None,
+    quick: int,
+) -> Row:
+    return Row(base, base, "bridge", kind, unit, what, _SERVERS, rounds, seconds, work, quick)
+
+
+_FLOOD = Work(8, 240, "flood-256", 256)
+_BURST = Work(8, 240, "burst-256x16", 256)
+_PACED = Work(50, 50, "paced-100@20", 100, ramp=20)
+_FIRST = Work(1, 120, "flood-8", 8)
+_OPEN = Work(1000, 1000, "open-12@250", 12, ramp=1000)
+
+_BY_MODE = (
+    _load_row("json-c1", "JSON, one call at a time", Work(1, 500)),
+    _load_row("json-c16", "JSON, 16 at a time", Work(16, 1500), quick=_QUICK),
+    _load_row("json-c64", "JSON, 64 at a time", Work(64, 1500)),
+    _load_row("flood", "256 deltas without a pause, 8 streams", _FLOOD, quick=_QUICK),
+    _load_row("burst", "256 deltas, 16 in a write, 8 streams", _BURST, seconds=0.5),
+    _load_row("paced", "a delta each 20 ms, 50 streams", _PACED, rounds=7, seconds=2.3, quick=_QUICK),
+    replace(
+        _load_row("first-event", "p50 to the first event, no queue", _FIRST, seconds=0.3, quick=_QUICK),
+        kind="first",
+        unit="ms",
+    ),
+    _process_row(
+        "open-1000",
+        "open",
+        "MiB",
+        "memory over idle, 1,000 open streams",
+        rounds=2,
+        seconds=7,
+        work=_OPEN,
+        quick=1,
+    ),
+)
+_ONCE = (
+    _process_row("cold-start", "cold", "s", "exec to listening", rounds=10, seconds=0.7, quick=_QUICK),
+    _process_row("idle-memory", "idle", "MiB", "a probe and a second later", rounds=3, seconds=1.8, quick=1),
+    _bad_key_row("invalid-key", "refused: well formed, never issued, each new", UNKNOWN_KEY),
+    _bad_key_row("garbage-key", "refused: no key of ours by its form", GARBAGE_KEY),
+)
+_QUICK_RELAYS = frozenset({"json-c16", "flood"})
+
+
+def _relay(row: Row, mode: Mode) -> Row:
+    rounds = 1 if row.kind == "open" else row.rounds
+    quick = row.quick if row.base in _QUICK_RELAYS else 0
+    return replace(row, name=f"{mode}-{row.base}", mode=mode, rounds=rounds, quick=quick)
+
+
+ROWS = (
+    *_BY_MODE,
+    *_ONCE,
+    *(_relay(row, "relay-chat") for row in _BY_MODE),
+    *(_relay(row, "relay-responses") for row in _BY_MODE),
+)
+
+
+def select(patterns: list[str], *, quick: bool) -> list[Row]:
+    """The rows whose name matches a pattern; without patterns all, or those of a quick run."""
+    if patterns:
+        return [row for row in ROWS if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
+    return [row for row in ROWS if row.quick or not quick]
+
+
+def rounds_of(row: Row, *, quick: bool, wanted: int | None) -> int:
+    """How often a row is measured: as the command line wants, else the row's own number."""
+    if wanted is not None:
+        return wanted
+    return (row.quick or min(3, row.rounds)) if quick else row.rounds

@@ -1,0 +1,137 @@
+"""The run: for every row, rounds of all contenders in turn (A B C, A B C, ...)."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.contenders import Fleet, missing
+from bench.judge import figures
+from bench.measure import Bench, Sample
+from bench.procs import Cores, StartError
+from bench.progress import Progress
+from bench.rows import Row, rounds_of
+from bench.tools import Mock, build
+
+_FILES_NEEDED = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for."""
+
+    rows: Sequence[Row]
+    contenders: Sequence[str]
+    quick: bool = False
+    rounds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Samples by row and contender, one per round; notes on what could not be measured or blurs it."""
+
+    samples: dict[str, dict[str, list[Sample]]]
+    notes: list[str]
+    seconds: float
+
+
+def run(options: Options) -> Outcome:
+    """Measures everything asked for. Raises MissingCompilerError; a contender that fails becomes a note."""
+    for tool in ("mock", "load"):
+        build(tool)
+    cores = Cores.choose()
+    notes = _prepare_machine(cores)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        mock = Mock()
+        fleet = Fleet(mock.port, cores, Path(folder))
+        try:
+            return _Run(options, Bench(fleet, Path(folder)), notes).all()
+        finally:
+            fleet.close()
+            mock.stop()
+
+
+def _prepare_machine(cores: Cores) -> list[str]:
+    os.sched_setaffinity(0, {cores.client})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < _FILES_NEEDED:
+        wanted = _FILES_NEEDED if hard == resource.RLIM_INFINITY else min(_FILES_NEEDED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    notes = []
+    if cores.server == cores.client:
+        notes.append("one core only: server, upstream and clients share it; times mean little")
+    if (load := os.getloadavg()[0]) > 0.7:
+        notes.append(f"the machine was busy at the start (load {load:.1f}): expect wide intervals")
+    return notes
+
+
+class _Run:
+    def __init__(self, options: Options, bench: Bench, notes: list[str]) -> None:
+        self._options = options
+        self._bench = bench
+        self._notes = notes
+        self._progress = Progress()
+        self._present = list(options.contenders)
+
+    def all(self) -> Outcome:
+        self._progress.plan(sum(self._seconds(row) for row in self._options.rows))
+        for note in self._notes:
+            self._progress.say(f"note: {note}")
+        for name in self._options.contenders:
+            if reason := missing(name):
+                self._leave_out(name, reason)
+        samples: dict[str, dict[str, list[Sample]]] = {}
+        for place, row in enumerate(self._options.rows):
+            after = sum(self._seconds(later) for later in self._options.rows[place + 1 :])
+            samples[row.name] = self._row(row, after)
+        return Outcome(samples, self._notes, self._progress.elapsed)
+
+    def _row(self, row: Row, after: float) -> dict[str, list[Sample]]:
+        for name in self._names(row):
+            self._prepare(row, name)
+        samples: dict[str, list[Sample]] = {name: [] for name in self._names(row)}
+        rounds = self._rounds(row)
+        for number in range(1, rounds + 1):
+            for name in self._names(row):
+                self._measure(row, name, samples[name])
+                self._progress.step(row.seconds)
+            self._progress.plan(after + (rounds - number) * row.seconds * len(self._names(row)))
+            shown = "  ".join(f"{name} {_latest(taken)}" for name, taken in samples.items())
+            self._progress.say(f"{row.name} {number}/{rounds}, {row.unit}: {shown}")
+        return samples
+
+    def _prepare(self, row: Row, name: str) -> None:
+        try:
+            self._bench.prepare(row, name)
+        except (StartError, RuntimeError, OSError) as error:
+            self._leave_out(name, str(error))
+
+    def _measure(self, row: Row, name: str, samples: list[Sample]) -> None:
+        try:
+            samples.append(self._bench.measure(row, name))
+        except (StartError, RuntimeError, OSError) as error:
+            self._leave_out(name, f"in {row.name}: {error}")
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._present.remove(name)
+        self._notes.append(f"{name} is left out: {reason}")
+        self._progress.say(f"note: {self._notes[-1]}")
+
+    def _names(self, row: Row) -> list[str]:
+        return [name for name in self._present if name in row.contenders]
+
+    def _rounds(self, row: Row) -> int:
+        return rounds_of(row, quick=self._options.quick, wanted=self._options.rounds)
+
+    def _seconds(self, row: Row) -> float:
+        return self._rounds(row) * row.seconds * len(self._names(row))
+
+
+def _latest(samples: Sequence[Sample]) -> str:
+    own = figures(samples[-1:])
+    broken = f" ({samples[-1].failed} failed)" if samples and samples[-1].failed else ""
+    return ("-" if own is None else f"{own.median:.4g}") + broken
