@@ -115,11 +115,17 @@ class _Run:
             samples.append(self._bench.measure(row, name))
         except (StartError, RuntimeError, OSError) as error:
             self._leave_out(name, f"in {row.name}: {error}")
+            return
+        if samples[-1].failed and not any(sample.failed for sample in samples[:-1]):
+            self._note(f"{name} failed in {row.name}: {samples[-1].detail['failure']}")
 
     def _leave_out(self, name: str, reason: str) -> None:
         self._present.remove(name)
-        self._notes.append(f"{name} is left out: {reason}")
-        self._progress.say(f"note: {self._notes[-1]}")
+        self._note(f"{name} is left out: {reason}")
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        self._progress.say(f"note: {text}")
 
     def _names(self, row: Row) -> list[str]:
         return [name for name in self._present if name in row.contenders]
