@@ -14,7 +14,7 @@ from bench.contenders import NAMES
 from bench.rows import ROWS, select
 from bench.run import Options, run
 from bench.table import describe, render
-from bench.tools import MissingCompilerError
+from bench.tools import MissingCompilerError, MockDiedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = Options(rows, [name for name in NAMES if name in asked.contenders], asked.quick, asked.rounds)
     try:
         outcome = run(options)
-    except (MissingCompilerError, subprocess.CalledProcessError) as error:
+    except (MissingCompilerError, MockDiedError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2
     print(render(rows, outcome.samples, options.contenders))

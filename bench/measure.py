@@ -87,12 +87,12 @@ class Bench:
             while load.running():
                 time.sleep(0.1)
                 peak = max(peak, process.rss_mib())
-            seen = load.result()
+            seen = _finished(load, process)
         detail = {"idle_mib": idle, "peak_mib": peak, "latency_ms": seen.latency_ms, "failure": seen.failure}
         return Sample(peak - idle, seen.failed, detail)
 
     def _run(self, server: Server, mode: Mode, work: Work) -> LoadResult:
-        seen = Load(self._arguments(server, mode, work)).result()
+        seen = _finished(Load(self._arguments(server, mode, work)), server.process)
         time.sleep(_SETTLE)
         return seen
 
@@ -119,6 +119,15 @@ class Bench:
 
 def _cpu(server: Server) -> float:
     return 0.0 if server.process is None else server.process.cpu_seconds()
+
+
+def _finished(load: Load, process: Process | None) -> LoadResult:
+    """A server that died is the reason, whatever the load generator says."""
+    try:
+        return load.result()
+    finally:
+        if process is not None:
+            process.check()
 
 
 def _idle(process: Process, port: int) -> float:

@@ -34,7 +34,7 @@ class Cores:
 
 
 class StartError(Exception):
-    """A contender did not come up; the message says what it printed last."""
+    """A contender did not come up or did not stay; the message says what it printed last."""
 
 
 class Process:
@@ -67,10 +67,14 @@ class Process:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return time.monotonic() - self.began
-            if self._popen.poll() is not None:
-                raise StartError(f"exited with {self._popen.returncode}: {self.last_words()}")
+            self.check()
             time.sleep(0.001)
         raise StartError(f"not listening after {taken:.0f} s: {self.last_words()}")
+
+    def check(self) -> None:
+        """Raises StartError when the process has ended by itself."""
+        if self._popen.poll() is not None:
+            raise StartError(f"ended with {self._popen.returncode}: {self.last_words()}")
 
     def last_words(self) -> str:
         """The end of what the process printed, on one line."""

@@ -40,7 +40,10 @@ class Outcome:
 
 
 def run(options: Options) -> Outcome:
-    """Measures everything asked for. Raises MissingCompilerError; a contender that fails becomes a note."""
+    """Measures everything asked for; a contender that fails becomes a note.
+
+    Raises MissingCompilerError, MockDiedError, and CalledProcessError when the native parts do not compile.
+    """
     for tool in ("mock", "load"):
         build(tool)
     cores = Cores.choose()
@@ -49,7 +52,7 @@ def run(options: Options) -> Outcome:
         mock = Mock()
         fleet = Fleet(mock.port, cores, Path(folder))
         try:
-            return _Run(options, Bench(fleet, Path(folder)), notes).all()
+            return _Run(options, Bench(fleet, Path(folder)), mock, notes).all()
         finally:
             fleet.close()
             mock.stop()
@@ -70,9 +73,10 @@ def _prepare_machine(cores: Cores) -> list[str]:
 
 
 class _Run:
-    def __init__(self, options: Options, bench: Bench, notes: list[str]) -> None:
+    def __init__(self, options: Options, bench: Bench, mock: Mock, notes: list[str]) -> None:
         self._options = options
         self._bench = bench
+        self._mock = mock
         self._notes = notes
         self._progress = Progress()
         self._present = list(options.contenders)
@@ -99,8 +103,11 @@ class _Run:
             for name in self._names(row):
                 self._measure(row, name, samples[name])
                 self._progress.step(row.seconds)
+                self._mock.check()
             self._progress.plan(after + (rounds - number) * row.seconds * len(self._names(row)))
-            shown = "  ".join(f"{name} {_latest(taken)}" for name, taken in samples.items())
+            shown = "  ".join(
+                f"{name} {_latest(taken)}" for name, taken in samples.items() if len(taken) == number
+            )
             self._progress.say(f"{row.name} {number}/{rounds}, {row.unit}: {shown}")
         return samples
 

@@ -35,6 +35,10 @@ def build(name: str) -> Path:
     return target
 
 
+class MockDiedError(Exception):
+    """The upstream of all contenders is gone."""
+
+
 class Mock:
     """The mock upstream, running on the harness's own core until `stop`."""
 
@@ -42,6 +46,13 @@ class Mock:
         self._popen = subprocess.Popen([build("mock")], stdout=subprocess.PIPE, text=True)
         assert self._popen.stdout is not None
         self.port = int(self._popen.stdout.readline())
+
+    def check(self) -> None:
+        """Raises MockDiedError when nobody answers behind the contenders any more."""
+        if self._popen.poll() is not None:
+            raise MockDiedError(
+                f"the mock upstream ended with {self._popen.returncode}: the run is worth nothing"
+            )
 
     def stop(self) -> None:
         self._popen.kill()

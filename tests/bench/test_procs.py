@@ -53,7 +53,7 @@ def test_what_a_process_printed_is_told_when_it_does_not_come_up(tmp_path: Path)
     port = free_port()
     process = start("raise SystemExit('no such upstream')", tmp_path, port)
 
-    with pytest.raises(StartError, match=r"exited with 1: no such upstream"):
+    with pytest.raises(StartError, match=r"ended with 1: no such upstream"):
         process.wait_for_port(port)
     process.stop()
 
