@@ -50,7 +50,7 @@ class Bridge:
 
 async def deliver(opening: Opening, request: Request) -> None:
     """The answer to the client; its hang-up to the upstream."""
-    watch = asyncio.ensure_future(_stop_on_hang_up(opening, request.receive))
+    watch = asyncio.get_running_loop().create_task(_stop_on_hang_up(opening, request.receive))
     try:
         async with opening as answer:
             headers = _headers(answer)
