@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.engine.call import Call
 from chat2response.engine.opening import Opening
+from chat2response.engine.plan import Plan, plans
 from chat2response.engine.runs import LiveRuns
 from chat2response.observe.metrics import Metrics
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Upstream, UpstreamDialect
-from chat2response.upstreams.routes import Routes
+from chat2response.upstreams.routes import Routes, Surface
 from chat2response.wire.ids import Clock, Ids
 
 
@@ -41,6 +42,10 @@ class Engine:
     clock: Clock
     options: EngineOptions = field(default_factory=EngineOptions)
     runs: LiveRuns = field(default_factory=LiveRuns)
+    plans: dict[Surface, Plan] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plans", plans(self.routes))
 
     def open(self, call: Call) -> Opening:
         """The call as a context and a live run."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chat2response.convert.chat import request as chat
-from chat2response.convert.check import unsupported
+from chat2response.convert.check import missing, unsupported
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.responses import request as responses
 from chat2response.engine.call import Call
@@ -17,6 +17,8 @@ _SHALLOW = 2 * MAX_DEPTH  # brackets; a body with fewer cannot nest too deeply, 
 def read_body(call: Call) -> HubRequest:
     """The call's request in the hub. Raises InvalidRequest."""
     fields = read_object(call.body)
+    if fields.get("model") is None:
+        raise missing("model")
     if SPOKEN[call.surface][0] == "responses":
         return responses.read_request(fields)
     for name, value in (

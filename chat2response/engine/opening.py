@@ -15,7 +15,7 @@ from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
 from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_body
 from chat2response.engine.ownership import Ownership
-from chat2response.engine.plan import SPOKEN, Plan, plan
+from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.upstreams.base import RawReply, Turn, Upstream
@@ -33,7 +33,7 @@ class Opening:
     def __init__(self, engine: "Engine", call: Call) -> None:
         self._engine = engine
         self._call = call
-        self._plan: Plan = plan(call.surface, engine.routes)
+        self._plan: Plan = engine.plans[call.surface]
         self._ownership = Ownership(engine.owners, call.tenant, self._plan.target)
         self._entering: asyncio.Task[Any] | None = None
         self._context: AbstractAsyncContextManager[Any] | None = None

@@ -35,6 +35,11 @@ class Plan:
     why: str
 
 
+def plans(routes: Routes) -> dict[Surface, Plan]:
+    """The way of every surface: they are few, and settled at start."""
+    return {surface: plan(surface, routes) for surface in SPOKEN}
+
+
 def plan(surface: Surface, routes: Routes) -> Plan:
     """The way of a call on `surface`."""
     target = routes.of(surface)
