@@ -1,0 +1,217 @@
+"""`Ask`: what the demo model makes of a request: the few things it acts on.
+
+It keeps nothing and samples nothing. What would change its answer and cannot be had here is refused; what
+has no effect on a model that always says the same (`temperature`, `seed`) is simply true of its answer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from chat2response.convert.chat.entering import LOGPROBS
+from chat2response.convert.check import (
+    chosen_without_tools,
+    integer,
+    invalid,
+    mapping,
+    missing,
+    objects,
+    sequence,
+    text,
+    unsupported,
+)
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+
+_STATE = ("background", "conversation", "previous_response_id", "prompt")
+_CHATS = ("audio", "function_call", "functions", "logit_bias")
+_Item = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One that may be called; `path` is the client's name of its parameters."""
+
+    name: str
+    parameters: Any
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, read."""
+
+    model: str
+    said: str
+    """The last user message; a part that is no text stands as `[its type]`."""
+    outputs: tuple[str, ...]
+    """What functions answered, where that is the newest of the conversation."""
+    functions: tuple[Function, ...]
+    """Those that may be called."""
+    must_call: bool
+    parallel: bool
+    limit: int | None
+    """Of words in the answer."""
+    format: Mapping[str, Any]
+    """`text.format`."""
+    schema_path: str
+    stops: tuple[str, ...]
+    logprobs: bool
+    alternatives: bool
+    """Whether the likeliest other words are wanted beside each."""
+    words: int
+    """In the whole conversation."""
+
+    @classmethod
+    def of(cls, hub: HubRequest, losses: Losses) -> "Ask":
+        """Reads a request. Raises InvalidRequest with the client's own path."""
+        _refuse(hub)
+        body: Mapping[str, Any] = hub.body
+        items = _items(hub)
+        functions, must_call = _choose(body.get("tool_choice"), _functions(hub, losses), losses)
+        asked, path = _format(hub)
+        instructions = body.get("instructions") or ""
+        return cls(
+            model=text(body.get("model"), "model"),
+            said=next(
+                (_text(item.get("content")) for item in reversed(items) if item.get("role") == "user"), ""
+            ),
+            outputs=_outputs(items),
+            functions=functions,
+            must_call=must_call,
+            parallel=body.get("parallel_tool_calls") is not False,
+            limit=_limit(hub),
+            format=asked,
+            schema_path=path,
+            stops=_stops(hub.extra.get("stop")),
+            logprobs=LOGPROBS in (body.get("include") or ()),
+            alternatives=bool(body.get("top_logprobs")),
+            words=len(instructions.split()) + sum(len(_whole(item).split()) for item in items),
+        )
+
+
+def _refuse(hub: HubRequest) -> None:
+    """What only a real upstream has."""
+    body: Mapping[str, Any] = hub.body
+    refused = [name for name in _STATE if body.get(name)] + [name for name in _CHATS if hub.extra.get(name)]
+    if integer(hub.extra.get("n", 1), "n") != 1:
+        refused.append("n")
+    if any(each != "text" for each in sequence(hub.extra.get("modalities", []), "modalities")):
+        refused.append("modalities")
+    if refused:
+        raise unsupported(refused[0], f"'{refused[0]}' cannot be had of the demo upstream.")
+
+
+def _items(hub: HubRequest) -> Sequence[_Item]:
+    name = hub.field("input")
+    given = hub.body.get("input")
+    if given is None:
+        raise missing(name)
+    items = [{"role": "user", "content": given}] if type(given) is str else objects(given, name)
+    if not items:
+        raise invalid(name, f"Invalid '{name}': there is nothing in it to answer.")
+    for index, item in enumerate(items):
+        if item.get("type") == "item_reference":
+            path = hub.item_path(index)
+            raise unsupported(path, "The demo upstream keeps no items, so none can be referred to.")
+    return items
+
+
+def _outputs(items: Sequence[_Item]) -> tuple[str, ...]:
+    """Those at the very end, in their order."""
+    found: list[str] = []
+    for item in reversed(items):
+        if item.get("type") != "function_call_output":
+            break
+        found.append(_text(item.get("output")))
+    return tuple(reversed(found))
+
+
+def _whole(item: _Item) -> str:
+    """All text in an item, for counting."""
+    return " ".join(_text(item.get(name)) for name in ("content", "output", "arguments"))
+
+
+def _text(content: Any) -> str:
+    if type(content) is str:
+        return content
+    return " ".join(_parts(content)) if type(content) is list else ""
+
+
+def _parts(content: list[Any]) -> Iterator[str]:
+    for part in content:
+        if type(part) is dict:
+            words = part.get("text", part.get("refusal"))
+            yield words if type(words) is str else f"[{part.get('type')}]"
+
+
+def _functions(hub: HubRequest, losses: Losses) -> tuple[Function, ...]:
+    """The functions among the tools; a tool of another kind is not to be had here."""
+    found = []
+    chat = hub.dialect == "chat"
+    for index, tool in enumerate(objects(hub.body.get("tools") or [], "tools")):
+        if tool.get("type") == "function":
+            where = f"tools[{index}].function" if chat else f"tools[{index}]"
+            name = text(tool.get("name"), f"{where}.name")
+            found.append(Function(name, tool.get("parameters"), f"{where}.parameters"))
+        else:
+            losses.add("web_search_options" if chat else f"tools[{index}]")
+    return tuple(found)
+
+
+def _choose(
+    choice: Any, functions: tuple[Function, ...], losses: Losses
+) -> tuple[tuple[Function, ...], bool]:
+    """Which of them may be called, and whether one must be."""
+    if type(choice) is dict:
+        return _choose_by_name(choice, functions, losses)
+    if choice not in (None, "auto", "none", "required"):
+        raise invalid("tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'.")
+    if choice == "required" and not functions:
+        losses.add("tool_choice")
+    return () if choice == "none" else functions, choice == "required"
+
+
+def _choose_by_name(
+    choice: dict[str, Any], functions: tuple[Function, ...], losses: Losses
+) -> tuple[tuple[Function, ...], bool]:
+    kind = choice.get("type")
+    if kind == "allowed_tools":
+        allowed = objects(choice.get("tools"), "tool_choice.tools")
+        names = {tool.get("name") for tool in allowed if type(tool.get("name")) is str}
+        may = tuple(each for each in functions if each.name in names)
+        return _choose(choice.get("mode"), may, losses)
+    if kind != "function":
+        losses.add("tool_choice")
+        return functions, False
+    if not functions:
+        raise chosen_without_tools()
+    name = text(choice.get("name"), "tool_choice.name")
+    chosen = tuple(each for each in functions if each.name == name)
+    if not chosen:
+        raise invalid("tool_choice", f"'tool_choice' names '{name}', which is not among the 'tools'.")
+    return chosen, True
+
+
+def _format(hub: HubRequest) -> tuple[Mapping[str, Any], str]:
+    """`text.format`, and the client's path of the schema in it."""
+    path = hub.field("text.format")
+    asked = mapping(hub.body.get("text") or {}, "text").get("format") or {"type": "text"}
+    kind = text(mapping(asked, path).get("type"), f"{path}.type")
+    if kind not in ("text", "json_object", "json_schema"):
+        raise invalid(f"{path}.type", f"Invalid '{path}.type': there is no format '{kind}'.")
+    inner = f"{path}.json_schema.schema" if hub.dialect == "chat" else f"{path}.schema"
+    return cast(Mapping[str, Any], asked), inner
+
+
+def _limit(hub: HubRequest) -> int | None:
+    limit = hub.body.get("max_output_tokens")
+    if limit is not None and limit < 1:
+        name = hub.field("max_output_tokens")
+        raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
+    return limit
+
+
+def _stops(stop: Any) -> tuple[str, ...]:
+    given = [stop] if type(stop) is str else sequence([] if stop is None else stop, "stop")
+    return tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
