@@ -4,7 +4,6 @@ Backends send a call's name late, in pieces, or again with every piece of the ar
 carry the whole name. So a call opens with its first argument text, or when something else begins.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from chat2response.convert import items
@@ -15,10 +14,11 @@ from chat2response.wire.json import is_complete_object
 class OpenCall:
     """Assembles one call; the writer asks it what to emit."""
 
-    __slots__ = ("_waiting", "call_id", "closed", "doc", "item_id", "name", "namespace", "stream")
+    __slots__ = ("_waiting", "call_id", "closed", "doc", "given_id", "name", "namespace", "stream")
 
-    def __init__(self, item_id: str) -> None:
-        self.item_id = item_id
+    def __init__(self, given_id: str | None) -> None:
+        self.given_id = given_id
+        """The upstream's id of the item, where it has one."""
         self.call_id = ""
         self.name = ""
         self.namespace: str | None = None
@@ -44,16 +44,21 @@ class OpenCall:
         self._waiting.append(delta)
         return bool(self.name)
 
-    def open(self, output_index: int) -> Stream:
+    def open(self, item_id: str, output_index: int) -> Stream:
         """Makes the item; pieces that waited are for the writer to emit (`waiting`)."""
-        self.doc = items.function_call(self.item_id, self.call_id, self.name, self.namespace)
-        self.stream = Stream(ARGUMENTS, self.item_id, output_index)
+        self.doc = items.function_call(item_id, self.call_id, self.name, self.namespace)
+        self.stream = Stream(ARGUMENTS, item_id, output_index)
         return self.stream
 
-    def waiting(self) -> Iterator[str]:
+    def waiting(self) -> list[str]:
         """The pieces that came before it could open, each once."""
         pieces, self._waiting = self._waiting, []
-        return iter(pieces)
+        return pieces
+
+    @property
+    def empty(self) -> bool:
+        """Nothing of a call has come: some backends announce calls that they never make."""
+        return not self.name and not self.call_id and not self._waiting and self.stream is None
 
     @property
     def complete(self) -> bool:

@@ -14,7 +14,7 @@ _DEFAULTS: dict[str, Any] = {
     "error": None,
     "incomplete_details": None,
     "instructions": None,
-    "metadata": {},
+    "metadata": None,
     "parallel_tool_calls": True,
     "previous_response_id": None,
     "temperature": 1.0,
@@ -23,7 +23,7 @@ _DEFAULTS: dict[str, Any] = {
     "frequency_penalty": 0.0,
     "top_logprobs": 0,
     "tool_choice": "auto",
-    "tools": [],
+    "tools": None,
     "truncation": "disabled",
     "max_output_tokens": None,
     "max_tool_calls": None,
@@ -48,13 +48,15 @@ class Echo:
     def of(cls, request: HubRequest, *, store: bool = False) -> "Echo":
         """What the answer to `request` repeats; `store` is whether anything is really kept."""
         body: Mapping[str, Any] = request.body
-        fields = dict(_DEFAULTS)
+        fields = {**_DEFAULTS, "metadata": {}, "tools": []}  # of its own: a library user may write to them
         for name in _REPEATED:
             if (value := body.get(name)) is not None:
                 fields[name] = value
         if tools := body.get("tools"):
             fields["tools"] = [_tool(tool) for tool in tools]
             fields["tool_choice"] = body.get("tool_choice") or "auto"
+        if conversation := body.get("conversation"):
+            fields["conversation"] = {"id": conversation} if type(conversation) is str else conversation
         fields["reasoning"] = _reasoning(body.get("reasoning"))
         fields["text"] = _text(body.get("text"))
         fields["store"] = store
@@ -63,7 +65,7 @@ class Echo:
 
     def response(self, response_id: str, created_at: int) -> Response:
         """The resource at its start: `in_progress`, nothing in `output`."""
-        return {  # type: ignore[typeddict-unknown-key]
+        resource: dict[str, Any] = {
             "id": response_id,
             "object": "response",
             "created_at": created_at,
@@ -74,6 +76,7 @@ class Echo:
             "usage": None,
             **self.fields,
         }
+        return resource  # type: ignore[return-value]
 
 
 def _tool(tool: Any) -> Any:

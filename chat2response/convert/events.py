@@ -30,10 +30,22 @@ class Kind:
 
 
 TEXT = Kind(
-    "message", "output_text", "content", "text", "response.output_text.delta", "response.output_text.done", "content_index"
+    "message",
+    "output_text",
+    "content",
+    "text",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "content_index",
 )
 REFUSAL = Kind(
-    "message", "refusal", "content", "refusal", "response.refusal.delta", "response.refusal.done", "content_index"
+    "message",
+    "refusal",
+    "content",
+    "refusal",
+    "response.refusal.delta",
+    "response.refusal.done",
+    "content_index",
 )
 REASONING = Kind(
     "reasoning",
@@ -96,7 +108,9 @@ class Delta:
 
     __slots__ = ("logprobs", "sequence_number", "stream", "text")
 
-    def __init__(self, stream: Stream, text: str, sequence_number: int, logprobs: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(
+        self, stream: Stream, text: str, sequence_number: int, logprobs: Sequence[dict[str, Any]] = ()
+    ) -> None:
         self.stream = stream
         self.text = text
         self.sequence_number = sequence_number
@@ -105,7 +119,12 @@ class Delta:
     def as_dict(self) -> EventDict:
         """The event as it stands on the wire."""
         kind = self.stream.kind
-        event = {"type": kind.delta, "sequence_number": self.sequence_number, **self.stream.where(), "delta": self.text}
+        event = {
+            "type": kind.delta,
+            "sequence_number": self.sequence_number,
+            **self.stream.where(),
+            "delta": self.text,
+        }
         if kind is TEXT:
             event["logprobs"] = list(self.logprobs)
         return event

@@ -1,7 +1,8 @@
 """Errors as upstreams write them, made into the one shape both OpenAI APIs share.
 
 Known forms: `{"error": {message, type, code, param}}`, `{"error": "text"}`, `{"object": "error", "message"}`,
-`{"detail": "text" | [...]}`, `{"message": "text"}`, an Anthropic-like `{"type": "error", "error": {...}}`.
+`{"detail": "text" | [...]}`, `{"message": "text", "code"}`, an Anthropic-like `{"type": "error", "error":
+{...}}`, Google's `[{"error": {...}}]`, Cloudflare's `{"errors": [{...}]}`.
 """
 
 from collections.abc import Mapping
@@ -9,29 +10,35 @@ from typing import Any
 
 from chat2response.errors import UpstreamError
 
-_DEFAULT_TYPE = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
+MAX_MESSAGE = 8192  # characters of an upstream's message that are passed on
+
+_STATUS_BY_WORD = {
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "overloaded_error": 503,
+    "timeout_error": 504,
+}
+_TYPE_BY_STATUS = {429: "rate_limit_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 
 
 def upstream_error(body: Any, status: int | None = None) -> UpstreamError | None:
     """The error in a decoded body; None where the body is not an error.
 
-    `status` is the HTTP status; without one (an error inside a 200 stream) it is taken from a numeric
-    `code` or `status` in the error, else 502.
+    `status` is the HTTP status; without one (an error inside a 200 stream) it is what the error says of
+    itself, else 502.
     """
+    if type(body) is list:
+        body = body[0] if len(body) == 1 else None
     if type(body) is not dict:
         return None
-    held = body.get("error")
-    if type(held) is dict:
-        return _from_fields(held, status)
-    if type(held) is str and held:
-        return _from_fields({**body, "message": held}, status)
-    if body.get("object") == "error" or body.get("type") == "error":
-        return _from_fields(body, status)
-    if status is not None or "detail" in body:
-        for name in ("message", "detail"):
-            if name in body:
-                return _from_fields({**body, "message": _text(body[name])}, status)
-    return None
+    fields = _fields(body, strict=status is None)
+    return None if fields is None else _from_fields(fields, status)
 
 
 def plain_error(text: str, status: int) -> UpstreamError:
@@ -40,14 +47,36 @@ def plain_error(text: str, status: int) -> UpstreamError:
     return UpstreamError(shown, status=status, type=_type(status))
 
 
+def _fields(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
+    """The object that holds message, type and code.
+
+    `strict`: no HTTP status says that it is an error, so a bare message is none.
+    """
+    held = body.get("error")
+    if type(held) is dict and (held or not strict):
+        return held
+    if type(held) is str and held:
+        return {**body, "message": held}
+    several = body.get("errors")
+    if type(several) is list and several:
+        return several[0] if type(several[0]) is dict else {"message": several[0]}
+    if body.get("object") == "error" or body.get("type") == "error" or held is True:
+        return {name: value for name, value in body.items() if name != "type" or value != "error"}
+    if "detail" in body and "message" not in body:
+        return {**body, "message": body["detail"]}
+    if "message" in body and (not strict or ("code" in body and "choices" not in body)):
+        return body
+    return None
+
+
 def _from_fields(fields: Mapping[str, Any], status: int | None) -> UpstreamError:
     code = fields.get("code")
     status = status or _status(fields)
     return UpstreamError(
-        _text(fields.get("message")) or f"The upstream answered with status {status}.",
+        _text(fields.get("message"))[:MAX_MESSAGE] or f"The upstream answered with status {status}.",
         status=status,
         type=_string(fields.get("type")) or _type(status),
-        code=None if code is None else str(code),
+        code=str(code) if type(code) is int else _string(code),
         param=_string(fields.get("param")),
     )
 
@@ -55,15 +84,20 @@ def _from_fields(fields: Mapping[str, Any], status: int | None) -> UpstreamError
 def _status(fields: Mapping[str, Any]) -> int:
     for name in ("status", "code", "status_code"):
         value = fields.get(name)
+        if type(value) is str and value.isdecimal() and len(value) == 3:
+            value = int(value)
         if type(value) is int and 400 <= value <= 599:
-            return value
-    return 429 if fields.get("code") == "rate_limit_exceeded" else 502
+            # Our credentials were good enough for a 200: this is about the upstream's own, one hop on.
+            return 502 if value in (401, 403) else value
+    for name in ("code", "type"):
+        value = fields.get(name)
+        if type(value) is str and value in _STATUS_BY_WORD:
+            return _STATUS_BY_WORD[value]
+    return 502
 
 
 def _type(status: int) -> str:
-    if status == 429:
-        return "rate_limit_error"
-    return _DEFAULT_TYPE.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return _TYPE_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
 def _string(value: Any) -> str | None:
@@ -71,8 +105,15 @@ def _string(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
+    """A message, or FastAPI's list of `{msg}`; one level deep, for the value is a stranger's."""
+    if type(value) is list:
+        return "; ".join(filter(None, map(_line, value)))
+    return _line(value)
+
+
+def _line(value: Any) -> str:
+    if type(value) is dict:
+        value = value.get("msg") or value.get("message")
     if type(value) is str:
         return value
-    if type(value) is list:
-        return "; ".join(_text(part.get("msg") if type(part) is dict else part) for part in value)
-    return "" if value is None else str(value)
+    return str(value) if type(value) in (int, float) else ""

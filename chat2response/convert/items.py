@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.events import TEXT, Kind
-from chat2response.wire.json import is_complete_object
 from chat2response.wire.responses import ItemStatus
 
 ItemDict = dict[str, Any]
@@ -51,12 +50,10 @@ def part(
 ) -> dict[str, Any]:
     """A part of a message or a reasoning item."""
     if kind is TEXT:
-        return {"type": "output_text", "text": text, "annotations": list(annotations), "logprobs": list(logprobs)}
+        return {
+            "type": "output_text",
+            "text": text,
+            "annotations": list(annotations),
+            "logprobs": list(logprobs),
+        }
     return {"type": kind.part, kind.value: text}
-
-
-def cut_status(item: ItemDict) -> ItemStatus:
-    """The status of the last item of an answer that was cut short: a call whose arguments are whole is done."""
-    if item["type"] == "function_call" and is_complete_object(item["arguments"]):
-        return "completed"
-    return "incomplete"

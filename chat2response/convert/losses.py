@@ -1,6 +1,8 @@
 """What could not cross, said (law 4): one entry per field of the client's own request, or of the answer.
 
     x-chat2response-losses: seed; dropped, messages[0].name; dropped, max_tokens; raised to 16
+
+is how the client hears of them.
 """
 
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 
 HEADER = "x-chat2response-losses"
 MAX_HEADER = 4096  # bytes; a longer list ends in ", ..."
-MAX_LOSSES = 256  # kept; an answer's are named by the upstream, which may invent them without end
+MAX_LOSSES = 1024  # kept; an answer's are named by the upstream, which may invent them without end
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Losses:
         loss = Loss(field, effect)
         if loss not in self._all:
             if len(self._all) < MAX_LOSSES:
-                self._all.append(loss)
+                self._all[loss] = None
             else:
                 self._more = True
 

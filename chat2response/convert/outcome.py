@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chat2response.convert.failures import upstream_error
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
 from chat2response.wire.machine import Fault
+
+Ending = Literal["completed", "incomplete", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of a turn. `error` is set exactly when the status is `failed`."""
 
-    status: Literal["completed", "incomplete", "failed"] = "completed"
+    status: Ending = "completed"
     reason: str | None = None
     """Why incomplete: `max_output_tokens` or `content_filter`."""
     error: BridgeError | None = None
@@ -21,7 +24,7 @@ class Outcome:
     """What the upstream says it used."""
 
 
-_BY_FINISH: dict[str, tuple[Literal["incomplete", "failed"], str | None]] = {
+_BY_FINISH: dict[str, tuple[Ending, str | None]] = {
     "length": ("incomplete", "max_output_tokens"),
     "max_tokens": ("incomplete", "max_output_tokens"),
     "model_length": ("incomplete", "max_output_tokens"),
@@ -35,9 +38,12 @@ _BY_FINISH: dict[str, tuple[Literal["incomplete", "failed"], str | None]] = {
 }
 
 
+_BY_REASON: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
 def from_finish_reason(finish: str, service_tier: str | None = None) -> Outcome:
     """A Chat finish_reason. `stop`, `tool_calls`, vendor words for them and unknown words are `completed`."""
-    status, reason = _BY_FINISH.get(finish, ("completed", None))
+    status, reason = _BY_FINISH.get(finish.lower(), ("completed", None))
     if status == "failed":
         return failed(UpstreamError(f"The upstream ended the answer with an error ({finish})."))
     return Outcome(status, reason, None, service_tier)
@@ -64,21 +70,39 @@ def fault_error(fault: Fault) -> BridgeError:
     return UpstreamError(fault.message)
 
 
+def from_response(response: Mapping[str, Any]) -> Outcome:
+    """How a whole response ended; a status that is not an end is a failure, none at all is `completed`."""
+    status = response.get("status") or "completed"
+    tier = response.get("service_tier")
+    tier = tier if type(tier) is str else None
+    error = upstream_error({"error": response.get("error")})
+    if status == "completed" and error is None:
+        return Outcome(service_tier=tier)
+    if status == "incomplete":
+        details = response.get("incomplete_details")
+        reason = details.get("reason") if type(details) is dict else None
+        return Outcome("incomplete", reason if type(reason) is str else None, None, tier)
+    if status == "cancelled":
+        return failed(UpstreamError("The response was cancelled.", status=400, code="response_cancelled"))
+    said = status[:40] if type(status) is str else "something unknown"
+    return failed(error or UpstreamError(f"The upstream's response ended as {said}."))
+
+
 def finish_reason(response: Mapping[str, Any]) -> FinishReason:
     """The Chat word for a response that ended without failing."""
     if response.get("status") == "incomplete":
-        reason = (response.get("incomplete_details") or {}).get("reason")
-        if reason == "max_output_tokens":
-            return "length"
-        if reason == "content_filter":
-            return "content_filter"
-        return "stop"
-    called = any(item.get("type") == "function_call" for item in response.get("output") or ())
+        details = response.get("incomplete_details")
+        return _BY_REASON.get(str(details.get("reason")) if type(details) is dict else "", "stop")
+    output = response.get("output")
+    items = output if type(output) is list else []
+    called = any(type(item) is dict and item.get("type") == "function_call" for item in items)
     return "tool_calls" if called else "stop"
 
 
 # Codes a client acts on (Codex retries or compacts by them); every other failure is `server_error`.
-_HONEST_CODES = frozenset({"rate_limit_exceeded", "invalid_prompt", "context_length_exceeded", "insufficient_quota"})
+_HONEST_CODES = frozenset(
+    {"rate_limit_exceeded", "invalid_prompt", "context_length_exceeded", "insufficient_quota"}
+)
 
 
 def response_error(error: BridgeError) -> dict[str, Any]:

@@ -111,11 +111,13 @@ class ResponsesToChat(_Stream):
     ) -> None:
         super().__init__(HubRequest(body={"model": model}, dialect="chat"), ids, clock)
         self._reader = ResponsesReader(self._writer)
-        self._encoder = ChatEncoder(include_usage=include_usage, logprobs=logprobs)
+        self._encoder = ChatEncoder(
+            include_usage=include_usage, logprobs=logprobs, losses=self._writer.losses
+        )
 
 
 def reasoning_form(request: HubRequest, setting: ReasoningForm | None = None) -> ReasoningForm:
-    """Where the answer's reasoning goes: as the operator set it, else `summary` when the client asked for one."""
+    """Where reasoning goes: as the operator set it, else `summary` when the client asked for one."""
     if setting is not None:
         return setting
     asked = request.body.get("reasoning")

@@ -1,7 +1,7 @@
 """Token counts, both ways. What an upstream leaves out is 0; what it says as text or null is not a number.
 
 Cached tokens come under other names from some backends: DeepSeek counts `prompt_cache_hit_tokens`,
-Moonshot a bare `cached_tokens`.
+Moonshot a bare `cached_tokens`. xAI leaves the reasoning out of `completion_tokens`; its total tells.
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,28 @@ from chat2response.wire.responses import Usage
 
 def from_chat(usage: Any) -> Usage | None:
     """A completion's usage as a response's; None where there is none."""
-    if type(usage) is not dict:
+    if type(usage) is not dict or not usage:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    total = _count(usage, "total_tokens")
     given, taken = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
     cached = (
-        _count(given, "cached_tokens") or _count(usage, "prompt_cache_hit_tokens") or _count(usage, "cached_tokens")
+        _count(given, "cached_tokens")
+        or _count(usage, "prompt_cache_hit_tokens")
+        or _count(usage, "cached_tokens")
     )
+    reasoning = _count(taken, "reasoning_tokens")
+    if reasoning and total == prompt + completion + reasoning:
+        completion += reasoning
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": _count(given, "cache_write_tokens")},
+        "input_tokens_details": {
+            "cached_tokens": cached,
+            "cache_write_tokens": _count(given, "cache_write_tokens"),
+        },
         "output_tokens": completion,
-        "output_tokens_details": {"reasoning_tokens": _count(taken, "reasoning_tokens")},
-        "total_tokens": _count(usage, "total_tokens") or prompt + completion,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": total or prompt + completion,
     }
 
 
@@ -55,7 +64,7 @@ def to_chat(usage: Any) -> ChatUsage | None:
 
 def read(usage: Any) -> Usage | None:
     """A response's usage as an upstream wrote it, with every count in its place."""
-    if type(usage) is not dict:
+    if type(usage) is not dict or not usage:
         return None
     given, taken = _details(usage, "input_tokens_details"), _details(usage, "output_tokens_details")
     inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
@@ -90,7 +99,9 @@ def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
 
 def _count(counts: Mapping[str, Any], name: str) -> int:
     value = counts.get(name)
-    return value if type(value) is int else 0
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value > 0 else 0
 
 
 def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:

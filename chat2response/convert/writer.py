@@ -11,11 +11,22 @@ from typing import Any, Protocol
 from chat2response.convert import items, usage
 from chat2response.convert.calls import OpenCall
 from chat2response.convert.echo import Echo
-from chat2response.convert.events import ARGUMENTS, REASONING, REFUSAL, SUMMARY, TEXT, Delta, Event, Kind, Stream
+from chat2response.convert.events import (
+    ARGUMENTS,
+    REASONING,
+    REFUSAL,
+    SUMMARY,
+    TEXT,
+    Delta,
+    Event,
+    Kind,
+    Stream,
+)
 from chat2response.convert.losses import Losses
-from chat2response.convert.outcome import Outcome, response_error
+from chat2response.convert.outcome import Outcome, from_fault, response_error
 from chat2response.errors import BridgeError
 from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.machine import RESET
 from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
 
 
@@ -23,7 +34,7 @@ class Writer(Protocol):
     """What a reader writes to. Cross-cutting work wraps one of these."""
 
     done: bool
-    """Nothing more is wanted from this turn (a wrapper saw its end); the reader's machine copies it."""
+    """Nothing more is wanted from this turn (a wrapper saw its end): the reader ends it as completed."""
     losses: Losses
     """What the upstream said and the answer cannot."""
 
@@ -31,8 +42,11 @@ class Writer(Protocol):
         """Visible text. `id` is the upstream's own id of the item, kept where there is one."""
         ...
 
-    def annotation(self, annotation: dict[str, Any]) -> None:
-        """A citation in the text part that is open; flat, as Responses writes it."""
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
+        """A citation in the text part that is open; flat, as Responses writes it.
+
+        `in_turn`: its places count from the start of the turn's text (as Chat has it), not of the part.
+        """
         ...
 
     def refusal(self, delta: str, *, id: str | None = None) -> None:
@@ -43,8 +57,8 @@ class Writer(Protocol):
         """The model's thoughts: raw, or as a summary."""
         ...
 
-    def signature(self, blob: str) -> None:
-        """The `encrypted_content` of the reasoning item that is open."""
+    def signature(self, blob: str, *, id: str | None = None) -> None:
+        """The `encrypted_content` of the reasoning item that is open, or of one without text."""
         ...
 
     def call(
@@ -92,7 +106,9 @@ class ResponseWriter:
         self._item: dict[str, Any] | None = None  # the open message or reasoning item
         self._item_index = 0
         self._part: Stream | None = None  # its open part
+        self._said = 0  # characters in this turn's text parts that are closed
         self._calls: dict[Hashable, OpenCall] = {}  # this turn's, open or closed
+        self._used: set[str] = set()  # ids and call ids given out: upstreams repeat theirs
 
     # -- lifecycle -------------------------------------------------------------------------------
 
@@ -111,14 +127,20 @@ class ResponseWriter:
             response["service_tier"] = outcome.service_tier
         if outcome.status != "failed":
             self._close_all(cut=outcome.status == "incomplete")
+            self._said = 0
 
     def finish(self) -> None:
-        """The terminal event for the last turn's outcome."""
-        outcome = self.outcome or Outcome()
+        """The terminal event for the last turn's outcome; where no turn came to its end, a failure."""
+        outcome = self.outcome or from_fault(RESET)
         self.end(outcome.status, error=outcome.error, reason=outcome.reason)
 
     def end(self, status: str, *, error: BridgeError | None = None, reason: str | None = None) -> None:
-        """The one terminal event: `completed`, `incomplete` (with its reason) or `failed` (with its error)."""
+        """The one terminal event: `completed`, `incomplete` (with its reason) or `failed` (with its error).
+
+        A second one is never made.
+        """
+        if self.ended:
+            return
         if status == "failed":
             self._leave_open()
         elif not self._output:
@@ -155,7 +177,15 @@ class ResponseWriter:
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
         self._delta(self._streaming(SUMMARY if summary else REASONING, id), delta)
 
-    def annotation(self, annotation: dict[str, Any]) -> None:
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
+        part = self._part
+        closed = part is None or part.kind is not TEXT
+        if in_turn and self._said:
+            moved = None if closed else _moved(annotation, -self._said)
+            if moved is None:
+                self.losses.add("message.annotations", "dropped: the text it belongs to had ended")
+                return
+            annotation = moved
         part = self._streaming(TEXT, None)
         number = len(part.annotations)
         part.annotations.append(annotation)
@@ -166,11 +196,12 @@ class ResponseWriter:
             annotation=annotation,
         )
 
-    def signature(self, blob: str) -> None:
-        if self._item is None or self._item["type"] != "reasoning":
-            self._add(items.reasoning(self._ids("rs")))
-        assert self._item is not None
-        self._item["encrypted_content"] = blob
+    def signature(self, blob: str, *, id: str | None = None) -> None:
+        item = self._item
+        if item is None or item["type"] != "reasoning":
+            self._settle()
+            item = self._add(items.reasoning(self._new_id("rs", id)))
+        item["encrypted_content"] = blob
 
     def call(
         self,
@@ -185,7 +216,7 @@ class ResponseWriter:
         call = self._calls.get(slot)
         if call is None:
             self._settle()
-            call = self._calls[slot] = OpenCall(id or self._ids("fc"))
+            call = self._calls[slot] = OpenCall(id)
         call.learn(call_id, name, namespace)
         if not delta:
             return
@@ -199,6 +230,7 @@ class ResponseWriter:
     def item(self, item: dict[str, Any]) -> None:
         self._settle()
         index = len(self._output)
+        item = {**item, "id": self._new_id("item", item.get("id"))}
         self._output.append(item)
         self._emit("response.output_item.added", output_index=index, item=item)
         self._emit("response.output_item.done", output_index=index, item=item)
@@ -230,30 +262,40 @@ class ResponseWriter:
 
     def _open(self, kind: Kind, item_id: str | None) -> Stream:
         """Opens a part, in the open item where it fits there, else in a new one."""
-        if self._item is not None and self._item["type"] == kind.item:
-            self.close(part=True)
-        else:
-            self._settle()
-            new = items.message if kind.item == "message" else items.reasoning
-            self._add(new(item_id or self._ids("msg" if kind.item == "message" else "rs")))
         item = self._item
-        assert item is not None
+        if item is not None and item["type"] == kind.item:
+            self.close(part=True)
+        if item is None or not _fits(item, kind):
+            self._settle()
+            if kind.item == "message":
+                item = self._add(items.message(self._new_id("msg", item_id)))
+            else:
+                item = self._add(items.reasoning(self._new_id("rs", item_id)))
         stream = Stream(kind, item["id"], self._item_index, len(item.setdefault(kind.holder, [])))
         self._part = stream
         added = "response.reasoning_summary_part.added" if kind is SUMMARY else "response.content_part.added"
         self._emit(added, **stream.where(), part=items.part(kind))
         return stream
 
-    def _add(self, item: dict[str, Any]) -> None:
+    def _add(self, item: dict[str, Any]) -> dict[str, Any]:
         self._item = item
         self._item_index = len(self._output)
         self._output.append(item)
         empty = {key: [] if type(value) is list else value for key, value in item.items()}
         self._emit("response.output_item.added", output_index=self._item_index, item=empty)
+        return item
+
+    def _new_id(self, prefix: str, given: Any) -> str:
+        """The upstream's id where it has one that no other item bears, else one of ours."""
+        made: str = given if type(given) is str and given and given not in self._used else self._ids(prefix)
+        self._used.add(made)
+        return made
 
     def _close_part(self, part: Stream) -> None:
         self._part = None
         kind, text = part.kind, part.text
+        if kind is TEXT:
+            self._said += len(text)
         whole = items.part(kind, text, part.annotations, part.logprobs)
         holder = self._output[part.output_index].setdefault(kind.holder, [])
         holder.append(whole)
@@ -265,9 +307,9 @@ class ResponseWriter:
     # -- calls -----------------------------------------------------------------------------------
 
     def _open_call(self, call: OpenCall) -> None:
-        if not call.call_id:
-            call.call_id = self._ids("call")
-        stream = call.open(len(self._output))
+        item_id = self._new_id("fc", call.given_id)
+        call.call_id = self._new_id("call", call.call_id)
+        stream = call.open(item_id, len(self._output))
         assert call.doc is not None
         self._output.append(call.doc)
         self._emit("response.output_item.added", output_index=stream.output_index, item=dict(call.doc))
@@ -296,17 +338,18 @@ class ResponseWriter:
         """Text after whole arguments: some backends repeat them at the end. White space says nothing."""
         assert call.doc is not None
         if delta.strip() and delta != call.doc["arguments"]:
-            self.losses.add(f"output[{call.stream.output_index if call.stream else 0}].arguments", "text after the end dropped")
+            self.losses.add("message.tool_calls.arguments", "dropped: text after their end")
 
     # -- ends ------------------------------------------------------------------------------------
 
     def _close_all(self, *, cut: bool) -> None:
         """Ends what is open, in the order of the output; after a cut, the last item is incomplete."""
         for call in self._calls.values():
-            if call.stream is None:
+            if call.stream is None and not call.empty:
+                self.close()
                 self._open_call(call)
         for call in self._calls.values():
-            if not call.closed:
+            if call.stream is not None and not call.closed:
                 self._close_call(call, self._call_status(call, cut))
         self._calls.clear()
         self.close(status="incomplete" if cut else "completed")
@@ -325,3 +368,18 @@ class ResponseWriter:
             self._item.setdefault(part.kind.holder, []).append(whole)
         if self._item is not None:
             self._item["status"] = "incomplete"
+
+
+def _fits(item: dict[str, Any], kind: Kind) -> bool:
+    """Whether a part of this kind may come next in the item: raw reasoning stands before its summary."""
+    if item["type"] != kind.item:
+        return False
+    return kind is not REASONING or not item["summary"]
+
+
+def _moved(annotation: dict[str, Any], by: int) -> dict[str, Any] | None:
+    """The citation with its places moved; None where that takes it out of the text."""
+    start, end = annotation.get("start_index"), annotation.get("end_index")
+    if type(start) is not int or type(end) is not int or start + by < 0:
+        return None
+    return {**annotation, "start_index": start + by, "end_index": end + by}

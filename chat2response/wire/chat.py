@@ -6,6 +6,7 @@ backends write them (numbers as strings, lists as contents); `convert/chat/read.
 A chunk is `{id, model, choices: [{index, delta: {...}, finish_reason}], usage}`, then `data: [DONE]`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, Required, TypedDict
 
 import msgspec
@@ -99,15 +100,23 @@ class ChatCompletion(TypedDict, total=False):
 
 
 class DeltaShape(msgspec.Struct, gc=False):
-    """`choices[].delta`."""
+    """`choices[].delta`: what of an answer crosses to Responses, or is named as lost."""
 
     content: Any = None
     reasoning_content: Any = None
     reasoning: Any = None
+    reasoning_details: Any = None
     refusal: Any = None
     tool_calls: Any = None
     function_call: Any = None
     annotations: Any = None
+    audio: Any = None
+    images: Any = None
+
+
+def delta_of(message: Mapping[str, Any]) -> DeltaShape:
+    """A whole message as the one delta that says the same."""
+    return DeltaShape(*map(message.get, DeltaShape.__struct_fields__))
 
 
 class ChoiceShape(msgspec.Struct, gc=False):
@@ -116,7 +125,9 @@ class ChoiceShape(msgspec.Struct, gc=False):
     delta: DeltaShape | None = None
     finish_reason: Any = None
     logprobs: Any = None
-    index: int | None = None
+    index: Any = None
+    usage: Any = None
+    """Moonshot's place for it."""
 
 
 class Chunk(msgspec.Struct, gc=False):
@@ -126,6 +137,8 @@ class Chunk(msgspec.Struct, gc=False):
     usage: Any = None
     error: Any = None
     service_tier: Any = None
+    x_groq: Any = None
+    """Groq's own fields, its usage among them."""
 
 
 read_chunk = decoder(Chunk)

@@ -32,7 +32,7 @@ def decode(data: bytes | str) -> Any:
         return _decode(data)
     except RecursionError:
         raise JSONError("nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:  # a str may hold half a surrogate pair
         raise JSONError(str(error)) from None
 
 
@@ -59,7 +59,11 @@ def encode(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
+        pass
+    try:
         return _encode_any(value)
+    except (UnicodeError, RecursionError) as error:
+        raise TypeError(str(error)) from None
 
 
 def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:

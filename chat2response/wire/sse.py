@@ -17,10 +17,11 @@ _BOM = b"\xef\xbb\xbf"
 # Atomic groups: the CRLF of one line end must not be taken apart to serve as two.
 _BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LOOK_BACK = 3  # a blank line is at most four bytes: three of them may have been there already
+_LINE_ENDS = b"\r\n"
 
 
 class FrameTooLarge(Exception):
-    """An event grew past the bound without ending."""
+    """An event is larger than the bound; it may not have ended yet."""
 
 
 class FrameCut:
@@ -37,10 +38,22 @@ class FrameCut:
         rest = self._rest
         buffer = rest + data if rest else data
         end = _last_end(buffer, max(0, len(rest) - _LOOK_BACK))
-        if len(buffer) - end > self._limit:
+        if len(buffer) > self._limit and self.within(buffer) < len(buffer):
             raise FrameTooLarge
         self._rest = buffer[end:]
         return buffer[:end]
+
+    def within(self, buffer: bytes) -> int:
+        """Where the first event over the bound begins; the buffer's length if none is.
+
+        The line ends around an event do not count, for how many of them one sees depends on the cuts.
+        """
+        start = 0
+        for blank in _BLANK.finditer(buffer):
+            if _size(buffer[start : blank.start()]) > self._limit:
+                return start
+            start = blank.end()
+        return start if _size(buffer[start:]) > self._limit else len(buffer)
 
     @property
     def rest(self) -> bytes:
@@ -51,9 +64,10 @@ class FrameCut:
 class Frames:
     """A Machine from bytes to event payloads (the joined `data` lines); comments and names are left out."""
 
-    __slots__ = ("_cut", "_fresh", "done", "overrun")
+    __slots__ = ("_cut", "_fresh", "_limit", "done", "overrun")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
+        self._limit = limit
         self._cut = FrameCut(limit)
         self._fresh = True
         self.done = False
@@ -64,28 +78,34 @@ class Frames:
         """The payloads of the events that `data` completes, in order."""
         if self.overrun:
             return []
+        if data[:6] == b"data: " and data[-2:] == b"\n\n" and not self._cut.rest and b"\r" not in data:
+            events = data[6:-2].split(b"\n\ndata: ")
+            if data.count(b"\n") == 2 * len(events) and len(data) <= self._limit:
+                self._fresh = False
+                return events  # whole events of one data line each: nearly every read of a Chat stream
         try:
             whole = self._cut.feed(data)
         except FrameTooLarge:
             self.overrun = True
             return self._overrun(data)
-        if not whole:
-            return []
-        if self._fresh:
-            self._fresh = False
-            whole = whole.removeprefix(_BOM)
-        return payloads(whole)
+        return self._payloads(whole) if whole else []
 
     def close(self, fault: Fault | None = None, /) -> list[bytes]:
         """At a clean end, the last event even where its blank line is missing; after a fault, nothing."""
         if fault is not None or self.overrun:
             return []
-        rest = self._cut.rest
-        return payloads(rest.removeprefix(_BOM) if self._fresh else rest)
+        return self._payloads(self._cut.rest)
 
     def _overrun(self, data: bytes) -> list[bytes]:
+        """What came whole before the event that is too large."""
         held = self._cut.rest + data
-        return payloads(held[: _last_end(held, 0)])
+        return self._payloads(held[: self._cut.within(held)])
+
+    def _payloads(self, whole: bytes) -> list[bytes]:
+        if self._fresh and whole:
+            self._fresh = False
+            whole = whole.removeprefix(_BOM)
+        return payloads(whole)
 
 
 def payloads(whole: bytes) -> list[bytes]:
@@ -98,8 +118,13 @@ def payload(block: bytes) -> bytes | None:
     """The joined data lines of one event; None where it has none (a comment, a lone name)."""
     if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
         return block[6:]  # nearly every event of a Chat stream
-    lines = [line[5:].removeprefix(b" ") for line in block.splitlines() if line.startswith(b"data:")]
-    return b"\n".join(lines) if lines else None
+    lines = block.splitlines()
+    data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data"]
+    return b"\n".join(data) if data else None
+
+
+def _size(event: bytes) -> int:
+    return len(event.strip(_LINE_ENDS))
 
 
 def _last_end(buffer: bytes, start: int) -> int:

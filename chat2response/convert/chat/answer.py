@@ -1,13 +1,14 @@
-"""The pieces of a Chat answer, read alike from a delta and from a whole message.
+"""The pieces of a Chat answer, made sense of.
 
-Backends differ in where they put reasoning (`reasoning_content`, `reasoning`, `thinking` parts inside
-`content`) and in what they write where a string belongs; `protocol/responses.md` (e) lists them.
+Backends differ in where they put reasoning (`reasoning_content`, `reasoning`, `reasoning_details`,
+`thinking` parts inside `content`) and in what they write where a string belongs. Nothing here raises, and
+nothing is walked deeper than the known shapes go: the values are a stranger's.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from chat2response.wire.json import encode
+from chat2response.wire.json import encode, too_deep
 
 Piece = tuple[Literal["text", "reasoning", "refusal", "lost"], str]
 
@@ -18,7 +19,7 @@ ReasoningForm = Literal["summary", "content", "hide"]
 def content_pieces(content: Any) -> Iterator[Piece]:
     """A `content` that is a string, null, or (Mistral, Databricks) a list of parts; empty pieces left out.
 
-    A part that no response can hold is `("lost", its type)`.
+    A part that no response can hold is `("lost", its place)`.
     """
     if type(content) is str:
         if content:
@@ -26,21 +27,25 @@ def content_pieces(content: Any) -> Iterator[Piece]:
     elif type(content) is list:
         for part in content:
             yield from _part_pieces(part)
+    elif type(content) is dict:
+        yield from _part_pieces(content)
 
 
-def reasoning_of(message: Any) -> str:
-    """The reasoning beside the content; the two field names carry the same text where both come."""
-    for text in (message.get("reasoning_content"), message.get("reasoning")):
+def detail_pieces(details: Any) -> Iterator[Piece]:
+    """OpenRouter's `reasoning_details`: texts and summaries; what is encrypted is lost."""
+    for detail in objects(details):
+        text = detail.get("text") or detail.get("summary")
         if type(text) is str and text:
-            return text
-    return ""
+            yield "reasoning", text
+        elif detail.get("data"):
+            yield "lost", "reasoning_details.data"
 
 
 def arguments_of(value: Any) -> str:
     """A call's arguments as JSON text; some backends write the object itself."""
     if type(value) is str:
         return value
-    return "" if value is None else encode(value).decode()
+    return "" if value is None or too_deep(value) else encode(value).decode()
 
 
 def url_citation(annotation: Any) -> dict[str, Any] | None:
@@ -49,37 +54,39 @@ def url_citation(annotation: Any) -> dict[str, Any] | None:
         return None
     nested = annotation.get("url_citation")
     if type(nested) is not dict:
-        return annotation if annotation.get("type") == "url_citation" and "url" in annotation else None
+        nested = annotation if annotation.get("type") == "url_citation" else {}
+    if type(nested.get("url")) is not str:
+        return None
     return {
         "type": "url_citation",
-        "url": nested.get("url", ""),
-        "title": nested.get("title", ""),
-        "start_index": nested.get("start_index", 0),
-        "end_index": nested.get("end_index", 0),
+        "url": nested["url"],
+        "title": string(nested.get("title")),
+        "start_index": _place(nested.get("start_index")),
+        "end_index": _place(nested.get("end_index")),
     }
 
 
 def token_logprobs(logprobs: Any) -> list[dict[str, Any]]:
     """`logprobs.content` with the byte lists Responses requires (Chat allows null)."""
     tokens = logprobs.get("content") if type(logprobs) is dict else None
-    if type(tokens) is not list:
-        return []
-    return [_token(token) for token in tokens if type(token) is dict]
+    return read_tokens(tokens)
+
+
+def read_tokens(tokens: Any) -> list[dict[str, Any]]:
+    """Tokens of either dialect, every key in its place."""
+    return [_token(token) for token in objects(tokens)]
 
 
 def _token(token: Mapping[str, Any]) -> dict[str, Any]:
-    top = token.get("top_logprobs")
-    return {
-        **_one_token(token),
-        "top_logprobs": [_one_token(each) for each in top if type(each) is dict] if type(top) is list else [],
-    }
+    return {**_one_token(token), "top_logprobs": [*map(_one_token, objects(token.get("top_logprobs")))]}
 
 
 def _one_token(token: Mapping[str, Any]) -> dict[str, Any]:
+    logprob, octets = token.get("logprob"), token.get("bytes")
     return {
-        "token": token.get("token", ""),
-        "logprob": token.get("logprob", 0.0),
-        "bytes": token.get("bytes") or [],
+        "token": string(token.get("token")),
+        "logprob": logprob if type(logprob) in (float, int) else 0.0,
+        "bytes": [each for each in octets if type(each) is int] if type(octets) is list else [],
     }
 
 
@@ -88,23 +95,42 @@ def _part_pieces(part: Any) -> Iterator[Piece]:
         if part:
             yield "text", part
         return
-    if type(part) is not dict:
-        yield "lost", "content"
-        return
-    kind = part.get("type")
-    if kind in ("text", "output_text"):
-        yield from content_pieces(part.get("text"))
+    kind = part.get("type") if type(part) is dict else None
+    if kind in ("text", "output_text") and type(part.get("text")) is str:
+        if part["text"]:
+            yield "text", part["text"]
     elif kind == "refusal" and type(part.get("refusal")) is str:
-        yield "refusal", part["refusal"]
+        if part["refusal"]:
+            yield "refusal", part["refusal"]
     elif kind in ("thinking", "reasoning"):
         held = part.get("thinking") or part.get("summary") or part.get("reasoning") or part.get("text")
-        yield from (("reasoning", text) for _, text in content_pieces(_as_texts(held)))
+        if text := _joined(held):
+            yield "reasoning", text
     else:
-        yield "lost", str(kind)
+        yield "lost", f"content[{word(kind)}]"
 
 
-def _as_texts(held: Any) -> Any:
-    """`[{type: summary_text, text}]` and `[{type: text, text}]` alike."""
+def word(value: Any) -> str:
+    """A stranger's name for a kind of thing, fit to be repeated."""
+    return value[:40] if type(value) is str else "?"
+
+
+def _joined(held: Any) -> str:
+    """`[{type: summary_text, text}]`, `[{type: text, text}]` and plain text alike."""
     if type(held) is not list:
-        return held
-    return [part.get("text", "") if type(part) is dict else part for part in held]
+        return string(held)
+    return "".join(string(part.get("text") if type(part) is dict else part) for part in held)
+
+
+def string(value: Any) -> str:
+    """A string, or an empty one."""
+    return value if type(value) is str else ""
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of an array, or none."""
+    return [each for each in value if type(each) is dict] if type(value) is list else []
+
+
+def _place(value: Any) -> int:
+    return value if type(value) is int and value >= 0 else 0

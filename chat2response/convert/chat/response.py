@@ -1,27 +1,31 @@
-"""A whole Chat completion to a response, and a response to a completion, with no detour through events.
+"""A whole Chat completion to a response, and a response to a completion.
 
-A differential test holds `read_response` to the stream: it equals the fold of the equivalent chunks.
+A completion is one delta with everything in it: the reader and the writer of the stream make the response,
+so both ways of asking give the same answer; its events are not kept. The way back is direct, and a test
+holds it to the fold of the stream.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert import items, outcome, usage
+from chat2response.convert import outcome, usage
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     arguments_of,
-    content_pieces,
-    reasoning_of,
-    token_logprobs,
+    objects,
+    read_tokens,
+    string,
     url_citation,
+    word,
 )
+from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.echo import Echo
-from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer import ResponseWriter
 from chat2response.errors import UpstreamError
-from chat2response.wire.chat import ChatCompletion
+from chat2response.wire.chat import ChatCompletion, delta_of
 from chat2response.wire.ids import Clock, Ids, completion_id
 from chat2response.wire.responses import Response
 
@@ -37,22 +41,30 @@ def read_response(
     reasoning: ReasoningForm = "content",
     losses: Losses | None = None,
 ) -> Response:
-    """The response that says what `completion` says. Raises UpstreamError for a body that is no completion."""
-    lost = losses if losses is not None else Losses()
+    """The response that says what `completion` says. Raises UpstreamError where it is none, or an error."""
     choice = _first_choice(completion)
-    message = choice.get("message")
-    message = message if type(message) is dict else {}
-    response = echo.response(ids("resp"), int(clock()))
-    output = response["output"]
-    _read_reasoning(message, output, ids, reasoning, lost)
-    _read_text(message, choice.get("logprobs"), output, ids, lost)
-    _read_calls(message, output, ids)
     ended = _ending(completion, choice)
     if ended.error is not None:
         raise ended.error
-    response["usage"] = usage.from_chat(completion.get("usage"))
-    _end(response, ended, ids, clock)
-    return response
+    writer = ResponseWriter(echo, ids, clock)
+    if losses is not None:
+        writer.losses = losses
+    DeltaReader(writer, reasoning).read(delta_of(_as_delta(choice)["delta"]), choice.get("logprobs"))
+    writer.turn(usage.from_chat(_usage(completion, choice)), ended)
+    writer.finish()
+    return writer.response
+
+
+def as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
+    """A completion as the one chunk that says the same, for a server that was asked to stream and did not.
+
+    What has no `choices` is given back as it is: the reader finds the error in it.
+    """
+    choices = completion.get("choices")
+    if type(choices) is not list:
+        return completion
+    each = [_as_delta(choice, number) for number, choice in enumerate(choices) if type(choice) is dict]
+    return {**completion, "object": "chat.completion.chunk", "choices": each}
 
 
 def _first_choice(completion: Any) -> dict[str, Any]:
@@ -65,179 +77,144 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _read_reasoning(
-    message: Mapping[str, Any], output: list[dict[str, Any]], ids: Ids, form: ReasoningForm, lost: Losses
-) -> None:
-    texts = [reasoning_of(message)]
-    for kind, text in content_pieces(message.get("content")):
-        if kind == "reasoning":
-            texts.append(text)
-        elif kind == "lost":
-            lost.add(f"content part {text}")
-    whole = "".join(texts)
-    if whole and form != "hide":
-        item = items.reasoning(ids("rs"), "completed")
-        kind_of = SUMMARY if form == "summary" else REASONING
-        item[kind_of.holder] = [items.part(kind_of, whole)]
-        output.append(item)
-
-
-def _read_text(
-    message: Mapping[str, Any], logprobs: Any, output: list[dict[str, Any]], ids: Ids, lost: Losses
-) -> None:
-    pieces = list(content_pieces(message.get("content")))
-    text = "".join(piece for kind, piece in pieces if kind == "text")
-    refusal = "".join(piece for kind, piece in pieces if kind == "refusal")
-    given = message.get("refusal")
-    refusal += given if type(given) is str else ""
-    citations = []
-    for annotation in message.get("annotations") or ():
-        flat = url_citation(annotation)
-        if flat is None:
-            lost.add("annotation")
-        else:
-            citations.append(flat)
-    parts = []
-    if text or citations:
-        parts.append(items.part(TEXT, text, citations, token_logprobs(logprobs)))
-    if refusal:
-        parts.append(items.part(REFUSAL, refusal))
-    if parts:
-        item = items.message(ids("msg"), "completed")
-        item["content"] = parts
-        output.append(item)
-
-
-def _read_calls(message: Mapping[str, Any], output: list[dict[str, Any]], ids: Ids) -> None:
-    calls = message.get("tool_calls")
-    entries = [call for call in calls if type(call) is dict] if type(calls) is list else []
-    if type(message.get("function_call")) is dict:
-        entries.append({"function": message["function_call"]})
-    for entry in entries:
-        function = entry.get("function")
-        function = function if type(function) is dict else {}
-        item_id = ids("fc")
-        call_id = entry.get("id")
-        name = function.get("name")
-        output.append(
-            items.function_call(
-                item_id,
-                call_id if type(call_id) is str and call_id else ids("call"),
-                name if type(name) is str else "",
-                arguments=arguments_of(function.get("arguments")),
-                status="completed",
-            )
-        )
-
-
 def _ending(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Outcome:
     tier = completion.get("service_tier")
+    return outcome.from_finish_reason(_finish(choice), tier if type(tier) is str else None)
+
+
+def _finish(choice: Mapping[str, Any]) -> str:
+    """The finish_reason; a body that came whole is an answer that ended, even where it does not say so."""
     finish = choice.get("finish_reason")
-    return outcome.from_finish_reason(
-        finish if type(finish) is str and finish else "stop", tier if type(tier) is str else None
+    return finish if type(finish) is str and finish else "stop"
+
+
+def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
+    groq = completion.get("x_groq")
+    return (
+        choice.get("usage") or completion.get("usage") or (groq.get("usage") if type(groq) is dict else None)
     )
 
 
-def _end(response: Response, ended: Outcome, ids: Ids, clock: Clock) -> None:
-    output = response["output"]
-    if ended.service_tier:
-        response["service_tier"] = ended.service_tier
-    if not output:
-        item = items.message(ids("msg"), "completed")
-        item["content"] = [items.part(TEXT)]
-        output.append(item)
-    if ended.status == "incomplete":
-        response["incomplete_details"] = {"reason": ended.reason}
-        _mark_cut(output)
-    response["status"] = ended.status
-    response["completed_at"] = int(clock()) if ended.status == "completed" else None
-
-
-def _mark_cut(output: list[dict[str, Any]]) -> None:
-    """A cut answer: its last item is incomplete, and so is any call whose arguments are not whole."""
-    for item in output:
-        if item is output[-1] or item["type"] == "function_call":
-            item["status"] = items.cut_status(item)
+def _as_delta(choice: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
+    message = choice.get("message")
+    delta = dict(message) if type(message) is dict else {}
+    calls = delta.get("tool_calls")
+    if type(calls) is list:
+        called = [call for call in calls if type(call) is dict]
+        delta["tool_calls"] = [{**call, "index": number} for number, call in enumerate(called)]
+    kept = {key: value for key, value in choice.items() if key != "message"}
+    return {"index": number, **kept, "delta": delta, "finish_reason": _finish(choice)}
 
 
 # -- response to completion --------------------------------------------------------------------------
 
 
 def write_response(
-    response: Mapping[str, Any], *, model: str | None = None, reasoning_field: str = "reasoning_content"
+    response: Mapping[str, Any],
+    *,
+    model: str | None = None,
+    reasoning_field: str = "reasoning_content",
+    losses: Losses | None = None,
 ) -> ChatCompletion:
-    """The completion that says what a finished response says. Raises UpstreamError for a failed one.
+    """The completion that says what a finished response says. Raises UpstreamError for one that failed.
 
     `model`: the name the client asked for, shown in place of the response's own.
     """
-    output = [item for item in response.get("output") or () if type(item) is dict]
-    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-    texts = _Texts()
-    reasoning: list[str] = []
-    calls: list[dict[str, Any]] = []
-    for item in output:
-        kind = item.get("type")
-        if kind == "message":
-            texts.take(item)
-        elif kind == "reasoning":
-            reasoning.append(_reasoning_text(item))
-        elif kind == "function_call":
-            calls.append(_tool_call(item))
-    texts.put(message, empty=None if calls or texts.refusals else "")
-    if thoughts := "\n\n".join(filter(None, reasoning)):
-        message[reasoning_field] = thoughts
-    if calls:
-        message["tool_calls"] = calls
-    finish = outcome.finish_reason(response)
-    return _completion(response, message, finish, texts.logprobs, model)
+    ended = outcome.from_response(response)
+    if ended.error is not None:
+        raise ended.error
+    said = _Said(losses if losses is not None else Losses())
+    for item in objects(response.get("output")):
+        said.take(item)
+    return _completion(response, said.message(reasoning_field), said.logprobs, model)
 
 
-class _Texts:
-    """The visible text of all messages as one string, with what belongs to places in it."""
+class _Said:
+    """The items of a response, gathered into one message."""
 
-    def __init__(self) -> None:
+    def __init__(self, losses: Losses) -> None:
+        self.logprobs: list[Any] = []
+        self._losses = losses
         self._texts: list[str] = []
         self._length = 0
-        self.refusals: list[str] = []
-        self.logprobs: list[Any] = []
+        self._refusals: list[str] = []
         self._annotations: list[dict[str, Any]] = []
+        self._thoughts: list[str] = []
+        self._calls: list[dict[str, Any]] = []
 
     def take(self, item: Mapping[str, Any]) -> None:
-        for part in item.get("content") or ():
-            if part.get("type") == "output_text":
-                self._text(part)
-            elif part.get("type") == "refusal":
-                self.refusals.append(part.get("refusal") or "")
+        kind = item.get("type")
+        if kind == "message":
+            for part in objects(item.get("content")):
+                self._part(part)
+        elif kind == "reasoning":
+            self._thoughts.append(_reasoning_text(item))
+        elif kind == "function_call":
+            self._calls.append(_tool_call(item))
+        else:
+            self._losses.add(lost_item(kind))
+
+    def message(self, reasoning_field: str) -> dict[str, Any]:
+        """The assistant message; its content is null only where a refusal or a call stands in its place."""
+        empty = None if self._calls or self._refusals else ""
+        refusal = "".join(self._refusals) or None
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": "".join(self._texts) or empty,
+            "refusal": refusal,
+        }
+        if thoughts := "\n\n".join(filter(None, self._thoughts)):
+            message[reasoning_field] = thoughts
+        if self._annotations:
+            message["annotations"] = self._annotations
+        if self._calls:
+            message["tool_calls"] = self._calls
+        return message
+
+    def _part(self, part: Mapping[str, Any]) -> None:
+        kind = part.get("type")
+        if kind == "output_text":
+            self._text(part)
+        elif kind == "refusal":
+            self._refusals.append(string(part.get("refusal")))
+        else:
+            self._losses.add(f"output.content[{word(kind)}]")
 
     def _text(self, part: Mapping[str, Any]) -> None:
-        text = part.get("text") or ""
-        self.logprobs.extend(part.get("logprobs") or ())
-        for annotation in part.get("annotations") or ():
+        text = string(part.get("text"))
+        self.logprobs.extend(read_tokens(part.get("logprobs")))
+        for annotation in objects(part.get("annotations")):
             nested = nested_citation(annotation, self._length)
-            if nested:
+            if nested is None:
+                self._losses.add(lost_annotation(annotation))
+            else:
                 self._annotations.append(nested)
         self._texts.append(text)
         self._length += len(text)
 
-    def put(self, message: dict[str, Any], empty: str | None) -> None:
-        message["content"] = "".join(self._texts) or empty
-        if self.refusals:
-            message["refusal"] = "".join(self.refusals)
-        if self._annotations:
-            message["annotations"] = self._annotations
+
+def lost_item(kind: Any) -> str:
+    """The name, among the losses, of an item that Chat has no place for."""
+    return f"output[{word(kind)}]"
 
 
-def nested_citation(annotation: Any, offset: int = 0) -> dict[str, Any] | None:
+def lost_annotation(annotation: Mapping[str, Any]) -> str:
+    """The same for an annotation."""
+    return f"output.annotations[{word(annotation.get('type'))}]"
+
+
+def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str, Any] | None:
     """A `url_citation` as Chat writes it, its places moved by `offset` characters; other kinds: None."""
-    if type(annotation) is not dict or annotation.get("type") != "url_citation":
+    flat = url_citation(annotation) if annotation.get("type") == "url_citation" else None
+    if flat is None:
         return None
     return {
         "type": "url_citation",
         "url_citation": {
-            "url": annotation.get("url", ""),
-            "title": annotation.get("title", ""),
-            "start_index": (annotation.get("start_index") or 0) + offset,
-            "end_index": (annotation.get("end_index") or 0) + offset,
+            "url": flat["url"],
+            "title": flat["title"],
+            "start_index": flat["start_index"] + offset,
+            "end_index": flat["end_index"] + offset,
         },
     }
 
@@ -245,30 +222,32 @@ def nested_citation(annotation: Any, offset: int = 0) -> dict[str, Any] | None:
 def _reasoning_text(item: Mapping[str, Any]) -> str:
     """Raw text where there is some, else the summaries: never both, they say the same."""
     for holder in ("content", "summary"):
-        texts = [part.get("text") for part in item.get(holder) or ()]
-        if any(texts):
-            return "\n\n".join(filter(None, texts))
+        texts = [text for part in objects(item.get(holder)) if (text := string(part.get("text")))]
+        if texts:
+            return "\n\n".join(texts)
     return ""
 
 
 def _tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": item.get("name") or "", "arguments": item.get("arguments") or ""}
-    return {"id": item.get("call_id") or item.get("id") or "", "type": "function", "function": function}
+    function = {"name": string(item.get("name")), "arguments": arguments_of(item.get("arguments"))}
+    call_id = string(item.get("call_id")) or string(item.get("id"))
+    return {"id": call_id, "type": "function", "function": function}
 
 
 def _completion(
-    response: Mapping[str, Any], message: dict[str, Any], finish: str, logprobs: list[Any], model: str | None
+    response: Mapping[str, Any], message: dict[str, Any], logprobs: list[Any], model: str | None
 ) -> ChatCompletion:
+    created = response.get("created_at")
     completion: dict[str, Any] = {
-        "id": completion_id(str(response.get("id") or "")),
+        "id": completion_id(string(response.get("id"))),
         "object": "chat.completion",
-        "created": int(response.get("created_at") or 0),
-        "model": model or response.get("model") or "",
+        "created": int(created) if isinstance(created, int | float) else 0,
+        "model": model or string(response.get("model")),
         "choices": [
             {
                 "index": 0,
                 "message": message,
-                "finish_reason": finish,
+                "finish_reason": outcome.finish_reason(response),
                 "logprobs": {"content": logprobs, "refusal": None} if logprobs else None,
             }
         ],

@@ -1,10 +1,11 @@
 """Which call does a tool-call delta belong to?
 
 The rule is `index`. Backends break it: all calls at index 0, no index, no id, a whole call in one chunk,
-an id only once or on every piece. What tells calls apart then is a new id, or a name where the call before
-has all it needs.
+an id only once or on every piece, a new id with every piece. What tells calls apart then is a new id that
+comes with a name, or a name where the call before has all it needs.
 """
 
+from collections.abc import Container
 from typing import Any
 
 from chat2response.wire.json import is_complete_object
@@ -32,12 +33,15 @@ class CallSlots:
         self._slots: list[_Slot] = []
         self._by_index: dict[int, int] = {}
 
-    def find(self, index: Any, call_id: str, name: str, arguments: str) -> int:
-        """The number of the call that this delta continues or begins."""
+    def find(self, index: Any, call_id: str, name: str, arguments: str, taken: Container[int] = ()) -> int:
+        """The number of the call that this entry continues or begins.
+
+        `taken`: the calls that earlier entries of the same chunk belong to; a chunk names a call once.
+        """
         if type(index) is int:
-            number = self._indexed(index, call_id, name)
+            number = self._indexed(index, call_id, name, taken)
         else:
-            number = self._unindexed(call_id, name)
+            number = self._unindexed(call_id, name, arguments, taken)
         slot = self._slots[number]
         slot.id = slot.id or call_id
         slot.name = slot.name or name
@@ -45,37 +49,43 @@ class CallSlots:
             slot.arguments.append(arguments)
         return number
 
-    def _indexed(self, index: int, call_id: str, name: str) -> int:
+    def _indexed(self, index: int, call_id: str, name: str, taken: Container[int]) -> int:
         known = self._by_index.get(index)
-        if known is None or self._is_another(self._slots[known], call_id, name):
-            same_id = self._with_id(call_id) if known is not None else None
-            known = self._by_index[index] = self._new() if same_id is None else same_id
+        if known is None or (name and known in taken):
+            known = self._new()
+        else:
+            slot = self._slots[known]
+            if call_id and slot.id and call_id != slot.id:
+                known = self._renamed(known, call_id, name)
+            elif name and slot.name and not (call_id and slot.id) and slot.complete:
+                known = self._new()
+        self._by_index[index] = known
         return known
 
-    def _unindexed(self, call_id: str, name: str) -> int:
-        if call_id:
-            known = self._with_id(call_id)
-            if known is not None:
-                return known
-        if not self._slots or self._begins(self._slots[-1], call_id, name):
+    def _renamed(self, known: int, call_id: str, name: str) -> int:
+        """Another id under a known index: a call met before, a new one if it is named, else the same."""
+        met = self._with_id(call_id)
+        if met is not None:
+            return met
+        return self._new() if name else known
+
+    def _unindexed(self, call_id: str, name: str, arguments: str, taken: Container[int]) -> int:
+        met = self._with_id(call_id) if call_id else None
+        if met is None and self._slots and not (name and call_id and self._slots[-1].id):
+            met = len(self._slots) - 1  # only a named call begins with a new id; else the id came late
+        if met is None or (name and met in taken):
             return self._new()
-        return len(self._slots) - 1
-
-    @staticmethod
-    def _is_another(slot: _Slot, call_id: str, name: str) -> bool:
-        """A second call under a known index: named, and with an id of its own or after a whole one."""
-        if not name:
-            return False
-        if call_id and slot.id:
-            return call_id != slot.id
-        return bool(slot.name) and slot.complete
-
-    @staticmethod
-    def _begins(slot: _Slot, call_id: str, name: str) -> bool:
-        return bool((call_id and slot.id) or (name and slot.name))
+        slot = self._slots[met]
+        if not name or not slot.name:
+            return met
+        if (
+            slot.id and slot.id == call_id
+        ):  # repeated with every piece, or an id that the backend gives to all
+            return self._new() if arguments and slot.complete else met
+        return met if name == slot.name and not slot.complete else self._new()
 
     def _with_id(self, call_id: str) -> int | None:
-        return next((n for n, slot in enumerate(self._slots) if call_id and slot.id == call_id), None)
+        return next((n for n, slot in enumerate(self._slots) if slot.id == call_id), None)
 
     def _new(self) -> int:
         self._slots.append(_Slot())

@@ -2,14 +2,26 @@
 
 One role chunk first and one finish chunk last; calls are numbered from 0 whatever their `output_index`.
 A failure is an `error` chunk: the SDKs raise on it, and no `finish_reason` pretends the answer is whole.
+The chunks add up to what `write_response` says of the same response.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat2response.convert import outcome, usage
-from chat2response.convert.chat.response import nested_citation
-from chat2response.convert.events import ARGUMENTS, REASONING, REFUSAL, SUMMARY, TEXT, Delta, Event, Kind, Stream
+from chat2response.convert.chat.response import lost_annotation, lost_item, nested_citation
+from chat2response.convert.events import (
+    ARGUMENTS,
+    REASONING,
+    REFUSAL,
+    SUMMARY,
+    TEXT,
+    Delta,
+    Event,
+    Kind,
+    Stream,
+)
+from chat2response.convert.losses import Losses
 from chat2response.wire.ids import completion_id
 from chat2response.wire.json import encode
 from chat2response.wire.responses import EventDict
@@ -20,14 +32,20 @@ class ChatEncoder:
     """Batches of events to bytes, for one choice.
 
     `include_usage`: the client asked for it: every chunk has a `usage` key, and one more chunk brings it.
-    `reasoning_field`: the delta's key for reasoning text.
+    `reasoning_field`: the delta's key for reasoning text. `losses`: where to note what Chat cannot say.
     """
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, *, include_usage: bool = False, logprobs: bool = False, reasoning_field: str = "reasoning_content"
+        self,
+        *,
+        include_usage: bool = False,
+        logprobs: bool = False,
+        reasoning_field: str = "reasoning_content",
+        losses: Losses | None = None,
     ) -> None:
+        self._losses = losses if losses is not None else Losses()
         self._include_usage = include_usage
         self._logprobs = logprobs
         self._fields: dict[Kind, str] = {
@@ -38,6 +56,19 @@ class ChatEncoder:
         }
         self._calls: dict[int, int] = {}  # output_index -> index among the calls
         self._thoughts = 0  # runs of reasoning text begun, over all items
+        self._raw: set[int] = set()  # output_index of the items that showed their raw reasoning
+        self._length = 0  # characters of the text parts that are closed
+        self._takes = {
+            "response.created": self._begin,
+            "response.output_item.added": self._item,
+            "response.content_part.added": self._thought,
+            "response.reasoning_summary_part.added": self._thought,
+            "response.output_text.annotation.added": self._citation,
+            "response.output_text.done": self._text_done,
+            "response.completed": self._end,
+            "response.incomplete": self._end,
+            "response.failed": self._failed,
+        }
         self._head = b""
         self._tail = b"}\n\n"
 
@@ -50,40 +81,42 @@ class ChatEncoder:
     def _delta(self, delta: Delta) -> bytes:
         stream = delta.stream
         head = stream.head
-        if head is None:
-            head = stream.head = self._stream_head(stream)
+        if not head:
+            head = stream.head = self._stream_head(stream) if head is None else b""
+            if not head:
+                return b""
         if self._logprobs and delta.logprobs:
-            return self._chunk({"content": delta.text}, logprobs={"content": list(delta.logprobs), "refusal": None})
-        return b"%b%b%b%b" % (head, encode(delta.text), _AFTER_CALL if stream.kind is ARGUMENTS else _AFTER, self._tail)
+            return self._chunk(
+                {"content": delta.text}, logprobs={"content": list(delta.logprobs), "refusal": None}
+            )
+        return b"%b%b%b%b" % (
+            head,
+            encode(delta.text),
+            _AFTER_CALL if stream.kind is ARGUMENTS else _AFTER,
+            self._tail,
+        )
 
     def _stream_head(self, stream: Stream) -> bytes:
-        """What precedes the text of every delta of this stream."""
+        """What precedes the text of every delta of this stream; nothing where the stream is not shown."""
+        if stream.kind is SUMMARY and stream.output_index in self._raw:
+            return b""
         if stream.kind is ARGUMENTS:
             number = self._calls[stream.output_index]
-            return b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":' % (self._head, number)
+            return b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":' % (
+                self._head,
+                number,
+            )
         field = self._fields[stream.kind]
         return b'%b{"index":0,"delta":{%b:' % (self._head, encode(field))
 
     # -- events ------------------------------------------------------------------------------------
 
     def _event(self, event: EventDict) -> bytes:
-        kind = event["type"]
-        if kind == "response.created":
-            return self._begin(event["response"])
-        if kind == "response.output_item.added" and event["item"]["type"] == "function_call":
-            return self._call(event["output_index"], event["item"])
-        if kind in _PART_ADDED and event["part"]["type"] in ("reasoning_text", "summary_text"):
-            return self._thought()
-        if kind == "response.output_text.annotation.added":
-            nested = nested_citation(event["annotation"])
-            return self._chunk({"annotations": [nested]}) if nested else b""
-        if kind in ("response.completed", "response.incomplete"):
-            return self._end(event["response"])
-        if kind == "response.failed":
-            return self._failed(event["response"])
-        return b""
+        take = self._takes.get(event["type"])
+        return take(event) if take is not None else b""
 
-    def _begin(self, response: Mapping[str, Any]) -> bytes:
+    def _begin(self, event: EventDict) -> bytes:
+        response = event["response"]
         opening = {
             "id": completion_id(response["id"]),
             "object": "chat.completion.chunk",
@@ -94,36 +127,82 @@ class ChatEncoder:
         self._tail = b',"usage":null}\n\n' if self._include_usage else b"}\n\n"
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
+    def _item(self, event: EventDict) -> bytes:
+        item = event["item"]
+        if item["type"] == "function_call":
+            return self._call(event["output_index"], item)
+        if item["type"] not in ("message", "reasoning"):
+            self._losses.add(lost_item(item["type"]))
+        return b""
+
     def _call(self, output_index: int, item: Mapping[str, Any]) -> bytes:
         number = self._calls[output_index] = len(self._calls)
         function = {"name": item["name"], "arguments": ""}
         return self._chunk(
-            {"tool_calls": [{"index": number, "id": item["call_id"], "type": "function", "function": function}]}
+            {
+                "tool_calls": [
+                    {"index": number, "id": item["call_id"], "type": "function", "function": function}
+                ]
+            }
         )
 
-    def _thought(self) -> bytes:
-        """Chat has one run of reasoning text: a blank line stands between the parts of ours."""
+    def _thought(self, event: EventDict) -> bytes:
+        """Chat has one run of reasoning text: a blank line stands between the parts of ours.
+
+        An item with raw text and a summary says the same twice: the raw text comes first, and is shown.
+        """
+        kind, index = event["part"]["type"], event["output_index"]
+        if kind == "reasoning_text":
+            self._raw.add(index)
+        elif kind != "summary_text" or index in self._raw:
+            return b""
         self._thoughts += 1
         return self._chunk({self._fields[SUMMARY]: "\n\n"}) if self._thoughts > 1 else b""
 
-    def _end(self, response: Mapping[str, Any]) -> bytes:
-        frames = self._chunk({}, outcome.finish_reason(response))
+    def _citation(self, event: EventDict) -> bytes:
+        nested = nested_citation(event["annotation"], self._length)
+        if nested is None:
+            self._losses.add(lost_annotation(event["annotation"]))
+            return b""
+        return self._chunk({"annotations": [nested]})
+
+    def _text_done(self, event: EventDict) -> bytes:
+        """Chat's text is one string: places in a later part count on from here."""
+        self._length += len(event["text"])
+        return b""
+
+    def _end(self, event: EventDict) -> bytes:
+        response = event["response"]
+        frames = self._chunk({}, outcome.finish_reason(response), tier=response.get("service_tier"))
         counts = usage.to_chat(response.get("usage"))
         if self._include_usage and counts is not None:
             frames += b'%b],"usage":%b}\n\n' % (self._head, encode(counts))
         return frames + DONE_FRAME
 
-    def _failed(self, response: Mapping[str, Any]) -> bytes:
-        error = response.get("error") or {}
-        kind = "rate_limit_error" if error.get("code") == "rate_limit_exceeded" else "server_error"
-        body = {"message": error.get("message"), "type": kind, "param": None, "code": error.get("code")}
+    def _failed(self, event: EventDict) -> bytes:
+        error = event["response"]["error"] or {}
+        code = error.get("code") or "server_error"
+        kind = _ERROR_TYPES.get(code, "server_error")
+        body = {"message": error.get("message"), "type": kind, "param": None, "code": code}
         return b'data: {"error":%b}\n\n' % encode(body) + DONE_FRAME
 
-    def _chunk(self, delta: Mapping[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
+    def _chunk(
+        self,
+        delta: Mapping[str, Any],
+        finish: str | None = None,
+        logprobs: Any = None,
+        tier: str | None = None,
+    ) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
-        return b"%b%b]%b" % (self._head, encode(choice), self._tail)
+        more = b',"service_tier":%b' % encode(tier) if tier else b""
+        return b"%b%b]%b%b" % (self._head, encode(choice), more, self._tail)
 
 
-_PART_ADDED = ("response.content_part.added", "response.reasoning_summary_part.added")
+_ERROR_TYPES = {
+    "rate_limit_exceeded": "rate_limit_error",
+    "insufficient_quota": "insufficient_quota",
+    "invalid_prompt": "invalid_request_error",
+    "context_length_exceeded": "invalid_request_error",
+}
 _AFTER = b'},"finish_reason":null,"logprobs":null}]'
 _AFTER_CALL = b"}}]" + _AFTER

@@ -5,22 +5,27 @@ was streamed; nothing is said twice. Ids of the upstream's items are kept.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chat2response.convert import outcome, usage
+from chat2response.convert.chat.answer import objects, read_tokens, string, word
 from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.responses.slots import ItemSlots
 from chat2response.convert.writer import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.json import JSONError, decode, too_deep
 from chat2response.wire.machine import RESET, Fault
 
-Place = tuple[int, str, int]  # output_index, kind of text, index of the part
+Place = tuple[int, Kind, int]  # output_index, kind of text, index of the part
 
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
-_PART_KINDS = {kind.part: kind for kind in (TEXT, REFUSAL, REASONING, SUMMARY)}
+_BAD_ENDS = ("incomplete", "failed", "cancelled")
+_KINDS = (TEXT, REFUSAL, REASONING, SUMMARY)
+_PART_KINDS = {kind.part: kind for kind in _KINDS}
 
 
 class ResponsesReader:
@@ -28,16 +33,21 @@ class ResponsesReader:
 
     def __init__(self, writer: Writer) -> None:
         self.done = False
+        self.heard = False
+        """At least one event has been read; comments are none."""
         self._writer = writer
         self._frames = sse.Frames()
-        self._sent: dict[Place, int] = {}  # characters handed on, per stream of deltas
-        self._closed: set[int] = set()
+        self._place: Place | None = None  # of the last text
+        self._sent: dict[Place, int] = {}  # characters handed on, per part
+        self._cited: dict[Place, int] = {}  # annotations handed on
+        self._over: set[Place] = set()  # parts that are whole
+        self._closed: set[tuple[int, str]] = set()  # items that are whole, by index and type
+        self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
+        self._slots = ItemSlots()
+        self._args: dict[int, int] = {}  # characters of arguments handed on, per call
         self._take_event: dict[str, Callable[[dict[str, Any]], None]] = {
-            "response.output_text.delta": self._text,
-            "response.refusal.delta": self._refusal,
-            "response.reasoning_text.delta": self._reasoning,
-            "response.reasoning.delta": self._reasoning,
-            "response.reasoning_summary_text.delta": self._summary,
+            "response.reasoning.delta": partial(self._delta, REASONING),  # Open Responses' names for raw text
+            "response.reasoning.done": partial(self._text_done, REASONING),
             "response.function_call_arguments.delta": self._arguments,
             "response.function_call_arguments.done": self._arguments_done,
             "response.output_text.annotation.added": self._annotation,
@@ -47,6 +57,9 @@ class ResponsesReader:
             "response.output_item.done": self._item_done,
             "error": self._error,
         }
+        for kind in _KINDS:
+            self._take_event[kind.delta] = partial(self._delta, kind)
+            self._take_event[kind.done] = partial(self._text_done, kind)
         self._take_event.update(dict.fromkeys(_TERMINAL, self._terminal))
 
     def feed(self, data: bytes, /) -> None:
@@ -56,7 +69,7 @@ class ResponsesReader:
                 return
             self._take(payload)
         if self._frames.overrun and not self.done:
-            self._turn(outcome.failed(UpstreamError("An event of the upstream's stream is too large.")))
+            self._fail(UpstreamError("An event of the upstream's stream is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """The stream ended, or was stopped: without a terminal event that is a failure."""
@@ -67,122 +80,140 @@ class ResponsesReader:
             self._turn(outcome.from_fault(fault or RESET))
 
     def _take(self, payload: bytes, *, last: bool = False) -> None:
+        self.heard = True
         if payload == sse.DONE:
             return
         try:
             event = decode(payload)
         except JSONError:
-            if payload.strip() and not last:
-                self._turn(outcome.failed(UpstreamError("The upstream sent an event that cannot be read.")))
+            if payload.strip() not in (b"", sse.DONE) and not last:
+                self._fail(UpstreamError("The upstream sent an event that cannot be read."))
             return
-        if type(event) is not dict:
-            return
-        take = self._take_event.get(event.get("type") or "")
+        kind = event.get("type") if type(event) is dict else None
+        take = self._take_event.get(kind) if type(kind) is str else None
         if take is not None:
             take(event)
-        elif "type" not in event and (error := upstream_error(event)):
-            self._turn(outcome.failed(error))
-        if self._writer.done:
-            self.done = True
+        elif not string(kind).startswith("response.") and (error := upstream_error(event)):
+            self._fail(error)
+        if self._writer.done and not self.done:
+            self._turn(Outcome())
 
     # -- deltas ------------------------------------------------------------------------------------
 
-    def _count(self, event: dict[str, Any], kind: Kind) -> str:
+    def _delta(self, kind: Kind, event: dict[str, Any]) -> None:
         delta = event.get("delta")
         if type(delta) is not str or not delta:
-            return ""
-        place = _place(event, kind)
-        self._sent[place] = self._sent.get(place, 0) + len(delta)
-        return delta
-
-    def _text(self, event: dict[str, Any]) -> None:
-        if delta := self._count(event, TEXT):
-            logprobs = event.get("logprobs")
-            self._writer.text(delta, logprobs if type(logprobs) is list else (), id=event.get("item_id"))
-
-    def _refusal(self, event: dict[str, Any]) -> None:
-        if delta := self._count(event, REFUSAL):
-            self._writer.refusal(delta, id=event.get("item_id"))
-
-    def _reasoning(self, event: dict[str, Any]) -> None:
-        if delta := self._count(event, REASONING):
-            self._writer.reasoning(delta, id=event.get("item_id"))
-
-    def _summary(self, event: dict[str, Any]) -> None:
-        if delta := self._count(event, SUMMARY):
-            self._writer.reasoning(delta, summary=True, id=event.get("item_id"))
-
-    def _arguments(self, event: dict[str, Any]) -> None:
-        delta = event.get("delta")
-        if type(delta) is str and delta:
-            self._call_delta(_index(event, "output_index"), delta)
-
-    def _call_delta(self, slot: int, delta: str) -> None:
-        place = (slot, "arguments", 0)
-        self._sent[place] = self._sent.get(place, 0) + len(delta)
-        self._writer.call(slot, delta=delta)
-
-    def _annotation(self, event: dict[str, Any]) -> None:
-        annotation = event.get("annotation")
-        if type(annotation) is dict:
-            place = (_index(event, "output_index"), "annotations", _index(event, "content_index"))
-            self._sent[place] = self._sent.get(place, 0) + 1
-            self._writer.annotation(annotation)
-
-    # -- what is done: fill in what no delta said, then close --------------------------------------
-
-    def _arguments_done(self, event: dict[str, Any]) -> None:
-        self._rest_of_arguments(_index(event, "output_index"), event.get("arguments"))
-
-    def _rest_of_arguments(self, slot: int, whole: Any) -> None:
-        sent = self._sent.get((slot, "arguments", 0), 0)
-        if type(whole) is str and len(whole) > sent:
-            self._call_delta(slot, whole[sent:])
-
-    def _part_done(self, event: dict[str, Any]) -> None:
-        part = event.get("part")
-        kind = _PART_KINDS.get(part.get("type", "")) if type(part) is dict else None
-        if kind is not None and type(part) is dict:
-            self._rest_of_part(event, kind, part)
-
-    def _rest_of_part(self, event: dict[str, Any], kind: Kind, part: dict[str, Any]) -> None:
-        """`event` says where: output_index, item_id and the part's number."""
-        place = _place(event, kind)
-        if self._sent.get(place) == -1:
             return
-        whole, sent = part.get(kind.value), self._sent.get(place, 0)
-        if type(whole) is str and len(whole) > sent:
-            self._say(kind, whole[sent:], event.get("item_id"))
-        annotations = part.get("annotations")
-        known = self._sent.get((place[0], "annotations", place[2]), 0)
-        for annotation in annotations[known:] if type(annotations) is list else ():
-            self._writer.annotation(annotation)
-        self._sent[place] = -1
-        self._writer.close(part=True)
+        place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
+        if place == self._place or self._turn_to(place, event.get("item_id")):
+            self._sent[place] = self._sent.get(place, 0) + len(delta)
+            self._say(kind, delta, event)
 
-    def _say(self, kind: Kind, text: str, item_id: Any) -> None:
+    def _say(self, kind: Kind, text: str, event: dict[str, Any]) -> None:
+        item_id = event.get("item_id")
         if kind is TEXT:
-            self._writer.text(text, id=item_id)
+            logprobs = event.get("logprobs")
+            self._writer.text(text, read_tokens(logprobs) if logprobs else (), id=item_id)
         elif kind is REFUSAL:
             self._writer.refusal(text, id=item_id)
         else:
             self._writer.reasoning(text, summary=kind is SUMMARY, id=item_id)
 
+    def _turn_to(self, place: Place, item_id: Any) -> bool:
+        """The next text belongs elsewhere: ends what came before. False for a part that is over."""
+        if place in self._over:
+            return False
+        last, self._place = self._place, place
+        if last is not None:
+            self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
+        if type(item_id) is str:
+            self._index_of.setdefault(item_id, place[0])
+        return True
+
+    def _arguments(self, event: dict[str, Any]) -> None:
+        delta = event.get("delta")
+        if type(delta) is str and delta:
+            self._call_delta(self._slots.of_delta(_index(event, "output_index"), event.get("item_id")), delta)
+
+    def _call_delta(self, slot: int, delta: str) -> None:
+        self._args[slot] = self._args.get(slot, 0) + len(delta)
+        self._writer.call(slot, delta=delta)
+
+    def _annotation(self, event: dict[str, Any]) -> None:
+        place = (_index(event, "output_index"), TEXT, _index(event, "content_index"))
+        if place == self._place or self._turn_to(place, event.get("item_id")):
+            self._cite(place, event.get("annotation"))
+
+    def _cite(self, place: Place, annotation: Any) -> None:
+        self._cited[place] = self._cited.get(place, 0) + 1
+        if type(annotation) is dict and not too_deep(annotation):
+            self._writer.annotation(annotation)
+
+    # -- what is done: fill in what no delta said, then close --------------------------------------
+
+    def _arguments_done(self, event: dict[str, Any]) -> None:
+        slot = self._slots.of_delta(_index(event, "output_index"), event.get("item_id"))
+        self._rest_of_arguments(slot, event.get("arguments"))
+
+    def _rest_of_arguments(self, slot: int, whole: Any) -> None:
+        sent = self._args.get(slot, 0)
+        if type(whole) is str and len(whole) > sent:
+            self._call_delta(slot, whole[sent:])
+
+    def _text_done(self, kind: Kind, event: dict[str, Any]) -> None:
+        place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
+        self._rest_of_text(place, event)
+
+    def _rest_of_text(self, place: Place, event: dict[str, Any]) -> None:
+        """`event` has the whole text, and the tokens of it that no delta brought."""
+        whole, sent = event.get(place[1].value), self._sent.get(place, 0)
+        if type(whole) is not str or len(whole) <= sent:
+            return
+        if place == self._place or self._turn_to(place, event.get("item_id")):
+            self._sent[place] = len(whole)
+            self._say(place[1], whole[sent:], event if not sent else {**event, "logprobs": None})
+
+    def _part_done(self, event: dict[str, Any]) -> None:
+        part = event.get("part")
+        kind = _PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
+        if kind is not None and type(part) is dict:
+            place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
+            self._whole_part(place, part, event.get("item_id"))
+
+    def _whole_part(self, place: Place, part: dict[str, Any], item_id: Any) -> None:
+        if place in self._over:
+            return
+        self._rest_of_text(place, {**part, "item_id": item_id})
+        more = objects(part.get("annotations"))[self._cited.get(place, 0) :]
+        if more and (place == self._place or self._turn_to(place, item_id)):
+            for annotation in more:
+                self._cite(place, annotation)
+        self._over.add(place)
+        if place == self._place:
+            self._writer.close(part=True)
+
     # -- items -------------------------------------------------------------------------------------
 
     def _item_added(self, event: dict[str, Any]) -> None:
         item = event.get("item")
-        if type(item) is dict and item.get("type") == "function_call":
-            self._announce(_index(event, "output_index"), item)
+        if type(item) is dict:
+            index = _index(event, "output_index")
+            self._index_of[string(item.get("id"))] = index
+            if item.get("type") == "function_call":
+                self._announce(index, item)
 
-    def _announce(self, slot: int, item: dict[str, Any]) -> None:
+    def _announce(self, index: int, item: dict[str, Any]) -> int:
+        call_id = string(item.get("call_id"))
+        slot = self._slots.of_item(index, item.get("id"), call_id)
+        namespace = item.get("namespace")
         self._writer.call(
             slot,
-            call_id=item.get("call_id") or item.get("id"),
-            name=item.get("name"),
-            namespace=item.get("namespace"),
+            call_id=call_id or string(item.get("id")),
+            name=string(item.get("name")),
+            namespace=namespace if type(namespace) is str else None,
             id=item.get("id"),
         )
+        return slot
 
     def _item_done(self, event: dict[str, Any]) -> None:
         item = event.get("item")
@@ -190,45 +221,61 @@ class ResponsesReader:
             self._whole_item(_index(event, "output_index"), item)
 
     def _whole_item(self, index: int, item: dict[str, Any]) -> None:
-        if index in self._closed:
-            return
-        self._closed.add(index)
         kind = item.get("type")
         if kind == "function_call":
-            self._announce(index, item)
-            self._rest_of_arguments(index, item.get("arguments"))
-        elif kind in ("message", "reasoning"):
-            self._whole_parts(index, item)
-            if kind == "reasoning" and type(item.get("encrypted_content")) is str:
-                self._writer.signature(item["encrypted_content"])
-            status = item.get("status")
-            self._writer.close(status="incomplete" if status == "incomplete" else "completed")
-        else:
-            self._writer.item(item)
+            self._rest_of_arguments(self._announce(index, item), item.get("arguments"))
+        elif type(kind) is not str or too_deep(item):
+            self._writer.losses.add(f"output[{word(kind)}]")
+        elif (index, kind) not in self._closed:
+            self._closed.add((index, kind))
+            if kind == "message":
+                self._whole_message(index, item)
+            elif kind == "reasoning":
+                self._whole_reasoning(index, item)
+            else:
+                self._writer.item(item)
 
-    def _whole_parts(self, index: int, item: dict[str, Any]) -> None:
-        for holder in ("summary", "content"):
-            parts = item.get(holder)
-            for number, part in enumerate(parts if type(parts) is list else ()):
-                kind = _PART_KINDS.get(part.get("type", "")) if type(part) is dict else None
-                if kind is not None:
-                    where = {"output_index": index, "item_id": item.get("id"), kind.index or "": number}
-                    self._rest_of_part(where, kind, part)
+    def _whole_message(self, index: int, item: dict[str, Any]) -> None:
+        self._whole_parts(index, item, "content")
+        self._end_item(item)
+
+    def _whole_reasoning(self, index: int, item: dict[str, Any]) -> None:
+        self._whole_parts(index, item, "content")
+        self._whole_parts(index, item, "summary")
+        blob = item.get("encrypted_content")
+        if type(blob) is str and blob:
+            self._writer.signature(blob, id=item.get("id"))
+        self._end_item(item)
+
+    def _whole_parts(self, index: int, item: dict[str, Any], holder: str) -> None:
+        for number, part in enumerate(objects(item.get(holder))):
+            kind = _PART_KINDS.get(string(part.get("type")))
+            if kind is not None:
+                self._whole_part((index, kind, number), part, item.get("id"))
+
+    def _end_item(self, item: dict[str, Any]) -> None:
+        """An item that was cut is left open: the end of the turn says so, and closes it."""
+        if item.get("status") != "incomplete":
+            self._writer.close()
 
     # -- ends --------------------------------------------------------------------------------------
 
     def _terminal(self, event: dict[str, Any]) -> None:
         response = event.get("response")
         response = response if type(response) is dict else {}
-        output = response.get("output")
-        if event["type"] in ("response.completed", "response.incomplete"):
-            for index, item in enumerate(output if type(output) is list else ()):
-                if type(item) is dict:
-                    self._whole_item(index, item)
-        self._turn(response_outcome(event["type"].removeprefix("response."), response), response.get("usage"))
+        status = event["type"].removeprefix("response.")
+        if status == "completed" and response.get("status") in _BAD_ENDS:
+            status = response["status"]
+        ended = outcome.from_response({**response, "status": status})
+        if ended.error is None:
+            for position, item in enumerate(objects(response.get("output"))):
+                self._whole_item(self._index_of.get(string(item.get("id")), position), item)
+        self._turn(ended, response.get("usage"))
 
     def _error(self, event: dict[str, Any]) -> None:
-        error = upstream_error(event) or UpstreamError("The upstream ended the stream with an error.")
+        self._fail(upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
+
+    def _fail(self, error: UpstreamError) -> None:
         self._turn(outcome.failed(error))
 
     def _turn(self, ended: Outcome, used: Any = None) -> None:
@@ -236,26 +283,6 @@ class ResponsesReader:
         self._writer.turn(usage.read(used), ended)
 
 
-def response_outcome(status: str, response: dict[str, Any]) -> Outcome:
-    """How a whole response ended; a status that is not an end is a failure."""
-    tier = response.get("service_tier")
-    tier = tier if type(tier) is str else None
-    if status == "completed":
-        return Outcome(service_tier=tier)
-    if status == "incomplete":
-        details = response.get("incomplete_details")
-        reason = details.get("reason") if type(details) is dict else None
-        return Outcome("incomplete", reason if type(reason) is str else None, None, tier)
-    if status == "cancelled":
-        return outcome.failed(UpstreamError("The response was cancelled.", status=400, code="response_cancelled"))
-    error = upstream_error({"error": response.get("error")})
-    return outcome.failed(error or UpstreamError(f"The upstream's response ended as {status}."))
-
-
 def _index(event: dict[str, Any], name: str) -> int:
     value = event.get(name)
     return value if type(value) is int else 0
-
-
-def _place(event: dict[str, Any], kind: Kind) -> Place:
-    return (_index(event, "output_index"), kind.value + kind.part, _index(event, kind.index or ""))

@@ -2,17 +2,32 @@
 
 from typing import Any
 
+from chat2response.convert import outcome
 from chat2response.convert.failures import upstream_error
-from chat2response.convert.responses.read import response_outcome
 from chat2response.errors import UpstreamError
 from chat2response.wire.responses import Response
 
 
 def read_response(body: Any) -> Response:
     """The response, when it is `completed` or `incomplete`. Raises UpstreamError for anything else."""
-    if type(body) is not dict or body.get("object") != "response":
+    if not _is_response(body):
         raise upstream_error(body) or UpstreamError("The upstream's answer is not a response.")
-    ended = response_outcome(str(body.get("status")), body)
+    ended = outcome.from_response(body)
     if ended.error is not None:
         raise ended.error
-    return body  # type: ignore[return-value]
+    return body  # type: ignore[no-any-return]
+
+
+def as_event(response: dict[str, Any]) -> dict[str, Any]:
+    """A response as the terminal event that carries it, for a server that was asked to stream and did not.
+
+    What is no response is given back as it is: the reader finds the error in it.
+    """
+    if not _is_response(response):
+        return response
+    return {"type": f"response.{outcome.from_response(response).status}", "response": response}
+
+
+def _is_response(body: Any) -> bool:
+    """By its name, or (some servers leave that out) by its output."""
+    return type(body) is dict and (body.get("object") == "response" or type(body.get("output")) is list)

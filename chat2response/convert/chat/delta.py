@@ -1,0 +1,110 @@
+"""What one delta of a Chat stream says, or one whole message: the same words, said on a writer.
+
+A delta and a message have the same fields, so streams and whole answers are read by the same code.
+"""
+
+from typing import Any
+
+from chat2response.convert.chat.answer import (
+    ReasoningForm,
+    arguments_of,
+    content_pieces,
+    detail_pieces,
+    token_logprobs,
+    url_citation,
+    word,
+)
+from chat2response.convert.chat.slots import CallSlots
+from chat2response.convert.writer import Writer
+from chat2response.wire.chat import DeltaShape
+
+
+class DeltaReader:
+    """Reads the deltas of one turn onto `writer`. Never raises on data."""
+
+    def __init__(self, writer: Writer, form: ReasoningForm) -> None:
+        self._writer = writer
+        self._form = form
+        self._slots = CallSlots()
+
+    def read(self, delta: DeltaShape, logprobs: Any = None) -> None:
+        """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls."""
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details:
+            self._reasoning(delta)
+        if delta.content or logprobs:
+            self._content(delta.content, logprobs)
+        if delta.annotations and type(delta.annotations) is list:
+            for annotation in delta.annotations:
+                self._annotation(annotation)
+        if delta.refusal and type(delta.refusal) is str:
+            self._writer.refusal(delta.refusal)
+        if delta.tool_calls or delta.function_call:
+            self._calls(delta.tool_calls, delta.function_call)
+        if delta.audio:
+            self._writer.losses.add("message.audio")
+        if delta.images:
+            self._writer.losses.add("message.images")
+
+    def _content(self, content: Any, logprobs: Any) -> None:
+        tokens = token_logprobs(logprobs)
+        for kind, text in content_pieces(content):
+            if kind == "text":
+                self._writer.text(text, tokens)
+                tokens = []
+            else:
+                self._piece(kind, text)
+        if tokens:  # part of a character: it has a probability, and no text yet
+            self._writer.text("", tokens)
+        if type(logprobs) is dict and logprobs.get("refusal"):
+            self._writer.losses.add("logprobs.refusal")
+
+    def _reasoning(self, delta: DeltaShape) -> None:
+        text = delta.reasoning_content or delta.reasoning  # the same text where both come
+        plain = type(text) is str and text != ""
+        if plain:
+            self._piece("reasoning", text)
+        for kind, said in detail_pieces(delta.reasoning_details):
+            if kind == "lost" or not plain:
+                self._piece(kind, said)
+
+    def _piece(self, kind: str, text: str) -> None:
+        if kind == "reasoning":
+            if self._form != "hide":
+                self._writer.reasoning(text, summary=self._form == "summary")
+        elif kind == "refusal":
+            self._writer.refusal(text)
+        else:
+            self._writer.losses.add(f"message.{text}")
+
+    def _annotation(self, annotation: Any) -> None:
+        flat = url_citation(annotation)
+        if flat is None:
+            self._writer.losses.add("message.annotations")
+        else:
+            self._writer.annotation(flat, in_turn=True)
+
+    def _calls(self, tool_calls: Any, function_call: Any) -> None:
+        taken: set[int] = set()
+        for entry in tool_calls if type(tool_calls) is list else ():
+            if type(entry) is dict:
+                self._entry(entry, taken)
+        if type(function_call) is dict:
+            self._call(-1, "", function_call, taken)
+
+    def _entry(self, entry: dict[str, Any], taken: set[int]) -> None:
+        function, call_id = entry.get("function"), entry.get("id")
+        if type(function) is dict:
+            self._call(entry.get("index"), call_id if type(call_id) is str else "", function, taken)
+        elif entry.get("type") not in (None, "function"):
+            self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
+        if entry.get("extra_content"):  # Gemini's signatures
+            self._writer.losses.add("message.tool_calls.extra_content")
+
+    def _call(self, index: Any, call_id: str, function: dict[str, Any], taken: set[int]) -> None:
+        name = function.get("name")
+        name = name if type(name) is str else ""
+        arguments = arguments_of(function.get("arguments"))
+        if call_id or name or arguments:
+            slot = self._slots.find(index, call_id, name, arguments, taken)
+            taken.add(slot)
+            self._writer.call(slot, call_id=call_id, name=name, delta=arguments)
