@@ -4,11 +4,14 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from chat2response.api.admin import AdminRules, is_loopback
+from chat2response.api.admin_token import AdminToken, read_or_make
+from chat2response.api.status import About
 from chat2response.engine.engine import Engine
 from chat2response.keys.ring import KeyRing
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
-from chat2response.settings import Settings
+from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.stores import Store, open_store
 from chat2response.upstreams.base import Upstream, UpstreamDialect
@@ -30,6 +33,8 @@ class Services:
     metrics: Metrics
     started_at: float
     clock: Clock
+    admin: AdminRules
+    about: About
 
     async def open(self) -> None:
         """Makes the store ready. Raises stores.CannotOpen."""
@@ -42,9 +47,18 @@ class Services:
 
 
 def compose(
-    settings: Settings, *, store_url: str | None = None, ids: Ids = new_id, clock: Clock = time.time
+    settings: Settings,
+    *,
+    store_url: str | None = None,
+    admin_token: str | None = None,
+    ids: Ids = new_id,
+    clock: Clock = time.time,
 ) -> Services:
-    """The parts, not opened yet. Raises ValueError for an address that names no store."""
+    """The parts, not opened yet. Raises ValueError for an address that names no store.
+
+    `admin_token`: that of `ensure_admin_token`; one that the operator set is found in the settings. Without
+    either the admin plane answers this machine only.
+    """
     store = open_store(store_url or settings.store_url, clock=clock)
     transport = Transport(settings.transport(f"chat2response/{package_version()}"))
     metrics = Metrics()
@@ -56,7 +70,41 @@ def compose(
     engine = Engine(settings.routes(), upstreams, Owners(store), metrics, ids, clock, settings.engine())
     metrics.in_flight = engine.runs.__len__
     keys = KeyRing(store, settings.key_policy(), clock=clock)
-    return Services(settings, store, keys, engine, transport, metrics, clock(), clock)
+    admin = _admin_rules(settings, admin_token)
+    return Services(
+        settings, store, keys, engine, transport, metrics, clock(), clock, admin, _about(settings)
+    )
+
+
+def ensure_admin_token(settings: Settings, host: str) -> AdminToken | None:
+    """The token that a server listening on `host` makes for itself; None where it needs none.
+
+    Who serves calls this first, shows a token that was `created`, and hands it to `compose`. Raises
+    AdminTokenError.
+    """
+    if settings.chat2response_admin_token is not None or is_loopback(host):
+        return None
+    return read_or_make(settings.state_dir)
+
+
+def _admin_rules(settings: Settings, made: str | None) -> AdminRules:
+    host, _ = settings.listen
+    given = settings.chat2response_admin_token
+    if given is not None:
+        return AdminRules(given.get_secret_value().strip(), everywhere=True, host=host)
+    return AdminRules(made, host=host)
+
+
+def _about(settings: Settings) -> About:
+    managed = settings.auth_mode is AuthMode.MANAGED
+    keeps = settings.upstream_mode in (UpstreamMode.RESPONSES, UpstreamMode.BOTH)
+    features = {
+        "api_keys": "on" if managed else "off",
+        "stored_responses": "upstream" if keeps else "off",
+        "losses": "warn",
+        "reasoning": settings.chat2response_reasoning,
+    }
+    return About(package_version(), settings.upstream_mode.value, settings.auth_mode.value, features)
 
 
 def package_version() -> str:

@@ -1,0 +1,75 @@
+"""JSON bodies of the management endpoints: read within a bound, by our codec, checked without coercion."""
+
+from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chat2response.api.door import arrived
+from chat2response.convert.check import invalid, missing, wrong_type
+from chat2response.engine.entry import read_object
+from chat2response.errors import InvalidRequest, UnsupportedMedia
+
+MAX_BODY = 64 * 1024  # bytes
+_SHOWN = 100  # characters of a field's name that are looked at
+
+_EXPECTED = {
+    "string_type": "a string",
+    "int_type": "an integer",
+    "bool_type": "a boolean",
+    "list_type": "an array",
+}
+
+Body = TypeVar("Body", bound="StrictBody")
+
+
+class StrictBody(BaseModel):
+    """A body whose fields have exactly the types they name; a field without a name here is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def json_body(shape: type[Body]) -> Callable[[Request], Awaitable[Body]]:
+    """A dependency: the request's body as `shape`.
+
+    Its errors: InvalidRequest, UnsupportedMedia, PayloadTooLarge.
+    """
+
+    async def read(request: Request) -> Body:
+        call = arrived(request.scope)
+        given = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+        # Asked for strictly: a web page of any origin can send other types without asking us first (CORS).
+        if given != "application/json":
+            raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
+        return parse(shape, read_object(await call.body(MAX_BODY)))
+
+    return read
+
+
+def parse(shape: type[Body], fields: dict[str, Any]) -> Body:
+    """`fields` as `shape`. Raises InvalidRequest for the first thing that is wrong."""
+    try:
+        return shape.model_validate(fields)
+    except ValidationError as error:
+        raise _explain(error, shape) from None
+
+
+def _explain(error: ValidationError, shape: type[StrictBody]) -> InvalidRequest:
+    fault = error.errors(include_url=False)[0]
+    path, kind = _path(fault["loc"]), fault["type"]
+    if kind == "missing":
+        return missing(path)
+    if kind == "extra_forbidden":
+        near = get_close_matches(path, shape.model_fields, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return invalid(path, f"Unknown parameter: '{path}'.{hint}", "unknown_parameter")
+    if kind in _EXPECTED:
+        return wrong_type(path, _EXPECTED[kind], fault["input"])
+    return invalid(path, f"Invalid value for '{path}': {fault['msg']}.")
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """`("scopes", 0)` is `scopes[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")[:_SHOWN]

@@ -1,0 +1,39 @@
+"""`/openapi.json` and `/docs`: the same document for machines and for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from chat2response.api.answers import json_answer
+from chat2response.api.describe import json_content
+from chat2response.api.page import page
+
+# The page is text and style. Nothing on it may run: it has the origin of the admin plane.
+_POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+
+
+def document_routes(document: Mapping[str, Any]) -> APIRouter:
+    """Both; `document` may be filled after this call."""
+    router = APIRouter(tags=["documents"])
+
+    @router.get(
+        "/openapi.json",
+        operation_id="openapi_document",
+        summary="This API as an OpenAPI document",
+        responses={200: {"content": json_content({"type": "object"})}},
+    )
+    async def for_machines() -> Response:
+        return json_answer(document)
+
+    @router.get(
+        "/docs",
+        operation_id="docs_page",
+        summary="This API as a page to read",
+        response_class=HTMLResponse,
+    )
+    async def for_people() -> Response:
+        return HTMLResponse(page(document), headers=_POLICY)
+
+    return router

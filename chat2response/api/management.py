@@ -1,0 +1,101 @@
+"""The FastAPI application: keys, metrics, status, documents. What is asked rarely, so it may load late."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from chat2response.api.admin import AdminRules, Visit, check
+from chat2response.api.answers import json_answer
+from chat2response.api.describe import json_content, ref, refusals
+from chat2response.api.documents import document_routes
+from chat2response.api.door import Door
+from chat2response.api.keys import key_routes
+from chat2response.api.openapi import complete
+from chat2response.api.status import NAME, About, status
+from chat2response.api.strays import stray_handlers
+from chat2response.keys import KeyRing
+from chat2response.observe.metrics import Metrics
+from chat2response.wire.ids import Clock
+
+# FastAPI would follow variables of the environment here, and send what passes to somebody.
+_SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+
+
+class Parts(Protocol):
+    """What the management endpoints are made of; `compose.Services` is one."""
+
+    @property
+    def keys(self) -> KeyRing: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def admin(self) -> AdminRules: ...
+    @property
+    def about(self) -> About: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+def build_management(parts: Parts) -> FastAPI:
+    """The application. It has no lifespan of its own, and answers every path it does not know with 404."""
+    document: dict[str, Any] = {}  # filled below, when the routes that are in it exist
+    app = FastAPI(
+        title=NAME,
+        version=parts.about.version,
+        openapi_url=None,  # FastAPI's pages would bring scripts of other origins beside the admin plane
+        redirect_slashes=False,
+        exception_handlers=stray_handlers(document),
+        telemetry=_SILENT,
+    )
+    admin = APIRouter(dependencies=[Depends(_guard(parts.admin))], responses=refusals(401, 403))
+    admin.include_router(key_routes(parts.keys))
+    admin.include_router(_metrics_route(parts.metrics))
+    app.include_router(admin)
+    app.include_router(_status_route(parts, document))
+    app.include_router(document_routes(document))
+    document |= complete(app.openapi())
+    app.add_middleware(Door, metrics=parts.metrics, paths=document["paths"])
+    return app
+
+
+def _guard(rules: AdminRules) -> Callable[[Request], Awaitable[None]]:
+    async def guard(request: Request) -> None:
+        check(rules, Visit.of(request.scope))
+
+    return guard
+
+
+def _metrics_route(metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["operation"])
+
+    @router.get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Counters for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def exposition() -> Response:
+        text, media_type = metrics.render()
+        return Response(text, headers={"content-type": media_type, "cache-control": "no-store"})
+
+    return router
+
+
+def _status_route(parts: Parts, document: dict[str, Any]) -> APIRouter:
+    router = APIRouter(tags=["operation"])
+
+    @router.get(
+        "/status",
+        operation_id="status",
+        summary="What runs here: version, endpoints, modes, features",
+        responses={200: {"content": json_content(ref("Status"))}},
+    )
+    async def told() -> Response:
+        uptime = parts.clock() - parts.started_at
+        return json_answer(status(parts.about, list(document["paths"]), uptime, parts.metrics.in_flight()))
+
+    return router

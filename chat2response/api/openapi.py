@@ -1,0 +1,171 @@
+"""The OpenAPI document: FastAPI describes its own endpoints, this adds those that are plain ASGI."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat2response.api.describe import Described, json_content, ref, refusals, takes
+from chat2response.api.examples import CHAT, RESPONSES
+from chat2response.api.schemas import SCHEMAS
+
+ABOUT = """\
+Any OpenAI client (Chat Completions or Responses) on any OpenAI-compatible upstream, behind API keys.
+
+Every answer carries x-request-id: the one that was sent, if it is printable and at most 128 characters, \
+else one of the gateway's. Every error is {"error": {"message", "type", "param", "code"}}. What a conversion \
+had to leave out is named in the header x-chat2response-losses.
+
+apiKey is a key from /keys/generate where the gateway manages keys; else it is the upstream's own, which is \
+passed on. The admin plane (/keys*, /metrics) answers requests from the gateway's own machine, and those \
+with the admin token (adminBearer or adminHeader)."""
+
+_SCHEMES: Described = {
+    "apiKey": {"type": "http", "scheme": "bearer"},
+    "adminBearer": {"type": "http", "scheme": "bearer"},
+    "adminHeader": {"type": "apiKey", "in": "header", "name": "x-admin-token"},
+}
+_KEY: list[Described] = [{"apiKey": []}]
+_ADMIN: list[Described] = [{}, {"adminBearer": []}, {"adminHeader": []}]
+_ADMIN_PATHS = ("/keys", "/metrics")
+_EVENTS: Described = {
+    "text/event-stream": {"schema": {"type": "string", "description": "The events, where stream is true."}}
+}
+
+
+def _query(name: str, about: str, schema: Described | None = None) -> Described:
+    return {"name": name, "in": "query", "description": about, "schema": schema or {"type": "string"}}
+
+
+_LINKS = [
+    _query("conversation_id", "Becomes `conversation` of the Responses request."),
+    _query("previous_response_id", "Becomes `previous_response_id` of the Responses request."),
+]
+
+
+def complete(document: Mapping[str, Any]) -> dict[str, Any]:
+    """FastAPI's document with all that is not FastAPI's."""
+    components = document.get("components", {})
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["security"] = _ADMIN if path.startswith(_ADMIN_PATHS) else []
+    return {
+        **document,
+        "info": {**document["info"], "description": ABOUT},
+        "paths": {**_bridge(), **_models(), **document["paths"], **_health()},
+        "components": {
+            **components,
+            "schemas": {**SCHEMAS, **components.get("schemas", {})},
+            "securitySchemes": _SCHEMES,
+        },
+    }
+
+
+def _bridge() -> dict[str, Described]:
+    responses = _call(
+        "create_response",
+        "Responses in, Responses out",
+        "The Responses API, whatever the upstream speaks.",
+        takes(ref("ResponsesRequest"), RESPONSES),
+        "Response",
+    )
+    chat = _call(
+        "create_chat_completion",
+        "Chat in, Chat out",
+        "The Chat Completions API, whatever the upstream speaks.",
+        takes(ref("ChatRequest"), CHAT),
+        "ChatCompletion",
+    )
+    proxy = _call(
+        "proxy",
+        "Chat in, Responses out",
+        "A Chat Completions request, answered as the Responses API would: with a response, or its events.",
+        {**takes(ref("ChatRequest"), CHAT), "parameters": _LINKS},
+        "Response",
+    )
+    return {
+        "/v1/responses": {"post": responses},
+        "/v1/chat/completions": {"post": chat},
+        "/proxy": {"post": proxy},
+        "/convert": {"post": _convert()},
+        "/responses": {"post": _unversioned(responses)},
+        "/chat/completions": {"post": _unversioned(chat)},
+    }
+
+
+def _call(name: str, summary: str, about: str, asked: Described, answer: str) -> Described:
+    """An operation that reaches the upstream."""
+    content = {**json_content(ref(answer)), **_EVENTS}
+    told = _operation(name, summary, "bridge", content, (400, 401, 413, 415, 502, 503, 504))
+    return {**told, "description": about, "security": _KEY, **asked}
+
+
+def _convert() -> Described:
+    to = _query(
+        "to",
+        "What to make: a Responses request of a Chat body, or a Chat request of a Responses body.",
+        {"type": "string", "enum": ["responses", "chat"], "default": "responses"},
+    )
+    body: Described = {"anyOf": [ref("ChatRequest"), ref("ResponsesRequest")]}
+    made: Described = {"anyOf": [ref("ResponsesRequest"), ref("ChatRequest")]}
+    return {
+        **_operation("convert", "Translate a request", "bridge", json_content(made), (400, 413, 415)),
+        "description": "The request in the other dialect. Nothing is sent anywhere, and no key is needed.",
+        **takes(body, CHAT),
+        "parameters": [to, *_LINKS],
+    }
+
+
+def _models() -> dict[str, Described]:
+    refused = (401, 502, 503, 504)
+    models = _operation(
+        "list_models", "The upstream's models", "models", json_content(ref("ModelList")), refused
+    )
+    model = {
+        **_operation("get_model", "One of them", "models", json_content(ref("Model")), (404, *refused)),
+        "parameters": [
+            {
+                "name": "model",
+                "in": "path",
+                "required": True,
+                "description": "The model's id.",
+                "schema": {"type": "string"},
+                "example": "demo",
+            }
+        ],
+    }
+    models["security"] = model["security"] = _KEY
+    return {
+        "/v1/models": {"get": models},
+        "/v1/models/{model}": {"get": model},
+        "/models": {"get": _unversioned(models)},
+        "/models/{model}": {"get": _unversioned(model)},
+    }
+
+
+def _health() -> dict[str, Described]:
+    health = json_content(ref("Health"))
+    ready = _operation("ready", "Whether it can do its work: the key store answers", "operation", health)
+    ready["responses"]["503"] = {"description": "It cannot, for now.", "content": health}
+    return {
+        "/livez": {"get": _operation("live", "Whether the process answers", "operation", health)},
+        "/readyz": {"get": ready},
+        "/healthz": {"get": {**ready, "operationId": "healthz"}},
+        "/health": {"get": {**ready, "operationId": "health"}},
+    }
+
+
+def _operation(
+    name: str, summary: str, tag: str, content: Described, refused: tuple[int, ...] = ()
+) -> Described:
+    answers = {str(status): answer for status, answer in refusals(*refused).items()}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [tag],
+        "security": [],
+        "responses": {"200": {"description": "The answer.", "content": content}, **answers},
+    }
+
+
+def _unversioned(operation: Described) -> Described:
+    """The same under the path without /v1."""
+    return {**operation, "operationId": f"{operation['operationId']}_unversioned"}

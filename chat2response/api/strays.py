@@ -1,0 +1,39 @@
+"""Requests that no endpoint takes: the answer says what there is."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+from chat2response.api.answers import refusal
+from chat2response.api.door import arrived
+from chat2response.errors import MethodNotAllowed, NotFound
+from chat2response.observe.redact import redact
+
+_SHOWN = 200  # characters of a path that are looked at; finding what is near takes their square
+
+
+def stray_handlers(document: Mapping[str, Any]) -> dict[Any, Any]:
+    """Handlers of 404 and 405; `document` is the OpenAPI document, which may be filled later."""
+
+    async def no_path(request: Request, _: HTTPException) -> Response:
+        path = redact(request.scope["path"])[:_SHOWN]
+        near = get_close_matches(path, document["paths"], n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return refusal(
+            NotFound(f"There is no endpoint {path}.{hint} See /docs for all of them.", code="unknown_url")
+        )
+
+    async def no_method(request: Request, error: HTTPException) -> Response:
+        allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+        names = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
+        scope = arrived(request.scope).scope
+        return refusal(
+            MethodNotAllowed(
+                f"{scope['method']} is not for {scope['path']}: use {names}.", headers={"allow": names}
+            )
+        )
+
+    return {404: no_path, 405: no_method}

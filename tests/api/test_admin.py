@@ -1,0 +1,250 @@
+"""The guard of the admin plane: first as a decision over facts, then in front of the endpoints."""
+
+import pytest
+
+from chat2response.api.admin import AdminRules, Visit, check, is_loopback
+from chat2response.errors import BridgeError, Forbidden, Unauthorized
+from tests.api.management import ELSEWHERE, HERE, Parts, client
+
+TOKEN = "admin_" + "7" * 64
+OPEN = AdminRules()
+MADE = AdminRules(TOKEN, host="0.0.0.0")
+SET = AdminRules(TOKEN, everywhere=True, host="0.0.0.0")
+UNKNOWN = "0" * 32
+GUARDED = [
+    ("GET", "/keys", None),
+    ("GET", "/metrics", None),
+    ("POST", "/keys/generate", {}),
+    ("POST", "/keys/revoke", {"id": UNKNOWN}),
+    ("POST", "/keys/set_expiration", {"id": UNKNOWN, "ttl_seconds": 5}),
+]
+
+
+def visit(peer: str | None = HERE, host: str = "localhost:8088", **headers: str) -> Visit:
+    """A request from `peer`; underscores in the names of headers are hyphens."""
+    named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
+    return Visit.of({"headers": pairs, "client": None if peer is None else (peer, 50_000)})
+
+
+def refusal(rules: AdminRules, a_visit: Visit) -> BridgeError:
+    with pytest.raises(BridgeError) as caught:
+        check(rules, a_visit)
+    return caught.value
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("rules", [OPEN, MADE])
+def test_this_machine_needs_no_token(rules, peer):
+    check(rules, visit(peer))
+
+
+@pytest.mark.parametrize("peer", [ELSEWHERE, "10.0.0.1", "::ffff:192.0.2.7", "fe80::1%eth0", "", None])
+def test_nobody_else_gets_in_without_one(peer):
+    assert type(refusal(OPEN, visit(peer))) is Forbidden
+    assert type(refusal(MADE, visit(peer))) is Unauthorized
+
+
+@pytest.mark.parametrize("rules", [MADE, SET])
+@pytest.mark.parametrize("peer", [HERE, ELSEWHERE, None])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {TOKEN}"},
+        {"authorization": f"bearer  {TOKEN}"},
+        {"x_admin_token": TOKEN},
+        {"x_admin_token": TOKEN, "authorization": "Bearer sk_client"},
+    ],
+)
+def test_the_token_opens_from_anywhere_under_any_name(rules, peer, headers):
+    check(rules, visit(peer, "keys.example", **headers, x_forwarded_for=ELSEWHERE))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x_admin_token": TOKEN[:-1]},
+        {"x_admin_token": TOKEN + "7"},
+        {"x_admin_token": ""},
+        {"x_admin_token": "t\xf6ken"},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": f"Bearer {TOKEN.upper()}"},
+    ],
+)
+def test_what_is_nearly_the_token_does_not(headers):
+    assert type(refusal(MADE, visit(ELSEWHERE, **headers))) is Unauthorized
+    assert type(refusal(SET, visit(HERE, **headers))) is Unauthorized
+
+
+def test_a_token_beyond_ascii_is_compared_as_bytes():
+    check(AdminRules("schlüssel-für-alles", everywhere=True), visit(x_admin_token="schlÃ¼ssel-fÃ¼r-alles"))
+
+
+def test_a_token_that_the_operator_set_is_asked_for_here_too():
+    error = refusal(SET, visit())
+    assert error.status == 401
+    assert error.code == "missing_admin_token"
+    assert "CHAT2RESPONSE_ADMIN_TOKEN" in error.message
+    assert error.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_the_texts_say_what_to_do_and_tell_nothing():
+    missing, wrong = refusal(MADE, visit(ELSEWHERE)), refusal(MADE, visit(ELSEWHERE, x_admin_token="guess"))
+    assert missing.message.startswith("Missing admin token")
+    assert wrong.message.startswith("Wrong admin token")
+    assert wrong.code == "invalid_admin_token"
+    for error in (missing, wrong):
+        assert "Authorization: Bearer" in error.message
+        assert "x-admin-token" in error.message
+        assert "admin.token" in error.message
+        assert TOKEN not in error.message
+    assert "CHAT2RESPONSE_ADMIN_TOKEN" in refusal(OPEN, visit(ELSEWHERE)).message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "forwarded",
+        "via",
+        "x_forwarded_for",
+        "x_forwarded_host",
+        "x_forwarded_proto",
+        "x_real_ip",
+        "cf_connecting_ip",
+        "true_client_ip",
+    ],
+)
+def test_what_came_through_a_proxy_on_this_machine_is_not_from_here(name):
+    through = visit(HERE, **{name: "127.0.0.1"})
+    error = refusal(OPEN, through)
+    assert error.status == 403
+    assert name.replace("_", "-") in error.message
+    assert refusal(MADE, through).status == 401
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://evil.example:8088",
+        "http://localhost:3000",
+        "http://localhost",
+        "http://127.0.0.1:8088",
+        "null",
+        "",
+        "file://",
+        "http://localhost:8088@evil.example",
+        "chrome-extension://localhost:8088",
+    ],
+)
+def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
+    for rules in (OPEN, MADE, SET):
+        error = refusal(rules, visit(origin=origin, x_admin_token=TOKEN))
+        assert error.status == 403
+        assert "origin" in error.message
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:8088", "localhost:8088"),
+        ("http://LOCALHOST:8088", "localhost:8088"),
+        ("http://127.0.0.1", "127.0.0.1:80"),
+        ("http://[::1]:8088", "[::1]:8088"),
+    ],
+)
+def test_a_page_of_our_own_passes(origin, host):
+    check(OPEN, visit(host=host, origin=origin))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8088",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "192.168.1.5:8088",
+        "localhost:8088@evil.example",
+        "localhost:port",
+        "[::1",
+        "",
+    ],
+)
+def test_another_name_for_this_machine_is_refused_without_a_token(host):
+    error = refusal(OPEN, visit(host=host))
+    assert error.status == 403
+    assert "localhost" in error.message
+    check(MADE, visit(host=host, x_admin_token=TOKEN))
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:8088", "127.0.0.1:1", "127.1.2.3", "[::1]:8088"])
+def test_the_names_of_this_machine_pass(host):
+    check(OPEN, visit(host=host))
+
+
+def test_the_address_we_listen_on_passes():
+    check(AdminRules(host="Gateway.Internal"), visit(host="gateway.internal:8088"))
+    check(AdminRules(host="0.0.0.0"), visit(host="0.0.0.0:8088"))
+    check(AdminRules(host="2001:db8::1"), visit(host="[2001:DB8:0::1]:8088"))
+
+
+@pytest.mark.parametrize("hosts", [(), ("localhost", "evil.example"), ("localhost", "localhost")])
+def test_exactly_one_host_is_named(hosts):
+    assert refusal(OPEN, Visit(HERE, hosts=hosts)).status == 403
+
+
+def test_of_several_origins_each_counts():
+    both = ("http://localhost:8088", "https://evil.example")
+    assert refusal(OPEN, Visit(HERE, hosts=("localhost:8088",), origins=both)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("localhost", True),
+        ("::1", True),
+        ("127.0.0.2", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("localhost.example", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_what_is_loopback(host, local):
+    assert is_loopback(host) is local
+
+
+def test_neither_rules_nor_visits_show_a_token():
+    assert TOKEN not in repr(MADE)
+    assert TOKEN not in repr(visit(x_admin_token=TOKEN))
+
+
+@pytest.mark.parametrize(("method", "path", "body"), GUARDED)
+async def test_the_guard_stands_before_every_admin_endpoint(method, path, body):
+    async with client(Parts.plain(admin=MADE), ELSEWHERE) as http:
+        refused = await http.request(method, path, json=body)
+        assert refused.status_code == 401
+        assert refused.json()["error"]["code"] == "missing_admin_token"
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        allowed = await http.request(method, path, json=body, headers={"x-admin-token": TOKEN})
+        assert allowed.status_code == 200
+    async with client(Parts.plain(admin=OPEN), ELSEWHERE) as http:
+        assert (await http.request(method, path, json=body)).status_code == 403
+
+
+async def test_it_stands_before_the_body_is_read():
+    async def unread():
+        raise AssertionError("the body was asked for")
+        yield b""
+
+    async with client(Parts.plain(), ELSEWHERE) as http:
+        headers = {"content-type": "application/json"}
+        assert (await http.post("/keys/generate", content=unread(), headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/status", "/docs", "/openapi.json"])
+async def test_the_rest_is_open(path):
+    async with client(Parts.plain(admin=SET), None) as http:
+        assert (await http.get(path, headers={"origin": "https://a.example"})).status_code == 200
