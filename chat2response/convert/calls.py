@@ -56,11 +56,6 @@ class OpenCall:
         return pieces
 
     @property
-    def empty(self) -> bool:
-        """Nothing of a call has come: some backends announce calls that they never make."""
-        return not self.name and not self.call_id and not self._waiting and self.stream is None
-
-    @property
     def complete(self) -> bool:
         """Whether the arguments are one whole JSON object, so that none can follow."""
         return self.stream is not None and is_complete_object(self.stream.text)

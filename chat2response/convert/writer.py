@@ -29,12 +29,12 @@ from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import RESET
 from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
 
+NAMELESS = ("message.tool_calls", "dropped: a call without a name")
 
-class Writer(Protocol):
-    """What a reader writes to. Cross-cutting work wraps one of these."""
 
-    done: bool
-    """Nothing more is wanted from this turn (a wrapper saw its end): the reader ends it as completed."""
+class Speech(Protocol):
+    """What a Chat answer can say, of a Writer's vocabulary."""
+
     losses: Losses
     """What the upstream said and the answer cannot."""
 
@@ -57,10 +57,6 @@ class Writer(Protocol):
         """The model's thoughts: raw, or as a summary."""
         ...
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
-        """The `encrypted_content` of the reasoning item that is open, or of one without text."""
-        ...
-
     def call(
         self,
         slot: Hashable,
@@ -72,6 +68,17 @@ class Writer(Protocol):
         id: str | None = None,
     ) -> None:
         """A piece of the function call `slot` (the reader's handle, unique within the turn)."""
+        ...
+
+
+class Writer(Speech, Protocol):
+    """What a reader writes to. Cross-cutting work wraps one of these."""
+
+    done: bool
+    """Nothing more is wanted from this turn (a wrapper saw its end): the reader ends it as completed."""
+
+    def signature(self, blob: str, *, id: str | None = None) -> None:
+        """The `encrypted_content` of the reasoning item that is open, or of one without text."""
         ...
 
     def item(self, item: dict[str, Any]) -> None:
@@ -146,13 +153,9 @@ class ResponseWriter:
         elif not self._output:
             self._open(TEXT, None)  # clients need an output item, and there was none to make
             self.close(status="incomplete" if status == "incomplete" else "completed")
-        response = self.response
-        response["status"] = status  # type: ignore[typeddict-item]
-        response["error"] = response_error(error) if error else None
-        response["incomplete_details"] = {"reason": reason} if status == "incomplete" else None
-        response["completed_at"] = int(self._clock()) if status == "completed" else None
         self.ended = True
-        self._emit(f"response.{status}", response=response)
+        conclude(self.response, status, error, reason, self._clock)
+        self._emit(f"response.{status}", response=self.response)
 
     def take(self) -> list[Event]:
         """The events made since the last call."""
@@ -178,12 +181,10 @@ class ResponseWriter:
         self._delta(self._streaming(SUMMARY if summary else REASONING, id), delta)
 
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
-        part = self._part
-        closed = part is None or part.kind is not TEXT
         if in_turn and self._said:
-            moved = None if closed else _moved(annotation, -self._said)
+            kind = self._part.kind if self._part is not None else None
+            moved = moved_citation(annotation, -self._said, kind, self.losses)
             if moved is None:
-                self.losses.add("message.annotations", "dropped: the text it belongs to had ended")
                 return
             annotation = moved
         part = self._streaming(TEXT, None)
@@ -265,7 +266,7 @@ class ResponseWriter:
         item = self._item
         if item is not None and item["type"] == kind.item:
             self.close(part=True)
-        if item is None or not _fits(item, kind):
+        if item is None or not fits(item, kind):
             self._settle()
             if kind.item == "message":
                 item = self._add(items.message(self._new_id("msg", item_id)))
@@ -345,9 +346,11 @@ class ResponseWriter:
     def _close_all(self, *, cut: bool) -> None:
         """Ends what is open, in the order of the output; after a cut, the last item is incomplete."""
         for call in self._calls.values():
-            if call.stream is None and not call.empty:
+            if call.stream is None and call.name:
                 self.close()
                 self._open_call(call)
+            elif call.stream is None and call.waiting():
+                self.losses.add(*NAMELESS)
         for call in self._calls.values():
             if call.stream is not None and not call.closed:
                 self._close_call(call, self._call_status(call, cut))
@@ -370,16 +373,29 @@ class ResponseWriter:
             self._item["status"] = "incomplete"
 
 
-def _fits(item: dict[str, Any], kind: Kind) -> bool:
+def conclude(
+    response: Response, status: str, error: BridgeError | None, reason: str | None, clock: Clock
+) -> None:
+    """Writes its end into a response."""
+    response["status"] = status  # type: ignore[typeddict-item]
+    response["error"] = response_error(error) if error else None
+    response["incomplete_details"] = {"reason": reason} if status == "incomplete" else None
+    response["completed_at"] = int(clock()) if status == "completed" else None
+
+
+def fits(item: dict[str, Any], kind: Kind) -> bool:
     """Whether a part of this kind may come next in the item: raw reasoning stands before its summary."""
     if item["type"] != kind.item:
         return False
     return kind is not REASONING or not item["summary"]
 
 
-def _moved(annotation: dict[str, Any], by: int) -> dict[str, Any] | None:
-    """The citation with its places moved; None where that takes it out of the text."""
+def moved_citation(
+    annotation: dict[str, Any], by: int, open_part: Kind | None, losses: Losses
+) -> dict[str, Any] | None:
+    """The citation with its places moved into the open part; None, and a loss, where they are not in it."""
     start, end = annotation.get("start_index"), annotation.get("end_index")
-    if type(start) is not int or type(end) is not int or start + by < 0:
-        return None
-    return {**annotation, "start_index": start + by, "end_index": end + by}
+    if open_part is TEXT and type(start) is int and type(end) is int and start + by >= 0:
+        return {**annotation, "start_index": start + by, "end_index": end + by}
+    losses.add("message.annotations", "dropped: the text it belongs to had ended")
+    return None

@@ -15,14 +15,14 @@ from chat2response.convert.chat.answer import (
     word,
 )
 from chat2response.convert.chat.slots import CallSlots
-from chat2response.convert.writer import Writer
+from chat2response.convert.writer import Speech
 from chat2response.wire.chat import DeltaShape
 
 
 class DeltaReader:
     """Reads the deltas of one turn onto `writer`. Never raises on data."""
 
-    def __init__(self, writer: Writer, form: ReasoningForm) -> None:
+    def __init__(self, writer: Speech, form: ReasoningForm) -> None:
         self._writer = writer
         self._form = form
         self._slots = CallSlots()

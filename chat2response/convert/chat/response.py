@@ -1,8 +1,8 @@
-"""A whole Chat completion to a response, and a response to a completion.
+"""A whole Chat completion to a response, and a response to a completion, with no detour through events.
 
-A completion is one delta with everything in it: the reader and the writer of the stream make the response,
-so both ways of asking give the same answer; its events are not kept. The way back is direct, and a test
-holds it to the fold of the stream.
+A completion is one delta with everything in it: the stream's `DeltaReader` reads it. Tests hold both
+directions to the stream: the response equals the fold of the equivalent chunks, and the chunks of a
+response add up to its completion.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from chat2response.convert.echo import Echo
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.whole import WholeWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.chat import ChatCompletion, delta_of
 from chat2response.wire.ids import Clock, Ids, completion_id
@@ -46,13 +46,11 @@ def read_response(
     ended = _ending(completion, choice)
     if ended.error is not None:
         raise ended.error
-    writer = ResponseWriter(echo, ids, clock)
-    if losses is not None:
-        writer.losses = losses
-    DeltaReader(writer, reasoning).read(delta_of(_as_delta(choice)["delta"]), choice.get("logprobs"))
-    writer.turn(usage.from_chat(_usage(completion, choice)), ended)
-    writer.finish()
-    return writer.response
+    writer = WholeWriter(echo, ids, clock, losses if losses is not None else Losses())
+    message = choice.get("message")
+    if type(message) is dict:
+        DeltaReader(writer, reasoning).read(delta_of(_numbered(message)), choice.get("logprobs"))
+    return writer.close(usage.from_chat(_usage(completion, choice)), ended)
 
 
 def as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
@@ -95,15 +93,19 @@ def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     )
 
 
-def _as_delta(choice: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
+def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
     message = choice.get("message")
-    delta = dict(message) if type(message) is dict else {}
-    calls = delta.get("tool_calls")
-    if type(calls) is list:
-        called = [call for call in calls if type(call) is dict]
-        delta["tool_calls"] = [{**call, "index": number} for number, call in enumerate(called)]
+    delta = _numbered(message) if type(message) is dict else {}
     kept = {key: value for key, value in choice.items() if key != "message"}
     return {"index": number, **kept, "delta": delta, "finish_reason": _finish(choice)}
+
+
+def _numbered(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with an index on each of its calls, as deltas have it."""
+    calls = objects(message.get("tool_calls"))
+    if not calls:
+        return message
+    return {**message, "tool_calls": [{**call, "index": number} for number, call in enumerate(calls)]}
 
 
 # -- response to completion --------------------------------------------------------------------------

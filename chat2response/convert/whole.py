@@ -1,0 +1,113 @@
+"""`WholeWriter`: the writer of an answer that came whole. The items are those that `ResponseWriter` makes of
+the same words; there are no events, for nobody reads along."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from chat2response.convert import items, usage
+from chat2response.convert.echo import Echo
+from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer import NAMELESS, conclude, fits, moved_citation
+from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.json import is_complete_object
+from chat2response.wire.responses import Response, Usage
+
+
+class WholeWriter:
+    """A Speech: fed once, then closed."""
+
+    def __init__(self, echo: Echo, ids: Ids, clock: Clock, losses: Losses) -> None:
+        self.losses = losses
+        self.response: Response = echo.response(ids("resp"), int(clock()))
+        self._ids = ids
+        self._clock = clock
+        self._output: list[dict[str, Any]] = self.response["output"]
+        self._item: dict[str, Any] | None = None  # the message or reasoning item that may go on
+        self._kind: Kind | None = None
+        self._part: dict[str, Any] = {}  # the part that may go on, of that kind
+        self._said = 0  # characters in the text parts before it
+        self._call_ids: set[str] = set()
+
+    def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
+        part = self._at(TEXT)
+        part["text"] += delta
+        part["logprobs"].extend(logprobs)
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        self._at(REFUSAL)["refusal"] += delta
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        self._at(SUMMARY if summary else REASONING)["text"] += delta
+
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
+        moved: dict[str, Any] | None = annotation
+        if in_turn and self._said:
+            moved = moved_citation(annotation, -self._said, self._kind, self.losses)
+        if moved is not None:
+            self._at(TEXT)["annotations"].append(moved)
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        id: str | None = None,
+    ) -> None:
+        self._settle()
+        if not name:
+            if delta:
+                self.losses.add(*NAMELESS)
+            return
+        item_id = self._ids("fc")
+        if not call_id or call_id in self._call_ids:
+            call_id = self._ids("call")
+        self._call_ids.add(call_id)
+        self._output.append(items.function_call(item_id, call_id, name, namespace, delta, "completed"))
+
+    def close(self, used: Usage | None, outcome: Outcome) -> Response:
+        """The response, for an outcome that is not a failure."""
+        response, cut = self.response, outcome.status == "incomplete"
+        if not self._output:
+            self._at(TEXT)
+        if cut:
+            self._mark_cut()
+        response["usage"] = usage.add(None, used)
+        if outcome.service_tier:
+            response["service_tier"] = outcome.service_tier
+        conclude(response, outcome.status, None, outcome.reason, self._clock)
+        return response
+
+    def _at(self, kind: Kind) -> dict[str, Any]:
+        """The part that goes on, or a new one, in the item that goes on where it fits there."""
+        if kind is self._kind:
+            return self._part
+        item = self._item
+        if item is None or not fits(item, kind):
+            self._settle()
+            made = items.message if kind.item == "message" else items.reasoning
+            item = self._item = made(self._ids("msg" if kind.item == "message" else "rs"), "completed")
+            self._output.append(item)
+        elif self._kind is TEXT:
+            self._said += len(self._part["text"])
+        part = items.part(kind)
+        item.setdefault(kind.holder, []).append(part)
+        self._kind, self._part = kind, part
+        return part
+
+    def _settle(self) -> None:
+        if self._kind is TEXT:
+            self._said += len(self._part["text"])
+        self._item = self._kind = None
+
+    def _mark_cut(self) -> None:
+        """What might have gone on is incomplete, and so is any call whose arguments are not whole."""
+        if self._item is not None:
+            self._item["status"] = "incomplete"
+        for item in self._output:
+            if item["type"] == "function_call" and not is_complete_object(item["arguments"]):
+                item["status"] = "incomplete"
