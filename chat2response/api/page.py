@@ -3,6 +3,7 @@ and no stranger's script shares an origin with the admin plane."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
+from shlex import quote
 from typing import Any
 
 from chat2response.api.describe import JSON_TYPE
@@ -62,5 +63,5 @@ def _note(words: str) -> str:
 def _command(path: str, operation: Mapping[str, Any], value: Any) -> str:
     """The example for a shell."""
     key = ' -H "Authorization: Bearer $KEY"' if {"apiKey": []} in operation["security"] else ""
-    body = encode(value).decode().replace("'", "'\\''")
-    return f"curl -N http://localhost:8088{path}{key} \\\n  -H 'Content-Type: application/json' -d '{body}'"
+    body = quote(encode(value).decode())
+    return f"curl -N http://localhost:8088{path}{key} \\\n  -H 'Content-Type: application/json' -d {body}"

@@ -166,6 +166,8 @@ def test_a_page_of_our_own_passes(origin, host):
         "127.0.0.1.evil.example",
         "192.168.1.5:8088",
         "localhost:8088@evil.example",
+        "evil.example@localhost:8088",
+        "localhost:8088/evil.example",
         "localhost:port",
         "[::1",
         "",

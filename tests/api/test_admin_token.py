@@ -89,6 +89,7 @@ def test_a_file_is_whole_before_it_has_its_name(tmp_path, monkeypatch):
 
     def dies(draft: Path, path: Path) -> None:
         assert len(Path(draft).read_text().strip()) >= 64
+        assert mode(Path(draft)) == 0o600
         assert not path.exists()
         raise KeyboardInterrupt
 
