@@ -1,0 +1,160 @@
+"""Framing: the same events however the bytes are cut, whatever the line ends, and a bound on each event."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat2response.wire.machine import RESET
+from chat2response.wire.sse import FrameCut, Frames, FrameTooLarge, payloads
+from tests.scripts import pieces
+
+LINE_ENDS = st.sampled_from(["\n", "\r", "\r\n"])
+LINES = st.sampled_from(
+    [
+        ("data: a", "a"),
+        ("data:b", "b"),
+        ("data:  two", " two"),
+        ("data", ""),
+        ("data:", ""),
+        ("data: wörld \u2028 \x0b \x85 €", "wörld \u2028 \x0b \x85 €"),
+        (": comment", None),
+        (":", None),
+        ("event: response.created", None),
+        ("id: 7", None),
+        ("retry: 10", None),
+        ("database: no", None),
+    ]
+)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    """A stream and its payloads: lines of all kinds, line ends mixed at will."""
+    text, expected = draw(st.sampled_from(["", "\ufeff"])), []
+    for event in draw(st.lists(st.lists(LINES, min_size=1, max_size=4), max_size=6)):
+        for line, _ in event:
+            text += line + draw(LINE_ENDS)
+        # LF alone would be the second half of a CR: one line end, not two.
+        text += draw(LINE_ENDS if not text.endswith("\r") else st.sampled_from(["\r", "\r\n"]))
+        data = [value for _, value in event if value is not None]
+        if data:
+            expected.append("\n".join(data).encode())
+    return text.encode(), expected
+
+
+def read(reads: list[bytes], limit: int = 1 << 20) -> list[bytes]:
+    frames = Frames(limit)
+    return [payload for data in reads for payload in frames.feed(data)] + frames.close()
+
+
+@given(streams(), st.lists(st.integers(0, 400), max_size=12))
+def test_the_same_events_however_the_bytes_are_cut(stream: tuple[bytes, list[bytes]], cuts: list[int]):
+    data, expected = stream
+    assert read([data]) == expected
+    assert read(pieces(data, cuts)) == expected
+    assert read(pieces(data, range(len(data)))) == expected
+
+
+def test_line_ends_of_all_kinds_in_one_stream():
+    data = b"data: 1\n\ndata: 2\r\n\r\ndata: 3\r\rdata: 4\n\r\ndata: 5\r\n\ndata: 6\r\r\ndata: 7\n\n\n\n"
+    assert read([data]) == [b"1", b"2", b"3", b"4", b"5", b"6", b"7"]
+
+
+def test_one_line_end_does_not_end_an_event():
+    assert Frames().feed(b"data: a\r\ndata: b\r") == []
+
+
+def test_a_byte_order_mark_may_lead_and_only_lead():
+    assert read([b"\xef", b"\xbb", b"\xbfdata: a\n\n"]) == [b"a"]
+    assert read([b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n"]) == [b"a"]
+    assert read([b"\xef\xbb\xbfdata: a"]) == [b"a"]
+
+
+def test_several_data_lines_are_one_payload():
+    assert read([b'data: {\ndata: "a": 1\ndata: }\n\n']) == [b'{\n"a": 1\n}']
+
+
+def test_only_one_space_belongs_to_the_frame():
+    assert read([b"data:a\n\ndata: a\n\ndata:  a\n\n"]) == [b"a", b"a", b" a"]
+
+
+def test_what_has_no_data_is_no_event():
+    assert read([b": OPENROUTER PROCESSING\n\nevent: ping\n\nid: 1\n\n\n\n"]) == []
+
+
+def test_an_event_with_name_and_comment_gives_its_data():
+    assert read([b": hello\nevent: error\ndata: x\nid: 1\n\n"]) == [b"x"]
+
+
+def test_characters_that_some_call_line_ends_are_text():
+    text = "a\u2028b\u2029c\x0bd\x0ce\x1cf\x85g".encode()
+    assert read([b"data: " + text + b"\n\n"]) == [text]
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r", b"\r\n"])
+def test_the_last_event_counts_at_a_clean_end_and_not_after_a_fault(ending: bytes):
+    frames = Frames()
+    assert frames.feed(b"data: a\n\ndata: b" + ending) == [b"a"]
+    assert frames.close() == [b"b"]
+    frames = Frames()
+    frames.feed(b"data: a\n\ndata: b" + ending)
+    assert frames.close(RESET) == []
+
+
+def test_many_events_in_one_read_and_one_in_many():
+    data = b"".join(b"data: %d\n\n" % number for number in range(300))
+    expected = [b"%d" % number for number in range(300)]
+    assert read([data]) == expected
+    assert read(pieces(data, range(0, len(data), 7))) == expected
+
+
+# -- the bound ----------------------------------------------------------------------------------------
+
+
+@given(streams(), st.integers(1, 40), st.lists(st.integers(0, 400), max_size=12))
+def test_the_bound_does_not_depend_on_the_cuts(
+    stream: tuple[bytes, list[bytes]], limit: int, cuts: list[int]
+):
+    data, _ = stream
+    whole = read([data], limit)
+    assert read(pieces(data, cuts), limit) == whole
+    assert read(pieces(data, range(len(data))), limit) == whole
+
+
+def test_what_came_before_an_event_over_the_bound_is_handed_on():
+    frames = Frames(16)
+    assert frames.feed(b"data: a\n\ndata: " + b"x" * 11) == [b"a"]
+    assert frames.overrun
+    assert frames.feed(b"\n\ndata: b\n\n") == []
+    assert frames.close() == []
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_an_event_of_just_the_bound_passes(end: bytes):
+    data = b"data: " + b"x" * 10 + end * 2
+    assert read(pieces(data, range(len(data))), 16) == [b"x" * 10]
+    assert read([data + b"data: b" + end * 2], 16) == [b"x" * 10, b"b"]
+    assert read([data], 15) == []
+
+
+def test_an_event_that_never_ends_is_not_held_without_bound():
+    cut = FrameCut(1000)
+    with pytest.raises(FrameTooLarge):
+        for _ in range(100):
+            cut.feed(b"data: " + b"x" * 100)
+    assert len(cut.rest) <= 1000 + 106
+
+
+# -- passing bytes on ---------------------------------------------------------------------------------
+
+
+@given(streams(), st.lists(st.integers(0, 400), max_size=12))
+def test_a_cut_passes_whole_events_on_and_loses_no_byte(stream: tuple[bytes, list[bytes]], cuts: list[int]):
+    data, expected = stream
+    cut = FrameCut()
+    passed = b""
+    for data_read in pieces(data, cuts):
+        passed += cut.feed(data_read)
+        whole = payloads(passed.removeprefix("\ufeff".encode()))
+        assert whole == expected[: len(whole)]  # what was passed on can be read on its own
+    assert passed + cut.rest == data
