@@ -1,0 +1,6 @@
+"""`python -m chat2response` is `chat2response`."""
+
+from chat2response.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""The command line. Nothing heavy is loaded before a command runs: `--help` answers at once."""
+
+
+def main() -> None:
+    """The console script `chat2response`. Exit codes: 0 done, 1 failed, 2 wrong settings, 3 cannot start."""
+    from chat2response.cli.root import cli
+
+    cli(prog_name="chat2response")

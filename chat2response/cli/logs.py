@@ -1,0 +1,25 @@
+"""The log: plain lines on stderr, and no key in any of them."""
+
+import logging
+
+from chat2response.observe.redact import redact
+
+_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# These tell of every start, stop and request; what matters of that is said elsewhere.
+_QUIET = ("uvicorn", "httpx", "httpcore", "asyncio")
+
+
+class Redacting(logging.Formatter):
+    """Masks key-shaped strings in the whole line, its traceback included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def set_up() -> None:
+    """Once per process."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Redacting(_LINE))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,152 @@
+"""Serves a gateway in this process, and ends as operators expect.
+
+The first SIGTERM or SIGINT closes the door: nothing new is accepted, running calls finish. The second ends
+those too, each with its terminal event. Clients that do not even read that are cut off, at once by a third.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from chat2response.app import Gateway
+from chat2response.cli import logs
+from chat2response.cli.prepare import Prepared
+from chat2response.compose import Services
+from chat2response.wire.machine import DRAINING
+
+log = logging.getLogger("chat2response")
+
+OnceUp = Callable[[], Awaitable[None]]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_KEEP_ALIVE = 75  # seconds that an idle connection stays; proxies in front keep theirs for 60
+_LAST_WORDS = 5.0  # seconds for the terminal events of streams that were ended
+
+
+def run(ready: Prepared, once_up: OnceUp) -> None:
+    """Serves until it is told to stop. `once_up` runs beside it as soon as it listens.
+
+    What `once_up` raises ends the server, and is raised here. Raises stores.CannotOpen.
+    """
+    logs.set_up()
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        runner.run(_serve(ready, once_up))
+
+
+async def _serve(ready: Prepared, once_up: OnceUp) -> None:
+    await ready.services.open()  # the lifespan does it too, but would only log what is wrong
+    server = Server(ready.services)
+    with _signals(server.asked_to_stop):
+        async with _beside(server, once_up):
+            await server.serve(sockets=ready.listeners)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, with our signals."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(
+            uvicorn.Config(
+                Gateway(services),
+                interface="asgi3",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=_KEEP_ALIVE,
+            )
+        )
+        self.up = asyncio.Event()
+        self._runs = services.engine.runs
+        self._asked = 0
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn would end the process by the signal; ours are set around it."""
+        yield
+
+    def asked_to_stop(self) -> None:
+        """A signal came."""
+        self._asked += 1
+        if self._asked == 1:
+            self.should_exit = True
+            if running := len(self._runs):
+                log.info("waiting for the end of running calls: %d. A second signal ends them now.", running)
+        elif self._asked == 2:
+            self._runs.stop_all(DRAINING)
+            asyncio.get_running_loop().call_later(_LAST_WORDS, self._cut_off)
+        else:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """Ends the connections, and with them the calls; the lifespan still ends in good order."""
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+
+
+@asynccontextmanager
+async def _beside(server: Server, once_up: OnceUp) -> AsyncIterator[None]:
+    """Runs `once_up` while the body serves; raises its error after the body."""
+
+    async def visit() -> None:
+        await server.up.wait()
+        try:
+            await once_up()
+        except BaseException:
+            server.should_exit = True
+            raise
+
+    visiting = asyncio.ensure_future(visit())
+    try:
+        yield
+    finally:
+        visiting.cancel()  # the server is gone: what is not over yet has nobody to talk to
+        await asyncio.wait({visiting})
+    if not visiting.cancelled():
+        visiting.result()
+
+
+@contextmanager
+def _signals(act: Callable[[], None]) -> Iterator[None]:
+    """`act` in the event loop for each signal, in place of their default action."""
+    loop = asyncio.get_running_loop()
+
+    def from_thread(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(act)
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        if sys.platform == "win32":
+            signal.signal(number, from_thread)
+        else:
+            loop.add_signal_handler(number, act)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if sys.platform != "win32":
+                loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,56 @@
+"""`chat2response start`: the gateway, and the few lines that tell what was started."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import click
+
+from chat2response.cli import server
+from chat2response.cli.choices import Choices
+from chat2response.cli.prepare import Prepared, prepared, read_settings
+from chat2response.settings import AuthMode, Settings, UpstreamMode
+
+
+def start(choices: Choices) -> None:
+    """Serves until it is told to stop."""
+    with prepared(read_settings(choices), choices) as ready:
+
+        async def once_up() -> None:
+            click.echo("\n".join(banner(ready)))
+
+        server.run(ready, once_up)
+
+
+def banner(ready: Prepared) -> Iterator[str]:
+    """What matters, a line each. It shows an admin token that was made just now, and never again."""
+    settings, token = ready.services.settings, ready.admin_token
+    yield f"chat2response {ready.services.about.version} on {ready.url}"
+    yield f"  upstream  {_upstream(settings)}"
+    if settings.auth_mode is AuthMode.MANAGED:
+        yield f"  keys      issued at POST /keys/generate, kept in {ready.store_url}"
+    else:
+        yield "  keys      none of ours: each client's own key goes up (OPENAI_API_KEY is not set)"
+    if settings.chat2response_admin_token is not None:
+        yield "  admin     with the token of CHAT2RESPONSE_ADMIN_TOKEN"
+    elif token is None:
+        yield "  admin     from this machine only"
+    else:
+        yield f"  admin     from this machine; from elsewhere with the token in {token.path}"
+        if token.created:
+            yield f"            made just now, and shown this once: {token.value}"
+
+
+def _upstream(settings: Settings) -> str:
+    mode = settings.upstream_mode
+    if mode is UpstreamMode.DEMO:
+        return "demo, built in: no network, no model"
+    speaks = "responses and chat" if mode is UpstreamMode.BOTH else mode.value
+    where = _without_credentials(settings.base_url)
+    if settings.openai_base_url is None:
+        return f"{speaks} at {where} (OpenAI's own address; OPENAI_BASE_URL names another)"
+    return f"{speaks} at {where}"
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
