@@ -1,1 +1,1 @@
-"""HTTP toward the outside: one transport that every upstream shares."""
+"""HTTP toward the outside: one transport that every upstream shares, over connections of our own."""

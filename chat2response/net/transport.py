@@ -1,27 +1,22 @@
-"""The HTTP transport: one aiohttp session, a POST or GET opened as an `Exchange`.
+"""The HTTP transport: a POST or GET opened as an `Exchange`, over connections that are kept.
 
-aiohttp costs a twentieth of httpx's CPU under concurrency; it is hidden behind these two classes and is
-imported on first use. What it raises becomes errors of ours: before the head an `UpstreamError`, after it a
-`Cut` with the `Fault` that ended the body.
+Our own, because it was measured: under load aiohttp was a third of a bridged request's CPU, and httpx ten
+times the rest of it. What is hard is not ours: httptools parses, asyncio resolves, connects and encrypts.
 """
 
 import asyncio
+import ssl
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
 
-from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from chat2response.wire.machine import RESET, TIMEOUT, Fault
+from chat2response.errors import UpstreamTimeout, UpstreamUnreachable
+from chat2response.net.connection import Connection
+from chat2response.net.exchange import Cut, Exchange, Headers, cut_error
 
-if TYPE_CHECKING:
-    import aiohttp
-    import yarl
+__all__ = ["Cut", "Exchange", "Headers", "Transport", "TransportOptions", "cut_error"]
 
-Headers = tuple[tuple[bytes, bytes], ...]
-"""As received: bytes, in order, names in the sender's case."""
-
-MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
-_DRAIN_SECONDS = 0.25  # how long the end of a finished stream is awaited, to keep its connection
+_IDLE_SECONDS = 15.0  # an unused connection is closed before most servers would close it
+_MAX_IDLE = 512  # connections kept per upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,74 +28,29 @@ class TransportOptions:
     user_agent: str = "chat2response"
 
 
-class Cut(Exception):
-    """The body ended early."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A URL, taken apart once."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
+    host: str
+    port: int
+    secure: bool
+    target: str
+    authority: str
 
-
-class Exchange:
-    """A response whose head has arrived. Close it in any case."""
-
-    __slots__ = ("_content", "_response", "headers", "status")
-
-    def __init__(self, response: "aiohttp.ClientResponse") -> None:
-        self._response = response
-        self._content = response.content
-        self.status = response.status
-        self.headers: Headers = response.raw_headers
-
-    def header(self, name: str) -> str | None:
-        """One header's value, by its name in any case."""
-        return self._response.headers.get(name)
-
-    async def chunk(self) -> bytes:
-        """What has arrived, as one run of bytes; empty at the end. Raises Cut."""
+    @classmethod
+    def of(cls, url: str) -> "Place":
+        """Raises UpstreamUnreachable for what is no http or https URL."""
         try:
-            return await self._content.readany()
-        except Cut:
-            raise
-        except TimeoutError:
-            raise Cut(TIMEOUT) from None
-        except (OSError, ValueError, _client_error()):
-            raise Cut(RESET) from None
-
-    async def read(self, limit: int = MAX_BODY) -> bytes:
-        """The whole body. Raises UpstreamError where it is cut, or larger than `limit` bytes."""
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            while piece := await self.chunk():
-                size += len(piece)
-                if size > limit:
-                    raise UpstreamError("The upstream's answer is too large.", code="upstream_too_large")
-                pieces.append(piece)
-        except Cut as cut:
-            raise cut_error(cut.fault) from None
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def stop(self, fault: Fault) -> None:
-        """Ends the body now: a pending or later `chunk()` raises Cut(fault)."""
-        self._content.set_exception(Cut(fault))
-
-    async def close(self, *, finished: bool = False) -> None:
-        """Gives the connection back when the body was read to its end, else closes it.
-
-        `finished`: all that matters was read; the few bytes of the end may still be on their way.
-        """
-        if finished and not self._content.is_eof():
-            try:
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    while await self.chunk():
-                        continue
-            except (TimeoutError, Cut):
-                pass
-        if self._content.is_eof():
-            self._response.release()
-        else:
-            self._response.close()
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise _bad_address(str(error)) from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise _bad_address(f"{parts.scheme!r} is not http or https, or there is no host")
+        secure = parts.scheme == "https"
+        authority = parts.netloc.rpartition("@")[2]
+        return cls(parts.hostname, port or (443 if secure else 80), secure, _target(parts), authority)
 
 
 class Transport:
@@ -108,8 +58,10 @@ class Transport:
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
-        self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, yarl.URL] = {}
+        self._places: dict[str, Place] = {}
+        self._free: dict[tuple[str, int, bool], list[Connection]] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._common = f"User-Agent: {options.user_agent}\r\nAccept-Encoding: identity\r\n"
 
     async def open(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
@@ -119,66 +71,89 @@ class Transport:
         Raises UpstreamUnreachable (no connection, no readable head) and UpstreamTimeout. Redirects are not
         followed. Cancelling closes the connection.
         """
-        import aiohttp
-
-        session = self._session or self._start()
+        place = self._places.get(url) or self._place(url)
+        head = self._head(method, place, headers, body)
+        connection = self._kept(place) or await self._connect(place)
+        exchange = connection.send(head, body or b"")
         try:
-            response = await session.request(
-                method, self._url(url), data=body, headers=headers, allow_redirects=False
-            )
-        except TimeoutError as error:
-            raise UpstreamTimeout("The upstream did not answer in time.", internal=repr(error)) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UpstreamUnreachable("The upstream cannot be reached.", internal=repr(error)) from None
-        return Exchange(response)
+            await exchange.head()
+        except BaseException:
+            connection.abort()
+            raise
+        return exchange
 
     async def close(self) -> None:
-        """Closes all connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Closes the connections that are not in use."""
+        for connections in self._free.values():
+            for connection in connections:
+                connection.abort()
+        self._free.clear()
+        await asyncio.sleep(0)  # the loop tells them
 
-    def _start(self) -> "aiohttp.ClientSession":
-        import aiohttp
+    # -- connections ---------------------------------------------------------------------------------
+
+    def _kept(self, place: Place) -> Connection | None:
+        free = self._free.get((place.host, place.port, place.secure))
+        while free:
+            connection = free.pop()  # the one used last: the others may idle out
+            if connection.usable:
+                return connection
+        return None
+
+    async def _connect(self, place: Place) -> Connection:
+        free = self._free.setdefault((place.host, place.port, place.secure), [])
+
+        def keep(connection: Connection) -> None:
+            if len(free) < _MAX_IDLE:
+                free.append(connection)
+            else:
+                connection.abort()
 
         options = self._options
-        timeout = aiohttp.ClientTimeout(
-            total=None, connect=options.connect_timeout, sock_read=options.read_timeout
-        )
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=timeout,
-            headers={"User-Agent": options.user_agent, "Accept-Encoding": "identity"},
-            skip_auto_headers=("Accept", "Content-Type"),
-            trust_env=False,
-        )
-        return self._session
+        try:
+            async with asyncio.timeout(options.connect_timeout):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(options.read_timeout, _IDLE_SECONDS, keep),
+                    place.host,
+                    place.port,
+                    ssl=self._context() if place.secure else None,
+                )
+        except TimeoutError as error:
+            raise UpstreamTimeout("The upstream did not answer in time.", internal=repr(error)) from None
+        except (OSError, ValueError) as error:
+            raise UpstreamUnreachable("The upstream cannot be reached.", internal=repr(error)) from None
+        return connection
 
-    def _url(self, url: str) -> "yarl.URL":
-        """Upstream addresses are few, and parsing one costs as much as reading a small body."""
-        known = self._urls.get(url)
-        if known is None:
-            import yarl
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
 
-            known = yarl.URL(url, encoded=True)
-            if len(self._urls) < 256:
-                self._urls[url] = known
-        return known
+    # -- requests ------------------------------------------------------------------------------------
+
+    def _place(self, url: str) -> Place:
+        """Upstream addresses are few; taking one apart costs as much as reading a small body."""
+        place = Place.of(url)
+        if len(self._places) < 256:
+            self._places[url] = place
+        return place
+
+    def _head(self, method: str, place: Place, headers: dict[str, str], body: bytes | None) -> bytes:
+        lines = [f"{method} {place.target} HTTP/1.1\r\nHost: {place.authority}\r\n{self._common}"]
+        for name, value in headers.items():
+            if "\r" in value or "\n" in value:
+                raise UpstreamUnreachable("A header for the upstream holds a line break.", internal=name)
+            lines.append(f"{name}: {value}\r\n")
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}\r\n")
+        lines.append("\r\n")
+        return "".join(lines).encode("latin-1")
 
 
-def warm() -> None:
-    """Loads aiohttp, in whatever thread this is called."""
-    import_module("aiohttp")
+def _target(parts: SplitResult) -> str:
+    path = parts.path or "/"
+    return f"{path}?{parts.query}" if parts.query else path
 
 
-def cut_error(fault: Fault) -> UpstreamError:
-    """A body cut before anything of it was used, as the error of the whole call."""
-    if fault.cause == "timeout":
-        return UpstreamTimeout(fault.message)
-    return UpstreamUnreachable(fault.message)
-
-
-def _client_error() -> type[Exception]:
-    import aiohttp
-
-    return aiohttp.ClientError
+def _bad_address(internal: str) -> UpstreamUnreachable:
+    return UpstreamUnreachable("The upstream's address is not usable.", internal=internal)

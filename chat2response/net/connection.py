@@ -1,0 +1,176 @@
+"""`Connection`: HTTP/1.1 over one socket, a request at a time. httptools parses; asyncio, or uvloop, carries.
+
+Every wait is bounded by one timer per connection, which is re-armed when it fires and not at each read: in
+use it guards against silence, idle it ends the connection.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from chat2response.errors import UpstreamError
+from chat2response.net.exchange import Cut, Exchange
+from chat2response.wire.machine import RESET, TIMEOUT
+
+_MAX_HEAD = 64 * 1024  # bytes of names and values
+_JOINED = 64 * 1024  # a body up to this size goes out in one write with its head
+
+
+class Connection(asyncio.Protocol):
+    """`on_free(connection)` is called when it can take the next request; a lost one calls nobody."""
+
+    def __init__(self, silence: float, idle: float, on_free: Callable[["Connection"], None]) -> None:
+        self._silence = silence
+        self._idle = idle
+        self._on_free = on_free
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._until_close = False  # the body has no length: the end of the connection is its end
+        self._last = self._loop.time()  # when something was last sent or received
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- for the pool --------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether the peer still seems to be there."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, head: bytes, body: bytes) -> Exchange:
+        """Sends a request; the exchange gets what comes back."""
+        transport = self._transport
+        assert transport is not None and self._exchange is None
+        exchange = self._exchange = Exchange(self)
+        self._headers = []
+        self._head_size = 0
+        self._until_close = True
+        self._last = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(min(self._silence, self._idle), self._check)
+        if len(body) <= _JOINED:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        return exchange
+
+    # -- for the exchange ----------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Read no more for now."""
+        if self.usable:
+            assert self._transport is not None
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again."""
+        self._last = self._loop.time()
+        if self.usable:
+            assert self._transport is not None
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Closes it at once; what was not sent yet is not sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._last = self._loop.time()
+        if self._exchange is None:  # nothing was asked: whatever this is, it answers no later request
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
+            self._broken(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        if exchange.status and self._until_close and exc is None:
+            exchange.finish()
+        else:
+            exchange.fail(Cut(RESET))
+
+    # -- httptools -----------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > _MAX_HEAD:
+            raise UpstreamError("The head of the upstream's answer is too large.")
+        self._headers.append((name, value))
+        if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
+            self._until_close = False
+
+    def on_headers_complete(self) -> None:
+        """The head; one with status 1xx only announces another."""
+        status = self._parser.get_status_code()
+        if status >= 200 and self._exchange is not None:
+            self._exchange.take_head(status, tuple(self._headers))
+
+    def on_body(self, data: bytes) -> None:
+        """Some of the body, its chunked framing taken off."""
+        if self._exchange is not None:
+            self._exchange.take(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        exchange = self._exchange
+        if exchange is None or not exchange.status:
+            self._headers = []
+            return
+        self._exchange = None
+        exchange.finish()
+        if self._parser.should_keep_alive() and self.usable:
+            self._on_free(self)
+        else:
+            self.abort()
+
+    # -- inside --------------------------------------------------------------------------------------
+
+    def _broken(self, error: Exception) -> None:
+        cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            if exchange.status:
+                exchange.fail(Cut(RESET))
+            elif isinstance(cause, UpstreamError):
+                exchange.fail(cause)
+            else:
+                exchange.fail(UpstreamError("The upstream's answer is not HTTP.", internal=repr(error)))
+        self.abort()
+
+    def _check(self) -> None:
+        """The timer: how long has it been quiet?"""
+        self._timer = None
+        exchange = self._exchange
+        limit = self._idle if exchange is None else self._silence
+        left = self._last + limit - self._loop.time()
+        if exchange is not None and exchange.holding:
+            left = limit
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._check)
+            return
+        self._exchange = None
+        if exchange is not None:
+            exchange.fail(Cut(TIMEOUT))
+        self.abort()

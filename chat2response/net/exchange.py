@@ -1,0 +1,229 @@
+"""`Exchange`: one answer as it arrives: its head, then its body by what each read brought."""
+
+import asyncio
+import zlib
+from typing import Protocol
+
+from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from chat2response.wire.machine import Fault
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""As received: bytes, in order, names in the sender's case."""
+
+MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
+_HIGH = 512 * 1024  # bytes held for a slow reader before the connection is told to wait
+_INFLATED = 1024 * 1024  # bytes made of compressed ones at a time
+_DRAIN_SECONDS = 0.25  # how long the end of a finished stream is awaited, to keep its connection
+
+
+class Cut(Exception):
+    """The body ended early."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Line(Protocol):
+    """The connection under an exchange."""
+
+    def hold(self) -> None:
+        """Read no more for now."""
+        ...
+
+    def go_on(self) -> None:
+        """Read again."""
+        ...
+
+    def abort(self) -> None:
+        """Close it at once."""
+        ...
+
+
+class Exchange:
+    """An answer. Close it in any case.
+
+    The connection feeds it (`take_head`, `take`, `finish`, `fail`); everyone else reads.
+    """
+
+    __slots__ = ("_error", "_finished", "_held", "_holding", "_inflate", "_line", "_pieces", "_waiter",
+                 "headers", "status")  # fmt: skip
+
+    def __init__(self, line: Line) -> None:
+        self.status = 0
+        self.headers: Headers = ()
+        self._line = line
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._holding = False
+        self._finished = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._inflate: _Inflate | None = None
+
+    # -- for the reader ------------------------------------------------------------------------------
+
+    def header(self, name: str) -> str | None:
+        """One header's value, by its name in any case."""
+        wanted = name.lower().encode("latin-1")
+        for each, value in self.headers:
+            if each.lower() == wanted:
+                return value.decode("latin-1")
+        return None
+
+    @property
+    def holding(self) -> bool:
+        """Whether the reader is the slow one: the silence is not the upstream's."""
+        return self._holding
+
+    async def head(self) -> None:
+        """Waits for it. Raises UpstreamUnreachable or UpstreamTimeout."""
+        while not self.status:
+            if self._error is not None:
+                raise _before_the_head(self._error)
+            await self._wait()
+
+    async def chunk(self) -> bytes:
+        """What has arrived, as one run of bytes; empty at the end. Raises Cut."""
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._finished:
+                return b""
+            await self._wait()
+        if self._inflate is not None:
+            return await self._inflated(self._inflate)
+        return self._arrived()
+
+    async def read(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body. Raises UpstreamError where it is cut, or larger than `limit` bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while piece := await self.chunk():
+                size += len(piece)
+                if size > limit:
+                    raise UpstreamError("The upstream's answer is too large.", code="upstream_too_large")
+                pieces.append(piece)
+        except Cut as cut:
+            raise cut_error(cut.fault) from None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def stop(self, fault: Fault) -> None:
+        """Ends the body now: a pending or later `chunk()` raises Cut(fault), even where bytes had arrived."""
+        self._pieces.clear()
+        self.fail(Cut(fault))
+
+    async def close(self, *, finished: bool = False) -> None:
+        """Leaves the connection to the next when the body was read to its end, else closes it.
+
+        `finished`: all that matters was read; the few bytes of the end may still be on their way.
+        """
+        if finished and not self._finished and self._error is None:
+            try:
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    while await self.chunk():
+                        continue
+            except (TimeoutError, Cut):
+                pass
+        if not self._finished:
+            self._line.abort()
+
+    # -- for the connection --------------------------------------------------------------------------
+
+    def take_head(self, status: int, headers: Headers) -> None:
+        """The head is here."""
+        self.status = status
+        self.headers = headers
+        coding = (self.header("content-encoding") or "identity").strip().lower()
+        if coding != "identity":
+            self._inflate = _Inflate(coding)  # not asked for; some answer so all the same
+        self._wake()
+
+    def take(self, data: bytes) -> None:
+        """Some of the body."""
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held > _HIGH and not self._holding:
+            self._holding = True
+            self._line.hold()
+        self._wake()
+
+    def finish(self) -> None:
+        """The body is whole."""
+        self._finished = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """It will not be. What had arrived can still be read."""
+        if self._error is None and not self._finished:
+            self._error = error
+            self._wake()
+
+    # -- inside --------------------------------------------------------------------------------------
+
+    def _arrived(self) -> bytes:
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._held = 0
+        if self._holding:
+            self._holding = False
+            self._line.go_on()
+        return data
+
+    async def _inflated(self, inflate: "_Inflate") -> bytes:
+        data = inflate(self._arrived())
+        if inflate.rest:
+            self._pieces.append(inflate.rest)
+        return data or await self.chunk()
+
+    async def _wait(self) -> None:
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class _Inflate:
+    """gzip and deflate, a bounded piece at a time; `rest` is input for the next call."""
+
+    __slots__ = ("_decoder", "rest")
+
+    def __init__(self, coding: str) -> None:
+        self.rest = b""
+        if coding not in _WINDOW_BITS:
+            raise UpstreamError(f"The upstream's answer is coded as '{coding[:20]}', unasked.")
+        self._decoder = zlib.decompressobj(wbits=_WINDOW_BITS[coding])
+
+    def __call__(self, data: bytes) -> bytes:
+        try:
+            made = self._decoder.decompress(data, _INFLATED)
+        except zlib.error as error:
+            raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
+        self.rest = self._decoder.unconsumed_tail
+        return made
+
+
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # as zlib wants them: 16 more for gzip
+
+
+def cut_error(fault: Fault) -> UpstreamError:
+    """A body cut before anything of it was used, as the error of the whole call."""
+    if fault.cause == "timeout":
+        return UpstreamTimeout(fault.message)
+    return UpstreamUnreachable(fault.message)
+
+
+def _before_the_head(error: Exception) -> Exception:
+    if isinstance(error, Cut):
+        if error.fault.cause == "timeout":
+            return UpstreamTimeout("The upstream did not answer in time.")
+        return UpstreamUnreachable("The upstream cannot be reached.", internal=error.fault.message)
+    return error
