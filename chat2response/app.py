@@ -4,8 +4,6 @@ FastAPI takes half a second and 20 MiB to load, and the bridge does not need it:
 `/metrics`, `/status` or the docs are first asked for.
 """
 
-import asyncio
-import gc
 import logging
 from collections.abc import Mapping
 
@@ -18,8 +16,7 @@ from chat2response.api.health import Ready, live
 from chat2response.api.models import Models
 from chat2response.compose import Services
 from chat2response.errors import MethodNotAllowed
-from chat2response.net.transport import warm
-from chat2response.settings import AuthMode, UpstreamMode
+from chat2response.settings import AuthMode
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.machine import DRAINING
 
@@ -99,27 +96,11 @@ class Gateway:
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        warming = self._warm()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._services.engine.runs.stop_all(DRAINING)
-        if warming is not None:
-            await warming
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
-
-    def _warm(self) -> "asyncio.Future[None] | None":
-        """Loads the HTTP client beside the first moments of listening; then what lives is left out of GC."""
-        if self._services.settings.upstream_mode is UpstreamMode.DEMO:
-            return None
-        return asyncio.ensure_future(asyncio.to_thread(_load))
-
-
-def _load() -> None:
-    warm()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 async def _refuse_method(allowed: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:

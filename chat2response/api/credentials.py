@@ -1,4 +1,4 @@
-"""Who calls: the bearer is a key of ours (managed), or the upstream's own and goes up unchanged (passthrough)."""
+"""Who calls: the bearer is a key of ours (managed), or the upstream's own, which goes up unchanged."""
 
 from dataclasses import dataclass, field
 

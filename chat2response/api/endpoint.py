@@ -1,4 +1,4 @@
-"""`Endpoint`: what every plain ASGI endpoint shares: errors become bodies, requests are counted, nothing leaks."""
+"""`Endpoint`: what every plain ASGI endpoint shares: errors become bodies, requests are counted."""
 
 import logging
 from time import perf_counter
