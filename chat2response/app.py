@@ -4,6 +4,7 @@ FastAPI takes half a second and 20 MiB to load, and the bridge does not need it:
 `/metrics`, `/status` or the docs are first asked for.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -39,6 +40,7 @@ class Gateway:
         self._services = services
         self._endpoints: dict[str, tuple[tuple[str, ...], App]] = {}
         self._management: App | None = None
+        self._loading = asyncio.Lock()
         self._add_endpoints()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,8 +48,8 @@ class Gateway:
             await self._lifespan(receive, send)
             return
         found = self._endpoints.get(scope["path"]) or self._models_of(scope["path"])
-        if found is None:
-            await self._fallback()(scope, receive, send)
+        if found is None or scope["type"] != "http":
+            await (self._management or await self._load())(scope, receive, send)
         elif scope["method"] in found[0]:
             await found[1](scope, receive, send)
         else:
@@ -80,11 +82,11 @@ class Gateway:
                 return self._endpoints[prefix]
         return None
 
-    def _fallback(self) -> App:
-        if self._management is None:
-            from chat2response.api.management import build_management
-
-            self._management = build_management(self._services)
+    async def _load(self) -> App:
+        """Once, and beside the loop: streams go on while FastAPI is loaded."""
+        async with self._loading:
+            if self._management is None:
+                self._management = await asyncio.to_thread(_build_management, self._services)
         return self._management
 
     # -- life --------------------------------------------------------------------------------------
@@ -101,6 +103,12 @@ class Gateway:
         self._services.engine.runs.stop_all(DRAINING)
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _build_management(services: Services) -> App:
+    from chat2response.api.management import build_management
+
+    return build_management(services)
 
 
 async def _refuse_method(allowed: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
