@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """Exactly one of `body` and `batches` is set. `batches` must be iterated to its end, or the answer closed."""
+    """Exactly one of `body` and `batches` is set; `batches` is iterated to its end, or the call left."""
 
     status: int
     media_type: str

@@ -1,70 +1,143 @@
 """Down by conversion: what the upstream says goes through the hub and out in the client's dialect."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from chat2response.convert.chat.response import write_response
 from chat2response.convert.chat.write import ChatEncoder
+from chat2response.convert.events import Delta, Event
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import HEADER
+from chat2response.convert.outcome import response_error
 from chat2response.convert.responses.write import ResponsesEncoder
 from chat2response.convert.writer import ResponseWriter
-from chat2response.engine.hold import Ahead
-from chat2response.upstreams.base import Turn
+from chat2response.engine.hold import Ahead, deadline_in
+from chat2response.errors import BridgeError
+from chat2response.upstreams.base import Target, Turn
+from chat2response.upstreams.refusals import mask
 from chat2response.wire.json import encode
-from chat2response.wire.responses import Response
+from chat2response.wire.responses import Response, Usage
 
 Encoder = ResponsesEncoder | ChatEncoder
+
+log = logging.getLogger("chat2response.engine")
 
 
 class ConvertedStream:
     """One turn into one writer, its events encoded batch by batch: a read in, a batch out."""
 
-    def __init__(self, turn: Turn, writer: ResponseWriter, encoder: Encoder) -> None:
-        self.turn = turn
-        self.writer = writer
+    def __init__(self, turn: Turn, writer: ResponseWriter, encoder: Encoder, target: Target) -> None:
+        self._turn = turn
+        self._writer = writer
         self._encoder = encoder
+        self._target = target
         self._ahead = Ahead(turn.reads())
         self._over = False
+        self._error: BridgeError | None = None  # not the turn's own: its reading, or ours, failed
+        self._sent: Sequence[Event] = ()
 
     async def begin(self, hold: float) -> None:
         """Waits for the first event, `hold` seconds at most. Raises the error where that is all there is."""
-        self.writer.begin()
-        while await self._ahead.wait(hold):
+        self._writer.begin()
+        deadline = deadline_in(hold)
+        while await self._ahead.wait(deadline):
             try:
                 await self._ahead.step()
             except StopAsyncIteration:
                 self._over = True
-            outcome = self.writer.outcome
-            if outcome is not None and outcome.error is not None and not self.writer.response["output"]:
+            outcome = self._writer.outcome
+            if outcome is not None and outcome.error is not None and not self._writer.response["output"]:
                 raise outcome.error
-            if self._over or self.turn.heard:
+            if self._over or self._turn.heard:
                 return
 
     async def batches(self) -> AsyncIterator[bytes]:
-        """The events of each read, then the terminal one."""
-        writer, encode_events = self.writer, self._encoder.encode
-        yield encode_events(writer.take())
-        if not self._over:
-            try:
+        """The events of each read, then the terminal one, whatever happens."""
+        writer, encode_events = self._writer, self._encoder.encode
+        events = writer.take()
+        try:
+            yield encode_events(events)
+            self._sent = events
+            if not self._over:
                 await self._ahead.step()
                 while True:
                     if events := writer.take():
                         yield encode_events(events)
+                        self._sent = events
                     await anext(self._ahead.source)
-            except StopAsyncIteration:
-                pass
+        except StopAsyncIteration:
+            pass
+        except Exception as error:
+            self._note(error)
         yield self._end()
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
         await self._ahead.close()
 
+    @property
+    def response_id(self) -> str | None:
+        """The response's id."""
+        return self._writer.response["id"]
+
+    @property
+    def outcome(self) -> str:
+        """How it ended; `cancel` where nobody waited for its end."""
+        if self._error is not None:
+            return "failed"
+        return str(self._writer.response["status"]) if self._writer.ended else "cancel"
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it used, as far as the upstream has said."""
+        return self._writer.response["usage"]
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, BridgeError):
+            log.error("%s: the answer could not be converted", self.response_id, exc_info=error)
+            error = BridgeError("The gateway failed while it was converting the answer.")
+        self._error = error
+
     def _end(self) -> bytes:
-        lost = self.writer.losses.header()
+        try:
+            return self._terminal()
+        except Exception as error:
+            self._note(error)
+            return self._bare()
+
+    def _terminal(self) -> bytes:
+        writer = self._writer
+        outcome = writer.outcome
+        error = self._error or (outcome.error if outcome is not None else None)
+        if error is not None:
+            error.message = mask(error.message, self._target)
+        if self._error is not None:
+            writer.end("failed", error=self._error)
+        else:
+            writer.finish()
+        lost = writer.losses.header()
         comment = f": {HEADER}: {lost}\n\n".encode() if lost else b""
-        self.writer.finish()
-        return comment + self._encoder.encode(self.writer.take())
+        return comment + self._encoder.encode(writer.take())
+
+    def _bare(self) -> bytes:
+        """The failure, without the output: that may be what cannot be written."""
+        assert self._error is not None
+        ended = {"status": "failed", "error": response_error(self._error), "output": []}
+        number = _number(self._sent[-1]) + 1 if self._sent else 0
+        event = {
+            "type": "response.failed",
+            "sequence_number": number,
+            "response": {**self._writer.response, **ended},
+        }
+        return self._encoder.encode([event])
+
+
+def _number(event: Event) -> int:
+    number: int = event.sequence_number if type(event) is Delta else event["sequence_number"]  # type: ignore[index]
+    return number
 
 
 def encoder_for(dialect: str, request: HubRequest) -> Encoder:

@@ -24,7 +24,7 @@ from chat2response.wire.ids import Clock, Ids
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`hold`: seconds the head waits for the upstream's first event. `reasoning`: its form forced, or None."""
+    """`hold`: seconds the head waits for the upstream's first event. `reasoning`: its forced form."""
 
     hold: float = 2.0
     reasoning: ReasoningForm | None = None

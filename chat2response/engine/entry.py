@@ -11,26 +11,23 @@ from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, encode, too_deep
 
-_SHALLOW = 2 * MAX_DEPTH  # brackets; a body with fewer cannot nest too deeply, and most have fewer
+_SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
 
 
-def read_body(call: Call) -> HubRequest:
-    """The call's request in the hub. Raises InvalidRequest."""
-    fields = read_object(call.body)
+def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
+    """The call's request in the hub; `fields` is its body, decoded. Raises InvalidRequest."""
     if fields.get("model") is None:
         raise missing("model")
     if SPOKEN[call.surface][0] == "responses":
         return responses.read_request(fields)
-    for name, value in (
-        ("conversation", call.conversation_id),
-        ("previous_response_id", call.previous_response_id),
-    ):
-        if value:
-            fields[name] = value
+    if call.conversation_id:
+        fields = {**fields, "conversation": call.conversation_id}
+    if call.previous_response_id:
+        fields = {**fields, "previous_response_id": call.previous_response_id}
     return chat.read_request(fields)
 
 
-def overlaid(call: Call, hub: HubRequest) -> bytes:
+def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any]) -> bytes:
     """The client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
 
     Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
@@ -42,10 +39,9 @@ def overlaid(call: Call, hub: HubRequest) -> bytes:
         raise unsupported("n", "'n' must be 1 here: a response has one answer.")
     if hub.body.get("stream") is not True:
         return call.body
-    fields = read_object(call.body)
     options = fields.get("stream_options")
-    fields["stream_options"] = {**(options if type(options) is dict else {}), "include_usage": True}
-    return encode(fields)
+    asked = {**(options if type(options) is dict else {}), "include_usage": True}
+    return encode({**fields, "stream_options": asked})
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -18,15 +18,17 @@ class Ahead(Generic[T]):
         self.source = source
         self._step: asyncio.Task[T] | None = None
 
-    async def wait(self, seconds: float) -> bool:
-        """Begins the next step; whether it was over within `seconds` (its result, or error, is kept)."""
+    async def wait(self, deadline: float) -> bool:
+        """Begins the next step; whether it was over by `deadline`, on the loop's clock.
+
+        Its result, or error, is kept for `step()`.
+        """
+        seconds = deadline - asyncio.get_running_loop().time()
+        if seconds <= 0:
+            return False
         if self._step is None:
             self._step = asyncio.ensure_future(self._next())
-        try:
-            done, _ = await asyncio.wait({self._step}, timeout=seconds)
-        except asyncio.CancelledError:
-            self._step.cancel()
-            raise
+        done, _ = await asyncio.wait({self._step}, timeout=seconds)
         return bool(done)
 
     async def step(self) -> T:
@@ -36,11 +38,17 @@ class Ahead(Generic[T]):
 
     async def close(self) -> None:
         """Ends a step that nobody will take."""
-        if self._step is not None:
-            self._step.cancel()
-            await asyncio.wait({self._step})
-            if not self._step.cancelled():
-                self._step.exception()
+        step, self._step = self._step, None
+        if step is not None:
+            step.cancel()
+            await asyncio.wait({step})
+            if not step.cancelled():
+                step.exception()  # looked at, so that asyncio does not complain that nobody did
 
     async def _next(self) -> T:
         return await anext(self.source)
+
+
+def deadline_in(seconds: float) -> float:
+    """That many seconds from now, on the loop's clock."""
+    return asyncio.get_running_loop().time() + seconds

@@ -1,6 +1,7 @@
 """`Opening`: one call while it runs."""
 
 import asyncio
+import logging
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -10,21 +11,26 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import fault_error
 from chat2response.convert.streams import reasoning_form
+from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
-from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_body
+from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_call, read_object
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.taps import ChatTap, ResponsesTap
+from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import RawReply, Turn, Upstream
+from chat2response.upstreams.refusals import mask
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
 from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 
 if TYPE_CHECKING:
     from chat2response.engine.engine import Engine
+
+log = logging.getLogger("chat2response.engine")
 
 
 class Opening:
@@ -36,9 +42,11 @@ class Opening:
         self._plan: Plan = engine.plans[call.surface]
         self._ownership = Ownership(engine.owners, call.tenant, self._plan.target)
         self._entering: asyncio.Task[Any] | None = None
+        self._cancelled = False  # by `stop`, not from outside
         self._context: AbstractAsyncContextManager[Any] | None = None
         self._live: Turn | RawReply | None = None
         self._stream: ConvertedStream | RelayedStream | None = None
+        self._said = Losses()  # what the upstream says in a stream and the answer cannot
         self._fault: Fault | None = None
         self._outcome = "error"
 
@@ -46,23 +54,22 @@ class Opening:
 
     async def __aenter__(self) -> Answer:
         self._engine.runs.add(self)
-        self._entering = asyncio.current_task()
+        task = self._entering = asyncio.current_task()
         try:
+            if self._fault is not None:
+                raise fault_error(self._fault)
             answer = await (self._relay_up() if self._plan.up == "relay" else self._through_the_hub())
-            for loss in answer.losses:
-                self._engine.metrics.lost(loss.field)
-            return answer
-        except asyncio.CancelledError:
-            await self._leave()
-            if self._fault is None or self._entering is None:
-                raise
-            self._entering.uncancel()
-            raise fault_error(self._fault) from None
-        except BaseException:
-            await self._leave()
-            raise
-        finally:
             self._entering = None
+        except BaseException as error:
+            self._entering = None
+            await self._leave()
+            shown = self._shown(error, task)
+            if shown is error:
+                raise
+            raise shown from None
+        for loss in answer.losses:
+            self._engine.metrics.lost(loss.field)
+        return answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -72,13 +79,26 @@ class Opening:
 
     async def _leave(self) -> None:
         self._engine.runs.discard(self)
-        if self._fault is not None:
+        if self._fault is not None and self._outcome not in ("completed", "incomplete"):
             self._outcome = self._fault.cause
         self._engine.metrics.call_ended(self._call.surface, self._plan.target.dialect, self._outcome)
-        if self._stream is not None:
-            await self._stream.close()
-        if self._context is not None:
-            await self._context.__aexit__(None, None, None)
+        try:
+            if self._stream is not None:
+                await self._stream.close()
+        finally:
+            if self._context is not None:
+                await self._context.__aexit__(None, None, None)
+
+    def _shown(self, error: BaseException, task: "asyncio.Task[Any] | None") -> BaseException:
+        """The error as the caller sees it: a stop under its own name, an upstream's words without secrets."""
+        if isinstance(error, asyncio.CancelledError):
+            from_outside = not self._cancelled or (task is not None and task.uncancel() > 0)
+            return error if from_outside or self._fault is None else fault_error(self._fault)
+        if self._fault is not None and isinstance(error, BridgeError):
+            return fault_error(self._fault)
+        if isinstance(error, UpstreamError):
+            error.message = mask(error.message, self._plan.target)
+        return error
 
     # -- a run -------------------------------------------------------------------------------------
 
@@ -90,34 +110,37 @@ class Opening:
     @property
     def response_id(self) -> str | None:
         """The id its client knows, once there is one."""
-        stream = self._stream
-        if isinstance(stream, ConvertedStream):
-            return stream.writer.response["id"]
-        return stream.tap.response_id if stream is not None else None
+        return self._stream.response_id if self._stream is not None else None
 
     def stop(self, fault: Fault) -> None:
-        """Ends it now."""
-        self._fault = self._fault or fault
+        """Ends it now. The first fault counts."""
+        if self._fault is not None:
+            return
+        self._fault = fault
         if self._live is not None:
             self._live.stop(fault)
         elif self._entering is not None:
-            self._entering.cancel()
+            self._cancelled = self._entering.cancel()
 
     # -- ways --------------------------------------------------------------------------------------
 
     async def _relay_up(self) -> Answer:
         """The client's bytes go up as they are, and so do the upstream's come down."""
         peek = self._peek()
+        choices = 1
         if isinstance(peek, ResponsesPeek):
             await self._ownership.check(peek.previous_response_id, peek.conversation, peek.input)
             kept = peek.store is not False
         else:
             kept = peek.store is True
-        return await self._relay_down(self._call.body, Losses(), stream=peek.stream is True, kept=kept)
+            choices = peek.n if type(peek.n) is int else 1
+        body, stream = self._call.body, peek.stream is True
+        return await self._relay_down(body, Losses(), stream=stream, kept=kept, choices=choices)
 
     async def _through_the_hub(self) -> Answer:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
-        hub = read_body(self._call)
+        fields = read_object(self._call.body)
+        hub = read_call(self._call, fields)
         target, losses = self._plan.target, Losses()
         body = hub.body
         if target.dialect == "responses":
@@ -126,12 +149,14 @@ class Opening:
         if self._plan.down == "relay":
             sent = self._upstream.body(hub, target, losses)
             return await self._relay_down(sent, losses, stream=stream, kept=body.get("store") is True)
-        ask = overlaid(self._call, hub) if self._plan.up == "overlay" else hub
+        ask = overlaid(self._call, hub, fields) if self._plan.up == "overlay" else hub
         if stream:
             return await self._convert_stream(hub, ask)
         return await self._convert_whole(hub, ask)
 
-    async def _relay_down(self, body: bytes, losses: Losses, *, stream: bool, kept: bool) -> Answer:
+    async def _relay_down(
+        self, body: bytes, losses: Losses, *, stream: bool, kept: bool, choices: int = 1
+    ) -> Answer:
         target = self._plan.target
         context = self._upstream.relay(body, target, self._call.origin(stream=stream))
         reply = await self._enter(context)
@@ -141,8 +166,10 @@ class Opening:
             whole = await whole_reply(reply, target, ownership)
             self._outcome = "completed" if reply.status < 300 else "error"
             return Answer(reply.status, whole.media_type, reply.headers, losses, whole.body)
-        tap = ResponsesTap(kept=kept) if target.dialect == "responses" else ChatTap(kept=kept)
-        relayed = self._stream = RelayedStream(reply, tap, target, ownership)
+        tap = (
+            ResponsesTap(kept=kept) if target.dialect == "responses" else ChatTap(kept=kept, choices=choices)
+        )
+        relayed = self._stream = RelayedStream(reply, tap, ownership)
         await relayed.begin(self._engine.options.hold)
         return Answer(reply.status, reply.media_type, reply.headers, losses, None, relayed.batches())
 
@@ -150,11 +177,12 @@ class Opening:
         engine, target = self._engine, self._plan.target
         given = SPOKEN[self._call.surface][1]
         writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock)
+        self._said = writer.losses
         form = reasoning_form(hub, engine.options.reasoning)
         turn = await self._enter(
             self._upstream.open(ask, target, writer, self._call.origin(stream=True), form)
         )
-        converted = self._stream = ConvertedStream(turn, writer, encoder_for(given, hub))
+        converted = self._stream = ConvertedStream(turn, writer, encoder_for(given, hub), target)
         await converted.begin(engine.options.hold)
         self._lose(hub, turn.losses)
         return Answer(200, SSE_TYPE, turn.headers, turn.losses, None, converted.batches())
@@ -166,7 +194,7 @@ class Opening:
         echo = Echo.of(hub)
         response = reply.read(echo, engine.ids, engine.clock, form, reply.losses)
         self._lose(hub, reply.losses)
-        engine.metrics.tokens(response.get("usage"))
+        engine.metrics.tokens(read_usage(response.get("usage")))
         self._outcome = str(response.get("status"))
         body = whole_body(SPOKEN[self._call.surface][1], response, echo.model)
         return Answer(200, JSON_TYPE, reply.headers, reply.losses, body)
@@ -187,8 +215,8 @@ class Opening:
             raise not_an_object() from None
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
-        self._context = context
         live = self._live = await context.__aenter__()
+        self._context = context
         return live
 
     def _lose(self, hub: HubRequest, losses: Losses) -> None:
@@ -197,12 +225,13 @@ class Opening:
             losses.add("store", "not kept")
 
     def _note_end(self) -> None:
-        """Usage and outcome of a stream, for the metrics."""
-        stream = self._stream
-        if isinstance(stream, ConvertedStream):
-            ended = stream.writer.outcome
-            self._outcome = ended.status if ended is not None else "failed"
-            self._engine.metrics.tokens(stream.writer.response["usage"])
-        elif stream is not None:
-            self._outcome = stream.tap.status
-            self._engine.metrics.tokens(stream.tap.usage)
+        """Usage, losses and outcome of a stream, for the metrics."""
+        if self._stream is None:
+            return
+        metrics = self._engine.metrics
+        self._outcome = self._stream.outcome
+        metrics.tokens(self._stream.usage)
+        for loss in self._said:
+            metrics.lost(loss.field)
+        if self._said:
+            log.info("%s: lost of the answer: %s", self._call.request_id, self._said.header())

@@ -4,7 +4,7 @@ Only where tenants share one upstream account (a managed Responses upstream); in
 upstream's own account decides.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chat2response.engine.taps import owned_ids
@@ -35,7 +35,7 @@ class Ownership:
             if not await self._owners.owns(self._tenant, each):
                 raise refused
 
-    async def record(self, ids: list[str]) -> None:
+    async def record(self, ids: Sequence[str]) -> None:
         """Makes the tenant their owner; returns when that is durable. Raises StoreDown."""
         if ids and self._tenant is not None:
             await self._owners.record(self._tenant, ids)

@@ -27,7 +27,7 @@ SPOKEN: dict[Surface, tuple[Dialect, Dialect]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`overlay`: the client's own body, with `include_usage` added to a stream: a converted answer needs it."""
+    """`overlay`: the client's own body; a stream's has `include_usage` added, as a converted answer needs."""
 
     target: Target
     up: Literal["relay", "overlay", "convert"]

@@ -1,20 +1,29 @@
 """Down by relay: the upstream's bytes are the client's bytes."""
 
+import logging
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from chat2response.convert.failures import upstream_error
-from chat2response.engine.hold import Ahead
+from chat2response.convert.outcome import fault_error
+from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.ownership import Ownership
-from chat2response.engine.taps import ChatTap, ResponsesTap
+from chat2response.engine.taps import Tap
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.net.transport import Cut, cut_error
+from chat2response.net.transport import Cut
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import RawReply, Target
 from chat2response.upstreams.refusals import mask, refusal_of
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode
-from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE, Fault
+from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
+from chat2response.wire.responses import Usage
+
+log = logging.getLogger("chat2response.engine")
+
+_LINE_ENDS = b"\r\n"
+_MAX_HELD = 64 * 1024  # bytes of comments that are held back until the first event
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,53 +71,72 @@ class RelayedStream:
     it: what a client was told exists, must exist.
     """
 
-    def __init__(
-        self, reply: RawReply, tap: ResponsesTap | ChatTap, target: Target, ownership: Ownership
-    ) -> None:
-        self.tap = tap
+    def __init__(self, reply: RawReply, tap: Tap, ownership: Ownership) -> None:
+        self._tap = tap
         self._reply = reply
-        self._target = target
         self._ownership = ownership
         self._cut = sse.FrameCut()
         self._ahead = Ahead(self._frames())
-        self._first: bytes | None = None
-        self._fault: Fault | None = None
+        self._first = b""
+        self._error: BridgeError = fault_error(RESET)
 
     async def begin(self, hold: float) -> None:
-        """Waits for the first frames, `hold` seconds at most. Raises the error they are, or bring."""
-        if not await self._ahead.wait(hold):
-            return
-        try:
-            first = await self._ahead.step()
-        except StopAsyncIteration:
-            raise cut_error(self._fault or RESET) from None
-        error = _leading_error(first)
-        if error is not None:
-            error.message = mask(error.message, self._target)
-            raise error
-        self._first = first
+        """Waits for the first event, `hold` seconds at most. Raises the error it is, or that came instead."""
+        deadline = deadline_in(hold)
+        while len(self._first) < _MAX_HELD and await self._ahead.wait(deadline):
+            try:
+                frames = await self._ahead.step()
+            except StopAsyncIteration:
+                raise self._error from None
+            self._first += frames
+            events = sse.payloads(frames.removeprefix(BOM_UTF8))
+            if events:  # else comments only, which some backends send before an error
+                error = _leading_error(events[0])
+                if error is not None:
+                    raise error
+                return
 
     async def batches(self) -> AsyncIterator[bytes]:
         """The frames, then the end that was missing."""
         try:
-            if self._first is not None:
+            if self._first:
                 yield self._first
-            else:
-                yield await self._ahead.step()
+            yield await self._ahead.step()
             async for frames in self._ahead.source:
                 yield frames
         except StopAsyncIteration:
             pass
         except StoreDown:
-            self.tap.ended = False  # its end was seen, but could not be passed on
-            self._fault = STORE_DOWN
-        end = self.tap.close(self._fault)
+            self._withhold(fault_error(STORE_DOWN))
+        except Exception:
+            log.exception("%s: the stream could not be passed on", self.response_id)
+            self._withhold(BridgeError("The gateway failed while it was passing the answer on."))
+        end = self._tap.close(self._error)
         if end:
             yield end
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
         await self._ahead.close()
+
+    @property
+    def response_id(self) -> str | None:
+        """The response's id, once the upstream has told it."""
+        return self._tap.response_id
+
+    @property
+    def outcome(self) -> str:
+        """How it ended; `cancel` where nobody waited for its end."""
+        return self._tap.status if self._tap.ended else "cancel"
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it used, as far as the upstream has said."""
+        return self._tap.usage
+
+    def _withhold(self, error: BridgeError) -> None:
+        self._tap.withhold()
+        self._error = error
 
     async def _frames(self) -> AsyncIterator[bytes]:
         """Whole frames, tapped and recorded."""
@@ -119,9 +147,9 @@ class RelayedStream:
                     await self._note(frames)
                     yield frames
         except sse.FrameTooLarge:
-            self._fault = TOO_LARGE
+            self._error = fault_error(TOO_LARGE)
         except Cut as cut:
-            self._fault = cut.fault
+            self._error = fault_error(cut.fault)
         else:
             rest = _last_frame(self._cut.rest)
             if rest:
@@ -129,14 +157,18 @@ class RelayedStream:
                 yield rest
 
     async def _note(self, frames: bytes) -> None:
-        self.tap.feed(frames)
-        made = self.tap.made()
+        made = self._tap.feed(frames)
         if made:
             await self._ownership.record(made)
 
 
 def _last_frame(rest: bytes) -> bytes:
-    """A last event without its blank line, completed; nothing where it was cut off."""
+    """A last event without its blank line, completed; nothing where it was cut off.
+
+    A lone line end is the rest of the blank line before it (a CRLF that came in two reads).
+    """
+    if not rest.strip(_LINE_ENDS):
+        return rest
     data = sse.payload(rest)
     if data is None:
         return b""
@@ -145,15 +177,14 @@ def _last_frame(rest: bytes) -> bytes:
             decode(data)
         except JSONError:
             return b""
-    return rest.rstrip(b"\r\n") + b"\n\n"
+    return rest.rstrip(_LINE_ENDS) + b"\n\n"
 
 
-def _leading_error(frames: bytes) -> BridgeError | None:
+def _leading_error(event: bytes) -> BridgeError | None:
     """The error that a stream consists of, when its first event is one."""
-    if b'"error"' not in frames:
-        return None
-    first = next(iter(sse.payloads(frames)), b"")
+    if b"error" not in event and b'"detail"' not in event and b'"message"' not in event:
+        return None  # nearly every stream
     try:
-        return upstream_error(decode(first))
+        return upstream_error(decode(event))
     except JSONError:
         return UpstreamError("The upstream's stream cannot be read.")

@@ -6,16 +6,18 @@ parsed; only those that matter are decoded.
 """
 
 import re
+from codecs import BOM_UTF8
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from chat2response.convert.failures import upstream_error
-from chat2response.convert.outcome import fault_error, response_error
+from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.usage import from_chat, read
 from chat2response.errors import BridgeError
+from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.machine import RESET, Fault
 from chat2response.wire.responses import Usage
-from chat2response.wire.sse import DONE, DONE_FRAME, payloads
+from chat2response.wire.sse import DONE, DONE_FRAME
 
 
 class Tap(Protocol):
@@ -27,23 +29,35 @@ class Tap(Protocol):
     status: str
     """How it ended: completed, incomplete, failed."""
 
-    def feed(self, frames: bytes) -> None:
-        """Looks at frames that are about to be passed on."""
+    @property
+    def response_id(self) -> str | None:
+        """The response's id, once it is known; a Chat answer has none."""
         ...
 
-    def made(self) -> list[str]:
-        """Ids that the upstream has made and keeps, each told once."""
+    def feed(self, frames: bytes) -> Sequence[str]:
+        """Looks at frames that are about to be passed on.
+
+        Returns the ids in them that the upstream has made and keeps, each told once.
+        """
         ...
 
-    def close(self, fault: Fault | None) -> bytes:
-        """The end that the stream lacks, as bytes to add; nothing where it had one."""
+    def withhold(self) -> None:
+        """The frames fed last could not be passed on after all."""
+        ...
+
+    def close(self, error: BridgeError) -> bytes:
+        """The end that the stream lacks, as bytes to add; nothing where it had one.
+
+        `error`: why it stopped, where its own frames did not say.
+        """
         ...
 
 
 _NOTABLE = re.compile(
-    rb'"response\.(?:created|output_item\.done|completed|incomplete|failed|cancelled)"|"type"\s*:\s*"error"'
+    rb'"(?:response\.(?:created|output_item\.done|completed|incomplete|failed|cancelled)"'
+    rb'|type"\s*:\s*"error"|error"\s*:\s*\{)'
 )
-_NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
+_NUMBERED = b'"sequence_number"'
 _ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
 
 
@@ -55,133 +69,146 @@ class ResponsesTap:
         self.usage: Usage | None = None
         self.status = "failed"
         self._kept = kept
-        self._made: list[str] = []
+        self._told: set[str] = set()
         self._response: dict[str, Any] = {}
         self._items: list[Any] = []
-        self._last = b""
+        self._last = b""  # the last frames with a number, and those before
+        self._before = b""
         self._error: BridgeError | None = None
 
-    def feed(self, frames: bytes) -> None:
-        self._last = frames
-        if _NOTABLE.search(frames):
-            for data in payloads(frames):
-                if _NOTABLE.search(data):
-                    self._notice(data)
-
-    def made(self) -> list[str]:
-        made, self._made = self._made, []
-        return made if self._kept else []
+    def feed(self, frames: bytes) -> Sequence[str]:
+        self._before = self._last
+        if _NUMBERED in frames:
+            self._last = frames
+        if not _NOTABLE.search(frames):
+            return ()
+        made: list[str] = []
+        for data in _payloads(frames):
+            if _NOTABLE.search(data):
+                made += self._notice(data)
+        return made
 
     @property
     def response_id(self) -> str | None:
-        """The response's id, once `created` has told it."""
         value = self._response.get("id")
         return value if type(value) is str else None
 
-    def close(self, fault: Fault | None) -> bytes:
+    def withhold(self) -> None:
+        self.ended = False
+        self._last = self._before
+
+    def close(self, error: BridgeError) -> bytes:
         if self.ended:
             return b""
         self.ended = True
-        numbers = _NUMBER.findall(self._last)
+        self.status = "failed"
         failed = {
             **self._response,
             "status": "failed",
-            "error": response_error(self._error or fault_error(fault or RESET)),
+            "error": response_error(self._error or error),
             "output": self._items,
         }
         event = {
             "type": "response.failed",
-            "sequence_number": int(numbers[-1]) + 1 if numbers else 0,
+            "sequence_number": self._next_number(),
             "response": failed,
         }
         return b"event: response.failed\ndata: %b\n\n" % encode(event) + DONE_FRAME
 
-    def _notice(self, data: bytes) -> None:
-        try:
-            event = decode(data)
-        except JSONError:
-            return
-        kind = event.get("type") if type(event) is dict else None
-        response = event.get("response") if kind else None
-        if type(response) is dict:
-            self._resource(str(kind), response)
-        elif kind == "response.output_item.done":
-            self._items.append(event.get("item"))
-        elif kind == "error":  # not an end: clients wait for response.failed behind it
-            self._error = upstream_error(event)
+    def _next_number(self) -> int:
+        numbers = [_object(data).get("sequence_number") for data in _payloads(self._last)]
+        return max((number for number in numbers if type(number) is int), default=-1) + 1
 
-    def _resource(self, kind: str, response: dict[str, Any]) -> None:
+    def _notice(self, data: bytes) -> list[str]:
+        event = _object(data)
+        kind = event.get("type")
+        response = event.get("response")
+        if type(response) is dict:
+            return self._resource(kind, response)
+        if kind == "response.output_item.done":
+            self._items.append(event.get("item"))
+        elif kind == "error" or (kind is None and event.get("error")):
+            self._error = upstream_error(event)  # not an end: clients wait for response.failed behind it
+        return []
+
+    def _resource(self, kind: Any, response: dict[str, Any]) -> list[str]:
         if kind == "response.created":
             self._response = response
-            self._made = owned_ids(response)
         elif kind in _ENDS or kind == "response.cancelled":
             self.ended = True
             self.status = _ENDS.get(kind, "failed")
             self.usage = read(response.get("usage"))
-            self._made += [each for each in owned_ids(response) if each != self.response_id]
+        else:
+            return []
+        return self._new(owned_ids(response)) if self._kept else []
+
+    def _new(self, ids: list[str]) -> list[str]:
+        new = [each for each in dict.fromkeys(ids) if each not in self._told]
+        self._told.update(new)
+        return new
 
 
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
-_CHAT_NOTABLE = re.compile(rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:\s*[{"]')
+# A finish_reason of "" is how some backends write null.
+_CHAT_NOTABLE = re.compile(rb'"(?:finish_reason"\s*:\s*"[^"]|usage"\s*:\s*\{|error"\s*:\s*[{"])')
 
 
 class ChatTap:
-    """On a Chat stream."""
+    """On a Chat stream. `choices`: how many answers were asked for; each ends with a finish_reason."""
 
-    def __init__(self, *, kept: bool) -> None:
+    def __init__(self, *, kept: bool, choices: int = 1) -> None:
         self.ended = False
         self.usage: Usage | None = None
         self.status = "failed"
-        self._kept = kept
-        self._made: list[str] = []
-        self._over = False  # a finish_reason or an error: nothing but [DONE] may follow
-        self._fresh = True
+        self._choices = choices
+        self._finished: set[Any] = set()
+        self._failed = False  # an error took the place of a chunk
+        self._nameless = kept  # its id has still to be told
 
-    def feed(self, frames: bytes) -> None:
-        if self._fresh:
-            self._fresh = False
-            self._first(frames)
-        if DONE in frames and payloads(frames)[-1:] == [DONE]:
+    def feed(self, frames: bytes) -> Sequence[str]:
+        if DONE in frames and DONE in _payloads(frames):
             self.ended = True
         if _CHAT_NOTABLE.search(frames):
-            for data in payloads(frames):
-                self._notice(data)
+            for data in _payloads(frames):
+                if _CHAT_NOTABLE.search(data):
+                    self._notice(_object(data))
+        return self._name(frames) if self._nameless else ()
 
     @property
     def response_id(self) -> str | None:
-        """A Chat answer is no response."""
         return None
 
-    def made(self) -> list[str]:
-        made, self._made = self._made, []
-        return made
+    def withhold(self) -> None:
+        """Only the first chunk makes an id, so nothing was passed on yet."""
+        self.ended = self._failed = False
+        self._finished.clear()
 
-    def close(self, fault: Fault | None) -> bytes:
+    def close(self, error: BridgeError) -> bytes:
         if self.ended:
             return b""
         self.ended = True
-        if self._over:
+        if self._failed or len(self._finished) >= self._choices:
             return DONE_FRAME
-        error = fault_error(fault or RESET)
+        self.status = "failed"
         return b'data: {"error":%b}\n\n' % encode(error.fields()) + DONE_FRAME
 
-    def _first(self, frames: bytes) -> None:
-        if self._kept:
-            for data in payloads(frames)[:1]:
-                chunk = _object(data)
-                if type(chunk.get("id")) is str:
-                    self._made = [chunk["id"]]
+    def _name(self, frames: bytes) -> Sequence[str]:
+        for data in _payloads(frames):
+            named = _object(data).get("id")
+            if type(named) is str and named:
+                self._nameless = False
+                return (named,)
+        return ()
 
-    def _notice(self, data: bytes) -> None:
-        if not _CHAT_NOTABLE.search(data):
-            return
-        chunk = _object(data)
+    def _notice(self, chunk: dict[str, Any]) -> None:
         self.usage = from_chat(chunk.get("usage")) or self.usage
-        if _FINISH.search(data):
-            self._over = True
-            self.status = "completed"
+        choices = chunk.get("choices")
+        for choice in choices if type(choices) is list else ():
+            finish = choice.get("finish_reason") if type(choice) is dict else None
+            if type(finish) is str and finish:
+                self._finished.add(str(choice.get("index")))
+                self.status = from_finish_reason(finish).status
         if chunk.get("error"):
-            self._over = True
+            self._failed = True
             self.status = "failed"
 
 
@@ -192,6 +219,11 @@ def owned_ids(response: dict[str, Any]) -> list[str]:
     output = response.get("output")
     found += [item.get("id") for item in output if type(item) is dict] if type(output) is list else []
     return [each for each in found if type(each) is str and each]
+
+
+def _payloads(frames: bytes) -> list[bytes]:
+    """Of any frames of a stream, its first included, before which a byte order mark may stand."""
+    return sse.payloads(frames.removeprefix(BOM_UTF8))
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import re
 
 _KEY = re.compile(
     r"sk_[0-9a-fA-F]{32}\.[0-9a-fA-F]{32,}"  # ours
-    r"|\bsk-[A-Za-z0-9_*.-]{6,}"  # OpenAI's, and those made like it, also half masked
+    r"|\bsk-[A-Za-z0-9_*.-]{5,}[A-Za-z0-9_*-]"  # OpenAI's, and those made like it, also half masked
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"
 )
 

@@ -62,11 +62,8 @@ class Turn(Protocol):
     headers: HeaderList
     """Those of the upstream's that reach the client."""
     losses: Losses
-
-    @property
-    def heard(self) -> bool:
-        """Whether a first event has been read."""
-        ...
+    heard: bool
+    """Whether a first event has been read."""
 
     def reads(self) -> AsyncIterator[None]:
         """Each step: one network read was fed to the writer. Ends when the turn has its outcome."""
@@ -116,7 +113,10 @@ class Upstream(Protocol):
         origin: Origin,
         reasoning: ReasoningForm,
     ) -> AbstractAsyncContextManager[Turn]:
-        """A stream, read into `writer`. Entering raises UpstreamError: nothing was sent to the client yet."""
+        """A stream, read into `writer`. Entering raises UpstreamError: nothing was sent to the client yet.
+
+        Failing to enter closes what was opened.
+        """
         ...
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:

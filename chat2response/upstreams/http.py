@@ -11,6 +11,7 @@ from chat2response.errors import UpstreamError
 from chat2response.net.transport import Cut, Exchange, Transport
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.refusals import passed_headers, refusal
+from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.machine import Fault
 
@@ -99,12 +100,10 @@ class HttpTurn(Opened):
         super().__init__(transport, url, target, origin, body)
         self._reader = reader
         self._whole = whole
+        self._opening = sse.FrameCut()
         self.losses = losses
-
-    @property
-    def heard(self) -> bool:
-        """Whether a first event has been read."""
-        return self._reader.heard
+        self.heard = False
+        """Whether a first event has been read; comments are none, and some backends send them for long."""
 
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()
@@ -128,6 +127,8 @@ class HttpTurn(Opened):
                 if reader.done:
                     self._finished = True
                     return
+                if not self.heard:
+                    self.heard = bool(sse.payloads(self._opening.feed(data)))
                 yield
         except Cut as cut:
             fault = cut.fault
@@ -162,7 +163,3 @@ class HttpRawReply(Opened):
     async def read(self) -> bytes:
         """All of it."""
         return await self.exchange.read()
-
-    def finished(self) -> None:
-        """All that matters was read: the connection may be kept."""
-        self._finished = True

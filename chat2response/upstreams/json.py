@@ -13,7 +13,7 @@ from chat2response.wire.json import JSONError, decode
 async def fetch(
     transport: Transport, url: str, target: Target, origin: Origin, body: bytes
 ) -> tuple[int, HeaderList, Any]:
-    """Status, headers for the client, decoded body. Raises UpstreamError for a refusal or an unreadable body."""
+    """Status, headers for the client, decoded body. Raises UpstreamError where that is no answer."""
     exchange = await transport.open("POST", url, request_headers(target, origin), body)
     try:
         if exchange.status >= 300:

@@ -18,7 +18,7 @@ _PASSED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
 def passed_headers(exchange: Exchange) -> HeaderList:
-    """The upstream's headers that reach the client, names in lower case; its request id under another name."""
+    """The upstream's headers that reach the client, in lower case; its request id under another name."""
     passed: HeaderList = []
     for name, value in exchange.headers:
         name = name.lower()
@@ -30,8 +30,12 @@ def passed_headers(exchange: Exchange) -> HeaderList:
 
 
 async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
-    """The error that an answer with status 400 or more is."""
-    return refusal_of(await exchange.read(_MAX_ERROR), exchange.status, passed_headers(exchange), target)
+    """The error that an answer with status 300 or more is. Its status counts even where its body is cut."""
+    try:
+        body = await exchange.read(_MAX_ERROR)
+    except UpstreamError:
+        body = b""
+    return refusal_of(body, exchange.status, passed_headers(exchange), target)
 
 
 def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
@@ -50,17 +54,28 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
         )
     if status < 400:  # a redirect: not followed, and no address of it told
         error = UpstreamError(f"The upstream answered with status {status}, which is no answer.")
-    masked = UpstreamError(
-        mask(error.message, target), status=error.status, type=error.type, code=error.code, param=error.param
-    )
-    masked.headers.update(passed)
-    return masked
+    error.message = mask(error.message, target)
+    error.headers.update(passed)
+    return error
 
 
 def mask(text: str, target: Target) -> str:
     """`text` without key-shaped strings and without the upstream's address."""
-    host = urlsplit(target.base_url).netloc
-    for secret in (target.api_key, target.base_url, host):
-        if secret:
-            text = text.replace(secret, "[upstream]" if secret is not target.api_key else "[key]")
+    if target.api_key:
+        text = text.replace(target.api_key, "[key]")
+    for address in _addresses(target.base_url):
+        text = text.replace(address, "[upstream]")
     return redact(text)
+
+
+def _addresses(base_url: str) -> list[str]:
+    """The address, with less and less around the host. A bare word (`ollama`) is no address."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    forms = [
+        base_url,
+        parts.netloc,
+        parts.netloc.rpartition("@")[2],
+        host if "." in host or ":" in host else "",
+    ]
+    return [form for form in dict.fromkeys(forms) if form]

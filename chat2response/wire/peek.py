@@ -31,7 +31,7 @@ class ChatPeek(msgspec.Struct, gc=False):
     model: Any = None
     stream: Any = None
     store: Any = None
-    stream_options: Any = None
+    n: Any = None
 
 
 class ResponsesPeek(msgspec.Struct, gc=False):
@@ -61,13 +61,16 @@ def peek_chat(body: bytes) -> ChatPeek:
 def peek_responses(body: bytes) -> ResponsesPeek:
     """The keys of a Responses body. Raises JSONError; JSON that is no object raises TypeError.
 
-    An `input` of another shape than the API's is the upstream's to refuse: it is left out here.
+    An `input` of another shape than the API's is the upstream's to refuse, or to take: the items in it that
+    are objects are read all the same, for they may be references.
     """
     try:
         return _read_responses(body)
     except JSONError:
         fields = _fields(body)
-        fields["input"] = None
+        given = fields.get("input")
+        items = [each for each in given if type(each) is dict] if type(given) is list else []
+        fields["input"] = [ItemPeek(*map(each.get, ItemPeek.__struct_fields__)) for each in items]
         return ResponsesPeek(*(fields.get(name) for name in ResponsesPeek.__struct_fields__))
 
 

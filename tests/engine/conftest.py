@@ -1,0 +1,121 @@
+"""A scene: one engine over fakes. Whatever a test does in it, nothing may be left behind."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chat2response.engine.call import Answer, Call
+from chat2response.engine.engine import Engine, EngineOptions
+from chat2response.engine.opening import Opening
+from chat2response.observe.metrics import Metrics
+from chat2response.state.owners import Owners
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.routes import Routes, Surface
+from chat2response.wire.json import encode
+from tests.doubles import Clock, Ids
+from tests.engine.fakes import FakeUpstream, FragileStore
+
+KEY = "sk-operator-000111222333"
+BODIES: dict[Surface, dict[str, Any]] = {
+    "chat": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
+    "responses": {"model": "m", "input": "Hi"},
+    "proxy": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
+}
+
+
+class Scene:
+    """`open(...)` a call on a fake upstream; at the end of the test, `check()`."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self.clock = clock
+        self.ids = ids
+        self.store = FragileStore(clock=clock)
+        self.metrics = Metrics()
+        self.engines: list[Engine] = []
+        self.upstreams: list[FakeUpstream] = []
+        self.opened = 0
+
+    def engine(
+        self, upstream: FakeUpstream, dialect: Any, *, managed: bool = True, hold: float = 5.0
+    ) -> Engine:
+        target = Target(dialect, "http://inner.example:8000/v1", KEY if managed else None, managed)
+        engine = Engine(
+            Routes.single(target),
+            {dialect: upstream},
+            Owners(self.store),
+            self.metrics,
+            self.ids,
+            self.clock,
+            EngineOptions(hold=hold),
+        )
+        self.engines.append(engine)
+        self.upstreams.append(upstream)
+        return engine
+
+    def open(
+        self,
+        answer: Any,
+        surface: Surface,
+        dialect: str,
+        *,
+        gate: asyncio.Event | None = None,
+        tenant: str | None = "key-1",
+        managed: bool = True,
+        hold: float = 5.0,
+        **fields: Any,
+    ) -> Opening:
+        """A call about to be entered; `fields` are added to its body."""
+        upstream = answer if isinstance(answer, FakeUpstream) else FakeUpstream(answer, gate)
+        engine = self.engine(upstream, dialect, managed=managed, hold=hold)
+        self.opened += 1
+        body = encode({**BODIES[surface], **fields})
+        return engine.open(Call(surface, body, "req-1", tenant if managed else None))
+
+    @property
+    def outcomes(self) -> list[str]:
+        """How each call ended."""
+        return [outcome for (_, _, outcome), count in self.metrics.calls.items() for _ in range(count)]
+
+    @property
+    def upstream(self) -> FakeUpstream:
+        """The newest."""
+        return self.upstreams[-1]
+
+    @property
+    def engine_(self) -> Engine:
+        """The newest."""
+        return self.engines[-1]
+
+    async def owner(self, each: str) -> str | None:
+        """Who owns an id, as the store has it."""
+        entry = await self.store.get("owners", each)
+        return None if entry is None else str(entry.doc["tenant"])
+
+    def check(self) -> None:
+        """No run is left, every upstream context was closed, every call was counted once."""
+        assert [len(engine.runs) for engine in self.engines] == [0] * len(self.engines)
+        assert [each.left for each in self.upstreams] == [each.entered for each in self.upstreams]
+        assert self.metrics.calls.total() == self.opened
+
+
+async def whole(opening: Opening) -> tuple[Answer, bytes]:
+    """The answer, and all it says."""
+    async with opening as answer:
+        if answer.body is not None:
+            return answer, answer.body
+        return answer, await rest(answer)
+
+
+async def rest(answer: Answer) -> bytes:
+    """All that an answer still says."""
+    assert answer.batches is not None
+    return b"".join([batch async for batch in answer.batches])
+
+
+@pytest.fixture
+def scene(clock: Clock, ids: Ids) -> Iterator[Scene]:
+    scene = Scene(clock, ids)
+    yield scene
+    scene.check()
