@@ -32,7 +32,7 @@ def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any]) -> bytes:
 
     Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
     """
-    for name in ("conversation", "previous_response_id"):
+    for name in ("background", "conversation", "previous_response_id"):
         if hub.body.get(name):
             raise unsupported(name, f"'{name}' needs a Responses upstream; this one is Chat Completions.")
     if (hub.extra.get("n") or 1) != 1:
