@@ -21,7 +21,7 @@ from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.upstreams.base import RawReply, Turn, Upstream
+from chat2response.upstreams.base import HeaderList, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
@@ -45,6 +45,7 @@ class Opening:
         self._cancelled = False  # by `stop`, not from outside
         self._context: AbstractAsyncContextManager[Any] | None = None
         self._live: Turn | RawReply | None = None
+        self._headers: HeaderList = []  # the upstream's, for an error that its answer turns out to be
         self._stream: ConvertedStream | RelayedStream | None = None
         self._said = Losses()  # what the upstream says in a stream and the answer cannot
         self._fault: Fault | None = None
@@ -98,6 +99,8 @@ class Opening:
             return fault_error(self._fault)
         if isinstance(error, UpstreamError):
             error.message = mask(error.message, self._plan.target)
+            for name, value in self._headers:
+                error.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
         return error
 
     # -- a run -------------------------------------------------------------------------------------
@@ -190,6 +193,7 @@ class Opening:
     async def _convert_whole(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
         reply = await self._upstream.once(ask, target, self._call.origin(stream=False))
+        self._headers = reply.headers
         form = reasoning_form(hub, engine.options.reasoning)
         echo = Echo.of(hub)
         response = reply.read(echo, engine.ids, engine.clock, form, reply.losses)
@@ -217,6 +221,7 @@ class Opening:
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
         live = self._live = await context.__aenter__()
         self._context = context
+        self._headers = live.headers
         return live
 
     def _lose(self, hub: HubRequest, losses: Losses) -> None:

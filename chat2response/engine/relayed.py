@@ -1,6 +1,7 @@
 """Down by relay: the upstream's bytes are the client's bytes."""
 
 import logging
+import re
 from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ log = logging.getLogger("chat2response.engine")
 
 _LINE_ENDS = b"\r\n"
 _MAX_HELD = 64 * 1024  # bytes of comments that are held back until the first event
+_OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,15 @@ class Whole:
 async def whole_reply(reply: RawReply, target: Target, ownership: Ownership) -> Whole:
     """A JSON answer, or a refusal: the bytes as they are, once their owner is recorded.
 
-    Raises UpstreamError for a refusal that must not pass as it is: of our own key, or in a shape that no
-    OpenAI client reads.
+    Raises UpstreamError for a refusal that must not pass as it is: of our own key, in a shape that no OpenAI
+    client reads, or with status 200 (to the SDK an answer without content, or a stream without events).
     """
     body = await reply.read()
     if reply.status >= 300:
         return _refused(body, reply, target)
+    error = _error_as_answer(body)
+    if error is not None:
+        raise error
     await ownership.record_body(body)
     return Whole(body, reply.media_type)
 
@@ -54,6 +59,17 @@ def _refused(body: bytes, reply: RawReply, target: Target) -> Whole:
         masked = mask(text, target)
         return Whole(body if masked == text else masked.encode(), reply.media_type)
     raise refusal_of(body, reply.status, reply.headers, target)
+
+
+def _error_as_answer(body: bytes) -> UpstreamError | None:
+    """The error that a body with status 200 is. A failed response is an answer, and no such error."""
+    if not _OPENS_WITH_ERROR.match(body):
+        return None  # answers are not decoded for this
+    try:
+        value = decode(body)
+    except JSONError:
+        return None
+    return None if value.get("object") == "response" else upstream_error(value)
 
 
 def _is_error_object(body: bytes) -> bool:
