@@ -10,7 +10,7 @@ from typing import cast
 
 import httptools
 
-from chat2response.errors import UpstreamError
+from chat2response.errors import UpstreamError, UpstreamUnreachable
 from chat2response.net.exchange import Cut, Exchange
 from chat2response.wire.machine import RESET, TIMEOUT
 
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             elif isinstance(cause, UpstreamError):
                 exchange.fail(cause)
             else:
-                exchange.fail(UpstreamError("The upstream's answer is not HTTP.", internal=repr(error)))
+                exchange.fail(UpstreamUnreachable("The upstream's answer is not HTTP.", internal=repr(error)))
         self.abort()
 
     def _check(self) -> None:
