@@ -476,4 +476,6 @@ async def test_a_writer_that_wants_no_more_ends_the_turn():
     stream = Stream(ask())
     async for _ in stream.turn.reads():
         stream.writer.done = True
-    assert stream.ended()[1]["status"] == "completed"
+    _, response = stream.ended()
+    assert response["status"] == "completed"
+    assert text_of(response) == "You "

@@ -1,0 +1,124 @@
+"""Settings under the command line, and the sockets."""
+
+import http.client
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat2response.cli.choices import CannotStart, Choices
+from chat2response.cli.logs import Redacting
+from chat2response.cli.prepare import prepared, read_settings
+from chat2response.cli.start import banner
+from chat2response.settings import Settings, UpstreamMode
+from tests.cli.process import environment
+
+
+@pytest.fixture(autouse=True)
+def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Sets the environment's settings; none to begin with."""
+    monkeypatch.chdir(tmp_path)
+
+    def settings(**given: str) -> None:
+        monkeypatch.setattr("os.environ", environment(**given))
+
+    settings()
+    return settings
+
+
+def shown(choices: Choices, settings: Settings | None = None) -> str:
+    with prepared(settings or read_settings(choices), choices) as ready:
+        return "\n".join(banner(ready))
+
+
+def test_the_command_line_wins_over_the_environment_and_both_over_the_commands_own(settings_of: Any):
+    assert read_settings(Choices(), bind="own:1").bind_addr == "own:1"
+    settings_of(BIND_ADDR="env:1")
+    assert read_settings(Choices(), bind="own:1").bind_addr == "env:1"
+    assert read_settings(Choices(bind="cli:1"), bind="own:1").bind_addr == "cli:1"
+    assert read_settings(Choices()).bind_addr == "env:1"
+
+
+def test_a_file_of_settings_counts(tmp_path: Path):
+    file = tmp_path / "my.env"
+    file.write_text("UPSTREAM_MODE=chat\n")
+    assert read_settings(Choices(env_file=file)).upstream_mode is UpstreamMode.CHAT
+
+
+def test_what_a_command_decides_is_decided(settings_of: Any):
+    settings_of(UPSTREAM_MODE="chat")
+    settings = read_settings(Choices(), upstream_mode=UpstreamMode.DEMO)
+    assert settings.upstream_mode is UpstreamMode.DEMO
+
+
+def test_port_0_becomes_a_real_one_and_is_given_back():
+    choices = Choices("127.0.0.1:0", "memory")
+    with prepared(read_settings(choices), choices) as ready:
+        assert ready.port > 0
+        assert ready.url == ready.own_url == f"http://127.0.0.1:{ready.port}"
+        port = ready.port
+        taken = Choices(f"127.0.0.1:{port}", "memory")
+        with pytest.raises(CannotStart), prepared(read_settings(taken), taken):
+            pass
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize(
+    ("host", "bound", "own"),
+    [("0.0.0.0", "0.0.0.0", "127.0.0.1"), ("[::]", "[::]", "[::1]"), ("[::1]", "[::1]", "[::1]")],
+)
+def test_every_address_has_one_for_this_machine(host: str, bound: str, own: str):
+    choices = Choices(f"{host}:0", "memory")
+    with prepared(read_settings(choices), choices) as ready:
+        assert ready.url == f"http://{bound}:{ready.port}"
+        assert ready.own_url == f"http://{own}:{ready.port}"
+        client = http.client.HTTPConnection(ready.own_host, ready.port, timeout=5)
+        client.connect()
+        client.close()
+
+
+def test_the_banner_says_that_the_upstream_is_openais_and_whose_keys_open():
+    text = shown(Choices("127.0.0.1:0", "memory"))
+    assert "responses at https://api.openai.com/v1 (OpenAI's own address" in text
+    assert "OPENAI_API_KEY is not set" in text
+    assert "from this machine only" in text
+
+
+def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any):
+    key = "sk-test-0123456789"
+    settings_of(OPENAI_BASE_URL="http://me:pw@127.0.0.1:1/v1?key=k", OPENAI_API_KEY=key, UPSTREAM_MODE="both")
+    text = shown(Choices("127.0.0.1:0", "memory"))
+    assert "responses and chat at http://127.0.0.1:1/v1\n" in text
+    assert "kept in memory" in text
+    assert not any(secret in text for secret in ("pw", "key=k", key))
+
+
+def test_an_admin_token_is_shown_once(tmp_path: Path):
+    choices = Choices("0.0.0.0:0")
+    first, second = shown(choices), shown(choices)
+    token = (tmp_path / "data" / "admin.token").read_text().strip()
+    assert f"shown this once: {token}" in first
+    assert token not in second
+    assert "data/admin.token" in second
+
+
+def test_the_operators_admin_token_is_not_shown(settings_of: Any):
+    settings_of(CHAT2RESPONSE_ADMIN_TOKEN="operators-own-secret")
+    text = shown(Choices("0.0.0.0:0", "memory"))
+    assert "CHAT2RESPONSE_ADMIN_TOKEN" in text
+    assert "operators-own-secret" not in text
+
+
+def test_no_key_is_logged_not_even_in_a_traceback():
+    key = "sk_" + "0123456789abcdef" * 2 + "." + "0123456789abcdef" * 4
+    try:
+        raise ValueError(f"bad {key}")
+    except ValueError as error:
+        caught = (ValueError, error, error.__traceback__)
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "seen %s", ("Bearer " + key,), caught)
+    line = Redacting("%(message)s").format(record)
+    assert "seen Bearer [key]" in line
+    assert "ValueError: bad [key]" in line
+    assert key not in line

@@ -1,0 +1,171 @@
+"""How the command line is read: which command, which options, and what is said about mistakes."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chat2response.cli import demo as demo_command
+from chat2response.cli import start as start_command
+from chat2response.cli.choices import Choices
+from chat2response.cli.root import cli
+from tests.cli.process import environment
+from tests.house.test_imports import SERVER_PARTS, loaded_by
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of the machine's, and no .env file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.environ", environment())
+
+
+@pytest.fixture
+def run_as(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Choices]]:
+    """What would have been run."""
+    seen: list[tuple[str, Choices]] = []
+    monkeypatch.setattr(start_command, "start", lambda choices: seen.append(("start", choices)))
+    monkeypatch.setattr(demo_command, "demo", lambda choices: seen.append(("demo", choices)))
+    return seen
+
+
+def invoke(*args: str, **settings: str) -> Result:
+    return CliRunner().invoke(cli, args, env=settings)
+
+
+@pytest.mark.parametrize(
+    ("args", "name", "choices"),
+    [
+        ([], "start", Choices()),
+        (["start"], "start", Choices()),
+        (["demo"], "demo", Choices()),
+        (["--bind", "h:1"], "start", Choices(bind="h:1")),
+        (["--bind=h:1", "demo"], "demo", Choices(bind="h:1")),
+        (["--bind", "demo:1", "demo"], "demo", Choices(bind="demo:1")),
+        (["--keys-backend", "start", "demo"], "demo", Choices(keys_backend="start")),
+        (["demo", "--bind", "h:1"], "demo", Choices(bind="h:1")),
+        (
+            ["--keys-backend", "memory", "start", "--bind=h:1"],
+            "start",
+            Choices(bind="h:1", keys_backend="memory"),
+        ),
+    ],
+)
+def test_options_stand_in_any_order(run_as: Any, args: Any, name: Any, choices: Any):
+    assert invoke(*args).exit_code == 0
+    assert run_as == [(name, choices)]
+
+
+def test_a_file_of_settings_is_named(run_as: Any, tmp_path: Path):
+    file = tmp_path / "other.env"
+    file.touch()
+    assert invoke("--env-file", str(file)).exit_code == 0
+    assert run_as == [("start", Choices(env_file=file))]
+
+
+@pytest.mark.parametrize("word", ["mcp.json", "./mcp.json", "stop"])
+def test_a_word_that_is_no_command_is_named_beside_those_there_are(run_as: Any, word: str):
+    for args in ([word], ["--bind", "h:1", word]):
+        result = invoke(*args)
+        assert result.exit_code == 2
+        assert f"'{word}' is not a command. There are: demo, start" in result.stderr
+    assert run_as == []
+
+
+@pytest.mark.parametrize("args", [["--nope"], ["demo", "again"], ["--env-file", "missing.env"], ["--bind"]])
+def test_other_mistakes_are_said(run_as: Any, args: list[str]):
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+    assert run_as == []
+
+
+def test_help_names_commands_and_options():
+    for args in (["--help"], ["--bind", "h:1", "--help"]):
+        result = invoke(*args)
+        assert result.exit_code == 0
+        for word in ("start", "demo", "--bind HOST:PORT", "--keys-backend", "--env-file", "--version"):
+            assert word in result.stdout
+    assert "Serve the built-in demo model" in invoke("demo", "--help").stdout
+
+
+def test_version():
+    result = invoke("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("chat2response ")
+    assert result.stdout.split()[1][0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("args", "settings", "said"),
+    [
+        ([], {"CHAT2RESPONSE_SQLITE_PAHT": "x"}, "Did you mean CHAT2RESPONSE_SQLITE_PATH?"),
+        ([], {"UPSTREAM_MODE": "grpc"}, "UPSTREAM_MODE: "),
+        ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
+        (["--bind", "nowhere"], {}, "--bind is host:port"),
+        (["--bind", "127.0.0.1:0", "--keys-backend", "redis://h"], {}, "--keys-backend: no store is called"),
+    ],
+)
+@pytest.mark.parametrize("name", ["start", "demo"])
+def test_wrong_settings_are_one_line_and_code_2(name: str, args: Any, settings: Any, said: str):
+    result = invoke(name, *args, **settings)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("chat2response: ")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["start", "demo"])
+def test_a_port_in_use_is_one_line_and_code_3(name: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = invoke(name, "--bind", address)
+    assert result.exit_code == 3
+    assert result.stderr == (
+        f"chat2response: cannot listen on {address}: another program listens there. "
+        "Stop it, or choose another address with --bind or BIND_ADDR.\n"
+    )
+
+
+def test_an_address_of_another_machine_is_code_3():
+    result = invoke("--bind", "192.0.2.1:8088")
+    assert result.exit_code == 3
+    assert "this machine has no such address" in result.stderr
+
+
+def test_a_store_that_cannot_be_opened_is_one_line_and_code_3(tmp_path: Path):
+    (tmp_path / "file").touch()
+    result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="file/keys.db")
+    assert result.exit_code == 3
+    assert "cannot open the SQLite file file/keys.db" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):
+    (tmp_path / "file").touch()
+    result = invoke("--bind", "0.0.0.0:0", "--keys-backend=memory", CHAT2RESPONSE_STATE_DIR="file/state")
+    assert result.exit_code == 3
+    assert "admin token" in result.stderr
+
+
+def test_help_loads_no_server_part():
+    loaded = loaded_by("import chat2response.cli.root")
+    assert "click" in loaded
+    assert loaded & SERVER_PARTS == {"click"}
+
+
+def test_the_module_runs_as_a_command(tmp_path: Path):
+    run = subprocess.run(
+        [sys.executable, "-m", "chat2response", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=tmp_path,
+        env=environment(),
+    )
+    assert run.stdout == invoke("--version").stdout

@@ -1,0 +1,147 @@
+"""`chat2response` as a process: it serves, and ends as operators expect."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import httpx
+import pytest
+
+from chat2response.cli.server import Server
+from chat2response.compose import compose
+from chat2response.settings import Settings
+from tests.cli.process import Command, command
+from tests.upstream import PATIENCE, Script, ScriptedUpstream
+
+LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
+WAITING = r"running calls: 1"
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+CREATED = event("response.created", sequence_number=0, response={"id": "resp_1", "status": "in_progress"})
+COMPLETED = event("response.completed", sequence_number=1, response={"id": "resp_1", "status": "completed"})
+STREAM = Script("/v1/responses", (CREATED,), media_type="text/event-stream", framing="chunked")
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    async with ScriptedUpstream() as scripted:
+        yield scripted
+
+
+class Calling:
+    """A client in the middle of a stream."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE)
+        body = {"model": "m", "input": "x", "stream": True}
+        headers = {"authorization": "Bearer upstreams-own"}
+        self._stream = self._client.stream("POST", "/v1/responses", json=body, headers=headers)
+
+    async def __aenter__(self) -> "Calling":
+        answer = await self._stream.__aenter__()
+        assert answer.status_code == 200
+        self._chunks = answer.aiter_raw()
+        assert b"response.created" in await anext(self._chunks)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stream.__aexit__(None, None, None)
+        await self._client.aclose()
+
+    async def rest(self) -> bytes:
+        return b"".join([chunk async for chunk in self._chunks])
+
+
+async def refused(url: str) -> None:
+    """Waits until nobody is let in any more."""
+    host, port = url.removeprefix("http://").split(":")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except ConnectionRefusedError:
+                return
+            writer.close()
+
+
+async def get(gateway: Command, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        return await client.get(await gateway.url() + path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_until_a_signal_and_ends_with_0(tmp_path: Path, number: int):
+    async with command(tmp_path, *LOCAL) as gateway:
+        answer = await get(gateway, "/healthz")
+        assert answer.status_code == 200
+        assert not {"server", "date"} & answer.headers.keys()
+        gateway.signal(number)
+        assert await gateway.ended() == 0
+
+
+async def test_running_streams_finish_and_nothing_new_is_let_in(tmp_path: Path, upstream: ScriptedUpstream):
+    go_on = asyncio.Event()
+    upstream.play(STREAM.but(steps=(CREATED, go_on, COMPLETED)))
+    async with command(tmp_path, "start", *LOCAL, OPENAI_BASE_URL=upstream.url) as gateway:
+        url = await gateway.url()
+        async with Calling(url) as calling:
+            gateway.signal()
+            await gateway.logged(WAITING)
+            await refused(url)
+            go_on.set()
+            assert await calling.rest() == COMPLETED
+        assert await gateway.ended() == 0
+
+
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_streams_with_a_terminal_event(
+    tmp_path: Path, upstream: ScriptedUpstream, again: int
+):
+    upstream.play(STREAM.but(end="stall"))
+    async with command(tmp_path, *LOCAL, OPENAI_BASE_URL=upstream.url) as gateway:
+        async with Calling(await gateway.url()) as calling:
+            gateway.signal()
+            await gateway.logged(WAITING)
+            gateway.signal(again)
+            rest = await calling.rest()
+        assert b"event: response.failed" in rest
+        assert b"shutting down" in rest
+        assert await gateway.ended() == 0
+
+
+async def test_who_does_not_read_is_cut_off_a_while_after_the_second(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chat2response.cli.server._LAST_WORDS", 0.0)
+    aborted = asyncio.Event()
+    connection: Any = Mock(**{"transport.abort.side_effect": aborted.set})
+    server = Server(compose(Settings.model_validate({}), store_url="memory"))
+    server.server_state.connections.add(connection)
+    server.asked_to_stop()
+    await asyncio.sleep(0)
+    assert server.should_exit
+    assert not aborted.is_set()
+    server.asked_to_stop()
+    async with asyncio.timeout(PATIENCE):
+        await aborted.wait()
+
+
+async def test_a_third_signal_cuts_off_who_does_not_read(tmp_path: Path, upstream: ScriptedUpstream):
+    flood = event("response.output_text.delta", delta="x" * 1_000_000)
+    upstream.play(STREAM.but(steps=(CREATED, *[flood] * 32), end="stall"))
+    async with command(tmp_path, *LOCAL, OPENAI_BASE_URL=upstream.url) as gateway:
+        async with Calling(await gateway.url()):
+            gateway.signal()
+            await gateway.logged(WAITING)
+            gateway.signal(signal.SIGINT)
+            gateway.signal(signal.SIGTERM)
+            async with asyncio.timeout(4):  # before the time is up that a second signal leaves
+                assert await gateway.ended() == 0
+        assert gateway.process.stderr is not None
+        assert b"Traceback" not in await gateway.process.stderr.read()
