@@ -100,7 +100,9 @@ def script(ask: Ask) -> Script:
 
 def _thoughts(ask: Ask) -> Iterator[Step]:
     if ask.model == "demo-reasoner":
-        newest = "A function has answered" if ask.outputs else f"The user wrote {len(ask.said.split())} words"
+        count = len(ask.said.split())
+        wrote = f"The user wrote {count} word{'' if count == 1 else 's'}"
+        newest = "A function has answered" if ask.outputs else wrote
         todo = "so it is time to call a function." if _chosen(ask) else "and the answer is to repeat that."
         for word in _SPOKEN.findall(f"{newest}, {todo}"):
             yield Step("reasoning", word)
