@@ -1,0 +1,88 @@
+"""A gateway and a scripted upstream for each test; when it ends, nothing of either may be left behind."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from pydantic import SecretStr
+
+from chat2response.settings import Settings
+from tests.e2e.gateway import OPERATOR_KEY, Running, running
+from tests.upstream import PATIENCE, ScriptedUpstream
+
+_OURS = ("OPENAI_", "CHAT2RESPONSE_", "UPSTREAM_MODE", "BIND_ADDR")
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting from outside."""
+    for name in tuple(os.environ):
+        if name.upper().startswith(_OURS):
+            monkeypatch.delenv(name)
+    return iter((None,))
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    """A scripted upstream that has nothing to say yet."""
+    async with ScriptedUpstream() as scripted:
+        yield scripted
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Start]:
+    """`await start(mode, managed=True, store="memory", **settings)`: a gateway before the upstream."""
+    before = asyncio.all_tasks()
+    stray: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: stray.append(context))
+    async with AsyncExitStack() as stack:
+        started: list[Running] = []
+
+        async def begin(
+            mode: str = "responses",
+            *,
+            managed: bool = True,
+            store: str = "memory",
+            clock: Callable[[], float] = time.time,
+            hold: float = PATIENCE,
+            **more: Any,
+        ) -> Running:
+            settings = Settings(
+                _env_file=None,  # type: ignore[call-arg]
+                openai_base_url=more.pop("openai_base_url", upstream.url),
+                openai_api_key=SecretStr(OPERATOR_KEY) if managed else None,
+                UPSTREAM_MODE=mode,
+                **more,
+            )
+            address = f"sqlite:{tmp_path / 'keys.db'}" if store == "sqlite" else store
+            gateway = await stack.enter_async_context(
+                running(settings, store=address, clock=clock, hold=hold)
+            )
+            started.append(gateway)
+            return gateway
+
+        yield begin
+        for gateway in started:
+            await gateway.idle()
+            assert len(gateway.runs) == 0, "a call is still in the registry"
+            gateway.judge()
+    await upstream.until(lambda: not upstream.open)
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:  # some are only being closed, as generators are that a client has dropped
+        _, left = await asyncio.wait(left, timeout=1)
+    assert not left, f"tasks were left behind: {left}"
+    assert not stray, f"exceptions that nobody took: {stray}"

@@ -1,0 +1,41 @@
+"""Every kind of answer, to every client, from every upstream, whole and streamed: heard the same."""
+
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.listen import Surface, ask, expected
+from tests.e2e.said import PATHS, Call, Said, speaking
+from tests.upstream import ScriptedUpstream
+
+KINDS = {
+    "text": Said(text=("Gr", "ü", "ße, ", "\u2028 世界")),
+    "empty": Said(),
+    "reasoning": Said(reasoning=("First ", "think."), text=("Then", " speak.")),
+    "call": Said(calls=(Call("look", ('{"a', '": 1}')),)),
+    "text and calls": Said(
+        text=("Let me see.",),
+        calls=(Call("look", ('{"a":', "1}"), id="call_a"), Call("ask", ("{}",), id="call_b")),
+    ),
+    "refusal": Said(refusal=("I will ", "not.")),
+    "citation": Said(text=("As told ", "there."), citation="https://example.com/a"),
+    "logprobs": Said(text=("A", "B"), logprobs=True),
+    "length": Said(text=("Cut o",), ended="length"),
+    "filtered": Said(text=("Some",), ended="content_filter"),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+@pytest.mark.parametrize("surface", ["chat", "responses", "proxy"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_answer_is_heard_as_it_was_said(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool, kind: str
+) -> None:
+    said = KINDS[kind]
+    upstream.play_for(PATHS[dialect], speaking(dialect, said))
+    gateway = await start(dialect)
+
+    heard = await ask(gateway, surface, streamed=streamed, logprobs=said.logprobs)
+
+    relayed = dialect == ("chat" if surface == "chat" else "responses")
+    assert heard == expected(said, relayed=relayed)

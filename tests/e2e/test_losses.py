@@ -1,0 +1,181 @@
+"""Nothing is dropped in silence (law 4): what cannot cross is a loss in the header, or a refusal by name."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.listen import Surface
+from tests.e2e.pairs import error_of, json_or_stream, post
+from tests.e2e.said import CHAT, PATHS, Said, frames, speaking, sse
+from tests.upstream import Script, ScriptedUpstream
+
+SAID = Said(text=("Hi",))
+LOSSES = "x-chat2response-losses"
+
+
+def _losses(answer: Any) -> dict[str, str]:
+    pairs = (entry.partition("; ") for entry in answer.headers[LOSSES].split(", "))
+    return {name: effect for name, _, effect in pairs}
+
+
+@json_or_stream
+@pytest.mark.parametrize("surface", ["chat", "proxy"])
+async def test_losses_toward_responses(
+    start: Start, upstream: ScriptedUpstream, surface: Any, streamed: bool
+) -> None:
+    upstream.play_for(PATHS["responses"], speaking("responses", SAID))
+    gateway = await start("responses")
+
+    answer = await post(
+        gateway,
+        surface,
+        streamed=streamed,
+        messages=[{"role": "user", "content": "Hi", "name": "ann"}],
+        seed=1,
+        presence_penalty=0.5,
+        frequency_penalty=-0.5,
+        max_tokens=5,
+    )
+
+    assert answer.status_code == 200
+    assert _losses(answer) == {
+        "seed": "dropped",
+        "presence_penalty": "dropped",
+        "frequency_penalty": "dropped",
+        "messages[0].name": "dropped",
+        "max_tokens": "raised to 16",
+    }
+    sent = upstream.last.json()
+    assert sent["max_output_tokens"] == 16
+    assert {"seed", "presence_penalty", "frequency_penalty", "max_tokens"}.isdisjoint(sent)
+    assert all(name.isdigit() is False for name in gateway.services.metrics.losses)
+    assert gateway.services.metrics.losses["seed"] == 1
+
+
+@json_or_stream
+async def test_no_loss_no_header(start: Start, upstream: ScriptedUpstream, streamed: bool) -> None:
+    for dialect in ("chat", "responses"):
+        upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+        gateway = await start(dialect)
+        for surface in ("chat", "responses", "proxy"):
+            answer = await post(gateway, surface, streamed=streamed, max_output_tokens=None, seed=None)
+            assert answer.status_code == 200 and LOSSES not in answer.headers
+
+
+async def test_a_relay_loses_nothing(start: Start, upstream: ScriptedUpstream) -> None:
+    upstream.play_for(PATHS["chat"], speaking("chat", SAID))
+    gateway = await start("chat")
+
+    for surface in ("chat", "proxy"):
+        answer = await post(gateway, surface, seed=1, stop=["x"], logit_bias={"1": 1})
+        assert answer.status_code == 200 and LOSSES not in answer.headers
+        assert upstream.last.json()["stop"] == ["x"]
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"stop": "x"}, "stop"),
+    ({"stop": ["x", "y"]}, "stop"),
+    ({"n": 2}, "n"),
+    ({"functions": [{"name": "f", "parameters": {}}]}, "functions"),
+    ({"function_call": "auto"}, "function_call"),
+    ({"logit_bias": {"1": 1}}, "logit_bias"),
+    ({"modalities": ["text", "audio"]}, "modalities"),
+    ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+]
+
+
+@json_or_stream
+@pytest.mark.parametrize("surface", ["chat", "proxy"])
+@pytest.mark.parametrize(("asked", "param"), REFUSED, ids=[param for _, param in REFUSED])
+async def test_what_must_not_be_lost_is_refused_by_name(
+    start: Start, upstream: ScriptedUpstream, surface: Any, asked: dict[str, Any], param: str, streamed: bool
+) -> None:
+    gateway = await start("responses")
+
+    answer = await post(gateway, surface, streamed=streamed, **asked)
+
+    assert answer.status_code == 400
+    assert error_of(answer)["param"] == param
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"stop": []}, {"stop": None}, {"n": 1}, {"logit_bias": {}}, {"modalities": ["text"]}, {"functions": []}],
+    ids=str,
+)
+async def test_what_says_nothing_is_not_refused(
+    start: Start, upstream: ScriptedUpstream, asked: dict[str, Any]
+) -> None:
+    upstream.play_for(PATHS["responses"], speaking("responses", SAID))
+    gateway = await start("responses")
+    assert (await post(gateway, "chat", **asked)).status_code == 200
+    assert set(asked).isdisjoint(upstream.last.json())
+
+
+UNKNOWN = {"type": "hologram", "hologram": {"data": "x"}}
+AUDIO = {"type": "input_audio", "input_audio": {"data": "eA==", "format": "wav"}}
+
+
+@pytest.mark.parametrize(
+    ("surface", "dialect", "part", "param"),
+    [
+        ("chat", "responses", UNKNOWN, "messages[0].content[1]"),
+        ("proxy", "responses", UNKNOWN, "messages[0].content[1]"),
+        ("chat", "responses", AUDIO, "messages[0].content[1]"),
+        ("responses", "chat", UNKNOWN, "input[0].content[1]"),
+    ],
+)
+async def test_a_part_that_cannot_be_said_is_refused_by_its_place(
+    start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str, part: dict[str, Any], param: str
+) -> None:
+    gateway = await start(dialect)
+    text = {"type": "input_text" if surface == "responses" else "text", "text": "See"}
+    field = "input" if surface == "responses" else "messages"
+    turn: dict[str, Any] = {field: [{"role": "user", "content": [text, part]}]}
+
+    answer = await post(gateway, surface, **turn)
+
+    assert answer.status_code == 400
+    told = error_of(answer)["param"]
+    assert told is not None and told.startswith(param)
+    assert upstream.requests == []
+
+
+async def test_n_is_one_where_the_answer_is_a_response(start: Start, upstream: ScriptedUpstream) -> None:
+    gateway = await start("chat")
+    answer = await post(gateway, "proxy", n=2)
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "n")
+    assert upstream.requests == []
+
+
+async def test_losses_of_the_answer_are_said_in_the_stream(start: Start, upstream: ScriptedUpstream) -> None:
+    """What the upstream said and the answer cannot: a comment before the end, for streams."""
+    odd: Any = {**Said(text=("Hi",)).completion()}
+    odd["choices"][0]["message"]["annotations"] = [{"type": "file_citation", "file_citation": {}}]
+    chunks = list(Said(text=("Hi",)).chunks())
+    chunks[1]["choices"][0]["delta"]["annotations"] = odd["choices"][0]["message"]["annotations"]
+    gateway = await start("chat")
+    upstream.play(Script(CHAT, (json.dumps(odd).encode(),)))
+    whole = await post(gateway, "responses")
+    upstream.play(frames("chat", *sse(*chunks)))
+    streamed = await post(gateway, "responses", streamed=True)
+
+    assert whole.headers[LOSSES] == "message.annotations; dropped"
+    comment = f"\n\n: {LOSSES}: message.annotations; dropped\n\nevent: response.completed\n"
+    assert comment.encode() in streamed.content
+
+
+@pytest.mark.parametrize(
+    ("surface", "dialect"),
+    [("chat", "responses"), ("responses", "chat"), ("proxy", "chat"), ("proxy", "responses")],
+)
+async def test_a_missing_model_is_named(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    gateway = await start(dialect)
+    answer = await post(gateway, surface, model=None)
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "model")
+    assert upstream.requests == []

@@ -1,0 +1,165 @@
+"""Calls that are ended from outside, by a shutdown or a revocation: told as an error, at once, everywhere."""
+
+import asyncio
+
+import pytest
+
+from chat2response.keys.token import parse
+from chat2response.wire.machine import DRAINING, REVOKED
+from tests.e2e.conftest import Start
+from tests.e2e.listen import Surface
+from tests.e2e.pairs import (
+    PATH,
+    Reading,
+    body_for,
+    error_of,
+    every_way,
+    failure_of,
+    json_or_stream,
+    post,
+    text_of,
+)
+from tests.e2e.said import PATHS, RESPONSES, Said, stream, whole
+from tests.upstream import Script, ScriptedUpstream
+
+SAID = Said(text=("Hello", " there"))
+
+
+def _open_ended(dialect: str) -> Script:
+    """A stream that stops in the middle and stays open."""
+    steps = tuple(step for step in stream(dialect, SAID).steps if isinstance(step, bytes))
+    at = next(number for number, step in enumerate(steps) if b"Hello" in step)
+    return stream(dialect, SAID).but(steps=steps[: at + 1], end="stall")
+
+
+@json_or_stream
+@every_way
+async def test_before_the_head_it_is_a_status(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
+) -> None:
+    upstream.play(Script(PATHS[dialect], (), framing="raw", end="stall"))
+    gateway = await start(dialect)
+
+    call = asyncio.ensure_future(post(gateway, surface, streamed=streamed))
+    await upstream.asked()
+    gateway.runs.stop_all(DRAINING)
+    answer = await call
+
+    assert answer.status_code == 503
+    assert error_of(answer)["message"] == DRAINING.message
+    await upstream.until(lambda: upstream.last.gone.is_set())
+
+
+@every_way
+async def test_while_the_first_event_is_awaited_it_is_a_status(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    upstream.play(stream(dialect, SAID).but(steps=(b": thinking\n\n",), end="stall"))
+    gateway = await start(dialect)
+
+    call = asyncio.ensure_future(post(gateway, surface, streamed=True))
+    await upstream.asked()
+    await gateway.http.get("/livez")  # a round trip later the head has arrived
+    gateway.runs.stop_all(DRAINING)
+    answer = await call
+
+    assert answer.status_code == 503
+    assert error_of(answer)["message"] == DRAINING.message
+    await upstream.until(lambda: upstream.last.gone.is_set())
+
+
+@every_way
+async def test_in_the_middle_of_a_stream_it_is_the_terminal_event(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    upstream.play(_open_ended(dialect))
+    gateway = await start(dialect)
+
+    body = body_for(surface, streamed=True)
+    async with gateway.http.stream("POST", PATH[surface], json=body) as answer:
+        reading = Reading(answer)
+        await reading.until(b"Hello")
+        gateway.runs.stop_all(DRAINING)
+        data = await reading.rest()
+
+    assert text_of(surface, data) == "Hello"
+    assert failure_of(surface, data)["message"] == DRAINING.message
+    await upstream.until(lambda: upstream.last.gone.is_set())
+
+
+@every_way
+async def test_in_the_middle_of_a_json_answer_it_is_a_status(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    (body,) = whole(dialect, SAID).steps
+    assert isinstance(body, bytes)
+    upstream.play(Script(PATHS[dialect], (body[:20],), end="stall"))
+    gateway = await start(dialect)
+
+    call = asyncio.ensure_future(post(gateway, surface))
+    await upstream.asked()
+    gateway.runs.stop_all(DRAINING)
+    answer = await call
+
+    assert answer.status_code == 503
+    await upstream.until(lambda: upstream.last.gone.is_set())
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_only_the_runs_of_one_key(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
+    upstream.play(_open_ended(dialect))
+    gateway = await start(dialect)
+    other = await gateway.issue()
+    parsed = parse(other)
+    assert parsed is not None
+
+    body = body_for("responses", streamed=True)
+    theirs = {"authorization": f"Bearer {other}"}
+    async with (
+        gateway.http.stream("POST", RESPONSES, json=body) as mine,
+        gateway.http.stream("POST", RESPONSES, json=body, headers=theirs) as revoked,
+    ):
+        reading, ending = Reading(mine), Reading(revoked)
+        await reading.until(b"Hello")
+        await ending.until(b"Hello")
+        for run in gateway.runs.of_key(parsed.id):
+            run.stop(REVOKED)
+        data = await ending.rest()
+        assert len(gateway.runs) == 1
+
+    assert failure_of("responses", data)["message"] == REVOKED.message
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_a_run_is_found_by_the_id_its_client_knows(
+    start: Start, upstream: ScriptedUpstream, dialect: str
+) -> None:
+    upstream.play(_open_ended(dialect))
+    gateway = await start(dialect)
+
+    body = body_for("responses", streamed=True)
+    async with gateway.http.stream("POST", RESPONSES, json=body) as answer:
+        reading = Reading(answer)
+        await reading.until(b"Hello")
+        (run,) = gateway.runs
+        assert run.response_id is not None and f'"{run.response_id}"'.encode() in reading.data
+        assert gateway.runs.of_response(run.response_id) == [run]
+        run.stop(DRAINING)
+        data = await reading.rest()
+
+    assert failure_of("responses", data)["message"] == DRAINING.message
+
+
+@every_way
+async def test_stopping_what_has_ended_changes_nothing(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    upstream.play(stream(dialect, SAID))
+    gateway = await start(dialect)
+
+    data = (await post(gateway, surface, streamed=True)).content
+    await gateway.idle()
+    gateway.runs.stop_all(DRAINING)
+
+    assert text_of(surface, data) == "Hello there"
+    assert text_of(surface, (await post(gateway, surface, streamed=True)).content) == "Hello there"
