@@ -69,6 +69,7 @@ class Opened:
         exchange = self._exchange = await self._transport.open(
             self._method, self._url, request_headers(self._target, self._origin), self._body
         )
+        self._body = None  # sent; a stream may stay open for long
         self.status = exchange.status
         self.headers = passed_headers(exchange)
 

@@ -34,9 +34,12 @@ class ResponsesEncoder:
         return frame + DONE_FRAME if kind in _TERMINAL else frame
 
     def _resource(self, response: Any) -> Any:
-        """`created` and `in_progress` carry the same resource: its bytes are made once."""
-        if self._snapshot[0] is not response:
-            self._snapshot = (response, Fragment(encode(response)))
+        """`created` and `in_progress` carry the same resource: its bytes are made once, and not kept longer."""
+        known, written = self._snapshot
+        if known is response:
+            self._snapshot = (None, None)
+            return written
+        self._snapshot = (response, Fragment(encode(response)))
         return self._snapshot[1]
 
 
