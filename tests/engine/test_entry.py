@@ -1,0 +1,120 @@
+"""A body at the engine's door: what is no object, what is too deep, and what an overlay leaves alone."""
+
+from typing import Any
+
+import pytest
+
+from chat2response.engine.call import Call
+from chat2response.engine.entry import overlaid, read_call, read_object
+from chat2response.errors import InvalidRequest
+from chat2response.wire.json import MAX_DEPTH, decode
+from tests.engine.conftest import BODIES
+
+CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%b}'
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "invalid_json"),
+        (b"{", "invalid_json"),
+        (b'{"a":1}x', "invalid_json"),
+        (b'{"a":NaN}', "invalid_json"),
+        (b'{"a":"\xff"}', "invalid_json"),
+        (b'{"a":"\\ud800"}', "invalid_json"),
+        (b"[" * 100_000, "invalid_json"),
+        (b"[]", "invalid_type"),
+        (b'"text"', "invalid_type"),
+        (b"null", "invalid_type"),
+    ],
+)
+def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_object(body)
+    assert (caught.value.status, caught.value.code) == (400, code)
+
+
+@pytest.mark.parametrize(("levels", "taken"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (900, False)])
+def test_depth_has_a_bound(levels: int, taken: bool) -> None:
+    inner = levels - 1
+    wide = b",".join([b"[]"] * 200)  # many brackets alone are no depth
+    body = b'{"wide":[%b],"deep":%b%b}' % (wide, b"[" * inner, b"]" * inner)
+    if taken:
+        assert read_object(body)
+        return
+    with pytest.raises(InvalidRequest, match=f"more than {MAX_DEPTH} levels|nested too deeply"):
+        read_object(body)
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses", "proxy"])
+@pytest.mark.parametrize("model", [{}, {"model": None}])
+def test_a_model_must_be_named(surface: Any, model: dict[str, Any]) -> None:
+    body = {name: value for name, value in BODIES[surface].items() if name != "model"} | model
+    with pytest.raises(InvalidRequest) as caught:
+        read_call(Call(surface, b"", "req"), body)
+    assert caught.value.param == "model"
+
+
+def test_the_query_wins_over_the_body() -> None:
+    fields = {**BODIES["proxy"], "conversation": "conv_body", "previous_response_id": "resp_body"}
+    call = Call("proxy", b"", "req", conversation_id="conv_query", previous_response_id="resp_query")
+    hub = read_call(call, fields)
+    assert hub.body["conversation"] == "conv_query"
+    assert hub.body["previous_response_id"] == "resp_query"
+    assert fields["conversation"] == "conv_body", "what was decoded is not changed"
+
+
+# -- overlay -----------------------------------------------------------------------------------------
+
+
+def overlay(more: bytes, **query: Any) -> bytes:
+    body = CHAT % more
+    call = Call("proxy", body, "req", **query)
+    fields = decode(body)
+    return overlaid(call, read_call(call, fields), fields)
+
+
+def test_a_whole_answer_needs_no_overlay() -> None:
+    body = b' , "stream" : false, "x": 1.10, "x": 2 '
+    assert overlay(body) == CHAT % body
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (b"", b',"stream_options":{"include_usage":true}'),
+        (b',"stream_options":null,"z":1', b',"stream_options":{"include_usage":true},"z":1'),
+        (
+            b',"stream_options":{"include_usage":false,"vendor":[1]},"z":1',
+            b',"stream_options":{"include_usage":true,"vendor":[1]},"z":1',
+        ),
+        (
+            b',"unknown":{"b":1,"a":[null,{}]},"seed":3,"b":2,"a":1',
+            b',"unknown":{"b":1,"a":[null,{}]},"seed":3,"b":2,"a":1,"stream_options":{"include_usage":true}',
+        ),
+        (
+            b',"big":123456789012345678901234567890',
+            b',"big":123456789012345678901234567890,"stream_options":{"include_usage":true}',
+        ),
+    ],
+)
+def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(given: bytes, sent: bytes) -> None:
+    assert overlay(b',"stream":true' + given) == CHAT % (b',"stream":true' + sent)
+
+
+@pytest.mark.parametrize("stream", [b"", b',"stream":true'])
+@pytest.mark.parametrize(
+    ("more", "query", "param"),
+    [
+        (b',"n":2', {}, "n"),
+        (b',"conversation":"conv_1"', {}, "conversation"),
+        (b"", {"conversation_id": "conv_1"}, "conversation"),
+        (b"", {"previous_response_id": "resp_1"}, "previous_response_id"),
+    ],
+)
+def test_what_a_chat_upstream_cannot_do_is_refused_by_name(
+    stream: bytes, more: bytes, query: dict[str, str], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        overlay(more + stream, **query)
+    assert caught.value.param == param

@@ -1,0 +1,50 @@
+"""The table of ways, as data: every surface on every upstream mode."""
+
+from typing import Any
+
+import pytest
+
+from chat2response.engine.plan import SPOKEN, plan, plans
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.routes import Routes
+
+CHAT, RESPONSES, DEMO = Target("chat"), Target("responses"), Target("demo")
+MODES = {
+    "chat": Routes.single(CHAT),
+    "responses": Routes.single(RESPONSES),
+    "both": Routes(chat=CHAT, responses=RESPONSES),
+    "demo": Routes.single(DEMO),
+}
+# surface, mode: target, up, down
+TABLE: dict[tuple[Any, str], tuple[Target, str, str]] = {
+    ("chat", "chat"): (CHAT, "relay", "relay"),
+    ("chat", "responses"): (RESPONSES, "convert", "convert"),
+    ("chat", "both"): (CHAT, "relay", "relay"),
+    ("chat", "demo"): (DEMO, "convert", "convert"),
+    ("responses", "chat"): (CHAT, "convert", "convert"),
+    ("responses", "responses"): (RESPONSES, "relay", "relay"),
+    ("responses", "both"): (RESPONSES, "relay", "relay"),
+    ("responses", "demo"): (DEMO, "convert", "convert"),
+    ("proxy", "chat"): (CHAT, "overlay", "convert"),
+    ("proxy", "responses"): (RESPONSES, "convert", "relay"),
+    ("proxy", "both"): (RESPONSES, "convert", "relay"),
+    ("proxy", "demo"): (DEMO, "convert", "convert"),
+}
+
+
+def test_the_table_is_whole() -> None:
+    assert set(TABLE) == {(surface, mode) for surface in SPOKEN for mode in MODES}
+
+
+@pytest.mark.parametrize(("surface", "mode"), TABLE)
+def test_the_way_of_a_call(surface: Any, mode: str) -> None:
+    made = plan(surface, MODES[mode])
+    assert (made.target, made.up, made.down) == TABLE[surface, mode]
+    taken, given = SPOKEN[surface]
+    assert made.why.startswith(taken)
+    assert made.why.endswith(f"{given} out")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_surface_has_its_plan_from_the_start(mode: str) -> None:
+    assert plans(MODES[mode]) == {surface: plan(surface, MODES[mode]) for surface in SPOKEN}
