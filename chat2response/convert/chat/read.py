@@ -89,8 +89,9 @@ class ChatReader:
                 type(content) is str
                 and content
                 and choice.logprobs is None
-                and not (delta.reasoning_content or delta.reasoning or delta.tool_calls)
-                and not (delta.annotations or delta.refusal or delta.function_call)
+                and not (delta.reasoning_content or delta.reasoning or delta.reasoning_details)
+                and not (delta.tool_calls or delta.annotations or delta.refusal)
+                and not (delta.function_call or delta.audio or delta.images)
             ):
                 self._text(content)  # nearly every chunk
             else:
