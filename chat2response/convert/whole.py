@@ -41,7 +41,7 @@ class WholeWriter:
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
         self._at(SUMMARY if summary else REASONING)["text"] += delta
 
-    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         moved: dict[str, Any] | None = annotation
         if in_turn and self._said:
             moved = moved_citation(annotation, -self._said, self._kind, self.losses)

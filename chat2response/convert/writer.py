@@ -42,7 +42,7 @@ class Speech(Protocol):
         """Visible text. `id` is the upstream's own id of the item, kept where there is one."""
         ...
 
-    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         """A citation in the text part that is open; flat, as Responses writes it.
 
         `in_turn`: its places count from the start of the turn's text (as Chat has it), not of the part.
@@ -180,14 +180,14 @@ class ResponseWriter:
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
         self._delta(self._streaming(SUMMARY if summary else REASONING, id), delta)
 
-    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False) -> None:
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         if in_turn and self._said:
             kind = self._part.kind if self._part is not None else None
             moved = moved_citation(annotation, -self._said, kind, self.losses)
             if moved is None:
                 return
             annotation = moved
-        part = self._streaming(TEXT, None)
+        part = self._streaming(TEXT, id)
         number = len(part.annotations)
         part.annotations.append(annotation)
         self._emit(

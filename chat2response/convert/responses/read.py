@@ -37,7 +37,8 @@ class ResponsesReader:
         """At least one event has been read; comments are none."""
         self._writer = writer
         self._frames = sse.Frames()
-        self._place: Place | None = None  # of the last text
+        self._open: Place | None = None  # the part that text goes to
+        self._last: Place | None = None  # the same, or the one before where that is over
         self._sent: dict[Place, int] = {}  # characters handed on, per part
         self._cited: dict[Place, int] = {}  # annotations handed on
         self._over: set[Place] = set()  # parts that are whole
@@ -105,7 +106,7 @@ class ResponsesReader:
         if type(delta) is not str or not delta:
             return
         place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
-        if place == self._place or self._turn_to(place, event.get("item_id")):
+        if place == self._open or self._turn_to(place, event.get("item_id")):
             self._sent[place] = self._sent.get(place, 0) + len(delta)
             self._say(kind, delta, event)
 
@@ -123,7 +124,7 @@ class ResponsesReader:
         """The next text belongs elsewhere: ends what came before. False for a part that is over."""
         if place in self._over:
             return False
-        last, self._place = self._place, place
+        last, self._open, self._last = self._last, place, place
         if last is not None:
             self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
         if type(item_id) is str:
@@ -133,32 +134,34 @@ class ResponsesReader:
     def _arguments(self, event: dict[str, Any]) -> None:
         delta = event.get("delta")
         if type(delta) is str and delta:
-            self._call_delta(self._slots.of_delta(_index(event, "output_index"), event.get("item_id")), delta)
+            item_id = event.get("item_id")
+            self._call_delta(self._slots.of_delta(_index(event, "output_index"), item_id), delta, item_id)
 
-    def _call_delta(self, slot: int, delta: str) -> None:
+    def _call_delta(self, slot: int, delta: str, item_id: Any) -> None:
         self._args[slot] = self._args.get(slot, 0) + len(delta)
-        self._writer.call(slot, delta=delta)
+        self._writer.call(slot, delta=delta, id=item_id)
 
     def _annotation(self, event: dict[str, Any]) -> None:
         place = (_index(event, "output_index"), TEXT, _index(event, "content_index"))
-        if place == self._place or self._turn_to(place, event.get("item_id")):
-            self._cite(place, event.get("annotation"))
+        if place == self._open or self._turn_to(place, event.get("item_id")):
+            self._cite(place, event.get("annotation"), event.get("item_id"))
 
-    def _cite(self, place: Place, annotation: Any) -> None:
+    def _cite(self, place: Place, annotation: Any, item_id: Any) -> None:
         self._cited[place] = self._cited.get(place, 0) + 1
         if type(annotation) is dict and not too_deep(annotation):
-            self._writer.annotation(annotation)
+            self._writer.annotation(annotation, id=item_id)
 
     # -- what is done: fill in what no delta said, then close --------------------------------------
 
     def _arguments_done(self, event: dict[str, Any]) -> None:
-        slot = self._slots.of_delta(_index(event, "output_index"), event.get("item_id"))
-        self._rest_of_arguments(slot, event.get("arguments"))
+        item_id = event.get("item_id")
+        slot = self._slots.of_delta(_index(event, "output_index"), item_id)
+        self._rest_of_arguments(slot, event.get("arguments"), item_id)
 
-    def _rest_of_arguments(self, slot: int, whole: Any) -> None:
+    def _rest_of_arguments(self, slot: int, whole: Any, item_id: Any) -> None:
         sent = self._args.get(slot, 0)
         if type(whole) is str and len(whole) > sent:
-            self._call_delta(slot, whole[sent:])
+            self._call_delta(slot, whole[sent:], item_id)
 
     def _text_done(self, kind: Kind, event: dict[str, Any]) -> None:
         place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
@@ -169,7 +172,7 @@ class ResponsesReader:
         whole, sent = event.get(place[1].value), self._sent.get(place, 0)
         if type(whole) is not str or len(whole) <= sent:
             return
-        if place == self._place or self._turn_to(place, event.get("item_id")):
+        if place == self._open or self._turn_to(place, event.get("item_id")):
             self._sent[place] = len(whole)
             self._say(place[1], whole[sent:], event if not sent else {**event, "logprobs": None})
 
@@ -185,11 +188,12 @@ class ResponsesReader:
             return
         self._rest_of_text(place, {**part, "item_id": item_id})
         more = objects(part.get("annotations"))[self._cited.get(place, 0) :]
-        if more and (place == self._place or self._turn_to(place, item_id)):
+        if more and (place == self._open or self._turn_to(place, item_id)):
             for annotation in more:
-                self._cite(place, annotation)
+                self._cite(place, annotation, item_id)
         self._over.add(place)
-        if place == self._place:
+        if place == self._open:
+            self._open = None
             self._writer.close(part=True)
 
     # -- items -------------------------------------------------------------------------------------
@@ -223,7 +227,7 @@ class ResponsesReader:
     def _whole_item(self, index: int, item: dict[str, Any]) -> None:
         kind = item.get("type")
         if kind == "function_call":
-            self._rest_of_arguments(self._announce(index, item), item.get("arguments"))
+            self._rest_of_arguments(self._announce(index, item), item.get("arguments"), item.get("id"))
         elif type(kind) is not str or too_deep(item):
             self._writer.losses.add(f"output[{word(kind)}]")
         elif (index, kind) not in self._closed:

@@ -34,7 +34,7 @@ class ResponsesEncoder:
         return frame + DONE_FRAME if kind in _TERMINAL else frame
 
     def _resource(self, response: Any) -> Any:
-        """`created` and `in_progress` carry the same resource: its bytes are made once, and not kept longer."""
+        """`created` and `in_progress` carry the same resource: its bytes are made once, and then let go."""
         known, written = self._snapshot
         if known is response:
             self._snapshot = (None, None)
