@@ -105,9 +105,9 @@ class RelayedStream:
             except StopAsyncIteration:
                 raise self._error from None
             self._first += frames
-            events = sse.payloads(frames.removeprefix(BOM_UTF8))
-            if events:  # else comments only, which some backends send before an error
-                error = _leading_error(events[0])
+            event = sse.first_payload(frames.removeprefix(BOM_UTF8))
+            if event is not None:  # else comments only, which some backends send before an error
+                error = _leading_error(event)
                 if error is not None:
                     raise error
                 return

@@ -80,12 +80,9 @@ class ResponsesTap:
         self._before = self._last
         if _NUMBERED in frames:
             self._last = frames
-        if not _NOTABLE.search(frames):
-            return ()
         made: list[str] = []
-        for data in _payloads(frames):
-            if _NOTABLE.search(data):
-                made += self._notice(data)
+        for data in sse.payloads_with(_NOTABLE, frames.removeprefix(BOM_UTF8)):
+            made += self._notice(data)
         return made
 
     @property
@@ -149,7 +146,12 @@ class ResponsesTap:
 
 
 # A finish_reason of "" is how some backends write null.
-_CHAT_NOTABLE = re.compile(rb'"(?:finish_reason"\s*:\s*"[^"]|usage"\s*:\s*\{|error"\s*:\s*[{"])')
+# One pattern for each key: each begins with a long literal, which is what makes the search fast.
+_CHAT_NOTABLE = (
+    (b'"finish_reason"', re.compile(rb'"finish_reason"\s*:\s*"[^"]')),
+    (b'"usage"', re.compile(rb'"usage"\s*:\s*\{')),
+    (b'"error"', re.compile(rb'"error"\s*:\s*[{"]')),
+)
 
 
 class ChatTap:
@@ -165,11 +167,11 @@ class ChatTap:
         self._nameless = kept  # its id has still to be told
 
     def feed(self, frames: bytes) -> Sequence[str]:
-        if DONE in frames and DONE in _payloads(frames):
+        if DONE in frames and _is_done(frames):
             self.ended = True
-        if _CHAT_NOTABLE.search(frames):
-            for data in _payloads(frames):
-                if _CHAT_NOTABLE.search(data):
+        for key, told in _CHAT_NOTABLE:
+            if key in frames:
+                for data in sse.payloads_with(told, frames.removeprefix(BOM_UTF8)):
                     self._notice(_object(data))
         return self._name(frames) if self._nameless else ()
 
@@ -210,6 +212,14 @@ class ChatTap:
         if chunk.get("error"):
             self._failed = True
             self.status = "failed"
+
+
+def _is_done(frames: bytes) -> bool:
+    """Whether the last `[DONE]` is an event of its own, and not a word of the model's."""
+    at = frames.rfind(DONE)
+    line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
+    after = frames[at + len(DONE) : at + len(DONE) + 1]
+    return frames[line:at].removeprefix(BOM_UTF8) in (b"data: ", b"data:") and after in (b"", b"\n", b"\r")
 
 
 def owned_ids(response: dict[str, Any]) -> list[str]:

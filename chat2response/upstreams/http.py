@@ -129,7 +129,7 @@ class HttpTurn(Opened):
                     self._finished = True
                     return
                 if not self.heard:
-                    self.heard = bool(sse.payloads(self._opening.feed(data)))
+                    self.heard = sse.first_payload(self._opening.feed(data)) is not None
                 yield
         except Cut as cut:
             fault = cut.fault

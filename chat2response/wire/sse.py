@@ -6,6 +6,7 @@ reads is never seen in halves, and U+2028 inside a text is a character like any 
 """
 
 import re
+from collections.abc import Iterator
 
 from chat2response.wire.machine import Fault
 
@@ -114,6 +115,29 @@ def payloads(whole: bytes) -> list[bytes]:
     return [data for block in blocks if block and (data := payload(block)) is not None]
 
 
+def first_payload(whole: bytes) -> bytes | None:
+    """The payload of the first event that has one; the rest is not looked at."""
+    blocks = _BLANK.split(whole) if b"\r" in whole else _blocks(whole)
+    return next((data for block in blocks if block and (data := payload(block)) is not None), None)
+
+
+def payloads_with(pattern: re.Pattern[bytes], whole: bytes) -> list[bytes]:
+    """The payloads of the events in which `pattern` is found; only those are taken out of `whole`."""
+    if b"\r" in whole:
+        return [data for data in payloads(whole) if pattern.search(data)]
+    found: list[bytes] = []
+    end = 0
+    while match := pattern.search(whole, end):
+        blank = whole.rfind(b"\n\n", end, match.start())
+        start = end if blank < 0 else blank + 2
+        blank = whole.find(b"\n\n", match.end())
+        end = len(whole) if blank < 0 else blank
+        data = payload(whole[start:end])
+        if data is not None:
+            found.append(data)
+    return found
+
+
 def payload(block: bytes) -> bytes | None:
     """The joined data lines of one event; None where it has none (a comment, a lone name)."""
     if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
@@ -121,6 +145,16 @@ def payload(block: bytes) -> bytes | None:
     lines = block.splitlines()
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data"]
     return b"\n".join(data) if data else None
+
+
+def _blocks(whole: bytes) -> Iterator[bytes]:
+    """The events of bytes whose lines end in LF, one at a time."""
+    start = 0
+    while start < len(whole):
+        end = whole.find(b"\n\n", start)
+        end = len(whole) if end < 0 else end
+        yield whole[start:end]
+        start = end + 2
 
 
 def _size(event: bytes) -> int:
