@@ -183,6 +183,11 @@ class _Connection(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
+    @property
+    def unsent(self) -> int:
+        """Bytes written that the client has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
     def _next(self) -> None:
         request = self._whole_request()
         if request is not None:

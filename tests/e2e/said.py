@@ -236,14 +236,14 @@ def sse(*events: dict[str, Any], done: bool = True) -> tuple[bytes, ...]:
     frames = []
     for event in events:
         name = f"event: {event['type']}\n" if "type" in event and "choices" not in event else ""
-        frames.append(f"{name}data: {json.dumps(event)}\n\n".encode())
+        frames.append(f"{name}data: {json.dumps(event, ensure_ascii=False)}\n\n".encode())
     return (*frames, b"data: [DONE]\n\n") if done else tuple(frames)
 
 
 def whole(dialect: str, said: Said) -> Script:
     """The answer as JSON."""
     body = said.completion() if dialect == "chat" else said.resource()
-    return Script(PATHS[dialect], (json.dumps(body).encode(),))
+    return Script(PATHS[dialect], (json.dumps(body, ensure_ascii=False).encode(),))
 
 
 def stream(dialect: str, said: Said, *, usage: bool = True) -> Script:

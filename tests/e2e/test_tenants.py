@@ -79,6 +79,32 @@ async def test_anothers_id_is_an_unknown_id(
     assert len(upstream.requests) == 2
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'"previous\\u005fresponse_id": "resp\\u005fa"',
+        b'"previous_response_id": null, "previous_response_id": "resp_a"',
+        b'"input": [7, {"type": "item_reference", "id": "msg_up"}]',
+        b'"input": [{"role": "user", "content": "x", "id": []}, {"id": "msg_up"}]',
+        b'"input": [{"type": "item_reference", "id": "fc_0"}, {"type": "item_reference", "id": "msg_up"}]',
+        b'"conversation": {"x": [], "id": "conv_a"}',
+    ],
+)
+async def test_a_reference_is_found_however_it_is_written(
+    start: Start, upstream: ScriptedUpstream, written: bytes
+) -> None:
+    upstream.play_for(RESPONSES, _keeping)
+    gateway = await start("responses")
+    stranger = {"authorization": f"Bearer {await gateway.issue()}"}
+    assert (await _ask(gateway, gateway.key, {})).status_code == 200
+
+    body = b'{"model": "m", %b}' % written
+    assert (await gateway.post(RESPONSES, body, headers=stranger)).status_code in (400, 404)
+    assert len(upstream.requests) == 1
+    assert (await gateway.post(RESPONSES, body)).status_code == 200
+    assert upstream.last.body == body
+
+
 async def test_the_answers_are_openais(start: Start) -> None:
     gateway = await start("responses")
 
