@@ -77,9 +77,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Closes it at once; what was not sent yet is not sent."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
 
@@ -99,9 +97,7 @@ class Connection(asyncio.Protocol):
             self._broken(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
@@ -111,6 +107,11 @@ class Connection(asyncio.Protocol):
             exchange.fail(Cut(RESET))
 
     # -- httptools -----------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """An answer, if one is awaited; bytes behind the last one must not become the next one."""
+        if self._exchange is None:
+            raise UpstreamError("The upstream answered what nobody asked.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
@@ -140,6 +141,8 @@ class Connection(asyncio.Protocol):
             return
         self._exchange = None
         exchange.finish()
+        if exchange.holding:
+            self.go_on()  # the next answer's reader is another one
         if self._parser.should_keep_alive() and self.usable:
             self._on_free(self)
         else:
@@ -168,9 +171,14 @@ class Connection(asyncio.Protocol):
         if exchange is not None and exchange.holding:
             left = limit
         if left > 0:
-            self._timer = self._loop.call_later(left, self._check)
+            self._timer = self._loop.call_later(min(left, self._idle), self._check)
             return
         self._exchange = None
         if exchange is not None:
             exchange.fail(Cut(TIMEOUT))
         self.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

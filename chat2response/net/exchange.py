@@ -5,7 +5,7 @@ import zlib
 from typing import Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from chat2response.wire.machine import Fault
+from chat2response.wire.machine import RESET, Fault
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """As received: bytes, in order, names in the sender's case."""
@@ -89,6 +89,8 @@ class Exchange:
             if self._error is not None:
                 raise self._error
             if self._finished:
+                if self._inflate is not None and self._inflate.cut:
+                    raise Cut(RESET)
                 return b""
             await self._wait()
         if self._inflate is not None:
@@ -112,32 +114,35 @@ class Exchange:
     def stop(self, fault: Fault) -> None:
         """Ends the body now: a pending or later `chunk()` raises Cut(fault), even where bytes had arrived."""
         self._pieces.clear()
-        self.fail(Cut(fault))
+        if self._error is None:
+            self._error = Cut(fault)
+            self._wake()
 
     async def close(self, *, finished: bool = False) -> None:
         """Leaves the connection to the next when the body was read to its end, else closes it.
 
         `finished`: all that matters was read; the few bytes of the end may still be on their way.
         """
-        if finished and not self._finished and self._error is None:
-            try:
+        try:
+            if finished and not self._finished and self._error is None:
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     while await self.chunk():
                         continue
-            except (TimeoutError, Cut):
-                pass
-        if not self._finished:
-            self._line.abort()
+        except (TimeoutError, Cut, UpstreamError):
+            pass
+        finally:
+            if not self._finished:
+                self._line.abort()
 
     # -- for the connection --------------------------------------------------------------------------
 
     def take_head(self, status: int, headers: Headers) -> None:
         """The head is here."""
-        self.status = status
         self.headers = headers
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding != "identity":
             self._inflate = _Inflate(coding)  # not asked for; some answer so all the same
+        self.status = status
         self._wake()
 
     def take(self, data: bytes) -> None:
@@ -192,22 +197,31 @@ class Exchange:
 
 
 class _Inflate:
-    """gzip and deflate, a bounded piece at a time; `rest` is input for the next call."""
+    """gzip and deflate, a bounded piece at a time; `rest` is input for the next call.
 
-    __slots__ = ("_decoder", "rest")
+    A gzip body is one member or several, one behind the other (RFC 1952).
+    """
+
+    __slots__ = ("_bits", "_decoder", "cut", "rest")
 
     def __init__(self, coding: str) -> None:
         self.rest = b""
+        self.cut = False
+        """A member has begun and not ended."""
         if coding not in _WINDOW_BITS:
             raise UpstreamError(f"The upstream's answer is coded as '{coding[:20]}', unasked.")
-        self._decoder = zlib.decompressobj(wbits=_WINDOW_BITS[coding])
+        self._bits = _WINDOW_BITS[coding]
+        self._decoder = zlib.decompressobj(self._bits)
 
     def __call__(self, data: bytes) -> bytes:
+        if self._decoder.eof:
+            self._decoder = zlib.decompressobj(self._bits)
         try:
             made = self._decoder.decompress(data, _INFLATED)
         except zlib.error as error:
             raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
-        self.rest = self._decoder.unconsumed_tail
+        self.cut = not self._decoder.eof
+        self.rest = self._decoder.unconsumed_tail or self._decoder.unused_data
         return made
 
 

@@ -61,6 +61,7 @@ class Transport:
         self._places: dict[str, Place] = {}
         self._free: dict[tuple[str, int, bool], list[Connection]] = {}
         self._tls: ssl.SSLContext | None = None
+        self._closed = False
         self._common = f"User-Agent: {options.user_agent}\r\nAccept-Encoding: identity\r\n"
 
     async def open(
@@ -83,7 +84,8 @@ class Transport:
         return exchange
 
     async def close(self) -> None:
-        """Closes the connections that are not in use."""
+        """Closes the connections that are not in use; those that are will not be kept."""
+        self._closed = True
         for connections in self._free.values():
             for connection in connections:
                 connection.abort()
@@ -104,7 +106,7 @@ class Transport:
         free = self._free.setdefault((place.host, place.port, place.secure), [])
 
         def keep(connection: Connection) -> None:
-            if len(free) < _MAX_IDLE:
+            if len(free) < _MAX_IDLE and not self._closed:
                 free.append(connection)
             else:
                 connection.abort()
@@ -147,7 +149,13 @@ class Transport:
         if body is not None:
             lines.append(f"Content-Length: {len(body)}\r\n")
         lines.append("\r\n")
-        return "".join(lines).encode("latin-1")
+        try:
+            return "".join(lines).encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise UpstreamUnreachable(
+                "A header for the upstream holds a character that HTTP cannot carry.",
+                internal=error.reason,
+            ) from None
 
 
 def _target(parts: SplitResult) -> str:

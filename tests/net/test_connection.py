@@ -1,0 +1,202 @@
+"""Connections that are kept: used again when that is safe, and never otherwise."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.wire.machine import CANCELLED
+from tests.net.asking import PATH, STREAM, body_of, post, settle, until
+from tests.upstream import PATIENCE, Script, ScriptedUpstream
+
+# -- kept connections --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_a_connection_is_used_again_once_its_answer_was_read(
+    transport: Transport, upstream: ScriptedUpstream, framing: Any
+) -> None:
+    upstream.play(Script(PATH, (b"one", b"two"), framing=framing))
+    for _ in range(5):
+        assert await body_of(await post(transport, upstream)) == b"onetwo"
+    assert upstream.accepted == 1
+
+
+async def test_it_is_used_again_when_only_the_end_was_still_on_its_way(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    end = asyncio.Event()
+    upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n", end)))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk() == b"data: [DONE]\n\n"
+    closing = asyncio.ensure_future(exchange.close(finished=True))
+    await asyncio.sleep(0)
+    end.set()
+    await closing
+    await body_of(await post(transport, upstream))
+    assert upstream.accepted == 1
+
+
+async def test_an_end_that_does_not_come_is_not_awaited_for_ever(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n",), end="stall"))
+    exchange = await post(transport, upstream)
+    await exchange.chunk()
+    await exchange.close(finished=True)
+    await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
+
+
+@pytest.mark.parametrize("why", ["left early", "stopped", "cut", "asked to close", "until close", "http/1.0"])
+async def test_it_is_not_used_again_when_its_answer_was_not_whole(
+    transport: Transport, upstream: ScriptedUpstream, why: str
+) -> None:
+    scripts = {
+        "left early": STREAM.but(steps=(b"a",), end="stall"),
+        "stopped": STREAM.but(steps=(b"a",), end="stall"),
+        "cut": STREAM.but(steps=(b"a",), end="cut"),
+        "asked to close": Script(PATH, (b"a",)).adding(("Connection", "close")),
+        "until close": Script(PATH, (b"a",), framing="close"),
+        "http/1.0": Script(PATH, (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na",), framing="raw"),
+    }
+    upstream.play(scripts[why], Script(PATH, (b"{}",)))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk() == b"a"
+    if why == "stopped":
+        exchange.stop(CANCELLED)
+    elif why == "cut":
+        with pytest.raises(Cut):
+            await exchange.chunk()
+    elif why != "left early":
+        assert await exchange.chunk() == b""
+    await exchange.close()
+    assert await body_of(await post(transport, upstream)) == b"{}"
+    assert upstream.accepted == 2
+
+
+async def test_a_connection_that_the_upstream_closed_meanwhile_is_not_used(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(Script(PATH, (b"{}",)))
+    await body_of(await post(transport, upstream))
+    for connection in tuple(upstream.open):
+        connection.abort()
+    await upstream.until(lambda: not upstream.open)
+    await settle()
+    assert await body_of(await post(transport, upstream)) == b"{}"
+    assert upstream.accepted == 2
+
+
+@pytest.mark.parametrize("when", ["with the answer", "later"])
+async def test_bytes_that_nobody_asked_for_are_never_the_next_answer(
+    transport: Transport, upstream: ScriptedUpstream, when: str
+) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+    late = asyncio.Event()
+    steps = (
+        (answer + stray, asyncio.Event())
+        if when == "with the answer"
+        else (answer, late, stray, asyncio.Event())
+    )
+    upstream.play(Script(PATH, steps, framing="raw"), Script(PATH, (b"next",)))
+    assert await body_of(await post(transport, upstream)) == b"mine"
+    late.set()
+    if when == "later":
+        await settle()
+    assert await body_of(await post(transport, upstream)) == b"next"
+    assert upstream.accepted == 2
+
+
+async def test_half_an_answer_too_many_is_not_the_beginning_of_the_next(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
+    upstream.play(
+        Script(PATH, (answer + b"HTTP/1.1 200 OK\r\nX-Forged: 1\r\n", asyncio.Event()), framing="raw"),
+        Script(PATH, (b"next",)),
+    )
+    await body_of(await post(transport, upstream))
+    exchange = await post(transport, upstream)
+    assert exchange.header("x-forged") is None
+    assert await body_of(exchange) == b"next"
+
+
+async def test_an_answer_that_was_held_and_then_left_does_not_stall_the_next(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(Script(PATH, (b"x" * 700_000,)), Script(PATH, (b"next",)))
+    exchange = await post(transport, upstream)
+    await until(lambda: exchange._finished or exchange.holding)
+    await settle()
+    await exchange.close()
+    async with asyncio.timeout(PATIENCE):
+        assert await body_of(await post(transport, upstream)) == b"next"
+
+
+async def test_a_stop_of_an_answer_that_was_whole_leaves_the_connection_to_others(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(Script(PATH, (b"{}",)))
+    first = await post(transport, upstream)
+    await upstream.last.played.wait()
+    await settle()
+    second = await post(transport, upstream)
+    first.stop(CANCELLED)
+    await first.close()
+    assert await body_of(second) == b"{}"
+    assert upstream.accepted == 1
+
+
+async def test_calls_at_once_have_connections_of_their_own(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play_for(PATH, lambda request: Script(PATH, (request.body,), framing="chunked"))
+    bodies = [b"%d" % number for number in range(20)]
+
+    async def echo(body: bytes) -> bytes:
+        return await body_of(await post(transport, upstream, body))
+
+    for _ in range(3):
+        assert await asyncio.gather(*map(echo, bodies)) == bodies
+    assert upstream.accepted == len(bodies)
+
+
+async def test_an_unused_connection_is_closed_after_a_while(
+    upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat2response.net.transport._IDLE_SECONDS", 0.02)
+    upstream.play(Script(PATH, (b"{}",)))
+    transport = Transport(TransportOptions())
+    await body_of(await post(transport, upstream))
+    assert upstream.open
+    await upstream.until(lambda: not upstream.open)
+    await transport.close()
+
+
+async def test_kept_connections_are_bounded(
+    upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat2response.net.transport._MAX_IDLE", 2)
+    upstream.play(Script(PATH, (b"{}",)))
+    transport = Transport(TransportOptions())
+    exchanges = await asyncio.gather(*(post(transport, upstream) for _ in range(5)))
+    for exchange in exchanges:
+        await body_of(exchange)
+    await upstream.until(lambda: len(upstream.open) == 2)
+    await transport.close()
+    await upstream.until(lambda: not upstream.open)
+
+
+async def test_a_call_that_ends_after_the_transport_was_closed_leaves_no_connection(
+    upstream: ScriptedUpstream,
+) -> None:
+    go = asyncio.Event()
+    upstream.play(STREAM.but(steps=(b"a", go)))
+    transport = Transport(TransportOptions())
+    exchange = await post(transport, upstream)
+    await transport.close()
+    go.set()
+    assert await body_of(exchange) == b"a"
+    await upstream.until(lambda: not upstream.open)

@@ -1,0 +1,302 @@
+"""Bodies against raw bytes on a real socket: framing, cuts, codings, silence, stops."""
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.wire.machine import CANCELLED, RESET, REVOKED, TIMEOUT
+from tests.net.asking import IMPATIENT, PATH, STREAM, body_of, cut_of, post, settle, until
+from tests.upstream import PATIENCE, Script, ScriptedUpstream
+
+# -- bodies ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+async def test_a_body_is_read_whatever_tells_its_end(
+    transport: Transport, upstream: ScriptedUpstream, framing: Any
+) -> None:
+    upstream.play(Script(PATH, (b"first ", b"second"), framing=framing))
+    assert await body_of(await post(transport, upstream)) == b"first second"
+
+
+async def test_what_has_arrived_is_handed_on_as_it_arrives(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    go = asyncio.Event()
+    upstream.play(STREAM.but(steps=(b"first", go, b"second")))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk() == b"first"
+    go.set()
+    assert await exchange.chunk() == b"second"
+    assert await exchange.chunk() == b""
+    assert await exchange.chunk() == b"", "the end stays the end"
+    await exchange.close()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("end", ["cut", "reset"])
+async def test_a_body_that_is_cut_says_so_after_all_that_arrived(
+    transport: Transport, upstream: ScriptedUpstream, framing: Any, end: Any
+) -> None:
+    upstream.play(STREAM.but(steps=(b"data: 1\n\n",), framing=framing, end=end))
+    exchange = await post(transport, upstream)
+    await upstream.until(lambda: not upstream.open)  # all of it, and its end, is here before anyone reads
+    assert await cut_of(exchange) == (b"data: 1\n\n", RESET)
+    assert await cut_of(exchange) == (b"", RESET), "a cut stays a cut"
+    await exchange.close()
+
+
+async def test_a_body_that_is_cut_while_it_is_awaited(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    go = asyncio.Event()
+    upstream.play(STREAM.but(steps=(b"a", go), end="reset"))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk() == b"a"
+    reading = asyncio.ensure_future(exchange.chunk())
+    await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(Cut) as caught:
+        await reading
+    assert caught.value.fault == RESET
+    await exchange.close()
+
+
+async def test_broken_framing_is_a_cut(transport: Transport, upstream: ScriptedUpstream) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    upstream.play(Script(PATH, (head + b"5\r\nhello\r\nZZ\r\n", asyncio.Event()), framing="raw"))
+    exchange = await post(transport, upstream)
+    assert await cut_of(exchange) == (b"hello", RESET)
+    await exchange.close()
+
+
+async def test_a_whole_body_that_is_cut_is_an_error(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATH, (b'{"a":',), end="cut"))
+    with pytest.raises(UpstreamUnreachable):
+        await body_of(await post(transport, upstream))
+
+
+async def test_a_whole_body_has_a_bound(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATH, (b"x" * 1000,), framing="chunked"))
+    exchange = await post(transport, upstream)
+    assert await exchange.read(1000) == b"x" * 1000
+    await exchange.close()
+    exchange = await post(transport, upstream)
+    with pytest.raises(UpstreamError) as caught:
+        await exchange.read(999)
+    assert caught.value.code == "upstream_too_large"
+    await exchange.close()
+
+
+async def test_a_slow_reader_makes_the_upstream_wait(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    pieces = (b"x" * 100_000,) * 100
+    upstream.play(STREAM.but(steps=pieces))
+    exchange = await post(transport, upstream)
+    await until(lambda: exchange.holding)
+    await settle()
+    assert exchange._held < 2_000_000
+    assert len(await body_of(exchange)) == 10_000_000
+    await body_of(await post(transport, upstream))
+    assert upstream.accepted == 1
+
+
+# -- coded bodies ------------------------------------------------------------------------------------
+
+CODED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
+
+
+@pytest.mark.parametrize("coding", CODED)
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+async def test_a_coded_answer_is_decoded_though_nobody_asked_for_it(
+    transport: Transport, upstream: ScriptedUpstream, coding: str, pieces: int
+) -> None:
+    text = b"".join(b"data: %d\n\n" % number for number in range(500))
+    coded = CODED[coding](text)
+    size = -(-len(coded) // pieces)
+    steps = tuple(coded[at : at + size] for at in range(0, len(coded), size))
+    upstream.play(STREAM.but(steps=steps).adding(("Content-Encoding", coding)))
+    assert await body_of(await post(transport, upstream)) == text
+
+
+async def test_a_small_answer_that_becomes_huge_is_bounded(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    upstream.play(Script(PATH, (bomb,), headers=(("Content-Encoding", "gzip"),)))
+    exchange = await post(transport, upstream)
+    assert len(await exchange.chunk()) <= 1024 * 1024
+    with pytest.raises(UpstreamError, match="too large"):
+        await exchange.read(10_000_000)
+    await exchange.close()
+
+
+async def test_two_gzip_members_are_one_body(transport: Transport, upstream: ScriptedUpstream) -> None:
+    coded = gzip.compress(b"first ") + gzip.compress(b"second")
+    upstream.play(Script(PATH, (coded,), headers=(("Content-Encoding", "gzip"),)))
+    assert await body_of(await post(transport, upstream)) == b"first second"
+
+
+@pytest.mark.parametrize("coded", [b"no gzip at all", gzip.compress(b"x" * 1000)[:-9]], ids=["none", "cut"])
+async def test_a_coded_body_that_is_damaged_is_an_error(
+    transport: Transport, upstream: ScriptedUpstream, coded: bytes
+) -> None:
+    upstream.play(Script(PATH, (coded,), headers=(("Content-Encoding", "gzip"),)))
+    with pytest.raises(UpstreamError) as caught:
+        await body_of(await post(transport, upstream))
+    assert caught.value.status == 502
+
+
+async def test_no_body_at_all_is_no_damage(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATH, (b"",), headers=(("Content-Encoding", "gzip"),)))
+    assert await body_of(await post(transport, upstream)) == b""
+
+
+async def test_a_coding_that_nobody_knows_is_an_error_that_names_it(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(Script(PATH, (b"???",), headers=(("Content-Encoding", "br"),)))
+    with pytest.raises(UpstreamError, match="'br'"):
+        await body_of(await post(transport, upstream))
+
+
+# -- silence -----------------------------------------------------------------------------------------
+
+
+async def test_no_head_in_time_is_a_504(upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATH, (), before=asyncio.Event()))
+    transport = Transport(IMPATIENT)
+    with pytest.raises(UpstreamTimeout) as caught:
+        await post(transport, upstream)
+    assert caught.value.status == 504
+    await upstream.until(lambda: not upstream.open)
+    await transport.close()
+
+
+async def test_silence_in_the_body_is_a_cut(upstream: ScriptedUpstream) -> None:
+    upstream.play(STREAM.but(steps=(b"a",), end="stall"))
+    transport = Transport(IMPATIENT)
+    exchange = await post(transport, upstream)
+    assert await cut_of(exchange) == (b"a", TIMEOUT)
+    await exchange.close()
+    await upstream.until(lambda: not upstream.open)
+    upstream.play(Script(PATH, (b'{"a":',), end="stall"))
+    with pytest.raises(UpstreamTimeout):
+        await body_of(await post(transport, upstream))
+    await transport.close()
+
+
+async def test_an_upstream_that_goes_on_speaking_is_not_silent(upstream: ScriptedUpstream) -> None:
+    ticks = [asyncio.Event() for _ in range(8)]
+    upstream.play(STREAM.but(steps=tuple(step for tick in ticks for step in (b"x", tick))))
+    transport = Transport(TransportOptions(read_timeout=0.2))
+    exchange = await post(transport, upstream)
+    for tick in ticks:  # twice the limit in all, a quarter of it at a time
+        assert await exchange.chunk() == b"x"
+        await asyncio.sleep(0.05)
+        tick.set()
+    assert await exchange.chunk() == b""
+    await exchange.close()
+    await transport.close()
+
+
+async def test_the_clock_does_not_run_while_the_reader_is_the_slow_one(upstream: ScriptedUpstream) -> None:
+    upstream.play(STREAM.but(steps=(b"x" * 100_000,) * 20))
+    transport = Transport(IMPATIENT)
+    exchange = await post(transport, upstream)
+    await until(lambda: exchange.holding)
+    await asyncio.sleep(0.12)
+    assert len(await body_of(exchange)) == 2_000_000
+    await transport.close()
+
+
+# -- stop and cancel ---------------------------------------------------------------------------------
+
+
+async def test_a_stop_wakes_a_read_that_waits(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(STREAM.but(steps=(b"a",), end="stall"))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk() == b"a"
+    reading = asyncio.ensure_future(exchange.chunk())
+    await asyncio.sleep(0)
+    exchange.stop(REVOKED)
+    with pytest.raises(Cut) as caught:
+        await reading
+    assert caught.value.fault == REVOKED
+    assert await cut_of(exchange) == (b"", REVOKED)
+    await exchange.close()
+    await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
+
+
+@pytest.mark.parametrize("end", ["stall", "whole"])
+async def test_a_stop_discards_what_was_not_read(
+    transport: Transport, upstream: ScriptedUpstream, end: Any
+) -> None:
+    upstream.play(STREAM.but(steps=(b"a", b"b"), end=end))
+    exchange = await post(transport, upstream)
+    if end == "whole":
+        await upstream.last.played.wait()
+        await settle()
+    exchange.stop(CANCELLED)
+    assert await cut_of(exchange) == (b"", CANCELLED)
+    await exchange.close()
+
+
+async def test_the_first_stop_counts(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(STREAM.but(steps=(b"a",), end="stall"))
+    exchange = await post(transport, upstream)
+    exchange.stop(REVOKED)
+    exchange.stop(CANCELLED)
+    assert await cut_of(exchange) == (b"", REVOKED)
+    await exchange.close()
+
+
+async def test_cancelling_before_the_head_closes_the_connection(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(Script(PATH, (), before=asyncio.Event()))
+    asking = asyncio.ensure_future(post(transport, upstream))
+    request = await upstream.asked()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.wait_for(request.gone.wait(), PATIENCE)
+
+
+async def test_cancelling_a_read_leaves_the_exchange_to_be_closed(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(STREAM.but(steps=(), end="stall"))
+    exchange = await post(transport, upstream)
+    reading = asyncio.ensure_future(exchange.chunk())
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await exchange.close()
+    await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
+
+
+async def test_cancelling_the_drain_closes_the_connection(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(STREAM.but(steps=(b"all",), end="stall"))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk() == b"all"
+    closing = asyncio.ensure_future(exchange.close(finished=True))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
