@@ -17,7 +17,7 @@ from chat2response.wire.json import encode
 from tests.doubles import Clock, Ids
 from tests.engine.fakes import FakeUpstream, FragileStore
 
-KEY = "sk-operator-000111222333"
+KEY = "sk-test-000111222333"
 BODIES: dict[Surface, dict[str, Any]] = {
     "chat": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
     "responses": {"model": "m", "input": "Hi"},

@@ -9,7 +9,7 @@ import pytest
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.relayed import RelayedStream
 from chat2response.engine.taps import ChatTap, ResponsesTap
-from chat2response.errors import BridgeError, InvalidRequest, UpstreamError, UpstreamRefusedUs
+from chat2response.errors import UpstreamError
 from chat2response.net.transport import Cut
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
@@ -19,7 +19,7 @@ from chat2response.wire import sse
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET, TIMEOUT
 from tests.engine.conftest import KEY, Scene, rest, whole
-from tests.engine.fakes import JSON, FakeReply, FakeUpstream, events_of
+from tests.engine.fakes import FakeReply, events_of
 from tests.engine.frames import (
     CHAT_STREAMS,
     DONE,
@@ -377,117 +377,3 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
     with pytest.raises(RuntimeError):
         await whole(scene.open(FakeReply(RuntimeError()), "chat", "chat", stream=True))
-
-
-# -- whole answers -----------------------------------------------------------------------------------
-
-ANSWER = b'{ "id": "resp_up", "object": "response", "output":[{"id":"msg_1"}], "x": 1e2, "x": 2 }'
-
-
-async def test_a_whole_answer_passes_byte_for_byte_once_its_owner_is_recorded(scene: Scene) -> None:
-    headers = [(b"x-ratelimit-remaining-requests", b"9")]
-    reply = FakeReply(ANSWER, media_type="application/json; charset=utf-8", headers=headers)
-    answer, body = await whole(scene.open(reply, "responses", "responses"))
-    assert body == ANSWER
-    assert (answer.status, answer.media_type, answer.headers) == (200, reply.media_type, headers)
-    assert [await scene.owner(each) for each in ("resp_up", "msg_1")] == ["key-1", "key-1"]
-    assert scene.outcomes == ["completed"]
-
-
-async def test_a_whole_answer_is_refused_where_its_owner_cannot_be_recorded(scene: Scene) -> None:
-    scene.store.down = True
-    with pytest.raises(StoreDown):
-        await whole(scene.open(FakeReply(ANSWER, media_type=JSON), "responses", "responses"))
-    assert (
-        await whole(scene.open(FakeReply(ANSWER, media_type=JSON), "responses", "responses", store=False))
-    )[1]
-
-
-@pytest.mark.parametrize("body", [b"no json", b"[1]", b"null"])
-async def test_an_answer_that_is_none_is_the_clients_to_judge(scene: Scene, body: bytes) -> None:
-    assert (await whole(scene.open(FakeReply(body, media_type=JSON), "responses", "responses")))[1] == body
-
-
-async def test_json_in_place_of_a_stream_passes_as_json(scene: Scene) -> None:
-    answer, body = await whole(
-        scene.open(FakeReply(ANSWER, media_type=JSON), "responses", "responses", stream=True)
-    )
-    assert (answer.media_type, body) == (JSON, ANSWER)
-
-
-async def test_the_clients_bytes_go_up_as_they_are(scene: Scene) -> None:
-    upstream = FakeUpstream(FakeReply(ANSWER, media_type=JSON))
-    async with scene.open(upstream, "responses", "responses", odd={"z": 1, "a": [None]}):
-        pass
-    assert upstream.asked == [b'{"model":"m","input":"Hi","odd":{"z":1,"a":[null]}}']
-
-
-# -- refusals ----------------------------------------------------------------------------------------
-
-
-async def test_a_refusal_passes_as_it_is(scene: Scene) -> None:
-    body = b'{ "error": {"message": "Too fast.", "type": "rate_limit_error", "vendor": 1} }'
-    headers = [(b"retry-after", b"7")]
-    reply = FakeReply(body, status=429, media_type=JSON, headers=headers)
-    answer, out = await whole(scene.open(reply, "chat", "chat", stream=True))
-    assert (answer.status, out, answer.headers) == (429, body, headers)
-    assert scene.outcomes == ["error"]
-
-
-async def test_secrets_in_a_refusal_are_masked_and_the_rest_keeps_its_bytes(scene: Scene) -> None:
-    body = b'{"error": {"message": "Bad key %b at inner.example"} , "x":1}' % KEY.encode()
-    _, out = await whole(scene.open(FakeReply(body, status=400, media_type=JSON), "chat", "chat"))
-    assert out == b'{"error": {"message": "Bad key [key] at [upstream]"} , "x":1}'
-
-
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_refusal_of_our_own_key_is_not_the_clients_fault(scene: Scene, status: int) -> None:
-    body = b'{"error": {"message": "Incorrect API key"}}'
-    with pytest.raises(UpstreamRefusedUs) as caught:
-        await whole(scene.open(FakeReply(body, status=status, media_type=JSON), "chat", "chat"))
-    assert (caught.value.status, caught.value.code) == (502, "upstream_authentication_error")
-    reply = FakeReply(body, status=status, media_type=JSON)
-    answer, out = await whole(scene.open(reply, "chat", "chat", managed=False))
-    assert (answer.status, out) == (status, body)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "message"),
-    [
-        (500, b"<html>Bad things</html>", "<html>Bad things</html>"),
-        (503, b'{"error": "overloaded"}', "overloaded"),
-        (422, b'{"detail": [{"msg": "field required"}]}', "field required"),
-        (404, b"", "The upstream answered with status 404."),
-    ],
-)
-async def test_a_refusal_that_no_client_reads_is_put_into_the_shape_they_do(
-    scene: Scene, status: int, body: bytes, message: str
-) -> None:
-    with pytest.raises(UpstreamError) as caught:
-        await whole(scene.open(FakeReply(body, status=status, media_type=JSON), "chat", "chat"))
-    assert (caught.value.status, caught.value.message) == (status, message)
-
-
-async def test_a_redirect_is_no_answer(scene: Scene) -> None:
-    reply = FakeReply(b'{"error": {"message": "moved to inner.example"}}', status=307, media_type=JSON)
-    with pytest.raises(UpstreamError) as caught:
-        await whole(scene.open(reply, "chat", "chat"))
-    assert (caught.value.status, caught.value.message) == (
-        502,
-        "The upstream answered with status 307, which is no answer.",
-    )
-
-
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"'])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-async def test_a_body_that_is_no_object_goes_nowhere(scene: Scene, surface: Any, body: bytes) -> None:
-    upstream = FakeUpstream(FakeReply())
-    opening = scene.open(upstream, surface, surface)
-    object.__setattr__(opening._call, "body", body)
-    with pytest.raises(InvalidRequest):
-        await whole(opening)
-    assert upstream.asked == []
-
-
-def test_every_error_here_is_one_that_the_door_can_render() -> None:
-    assert issubclass(StoreDown, BridgeError)
