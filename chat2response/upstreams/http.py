@@ -11,7 +11,6 @@ from chat2response.errors import UpstreamError
 from chat2response.net.transport import Cut, Exchange, Transport
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.refusals import passed_headers, refusal
-from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.machine import Fault
 
@@ -101,10 +100,12 @@ class HttpTurn(Opened):
         super().__init__(transport, url, target, origin, body)
         self._reader = reader
         self._whole = whole
-        self._opening = sse.FrameCut()
         self.losses = losses
-        self.heard = False
+
+    @property
+    def heard(self) -> bool:
         """Whether a first event has been read; comments are none, and some backends send them for long."""
+        return self._reader.heard
 
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()
@@ -128,8 +129,6 @@ class HttpTurn(Opened):
                 if reader.done:
                     self._finished = True
                     return
-                if not self.heard:
-                    self.heard = sse.first_payload(self._opening.feed(data)) is not None
                 yield
         except Cut as cut:
             fault = cut.fault
