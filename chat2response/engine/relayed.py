@@ -123,10 +123,10 @@ class RelayedStream:
         except StopAsyncIteration:
             pass
         except StoreDown:
-            self._withhold(fault_error(STORE_DOWN))
+            self._error = fault_error(STORE_DOWN)
         except Exception:
             log.exception("%s: the stream could not be passed on", self.response_id)
-            self._withhold(BridgeError("The gateway failed while it was passing the answer on."))
+            self._error = BridgeError("The gateway failed while it was passing the answer on.")
         end = self._tap.close(self._error)
         if end:
             yield end
@@ -150,10 +150,6 @@ class RelayedStream:
         """What it used, as far as the upstream has said."""
         return self._tap.usage
 
-    def _withhold(self, error: BridgeError) -> None:
-        self._tap.withhold()
-        self._error = error
-
     async def _frames(self) -> AsyncIterator[bytes]:
         """Whole frames, tapped and recorded."""
         try:
@@ -166,6 +162,8 @@ class RelayedStream:
             self._error = fault_error(TOO_LARGE)
         except Cut as cut:
             self._error = fault_error(cut.fault)
+        except UpstreamError as error:  # a body in a coding that cannot be undone
+            self._error = error
         else:
             rest = _last_frame(self._cut.rest)
             if rest:
@@ -173,9 +171,13 @@ class RelayedStream:
                 yield rest
 
     async def _note(self, frames: bytes) -> None:
-        made = self._tap.feed(frames)
-        if made:
-            await self._ownership.record(made)
+        try:
+            made = self._tap.feed(frames)
+            if made:
+                await self._ownership.record(made)
+        except BaseException:
+            self._tap.withhold()
+            raise
 
 
 def _last_frame(rest: bytes) -> bytes:
