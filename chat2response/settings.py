@@ -31,7 +31,10 @@ class SettingsError(Exception):
 
 
 class AuthMode(StrEnum):
-    """Whose key opens the door. `MANAGED`: ours, issued at `/keys`. `PASSTHROUGH`: the upstream's own, unchanged."""
+    """Whose key opens the door.
+
+    `MANAGED`: one of ours, issued at `/keys`. `PASSTHROUGH`: the upstream's own, which goes up unchanged.
+    """
 
     MANAGED = "managed"
     PASSTHROUGH = "passthrough"
