@@ -1,4 +1,4 @@
-"""The only reader of the environment: variables, and a `.env` file, become the options that each floor declares.
+"""The only reader of the environment: variables, and a `.env` file, become options of each floor.
 
 Read once, at start (law 13). A `CHAT2RESPONSE_*` variable that is not known is an error that names the
 nearest one; those an orchestrator injects for a service of our name (`CHAT2RESPONSE_SERVICE_*`,

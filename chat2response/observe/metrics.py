@@ -60,7 +60,7 @@ class Metrics:
         durations.observe(seconds)
 
     def call_ended(self, surface: str, upstream: str, outcome: str) -> None:
-        """A call upstream is over: completed, incomplete, failed, error (an HTTP status), or a fault's cause."""
+        """A call is over: completed, incomplete, failed, error (an HTTP status), or a fault's cause."""
         self.calls[surface, upstream, outcome] += 1
 
     def tokens(self, usage: Mapping[str, Any] | None) -> None:
