@@ -62,8 +62,11 @@ class Turn(Protocol):
     headers: HeaderList
     """Those of the upstream's that reach the client."""
     losses: Losses
-    heard: bool
-    """Whether a first event has been read."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether a first event has been read."""
+        ...
 
     def reads(self) -> AsyncIterator[None]:
         """Each step: one network read was fed to the writer. Ends when the turn has its outcome."""

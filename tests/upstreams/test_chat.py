@@ -1,0 +1,74 @@
+"""The Chat upstream: the contract, and what it alone does."""
+
+from chat2response.convert.echo import Echo
+from chat2response.convert.losses import Losses
+from chat2response.convert.writer import ResponseWriter
+from chat2response.net.transport import Transport
+from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.upstreams.chat import ChatUpstream
+from chat2response.wire.json import decode, encode
+from tests.doubles import Clock, Ids
+from tests.upstream import ScriptedUpstream
+from tests.upstreams.contract import UpstreamContract
+from tests.upstreams.stage import HUB, STREAMED
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def chunk(finish: str | None = None, **delta: str) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: %b\n\n" % encode({"id": "chatcmpl-1", "choices": [choice]})
+
+
+class TestChat(UpstreamContract):
+    dialect = "chat"
+    path = "/v1/chat/completions"
+    stream = (
+        chunk(role="assistant", content=""),
+        chunk(content="Hel"),
+        chunk(content="lo"),
+        chunk("stop"),
+        b"data: %b\n\n" % encode({"id": "chatcmpl-1", "choices": [], "usage": USAGE}),
+        b"data: [DONE]\n\n",
+    )
+    whole = encode(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
+            ],
+            "usage": USAGE,
+        }
+    )
+
+    def make(self, transport: Transport) -> Upstream:
+        return ChatUpstream(transport)
+
+    def test_a_stream_is_asked_for_its_usage(self, upstream: Upstream, target: Target) -> None:
+        body = decode(upstream.body(STREAMED, target, Losses()))
+        assert body["stream_options"] == {"include_usage": True}
+        assert "stream_options" not in decode(upstream.body(HUB, target, Losses()))
+
+    async def test_a_stream_ends_at_done_whatever_comes_behind_it(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+    ) -> None:
+        server.play(self.streaming(*self.stream, chunk(content="more"), end="stall"))
+        await self.read(upstream, target, writer)
+        assert writer.response["output"][0]["content"][0]["text"] == "Hello"
+
+    async def test_what_cannot_cross_is_told(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+    ) -> None:
+        server.play(self.answering(self.whole))
+        hub = type(HUB)(body={**HUB.body, "truncation": "auto"}, dialect="responses")
+        reply = await upstream.once(hub, target, Origin())
+        assert [loss.field for loss in reply.losses] == ["truncation"]
+
+    async def test_the_response_is_ours_by_id_and_name(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+    ) -> None:
+        server.play(self.answering(self.whole))
+        reply = await upstream.once(HUB, target, Origin())
+        response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+        assert (response["id"], response["model"]) == ("resp_0001", "m")
