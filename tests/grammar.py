@@ -106,7 +106,7 @@ def validate_event(event: Event) -> None:
 def validate_response(response: dict[str, Any]) -> None:
     """A response resource, whole or as a snapshot in an event."""
     _response_keys(response)
-    _strictly(Response, _known_code(response))
+    _strictly(Response, _in_known_words(response))
 
 
 def validate_chunk(chunk: dict[str, Any]) -> None:
@@ -116,7 +116,7 @@ def validate_chunk(chunk: dict[str, Any]) -> None:
 
 def validate_completion(completion: dict[str, Any]) -> None:
     """A Chat completion."""
-    _strictly(ChatCompletion, completion)
+    _strictly(ChatCompletion, _in_known_words(completion))
     for choice in completion["choices"]:
         message = choice["message"]
         assert {"content", "refusal"} <= message.keys()
@@ -131,7 +131,7 @@ def _validated_event(text: str) -> None:
     assert kind in _EVENT_TYPES, f"no such event: {kind}"
     if "response" in event:
         _response_keys(event["response"])
-        event["response"] = _known_code(event["response"])
+        event["response"] = _in_known_words(event["response"])
     _strictly(_EVENT_TYPES[kind], event)
     if "item" in event:
         _item_keys(event["item"])
@@ -150,7 +150,7 @@ def _validated_chunk(text: str) -> None:
         assert type(chunk["error"]["message"]) is str
         assert type(chunk["error"]["type"]) is str
         return
-    _strictly(ChatCompletionChunk, chunk)
+    _strictly(ChatCompletionChunk, _in_known_words(chunk))
     for choice in chunk["choices"]:
         assert {"index", "delta", "finish_reason", "logprobs"} == choice.keys()
         assert choice["delta"].get("tool_calls") != []
@@ -166,11 +166,14 @@ def _strictly(model: Any, value: dict[str, Any]) -> None:
     _adapter(model).validate_json(json.dumps(value), strict=True)
 
 
-def _known_code(response: dict[str, Any]) -> dict[str, Any]:
-    error = response.get("error")
+def _in_known_words(value: dict[str, Any]) -> dict[str, Any]:
+    """With words of our own in the place of those that the SDK lists and Open Responses leaves open."""
+    error = value.get("error")
     if error and error["code"] in _MORE_ERROR_CODES:
-        return {**response, "error": {**error, "code": "server_error"}}
-    return response
+        value = {**value, "error": {**error, "code": "server_error"}}
+    if type(value.get("service_tier")) is str:  # vendors sell tiers of their own
+        value = {**value, "service_tier": "default"}
+    return value
 
 
 def _response_keys(response: dict[str, Any]) -> None:

@@ -4,9 +4,20 @@
     for data in network: out = machine.feed(data)
     out = machine.close()
 
-What either makes of a stream does not depend on how the bytes were cut. Face to face they return the
-canonical form of a Chat stream: a role chunk, then reasoning, text, refusal and calls in the order they
-came, one finish chunk, the usage chunk if asked for, `[DONE]`.
+What either makes of a stream does not depend on how the bytes were cut. Face to face (`ChatToResponses` into
+`ResponsesToChat`) they return the canonical form of a Chat stream, choice 0:
+
+- a role chunk (`content: ""`, `refusal: null`), then one chunk for each non-empty piece, with its text
+  unchanged and in order; a delta that says several things is taken apart into reasoning, text, citations,
+  refusal, calls;
+- reasoning is `reasoning_content`, whatever it was called; where it resumes after something else, a chunk
+  with a blank line comes first;
+- calls are numbered from 0 as they begin. A chunk names the call (`id`, `type`, `name`, empty `arguments`),
+  the next ones bring its arguments; it stands where the first of these came, or where something else began;
+- logprobs stay with their text; citations count their places over all text;
+- one finish chunk with an OpenAI word, or one error chunk; the usage chunk if asked for and known; `[DONE]`.
+
+Reading the canonical form again gives the same, but for the blank lines between runs of reasoning.
 """
 
 import time
@@ -76,8 +87,9 @@ class _Stream:
 class ChatToResponses(_Stream):
     """Chat chunks (SSE bytes) in, Responses events (SSE bytes) out.
 
-    `request` is the Responses request that the stream answers (it is echoed, and `reasoning.summary` in it
-    decides where reasoning goes unless `reasoning` does); `ids` and `clock` are for tests.
+    `request` is the Responses request that the stream answers: it is echoed, gives the model's name (which
+    the first event has to say), and `reasoning.summary` in it decides where reasoning goes unless `reasoning`
+    does. `ids` and `clock` are for tests.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class ChatReader:
             for choice in choices:
                 self._choice(choice)
         if not choices or chunk.error:
-            self._no_choices(chunk, payload)
+            self._no_choices(chunk, payload, last)
         if self._writer.done and not self.done:
             self._turn(outcome.Outcome(service_tier=self._tier))
 
@@ -114,10 +114,14 @@ class ChatReader:
 
     # -- what is not a chunk -----------------------------------------------------------------------
 
-    def _no_choices(self, chunk: Chunk, payload: bytes) -> None:
+    def _no_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
         """An error beside a chunk or in its place, a chunk that only counts, or a keep-alive of some kind."""
         if chunk.error or (chunk.choices is None and not chunk.usage):
-            error = upstream_error(decode(payload))
+            try:
+                error = upstream_error(decode(payload))
+            except JSONError:  # in a field that the shape skips
+                self._unreadable(payload, last)
+                return
             if error is not None or chunk.error:
                 self._fail(error or UpstreamError("The upstream reported an error."))
 
@@ -126,16 +130,19 @@ class ChatReader:
         try:
             value = decode(payload)
         except JSONError:
-            if payload.strip() == sse.DONE:
-                self._end(_NO_FINISH)
-            elif payload.strip() and not last:  # the last one of a stream without an end is merely cut off
-                self._fail(UpstreamError("The upstream sent a chunk that cannot be read."))
+            self._unreadable(payload, last)
             return
         error = upstream_error(value)
         if error is not None:
             self._fail(error)
         elif type(value) is dict:
             self._fail(UpstreamError("The upstream sent a chunk of an unknown shape."))
+
+    def _unreadable(self, payload: bytes, last: bool) -> None:
+        if payload.strip() == sse.DONE:
+            self._end(_NO_FINISH)
+        elif payload.strip() and not last:  # the last one of a stream without an end is merely cut off
+            self._fail(UpstreamError("The upstream sent a chunk that cannot be read."))
 
     # -- ends --------------------------------------------------------------------------------------
 

@@ -543,6 +543,7 @@ def test_the_code_of_an_error_reaches_the_client():
     [
         (b"data: {broken\n\n", "The upstream sent a chunk that cannot be read."),
         (b"data: Internal Server Error\n\n", "The upstream sent a chunk that cannot be read."),
+        (b'data: {"\x80":1}\n\n', "The upstream sent a chunk that cannot be read."),
         (
             b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n',
             "The upstream sent a chunk that cannot be read.",
