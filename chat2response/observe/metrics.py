@@ -77,7 +77,7 @@ class Metrics:
         self.losses[name] += 1
 
     def key_check(self, result: str) -> None:
-        """A key was checked: ok, missing, invalid, store_down."""
+        """A key was checked: ok, refused, unavailable (the store could not say)."""
         self.key_checks[result] += 1
 
     def render(self) -> tuple[bytes, str]:

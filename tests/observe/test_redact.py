@@ -1,0 +1,60 @@
+"""Key-shaped strings never leave."""
+
+import pytest
+
+from chat2response.keys.token import new_token
+from chat2response.observe.redact import redact
+
+OURS = f"sk_{'0123456789abcdef' * 2}.{'f' * 64}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        OURS,
+        OURS.upper().replace("SK_", "sk_"),
+        "sk-abcdef123456",
+        "sk-proj-AbC_dEf-123456",
+        "sk-ant-api03-abcdef",
+        "sk-ab****************wxyz",
+        "sk-a.b.c.d.e.f",
+        "gsk_" + "a1" * 12,
+        "xai-" + "a1" * 12,
+        "AIza" + "a1" * 12,
+        "hf_" + "a1" * 12,
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "key: {}.", '"{}"', "({}), again {}", "KEY_{}", "a={}&b=1", "{}\n"])
+def test_a_key_is_replaced_wherever_it_stands(key: str, around: str) -> None:
+    if around == "KEY_{}" and not key.startswith(("sk-", "sk_")):
+        return
+    assert redact(around.replace("{}", key)) == around.replace("{}", "[key]")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_what_follows_bearer_is_a_key(scheme: str) -> None:
+    assert redact(f"Authorization: {scheme} abc.DEF~123+/==") == f"Authorization: {scheme} [key]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "task-force, risk-averse, desk-bound, sk-learn",
+        "resp_0123456789abcdef0123456789abcdef",
+        "the bearer of this letter",
+        "msg_1, call_2, hf_small",
+        "sk_short.and_not_ours",
+    ],
+)
+def test_other_words_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_several_keys_are_all_replaced() -> None:
+    assert redact(f"{OURS} and sk-abcdef123456 and {OURS}") == "[key] and [key] and [key]"
+
+
+def test_every_token_we_issue_is_key_shaped() -> None:
+    issued = new_token().text()
+    assert redact(f"<{issued}>") == "<[key]>"
