@@ -67,7 +67,7 @@ async def refused(url: str) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection(host, int(port))
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # reset: it was in the queue of a door that closed
                 return
             writer.close()
 
