@@ -67,8 +67,8 @@ async def refused(url: str) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection(host, int(port))
-            except (ConnectionRefusedError, ConnectionResetError):  # reset: it was in the queue of a door that closed
-                return
+            except (ConnectionRefusedError, ConnectionResetError):
+                return  # reset: it stood in the queue of a door that was closing
             writer.close()
 
 
