@@ -27,6 +27,10 @@ The grammar of a stream (OpenAI API reference, "Streaming events"; Open Response
 
 from typing import Any, Literal, Required, TypedDict
 
+import msgspec
+
+from chat2response.wire.json import decoder
+
 Status = Literal["in_progress", "completed", "incomplete", "failed", "cancelled", "queued"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
@@ -140,6 +144,20 @@ class Response(TypedDict, total=False):
     usage: Usage | None
     service_tier: str
 
+
+class DeltaEvent(msgspec.Struct, gc=False):
+    """A delta event, read by shape: nearly all events are deltas. Other types are checked by its reader."""
+
+    type: str = ""
+    delta: Any = None
+    item_id: Any = None
+    output_index: Any = None
+    content_index: Any = None
+    summary_index: Any = None
+    logprobs: Any = None
+
+
+read_delta = decoder(DeltaEvent)
 
 EventDict = dict[str, Any]
 """An event with its `type` and `sequence_number`, as it stands in JSON."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from chat2response.convert import outcome, usage
 from chat2response.convert.chat.answer import objects, read_tokens, string, word
-from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
+from chat2response.convert.events import ARGUMENTS, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.slots import ItemSlots
@@ -19,12 +19,15 @@ from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, too_deep
 from chat2response.wire.machine import RESET, Fault
+from chat2response.wire.responses import DeltaEvent, read_delta
 
 Place = tuple[int, Kind, int]  # output_index, kind of text, index of the part
 
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _BAD_ENDS = ("incomplete", "failed", "cancelled")
 _KINDS = (TEXT, REFUSAL, REASONING, SUMMARY)
+_DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS)}
+_DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
 _PART_KINDS = {kind.part: kind for kind in _KINDS}
 
 
@@ -47,9 +50,7 @@ class ResponsesReader:
         self._slots = ItemSlots()
         self._args: dict[int, int] = {}  # characters of arguments handed on, per call
         self._take_event: dict[str, Callable[[dict[str, Any]], None]] = {
-            "response.reasoning.delta": partial(self._delta, REASONING),  # Open Responses' names for raw text
             "response.reasoning.done": partial(self._text_done, REASONING),
-            "response.function_call_arguments.delta": self._arguments,
             "response.function_call_arguments.done": self._arguments_done,
             "response.output_text.annotation.added": self._annotation,
             "response.content_part.done": self._part_done,
@@ -59,7 +60,6 @@ class ResponsesReader:
             "error": self._error,
         }
         for kind in _KINDS:
-            self._take_event[kind.delta] = partial(self._delta, kind)
             self._take_event[kind.done] = partial(self._text_done, kind)
         self._take_event.update(dict.fromkeys(_TERMINAL, self._terminal))
 
@@ -85,35 +85,48 @@ class ResponsesReader:
         if payload == sse.DONE:
             return
         try:
-            event = decode(payload)
+            event = read_delta(payload)
+            if type(event.delta) is not str or event.type not in _DELTAS:
+                self._take_whole(decode(payload))
+            elif event.delta:
+                self._delta(event)
+        except JSONError:
+            self._odd(payload, last)
+        if self._writer.done and not self.done:
+            self._turn(Outcome())
+
+    def _odd(self, payload: bytes, last: bool) -> None:
+        """Not JSON, or not an object."""
+        try:
+            self._take_whole(decode(payload))
         except JSONError:
             if payload.strip() not in (b"", sse.DONE) and not last:
                 self._fail(UpstreamError("The upstream sent an event that cannot be read."))
-            return
+
+    def _take_whole(self, event: Any) -> None:
         kind = event.get("type") if type(event) is dict else None
         take = self._take_event.get(kind) if type(kind) is str else None
         if take is not None:
             take(event)
         elif not string(kind).startswith("response.") and (error := upstream_error(event)):
             self._fail(error)
-        if self._writer.done and not self.done:
-            self._turn(Outcome())
 
     # -- deltas ------------------------------------------------------------------------------------
 
-    def _delta(self, kind: Kind, event: dict[str, Any]) -> None:
-        delta = event.get("delta")
-        if type(delta) is not str or not delta:
+    def _delta(self, event: DeltaEvent) -> None:
+        kind, index = _DELTAS[event.type], event.output_index
+        index = index if type(index) is int else 0
+        if kind is ARGUMENTS:
+            self._call_delta(self._slots.of_delta(index, event.item_id), event.delta, event.item_id)
             return
-        place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
-        if place == self._open or self._turn_to(place, event.get("item_id")):
-            self._sent[place] = self._sent.get(place, 0) + len(delta)
-            self._say(kind, delta, event)
+        number = event.summary_index if kind is SUMMARY else event.content_index
+        place = (index, kind, number if type(number) is int else 0)
+        if place == self._open or self._turn_to(place, event.item_id):
+            self._sent[place] = self._sent.get(place, 0) + len(event.delta)
+            self._say(kind, event.delta, event.item_id, event.logprobs)
 
-    def _say(self, kind: Kind, text: str, event: dict[str, Any]) -> None:
-        item_id = event.get("item_id")
+    def _say(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
         if kind is TEXT:
-            logprobs = event.get("logprobs")
             self._writer.text(text, read_tokens(logprobs) if logprobs else (), id=item_id)
         elif kind is REFUSAL:
             self._writer.refusal(text, id=item_id)
@@ -130,12 +143,6 @@ class ResponsesReader:
         if type(item_id) is str:
             self._index_of.setdefault(item_id, place[0])
         return True
-
-    def _arguments(self, event: dict[str, Any]) -> None:
-        delta = event.get("delta")
-        if type(delta) is str and delta:
-            item_id = event.get("item_id")
-            self._call_delta(self._slots.of_delta(_index(event, "output_index"), item_id), delta, item_id)
 
     def _call_delta(self, slot: int, delta: str, item_id: Any) -> None:
         self._args[slot] = self._args.get(slot, 0) + len(delta)
@@ -174,7 +181,8 @@ class ResponsesReader:
             return
         if place == self._open or self._turn_to(place, event.get("item_id")):
             self._sent[place] = len(whole)
-            self._say(place[1], whole[sent:], event if not sent else {**event, "logprobs": None})
+            logprobs = None if sent else event.get("logprobs")
+            self._say(place[1], whole[sent:], event.get("item_id"), logprobs)
 
     def _part_done(self, event: dict[str, Any]) -> None:
         part = event.get("part")

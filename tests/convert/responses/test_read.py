@@ -302,6 +302,8 @@ def test_two_parts_that_are_not_told_apart_by_events_are_two_parts():
         {"type": "response.output_text.delta"},
         {"type": "response.output_text.delta", "delta": 5},
         {"type": "response.output_text.delta", "delta": ""},
+        {"type": ["response.output_text.delta"], "delta": "x"},
+        {"type": None, "delta": "x"},
         {"type": "response.output_text.annotation.added", "annotation": 5},
         {"type": "response.function_call_arguments.delta", "delta": None},
         {"type": "response.function_call_arguments.done", "arguments": {"a": 1}},
