@@ -7,12 +7,11 @@ nearest one; those an orchestrator injects for a service of our name (`CHAT2RESP
 
 import difflib
 import os
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chat2response.engine.engine import EngineOptions
@@ -59,6 +58,12 @@ def _blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _web_address(value: str | None) -> str | None:
+    if value is not None and not value.strip().lower().startswith(("http://", "https://")):
+        raise ValueError("it begins with http:// or https://, for example https://api.openai.com/v1")
+    return value
+
+
 Blank = BeforeValidator(_blank)
 
 
@@ -66,10 +71,10 @@ class Settings(BaseSettings):
     """Every setting, under the name of its variable in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8", extra="ignore", frozen=True, case_sensitive=False
+        env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False
     )
 
-    openai_base_url: Annotated[str | None, Blank] = None
+    openai_base_url: Annotated[str | None, Blank, AfterValidator(_web_address)] = None
     openai_api_key: Annotated[SecretStr | None, Blank] = None
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(_mode)] = Field(
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
@@ -81,8 +86,8 @@ class Settings(BaseSettings):
     chat2response_keys_require_expiration: bool = True
     chat2response_keys_allow_no_expiration: bool = False
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
-    chat2response_http_timeout_seconds: float = Field(60.0, gt=0)
-    chat2response_connect_timeout_seconds: float = Field(10.0, gt=0)
+    chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
+    chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
 
@@ -148,15 +153,14 @@ class Settings(BaseSettings):
         return EngineOptions(reasoning=None if form == "auto" else form)
 
 
-def load(environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+def load(env_file: Path | None = None) -> Settings:
     """The settings of this process. Raises SettingsError.
 
     `env_file`: by default the file that `ENV_FILE` names, else `.env` in the working folder if there is one;
     the environment wins over it.
     """
-    environment = os.environ if environment is None else environment
-    file = env_file or _env_file(environment)
-    _refuse_unknown([*environment, *_names_in(file)])
+    file = env_file or _env_file()
+    _refuse_unknown([*os.environ, *_names_in(file)])
     try:
         return Settings(_env_file=file)  # type: ignore[call-arg]
     except ValidationError as error:
@@ -166,13 +170,13 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
 def listen_address(text: str) -> tuple[str, int]:
     """`host:port`, `:port`, `[::1]:port`. Raises SettingsError."""
     host, separator, port = text.strip().rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65535:
+    if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise SettingsError(f"BIND_ADDR is host:port, for example 127.0.0.1:8088, not {text!r}.")
     return host.strip("[]") or "0.0.0.0", int(port)
 
 
-def _env_file(environment: Mapping[str, str]) -> Path | None:
-    named = environment.get("ENV_FILE", "").strip()
+def _env_file() -> Path | None:
+    named = os.environ.get("ENV_FILE", "").strip()
     if named:
         if not Path(named).is_file():
             raise SettingsError(f"ENV_FILE names {named}, which is not a file.")

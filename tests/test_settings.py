@@ -1,0 +1,315 @@
+"""Every variable, where it may stand, what it becomes, and what the operator is told when it is wrong."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat2response.keys.policy import KeyPolicy
+from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
+from chat2response.upstreams.base import Target
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of ours, and a working folder without a `.env`."""
+    for name in tuple(os.environ):
+        if name.upper().startswith(("OPENAI_", "CHAT2RESPONSE_", "UPSTREAM_MODE", "BIND_ADDR", "ENV_FILE")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`env(NAME="value")` sets variables and loads the settings."""
+
+    def set_and_load(**variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load()
+
+    return set_and_load
+
+
+# -- every variable ----------------------------------------------------------------------------------
+
+VARIABLES: dict[str, tuple[str, Any, Any]] = {
+    # variable: a value, what it becomes, the default
+    "OPENAI_BASE_URL": ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1", None),
+    "OPENAI_API_KEY": ("sk-operator", "sk-operator", None),
+    "UPSTREAM_MODE": ("chat", UpstreamMode.CHAT, UpstreamMode.RESPONSES),
+    "BIND_ADDR": ("127.0.0.1:9000", "127.0.0.1:9000", "0.0.0.0:8088"),
+    "CHAT2RESPONSE_SQLITE_PATH": ("/var/lib/c2r/keys.db", Path("/var/lib/c2r/keys.db"), Path("data/keys.db")),
+    "CHAT2RESPONSE_STATE_DIR": ("/var/lib/c2r", Path("/var/lib/c2r"), None),
+    "CHAT2RESPONSE_ADMIN_TOKEN": ("secret", "secret", None),
+    "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION": ("false", False, True),
+    "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, False),
+    "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
+    "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS": ("12.5", 12.5, 60.0),
+    "CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS": ("2", 2.0, 10.0),
+    "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
+    "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
+}
+
+
+def plain(value: Any) -> Any:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def test_every_setting_is_in_this_table() -> None:
+    assert set(VARIABLES) == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_defaults(env: Any) -> None:
+    settings = env()
+    assert {name: plain(getattr(settings, name.lower())) for name in VARIABLES} == {
+        name: default for name, (_, _, default) in VARIABLES.items()
+    }
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("spelled", [str.upper, str.lower])
+def test_a_variable_sets_it(env: Any, name: str, spelled: Any) -> None:
+    text, value, _ = VARIABLES[name]
+    assert plain(getattr(env(**{spelled(name): text}), name.lower())) == value
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_line_in_the_env_file_sets_it(env: Any, name: str) -> None:
+    text, value, _ = VARIABLES[name]
+    Path(".env").write_text(f"# a comment\n{name}={text}\n")
+    assert plain(getattr(env(), name.lower())) == value
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_an_empty_variable_is_one_that_is_not_set(env: Any, name: str, nothing: str) -> None:
+    if nothing and VARIABLES[name][2] is not None:
+        return  # blanks are nothing where nothing is the default
+    assert plain(getattr(env(**{name: nothing}), name.lower())) == VARIABLES[name][2]
+
+
+def test_secrets_do_not_show(env: Any) -> None:
+    settings = env(OPENAI_API_KEY="sk-operator-123", CHAT2RESPONSE_ADMIN_TOKEN="hunter2hunter2")
+    assert "sk-operator-123" not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    assert "sk-operator-123" not in repr(settings.routes())
+
+
+# -- names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["chat", "CHAT", " chat ", "chat-completions", "chat_completions"])
+@pytest.mark.parametrize("name", ["UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM"])
+def test_the_mode_has_aliases(env: Any, name: str, text: str) -> None:
+    assert env(**{name: text}).upstream_mode is UpstreamMode.CHAT
+
+
+@pytest.mark.parametrize("mode", UpstreamMode)
+def test_every_mode_is_known(env: Any, mode: UpstreamMode) -> None:
+    assert env(UPSTREAM_MODE=mode.value).upstream_mode is mode
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("CHAT2RESPONSE_SQLITE_PAHT", "CHAT2RESPONSE_SQLITE_PATH"),
+        ("CHAT2RESPONSE_KEY_DEFAULT_TTL", "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS"),
+        ("CHAT2RESPONSE_TIMEOUT_SECONDS", "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS"),
+        ("CHAT2RESPONSE_UPSTREAMS", "CHAT2RESPONSE_UPSTREAM"),
+        ("chat2response_reasonning", "CHAT2RESPONSE_REASONING"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_names_the_nearest(env: Any, written: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"{written} is not a setting. Did you mean {meant}?"):
+        env(**{written: "x"})
+
+
+def test_an_unknown_name_in_the_env_file_is_one_too(env: Any) -> None:
+    Path(".env").write_text("CHAT2RESPONSE_ADMIN_TOKE=x\n")
+    with pytest.raises(SettingsError, match="CHAT2RESPONSE_ADMIN_TOKEN"):
+        env()
+
+
+def test_what_an_orchestrator_injects_is_let_be(env: Any) -> None:
+    env(
+        CHAT2RESPONSE_SERVICE_HOST="10.0.0.1",
+        CHAT2RESPONSE_SERVICE_PORT_HTTP="80",
+        CHAT2RESPONSE_PORT="tcp://10.0.0.1:80",
+        CHAT2RESPONSE_PORT_80_TCP_ADDR="10.0.0.1",
+        OPENAI_ORG_ID="not ours",
+    )
+
+
+# -- where they stand --------------------------------------------------------------------------------
+
+
+def test_the_environment_wins_over_the_file(env: Any) -> None:
+    Path(".env").write_text("UPSTREAM_MODE=chat\nBIND_ADDR=127.0.0.1:1\n")
+    settings = env(UPSTREAM_MODE="demo")
+    assert (settings.upstream_mode, settings.bind_addr) == (UpstreamMode.DEMO, "127.0.0.1:1")
+
+
+def test_the_environment_wins_under_its_other_name_too(env: Any) -> None:
+    Path(".env").write_text("UPSTREAM_MODE=chat\n")
+    assert env(CHAT2RESPONSE_UPSTREAM="demo").upstream_mode is UpstreamMode.DEMO
+
+
+def test_env_file_names_another(env: Any, tmp_path: Path) -> None:
+    Path(".env").write_text("BIND_ADDR=127.0.0.1:1\n")
+    other = tmp_path / "other.env"
+    other.write_text("BIND_ADDR=127.0.0.1:2\n")
+    assert env(ENV_FILE=str(other)).bind_addr == "127.0.0.1:2"
+    third = tmp_path / "third.env"
+    third.write_text("BIND_ADDR=127.0.0.1:3\n")
+    assert load(third).bind_addr == "127.0.0.1:3"
+
+
+def test_an_env_file_that_is_not_there_is_an_error(env: Any) -> None:
+    with pytest.raises(SettingsError, match="nowhere"):
+        env(ENV_FILE="/nowhere/.env")
+
+
+# -- values that are wrong ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UPSTREAM_MODE", "gemini"),
+        ("OPENAI_BASE_URL", "api.openai.com/v1"),
+        ("CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION", "perhaps"),
+        ("CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS", "-1"),
+        ("CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS", "0"),
+        ("CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS", "inf"),
+        ("CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS", "soon"),
+        ("CHAT2RESPONSE_MAX_BODY_BYTES", "10"),
+        ("CHAT2RESPONSE_REASONING", "loud"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        env(**{name: value})
+
+
+def test_a_wrong_value_is_not_repeated(env: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        env(UPSTREAM_MODE="sk-put-in-the-wrong-place")
+    assert "sk-put" not in str(caught.value)
+
+
+# -- what they become --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "mode"),
+    [
+        ({}, AuthMode.PASSTHROUGH),
+        ({"OPENAI_API_KEY": "sk-operator"}, AuthMode.MANAGED),
+        ({"OPENAI_API_KEY": " "}, AuthMode.PASSTHROUGH),
+        ({"UPSTREAM_MODE": "demo"}, AuthMode.MANAGED),
+        ({"UPSTREAM_MODE": "chat"}, AuthMode.PASSTHROUGH),
+    ],
+)
+def test_one_value_decides_who_opens_the_door(env: Any, variables: dict[str, str], mode: AuthMode) -> None:
+    settings = env(**variables)
+    assert settings.auth_mode is mode
+    assert settings.routes().chat.managed is (mode is AuthMode.MANAGED)
+
+
+@pytest.mark.parametrize(
+    ("mode", "chat", "responses"),
+    [
+        ("responses", "responses", "responses"),
+        ("chat", "chat", "chat"),
+        ("both", "chat", "responses"),
+        ("demo", "demo", "demo"),
+    ],
+)
+def test_the_routes_of_each_mode(env: Any, mode: str, chat: str, responses: str) -> None:
+    routes = env(UPSTREAM_MODE=mode).routes()
+    assert (routes.of("chat").dialect, routes.of("responses").dialect) == (chat, responses)
+    assert routes.of("proxy") is routes.of("responses")
+
+
+def test_a_target_has_the_address_and_the_key(env: Any) -> None:
+    settings = env(OPENAI_BASE_URL=" http://127.0.0.1:8000/v1/ ", OPENAI_API_KEY=" sk-operator\n")
+    assert settings.routes().responses == Target("responses", "http://127.0.0.1:8000/v1", "sk-operator", True)
+    assert env(UPSTREAM_MODE="demo").routes().chat == Target("demo")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        (None, "https://api.openai.com/v1"),
+        ("http://x/v1", "http://x/v1"),
+        ("http://x/v1//", "http://x/v1"),
+        ("HTTPS://x", "HTTPS://x"),
+    ],
+)
+def test_the_base_url_has_no_slash_at_its_end(env: Any, given: str | None, used: str) -> None:
+    assert env(**({} if given is None else {"OPENAI_BASE_URL": given})).base_url == used
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:8088", "127.0.0.1", 8088),
+        (":8088", "0.0.0.0", 8088),
+        (" localhost:0 ", "localhost", 0),
+        ("[::1]:65535", "::1", 65535),
+        ("::1:80", "::1", 80),
+    ],
+)
+def test_listen_addresses(env: Any, text: str, host: str, port: int) -> None:
+    assert listen_address(text) == (host, port)
+    assert env(BIND_ADDR=text).listen == (host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8088", "localhost", "localhost:", "x:http", "x:65536", "x:-1", "x:²", "x:٣"]
+)
+def test_what_is_no_listen_address(text: str) -> None:
+    with pytest.raises(SettingsError, match="BIND_ADDR is host:port"):
+        listen_address(text)
+
+
+def test_files_live_beside_the_store_unless_told(env: Any) -> None:
+    assert env(CHAT2RESPONSE_SQLITE_PATH="/a/b/keys.db").state_dir == Path("/a/b")
+    settings = env(CHAT2RESPONSE_STATE_DIR="/c")
+    assert settings.state_dir == Path("/c")
+    assert settings.store_url == "sqlite:/a/b/keys.db"
+
+
+def test_each_floor_gets_its_options(env: Any) -> None:
+    settings = env(
+        CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="5",
+        CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS="2",
+        CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS="60",
+        CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION="false",
+        CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION="true",
+    )
+    transport = settings.transport("agent/1")
+    assert (transport.connect_timeout, transport.read_timeout, transport.user_agent) == (2.0, 5.0, "agent/1")
+    assert settings.key_policy() == KeyPolicy(
+        default_ttl=60, require_expiration=False, allow_no_expiration=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "form"), [("auto", None), ("summary", "summary"), ("content", "content"), ("hide", "hide")]
+)
+def test_the_form_of_reasoning(env: Any, text: str, form: str | None) -> None:
+    assert env(CHAT2RESPONSE_REASONING=text).engine().reasoning == form
+
+
+def test_the_example_file_names_settings_and_their_defaults(env: Any) -> None:
+    example = Path(__file__).parent.parent / ".env.example"
+    lines = [line for line in example.read_text().splitlines() if line.startswith("#") and "=" in line]
+    Path(".env").write_text("\n".join(line.removeprefix("#") for line in lines))
+    written, bare = env(), Settings(_env_file=None)  # type: ignore[call-arg]
+    assert len(lines) >= 5
+    assert written.base_url == bare.base_url
+    assert written.model_copy(update={"openai_base_url": None, "chat2response_state_dir": None}) == bare
+    assert written.state_dir == bare.state_dir
