@@ -10,6 +10,8 @@ from chat2response.convert import items
 from chat2response.convert.events import ARGUMENTS, Stream
 from chat2response.wire.json import is_complete_object
 
+NAMELESS = ("message.tool_calls", "dropped: a call without a name")
+
 
 class OpenCall:
     """Assembles one call; the writer asks it what to emit."""

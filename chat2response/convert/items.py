@@ -7,7 +7,8 @@ absent but not null (`encrypted_content`, a reasoning item's `content`) are left
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.events import TEXT, Kind
+from chat2response.convert.events import REASONING, TEXT, Kind
+from chat2response.convert.losses import Losses
 from chat2response.wire.responses import ItemStatus
 
 ItemDict = dict[str, Any]
@@ -57,3 +58,21 @@ def part(
             "logprobs": list(logprobs),
         }
     return {"type": kind.part, kind.value: text}
+
+
+def fits(item: ItemDict, kind: Kind) -> bool:
+    """Whether a part of this kind may come next in the item: raw reasoning stands before its summary."""
+    if item["type"] != kind.item:
+        return False
+    return kind is not REASONING or not item["summary"]
+
+
+def moved_citation(
+    annotation: dict[str, Any], by: int, open_part: Kind | None, losses: Losses
+) -> dict[str, Any] | None:
+    """The citation with its places moved into the open part; None, and a loss, where they are not in it."""
+    start, end = annotation.get("start_index"), annotation.get("end_index")
+    if open_part is TEXT and type(start) is int and type(end) is int and start + by >= 0:
+        return {**annotation, "start_index": start + by, "end_index": end + by}
+    losses.add("message.annotations", "dropped: the text it belongs to had ended")
+    return None

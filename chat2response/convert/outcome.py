@@ -7,7 +7,9 @@ from typing import Any, Literal
 from chat2response.convert.failures import upstream_error
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
+from chat2response.wire.ids import Clock
 from chat2response.wire.machine import Fault
+from chat2response.wire.responses import Response
 
 Ending = Literal["completed", "incomplete", "failed"]
 
@@ -114,3 +116,13 @@ def response_error(error: BridgeError) -> dict[str, Any]:
     else:
         code = "server_error"
     return {"code": code, "message": error.message}
+
+
+def conclude(
+    response: Response, status: str, error: BridgeError | None, reason: str | None, clock: Clock
+) -> None:
+    """Writes into a response how it ended."""
+    response["status"] = status  # type: ignore[typeddict-item]
+    response["error"] = response_error(error) if error else None
+    response["incomplete_details"] = {"reason": reason} if status == "incomplete" else None
+    response["completed_at"] = int(clock()) if status == "completed" else None

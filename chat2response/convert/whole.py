@@ -5,11 +5,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import items, usage
+from chat2response.convert.calls import NAMELESS
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.losses import Losses
-from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer import NAMELESS, conclude, fits, moved_citation
+from chat2response.convert.outcome import Outcome, conclude
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import is_complete_object
 from chat2response.wire.responses import Response, Usage
@@ -44,7 +44,7 @@ class WholeWriter:
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         moved: dict[str, Any] | None = annotation
         if in_turn and self._said:
-            moved = moved_citation(annotation, -self._said, self._kind, self.losses)
+            moved = items.moved_citation(annotation, -self._said, self._kind, self.losses)
         if moved is not None:
             self._at(TEXT)["annotations"].append(moved)
 
@@ -87,7 +87,7 @@ class WholeWriter:
         if kind is self._kind:
             return self._part
         item = self._item
-        if item is None or not fits(item, kind):
+        if item is None or not items.fits(item, kind):
             self._settle()
             made = items.message if kind.item == "message" else items.reasoning
             item = self._item = made(self._ids("msg" if kind.item == "message" else "rs"), "completed")

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 from chat2response.convert import items, usage
-from chat2response.convert.calls import OpenCall
+from chat2response.convert.calls import NAMELESS, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import (
     ARGUMENTS,
@@ -23,13 +23,11 @@ from chat2response.convert.events import (
     Stream,
 )
 from chat2response.convert.losses import Losses
-from chat2response.convert.outcome import Outcome, from_fault, response_error
+from chat2response.convert.outcome import Outcome, conclude, from_fault
 from chat2response.errors import BridgeError
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import RESET
 from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
-
-NAMELESS = ("message.tool_calls", "dropped: a call without a name")
 
 
 class Speech(Protocol):
@@ -183,7 +181,7 @@ class ResponseWriter:
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         if in_turn and self._said:
             kind = self._part.kind if self._part is not None else None
-            moved = moved_citation(annotation, -self._said, kind, self.losses)
+            moved = items.moved_citation(annotation, -self._said, kind, self.losses)
             if moved is None:
                 return
             annotation = moved
@@ -266,7 +264,7 @@ class ResponseWriter:
         item = self._item
         if item is not None and item["type"] == kind.item:
             self.close(part=True)
-        if item is None or not fits(item, kind):
+        if item is None or not items.fits(item, kind):
             self._settle()
             if kind.item == "message":
                 item = self._add(items.message(self._new_id("msg", item_id)))
@@ -371,31 +369,3 @@ class ResponseWriter:
             self._item.setdefault(part.kind.holder, []).append(whole)
         if self._item is not None:
             self._item["status"] = "incomplete"
-
-
-def conclude(
-    response: Response, status: str, error: BridgeError | None, reason: str | None, clock: Clock
-) -> None:
-    """Writes its end into a response."""
-    response["status"] = status  # type: ignore[typeddict-item]
-    response["error"] = response_error(error) if error else None
-    response["incomplete_details"] = {"reason": reason} if status == "incomplete" else None
-    response["completed_at"] = int(clock()) if status == "completed" else None
-
-
-def fits(item: dict[str, Any], kind: Kind) -> bool:
-    """Whether a part of this kind may come next in the item: raw reasoning stands before its summary."""
-    if item["type"] != kind.item:
-        return False
-    return kind is not REASONING or not item["summary"]
-
-
-def moved_citation(
-    annotation: dict[str, Any], by: int, open_part: Kind | None, losses: Losses
-) -> dict[str, Any] | None:
-    """The citation with its places moved into the open part; None, and a loss, where they are not in it."""
-    start, end = annotation.get("start_index"), annotation.get("end_index")
-    if open_part is TEXT and type(start) is int and type(end) is int and start + by >= 0:
-        return {**annotation, "start_index": start + by, "end_index": end + by}
-    losses.add("message.annotations", "dropped: the text it belongs to had ended")
-    return None

@@ -9,7 +9,7 @@ The grammar of a stream (OpenAI API reference, "Streaming events"; Open Response
     stream    = created in_progress item* terminal
     item      = output_item.added  body  output_item.done
     body      = part*                                   (message)
-              | part* summary*                          (reasoning: raw text as parts, or summaries)
+              | part* summary*                          (reasoning: raw text as parts, then its summaries)
               | arguments.delta* arguments.done         (function_call)
     part      = content_part.added text.delta* annotation.added* text.done content_part.done
     summary   = summary_part.added summary_text.delta* summary_text.done summary_part.done
@@ -20,7 +20,8 @@ The grammar of a stream (OpenAI API reference, "Streaming events"; Open Response
 - `added` carries all that is known, with zero values for the rest; every `done` carries the whole text,
   and comes even when there was no delta. `created`, `in_progress` and the terminal event carry the whole
   response.
-- Items follow one another; only calls that a model interleaves may be open together.
+- Items follow one another; only calls may stay open beside what follows, where a model interleaves them.
+- What was cut short is `incomplete` and the last item; of interleaved calls, several may be.
 - There is exactly one terminal event. After `failed`, items that were open stay without their `done`.
 - On SSE, `event:` repeats the type, and `data: [DONE]` is the last frame.
 """
