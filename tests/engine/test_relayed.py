@@ -164,6 +164,13 @@ async def test_an_error_as_first_event_is_a_status_and_its_secrets_are_masked(
     assert scene.outcomes == ["error"]
 
 
+async def test_a_leading_error_keeps_the_upstreams_headers(scene: Scene) -> None:
+    reply = FakeReply(ERROR, headers=[(b"retry-after", b"7"), (b"x-upstream-request-id", b"r")])
+    with pytest.raises(UpstreamError) as caught:
+        await whole(scene.open(reply, "chat", "chat", stream=True))
+    assert caught.value.headers == {"retry-after": "7", "x-upstream-request-id": "r"}
+
+
 async def test_the_upstreams_address_is_masked_in_an_error(scene: Scene) -> None:
     error = {"error": {"message": f"{KEY} at http://inner.example:8000/v1, inner.example", "code": 500}}
     with pytest.raises(UpstreamError) as caught:

@@ -117,3 +117,18 @@ async def test_a_body_that_is_no_object_goes_nowhere(scene: Scene, surface: Any,
     with pytest.raises(InvalidRequest):
         await whole(opening)
     assert upstream.asked == []
+
+
+async def test_an_error_with_status_200_is_a_status_with_the_upstreams_headers(scene: Scene) -> None:
+    body = b' { "error": {"message": "No room at inner.example.", "code": 503} }'
+    reply = FakeReply(body, media_type=JSON, headers=[(b"retry-after", b"7")])
+    with pytest.raises(UpstreamError) as caught:
+        await whole(scene.open(reply, "chat", "chat"))
+    assert (caught.value.status, caught.value.message) == (503, "No room at [upstream].")
+    assert caught.value.headers == {"retry-after": "7"}
+
+
+async def test_a_failed_response_is_an_answer(scene: Scene) -> None:
+    body = b'{"error": {"message": "No."}, "object": "response", "status": "failed", "id": "resp_up"}'
+    _, out = await whole(scene.open(FakeReply(body, media_type=JSON), "responses", "responses"))
+    assert out == body

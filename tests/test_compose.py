@@ -1,0 +1,128 @@
+"""The composition root: settings become parts that know each other; nothing is opened before it is asked."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat2response.compose import compose, ensure_admin_token, package_version
+from chat2response.engine.call import Call
+from chat2response.settings import Settings
+from chat2response.stores import CannotOpen, MemoryStore
+from chat2response.stores.sqlite import SqliteStore
+from chat2response.wire.json import decode
+from tests.doubles import Clock, Ids
+
+
+def settings(**more: Any) -> Settings:
+    return Settings(_env_file=None, **{"UPSTREAM_MODE": "demo", **more})  # type: ignore[call-arg]
+
+
+async def test_the_parts_share_one_store_one_clock_one_source_of_ids(ids: Ids, clock: Clock) -> None:
+    services = compose(settings(), store_url="memory", ids=ids, clock=clock)
+    assert isinstance(services.store, MemoryStore)
+    assert services.started_at == clock.now
+    assert (services.engine.ids, services.engine.clock) == (ids, clock)
+    await services.open()
+    issued = await services.keys.generate(label="one")
+    assert (await services.keys.verify(issued.token)).id == issued.key.id
+    await services.engine.owners.record("a", ["resp_1"])
+    assert await services.store.get("owners", "resp_1") is not None
+    await services.close()
+
+
+async def test_a_call_goes_through_all_of_it(ids: Ids, clock: Clock) -> None:
+    services = compose(settings(), store_url="memory", ids=ids, clock=clock)
+    body = b'{"model":"demo","input":"Hi"}'
+    async with services.engine.open(Call("responses", body, "req_1", "key_1")) as answer:
+        assert services.metrics.in_flight() == 1
+        assert answer.body is not None
+        assert decode(answer.body)["id"].startswith("resp_")
+        assert decode(answer.body)["created_at"] == int(clock.now)
+    assert services.metrics.in_flight() == 0
+    assert services.metrics.calls == {("responses", "demo", "completed"): 1}
+    await services.close()
+
+
+def test_every_route_has_an_upstream() -> None:
+    for mode in ("responses", "chat", "both", "demo"):
+        engine = compose(settings(UPSTREAM_MODE=mode), store_url="memory").engine
+        assert {plan.target.dialect for plan in engine.plans.values()} <= set(engine.upstreams)
+
+
+async def test_nothing_is_opened_before_it_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "keys.db"
+    services = compose(settings(chat2response_sqlite_path=file))
+    assert isinstance(services.store, SqliteStore)
+    assert not file.exists()
+    await services.open()
+    assert file.exists()
+    await services.close()
+
+
+async def test_a_store_that_cannot_be_opened_is_said_at_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    services = compose(settings(chat2response_sqlite_path=tmp_path / "file" / "keys.db"))
+    with pytest.raises(CannotOpen):
+        await services.open()
+    await services.close()
+
+
+def test_an_address_that_names_no_store_is_an_error() -> None:
+    with pytest.raises(ValueError):
+        compose(settings(), store_url="mongo:x")
+
+
+def test_the_command_line_wins_over_the_settings(tmp_path: Path) -> None:
+    services = compose(settings(chat2response_sqlite_path=tmp_path / "a.db"), store_url="memory")
+    assert isinstance(services.store, MemoryStore)
+
+
+def test_the_options_reach_their_floors() -> None:
+    services = compose(
+        settings(
+            chat2response_http_timeout_seconds=5.0,
+            chat2response_reasoning="hide",
+            chat2response_keys_default_ttl_seconds=60,
+        ),
+        store_url="memory",
+    )
+    assert services.transport._options.read_timeout == 5.0
+    assert services.transport._options.user_agent == f"chat2response/{package_version()}"
+    assert services.engine.options.reasoning == "hide"
+
+
+def test_what_is_said_about_the_process() -> None:
+    about = compose(settings(UPSTREAM_MODE="both", openai_api_key="sk-operator"), store_url="memory").about
+    assert (about.version, about.upstream_mode, about.auth_mode) == (package_version(), "both", "managed")
+    assert about.features["api_keys"] == "on"
+    assert about.features["stored_responses"] == "upstream"
+    passthrough = compose(settings(UPSTREAM_MODE="chat"), store_url="memory").about
+    assert (passthrough.auth_mode, passthrough.features["api_keys"]) == ("passthrough", "off")
+    assert passthrough.features["stored_responses"] == "off"
+
+
+def test_who_may_administer() -> None:
+    given = compose(
+        settings(chat2response_admin_token=" hunter2 "), store_url="memory", admin_token="made"
+    ).admin
+    assert (given.token, given.everywhere) == ("hunter2", True)
+    made = compose(settings(bind_addr="0.0.0.0:80"), store_url="memory", admin_token="made").admin
+    assert (made.token, made.everywhere, made.host) == ("made", False, "0.0.0.0")
+
+
+def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None:
+    state = {"chat2response_state_dir": tmp_path / "state"}
+    assert ensure_admin_token(settings(**state), "127.0.0.1") is None
+    assert ensure_admin_token(settings(chat2response_admin_token="x", **state), "0.0.0.0") is None
+    assert not (tmp_path / "state").exists()
+    made = ensure_admin_token(settings(**state), "0.0.0.0")
+    assert made is not None
+    assert made.created
+    again = ensure_admin_token(settings(**state), "0.0.0.0")
+    assert again is not None
+    assert (again.value, again.created) == (made.value, False)
+
+
+def test_the_version_is_the_packages() -> None:
+    assert package_version() == "0.1.0" or package_version() == "0"
