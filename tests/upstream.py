@@ -38,6 +38,8 @@ class Script:
     end: Literal["whole", "cut", "reset", "stall"] = "whole"
     """After the last step: the proper end; the connection closed, or reset; silence until the client goes."""
     before: asyncio.Event | None = None
+    pause: bool = False
+    """Lets the loop turn after each step, so that the steps come apart."""
 
     def but(self, **changes: Any) -> "Script":
         """The same, changed in some fields."""
@@ -218,6 +220,8 @@ class _Connection(asyncio.Protocol):
                 self._transport.write(_framed(step, script))
             else:
                 await step.wait()
+            if script.pause:
+                await asyncio.sleep(0)
         await self._finish(request, script)
 
     async def _finish(self, request: Received, script: Script) -> None:

@@ -1,9 +1,8 @@
 """Every kind of answer, to every client, from every upstream, whole and streamed: heard the same."""
 
-import pytest
-
 from tests.e2e.conftest import Start
 from tests.e2e.listen import Surface, ask, expected
+from tests.e2e.pairs import every_way, json_or_stream
 from tests.e2e.said import PATHS, Call, Said, speaking
 from tests.upstream import ScriptedUpstream
 
@@ -24,18 +23,15 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-@pytest.mark.parametrize("dialect", ["chat", "responses"])
-@pytest.mark.parametrize("surface", ["chat", "responses", "proxy"])
-@pytest.mark.parametrize("kind", KINDS)
+@json_or_stream
+@every_way
 async def test_an_answer_is_heard_as_it_was_said(
-    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool, kind: str
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    said = KINDS[kind]
-    upstream.play_for(PATHS[dialect], speaking(dialect, said))
     gateway = await start(dialect)
-
-    heard = await ask(gateway, surface, streamed=streamed, logprobs=said.logprobs)
-
     relayed = dialect == ("chat" if surface == "chat" else "responses")
-    assert heard == expected(said, relayed=relayed)
+
+    for kind, said in KINDS.items():
+        upstream.play_for(PATHS[dialect], speaking(dialect, said))
+        heard = await ask(gateway, surface, streamed=streamed, logprobs=said.logprobs)
+        assert (kind, heard) == (kind, expected(said, relayed=relayed))

@@ -64,44 +64,45 @@ STATUSES: list[tuple[int, type[openai.APIStatusError], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "kind", "error"), STATUSES, ids=[str(row[0]) for row in STATUSES])
 @json_or_stream
 @every_way
 async def test_a_refusal_keeps_status_words_and_headers(
-    start: Start,
-    upstream: ScriptedUpstream,
-    surface: Surface,
-    dialect: str,
-    streamed: bool,
-    status: int,
-    kind: type[openai.APIStatusError],
-    error: dict[str, Any],
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    upstream.play(refused(dialect, status, error, *LIMITS))
     gateway = await start(dialect)
+    for status, _, error in STATUSES:
+        upstream.play(refused(dialect, status, error, *LIMITS))
 
-    answer = await post(gateway, surface, streamed=streamed)
+        answer = await post(gateway, surface, streamed=streamed)
 
-    assert answer.status_code == status
-    assert error_of(answer) == error
-    for name, value in LIMITS[:5]:
-        assert answer.headers[name] == value
-    assert answer.headers["x-upstream-request-id"] == "req_theirs"
-    assert answer.headers["x-request-id"] == upstream.last.headers["x-request-id"] != "req_theirs"
-    assert "set-cookie" not in answer.headers and answer.headers.get("server") != "theirs"
-    if surface == "proxy":
-        return
-    with pytest.raises(kind) as raised:
-        await sdk_call(gateway, surface, streamed=streamed)
-    told = raised.value
-    assert (told.status_code, told.code, told.param, told.type) == (
-        status,
-        error["code"],
-        error["param"],
-        error["type"],
-    )
-    assert told.request_id == upstream.last.headers["x-request-id"]
-    assert told.response.headers["retry-after"] == "7"
+        assert answer.status_code == status
+        assert error_of(answer) == error
+        for name, value in LIMITS[:5]:
+            assert answer.headers[name] == value
+        assert answer.headers["x-upstream-request-id"] == "req_theirs"
+        assert answer.headers["x-request-id"] == upstream.last.headers["x-request-id"] != "req_theirs"
+        assert "set-cookie" not in answer.headers and answer.headers.get("server") != "theirs"
+
+
+@json_or_stream
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_the_sdk_raises_the_same_error(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
+) -> None:
+    gateway = await start(dialect)
+    for status, kind, error in STATUSES:
+        upstream.play(refused(dialect, status, error, *LIMITS))
+
+        with pytest.raises(kind) as raised:
+            await sdk_call(gateway, surface, streamed=streamed)
+
+        told = raised.value
+        words = {"code": told.code, "param": told.param, "type": told.type}
+        assert (told.status_code, words | {"message": error["message"]}) == (status, error)
+        assert error["message"] in told.message
+        assert told.request_id == upstream.last.headers["x-request-id"]
+        assert told.response.headers["retry-after"] == "7"
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -166,32 +167,31 @@ async def test_keys_and_addresses_are_masked(
     assert error_of(answer)["message"].startswith("POST ")
 
 
-ODD_ERRORS = {
-    "a string": (b'{"error": "no such thing"}', "no such thing"),
-    "detail": (b'{"detail": "Not here"}', "Not here"),
-    "details": (b'{"detail": [{"loc": ["body"], "msg": "one"}, {"msg": "two"}]}', "one; two"),
-    "object error": (b'{"object": "error", "message": "Nope", "code": 40001}', "Nope"),
-    "text": (b"upstream connect error", "upstream connect error"),
-    "nothing": (b"", "The upstream answered with status 400."),
-    "a list": (b'[{"error": {"message": "listed"}}]', "listed"),
-}
+ODD_ERRORS = (
+    (b'{"error": "no such thing"}', "no such thing"),
+    (b'{"detail": "Not here"}', "Not here"),
+    (b'{"detail": [{"loc": ["body"], "msg": "one"}, {"msg": "two"}]}', "one; two"),
+    (b'{"object": "error", "message": "Nope", "code": 40001}', "Nope"),
+    (b"upstream connect error", "upstream connect error"),
+    (b"", "The upstream answered with status 400."),
+    (b'[{"error": {"message": "listed"}}]', "listed"),
+)
 
 
-@pytest.mark.parametrize("odd", ODD_ERRORS)
 @every_way
 async def test_errors_in_other_shapes_become_openais(
-    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, odd: str
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    body, message = ODD_ERRORS[odd]
-    upstream.play(Script(PATHS[dialect], (body,), status=400, media_type="text/plain"))
     gateway = await start(dialect)
+    for body, message in ODD_ERRORS:
+        upstream.play(Script(PATHS[dialect], (body,), status=400, media_type="text/plain"))
 
-    answer = await post(gateway, surface)
+        answer = await post(gateway, surface)
 
-    assert answer.status_code == 400
-    told = error_of(answer)
-    assert message in told["message"]
-    assert told["type"] == "invalid_request_error"
+        assert answer.status_code == 400
+        told = error_of(answer)
+        assert message in told["message"]
+        assert told["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize("status", [302, 307])
@@ -247,39 +247,38 @@ async def test_silence_before_the_head_is_504(
     await upstream.until(lambda: upstream.last.gone.is_set())
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [b"", b"\x00\x01\x02 garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 999999 no\r\n\r\n"],
-    ids=["nothing", "no HTTP", "half a head", "bad status"],
+NOT_HTTP = (
+    b"",
+    b"\x00\x01\x02 garbage\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Le",
+    b"HTTP/1.1 999999 no\r\n\r\n",
 )
+
+
 @every_way
 async def test_what_is_not_http_is_502(
-    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, garbage: bytes
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(Script(PATHS[dialect], (garbage,), framing="raw"))
     gateway = await start(dialect)
+    for garbage in NOT_HTTP:
+        upstream.play(Script(PATHS[dialect], (garbage,), framing="raw"))
+        answer = await post(gateway, surface)
+        assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_unreachable"), garbage
 
-    answer = await post(gateway, surface)
 
-    assert answer.status_code == 502
-    assert error_of(answer)["code"] == "upstream_unreachable"
+NO_ANSWER = (b"<html>hello</html>", b"", b"[]", b'{"choices": []}', b'{"object": "response"')
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"<html>hello</html>", b"", b"[]", b'{"choices": []}', b'{"object": "response"'], ids=repr
-)
 @json_or_stream
 @converted_way
 async def test_an_answer_that_cannot_be_read_is_502(
-    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool, garbage: bytes
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    upstream.play(Script(PATHS[dialect], (garbage,)))
     gateway = await start(dialect)
-
-    answer = await post(gateway, surface, streamed=streamed)
-
-    assert answer.status_code == 502
-    assert error_of(answer)["type"] == "server_error"
+    for garbage in NO_ANSWER:
+        upstream.play(Script(PATHS[dialect], (garbage,)))
+        answer = await post(gateway, surface, streamed=streamed)
+        assert (answer.status_code, error_of(answer)["type"]) == (502, "server_error"), garbage
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
@@ -310,7 +309,7 @@ async def test_a_json_answer_that_stops_is_504(
 
 # -- 200, and then an error ---------------------------------------------------------------------------
 
-LEADING = [
+LEADING: list[tuple[dict[str, Any], int]] = [
     ({"message": "Full up.", "type": "overloaded", "param": None, "code": 503}, 503),
     ({"message": "Slow down.", "type": "requests", "param": None, "code": "rate_limit_exceeded"}, 429),
     ({"message": "Bad.", "type": "invalid_request_error", "param": "x", "code": 400}, 400),
@@ -318,28 +317,27 @@ LEADING = [
 ]
 
 
-@pytest.mark.parametrize(("error", "status"), LEADING, ids=[str(status) for _, status in LEADING])
 @every_way
 async def test_an_error_as_first_frame_is_a_status(
-    start: Start,
-    upstream: ScriptedUpstream,
-    surface: Surface,
-    dialect: str,
-    error: dict[str, Any],
-    status: int,
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    frame = b": warming up\n\ndata: " + json.dumps({"error": error}).encode() + b"\n\n"
-    upstream.play(frames(dialect, frame, b"data: [DONE]\n\n").adding(*LIMITS))
     gateway = await start(dialect)
+    for error, status in LEADING:
+        frame = b": warming up\n\ndata: " + json.dumps({"error": error}).encode() + b"\n\n"
+        upstream.play(frames(dialect, frame, b"data: [DONE]\n\n").adding(*LIMITS))
 
-    answer = await post(gateway, surface, streamed=True)
+        answer = await post(gateway, surface, streamed=True)
 
-    assert answer.status_code == status
-    told = error_of(answer)
-    assert (told["message"], told["type"], told["param"]) == (error["message"], error["type"], error["param"])
-    assert answer.headers["retry-after"] == "7"
-    assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
-    assert answer.headers["x-upstream-request-id"] == "req_theirs"
+        assert answer.status_code == status
+        told = error_of(answer)
+        assert (told["message"], told["type"], told["param"]) == (
+            error["message"],
+            error["type"],
+            error["param"],
+        )
+        assert answer.headers["retry-after"] == "7"
+        assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
+        assert answer.headers["x-upstream-request-id"] == "req_theirs"
 
 
 @pytest.mark.parametrize("surface", ["chat", "responses", "proxy"])

@@ -84,7 +84,7 @@ async def test_a_stall_ends_with_a_timeout(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     upstream.play(stream(dialect, SAID).but(steps=_begun(dialect), end="stall"))
-    gateway = await start(dialect, chat2response_http_timeout_seconds=0.1)
+    gateway = await start(dialect, chat2response_http_timeout_seconds=0.3)
 
     data = (await post(gateway, surface, streamed=True)).content
 

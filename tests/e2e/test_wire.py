@@ -200,7 +200,7 @@ async def test_a_client_that_stops_reading_stops_the_upstream_too(
     chunk["choices"][0]["delta"] = {"content": "x" * 50_000}
     flood = b"data: " + json.dumps(chunk).encode() + b"\n\n"
     upstream.play(frames("chat", *[flood] * 1000).but(end="stall"))
-    silence = 0.05
+    silence = 0.2
     gateway = await start("chat", chat2response_http_timeout_seconds=silence)
     now = asyncio.get_running_loop().time
 
