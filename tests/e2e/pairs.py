@@ -27,6 +27,19 @@ relayed_way = pytest.mark.parametrize(
 json_or_stream = pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 
 
+GUARDED = [
+    ("POST", "/proxy"),
+    ("POST", "/v1/responses"),
+    ("POST", "/responses"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/chat/completions"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/any"),
+    ("GET", "/models"),
+]
+"""Every endpoint that a key opens."""
+
+
 def body_for(surface: Surface, *, streamed: bool = False, **more: Any) -> dict[str, Any]:
     """A plain question. `store` is false where its default is true."""
     if surface == "responses":
@@ -107,3 +120,15 @@ def error_of(response: httpx2.Response) -> dict[str, Any]:
     assert list(body) == ["error"] and set(body["error"]) == {"message", "type", "param", "code"}
     error: dict[str, Any] = body["error"]
     return error
+
+
+def assert_no_entry(answer: httpx2.Response, message: str) -> None:
+    """A 401 in OpenAI's shape, with exactly this text."""
+    assert answer.status_code == 401
+    assert error_of(answer) == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "invalid_api_key",
+    }
+    assert answer.headers["www-authenticate"] == "Bearer"

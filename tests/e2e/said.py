@@ -33,6 +33,19 @@ RESPONSES_USAGE = {
 }
 
 
+LIMITS = (
+    ("Retry-After", "7"),
+    ("retry-after-ms", "7000"),
+    ("x-ratelimit-limit-requests", "60"),
+    ("x-ratelimit-remaining-tokens", "0"),
+    ("x-should-retry", "true"),
+    ("x-request-id", "req_theirs"),
+    ("set-cookie", "secret=1"),
+    ("server", "theirs"),
+)
+"""What servers send beside a refusal; the last two are nobody else's business."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A function call; its arguments in the pieces they stream in."""

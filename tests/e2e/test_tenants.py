@@ -1,43 +1,15 @@
 """Tenants never meet (law 7): they share the operator's account upstream, and not one id of it."""
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
-from chat2response.stores import StoreDown
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import Reading, body_for, error_of, failure_of
-from tests.e2e.said import RESPONSES, Call, Said, frames, sse, stream, whole
-from tests.upstream import Received, Script, ScriptedUpstream
-
-SAID = Said(text=("Hi",), calls=(Call("look"),), response_id="resp_a")
-CONVERSATION = {"conversation": {"id": "conv_a"}}
-
-
-def _keeping(request: Received) -> Script:
-    """An upstream that keeps what it makes, in a conversation."""
-    asked = request.json()
-    if not asked.get("stream"):
-        return Script(RESPONSES, (json.dumps(SAID.resource(**CONVERSATION)).encode(),))
-    events = SAID.events()
-    for event in events:
-        if "response" in event:
-            event["response"] = {**event["response"], **CONVERSATION}
-    return frames("responses", *sse(*events, done=False))
-
-
-REFERENCES: dict[str, dict[str, Any]] = {
-    "response": {"previous_response_id": "resp_a"},
-    "conversation": {"conversation": "conv_a"},
-    "conversation object": {"conversation": {"id": "conv_a"}},
-    "message": {"input": [{"type": "item_reference", "id": "msg_up"}]},
-    "call": {"input": [{"role": "user", "content": "x"}, {"type": "item_reference", "id": "fc_0"}]},
-    "typeless": {"input": [{"id": "msg_up"}]},
-    "null type": {"input": [{"id": "msg_up", "type": None}]},
-}
+from tests.e2e.keeping import REFERENCES, ask, keeping
+from tests.e2e.pairs import body_for, error_of
+from tests.e2e.said import RESPONSES
+from tests.upstream import ScriptedUpstream
 
 
 def _renamed(value: Any) -> Any:
@@ -48,24 +20,19 @@ def _renamed(value: Any) -> Any:
     return json.loads(text)
 
 
-async def _ask(gateway: Running, key: str, more: dict[str, Any]) -> Any:
-    body = {**body_for("responses"), "store": True, **more}
-    return await gateway.post(RESPONSES, body, headers={"authorization": f"Bearer {key}"})
-
-
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("reference", REFERENCES)
 async def test_anothers_id_is_an_unknown_id(
     start: Start, upstream: ScriptedUpstream, reference: str, streamed: bool
 ) -> None:
-    upstream.play_for(RESPONSES, _keeping)
+    upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
     stranger = await gateway.issue()
-    assert (await _ask(gateway, gateway.key, {"stream": streamed})).status_code == 200
+    assert (await ask(gateway, gateway.key, {"stream": streamed})).status_code == 200
 
-    theirs = await _ask(gateway, stranger, REFERENCES[reference])
-    unknown = await _ask(gateway, stranger, _renamed(REFERENCES[reference]))
-    ours_unknown = await _ask(gateway, gateway.key, _renamed(REFERENCES[reference]))
+    theirs = await ask(gateway, stranger, REFERENCES[reference])
+    unknown = await ask(gateway, stranger, _renamed(REFERENCES[reference]))
+    ours_unknown = await ask(gateway, gateway.key, _renamed(REFERENCES[reference]))
 
     assert len(upstream.requests) == 1, "nothing of it went upstream"
     assert theirs.status_code in (400, 404)
@@ -74,7 +41,7 @@ async def test_anothers_id_is_an_unknown_id(
         assert answer.text.replace("_unknown", "") == theirs.text
         assert list(answer.headers) == list(theirs.headers)
 
-    ours = await _ask(gateway, gateway.key, REFERENCES[reference])
+    ours = await ask(gateway, gateway.key, REFERENCES[reference])
     assert ours.status_code == 200
     assert len(upstream.requests) == 2
 
@@ -93,10 +60,10 @@ async def test_anothers_id_is_an_unknown_id(
 async def test_a_reference_is_found_however_it_is_written(
     start: Start, upstream: ScriptedUpstream, written: bytes
 ) -> None:
-    upstream.play_for(RESPONSES, _keeping)
+    upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
     stranger = {"authorization": f"Bearer {await gateway.issue()}"}
-    assert (await _ask(gateway, gateway.key, {})).status_code == 200
+    assert (await ask(gateway, gateway.key, {})).status_code == 200
 
     body = b'{"model": "m", %b}' % written
     assert (await gateway.post(RESPONSES, body, headers=stranger)).status_code in (400, 404)
@@ -108,9 +75,9 @@ async def test_a_reference_is_found_however_it_is_written(
 async def test_the_answers_are_openais(start: Start) -> None:
     gateway = await start("responses")
 
-    response = await _ask(gateway, gateway.key, {"previous_response_id": "resp_x"})
-    conversation = await _ask(gateway, gateway.key, {"conversation": "conv_x"})
-    item = await _ask(gateway, gateway.key, {"input": [{"type": "item_reference", "id": "msg_x"}]})
+    response = await ask(gateway, gateway.key, {"previous_response_id": "resp_x"})
+    conversation = await ask(gateway, gateway.key, {"conversation": "conv_x"})
+    item = await ask(gateway, gateway.key, {"input": [{"type": "item_reference", "id": "msg_x"}]})
 
     assert response.status_code == 400
     assert error_of(response) == {
@@ -127,10 +94,10 @@ async def test_the_answers_are_openais(start: Start) -> None:
 async def test_the_other_surfaces_are_guarded_too(
     start: Start, upstream: ScriptedUpstream, path: str
 ) -> None:
-    upstream.play_for(RESPONSES, _keeping)
+    upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
     stranger = {"authorization": f"Bearer {await gateway.issue()}"}
-    assert (await _ask(gateway, gateway.key, {})).status_code == 200
+    assert (await ask(gateway, gateway.key, {})).status_code == 200
 
     body = body_for("chat")
     for name, value in (("previous_response_id", "resp_a"), ("conversation", "conv_a")):
@@ -148,10 +115,10 @@ async def test_the_other_surfaces_are_guarded_too(
 async def test_ids_in_the_query_of_proxy_are_checked(
     start: Start, upstream: ScriptedUpstream, query: str, name: str
 ) -> None:
-    upstream.play_for(RESPONSES, _keeping)
+    upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
     stranger = {"authorization": f"Bearer {await gateway.issue()}"}
-    assert (await _ask(gateway, gateway.key, {})).status_code == 200
+    assert (await ask(gateway, gateway.key, {})).status_code == 200
 
     theirs = await gateway.post(f"/proxy?{query}", body_for("proxy"), headers=stranger)
     ours = await gateway.post(f"/proxy?{query}", body_for("proxy"))
@@ -162,224 +129,12 @@ async def test_ids_in_the_query_of_proxy_are_checked(
 
 
 async def test_an_owner_outlives_the_process(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(RESPONSES, _keeping)
+    upstream.play_for(RESPONSES, keeping)
     first = await start("responses", store="sqlite")
-    assert (await _ask(first, first.key, {})).status_code == 200
+    assert (await ask(first, first.key, {})).status_code == 200
 
     second = await start("responses", store="sqlite")
-    ours = await _ask(second, first.key, {"previous_response_id": "resp_a"})
-    theirs = await _ask(second, second.key, {"previous_response_id": "resp_a"})
+    ours = await ask(second, first.key, {"previous_response_id": "resp_a"})
+    theirs = await ask(second, second.key, {"previous_response_id": "resp_a"})
 
     assert (ours.status_code, theirs.status_code) == (200, 400)
-
-
-# -- persist, then announce ----------------------------------------------------------------------------
-
-
-class GatedStore:
-    """Lets a test hold back, or fail, the writing of one id."""
-
-    def __init__(
-        self, gateway: Running, monkeypatch: pytest.MonkeyPatch, key: str, fails: bool = False
-    ) -> None:
-        self.reached = asyncio.Event()
-        self.opened = asyncio.Event()
-        put = gateway.services.store.put
-
-        async def gated(kind: str, each: str, *args: Any, **more: Any) -> bool:
-            if each == key:
-                self.reached.set()
-                if fails:
-                    raise StoreDown("the disk is full")
-                await self.opened.wait()
-            return await put(kind, each, *args, **more)
-
-        monkeypatch.setattr(gateway.services.store, "put", gated)
-
-
-@pytest.mark.parametrize(
-    ("held", "before"), [("resp_a", b"response.created"), ("msg_up", b"response.completed")]
-)
-@pytest.mark.parametrize("path", [RESPONSES, "/proxy"])
-async def test_no_id_is_told_before_its_owner_is_recorded(
-    start: Start,
-    upstream: ScriptedUpstream,
-    monkeypatch: pytest.MonkeyPatch,
-    held: str,
-    before: bytes,
-    path: str,
-) -> None:
-    upstream.play_for(RESPONSES, _keeping)
-    gateway = await start("responses")
-    gate = GatedStore(gateway, monkeypatch, held)
-    body = {**body_for("proxy" if path == "/proxy" else "responses", streamed=True), "store": True}
-
-    async with asyncio.TaskGroup() as group:
-        answer = group.create_task(gateway.post(path, body))
-        await gate.reached.wait()
-        assert (await gateway.http.get("/livez")).status_code == 200  # a round trip later
-        assert before not in b"".join(stream.data for stream in gateway.recorder.streams)
-        gate.opened.set()
-
-    assert before in answer.result().content
-
-
-async def test_a_json_answer_waits_for_its_record(
-    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upstream.play_for(RESPONSES, _keeping)
-    gateway = await start("responses")
-    gate = GatedStore(gateway, monkeypatch, "resp_a")
-
-    async with asyncio.TaskGroup() as group:
-        answer = group.create_task(_ask(gateway, gateway.key, {}))
-        await gate.reached.wait()
-        assert (await gateway.http.get("/livez")).status_code == 200
-        assert not answer.done()
-        gate.opened.set()
-
-    assert answer.result().json()["id"] == "resp_a"
-
-
-@pytest.mark.parametrize("path", [RESPONSES, "/proxy"])
-async def test_an_end_that_could_not_be_recorded_is_not_told(
-    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    heard = asyncio.Event()
-    *begun, last = sse(*SAID.events(), done=False)
-    upstream.play(frames("responses", *begun, heard, last))
-    gateway = await start("responses")
-    GatedStore(gateway, monkeypatch, "msg_up", fails=True)
-
-    body = {**body_for("proxy" if path == "/proxy" else "responses", streamed=True), "store": True}
-    async with gateway.http.stream("POST", path, json=body) as answer:
-        reading = Reading(answer)
-        await reading.until(b"output_text.done")
-        heard.set()
-        data = await reading.rest()
-
-    assert b"response.completed" not in data
-    assert failure_of("responses", data)["message"].startswith("The gateway could not record")
-
-
-@pytest.mark.parametrize("path", [RESPONSES, "/proxy"])
-async def test_a_json_answer_that_could_not_be_recorded_is_a_503(
-    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    upstream.play_for(RESPONSES, _keeping)
-    gateway = await start("responses")
-    GatedStore(gateway, monkeypatch, "msg_up", fails=True)
-
-    answer = await gateway.post(
-        path, {**body_for("proxy" if path == "/proxy" else "responses"), "store": True}
-    )
-
-    assert answer.status_code == 503
-    assert "msg_up" not in answer.text
-
-
-async def test_a_stream_whose_first_id_cannot_be_recorded_is_a_503(
-    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upstream.play_for(RESPONSES, _keeping)
-    gateway = await start("responses")
-    GatedStore(gateway, monkeypatch, "resp_a", fails=True)
-
-    answer = await _ask(gateway, gateway.key, {"stream": True})
-
-    assert answer.status_code == 503
-    assert "resp_a" not in answer.text
-
-
-# -- only where something is kept ----------------------------------------------------------------------
-
-
-async def _owned(gateway: Running) -> set[str]:
-    page = await gateway.services.store.scan("owners")
-    return {each for each, _ in page.entries}
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-async def test_every_id_of_a_kept_answer_has_an_owner(
-    start: Start, upstream: ScriptedUpstream, streamed: bool
-) -> None:
-    upstream.play_for(RESPONSES, _keeping)
-    gateway = await start("responses")
-
-    for kept in ({"store": True}, {"store": None}):  # true is the default of the API
-        assert (await _ask(gateway, gateway.key, {**kept, "stream": streamed})).status_code == 200
-
-    assert await _owned(gateway) == {"resp_a", "conv_a", "msg_up", "fc_0"}
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-async def test_nothing_is_written_where_nothing_is_kept(
-    start: Start, upstream: ScriptedUpstream, streamed: bool
-) -> None:
-    upstream.play_for(RESPONSES, lambda r: (stream if r.json().get("stream") else whole)("responses", SAID))
-    gateway = await start("responses")
-
-    await gateway.post(RESPONSES, body_for("responses", streamed=streamed))  # store: false
-    await gateway.post("/proxy", body_for("proxy", streamed=streamed))  # the default of Chat
-    await gateway.post("/v1/chat/completions", body_for("chat", streamed=streamed))
-
-    assert len(upstream.requests) == 3
-    assert all(request.json()["store"] is False for request in upstream.requests)
-    assert await _owned(gateway) == set()
-
-
-async def test_a_refusal_leaves_no_record(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(
-        Script(RESPONSES, (json.dumps({"error": {"message": "no"}, "id": "x"}).encode(),), status=400)
-    )
-    gateway = await start("responses")
-
-    assert (await _ask(gateway, gateway.key, {})).status_code == 400
-
-    assert await _owned(gateway) == set()
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-async def test_passthrough_checks_and_writes_nothing(
-    start: Start, upstream: ScriptedUpstream, streamed: bool
-) -> None:
-    """There the upstream's own account decides."""
-    upstream.play_for(RESPONSES, _keeping)
-    gateway = await start("responses", managed=False)
-
-    for reference in ({}, *REFERENCES.values()):
-        answer = await _ask(gateway, gateway.key, {**reference, "stream": streamed})
-        assert answer.status_code == 200
-
-    assert await _owned(gateway) == set()
-
-
-async def test_a_kept_chat_completion_has_an_owner(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(
-        "/v1/chat/completions", lambda r: (stream if r.json().get("stream") else whole)("chat", SAID)
-    )
-    gateway = await start("chat")
-
-    for streamed in (False, True):
-        await gateway.post("/v1/chat/completions", body_for("chat", streamed=streamed))
-        assert await _owned(gateway) == set()
-    for streamed in (True, False):
-        await gateway.post("/v1/chat/completions", body_for("chat", streamed=streamed, store=True))
-        assert await _owned(gateway) == {"chatcmpl-up"}
-        await gateway.services.store.delete("owners", "chatcmpl-up")
-
-
-async def test_the_stream_of_a_reader_who_leaves_is_recorded_as_far_as_it_went(
-    start: Start, upstream: ScriptedUpstream
-) -> None:
-    """What the client was told exists; its owner does too."""
-    begun = sse(*SAID.events()[:2], done=False)
-    upstream.play(frames("responses", *begun).but(end="stall"))
-    gateway = await start("responses")
-
-    body = {**body_for("responses", streamed=True), "store": True}
-    async with gateway.http.stream("POST", RESPONSES, json=body) as answer:
-        await Reading(answer).until(b"response.created")
-
-    await gateway.idle()
-    assert await _owned(gateway) == {"resp_a"}

@@ -1,0 +1,149 @@
+"""What only the SDK's richer calls ask for: parsed output, its stream helpers, a tool loop, summaries."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from tests.e2e.conftest import Start
+from tests.e2e.listen import ASKED
+from tests.e2e.said import CHAT, PATHS, RESPONSES, Call, Said, speaking
+from tests.upstream import ScriptedUpstream
+
+SAID = Said(text=("Done.",))
+SCHEMA = {
+    "type": "object",
+    "properties": {"b": {"type": "integer"}, "a": {"type": "string"}},
+    "required": ["b", "a"],
+    "additionalProperties": False,
+}
+LOOK: dict[str, Any] = {
+    "name": "look",
+    "description": "Looks.",
+    "parameters": {"type": "object", "properties": {"at": {"type": "string"}}},
+}
+
+
+class Pair(BaseModel):
+    b: int
+    a: str
+
+
+async def test_structured_output_parses_on_every_upstream(start: Start, upstream: ScriptedUpstream) -> None:
+    said = Said(text=('{"b": 1, ', '"a": "x"}'))
+    for dialect in ("chat", "responses"):
+        upstream.play_for(PATHS[dialect], speaking(dialect, said))
+        client = (await start(dialect)).sdk()
+
+        messages: Any = [{"role": "user", "content": "Hi"}]
+        completion = await client.chat.completions.parse(model=ASKED, messages=messages, response_format=Pair)
+        response = await client.responses.parse(model=ASKED, input="Hi", text_format=Pair)
+        async with client.responses.stream(model=ASKED, input="Hi", text_format=Pair) as stream:
+            streamed = await stream.get_final_response()
+        async with client.chat.completions.stream(
+            model=ASKED, messages=messages, response_format=Pair
+        ) as chat_stream:
+            chat_streamed = await chat_stream.get_final_completion()
+
+        assert completion.choices[0].message.parsed == Pair(b=1, a="x")
+        assert response.output_parsed == Pair(b=1, a="x")
+        assert streamed.output_parsed == Pair(b=1, a="x")
+        assert chat_streamed.choices[0].message.parsed == Pair(b=1, a="x")
+        for request in upstream.requests[-4:]:
+            assert _schema_of(request.json()) == ("Pair", True, ["b", "a"])
+
+
+async def test_a_schema_crosses_both_ways_in_its_order(start: Start, upstream: ScriptedUpstream) -> None:
+    flat = {"type": "json_schema", "name": "pair", "description": "Two.", "schema": SCHEMA, "strict": True}
+    nested = {"type": "json_schema", "json_schema": {k: v for k, v in flat.items() if k != "type"}}
+
+    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    client = (await start("responses")).sdk()
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    await client.chat.completions.create(model=ASKED, messages=messages, response_format=nested)
+    assert upstream.last.json()["text"] == {"format": flat}
+    assert list(upstream.last.json()["text"]["format"]["schema"]["properties"]) == ["b", "a"]
+
+    upstream.play_for(CHAT, speaking("chat", SAID))
+    client = (await start("chat")).sdk()
+    made = await client.responses.create(model=ASKED, input="Hi", text={"format": flat})
+    assert upstream.last.json()["response_format"] == nested
+    assert made.text is not None and made.text.to_dict() == {"format": flat}
+
+
+async def test_a_tool_loop_goes_round_on_every_upstream(start: Start, upstream: ScriptedUpstream) -> None:
+    """The SDK calls, answers the call, and calls again with what it was given."""
+    for dialect in ("chat", "responses"):
+        upstream.play_for(PATHS[dialect], speaking(dialect, Said(calls=(Call("look", ('{"at":"x"}',)),))))
+        client = (await start(dialect)).sdk()
+
+        messages: Any = [{"role": "user", "content": "Look."}]
+        tools: Any = [{"type": "function", "function": LOOK}]
+        first = await client.chat.completions.create(model=ASKED, messages=messages, tools=tools)
+        message = first.choices[0].message
+        assert message.tool_calls is not None
+        messages += [message, {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "a cat"}]
+        await client.chat.completions.create(model=ASKED, messages=messages, tools=tools)
+
+        flat: Any = [{"type": "function", **LOOK, "strict": False}]
+        asked: Any = [{"role": "user", "content": "Look."}]
+        response = await client.responses.create(model=ASKED, input=asked, tools=flat, store=False)
+        (call,) = response.output
+        assert call.type == "function_call"
+        asked += [call, {"type": "function_call_output", "call_id": call.call_id, "output": "a cat"}]
+        await client.responses.create(model=ASKED, input=asked, tools=flat, store=False)
+
+        for request in (upstream.requests[-3], upstream.requests[-1]):
+            assert _calls_of(request.json()) == [("call_a", "look", '{"at":"x"}', "a cat")]
+
+
+async def test_reasoning_is_a_summary_where_one_was_asked_for(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    upstream.play_for(CHAT, speaking("chat", Said(reasoning=("I ", "think."), text=("So.",))))
+    client = (await start("chat")).sdk()
+
+    summed = await client.responses.create(model=ASKED, input="Hi", reasoning={"summary": "auto"})
+    raw = await client.responses.create(model=ASKED, input="Hi")
+    async with client.responses.stream(model=ASKED, input="Hi", reasoning={"summary": "auto"}) as stream:
+        streamed = await stream.get_final_response()
+
+    for made in (summed, streamed):
+        item = made.output[0]
+        assert item.type == "reasoning" and not item.content
+        assert [part.text for part in item.summary] == ["I think."]
+    item = raw.output[0]
+    assert item.type == "reasoning" and not item.summary
+    assert item.content is not None and [part.text for part in item.content] == ["I think."]
+
+
+async def test_a_summary_of_a_responses_upstream_reaches_a_chat_client(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    said = Said(reasoning=("I ", "think."), text=("So.",), summarised=True)
+    upstream.play_for(RESPONSES, speaking("responses", said))
+    chat = (await start("responses")).sdk().chat.completions
+    messages: Any = [{"role": "user", "content": "Hi"}]
+
+    made = await chat.create(model=ASKED, messages=messages)
+    chunks = [chunk async for chunk in await chat.create(model=ASKED, messages=messages, stream=True)]
+
+    assert made.choices[0].message.reasoning_content == "I think."
+    deltas = [getattr(chunk.choices[0].delta, "reasoning_content", None) for chunk in chunks]
+    assert [delta for delta in deltas if delta] == ["I ", "think."]
+
+
+def _schema_of(body: dict[str, Any]) -> tuple[Any, Any, Any]:
+    wanted = body["text"]["format"] if "text" in body else body["response_format"]["json_schema"]
+    return wanted["name"], wanted["strict"], list(wanted["schema"]["properties"])
+
+
+def _calls_of(body: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Calls and their outputs, in either dialect."""
+    if "messages" in body:
+        outputs = {m["tool_call_id"]: m["content"] for m in body["messages"] if m["role"] == "tool"}
+        calls = [call for m in body["messages"] for call in m.get("tool_calls") or ()]
+        return [(c["id"], c["function"]["name"], c["function"]["arguments"], outputs[c["id"]]) for c in calls]
+    items = [item for item in body["input"] if "call_id" in item]
+    outputs = {i["call_id"]: i["output"] for i in items if i["type"] == "function_call_output"}
+    calls = [item for item in items if item["type"] == "function_call"]
+    return [(c["call_id"], c["name"], c["arguments"], outputs[c["call_id"]]) for c in calls]
