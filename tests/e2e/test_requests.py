@@ -1,4 +1,4 @@
-"""What a converted request is when it arrives, and what only the SDK's richer calls ask for."""
+"""What a converted request is when it arrives: every field in its place, in the other dialect."""
 
 import base64
 from typing import Any
