@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from chat2response.api.asgi import App, Receive, Request, Scope, Send
 from chat2response.api.bridge import Bridge
 from chat2response.api.convert import Convert
-from chat2response.api.credentials import Gate
+from chat2response.api.credentials import Gate, ManagedGate, OpenGate, PassthroughGate
 from chat2response.api.endpoint import Endpoint, Handler
 from chat2response.api.health import Ready, live
 from chat2response.api.models import Models
@@ -59,8 +59,7 @@ class Gateway:
 
     def _add_endpoints(self) -> None:
         services, settings = self._services, self._services.settings
-        managed = settings.auth_mode is AuthMode.MANAGED
-        gate = Gate(services.keys if managed else None, services.metrics)
+        gate = _gate(services)
         limit = settings.chat2response_max_body_bytes
         for path, surface in BRIDGES.items():
             self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit))
@@ -68,7 +67,7 @@ class Gateway:
         models = Models(services.engine, gate)
         self._add("/v1/models", _READ, models)
         self._add("/models", _READ, models)
-        ready = Ready(services.store if managed else None)
+        ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.store)
         self._add("/livez", _READ, live)
         for path in ("/readyz", "/healthz", "/health"):
             self._add(path, _READ, ready)
@@ -103,6 +102,16 @@ class Gateway:
         self._services.engine.runs.stop_all(DRAINING)
         await self._services.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _gate(services: Services) -> Gate:
+    match services.settings.auth_mode:
+        case AuthMode.MANAGED:
+            return ManagedGate(services.keys, services.metrics)
+        case AuthMode.PASSTHROUGH:
+            return PassthroughGate()
+        case AuthMode.OPEN:
+            return OpenGate()
 
 
 def _build_management(services: Services) -> App:

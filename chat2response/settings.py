@@ -30,13 +30,13 @@ class SettingsError(Exception):
 
 
 class AuthMode(StrEnum):
-    """Whose key opens the door.
-
-    `MANAGED`: one of ours, issued at `/keys`. `PASSTHROUGH`: the upstream's own, which goes up unchanged.
+    """Whose key opens the door. `MANAGED`: ours, issued at `/keys`. `PASSTHROUGH`: the upstream's own,
+    unchanged. `OPEN`: nobody's; all callers are one tenant.
     """
 
     MANAGED = "managed"
     PASSTHROUGH = "passthrough"
+    OPEN = "open"
 
 
 class UpstreamMode(StrEnum):
@@ -64,6 +64,14 @@ def _web_address(value: str | None) -> str | None:
     return value
 
 
+def _word(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _auth(value: Any) -> Any:
+    return _word(value) or "auto"
+
+
 Blank = BeforeValidator(_blank)
 
 
@@ -80,6 +88,9 @@ class Settings(BaseSettings):
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
     bind_addr: str = "0.0.0.0:8088"
+    chat2response_auth_mode: Annotated[
+        Literal["auto", "managed", "passthrough", "open"], BeforeValidator(_auth)
+    ] = "auto"
     chat2response_sqlite_path: Path = Path("data/keys.db")
     chat2response_state_dir: Annotated[Path | None, Blank] = None
     chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
@@ -95,7 +106,9 @@ class Settings(BaseSettings):
 
     @property
     def auth_mode(self) -> AuthMode:
-        """Managed when we have a key for the upstream, or need none; else the client's bearer goes up."""
+        """The one asked for; of `auto`, managed when we have a key for the upstream, or it is the demo."""
+        if self.chat2response_auth_mode != "auto":
+            return AuthMode(self.chat2response_auth_mode)
         managed = self.openai_api_key is not None or self.upstream_mode is UpstreamMode.DEMO
         return AuthMode.MANAGED if managed else AuthMode.PASSTHROUGH
 
@@ -123,8 +136,9 @@ class Settings(BaseSettings):
         """The upstream, or both of its faces."""
         if self.upstream_mode is UpstreamMode.DEMO:
             return Routes.single(Target("demo"))
-        key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key else None
-        managed = self.auth_mode is AuthMode.MANAGED
+        managed = self.auth_mode is not AuthMode.PASSTHROUGH
+        # In passthrough ours stays here: it would stand in for a client that brings none.
+        key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key and managed else None
         chat = Target("chat", self.base_url, key, managed)
         responses = Target("responses", self.base_url, key, managed)
         if self.upstream_mode is UpstreamMode.BOTH:

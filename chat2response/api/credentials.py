@@ -1,35 +1,48 @@
-"""Who calls: the bearer is a key of ours (managed), or the upstream's own, which goes up unchanged."""
+"""Who may pass: the client's credentials out of its headers, and the three gates that judge them.
+
+A client's key comes as `Authorization: Bearer`, as `x-api-key` (Anthropic's clients) or `api-key` (Azure's).
+"""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chat2response.api.asgi import Request
-from chat2response.errors import Unauthorized, Unavailable
+from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
 from chat2response.keys.ring import KeyRing
 from chat2response.observe.metrics import Metrics
+
+OPEN_TENANT = "open"
+_PLAIN = (b"x-api-key", b"api-key")  # these carry the key and nothing else
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`tenant`: the key's id; None in passthrough, where nothing is kept for anybody."""
+    """`tenant`: the key's id, or `open`; None in passthrough, where nothing is kept for anybody."""
 
     tenant: str | None = None
     authorization: str | None = field(default=None, repr=False)
+    """What goes up as the client's own `Authorization`."""
 
 
-class Gate:
-    """Stands before every endpoint that reaches an upstream. `keys` None: passthrough."""
+class Gate(Protocol):
+    """Stands before every endpoint that reaches an upstream."""
 
-    def __init__(self, keys: KeyRing | None, metrics: Metrics) -> None:
+    async def admit(self, request: Request) -> Caller:
+        """Lets the caller in. Raises Unauthorized (401), InvalidRequest (400), or Unavailable (503)."""
+        ...
+
+
+class ManagedGate:
+    """Only keys of ours open it, and they never go up."""
+
+    def __init__(self, keys: KeyRing, metrics: Metrics) -> None:
         self._keys = keys
         self._metrics = metrics
 
     async def admit(self, request: Request) -> Caller:
-        """Lets the caller in. Raises Unauthorized (401), or Unavailable (503) where no key can be checked."""
-        given = request.header(b"authorization")
-        if self._keys is None:
-            return Caller(authorization=given)
+        """Raises Unavailable where no key can be checked (law 8)."""
         try:
-            key = await self._keys.verify(bearer(given))
+            key = await self._keys.verify(token_of(request))
         except Unauthorized:
             self._metrics.key_check("refused")
             raise
@@ -38,6 +51,59 @@ class Gate:
             raise
         self._metrics.key_check("ok")
         return Caller(tenant=key.id)
+
+
+class PassthroughGate:
+    """Checks nothing: the upstream does. A bearer goes up letter by letter, another header's key as a bearer.
+
+    `Authorization` of another scheme stays here: it was meant for a proxy on the way, not for the upstream.
+    """
+
+    async def admit(self, request: Request) -> Caller:
+        """Raises InvalidRequest where two credentials differ."""
+        token = token_of(request)
+        given = request.header(b"authorization")
+        if token is None:
+            return Caller()
+        return Caller(authorization=given if bearer(given) == token else f"Bearer {token}")
+
+
+class OpenGate:
+    """Lets everybody in, as one tenant, and drops what credentials they bring."""
+
+    _caller = Caller(tenant=OPEN_TENANT)
+
+    async def admit(self, request: Request) -> Caller:
+        """Never raises."""
+        return self._caller
+
+
+def token_of(request: Request) -> str | None:
+    """The one key that the request's headers carry; None where there is none.
+
+    Raises InvalidRequest where they carry two that differ: which one counts would be a guess.
+    """
+    headers = request.headers
+    # A header that came twice is once in `headers`; then, and for the rarer headers, all of them are read.
+    if (
+        len(headers) == len(request.scope["headers"])
+        and b"x-api-key" not in headers
+        and b"api-key" not in headers
+    ):
+        return bearer(request.header(b"authorization"))
+    found = [
+        (name, token)
+        for name, value in request.scope["headers"]
+        if (token := _carried(name, value.decode("latin-1"))) is not None
+    ]
+    tokens = {token for _, token in found if token}
+    if len(tokens) > 1:
+        names = ", ".join(dict.fromkeys(name.decode("ascii") for name, token in found if token))
+        raise InvalidRequest(
+            f"The request carries different keys ({names}); send one key, in one header.",
+            code="conflicting_credentials",
+        )
+    return tokens.pop() if tokens else ("" if found else None)
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -49,3 +115,10 @@ def bearer(authorization: str | None) -> str | None:
         return None
     scheme, _, token = authorization.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _carried(name: bytes, value: str) -> str | None:
+    """The key in one header; an empty `x-api-key` or `api-key` is none."""
+    if name == b"authorization":
+        return bearer(value)
+    return value.strip() or None if name in _PLAIN else None

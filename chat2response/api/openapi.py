@@ -14,16 +14,19 @@ Every answer carries x-request-id: the one that was sent, if it is printable and
 else one of the gateway's. Every error is {"error": {"message", "type", "param", "code"}}. What a conversion \
 had to leave out is named in the header x-chat2response-losses.
 
-apiKey is a key from /keys/generate where the gateway manages keys; else it is the upstream's own, which is \
-passed on. The admin plane (/keys*, /metrics) answers requests from the gateway's own machine, and those \
-with the admin token (adminBearer or adminHeader)."""
+apiKey (or apiKeyHeader, or azureKeyHeader: the same key in another header) is a key from /keys/generate \
+where the gateway manages keys. In passthrough it is the upstream's own, which is passed on; in open mode \
+nobody is asked for one. Two keys that differ are refused. The admin plane (/keys*, /metrics) answers \
+requests from the gateway's own machine, and those with the admin token (adminBearer or adminHeader)."""
 
 _SCHEMES: Described = {
     "apiKey": {"type": "http", "scheme": "bearer"},
+    "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "azureKeyHeader": {"type": "apiKey", "in": "header", "name": "api-key"},
     "adminBearer": {"type": "http", "scheme": "bearer"},
     "adminHeader": {"type": "apiKey", "in": "header", "name": "x-admin-token"},
 }
-_KEY: list[Described] = [{"apiKey": []}]
+_KEY: list[Described] = [{"apiKey": []}, {"apiKeyHeader": []}, {"azureKeyHeader": []}]
 _ADMIN: list[Described] = [{}, {"adminBearer": []}, {"adminHeader": []}]
 _ADMIN_PATHS = ("/keys", "/metrics")
 _EVENTS: Described = {
@@ -115,7 +118,7 @@ def _convert() -> Described:
 
 
 def _models() -> dict[str, Described]:
-    refused = (401, 502, 503, 504)
+    refused = (400, 401, 502, 503, 504)
     models = _operation(
         "list_models", "The upstream's models", "models", json_content(ref("ModelList")), refused
     )

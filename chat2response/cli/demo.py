@@ -35,7 +35,12 @@ class StepFailed(click.ClickException):
 
 def demo(choices: Choices) -> None:
     """Serves, shows, and stays up."""
-    settings = read_settings(choices, bind=BIND, upstream_mode=UpstreamMode.DEMO)
+    settings = read_settings(
+        choices,
+        bind=BIND,
+        upstream_mode=UpstreamMode.DEMO,
+        chat2response_auth_mode="managed",  # what is shown is a key that opens the door
+    )
     with prepared(settings, choices) as ready:
         server.run(ready, Tour(ready).show)
 

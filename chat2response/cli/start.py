@@ -26,10 +26,7 @@ def banner(ready: Prepared) -> Iterator[str]:
     settings, token = ready.services.settings, ready.admin_token
     yield f"chat2response {ready.services.about.version} on {ready.url}"
     yield f"  upstream  {_upstream(settings)}"
-    if settings.auth_mode is AuthMode.MANAGED:
-        yield f"  keys      issued at POST /keys/generate, kept in {ready.store_url}"
-    else:
-        yield "  keys      none of ours: each client's own key goes up (OPENAI_API_KEY is not set)"
+    yield f"  keys      {_keys(settings, ready.store_url)}"
     if settings.chat2response_admin_token is not None:
         yield "  admin     with the token of CHAT2RESPONSE_ADMIN_TOKEN"
     elif token is None:
@@ -40,12 +37,28 @@ def banner(ready: Prepared) -> Iterator[str]:
             yield f"            made just now, and shown this once: {token.value}"
 
 
+def _keys(settings: Settings, store_url: str) -> str:
+    match settings.auth_mode:
+        case AuthMode.MANAGED:
+            return f"issued at POST /keys/generate, kept in {store_url}"
+        case AuthMode.OPEN:
+            return (
+                "OPEN: nobody is asked for one; all callers are one tenant and share whatever is kept for it"
+            )
+        case AuthMode.PASSTHROUGH:
+            asked = settings.chat2response_auth_mode != "auto"
+            why = "CHAT2RESPONSE_AUTH_MODE=passthrough" if asked else "OPENAI_API_KEY is not set"
+            return f"none of ours: each client's own key goes up ({why})"
+
+
 def _upstream(settings: Settings) -> str:
     mode = settings.upstream_mode
     if mode is UpstreamMode.DEMO:
         return "demo, built in: no network, no model"
     speaks = "responses and chat" if mode is UpstreamMode.BOTH else mode.value
     where = _without_credentials(settings.base_url)
+    if settings.openai_api_key is None and settings.auth_mode is not AuthMode.PASSTHROUGH:
+        where += ", without a key"
     if settings.openai_base_url is None:
         return f"{speaks} at {where} (OpenAI's own address; OPENAI_BASE_URL names another)"
     return f"{speaks} at {where}"

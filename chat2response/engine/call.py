@@ -13,7 +13,8 @@ SSE_TYPE = "text/event-stream; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a client asked. `tenant` is the key's id, or None where nobody's state is kept (passthrough)."""
+    """What a client asked. `tenant` is the key's id, `open` where nobody has one, or None where
+    nobody's state is kept (passthrough)."""
 
     surface: Surface
     body: bytes

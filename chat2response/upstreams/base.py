@@ -26,7 +26,7 @@ class Target:
     dialect: UpstreamDialect
     base_url: str = ""
     api_key: str | None = field(default=None, repr=False)
-    """The operator's key for it: sent in place of the client's credentials."""
+    """The operator's key for it: sent in place of the client's credentials. None: none, or theirs."""
     managed: bool = True
     """Whether a 401 of this upstream concerns the operator (our key) rather than the client (theirs)."""
     quirks: Quirks = OPENAI_COMPATIBLE

@@ -14,6 +14,7 @@ from chat2response.compose import Services, compose
 from tests.api.management import Parts, client, settings
 
 METHODS = {"get", "post"}
+KEY: list[dict[str, Any]] = [{"apiKey": []}, {"apiKeyHeader": []}, {"azureKeyHeader": []}]
 
 
 @pytest.fixture
@@ -105,9 +106,9 @@ async def test_who_needs_what_is_told(document):
         return found
 
     for path in ("/proxy", "/v1/responses", "/responses", "/v1/chat/completions", "/chat/completions"):
-        assert schemes(path, "post") == [{"apiKey": []}]
+        assert schemes(path, "post") == KEY
     for path in ("/v1/models", "/v1/models/{model}", "/models", "/models/{model}"):
-        assert schemes(path, "get") == [{"apiKey": []}]
+        assert schemes(path, "get") == KEY
     for method, path in (("get", "/keys"), ("post", "/keys/generate"), ("get", "/metrics")):
         assert schemes(path, method) == [{}, {"adminBearer": []}, {"adminHeader": []}]
     for path in ("/status", "/docs", "/openapi.json", "/livez", "/readyz"):
@@ -128,7 +129,7 @@ async def test_every_example_works_on_the_demo(document, services, http):
     token = (await services.keys.generate()).token
     sent = 0
     for method, path, operation in operations(document):
-        headers = {"authorization": f"Bearer {token}"} if operation["security"] == [{"apiKey": []}] else {}
+        headers = {"authorization": f"Bearer {token}"} if operation["security"] == KEY else {}
         for each in operation.get("parameters", ()):
             path = path.replace(f"{{{each['name']}}}", str(each.get("example")))
         if method == "get":
@@ -166,7 +167,7 @@ async def test_the_examples_show_what_they_say(services, http):
 
 async def test_a_key_is_what_the_examples_need(document, http):
     for _, path, operation in operations(document):
-        if operation["security"] == [{"apiKey": []}] and "requestBody" in operation:
+        if operation["security"] == KEY and "requestBody" in operation:
             assert (await http.post(path, json={})).status_code == 401
 
 

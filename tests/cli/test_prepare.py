@@ -95,6 +95,24 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
     assert not any(secret in text for secret in ("pw", "key=k", key))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"CHAT2RESPONSE_AUTH_MODE": "managed"}, "issued at POST /keys/generate"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "managed"}, ", without a key"),
+        ({"CHAT2RESPONSE_AUTH_MODE": " Passthrough "}, "(CHAT2RESPONSE_AUTH_MODE=passthrough)"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "open"}, "OPEN: nobody is asked for one; all callers are one tenant"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "auto"}, "(OPENAI_API_KEY is not set)"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": "k"}, "issued at POST /keys/generate"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": " "}, "(OPENAI_API_KEY is not set)"),
+        ({"CHAT2RESPONSE_AUTH_MODE": " "}, "(OPENAI_API_KEY is not set)"),
+    ],
+)
+def test_the_banner_says_who_may_pass(settings_of: Any, given: dict[str, str], said: str):
+    settings_of(**given)
+    assert said in shown(Choices("127.0.0.1:0", "memory"))
+
+
 def test_an_admin_token_is_shown_once(tmp_path: Path):
     choices = Choices("0.0.0.0:0")
     first, second = shown(choices), shown(choices)

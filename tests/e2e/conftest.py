@@ -45,7 +45,10 @@ Start = Callable[..., Awaitable[Running]]
 
 @pytest.fixture
 async def start(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Start]:
-    """`await start(mode, managed=True, store="memory", **settings)`: a gateway before the upstream."""
+    """`await start(mode, managed=True, store="memory", **settings)`: a gateway before the upstream.
+
+    `managed`: whether it has a key for the upstream; who may pass follows, unless a setting says.
+    """
     before = asyncio.all_tasks()
     stray: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: stray.append(context))
@@ -64,7 +67,7 @@ async def start(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Sta
             settings = Settings(
                 _env_file=None,  # type: ignore[call-arg]
                 openai_base_url=more.pop("openai_base_url", upstream.url),
-                openai_api_key=SecretStr(OPERATOR_KEY) if managed else None,
+                openai_api_key=more.pop("openai_api_key", SecretStr(OPERATOR_KEY) if managed else None),
                 UPSTREAM_MODE=mode,
                 **more,
             )
