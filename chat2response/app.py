@@ -13,9 +13,10 @@ from chat2response.api.bridge import Bridge
 from chat2response.api.convert import Convert
 from chat2response.api.credentials import Gate, ManagedGate, OpenGate, PassthroughGate
 from chat2response.api.endpoint import Endpoint, Handler
-from chat2response.api.health import Ready, live
+from chat2response.api.health import Ready, live, not_ready
 from chat2response.api.models import Models
 from chat2response.compose import Services
+from chat2response.convert.outcome import fault_error
 from chat2response.errors import MethodNotAllowed
 from chat2response.settings import AuthMode
 from chat2response.upstreams.routes import Surface
@@ -30,6 +31,8 @@ BRIDGES: Mapping[str, Surface] = {
     "/v1/chat/completions": "chat",
     "/chat/completions": "chat",
 }
+_MODELS = ("/v1/models", "/models")
+_READINESS = ("/readyz", "/healthz", "/health")
 _READ = ("GET", "HEAD")
 
 
@@ -55,6 +58,16 @@ class Gateway:
         else:
             await _refuse_method(found[0], scope, receive, send)
 
+    def drain(self) -> None:
+        """From now on it is not ready, and no call is let in; what runs goes on, and so does the admin plane.
+
+        The endpoints are exchanged, so that a call pays nothing for the question.
+        """
+        for path in _READINESS:
+            self._add(path, _READ, not_ready)
+        for path in (*BRIDGES, *_MODELS):
+            self._add(path, self._endpoints[path][0], _refuse_draining)
+
     # -- endpoints ---------------------------------------------------------------------------------
 
     def _add_endpoints(self) -> None:
@@ -65,18 +78,18 @@ class Gateway:
             self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit))
         self._add("/convert", ("POST",), Convert(limit))
         models = Models(services.engine, gate)
-        self._add("/v1/models", _READ, models)
-        self._add("/models", _READ, models)
+        for path in _MODELS:
+            self._add(path, _READ, models)
         ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.store)
         self._add("/livez", _READ, live)
-        for path in ("/readyz", "/healthz", "/health"):
+        for path in _READINESS:
             self._add(path, _READ, ready)
 
     def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
         self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics))
 
     def _models_of(self, path: str) -> tuple[tuple[str, ...], App] | None:
-        for prefix in ("/v1/models", "/models"):
+        for prefix in _MODELS:
             if path.startswith(f"{prefix}/") and len(path) > len(prefix) + 1:
                 return self._endpoints[prefix]
         return None
@@ -118,6 +131,12 @@ def _build_management(services: Services) -> App:
     from chat2response.api.management import build_management
 
     return build_management(services)
+
+
+async def _refuse_draining(request: Request) -> None:
+    error = fault_error(DRAINING)
+    error.headers["connection"] = "close"
+    raise error
 
 
 async def _refuse_method(allowed: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:

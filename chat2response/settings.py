@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
+    chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
 

@@ -16,6 +16,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderPairs = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
+CLOSE = (b"connection", b"close")
+"""A header after which the server closes the connection."""
 _MAX_ID = 128
 
 

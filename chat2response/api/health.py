@@ -1,11 +1,12 @@
 """Probes. `/livez`: the process answers. `/readyz`, `/healthz`, `/health`: it can do its work, so 503 without
-a key store (law 8). No details, no upstream call, no framework."""
+a key store (law 8), and while it drains. No details, no upstream call, no framework."""
 
-from chat2response.api.asgi import Request
+from chat2response.api.asgi import CLOSE, JSON, Request
 from chat2response.errors import Unavailable
 from chat2response.stores.base import Store
 
 _OK = b'{"status":"ok"}'
+_NOT_READY = b'{"status":"unavailable"}'
 
 
 async def live(request: Request) -> None:
@@ -24,6 +25,11 @@ class Ready:
             if self._store is not None:
                 await self._store.get("health", "probe")
         except Unavailable:
-            await request.answer(503, b'{"status":"unavailable"}')
+            await request.answer(503, _NOT_READY)
             return
         await request.answer(200, _OK)
+
+
+async def not_ready(request: Request) -> None:
+    """What `Ready` is replaced by when the gateway drains."""
+    await request.answer(503, _NOT_READY, JSON, [CLOSE])

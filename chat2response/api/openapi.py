@@ -146,7 +146,12 @@ def _models() -> dict[str, Described]:
 
 def _health() -> dict[str, Described]:
     health = json_content(ref("Health"))
-    ready = _operation("ready", "Whether it can do its work: the key store answers", "operation", health)
+    ready = _operation(
+        "ready",
+        "Whether it can do its work: the key store answers, it is not shutting down",
+        "operation",
+        health,
+    )
     ready["responses"]["503"] = {"description": "It cannot, for now.", "content": health}
     return {
         "/livez": {"get": _operation("live", "Whether the process answers", "operation", health)},

@@ -98,7 +98,10 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 @cli.command()
 @_options
 def start(**options: Any) -> None:
-    """Serve until told to stop. This is the default command."""
+    """Serve until told to stop. This is the default command.
+
+    SIGTERM lets running calls finish, for CHAT2RESPONSE_DRAIN_SECONDS at most; a second one ends them.
+    """
     with _explained():
         from chat2response.cli.start import start as run
 

@@ -1,7 +1,8 @@
 """Serves a gateway in this process, and ends as operators expect.
 
-The first SIGTERM or SIGINT closes the door: nothing new is accepted, running calls finish. The second ends
-those too, each with its terminal event. Clients that do not even read that are cut off, at once by a third.
+The first SIGTERM or SIGINT drains: readiness is red and new calls are refused, running calls finish. When
+the time for that is up, or at a second signal, they are ended too, each with its terminal event. Clients that
+do not even read that are cut off, at once by a third signal.
 """
 
 import asyncio
@@ -34,7 +35,8 @@ _LAST_WORDS = 5.0  # seconds for the terminal events of streams that were ended
 def run(ready: Prepared, once_up: OnceUp) -> None:
     """Serves until it is told to stop. `once_up` runs beside it as soon as it listens.
 
-    What `once_up` raises ends the server, and is raised here. Raises stores.CannotOpen.
+    What `once_up` raises ends the server, and is raised here, unless a signal came before. Raises
+    stores.CannotOpen.
     """
     logs.set_up()
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
@@ -53,9 +55,10 @@ class Server(uvicorn.Server):
     """uvicorn's, with our signals."""
 
     def __init__(self, services: Services) -> None:
+        self._gateway = Gateway(services)
         super().__init__(
             uvicorn.Config(
-                Gateway(services),
+                self._gateway,
                 interface="asgi3",
                 http="httptools",
                 ws="none",
@@ -70,6 +73,7 @@ class Server(uvicorn.Server):
         )
         self.up = asyncio.Event()
         self._runs = services.engine.runs
+        self._drain_seconds = services.settings.chat2response_drain_seconds
         self._asked = 0
 
     async def startup(self, sockets: Any = None) -> None:
@@ -82,18 +86,43 @@ class Server(uvicorn.Server):
         """uvicorn would end the process by the signal; ours are set around it."""
         yield
 
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal came."""
+        return self._asked > 0
+
     def asked_to_stop(self) -> None:
         """A signal came."""
         self._asked += 1
         if self._asked == 1:
-            self.should_exit = True
-            if running := len(self._runs):
-                log.info("waiting for the end of running calls: %d. A second signal ends them now.", running)
+            self._drain()
         elif self._asked == 2:
-            self._runs.stop_all(DRAINING)
-            asyncio.get_running_loop().call_later(_LAST_WORDS, self._cut_off)
+            self._end_calls()
         else:
             self._cut_off()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to stop. While calls run, probes and new calls are still answered."""
+        drained = self.stopping and not self._runs
+        return await super().on_tick(counter) or drained
+
+    def _drain(self) -> None:
+        self._gateway.drain()
+        asyncio.get_running_loop().call_later(self._drain_seconds, self._end_calls)
+        if running := len(self._runs):
+            log.info(
+                "waiting for the end of running calls: %d, for %g seconds at most. "
+                "A second signal ends them now.",
+                running,
+                self._drain_seconds,
+            )
+        else:
+            self.should_exit = True
+
+    def _end_calls(self) -> None:
+        self.should_exit = True
+        self._runs.end(DRAINING)
+        asyncio.get_running_loop().call_later(_LAST_WORDS, self._cut_off)
 
     def _cut_off(self) -> None:
         """Ends the connections, and with them the calls; the lifespan still ends in good order."""
@@ -119,7 +148,9 @@ async def _beside(server: Server, once_up: OnceUp) -> AsyncIterator[None]:
         await server.up.wait()
         try:
             await once_up()
-        except BaseException:
+        except BaseException as error:
+            if server.stopping and isinstance(error, Exception):
+                return  # it was refused what nobody gets any more
             server.should_exit = True
             raise
 

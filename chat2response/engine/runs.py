@@ -30,10 +30,13 @@ class LiveRuns:
 
     def __init__(self) -> None:
         self._runs: set[Run] = set()
+        self._over: Fault | None = None
 
     def add(self, run: Run) -> None:
-        """It has begun."""
+        """It has begun; after `end` it is stopped at once."""
         self._runs.add(run)
+        if self._over is not None:
+            run.stop(self._over)
 
     def discard(self, run: Run) -> None:
         """It is over."""
@@ -57,3 +60,8 @@ class LiveRuns:
         """Ends every one."""
         for run in self:
             run.stop(fault)
+
+    def end(self, fault: Fault) -> None:
+        """Ends every one, and those that would still begin."""
+        self._over = fault
+        self.stop_all(fault)

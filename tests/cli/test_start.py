@@ -14,11 +14,13 @@ import pytest
 from chat2response.cli.server import Server
 from chat2response.compose import compose
 from chat2response.settings import Settings
+from chat2response.wire.machine import DRAINING
 from tests.cli.process import Command, command
 from tests.upstream import PATIENCE, Script, ScriptedUpstream
 
 LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
 WAITING = r"running calls: 1"
+GOT = ("/readyz", "/health", "/v1/models")
 
 
 def event(kind: str, **fields: Any) -> bytes:
@@ -60,16 +62,14 @@ class Calling:
         return b"".join([chunk async for chunk in self._chunks])
 
 
-async def refused(url: str) -> None:
-    """Waits until nobody is let in any more."""
-    host, port = url.removeprefix("http://").split(":")
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, int(port))
-            except (ConnectionRefusedError, ConnectionResetError):
-                return  # reset: it stood in the queue of a door that was closing
-            writer.close()
+async def closed(host: str, port: int) -> None:
+    """Waits until nobody listens any more."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except (ConnectionRefusedError, ConnectionResetError):
+            return  # reset: it stood in the queue of a door that was closing
+        writer.close()
 
 
 async def get(gateway: Command, path: str) -> httpx.Response:
@@ -87,17 +87,86 @@ async def test_it_serves_until_a_signal_and_ends_with_0(tmp_path: Path, number: 
         assert await gateway.ended() == 0
 
 
-async def test_running_streams_finish_and_nothing_new_is_let_in(tmp_path: Path, upstream: ScriptedUpstream):
+async def test_while_running_streams_finish_nothing_new_is_let_in(tmp_path: Path, upstream: ScriptedUpstream):
     go_on = asyncio.Event()
     upstream.play(STREAM.but(steps=(CREATED, go_on, COMPLETED)))
     async with command(tmp_path, "start", *LOCAL, OPENAI_BASE_URL=upstream.url) as gateway:
         url = await gateway.url()
-        async with Calling(url) as calling:
+        client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE)
+        async with client, Calling(url) as calling:
+            assert (await client.get("/readyz")).status_code == 200  # over a connection that stays open
             gateway.signal()
             await gateway.logged(WAITING)
-            await refused(url)
+
+            for path in (
+                "/v1/responses",
+                "/v1/chat/completions",
+                "/proxy",
+                "/readyz",
+                "/health",
+                "/v1/models",
+            ):
+                answer = await (client.get(path) if path in GOT else client.post(path, json={}))
+                assert (path, answer.status_code) == (path, 503)
+                assert answer.headers["connection"] == "close"
+            assert answer.json()["error"]["message"] == DRAINING.message
+            assert (await client.get("/livez")).status_code == 200
+            assert (await client.get("/metrics")).status_code == 200
+
             go_on.set()
             assert await calling.rest() == COMPLETED
+        assert await gateway.ended() == 0
+    assert len(upstream.requests) == 1
+
+
+async def test_what_still_runs_when_the_time_is_up_ends_with_a_terminal_event(
+    tmp_path: Path, upstream: ScriptedUpstream
+):
+    upstream.play(STREAM.but(end="stall"))
+    settings = {"OPENAI_BASE_URL": upstream.url, "CHAT2RESPONSE_DRAIN_SECONDS": "0.3"}
+    async with command(tmp_path, *LOCAL, **settings) as gateway:
+        async with Calling(await gateway.url()) as calling:
+            gateway.signal()
+            await gateway.logged(WAITING + ", for 0.3 seconds")
+            rest = await calling.rest()
+        assert b"event: response.failed" in rest
+        assert b"shutting down" in rest
+        assert await gateway.ended() == 0
+
+
+async def test_what_waits_for_an_answer_when_the_time_is_up_gets_503(
+    tmp_path: Path, upstream: ScriptedUpstream
+):
+    upstream.play(STREAM.but(steps=(), end="stall", framing="raw"))
+    settings = {"OPENAI_BASE_URL": upstream.url, "CHAT2RESPONSE_DRAIN_SECONDS": "0"}
+    async with command(tmp_path, *LOCAL, **settings) as gateway:
+        client = httpx.AsyncClient(base_url=await gateway.url(), trust_env=False, timeout=PATIENCE)
+        async with client:
+            call = asyncio.ensure_future(client.post("/v1/responses", json={"model": "m", "input": "x"}))
+            await upstream.asked()
+            gateway.signal()
+            answer = await call
+        assert (answer.status_code, answer.json()["error"]["message"]) == (503, DRAINING.message)
+        assert await gateway.ended() == 0
+
+
+async def test_a_call_that_was_let_in_may_still_send_its_body(tmp_path: Path, upstream: ScriptedUpstream):
+    upstream.play(Script("/v1/responses", (b"{}",)))
+    body = b'{"model": "m", "input": "x"}'
+    async with command(tmp_path, *LOCAL, OPENAI_BASE_URL=upstream.url) as gateway:
+        host, port = (await gateway.url()).removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        async with asyncio.timeout(PATIENCE):
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # its body is being waited for
+            gateway.signal()
+            await closed(host, int(port))
+            writer.write(body)
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"\r\n\r\n{}")
         assert await gateway.ended() == 0
 
 

@@ -163,3 +163,17 @@ async def test_stopping_what_has_ended_changes_nothing(
 
     assert text_of(surface, data) == "Hello there"
     assert text_of(surface, (await post(gateway, surface, streamed=True)).content) == "Hello there"
+
+
+@json_or_stream
+@every_way
+async def test_what_begins_after_the_end_is_refused_and_not_sent_up(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
+) -> None:
+    gateway = await start(dialect)
+    gateway.runs.end(DRAINING)
+
+    answer = await post(gateway, surface, streamed=streamed)
+
+    assert (answer.status_code, error_of(answer)["message"]) == (503, DRAINING.message)
+    assert upstream.requests == []

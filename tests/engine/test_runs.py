@@ -57,3 +57,12 @@ def test_the_runs_of_one_key_are_stopped_while_others_go_on() -> None:
     for run in runs.of_key("a"):
         run.stop(REVOKED)
     assert (gone.stopped, stays.stopped, list(runs)) == ([REVOKED], [], [stays])
+
+
+def test_after_the_end_nothing_begins_any_more() -> None:
+    runs = LiveRuns()
+    running = FakeRun(runs, "a")
+    runs.end(DRAINING)
+    late = FakeRun(runs, "a")
+    assert running.stopped == late.stopped == [DRAINING]
+    assert len(runs) == 0
