@@ -72,7 +72,12 @@ def _auth(value: Any) -> Any:
     return _word(value) or "auto"
 
 
+def _level(value: Any) -> Any:
+    return _word(value) or "info"
+
+
 Blank = BeforeValidator(_blank)
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
 class Settings(BaseSettings):
@@ -87,6 +92,7 @@ class Settings(BaseSettings):
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(_mode)] = Field(
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
+    chat2response_upstream_model: Annotated[str | None, Blank] = None
     bind_addr: str = "0.0.0.0:8088"
     chat2response_auth_mode: Annotated[
         Literal["auto", "managed", "passthrough", "open"], BeforeValidator(_auth)
@@ -101,6 +107,7 @@ class Settings(BaseSettings):
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    chat2response_log_level: Annotated[LogLevel, BeforeValidator(_level)] = "info"
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
 
     # -- what the floors are given -------------------------------------------------------------------
@@ -140,8 +147,9 @@ class Settings(BaseSettings):
         managed = self.auth_mode is not AuthMode.PASSTHROUGH
         # In passthrough ours stays here: it would stand in for a client that brings none.
         key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key and managed else None
-        chat = Target("chat", self.base_url, key, managed)
-        responses = Target("responses", self.base_url, key, managed)
+        model = self.chat2response_upstream_model and self.chat2response_upstream_model.strip()
+        chat = Target("chat", self.base_url, key, managed, model=model)
+        responses = Target("responses", self.base_url, key, managed, model=model)
         if self.upstream_mode is UpstreamMode.BOTH:
             return Routes(chat=chat, responses=responses)
         return Routes.single(chat if self.upstream_mode is UpstreamMode.CHAT else responses)

@@ -16,10 +16,11 @@ class Redacting(logging.Formatter):
         return redact(super().format(record))
 
 
-def set_up() -> None:
-    """Once per process."""
+def set_up(level: str) -> None:
+    """Once per process. `level`: the name of the least that is logged."""
+    least = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler()
     handler.setFormatter(Redacting(_LINE))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=least, handlers=[handler])
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(least, logging.WARNING))

@@ -59,6 +59,8 @@ def _upstream(settings: Settings) -> str:
     where = _without_credentials(settings.base_url)
     if settings.openai_api_key is None and settings.auth_mode is not AuthMode.PASSTHROUGH:
         where += ", without a key"
+    if settings.chat2response_upstream_model is not None:
+        where += f", always as {settings.chat2response_upstream_model.strip()}"
     if settings.openai_base_url is None:
         return f"{speaks} at {where} (OpenAI's own address; OPENAI_BASE_URL names another)"
     return f"{speaks} at {where}"

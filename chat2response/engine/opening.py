@@ -23,6 +23,7 @@ from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask
+from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
 from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
@@ -137,7 +138,7 @@ class Opening:
         else:
             kept = peek.store is True
             choices = peek.n if type(peek.n) is int else 1
-        body, stream = self._call.body, peek.stream is True
+        body, stream = self._named(self._call.body), peek.stream is True
         return await self._relay_down(body, Losses(), stream=stream, kept=kept, choices=choices)
 
     async def _through_the_hub(self) -> Answer:
@@ -152,7 +153,7 @@ class Opening:
         if self._plan.down == "relay":
             sent = self._upstream.body(hub, target, losses)
             return await self._relay_down(sent, losses, stream=stream, kept=body.get("store") is True)
-        ask = overlaid(self._call, hub, fields) if self._plan.up == "overlay" else hub
+        ask = self._named(overlaid(self._call, hub, fields)) if self._plan.up == "overlay" else hub
         if stream:
             return await self._convert_stream(hub, ask)
         return await self._convert_whole(hub, ask)
@@ -217,6 +218,11 @@ class Opening:
             raise bad_json(error) from None
         except TypeError:
             raise not_an_object() from None
+
+    def _named(self, body: bytes) -> bytes:
+        """The client's own body under the upstream's name of the model: the one edit that a relay knows."""
+        model = self._plan.target.model
+        return body if model is None else with_member(body, "model", model)
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
         live = self._live = await context.__aenter__()

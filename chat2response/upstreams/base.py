@@ -1,9 +1,9 @@
 """`Upstream`: where a call goes, whatever it speaks."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
@@ -30,6 +30,12 @@ class Target:
     managed: bool = True
     """Whether a 401 of this upstream concerns the operator (our key) rather than the client (theirs)."""
     quirks: Quirks = OPENAI_COMPATIBLE
+    model: str | None = None
+    """The model that every call goes to, whatever name the client used; None: the client's."""
+
+    def named(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A request's fields with the model's name as this upstream knows it."""
+        return fields if self.model is None else {**fields, "model": self.model}
 
 
 @dataclass(frozen=True, slots=True)

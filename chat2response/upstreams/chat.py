@@ -29,7 +29,7 @@ class ChatUpstream:
 
     def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
         """The Chat request for a hub request."""
-        return encode(write_request(ask, losses, target.quirks))
+        return encode(target.named(write_request(ask, losses, target.quirks)))
 
     def open(
         self,

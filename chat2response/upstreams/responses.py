@@ -29,7 +29,7 @@ class ResponsesUpstream:
 
     def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
         """The Responses request for a hub request."""
-        return encode(write_request(ask, losses))
+        return encode(target.named(write_request(ask, losses)))
 
     def open(
         self,

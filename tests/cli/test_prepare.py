@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.cli import logs
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.cli.logs import Redacting
 from chat2response.cli.prepare import prepared, read_settings
@@ -106,9 +107,10 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
         ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": "k"}, "issued at POST /keys/generate"),
         ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": " "}, "(OPENAI_API_KEY is not set)"),
         ({"CHAT2RESPONSE_AUTH_MODE": " "}, "(OPENAI_API_KEY is not set)"),
+        ({"CHAT2RESPONSE_UPSTREAM_MODEL": " qwen "}, ", always as qwen (OpenAI"),
     ],
 )
-def test_the_banner_says_who_may_pass(settings_of: Any, given: dict[str, str], said: str):
+def test_the_banner_says_what_the_settings_mean(settings_of: Any, given: dict[str, str], said: str):
     settings_of(**given)
     assert said in shown(Choices("127.0.0.1:0", "memory"))
 
@@ -127,6 +129,26 @@ def test_the_operators_admin_token_is_not_shown(settings_of: Any):
     text = shown(Choices("0.0.0.0:0", "memory"))
     assert "CHAT2RESPONSE_ADMIN_TOKEN" in text
     assert "operators-own-secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("level", "ours", "others"),
+    [
+        ("debug", logging.DEBUG, logging.WARNING),
+        ("info", logging.INFO, logging.WARNING),
+        ("error", logging.ERROR, logging.ERROR),
+    ],
+)
+def test_the_log_has_a_least_level(
+    monkeypatch: pytest.MonkeyPatch, level: str, ours: int, others: int
+) -> None:
+    root = logging.RootLogger(logging.WARNING)
+    manager = logging.Manager(root)
+    monkeypatch.setattr(logging, "root", root)
+    monkeypatch.setattr(logging.Logger, "manager", manager)
+    logs.set_up(level)
+    assert logging.getLogger("chat2response.api").getEffectiveLevel() == ours
+    assert logging.getLogger("uvicorn.error").getEffectiveLevel() == others
 
 
 def test_no_key_is_logged_not_even_in_a_traceback():

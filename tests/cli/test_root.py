@@ -106,6 +106,7 @@ def test_version():
         ([], {"CHAT2RESPONSE_SQLITE_PAHT": "x"}, "Did you mean CHAT2RESPONSE_SQLITE_PATH?"),
         ([], {"UPSTREAM_MODE": "grpc"}, "UPSTREAM_MODE: "),
         ([], {"CHAT2RESPONSE_AUTH_MODE": "closed"}, "CHAT2RESPONSE_AUTH_MODE: "),
+        ([], {"CHAT2RESPONSE_LOG_LEVEL": "loud"}, "CHAT2RESPONSE_LOG_LEVEL: "),
         ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
         (["--bind", "nowhere"], {}, "--bind is host:port"),
         (["--bind", "127.0.0.1:0", "--keys-backend", "redis://h"], {}, "--keys-backend: no store is called"),

@@ -170,6 +170,21 @@ async def test_a_call_that_was_let_in_may_still_send_its_body(tmp_path: Path, up
         assert await gateway.ended() == 0
 
 
+@pytest.mark.parametrize(("level", "logged"), [("Info", True), ("warning", False)])
+async def test_the_log_says_no_less_than_is_asked(
+    tmp_path: Path, upstream: ScriptedUpstream, level: str, logged: bool
+):
+    upstream.play(STREAM.but(end="stall"))
+    settings = {"OPENAI_BASE_URL": upstream.url, "CHAT2RESPONSE_DRAIN_SECONDS": "0"}
+    async with command(tmp_path, *LOCAL, CHAT2RESPONSE_LOG_LEVEL=level, **settings) as gateway:
+        async with Calling(await gateway.url()) as calling:
+            gateway.signal()
+            await calling.rest()
+        assert await gateway.ended() == 0
+        assert gateway.process.stderr is not None
+        assert (b"running calls: 1" in await gateway.process.stderr.read()) is logged
+
+
 @pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_ends_streams_with_a_terminal_event(
     tmp_path: Path, upstream: ScriptedUpstream, again: int

@@ -1,0 +1,98 @@
+"""`CHAT2RESPONSE_UPSTREAM_MODEL`: one model upstream, whatever name the client uses."""
+
+import json
+
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.listen import ASKED, Surface
+from tests.e2e.pairs import PATH, converted_way, every_way, json_or_stream, post, sdk_call
+from tests.e2e.said import MODEL, PATHS, Said, stream, whole
+from tests.e2e.streams import chunks_of, events_of
+from tests.upstream import ScriptedUpstream
+
+SAID = Said(text=("Hi",))
+ALIAS = "vendor/the-model"
+
+
+@json_or_stream
+@every_way
+async def test_the_upstream_is_asked_for_its_own_model(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
+) -> None:
+    upstream.play((stream if streamed else whole)(dialect, SAID))
+    gateway = await start(dialect, chat2response_upstream_model=ALIAS)
+
+    answer = await post(gateway, surface, streamed=streamed)
+
+    assert answer.status_code == 200
+    assert upstream.last.json()["model"] == ALIAS
+    assert ASKED not in upstream.last.body.decode()
+
+
+ODD = {
+    "chat": b' { "messages":[ {"role":"user","model":"x","content":"\\"model\\": 1"} ],"model":"first",\n'
+    b'"x-new":{"model":"x"} , "temperature":1.50,"model" :\t"asked" ,"seed":123456789012345678901}\r\n',
+    "responses": b' { "input":[ {"role":"user","content":"\\"model\\": 1"} ],"model":"first","store":false,\n'
+    b'"x-new":{"model":"x"} , "temperature":1.50,"model" :\t"asked" }\r\n',
+}
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_in_a_relay_no_other_byte_changes(
+    start: Start, upstream: ScriptedUpstream, dialect: str
+) -> None:
+    upstream.play(whole(dialect, SAID))
+    gateway = await start(dialect, chat2response_upstream_model=ALIAS)
+
+    answer = await gateway.post(PATHS[dialect], ODD[dialect])
+
+    assert upstream.last.body == ODD[dialect].replace(b'"asked"', json.dumps(ALIAS).encode())
+    assert (answer.content,) == whole(dialect, SAID).steps, "the answer is the upstream's own, its model too"
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_a_body_without_a_model_gets_none(
+    start: Start, upstream: ScriptedUpstream, dialect: str
+) -> None:
+    upstream.play(whole(dialect, SAID))
+    gateway = await start(dialect, chat2response_upstream_model=ALIAS)
+    body = b'{"messages":[],"input":"x","store":false}'
+    await gateway.post(PATHS[dialect], body)
+    assert upstream.last.body == body
+
+
+@converted_way
+async def test_a_converted_answer_has_the_clients_name(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    upstream.play(whole(dialect, SAID), stream(dialect, SAID))
+    gateway = await start(dialect, chat2response_upstream_model=ALIAS)
+
+    made = (await post(gateway, surface)).json()
+    data = (await post(gateway, surface, streamed=True)).content
+
+    named = (
+        {chunk["model"] for chunk in chunks_of(data)}
+        if surface == "chat"
+        else {event["response"]["model"] for event in events_of(data) if "response" in event}
+    )
+    assert {made["model"]} == named == {ASKED}
+    assert MODEL not in data.decode()
+
+
+async def test_the_sdk_sees_its_own_name(start: Start, upstream: ScriptedUpstream) -> None:
+    upstream.play(whole("chat", SAID))
+    gateway = await start("chat", chat2response_upstream_model=ALIAS)
+    assert (await sdk_call(gateway, "responses", streamed=False)).model == ASKED
+    assert upstream.last.json()["model"] == ALIAS
+
+
+@pytest.mark.parametrize("given", [None, "", "  "])
+async def test_without_it_the_clients_name_goes_up(
+    start: Start, upstream: ScriptedUpstream, given: str | None
+) -> None:
+    upstream.play(whole("chat", SAID))
+    gateway = await start("chat", chat2response_upstream_model=given)
+    await gateway.post(PATH["chat"], ODD["chat"])
+    assert upstream.last.body == ODD["chat"]
