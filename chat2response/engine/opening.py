@@ -222,7 +222,10 @@ class Opening:
     def _named(self, body: bytes) -> bytes:
         """The client's own body under the upstream's name of the model: the one edit that a relay knows."""
         model = self._plan.target.model
-        return body if model is None else with_member(body, "model", model)
+        try:
+            return body if model is None else with_member(body, "model", model)
+        except JSONError as error:
+            raise bad_json(error) from None
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
         live = self._live = await context.__aenter__()

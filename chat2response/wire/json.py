@@ -6,6 +6,7 @@ msgspec writes. Both keep key order, so the same value always becomes the same b
 """
 
 from collections.abc import Callable
+from json import JSONDecoder
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ Raw = msgspec.Raw  # a field whose bytes are kept unread
 
 _decode = msgspec.json.Decoder().decode
 _encode_any = msgspec.json.Encoder().encode
+_skip = JSONDecoder(parse_int=len, parse_float=len, strict=False).raw_decode
 
 
 class JSONError(ValueError):
@@ -79,6 +81,18 @@ def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
             if type(inner) is dict or type(inner) is list
         ]
     return bool(level)
+
+
+def end_of_value(data: bytes, start: int) -> int:
+    """Where the value ends that begins at `start` of a valid document; for what msgspec cannot tell.
+
+    Raises JSONError where it nests too deeply.
+    """
+    try:
+        # Latin-1 keeps a byte's place, and all that structures JSON is ASCII.
+        return _skip(data.decode("latin-1"), start)[1]
+    except RecursionError:
+        raise JSONError("nested too deeply") from None
 
 
 def is_complete_object(text: str) -> bool:

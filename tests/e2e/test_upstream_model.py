@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.listen import ASKED, Surface
-from tests.e2e.pairs import PATH, converted_way, every_way, json_or_stream, post, sdk_call
+from tests.e2e.pairs import PATH, converted_way, error_of, every_way, json_or_stream, post, sdk_call
 from tests.e2e.said import MODEL, PATHS, Said, stream, whole
 from tests.e2e.streams import chunks_of, events_of
 from tests.upstream import ScriptedUpstream
@@ -60,6 +60,19 @@ async def test_a_body_without_a_model_gets_none(
     body = b'{"messages":[],"input":"x","store":false}'
     await gateway.post(PATHS[dialect], body)
     assert upstream.last.body == body
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+@pytest.mark.parametrize(
+    "odd", [rb'"\ud800":1', b'"x":%b%b,"x":[]' % (b"[" * 100_000, b"]" * 100_000)], ids=["key", "depth"]
+)
+async def test_what_cannot_be_read_is_400(
+    start: Start, upstream: ScriptedUpstream, dialect: str, odd: bytes
+) -> None:
+    gateway = await start(dialect, chat2response_upstream_model=ALIAS)
+    answer = await gateway.post(PATHS[dialect], b'{"model":"m",%b}' % odd)
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_json")
+    assert upstream.requests == []
 
 
 @converted_way

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.wire.edit import with_member
+from chat2response.wire.json import JSONError
 
 
 @pytest.mark.parametrize(
@@ -33,12 +34,25 @@ from chat2response.wire.edit import with_member
             b'{"x":123456789012345678901234567890,"models":"a"}',
         ),
         (b"{}", b"{}"),
-        (b" [] ", b" [] "),
+        (
+            b'{"x":[1,{"y":"]"}] , "x":{"z":[]},"model":"b"}',
+            b'{"x":[1,{"y":"]"}] , "x":{"z":[]},"model":"NEW"}',
+        ),
+        (b'{"x":[],"x":[[]],"x":[],"model":"b"}', b'{"x":[],"x":[[]],"x":[],"model":"NEW"}'),
+        (b'{"x":["\xc3\xbc"],"x":[],"model":"b"}', b'{"x":["\xc3\xbc"],"x":[],"model":"NEW"}'),
+        (b'{"x":1,"x":12,"x":1,"model":"b"}', b'{"x":1,"x":12,"x":1,"model":"NEW"}'),
+        (b'{"x":[%b],"x":0,"model":"b"}' % (b"9" * 9999), b'{"x":[%b],"x":0,"model":"NEW"}' % (b"9" * 9999)),
     ],
 )
 def test_only_the_value_changes(before: bytes, after: bytes | None) -> None:
     expected = before.replace(b'"a"', b'"NEW"') if after is None else after
     assert with_member(before, "model", "NEW") == expected
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b"", b'{"a":1} {}'])
+def test_what_is_no_object_is_refused(body: bytes) -> None:
+    with pytest.raises(JSONError):
+        with_member(body, "model", "NEW")
 
 
 def test_the_value_is_written_as_json() -> None:

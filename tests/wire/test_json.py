@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from chat2response.wire import json
 from chat2response.wire.chat import DeltaShape, delta_of, read_chunk
-from chat2response.wire.json import JSONError, decode, decoder, encode, is_complete_object, too_deep
+from chat2response.wire.json import (
+    JSONError,
+    decode,
+    decoder,
+    encode,
+    end_of_value,
+    is_complete_object,
+    too_deep,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -115,3 +123,14 @@ def test_a_message_is_the_delta_that_says_the_same():
     assert delta_of({"role": "assistant", "content": "a", "refusal": None, "tool_calls": [1]}) == DeltaShape(
         content="a", tool_calls=[1]
     )
+
+
+def test_a_value_says_where_it_ends():
+    data = '{"ü": [1, {"x": "]"}, 9999999999999999999999, -1.5e300, NaN] , "y": 2}'.encode()
+    start = data.index(b"[1")
+    assert data[start : end_of_value(data, start)] == data[start : data.index(b" , ")]
+
+
+def test_a_value_that_nests_too_deeply_is_said_to():
+    with pytest.raises(JSONError):
+        end_of_value(b"[" * 100_000, 0)
