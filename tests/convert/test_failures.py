@@ -82,6 +82,7 @@ def test_a_body_with_an_error_status_is_read_in_every_form(body, status, expecte
         ({"error": {"message": "m", "code": "context_length_exceeded"}}, 400),
         ({"error": {"message": "m", "type": "overloaded_error"}}, 503),
         ({"error": {"message": "m", "code": 7}}, 502),
+        ({"error": {"message": "m", "code": "foo"}}, 502),
         ({"error": "m"}, 502),
         ({"error": True, "message": "m"}, 502),
         ({"type": "error", "code": "server_error", "message": "m", "param": None}, 502),

@@ -116,7 +116,7 @@ class ChatReader:
 
     def _no_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
         """An error beside a chunk or in its place, a chunk that only counts, or a keep-alive of some kind."""
-        if chunk.error or (chunk.choices is None and not chunk.usage):
+        if chunk.error or not chunk.usage:
             try:
                 error = upstream_error(decode(payload))
             except JSONError:  # in a field that the shape skips

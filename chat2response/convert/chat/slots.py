@@ -78,9 +78,7 @@ class CallSlots:
         slot = self._slots[met]
         if not name or not slot.name:
             return met
-        if (
-            slot.id and slot.id == call_id
-        ):  # repeated with every piece, or an id that the backend gives to all
+        if slot.id and slot.id == call_id:  # said with every piece, or one id that all calls are given
             return self._new() if arguments and slot.complete else met
         return met if name == slot.name and not slot.complete else self._new()
 

@@ -157,6 +157,8 @@ class ResponsesReader:
         self._cited[place] = self._cited.get(place, 0) + 1
         if type(annotation) is dict and not too_deep(annotation):
             self._writer.annotation(annotation, id=item_id)
+        else:
+            self._writer.losses.add("output.annotations[?]")
 
     # -- what is done: fill in what no delta said, then close --------------------------------------
 
@@ -166,9 +168,8 @@ class ResponsesReader:
         self._rest_of_arguments(slot, event.get("arguments"), item_id)
 
     def _rest_of_arguments(self, slot: int, whole: Any, item_id: Any) -> None:
-        sent = self._args.get(slot, 0)
-        if type(whole) is str and len(whole) > sent:
-            self._call_delta(slot, whole[sent:], item_id)
+        if type(whole) is str:
+            self._call_delta(slot, whole[self._args.get(slot, 0) :], item_id)
 
     def _text_done(self, kind: Kind, event: dict[str, Any]) -> None:
         place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
@@ -236,7 +237,7 @@ class ResponsesReader:
         kind = item.get("type")
         if kind == "function_call":
             self._rest_of_arguments(self._announce(index, item), item.get("arguments"), item.get("id"))
-        elif type(kind) is not str or too_deep(item):
+        elif type(kind) is not str or (kind not in ("message", "reasoning") and too_deep(item)):
             self._writer.losses.add(f"output[{word(kind)}]")
         elif (index, kind) not in self._closed:
             self._closed.add((index, kind))

@@ -83,6 +83,10 @@ TWO = [("f", '{"a":1}'), ("g", '{"b":2}')]
             [(0, "A", "f", '{"a":1}')],
             [(0, "B", "g", '{"b":2}')],
         ),
+        "all at index 0, the first with an id": (
+            [(0, "A", "f", '{"a":1}')],
+            [(0, "", "g", '{"b":2}')],
+        ),
         "all at index 0, in one chunk": ([(0, "A", "f", '{"a":1}'), (0, "B", "g", '{"b":2}')],),
         "all at index 0, in pieces": (
             [(0, "A", "f", "")],
@@ -169,6 +173,10 @@ def test_calls_without_arguments_in_one_chunk_are_apart():
     assert calls([(0, "A", "f", ""), (1, "B", "g", "")]) == empty
     assert calls([(0, "", "f", ""), (0, "", "g", "")]) == empty
     assert calls([(None, "", "f", ""), (None, "", "g", "")]) == empty
+
+
+def test_without_an_index_another_name_is_another_call():
+    assert calls([(None, "", "f", "")], [(None, "", "g", "{}")]) == [("f", ""), ("g", "{}")]
 
 
 def test_a_name_in_pieces_is_one_call():

@@ -341,17 +341,18 @@ def test_a_namespace_stays_on_its_call():
     assert answer(stream)["output"][0]["namespace"] == "agents"
 
 
-def test_an_item_nested_without_end_is_a_loss():
+def test_an_item_that_cannot_pass_is_a_loss():
     deep: Any = "x"
     for _ in range(300):
         deep = [deep]
     stream = (
-        Events()
-        .item({"type": "web_search_call", "id": "ws", "action": deep})
-        .message("a", citations=[{"x": deep}])
-        .end()
+        Events().item({"type": "web_search_call", "id": "ws", "action": deep}).item({"type": 5, "id": "x"})
     )
-    assert shown(answer(stream)) == [("message", "a")]
+    machine, writer = reader()
+    machine.feed(named(stream.message("a", citations=[{"x": deep}]).end()))
+    writer.finish()
+    assert shown(dict(writer.response)) == [("message", "a")]
+    assert [loss.field for loss in writer.losses] == ["output[web_search_call]", "output[?]", "output.annotations[?]"]
 
 
 # -- ends ---------------------------------------------------------------------------------------------
