@@ -19,13 +19,15 @@ IMPATIENT = TransportOptions(connect_timeout=0.05, read_timeout=0.05)
 async def post(
     transport: Transport, upstream: ScriptedUpstream, body: bytes = b"{}", **headers: str
 ) -> Exchange:
-    return await transport.open("POST", f"{upstream.url}/x", headers, body)
+    async with asyncio.timeout(PATIENCE):
+        return await transport.open("POST", f"{upstream.url}/x", headers, body)
 
 
 async def body_of(exchange: Exchange) -> bytes:
     """Read to its end and closed."""
     try:
-        return await exchange.read()
+        async with asyncio.timeout(PATIENCE):
+            return await exchange.read()
     finally:
         await exchange.close()
 

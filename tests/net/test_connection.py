@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from chat2response.net.connection import Connection
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED
-from tests.net.asking import PATH, STREAM, body_of, post, settle, until
+from tests.net.asking import PATH, STREAM, body_of, post, settle
 from tests.upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- kept connections --------------------------------------------------------------------------------
@@ -123,16 +124,42 @@ async def test_half_an_answer_too_many_is_not_the_beginning_of_the_next(
     assert await body_of(exchange) == b"next"
 
 
-async def test_an_answer_that_was_held_and_then_left_does_not_stall_the_next(
-    transport: Transport, upstream: ScriptedUpstream
-) -> None:
-    upstream.play(Script(PATH, (b"x" * 700_000,)), Script(PATH, (b"next",)))
-    exchange = await post(transport, upstream)
-    await until(lambda: exchange._finished or exchange.holding)
-    await settle()
+class FakeTransport:
+    """What a connection does to its socket."""
+
+    def __init__(self) -> None:
+        self.paused = False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+@pytest.mark.parametrize("last_read", [True, False])
+async def test_a_connection_that_was_paused_is_read_again_before_its_next_answer(last_read: bool) -> None:
+    free: list[Connection] = []
+    socket: Any = FakeTransport()
+    connection = Connection(60.0, 60.0, free.append)
+    connection.connection_made(socket)
+    exchange = connection.send(b"", b"")
+    head, body = b"HTTP/1.1 200 OK\r\nContent-Length: 700000\r\n\r\n", b"x" * 700_000
+    connection.data_received(head + body if last_read else head + body[:-1])
+    assert socket.paused is not last_read
+    if not last_read:
+        connection.data_received(body[-1:])  # it was on its way when the pause began
     await exchange.close()
-    async with asyncio.timeout(PATIENCE):
-        assert await body_of(await post(transport, upstream)) == b"next"
+    assert free == [connection]
+    assert not socket.paused
+    connection.abort()
 
 
 async def test_a_stop_of_an_answer_that_was_whole_leaves_the_connection_to_others(

@@ -136,11 +136,17 @@ class UpstreamContract(UpstreamStage):
         assert writer.response["usage"]["total_tokens"] == 5
 
     async def test_a_connection_is_kept_though_the_end_was_still_on_its_way(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
-        server.play(self.streaming(*self.stream))
-        for _ in range(3):
-            await self.read(upstream, target, ResponseWriter(Echo.of(HUB), ids, clock))
+        end = asyncio.Event()
+        server.play(self.streaming(*self.stream, end))
+        async with upstream.open(STREAMED, target, writer, Origin(stream=True), "content") as turn:
+            async for _ in turn.reads():
+                pass
+            asyncio.get_running_loop().call_later(0.01, end.set)
+        await asyncio.wait_for(server.last.played.wait(), PATIENCE)
+        async with upstream.relay(b"{}", target, Origin()) as reply:
+            await reply.read()
         assert server.accepted == 1
 
     async def test_a_comment_is_not_heard_and_an_event_is(
@@ -345,6 +351,18 @@ class UpstreamContract(UpstreamStage):
             with pytest.raises(UpstreamError) as caught:
                 await asking
             assert caught.value.status == 429
+
+    async def test_cancelling_while_a_refusal_is_read_closes_the_upstream(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+    ) -> None:
+        server.play(self.answering(b'{"error":', status=429, end="stall"))
+        asking = asyncio.ensure_future(self.read(upstream, target, writer))
+        request = await server.asked()
+        await asyncio.sleep(0.02)  # the head is here, and the body is awaited
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(request.gone.wait(), PATIENCE)
 
     async def test_where_nobody_listens_every_way_in_says_so(
         self, upstream: Upstream, server: ScriptedUpstream, writer: ResponseWriter
