@@ -71,6 +71,7 @@ def test_objects_are_filled_up():
 def test_tools_are_repeated_with_every_key():
     tool = {"type": "function", "name": "f", "parameters": {"type": "object"}}
     response = resource(tools=[tool, {"type": "web_search"}], tool_choice={"type": "function", "name": "f"})
+    assert Echo.of(HubRequest(body={"tools": ["odd"]}, dialect="responses")).fields["tools"] == ["odd"]  # type: ignore[list-item]
     assert response["tools"] == [{**tool, "description": None, "strict": None}, {"type": "web_search"}]
     assert response["tool_choice"] == {"type": "function", "name": "f"}
 

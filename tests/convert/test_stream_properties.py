@@ -81,9 +81,15 @@ CALL = maybe(
 TOKEN = maybe(
     token=st.text(max_size=3), logprob=st.floats(-9, 0), bytes=st.just([97]), top_logprobs=st.just([])
 )
+CONTENT = maybe(
+    type=st.sampled_from(["text", "refusal", "thinking", "reasoning", "image_url"]),
+    text=st.text(max_size=5),
+    refusal=st.text(max_size=5),
+    thinking=st.just([{"type": "text", "text": "hm"}]),
+)
 DELTA = maybe(
     role=st.just("assistant"),
-    content=st.text(max_size=5),
+    content=st.text(max_size=5) | st.lists(CONTENT, max_size=3),
     reasoning_content=st.text(max_size=5),
     reasoning=st.text(max_size=5),
     reasoning_details=st.just([{"text": "hm"}]),

@@ -659,6 +659,8 @@ def test_the_service_tier_is_the_one_used():
     [
         (chunk({"content": [{"type": "image_url", "image_url": {}}]}), "message.content[image_url]"),
         (chunk({"content": [7]}), "message.content[?]"),
+        (chunk({"content": [{"type": "text", "text": 7}]}), "message.content[text]"),
+        (chunk({"content": {"type": "refusal", "refusal": []}}), "message.content[refusal]"),
         (chunk({"audio": {"id": "a", "data": "AAAA"}}), "message.audio"),
         (chunk({"images": [{"type": "image_url"}]}), "message.images"),
         (chunk({"annotations": [{"type": "file_citation"}]}), "message.annotations"),

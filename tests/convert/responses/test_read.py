@@ -118,7 +118,13 @@ def test_items_of_other_kinds_pass_as_they_are():
 
 
 def test_unknown_events_are_nothing():
-    stream = Events().add("codex.rate_limits", limits={}).add("response.metadata", x=1).message("a").end()
+    stream = (
+        Events()
+        .add("codex.rate_limits", limits={})
+        .add("response.audio.delta", delta="AAAA")
+        .message("a")
+        .end()
+    )
     odd = [{"type": 5}, {"type": ["x"]}, {"type": None}, {}, [], "x", 7]
     assert shown(
         response_of(read(named(stream[:-1]) + b"".join(sse_line(each) for each in odd) + named(stream[-1:])))
@@ -352,7 +358,11 @@ def test_an_item_that_cannot_pass_is_a_loss():
     machine.feed(named(stream.message("a", citations=[{"x": deep}]).end()))
     writer.finish()
     assert shown(dict(writer.response)) == [("message", "a")]
-    assert [loss.field for loss in writer.losses] == ["output[web_search_call]", "output[?]", "output.annotations[?]"]
+    assert [loss.field for loss in writer.losses] == [
+        "output[web_search_call]",
+        "output[?]",
+        "output.annotations[?]",
+    ]
 
 
 # -- ends ---------------------------------------------------------------------------------------------
