@@ -13,7 +13,7 @@ from tests.upstream import PATIENCE, Script, ScriptedUpstream
 PATH = "/v1/x"
 SSE = "text/event-stream"
 STREAM = Script(PATH, (), media_type=SSE, framing="chunked")
-IMPATIENT = TransportOptions(connect_timeout=0.05, read_timeout=0.05)
+IMPATIENT = TransportOptions(connect_timeout=0.05, read_timeout=0.15)
 
 
 async def post(

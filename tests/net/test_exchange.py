@@ -200,11 +200,11 @@ async def test_silence_in_the_body_is_a_cut(upstream: ScriptedUpstream) -> None:
 async def test_an_upstream_that_goes_on_speaking_is_not_silent(upstream: ScriptedUpstream) -> None:
     ticks = [asyncio.Event() for _ in range(8)]
     upstream.play(STREAM.but(steps=tuple(step for tick in ticks for step in (b"x", tick))))
-    transport = Transport(TransportOptions(read_timeout=0.2))
+    transport = Transport(TransportOptions(read_timeout=0.4))
     exchange = await post(transport, upstream)
-    for tick in ticks:  # twice the limit in all, a quarter of it at a time
+    for tick in ticks:  # more than the limit in all, a sixth of it at a time
         assert await exchange.chunk() == b"x"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.06)
         tick.set()
     assert await exchange.chunk() == b""
     await exchange.close()
@@ -216,7 +216,7 @@ async def test_the_clock_does_not_run_while_the_reader_is_the_slow_one(upstream:
     transport = Transport(IMPATIENT)
     exchange = await post(transport, upstream)
     await until(lambda: exchange.holding)
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.35)
     assert len(await body_of(exchange)) == 2_000_000
     await transport.close()
 
