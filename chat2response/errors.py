@@ -8,6 +8,7 @@
     |-- MethodNotAllowed      405
     |-- PayloadTooLarge       413
     |-- UnsupportedMedia      415
+    |-- LoopDetected          508   the upstream, by whatever way, is this gateway
     |-- Unavailable           503   ours to mend: the key store is down, we are draining
     `-- UpstreamError               the upstream answered with an error: its status and words
         |-- UpstreamRefusedUs 502   it refused *our* key (managed mode): never the client's fault
@@ -118,6 +119,15 @@ class UnsupportedMedia(BridgeError):
     type = "invalid_request_error"
     code = "unsupported_media_type"
     label = "unsupported_media"
+
+
+class LoopDetected(BridgeError):
+    """508: the call has come through gateways like this one too often; one of them is its own upstream."""
+
+    status = 508
+    type = "invalid_request_error"
+    code = "loop_detected"
+    label = "loop"
 
 
 class Unavailable(BridgeError):

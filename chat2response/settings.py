@@ -10,6 +10,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -61,6 +62,22 @@ def _blank(value: Any) -> Any:
 def _web_address(value: str | None) -> str | None:
     if value is not None and not value.strip().lower().startswith(("http://", "https://")):
         raise ValueError("it begins with http:// or https://, for example https://api.openai.com/v1")
+    if value is not None and not _is_base(value.strip()):
+        raise ValueError("it is http(s)://host[:port]/path, with no query: https://api.openai.com/v1")
+    return value
+
+
+def _is_base(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment)
+    except ValueError:  # a port that is none
+        return False
+
+
+def _one_line(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().strip().isprintable():
+        raise ValueError("it holds a line break or another character that no header can carry")
     return value
 
 
@@ -88,7 +105,7 @@ class Settings(BaseSettings):
     )
 
     openai_base_url: Annotated[str | None, Blank, AfterValidator(_web_address)] = None
-    openai_api_key: Annotated[SecretStr | None, Blank] = None
+    openai_api_key: Annotated[SecretStr | None, Blank, AfterValidator(_one_line)] = None
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(_mode)] = Field(
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
@@ -212,7 +229,10 @@ def _names_in(file: Path | None) -> list[str]:
         return []
     from dotenv import dotenv_values
 
-    return list(dotenv_values(file))
+    try:
+        return list(dotenv_values(file))
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file} is not a text file in UTF-8.") from None
 
 
 def _known() -> list[str]:

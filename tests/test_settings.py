@@ -48,6 +48,10 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
     "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS": ("12.5", 12.5, 60.0),
     "CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS": ("2", 2.0, 10.0),
+    "CHAT2RESPONSE_AUTH_MODE": ("open", "open", "auto"),
+    "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
+    "CHAT2RESPONSE_UPSTREAM_MODEL": ("big", "big", None),
+    "CHAT2RESPONSE_LOG_LEVEL": ("debug", "debug", "info"),
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
 }
@@ -197,8 +201,8 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
 
 def test_a_wrong_value_is_not_repeated(env: Any) -> None:
     with pytest.raises(SettingsError) as caught:
-        env(UPSTREAM_MODE="sk-put-in-the-wrong-place")
-    assert "sk-put" not in str(caught.value)
+        env(UPSTREAM_MODE="sk-test-in-the-wrong-place")
+    assert "sk-test" not in str(caught.value)
 
 
 # -- what they become --------------------------------------------------------------------------------
@@ -315,3 +319,24 @@ def test_the_example_file_names_settings_and_their_defaults(env: Any) -> None:
     assert written.base_url == bare.base_url
     assert written.model_copy(update={"openai_base_url": None, "chat2response_state_dir": None}) == bare
     assert written.state_dir == bare.state_dir
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://", "http://h:999999/v1", "http://h:x/v1", "http://h/v1?x=y", "http://h/v1#f", "ftp://h", "foo"],
+)
+def test_a_base_url_that_no_call_could_use_is_refused_at_start(env: Any, address: str) -> None:
+    with pytest.raises(SettingsError, match="OPENAI_BASE_URL"):
+        env(OPENAI_BASE_URL=address)
+
+
+def test_a_key_that_no_header_can_carry_is_refused_at_start(env: Any) -> None:
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY") as caught:
+        env(OPENAI_API_KEY="sk-test\nX-Evil: 1")
+    assert "Evil" not in str(caught.value)
+
+
+def test_an_env_file_that_is_no_text_is_named() -> None:
+    Path("odd").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(SettingsError, match="odd is not a text file"):
+        load(Path("odd"))

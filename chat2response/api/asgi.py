@@ -4,7 +4,7 @@ errors into bodies."""
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from chat2response.errors import BridgeError, PayloadTooLarge, UnsupportedMedia
+from chat2response.errors import BridgeError, LoopDetected, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.ids import new_id
 from chat2response.wire.json import encode
 
@@ -19,6 +19,7 @@ JSON = b"application/json"
 CLOSE = (b"connection", b"close")
 """A header after which the server closes the connection."""
 _MAX_ID = 128
+_MAX_HOPS = 4  # a chain of gateways is a choice; a longer one is a loop
 
 
 class ClientGone(Exception):
@@ -43,6 +44,17 @@ class Request:
         """One header's value."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+    @property
+    def hops(self) -> int:
+        """Gateways like this one that the call has come through. Raises LoopDetected."""
+        told = self.headers.get(b"x-chat2response-hops")
+        if told is None:
+            return 0
+        hops = int(told) if told.isdigit() and len(told) < 4 else _MAX_HOPS
+        if hops >= _MAX_HOPS:
+            raise LoopDetected("The gateway is its own upstream: OPENAI_BASE_URL leads back to it.")
+        return hops
 
     async def body(self, limit: int) -> bytes:
         """The whole body, `limit` bytes at most.

@@ -44,6 +44,7 @@ class Bridge:
             caller.authorization,
             asked.get("conversation_id"),
             asked.get("previous_response_id"),
+            request.hops,
         )
         await deliver(self._engine.open(call), request)
 

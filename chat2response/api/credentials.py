@@ -9,6 +9,7 @@ from typing import Protocol
 from chat2response.api.asgi import Request
 from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
 from chat2response.keys.ring import KeyRing
+from chat2response.keys.token import parse
 from chat2response.observe.metrics import Metrics
 
 OPEN_TENANT = "open"
@@ -54,17 +55,23 @@ class ManagedGate:
 
 
 class PassthroughGate:
-    """Checks nothing: the upstream does. A bearer goes up letter by letter, another header's key as a bearer.
+    """Checks nothing: the upstream does. A bearer goes up letter by letter, another header's key as a bearer;
+    a key of ours, which opens nothing there, stays here.
 
     `Authorization` of another scheme stays here: it was meant for a proxy on the way, not for the upstream.
     """
 
     async def admit(self, request: Request) -> Caller:
-        """Raises InvalidRequest where two credentials differ."""
+        """Raises InvalidRequest where two credentials differ, Unauthorized for a key of ours."""
         token = token_of(request)
         given = request.header(b"authorization")
         if token is None:
             return Caller()
+        if parse(token) is not None:
+            raise Unauthorized(
+                "This key was issued here, but the gateway passes keys through to the upstream; "
+                "CHAT2RESPONSE_AUTH_MODE=managed makes it ask for keys of its own."
+            )
         return Caller(authorization=given if bearer(given) == token else f"Bearer {token}")
 
 

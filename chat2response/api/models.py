@@ -21,7 +21,7 @@ class Models:
     async def __call__(self, request: Request) -> None:
         caller = await self._gate.admit(request)
         target = self._engine.routes.of("responses")
-        origin = Origin(caller.authorization, request.id)
+        origin = Origin(caller.authorization, request.id, hops=request.hops)
         listed = await self._engine.upstreams[target.dialect].models(target, origin)
         _, _, wanted = request.scope["path"].partition("/models/")
         await request.answer(200, encode(_one(listed, unquote(wanted))) if wanted else listed)

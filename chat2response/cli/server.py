@@ -19,6 +19,7 @@ import uvicorn
 
 from chat2response.app import Gateway
 from chat2response.cli import logs
+from chat2response.cli.heads import BoundedHeads
 from chat2response.cli.prepare import Prepared
 from chat2response.compose import Services
 from chat2response.wire.machine import DRAINING
@@ -60,7 +61,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 self._gateway,
                 interface="asgi3",
-                http="httptools",
+                http=BoundedHeads,
                 ws="none",
                 lifespan="on",
                 log_config=None,

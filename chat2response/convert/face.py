@@ -47,7 +47,7 @@ def to_chat_request(
     responses_request: Mapping[str, Any], *, losses: Losses | None = None, quirks: Quirks = OPENAI_COMPATIBLE
 ) -> ChatRequest:
     """A Responses request as a Chat Completions request, for a backend with these `quirks`."""
-    hub = responses.read_request(responses_request)
+    hub = responses.read_request(dict(responses_request))
     return chat.write_request(hub, losses if losses is not None else Losses(), quirks)
 
 

@@ -25,10 +25,11 @@ class Call:
     conversation_id: str | None = None
     previous_response_id: str | None = None
     """Both from the query of `/proxy`."""
+    hops: int = 0
 
     def origin(self, *, stream: bool) -> Origin:
         """What of the client goes along upstream."""
-        return Origin(self.authorization, self.request_id, stream)
+        return Origin(self.authorization, self.request_id, stream, self.hops)
 
 
 @dataclass(slots=True)

@@ -173,7 +173,7 @@ class Opening:
         tap = (
             ResponsesTap(kept=kept) if target.dialect == "responses" else ChatTap(kept=kept, choices=choices)
         )
-        relayed = self._stream = RelayedStream(reply, tap, ownership)
+        relayed = self._stream = RelayedStream(reply, tap, ownership, target)
         await relayed.begin(self._engine.options.hold)
         return Answer(reply.status, reply.media_type, reply.headers, losses, None, relayed.batches())
 

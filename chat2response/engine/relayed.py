@@ -1,5 +1,6 @@
 """Down by relay: the upstream's bytes are the client's bytes."""
 
+import asyncio
 import logging
 import re
 from codecs import BOM_UTF8
@@ -26,6 +27,7 @@ log = logging.getLogger("chat2response.engine")
 _LINE_ENDS = b"\r\n"
 _MAX_HELD = 64 * 1024  # bytes of comments that are held back until the first event
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
+_LAST_WORDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,14 @@ class RelayedStream:
     """Passes a stream on, up to the last whole frame of each read; gives it an end if it has none.
 
     `tap` learns from what passes. The one thing that may delay a frame is the owner record of the ids in
-    it: what a client was told exists, must exist.
+    it: what a client was told exists, must exist. The one thing that may change in it is a secret of ours
+    in the words of an error.
     """
 
-    def __init__(self, reply: RawReply, tap: Tap, ownership: Ownership) -> None:
+    def __init__(self, reply: RawReply, tap: Tap, ownership: Ownership, target: Target) -> None:
         self._tap = tap
         self._reply = reply
+        self._target = target
         self._ownership = ownership
         self._cut = sse.FrameCut()
         self._ahead = Ahead(self._frames())
@@ -129,7 +133,7 @@ class RelayedStream:
             self._error = BridgeError("The gateway failed while it was passing the answer on.")
         end = self._tap.close(self._error)
         if end:
-            yield end
+            yield self._masked(end)
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
@@ -153,11 +157,16 @@ class RelayedStream:
     async def _frames(self) -> AsyncIterator[bytes]:
         """Whole frames, tapped and recorded."""
         try:
-            async for data in self._reply.chunks():
+            chunks = self._reply.chunks()
+            async for data in chunks:
                 frames = self._cut.feed(data)
                 if frames:
                     await self._note(frames)
-                    yield frames
+                    yield self._masked(frames) if self._tap.erred else frames
+                    if self._tap.ended:
+                        break
+            async for data in _within(_LAST_WORDS, chunks):
+                yield self._cut.feed(data)
         except sse.FrameTooLarge:
             self._error = fault_error(TOO_LARGE)
         except Cut as cut:
@@ -168,7 +177,11 @@ class RelayedStream:
             rest = _last_frame(self._cut.rest)
             if rest:
                 await self._note(rest)
-                yield rest
+                yield self._masked(rest) if self._tap.erred else rest
+
+    def _masked(self, frames: bytes) -> bytes:
+        text = frames.decode("utf-8", "surrogateescape")  # whatever is no UTF-8 stays as it is
+        return mask(text, self._target).encode("utf-8", "surrogateescape")
 
     async def _note(self, frames: bytes) -> None:
         try:
@@ -178,6 +191,18 @@ class RelayedStream:
         except BaseException:
             self._tap.withhold()
             raise
+
+
+async def _within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What comes in so long and no longer: a stream that has had its end need not be closed by its sender."""
+    deadline = deadline_in(seconds)
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                data = await anext(chunks)
+        except (StopAsyncIteration, TimeoutError):
+            return
+        yield data
 
 
 def _last_frame(rest: bytes) -> bytes:

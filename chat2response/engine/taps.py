@@ -28,6 +28,8 @@ class Tap(Protocol):
     usage: Usage | None
     status: str
     """How it ended: completed, incomplete, failed."""
+    erred: bool
+    """The frames fed last, or some before, told of an error: an upstream's words, which may hold secrets."""
 
     @property
     def response_id(self) -> str | None:
@@ -68,6 +70,7 @@ class ResponsesTap:
         self.ended = False
         self.usage: Usage | None = None
         self.status = "failed"
+        self.erred = False
         self._kept = kept
         self._told: set[str] = set()
         self._response: dict[str, Any] = {}
@@ -126,6 +129,7 @@ class ResponsesTap:
             self._items.append(event.get("item"))
         elif kind == "error" or (kind is None and event.get("error")):
             self._error = upstream_error(event)  # not an end: clients wait for response.failed behind it
+            self.erred = True
         return []
 
     def _resource(self, kind: Any, response: dict[str, Any]) -> list[str]:
@@ -134,6 +138,7 @@ class ResponsesTap:
         elif kind in _ENDS or kind == "response.cancelled":
             self.ended = True
             self.status = _ENDS.get(kind, "failed")
+            self.erred = self.erred or self.status == "failed"
             self.usage = read(response.get("usage"))
         else:
             return []
@@ -161,6 +166,7 @@ class ChatTap:
         self.ended = False
         self.usage: Usage | None = None
         self.status = "failed"
+        self.erred = False
         self._choices = choices
         self._finished: set[Any] = set()
         self._failed = False  # an error took the place of a chunk
@@ -210,7 +216,7 @@ class ChatTap:
                 self._finished.add(str(choice.get("index")))
                 self.status = from_finish_reason(finish).status
         if chunk.get("error"):
-            self._failed = True
+            self._failed = self.erred = True
             self.status = "failed"
 
 

@@ -112,6 +112,7 @@ def prepare(path: Path, *, patience: float) -> None:
     What sqlitedict then finds needs no more writing. Raises OSError, sqlite3.Error.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_foreign(path, patience)
     _make_private(path)
     with closing(sqlite3.connect(path, timeout=patience)) as conn:
         mode = conn.execute("PRAGMA journal_mode=WAL").fetchone()[0]
@@ -120,6 +121,16 @@ def prepare(path: Path, *, patience: float) -> None:
         conn.execute(_MAKE_TABLE)
         conn.execute(_MAKE_INDEX)
         conn.commit()
+
+
+def _refuse_foreign(path: Path, patience: float) -> None:
+    """A file that is not ours is not changed, not even its mode. Raises sqlite3.Error."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=patience)) as conn:
+        names = {name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if names and TABLE not in names:
+        raise sqlite3.DatabaseError("it is another program's database")
 
 
 def _make_private(path: Path) -> None:

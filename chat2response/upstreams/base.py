@@ -46,6 +46,8 @@ class Origin:
     """The client's `Authorization`, where it is passed through."""
     request_id: str = ""
     stream: bool = False
+    hops: int = 0
+    """Gateways like this one that the call has come through."""
 
 
 Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]

@@ -24,6 +24,7 @@ def request_headers(target: Target, origin: Origin) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if origin.stream else "application/json",
+        "X-Chat2response-Hops": str(origin.hops + 1),
     }
     if target.api_key:
         headers["Authorization"] = f"Bearer {target.api_key}"

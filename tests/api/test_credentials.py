@@ -113,3 +113,12 @@ async def test_managed_counts_what_it_decides() -> None:
             await gate.admit(request(*headers))
 
     assert metrics.key_checks == {"ok": 2, "refused": 2}
+
+
+async def test_a_key_of_ours_is_not_passed_through() -> None:
+    issued = await KeyRing(MemoryStore(), clock=Clock()).generate(label="stray")
+    for header in (("authorization", f"Bearer {issued.token}"), ("x-api-key", issued.token)):
+        with pytest.raises(Unauthorized) as refused:
+            await PassthroughGate().admit(request(header))
+        assert "CHAT2RESPONSE_AUTH_MODE=managed" in refused.value.message
+        assert issued.token not in refused.value.message

@@ -216,4 +216,18 @@ async def test_the_upstream_is_told_what_it_needs_and_no_more(
         "accept-encoding": "identity",
         "content-type": "application/json",
         "x-request-id": "abc-1",
+        "x-chat2response-hops": "1",
     }
+
+
+@DIALECTS
+async def test_a_stream_that_had_its_end_need_not_be_closed_by_the_upstream(
+    start: Start, upstream: ScriptedUpstream, dialect: str
+) -> None:
+    gateway = await start(dialect)
+    upstream.play(stream(dialect, Said(text=("Hi",))).but(end="stall"))
+    body = {"model": "m", "stream": True, "store": False}
+
+    answer = await asyncio.wait_for(gateway.post(PATHS[dialect], body), 3)
+
+    assert answer.status_code == 200 and answer.content.endswith(b"\n\n")

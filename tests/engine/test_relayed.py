@@ -43,7 +43,8 @@ def relay_of(name: str, *steps: Any) -> RelayedStream:
     """The relay of a stream by its name; what the upstream does are `steps`."""
     tap = ChatTap(kept=False) if name.startswith("chat") else ResponsesTap(kept=False)
     owners = Owners(MemoryStore())
-    return RelayedStream(FakeReply(*steps), tap, Ownership(owners, None, Target("chat")))
+    target = Target("chat", "http://10.0.0.9:8000/v1", "sk-test-000111222333")
+    return RelayedStream(FakeReply(*steps), tap, Ownership(owners, None, target), target)
 
 
 async def passed(stream: RelayedStream) -> bytes:
@@ -198,11 +199,11 @@ async def test_a_first_event_that_only_mentions_errors_passes(scene: Scene) -> N
 
 
 async def test_an_upstream_that_keeps_silent_does_not_hold_the_head_for_ever(scene: Scene) -> None:
-    speak = asyncio.Event()
-    async with scene.open(FakeReply(speak, ERROR, DONE), "chat", "chat", stream=True, hold=0.01) as answer:
+    speak, late = asyncio.Event(), ERROR.replace(b"sk-abcdef123456", b"as it is")
+    async with scene.open(FakeReply(speak, late, DONE), "chat", "chat", stream=True, hold=0.01) as answer:
         assert answer.status == 200
         speak.set()
-        assert await rest(answer) == ERROR + DONE
+        assert await rest(answer) == late + DONE
     assert scene.outcomes == ["failed"]
 
 
@@ -401,3 +402,12 @@ async def test_a_body_that_cannot_be_decoded_is_the_upstreams_error(
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
     with pytest.raises(RuntimeError):
         await whole(scene.open(FakeReply(RuntimeError()), "chat", "chat", stream=True))
+
+
+@pytest.mark.parametrize("name", ["responses: text", "chat: text"])
+async def test_a_secret_in_an_error_is_masked_wherever_it_stands_in_the_stream(name: str) -> None:
+    begun = STREAMS[name][:2]
+    told = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
+    out = await passed(relay_of(name, *begun, told))
+    assert b"sk-test-000111222333" not in out and b"10.0.0.9" not in out
+    assert out.startswith(b"".join(begun)) and b'"message":"no [key] at [upstream]"' in out

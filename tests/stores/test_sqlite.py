@@ -296,3 +296,37 @@ def test_an_address_of_no_store_is_refused(url: str, says: str) -> None:
     with pytest.raises(ValueError, match=says) as caught:
         open_store(url)
     assert "hunter2" not in str(caught.value)
+
+
+def others(path: Path, content: bytes | None) -> None:
+    """A file that is not ours, readable by all: `content`, or a database with a table of its own."""
+    path.parent.mkdir()
+    if content is None:
+        with sqlite3.connect(path) as conn:
+            conn.execute("CREATE TABLE keys (a)")
+        conn.close()
+    else:
+        path.write_bytes(content)
+    path.chmod(0o644)
+
+
+def as_it_is(path: Path) -> tuple[bytes, int]:
+    return path.read_bytes(), stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"hello\n" * 500, "not a database"),
+        (bytes(range(256)) * 40, "not a database"),
+        (None, "another program's database"),
+    ],
+)
+async def test_a_file_that_is_not_ours_is_refused_and_left_as_it_was(
+    path: Path, content: bytes | None, reason: str
+) -> None:
+    others(path, content)
+    before = as_it_is(path)
+    with pytest.raises(CannotOpen, match=reason):
+        await SqliteStore(path).open()
+    assert as_it_is(path) == before

@@ -58,7 +58,7 @@ _READERS: dict[str, Callable[[_Tool, int], _Tool]] = {"function": _read_function
 
 def read_web_search(options: Any) -> _Tool:
     """The hub's `web_search` tool of Chat's `web_search_options`: the location moves up one level."""
-    made = {"type": "web_search", **mapping(options, "web_search_options")}
+    made = {**mapping(options, "web_search_options"), "type": "web_search"}
     location = made.get("user_location")
     if location is not None:
         path = "web_search_options.user_location"
