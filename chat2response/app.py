@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from chat2response.api.asgi import App, Receive, Request, Scope, Send
 from chat2response.api.bridge import Bridge
 from chat2response.api.convert import Convert
+from chat2response.api.cors import Cors
 from chat2response.api.credentials import Gate, ManagedGate, OpenGate, PassthroughGate
 from chat2response.api.endpoint import Endpoint, Handler
 from chat2response.api.health import Ready, live, not_ready
@@ -41,6 +42,7 @@ class Gateway:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._cors = Cors(services.settings.cors())
         self._endpoints: dict[str, tuple[tuple[str, ...], App]] = {}
         self._management: App | None = None
         self._loading = asyncio.Lock()
@@ -56,7 +58,7 @@ class Gateway:
         elif scope["method"] in found[0]:
             await found[1](scope, receive, send)
         else:
-            await _refuse_method(found[0], scope, receive, send)
+            await self._other_method(found[0], Request(scope, receive, send))
 
     def drain(self) -> None:
         """From now on it is not ready, and no call is let in; what runs goes on, and so does the admin plane.
@@ -86,7 +88,7 @@ class Gateway:
             self._add(path, _READ, ready)
 
     def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
-        self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics))
+        self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics, self._cors))
 
     def _models_of(self, path: str) -> tuple[tuple[str, ...], App] | None:
         for prefix in _MODELS:
@@ -100,6 +102,15 @@ class Gateway:
             if self._management is None:
                 self._management = await asyncio.to_thread(_build_management, self._services)
         return self._management
+
+    async def _other_method(self, allowed: tuple[str, ...], request: Request) -> None:
+        """A browser's preflight, or a mistake."""
+        if await self._cors.preflight(request, allowed):
+            return
+        request.added = self._cors.headers(request.headers.get(b"origin"))
+        names, scope = ", ".join(allowed), request.scope
+        told = f"{scope['method']} is not for {scope['path']}: use {names}."
+        await request.refuse(MethodNotAllowed(told, headers={"allow": names}))
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -137,11 +148,3 @@ async def _refuse_draining(request: Request) -> None:
     error = fault_error(DRAINING)
     error.headers["connection"] = "close"
     raise error
-
-
-async def _refuse_method(allowed: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
-    names = ", ".join(allowed)
-    error = MethodNotAllowed(
-        f"{scope['method']} is not for {scope['path']}: use {names}.", headers={"allow": names}
-    )
-    await Request(scope, receive, send).refuse(error)

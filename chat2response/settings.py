@@ -7,14 +7,24 @@ nearest one; those an orchestrator injects for a service of our name (`CHAT2RESP
 
 import difflib
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chat2response.api.cors import ANY, CorsOptions
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.policy import KeyPolicy
 from chat2response.net.transport import TransportOptions
@@ -23,6 +33,8 @@ from chat2response.upstreams.routes import Routes
 
 OPENAI = "https://api.openai.com/v1"
 _PREFIX = "CHAT2RESPONSE_"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*]+")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _INJECTED = ("CHAT2RESPONSE_SERVICE_", "CHAT2RESPONSE_PORT")
 
 
@@ -93,6 +105,31 @@ def _level(value: Any) -> Any:
     return _word(value) or "info"
 
 
+def _listed(value: str | None) -> tuple[str, ...]:
+    """The words of a comma list, each once; `*` where it is not set."""
+    words = (word.strip() for word in (value or ANY).split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _origin(word: str) -> str:
+    """As a browser writes it. Raises ValueError."""
+    origin = word.lower().rstrip("/")
+    if origin not in (ANY, "null") and not _ORIGIN.fullmatch(origin):
+        raise ValueError(
+            f"CORS_ALLOWED_ORIGINS: {word!r} is no origin; write https://app.example, or * alone"
+        )
+    return origin
+
+
+def _token(word: str) -> str:
+    """A method or a header's name. Raises ValueError."""
+    if not _TOKEN.fullmatch(word):
+        raise ValueError(
+            f"CORS_ALLOWED_METHODS, CORS_ALLOWED_HEADERS: {word!r} is no name; write a comma list"
+        )
+    return word
+
+
 Blank = BeforeValidator(_blank)
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -114,6 +151,11 @@ class Settings(BaseSettings):
     chat2response_auth_mode: Annotated[
         Literal["auto", "managed", "passthrough", "open"], BeforeValidator(_auth)
     ] = "auto"
+    cors_allowed_origins: Annotated[str | None, Blank] = None
+    cors_allowed_methods: Annotated[str | None, Blank] = None
+    cors_allowed_headers: Annotated[str | None, Blank] = None
+    cors_allow_credentials: bool = False
+    cors_max_age: int = Field(3600, ge=0)
     chat2response_sqlite_path: Path = Path("data/keys.db")
     chat2response_state_dir: Annotated[Path | None, Blank] = None
     chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
@@ -178,6 +220,25 @@ class Settings(BaseSettings):
             read_timeout=self.chat2response_http_timeout_seconds,
             user_agent=user_agent,
         )
+
+    def cors(self) -> CorsOptions:
+        """Which web pages may call."""
+        return CorsOptions(
+            origins=tuple(_origin(each) for each in _listed(self.cors_allowed_origins)),
+            methods=tuple(_token(each.upper()) for each in _listed(self.cors_allowed_methods)),
+            headers=tuple(_token(each) for each in _listed(self.cors_allowed_headers)),
+            credentials=self.cors_allow_credentials,
+            max_age=self.cors_max_age,
+        )
+
+    @model_validator(mode="after")
+    def _check_cors(self) -> Self:
+        if ANY in self.cors().origins and self.cors_allow_credentials:
+            raise ValueError(
+                "CORS_ALLOW_CREDENTIALS=1 needs CORS_ALLOWED_ORIGINS to name the origins: "
+                "credentials from every web page there is would be everybody's"
+            )
+        return self
 
     def key_policy(self) -> KeyPolicy:
         """How long keys may live."""
@@ -252,6 +313,6 @@ def _refuse_unknown(names: list[str]) -> None:
 def _explain(error: ValidationError) -> str:
     lines = []
     for each in error.errors(include_url=False, include_input=False):
-        name = str(each["loc"][0]).upper() if each["loc"] else "settings"
-        lines.append(f"{name}: {each['msg']}")
+        said = each["msg"].removeprefix("Value error, ")
+        lines.append(f"{str(each['loc'][0]).upper()}: {said}" if each["loc"] else said)
     return "\n".join(lines)

@@ -29,7 +29,7 @@ class ClientGone(Exception):
 class Request:
     """One HTTP request. `headers` has names in lower case; of a repeated one, the last."""
 
-    __slots__ = ("headers", "id", "receive", "scope", "send", "started", "status")
+    __slots__ = ("added", "headers", "id", "receive", "scope", "send", "started", "status")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -39,6 +39,8 @@ class Request:
         self.id = request_id(self.headers.get(b"x-request-id"))
         self.status = 0
         """The status that was sent; 0 before."""
+        self.added: HeaderPairs | tuple[()] = ()
+        """Headers of whatever answer it gets."""
 
     def header(self, name: bytes) -> str | None:
         """One header's value."""
@@ -105,6 +107,7 @@ class Request:
                 "headers": [
                     (b"content-type", media_type),
                     (b"x-request-id", self.id.encode("latin-1")),
+                    *self.added,
                     *headers,
                 ],
             }
@@ -116,6 +119,13 @@ class Request:
         """Sends a whole answer."""
         await self.start(status, media_type, (*headers, (b"content-length", b"%d" % len(body))))
         await self.send({"type": "http.response.body", "body": body})
+
+    async def empty(self, headers: HeaderPairs) -> None:
+        """Sends 204."""
+        self.status = 204
+        given = [(b"x-request-id", self.id.encode("latin-1")), *headers]
+        await self.send({"type": "http.response.start", "status": 204, "headers": given})
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, error: BridgeError) -> None:
         """Sends an error, in the shape both OpenAI APIs share."""

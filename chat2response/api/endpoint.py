@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Protocol
 
 from chat2response.api.asgi import ClientGone, Receive, Request, Scope, Send
+from chat2response.api.cors import Cors
 from chat2response.errors import BridgeError
 from chat2response.observe.metrics import Metrics
 
@@ -18,16 +19,19 @@ class Handler(Protocol):
 
 
 class Endpoint:
-    """An ASGI callable around a handler. `route` is its label in metrics."""
+    """An ASGI callable around a handler. `route` is its label in metrics; `cors` None: no web page calls."""
 
-    def __init__(self, route: str, handler: Handler, metrics: Metrics) -> None:
+    def __init__(self, route: str, handler: Handler, metrics: Metrics, cors: Cors | None = None) -> None:
         self._route = route
         self._handler = handler
         self._metrics = metrics
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         request = Request(scope, receive, send)
+        if self._cors is not None:
+            request.added = self._cors.headers(request.headers.get(b"origin"))
         try:
             await self._handler(request)
         except BridgeError as error:

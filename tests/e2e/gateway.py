@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
+from chat2response.app import Gateway
 from chat2response.cli.server import Server
 from chat2response.compose import Services, compose
 from chat2response.settings import AuthMode, Settings
@@ -120,6 +121,12 @@ class Running:
                 (chunks_of if spoken == "chat" else events_of)(stream.data)
             else:
                 assert_ours(stream.path, stream.data)
+
+    def drain(self) -> None:
+        """Closes the door, as the first signal does; the server goes on."""
+        app = self._server.config.app
+        assert isinstance(app, Gateway)
+        app.drain()
 
     async def idle(self) -> None:
         """Waits until no request is being worked on any more."""
