@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from chat2response.cli.server import Server
+from chat2response.cli.server import Server, _beside
 from chat2response.compose import compose
 from chat2response.settings import Settings
 from chat2response.wire.machine import DRAINING
@@ -229,3 +229,28 @@ async def test_a_third_signal_cuts_off_who_does_not_read(tmp_path: Path, upstrea
                 assert await gateway.ended() == 0
         assert gateway.process.stderr is not None
         assert b"Traceback" not in await gateway.process.stderr.read()
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_fails_beside_the_server_counts_unless_it_was_told_to_stop(told: bool):
+    server = Server(compose(Settings.model_validate({}), store_url="memory"))
+    server.up.set()
+    failed = asyncio.Event()
+
+    async def fails() -> None:
+        failed.set()
+        raise ValueError("refused")
+
+    async def serve() -> None:
+        async with _beside(server, fails):
+            if told:
+                server.asked_to_stop()
+            await failed.wait()
+            await asyncio.sleep(0)
+
+    if told:
+        await serve()
+    else:
+        with pytest.raises(ValueError, match="refused"):
+            await serve()
+    assert server.should_exit
