@@ -59,7 +59,8 @@ def compose(
     `admin_token`: that of `ensure_admin_token`; one that the operator set is found in the settings. Without
     either the admin plane answers this machine only.
     """
-    store = open_store(store_url or settings.store_url, clock=clock)
+    pool_max = settings.chat2response_redis_pool_max
+    store = open_store(store_url or settings.store_url, clock=clock, redis_pool_max=pool_max)
     transport = Transport(settings.transport(f"chat2response/{package_version()}"))
     metrics = Metrics()
     upstreams: dict[UpstreamDialect, Upstream] = {

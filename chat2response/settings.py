@@ -28,6 +28,7 @@ from chat2response.api.cors import ANY, CorsOptions
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.policy import KeyPolicy
 from chat2response.net.transport import TransportOptions
+from chat2response.stores import redis_address
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes
 
@@ -36,6 +37,11 @@ _PREFIX = "CHAT2RESPONSE_"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _INJECTED = ("CHAT2RESPONSE_SERVICE_", "CHAT2RESPONSE_PORT")
+_GONE = {
+    "CHAT2RESPONSE_SLED_PATH": "sled is not kept here: write CHAT2RESPONSE_SQLITE_PATH=<path of a new file>"
+    " or CHAT2RESPONSE_REDIS_URL in its place",
+}
+"""Settings of the Rust edition that mean nothing any more, and what to write instead."""
 
 
 class SettingsError(Exception):
@@ -130,6 +136,13 @@ def _token(word: str) -> str:
     return word
 
 
+def _redis(value: Any) -> Any:
+    """Checked here, so that what is no Redis is refused by this variable's name, and never shown."""
+    if isinstance(value, str):
+        redis_address.check(value.strip())
+    return value
+
+
 Blank = BeforeValidator(_blank)
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -157,6 +170,8 @@ class Settings(BaseSettings):
     cors_allow_credentials: bool = False
     cors_max_age: int = Field(3600, ge=0)
     chat2response_sqlite_path: Path = Path("data/keys.db")
+    chat2response_redis_url: Annotated[SecretStr | None, BeforeValidator(_redis), Blank] = None
+    chat2response_redis_pool_max: int = Field(16, ge=1)
     chat2response_state_dir: Annotated[Path | None, Blank] = None
     chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
     chat2response_keys_require_expiration: bool = True
@@ -191,8 +206,16 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """The key store, unless the command line names another."""
+        """The key store, unless the command line names another. It may hold a password."""
+        if self.chat2response_redis_url is not None:
+            return self.chat2response_redis_url.get_secret_value().strip()
         return f"sqlite:{self.chat2response_sqlite_path}"
+
+    @property
+    def store_setting(self) -> str:
+        """The variable that `store_url` comes from."""
+        redis = self.chat2response_redis_url is not None
+        return "CHAT2RESPONSE_REDIS_URL" if redis else "CHAT2RESPONSE_SQLITE_PATH"
 
     @property
     def listen(self) -> tuple[str, int]:
@@ -305,6 +328,8 @@ def _refuse_unknown(names: list[str]) -> None:
     known = _known()
     for name in names:
         upper = name.upper()
+        if upper in _GONE:
+            raise SettingsError(f"{name}: {_GONE[upper]}.")
         if upper.startswith(_PREFIX) and upper not in known and not upper.startswith(_INJECTED):
             near = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)
             raise SettingsError(f"{name} is not a setting. Did you mean {near[0]}?")

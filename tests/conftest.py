@@ -8,7 +8,7 @@ from hypothesis import settings
 from tests.doubles import Clock, Ids
 from tests.house import network
 
-pytest_plugins = ["tests.house.no_skips"]
+pytest_plugins = ["tests.house.no_skips", "tests.redis_server"]
 
 # On two shared cores an example's wall time says nothing. In CI hypothesis derandomises by itself.
 settings.register_profile("house", parent=settings(), deadline=None)

@@ -10,7 +10,7 @@ class Choices:
 
     bind: str | None = None
     keys_backend: str | None = None
-    """`memory`, or `sqlite:<path>`."""
+    """`memory`, `sqlite:<path>`, or the URL of a Redis."""
     env_file: Path | None = None
 
 

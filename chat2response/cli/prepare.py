@@ -11,6 +11,7 @@ from chat2response.api.admin_token import AdminToken
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.compose import Services, compose, ensure_admin_token
 from chat2response.settings import Settings, SettingsError, listen_address, load
+from chat2response.stores import shown_address
 
 _BACKLOG = 2048
 
@@ -23,7 +24,8 @@ class Prepared:
     listeners: list[socket.socket]
     admin_token: AdminToken | None
     """The one that the gateway made for itself, where it needs one."""
-    store_url: str
+    store: str
+    """The key store's address, without its password."""
 
     @property
     def url(self) -> str:
@@ -81,8 +83,9 @@ def prepared(settings: Settings, choices: Choices) -> Iterator[Prepared]:
         try:
             services = compose(settings, store_url=store_url, admin_token=token.value if token else None)
         except ValueError as error:
-            raise SettingsError(f"--keys-backend: {error}.") from None
-        yield Prepared(services, listeners, token, store_url)
+            said_by = "--keys-backend" if choices.keys_backend else settings.store_setting
+            raise SettingsError(f"{said_by}: {error}.") from None
+        yield Prepared(services, listeners, token, shown_address(store_url))
     finally:
         for listener in listeners:
             listener.close()

@@ -86,8 +86,9 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--keys-backend",
-            metavar="memory|sqlite:PATH",
-            help="Where keys are kept, in place of CHAT2RESPONSE_SQLITE_PATH.",
+            metavar="memory|sqlite:PATH|redis://...",
+            help="Where keys are kept, in place of CHAT2RESPONSE_REDIS_URL and CHAT2RESPONSE_SQLITE_PATH. "
+            "Also rediss:// (TLS) and unix:// (socket).",
         ),
         click.option("--bind", metavar="HOST:PORT", help="Where to listen, in place of BIND_ADDR."),
     ):

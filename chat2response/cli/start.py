@@ -26,7 +26,7 @@ def banner(ready: Prepared) -> Iterator[str]:
     settings, token = ready.services.settings, ready.admin_token
     yield f"chat2response {ready.services.about.version} on {ready.url}"
     yield f"  upstream  {_upstream(settings)}"
-    yield f"  keys      {_keys(settings, ready.store_url)}"
+    yield f"  keys      {_keys(settings, ready.store)}"
     if settings.chat2response_admin_token is not None:
         yield "  admin     with the token of CHAT2RESPONSE_ADMIN_TOKEN"
     elif token is None:
@@ -37,10 +37,10 @@ def banner(ready: Prepared) -> Iterator[str]:
             yield f"            made just now, and shown this once: {token.value}"
 
 
-def _keys(settings: Settings, store_url: str) -> str:
+def _keys(settings: Settings, store: str) -> str:
     match settings.auth_mode:
         case AuthMode.MANAGED:
-            return f"issued at POST /keys/generate, kept in {store_url}"
+            return f"issued at POST /keys/generate, kept in {store}"
         case AuthMode.OPEN:
             return (
                 "OPEN: nobody is asked for one; all callers are one tenant and share whatever is kept for it"

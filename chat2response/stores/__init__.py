@@ -1,8 +1,9 @@
-"""Stores: where documents live. `open_store` makes one from its address; SQLite loads only when asked for."""
+"""Stores: where documents live. `open_store` makes one from its address, and loads only what it takes."""
 
 import time
 from collections.abc import Callable
 
+from chat2response.stores import redis_address
 from chat2response.stores.base import (
     ABSENT,
     Absent,
@@ -26,15 +27,18 @@ __all__ = [
     "StoreDown",
     "Tag",
     "open_store",
+    "shown_address",
 ]
 
 
-def open_store(url: str, *, clock: Callable[[], float] = time.time, deadline: float = 2.0) -> Store:
-    """The store at an address: `memory`, or `sqlite:<path>`.
+def open_store(
+    url: str, *, clock: Callable[[], float] = time.time, deadline: float = 2.0, redis_pool_max: int = 16
+) -> Store:
+    """The store at an address: `memory`, `sqlite:<path>`, or a URL: `redis://`, `rediss://`, `unix://`.
 
-    `clock`: epoch seconds; `deadline`: seconds that one call may take. Nothing is touched yet: the first
-    call does that, or `open()`. Raises ValueError for an address that names no store; the text repeats
-    only its scheme, for an address can hold a password.
+    `clock`: epoch seconds (Redis goes by its own); `deadline`: seconds that one call may take. Nothing is
+    touched yet: the first call does that, or `open()`. Raises ValueError for an address that names no store;
+    the text repeats only its scheme, for an address can hold a password.
     """
     scheme, _, path = url.partition(":")
     if scheme == "memory" and not path:
@@ -47,4 +51,16 @@ def open_store(url: str, *, clock: Callable[[], float] = time.time, deadline: fl
         from chat2response.stores.sqlite import SqliteStore  # here: 40 ms that memory need not pay
 
         return SqliteStore(path, clock=clock, deadline=deadline)
-    raise ValueError(f"no store is called {scheme!r}: write `memory` or `sqlite:<path>`")
+    if scheme in redis_address.SCHEMES:
+        redis_address.check(url)
+        from chat2response.stores.redis import RedisStore  # here: half a second
+
+        return RedisStore(url, deadline=deadline, pool_max=redis_pool_max)
+    if scheme == "sled":
+        raise ValueError("sled is not kept here: write `sqlite:<path of a new file>` in its place")
+    raise ValueError(f"no store is called {scheme!r}: write `memory`, `sqlite:<path>` or `redis://<host>`")
+
+
+def shown_address(url: str) -> str:
+    """A store's address, checked by `open_store`, as it may be printed: without user and password."""
+    return redis_address.shown(url) if url.partition(":")[0] in redis_address.SCHEMES else url

@@ -16,6 +16,8 @@ from chat2response.cli.root import cli
 from tests.cli.process import environment
 from tests.house.test_imports import SERVER_PARTS, loaded_by
 
+LOCAL = ("--bind", "127.0.0.1:0")
+
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,7 +90,14 @@ def test_help_names_commands_and_options():
     for args in (["--help"], ["--bind", "h:1", "--help"]):
         result = invoke(*args)
         assert result.exit_code == 0
-        for word in ("start", "demo", "--bind HOST:PORT", "--keys-backend", "--env-file", "--version"):
+        for word in (
+            "start",
+            "demo",
+            "--bind HOST:PORT",
+            "--keys-backend memory|sqlite:PATH|redis://...",
+            "--env-file",
+            "--version",
+        ):
             assert word in result.stdout
     assert "Serve the built-in demo model" in invoke("demo", "--help").stdout
 
@@ -118,7 +127,26 @@ def test_version():
         ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is no name"),
         ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
         (["--bind", "nowhere"], {}, "--bind is host:port"),
-        (["--bind", "127.0.0.1:0", "--keys-backend", "redis://h"], {}, "--keys-backend: no store is called"),
+        ([*LOCAL, "--keys-backend", "mysql://h"], {}, "--keys-backend: no store is called 'mysql'"),
+        (
+            [*LOCAL, "--keys-backend", "sled:./data"],
+            {},
+            "--keys-backend: sled is not kept here: write `sqlite:",
+        ),
+        ([*LOCAL, "--keys-backend=redis://:hunter2/@h"], {}, "--keys-backend: a Redis is named as redis://["),
+        (
+            LOCAL,
+            {"CHAT2RESPONSE_REDIS_URL": "redis://:hunter2#@h"},
+            "CHAT2RESPONSE_REDIS_URL: Value error, a Redis is",
+        ),
+        (LOCAL, {"CHAT2RESPONSE_REDIS_URL": "h:6379"}, "CHAT2RESPONSE_REDIS_URL: Value error, a Redis is"),
+        (LOCAL, {"CHAT2RESPONSE_REDIS_URL": "memory"}, "CHAT2RESPONSE_REDIS_URL: Value error, a Redis is"),
+        (LOCAL, {"CHAT2RESPONSE_REDIS_POOL_MAX": "0"}, "CHAT2RESPONSE_REDIS_POOL_MAX: "),
+        (
+            LOCAL,
+            {"CHAT2RESPONSE_SLED_PATH": "./data"},
+            "write CHAT2RESPONSE_SQLITE_PATH=<path of a new file>",
+        ),
     ],
 )
 @pytest.mark.parametrize("name", ["start", "demo"])
@@ -128,6 +156,7 @@ def test_wrong_settings_are_one_line_and_code_2(name: str, args: Any, settings: 
     assert result.stderr.startswith("chat2response: ")
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+    assert "hunter2" not in result.stderr
 
 
 @pytest.mark.parametrize("name", ["start", "demo"])

@@ -14,7 +14,7 @@ SERVER_PARTS = {
         "pydantic",
         "pydantic_settings",
     ),
-    *("sqlitedict", "starlette", "uvicorn", "uvloop"),
+    *("hiredis", "redis", "sqlitedict", "starlette", "uvicorn", "uvloop"),
 }
 
 

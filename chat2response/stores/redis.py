@@ -1,0 +1,191 @@
+"""Documents in Redis (6.2 or newer), shared by any number of processes on any number of machines.
+
+A document is one string: key `chat2response:<kind>:<key>`, value the bare JSON text, its end the key's own
+expiry. So the records that the Rust edition wrote (`chat2response:keys:<id>`) are documents as they are. The
+text itself is the tag: compare-and-set is a script of one key that compares it.
+
+Whether what was written outlives Redis itself is Redis's own setting (`appendonly yes`).
+
+What is known of redis-py and minded here: a pool has no timeouts and no retries but those given to the pool
+itself; a repeated command may run twice, so only reads and plain writes are repeated, by us; an idle
+connection that the server has closed is replaced before a command is sent on it, but only while maintenance
+notifications, which are for a hosted product, are off.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import redis.exceptions as faults
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from chat2response.stores.base import ABSENT, Absent, Entry, Page, StoreDown, Tag, expiry, prefix, row_name
+from chat2response.stores.redis_address import check, shown
+from chat2response.wire.json import JSONError, decode, encode
+
+T = TypeVar("T")
+
+NAMESPACE = "chat2response:"
+SCAN_ROUNDS = 20  # steps through other kinds' keys that one page takes at most
+
+# KEYS[1]; ARGV: the text that must be there, the new text, its life in milliseconds or "".
+_PUT_IF_SAME = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+    return 0
+end
+if ARGV[3] == '' then
+    redis.call('SET', KEYS[1], ARGV[2])
+else
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class RedisStore:
+    """The `Store` contract on a Redis. `deadline`: seconds that a call may take; `pool_max`: connections.
+
+    Raises ValueError for what is no address of a Redis. Nothing is connected before the first call.
+    """
+
+    def __init__(self, url: str, *, deadline: float = 2.0, pool_max: int = 16) -> None:
+        check(url)
+        self._name = shown(url)
+        self._deadline = deadline
+        self._closed = False
+        self._opened = False
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=pool_max,
+            timeout=deadline,
+            socket_timeout=deadline,
+            socket_connect_timeout=deadline,
+            retry=Retry(NoBackoff(), 0),
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+        self._redis: Any = Redis.from_pool(pool)  # its annotations are of sync and async calls at once
+        self._put_if_same = self._redis.register_script(_PUT_IF_SAME)
+
+    async def open(self) -> None:
+        """Never raises: a Redis that is away may come back. Until it does, every call is StoreDown."""
+        if self._opened:
+            return
+        self._opened = True
+        try:
+            await self._call(lambda: self._redis.ping())
+        except StoreDown as down:
+            _log.warning(
+                "the store at %s is down, and nobody gets in until it is back: %s", self._name, down.internal
+            )
+
+    async def get(self, kind: str, key: str) -> Entry | None:
+        row = _row(kind, key)
+        return _entry(await self._call(lambda: self._redis.get(row)))
+
+    async def get_many(self, kind: str, keys: Sequence[str]) -> list[Entry | None]:
+        rows = [_row(kind, key) for key in keys]
+        return await self._call(lambda: self._read(rows))
+
+    async def put(
+        self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
+    ) -> bool:
+        row, text, life = _row(kind, key), encode(doc), _milliseconds(ttl)
+        if expect is None:
+            return bool(await self._call(lambda: self._redis.set(row, text, px=life)))
+        if expect is ABSENT:
+            put = partial(self._redis.set, row, text, px=life, nx=True)
+        else:
+            given = [expect.encode(), text, "" if life is None else life]
+            put = partial(self._put_if_same, keys=[row], args=given)
+        return bool(await self._call(put, repeatable=False))
+
+    async def delete(self, kind: str, key: str) -> bool:
+        row = _row(kind, key)
+        return bool(await self._call(lambda: self._redis.delete(row), repeatable=False))
+
+    async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
+        start = (NAMESPACE + prefix(kind)).encode()
+        return await self._call(lambda: self._page(start, int(cursor or 0), limit))
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._let_go()
+
+    async def _page(self, start: bytes, at: int, limit: int) -> Page:
+        """The next keys of a kind, and their documents. Keys of other kinds are walked past."""
+        pattern = start + b"*"  # a kind has no character that means something in a pattern
+        for _ in range(SCAN_ROUNDS):
+            at, rows = await self._redis.scan(at, match=pattern, count=limit)
+            names = [name for row in rows if (name := _key(row, start)) is not None]
+            if names or not at:
+                break
+        entries = await self._read([start + name.encode() for name in names])
+        found = [(name, entry) for name, entry in zip(names, entries, strict=True) if entry is not None]
+        return Page(found, str(at) if at else None)
+
+    async def _read(self, rows: list[bytes]) -> list[Entry | None]:
+        return [_entry(value) for value in await self._redis.mget(rows)] if rows else []
+
+    async def _call(self, work: Callable[[], Awaitable[T]], *, repeatable: bool = True) -> T:
+        """Do it before the deadline. A broken connection is worth one more try where that does no harm."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                try:
+                    return await self._once(work)
+                except faults.ConnectionError:
+                    if not repeatable:
+                        raise
+                    return await self._once(work)
+        except TimeoutError:
+            raise StoreDown(f"no answer from Redis within {self._deadline} s") from None
+        except (faults.RedisError, OSError) as error:
+            raise StoreDown(f"{type(error).__name__}: {error}") from error
+        finally:
+            if self._closed:  # while this call was at it: what it has connected since then
+                await self._let_go()
+
+    async def _once(self, work: Callable[[], Awaitable[T]]) -> T:
+        if self._closed:
+            raise StoreDown("the Redis store is closed")
+        return await work()
+
+    async def _let_go(self) -> None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._redis.aclose()
+        except (faults.RedisError, OSError) as error:  # TimeoutError, too: a farewell that nobody answers
+            _log.debug("a connection to %s did not end well: %r", self._name, error)
+
+
+def _row(kind: str, key: str) -> bytes:
+    return (NAMESPACE + row_name(kind, key)).encode()
+
+
+def _key(row: bytes, start: bytes) -> str | None:
+    """The key of a found row; None for a name that no key of ours has."""
+    try:
+        return row.removeprefix(start).decode() or None
+    except UnicodeDecodeError:
+        return None
+
+
+def _entry(value: bytes | None) -> Entry | None:
+    if value is None:
+        return None
+    try:
+        text = value.decode()
+        return Entry(decode(text), Tag(text))
+    except (JSONError, UnicodeDecodeError) as error:
+        raise StoreDown(f"a value in Redis is no document: {error}") from error
+
+
+def _milliseconds(ttl: float | None) -> int | None:
+    """The life that Redis is told: whole milliseconds, at least one."""
+    return None if expiry(ttl, 0.0) is None or ttl is None else max(1, round(ttl * 1000))
