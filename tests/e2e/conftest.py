@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,7 +43,7 @@ Start = Callable[..., Awaitable[Running]]
 
 
 @pytest.fixture
-async def start(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Start]:
+async def start(upstream: ScriptedUpstream, store_address: Callable[[str], str]) -> AsyncIterator[Start]:
     """`await start(mode, managed=True, store="memory", **settings)`: a gateway before the upstream.
 
     `managed`: whether it has a key for the upstream; who may pass follows, unless a setting says.
@@ -71,7 +70,7 @@ async def start(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Sta
                 UPSTREAM_MODE=mode,
                 **more,
             )
-            address = f"sqlite:{tmp_path / 'keys.db'}" if store == "sqlite" else store
+            address = store if "://" in store else store_address(store)
             gateway = await stack.enter_async_context(
                 running(settings, store=address, clock=clock, hold=hold)
             )

@@ -1,9 +1,8 @@
-"""The key ring on both stores."""
+"""The key ring on all stores."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -24,10 +23,11 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Watched]:
-    address = "memory" if request.param == "memory" else f"sqlite:{tmp_path / 'keys.db'}"
-    store = Watched(open_store(address, clock=clock))
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def store(
+    request: pytest.FixtureRequest, store_address: Callable[[str], str], clock: Clock
+) -> AsyncIterator[Watched]:
+    store = Watched(open_store(store_address(request.param), clock=clock))
     yield store
     await store.close()
 

@@ -1,6 +1,6 @@
 """Who owns an upstream's id: one tenant, for thirty days, durably."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -39,8 +39,11 @@ async def test_a_record_made_again_lives_on(clock: Clock) -> None:
     assert await owners.owns("a", "conv_1")
 
 
-async def test_what_was_recorded_is_there_for_another_process(tmp_path: Path) -> None:
-    url = f"sqlite:{tmp_path / 'keys.db'}"
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+async def test_what_was_recorded_is_there_for_another_process(
+    store_address: Callable[[str], str], kind: str
+) -> None:
+    url = store_address(kind)
     first, second = open_store(url), open_store(url)
     await Owners(first).record("a", ["resp_1"])
     assert await Owners(second).owns("a", "resp_1")

@@ -286,7 +286,7 @@ class TestOpening:
         ("sqlite:", "path of a file"),
         ("sqlite::memory:", "write `memory`"),
         ("sqlite:///data/keys.db", "not by a URL"),
-        ("sled:./data", "'sled'"),
+        ("sled:./data", "write `sqlite:<path of a new file>`"),
         ("memory:x", "'memory'"),
         ("", "write `memory`"),
         ("nosql://user:hunter2@host", "'nosql'"),

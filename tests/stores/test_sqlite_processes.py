@@ -1,6 +1,5 @@
 """One SQLite file, several processes: they agree, and what was acknowledged survives `kill -9`."""
 
-import asyncio
 import logging
 import random
 import sqlite3
@@ -9,26 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat2response.stores.sqlite import SqliteStore
-from tests.stores.processes import finish, start
-
-PROCESSES, INCREMENTS = 4, 40
-
-COUNT = f"""
-async def main():
-    await store.open()
-    print("ready", flush=True)
-    sys.stdin.read()
-    for _ in range({INCREMENTS}):
-        while True:
-            entry = await store.get("counts", "n")
-            if entry is None:
-                won = await store.put("counts", "n", 1, expect=ABSENT)
-            else:
-                won = await store.put("counts", "n", entry.doc + 1, expect=entry.tag)
-            if won:
-                break
-    await store.close()
-"""
+from tests.stores.processes import INCREMENTS, PROCESSES, count, finish, start
 
 WRITE = """
 async def main():
@@ -65,11 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_processes_that_count_lose_nothing(path: Path) -> None:
-    counters = [await start(COUNT, str(path)) for _ in range(PROCESSES)]  # the first open is a race, too
-    for counter in counters:
-        assert counter.stdout is not None
-        assert await counter.stdout.readline() == b"ready\n"
-    await asyncio.gather(*(finish(counter) for counter in counters))
+    await count(f"sqlite:{path}")
     store = SqliteStore(path)
     entry = await store.get("counts", "n")
     await store.close()
@@ -81,7 +57,7 @@ async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
     chance = random.Random(seed := random.randrange(2**32))
     logging.getLogger(__name__).warning("seed %d", seed)  # shown when the test fails
     for round_ in range(4):
-        writer = await start(WRITE, str(path), str(round_))
+        writer = await start(WRITE, f"sqlite:{path}", str(round_))
         assert writer.stdout is not None
         for _ in range(chance.randint(1, 60)):
             last = await writer.stdout.readline()
@@ -98,5 +74,5 @@ async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
 
 
 async def test_a_disk_that_refuses_is_down_and_recovers(path: Path) -> None:
-    told = (await finish(await start(RUN_FULL, str(path)))).splitlines()
+    told = (await finish(await start(RUN_FULL, f"sqlite:{path}"))).splitlines()
     assert [line.split()[0] for line in told] == ["down", "down", "still", "recovered"]

@@ -1,0 +1,97 @@
+"""Two gateways on one Redis: what one does to a key, the other honours; without it neither opens."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.doubles import Clock
+from tests.e2e.conftest import Start
+from tests.e2e.gateway import Running
+from tests.e2e.pairs import body_for, error_of
+from tests.e2e.said import CHAT, Said, whole
+from tests.redis_server import RedisServer
+from tests.upstream import ScriptedUpstream
+
+
+async def call(gateway: Running, token: str) -> httpx2.Response:
+    return await gateway.post(CHAT, body_for("chat"), headers={"authorization": f"Bearer {token}"})
+
+
+async def manage(gateway: Running, path: str, body: dict[str, Any]) -> Any:
+    answer = await gateway.post(path, body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+async def pair(start: Start, upstream: ScriptedUpstream, redis_server: RedisServer) -> Any:
+    upstream.play(whole("chat", Said(text=("Hi",))))
+    clock = Clock()
+    return [await start("chat", store=redis_server.url, clock=clock) for _ in range(2)], clock
+
+
+async def test_a_key_of_one_opens_the_other_until_either_ends_it(pair: Any) -> None:
+    (one, two), clock = pair
+    doomed, mortal = [await manage(one, "/keys/generate", {}) for _ in range(2)]
+    for made in (doomed, mortal):
+        for gateway in (one, two):
+            assert (await call(gateway, made["token"])).status_code == 200
+
+    assert await manage(two, "/keys/revoke", {"id": doomed["id"]}) == {"revoked": True, "id": doomed["id"]}
+    past = {"id": mortal["id"], "expires_at": 1}
+    assert (await manage(two, "/keys/set_expiration", past))["updated"]
+    clock.advance(1)  # for so long an answer is remembered
+
+    for gateway in (one, two):
+        for made, why in ((doomed, "API key revoked"), (mortal, "API key expired")):
+            answer = await call(gateway, made["token"])
+            assert (answer.status_code, error_of(answer)["message"]) == (401, why)
+    listed = [(await gateway.http.get("/keys")).json() for gateway in (one, two)]
+    assert listed[0] == listed[1]
+    assert {key["id"] for key in listed[0]} >= {doomed["id"], mortal["id"]}
+
+
+async def test_only_one_of_them_revokes(pair: Any) -> None:
+    gateways, _ = pair
+    made = await manage(gateways[0], "/keys/generate", {})
+    told = await asyncio.gather(
+        *(manage(gateway, "/keys/revoke", {"id": made["id"]}) for gateway in gateways * 5)
+    )
+    assert [each["revoked"] for each in told].count(True) == 1
+
+
+async def test_without_redis_nobody_gets_in_and_with_it_everybody_again(
+    start: Start, upstream: ScriptedUpstream, own_redis: Callable[..., RedisServer]
+) -> None:
+    upstream.play(whole("chat", Said(text=("Hi",))))
+    server, clock = own_redis(), Clock()
+    gateways = [await start("chat", store=server.unix, clock=clock) for _ in range(2)]
+    token = await gateways[0].issue()
+
+    async def states() -> list[list[int]]:
+        """Of each: a call, readiness, liveness, a new key."""
+        clock.advance(1)
+        asked = [
+            asyncio.gather(
+                call(gateway, token),
+                gateway.http.get("/readyz"),
+                gateway.http.get("/livez"),
+                gateway.post("/keys/generate", {}),
+            )
+            for gateway in gateways
+        ]
+        return [[answer.status_code for answer in answers] for answers in await asyncio.gather(*asked)]
+
+    open_, shut = [[200, 200, 200, 200]] * 2, [[503, 503, 200, 503]] * 2
+    assert await states() == open_
+    server.pause()
+    assert await states() == shut
+    server.resume()
+    assert await states() == open_
+    server.kill()
+    assert await states() == shut
+    await asyncio.to_thread(server.start)
+    assert await states() == open_

@@ -1,0 +1,71 @@
+"""Which addresses name a Redis, what is shown of them, and that a password never is."""
+
+import pytest
+
+from chat2response.stores import open_store, redis_address, shown_address
+from chat2response.stores.redis import RedisStore
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h", "redis://h"),
+        ("redis://h:6380/2", "redis://h:6380/2"),
+        ("redis://:hunter2@h/0", "redis://h/0"),
+        ("redis://me:hunter%402@[::1]:1/", "redis://[::1]:1/"),
+        ("redis://h?db=3", "redis://h"),
+        ("rediss://:hunter2@h?ssl_ca_certs=ca.pem&db=1", "rediss://h"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("unix://me:hunter2@/run/redis.sock?db=3", "unix:///run/redis.sock"),
+        ("unix:///run/redis.sock?password=hunter2", "unix:///run/redis.sock"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert isinstance(open_store(url), RedisStore)
+    assert shown_address(url) == shown
+
+
+@pytest.mark.parametrize("address", ["memory", "sqlite:a?b@c#d"])
+def test_other_addresses_are_shown_as_they_are(address: str) -> None:
+    assert shown_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis:",
+        "redis://",
+        "redis:///0",
+        "redis:h:6379",
+        "redis://:hunter2@",
+        "redis://:hunter2/@h",  # in each of these a part of the password has slid somewhere else
+        "redis://:1/hunter2@h",
+        "redis://:hunter2#@h",
+        "redis://:hunter2?@h",
+        "redis://:hunter2@2@h",
+        "redis://:hunter2@h:no-port",
+        "redis://:hunter2@h:0",
+        "redis://:hunter2@h:99999",
+        "redis://:hunter2@h/no-database",
+        "redis://:hunter2@h?db=x",
+        "redis://:hunter2@h?db",
+        "redis://:hunter2@[h",
+        "unix://",
+        "unix:///",
+        "unix://run/redis.sock",
+        "unix:///run/redis.sock?password=hunter2@x",
+        "redis://h?hunter2=1",
+        "redis://h?socket_timeout=1000",
+        "unix:///run/redis.sock?ssl_ca_certs=x",
+    ],
+)
+def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match=r"a Redis is named as (redis|unix)://") as caught:
+        open_store(url)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_only_three_schemes_are_a_redis() -> None:
+    with pytest.raises(ValueError, match="a Redis is named by a URL"):
+        redis_address.check("memory")
