@@ -41,6 +41,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "UPSTREAM_MODE": ("chat", UpstreamMode.CHAT, UpstreamMode.RESPONSES),
     "BIND_ADDR": ("127.0.0.1:9000", "127.0.0.1:9000", "0.0.0.0:8088"),
     "CHAT2RESPONSE_SQLITE_PATH": ("/var/lib/c2r/keys.db", Path("/var/lib/c2r/keys.db"), Path("data/keys.db")),
+    "CHAT2RESPONSE_REDIS_URL": ("redis://:secret@h/1", "redis://:secret@h/1", None),
+    "CHAT2RESPONSE_REDIS_POOL_MAX": ("4", 4, 16),
     "CHAT2RESPONSE_STATE_DIR": ("/var/lib/c2r", Path("/var/lib/c2r"), None),
     "CHAT2RESPONSE_ADMIN_TOKEN": ("secret", "secret", None),
     "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION": ("false", False, True),
@@ -130,6 +132,29 @@ def test_every_mode_is_known(env: Any, mode: UpstreamMode) -> None:
 def test_an_unknown_name_is_an_error_that_names_the_nearest(env: Any, written: str, meant: str) -> None:
     with pytest.raises(SettingsError, match=f"{written} is not a setting. Did you mean {meant}?"):
         env(**{written: "x"})
+
+
+@pytest.mark.parametrize("name", ["CHAT2RESPONSE_SLED_PATH", "chat2response_sled_path"])
+def test_a_setting_of_the_rust_edition_is_an_error_that_says_what_to_write(env: Any, name: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"{name}: sled is not kept here: write CHAT2RESPONSE_SQLITE_PATH"
+    ):
+        env(**{name: "./data"})
+
+
+def test_a_redis_is_the_store_before_a_file(env: Any) -> None:
+    settings = env(CHAT2RESPONSE_SQLITE_PATH="own.db")
+    assert (settings.store_url, settings.store_setting) == ("sqlite:own.db", "CHAT2RESPONSE_SQLITE_PATH")
+    settings = env(CHAT2RESPONSE_REDIS_URL=" rediss://:hunter2@h ")
+    assert (settings.store_url, settings.store_setting) == ("rediss://:hunter2@h", "CHAT2RESPONSE_REDIS_URL")
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["memory", "sqlite:x", "h:6379", "http://:hunter2@h", "redis://:hunter2/@h"])
+def test_what_is_no_redis_is_refused_and_not_shown(env: Any, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_REDIS_URL: .*a Redis is named") as caught:
+        env(CHAT2RESPONSE_REDIS_URL=url)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_unknown_name_in_the_env_file_is_one_too(env: Any) -> None:

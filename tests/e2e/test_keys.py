@@ -42,7 +42,7 @@ async def test_no_key_no_entry(start: Start, upstream: ScriptedUpstream, method:
     assert upstream.requests == []
 
 
-@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
 async def test_a_key_lives_until_it_is_revoked_or_expires(
     start: Start, upstream: ScriptedUpstream, store: str
 ) -> None:
@@ -166,7 +166,7 @@ async def test_without_its_store_nobody_enters(
     assert (await post(gateway, "chat")).status_code == 200
 
 
-@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
 async def test_a_closed_store_is_down(start: Start, upstream: ScriptedUpstream, store: str) -> None:
     gateway = await start("chat", store=store)
     await gateway.services.store.close()
