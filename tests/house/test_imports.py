@@ -33,3 +33,8 @@ def test_the_library_loads_no_server_part():
 
 def test_a_server_part_would_be_seen():
     assert loaded_by("import starlette.requests") & SERVER_PARTS >= {"starlette"}
+
+
+def test_a_gateway_without_redis_does_not_load_it():
+    assert loaded_by("import chat2response.compose") & {"hiredis", "redis"} == set()
+    assert loaded_by("from chat2response.stores import open_store; open_store('redis://h')") >= {"redis"}
