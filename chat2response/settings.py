@@ -164,9 +164,9 @@ class Settings(BaseSettings):
     chat2response_auth_mode: Annotated[
         Literal["auto", "managed", "passthrough", "open"], BeforeValidator(_auth)
     ] = "auto"
-    cors_allowed_origins: Annotated[str | None, Blank] = None
-    cors_allowed_methods: Annotated[str | None, Blank] = None
-    cors_allowed_headers: Annotated[str | None, Blank] = None
+    cors_allowed_origins: Annotated[str | None, Blank] = ANY
+    cors_allowed_methods: Annotated[str | None, Blank] = ANY
+    cors_allowed_headers: Annotated[str | None, Blank] = ANY
     cors_allow_credentials: bool = False
     cors_max_age: int = Field(3600, ge=0)
     chat2response_sqlite_path: Path = Path("data/keys.db")

@@ -54,6 +54,11 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
     "CHAT2RESPONSE_UPSTREAM_MODEL": ("big", "big", None),
     "CHAT2RESPONSE_LOG_LEVEL": ("debug", "debug", "info"),
+    "CORS_ALLOWED_ORIGINS": ("https://app.example", "https://app.example", "*"),
+    "CORS_ALLOWED_METHODS": ("POST", "POST", "*"),
+    "CORS_ALLOWED_HEADERS": ("x-a, x-b", "x-a, x-b", "*"),
+    "CORS_ALLOW_CREDENTIALS": ("0", False, False),
+    "CORS_MAX_AGE": ("60", 60, 3600),
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
 }
