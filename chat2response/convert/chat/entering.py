@@ -75,7 +75,11 @@ def _stream_options(value: Any, name: str, body: _Fields, extra: _Fields) -> Non
 
 
 def _input(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    raise unsupported(name, "A Chat Completions request has its conversation in 'messages', not in 'input'.")
+    message = (
+        "A Chat Completions request has its conversation in 'messages', not in 'input'; "
+        "a Responses request goes to /v1/responses, or to /convert?to=chat."
+    )
+    raise unsupported(name, message)
 
 
 def _read_format(value: Any, name: str) -> dict[str, Any]:
