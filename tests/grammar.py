@@ -239,6 +239,7 @@ class _Checker:
     def __init__(self) -> None:
         self.items: list[_Item] = []
         self.ids: set[str] = set()
+        self.call_ids: set[str] = set()
 
     def run(self, events: list[Event]) -> dict[str, Any]:
         kinds = [event["type"].removeprefix("response.") for event in events]
@@ -306,8 +307,8 @@ class _Checker:
             assert not item.get("summary")
             assert not item.get("arguments")
         if item["type"] == "function_call":
-            assert item["call_id"] not in self.ids, "call ids are unique"
-            self.ids.add(item["call_id"])
+            assert item["call_id"] not in self.call_ids, "call ids are unique"
+            self.call_ids.add(item["call_id"])
             assert item["name"], "added carries the name"
         assert all(other.doc or other.added["type"] == "function_call" for other in self.items), (
             "only calls may be open while another item begins"

@@ -113,7 +113,8 @@ class ResponseWriter:
         self._part: Stream | None = None  # its open part
         self._said = 0  # characters in this turn's text parts that are closed
         self._calls: dict[Hashable, OpenCall] = {}  # this turn's, open or closed
-        self._used: set[str] = set()  # ids and call ids given out: upstreams repeat theirs
+        self._ids_used: set[str] = set()  # what was given out, for upstreams repeat theirs
+        self._call_ids_used: set[str] = set()
 
     # -- lifecycle -------------------------------------------------------------------------------
 
@@ -286,8 +287,9 @@ class ResponseWriter:
 
     def _new_id(self, prefix: str, given: Any) -> str:
         """The upstream's id where it has one that no other item bears, else one of ours."""
-        made: str = given if type(given) is str and given and given not in self._used else self._ids(prefix)
-        self._used.add(made)
+        used = self._call_ids_used if prefix == "call" else self._ids_used
+        made: str = given if type(given) is str and given and given not in used else self._ids(prefix)
+        used.add(made)
         return made
 
     def _close_part(self, part: Stream) -> None:

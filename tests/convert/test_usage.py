@@ -29,6 +29,12 @@ def test_every_detail_crosses_and_comes_back():
     assert back["completion_tokens_details"]["reasoning_tokens"] == 20
 
 
+def test_a_total_is_taken_as_it_is():
+    counted = usage.from_chat({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 99})
+    assert counted is not None
+    assert counted["total_tokens"] == 99
+
+
 def test_what_is_absent_is_zero_and_the_total_is_made():
     assert usage.from_chat({"prompt_tokens": 3, "completion_tokens": 4}) == {
         "input_tokens": 3,

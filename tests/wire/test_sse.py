@@ -1,11 +1,13 @@
 """Framing: the same events however the bytes are cut, whatever the line ends, and a bound on each event."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.wire.machine import RESET
-from chat2response.wire.sse import FrameCut, Frames, FrameTooLarge, payloads
+from chat2response.wire.sse import FrameCut, Frames, FrameTooLarge, first_payload, payloads, payloads_with
 from tests.scripts import pieces
 
 LINE_ENDS = st.sampled_from(["\n", "\r", "\r\n"])
@@ -68,6 +70,7 @@ def test_a_byte_order_mark_may_lead_and_only_lead():
     assert read([b"\xef", b"\xbb", b"\xbfdata: a\n\n"]) == [b"a"]
     assert read([b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n"]) == [b"a"]
     assert read([b"\xef\xbb\xbfdata: a"]) == [b"a"]
+    assert read([b": a\n\n", b"\xef\xbb\xbfdata: b\n\n"]) == []
 
 
 def test_several_data_lines_are_one_payload():
@@ -106,6 +109,17 @@ def test_many_events_in_one_read_and_one_in_many():
     expected = [b"%d" % number for number in range(300)]
     assert read([data]) == expected
     assert read(pieces(data, range(0, len(data), 7))) == expected
+
+
+@given(streams())
+def test_the_first_payload_and_those_with_a_pattern_are_found_without_the_rest(
+    stream: tuple[bytes, list[bytes]],
+):
+    data, expected = stream
+    data = data.removeprefix("\ufeff".encode())
+    assert first_payload(data) == (expected[0] if expected else None)
+    wanted = re.compile("wörld| two".encode())
+    assert payloads_with(wanted, data) == [each for each in expected if wanted.search(each)]
 
 
 # -- the bound ----------------------------------------------------------------------------------------

@@ -672,6 +672,10 @@ def test_the_service_tier_is_the_one_used():
             chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}),
             "message.reasoning_details.data",
         ),
+        (
+            chunk({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}),
+            "message.reasoning_details.data",
+        ),
         (chunk({"refusal": "no"}, logprobs={"content": None, "refusal": [token("no")]}), "logprobs.refusal"),
         (
             entry(0, id="c", function={"name": "f", "arguments": "{}"}, extra_content={"google": {}}),

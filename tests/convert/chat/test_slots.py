@@ -145,6 +145,17 @@ TWO = [("f", '{"a":1}'), ("g", '{"b":2}')]
             [(None, "A", "", '{"a":1}')],
             [(None, "B", "g", '{"b":2}')],
         ),
+        "no index, id and name come late": (
+            [(None, "", "", '{"a":')],
+            [(None, "A", "f", "1}")],
+            [(None, "B", "g", '{"b":2}')],
+        ),
+        "no index, a new id with every piece": (
+            [(None, "A1", "f", "")],
+            [(None, "A2", "", '{"a":1}')],
+            [(None, "B1", "g", '{"b":')],
+            [(None, "B2", "", "2}")],
+        ),
         "no index, one id for all": (
             [(None, "call_0", "f", '{"a":1}')],
             [(None, "call_0", "g", '{"b":2}')],

@@ -339,6 +339,14 @@ def test_odd_ids_and_names_do_not_raise():
     assert [each[0] for each in shown(answer(stream)) if each[0] == "message"] == ["message"]
 
 
+def test_a_call_without_a_call_id_is_called_by_its_own():
+    stream = Events().call("{}").end()
+    for event in stream:
+        if "item" in event:
+            event["item"] = {key: value for key, value in event["item"].items() if key != "call_id"}
+    assert shown(answer(stream)) == [("fc_up0", "f", "{}")]
+
+
 def test_a_namespace_stays_on_its_call():
     stream = Events().call("{}").end()
     for event in stream:
