@@ -70,7 +70,7 @@ class ChatEncoder:
             "response.failed": self._failed,
         }
         self._head = b""
-        self._tail = b"}\n\n"
+        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The chunks of a batch."""
@@ -124,7 +124,6 @@ class ChatEncoder:
             "model": response["model"],
         }
         self._head = b'data: %b,"choices":[' % encode(opening)[:-1]
-        self._tail = b',"usage":null}\n\n' if self._include_usage else b"}\n\n"
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
     def _item(self, event: EventDict) -> bytes:

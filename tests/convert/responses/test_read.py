@@ -274,6 +274,21 @@ def test_one_index_for_all_items_does_no_harm(name):
     assert shown(answer(stream)) == shown(answer(RESPONSES_STREAMS[name]))
 
 
+def test_interleaved_calls_at_one_index_are_told_apart_by_their_ids():
+    def call(name: str, kind: str, **fields: Any) -> dict[str, Any]:
+        item = {"type": "function_call", "id": f"fc_{name}", "call_id": name, "name": name, "arguments": ""}
+        held = {"item": item} if kind.startswith("output_item") else {"item_id": item["id"]}
+        return {"type": f"response.{kind}", "output_index": 0, **held, **fields}
+
+    stream = [
+        call("f", "output_item.added"),
+        call("g", "output_item.added"),
+        *(call(name, "function_call_arguments.delta", delta=piece) for piece in "{}" for name in "fg"),
+        {"type": "response.completed", "response": {}},
+    ]
+    assert shown(answer(stream)) == [("f", "f", "{}"), ("g", "g", "{}")]
+
+
 def test_two_parts_that_are_not_told_apart_by_events_are_two_parts():
     stream: list[dict[str, Any]] = [
         {
