@@ -8,7 +8,7 @@ from chat2response.convert.chat.response import write_response
 from chat2response.convert.chat.write import ChatEncoder
 from chat2response.convert.events import Delta, Event
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.losses import HEADER
+from chat2response.convert.losses import HEADER, Losses
 from chat2response.convert.outcome import response_error
 from chat2response.convert.responses.write import ResponsesEncoder
 from chat2response.convert.writer import ResponseWriter
@@ -118,9 +118,9 @@ class ConvertedStream:
             writer.end("failed", error=self._error)
         else:
             writer.finish()
+        frames = self._encoder.encode(writer.take())  # which may lose something yet
         lost = writer.losses.header()
-        comment = f": {HEADER}: {lost}\n\n".encode() if lost else b""
-        return comment + self._encoder.encode(writer.take())
+        return f": {HEADER}: {lost}\n\n".encode() + frames if lost else frames
 
     def _bare(self) -> bytes:
         """The failure, without the output: that may be what cannot be written."""
@@ -140,18 +140,19 @@ def _number(event: Event) -> int:
     return number
 
 
-def encoder_for(dialect: str, request: HubRequest) -> Encoder:
+def encoder_for(dialect: str, request: HubRequest, losses: Losses) -> Encoder:
     """The encoder of the client's dialect, as its request asks."""
     if dialect == "responses":
         return ResponsesEncoder()
     options = request.extra.get("stream_options")
     include_usage = type(options) is dict and options.get("include_usage") is True
     include: Any = request.body.get("include") or ()
-    return ChatEncoder(include_usage=include_usage, logprobs="message.output_text.logprobs" in include)
+    logprobs = "message.output_text.logprobs" in include
+    return ChatEncoder(include_usage=include_usage, logprobs=logprobs, losses=losses)
 
 
-def whole_body(dialect: str, response: Response, model: str) -> bytes:
+def whole_body(dialect: str, response: Response, model: str, losses: Losses) -> bytes:
     """A whole answer in the client's dialect, under the name it asked for."""
     if dialect == "responses":
         return encode(response)
-    return encode(write_response(response, model=model))
+    return encode(write_response(response, model=model, losses=losses))

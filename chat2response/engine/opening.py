@@ -186,7 +186,9 @@ class Opening:
         turn = await self._enter(
             self._upstream.open(ask, target, writer, self._call.origin(stream=True), form)
         )
-        converted = self._stream = ConvertedStream(turn, writer, encoder_for(given, hub), target)
+        converted = self._stream = ConvertedStream(
+            turn, writer, encoder_for(given, hub, writer.losses), target
+        )
         await converted.begin(engine.options.hold)
         self._lose(hub, turn.losses)
         return Answer(200, SSE_TYPE, turn.headers, turn.losses, None, converted.batches())
@@ -201,7 +203,7 @@ class Opening:
         self._lose(hub, reply.losses)
         engine.metrics.tokens(read_usage(response.get("usage")))
         self._outcome = str(response.get("status"))
-        body = whole_body(SPOKEN[self._call.surface][1], response, echo.model)
+        body = whole_body(SPOKEN[self._call.surface][1], response, echo.model, reply.losses)
         return Answer(200, JSON_TYPE, reply.headers, reply.losses, body)
 
     # -- steps -------------------------------------------------------------------------------------

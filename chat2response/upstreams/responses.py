@@ -8,7 +8,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
-from chat2response.convert.responses.response import read_response
+from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.writer import Writer
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
@@ -69,8 +69,4 @@ class ResponsesUpstream:
 
 def _feed_whole(reader: Reader, response: Any) -> None:
     """A whole resource is what its terminal event carries; anything else is an error, or unreadable."""
-    if type(response) is dict and response.get("object") == "response":
-        event = {"type": f"response.{response.get('status')}", "response": response}
-    else:
-        event = response
-    reader.feed(b"data: %b\n\n" % encode(event))
+    reader.feed(b"data: %b\n\n" % encode(as_event(response)))

@@ -179,3 +179,23 @@ async def test_a_missing_model_is_named(
     answer = await post(gateway, surface, model=None)
     assert (answer.status_code, error_of(answer)["param"]) == (400, "model")
     assert upstream.requests == []
+
+
+async def test_what_chat_cannot_say_of_an_answer_is_said(start: Start, upstream: ScriptedUpstream) -> None:
+    search = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search"}}
+    part = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    response = {"id": "resp_1", "object": "response", "status": "completed", "output": [search, said]}
+    completed = json.dumps({"type": "response.completed", "sequence_number": 0, "response": response})
+    upstream.play(
+        Script(PATHS["responses"], (json.dumps(response).encode(),)),
+        Script(PATHS["responses"], (f"data: {completed}\n\n".encode(),), media_type="text/event-stream"),
+    )
+    gateway = await start("responses")
+
+    whole = await post(gateway, "chat", streamed=False)
+    streamed = await post(gateway, "chat", streamed=True)
+
+    assert whole.headers[LOSSES] == "output[web_search_call]; dropped"
+    assert whole.json()["choices"][0]["message"]["content"] == "Hi"
+    assert f"\n\n: {LOSSES}: output[web_search_call]; dropped\n\ndata: " in streamed.text
