@@ -169,13 +169,15 @@ def test_an_unknown_name_in_the_env_file_is_one_too(env: Any) -> None:
 
 
 def test_what_an_orchestrator_injects_is_let_be(env: Any) -> None:
-    env(
+    alone = load()
+    together = env(
         CHAT2RESPONSE_SERVICE_HOST="10.0.0.1",
         CHAT2RESPONSE_SERVICE_PORT_HTTP="80",
         CHAT2RESPONSE_PORT="tcp://10.0.0.1:80",
         CHAT2RESPONSE_PORT_80_TCP_ADDR="10.0.0.1",
         OPENAI_ORG_ID="not ours",
     )
+    assert together == alone
 
 
 # -- where they stand --------------------------------------------------------------------------------

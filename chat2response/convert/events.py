@@ -131,8 +131,3 @@ class Delta:
 
 
 Event = EventDict | Delta
-
-
-def as_dicts(events: Sequence[Event]) -> list[EventDict]:
-    """All of them as on the wire."""
-    return [event.as_dict() if type(event) is Delta else event for event in events]  # type: ignore[misc]

@@ -31,8 +31,12 @@ class Ownership:
         """Raises, for an id that is not the tenant's, exactly what an unknown id would get."""
         if self._tenant is None:
             return
-        for each, refused in _named(previous, conversation, items):
-            if not await self._owners.owns(self._tenant, each):
+        named = list(_named(previous, conversation, items))
+        if not named:
+            return
+        owned = await self._owners.owns(self._tenant, [each for each, _ in named])
+        for (_, refused), mine in zip(named, owned, strict=True):
+            if not mine:
                 raise refused
 
     async def record(self, ids: Sequence[str]) -> None:

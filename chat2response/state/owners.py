@@ -4,7 +4,7 @@ Managed tenants share one upstream account, so its ids say nothing about who may
 a record is unknown, and so is another tenant's. Records live 30 days, as long as OpenAI keeps a response.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from chat2response.stores.base import Store
 
@@ -23,7 +23,7 @@ class Owners:
         for each in ids:
             await self._store.put(_KIND, each, {"tenant": tenant}, ttl=_TTL)
 
-    async def owns(self, tenant: str, each: str) -> bool:
-        """Whether `tenant` owns it."""
-        entry = await self._store.get(_KIND, each)
-        return entry is not None and entry.doc.get("tenant") == tenant
+    async def owns(self, tenant: str, ids: Sequence[str]) -> list[bool]:
+        """Whether `tenant` owns it, for each of them, by one look-up."""
+        entries = await self._store.get_many(_KIND, ids)
+        return [entry is not None and entry.doc.get("tenant") == tenant for entry in entries]

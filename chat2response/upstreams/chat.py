@@ -10,66 +10,34 @@ from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer import Writer
-from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Reply, Target
-from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
-from chat2response.upstreams.json import fetch, fetch_models
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.http import Reader
+from chat2response.upstreams.over_http import HttpUpstream
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response
 
-_PATH = "/chat/completions"
 
-
-class ChatUpstream:
+class ChatUpstream(HttpUpstream):
     """Upstream over `POST {base}/chat/completions`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    path = "/chat/completions"
 
     def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
         """The Chat request for a hub request."""
         return encode(target.named(write_request(ask, losses, target.quirks)))
 
-    def open(
-        self,
-        ask: HubRequest | bytes,
-        target: Target,
-        writer: Writer,
-        origin: Origin,
-        reasoning: ReasoningForm,
-    ) -> HttpTurn:
-        """A streamed turn."""
-        losses = Losses()
-        body = ask if isinstance(ask, bytes) else self.body(ask, target, losses)
-        reader = ChatReader(writer, reasoning=reasoning)
-        return HttpTurn(
-            self._transport, target.base_url + _PATH, target, origin, body, reader, _feed_whole, losses
-        )
+    def reader(self, writer: Writer, reasoning: ReasoningForm) -> Reader:
+        """Of chunks."""
+        return ChatReader(writer, reasoning=reasoning)
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
-        """A completion."""
-        losses = Losses()
-        body = ask if isinstance(ask, bytes) else self.body(ask, target, losses)
-        status, headers, completion = await fetch(
-            self._transport, target.base_url + _PATH, target, origin, body
-        )
+    def feed_whole(self, reader: Reader, answer: Any) -> None:
+        """A completion is one chunk with everything in it; what has no choices is an error, or unreadable."""
+        chunk = as_chunk(answer) if type(answer) is dict else answer
+        reader.feed(b"data: %b\n\n" % encode(chunk))
 
-        def read(echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, lost: Losses) -> Response:
-            return read_response(completion, echo, ids, clock, reasoning=form, losses=lost)
-
-        return Reply(status, headers, losses, read)
-
-    def relay(self, body: bytes, target: Target, origin: Origin) -> HttpRawReply:
-        """The server's own bytes."""
-        return HttpRawReply(self._transport, target.base_url + _PATH, target, origin, body)
-
-    async def models(self, target: Target, origin: Origin) -> bytes:
-        """The server's list."""
-        return await fetch_models(self._transport, target, origin)
-
-
-def _feed_whole(reader: Reader, completion: Any) -> None:
-    """A completion is one chunk with everything in it; what has no choices is an error, or unreadable."""
-    whole = type(completion) is dict and type(completion.get("choices")) is list
-    reader.feed(b"data: %b\n\n" % encode(as_chunk(completion) if whole else completion))
+    def read(
+        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, losses: Losses
+    ) -> Response:
+        """The response for a completion."""
+        return read_response(answer, echo, ids, clock, reasoning=reasoning, losses=losses)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from chat2response.convert.echo import Echo
-from chat2response.convert.events import as_dicts
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
@@ -14,6 +13,7 @@ from chat2response.convert.usage import read
 from chat2response.convert.whole import WholeWriter
 from chat2response.convert.writer import ResponseWriter
 from chat2response.errors import UpstreamError
+from tests.convert.dicts import as_dicts
 from tests.scripts import Numbered, checked_events, now, response_of
 
 USED = read({"input_tokens": 1, "output_tokens": 2})

@@ -72,11 +72,11 @@ def whole_body(scene: Scene) -> Stuck:
 def checking_an_owner(scene: Scene) -> Stuck:
     asked = asyncio.Event()
 
-    async def get(*_: Any) -> None:
+    async def get_many(*_: Any) -> None:
         asked.set()
         await asyncio.Event().wait()
 
-    scene.store.get = get  # type: ignore[method-assign, assignment]
+    scene.store.get_many = get_many  # type: ignore[method-assign, assignment]
     upstream = FakeUpstream(FakeReply())
     opening = scene.open(upstream, "responses", "responses", previous_response_id="resp_1")
     return Stuck(opening, asked.wait, upstream)

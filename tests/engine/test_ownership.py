@@ -124,7 +124,7 @@ async def test_the_ids_of_a_whole_answer_are_recorded() -> None:
     held = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
     answer = {"id": "resp_9", "conversation": {"id": "conv_9"}, "output": [{"id": "msg_9"}, {}]}
     await held.record_body(encode(answer))
-    assert [await owners.owns("a", each) for each in ("resp_9", "conv_9", "msg_9")] == [True] * 3
+    assert await owners.owns("a", ["resp_9", "conv_9", "msg_9"]) == [True] * 3
     for odd in (b"no json", b"[]", b"{}", b'{"id":7}'):
         await held.record_body(odd)
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from chat2response.convert.echo import Echo
-from chat2response.convert.events import as_dicts
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.responses.write import ResponsesEncoder
 from chat2response.convert.usage import read
 from chat2response.convert.writer import ResponseWriter
 from chat2response.errors import UpstreamError
+from tests.convert.dicts import as_dicts
 from tests.grammar import parse_sse
 from tests.scripts import DONE, Numbered, checked_events, now
 

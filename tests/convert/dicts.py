@@ -1,0 +1,10 @@
+"""Events as they stand on the wire, for tests that look into them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chat2response.convert.events import Delta, Event
+
+
+def as_dicts(events: Sequence[Event]) -> list[dict[str, Any]]:
+    return [event.as_dict() if isinstance(event, Delta) else event for event in events]
