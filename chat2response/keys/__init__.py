@@ -1,8 +1,9 @@
 """API keys: tokens, records, and the ring that checks them. passlib loads with the first check."""
 
+from chat2response.keys.book import Issued, KeyBook
 from chat2response.keys.policy import UNSET, KeyPolicy, Unset
 from chat2response.keys.record import ApiKey
-from chat2response.keys.ring import EXPIRED, INVALID, MISSING, REVOKED, Issued, KeyRing
+from chat2response.keys.ring import EXPIRED, INVALID, MISSING, REVOKED, KeyRing
 from chat2response.keys.token import Token, new_token
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "UNSET",
     "ApiKey",
     "Issued",
+    "KeyBook",
     "KeyPolicy",
     "KeyRing",
     "Token",

@@ -5,9 +5,17 @@
 record changes the document that was read, so they survive.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from chat2response.stores import Entry
+
+KIND = "keys"
+"""Where records are in the store."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,15 @@ class ApiKey:
     def expired(self, now: float) -> bool:
         """Whether the key has ended at `now`; it ends with the second that `expires_at` names."""
         return self.expires_at is not None and now >= self.expires_at
+
+
+def read_entry(id: str, entry: Entry) -> ApiKey | None:
+    """The key of an entry; None, and a warning in the log, for one that is no key's."""
+    try:
+        return ApiKey.read(entry.doc)
+    except ValueError as error:
+        _log.warning("the record of key %s cannot be read and opens nothing: %s", id, error)
+        return None
 
 
 def _text(doc: Mapping[str, Any], name: str) -> str:
