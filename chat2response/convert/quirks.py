@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, get_type_hints
 
-import msgspec
+from chat2response.wire.json import JSONError, shaped
 
 ReasoningIn = Literal["reasoning_content", "reasoning", "reasoning_text"]
 Carried = Literal["reasoning_details", "thinking_blocks", "extra_content"]
@@ -131,8 +131,8 @@ def with_overrides(quirks: Quirks, overrides: Mapping[str, Any]) -> Quirks:
             near = difflib.get_close_matches(name, types, n=1, cutoff=0.0)
             raise QuirksError(f"{name!r} is not a quirk. Did you mean {near[0]!r}?")
         try:
-            made[name] = msgspec.convert(value, types[name])
-        except msgspec.ValidationError as error:
+            made[name] = shaped(value, types[name])
+        except JSONError as error:
             raise QuirksError(f"{name!r}: {error}.") from None
     return replace(quirks, **made)
 

@@ -56,6 +56,17 @@ def decoder(shape: type[T]) -> Callable[[bytes], T]:
     return typed
 
 
+def shaped(value: Any, shape: Any) -> Any:
+    """A decoded value as an instance of `shape`, a type: lists become its tuples and sets.
+
+    Raises JSONError that says what was expected, and where.
+    """
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise JSONError(str(error)) from None
+
+
 def encode(value: Any) -> bytes:
     """Compact UTF-8 JSON. Raises TypeError for what JSON cannot say."""
     try:

@@ -13,6 +13,7 @@ from chat2response.wire.json import (
     encode,
     end_of_value,
     is_complete_object,
+    shaped,
     too_deep,
 )
 
@@ -134,3 +135,9 @@ def test_a_value_says_where_it_ends():
 def test_a_value_that_nests_too_deeply_is_said_to():
     with pytest.raises(JSONError):
         end_of_value(b"[" * 100_000, 0)
+
+
+def test_a_value_is_given_the_shape_of_a_type_or_says_what_was_expected():
+    assert shaped(["a", "b"], tuple[str, ...]) == ("a", "b")
+    with pytest.raises(JSONError, match=r"Expected `str`, got `int` - at `\$\[1\]`"):
+        shaped(["a", 1], tuple[str, ...])
