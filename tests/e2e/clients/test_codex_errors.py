@@ -1,0 +1,47 @@
+"""Codex CLI 0.169: what its user is told when the model's server fails."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.clients.codex import Codex
+from tests.e2e.conftest import Start
+from tests.e2e.said import Said, frames, refused, sse, stream
+from tests.upstream import Script, ScriptedUpstream
+
+pytestmark = pytest.mark.clients
+
+
+def error(message: str, code: str | None = None, type: str = "invalid_request_error") -> dict[str, Any]:
+    return {"message": message, "type": type, "param": None, "code": code}
+
+
+def begun(last: dict[str, Any] | None) -> Script:
+    """A stream that says a word, and then an error where there is one."""
+    word = next(iter(Said(text=("Hm",)).chunks()))
+    word["choices"][0]["delta"]["content"] = "Hm"
+    return frames("chat", *sse(word, *([{"error": last}] if last else []), done=False))
+
+
+CASES: dict[str, tuple[Script, str]] = {
+    "400": (refused("chat", 400, error("No such thing.")), "No such thing."),
+    "401 of the upstream": (refused("chat", 401, error("Bad key", "invalid_api_key")), "502"),
+    "500": (refused("chat", 500, error("Broken.", type="server_error")), "high demand"),
+    "invalid prompt in the stream": (begun(error("Not this prompt.", "invalid_prompt")), "Not this prompt."),
+    "error in the stream": (begun(error("It broke.", type="server_error")), "It broke."),
+    "length": (stream("chat", Said(text=("Half",), ended="length")), "max_output_tokens"),
+    "cut": (begun(None).but(end="cut"), "stream disconnected before completion"),
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+async def test_the_turn_fails_and_says_why(
+    start: Start, upstream: ScriptedUpstream, tmp_path: Path, case: str
+) -> None:
+    script, said = CASES[case]
+    upstream.play(script)
+    turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
+    assert turn.failure is not None
+    assert said in turn.failure
+    assert "stream closed before response.completed" not in turn.failure

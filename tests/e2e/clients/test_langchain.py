@@ -1,0 +1,27 @@
+"""LangChain's ChatOpenAI."""
+
+import pytest
+
+from tests.e2e.clients.running import python
+from tests.e2e.clients.session import Session, looking
+from tests.e2e.conftest import Start
+from tests.e2e.said import PATHS, Said
+from tests.upstream import ScriptedUpstream
+
+pytestmark = pytest.mark.clients
+
+HEARD = {"call": ["look", {"at": "Paris"}], "text": "It is 21 degrees.", "usage": 18}
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_a_tool_call_and_its_answer(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
+    upstream.play_for(PATHS[dialect], looking(dialect, reasoning=("Let me ", "look.")))
+    heard = await python("langchain_session.py", await start(dialect))
+    assert heard == dict.fromkeys(("responses", "responses_stream", "chat", "chat_stream"), HEARD)
+
+
+async def test_structured_output(start: Start, upstream: ScriptedUpstream) -> None:
+    for dialect in ("chat", "responses"):
+        upstream.play_for(PATHS[dialect], Session(dialect, (Said(text=('{"degrees":', "21}")),)))
+        heard = await python("langchain_session.py", await start(dialect), "object")
+        assert heard == {"responses": 21, "chat": 21}

@@ -1,0 +1,29 @@
+"""The official `openai` package on Node."""
+
+import pytest
+
+from tests.e2e.clients.running import node
+from tests.e2e.clients.session import looking
+from tests.e2e.conftest import Start
+from tests.e2e.said import PATHS
+from tests.upstream import ScriptedUpstream
+
+pytestmark = pytest.mark.clients
+
+HEARD = {"call": ["look", '{"at":"Paris"}'], "text": "It is 21 degrees.", "usage": 18}
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_tool_loops_over_both_apis(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
+    upstream.play_for(PATHS[dialect], looking(dialect))
+    heard = await node("openai_sdk.mjs", await start(dialect))
+
+    refusal = heard.pop("refusal")
+    assert heard == dict.fromkeys(("responses", "responses_stream", "chat", "chat_stream"), HEARD)
+    assert refusal == {
+        "name": "AuthenticationError",
+        "status": 401,
+        "code": "invalid_api_key",
+        "message": "401 Invalid API key",
+    }
+    assert len(upstream.requests) == 8
