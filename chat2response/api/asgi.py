@@ -4,7 +4,8 @@ errors into bodies."""
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from chat2response.errors import BridgeError, LoopDetected, PayloadTooLarge, UnsupportedMedia
+from chat2response.api.coded import decoder_of, too_large, unpacked
+from chat2response.errors import BridgeError, LoopDetected
 from chat2response.wire.ids import new_id
 from chat2response.wire.json import encode
 
@@ -59,26 +60,24 @@ class Request:
         return hops
 
     async def body(self, limit: int) -> bytes:
-        """The whole body, `limit` bytes at most.
+        """The whole body, its coding undone, `limit` bytes at most both as sent and as read.
 
-        Raises PayloadTooLarge (before reading, where the length says so), UnsupportedMedia for a coded body,
-        ClientGone.
+        Raises PayloadTooLarge (before reading, where the length says so), UnsupportedMedia for a coding that
+        is none of ours, InvalidRequest for a body that is not so coded, ClientGone.
         """
-        coding = self.headers.get(b"content-encoding", b"identity").strip().lower()
-        if coding not in (b"identity", b""):
-            raise UnsupportedMedia(
-                f"Content-Encoding '{coding.decode('latin-1')}' is not read; send the body as it is."
-            )
+        coding = self.headers.get(b"content-encoding")
+        decoder = None if coding is None else decoder_of(coding)
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         message = await self.receive()
         if message["type"] == "http.request" and not message.get("more_body"):
             whole: bytes = message.get("body", b"")
             if len(whole) > limit:
-                raise _too_large(limit)
-            return whole
-        return await self._long_body(message, limit)
+                raise too_large(limit)
+        else:
+            whole = await self._long_body(message, limit)
+        return whole if decoder is None else await unpacked(whole, decoder, limit)
 
     async def _long_body(self, message: Message, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -89,7 +88,7 @@ class Request:
             piece = message.get("body", b"")
             size += len(piece)
             if size > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
             pieces.append(piece)
             if not message.get("more_body"):
                 return b"".join(pieces)
@@ -149,7 +148,3 @@ def request_id(given: bytes | None) -> str:
     if given and len(given) <= _MAX_ID and all(0x21 <= byte <= 0x7E for byte in given):
         return given.decode("ascii")
     return new_id("req")
-
-
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The request body is larger than {limit} bytes.", headers={"connection": "close"})

@@ -1,10 +1,11 @@
 """`Exchange`: one answer as it arrives: its head, then its body by what each read brought."""
 
 import asyncio
-import zlib
-from typing import Protocol
+from collections.abc import Coroutine, Iterator
+from typing import Any, Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from chat2response.wire.codings import CodingError, Decoder, decoder_for
 from chat2response.wire.machine import RESET, Fault
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -12,7 +13,6 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
 _HIGH = 512 * 1024  # bytes held for a slow reader before the connection is told to wait
-_INFLATED = 1024 * 1024  # bytes made of compressed ones at a time
 _DRAIN_SECONDS = 0.25  # how long the end of a finished stream is awaited, to keep its connection
 
 
@@ -46,8 +46,8 @@ class Exchange:
     The connection feeds it (`take_head`, `take`, `finish`, `fail`); everyone else reads.
     """
 
-    __slots__ = ("_error", "_finished", "_held", "_holding", "_inflate", "_line", "_pieces", "_waiter",
-                 "headers", "status")  # fmt: skip
+    __slots__ = ("_decoded", "_decoder", "_error", "_finished", "_held", "_holding", "_line", "_pieces",
+                 "_waiter", "headers", "status")  # fmt: skip
 
     def __init__(self, line: Line) -> None:
         self.status = 0
@@ -59,7 +59,8 @@ class Exchange:
         self._finished = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._inflate: _Inflate | None = None
+        self._decoder: Decoder | None = None
+        self._decoded: Iterator[bytes] = iter(())  # what more there is in coded bytes that have arrived
 
     # -- for the reader ------------------------------------------------------------------------------
 
@@ -83,19 +84,9 @@ class Exchange:
                 raise _before_the_head(self._error)
             await self._wait()
 
-    async def chunk(self) -> bytes:
-        """What has arrived, as one run of bytes; empty at the end. Raises Cut."""
-        while not self._pieces:
-            if self._error is not None:
-                raise self._error
-            if self._finished:
-                if self._inflate is not None and self._inflate.cut:
-                    raise Cut(RESET)
-                return b""
-            await self._wait()
-        if self._inflate is not None:
-            return await self._inflated(self._inflate)
-        return self._arrived()
+    def chunk(self) -> Coroutine[Any, Any, bytes]:
+        """What has arrived, as one run of bytes; empty at the end. Raises Cut; UpstreamError for a coding."""
+        return self._received() if self._decoder is None else self._unpacked(self._decoder)
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises UpstreamError where it is cut, or larger than `limit` bytes."""
@@ -114,6 +105,7 @@ class Exchange:
     def stop(self, fault: Fault) -> None:
         """Ends the body now: a pending or later `chunk()` raises Cut(fault), even where bytes had arrived."""
         self._pieces.clear()
+        self._decoded = iter(())
         if self._error is None:
             self._error = Cut(fault)
             self._wake()
@@ -141,7 +133,9 @@ class Exchange:
         self.headers = headers
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding != "identity":
-            self._inflate = _Inflate(coding)  # not asked for; some answer so all the same
+            self._decoder = decoder_for(coding)  # not asked for; some answer so all the same
+            if self._decoder is None:
+                raise UpstreamError(f"The upstream's answer is coded as '{coding[:20]}', unasked.")
         self.status = status
         self._wake()
 
@@ -167,6 +161,29 @@ class Exchange:
 
     # -- inside --------------------------------------------------------------------------------------
 
+    async def _received(self) -> bytes:
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._finished:
+                return b""
+            await self._wait()
+        return self._arrived()
+
+    async def _unpacked(self, decoder: Decoder) -> bytes:
+        try:
+            while not (piece := next(self._decoded, b"")):
+                data = await self._received()
+                if data:
+                    self._decoded = decoder.pieces(data)
+                elif decoder.cut:
+                    raise Cut(RESET)
+                else:
+                    return b""
+        except CodingError as error:
+            raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
+        return piece
+
     def _arrived(self) -> bytes:
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -176,12 +193,6 @@ class Exchange:
             self._holding = False
             self._line.go_on()
         return data
-
-    async def _inflated(self, inflate: "_Inflate") -> bytes:
-        data = inflate(self._arrived())
-        if inflate.rest:
-            self._pieces.append(inflate.rest)
-        return data or await self.chunk()
 
     async def _wait(self) -> None:
         waiter = self._waiter = asyncio.get_running_loop().create_future()
@@ -194,38 +205,6 @@ class Exchange:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-class _Inflate:
-    """gzip and deflate, a bounded piece at a time; `rest` is input for the next call.
-
-    A gzip body is one member or several, one behind the other (RFC 1952).
-    """
-
-    __slots__ = ("_bits", "_decoder", "cut", "rest")
-
-    def __init__(self, coding: str) -> None:
-        self.rest = b""
-        self.cut = False
-        """A member has begun and not ended."""
-        if coding not in _WINDOW_BITS:
-            raise UpstreamError(f"The upstream's answer is coded as '{coding[:20]}', unasked.")
-        self._bits = _WINDOW_BITS[coding]
-        self._decoder = zlib.decompressobj(self._bits)
-
-    def __call__(self, data: bytes) -> bytes:
-        if self._decoder.eof:
-            self._decoder = zlib.decompressobj(self._bits)
-        try:
-            made = self._decoder.decompress(data, _INFLATED)
-        except zlib.error as error:
-            raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
-        self.cut = not self._decoder.eof
-        self.rest = self._decoder.unconsumed_tail or self._decoder.unused_data
-        return made
-
-
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # as zlib wants them: 16 more for gzip
 
 
 def cut_error(fault: Fault) -> UpstreamError:

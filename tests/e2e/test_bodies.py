@@ -99,17 +99,6 @@ async def test_a_body_that_nests_too_deeply_is_400(
     assert upstream.requests == []
 
 
-@pytest.mark.parametrize("coding", ["gzip", "zstd", "br", "nonsense"])
-async def test_a_coded_body_is_415(start: Start, upstream: ScriptedUpstream, coding: str) -> None:
-    gateway = await start("chat")
-
-    answer = await gateway.post(CHAT, b"\x1f\x8b", headers={"content-encoding": coding})
-
-    assert answer.status_code == 415
-    assert coding in error_of(answer)["message"]
-    assert upstream.requests == []
-
-
 async def test_identity_is_no_coding(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play(whole("chat", SAID))
     gateway = await start("chat")

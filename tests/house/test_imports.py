@@ -38,3 +38,10 @@ def test_a_server_part_would_be_seen():
 def test_a_gateway_without_redis_does_not_load_it():
     assert loaded_by("import chat2response.compose") & {"hiredis", "redis"} == set()
     assert loaded_by("from chat2response.stores import open_store; open_store('redis://h')") >= {"redis"}
+
+
+def test_a_gateway_that_nobody_sends_coded_bodies_does_not_load_what_unpacks_them():
+    libraries = {"brotli", "zstandard"}
+    assert loaded_by("import chat2response.app") & libraries == set()
+    decode = "from chat2response.wire.codings import decoder_for; decoder_for('zstd'), decoder_for('br')"
+    assert loaded_by(decode) >= libraries
