@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -112,10 +113,22 @@ class RedisServer:
                 assert isinstance(left, int)
                 if left >= 0:
                     client.pexpire(row, left - int(seconds * 1000))
+                if client.type(row) == b"hash":
+                    _age_ledger(client, row, int(seconds * 1000))
 
     def _send(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+
+def _age_ledger(client: Any, row: bytes, by: int) -> None:
+    """The leases of a ledger, too, whose ends stand in its fields."""
+    for field, value in client.hgetall(row).items():
+        held, _, end = value.partition(b":")
+        if end:
+            client.hset(row, field, b"%s:%d" % (held, int(end) - by))
+        elif field == b"next":
+            client.hset(row, field, int(value) - by)
 
 
 @contextmanager

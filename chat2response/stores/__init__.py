@@ -6,9 +6,12 @@ from collections.abc import Callable
 from chat2response.stores import redis_address
 from chat2response.stores.base import (
     ABSENT,
+    MISSED,
     Absent,
     CannotOpen,
     Entry,
+    Lease,
+    Missed,
     Page,
     Store,
     StoreDown,
@@ -18,10 +21,13 @@ from chat2response.stores.memory import MemoryStore
 
 __all__ = [
     "ABSENT",
+    "MISSED",
     "Absent",
     "CannotOpen",
     "Entry",
+    "Lease",
     "MemoryStore",
+    "Missed",
     "Page",
     "Store",
     "StoreDown",

@@ -1,13 +1,16 @@
-"""What a store is: JSON documents by kind and key, changed by compare-and-set, each call with a deadline.
+"""What a store is: JSON documents by kind and key, changed by compare-and-set; counters, ledgers and logs;
+what other processes change of it. Each call has a deadline.
 
-Nothing here knows what is stored. `tests/stores/contract.py` is this page as a test; a backend is done
-when it passes. Every call raises `StoreDown` for any failure or missed deadline, and never waits longer.
-A write that ends in `StoreDown`, or whose caller was cancelled, may or may not have happened; whatever
-it was, it happened whole.
+Nothing here knows what is stored. `tests/stores/contract.py` and its neighbours are this page as a test; a
+backend is done when it passes. Every call raises `StoreDown` for any failure or missed deadline, and never
+waits longer. A write that ends in `StoreDown`, or whose caller was cancelled, may or may not have happened;
+whatever it was, it happened whole.
+
+A kind holds documents and counters, or ledgers, or logs; only `delete` is for all of them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NewType, Protocol
@@ -28,6 +31,15 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 
 
+class Missed(Enum):
+    """The type of `MISSED`: from here on changes are told; what changed before may not have been."""
+
+    MISSED = "missed"
+
+
+MISSED: Final = Missed.MISSED
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One document, freshly decoded (the caller may change it), and the tag of what was read."""
@@ -42,6 +54,19 @@ class Page:
 
     entries: Sequence[tuple[str, Entry]]
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The answer to `lease`: `id` to settle it by, None where it was refused.
+
+    `used`: what is settled and on lease, with this lease if there is one. `resets_in`: seconds until the
+    window ends and nothing is used any more; None without a window.
+    """
+
+    id: str | None
+    used: int
+    resets_in: float | None = None
 
 
 class StoreDown(Unavailable):
@@ -91,11 +116,67 @@ class Store(Protocol):
         """Remove the document; False when there was none."""
         ...
 
+    async def add(
+        self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
+    ) -> int | None:
+        """Add to a counter, which begins at 0; returns its new value. None: refused, it would pass `ceiling`.
+
+        An `n` of 0 or less is never refused. `ttl` is in seconds and counts from the call that makes the
+        counter; later ones leave its end as it is. A counter is a document that is a whole number.
+        """
+        ...
+
+    async def lease(
+        self,
+        kind: str,
+        key: str,
+        n: int,
+        *,
+        ceiling: int | None = None,
+        ttl: float,
+        window: float | None = None,
+    ) -> Lease:
+        """Reserve `n` of a ledger if what is settled and on lease then does not pass `ceiling`.
+
+        A lease that is not settled within `ttl` seconds counts no more, so that nothing leaks through the
+        death of its holder. `window`: the ledger ends so many seconds after the lease that began it, with
+        all that is settled and on lease; a later lease begins it anew. Without one it lasts.
+        """
+        ...
+
+    async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
+        """Replace a lease by what was really used, which may be more than it or nothing.
+
+        Settling twice counts once. A lease that has run out is settled all the same, for a day at
+        least; one whose window is over is not, for it belongs to that window.
+        """
+        ...
+
+    async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
+        """Add documents to the end of a log, all or none; returns the position of its last (the first has 1).
+
+        `ttl` is the whole log's, in seconds from now; None means for ever, whatever it had before.
+        """
+        ...
+
+    async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
+        """The documents of a log that follow position `after`, in order, `limit` at most."""
+        ...
+
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
         """Walk all documents of a kind, in no promised order.
 
         A document that is there from the first page to the last is met at least once. A page may hold
         fewer than `limit`, even none, and a little more: only `cursor` None means the end.
+        """
+        ...
+
+    def changes(self, kind: str) -> AsyncIterator[str | Missed]:
+        """The keys of documents that others put or deleted, as it happens; our own changes are not told.
+
+        `MISSED` comes first, once it follows, and again whenever something may have been lost. It never
+        raises: while the store is away nothing is told. Counters, ledgers, logs and expiry are not told of,
+        nor may be what programs write that announce nothing. Ends when the store is closed.
         """
         ...
 
@@ -128,3 +209,10 @@ def expiry(ttl: float | None, now: float) -> float | None:
     if not ttl > 0:
         raise ValueError(f"a ttl is more than 0 seconds, not {ttl!r}")
     return now + ttl
+
+
+def amount(n: int, *, least: int = -(2**53)) -> int:
+    """A number that every backend can count with."""
+    if type(n) is not int or not least <= n <= 2**53:
+        raise ValueError(f"a whole number between {least} and 2**53, not {n!r}")
+    return n

@@ -4,12 +4,28 @@ Documents are kept as JSON text, so that this store refuses what the others refu
 a stored document by holding on to it.
 """
 
+import asyncio
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from chat2response.stores.base import ABSENT, Absent, Entry, Page, StoreDown, Tag, expiry, prefix, row_name
+from chat2response.stores import ledger
+from chat2response.stores.base import (
+    ABSENT,
+    MISSED,
+    Absent,
+    Entry,
+    Lease,
+    Missed,
+    Page,
+    StoreDown,
+    Tag,
+    amount,
+    expiry,
+    prefix,
+    row_name,
+)
 from chat2response.wire.json import decode, encode
 
 SWEEP_SECONDS = 60.0
@@ -22,8 +38,9 @@ class MemoryStore:
         self._clock = clock
         self._rows: dict[str, tuple[str, float | None]] = {}  # row name -> text, expiry
         self._names: list[str] = []  # sorted, so that a scan goes on where it stopped
+        self._logs: dict[str, tuple[list[str], float | None]] = {}
         self._swept = clock()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     async def open(self) -> None:
         """Nothing to make ready."""
@@ -39,22 +56,75 @@ class MemoryStore:
     ) -> bool:
         now = self._clock()
         row, text, end = row_name(kind, key), encode(doc).decode(), expiry(ttl, now)
-        self._sweep(now)
         held = self._live(row, now)
         if expect is ABSENT and held is not None:
             return False
         if expect is not None and expect is not ABSENT and (held is None or held != expect):
             return False
-        if row not in self._rows:
-            insort(self._names, row)
-        self._rows[row] = (text, end)
+        self._write(row, text, end, now)
         return True
 
     async def delete(self, kind: str, key: str) -> bool:
         row = row_name(kind, key)
-        there = self._live(row, self._clock()) is not None
+        now = self._clock()
+        there = self._live(row, now) is not None or bool(self._log(row, now))
         self._drop(row)
         return there
+
+    async def add(
+        self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
+    ) -> int | None:
+        now = self._clock()
+        row, end = row_name(kind, key), expiry(ttl, now)
+        held = self._live(row, now)
+        value = amount(n) if held is None else decode(held) + amount(n)
+        if ceiling is not None and n > 0 and value > ceiling:
+            return None
+        self._write(row, encode(value).decode(), end if held is None else self._rows[row][1], now)
+        return int(value)
+
+    async def lease(
+        self,
+        kind: str,
+        key: str,
+        n: int,
+        *,
+        ceiling: int | None = None,
+        ttl: float,
+        window: float | None = None,
+    ) -> Lease:
+        ledger.check(n, ceiling, ttl, window)
+        now = self._clock()
+        row = row_name(kind, key)
+        held = self._live(row, now)
+        book = None if held is None else decode(held)
+        answer, book = ledger.lease(book, ledger.new_lease_id(), n, ceiling, ttl, window, now)
+        if answer.id is not None:
+            self._write(row, encode(book).decode(), ledger.end(book), now)
+        return answer
+
+    async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
+        now = self._clock()
+        row, used = row_name(kind, key), amount(n, least=0)
+        held = self._live(row, now)
+        book = ledger.settle(decode(held), lease, used) if held is not None else None
+        if book is not None:
+            self._write(row, encode(book).decode(), ledger.end(book), now)
+
+    async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
+        now = self._clock()
+        row, end = row_name(kind, key), expiry(ttl, now)
+        texts = [encode(doc).decode() for doc in docs]
+        log = self._log(row, now)
+        if texts:
+            self._sweep(now)
+            log.extend(texts)
+            self._logs[row] = (log, end)
+        return len(log)
+
+    async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
+        log = self._log(row_name(kind, key), self._clock())
+        return [decode(text) for text in log[after : after + limit]]
 
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
         self._check_open()
@@ -66,13 +136,21 @@ class MemoryStore:
         found = [(name.removeprefix(start), entry) for name in names if (entry := self._entry(name))]
         return Page(found, names[-1].removeprefix(start) if len(names) == limit else None)
 
+    async def changes(self, kind: str) -> AsyncIterator[str | Missed]:
+        """There are no others: after the first word it only waits for the end."""
+        prefix(kind)
+        if not self._closed.is_set():
+            yield MISSED
+        await self._closed.wait()
+
     async def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         self._rows.clear()
         self._names.clear()
+        self._logs.clear()
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._closed.is_set():
             raise StoreDown("the memory store is closed")
 
     def _live(self, row: str, now: float) -> str | None:
@@ -80,11 +158,23 @@ class MemoryStore:
         text, end = self._rows.get(row, (None, None))
         return None if end is not None and end <= now else text
 
+    def _log(self, row: str, now: float) -> list[str]:
+        self._check_open()
+        log, end = self._logs.get(row, ([], None))
+        return [] if end is not None and end <= now else log
+
     def _entry(self, row: str) -> Entry | None:
         text = self._live(row, self._clock())
         return None if text is None else Entry(decode(text), Tag(text))
 
+    def _write(self, row: str, text: str, end: float | None, now: float) -> None:
+        self._sweep(now)
+        if row not in self._rows:
+            insort(self._names, row)
+        self._rows[row] = (text, end)
+
     def _drop(self, row: str) -> None:
+        self._logs.pop(row, None)
         if self._rows.pop(row, None) is not None:
             del self._names[bisect_left(self._names, row)]
 
@@ -92,5 +182,7 @@ class MemoryStore:
         if 0 <= now - self._swept < SWEEP_SECONDS:
             return
         self._swept = now
-        for row in [row for row, (_, end) in self._rows.items() if end is not None and end <= now]:
-            self._drop(row)
+        ends = [(row, end) for row, (_, end) in (*self._rows.items(), *self._logs.items())]
+        for row, end in ends:
+            if end is not None and end <= now:
+                self._drop(row)

@@ -2,20 +2,21 @@
 
 A document is one string: key `chat2response:<kind>:<key>`, value the bare JSON text, its end the key's own
 expiry. So the records that the Rust edition wrote (`chat2response:keys:<id>`) are documents as they are. The
-text itself is the tag: compare-and-set is a script of one key that compares it.
+text itself is the tag: compare-and-set is a script of one key that compares it. A counter is such a string, a
+ledger a hash, a log a list. Each put and delete is published (see `redis_feed`).
 
 Whether what was written outlives Redis itself is Redis's own setting (`appendonly yes`).
 
 What is known of redis-py and minded here: a pool has no timeouts and no retries but those given to the pool
-itself; a repeated command may run twice, so only reads and plain writes are repeated, by us; an idle
+itself; a repeated command may run twice, so only what does no harm twice is repeated, by us; an idle
 connection that the server has closed is replaced before a command is sent on it, but only while maintenance
 notifications, which are for a hosted product, are off.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import redis.exceptions as faults
@@ -24,27 +25,30 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from chat2response.stores.base import ABSENT, Absent, Entry, Page, StoreDown, Tag, expiry, prefix, row_name
+from chat2response.stores import ledger
+from chat2response.stores import redis_scripts as scripts
+from chat2response.stores.base import (
+    ABSENT,
+    Absent,
+    Entry,
+    Lease,
+    Missed,
+    Page,
+    StoreDown,
+    Tag,
+    amount,
+    expiry,
+    prefix,
+    row_name,
+)
 from chat2response.stores.redis_address import check, shown
+from chat2response.stores.redis_feed import follow
 from chat2response.wire.json import JSONError, decode, encode
 
 T = TypeVar("T")
 
 NAMESPACE = "chat2response:"
 SCAN_ROUNDS = 20  # steps through other kinds' keys that one page takes at most
-
-# KEYS[1]; ARGV: the text that must be there, the new text, its life in milliseconds or "".
-_PUT_IF_SAME = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-    return 0
-end
-if ARGV[3] == '' then
-    redis.call('SET', KEYS[1], ARGV[2])
-else
-    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-end
-return 1
-"""
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +61,10 @@ class RedisStore:
 
     def __init__(self, url: str, *, deadline: float = 2.0, pool_max: int = 16) -> None:
         check(url)
+        self._url = url
         self._name = shown(url)
         self._deadline = deadline
+        self._writer = secrets.token_hex(8)  # signs our changes
         self._closed = False
         self._opened = False
         pool = BlockingConnectionPool.from_url(
@@ -71,7 +77,10 @@ class RedisStore:
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._redis: Any = Redis.from_pool(pool)  # its annotations are of sync and async calls at once
-        self._put_if_same = self._redis.register_script(_PUT_IF_SAME)
+        script = self._redis.register_script
+        self._put, self._delete = script(scripts.PUT), script(scripts.DELETE)
+        self._add, self._append = script(scripts.ADD), script(scripts.APPEND)
+        self._lease, self._settle = script(scripts.LEASE), script(scripts.SETTLE)
 
     async def open(self) -> None:
         """Never raises: a Redis that is away may come back. Until it does, every call is StoreDown."""
@@ -96,23 +105,60 @@ class RedisStore:
     async def put(
         self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
     ) -> bool:
-        row, text, life = _row(kind, key), encode(doc), _milliseconds(ttl)
-        if expect is None:
-            return bool(await self._call(lambda: self._redis.set(row, text, px=life)))
-        if expect is ABSENT:
-            put = partial(self._redis.set, row, text, px=life, nx=True)
-        else:
-            given = [expect.encode(), text, "" if life is None else life]
-            put = partial(self._put_if_same, keys=[row], args=given)
-        return bool(await self._call(put, repeatable=False))
+        before = ("any", "") if expect is None else ("none", "") if expect is ABSENT else ("same", expect)
+        args = [encode(doc), _life(ttl), *self._told(kind, key), *before]
+        put = self._script(self._put, _row(kind, key), args)
+        return bool(await self._call(put, repeatable=expect is None))
 
     async def delete(self, kind: str, key: str) -> bool:
+        delete = self._script(self._delete, _row(kind, key), self._told(kind, key))
+        return bool(await self._call(delete, repeatable=False))
+
+    async def add(
+        self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
+    ) -> int | None:
+        args = [amount(n), "" if ceiling is None else amount(ceiling), _life(ttl)]
+        value = await self._call(self._script(self._add, _row(kind, key), args), repeatable=False)
+        return None if value is None else int(value)
+
+    async def lease(
+        self,
+        kind: str,
+        key: str,
+        n: int,
+        *,
+        ceiling: int | None = None,
+        ttl: float,
+        window: float | None = None,
+    ) -> Lease:
+        ledger.check(n, ceiling, ttl, window)
+        id, grace = ledger.new_lease_id(), int(ledger.GRACE * 1000)
+        args = [id, n, "" if ceiling is None else ceiling, _life(ttl), _life(window), grace]
+        granted, used, left = await self._call(self._script(self._lease, _row(kind, key), args))
+        return Lease(id if granted else None, used, None if left < 0 else left / 1000)
+
+    async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
+        await self._call(self._script(self._settle, _row(kind, key), [lease, amount(n, least=0)]))
+
+    async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
+        row, args = _row(kind, key), [_life(ttl), *map(encode, docs)]
+        if not docs:
+            return int(await self._call(lambda: self._redis.llen(row)))
+        return int(await self._call(self._script(self._append, row, args), repeatable=False))
+
+    async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
         row = _row(kind, key)
-        return bool(await self._call(lambda: self._redis.delete(row), repeatable=False))
+        texts = await self._call(lambda: self._redis.lrange(row, after, after + limit - 1))
+        return [_document(text) for text in texts]
 
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
         start = (NAMESPACE + prefix(kind)).encode()
         return await self._call(lambda: self._page(start, int(cursor or 0), limit))
+
+    def changes(self, kind: str) -> AsyncIterator[str | Missed]:
+        return follow(
+            self._url, _channel(kind), self._writer, deadline=self._deadline, over=lambda: self._closed
+        )
 
     async def close(self) -> None:
         self._closed = True
@@ -132,6 +178,13 @@ class RedisStore:
 
     async def _read(self, rows: list[bytes]) -> list[Entry | None]:
         return [_entry(value) for value in await self._redis.mget(rows)] if rows else []
+
+    def _script(self, script: Any, row: bytes, args: Sequence[Any]) -> Callable[[], Awaitable[Any]]:
+        return lambda: script(keys=[row], args=args)
+
+    def _told(self, kind: str, key: str) -> list[str]:
+        """The channel and the message that announce a change."""
+        return [_channel(kind), f"{self._writer}:{key}"]
 
     async def _call(self, work: Callable[[], Awaitable[T]], *, repeatable: bool = True) -> T:
         """Do it before the deadline. A broken connection is worth one more try where that does no harm."""
@@ -176,16 +229,21 @@ def _key(row: bytes, start: bytes) -> str | None:
         return None
 
 
+def _channel(kind: str) -> str:
+    return f"{NAMESPACE}changes:{prefix(kind)[:-1]}"
+
+
 def _entry(value: bytes | None) -> Entry | None:
-    if value is None:
-        return None
+    return None if value is None else Entry(_document(value), Tag(value.decode()))
+
+
+def _document(value: bytes) -> Any:
     try:
-        text = value.decode()
-        return Entry(decode(text), Tag(text))
+        return decode(value.decode())
     except (JSONError, UnicodeDecodeError) as error:
         raise StoreDown(f"a value in Redis is no document: {error}") from error
 
 
-def _milliseconds(ttl: float | None) -> int | None:
-    """The life that Redis is told: whole milliseconds, at least one."""
-    return None if expiry(ttl, 0.0) is None or ttl is None else max(1, round(ttl * 1000))
+def _life(ttl: float | None) -> int | str:
+    """What Redis is told: whole milliseconds, at least one; nothing where it lasts for ever."""
+    return "" if expiry(ttl, 0.0) is None or ttl is None else max(1, round(ttl * 1000))

@@ -2,7 +2,9 @@
 
 A document is one row of the table `docs`: key `<kind>:<key>`, value the JSON text of an envelope,
 `{"doc": <the document>}` or `{"exp": <epoch seconds>, "doc": <the document>}`. The text itself is the tag:
-compare-and-set is one UPDATE that compares it, so processes agree without a lock of ours.
+compare-and-set is one UPDATE that compares it, so processes agree without a lock of ours. A counter is such a
+document, a ledger too; a log is a head there, which counts them, and its documents in the table `logs`. Each
+put and delete leaves a line in the table `changes` (see `sqlite_feed`).
 
 Nothing is opened before the first call, and then in the process that calls: workers may be forked after
 the store was made. All SQL runs in one thread; a caller that is cancelled or out of time leaves a
@@ -10,31 +12,39 @@ transaction that has not begun undone, and one that has begun runs to its COMMIT
 """
 
 import asyncio
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chat2response.stores import ledger
 from chat2response.stores.base import (
     ABSENT,
     Absent,
     CannotOpen,
     Entry,
+    Lease,
+    Missed,
     Page,
     StoreDown,
     Tag,
+    amount,
     expiry,
     prefix,
     row_name,
 )
-from chat2response.stores.sqlite_link import END, TABLE, Link
+from chat2response.stores.sqlite_feed import follow
+from chat2response.stores.sqlite_link import CHANGES, END, LOGS, TABLE, Link
 from chat2response.wire.json import decode, encode
 
 T = TypeVar("T")
 
 SWEEP_SECONDS = 60.0
 SWEEP_ROWS = 500  # at most so many expired rows are removed by one write
+
+CHANGES_KEPT = 1000  # a follower that was away for more is told that it has missed something
 
 _GET = f'SELECT value FROM "{TABLE}" WHERE key = :row'
 _GET_MANY = f'SELECT key, value FROM "{TABLE}" WHERE key IN (SELECT value FROM json_each(:rows))'
@@ -46,8 +56,18 @@ _PUT_IF_ABSENT = f"""INSERT INTO "{TABLE}" (key, value) VALUES (:row, :text)
 _PUT_IF_SAME = f"""UPDATE "{TABLE}" SET value = :text
     WHERE key = :row AND value = :tag AND coalesce({END} > :now, 1) RETURNING key"""
 _DELETE = f'DELETE FROM "{TABLE}" WHERE key = :row RETURNING coalesce({END} > :now, 1)'
-_SWEEP = f"""DELETE FROM "{TABLE}" WHERE key IN
-    (SELECT key FROM "{TABLE}" WHERE {END} <= :now LIMIT {SWEEP_ROWS})"""
+# `changes()`: rows that the statement before it has changed.
+_TELL = f'INSERT INTO "{CHANGES}" (key, writer) SELECT :row, :writer WHERE changes() > 0'
+_DELETE_LOG = f'DELETE FROM "{LOGS}" WHERE key = :row'
+_APPEND = f"""INSERT INTO "{LOGS}" (key, at, value)
+    SELECT :row, :last + 1 + key, value FROM json_each(:texts)"""
+_READ = f'SELECT value FROM "{LOGS}" WHERE key = :row AND at > :after ORDER BY at LIMIT :limit'
+_EXPIRED = f'SELECT key FROM "{TABLE}" WHERE {END} <= :now ORDER BY {END} LIMIT {SWEEP_ROWS}'
+_SWEEP = (
+    f'DELETE FROM "{LOGS}" WHERE key IN ({_EXPIRED})',
+    f'DELETE FROM "{TABLE}" WHERE key IN ({_EXPIRED})',
+    f'DELETE FROM "{CHANGES}" WHERE seq <= (SELECT max(seq) FROM "{CHANGES}") - :kept',
+)
 
 
 class SqliteStore:
@@ -59,6 +79,7 @@ class SqliteStore:
         self._path = Path(path)
         self._clock = clock
         self._deadline = deadline
+        self._writer = secrets.token_hex(8)  # signs our changes
         self._pool = ThreadPoolExecutor(
             1, thread_name_prefix="sqlite-store"
         )  # its thread starts on first use
@@ -97,11 +118,91 @@ class SqliteStore:
             sql = _PUT_IF_ABSENT
         else:
             sql, args["tag"] = _PUT_IF_SAME, expect
-        return bool(await self._run(lambda link: link.write(sql, args, *self._sweep(now))))
+        told = (_TELL, {"row": args["row"], "writer": self._writer})
+        return bool(await self._run(lambda link: link.write(sql, args, told, *self._sweep(now))))
 
     async def delete(self, kind: str, key: str) -> bool:
-        args = {"row": row_name(kind, key), "now": self._clock()}
-        return await self._run(lambda link: link.write(_DELETE, args) == [(1,)])
+        now = self._clock()
+        args = {"row": row_name(kind, key), "now": now}
+        told = (_TELL, {"row": args["row"], "writer": self._writer})
+        log = (_DELETE_LOG, {"row": args["row"]})
+        return await self._run(lambda link: link.write(_DELETE, args, told, log) == [(1,)])
+
+    async def add(
+        self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
+    ) -> int | None:
+        now = self._clock()
+        row, end, by = row_name(kind, key), expiry(ttl, now), amount(n)
+
+        def count(link: Link) -> int | None:
+            held, held_end = _held(link, row, now)
+            value = by if held is None else held + by
+            if ceiling is not None and by > 0 and value > ceiling:
+                return None
+            self._write(link, row, _envelope(value, end if held is None else held_end), now)
+            return int(value)
+
+        return await self._run(lambda link: link.transact(lambda: count(link)))
+
+    async def lease(
+        self,
+        kind: str,
+        key: str,
+        n: int,
+        *,
+        ceiling: int | None = None,
+        ttl: float,
+        window: float | None = None,
+    ) -> Lease:
+        ledger.check(n, ceiling, ttl, window)
+        now, row, id = self._clock(), row_name(kind, key), ledger.new_lease_id()
+
+        def reserve(link: Link) -> Lease:
+            held, _ = _held(link, row, now)
+            answer, book = ledger.lease(held, id, n, ceiling, ttl, window, now)
+            if answer.id is not None:
+                self._write(link, row, _envelope(book, ledger.end(book)), now)
+            return answer
+
+        return await self._run(lambda link: link.transact(lambda: reserve(link)))
+
+    async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
+        now, row, used = self._clock(), row_name(kind, key), amount(n, least=0)
+
+        def replace(link: Link) -> None:
+            held, _ = _held(link, row, now)
+            book = ledger.settle(held, lease, used) if held is not None else None
+            if book is not None:
+                self._write(link, row, _envelope(book, ledger.end(book)), now)
+
+        await self._run(lambda link: link.transact(lambda: replace(link)))
+
+    async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
+        now = self._clock()
+        row, end, texts = row_name(kind, key), expiry(ttl, now), [encode(doc).decode() for doc in docs]
+
+        def extend(link: Link) -> int:
+            last = _held(link, row, now)[0]
+            if last is None:
+                link.rows(_DELETE_LOG, {"row": row})  # of a log that has ended
+                last = 0
+            if texts:
+                link.rows(_APPEND, {"row": row, "last": last, "texts": encode(texts).decode()})
+                self._write(link, row, _envelope(last + len(texts), end), now)
+            return int(last) + len(texts)
+
+        return await self._run(lambda link: link.transact(lambda: extend(link)))
+
+    async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
+        row, now = row_name(kind, key), self._clock()
+        args = {"row": row, "after": after, "limit": limit}
+
+        def read(link: Link) -> list[Any]:
+            if _held(link, row, now)[0] is None:
+                return []
+            return [decode(text) for (text,) in link.rows(_READ, args)]
+
+        return await self._run(read)
 
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
         start, now = prefix(kind), self._clock()
@@ -113,6 +214,10 @@ class SqliteStore:
             return Page(found, rows[-1][0].removeprefix(start) if len(rows) == limit else None)
 
         return await self._run(read)
+
+    def changes(self, kind: str) -> AsyncIterator[str | Missed]:
+        start = prefix(kind)
+        return follow(self._path, start, self._writer, patience=self._deadline, over=lambda: self._closed)
 
     async def close(self) -> None:
         if self._closed:
@@ -147,16 +252,32 @@ class SqliteStore:
         if link is not None:
             link.close()
 
+    def _write(self, link: Link, row: str, text: str, now: float) -> None:
+        """Within a transaction."""
+        link.rows(_PUT, {"row": row, "text": text})
+        for sql, args in self._sweep(now):
+            link.rows(sql, args)
+
     def _sweep(self, now: float) -> list[tuple[str, dict[str, float]]]:
-        """The statement that removes expired rows, when it is time for it."""
+        """The statements that remove what has expired, when it is time for it."""
         if self._sweep_at - SWEEP_SECONDS <= now < self._sweep_at:
             return []
         self._sweep_at = now + SWEEP_SECONDS
-        return [(_SWEEP, {"now": now})]
+        return [(sql, {"now": now, "kept": CHANGES_KEPT}) for sql in _SWEEP]
 
 
 def _envelope(doc: Any, end: float | None) -> str:
     return encode({"doc": doc} if end is None else {"exp": end, "doc": doc}).decode()
+
+
+def _held(link: Link, row: str, now: float) -> tuple[Any, float | None]:
+    """(document, its end) of a row; (None, None) where there is none, or it has expired."""
+    rows = link.rows(_GET, {"row": row})
+    if not rows:
+        return None, None
+    envelope = decode(rows[0][0])
+    end = envelope.get("exp")
+    return (None, None) if end is not None and end <= now else (envelope["doc"], end)
 
 
 def _first(rows: list[tuple[Any, ...]], now: float) -> Entry | None:

@@ -12,21 +12,31 @@ import logging
 import os
 import sqlite3
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlitedict import SqliteDict
 
 from chat2response.wire.json import decode, encode
 
+T = TypeVar("T")
+
 TABLE = "docs"  # sqlitedict's shape: key TEXT PRIMARY KEY, value BLOB
+LOGS = "logs"  # the documents of a log, whose head is a row of `docs`
+CHANGES = "changes"  # the newest puts and deletes, for the other processes
 END = "json_extract(value, '$.exp')"
 
-_MAKE_TABLE = f'CREATE TABLE IF NOT EXISTS "{TABLE}" (key TEXT PRIMARY KEY, value BLOB)'
-_MAKE_INDEX = f'CREATE INDEX IF NOT EXISTS "{TABLE}_end" ON "{TABLE}" ({END}) WHERE {END} IS NOT NULL'
+_MAKE = [
+    f'CREATE TABLE IF NOT EXISTS "{TABLE}" (key TEXT PRIMARY KEY, value BLOB)',
+    f'CREATE INDEX IF NOT EXISTS "{TABLE}_end" ON "{TABLE}" ({END}) WHERE {END} IS NOT NULL',
+    f"""CREATE TABLE IF NOT EXISTS "{LOGS}" (key TEXT, at INTEGER, value TEXT, PRIMARY KEY (key, at))
+        WITHOUT ROWID""",
+    f"""CREATE TABLE IF NOT EXISTS "{CHANGES}"
+        (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT, writer TEXT)""",
+]
 
 # sqlitedict logs a dozen lines for each failed statement; the exception says it once, and we raise that.
 _silent = logging.getLogger(f"{__name__}.sqlitedict")
@@ -88,17 +98,39 @@ class Link:
     def write(
         self, sql: str, args: Mapping[str, Any], *more: tuple[str, Mapping[str, Any]]
     ) -> list[tuple[Any, ...]]:
-        """Run statements as one transaction, durable on return; returns the rows of the first one."""
-        try:
+        """Run statements as one transaction, durable on return; returns the rows of the first one.
+
+        The first one writes: only then is a lock that another process holds waited for.
+        """
+
+        def run() -> list[tuple[Any, ...]]:
             found = self.rows(sql, args)
             for also, also_args in more:
                 self.rows(also, also_args)
+            return found
+
+        return self._committed(run)
+
+    def transact(self, work: Callable[[], T]) -> T:
+        """Run reads and writes as one transaction that no other process gets between, durable on return."""
+
+        def run() -> T:
+            self.rows("BEGIN IMMEDIATE")
+            return work()
+
+        return self._committed(run)
+
+    def _committed(self, work: Callable[[], T]) -> T:
+        try:
+            done = work()
             self.rows("COMMIT")
-        except sqlite3.Error:
+        except LinkLost:  # nobody there to roll back
+            raise
+        except BaseException:
             with suppress(sqlite3.Error, LinkLost):  # SQLite may have rolled back by itself
                 self.rows("ROLLBACK")
             raise
-        return found
+        return done
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back. A thread that hangs is left behind."""
@@ -118,8 +150,8 @@ def prepare(path: Path, *, patience: float) -> None:
         mode = conn.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if mode != "wal":
             raise sqlite3.OperationalError(f"this file system cannot do WAL (journal mode is {mode})")
-        conn.execute(_MAKE_TABLE)
-        conn.execute(_MAKE_INDEX)
+        for sql in _MAKE:
+            conn.execute(sql)
         conn.commit()
 
 

@@ -1,10 +1,10 @@
 """A real store behind a pane of glass: counts reads, can be held up, can be down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from chat2response.stores import Absent, Entry, Page, Store, StoreDown, Tag
+from chat2response.stores import Absent, Entry, Lease, Missed, Page, Store, StoreDown, Tag
 
 
 class Watched:
@@ -58,6 +58,40 @@ class Watched:
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
         self.check()
         return await self.inner.scan(kind, cursor=cursor, limit=limit)
+
+    async def add(
+        self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
+    ) -> int | None:
+        self.check()
+        return await self.inner.add(kind, key, n, ceiling=ceiling, ttl=ttl)
+
+    async def lease(
+        self,
+        kind: str,
+        key: str,
+        n: int,
+        *,
+        ceiling: int | None = None,
+        ttl: float,
+        window: float | None = None,
+    ) -> Lease:
+        self.check()
+        return await self.inner.lease(kind, key, n, ceiling=ceiling, ttl=ttl, window=window)
+
+    async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
+        self.check()
+        await self.inner.settle(kind, key, lease, n)
+
+    async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
+        self.check()
+        return await self.inner.append(kind, key, docs, ttl=ttl)
+
+    async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
+        self.check()
+        return await self.inner.read(kind, key, after=after, limit=limit)
+
+    def changes(self, kind: str) -> AsyncIterator[str | Missed]:
+        return self.inner.changes(kind)
 
     async def close(self) -> None:
         await self.inner.close()

@@ -212,6 +212,12 @@ class StoreContract:
             lambda: store.put("things", "k", 1),
             lambda: store.delete("things", "k"),
             lambda: store.scan("things"),
+            lambda: store.add("counts", "k", 1),
+            lambda: store.lease("books", "k", 1, ttl=1),
+            lambda: store.settle("books", "k", "lease", 1),
+            lambda: store.append("logs", "k", [1]),
+            lambda: store.append("logs", "k", []),
+            lambda: store.read("logs", "k"),
         ]
         for call in calls:
             with pytest.raises(StoreDown) as caught:

@@ -7,6 +7,7 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import chat2response
+from chat2response.stores import open_store
 
 ROOT = Path(next(iter(chat2response.__path__))).parent
 
@@ -17,6 +18,7 @@ store = open_store(sys.argv[1], deadline=10.0)
 """
 
 PROCESSES, INCREMENTS = 4, 40
+CEILING = 100  # of what processes may have together; they try for more
 
 COUNT = f"""
 async def main():
@@ -59,3 +61,44 @@ async def count(address: str) -> None:
         assert counter.stdout is not None
         assert await counter.stdout.readline() == b"ready\n"
     await asyncio.gather(*(finish(counter) for counter in counters))
+
+
+ADD = f"""
+async def main():
+    await store.open()
+    print("ready", flush=True)
+    sys.stdin.read()
+    granted = counted = 0
+    for n in range({INCREMENTS}):
+        counted += await store.add("counts", "n", 1, ceiling={CEILING}) is not None
+        await store.add("counts", "free", 2)
+        lease = await store.lease("books", "k", 3, ceiling=3 * {CEILING}, ttl=600)
+        if lease.id is not None:
+            granted += 1
+            await store.settle("books", "k", lease.id, 3)
+        await store.append("logs", "k", [[sys.argv[2], n]])
+    print(counted, granted)
+    await store.close()
+"""
+
+
+async def count_together(address: str) -> None:
+    """Processes that start together add, lease and append, and get exactly what there is to get."""
+    counters = [await start(ADD, address, str(n)) for n in range(PROCESSES)]
+    for counter in counters:
+        assert counter.stdout is not None
+        assert await counter.stdout.readline() == b"ready\n"
+    told = await asyncio.gather(*(finish(counter) for counter in counters))
+    results = [[int(word) for word in each.split()] for each in told]
+    assert [sum(column) for column in zip(*results, strict=True)] == [CEILING, CEILING]
+    store = open_store(address)
+    try:
+        assert await store.add("counts", "n", 0) == CEILING
+        assert await store.add("counts", "free", 0) == 2 * PROCESSES * INCREMENTS
+        assert (await store.lease("books", "k", 0, ttl=1)).used == 3 * CEILING
+        log = await store.read("logs", "k", limit=PROCESSES * INCREMENTS + 1)
+    finally:
+        await store.close()
+    for process in range(PROCESSES):
+        assert [n for who, n in log if who == str(process)] == list(range(INCREMENTS))
+    assert len(log) == PROCESSES * INCREMENTS

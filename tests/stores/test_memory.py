@@ -1,15 +1,18 @@
 """The memory store: the contract, and that what has ended is let go."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from chat2response.stores import MemoryStore, Store, open_store
+from chat2response.stores import MISSED, MemoryStore, Store, open_store
 from tests.doubles import Clock
 from tests.stores.contract import Later, StoreContract, moving
+from tests.stores.contract_counting import CountingContract
+from tests.stores.contract_logs import LogContract
 
 
-class TestMemory(StoreContract):
+class TestMemory(StoreContract, CountingContract, LogContract):
     @pytest.fixture
     def clock(self) -> Clock:
         return Clock()
@@ -33,5 +36,22 @@ async def test_expired_documents_are_let_go() -> None:
         await store.put("things", f"short{n}", n, ttl=10)
     await store.put("things", "ever", 1)
     clock.advance(120)
+    await store.append("logs", "short", [1], ttl=10)
+    clock.advance(120)
     await store.put("things", "new", 1)
     assert sorted(store._rows) == store._names == ["things:ever", "things:new"]
+    assert not store._logs
+
+
+async def test_there_are_no_others_whose_changes_could_be_told() -> None:
+    store = MemoryStore()
+    told = store.changes("things")
+    assert await anext(told) is MISSED
+    waiting = asyncio.ensure_future(anext(told))
+    await store.put("things", "k", 1)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await store.close()
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+    assert [change async for change in store.changes("things")] == []

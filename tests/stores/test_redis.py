@@ -9,20 +9,29 @@ from urllib.parse import quote
 
 import pytest
 
-from chat2response.stores import ABSENT, Store, StoreDown, Tag, open_store
+from chat2response.stores import ABSENT, MISSED, Store, StoreDown, Tag, open_store, redis_feed
 from chat2response.stores.redis import RedisStore
 from tests.redis_server import PASSWORD, RedisServer
 from tests.stores.contract import Later, StoreContract
-from tests.stores.processes import INCREMENTS, PROCESSES, count
+from tests.stores.contract_changes import ChangesContract, told
+from tests.stores.contract_counting import CountingContract
+from tests.stores.contract_logs import LogContract
+from tests.stores.processes import INCREMENTS, PROCESSES, count, count_together
 from tests.stores.tls import certificate, tls_in_front
 
 
 @pytest.mark.parametrize("way", ["url", "unix"])
-class TestRedis(StoreContract):
+class TestRedis(StoreContract, CountingContract, LogContract, ChangesContract):
     @pytest.fixture
     async def store(self, redis_server: RedisServer, way: str) -> AsyncIterator[Store]:
         store = open_store(getattr(redis_server, way))
         await store.open()
+        yield store
+        await store.close()
+
+    @pytest.fixture
+    async def other(self, redis_server: RedisServer, way: str) -> AsyncIterator[Store]:
+        store = open_store(getattr(redis_server, way))
         yield store
         await store.close()
 
@@ -63,6 +72,11 @@ def every_call(store: Store) -> list[Awaitable[Any]]:
         store.put("things", "k", 1, expect=Tag("1")),
         store.delete("things", "k"),
         store.scan("things"),
+        store.add("counts", "k", 1),
+        store.lease("books", "k", 1, ttl=1),
+        store.settle("books", "k", "some lease", 1),
+        store.append("logs", "k", [1]),
+        store.read("logs", "k"),
     ]
 
 
@@ -123,6 +137,22 @@ class TestKeys:
         assert met == {"k"}
         assert pages < 5
 
+    async def test_a_counter_is_a_number_a_ledger_a_hash_and_a_log_a_list(
+        self, redis_server: RedisServer
+    ) -> None:
+        async with opened(redis_server.url) as store:
+            await store.add("counts", "n", 5, ttl=60)
+            lease = await store.lease("books", "k", 7, ttl=60)
+            await store.lease("books", "k", 2, ttl=60)
+            assert lease.id is not None
+            await store.settle("books", "k", lease.id, 4)
+            await store.append("logs", "k", [{"a": 1}])
+        with redis_server.client() as client:
+            assert client.get("chat2response:counts:n") == b"5"
+            assert client.lrange("chat2response:logs:k", 0, -1) == [b'{"a":1}']
+            found: Any = client.hgetall("chat2response:books:k")
+            assert (found[b"settled"], found[b"live"]) == (b"4", b"2")
+
     async def test_the_server_may_forget_its_scripts(self, redis_server: RedisServer) -> None:
         async with opened(redis_server.url) as store:
             await store.put("things", "k", 1)
@@ -137,6 +167,9 @@ class TestKeys:
             entry = await store.get("counts", "n")
         assert entry is not None
         assert entry.doc == PROCESSES * INCREMENTS
+
+    async def test_processes_get_together_exactly_what_there_is(self, redis_server: RedisServer) -> None:
+        await count_together(redis_server.unix)
 
 
 OwnRedis = Callable[..., RedisServer]
@@ -186,7 +219,7 @@ class TestDown:
             entry = await store.get("things", "k7")
             assert entry is not None
 
-    @pytest.mark.parametrize("number", range(7))
+    @pytest.mark.parametrize("number", range(12))
     async def test_a_restart_that_nobody_saw_costs_no_call(self, own_redis: OwnRedis, number: int) -> None:
         server = own_redis()
         async with opened(server.url, deadline=2) as store:
@@ -198,6 +231,47 @@ class TestDown:
             for other in calls:
                 other.close()  # type: ignore[attr-defined]
             await chosen
+
+    async def test_a_follower_is_told_that_it_has_missed_something(self, own_redis: OwnRedis) -> None:
+        server = own_redis()
+        async with opened(server.url) as store, opened(server.unix) as other:
+            changes = store.changes("things")
+            assert await told(changes) is MISSED
+            server.kill()
+            waiting = asyncio.create_task(told(changes))
+            await asyncio.to_thread(server.start)
+            assert await waiting is MISSED
+            await other.put("things", "k", 1)
+            assert await told(changes) == "k"
+            await changes.aclose()  # type: ignore[attr-defined]
+
+    async def test_a_follower_leaves_a_server_that_hangs(
+        self, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(redis_feed, "PING_SECONDS", 0.05)
+        server = own_redis()
+        async with opened(server.url, deadline=0.1) as store, opened(server.unix, deadline=5) as other:
+            changes = store.changes("things")
+            assert await told(changes) is MISSED
+            await other.put("things", "k", 1)
+            assert await told(changes) == "k"
+            server.pause()  # the connection stays, and says nothing
+            waiting = asyncio.create_task(told(changes))
+            done, _ = await asyncio.wait([waiting], timeout=0.5)
+            assert not done
+            server.resume()
+            assert await waiting is MISSED
+            await other.put("things", "l", 1)
+            assert await told(changes) == "l"
+            await changes.aclose()  # type: ignore[attr-defined]
+
+    async def test_who_may_not_publish_writes_all_the_same(self, own_redis: OwnRedis) -> None:
+        server = own_redis()
+        with server.client() as client:
+            client.execute_command("ACL SETUSER writer on >pw ~* +@all resetchannels")
+        async with opened(f"redis://writer:pw@127.0.0.1:{server.port}") as store:
+            assert await store.put("things", "k", 1)
+            assert await store.delete("things", "k")
 
     async def test_what_was_acknowledged_survives_where_redis_keeps_it(self, own_redis: OwnRedis) -> None:
         server = own_redis()
@@ -230,9 +304,9 @@ class TestDown:
             async with opened(f"redis://127.0.0.1:{port}") as store:
                 for call in every_call(store):
                     await down(call)
-        assert seen == [
-            *[b"GET"] * 2, *[b"MGET"] * 2, *[b"SET"] * 2, b"SET", b"EVALSHA", b"DEL", *[b"SCAN"] * 2,
-        ]  # fmt: skip
+        reads, twice, once = [b"MGET"] * 2, [b"EVALSHA"] * 2, [b"EVALSHA"]
+        documents = [*[b"GET"] * 2, *reads, *twice, *once, *once, *once, *[b"SCAN"] * 2]
+        assert seen == [*documents, *once, *twice, *twice, *once, *[b"LRANGE"] * 2]
 
     async def test_a_full_pool_is_down_in_time(self, own_redis: OwnRedis) -> None:
         server = own_redis()

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
-from chat2response.stores import ABSENT, CannotOpen, Store, StoreDown, open_store
+from chat2response.stores import ABSENT, MISSED, CannotOpen, Store, StoreDown, open_store, sqlite, sqlite_feed
 from chat2response.stores.sqlite import SqliteStore
-from chat2response.stores.sqlite_link import TABLE
+from chat2response.stores.sqlite_link import CHANGES, LOGS, TABLE
 from tests.doubles import Clock
 from tests.stores.contract import Later, StoreContract, moving
+from tests.stores.contract_changes import ChangesContract, told
+from tests.stores.contract_counting import CountingContract
+from tests.stores.contract_logs import LogContract
 
 
-class TestSqlite(StoreContract):
+class TestSqlite(StoreContract, CountingContract, LogContract, ChangesContract):
     @pytest.fixture
     def clock(self) -> Clock:
         return Clock()
@@ -26,6 +29,12 @@ class TestSqlite(StoreContract):
     async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[Store]:
         store = open_store(f"sqlite:{tmp_path / 'docs.db'}", clock=clock)
         await store.open()
+        yield store
+        await store.close()
+
+    @pytest.fixture
+    async def other(self, clock: Clock, tmp_path: Path) -> AsyncIterator[Store]:
+        store = open_store(f"sqlite:{tmp_path / 'docs.db'}", clock=clock)
         yield store
         await store.close()
 
@@ -148,16 +157,54 @@ async def test_expired_rows_are_swept_by_later_writes(path: Path) -> None:
     store = SqliteStore(path, clock=clock)
     await store.put("things", "short", 1, ttl=10)
     await store.put("things", "ever", 2)
+    await store.append("logs", "short", [1, 2], ttl=10)
+    await store.append("logs", "ever", [3])
     clock.advance(120)
     await store.put("things", "new", 3)
     await store.close()
     conn = raw(path)
     left = conn.execute(f'SELECT key FROM "{TABLE}" ORDER BY key').fetchall()
-    assert left == [("things:ever",), ("things:new",)]
+    assert left == [("logs:ever",), ("things:ever",), ("things:new",)]
+    assert conn.execute(f'SELECT key, value FROM "{LOGS}"').fetchall() == [("logs:ever", "3")]
     plan = conn.execute(f"""EXPLAIN QUERY PLAN SELECT key FROM "{TABLE}"
         WHERE json_extract(value, '$.exp') <= 1 LIMIT 1""").fetchall()
     conn.close()
     assert f"{TABLE}_end" in plan[0][3]  # the sweep reads its index, not every row
+
+
+async def test_who_was_away_for_long_is_told_that_it_has_missed_something(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHANGES_KEPT", 5)
+    clock = Clock()
+    store, other = SqliteStore(path, clock=clock), SqliteStore(path, clock=clock)
+    await other.put("things", "before", 1)
+    changes = store.changes("things")
+    assert await told(changes) is MISSED
+    for n in range(8):  # nobody asks meanwhile
+        clock.advance(sqlite.SWEEP_SECONDS)
+        await other.put("things", f"k{n}", 1)
+    with raw(path) as conn:
+        assert conn.execute(f'SELECT count(*) FROM "{CHANGES}"').fetchone()[0] == 5
+    conn.close()
+    assert await told(changes) is MISSED
+    clock.advance(sqlite.SWEEP_SECONDS)
+    await other.put("things", "l", 1)
+    assert await told(changes) == "l"
+    await store.close()
+    await other.close()
+
+
+async def test_a_follower_of_a_broken_file_goes_on_when_it_is_mended(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_feed, "RETRY_SECONDS", 0.01)
+    others(path, b"not a database" * 100)
+    waiting = asyncio.create_task(told(store.changes("things")))
+    done, _ = await asyncio.wait([waiting], timeout=0.2)
+    assert not done
+    await asyncio.to_thread(path.unlink)
+    assert await waiting is MISSED
 
 
 async def test_a_locked_file_is_down_in_time_and_recovers(path: Path, hasty: SqliteStore) -> None:
@@ -165,6 +212,13 @@ async def test_a_locked_file_is_down_in_time_and_recovers(path: Path, hasty: Sql
     conn = raw(path)
     conn.execute("BEGIN IMMEDIATE")
     assert await elapsed_until_down(hasty) < 1.5
+    for call in (
+        hasty.add("counts", "n", 1),
+        hasty.lease("books", "k", 1, ttl=1),
+        hasty.append("logs", "k", [1]),
+    ):
+        with pytest.raises(StoreDown):
+            await call
     waits = await asyncio.gather(*(elapsed_until_down(hasty) for _ in range(10)))
     assert max(waits) < 1.5  # those behind the one that waits for the lock, too
     entry = await hasty.get("things", "k")
@@ -217,6 +271,12 @@ async def test_a_full_disk_is_down_and_recovers(store: SqliteStore) -> None:
     assert "full" not in str(caught.value)  # the public text tells nothing
     assert await store.get("things", "big") is None
     assert await store.put("things", "big", "x" * 100_000)
+    pages = store._link.rows("PRAGMA page_count")[0][0]
+    store._link.rows(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(StoreDown):
+        await store.append("logs", "k", ["small", "x" * 100_000])
+    assert await store.read("logs", "k") == []
+    assert await store.append("logs", "k", ["small", "x" * 100_000]) == 2
 
 
 async def test_a_dead_database_thread_is_down_in_time_and_recovers(hasty: SqliteStore) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat2response.stores.sqlite import SqliteStore
-from tests.stores.processes import INCREMENTS, PROCESSES, count, finish, start
+from tests.stores.processes import INCREMENTS, PROCESSES, count, count_together, finish, start
 
 WRITE = """
 async def main():
@@ -51,6 +51,10 @@ async def test_processes_that_count_lose_nothing(path: Path) -> None:
     await store.close()
     assert entry is not None
     assert entry.doc == PROCESSES * INCREMENTS
+
+
+async def test_processes_get_together_exactly_what_there_is(path: Path) -> None:
+    await count_together(f"sqlite:{path}")
 
 
 async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
