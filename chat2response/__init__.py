@@ -14,7 +14,7 @@ from chat2response.convert.face import (
     to_responses_request,
 )
 from chat2response.convert.losses import Loss, Losses
-from chat2response.convert.quirks import Quirks
+from chat2response.convert.quirks import Quirks, QuirksError
 from chat2response.convert.streams import ChatToResponses, ResponsesToChat
 from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.wire.chat import ChatCompletion, ChatRequest, ChatUsage, Message, ToolCall
@@ -34,6 +34,7 @@ __all__ = [
     "Losses",
     "Message",
     "Quirks",
+    "QuirksError",
     "Response",
     "ResponsesRequest",
     "ResponsesToChat",

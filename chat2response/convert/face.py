@@ -10,10 +10,12 @@ from typing import Any
 
 from chat2response.convert.chat import request as chat
 from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.chat.response import read_response, write_response
+from chat2response.convert.chat.reading import Reading
+from chat2response.convert.chat.response import write_response
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.convert.responses.response import read_response as checked
@@ -44,11 +46,17 @@ def to_responses_request(
 
 
 def to_chat_request(
-    responses_request: Mapping[str, Any], *, losses: Losses | None = None, quirks: Quirks = OPENAI_COMPATIBLE
+    responses_request: Mapping[str, Any],
+    *,
+    losses: Losses | None = None,
+    quirks: Quirks | str = OPENAI_COMPATIBLE,
 ) -> ChatRequest:
-    """A Responses request as a Chat Completions request, for a backend with these `quirks`."""
+    """A Responses request as a Chat Completions request, for a backend with these `quirks`.
+
+    A text is the name of a profile (`deepseek`). Raises QuirksError, a ValueError, for one that is not known.
+    """
     hub = responses.read_request(dict(responses_request))
-    return chat.write_request(hub, losses if losses is not None else Losses(), quirks)
+    return chat.write_request(hub, losses if losses is not None else Losses(), quirks_of(quirks))
 
 
 def to_response(
@@ -57,10 +65,11 @@ def to_response(
     *,
     reasoning: ReasoningForm | None = None,
     losses: Losses | None = None,
+    quirks: Quirks | str = OPENAI_COMPATIBLE,
     ids: Ids = new_id,
     clock: Clock = time.time,
 ) -> Response:
-    """A Chat completion as a response.
+    """A Chat completion as a response, from a backend with these `quirks` (or this profile).
 
     `request` is the Responses request that it answers: it is echoed, and gives the model's name.
     `reasoning` forces where reasoning goes; by default to `summary` if the request asked for one, else to
@@ -68,8 +77,8 @@ def to_response(
     """
     body: dict[str, Any] = {"model": completion.get("model") or "", **(request or {})}
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
-    form = reasoning_form(hub, reasoning)
-    return read_response(dict(completion), Echo.of(hub), ids, clock, reasoning=form, losses=losses)
+    reading = Reading(reasoning_form(hub, reasoning), quirks_of(quirks))
+    return reading.response(dict(completion), Echo.of(hub), ids, clock, losses)
 
 
 def to_chat_completion(response: Mapping[str, Any], *, model: str | None = None) -> ChatCompletion:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chat2response.convert.thought import Seal
 from chat2response.wire.responses import ResponsesRequest
 
 Dialect = Literal["chat", "responses"]
@@ -26,6 +27,8 @@ class HubRequest:
     """From Chat: for each input item, the index of the message it came from."""
     names: Mapping[str, str] = field(default_factory=dict)
     """From Chat: the client's name for a Responses field (`max_output_tokens` -> `max_tokens`)."""
+    seal: Seal | None = None
+    """What opens the reasoning that this client gives back, and closes what it gets."""
 
     def field(self, name: str) -> str:
         """The client's own name for the Responses field `name`."""

@@ -84,8 +84,9 @@ class Quirks:
 
     reasoning_in: tuple[ReasoningIn, ...] = ("reasoning_content", "reasoning", "reasoning_text")
     """Fields of a message or delta that hold reasoning; the first that has text counts."""
-    think_tags: tuple[str, ...] = ()
-    """Names of tags that reasoning stands in at the head of the content (`think`): it is split off."""
+    think_tags: tuple[tuple[str, str], ...] = ()
+    """Pairs of tags (`<think>`, `</think>`) that reasoning stands in at the head of the content: it is split
+    off."""
     think_open: bool = False
     """Whether an answer begins inside the tag: the chat template wrote the opening one."""
     carried: frozenset[Carried] = frozenset()

@@ -26,10 +26,13 @@ from typing import Any
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.chat.reading import Reading
 from chat2response.convert.chat.write import ChatEncoder
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.profiles import quirks_of
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.write import ResponsesEncoder
 from chat2response.convert.writer import ResponseWriter
@@ -89,7 +92,8 @@ class ChatToResponses(_Stream):
 
     `request` is the Responses request that the stream answers: it is echoed, gives the model's name (which
     the first event has to say), and `reasoning.summary` in it decides where reasoning goes unless `reasoning`
-    does. `ids` and `clock` are for tests.
+    does. `quirks`: the backend's, or the name of a profile (QuirksError, a ValueError, for one that is not
+    known). `ids` and `clock` are for tests.
     """
 
     def __init__(
@@ -97,12 +101,13 @@ class ChatToResponses(_Stream):
         request: Mapping[str, Any] | None = None,
         *,
         reasoning: ReasoningForm | None = None,
+        quirks: Quirks | str = OPENAI_COMPATIBLE,
         ids: Ids = new_id,
         clock: Clock = time.time,
     ) -> None:
         hub = HubRequest(body=dict(request or {}), dialect="responses")  # type: ignore[arg-type]
         super().__init__(hub, ids, clock)
-        self._reader = ChatReader(self._writer, reasoning=reasoning or reasoning_form(hub))
+        self._reader = Reading(reasoning or reasoning_form(hub), quirks_of(quirks)).reader(self._writer)
         self._encoder = ResponsesEncoder()
 
 

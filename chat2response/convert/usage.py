@@ -1,30 +1,27 @@
 """Token counts, both ways. What an upstream leaves out is 0; what it says as text or null is not a number.
 
-Cached tokens come under other names from some backends: DeepSeek counts `prompt_cache_hit_tokens`,
-Moonshot a bare `cached_tokens`. xAI leaves the reasoning out of `completion_tokens`; its total tells.
+Where a backend counts cached tokens, and whether reasoning is among its `completion_tokens`, is a quirk.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.wire.chat import ChatUsage
 from chat2response.wire.responses import Usage
 
 
-def from_chat(usage: Any) -> Usage | None:
+def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
     """A completion's usage as a response's; None where there is none."""
     if type(usage) is not dict or not usage:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
     given, taken = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
-    cached = (
-        _count(given, "cached_tokens")
-        or _count(usage, "prompt_cache_hit_tokens")
-        or _count(usage, "cached_tokens")
-    )
+    cached = next(filter(None, (_count_at(usage, path) for path in quirks.cached_tokens)), 0)
     reasoning = _count(taken, "reasoning_tokens")
-    if reasoning and total == prompt + completion + reasoning:
+    apart = quirks.completion_tokens == "without_reasoning"
+    if apart or (quirks.completion_tokens == "by_total" and total == prompt + completion + reasoning):
         completion += reasoning
     return {
         "input_tokens": prompt,
@@ -102,6 +99,13 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and value > 0 else 0
+
+
+def _count_at(usage: Mapping[str, Any], path: str) -> int:
+    *outer, name = path.split(".")
+    for each in outer:
+        usage = _details(usage, each)
+    return _count(usage, name)
 
 
 def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -33,8 +33,10 @@ from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
 class Speech(Protocol):
     """What a Chat answer can say, of a Writer's vocabulary."""
 
-    losses: Losses
-    """What the upstream said and the answer cannot."""
+    @property
+    def losses(self) -> Losses:
+        """What the upstream said and the answer cannot."""
+        ...
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
         """Visible text. `id` is the upstream's own id of the item, kept where there is one."""
@@ -72,8 +74,10 @@ class Speech(Protocol):
 class Writer(Speech, Protocol):
     """What a reader writes to. Cross-cutting work wraps one of these."""
 
-    done: bool
-    """Nothing more is wanted from this turn (a wrapper saw its end): the reader ends it as completed."""
+    @property
+    def done(self) -> bool:
+        """Nothing more is wanted from this turn (a wrapper saw its end): the reader ends it as completed."""
+        ...
 
     def signature(self, blob: str, *, id: str | None = None) -> None:
         """The `encrypted_content` of the reasoning item that is open, or of one without text."""

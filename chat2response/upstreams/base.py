@@ -30,6 +30,7 @@ class Target:
     managed: bool = True
     """Whether a 401 of this upstream concerns the operator (our key) rather than the client (theirs)."""
     quirks: Quirks = OPENAI_COMPATIBLE
+    """How it differs, where it speaks Chat."""
     model: str | None = None
     """The model that every call goes to, whatever name the client used; None: the client's."""
 

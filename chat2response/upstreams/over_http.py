@@ -7,16 +7,13 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer import Writer
 from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Reply, Target
+from chat2response.upstreams.base import Origin, Read, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
 from chat2response.upstreams.json import fetch, fetch_models
-from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.responses import Response
 
 
 class HttpUpstream(ABC):
@@ -32,18 +29,18 @@ class HttpUpstream(ABC):
         """The request in this dialect, for a hub request."""
 
     @abstractmethod
-    def reader(self, writer: Writer, reasoning: ReasoningForm) -> Reader:
-        """What reads this dialect's stream into `writer`."""
+    def reader(
+        self, ask: HubRequest | bytes, target: Target, writer: Writer, reasoning: ReasoningForm
+    ) -> Reader:
+        """What reads the stream that answers `ask` into `writer`."""
 
     @abstractmethod
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
 
     @abstractmethod
-    def read(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, losses: Losses
-    ) -> Response:
-        """The response that a JSON answer is. Raises UpstreamError where it is none."""
+    def read(self, ask: HubRequest | bytes, target: Target, answer: Any) -> Read:
+        """What makes the response of the JSON answer to `ask`. It raises UpstreamError where it is none."""
 
     def open(
         self,
@@ -56,7 +53,7 @@ class HttpUpstream(ABC):
         """A streamed turn."""
         losses = Losses()
         body = ask if isinstance(ask, bytes) else self.body(ask, target, losses)
-        url, reader = target.base_url + self.path, self.reader(writer, reasoning)
+        url, reader = target.base_url + self.path, self.reader(ask, target, writer, reasoning)
         return HttpTurn(self._transport, url, target, origin, body, reader, self.feed_whole, losses)
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
@@ -66,11 +63,7 @@ class HttpUpstream(ABC):
         status, headers, answer = await fetch(
             self._transport, target.base_url + self.path, target, origin, body
         )
-
-        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
-            return self.read(answer, echo, ids, clock, reasoning, lost)
-
-        return Reply(status, headers, losses, read)
+        return Reply(status, headers, losses, self.read(ask, target, answer))
 
     def relay(self, body: bytes, target: Target, origin: Origin) -> HttpRawReply:
         """The server's own bytes."""

@@ -10,7 +10,7 @@ from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
 from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.writer import Writer
-from chat2response.upstreams.base import Target
+from chat2response.upstreams.base import Read, Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import HttpUpstream
 from chat2response.wire.ids import Clock, Ids
@@ -27,7 +27,9 @@ class ResponsesUpstream(HttpUpstream):
         """The Responses request for a hub request."""
         return encode(target.named(write_request(ask, losses)))
 
-    def reader(self, writer: Writer, reasoning: ReasoningForm) -> Reader:
+    def reader(
+        self, ask: HubRequest | bytes, target: Target, writer: Writer, reasoning: ReasoningForm
+    ) -> Reader:
         """Of events. A Responses server says itself what of its reasoning is a summary."""
         return ResponsesReader(writer)
 
@@ -35,8 +37,10 @@ class ResponsesUpstream(HttpUpstream):
         """A resource is what its terminal event carries; anything else is an error, or unreadable."""
         reader.feed(b"data: %b\n\n" % encode(as_event(answer)))
 
-    def read(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, losses: Losses
-    ) -> Response:
+    def read(self, ask: HubRequest | bytes, target: Target, answer: Any) -> Read:
         """The server's own resource."""
-        return read_response(answer)
+
+        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, losses: Losses) -> Response:
+            return read_response(answer)
+
+        return read

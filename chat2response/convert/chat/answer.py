@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from chat2response.wire.json import encode, too_deep
 
+Structure = Literal["reasoning_details", "thinking_blocks"]
+
 Piece = tuple[Literal["text", "reasoning", "refusal", "lost"], str]
 
 ReasoningForm = Literal["summary", "content", "hide"]
@@ -31,14 +33,15 @@ def content_pieces(content: Any) -> Iterator[Piece]:
         yield from _part_pieces(content)
 
 
-def detail_pieces(details: Any) -> Iterator[Piece]:
-    """OpenRouter's `reasoning_details`: texts and summaries; what is encrypted is lost."""
-    for detail in objects(details):
-        text = detail.get("text") or detail.get("summary")
+def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:
+    """OpenRouter's details and LiteLLM's blocks: texts and summaries; signed and encrypted parts are lost."""
+    for entry in objects(entries):
+        text = entry.get("text") or entry.get("summary") or entry.get("thinking")
         if type(text) is str and text:
             yield "reasoning", text
-        elif detail.get("data"):
-            yield "lost", "reasoning_details.data"
+        for key in ("signature", "data"):
+            if entry.get(key):
+                yield "lost", f"{name}.{key}"
 
 
 def arguments_of(value: Any) -> str:

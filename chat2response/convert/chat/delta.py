@@ -7,14 +7,17 @@ from typing import Any
 
 from chat2response.convert.chat.answer import (
     ReasoningForm,
+    Structure,
     arguments_of,
     content_pieces,
-    detail_pieces,
+    structured_pieces,
     token_logprobs,
     url_citation,
     word,
 )
+from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.slots import CallSlots
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer import Speech
 from chat2response.wire.chat import DeltaShape
 
@@ -22,15 +25,31 @@ from chat2response.wire.chat import DeltaShape
 class DeltaReader:
     """Reads the deltas of one turn onto `writer`. Never raises on data."""
 
-    def __init__(self, writer: Speech, form: ReasoningForm) -> None:
+    def __init__(
+        self,
+        writer: Speech,
+        form: ReasoningForm,
+        quirks: Quirks = OPENAI_COMPATIBLE,
+        carried: Carried | None = None,
+    ) -> None:
         self._writer = writer
         self._form = form
+        self._fields = quirks.reasoning_in
+        self._carried = carried
         self._slots = CallSlots()
 
     def read(self, delta: DeltaShape, logprobs: Any = None) -> None:
         """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls."""
-        if delta.reasoning_content or delta.reasoning or delta.reasoning_details:
+        if (
+            delta.reasoning_content
+            or delta.reasoning
+            or delta.reasoning_details
+            or delta.reasoning_text
+            or delta.thinking_blocks
+        ):
             self._reasoning(delta)
+        if delta.extra_content:
+            self._extra(delta.extra_content)
         if delta.content or logprobs:
             self._content(delta.content, logprobs)
         if delta.annotations and type(delta.annotations) is list:
@@ -59,13 +78,30 @@ class DeltaReader:
             self._writer.losses.add("logprobs.refusal")
 
     def _reasoning(self, delta: DeltaShape) -> None:
-        text = delta.reasoning_content or delta.reasoning  # the same text where both come
-        plain = type(text) is str and text != ""
-        if plain:
+        text = self._thought(delta)  # the same as in the structures beside it
+        if text:
             self._piece("reasoning", text)
-        for kind, said in detail_pieces(delta.reasoning_details):
-            if kind == "lost" or not plain:
+        self._structured("reasoning_details", delta.reasoning_details, text)
+        self._structured("thinking_blocks", delta.thinking_blocks, text)
+
+    def _structured(self, name: Structure, entries: Any, plain: str) -> None:
+        """Entries with texts and signatures. `plain`: their text, where it came in a field of its own too."""
+        kept = self._carried is not None and self._carried.keep(name, entries)
+        for kind, said in structured_pieces(name, entries):
+            if not (kept if kind == "lost" else plain):
                 self._piece(kind, said)
+
+    def _extra(self, extra: Any, call_id: Any = None) -> None:
+        """Gemini's signatures, on a call or on the message."""
+        if self._carried is None or not self._carried.keep_extra(extra, call_id):
+            self._piece("lost", "extra_content" if call_id is None else "tool_calls.extra_content")
+
+    def _thought(self, delta: DeltaShape) -> str:
+        for name in self._fields:
+            text = getattr(delta, name)
+            if type(text) is str and text:
+                return text
+        return ""
 
     def _piece(self, kind: str, text: str) -> None:
         if kind == "reasoning":
@@ -93,12 +129,12 @@ class DeltaReader:
 
     def _entry(self, entry: dict[str, Any], taken: set[int]) -> None:
         function, call_id = entry.get("function"), entry.get("id")
+        if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
+            self._extra(entry["extra_content"], call_id if type(call_id) is str else "")
         if type(function) is dict:
             self._call(entry.get("index"), call_id if type(call_id) is str else "", function, taken)
         elif entry.get("type") not in (None, "function"):
             self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
-        if entry.get("extra_content"):  # Gemini's signatures
-            self._writer.losses.add("message.tool_calls.extra_content")
 
     def _call(self, index: Any, call_id: str, function: dict[str, Any], taken: set[int]) -> None:
         name = function.get("name")

@@ -23,6 +23,8 @@ class Leaving:
     losses: Losses
     quirks: Quirks
     out: dict[str, Any] = field(default_factory=dict)
+    effort: Any = None
+    """The reasoning effort that was asked for: backends differ in how they are told."""
 
 
 _Write = Callable[[Leaving, Any, str], None]
@@ -52,12 +54,19 @@ def _limit(to: Leaving, value: Any, name: str) -> None:
 
 
 def _reasoning(to: Leaving, value: Any, name: str) -> None:
+    """What a vendor with an object of this name knows beyond the effort passes."""
+    rest = {}
     for key, each in mapping(value, name).items():
         if each is None:
             continue
         if key == "effort":
-            to.out["reasoning_effort"] = each
+            to.effort = each
         elif key not in _REASONING:
+            rest[key] = each
+    if rest and to.quirks.effort_field.startswith("reasoning."):
+        to.out[name] = rest
+    else:
+        for key in rest:
             to.losses.add(f"{name}.{key}")
 
 

@@ -53,7 +53,9 @@ def read_answer_parts(content: list[Any], where: str) -> list[Part]:
     return read_parts(content, where, _ANSWERED)
 
 
-def write_parts(content: list[Any], where: str, losses: Losses) -> str | list[dict[str, Any]]:
+def write_parts(
+    content: list[Any], where: str, losses: Losses, *, flatten: bool = False
+) -> str | list[dict[str, Any]]:
     """Chat content of the hub's parts, one for one. A lone text is a string: every backend takes that."""
     parts: list[dict[str, Any]] = []
     for index, part in enumerate(content):
@@ -62,12 +64,16 @@ def write_parts(content: list[Any], where: str, losses: Losses) -> str | list[di
             parts.append({"type": "text", "text": plain})
         else:
             parts.append(write_part(part, f"{where}[{index}]", losses))
-    return lone_text(parts) if parts else ""
+    return lone_text(parts, flatten=flatten) if parts else ""
 
 
-def lone_text(parts: list[dict[str, Any]]) -> Any:
-    """A string for one text and nothing else; else the parts."""
-    return parts[0].get("text", parts) if len(parts) == 1 and len(parts[0]) == 2 else parts
+def lone_text(parts: list[dict[str, Any]], *, flatten: bool = False) -> Any:
+    """A string for one text and nothing else; else the parts. `flatten`: a string for many texts too."""
+    if len(parts) == 1:
+        return parts[0].get("text", parts) if len(parts[0]) == 2 else parts
+    if flatten and all(part["type"] == "text" and len(part) == 2 for part in parts):
+        return "\n\n".join([part["text"] for part in parts])
+    return parts
 
 
 def plain_text(part: Any) -> str | None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from chat2response.convert import outcome, usage
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.failures import upstream_error
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
@@ -24,13 +26,21 @@ _UNFINISHED = ("", "null")  # what some backends write for null
 class ChatReader:
     """Machine[bytes, None] onto `writer`."""
 
-    def __init__(self, writer: Writer, *, reasoning: ReasoningForm = "content") -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        reasoning: ReasoningForm = "content",
+        quirks: Quirks = OPENAI_COMPATIBLE,
+        carried: Carried | None = None,
+    ) -> None:
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
         self._writer = writer
         self._text = writer.text
-        self._delta = DeltaReader(writer, reasoning)
+        self._delta = DeltaReader(writer, reasoning, quirks, carried)
+        self._quirks = quirks
         self._frames = sse.Frames()
         self._finish = ""
         self._usage: Any = None
@@ -90,6 +100,7 @@ class ChatReader:
                 and content
                 and choice.logprobs is None
                 and not (delta.reasoning_content or delta.reasoning or delta.reasoning_details)
+                and not (delta.reasoning_text or delta.thinking_blocks or delta.extra_content)
                 and not (delta.tool_calls or delta.annotations or delta.refusal)
                 and not (delta.function_call or delta.audio or delta.images)
             ):
@@ -161,4 +172,4 @@ class ChatReader:
 
     def _turn(self, ended: outcome.Outcome) -> None:
         self.done = True
-        self._writer.turn(usage.from_chat(self._usage), ended)
+        self._writer.turn(usage.from_chat(self._usage, self._quirks), ended)

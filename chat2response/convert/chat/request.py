@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from chat2response.convert.chat.entering import READERS, keep_apart
+from chat2response.convert.chat.fitting import fit
 from chat2response.convert.chat.leaving import WRITERS, Leaving, keep
 from chat2response.convert.chat.messages import read_messages
 from chat2response.convert.chat.tools import write_tools
@@ -58,6 +59,7 @@ def write_request(hub: HubRequest, losses: Losses, quirks: Quirks = OPENAI_COMPA
     else:
         out.pop("stream_options", None)
     out.update(write_tools(hub, losses))
+    fit(out, to.effort, hub, losses, quirks)
     out["messages"] = write_messages(hub, losses, quirks)
     return cast(ChatRequest, out)
 

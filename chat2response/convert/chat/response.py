@@ -23,6 +23,7 @@ from chat2response.convert.echo import Echo
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.whole import WholeWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.chat import ChatCompletion, delta_of
@@ -40,6 +41,7 @@ def read_response(
     *,
     reasoning: ReasoningForm = "content",
     losses: Losses | None = None,
+    quirks: Quirks = OPENAI_COMPATIBLE,
 ) -> Response:
     """The response that says what `completion` says. Raises UpstreamError where it is none, or an error."""
     choice = _first_choice(completion)
@@ -49,8 +51,8 @@ def read_response(
     writer = WholeWriter(echo, ids, clock, losses if losses is not None else Losses())
     message = choice.get("message")
     if type(message) is dict:
-        DeltaReader(writer, reasoning).read(delta_of(_numbered(message)), choice.get("logprobs"))
-    return writer.close(usage.from_chat(_usage(completion, choice)), ended)
+        DeltaReader(writer, reasoning, quirks).read(delta_of(_numbered(message)), choice.get("logprobs"))
+    return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 
 def as_chunk(completion: dict[str, Any]) -> dict[str, Any]:

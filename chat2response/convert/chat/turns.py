@@ -12,10 +12,13 @@ from typing import Any
 
 from chat2response.convert import foreign
 from chat2response.convert.chat.parts import lone_text, plain_text, write_part, write_parts
+from chat2response.convert.chat.system import leading, merged
+from chat2response.convert.chat.thoughts import Thoughts
 from chat2response.convert.check import invalid, missing, sequence, text, unsupported, wrong_type
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import Quirks
+from chat2response.convert.thought import open_thought
 from chat2response.errors import InvalidRequest
 
 _Item = dict[str, Any]
@@ -45,7 +48,7 @@ def write_messages(hub: HubRequest, losses: Losses, quirks: Quirks) -> list[dict
         writer.write(sequence(asked, "input"))
     if not writer.messages:
         raise invalid(hub.field("input"), "The request has no message to send.")
-    return writer.messages
+    return merged(writer.messages) if quirks.system_placement == "merged" else writer.messages
 
 
 class _Turns:
@@ -53,7 +56,7 @@ class _Turns:
 
     __slots__ = (
         "answered", "answers", "calls", "hub", "losses", "messages", "name",
-        "open", "outputs", "parts", "quirks", "reasoning", "refusal", "roles",
+        "open", "outputs", "parts", "quirks", "refusal", "roles", "thoughts",
     )  # fmt: skip
 
     def __init__(self, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
@@ -68,7 +71,7 @@ class _Turns:
     def _start(self) -> None:
         self.open = False
         self.answered = False  # an output of the open turn was met: the next assistant item is a new turn
-        self.reasoning: list[str] = []
+        self.thoughts = Thoughts(self.quirks)
         self.parts: list[dict[str, Any]] = []
         self.refusal = ""
         self.name: str | None = None
@@ -137,13 +140,20 @@ class _Turns:
             path = f"{self.hub.item_path(index)}.content"
             if type(content) is not list:
                 raise _no_array(content, path)
-            content = write_parts(content, path, self.losses)
+            content = write_parts(content, path, self.losses, flatten=self.quirks.flatten_content)
         message = {"role": name, "content": content}
-        if item.get("name") is not None:
+        if item.get("name") is not None and self._may_name(index):
             message["name"] = item["name"]
+        if self.quirks.system_placement == "merged" and name != "user" and not leading(self.messages):
+            self.losses.add(self.hub.item_path(index), "moved to the first message")
         self.messages.append(message)
         if not _MESSAGE_KEYS.issuperset(item):
             foreign.note(item, _MESSAGE_KEYS, self.hub.item_path(index), self.losses)
+
+    def _may_name(self, index: int) -> bool:
+        if not self.quirks.message_names:
+            self.losses.add(f"{self.hub.item_path(index)}.name")
+        return self.quirks.message_names
 
     def _assistant(self, index: int, item: _Item, known: frozenset[str]) -> None:
         """Every assistant item comes through here: it joins the open turn, or starts the next one."""
@@ -155,7 +165,8 @@ class _Turns:
 
     def _answer(self, index: int, item: _Item) -> None:
         self._assistant(index, item, _MESSAGE_KEYS)
-        self.name = item.get("name") or self.name
+        if item.get("name") and self._may_name(index):
+            self.name = item["name"]
         content = item.get("content")
         if type(content) is str:
             content = [{"type": "text", "text": content}] if content else []
@@ -181,15 +192,19 @@ class _Turns:
     def _reasoning(self, index: int, item: _Item) -> None:
         self._assistant(index, item, _REASONING_KEYS)
         path = self.hub.item_path(index)
+        if item.get("encrypted_content") is not None:
+            thought = open_thought(item["encrypted_content"], self.hub.seal)
+            if thought is not None:
+                self.thoughts.opened(thought)
+                return
+            self.losses.add(f"{path}.encrypted_content")
         for key in ("content", "summary"):
             parts = item.get(key)
             if parts:
                 where = f"{path}.{key}"
                 for number, part in enumerate(sequence(parts, where)):
-                    self.reasoning.append(_thought(part, f"{where}[{number}]"))
+                    self.thoughts.shown(_thought(part, f"{where}[{number}]"))
                 break
-        if item.get("encrypted_content") is not None:
-            self.losses.add(f"{path}.encrypted_content")
 
     def _call(self, index: int, item: _Item) -> None:
         self._assistant(index, item, _CALL_KEYS)
@@ -235,21 +250,18 @@ class _Turns:
 
     def _spoken(self) -> dict[str, Any] | None:
         """The assistant's message; None when nothing is in it that this backend takes."""
-        echo = self.quirks.reasoning_echo
-        thinks = self.reasoning and (echo == "always" or (echo == "with_tools" and self.calls))
-        if not (self.parts or self.refusal or self.calls or thinks):
+        if not (self.parts or self.refusal or self.calls or self.thoughts.due(self.calls)):
             return None
         message: dict[str, Any] = {"role": "assistant"}
         if self.parts:
-            message["content"] = lone_text(self.parts)
+            message["content"] = lone_text(self.parts, flatten=self.quirks.flatten_content)
         else:
             message["content"] = None if self.calls or self.refusal else ""
         if self.refusal:
             message["refusal"] = self.refusal
         if self.name is not None:
             message["name"] = self.name
-        if thinks:
-            message[self.quirks.reasoning_field] = "\n\n".join(self.reasoning)
+        self.thoughts.put(message, self.calls)
         if self.calls:
             message["tool_calls"] = self.calls
         return message
@@ -274,7 +286,7 @@ class _Turns:
             self.losses.add(where, "moved to a user message")
         if not texts:
             return _NO_OUTPUT if len(shown) > before else ""
-        return lone_text(texts)
+        return lone_text(texts, flatten=self.quirks.flatten_content)
 
 
 def _no_array(content: Any, path: str) -> Exception:

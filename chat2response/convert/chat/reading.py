@@ -1,0 +1,86 @@
+"""`Reading`: how the answer to one Chat call is read, as a stream or whole.
+
+An answer that is read as it stands has a direct way (`read_response`). Where its words change on the way,
+each change is a wrapper around the writer, and a whole answer goes through the same wrappers as a stream of
+one chunk.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.carried import Carried
+from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.chat.response import as_chunk, read_response
+from chat2response.convert.chat.think import ThinkSplitter
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.sealer import Sealer
+from chat2response.convert.thought import Seal
+from chat2response.convert.writer import ResponseWriter, Writer
+from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.json import encode
+from chat2response.wire.responses import Response
+
+ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks for it
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed."""
+
+    form: ReasoningForm = "content"
+    quirks: Quirks = OPENAI_COMPATIBLE
+    seal: Seal | None = None
+
+    @classmethod
+    def of(cls, hub: HubRequest, form: ReasoningForm, quirks: Quirks) -> "Reading":
+        """As the request asks."""
+        include: Any = hub.body.get("include") or ()
+        return cls(form, quirks, hub.seal if ENCRYPTED in include else None)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the answer is read as it stands."""
+        return self.seal is None and not self.quirks.think_tags
+
+    def reader(self, writer: Writer) -> ChatReader:
+        """A reader of chunks onto `writer`."""
+        form, carried = self.form, None
+        if self.seal is not None:
+            carried = Carried(self.quirks.carried)
+            writer = Sealer(writer, self.seal, carried, show=form != "hide")
+            form = "content" if form == "hide" else form
+        if self.quirks.think_tags:
+            writer = ThinkSplitter(writer, self.quirks, form)
+        return ChatReader(writer, reasoning=form, quirks=self.quirks, carried=carried)
+
+    def response(
+        self, completion: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+    ) -> Response:
+        """The response that a whole completion is. Raises UpstreamError where it is none."""
+        if self.plain:
+            return read_response(
+                completion, echo, ids, clock, reasoning=self.form, losses=losses, quirks=self.quirks
+            )
+        writer = ResponseWriter(echo, ids, clock)
+        writer.losses = losses if losses is not None else writer.losses
+        reader = self.reader(writer)
+        feed_whole(reader, completion)
+        reader.close()
+        if writer.outcome is not None and writer.outcome.error is not None:
+            raise writer.outcome.error
+        writer.finish()
+        return writer.response
+
+
+class _Feeds(Protocol):
+    def feed(self, data: bytes, /) -> None: ...
+
+
+def feed_whole(reader: _Feeds, completion: Any) -> None:
+    """Feeds a reader a whole completion: one chunk with everything in it. What is none is an error to it."""
+    chunk = as_chunk(completion) if type(completion) is dict else completion
+    reader.feed(b"data: %b\n\n" % encode(chunk))

@@ -1,0 +1,73 @@
+"""`Thoughts`: the reasoning of one assistant turn of the history, on its way back to its backend.
+
+Which turns get theirs back, and in what form, are quirks. What was opened from a seal is what the backend
+wrote, byte for byte; what a client shows of it (parts of an item) stands in where nothing was sealed.
+"""
+
+from typing import Any
+
+from chat2response.convert.chat.carried import Carried
+from chat2response.convert.quirks import Quirks
+from chat2response.convert.thought import Thought
+
+_THINK = ("<think>", "</think>")
+
+
+class Thoughts:
+    """Collects a turn's reasoning, then writes it."""
+
+    __slots__ = ("_carried", "_quirks", "_text")
+
+    def __init__(self, quirks: Quirks) -> None:
+        self._quirks = quirks
+        self._text = ""
+        self._carried: Carried | None = None
+
+    def shown(self, text: str) -> None:
+        """A part of a reasoning item as the client shows it."""
+        self._text = f"{self._text}\n\n{text}" if self._text else text
+
+    def opened(self, thought: Thought) -> None:
+        """What was sealed in a reasoning item."""
+        if thought.more:
+            self._text += thought.text
+        elif thought.text:
+            self.shown(thought.text)
+        if thought.carried:
+            if self._carried is None:
+                self._carried = Carried()
+            self._carried.join(thought.carried, more=thought.more)
+
+    def due(self, calls: list[dict[str, Any]]) -> bool:
+        """Whether the backend gets the turn's reasoning back."""
+        echo = self._quirks.reasoning_echo
+        if echo == "never" or (echo == "with_tools" and not calls):
+            return False
+        return bool(self._text or (self._carried is not None and self._carried.has_text))
+
+    def put(self, message: dict[str, Any], calls: list[dict[str, Any]]) -> None:
+        """Writes it on the assistant's message, whose content is written, and on its calls."""
+        due = self.due(calls)
+        if self._carried is not None:
+            self._carried.put(message, calls, reasoning=due)
+        if due and self._text and not (self._carried is not None and self._carried.has_text):
+            self._write(message)
+        if calls and self._quirks.missing_signature and "extra_content" not in calls[0]:
+            calls[0]["extra_content"] = {"google": {"thought_signature": self._quirks.missing_signature}}
+
+    def _write(self, message: dict[str, Any]) -> None:
+        form, content = self._quirks.reasoning_form, message["content"]
+        if form == "field":
+            message[self._quirks.reasoning_field] = self._text
+        elif form == "thinking_part":
+            if type(content) is not list:
+                content = [{"type": "text", "text": content}] if content else []
+            part = {"type": "thinking", "thinking": [{"type": "text", "text": self._text}]}
+            message["content"] = [part, *content]
+        else:
+            opening, closing = self._quirks.think_tags[0] if self._quirks.think_tags else _THINK
+            said = f"{opening}\n{self._text}\n{closing}\n\n"
+            if type(content) is list:
+                message["content"] = [{"type": "text", "text": said}, *content]
+            else:
+                message["content"] = said + (content or "")

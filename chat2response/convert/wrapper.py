@@ -1,0 +1,62 @@
+"""`Wrapper`: a Writer that passes everything on; a cross-cutting work overrides what it looks at."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer import Writer
+from chat2response.wire.responses import ItemStatus, Usage
+
+
+class Wrapper:
+    """Writer around a Writer."""
+
+    def __init__(self, inner: Writer) -> None:
+        self._inner = inner
+
+    @property
+    def losses(self) -> Losses:
+        """The inner writer's."""
+        return self._inner.losses
+
+    @property
+    def done(self) -> bool:
+        """Whether a writer further in wants nothing more."""
+        return self._inner.done
+
+    def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
+        self._inner.text(delta, logprobs, id=id)
+
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
+        self._inner.annotation(annotation, in_turn=in_turn, id=id)
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        self._inner.refusal(delta, id=id)
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        self._inner.reasoning(delta, summary=summary, id=id)
+
+    def signature(self, blob: str, *, id: str | None = None) -> None:
+        self._inner.signature(blob, id=id)
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        id: str | None = None,
+    ) -> None:
+        self._inner.call(slot, call_id=call_id, name=name, namespace=namespace, delta=delta, id=id)
+
+    def item(self, item: dict[str, Any]) -> None:
+        self._inner.item(item)
+
+    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        self._inner.close(part=part, status=status)
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        self._inner.turn(used, outcome)
