@@ -78,7 +78,7 @@ class Gateway:
         limit = settings.chat2response_max_body_bytes
         for path, surface in BRIDGES.items():
             self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit))
-        self._add("/convert", ("POST",), Convert(limit))
+        self._add("/convert", ("POST",), Convert(limit, self._services.engine.routes.chat.quirks))
         models = Models(services.engine, gate)
         for path in _MODELS:
             self._add(path, _READ, models)

@@ -104,8 +104,13 @@ def _about(settings: Settings) -> About:
         "stored_responses": "upstream" if keeps else "off",
         "losses": "warn",
         "reasoning": settings.chat2response_reasoning,
+        "upstream_profile": settings.profile if _speaks_chat(settings) else "off",
     }
     return About(package_version(), settings.upstream_mode.value, settings.auth_mode.value, features)
+
+
+def _speaks_chat(settings: Settings) -> bool:
+    return settings.upstream_mode in (UpstreamMode.CHAT, UpstreamMode.BOTH)
 
 
 def package_version() -> str:

@@ -25,14 +25,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chat2response.api.cors import ANY, CorsOptions
+from chat2response.convert.profiles import GENERIC, profile
+from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
+from chat2response.convert.quirks import Quirks, with_overrides
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.policy import KeyPolicy
 from chat2response.net.transport import TransportOptions
 from chat2response.stores import redis_address
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes
+from chat2response.wire.json import JSONError, decode
 
 OPENAI = "https://api.openai.com/v1"
+_OPENAI_HOST = urlsplit(OPENAI).hostname
 _PREFIX = "CHAT2RESPONSE_"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -136,6 +141,30 @@ def _token(word: str) -> str:
     return word
 
 
+def _profile(value: str | None) -> str | None:
+    if value is not None:
+        value = value.strip().lower()
+        profile(value)
+    return value
+
+
+def _quirks(value: str | None) -> str | None:
+    if value is not None:
+        with_overrides(Quirks(), _json_object(value))
+    return value
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    example = 'write a JSON object, for example {"developer_role": true}'
+    try:
+        value = decode(text)
+    except JSONError as error:
+        raise ValueError(f"it is no JSON ({error}); {example}") from None
+    if type(value) is not dict:
+        raise ValueError(example)
+    return value
+
+
 def _redis(value: Any) -> Any:
     """Checked here, so that what is no Redis is refused by this variable's name, and never shown."""
     if isinstance(value, str):
@@ -160,6 +189,8 @@ class Settings(BaseSettings):
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
     chat2response_upstream_model: Annotated[str | None, Blank] = None
+    chat2response_upstream_profile: Annotated[str | None, Blank, AfterValidator(_profile)] = None
+    chat2response_quirks: Annotated[str | None, Blank, AfterValidator(_quirks)] = None
     bind_addr: str = "0.0.0.0:8088"
     chat2response_auth_mode: Annotated[
         Literal["auto", "managed", "passthrough", "open"], BeforeValidator(_auth)
@@ -200,6 +231,19 @@ class Settings(BaseSettings):
         return (self.openai_base_url or OPENAI).strip().rstrip("/")
 
     @property
+    def profile(self) -> str:
+        """The name of the Chat upstream's profile: the one asked for, else by its address."""
+        if self.chat2response_upstream_profile is not None:
+            return self.chat2response_upstream_profile
+        return OPENAI_PROFILE if urlsplit(self.base_url).hostname == _OPENAI_HOST else GENERIC
+
+    @property
+    def quirks(self) -> Quirks:
+        """That profile, with the operator's own fields."""
+        overrides = self.chat2response_quirks
+        return profile(self.profile, _json_object(overrides) if overrides is not None else None)
+
+    @property
     def state_dir(self) -> Path:
         """Where files that we make live."""
         return self.chat2response_state_dir or self.chat2response_sqlite_path.parent
@@ -230,7 +274,7 @@ class Settings(BaseSettings):
         # In passthrough ours stays here: it would stand in for a client that brings none.
         key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key and managed else None
         model = self.chat2response_upstream_model and self.chat2response_upstream_model.strip()
-        chat = Target("chat", self.base_url, key, managed, model=model)
+        chat = Target("chat", self.base_url, key, managed, self.quirks, model)
         responses = Target("responses", self.base_url, key, managed, model=model)
         if self.upstream_mode is UpstreamMode.BOTH:
             return Routes(chat=chat, responses=responses)

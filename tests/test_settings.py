@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.profiles import PROFILES
+from chat2response.convert.quirks import Quirks
 from chat2response.keys.policy import KeyPolicy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
 from chat2response.upstreams.base import Target
+
+PROFILE, QUIRKS = "CHAT2RESPONSE_UPSTREAM_PROFILE", "CHAT2RESPONSE_QUIRKS"
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +57,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_AUTH_MODE": ("open", "open", "auto"),
     "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
     "CHAT2RESPONSE_UPSTREAM_MODEL": ("big", "big", None),
+    "CHAT2RESPONSE_UPSTREAM_PROFILE": ("vllm", "vllm", None),
+    "CHAT2RESPONSE_QUIRKS": ('{"developer_role":true}', '{"developer_role":true}', None),
     "CHAT2RESPONSE_LOG_LEVEL": ("debug", "debug", "info"),
     "CORS_ALLOWED_ORIGINS": ("https://app.example", "https://app.example", "*"),
     "CORS_ALLOWED_METHODS": ("POST", "POST", "*"),
@@ -275,6 +281,48 @@ def test_a_target_has_the_address_and_the_key(env: Any) -> None:
     settings = env(OPENAI_BASE_URL=" http://127.0.0.1:8000/v1/ ", OPENAI_API_KEY=" sk-operator\n")
     assert settings.routes().responses == Target("responses", "http://127.0.0.1:8000/v1", "sk-operator", True)
     assert env(UPSTREAM_MODE="demo").routes().chat == Target("demo")
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "openai"),
+        ({"OPENAI_BASE_URL": "https://API.openai.com/v1"}, "openai"),
+        ({"OPENAI_BASE_URL": "https://api.deepseek.com"}, "generic"),
+        ({"OPENAI_BASE_URL": "https://api.deepseek.com", PROFILE: " DeepSeek "}, "deepseek"),
+        ({PROFILE: "vllm"}, "vllm"),
+    ],
+)
+def test_the_profile_of_a_chat_upstream(env: Any, variables: dict[str, str], name: str) -> None:
+    settings = env(UPSTREAM_MODE="both", **variables)
+    assert settings.profile == name
+    assert settings.routes().chat.quirks is PROFILES[name]
+    assert settings.routes().responses.quirks == Quirks()
+
+
+def test_a_profile_is_changed_field_by_field(env: Any) -> None:
+    said = '{"developer_role": true, "think_tags": [["<t>", "</t>"]]}'
+    quirks = env(UPSTREAM_MODE="chat", **{PROFILE: "vllm", QUIRKS: said}).routes().chat.quirks
+    assert quirks.developer_role
+    assert quirks.think_tags == (("<t>", "</t>"),)
+    assert quirks.reasoning_field == PROFILES["vllm"].reasoning_field
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (PROFILE, "vlm", "'vlm' is no profile. Did you mean 'vllm'?"),
+        (QUIRKS, '{"developer": true}', "'developer' is not a quirk. Did you mean 'developer_role'?"),
+        (QUIRKS, '{"developer_role": 1}', "'developer_role': Expected `bool`, got `int`."),
+        (QUIRKS, "[]", "write a JSON object"),
+        (QUIRKS, "developer_role", "it is no JSON"),
+    ],
+)
+def test_a_profile_that_cannot_be_is_an_error(env: Any, name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        env(**{name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 from chat2response.api.describe import Described, json_content, ref, refusals, takes
 from chat2response.api.examples import CHAT, RESPONSES
 from chat2response.api.schemas import SCHEMAS
+from chat2response.convert.profiles import PROFILES
 
 ABOUT = """\
 Any OpenAI client (Chat Completions or Responses) on any OpenAI-compatible upstream, behind API keys.
@@ -107,13 +108,18 @@ def _convert() -> Described:
         "What to make: a Responses request of a Chat body, or a Chat request of a Responses body.",
         {"type": "string", "enum": ["responses", "chat"], "default": "responses"},
     )
+    profile = _query(
+        "profile",
+        "With `to=chat`: the Chat backend to write for; by default the gateway's own upstream.",
+        {"type": "string", "enum": list(PROFILES)},
+    )
     body: Described = {"anyOf": [ref("ChatRequest"), ref("ResponsesRequest")]}
     made: Described = {"anyOf": [ref("ResponsesRequest"), ref("ChatRequest")]}
     return {
         **_operation("convert", "Translate a request", "bridge", json_content(made), (400, 413, 415)),
         "description": "The request in the other dialect. Nothing is sent anywhere, and no key is needed.",
         **takes(body, CHAT),
-        "parameters": [to, *_LINKS],
+        "parameters": [to, profile, *_LINKS],
     }
 
 

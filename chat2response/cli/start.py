@@ -59,6 +59,9 @@ def _upstream(settings: Settings) -> str:
     where = _without_credentials(settings.base_url)
     if settings.openai_api_key is None and settings.auth_mode is not AuthMode.PASSTHROUGH:
         where += ", without a key"
+    if mode is not UpstreamMode.RESPONSES:
+        changed = ", changed by CHAT2RESPONSE_QUIRKS" if settings.chat2response_quirks is not None else ""
+        where += f", profile {settings.profile}{changed}"
     if settings.chat2response_upstream_model is not None:
         where += f", always as {settings.chat2response_upstream_model.strip()}"
     if settings.openai_base_url is None:

@@ -120,7 +120,7 @@ async def test_convert_and_proxy_name_their_query(document):
     def names(path: str) -> set[str]:
         return {each["name"] for each in document["paths"][path]["post"]["parameters"]}
 
-    assert names("/convert") == {"to", "conversation_id", "previous_response_id"}
+    assert names("/convert") == {"to", "profile", "conversation_id", "previous_response_id"}
     assert names("/proxy") == {"conversation_id", "previous_response_id"}
 
 

@@ -49,12 +49,24 @@ async def test_the_status_tells_names_and_states():
         (
             {"upstream_mode": "chat", "openai_api_key": "sk-upstream-0123456789"},
             ("chat", "managed"),
-            {"api_keys": "on", "stored_responses": "off", "losses": "warn", "reasoning": "auto"},
+            {
+                "api_keys": "on",
+                "stored_responses": "off",
+                "losses": "warn",
+                "reasoning": "auto",
+                "upstream_profile": "openai",
+            },
         ),
         (
             {"upstream_mode": "both", "openai_base_url": "http://private.example/v1"},
             ("both", "passthrough"),
-            {"api_keys": "off", "stored_responses": "upstream", "losses": "warn", "reasoning": "auto"},
+            {
+                "api_keys": "off",
+                "stored_responses": "upstream",
+                "losses": "warn",
+                "reasoning": "auto",
+                "upstream_profile": "generic",
+            },
         ),
     ],
 )

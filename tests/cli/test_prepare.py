@@ -91,7 +91,7 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
     key = "sk-test-0123456789"
     settings_of(OPENAI_BASE_URL="http://me:pw@127.0.0.1:1/v1", OPENAI_API_KEY=key, UPSTREAM_MODE="both")
     text = shown(Choices("127.0.0.1:0", "memory"))
-    assert "responses and chat at http://127.0.0.1:1/v1\n" in text
+    assert "responses and chat at http://127.0.0.1:1/v1, profile generic\n" in text
     assert "kept in memory" in text
     assert not any(secret in text for secret in ("pw", key))
 
@@ -108,6 +108,11 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
         ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": " "}, "(OPENAI_API_KEY is not set)"),
         ({"CHAT2RESPONSE_AUTH_MODE": " "}, "(OPENAI_API_KEY is not set)"),
         ({"CHAT2RESPONSE_UPSTREAM_MODEL": " qwen "}, ", always as qwen (OpenAI"),
+        ({"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_UPSTREAM_PROFILE": "vllm"}, ", profile vllm (OpenAI"),
+        (
+            {"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_QUIRKS": '{"think_open": true}'},
+            ", profile openai, changed by CHAT2RESPONSE_QUIRKS (OpenAI",
+        ),
     ],
 )
 def test_the_banner_says_what_the_settings_mean(settings_of: Any, given: dict[str, str], said: str):

@@ -51,10 +51,23 @@ async def test_convert_puts_in_what_its_query_says(start: Start) -> None:
     assert previous.json()["previous_response_id"] == "resp_1"
 
 
+async def test_convert_writes_for_the_backend_that_is_asked_for(start: Start) -> None:
+    gateway = await start("chat", chat2response_upstream_profile="groq")
+    asked = {**RESPONSES, "max_output_tokens": 9, "reasoning": {"effort": "max"}}
+
+    own = await gateway.post("/convert?to=chat", asked)
+    named = await gateway.post("/convert?to=chat&profile=deepseek", asked)
+
+    assert own.json() == chat2response.to_chat_request(asked, quirks="groq")
+    assert named.json() == chat2response.to_chat_request(asked, quirks="deepseek")
+    assert named.json()["thinking"] == {"type": "enabled"}
+
+
 @pytest.mark.parametrize(
     ("query", "body", "param"),
     [
         ("?to=nowhere", CHAT, "to"),
+        ("?to=chat&profile=deepsek", RESPONSES, "profile"),
         ("", {**CHAT, "stop": "x"}, "stop"),
         ("", {"model": "m"}, "messages"),
         ("?to=chat", {**RESPONSES, "previous_response_id": "resp_1"}, "previous_response_id"),

@@ -130,7 +130,7 @@ async def test_a_responses_request_arrives_as_a_chat_request(
     assert upstream.last.json() == {
         "model": ASKED,
         "messages": [
-            {"role": "developer", "content": "Be brief."},
+            {"role": "system", "content": "Be brief."},
             {
                 "role": "user",
                 "content": [
@@ -147,7 +147,7 @@ async def test_a_responses_request_arrives_as_a_chat_request(
         ],
         "tools": [{"type": "function", "function": {**LOOK, "strict": True}}],
         "tool_choice": {"type": "function", "function": {"name": "look"}},
-        "max_completion_tokens": 100,
+        "max_tokens": 100,
         "reasoning_effort": "low",
         "temperature": 0.5,
         "top_k": 5,
