@@ -6,6 +6,7 @@
     |-- Forbidden             403   a good key, or a good address, that may not do this
     |-- NotFound              404   no such route, model, response, key
     |-- MethodNotAllowed      405
+    |-- Conflict              409   what is there already, or its state, stands against it
     |-- PayloadTooLarge       413
     |-- UnsupportedMedia      415
     |-- LoopDetected          508   the upstream, by whatever way, is this gateway
@@ -101,6 +102,15 @@ class MethodNotAllowed(BridgeError):
     type = "invalid_request_error"
     code = "method_not_allowed"
     label = "method_not_allowed"
+
+
+class Conflict(BridgeError):
+    """409: it cannot be done to what is there; `code` says what stands against it."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "conflict"
+    label = "conflict"
 
 
 class PayloadTooLarge(BridgeError):

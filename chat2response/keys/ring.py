@@ -8,14 +8,16 @@ empty the memory at once.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from chat2response.errors import Unauthorized
 from chat2response.keys.book import KeyBook
+from chat2response.keys.pepper import Peppers
 from chat2response.keys.policy import KeyPolicy
-from chat2response.keys.record import KIND, ApiKey, read_entry
+from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
 from chat2response.keys.token import TOKEN_LENGTH, Token, new_token, parse
 from chat2response.stores import Entry, Store, StoreDown
 
@@ -25,7 +27,7 @@ REVOKED = "API key revoked"
 EXPIRED = "API key expired"
 
 # Stands in for the record of an unknown id, so that an unknown id takes the same steps as a wrong secret.
-_DECOY = ApiKey(id="0" * 32, created_at=0, salt_hex="0" * 32, hash_hex="0" * 64)
+_DECOY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
 
 
 class KeyRing(KeyBook):
@@ -38,10 +40,11 @@ class KeyRing(KeyBook):
         *,
         clock: Callable[[], float] = time.time,
         new_token: Callable[[], Token] = new_token,
+        peppers: Peppers | None = None,
         cache_seconds: float = 1.0,
         cache_size: int = 10_000,
     ) -> None:
-        super().__init__(store, policy, clock=clock, new_token=new_token)
+        super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers)
         self._cache_seconds = cache_seconds
         self._cache_size = cache_size
         # By digest of the token: the answer, and the span of time in which it holds.
@@ -71,27 +74,37 @@ class KeyRing(KeyBook):
 
     async def _check(self, token: str, digest: bytes) -> ApiKey:
         """`verify` for a token we do not remember."""
-        from chat2response.keys import hashing
-
         parsed = parse(token)
         if parsed is None:
             raise Unauthorized(INVALID)
         changes = self._changes
         entry = await self._look_up(parsed.id)
         key = (entry and read_entry(parsed.id, entry)) or _DECOY
-        right = hashing.matches(parsed.secret, key.salt_hex, key.hash_hex)
+        opened = self._opened(key, parsed.secret)
         now = self._clock()
-        fault = _fault(key, now) if right else INVALID
+        fault = _fault(opened, now)
         until = now + self._cache_seconds
-        if fault is None:
-            if key.expires_at is not None:
-                until = min(until, key.expires_at)
+        if fault is not None:
             if changes == self._changes:
-                self._remember(self._good, digest, (key, now, until))
-            return key
+                self._remember(self._bad, digest, (fault, now, until))
+            raise Unauthorized(fault)
+        if opened is not None and opened.expires_at is not None:
+            until = min(until, opened.expires_at)
         if changes == self._changes:
-            self._remember(self._bad, digest, (fault, now, until))
-        raise Unauthorized(fault)
+            self._remember(self._good, digest, (key, now, until))
+        return key
+
+    def _opened(self, key: ApiKey, secret: str) -> ApiKey | None:
+        """The key as this secret opens it: with the end of its grace, where it is the one before the last.
+
+        Both are always tried, so that the time does not tell which keys were rotated.
+        """
+        old = key.previous
+        is_current = self._hasher.matches(secret, key.digest)
+        is_previous = self._hasher.matches(secret, NO_DIGEST if old is None else old.digest)
+        if is_current:
+            return key
+        return replace(key, expires_at=old.expires_at) if old is not None and is_previous else None
 
     def _remember(self, memory: dict[bytes, Any], digest: bytes, answer: tuple[Any, float, float]) -> None:
         if len(memory) >= self._cache_size:
@@ -129,8 +142,10 @@ class KeyRing(KeyBook):
         self._lookups.clear()
 
 
-def _fault(key: ApiKey, now: float) -> str | None:
-    """Why a key whose secret was right does not open, if it does not."""
+def _fault(key: ApiKey | None, now: float) -> str | None:
+    """Why a token does not open; `key`: what its secret was right for."""
+    if key is None:
+        return INVALID
     if key.revoked_at is not None:
         return REVOKED
     return EXPIRED if key.expired(now) else None

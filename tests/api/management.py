@@ -37,10 +37,10 @@ class Parts:
         return cls(KeyRing(store, policy, clock=clock), clock, started_at=clock(), **more)
 
     @classmethod
-    def plain(cls, **more: Any) -> "Parts":
+    def plain(cls, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
         """In memory, at a time of its own."""
         clock = Clock()
-        return cls.over(MemoryStore(clock=clock), clock, **more)
+        return cls.over(MemoryStore(clock=clock), clock, policy, **more)
 
 
 def settings(**given: Any) -> Settings:

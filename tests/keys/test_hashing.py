@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from chat2response.keys import hashing
-from chat2response.keys.hashing import SaltedSha256, make, matches
+from chat2response.keys.hashing import Hasher, SaltedSha256, digest_text, parse_digest
+from chat2response.keys.record import Digest
 from tests.stores.processes import ROOT
 
 # salt, secret, and `(salt bytes; secret bytes) | sha256sum`: what the Rust edition would have written.
@@ -25,6 +25,11 @@ VECTORS = [
     ),
 ]
 SALT, SECRET, HASH = VECTORS[0]
+PLAIN = Hasher()
+
+
+def matches(secret: str, salt: str, digest: str) -> bool:
+    return PLAIN.matches(secret, Digest(salt, digest))
 
 
 @pytest.mark.parametrize(("salt", "secret", "digest"), VECTORS)
@@ -40,12 +45,14 @@ def test_anything_else_does_not(salt: str, secret: str, digest: str) -> None:
 
 
 def test_a_new_secret_gets_a_fresh_salt() -> None:
-    made = [make(SECRET) for _ in range(20)]
-    assert len({salt for salt, _ in made}) == 20
-    for salt, digest in made:
-        assert re.fullmatch(r"[0-9a-f]{32}", salt)
-        assert re.fullmatch(r"[0-9a-f]{64}", digest)
-        assert matches(SECRET, salt, digest)
+    made = [PLAIN.make(SECRET) for _ in range(20)]
+    assert len({digest.salt_hex for digest in made}) == 20
+    for digest in made:
+        assert re.fullmatch(r"[0-9a-f]{32}", digest.salt_hex)
+        assert re.fullmatch(r"[0-9a-f]{64}", digest.hash_hex)
+        assert digest.pepper is None
+        assert PLAIN.matches(SECRET, digest)
+        assert parse_digest(digest_text(digest)) == digest
 
 
 @pytest.mark.parametrize(
@@ -75,9 +82,9 @@ def test_a_stored_hash_that_is_not_well_formed_matches_nothing(salt: str, digest
 def test_it_is_a_scheme_that_a_context_knows() -> None:
     stored = SaltedSha256.using(salt=bytes.fromhex(SALT)).hash(bytes.fromhex(SECRET))
     assert stored == f"$c2r-sha256${SALT}${HASH}"
-    assert hashing._context.identify(stored) == "c2r_sha256"
-    assert hashing._context.verify_and_update(bytes.fromhex(SECRET), stored) == (True, None)
-    assert hashing._context.verify(bytes.fromhex(SECRET), None) is False
+    assert PLAIN.context.identify(stored) == "c2r_sha256"
+    assert PLAIN.context.verify_and_update(bytes.fromhex(SECRET), stored) == (True, None)
+    assert PLAIN.context.verify(bytes.fromhex(SECRET), None) is False
 
 
 def test_passlib_is_not_loaded_with_the_package() -> None:
