@@ -74,7 +74,7 @@ def test_a_word_that_is_no_command_is_named_beside_those_there_are(run_as: Any, 
     for args in ([word], ["--bind", "h:1", word]):
         result = invoke(*args)
         assert result.exit_code == 2
-        assert f"'{word}' is not a command. There are: demo, start" in result.stderr
+        assert f"'{word}' is not a command. There are: demo, keys, start" in result.stderr
     assert run_as == []
 
 

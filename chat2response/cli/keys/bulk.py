@@ -1,0 +1,81 @@
+"""`keys bulk` and `keys import`: many keys out of a file."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from chat2response.cli.keys.desk import Desk
+from chat2response.cli.keys.rows import Row, new_sheet, read_rows, wrong_row
+from chat2response.errors import BridgeError, InvalidRequest
+from chat2response.keys import UNSET
+from chat2response.keys.fields import NAMES
+from chat2response.keys.views import issued_document
+
+_TAKEN = (*NAMES, "ttl_seconds", "expires_at")
+
+
+async def bulk(desk: Desk, *, file: TextIO, output: str) -> None:
+    """A key for each row; the tokens go into a file of their own, as they are made."""
+    rows = await _checked(desk, file, ())
+    with new_sheet(Path(output)) as put:
+
+        async def make(row: dict[str, Any]) -> None:
+            put(issued_document(await desk.book.generate(**_asked(row), by=desk.actor)))
+
+        await _each(rows, make)
+    desk.tell(
+        {"generated": len(rows), "output": output}, lambda: f"{len(rows)} keys made, their tokens in {output}"
+    )
+
+
+async def import_digests(desk: Desk, *, file: TextIO) -> None:
+    """A record for each row that is not there yet."""
+    rows = await _checked(desk, file, ("id", "digest"))
+    new = 0
+
+    async def make(row: dict[str, Any]) -> None:
+        nonlocal new
+        _, made = await desk.book.import_digest(**_asked(row), by=desk.actor)
+        new += made
+
+    await _each(rows, make)
+    desk.tell(
+        {"imported": new, "unchanged": len(rows) - new},
+        lambda: f"{new} keys imported, {len(rows) - new} were there",
+    )
+
+
+async def _checked(desk: Desk, file: TextIO, needed: tuple[str, ...]) -> list[Row]:
+    """All rows, before the first is acted on. Raises InvalidRequest, which names the line."""
+    rows = read_rows(file)
+    for line, row in rows:
+        try:
+            for name in needed:
+                if not isinstance(row.get(name), str):
+                    raise InvalidRequest(f"'{name}' is missing")
+            for name in row:
+                if name not in (*_TAKEN, *needed):
+                    raise InvalidRequest(f"'{name}' is no field: there are {', '.join((*needed, *_TAKEN))}")
+            await desk.book.check(**_asked(row), by=desk.actor)
+        except BridgeError as error:
+            raise wrong_row(line, error) from None
+    return rows
+
+
+def _asked(row: dict[str, Any]) -> dict[str, Any]:
+    return {"expires_at": UNSET, **row}
+
+
+async def _each(rows: list[Row], make: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Acts on each row, and shows how far it is. Raises BridgeError, whose text names the line."""
+    with click.progressbar(length=len(rows), label="Keys", file=sys.stderr) as bar:
+        for line, row in rows:
+            try:
+                await make(row)
+            except BridgeError as error:
+                error.message = f"line {line}: {error.message} ({line - 1} lines before it are done)"
+                raise
+            bar.update(1)
