@@ -2,6 +2,9 @@
 
 FastAPI takes half a second and 20 MiB to load, and the bridge does not need it: it is loaded when `/keys`,
 `/metrics`, `/status` or the docs are first asked for.
+
+Where the admin plane has a listener of its own, `admin` is the application of that one, and the other
+listener knows nothing of an admin plane.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from chat2response.api.credentials import Gate, ManagedGate, OpenGate, Passthrou
 from chat2response.api.endpoint import Endpoint, Handler
 from chat2response.api.health import Ready, live, not_ready
 from chat2response.api.models import Models
+from chat2response.api.openapi import Face
 from chat2response.compose import Services
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import MethodNotAllowed
@@ -34,7 +38,12 @@ BRIDGES: Mapping[str, Surface] = {
 }
 _MODELS = ("/v1/models", "/models")
 _READINESS = ("/readyz", "/healthz", "/health")
+_HEALTH = ("/livez", *_READINESS)
 _READ = ("GET", "HEAD")
+
+
+Found = tuple[tuple[str, ...], App]
+"""Methods, and the endpoint that takes them."""
 
 
 class Gateway:
@@ -43,9 +52,10 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._cors = Cors(services.settings.cors())
-        self._endpoints: dict[str, tuple[tuple[str, ...], App]] = {}
-        self._management: App | None = None
-        self._loading = asyncio.Lock()
+        self._endpoints: dict[str, Found] = {}
+        apart = services.settings.chat2response_admin_bind_addr is not None
+        self._rest = _Late(services, "data" if apart else "whole")
+        self._admin = _Late(services, "admin")
         self._add_endpoints()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,11 +64,19 @@ class Gateway:
             return
         found = self._endpoints.get(scope["path"]) or self._models_of(scope["path"])
         if found is None or scope["type"] != "http":
-            await (self._management or await self._load())(scope, receive, send)
+            await self._rest(scope, receive, send)
         elif scope["method"] in found[0]:
             await found[1](scope, receive, send)
         else:
             await self._other_method(found[0], Request(scope, receive, send))
+
+    async def admin(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a listener of the admin plane alone serves: that plane, probes and documents."""
+        methods, endpoint = self._endpoints[scope["path"]] if scope["path"] in _HEALTH else ((), self._admin)
+        if methods and scope["method"] not in methods:
+            await self._other_method(methods, Request(scope, receive, send))
+        else:
+            await endpoint(scope, receive, send)
 
     def drain(self) -> None:
         """From now on it is not ready, and no call is let in; what runs goes on, and so does the admin plane.
@@ -90,18 +108,11 @@ class Gateway:
     def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
         self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics, self._cors))
 
-    def _models_of(self, path: str) -> tuple[tuple[str, ...], App] | None:
+    def _models_of(self, path: str) -> Found | None:
         for prefix in _MODELS:
             if path.startswith(f"{prefix}/") and len(path) > len(prefix) + 1:
                 return self._endpoints[prefix]
         return None
-
-    async def _load(self) -> App:
-        """Once, and beside the loop: streams go on while FastAPI is loaded."""
-        async with self._loading:
-            if self._management is None:
-                self._management = await asyncio.to_thread(_build_management, self._services)
-        return self._management
 
     async def _other_method(self, allowed: tuple[str, ...], request: Request) -> None:
         """A browser's preflight, or a mistake."""
@@ -138,13 +149,32 @@ def _gate(services: Services) -> Gate:
             return OpenGate()
 
 
-def _build_management(services: Services) -> App:
-    from chat2response.api.management import build_management
-
-    return build_management(services)
-
-
 async def _refuse_draining(request: Request) -> None:
     error = fault_error(DRAINING)
     error.headers["connection"] = "close"
     raise error
+
+
+class _Late:
+    """The management application of a listener, built when it is first asked for something."""
+
+    def __init__(self, services: Services, face: Face) -> None:
+        self._services = services
+        self._face = face
+        self._app: App | None = None
+        self._loading = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._app or await self._load())(scope, receive, send)
+
+    async def _load(self) -> App:
+        """Once, and beside the loop: streams go on while FastAPI is loaded."""
+        async with self._loading:
+            if self._app is None:
+                self._app = await asyncio.to_thread(self._build)
+        return self._app
+
+    def _build(self) -> App:
+        from chat2response.api.management import build_management
+
+        return build_management(self._services, self._face)

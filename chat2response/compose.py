@@ -4,16 +4,18 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from chat2response.api.admin import AdminRules, is_loopback
+from chat2response.api.addresses import is_loopback
+from chat2response.api.admin import AdminRules
 from chat2response.api.admin_token import AdminToken, read_or_make
 from chat2response.api.status import About
 from chat2response.engine.engine import Engine
 from chat2response.keys.ring import KeyRing
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
+from chat2response.observe.redact import shown_url
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
-from chat2response.stores import Store, open_store
+from chat2response.stores import Store, open_store, shown_address
 from chat2response.upstreams.base import Upstream, UpstreamDialect
 from chat2response.upstreams.chat import ChatUpstream
 from chat2response.upstreams.demo import DemoUpstream
@@ -60,7 +62,8 @@ def compose(
     either the admin plane answers this machine only.
     """
     pool_max = settings.chat2response_redis_pool_max
-    store = open_store(store_url or settings.store_url, clock=clock, redis_pool_max=pool_max)
+    store_url = store_url or settings.store_url
+    store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
     transport = Transport(settings.transport(f"chat2response/{package_version()}"))
     metrics = Metrics()
     upstreams: dict[UpstreamDialect, Upstream] = {
@@ -71,42 +74,37 @@ def compose(
     engine = Engine(settings.routes(), upstreams, Owners(store), metrics, ids, clock, settings.engine())
     metrics.in_flight = engine.runs.__len__
     keys = KeyRing(store, settings.key_policy(), clock=clock)
-    admin = _admin_rules(settings, admin_token)
-    return Services(
-        settings, store, keys, engine, transport, metrics, clock(), clock, admin, _about(settings)
-    )
+    admin, about = settings.admin(admin_token), _about(settings, shown_address(store_url))
+    return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about)
 
 
-def ensure_admin_token(settings: Settings, host: str) -> AdminToken | None:
-    """The token that a server listening on `host` makes for itself; None where it needs none.
+def ensure_admin_token(settings: Settings) -> AdminToken | None:
+    """The token that a gateway makes for itself where its admin plane can be reached from elsewhere.
 
-    Who serves calls this first, shows a token that was `created`, and hands it to `compose`. Raises
-    AdminTokenError.
+    None where it needs none. Who serves calls this first, shows a token that was `created`, and hands it to
+    `compose`. Raises AdminTokenError.
     """
-    if settings.chat2response_admin_token is not None or is_loopback(host):
+    if settings.chat2response_admin_token is not None or is_loopback(settings.admin_listen[0]):
         return None
     return read_or_make(settings.state_dir)
 
 
-def _admin_rules(settings: Settings, made: str | None) -> AdminRules:
-    host, _ = settings.listen
-    given = settings.chat2response_admin_token
-    if given is not None:
-        return AdminRules(given.get_secret_value().strip(), everywhere=True, host=host)
-    return AdminRules(made, host=host)
-
-
-def _about(settings: Settings) -> About:
-    managed = settings.auth_mode is AuthMode.MANAGED
-    keeps = settings.upstream_mode in (UpstreamMode.RESPONSES, UpstreamMode.BOTH)
+def _about(settings: Settings, store: str) -> About:
+    mode, auth = settings.upstream_mode, settings.auth_mode
+    keeps = mode in (UpstreamMode.RESPONSES, UpstreamMode.BOTH)
     features = {
-        "api_keys": "on" if managed else "off",
+        "api_keys": "on" if auth is AuthMode.MANAGED else "off",
         "stored_responses": "upstream" if keeps else "off",
         "losses": "warn",
         "reasoning": settings.chat2response_reasoning,
         "upstream_profile": settings.profile if _speaks_chat(settings) else "off",
     }
-    return About(package_version(), settings.upstream_mode.value, settings.auth_mode.value, features)
+    details = {
+        "upstream": "built in" if mode is UpstreamMode.DEMO else shown_url(settings.base_url),
+        "store": store,
+    }
+    needs_store = auth is not AuthMode.PASSTHROUGH
+    return About(package_version(), mode.value, auth.value, features, details, needs_store)
 
 
 def _speaks_chat(settings: Settings) -> bool:

@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chat2response.api.addresses import LOOPBACK, Network, networks
+from chat2response.api.admin import AdminRules
 from chat2response.api.cors import ANY, CorsOptions
 from chat2response.convert.profiles import GENERIC, profile
 from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
@@ -116,10 +118,15 @@ def _level(value: Any) -> Any:
     return _word(value) or "info"
 
 
-def _listed(value: str | None) -> tuple[str, ...]:
-    """The words of a comma list, each once; `*` where it is not set."""
-    words = (word.strip() for word in (value or ANY).split(","))
+def _words(value: str | None) -> tuple[str, ...]:
+    """The words of a comma list, each once."""
+    words = (word.strip() for word in (value or "").split(","))
     return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    """The same; `*` where it is not set."""
+    return _words(value or ANY)
 
 
 def _origin(word: str) -> str:
@@ -172,7 +179,20 @@ def _redis(value: Any) -> Any:
     return value
 
 
+def _networks(value: str | None) -> str | None:
+    if value is not None:
+        networks(value)
+    return value
+
+
+def _listener(value: str | None) -> str | None:
+    if value is not None:
+        listen_address(value, "CHAT2RESPONSE_ADMIN_BIND_ADDR")
+    return value
+
+
 Blank = BeforeValidator(_blank)
+Networks = Annotated[str | None, Blank, AfterValidator(_networks)]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -205,6 +225,10 @@ class Settings(BaseSettings):
     chat2response_redis_pool_max: int = Field(16, ge=1)
     chat2response_state_dir: Annotated[Path | None, Blank] = None
     chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
+    chat2response_admin_allow: Networks = None
+    chat2response_admin_hosts: Annotated[str | None, Blank] = None
+    chat2response_admin_bind_addr: Annotated[str | None, Blank, AfterValidator(_listener)] = None
+    chat2response_trusted_proxies: Networks = None
     chat2response_keys_require_expiration: bool = True
     chat2response_keys_allow_no_expiration: bool = False
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
@@ -265,6 +289,29 @@ class Settings(BaseSettings):
     def listen(self) -> tuple[str, int]:
         """Host and port of `BIND_ADDR`."""
         return listen_address(self.bind_addr)
+
+    @property
+    def admin_listen(self) -> tuple[str, int]:
+        """Host and port of the admin plane: those of everything, unless it has its own."""
+        return listen_address(self.chat2response_admin_bind_addr or self.bind_addr)
+
+    def admin(self, made: str | None) -> AdminRules:
+        """Who may use the admin plane; `made`: the token that the gateway made for itself."""
+        given = self.chat2response_admin_token
+        asked = self.chat2response_admin_allow
+        return AdminRules(
+            given.get_secret_value().strip() if given is not None else made,
+            everywhere=given is not None,
+            host=self.admin_listen[0],
+            allow=LOOPBACK if asked is None else networks(asked),
+            hosts=tuple(each.lower() for each in _words(self.chat2response_admin_hosts)),
+            trusted=self.trusted_proxies,
+        )
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """Where the proxies are whose word for a client's address counts."""
+        return networks(self.chat2response_trusted_proxies or "")
 
     def routes(self) -> Routes:
         """The upstream, or both of its faces."""
@@ -335,11 +382,11 @@ def load(env_file: Path | None = None) -> Settings:
         raise SettingsError(_explain(error)) from None
 
 
-def listen_address(text: str) -> tuple[str, int]:
-    """`host:port`, `:port`, `[::1]:port`. Raises SettingsError."""
+def listen_address(text: str, name: str = "BIND_ADDR") -> tuple[str, int]:
+    """`host:port`, `:port`, `[::1]:port`. Raises SettingsError, which says `name`."""
     host, separator, port = text.strip().rpartition(":")
     if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise SettingsError(f"BIND_ADDR is host:port, for example 127.0.0.1:8088, not {text!r}.")
+        raise SettingsError(f"{name} is host:port, for example 127.0.0.1:8088, not {text!r}.")
     return host.strip("[]") or "0.0.0.0", int(port)
 
 

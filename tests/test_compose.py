@@ -113,13 +113,13 @@ def test_who_may_administer() -> None:
 
 def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None:
     state = {"chat2response_state_dir": tmp_path / "state"}
-    assert ensure_admin_token(settings(**state), "127.0.0.1") is None
-    assert ensure_admin_token(settings(chat2response_admin_token="x", **state), "0.0.0.0") is None
+    assert ensure_admin_token(settings(bind_addr="127.0.0.1:1", **state)) is None
+    assert ensure_admin_token(settings(chat2response_admin_token="x", **state)) is None
     assert not (tmp_path / "state").exists()
-    made = ensure_admin_token(settings(**state), "0.0.0.0")
+    made = ensure_admin_token(settings(**state))
     assert made is not None
     assert made.created
-    again = ensure_admin_token(settings(**state), "0.0.0.0")
+    again = ensure_admin_token(settings(**state))
     assert again is not None
     assert (again.value, again.created) == (made.value, False)
 

@@ -1,11 +1,14 @@
 """Every variable, where it may stand, what it becomes, and what the operator is told when it is wrong."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chat2response.api.addresses import LOOPBACK
+from chat2response.api.admin import AdminRules
 from chat2response.convert.profiles import PROFILES
 from chat2response.convert.quirks import Quirks
 from chat2response.keys.policy import KeyPolicy
@@ -49,6 +52,10 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_REDIS_POOL_MAX": ("4", 4, 16),
     "CHAT2RESPONSE_STATE_DIR": ("/var/lib/c2r", Path("/var/lib/c2r"), None),
     "CHAT2RESPONSE_ADMIN_TOKEN": ("secret", "secret", None),
+    "CHAT2RESPONSE_ADMIN_ALLOW": ("loopback, 172.17.0.0/16", "loopback, 172.17.0.0/16", None),
+    "CHAT2RESPONSE_ADMIN_HOSTS": ("gateway, keys.example", "gateway, keys.example", None),
+    "CHAT2RESPONSE_ADMIN_BIND_ADDR": ("127.0.0.1:9099", "127.0.0.1:9099", None),
+    "CHAT2RESPONSE_TRUSTED_PROXIES": ("10.0.0.0/8", "10.0.0.0/8", None),
     "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION": ("false", False, True),
     "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, False),
     "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
@@ -230,6 +237,8 @@ def test_an_env_file_that_is_not_there_is_an_error(env: Any) -> None:
         ("CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS", "soon"),
         ("CHAT2RESPONSE_MAX_BODY_BYTES", "10"),
         ("CHAT2RESPONSE_REASONING", "loud"),
+        ("CHAT2RESPONSE_ADMIN_ALLOW", "10.0.0.0/33"),
+        ("CHAT2RESPONSE_TRUSTED_PROXIES", "10.0.0.1, proxy.example"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, value: str) -> None:
@@ -359,6 +368,26 @@ def test_listen_addresses(env: Any, text: str, host: str, port: int) -> None:
 def test_what_is_no_listen_address(text: str) -> None:
     with pytest.raises(SettingsError, match="BIND_ADDR is host:port"):
         listen_address(text)
+
+
+def test_the_admin_planes_own_address_is_checked_by_its_name(env: Any) -> None:
+    with pytest.raises(SettingsError, match="CHAT2RESPONSE_ADMIN_BIND_ADDR is host:port"):
+        env(CHAT2RESPONSE_ADMIN_BIND_ADDR="9099")
+
+
+def test_the_rules_of_the_admin_plane(env: Any) -> None:
+    assert env().admin(None) == AdminRules(host="0.0.0.0")
+    assert env().admin("made") == AdminRules("made", host="0.0.0.0")
+    rules = env(
+        CHAT2RESPONSE_ADMIN_TOKEN=" set\n",
+        CHAT2RESPONSE_ADMIN_ALLOW="loopback,172.17.0.1/16",
+        CHAT2RESPONSE_ADMIN_HOSTS="Gateway, keys.example",
+        CHAT2RESPONSE_ADMIN_BIND_ADDR="127.0.0.1:9099",
+        CHAT2RESPONSE_TRUSTED_PROXIES="10.0.0.1",
+    ).admin("made")
+    assert (rules.token, rules.everywhere, rules.host) == ("set", True, "127.0.0.1")
+    assert rules.allow == (*LOOPBACK, ip_network("172.17.0.0/16"))
+    assert (rules.hosts, rules.trusted) == (("gateway", "keys.example"), (ip_network("10.0.0.1"),))
 
 
 def test_files_live_beside_the_store_unless_told(env: Any) -> None:

@@ -1,104 +1,114 @@
-"""Who may use the admin plane (`/keys*`, `/metrics`): this machine, or who has the admin token.
+"""Who may use the admin plane: who has the admin token, and the addresses that need none (this machine).
 
-Whoever gets in here can make keys, so what only looks like this machine does not count: a request that a
-proxy passed on, a page in the operator's browser that calls another origin, or one whose name was rebound to
-127.0.0.1 (its `Host` gives it away). No framework: a decision over facts.
+Whoever gets in here can make keys, so what only looks like such an address does not count: a request that a
+proxy passed on which nobody vouches for, a page in the operator's browser that calls another origin, or one
+whose name was rebound to 127.0.0.1 (its `Host` gives it away). No framework: a decision over facts.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from chat2response.api.addresses import LOOPBACK, Network, Sender, address_of, is_loopback, sender, within
 from chat2response.api.credentials import bearer
-from chat2response.errors import BridgeError, Forbidden, Unauthorized
+from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 
-_FORWARDED = {
-    b"forwarded",
-    b"via",
-    b"x-real-ip",
-    b"x-client-ip",
-    b"x-cluster-client-ip",
-    b"x-original-host",
-    b"x-original-forwarded-for",
-    b"x-envoy-external-address",
-    b"true-client-ip",
-    b"cf-connecting-ip",
-    b"fly-client-ip",
-}
+PATHS = ("/keys", "/metrics", "/usage", "/audit", "/reload")
+"""The admin plane: these paths and whatever lies below them."""
+
 _PORTS = {"http": 80, "https": 443}
 _HOW = "as 'Authorization: Bearer <token>' or 'x-admin-token: <token>'"
 
 
 @dataclass(frozen=True, slots=True)
 class AdminRules:
-    """Options. With neither a token nor a loopback peer nobody gets in."""
+    """Options. With neither a token nor an allowed address nobody gets in."""
 
     token: str | None = field(default=None, repr=False)
     everywhere: bool = False
-    """Whether this machine needs the token too: so when the operator set one."""
+    """Whether the allowed addresses need the token too: so when the operator set one."""
     host: str = "127.0.0.1"
     """The host we listen on: a name under which a request without a token may address us."""
+    allow: tuple[Network, ...] = LOOPBACK
+    """From where no token is needed."""
+    hosts: tuple[str, ...] = ()
+    """Further names under which a request without a token may address us, in lower case."""
+    trusted: tuple[Network, ...] = ()
+    """Where the proxies are whose word for a client's address counts."""
+
+    def needs_token(self, host: str) -> bool:
+        """Whether requests from this host do; a name other than `localhost` counts as one that does."""
+        address = address_of("127.0.0.1" if host.lower() == "localhost" else host)
+        return self.everywhere or not within(address, self.allow)
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What of a request decides. Header values as they came, in their order."""
 
-    peer: str | None
-    """The address at the other end of the connection; None where there is none (a Unix socket)."""
+    sender: Sender
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     tokens: tuple[str, ...] = field(default=(), repr=False)
-    forwarded: str | None = None
-    """The name of a header that only a proxy sets, if there is one."""
+    local: str | None = None
+    """The address of ours that it came to."""
+    media_type: str | None = None
+    """That of its body, in lower case and without parameters; None where it has no body."""
 
     @classmethod
-    def of(cls, scope: Mapping[str, Any]) -> "Visit":
-        """The facts of an ASGI scope."""
+    def of(cls, scope: Mapping[str, Any], trusted: tuple[Network, ...] = ()) -> "Visit":
+        """The facts of an ASGI scope; `trusted`: where the operator's own proxies are."""
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
 
         def values(name: bytes) -> tuple[str, ...]:
             return tuple(value.decode("latin-1") for key, value in headers if key == name)
 
         bearers = (bearer(value) for value in values(b"authorization"))
-        client = scope.get("client")
+        server = scope.get("server")
+        has_body = values(b"transfer-encoding") or any(each != "0" for each in values(b"content-length"))
+        named = "".join(values(b"content-type")).partition(";")[0].strip().lower()
         return cls(
-            peer=client[0] if client else None,
+            sender(scope, trusted),
             hosts=values(b"host"),
             origins=values(b"origin"),
             tokens=(*values(b"x-admin-token"), *(token for token in bearers if token is not None)),
-            forwarded=next((name.decode("latin-1") for name, _ in headers if _by_proxy(name)), None),
+            local=server[0] if server else None,
+            media_type=named if has_body else None,
         )
+
+
+def guards(path: str) -> bool:
+    """Whether `path` belongs to the admin plane."""
+    return any(path == each or path.startswith(f"{each}/") for each in PATHS)
 
 
 def check(rules: AdminRules, visit: Visit) -> None:
-    """Lets the visit pass, or raises Unauthorized (a token would help) or Forbidden."""
+    """Lets the visit pass, or raises Unauthorized (a token would help), Forbidden or UnsupportedMedia."""
     if any(not _same_origin(origin, visit.hosts) for origin in visit.origins):
         raise Forbidden("A web page of another origin may not use the admin plane.")
-    if rules.token is not None and any(_same(given, rules.token) for given in visit.tokens):
-        return
-    if rules.everywhere or visit.forwarded is not None or not is_loopback(visit.peer):
-        raise _refusal(rules, visit)
-    if len(visit.hosts) != 1 or not _names_us(visit.hosts[0], rules.host):
+    if not visit.sender.vouched:
         raise Forbidden(
-            "Without the admin token, address the admin plane as localhost or 127.0.0.1: this request's Host "
-            "is another name."
+            f"This request came through a proxy, says its header '{visit.sender.header}', and nobody here "
+            "trusts that proxy: name its address in CHAT2RESPONSE_TRUSTED_PROXIES, or go around it.",
+            code="untrusted_proxy",
         )
+    if not (rules.token is not None and any(_same(given, rules.token) for given in visit.tokens)):
+        _check_without_token(rules, visit)
+    # A web page of any origin can send other types without asking us first (CORS).
+    if visit.media_type not in (None, "application/json"):
+        raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
 
 
-def is_loopback(host: str | None) -> bool:
-    """Whether this is an address of the machine itself, or `localhost`."""
-    if host is None:
-        return False
-    if host.lower() == "localhost":
-        return True
-    address = _address(host)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped.is_loopback
-    return address is not None and address.is_loopback
+def _check_without_token(rules: AdminRules, visit: Visit) -> None:
+    if rules.everywhere or not within(visit.sender.address, rules.allow):
+        raise _refusal(rules, visit)
+    if len(visit.hosts) != 1 or not _names_us(visit.hosts[0], rules, visit.local):
+        raise Forbidden(
+            "Without the admin token, address the admin plane as localhost or 127.0.0.1, or by a name of "
+            "CHAT2RESPONSE_ADMIN_HOSTS: this request's Host is another name."
+        )
 
 
 def _refusal(rules: AdminRules, visit: Visit) -> BridgeError:
@@ -113,15 +123,11 @@ def _refusal(rules: AdminRules, visit: Visit) -> BridgeError:
             code="invalid_admin_token" if visit.tokens else "missing_admin_token",
             headers={"www-authenticate": 'Bearer realm="chat2response admin"'},
         )
-    why = f" (this one came through a proxy, says its header '{visit.forwarded}')" if visit.forwarded else ""
     return Forbidden(
-        f"The admin plane answers only requests from the gateway's own machine{why}. To use it from "
-        f"elsewhere, start the gateway with CHAT2RESPONSE_ADMIN_TOKEN set, and send that {_HOW}."
+        "The admin plane answers only the addresses of CHAT2RESPONSE_ADMIN_ALLOW (by default the gateway's "
+        "own machine), and this request is from none of them. To use it from elsewhere, start the gateway "
+        f"with CHAT2RESPONSE_ADMIN_TOKEN set, and send that {_HOW}."
     )
-
-
-def _by_proxy(name: bytes) -> bool:
-    return name in _FORWARDED or name.startswith(b"x-forwarded")
 
 
 def _same(given: str, token: str) -> bool:
@@ -138,13 +144,15 @@ def _same_origin(origin: str, hosts: tuple[str, ...]) -> bool:
     return page is not None and page == _split(hosts[0], port)
 
 
-def _names_us(host: str, bind: str) -> bool:
-    """Whether a Host header names this machine, or the host that we listen on."""
+def _names_us(host: str, rules: AdminRules, local: str | None) -> bool:
+    """Whether a Host header names this machine, the address that was called, or a name the operator told."""
     split = _split(host, 0)
     if split is None:
         return False
-    name, address = split[0], _address(split[0])
-    return is_loopback(name) or name == bind.lower() or (address is not None and address == _address(bind))
+    name, address = split[0], address_of(split[0])
+    if is_loopback(name) or name in (rules.host.lower(), *rules.hosts):
+        return True
+    return address is not None and address in (address_of(rules.host), address_of(local or ""))
 
 
 def _split(authority: str, port: int) -> tuple[str, int] | None:
@@ -154,12 +162,5 @@ def _split(authority: str, port: int) -> tuple[str, int] | None:
         if not parts.hostname or parts.netloc != authority or "@" in authority:
             return None
         return parts.hostname, parts.port or port
-    except ValueError:
-        return None
-
-
-def _address(host: str) -> Any:
-    try:
-        return ip_address(host)
     except ValueError:
         return None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from chat2response.api.door import arrived
 from chat2response.convert.check import invalid, missing, wrong_type
 from chat2response.engine.entry import read_object
-from chat2response.errors import InvalidRequest, UnsupportedMedia
+from chat2response.errors import InvalidRequest
 
 MAX_BODY = 64 * 1024  # bytes
 _SHOWN = 100  # characters of a field's name that are looked at
@@ -32,18 +32,13 @@ class StrictBody(BaseModel):
 
 
 def json_body(shape: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """A dependency: the request's body as `shape`.
+    """A dependency: the request's body as `shape`; that it is sent as JSON, the guard has seen to.
 
-    Its errors: InvalidRequest, UnsupportedMedia, PayloadTooLarge.
+    Its errors: InvalidRequest, PayloadTooLarge.
     """
 
     async def read(request: Request) -> Body:
-        call = arrived(request.scope)
-        given = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
-        # Asked for strictly: a web page of any origin can send other types without asking us first (CORS).
-        if given != "application/json":
-            raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
-        return parse(shape, read_object(await call.body(MAX_BODY)))
+        return parse(shape, read_object(await arrived(request.scope).body(MAX_BODY)))
 
     return read
 

@@ -21,13 +21,19 @@ class Ready:
         self._store = store
 
     async def __call__(self, request: Request) -> None:
-        try:
-            if self._store is not None:
-                await self._store.get("health", "probe")
-        except Unavailable:
+        if self._store is not None and await probe(self._store) is not None:
             await request.answer(503, _NOT_READY)
-            return
-        await request.answer(200, _OK)
+        else:
+            await request.answer(200, _OK)
+
+
+async def probe(store: Store) -> Unavailable | None:
+    """Asks the store for something; what it says when it cannot answer."""
+    try:
+        await store.get("health", "probe")
+    except Unavailable as error:
+        return error
+    return None
 
 
 async def not_ready(request: Request) -> None:

@@ -1,21 +1,22 @@
 """The FastAPI application: keys, metrics, status, documents. What is asked rarely, so it may load late."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 
 from chat2response.api.admin import AdminRules, Visit, check
-from chat2response.api.answers import json_answer
-from chat2response.api.describe import json_content, ref, refusals
+from chat2response.api.asgi import Request
+from chat2response.api.describe import refusals
 from chat2response.api.documents import document_routes
-from chat2response.api.door import Door
+from chat2response.api.door import Door, Guard
 from chat2response.api.keys import key_routes
-from chat2response.api.openapi import complete
-from chat2response.api.status import NAME, About, status
+from chat2response.api.openapi import Face, complete
+from chat2response.api.status import NAME, About
+from chat2response.api.status_route import status_route
 from chat2response.api.strays import stray_handlers
 from chat2response.keys import KeyRing
 from chat2response.observe.metrics import Metrics
+from chat2response.stores.base import Store
 from chat2response.wire.ids import Clock
 
 # FastAPI would follow variables of the environment here, and send what passes to somebody.
@@ -25,6 +26,8 @@ _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "
 class Parts(Protocol):
     """What the management endpoints are made of; `compose.Services` is one."""
 
+    @property
+    def store(self) -> Store: ...
     @property
     def keys(self) -> KeyRing: ...
     @property
@@ -39,7 +42,7 @@ class Parts(Protocol):
     def clock(self) -> Clock: ...
 
 
-def build_management(parts: Parts) -> FastAPI:
+def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
     """The application. It has no lifespan of its own, and answers every path it does not know with 404."""
     document: dict[str, Any] = {}  # filled below, when the routes that are in it exist
     app = FastAPI(
@@ -50,20 +53,22 @@ def build_management(parts: Parts) -> FastAPI:
         exception_handlers=stray_handlers(document),
         telemetry=_SILENT,
     )
-    admin = APIRouter(dependencies=[Depends(_guard(parts.admin))], responses=refusals(401, 403))
-    admin.include_router(key_routes(parts.keys))
-    admin.include_router(_metrics_route(parts.metrics))
-    app.include_router(admin)
-    app.include_router(_status_route(parts, document))
+    guard = None if face == "data" else _guard(parts.admin)
+    if guard is not None:
+        admin = APIRouter(responses=refusals(401, 403))
+        admin.include_router(key_routes(parts.keys))
+        admin.include_router(_metrics_route(parts.metrics))
+        app.include_router(admin)
+    app.include_router(status_route(parts, document, guard))
     app.include_router(document_routes(document))
-    document |= complete(app.openapi())
-    app.add_middleware(Door, metrics=parts.metrics, paths=document["paths"])
+    document |= complete(app.openapi(), face)
+    app.add_middleware(Door, metrics=parts.metrics, paths=document["paths"], guard=guard)
     return app
 
 
-def _guard(rules: AdminRules) -> Callable[[Request], Awaitable[None]]:
+def _guard(rules: AdminRules) -> Guard:
     async def guard(request: Request) -> None:
-        check(rules, Visit.of(request.scope))
+        check(rules, Visit.of(request.scope, rules.trusted))
 
     return guard
 
@@ -81,21 +86,5 @@ def _metrics_route(metrics: Metrics) -> APIRouter:
     async def exposition() -> Response:
         text, media_type = metrics.render()
         return Response(text, headers={"content-type": media_type, "cache-control": "no-store"})
-
-    return router
-
-
-def _status_route(parts: Parts, document: dict[str, Any]) -> APIRouter:
-    router = APIRouter(tags=["operation"])
-
-    @router.get(
-        "/status",
-        operation_id="status",
-        summary="What runs here: version, endpoints, modes, features",
-        responses={200: {"content": json_content(ref("Status"))}},
-    )
-    async def told() -> Response:
-        uptime = parts.clock() - parts.started_at
-        return json_answer(status(parts.about, list(document["paths"]), uptime, parts.metrics.in_flight()))
 
     return router

@@ -1,8 +1,9 @@
 """The OpenAPI document: FastAPI describes its own endpoints, this adds those that are plain ASGI."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+from chat2response.api import admin
 from chat2response.api.describe import Described, json_content, ref, refusals, takes
 from chat2response.api.examples import CHAT, RESPONSES
 from chat2response.api.schemas import SCHEMAS
@@ -18,7 +19,11 @@ had to leave out is named in the header x-chat2response-losses.
 apiKey (or apiKeyHeader, or azureKeyHeader: the same key in another header) is a key from /keys/generate \
 where the gateway manages keys. In passthrough it is the upstream's own, which is passed on; in open mode \
 nobody is asked for one. Two keys that differ are refused. The admin plane (/keys*, /metrics) answers \
-requests from the gateway's own machine, and those with the admin token (adminBearer or adminHeader)."""
+requests from the gateway's own machine, or wherever else the operator allows it, and those with the admin \
+token (adminBearer or adminHeader)."""
+
+Face = Literal["whole", "data", "admin"]
+"""What a listener serves: everything, or one of the two planes where each has a listener of its own."""
 
 _SCHEMES: Described = {
     "apiKey": {"type": "http", "scheme": "bearer"},
@@ -29,7 +34,6 @@ _SCHEMES: Described = {
 }
 _KEY: list[Described] = [{"apiKey": []}, {"apiKeyHeader": []}, {"azureKeyHeader": []}]
 _ADMIN: list[Described] = [{}, {"adminBearer": []}, {"adminHeader": []}]
-_ADMIN_PATHS = ("/keys", "/metrics")
 _EVENTS: Described = {
     "text/event-stream": {"schema": {"type": "string", "description": "The events, where stream is true."}}
 }
@@ -45,16 +49,17 @@ _LINKS = [
 ]
 
 
-def complete(document: Mapping[str, Any]) -> dict[str, Any]:
+def complete(document: Mapping[str, Any], face: Face = "whole") -> dict[str, Any]:
     """FastAPI's document with all that is not FastAPI's."""
     components = document.get("components", {})
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            operation["security"] = _ADMIN if path.startswith(_ADMIN_PATHS) else []
+            operation["security"] = _ADMIN if admin.guards(path) else []
+    calls = {} if face == "admin" else {**_bridge(), **_models()}
     return {
         **document,
         "info": {**document["info"], "description": ABOUT},
-        "paths": {**_bridge(), **_models(), **document["paths"], **_health()},
+        "paths": {**calls, **document["paths"], **_health()},
         "components": {
             **components,
             "schemas": {**SCHEMAS, **components.get("schemas", {})},

@@ -192,7 +192,7 @@ _OTHERS: dict[str, Described] = {
     "Health": _object("A probe's answer.", "status", status=_word("ok", "unavailable")),
     "Status": _object(
         "What runs here.",
-        "name version proxy_enabled routes upstream_mode auth_mode uptime_seconds in_flight features",
+        "name version proxy_enabled routes upstream_mode auth_mode uptime_seconds in_flight store features",
         name=_STRING,
         version=_STRING,
         proxy_enabled=_FLAG,
@@ -201,7 +201,9 @@ _OTHERS: dict[str, Described] = {
         auth_mode=_STRING,
         uptime_seconds=_INTEGER,
         in_flight=_about(_INTEGER, "Calls that are running now."),
+        store=_about(_word("ok", "unavailable", "off"), "Whether the key store answers; off: not needed."),
         features={**_OBJECT, "additionalProperties": _STRING, "description": "Name to state."},
+        details=_about(_OBJECT, "Addresses and reasons, where the admin plane would answer."),
     ),
 }
 

@@ -9,7 +9,6 @@ from typing import Any
 import click
 import httpx
 
-from chat2response.api.admin import is_loopback
 from chat2response.cli import server
 from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import Prepared, prepared, read_settings
@@ -76,10 +75,9 @@ class Tour:
         shown = "-H 'content-type: application/json'"
         if self._admin_headers():
             shown += " -H 'x-admin-token: ...'"
-        _say(
-            "", "1. A key is issued.", "", f"   curl {self._url}/keys/generate {shown} -d '{asked.decode()}'"
-        )
-        answer = await client.post("/keys/generate", content=asked, headers=headers)
+        url = f"{self._ready.admin_url}/keys/generate"
+        _say("", "1. A key is issued.", "", f"   curl {url} {shown} -d '{asked.decode()}'")
+        answer = await client.post(url, content=asked, headers=headers)
         issued = decode(answer.content) if answer.status_code == 200 else {}
         token = issued.get("token")
         if not isinstance(token, str):
@@ -91,7 +89,7 @@ class Tour:
     def _admin_headers(self) -> dict[str, str]:
         """Needed where the operator set a token, and where even this machine has to use a public address."""
         rules = self._ready.services.admin
-        needed = rules.everywhere or not is_loopback(self._ready.own_host)
+        needed = rules.needs_token(self._ready.admin_host)
         return {"x-admin-token": rules.token} if needed and rules.token else {}
 
     async def _call(self, client: httpx.AsyncClient, token: str) -> None:

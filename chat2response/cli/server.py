@@ -9,14 +9,16 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from chat2response.api.asgi import App
 from chat2response.app import Gateway
 from chat2response.cli import logs
 from chat2response.cli.heads import BoundedHeads
@@ -46,32 +48,19 @@ def run(ready: Prepared, once_up: OnceUp) -> None:
 
 async def _serve(ready: Prepared, once_up: OnceUp) -> None:
     await ready.services.open()  # the lifespan does it too, but would only log what is wrong
-    server = Server(ready.services)
+    server = Server(ready.services, ready.admin_listeners)
     with _signals(server.asked_to_stop):
         async with _beside(server, once_up):
             await server.serve(sockets=ready.listeners)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with our signals."""
+    """uvicorn's, with our signals; and with other listeners for the admin plane, where it has its own."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, admin_listeners: Sequence[socket.socket] = ()) -> None:
         self._gateway = Gateway(services)
-        super().__init__(
-            uvicorn.Config(
-                self._gateway,
-                interface="asgi3",
-                http=BoundedHeads,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=_KEEP_ALIVE,
-            )
-        )
+        self._admin_listeners = admin_listeners
+        super().__init__(_config(self._gateway))
         self.up = asyncio.Event()
         self._runs = services.engine.runs
         self._drain_seconds = services.settings.chat2response_drain_seconds
@@ -79,8 +68,20 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
+        await self._open_admin_plane()
         _spare_the_collector()
         self.up.set()
+
+    async def _open_admin_plane(self) -> None:
+        """Its connections are like the others: they count, and end with them."""
+        config = _config(self._gateway.admin)
+
+        def protocol() -> BoundedHeads:
+            return BoundedHeads(config, self.server_state, self.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        for listener in self._admin_listeners:
+            self.servers.append(await loop.create_server(protocol, sock=listener, backlog=config.backlog))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -129,6 +130,22 @@ class Server(uvicorn.Server):
         """Ends the connections, and with them the calls; the lifespan still ends in good order."""
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
+
+
+def _config(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        interface="asgi3",
+        http=BoundedHeads,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+    )
 
 
 def _spare_the_collector() -> None:

@@ -1,13 +1,13 @@
 """`chat2response start`: the gateway, and the few lines that tell what was started."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import click
 
 from chat2response.cli import server
 from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import Prepared, prepared, read_settings
+from chat2response.observe.redact import shown_url
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 
 
@@ -23,18 +23,26 @@ def start(choices: Choices) -> None:
 
 def banner(ready: Prepared) -> Iterator[str]:
     """What matters, a line each. It shows an admin token that was made just now, and never again."""
-    settings, token = ready.services.settings, ready.admin_token
+    settings = ready.services.settings
     yield f"chat2response {ready.services.about.version} on {ready.url}"
     yield f"  upstream  {_upstream(settings)}"
     yield f"  keys      {_keys(settings, ready.store)}"
+    yield f"  admin     {_admin(ready)}"
+    token = ready.admin_token
+    if token is not None and token.created:
+        yield f"            made just now, and shown this once: {token.value}"
+
+
+def _admin(ready: Prepared) -> str:
+    settings, token = ready.services.settings, ready.admin_token
+    where = f"on {ready.admin_url}, " if ready.admin_listeners else ""
     if settings.chat2response_admin_token is not None:
-        yield "  admin     with the token of CHAT2RESPONSE_ADMIN_TOKEN"
-    elif token is None:
-        yield "  admin     from this machine only"
-    else:
-        yield f"  admin     from this machine; from elsewhere with the token in {token.path}"
-        if token.created:
-            yield f"            made just now, and shown this once: {token.value}"
+        return f"{where}with the token of CHAT2RESPONSE_ADMIN_TOKEN"
+    asked = settings.chat2response_admin_allow
+    allowed = "this machine" if asked is None else f"{asked} (CHAT2RESPONSE_ADMIN_ALLOW)"
+    if token is None:
+        return f"{where}from {allowed} only"
+    return f"{where}from {allowed}; from elsewhere with the token in {token.path}"
 
 
 def _keys(settings: Settings, store: str) -> str:
@@ -56,7 +64,7 @@ def _upstream(settings: Settings) -> str:
     if mode is UpstreamMode.DEMO:
         return "demo, built in: no network, no model"
     speaks = "responses and chat" if mode is UpstreamMode.BOTH else mode.value
-    where = _without_credentials(settings.base_url)
+    where = shown_url(settings.base_url)
     if settings.openai_api_key is None and settings.auth_mode is not AuthMode.PASSTHROUGH:
         where += ", without a key"
     if mode is not UpstreamMode.RESPONSES:
@@ -67,8 +75,3 @@ def _upstream(settings: Settings) -> str:
     if settings.openai_base_url is None:
         return f"{speaks} at {where} (OpenAI's own address; OPENAI_BASE_URL names another)"
     return f"{speaks} at {where}"
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

@@ -1,6 +1,7 @@
 """Key-shaped strings out of anything that is printed or passed on."""
 
 import re
+from urllib.parse import urlsplit
 
 _KEY = re.compile(
     r"sk_[0-9a-fA-F]{32}\.[0-9a-fA-F]{32,}"  # ours
@@ -13,3 +14,9 @@ _KEY = re.compile(
 def redact(text: str) -> str:
     """`text` with every key-shaped string replaced by `[key]`."""
     return _KEY.sub("[key]", text)
+
+
+def shown_url(url: str) -> str:
+    """A URL without what may be secret in it: user, password, query, fragment."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -25,6 +25,7 @@ ELSEWHERE = "192.0.2.7"
 class Parts:
     """What `compose.Services` has, as far as the management plane looks."""
 
+    store: Store
     keys: KeyRing
     clock: Clock
     metrics: Metrics = field(default_factory=Metrics)
@@ -34,7 +35,7 @@ class Parts:
 
     @classmethod
     def over(cls, store: Store, clock: Clock, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
-        return cls(KeyRing(store, policy, clock=clock), clock, started_at=clock(), **more)
+        return cls(store, KeyRing(store, policy, clock=clock), clock, started_at=clock(), **more)
 
     @classmethod
     def plain(cls, policy: KeyPolicy | None = None, **more: Any) -> "Parts":

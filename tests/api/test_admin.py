@@ -2,14 +2,18 @@
 
 import pytest
 
-from chat2response.api.admin import AdminRules, Visit, check, is_loopback
-from chat2response.errors import BridgeError, Forbidden, Unauthorized
+from chat2response.api.addresses import Sender, address_of, networks
+from chat2response.api.admin import PATHS, AdminRules, Visit, check, guards
+from chat2response.api.management import build_management
+from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 from tests.api.management import ELSEWHERE, HERE, Parts, client
 
 TOKEN = "admin_" + "7" * 64
 OPEN = AdminRules()
 MADE = AdminRules(TOKEN, host="0.0.0.0")
 SET = AdminRules(TOKEN, everywhere=True, host="0.0.0.0")
+SENDER = Sender(address_of(HERE))
+PROXY = "192.0.2.99"
 UNKNOWN = "0" * 32
 GUARDED = [
     ("GET", "/keys", None),
@@ -24,7 +28,12 @@ def visit(peer: str | None = HERE, host: str = "localhost:8088", **headers: str)
     """A request from `peer`; underscores in the names of headers are hyphens."""
     named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
-    return Visit.of({"headers": pairs, "client": None if peer is None else (peer, 50_000)})
+    scope = {
+        "headers": pairs,
+        "client": None if peer is None else (peer, 50_000),
+        "server": ("10.0.0.2", 8088),
+    }
+    return Visit.of(scope, networks(PROXY))
 
 
 def refusal(rules: AdminRules, a_visit: Visit) -> BridgeError:
@@ -57,7 +66,7 @@ def test_nobody_else_gets_in_without_one(peer):
     ],
 )
 def test_the_token_opens_from_anywhere_under_any_name(rules, peer, headers):
-    check(rules, visit(peer, "keys.example", **headers, x_forwarded_for=ELSEWHERE))
+    check(rules, visit(peer, "keys.example", **headers))
 
 
 @pytest.mark.parametrize(
@@ -114,12 +123,55 @@ def test_the_texts_say_what_to_do_and_tell_nothing():
         "true_client_ip",
     ],
 )
-def test_what_came_through_a_proxy_on_this_machine_is_not_from_here(name):
-    through = visit(HERE, **{name: "127.0.0.1"})
-    error = refusal(OPEN, through)
-    assert error.status == 403
-    assert name.replace("_", "-") in error.message
-    assert refusal(MADE, through).status == 401
+def test_what_comes_through_a_proxy_that_nobody_trusts_is_refused(name):
+    through = visit(HERE, **{name: "127.0.0.1"}, x_admin_token=TOKEN)
+    for rules in (OPEN, MADE, SET):
+        error = refusal(rules, through)
+        assert (error.status, error.code) == (403, "untrusted_proxy")
+        assert f"'{name.replace('_', '-')}'" in error.message
+        assert "CHAT2RESPONSE_TRUSTED_PROXIES" in error.message
+
+
+@pytest.mark.parametrize("client", [HERE, f"{ELSEWHERE}, {HERE}", f"127.0.0.1:4711, {PROXY}"])
+def test_a_trusted_proxy_says_who_needs_no_token(client):
+    check(OPEN, visit(PROXY, x_forwarded_for=client))
+
+
+@pytest.mark.parametrize(
+    "client", [ELSEWHERE, f"{HERE}, {ELSEWHERE}", f"{HERE}, {ELSEWHERE}, {PROXY}", "", "?"]
+)
+def test_it_says_who_needs_one_too(client):
+    assert type(refusal(OPEN, visit(PROXY, x_forwarded_for=client))) is Forbidden
+    assert type(refusal(MADE, visit(PROXY, x_forwarded_for=client))) is Unauthorized
+    check(MADE, visit(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
+
+
+def test_a_trusted_proxy_itself_is_no_address_without_a_token():
+    assert type(refusal(OPEN, visit(PROXY))) is Forbidden
+    assert type(refusal(OPEN, visit(PROXY, x_real_ip=HERE))) is Forbidden
+
+
+def test_the_operator_says_from_where_no_token_is_needed():
+    bridge = AdminRules(MADE.token, allow=networks("172.17.0.0/16, 2001:db8::/32"), hosts=("gateway",))
+    check(bridge, visit("172.17.0.1"))
+    check(bridge, visit("::ffff:172.17.0.1", "gateway:8088"))
+    check(bridge, visit("2001:db8::5", "Gateway"))
+    assert type(refusal(bridge, visit(HERE))) is Unauthorized
+    assert type(refusal(bridge, visit("172.18.0.1"))) is Unauthorized
+    assert type(refusal(bridge, visit("172.17.0.1", "evil.example"))) is Forbidden
+
+
+def test_a_token_that_was_set_is_asked_for_at_the_allowed_addresses_too():
+    rules = AdminRules(TOKEN, everywhere=True, allow=networks("172.17.0.0/16"))
+    assert type(refusal(rules, visit("172.17.0.1"))) is Unauthorized
+
+
+@pytest.mark.parametrize(
+    ("host", "needed"), [(HERE, False), ("localhost", False), ("::1", False), ("10.0.0.1", True)]
+)
+def test_who_needs_a_token_is_known_beforehand(host, needed):
+    assert MADE.needs_token(host) is needed
+    assert SET.needs_token(host)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +237,11 @@ def test_the_names_of_this_machine_pass(host):
     check(OPEN, visit(host=host))
 
 
+def test_the_address_that_was_called_passes():
+    check(OPEN, visit(host="10.0.0.2:8088"))
+    assert refusal(OPEN, visit(host="10.0.0.3:8088")).status == 403
+
+
 def test_the_address_we_listen_on_passes():
     check(AdminRules(host="Gateway.Internal"), visit(host="gateway.internal:8088"))
     check(AdminRules(host="0.0.0.0"), visit(host="0.0.0.0:8088"))
@@ -193,29 +250,24 @@ def test_the_address_we_listen_on_passes():
 
 @pytest.mark.parametrize("hosts", [(), ("localhost", "evil.example"), ("localhost", "localhost")])
 def test_exactly_one_host_is_named(hosts):
-    assert refusal(OPEN, Visit(HERE, hosts=hosts)).status == 403
+    assert refusal(OPEN, Visit(SENDER, hosts=hosts)).status == 403
 
 
 def test_of_several_origins_each_counts():
     both = ("http://localhost:8088", "https://evil.example")
-    assert refusal(OPEN, Visit(HERE, hosts=("localhost:8088",), origins=both)).status == 403
+    assert refusal(OPEN, Visit(SENDER, hosts=("localhost:8088",), origins=both)).status == 403
 
 
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("localhost", True),
-        ("::1", True),
-        ("127.0.0.2", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("localhost.example", False),
-        ("", False),
-        (None, False),
-    ],
-)
-def test_what_is_loopback(host, local):
-    assert is_loopback(host) is local
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", ""])
+@pytest.mark.parametrize("length", [{"content_length": "2"}, {"transfer_encoding": "chunked"}])
+def test_a_body_that_is_not_json_is_refused(media_type, length):
+    for rules in (OPEN, SET):
+        error = refusal(rules, visit(content_type=media_type, **length, x_admin_token=TOKEN))
+        assert type(error) is UnsupportedMedia
+        assert "application/json" in error.message
+    check(OPEN, visit(content_type=media_type))
+    check(OPEN, visit(content_type=media_type, content_length="0"))
+    check(OPEN, visit(content_type="Application/JSON; charset=utf-8", **length))
 
 
 def test_neither_rules_nor_visits_show_a_token():
@@ -234,6 +286,21 @@ async def test_the_guard_stands_before_every_admin_endpoint(method, path, body):
         assert allowed.status_code == 200
     async with client(Parts.plain(admin=OPEN), ELSEWHERE) as http:
         assert (await http.request(method, path, json=body)).status_code == 403
+
+
+@pytest.mark.parametrize("path", [*PATHS, *(f"{each}/anything" for each in PATHS)])
+async def test_it_stands_before_what_is_to_come(path):
+    """Whatever stands there, and whether anything does: a stranger is told nothing else."""
+    assert guards(path)
+    async with client(Parts.plain(admin=OPEN), ELSEWHERE) as http:
+        for method in ("GET", "POST", "DELETE", "OPTIONS"):
+            assert (await http.request(method, path)).status_code == 403
+
+
+def test_every_endpoint_is_behind_it_or_meant_for_all():
+    paths = build_management(Parts.plain()).openapi()["paths"]
+    assert {path for path in paths if not guards(path)} == {"/status", "/docs", "/openapi.json"}
+    assert not guards("/keysmith")
 
 
 async def test_it_stands_before_the_body_is_read():

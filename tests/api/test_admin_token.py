@@ -137,26 +137,35 @@ def test_a_file_system_without_links_is_an_error_that_says_what_to_do(tmp_path, 
     assert names(tmp_path) == []
 
 
-def demo(tmp_path: Path, **more: str) -> Settings:
-    return settings(chat2response_state_dir=tmp_path / "state", upstream_mode="demo", **more)
+def demo(tmp_path: Path, host: str = "0.0.0.0", **more: str) -> Settings:
+    return settings(
+        chat2response_state_dir=tmp_path / "state", upstream_mode="demo", bind_addr=f"{host}:0", **more
+    )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_on_loopback_none_is_made(tmp_path, host):
-    assert ensure_admin_token(demo(tmp_path), host) is None
+    assert ensure_admin_token(demo(tmp_path, host)) is None
     assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])
 def test_on_another_address_one_is_made(tmp_path, host):
-    made = ensure_admin_token(demo(tmp_path), host)
+    made = ensure_admin_token(demo(tmp_path, host))
     assert made is not None
     assert made.created
     assert made.path == tmp_path / "state" / NAME
 
 
+def test_the_admin_planes_own_address_decides_where_it_has_one(tmp_path):
+    apart = {"chat2response_admin_bind_addr": "127.0.0.1:0"}
+    assert ensure_admin_token(demo(tmp_path, "0.0.0.0", **apart)) is None
+    apart = {"chat2response_admin_bind_addr": "0.0.0.0:0"}
+    assert ensure_admin_token(demo(tmp_path, "127.0.0.1", **apart)) is not None
+
+
 def test_an_operators_own_makes_ours_needless(tmp_path):
-    assert ensure_admin_token(demo(tmp_path, chat2response_admin_token="mine"), "0.0.0.0") is None
+    assert ensure_admin_token(demo(tmp_path, chat2response_admin_token="mine")) is None
     assert not (tmp_path / "state").exists()
 
 
@@ -174,7 +183,7 @@ async def statuses(given: Settings, made: str | None, token: str | None) -> list
 
 
 async def test_the_gateway_asks_strangers_for_the_token_that_was_made(tmp_path):
-    made = ensure_admin_token(demo(tmp_path), "0.0.0.0")
+    made = ensure_admin_token(demo(tmp_path))
     assert made is not None
     assert await statuses(demo(tmp_path), made.value, None) == [200, 401]
     assert await statuses(demo(tmp_path), made.value, made.value) == [200, 200]

@@ -60,7 +60,7 @@ async def test_the_management_endpoints_count_themselves_by_a_bounded_set_of_rou
         await http.head("/status")
         await http.post("/status")
         await http.post("/keys/generate", json={})
-        for path in ("/a", "/b", "/keys/secret-id"):
+        for path in ("/a", "/b", "/keys/some-id"):
             await http.get(path)
     assert metrics.requests == {
         ("/status", 200): 2,

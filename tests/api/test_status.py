@@ -4,17 +4,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from chat2response.api.admin import AdminRules
 from chat2response.api.management import build_management
 from chat2response.api.status import About
 from chat2response.app import Gateway
 from chat2response.compose import compose
+from chat2response.errors import Unavailable
 from chat2response.keys import KeyRing
-from tests.api.management import Parts, client, client_of, settings
+from chat2response.stores import Entry, MemoryStore
+from tests.api.management import ELSEWHERE, Parts, client, client_of, settings
+from tests.doubles import Clock
 
 DEADLINE = 10.0
 
@@ -37,6 +42,7 @@ async def test_the_status_tells_names_and_states():
         "auth_mode": "managed",
         "uptime_seconds": 90,
         "in_flight": 3,
+        "store": "ok",
         "features": {"api_keys": "on", "losses": "warn"},
     }
     assert {"/proxy", "/convert", "/chat/completions", "/keys", "/status", "/docs", "/livez"} <= set(routes)
@@ -71,7 +77,7 @@ async def test_the_status_tells_names_and_states():
     ],
 )
 async def test_the_gateways_status_has_no_secrets_and_no_addresses(given, modes, features):
-    given["chat2response_admin_token"] = "the-admin-token"
+    given |= {"chat2response_admin_token": "the-admin-token", "chat2response_trusted_proxies": "192.0.2.99"}
     services = compose(settings(**given), store_url="memory")
     async with client_of(Gateway(services), None) as http:
         answer = await http.get("/status")
@@ -79,8 +85,61 @@ async def test_the_gateways_status_has_no_secrets_and_no_addresses(given, modes,
     body = answer.json()
     assert (body["upstream_mode"], body["auth_mode"]) == modes
     assert body["features"] == features
-    for private in ("sk-upstream", "the-admin-token", "private.example", "data", "8088"):
+    assert body["store"] == ("ok" if modes[1] == "managed" else "off")
+    for private in ("sk-upstream", "the-admin-token", "private.example", "memory", "data", "8088", "192.0.2"):
         assert private not in answer.text
+
+
+def about(**more: Any) -> About:
+    return About("1", "chat", "managed", details={"upstream": "http://private.example/v1"}, **more)
+
+
+class Down(MemoryStore):
+    """A store that cannot be reached, and says so in words that nobody should read."""
+
+    async def get(self, kind: str, key: str) -> Entry | None:
+        raise Unavailable("down", internal="no route to redis://10.0.0.5; Bearer 0123456789abcdef")
+
+
+async def test_texts_are_for_the_admin_plane_only():
+    parts = Parts.over(Down(), Clock(), about=about())
+    async with client(parts) as here, client(parts, ELSEWHERE) as there:
+        inside, outside = (await here.get("/status")).json(), (await there.get("/status")).json()
+        crossing = (await here.get("/status", headers={"origin": "https://evil.example"})).json()
+        proxied = (await here.get("/status", headers={"x-forwarded-for": "127.0.0.1"})).json()
+        rebound = (await here.get("/status", headers={"host": "evil.example"})).json()
+    assert inside.pop("details") == {
+        "upstream": "http://private.example/v1",
+        "store_error": "no route to redis://10.0.0.5; Bearer [key]",
+    }
+    assert inside == outside == crossing == proxied == rebound
+    assert inside["store"] == "unavailable"
+
+
+async def test_the_token_shows_the_texts_too():
+    parts = Parts.plain(admin=AdminRules("t" * 20, everywhere=True), about=about())
+    async with client(parts, ELSEWHERE) as http:
+        assert "details" not in (await http.get("/status")).json()
+        told = (await http.get("/status", headers={"x-admin-token": "t" * 20})).json()
+    assert told["details"]["store_error"] is None
+
+
+async def test_a_store_that_nobody_needs_is_not_asked():
+    async with client(Parts.over(Down(), Clock(), about=about(needs_store=False))) as http:
+        assert (await http.get("/status")).json()["store"] == "off"
+
+
+async def test_the_gateways_own_texts_tell_no_password():
+    given = {"openai_base_url": "http://me:pw-1@private.example/v1", "openai_api_key": "sk-upstream-12345"}
+    services = compose(settings(**given), store_url="redis://:pw-3@127.0.0.1:1/2")
+    async with client_of(Gateway(services)) as http:
+        answer = await http.get("/status")
+    await services.close()
+    body = answer.json()
+    assert (body["store"], body["details"]["store"]) == ("unavailable", "redis://127.0.0.1:1/2")
+    assert body["details"]["upstream"] == "http://private.example/v1"
+    assert body["details"]["store_error"]
+    assert not any(secret in answer.text for secret in ("pw-", "sk-upstream"))
 
 
 async def test_a_clock_that_was_set_back_makes_no_negative_time():

@@ -75,7 +75,7 @@ def test_every_address_has_one_for_this_machine(host: str, bound: str, own: str)
     with prepared(read_settings(choices), choices) as ready:
         assert ready.url == f"http://{bound}:{ready.port}"
         assert ready.own_url == f"http://{own}:{ready.port}"
-        client = http.client.HTTPConnection(ready.own_host, ready.port, timeout=5)
+        client = http.client.HTTPConnection(ready.admin_host, ready.port, timeout=5)
         client.connect()
         client.close()
 
@@ -118,6 +118,32 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
 def test_the_banner_says_what_the_settings_mean(settings_of: Any, given: dict[str, str], said: str):
     settings_of(**given)
     assert said in shown(Choices("127.0.0.1:0", "memory"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"CHAT2RESPONSE_ADMIN_ALLOW": "loopback, 172.17.0.0/16"},
+            "from loopback, 172.17.0.0/16 (CHAT",
+        ),
+        ({"CHAT2RESPONSE_ADMIN_BIND_ADDR": "127.0.0.1:0"}, "admin     on http://127.0.0.1:"),
+    ],
+)
+def test_the_banner_says_where_the_admin_plane_is(settings_of: Any, given: dict[str, str], said: str):
+    settings_of(**given)
+    assert said in shown(Choices("127.0.0.1:0", "memory"))
+
+
+def test_the_admin_planes_own_address_may_be_taken(settings_of: Any):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings_of(CHAT2RESPONSE_ADMIN_BIND_ADDR=f"127.0.0.1:{taken.getsockname()[1]}")
+        choices = Choices("127.0.0.1:0", "memory")
+        with (
+            pytest.raises(CannotStart, match=r"another address with CHAT2RESPONSE_ADMIN_BIND_ADDR\."),
+            prepared(read_settings(choices), choices),
+        ):
+            pass
 
 
 def test_an_admin_token_is_shown_once(tmp_path: Path):

@@ -75,6 +75,7 @@ class Running:
         self.services = services
         self.port = port
         self.key = key
+        self.admin_url = self.url
         self.recorder = Recorder()
         self.http = httpx2.AsyncClient(
             base_url=self.url,
@@ -150,7 +151,9 @@ async def running(
     services = compose(settings, store_url=store, clock=clock)
     options = replace(services.engine.options, hold=hold)
     services = replace(services, engine=replace(services.engine, options=options))
-    server = Server(services)
+    apart = settings.chat2response_admin_bind_addr is not None
+    admin_listeners = [socket.create_server(settings.admin_listen)] if apart else []
+    server = Server(services, admin_listeners)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -158,14 +161,15 @@ async def running(
     managed = settings.auth_mode is AuthMode.MANAGED
     token = (await services.keys.generate(label="test")).token if managed else CLIENT_BEARER
     gateway = Running(services, server, listener.getsockname()[1], token)
+    gateway.admin_url = f"http://127.0.0.1:{(*admin_listeners, listener)[0].getsockname()[1]}"
     try:
         yield gateway
     finally:
         await gateway.http.aclose()
-        await _stop(server, gateway, listener)
+        await _stop(server, gateway, listener, *admin_listeners)
 
 
-async def _stop(server: Server, gateway: Running, listener: socket.socket) -> None:
+async def _stop(server: Server, gateway: Running, *listeners: socket.socket) -> None:
     for each in server.servers:
         each.close()
     for connection in tuple(server.server_state.connections):
@@ -175,4 +179,5 @@ async def _stop(server: Server, gateway: Running, listener: socket.socket) -> No
         for each in server.servers:
             await each.wait_closed()
     await server.lifespan.shutdown()
-    listener.close()
+    for listener in listeners:
+        listener.close()
