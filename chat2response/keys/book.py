@@ -1,49 +1,30 @@
-"""The book of keys: their records in a store, made, listed, changed and ended.
-
-Each change is a compare-and-set on the stored document, never on a remembered key, so that changes of
-several processes do not undo each other, and fields that are not ours survive.
-"""
+"""The book of keys: what can be done to them, and what is refused."""
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from chat2response.errors import Conflict, InvalidRequest
-from chat2response.keys import use
 from chat2response.keys.actor import GATEWAY, Actor
+from chat2response.keys.audit import Audit
 from chat2response.keys.delegation import check_end, check_rights, check_within
 from chat2response.keys.fields import checked
-from chat2response.keys.listing import Filter, KeyPage, page
+from chat2response.keys.idempotency import Repeats
 from chat2response.keys.pepper import Peppers
 from chat2response.keys.policy import LAST_MOMENT, UNSET, KeyPolicy, Unset
-from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, Retired, compact, read_entry
+from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, Issued, Retired, read_entry
+from chat2response.keys.records import Records
 from chat2response.keys.token import Token, is_key_id, new_token
-from chat2response.stores import ABSENT, Entry, Store, StoreDown
+from chat2response.stores import Store, StoreDown
 
 if TYPE_CHECKING:
     from chat2response.keys.hashing import Hasher
 
-LEAST_AGE = 3600
-"""Seconds a key must be dead before it may be purged: as long as a repeated creation is recognised."""
-_STEP = 200  # keys looked at between two waits for the store
-_AT_ONCE = 0.001  # seconds; the shortest life that every store knows
 
-Keys = list[ApiKey]  # named here, for inside KeyBook `list` is a method
-Edit = Callable[[ApiKey], Mapping[str, Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A key with a new secret, and its token: this is the only time it is seen."""
-
-    key: ApiKey
-    token: str = field(repr=False)
-
-
-class KeyBook:
-    """Keys in a store. `clock`: epoch seconds. Every method raises StoreDown.
+class KeyBook(Records):
+    """Keys in a store. Every method raises StoreDown.
 
     `by` is who asks for a change: what a key asks for must lie within what it has itself, else Forbidden.
     """
@@ -56,23 +37,12 @@ class KeyBook:
         clock: Callable[[], float] = time.time,
         new_token: Callable[[], Token] = new_token,
         peppers: Peppers | None = None,
+        audit: Audit | None = None,
     ) -> None:
-        self._store = store
+        super().__init__(store, clock=clock, audit=audit)
         self._policy = policy or KeyPolicy()
-        self._clock = clock
         self._new_token = new_token
         self._peppers = peppers
-
-    # -- one key -----------------------------------------------------------------------------------
-
-    async def get(self, id: str) -> ApiKey | None:
-        """The key; None where there is none that can be read."""
-        entry = await self._store.get(KIND, id) if is_key_id(id) else None
-        return None if entry is None else read_entry(id, entry)
-
-    def now(self) -> float:
-        """The time that keys go by, in epoch seconds."""
-        return self._clock()
 
     def new_digest(self) -> tuple[Token, str]:
         """A token that is not stored, and the digest with which it can be imported, here or elsewhere."""
@@ -102,20 +72,39 @@ class KeyBook:
         *,
         ttl_seconds: int | None = None,
         expires_at: int | Unset | None = UNSET,
+        repeat: str | None = None,
         by: Actor = GATEWAY,
         **fields: Any,
     ) -> Issued:
         """Make and store a key; `fields` are those of `keys.fields`.
 
-        Raises InvalidRequest, also where the policy refuses its end.
+        `repeat`: an Idempotency-Key; what was made with it within the last hour is told again. Raises
+        InvalidRequest, also where the policy refuses the key's end.
         """
+        repeats = None
+        if repeat is not None:
+            end = "unset" if expires_at is UNSET else expires_at
+            asked = {**fields, "ttl_seconds": ttl_seconds, "expires_at": end}
+            repeats = await Repeats.of(self._store, repeat, by, asked)
+            if (earlier := await repeats.earlier()) is not None:
+                return await self._finish(earlier, by)
         token = self._new_token()
         digest = self._hasher.make(token.secret)
-        key = self._draft(token.id, digest, fields, ttl_seconds, expires_at, by)
-        if not await self._store.put(KIND, key.id, key.document(), expect=ABSENT):
+        issued = Issued(self._draft(token.id, digest, fields, ttl_seconds, expires_at, by), token.text())
+        if repeats is not None and not await repeats.claim(issued):
+            earlier = await repeats.earlier()
+            if earlier is None:  # it ended in the very moment
+                raise StoreDown("a repeated creation came as the first was being forgotten")
+            return await self._finish(earlier, by)
+        if not await self._add(issued.key, "key.generated", by):
             raise StoreDown("the source of key ids repeats itself")
-        self._made(key.id)
-        return Issued(key, token.text())
+        return issued
+
+    async def _finish(self, earlier: Issued, by: Actor) -> Issued:
+        """Store what an earlier request may have died before storing."""
+        if await self._store.get(KIND, earlier.key.id) is None:
+            await self._add(earlier.key, "key.generated", by)
+        return earlier
 
     async def revoke(self, id: str, *, by: Actor = GATEWAY) -> bool:
         """End a key for good; False when it is unknown or was revoked before."""
@@ -124,7 +113,7 @@ class KeyBook:
         def edit(key: ApiKey) -> dict[str, Any] | None:
             return {"revoked_at": now} if key.revoked_at is None else None
 
-        return await self._change(id, edit) is not None
+        return await self._change(id, edit, "key.revoked", by) is not None
 
     async def set_expiration(
         self,
@@ -148,7 +137,7 @@ class KeyBook:
                 return {"expires_at": end}
             return {"expires_at": end, "previous": replace(grace, expires_at=end).document()}
 
-        return await self._change(id, edit)
+        return await self._change(id, edit, "key.expiration_set", by)
 
     async def update(self, id: str, *, by: Actor = GATEWAY, **fields: Any) -> ApiKey | None:
         """Change what its maker said of a key: the fields that are given, whole; None clears one.
@@ -162,7 +151,7 @@ class KeyBook:
                 check_rights(by, ApiKey.read({**key.document(), **changes}))
             return changes
 
-        return await self._change(id, edit)
+        return await self._change(id, edit, "key.updated", by)
 
     async def rotate(self, id: str, *, grace_seconds: int = 0, by: Actor = GATEWAY) -> Issued | None:
         """Give a key another secret; the one it had opens for `grace_seconds` more, never past the key's end.
@@ -184,7 +173,7 @@ class KeyBook:
             previous = Retired(key.digest, until if key.expires_at is None else min(until, key.expires_at))
             return {**digest.document(), "previous": previous.document(), "rotated_at": now}
 
-        key = await self._change(id, edit)
+        key = await self._change(id, edit, "key.rotated", by)
         return None if key is None else Issued(key, token.text())
 
     async def import_digest(
@@ -206,59 +195,9 @@ class KeyBook:
         if (held := await self._held(id, parsed)) is not None:
             return held, False
         key = self._draft(id, parsed, fields, ttl_seconds, expires_at, by)
-        if not await self._store.put(KIND, id, key.document(), expect=ABSENT):
+        if not await self._add(key, "key.imported", by):
             raise _id_taken()  # just now; asked again, it is found to be the same or another
-        self._made(id)
         return key, True
-
-    # -- all of them -------------------------------------------------------------------------------
-
-    async def list(self) -> Keys:
-        """All keys, revoked and expired ones too, oldest first."""
-        found: dict[str, ApiKey] = {}  # by id: a scan may meet a key twice
-        cursor = None
-        while True:
-            page = await self._store.scan(KIND, cursor=cursor, limit=500)
-            found |= {id: key for id, entry in page.entries if (key := read_entry(id, entry)) is not None}
-            if (cursor := page.cursor) is None:
-                return sorted(found.values(), key=lambda key: (key.created_at, key.id))
-
-    async def page(
-        self, wanted: Filter | None = None, *, cursor: str | None = None, limit: int = 100
-    ) -> KeyPage:
-        """Some keys, and where to go on. Raises InvalidRequest."""
-        return await page(self._store, wanted or Filter(), self._clock(), cursor=cursor, limit=limit)
-
-    async def purge(self, older_than: int, *, limit: int = 10_000, by: Actor = GATEWAY) -> tuple[int, bool]:
-        """Remove keys that have been dead for `older_than` seconds, with what is known of their use.
-
-        At most about `limit` keys; returns how many, and whether there may be more. Raises InvalidRequest.
-        """
-        if type(older_than) is not int or older_than < LEAST_AGE:
-            raise InvalidRequest(
-                f"older_than_seconds must be a whole number of at least {LEAST_AGE}",
-                param="older_than_seconds",
-            )
-        purged, cursor = 0, None
-        while True:
-            step = await self._store.scan(KIND, cursor=cursor, limit=_STEP)
-            for id, entry in step.entries:
-                purged += await self._purge_one(id, entry, older_than)
-            if (cursor := step.cursor) is None or purged >= limit:
-                return purged, cursor is not None
-
-    async def _purge_one(self, id: str, entry: Entry, older_than: int) -> bool:
-        now = self._clock()
-        key = read_entry(id, entry)
-        dead = key.dead_since(now) if key is not None else None
-        if dead is None or dead > now - older_than:
-            return False
-        # A delete would not notice that the key was given a new end meanwhile; an end of its document does.
-        if not await self._store.put(KIND, id, entry.doc, ttl=_AT_ONCE, expect=entry.tag):
-            return False
-        self._changed(id)
-        await self._store.delete(use.KIND, id)
-        return True
 
     # -- how ---------------------------------------------------------------------------------------
 
@@ -309,27 +248,6 @@ class KeyBook:
         if entry is not None and (held is None or held.digest != digest):
             raise _id_taken()
         return held
-
-    async def _change(self, id: str, edit: Edit) -> ApiKey | None:
-        """Apply `edit` to the record; None when there is none, or `edit` finds nothing to do."""
-        if not is_key_id(id):
-            return None
-        try:
-            while True:
-                entry = await self._store.get(KIND, id)
-                if entry is None or (key := read_entry(id, entry)) is None or (fields := edit(key)) is None:
-                    return None
-                changed = compact({**entry.doc, **fields})
-                if await self._store.put(KIND, id, changed, expect=entry.tag):
-                    return ApiKey.read(changed)
-        finally:
-            self._changed(id)
-
-    def _made(self, id: str) -> None:
-        """A key was made: for who remembers that there was none."""
-
-    def _changed(self, id: str) -> None:
-        """A key was changed, or may have been: for who remembers keys."""
 
 
 def _id_taken() -> Conflict:

@@ -161,6 +161,14 @@ class ApiKey:
         return min((end for end in ends if end is not None), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key with a new secret, and its token: this is the only time it is seen."""
+
+    key: ApiKey
+    token: str = field(repr=False)
+
+
 def compact(document: Mapping[str, Any]) -> dict[str, Any]:
     """A record without those of our own fields that say nothing."""
     return {name: value for name, value in document.items() if value is not None or name not in _NEWER}

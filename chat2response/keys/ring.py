@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from chat2response.errors import Unauthorized
+from chat2response.keys.audit import Audit
 from chat2response.keys.book import KeyBook
 from chat2response.keys.pepper import Peppers
 from chat2response.keys.policy import KeyPolicy
@@ -41,10 +42,11 @@ class KeyRing(KeyBook):
         clock: Callable[[], float] = time.time,
         new_token: Callable[[], Token] = new_token,
         peppers: Peppers | None = None,
+        audit: Audit | None = None,
         cache_seconds: float = 1.0,
         cache_size: int = 10_000,
     ) -> None:
-        super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers)
+        super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers, audit=audit)
         self._cache_seconds = cache_seconds
         self._cache_size = cache_size
         # By digest of the token: the answer, and the span of time in which it holds.

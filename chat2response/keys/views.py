@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.keys.book import Issued, KeyBook
+from chat2response.keys.book import KeyBook
 from chat2response.keys.listing import KeyPage
-from chat2response.keys.record import ApiKey
-from chat2response.keys.use import KeyUse
+from chat2response.keys.record import ApiKey, Issued
 
 
 def issued_document(issued: Issued) -> dict[str, Any]:
@@ -30,17 +29,17 @@ def issued_document(issued: Issued) -> dict[str, Any]:
     return document | {name: value for name, value in said.items() if value is not None}
 
 
-async def detailed(book: KeyBook, use: KeyUse, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
+async def detailed(book: KeyBook, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
     """All that may be shown of keys, with what is known of their use. Raises StoreDown."""
-    used = await use.read([key.id for key in keys])
+    used = await book.use.read([key.id for key in keys])
     return [key.details(book.now()) | each.document() for key, each in zip(keys, used, strict=True)]
 
 
-async def page_document(book: KeyBook, use: KeyUse, page: KeyPage) -> dict[str, Any]:
+async def page_document(book: KeyBook, page: KeyPage) -> dict[str, Any]:
     """A page of a list, in the form of OpenAI's lists. Raises StoreDown."""
     return {
         "object": "list",
-        "data": await detailed(book, use, page.keys),
+        "data": await detailed(book, page.keys),
         "has_more": page.cursor is not None,
         "next_cursor": page.cursor,
     }

@@ -101,7 +101,7 @@ def test_lists_are_filtered_and_paged() -> None:
         told("generate", "--owner", owner, "--ttl", ttl)["id"] for owner, ttl in (("a", "1h"), ("b", "9d"))
     ]
     told("revoke", told("generate")["id"])
-    assert [key["id"] for key in told("list", "--state", "active")["data"]] == ids
+    assert {key["id"] for key in told("list", "--state", "active")["data"]} == set(ids)
     assert [key["id"] for key in told("list", "--owner", "b")["data"]] == [ids[1]]
     assert [key["id"] for key in told("list", "--expiring-within", "2h")["data"]] == [ids[0]]
     seen, cursor = [], None

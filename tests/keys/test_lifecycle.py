@@ -7,9 +7,9 @@ import pytest
 
 from chat2response.errors import Conflict, InvalidRequest, Unauthorized
 from chat2response.keys import EXPIRED, INVALID, ApiKey, KeyBook, KeyRing, Token
-from chat2response.keys.book import LEAST_AGE
 from chat2response.keys.listing import Filter
 from chat2response.keys.record import KIND
+from chat2response.keys.records import LEAST_AGE
 from chat2response.keys.use import KIND as USE
 from chat2response.keys.use import KeyUse
 from chat2response.stores import Store

@@ -12,7 +12,7 @@ import click
 from chat2response.cli import logs
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.errors import NotFound
-from chat2response.keys import Actor, KeyBook, KeyUse
+from chat2response.keys import Actor, KeyBook
 from chat2response.settings import Settings, SettingsError, load
 from chat2response.stores import Store, open_store
 from chat2response.wire.json import encode
@@ -23,7 +23,6 @@ class Desk:
     """`as_json`: what it prints is for programs."""
 
     book: KeyBook
-    use: KeyUse
     actor: Actor
     as_json: bool
 
@@ -46,7 +45,7 @@ def run(work: Work, choices: Choices, asked: Mapping[str, Any], *, as_json: bool
     async def once() -> None:
         async with _store(settings, choices, makes=makes) as store:
             book = KeyBook(store, settings.key_policy())
-            await work(Desk(book, KeyUse(store), Actor("shell", origin=_user()), as_json), **asked)
+            await work(Desk(book, Actor("shell", origin=_user()), as_json), **asked)
 
     asyncio.run(once())
 

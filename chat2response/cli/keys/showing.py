@@ -17,7 +17,7 @@ async def list_keys(desk: Desk, *, limit: int | None, cursor: str | None, **want
         return desk.tell([key.public() for key in await desk.book.list()], str)
     found = Filter(**wanted)
     page = await (desk.book.page(found, cursor=cursor, limit=limit or 100) if paged else _all(desk, found))
-    document = await page_document(desk.book, desk.use, page)
+    document = await page_document(desk.book, page)
     more = f"\nMore with --cursor {page.cursor}" if page.cursor else ""
     return desk.tell(document, lambda: table(document["data"]) + more)
 
@@ -37,5 +37,5 @@ async def show(desk: Desk, *, id: str) -> None:
     key = await desk.book.get(id)
     if key is None:
         raise unknown(id)
-    (document,) = await detailed(desk.book, desk.use, [key])
+    (document,) = await detailed(desk.book, [key])
     desk.tell(document, lambda: card(document))

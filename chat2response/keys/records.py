@@ -1,0 +1,142 @@
+"""The records of keys in a store: read, added, changed, removed.
+
+Each change is a compare-and-set on the stored document, never on a remembered key, so that changes of
+several processes do not undo each other, and fields that are not ours survive.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chat2response.errors import InvalidRequest
+from chat2response.keys import idempotency, use
+from chat2response.keys.actor import GATEWAY, Actor
+from chat2response.keys.audit import Audit
+from chat2response.keys.listing import Filter, KeyPage, page
+from chat2response.keys.record import KIND, ApiKey, compact, read_entry
+from chat2response.keys.token import is_key_id
+from chat2response.keys.use import KeyUse
+from chat2response.stores import ABSENT, Entry, Store
+
+LEAST_AGE = idempotency.SECONDS
+"""Seconds a key must be dead before it may be purged: as long as a repeated creation is recognised."""
+_STEP = 200  # keys looked at between two waits for the store
+_AT_ONCE = 0.001  # seconds; the shortest life that every store knows
+
+Keys = list[ApiKey]  # named here, for inside Records `list` is a method
+Edit = Callable[[ApiKey], Mapping[str, Any] | None]
+
+
+class Records:
+    """Keys in a store, the `audit` of what is done to them, and their `use`. `clock`: epoch seconds.
+
+    Every method raises StoreDown.
+    """
+
+    def __init__(
+        self, store: Store, *, clock: Callable[[], float] = time.time, audit: Audit | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.audit = audit or Audit(store, clock=clock)
+        self.use = KeyUse(store, clock=clock)
+
+    def now(self) -> float:
+        """The time that keys go by, in epoch seconds."""
+        return self._clock()
+
+    async def get(self, id: str) -> ApiKey | None:
+        """The key; None where there is none that can be read."""
+        entry = await self._store.get(KIND, id) if is_key_id(id) else None
+        return None if entry is None else read_entry(id, entry)
+
+    async def list(self) -> Keys:
+        """All keys, revoked and expired ones too, oldest first."""
+        found: dict[str, ApiKey] = {}  # by id: a scan may meet a key twice
+        cursor = None
+        while True:
+            step = await self._store.scan(KIND, cursor=cursor, limit=500)
+            found |= {id: key for id, entry in step.entries if (key := read_entry(id, entry)) is not None}
+            if (cursor := step.cursor) is None:
+                return sorted(found.values(), key=lambda key: (key.created_at, key.id))
+
+    async def page(
+        self, wanted: Filter | None = None, *, cursor: str | None = None, limit: int = 100
+    ) -> KeyPage:
+        """Some keys, and where to go on. Raises InvalidRequest."""
+        return await page(self._store, wanted or Filter(), self._clock(), cursor=cursor, limit=limit)
+
+    async def purge(self, older_than: int, *, limit: int = 10_000, by: Actor = GATEWAY) -> tuple[int, bool]:
+        """Remove keys that have been dead for `older_than` seconds, with what is known of their use.
+
+        At most about `limit` keys; returns how many, and whether there may be more. Raises InvalidRequest.
+        """
+        if type(older_than) is not int or older_than < LEAST_AGE:
+            raise InvalidRequest(
+                f"older_than_seconds must be a whole number of at least {LEAST_AGE}",
+                param="older_than_seconds",
+            )
+        purged, cursor = 0, None
+        while True:
+            step = await self._store.scan(KIND, cursor=cursor, limit=_STEP)
+            purged += await self._remove(self._dead(step.entries, older_than), by)
+            if (cursor := step.cursor) is None or purged >= limit:
+                return purged, cursor is not None
+
+    def _dead(self, entries: Sequence[tuple[str, Entry]], older_than: int) -> dict[str, Entry]:
+        now = self._clock()
+        found = {}
+        for id, entry in entries:
+            key = read_entry(id, entry)
+            since = None if key is None else key.dead_since(now)
+            if since is not None and since <= now - older_than:
+                found[id] = entry
+        return found
+
+    async def _remove(self, dead: Mapping[str, Entry], by: Actor) -> int:
+        if not dead:
+            return 0
+        await self.audit.note("key.purged", by, *dead)
+        removed = 0
+        for id, entry in dead.items():
+            # A delete would not notice that the key was given a new end meanwhile; this does.
+            if await self._store.put(KIND, id, entry.doc, ttl=_AT_ONCE, expect=entry.tag):
+                removed += 1
+                self._changed(id)
+                await self._store.delete(use.KIND, id)
+        return removed
+
+    async def _add(self, key: ApiKey, action: str, by: Actor) -> bool:
+        """Store a new record; False where there is one of this id."""
+        document = key.document()
+        said = {name: value for name, value in document.items() if value is not None}
+        await self.audit.note(action, by, key.id, changes=said)
+        if not await self._store.put(KIND, key.id, document, expect=ABSENT):
+            return False
+        self._made(key.id)
+        return True
+
+    async def _change(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
+        """Apply `edit` to the record; None when there is none, or `edit` finds nothing to do."""
+        if not is_key_id(id):
+            return None
+        noted = False
+        try:
+            while True:
+                entry = await self._store.get(KIND, id)
+                if entry is None or (key := read_entry(id, entry)) is None or (fields := edit(key)) is None:
+                    return None
+                if not noted:
+                    await self.audit.note(action, by, id, changes=fields)
+                    noted = True
+                changed = compact({**entry.doc, **fields})
+                if await self._store.put(KIND, id, changed, expect=entry.tag):
+                    return ApiKey.read(changed)
+        finally:
+            self._changed(id)
+
+    def _made(self, id: str) -> None:
+        """A key was made: for who remembers that there was none."""
+
+    def _changed(self, id: str) -> None:
+        """A key was changed, or may have been: for who remembers keys."""
