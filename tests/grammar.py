@@ -94,7 +94,9 @@ _ITEM_KEYS = {
     "message": {"id", "type", "status", "role", "content"},
     "reasoning": {"id", "type", "status", "summary"},
     "function_call": {"id", "type", "status", "call_id", "name", "arguments"},
+    "custom_tool_call": {"id", "type", "status", "call_id", "name", "input"},
 }
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _NEVER_NULL = {"phase", "content", "encrypted_content", "logprobs", "annotations", "namespace"}
 
 
@@ -150,6 +152,10 @@ def _validated_chunk(text: str) -> None:
         assert type(chunk["error"]["message"]) is str
         assert type(chunk["error"]["type"]) is str
         return
+    for choice in chunk["choices"]:
+        for call in choice["delta"].get("tool_calls", ()):
+            if call.get("type") == "custom":  # sent by OpenAI, and unknown to its SDK's chunks
+                call["type"] = "function"
     _strictly(ChatCompletionChunk, _in_known_words(chunk))
     for choice in chunk["choices"]:
         assert {"index", "delta", "finish_reason", "logprobs"} == choice.keys()
@@ -210,11 +216,21 @@ _DELTAS = {
     "response.reasoning_text.delta": ("reasoning_text", "text", "content_index"),
     "response.reasoning_summary_text.delta": ("summary_text", "text", "summary_index"),
 }
+_GIVEN_DELTAS = {
+    "response.function_call_arguments.delta": "function_call",
+    "response.custom_tool_call_input.delta": "custom_tool_call",
+}
+_GIVEN_DONES = {name.replace(".delta", ".done"): item_type for name, item_type in _GIVEN_DELTAS.items()}
 _DONES = {name.replace(".delta", ".done"): rule for name, rule in _DELTAS.items()}
 _PARTS = {
     "response.content_part": ("content", "content_index", {"output_text", "refusal", "reasoning_text"}),
     "response.reasoning_summary_part": ("summary", "summary_index", {"summary_text"}),
 }
+
+
+def _is_phase(kind: str, item_type: str) -> bool:
+    """What happens to a hosted tool's item while it is open (`response.web_search_call.searching`)."""
+    return item_type not in _ITEM_KEYS and kind.startswith(f"response.{item_type}")
 
 
 def assert_well_formed(events: list[Event]) -> dict[str, Any]:
@@ -280,15 +296,18 @@ class _Checker:
             self._text_done(event, item, *_DONES[kind])
         elif kind == "response.output_text.annotation.added":
             self._annotation(event, item)
-        elif kind == "response.function_call_arguments.delta":
+        elif kind in _GIVEN_DELTAS:
             assert item.arguments_done is None
-            assert item.added["type"] == "function_call"
+            assert item.added["type"] == _GIVEN_DELTAS[kind]
             item.arguments.append(event["delta"])
-        elif kind == "response.function_call_arguments.done":
+        elif kind in _GIVEN_DONES:
             assert item.arguments_done is None
-            assert event["name"] == item.added["name"]
-            item.arguments_done = event["arguments"]
-            assert event["arguments"] == "".join(item.arguments)
+            assert item.added["type"] == _GIVEN_DONES[kind]
+            assert event.get("name", item.added["name"]) == item.added["name"]
+            item.arguments_done = event[_CALLS[item.added["type"]]]
+            assert item.arguments_done == "".join(item.arguments)
+        elif _is_phase(kind, item.added["type"]):
+            assert event["output_index"] == self.items.index(item)
         else:
             base, _, what = kind.rpartition(".")
             assert base in _PARTS, f"{kind} has no place in the grammar"
@@ -306,11 +325,12 @@ class _Checker:
             assert not item.get("content")
             assert not item.get("summary")
             assert not item.get("arguments")
-        if item["type"] == "function_call":
+            assert not item.get("input")
+        if item["type"] in _CALLS:
             assert item["call_id"] not in self.call_ids, "call ids are unique"
             self.call_ids.add(item["call_id"])
             assert item["name"], "added carries the name"
-        assert all(other.doc or other.added["type"] == "function_call" for other in self.items), (
+        assert all(other.doc or other.added["type"].endswith("_call") for other in self.items), (
             "only calls may be open while another item begins"
         )
         self.items.append(_Item(item))
@@ -322,11 +342,11 @@ class _Checker:
         if doc["type"] not in _ITEM_KEYS:
             return
         assert doc["status"] in ("completed", "incomplete")
-        settled = {"status", "content", "summary", "arguments", "encrypted_content"}
+        settled = {"status", "content", "summary", "arguments", "input", "encrypted_content"}
         for key in doc.keys() | item.added.keys():
             assert key in settled or doc[key] == item.added[key], f"{key} changed"
-        if doc["type"] == "function_call":
-            assert item.arguments_done == doc["arguments"], "arguments.done always comes"
+        if doc["type"] in _CALLS:
+            assert item.arguments_done == doc[_CALLS[doc["type"]]], "arguments.done always comes"
         else:
             assert doc.get("content", []) == item.parts["content"]
             assert doc.get("summary", []) == item.parts["summary"]
@@ -402,8 +422,8 @@ class _Checker:
     def _left_open(self, item: _Item, doc: dict[str, Any]) -> None:
         assert doc["id"] == item.added["id"]
         assert doc["status"] == "incomplete"
-        if doc["type"] == "function_call":
-            assert doc["arguments"] == "".join(item.arguments)
+        if doc["type"] in _CALLS:
+            assert doc[_CALLS[doc["type"]]] == "".join(item.arguments)
         elif item.part is not None:
             holder = "summary" if item.part["type"] == "summary_text" else "content"
             assert {"annotations": [], "logprobs": [], **doc[holder][-1]} == item.part
@@ -414,8 +434,8 @@ class _Checker:
         assert not cut or status == "incomplete"
         for number in cut:
             behind = output[number + 1 :]
-            assert not behind or output[number]["type"] == "function_call"
-            assert all(doc["type"] == "function_call" for doc in behind)
+            assert not behind or output[number]["type"] in _CALLS
+            assert all(doc["type"] in _CALLS for doc in behind)
 
 
 # -- the order of a Chat stream -----------------------------------------------------------------------
@@ -443,6 +463,9 @@ def assert_chat_stream(chunks: list[Event]) -> None:
     _assert_calls([choice["delta"] for choice in choices])
 
 
+_GIVEN = {"function": "arguments", "custom": "input"}
+
+
 def _assert_calls(deltas: list[dict[str, Any]]) -> None:
     """Calls are numbered as they appear; id, type and name come once, with the first piece."""
     seen = 0
@@ -451,10 +474,10 @@ def _assert_calls(deltas: list[dict[str, Any]]) -> None:
             if call["index"] == seen:
                 seen += 1
                 assert call["id"]
-                assert call["type"] == "function"
-                assert call["function"]["name"]
-                assert call["function"]["arguments"] == ""
+                kind, given = call["type"], _GIVEN[call["type"]]
+                assert call[kind]["name"]
+                assert call[kind][given] == ""
             else:
                 assert call["index"] < seen
-                assert call.keys() == {"index", "function"}
-                assert call["function"].keys() == {"arguments"}
+                (kind,) = call.keys() - {"index"}
+                assert call[kind].keys() == {_GIVEN[kind]}

@@ -116,6 +116,12 @@ CHAT_STREAMS: dict[str, list[dict[str, Any]]] = {
         *call('{"b":', "2}", index=1, id="call_b", name="g"),
         finish="tool_calls",
     ),
+    "native custom call": chat(
+        entry(0, id="call_a", type="custom", custom={"name": "exec", "input": ""}),
+        entry(0, custom={"input": "*** Beg"}),
+        entry(0, custom={"input": "in\n"}),
+        finish="tool_calls",
+    ),
     "interleaved calls": chat(
         *call(index=0, id="call_a", name="f"),
         *call(index=1, id="call_b", name="g"),
@@ -231,6 +237,15 @@ class Events:
         self.add("response.function_call_arguments.done", **where, arguments=whole, name=name)
         return self._close(item, arguments=whole)
 
+    def custom(self, *pieces: str, name: str = "exec", call_id: str | None = None) -> "Events":
+        """A call of a custom tool."""
+        call_id = call_id or f"call_{len(self.output)}"
+        item, where = self._open("custom_tool_call", call_id=call_id, name=name, input="")
+        for piece in pieces:
+            self.add("response.custom_tool_call_input.delta", **where, delta=piece)
+        self.add("response.custom_tool_call_input.done", **where, input="".join(pieces))
+        return self._close(item, input="".join(pieces))
+
     def item(self, item: Mapping[str, Any]) -> "Events":
         """A whole item of another kind."""
         self.add("response.output_item.added", output_index=len(self.output), item=item)
@@ -244,7 +259,7 @@ class Events:
         return self.add(f"response.{status}", response=response).events
 
     def _open(self, kind: str, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc"}[kind]
+        prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}[kind]
         index = len(self.output)
         item = {"id": f"{prefix}_up{index}", "type": kind, "status": "in_progress", **fields}
         self.output.append(item)
@@ -275,6 +290,7 @@ RESPONSES_STREAMS: dict[str, list[dict[str, Any]]] = {
     "summary, then text": Events().summary("First.", "Then.").message("Yes").end(),
     "parallel calls": Events().message("I ask.").call('{"a":', "1}").call("{}", name="g").end(),
     "call without arguments": Events().call(name="now").end(),
+    "custom call": Events().custom("*** Beg", "in\n").call("{}").end(),
     "refusal": Events().refusal("I can", "not.").end(),
     "logprobs": Events().message("Hi", logprobs=True).end(),
     "annotations": Events().message("See a.", citations=[URL]).end(),

@@ -1,26 +1,33 @@
-"""`OpenCall`: one function call while the model writes it.
+"""`OpenCall`: one call of a function or a custom tool while the model writes it.
 
 Backends send a call's name late, in pieces, or again with every piece of the arguments; `added` has to
 carry the whole name. So a call opens with its first argument text, or when something else begins.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from chat2response.convert import items
-from chat2response.convert.events import ARGUMENTS, Stream
+from chat2response.convert.events import ARGUMENTS, INPUT, Kind, Stream
 from chat2response.wire.json import is_complete_object
 
+CallKind = Literal["function", "custom"]
+"""What is called: a function with JSON arguments, or a custom tool with a text as its input."""
+
+KINDS: dict[CallKind, Kind] = {"function": ARGUMENTS, "custom": INPUT}
 NAMELESS = ("message.tool_calls", "dropped: a call without a name")
 
 
 class OpenCall:
     """Assembles one call; the writer asks it what to emit."""
 
-    __slots__ = ("_waiting", "call_id", "closed", "doc", "given_id", "name", "namespace", "stream")
+    __slots__ = (
+        "_waiting", "call_id", "closed", "doc", "given_id", "kind", "name", "namespace", "over", "stream",
+    )  # fmt: skip
 
     def __init__(self, given_id: str | None) -> None:
         self.given_id = given_id
         """The upstream's id of the item, where it has one."""
+        self.kind: CallKind = "function"
         self.call_id = ""
         self.name = ""
         self.namespace: str | None = None
@@ -28,12 +35,16 @@ class OpenCall:
         """The item, once it is open."""
         self.stream: Stream | None = None
         self.closed = False
+        self.over = False
+        """Its reader said that nothing more of it comes."""
         self._waiting: list[str] = []
 
-    def learn(self, call_id: str | None, name: str | None, namespace: str | None) -> None:
+    def learn(self, kind: CallKind, call_id: str | None, name: str | None, namespace: str | None) -> None:
         """Takes what a delta says about the call; what is settled stays."""
         if self.doc is not None:
             return
+        if kind != "function":
+            self.kind = kind
         if call_id and not self.call_id:
             self.call_id = call_id
         if namespace is not None:
@@ -48,8 +59,9 @@ class OpenCall:
 
     def open(self, item_id: str, output_index: int) -> Stream:
         """Makes the item; pieces that waited are for the writer to emit (`waiting`)."""
-        self.doc = items.function_call(item_id, self.call_id, self.name, self.namespace)
-        self.stream = Stream(ARGUMENTS, item_id, output_index)
+        kind = KINDS[self.kind]
+        self.doc = items.call(kind, item_id, self.call_id, self.name, self.namespace)
+        self.stream = Stream(kind, item_id, output_index)
         return self.stream
 
     def waiting(self) -> list[str]:
@@ -59,5 +71,7 @@ class OpenCall:
 
     @property
     def complete(self) -> bool:
-        """Whether the arguments are one whole JSON object, so that none can follow."""
-        return self.stream is not None and is_complete_object(self.stream.text)
+        """Whether nothing can follow: the arguments are one whole JSON object, or the reader said so."""
+        if self.over or self.stream is None or self.kind != "function":
+            return self.over
+        return is_complete_object(self.stream.text)

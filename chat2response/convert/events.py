@@ -20,7 +20,7 @@ class Kind:
     part: str
     """The type of the part; empty where the text is a field of the item itself."""
     holder: str
-    """The item's field: `content`, `summary`, `arguments`."""
+    """The item's field: `content`, `summary`, `arguments`, `input`."""
     value: str
     """The key of the text, in the part and in the `done` event."""
     delta: str
@@ -72,6 +72,15 @@ ARGUMENTS = Kind(
     "arguments",
     "response.function_call_arguments.delta",
     "response.function_call_arguments.done",
+    None,
+)
+INPUT = Kind(
+    "custom_tool_call",
+    "",
+    "input",
+    "input",
+    "response.custom_tool_call_input.delta",
+    "response.custom_tool_call_input.done",
     None,
 )
 

@@ -12,9 +12,11 @@ from chat2response.convert.chat import request as chat
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.reading import Reading
 from chat2response.convert.chat.response import write_response
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses import request as responses
@@ -50,13 +52,15 @@ def to_chat_request(
     *,
     losses: Losses | None = None,
     quirks: Quirks | str = OPENAI_COMPATIBLE,
+    policy: Policy = DEFAULT_POLICY,
 ) -> ChatRequest:
     """A Responses request as a Chat Completions request, for a backend with these `quirks`.
 
     A text is the name of a profile (`deepseek`). Raises QuirksError, a ValueError, for one that is not known.
     """
     hub = responses.read_request(dict(responses_request))
-    return chat.write_request(hub, losses if losses is not None else Losses(), quirks_of(quirks))
+    lost = losses if losses is not None else Losses()
+    return chat.write_request(hub, lost, quirks_of(quirks), policy=policy)
 
 
 def to_response(
@@ -71,13 +75,15 @@ def to_response(
 ) -> Response:
     """A Chat completion as a response, from a backend with these `quirks` (or this profile).
 
-    `request` is the Responses request that it answers: it is echoed, and gives the model's name.
+    `request` is the Responses request that it answers: it is echoed, gives the model's name, and its tools
+    get their own calls back (`quirks` are those it was sent with).
     `reasoning` forces where reasoning goes; by default to `summary` if the request asked for one, else to
     `content`.
     """
     body: dict[str, Any] = {"model": completion.get("model") or "", **(request or {})}
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
-    reading = Reading(reasoning_form(hub, reasoning), quirks_of(quirks))
+    known = quirks_of(quirks)
+    reading = Reading(reasoning_form(hub, reasoning), known, tools=ToolMap.of(hub, known))
     return reading.response(dict(completion), Echo.of(hub), ids, clock, losses)
 
 

@@ -13,6 +13,32 @@ from chat2response.wire.responses import ItemStatus
 
 ItemDict = dict[str, Any]
 
+_PREFIXES = {
+    "apply_patch_call": "apc",
+    "code_interpreter_call": "ci",
+    "compaction": "cmp",
+    "computer_call": "cu",
+    "file_search_call": "fs",
+    "image_generation_call": "ig",
+    "local_shell_call": "lsh",
+    "mcp_approval_request": "mcpr",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcpl",
+    "shell_call": "sh",
+    "tool_search_call": "tsc",
+    "web_search_call": "ws",
+}
+
+
+def prefix(item_type: str) -> str:
+    """How the ids of such items begin."""
+    return _PREFIXES.get(item_type, "item")
+
+
+def calls(item_type: str) -> bool:
+    """Whether its `call_id` names a call that it makes, rather than one that it answers."""
+    return item_type.endswith("_call")
+
 
 def message(item_id: str, status: ItemStatus = "in_progress") -> ItemDict:
     """An assistant message without parts."""
@@ -24,22 +50,23 @@ def reasoning(item_id: str, status: ItemStatus = "in_progress") -> ItemDict:
     return {"id": item_id, "type": "reasoning", "status": status, "summary": []}
 
 
-def function_call(
+def call(
+    kind: Kind,
     item_id: str,
     call_id: str,
     name: str,
     namespace: str | None = None,
-    arguments: str = "",
+    text: str = "",
     status: ItemStatus = "in_progress",
 ) -> ItemDict:
-    """A call of a client's function."""
+    """A call of a client's function (`ARGUMENTS`) or custom tool (`INPUT`); `text` is what it is given."""
     item: ItemDict = {
         "id": item_id,
-        "type": "function_call",
+        "type": kind.item,
         "status": status,
         "call_id": call_id,
         "name": name,
-        "arguments": arguments,
+        kind.value: text,
     }
     if namespace is not None:
         item["namespace"] = namespace

@@ -40,6 +40,7 @@ _BY_FINISH: dict[str, tuple[Ending, str | None]] = {
 }
 
 
+_CALLS = ("function_call", "custom_tool_call")
 _BY_REASON: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -97,7 +98,7 @@ def finish_reason(response: Mapping[str, Any]) -> FinishReason:
         return _BY_REASON.get(str(details.get("reason")) if type(details) is dict else "", "stop")
     output = response.get("output")
     items = output if type(output) is list else []
-    called = any(type(item) is dict and item.get("type") == "function_call" for item in items)
+    called = any(type(item) is dict and item.get("type") in _CALLS for item in items)
     return "tool_calls" if called else "stop"
 
 

@@ -61,9 +61,9 @@ class Sealer(Wrapper):
             self._close(all=True)
         self._inner.call(slot, **said)
 
-    def item(self, item: dict[str, Any]) -> None:
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._close()
-        self._inner.item(item)
+        self._inner.item(item, slot=slot, done=done)
 
     def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         if not part:

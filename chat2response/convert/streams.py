@@ -27,6 +27,7 @@ from typing import Any
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.reading import Reading
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.chat.write import ChatEncoder
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
@@ -91,9 +92,9 @@ class ChatToResponses(_Stream):
     """Chat chunks (SSE bytes) in, Responses events (SSE bytes) out.
 
     `request` is the Responses request that the stream answers: it is echoed, gives the model's name (which
-    the first event has to say), and `reasoning.summary` in it decides where reasoning goes unless `reasoning`
-    does. `quirks`: the backend's, or the name of a profile (QuirksError, a ValueError, for one that is not
-    known). `ids` and `clock` are for tests.
+    the first event has to say), its tools get their own calls back, and `reasoning.summary` in it decides
+    where reasoning goes unless `reasoning` does. `quirks`: the backend's, or the name of a profile
+    (QuirksError, a ValueError, for one that is not known). `ids` and `clock` are for tests.
     """
 
     def __init__(
@@ -107,7 +108,9 @@ class ChatToResponses(_Stream):
     ) -> None:
         hub = HubRequest(body=dict(request or {}), dialect="responses")  # type: ignore[arg-type]
         super().__init__(hub, ids, clock)
-        self._reader = Reading(reasoning or reasoning_form(hub), quirks_of(quirks)).reader(self._writer)
+        known = quirks_of(quirks)
+        reading = Reading(reasoning or reasoning_form(hub), known, tools=ToolMap.of(hub, known))
+        self._reader = reading.reader(self._writer)
         self._encoder = ResponsesEncoder()
 
 

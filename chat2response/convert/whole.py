@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import items, usage
-from chat2response.convert.calls import NAMELESS
+from chat2response.convert.calls import KINDS, NAMELESS, CallKind
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.losses import Losses
@@ -52,10 +52,12 @@ class WholeWriter:
         self,
         slot: Hashable,
         *,
+        kind: CallKind = "function",
         call_id: str | None = None,
         name: str | None = None,
         namespace: str | None = None,
         delta: str = "",
+        last: bool = False,
         id: str | None = None,
     ) -> None:
         self._settle()
@@ -63,11 +65,11 @@ class WholeWriter:
             if delta:
                 self.losses.add(*NAMELESS)
             return
-        item_id = self._ids("fc")
+        item_id = self._ids("fc" if kind == "function" else "ctc")
         if not call_id or call_id in self._call_ids:
             call_id = self._ids("call")
         self._call_ids.add(call_id)
-        self._output.append(items.function_call(item_id, call_id, name, namespace, delta, "completed"))
+        self._output.append(items.call(KINDS[kind], item_id, call_id, name, namespace, delta, "completed"))
 
     def close(self, used: Usage | None, outcome: Outcome) -> Response:
         """The response, for an outcome that is not a failure."""
@@ -105,9 +107,10 @@ class WholeWriter:
         self._item = self._kind = None
 
     def _mark_cut(self) -> None:
-        """What might have gone on is incomplete, and so is any call whose arguments are not whole."""
+        """What might have gone on is incomplete, and so is any call that is not surely whole."""
         if self._item is not None:
             self._item["status"] = "incomplete"
         for item in self._output:
-            if item["type"] == "function_call" and not is_complete_object(item["arguments"]):
+            called = item.get("arguments") if item["type"] == "function_call" else None
+            if "call_id" in item and not (called and is_complete_object(called)):
                 item["status"] = "incomplete"

@@ -3,10 +3,11 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from chat2response.convert.calls import CallKind
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer import Writer
-from chat2response.wire.responses import ItemStatus, Usage
+from chat2response.wire.responses import EventDict, ItemStatus, Usage
 
 
 class Wrapper:
@@ -44,16 +45,26 @@ class Wrapper:
         self,
         slot: Hashable,
         *,
+        kind: CallKind = "function",
         call_id: str | None = None,
         name: str | None = None,
         namespace: str | None = None,
         delta: str = "",
+        last: bool = False,
         id: str | None = None,
     ) -> None:
-        self._inner.call(slot, call_id=call_id, name=name, namespace=namespace, delta=delta, id=id)
+        self._inner.call(
+            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
+        )
 
-    def item(self, item: dict[str, Any]) -> None:
-        self._inner.item(item)
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        self._inner.item(item, slot=slot, done=done)
+
+    def phase(self, slot: Hashable, event_type: str, **fields: Any) -> None:
+        self._inner.phase(slot, event_type, **fields)
+
+    def adopt(self, event: EventDict) -> None:
+        self._inner.adopt(event)
 
     def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         self._inner.close(part=part, status=status)

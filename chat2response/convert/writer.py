@@ -9,10 +9,9 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 from chat2response.convert import items, usage
-from chat2response.convert.calls import NAMELESS, OpenCall
+from chat2response.convert.calls import NAMELESS, CallKind, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import (
-    ARGUMENTS,
     REASONING,
     REFUSAL,
     SUMMARY,
@@ -61,13 +60,18 @@ class Speech(Protocol):
         self,
         slot: Hashable,
         *,
+        kind: CallKind = "function",
         call_id: str | None = None,
         name: str | None = None,
         namespace: str | None = None,
         delta: str = "",
+        last: bool = False,
         id: str | None = None,
     ) -> None:
-        """A piece of the function call `slot` (the reader's handle, unique within the turn)."""
+        """A piece of the call `slot` (the reader's handle, unique within the turn).
+
+        `kind` counts from the first piece on. `last`: the call is whole, nothing more of it comes.
+        """
         ...
 
 
@@ -83,8 +87,19 @@ class Writer(Speech, Protocol):
         """The `encrypted_content` of the reasoning item that is open, or of one without text."""
         ...
 
-    def item(self, item: dict[str, Any]) -> None:
-        """A whole item that no other method can say."""
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        """An item that no other method can say: whole, or (`done=False`) as it begins.
+
+        What begins has a `slot`; it is said again, whole, at its end, and `phase` tells what happens between.
+        """
+        ...
+
+    def phase(self, slot: Hashable, event_type: str, **fields: Any) -> None:
+        """An event of its own about the item `slot`: a search that runs, code that is written."""
+        ...
+
+    def adopt(self, event: EventDict) -> None:
+        """An event that no method can say and that belongs to no item; it gets our number."""
         ...
 
     def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
@@ -99,9 +114,9 @@ class Writer(Speech, Protocol):
 class ResponseWriter:
     """The Writer under all wrappers. `take()` hands out the events made since the last call."""
 
-    def __init__(self, echo: Echo, ids: Ids, clock: Clock) -> None:
+    def __init__(self, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None) -> None:
         self.done = False
-        self.losses = Losses()
+        self.losses = Losses() if losses is None else losses
         self.outcome: Outcome | None = None
         """How the last turn ended."""
         self.begun = False
@@ -117,6 +132,7 @@ class ResponseWriter:
         self._part: Stream | None = None  # its open part
         self._said = 0  # characters in this turn's text parts that are closed
         self._calls: dict[Hashable, OpenCall] = {}  # this turn's, open or closed
+        self._begun: dict[Hashable, int] = {}  # output_index of the items that were begun by `item`
         self._ids_used: set[str] = set()  # what was given out, for upstreams repeat theirs
         self._call_ids_used: set[str] = set()
 
@@ -211,17 +227,20 @@ class ResponseWriter:
         self,
         slot: Hashable,
         *,
+        kind: CallKind = "function",
         call_id: str | None = None,
         name: str | None = None,
         namespace: str | None = None,
         delta: str = "",
+        last: bool = False,
         id: str | None = None,
     ) -> None:
         call = self._calls.get(slot)
         if call is None:
             self._settle()
             call = self._calls[slot] = OpenCall(id)
-        call.learn(call_id, name, namespace)
+        call.learn(kind, call_id, name, namespace)
+        call.over = call.over or last
         if not delta:
             return
         if call.closed:
@@ -231,13 +250,26 @@ class ResponseWriter:
         elif call.wait(delta):
             self._open_call(call)
 
-    def item(self, item: dict[str, Any]) -> None:
-        self._settle()
-        index = len(self._output)
-        item = {**item, "id": self._new_id("item", item.get("id"))}
-        self._output.append(item)
-        self._emit("response.output_item.added", output_index=index, item=item)
-        self._emit("response.output_item.done", output_index=index, item=item)
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        index = self._begun.get(slot)
+        if index is None:
+            index = self._begin_item(item)
+        if not done:
+            self._begun[slot] = index
+            return
+        self._begun.pop(slot, None)
+        whole = self._output[index]
+        whole.update({key: value for key, value in item.items() if key not in ("id", "call_id")})
+        self._emit("response.output_item.done", output_index=index, item=whole)
+
+    def phase(self, slot: Hashable, event_type: str, **fields: Any) -> None:
+        index = self._begun.get(slot)
+        if index is not None:
+            self._emit(event_type, item_id=self._output[index]["id"], output_index=index, **fields)
+
+    def adopt(self, event: EventDict) -> None:
+        fields = {key: value for key, value in event.items() if key not in ("type", "sequence_number")}
+        self._emit(event["type"], **fields)
 
     def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         if self._part is not None:
@@ -289,6 +321,16 @@ class ResponseWriter:
         self._emit("response.output_item.added", output_index=self._item_index, item=empty)
         return item
 
+    def _begin_item(self, item: dict[str, Any]) -> int:
+        self._settle()
+        index = len(self._output)
+        made = {**item, "id": self._new_id(items.prefix(item["type"]), item.get("id"))}
+        if "call_id" in item and items.calls(item["type"]):
+            made["call_id"] = self._new_id("call", item["call_id"])
+        self._output.append(made)
+        self._emit("response.output_item.added", output_index=index, item=dict(made))
+        return index
+
     def _new_id(self, prefix: str, given: Any) -> str:
         """The upstream's id where it has one that no other item bears, else one of ours."""
         used = self._call_ids_used if prefix == "call" else self._ids_used
@@ -312,7 +354,7 @@ class ResponseWriter:
     # -- calls -----------------------------------------------------------------------------------
 
     def _open_call(self, call: OpenCall) -> None:
-        item_id = self._new_id("fc", call.given_id)
+        item_id = self._new_id("fc" if call.kind == "function" else "ctc", call.given_id)
         call.call_id = self._new_id("call", call.call_id)
         stream = call.open(item_id, len(self._output))
         assert call.doc is not None
@@ -333,16 +375,18 @@ class ResponseWriter:
     def _close_call(self, call: OpenCall, status: ItemStatus) -> None:
         assert call.doc is not None and call.stream is not None
         call.closed = True
-        call.doc["arguments"] = call.stream.text
+        kind, text = call.stream.kind, call.stream.text
+        call.doc[kind.value] = text
         call.doc["status"] = status
         where = call.stream.where()
-        self._emit(ARGUMENTS.done, **where, name=call.name, arguments=call.doc["arguments"])
+        named = {"name": call.name} if call.kind == "function" else {}
+        self._emit(kind.done, **where, **named, **{kind.value: text})
         self._emit("response.output_item.done", output_index=where["output_index"], item=call.doc)
 
     def _late(self, call: OpenCall, delta: str) -> None:
         """Text after whole arguments: some backends repeat them at the end. White space says nothing."""
-        assert call.doc is not None
-        if delta.strip() and delta != call.doc["arguments"]:
+        assert call.stream is not None
+        if delta.strip() and delta != call.stream.text:
             self.losses.add("message.tool_calls.arguments", "dropped: text after their end")
 
     # -- ends ------------------------------------------------------------------------------------
@@ -359,6 +403,8 @@ class ResponseWriter:
             if call.stream is not None and not call.closed:
                 self._close_call(call, self._call_status(call, cut))
         self._calls.clear()
+        for slot in list(self._begun):  # its end was never said
+            self.item({"type": self._output[self._begun[slot]]["type"]}, slot=slot)
         self.close(status="incomplete" if cut else "completed")
 
     def _call_status(self, call: OpenCall, cut: bool) -> ItemStatus:
@@ -368,7 +414,7 @@ class ResponseWriter:
         """A failure: what was open keeps its text and gets no `done`."""
         for call in self._calls.values():
             if call.doc is not None and call.stream is not None and not call.closed:
-                call.doc.update(arguments=call.stream.text, status="incomplete")
+                call.doc.update({call.stream.kind.value: call.stream.text, "status": "incomplete"})
         if self._part is not None and self._item is not None:
             part = self._part
             whole = items.part(part.kind, part.text, part.annotations, part.logprobs)

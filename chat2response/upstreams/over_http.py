@@ -4,16 +4,37 @@ A dialect adds its path, how a request is written, and how an answer is read.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
 
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer import Writer
 from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Read, Reply, Target
+from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
 from chat2response.upstreams.json import fetch, fetch_models
+from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.responses import Response
+
+
+class Answer(Protocol):
+    """How one answer is read."""
+
+    def reader(self, writer: Writer) -> Reader:
+        """What reads a stream into `writer`."""
+        ...
+
+    def response(
+        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+    ) -> Response:
+        """The response that a JSON answer is. Raises UpstreamError where it is none."""
+        ...
+
+
+How = Callable[[ReasoningForm], Answer]
 
 
 class HttpUpstream(ABC):
@@ -25,22 +46,23 @@ class HttpUpstream(ABC):
         self._transport = transport
 
     @abstractmethod
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
-        """The request in this dialect, for a hub request."""
+    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
+        """The request in this dialect, for a hub request; and how its answer is read."""
 
     @abstractmethod
-    def reader(
-        self, ask: HubRequest | bytes, target: Target, writer: Writer, reasoning: ReasoningForm
-    ) -> Reader:
-        """What reads the stream that answers `ask` into `writer`."""
+    def how(self, target: Target) -> How:
+        """How the answer to a finished body is read: nothing in it is asked for by us."""
 
     @abstractmethod
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
 
-    @abstractmethod
-    def read(self, ask: HubRequest | bytes, target: Target, answer: Any) -> Read:
-        """What makes the response of the JSON answer to `ask`. It raises UpstreamError where it is none."""
+    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+        """The request in this dialect, for a hub request."""
+        return self.asked(ask, target, losses)[0]
+
+    def _sent(self, ask: HubRequest | bytes, target: Target, losses: Losses) -> tuple[bytes, How]:
+        return (ask, self.how(target)) if isinstance(ask, bytes) else self.asked(ask, target, losses)
 
     def open(
         self,
@@ -52,18 +74,21 @@ class HttpUpstream(ABC):
     ) -> HttpTurn:
         """A streamed turn."""
         losses = Losses()
-        body = ask if isinstance(ask, bytes) else self.body(ask, target, losses)
-        url, reader = target.base_url + self.path, self.reader(ask, target, writer, reasoning)
+        body, how = self._sent(ask, target, losses)
+        url, reader = target.base_url + self.path, how(reasoning).reader(writer)
         return HttpTurn(self._transport, url, target, origin, body, reader, self.feed_whole, losses)
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """A JSON answer."""
         losses = Losses()
-        body = ask if isinstance(ask, bytes) else self.body(ask, target, losses)
-        status, headers, answer = await fetch(
-            self._transport, target.base_url + self.path, target, origin, body
-        )
-        return Reply(status, headers, losses, self.read(ask, target, answer))
+        body, how = self._sent(ask, target, losses)
+        url = target.base_url + self.path
+        status, headers, answer = await fetch(self._transport, url, target, origin, body)
+
+        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
+            return how(reasoning).response(answer, echo, ids, clock, lost)
+
+        return Reply(status, headers, losses, read)
 
     def relay(self, body: bytes, target: Target, origin: Origin) -> HttpRawReply:
         """The server's own bytes."""

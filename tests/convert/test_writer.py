@@ -193,7 +193,48 @@ def test_a_whole_item_passes_with_an_id():
         ("message", ["b"], "completed"),
     ]
     assert response_of(events)["output"][1]["id"] == "ws_1"
-    assert response_of(events)["output"][2]["id"].startswith("item_")
+    assert response_of(events)["output"][2]["id"].startswith("cmp_")
+
+
+def test_an_item_that_begins_has_its_phases_and_its_end():
+    writer = Script()
+    nothing = {"type": "search", "query": ""}
+    begun = {"type": "web_search_call", "id": "ws_1", "status": "in_progress", "action": nothing}
+    writer.item(begun, slot=0, done=False)
+    writer.phase(0, "response.web_search_call.searching")
+    writer.phase(1, "response.web_search_call.searching")  # of an item that nobody began
+    writer.item({**begun, "status": "completed", "action": {"type": "search", "query": "q"}}, slot=0)
+    writer.text("a")
+    events = writer.finished()
+    assert kinds(events)[2:5] == ["output_item.added", "web_search_call.searching", "output_item.done"]
+    assert events[2]["item"] == begun
+    assert (events[3]["item_id"], events[3]["output_index"]) == ("ws_1", 0)
+    assert events[4]["item"]["action"] == {"type": "search", "query": "q"}
+
+
+def test_an_item_whose_end_is_never_said_ends_with_its_turn():
+    writer = Script()
+    begun = {"type": "code_interpreter_call", "id": "ci_1", "status": "in_progress", "container_id": "c"}
+    writer.item({**begun, "code": None, "outputs": None}, slot=0, done=False)
+    events = writer.finished()
+    assert kinds(events)[2:] == ["output_item.added", "output_item.done", "completed"]
+
+
+def test_an_event_that_no_method_can_say_gets_our_number():
+    writer = Script()
+    writer.adopt({"type": "response.audio.delta", "sequence_number": 77, "delta": "AAAA"})
+    (event,) = [event for event in writer.take() if event["type"] == "response.audio.delta"]  # type: ignore[index]
+    assert event == {"type": "response.audio.delta", "sequence_number": 2, "delta": "AAAA"}
+
+
+def test_the_call_id_of_a_whole_call_is_its_own():
+    writer = Script()
+    writer.call(0, call_id="a", name="f", delta="{}")
+    writer.item({"type": "shell_call", "call_id": "a", "action": {"commands": []}})
+    writer.item({"type": "shell_call_output", "call_id": "a", "output": []})
+    called, shell, answered = writer.response["output"][0], *writer.response["output"][1:]
+    assert called["call_id"] == answered["call_id"] == "a"
+    assert shell["call_id"] not in ("", "a")
 
 
 # -- annotations --------------------------------------------------------------------------------------

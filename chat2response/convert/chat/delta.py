@@ -5,6 +5,7 @@ A delta and a message have the same fields, so streams and whole answers are rea
 
 from typing import Any
 
+from chat2response.convert.calls import CallKind
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     Structure,
@@ -128,19 +129,24 @@ class DeltaReader:
             self._call(-1, "", function_call, taken)
 
     def _entry(self, entry: dict[str, Any], taken: set[int]) -> None:
-        function, call_id = entry.get("function"), entry.get("id")
+        function, custom, call_id = entry.get("function"), entry.get("custom"), entry.get("id")
+        call_id = call_id if type(call_id) is str else ""
         if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
-            self._extra(entry["extra_content"], call_id if type(call_id) is str else "")
+            self._extra(entry["extra_content"], call_id)
         if type(function) is dict:
-            self._call(entry.get("index"), call_id if type(call_id) is str else "", function, taken)
+            self._call(entry.get("index"), call_id, function, taken)
+        elif type(custom) is dict:
+            self._call(entry.get("index"), call_id, custom, taken, "custom")
         elif entry.get("type") not in (None, "function"):
             self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
 
-    def _call(self, index: Any, call_id: str, function: dict[str, Any], taken: set[int]) -> None:
-        name = function.get("name")
+    def _call(
+        self, index: Any, call_id: str, called: dict[str, Any], taken: set[int], kind: CallKind = "function"
+    ) -> None:
+        name = called.get("name")
         name = name if type(name) is str else ""
-        arguments = arguments_of(function.get("arguments"))
-        if call_id or name or arguments:
-            slot = self._slots.find(index, call_id, name, arguments, taken)
+        given = arguments_of(called.get("arguments" if kind == "function" else "input"))
+        if call_id or name or given:
+            slot = self._slots.find(index, call_id, name, given, taken)
             taken.add(slot)
-            self._writer.call(slot, call_id=call_id, name=name, delta=arguments)
+            self._writer.call(slot, kind=kind, call_id=call_id, name=name, delta=given)

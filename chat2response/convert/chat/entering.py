@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.chat.tools import read_format, read_tool_choice, read_tools, read_web_search
+from chat2response.convert.chat.choice import read_tool_choice
+from chat2response.convert.chat.tools import read_format, read_tools, read_web_search
 from chat2response.convert.check import conversation, flag, integer, mapping, sequence, text, unsupported
 
 _Fields = dict[str, Any]

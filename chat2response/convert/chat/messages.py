@@ -1,7 +1,7 @@
 """Messages into items. The way back, which must group, is `turns.py`.
 
-One message at a time: an assistant's message becomes a reasoning item, a message item and one
-`function_call` per tool call, in this order, each only if there is something in it.
+One message at a time: an assistant's message becomes a reasoning item, a message item and one item per tool
+call, in this order, each only if there is something in it. An output is of the kind of its call.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,9 @@ _Items = list[dict[str, Any]]
 _PLAIN = frozenset({"type", "role", "content"})
 _ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning", "function_call", "audio"}
 _TOOL = _PLAIN | {"tool_call_id", "name"}
-_CALL = frozenset({"id", "type", "index", "function"})  # `index` is left over from a stream
+_CALL = frozenset({"id", "type", "index", "function", "custom"})  # `index` is left over from a stream
 _FUNCTION = frozenset({"name", "arguments"})
+_CUSTOM = frozenset({"name", "input"})
 
 
 def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
@@ -34,7 +35,19 @@ def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
         read(message, row, items)
         while len(rows) < len(items):
             rows.append(row)
+    if any(item["type"] == "custom_tool_call" for item in items):
+        _retype(items)
     return items, rows
+
+
+def _retype(items: _Items) -> None:
+    """What a custom tool answered is of a type of its own: an output is of the kind of the call before it."""
+    custom: dict[str, bool] = {}
+    for item in items:
+        if item["type"] in ("function_call", "custom_tool_call"):
+            custom[item["call_id"]] = item["type"] == "custom_tool_call"
+        elif item["type"] == "function_call_output" and custom.get(item["call_id"]):
+            item["type"] = "custom_tool_call_output"
 
 
 def _bad_role(row: int, role: Any) -> Exception:
@@ -149,6 +162,20 @@ def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str,
     return item
 
 
+def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
+    path = f"messages[{row}].tool_calls[{index}]"
+    custom = mapping(call.get("custom"), f"{path}.custom")
+    item = {
+        "type": "custom_tool_call",
+        "call_id": text(call.get("id"), f"{path}.id"),
+        "name": text(custom.get("name"), f"{path}.custom.name"),
+        "input": text(custom.get("input"), f"{path}.custom.input"),
+    }
+    foreign.keep(call, _CALL, item, f"tool_calls[{index}].")
+    foreign.keep(custom, _CUSTOM, item, f"tool_calls[{index}].custom.")
+    return item
+
+
 def _bad_call(call: dict[str, Any], path: str) -> Exception:
     """Which field it is, once it is known that one is wrong."""
     text(call.get("id"), f"{path}.id")
@@ -165,4 +192,7 @@ _READERS: dict[str, Callable[[dict[str, Any], int, _Items], None]] = {
     "assistant": _read_assistant,
     "tool": _read_tool,
 }
-_CALLS: dict[str, Callable[[dict[str, Any], int, int], dict[str, Any]]] = {"function": _read_function_call}
+_CALLS: dict[str, Callable[[dict[str, Any], int, int], dict[str, Any]]] = {
+    "function": _read_function_call,
+    "custom": _read_custom_call,
+}

@@ -12,7 +12,9 @@ from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.response import as_chunk, read_response
+from chat2response.convert.chat.restore import restored
 from chat2response.convert.chat.think import ThinkSplitter
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -29,26 +31,31 @@ ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks fo
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed."""
+    """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed;
+    `tools`: those that were sent, where they are not the client's own."""
 
     form: ReasoningForm = "content"
     quirks: Quirks = OPENAI_COMPATIBLE
     seal: Seal | None = None
+    tools: ToolMap | None = None
 
     @classmethod
-    def of(cls, hub: HubRequest, form: ReasoningForm, quirks: Quirks) -> "Reading":
-        """As the request asks."""
+    def of(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "Reading":
+        """As the request asks, of the backend that `tools` are for."""
         include: Any = hub.body.get("include") or ()
-        return cls(form, quirks, hub.seal if ENCRYPTED in include else None)
+        return cls(form, tools.quirks, hub.seal if ENCRYPTED in include else None, tools)
 
     @property
     def plain(self) -> bool:
         """Whether the answer is read as it stands."""
-        return self.seal is None and not self.quirks.think_tags
+        changed = self.seal is not None or self.quirks.think_tags
+        return not changed and (self.tools is None or self.tools.plain)
 
     def reader(self, writer: Writer) -> ChatReader:
         """A reader of chunks onto `writer`."""
         form, carried = self.form, None
+        if self.tools is not None:
+            writer = restored(writer, self.tools)
         if self.seal is not None:
             carried = Carried(self.quirks.carried)
             writer = Sealer(writer, self.seal, carried, show=form != "hide")
@@ -65,8 +72,7 @@ class Reading:
             return read_response(
                 completion, echo, ids, clock, reasoning=self.form, losses=losses, quirks=self.quirks
             )
-        writer = ResponseWriter(echo, ids, clock)
-        writer.losses = losses if losses is not None else writer.losses
+        writer = ResponseWriter(echo, ids, clock, losses)
         reader = self.reader(writer)
         feed_whole(reader, completion)
         reader.close()

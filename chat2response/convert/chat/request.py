@@ -11,11 +11,13 @@ from chat2response.convert.chat.entering import READERS, keep_apart
 from chat2response.convert.chat.fitting import fit
 from chat2response.convert.chat.leaving import WRITERS, Leaving, keep
 from chat2response.convert.chat.messages import read_messages
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.chat.tools import write_tools
 from chat2response.convert.chat.turns import write_messages
 from chat2response.convert.check import integer, invalid, sequence, whole_body
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.wire.chat import ChatRequest
 from chat2response.wire.responses import ResponsesRequest
@@ -42,12 +44,23 @@ def read_request(chat: Mapping[str, Any]) -> HubRequest:
     return HubRequest(cast(ResponsesRequest, body), "chat", extra, rows, names)
 
 
-def write_request(hub: HubRequest, losses: Losses, quirks: Quirks = OPENAI_COMPATIBLE) -> ChatRequest:
+def write_request(
+    hub: HubRequest,
+    losses: Losses,
+    quirks: Quirks = OPENAI_COMPATIBLE,
+    *,
+    tools: ToolMap | None = None,
+    policy: Policy = DEFAULT_POLICY,
+) -> ChatRequest:
     """The body for a Chat upstream; `messages` is its last key, so that a longer history extends the bytes.
+
+    `tools`: the request's `ToolMap`, for whoever reads the answer by the same.
 
     What Chat cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
     A stream is always asked for its usage. Raises InvalidRequest with the client's path.
     """
+    if tools is None:
+        tools = ToolMap.of(hub, quirks, policy)
     to = Leaving(hub, losses, quirks)
     out = to.out
     for fields in (hub.body, hub.extra):
@@ -58,9 +71,9 @@ def write_request(hub: HubRequest, losses: Losses, quirks: Quirks = OPENAI_COMPA
         out["stream_options"] = {**out.get("stream_options", {}), "include_usage": True}
     else:
         out.pop("stream_options", None)
-    out.update(write_tools(hub, losses))
+    out.update(write_tools(hub, tools, losses))
     fit(out, to.effort, hub, losses, quirks)
-    out["messages"] = write_messages(hub, losses, quirks)
+    out["messages"] = write_messages(hub, losses, quirks, tools)
     return cast(ChatRequest, out)
 
 

@@ -19,6 +19,7 @@ from chat2response.convert.chat.answer import (
     word,
 )
 from chat2response.convert.chat.delta import DeltaReader
+from chat2response.convert.chat.names import sendable
 from chat2response.convert.echo import Echo
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
@@ -110,6 +111,8 @@ def _numbered(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "tool_calls": [{**call, "index": number} for number, call in enumerate(calls)]}
 
 
+CALLS = frozenset({"function_call", "custom_tool_call"})
+
 # -- response to completion --------------------------------------------------------------------------
 
 
@@ -153,8 +156,8 @@ class _Said:
                 self._part(part)
         elif kind == "reasoning":
             self._thoughts.append(_reasoning_text(item))
-        elif kind == "function_call":
-            self._calls.append(_tool_call(item))
+        elif string(kind) in CALLS:
+            self._calls.append(tool_call(item))
         else:
             self._losses.add(lost_item(kind))
 
@@ -232,10 +235,17 @@ def _reasoning_text(item: Mapping[str, Any]) -> str:
     return ""
 
 
-def _tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": string(item.get("name")), "arguments": arguments_of(item.get("arguments"))}
+def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A call as Chat writes it; one of a namespace has it in its name."""
+    name = string(item.get("name"))
+    if namespace := item.get("namespace"):
+        name = sendable(string(namespace), name)
     call_id = string(item.get("call_id")) or string(item.get("id"))
-    return {"id": call_id, "type": "function", "function": function}
+    if item["type"] == "custom_tool_call":
+        called = {"name": name, "input": string(item.get("input"))}
+        return {"id": call_id, "type": "custom", "custom": called}
+    called = {"name": name, "arguments": arguments_of(item.get("arguments"))}
+    return {"id": call_id, "type": "function", "function": called}
 
 
 def _completion(

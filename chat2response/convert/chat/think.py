@@ -5,7 +5,7 @@ count at the head of a turn's text only, so that an answer may speak of them; se
 another there. White space after a tag is dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal
 
 from chat2response.convert.chat.answer import ReasoningForm
@@ -129,9 +129,9 @@ class ThinkSplitter(Wrapper):
         self._flush()
         self._inner.call(slot, **said)
 
-    def item(self, item: dict[str, Any]) -> None:
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._flush()
-        self._inner.item(item)
+        self._inner.item(item, slot=slot, done=done)
 
     def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         self._flush()

@@ -1,23 +1,27 @@
-"""Tools, tool choice and answer format, both ways.
+"""Tools and answer format, both ways.
 
 Chat nests what Responses writes flat: `{type: function, function: {name, ...}}` against `{type: function,
-name, ...}`; likewise a named choice, the allowed tools, and `json_schema`.
+name, ...}`; likewise `json_schema`. What a request's tools become together is `toolmap.py`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import foreign
-from chat2response.convert.check import chosen_without_tools, mapping, objects, text, unsupported
+from chat2response.convert.chat.choice import write_choice
+from chat2response.convert.chat.custom import write_function, write_native
+from chat2response.convert.chat.toolmap import Bound, ToolMap
+from chat2response.convert.check import mapping, objects, text, unsupported
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 
 _Tool = dict[str, Any]
 
 _NESTED = frozenset({"name", "description", "parameters", "strict"})
-_FLAT = frozenset(
-    {"type", *_NESTED, "defer_loading", "allowed_callers", "output_schema", "async"}
-)  # the last four steer what Chat does not have, and mean nothing there
+_STEERING = frozenset({"defer_loading", "allowed_callers", "output_schema", "async"})
+# The last steer what Chat does not have, and mean nothing there: every tool is loaded, and called directly.
+_FLAT = frozenset({"type", *_NESTED}) | _STEERING
+_CUSTOM = frozenset({"type", "name", "description", "format"}) | _STEERING
 
 
 def read_tools(tools: Any) -> list[_Tool]:
@@ -53,7 +57,29 @@ def _read_function(tool: _Tool, index: int) -> _Tool:
     return made
 
 
-_READERS: dict[str, Callable[[_Tool, int], _Tool]] = {"function": _read_function}
+def _read_custom(tool: _Tool, index: int) -> _Tool:
+    """A grammar stands one level deeper in Chat."""
+    path = f"tools[{index}].custom"
+    custom = mapping(tool.get("custom"), path)
+    made: _Tool = {"type": "custom", "name": text(custom.get("name"), f"{path}.name")}
+    if custom.get("description") is not None:
+        made["description"] = custom["description"]
+    if custom.get("format") is not None:
+        made["format"] = _read_custom_format(mapping(custom["format"], f"{path}.format"), f"{path}.format")
+    foreign.keep(tool, {"type", "custom"}, made)
+    foreign.keep(custom, {"name", "description", "format"}, made, "custom.")
+    return made
+
+
+def _read_custom_format(asked: dict[str, Any], path: str) -> dict[str, Any]:
+    if text(asked.get("type"), f"{path}.type") != "grammar":
+        return asked
+    grammar = mapping(asked.get("grammar"), f"{path}.grammar")
+    return {"type": "grammar", **{key: text(grammar.get(key), f"{path}.grammar.{key}") for key in _GRAMMAR}}
+
+
+_GRAMMAR = ("syntax", "definition")
+_READERS: dict[str, Callable[[_Tool, int], _Tool]] = {"function": _read_function, "custom": _read_custom}
 
 
 def read_web_search(options: Any) -> _Tool:
@@ -65,29 +91,6 @@ def read_web_search(options: Any) -> _Tool:
         approximate = mapping(mapping(location, path).get("approximate"), f"{path}.approximate")
         made["user_location"] = {"type": "approximate", **approximate}
     return made
-
-
-def read_tool_choice(choice: Any) -> Any:
-    """The hub's `tool_choice`: modes stay, names lose their nest."""
-    if type(choice) is str:
-        return choice
-    kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
-    if kind == "function":
-        return _flat_name(choice, "tool_choice")
-    if kind == "allowed_tools":
-        allowed = mapping(choice.get("allowed_tools"), "tool_choice.allowed_tools")
-        path = "tool_choice.allowed_tools.tools"
-        tools = objects(allowed.get("tools"), path)
-        names = [_flat_name(tool, f"{path}[{index}]") for index, tool in enumerate(tools)]
-        return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": names}
-    raise unsupported("tool_choice.type", f"A tool choice of type '{kind}' cannot be converted here.")
-
-
-def _flat_name(choice: _Tool, where: str) -> _Tool:
-    if choice.get("type") != "function":
-        raise unsupported(f"{where}.type", "Only tools of type 'function' can be chosen here.")
-    function = mapping(choice.get("function"), f"{where}.function")
-    return {"type": "function", "name": text(function.get("name"), f"{where}.function.name")}
 
 
 def read_format(wanted: Any) -> dict[str, Any]:
@@ -115,28 +118,20 @@ def write_format(wanted: Any, path: str) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": nested}
 
 
-def write_tools(hub: HubRequest, losses: Losses) -> dict[str, Any]:
+def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, Any]:
     """Chat's `tools`, `tool_choice` and `parallel_tool_calls`: all of them, or none where no tool is left.
 
     A tool that Chat cannot say is dropped with a loss, and with it a choice that names it.
     """
     body = hub.body
-    tools = objects(body.get("tools") or [], "tools")
-    made = []
-    for index, tool in enumerate(tools):
-        kind = tool.get("type")
-        write = _WRITERS.get(kind) if type(kind) is str else None
-        if write is None:
-            text(kind, f"tools[{index}].type")
-            losses.add(f"tools[{index}]")
-        else:
-            made.append(write(tool, index, losses))
+    for path in tools.dropped:
+        losses.add(path)
     choice = body.get("tool_choice")
     if choice is not None:
-        choice = _write_choice(choice, bool(tools), bool(made), losses)
-    if not made:
+        choice = write_choice(choice, tools, losses)
+    if not tools.bound:
         return {}
-    out: dict[str, Any] = {"tools": made}
+    out: dict[str, Any] = {"tools": [_write_tool(each, tools, losses) for each in tools.bound.values()]}
     if choice is not None:
         out["tool_choice"] = choice
     if body.get("parallel_tool_calls") is not None:
@@ -144,57 +139,34 @@ def write_tools(hub: HubRequest, losses: Losses) -> dict[str, Any]:
     return out
 
 
-def _write_function(tool: _Tool, index: int, losses: Losses) -> _Tool:
-    name = tool.get("name")
-    if type(name) is not str:
-        text(name, f"tools[{index}].name")
-    function: _Tool = {"name": name}
-    if tool.get("description") is not None:
+def _write_tool(bound: Bound, tools: ToolMap, losses: Losses) -> _Tool:
+    if bound.kind == "function":
+        return _write_function(bound, losses)
+    if not _CUSTOM.issuperset(bound.tool):
+        foreign.note(bound.tool, _CUSTOM, bound.path, losses)
+    about = _described(bound)
+    if tools.native(bound):
+        return write_native(bound.tool, bound.sent, about, bound.path)
+    return write_function(bound.tool, bound.sent, about, bound.path, losses, tools.quirks)
+
+
+def _write_function(bound: Bound, losses: Losses) -> _Tool:
+    tool = bound.tool
+    function: _Tool = {"name": bound.sent}
+    if bound.about:
+        function["description"] = _described(bound)
+    elif tool.get("description") is not None:
         function["description"] = tool["description"]
     if tool.get("parameters") is not None:
         function["parameters"] = tool["parameters"]
     if type(tool.get("strict")) is bool:
         function["strict"] = tool["strict"]
     if not _FLAT.issuperset(tool):
-        foreign.note(tool, _FLAT, f"tools[{index}]", losses)
+        foreign.note(tool, _FLAT, bound.path, losses)
     return {"type": "function", "function": function}
 
 
-_WRITERS: dict[str, Callable[[_Tool, int, Losses], _Tool]] = {"function": _write_function}
-
-
-def _write_choice(choice: Any, given: bool, left: bool, losses: Losses) -> Any:
-    """Chat's `tool_choice`, or None. `given`: the client sent tools; `left`: some of them can be sent."""
-    if type(choice) is str:
-        if choice == "required" and not left:
-            losses.add("tool_choice")
-        return choice
-    kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
-    if not given:
-        raise chosen_without_tools()
-    if kind == "allowed_tools":
-        return _write_allowed(choice, losses)
-    if kind != "function" or not left:
-        losses.add("tool_choice")
-        return None
-    return _nested_name(choice, "tool_choice")
-
-
-def _write_allowed(choice: _Tool, losses: Losses) -> Any:
-    """The allowed set without the tools that were dropped; when none is left, no tool may be called."""
-    names = []
-    for index, tool in enumerate(objects(choice.get("tools"), "tool_choice.tools")):
-        if tool.get("type") == "function":
-            names.append(_nested_name(tool, f"tool_choice.tools[{index}]"))
-        else:
-            losses.add(f"tool_choice.tools[{index}]")
-    mode = choice.get("mode") or "auto"
-    if not names and mode == "required":
-        losses.add("tool_choice.mode")
-    if not names or mode == "none":
-        return "none"
-    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": names}}
-
-
-def _nested_name(choice: _Tool, where: str) -> _Tool:
-    return {"type": "function", "function": {"name": text(choice.get("name"), f"{where}.name")}}
+def _described(bound: Bound) -> str:
+    """The description, below that of the namespace."""
+    own = bound.tool.get("description") or ""
+    return "\n\n".join(filter(None, (bound.about, text(own, f"{bound.path}.description"))))

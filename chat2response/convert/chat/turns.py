@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import foreign
+from chat2response.convert.chat.custom import write_call
 from chat2response.convert.chat.parts import lone_text, plain_text, write_part, write_parts
 from chat2response.convert.chat.system import leading, merged
 from chat2response.convert.chat.thoughts import Thoughts
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.check import invalid, missing, sequence, text, unsupported, wrong_type
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -25,16 +27,18 @@ _Item = dict[str, Any]
 
 _ANY = frozenset({"type", "id", "status", "created_by"})
 _MESSAGE_KEYS = _ANY | {"role", "content", "name", "phase"}
-_CALL_KEYS = _ANY | {"call_id", "name", "namespace", "arguments", "caller", "async"}
+_CALL_KEYS = _ANY | {"call_id", "name", "namespace", "arguments", "input", "caller", "async"}
 _OUTPUT_KEYS = _ANY | {"call_id", "output", "name", "namespace", "caller"}
 _REASONING_KEYS = _ANY | {"summary", "content", "encrypted_content", "field"}
+
+_OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 _NO_OUTPUT = "The output follows in the next message."
 
 
-def write_messages(hub: HubRequest, losses: Losses, quirks: Quirks) -> list[dict[str, Any]]:
+def write_messages(hub: HubRequest, losses: Losses, quirks: Quirks, tools: ToolMap) -> list[dict[str, Any]]:
     """Chat's `messages` of the hub's instructions and input. Raises InvalidRequest with the client's path."""
-    writer = _Turns(hub, losses, quirks)
+    writer = _Turns(hub, losses, quirks, tools)
     instructions = hub.body.get("instructions")
     if instructions:
         content = text(instructions, "instructions")
@@ -56,13 +60,14 @@ class _Turns:
 
     __slots__ = (
         "answered", "answers", "calls", "hub", "losses", "messages", "name",
-        "open", "outputs", "parts", "quirks", "refusal", "roles", "thoughts",
+        "open", "outputs", "parts", "quirks", "refusal", "roles", "thoughts", "tools",
     )  # fmt: skip
 
-    def __init__(self, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
+    def __init__(self, hub: HubRequest, losses: Losses, quirks: Quirks, tools: ToolMap) -> None:
         self.hub = hub
         self.losses = losses
         self.quirks = quirks
+        self.tools = tools
         self.roles = _ROLES if quirks.developer_role else _WITHOUT_DEVELOPER
         self.messages: list[dict[str, Any]] = []
         self.outputs: dict[str, list[tuple[int, _Item]]] = {}
@@ -83,7 +88,8 @@ class _Turns:
         for index, item in enumerate(items):
             if type(item) is not dict:
                 raise wrong_type(self.hub.item_path(index), "an object", item)
-            if item.get("type") == "function_call_output":
+            kind = item.get("type")
+            if type(kind) is str and kind in _OUTPUTS:
                 call_id = item.get("call_id")
                 if type(call_id) is not str:
                     call_id = self._match(items, index)
@@ -212,13 +218,28 @@ class _Turns:
         if type(call_id) is not str or type(name) is not str or type(arguments) is not str:
             for key in ("call_id", "name", "arguments"):
                 text(item.get(key), f"{self.hub.item_path(index)}.{key}")
-        if item.get("namespace"):
-            name = f"{text(item['namespace'], f'{self.hub.item_path(index)}.namespace')}__{name}"
-        outputs = self.outputs.get(call_id)  # type: ignore[arg-type]
+        function = {"name": self._sent(index, item), "arguments": arguments}
+        self._made({"id": call_id, "type": "function", "function": function})
+
+    def _custom_call(self, index: int, item: _Item) -> None:
+        self._assistant(index, item, _CALL_KEYS)
+        path = self.hub.item_path(index)
+        call_id, _, given = (text(item.get(key), f"{path}.{key}") for key in ("call_id", "name", "input"))
+        self._made(write_call(call_id, self._sent(index, item), given, native=self.quirks.custom_tools))
+
+    def _sent(self, index: int, item: _Item) -> str:
+        """The name under which the backend knows the called tool."""
+        namespace = item.get("namespace")
+        if namespace is not None:
+            text(namespace, f"{self.hub.item_path(index)}.namespace")
+        return self.tools.sent(namespace, item["name"])
+
+    def _made(self, call: dict[str, Any]) -> None:
+        """A call joins the turn, with its output."""
+        outputs = self.outputs.get(call["id"])
         if not outputs:
-            raise self._orphan(f"No tool output found for function call {call_id}.")
-        function = {"name": name, "arguments": arguments}
-        self.calls.append({"id": call_id, "type": "function", "function": function})
+            raise self._orphan(f"No tool output found for function call {call['id']}.")
+        self.calls.append(call)
         self.answers.append(outputs.pop(0))
 
     def _output(self, index: int, item: _Item) -> None:
@@ -229,6 +250,9 @@ class _Turns:
         self.answered = True
         if not _OUTPUT_KEYS.issuperset(item):
             foreign.note(item, _OUTPUT_KEYS, self.hub.item_path(index), self.losses)
+
+    def _skip(self, index: int, item: _Item) -> None:
+        """Its tools are among the request's: it is no message."""
 
     def _orphan(self, message: str) -> Exception:
         return InvalidRequest(message, param=self.hub.field("input"))
@@ -280,7 +304,7 @@ class _Turns:
                 texts.append(made)
                 continue
             if len(shown) == before:
-                origin = f"From tool {call['function']['name']} (call {call['id']}):"
+                origin = f"From tool {call[call['type']]['name']} (call {call['id']}):"
                 shown.append({"type": "text", "text": origin})
             shown.append(made)
             self.losses.add(where, "moved to a user message")
@@ -307,12 +331,14 @@ _ITEMS: dict[str, Callable[[_Turns, int, _Item], None]] = {
     "reasoning": _Turns._reasoning,
     "function_call": _Turns._call,
     "function_call_output": _Turns._output,
+    "custom_tool_call": _Turns._custom_call,
+    "custom_tool_call_output": _Turns._output,
+    "additional_tools": _Turns._skip,
 }
 
 # What these mean must not be lost; the rest (a search that was made, a list of tools) says nothing to Chat.
 _NOT_YET = frozenset(
     {
-        "additional_tools",
         "agent_message",
         "apply_patch_call",
         "apply_patch_call_output",
@@ -320,8 +346,6 @@ _NOT_YET = frozenset(
         "computer_call",
         "computer_call_output",
         "configuration_update",
-        "custom_tool_call",
-        "custom_tool_call_output",
         "item_reference",
         "local_shell_call",
         "local_shell_call_output",

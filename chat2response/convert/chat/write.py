@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat2response.convert import outcome, usage
-from chat2response.convert.chat.response import lost_annotation, lost_item, nested_citation
+from chat2response.convert.chat.response import CALLS, lost_annotation, lost_item, nested_citation, tool_call
 from chat2response.convert.events import (
     ARGUMENTS,
+    INPUT,
     REASONING,
     REFUSAL,
     SUMMARY,
@@ -92,7 +93,7 @@ class ChatEncoder:
         return b"%b%b%b%b" % (
             head,
             encode(delta.text),
-            _AFTER_CALL if stream.kind is ARGUMENTS else _AFTER,
+            _AFTER_CALL if stream.kind in _CALL_HEADS else _AFTER,
             self._tail,
         )
 
@@ -100,12 +101,10 @@ class ChatEncoder:
         """What precedes the text of every delta of this stream; nothing where the stream is not shown."""
         if stream.kind is SUMMARY and stream.output_index in self._raw:
             return b""
-        if stream.kind is ARGUMENTS:
+        if stream.kind in _CALL_HEADS:
             number = self._calls[stream.output_index]
-            return b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":' % (
-                self._head,
-                number,
-            )
+            begun = b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,' % (self._head, number)
+            return begun + _CALL_HEADS[stream.kind]
         field = self._fields[stream.kind]
         return b'%b{"index":0,"delta":{%b:' % (self._head, encode(field))
 
@@ -128,7 +127,7 @@ class ChatEncoder:
 
     def _item(self, event: EventDict) -> bytes:
         item = event["item"]
-        if item["type"] == "function_call":
+        if item["type"] in CALLS:
             return self._call(event["output_index"], item)
         if item["type"] not in ("message", "reasoning"):
             self._losses.add(lost_item(item["type"]))
@@ -136,14 +135,7 @@ class ChatEncoder:
 
     def _call(self, output_index: int, item: Mapping[str, Any]) -> bytes:
         number = self._calls[output_index] = len(self._calls)
-        function = {"name": item["name"], "arguments": ""}
-        return self._chunk(
-            {
-                "tool_calls": [
-                    {"index": number, "id": item["call_id"], "type": "function", "function": function}
-                ]
-            }
-        )
+        return self._chunk({"tool_calls": [{"index": number, **tool_call(item)}]})
 
     def _thought(self, event: EventDict) -> bytes:
         """Chat has one run of reasoning text: a blank line stands between the parts of ours.
@@ -204,4 +196,5 @@ _ERROR_TYPES = {
     "context_length_exceeded": "invalid_request_error",
 }
 _AFTER = b'},"finish_reason":null,"logprobs":null}]'
+_CALL_HEADS = {ARGUMENTS: b'"function":{"arguments":', INPUT: b'"custom":{"input":'}
 _AFTER_CALL = b"}}]" + _AFTER

@@ -17,6 +17,7 @@ _Known = dict[str, frozenset[str]]
 
 _MESSAGE = frozenset({"type", "role", "content", "phase"})
 _CALL = frozenset({"type", "call_id", "name", "arguments"})
+_CUSTOM = frozenset({"type", "call_id", "name", "input"})
 _OUTPUT = frozenset({"type", "call_id", "output"})
 _REASONING = frozenset({"type", "summary", "content", "field"})
 
@@ -64,9 +65,8 @@ def _output(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
 
 
 def _call(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
-    if _CALL.issuperset(item):
-        return item
-    return foreign.listed(item, _CALL, hub.item_path(index), losses)
+    known = _CALL if item["type"] == "function_call" else _CUSTOM
+    return item if known.issuperset(item) else foreign.listed(item, known, hub.item_path(index), losses)
 
 
 def _reasoning(item: _Item, index: int, hub: HubRequest, losses: Losses) -> None:
@@ -95,5 +95,7 @@ _WRITERS: dict[str, Callable[[_Item, int, HubRequest, Losses], _Item | None]] = 
     "message": _message,
     "function_call": _call,
     "function_call_output": _output,
+    "custom_tool_call": _call,
+    "custom_tool_call_output": _output,
     "reasoning": _reasoning,
 }

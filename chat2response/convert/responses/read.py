@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from chat2response.convert import outcome, usage
+from chat2response.convert.calls import CallKind
 from chat2response.convert.chat.answer import objects, read_tokens, string, word
-from chat2response.convert.events import ARGUMENTS, REASONING, REFUSAL, SUMMARY, TEXT, Kind
+from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.slots import ItemSlots
@@ -26,7 +27,11 @@ Place = tuple[int, Kind, int]  # output_index, kind of text, index of the part
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _BAD_ENDS = ("incomplete", "failed", "cancelled")
 _KINDS = (TEXT, REFUSAL, REASONING, SUMMARY)
-_DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS)}
+_CALLS: dict[str, tuple[CallKind, Kind]] = {
+    "function_call": ("function", ARGUMENTS),
+    "custom_tool_call": ("custom", INPUT),
+}
+_DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS, INPUT)}
 _DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
 _PART_KINDS = {kind.part: kind for kind in _KINDS}
 
@@ -48,10 +53,11 @@ class ResponsesReader:
         self._closed: set[tuple[int, str]] = set()  # items that are whole, by index and type
         self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
         self._slots = ItemSlots()
-        self._args: dict[int, int] = {}  # characters of arguments handed on, per call
+        self._given: dict[int, int] = {}  # characters of arguments or input handed on, per call
         self._take_event: dict[str, Callable[[dict[str, Any]], None]] = {
             "response.reasoning.done": partial(self._text_done, REASONING),
-            "response.function_call_arguments.done": self._arguments_done,
+            ARGUMENTS.done: partial(self._given_done, "function", ARGUMENTS),
+            INPUT.done: partial(self._given_done, "custom", INPUT),
             "response.output_text.annotation.added": self._annotation,
             "response.content_part.done": self._part_done,
             "response.reasoning_summary_part.done": self._part_done,
@@ -116,8 +122,9 @@ class ResponsesReader:
     def _delta(self, event: DeltaEvent) -> None:
         kind, index = _DELTAS[event.type], event.output_index
         index = index if type(index) is int else 0
-        if kind is ARGUMENTS:
-            self._call_delta(self._slots.of_delta(index, event.item_id), event.delta, event.item_id)
+        if kind is ARGUMENTS or kind is INPUT:
+            slot = self._slots.of_delta(index, event.item_id)
+            self._call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
             return
         number = event.summary_index if kind is SUMMARY else event.content_index
         place = (index, kind, number if type(number) is int else 0)
@@ -144,9 +151,9 @@ class ResponsesReader:
             self._index_of.setdefault(item_id, place[0])
         return True
 
-    def _call_delta(self, slot: int, delta: str, item_id: Any) -> None:
-        self._args[slot] = self._args.get(slot, 0) + len(delta)
-        self._writer.call(slot, delta=delta, id=item_id)
+    def _call_delta(self, slot: int, delta: str, item_id: Any, kind: CallKind, *, last: bool = False) -> None:
+        self._given[slot] = self._given.get(slot, 0) + len(delta)
+        self._writer.call(slot, kind=kind, delta=delta, last=last, id=item_id)
 
     def _annotation(self, event: dict[str, Any]) -> None:
         place = (_index(event, "output_index"), TEXT, _index(event, "content_index"))
@@ -162,14 +169,16 @@ class ResponsesReader:
 
     # -- what is done: fill in what no delta said, then close --------------------------------------
 
-    def _arguments_done(self, event: dict[str, Any]) -> None:
+    def _given_done(self, called: CallKind, kind: Kind, event: dict[str, Any]) -> None:
         item_id = event.get("item_id")
         slot = self._slots.of_delta(_index(event, "output_index"), item_id)
-        self._rest_of_arguments(slot, event.get("arguments"), item_id)
+        self._rest_of_call(slot, event.get(kind.value), item_id, called)
 
-    def _rest_of_arguments(self, slot: int, whole: Any, item_id: Any) -> None:
+    def _rest_of_call(
+        self, slot: int, whole: Any, item_id: Any, kind: CallKind, *, last: bool = False
+    ) -> None:
         if type(whole) is str:
-            self._call_delta(slot, whole[self._args.get(slot, 0) :], item_id)
+            self._call_delta(slot, whole[self._given.get(slot, 0) :], item_id, kind, last=last)
 
     def _text_done(self, kind: Kind, event: dict[str, Any]) -> None:
         place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
@@ -212,7 +221,7 @@ class ResponsesReader:
         if type(item) is dict:
             index = _index(event, "output_index")
             self._index_of[string(item.get("id"))] = index
-            if item.get("type") == "function_call":
+            if string(item.get("type")) in _CALLS:
                 self._announce(index, item)
 
     def _announce(self, index: int, item: dict[str, Any]) -> int:
@@ -221,6 +230,7 @@ class ResponsesReader:
         namespace = item.get("namespace")
         self._writer.call(
             slot,
+            kind=_CALLS[item["type"]][0],
             call_id=call_id or string(item.get("id")),
             name=string(item.get("name")),
             namespace=namespace if type(namespace) is str else None,
@@ -235,8 +245,11 @@ class ResponsesReader:
 
     def _whole_item(self, index: int, item: dict[str, Any]) -> None:
         kind = item.get("type")
-        if kind == "function_call":
-            self._rest_of_arguments(self._announce(index, item), item.get("arguments"), item.get("id"))
+        if type(kind) is str and kind in _CALLS:
+            called, text = _CALLS[kind]
+            whole = kind == "custom_tool_call" and item.get("status") != "incomplete"
+            slot = self._announce(index, item)
+            self._rest_of_call(slot, item.get(text.value), item.get("id"), called, last=whole)
         elif type(kind) is not str or (kind not in ("message", "reasoning") and too_deep(item)):
             self._writer.losses.add(f"output[{word(kind)}]")
         elif (index, kind) not in self._closed:

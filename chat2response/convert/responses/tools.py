@@ -6,7 +6,10 @@ from chat2response.convert import foreign
 from chat2response.convert.check import chosen_without_tools
 from chat2response.convert.losses import Losses
 
-_KNOWN = {"function": frozenset({"type", "name", "description", "parameters", "strict"})}
+_KNOWN = {
+    "function": frozenset({"type", "name", "description", "parameters", "strict"}),
+    "custom": frozenset({"type", "name", "description", "format"}),
+}
 """By type, the keys that are written; the other types are Responses' own and pass as they are."""
 
 

@@ -205,7 +205,8 @@ def test_the_losses_of_calls_and_outputs_have_their_paths_too():
         ({"role": "assistant", "function_call": {"name": "f"}}, "messages[1].function_call"),
         ({"role": "assistant", "tool_calls": {}}, "messages[1].tool_calls"),
         ({"role": "assistant", "tool_calls": [3]}, "messages[1].tool_calls[0]"),
-        ({"role": "assistant", "tool_calls": [{"type": "custom"}]}, "messages[1].tool_calls[0].type"),
+        ({"role": "assistant", "tool_calls": [{"type": "odd"}]}, "messages[1].tool_calls[0].type"),
+        ({"role": "assistant", "tool_calls": [{"type": "custom"}]}, "messages[1].tool_calls[0].custom"),
         ({"role": "assistant", "tool_calls": [{"type": []}]}, "messages[1].tool_calls[0].id"),
         ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "messages[1].tool_calls[0].function"),
         (

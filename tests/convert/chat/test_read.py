@@ -665,8 +665,8 @@ def test_the_service_tier_is_the_one_used():
         (chunk({"images": [{"type": "image_url"}]}), "message.images"),
         (chunk({"annotations": [{"type": "file_citation"}]}), "message.annotations"),
         (
-            chunk({"tool_calls": [{"index": 0, "type": "custom", "custom": {"name": "x"}}]}),
-            "message.tool_calls[custom]",
+            chunk({"tool_calls": [{"index": 0, "type": "odd", "odd": {"name": "x"}}]}),
+            "message.tool_calls[odd]",
         ),
         (
             chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}),

@@ -140,17 +140,23 @@ def test_a_tools_key_without_a_place_is_a_loss(tool: Json, loss: str):
         ({"tools": {}}, "tools"),
         ({"tools": ["f"]}, "tools[0]"),
         ({"tools": [nested(), {}]}, "tools[1].type"),
-        ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools[0].type"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].custom"),
+        ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].custom.name"),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "f", "format": {"type": "grammar"}}}]},
+            "tools[0].custom.format.grammar",
+        ),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": [nested(None)]}, "tools[0].function.name"),  # type: ignore[arg-type]
         ({"tool_choice": 3}, "tool_choice"),
         ({"tool_choice": {}}, "tool_choice.type"),
-        ({"tool_choice": {"type": "custom", "custom": {"name": "f"}}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "web_search"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "custom"}}, "tool_choice.custom"),
         ({"tool_choice": {"type": "function"}}, "tool_choice.function"),
         ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
         (
-            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [{"type": "custom"}]}}},
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [{"type": "odd"}]}}},
             "tool_choice.allowed_tools.tools[0].type",
         ),
         ({"web_search_options": True}, "web_search_options"),
@@ -219,7 +225,6 @@ HOSTED = {"type": "web_search"}
     [
         ([flat(), HOSTED], "required", "required", ["tools[1]"]),
         ([flat(), HOSTED], HOSTED, None, ["tools[1]", "tool_choice"]),
-        ([flat(), HOSTED], {"type": "custom", "name": "x"}, None, ["tools[1]", "tool_choice"]),
         (
             [flat(), HOSTED],
             {"type": "allowed_tools", "mode": "auto", "tools": [HOSTED, flat()]},
@@ -245,12 +250,19 @@ def test_a_tool_that_chat_cannot_say_is_dropped_with_the_choice_of_it(
 
 @pytest.mark.parametrize(
     ("choice", "lost"),
-    [("auto", []), ("required", ["tool_choice"]), (HOSTED, ["tool_choice"]), (flat(), ["tool_choice"])],
+    [("auto", []), ("required", ["tool_choice"]), (HOSTED, ["tool_choice"])],
 )
 def test_when_no_tool_is_left_nothing_of_them_is_sent(choice: Any, lost: list[str]):
     body, losses = official_chat(tools=[HOSTED], tool_choice=choice, parallel_tool_calls=False)
     assert set(body) == {"model", "messages"}
     assert losses == ["tools[0]; dropped", *(f"{loss}; dropped" for loss in lost)]
+
+
+def test_a_choice_of_a_tool_that_is_not_there_is_a_400():
+    for choice in (flat("g"), {"type": "custom", "name": "g"}):
+        refused(to_chat, wanted(tools=[flat(), HOSTED], tool_choice=choice), "tool_choice")
+        allowed = {"type": "allowed_tools", "tools": [flat(), choice]}
+        refused(to_chat, wanted(tools=[flat()], tool_choice=allowed), "tool_choice.tools[1]")
 
 
 def test_a_flat_tools_unknown_key_is_a_loss():

@@ -1,0 +1,192 @@
+"""Wrappers that turn the calls of a Chat backend back into those of the client's tools.
+
+    reader > CallNames > CustomToolUnwrapper > NamespaceRestorer > ResponseWriter
+
+`restored` puts around a writer those that the tools of the request need.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from chat2response.convert.calls import CallKind, OpenCall
+from chat2response.convert.chat.toolmap import Bound, ToolMap
+from chat2response.convert.chat.unwrap import InputUnwrapper
+from chat2response.convert.outcome import Outcome, failed
+from chat2response.convert.wrapper import Wrapper
+from chat2response.convert.writer import Writer
+from chat2response.errors import UpstreamError
+from chat2response.wire.responses import ItemStatus, Usage
+
+_LENIENT = "apply_patch"  # the one tool that models know by heart, in several spellings of its input
+
+
+def restored(writer: Writer, tools: ToolMap) -> Writer:
+    """`writer`, for a reader that knows the backend's names."""
+    if tools.plain:
+        return writer
+    renamed = {sent: each for sent, each in tools.by_sent.items() if each.name != sent}
+    custom = {sent: each for sent, each in tools.by_sent.items() if each.kind == "custom"}
+    if renamed:
+        writer = NamespaceRestorer(writer, renamed)
+    if custom:
+        writer = CustomToolUnwrapper(writer, custom)
+    return CallNames(writer)
+
+
+class CallNames(Wrapper):
+    """Passes a call on once its name is whole: with its first argument text, or before something else."""
+
+    def __init__(self, inner: Writer) -> None:
+        super().__init__(inner)
+        self._waiting: dict[Hashable, OpenCall] = {}
+        self._passed: set[Hashable] = set()
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        kind: CallKind = "function",
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        last: bool = False,
+        id: str | None = None,
+    ) -> None:
+        if slot in self._passed:
+            self._inner.call(slot, kind=kind, delta=delta, last=last)
+            return
+        call = self._waiting.get(slot)
+        if call is None:
+            self._release()
+            call = self._waiting[slot] = OpenCall(id)
+        call.learn(kind, call_id, name, namespace)
+        call.over = call.over or last
+        if delta and call.wait(delta):
+            self._pass(slot, call)
+
+    def _pass(self, slot: Hashable, call: OpenCall) -> None:
+        del self._waiting[slot]
+        self._passed.add(slot)
+        said: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
+        for piece in call.waiting() or [""]:
+            self._inner.call(slot, kind=call.kind, delta=piece, id=call.given_id, **said)
+            said = {}
+        if call.over:
+            self._inner.call(slot, kind=call.kind, last=True)
+
+    def _release(self, *, nameless: bool = False) -> None:
+        for slot, call in list(self._waiting.items()):
+            if call.name or nameless:
+                self._pass(slot, call)
+
+    # -- what begins something else ----------------------------------------------------------------
+
+    def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
+        if self._waiting:
+            self._release()
+        self._inner.text(delta, logprobs, id=id)
+
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
+        self._release()
+        self._inner.annotation(annotation, in_turn=in_turn, id=id)
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        self._release()
+        self._inner.refusal(delta, id=id)
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        if self._waiting:
+            self._release()
+        self._inner.reasoning(delta, summary=summary, id=id)
+
+    def signature(self, blob: str, *, id: str | None = None) -> None:
+        self._release()
+        self._inner.signature(blob, id=id)
+
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        self._release()
+        self._inner.item(item, slot=slot, done=done)
+
+    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        self._release()
+        self._inner.close(part=part, status=status)
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        self._release(nameless=True)
+        self._passed.clear()
+        self._inner.turn(used, outcome)
+
+
+class CustomToolUnwrapper(Wrapper):
+    """Calls of the functions that stand in for custom tools become custom tool calls.
+
+    One whose arguments broke off in a turn that says it is complete fails the turn: its tool would run on
+    half an input. `custom`: the tools, by the backend's names.
+    """
+
+    def __init__(self, inner: Writer, custom: Mapping[str, Bound]) -> None:
+        super().__init__(inner)
+        self._custom = custom
+        self._calls: dict[Hashable, tuple[InputUnwrapper, str]] = {}
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        kind: CallKind = "function",
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        last: bool = False,
+        id: str | None = None,
+    ) -> None:
+        tool = self._custom.get(name or "")
+        if tool is not None and kind == "function":
+            lenient = tool.name == _LENIENT and not tool.namespace
+            self._calls[slot] = InputUnwrapper(lenient=lenient), tool.name
+        if slot in self._calls:
+            unwrapper, kind = self._calls[slot][0], "custom"
+            delta, last = unwrapper.feed(delta), unwrapper.whole
+        self._inner.call(
+            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
+        )
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        for slot, (unwrapper, name) in self._calls.items():
+            rest = unwrapper.close()
+            self._inner.call(slot, kind="custom", delta=rest, last=not unwrapper.cut)
+            if unwrapper.more:
+                self.losses.add("message.tool_calls.arguments", "dropped: what stands beside the input")
+            if unwrapper.cut and outcome.status == "completed":
+                outcome = failed(UpstreamError(f"The upstream's call of '{name}' breaks off in its input."))
+        self._calls.clear()
+        self._inner.turn(used, outcome)
+
+
+class NamespaceRestorer(Wrapper):
+    """Calls get the client's name of their tool, and its namespace. `tools`: by the backend's names."""
+
+    def __init__(self, inner: Writer, tools: Mapping[str, Bound]) -> None:
+        super().__init__(inner)
+        self._tools = tools
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        kind: CallKind = "function",
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        last: bool = False,
+        id: str | None = None,
+    ) -> None:
+        tool = self._tools.get(name or "")
+        if tool is not None:
+            name, namespace = tool.name, tool.namespace or None
+        self._inner.call(
+            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
+        )

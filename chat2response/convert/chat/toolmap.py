@@ -1,0 +1,136 @@
+"""`ToolMap`: the tools of one request toward a Chat backend, and the way back from their names.
+
+A pure function of the request and the target's quirks. The effective tools are those of `tools`, then those
+that the input brings (`additional_tools`, `tool_search_output`); of two with one name the later counts, in
+the place of the earlier. Each is bound to the name under which Chat has it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from chat2response.convert.chat.names import sendable, valid
+from chat2response.convert.check import mapping, objects, text, unsupported
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
+from chat2response.convert.quirks import Quirks
+
+Kind = Literal["function", "custom"]
+Key = tuple[str, str]
+"""A namespace (empty: none) and a name."""
+
+BRINGING = frozenset({"additional_tools", "tool_search_output"})  # input items that bring tools
+_NAMED: dict[Any, Kind] = {"function": "function", "custom": "custom"}
+
+
+class Bound:
+    """One effective tool. `path`: where the client wrote it; `about`: its namespace's description."""
+
+    __slots__ = ("about", "kind", "name", "namespace", "path", "sent", "tool")
+
+    def __init__(
+        self, kind: Kind, name: str, namespace: str, tool: Mapping[str, Any], path: str, about: str
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.namespace = namespace
+        self.tool = tool
+        self.path = path
+        self.about = about
+        self.sent = ""
+        """Its name with the backend."""
+
+
+class ToolMap:
+    """Made by `of`."""
+
+    def __init__(self, quirks: Quirks) -> None:
+        self.quirks = quirks
+        self.given = False
+        """The client named tools, of whatever kind."""
+        self.dropped: list[str] = []
+        """The paths of those that this backend cannot be given."""
+        self.bound: dict[Key, Bound] = {}
+        self.by_sent: dict[str, Bound] = {}
+
+    @classmethod
+    def of(cls, hub: HubRequest, quirks: Quirks, policy: Policy = DEFAULT_POLICY) -> "ToolMap":
+        """That of a request. Raises InvalidRequest with the client's path."""
+        made = cls(quirks)
+        for tool, path in _brought(hub):
+            made._add(tool, path, policy)
+        for bound in sorted(made.bound.values(), key=_must_change):
+            bound.sent = sendable(bound.namespace, bound.name, made.by_sent)
+            made.by_sent[bound.sent] = bound
+        return made
+
+    def find(self, namespace: Any, name: str) -> Bound | None:
+        """The effective tool of this name."""
+        return self.bound.get((namespace if type(namespace) is str else "", name))
+
+    def sent(self, namespace: Any, name: str) -> str:
+        """The backend's name of a tool, one that this request no longer has included."""
+        bound = self.find(namespace, name)
+        if bound is not None:
+            return bound.sent
+        return sendable(namespace if type(namespace) is str else "", name, self.by_sent)
+
+    def native(self, bound: Bound) -> bool:
+        """Whether it is sent as a custom tool, and called as one."""
+        return bound.kind == "custom" and self.quirks.custom_tools
+
+    @property
+    def plain(self) -> bool:
+        """Whether the backend's calls are the client's as they stand."""
+        return all(each.kind == "function" and each.sent == each.name for each in self.bound.values())
+
+    # -- collecting --------------------------------------------------------------------------------
+
+    def _add(self, tool: Mapping[str, Any], path: str, policy: Policy) -> None:
+        self.given = True
+        kind = tool.get("type")
+        if kind == "namespace":
+            namespace = text(tool.get("name"), f"{path}.name")
+            about = text(tool.get("description") or "", f"{path}.description")
+            for index, inner in enumerate(objects(tool.get("tools"), f"{path}.tools")):
+                self._bind(
+                    inner, f"{path}.tools[{index}]", policy, namespace, text(about, f"{path}.description")
+                )
+        else:
+            self._bind(tool, path, policy)
+
+    def _bind(
+        self, tool: Mapping[str, Any], path: str, policy: Policy, namespace: str = "", about: str = ""
+    ) -> None:
+        given = tool.get("type")
+        kind = _NAMED.get(given) if type(given) is str else None
+        if kind is None:
+            said = text(given, f"{path}.type")
+            if policy.hosted == "refuse":
+                message = f"A tool of type '{said}' cannot be had of a Chat Completions upstream."
+                raise unsupported(f"{path}.type", message)
+            self.dropped.append(path)
+            return
+        name = tool.get("name")
+        if type(name) is not str:
+            name = text(name, f"{path}.name")
+        self.bound[namespace, name] = Bound(kind, name, namespace, tool, path, about)
+
+
+def _must_change(bound: Bound) -> bool:
+    """Those whose own name can be sent come first: it is theirs, whatever a namespace flattens to."""
+    return bound.namespace != "" or not valid(bound.name)
+
+
+def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The tools of the request and of its input, with their paths."""
+    for index, tool in enumerate(objects(hub.body.get("tools") or [], "tools")):
+        yield tool, f"tools[{index}]"
+    items: Any = hub.body.get("input")
+    if type(items) is not list:
+        return
+    for index, item in enumerate(items):
+        kind = item.get("type") if type(item) is dict else None
+        if type(kind) is str and kind in BRINGING:
+            path = f"{hub.item_path(index)}.tools"
+            for number, tool in enumerate(objects(item.get("tools"), path)):
+                yield mapping(tool, f"{path}[{number}]"), f"{path}[{number}]"
