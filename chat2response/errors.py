@@ -9,6 +9,7 @@
     |-- Conflict              409   what is there already, or its state, stands against it
     |-- PayloadTooLarge       413
     |-- UnsupportedMedia      415
+    |-- RateLimited           429   a limit of the key is reached; `Retry-After` where waiting helps
     |-- LoopDetected          508   the upstream, by whatever way, is this gateway
     |-- Unavailable           503   ours to mend: the key store is down, we are draining
     `-- UpstreamError               the upstream answered with an error: its status and words
@@ -129,6 +130,15 @@ class UnsupportedMedia(BridgeError):
     type = "invalid_request_error"
     code = "unsupported_media_type"
     label = "unsupported_media"
+
+
+class RateLimited(BridgeError):
+    """429: a key's own limit, not the upstream's."""
+
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
+    label = "rate_limited"
 
 
 class LoopDetected(BridgeError):

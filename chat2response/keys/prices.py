@@ -21,7 +21,7 @@ _FIELDS = ("input", "cached_input", "output")
 _MAX_REMEMBERED = 1000  # names of models; clients can invent any number
 
 
-class PricesError(ValueError):
+class PricesError(Exception):
     """The file cannot be used; the text tells the operator what to write."""
 
 
