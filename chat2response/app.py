@@ -142,7 +142,7 @@ class Gateway:
 def _gate(services: Services) -> Gate:
     match services.settings.auth_mode:
         case AuthMode.MANAGED:
-            return ManagedGate(services.keys, services.metrics)
+            return ManagedGate(services.keys, services.metrics, services.admin.trusted)
         case AuthMode.PASSTHROUGH:
             return PassthroughGate()
         case AuthMode.OPEN:

@@ -9,7 +9,10 @@ from chat2response.api.admin import AdminRules
 from chat2response.api.admin_token import AdminToken, read_or_make
 from chat2response.api.status import About
 from chat2response.engine.engine import Engine
+from chat2response.engine.spending import Books
+from chat2response.keys.admission import Admission
 from chat2response.keys.ring import KeyRing
+from chat2response.keys.usage import UsageBook
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
@@ -38,13 +41,20 @@ class Services:
     admin: AdminRules
     about: About
 
+    @property
+    def usage(self) -> UsageBook:
+        """What keys used."""
+        return self.engine.books.usage
+
     async def open(self) -> None:
         """Makes the store ready. Raises stores.CannotOpen."""
         await self.store.open()
+        self.engine.books.start()
 
     async def close(self) -> None:
         """Lets go of connections and files."""
         await self.transport.close()
+        await self.engine.books.close()
         await self.store.close()
 
 
@@ -71,7 +81,13 @@ def compose(
         "responses": ResponsesUpstream(transport),
         "demo": DemoUpstream(),
     }
-    engine = Engine(settings.routes(), upstreams, Owners(store), metrics, ids, clock, settings.engine())
+    books = Books(
+        Admission(store, settings.prices(), clock=clock),
+        UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
+    )
+    engine = Engine(
+        settings.routes(), upstreams, Owners(store), books, metrics, ids, clock, settings.engine()
+    )
     metrics.in_flight = engine.runs.__len__
     keys = KeyRing(store, settings.key_policy(), clock=clock)
     admin, about = settings.admin(admin_token), _about(settings, shown_address(store_url))

@@ -32,6 +32,7 @@ from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks import Quirks, with_overrides
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.policy import KeyPolicy
+from chat2response.keys.prices import Prices, PricesError, read_prices
 from chat2response.net.transport import TransportOptions
 from chat2response.stores import redis_address
 from chat2response.upstreams.base import Target
@@ -232,6 +233,8 @@ class Settings(BaseSettings):
     chat2response_keys_require_expiration: bool = True
     chat2response_keys_allow_no_expiration: bool = False
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
+    chat2response_prices_file: Annotated[Path | None, Blank] = None
+    chat2response_usage_days: int = Field(90, ge=1, le=3660)
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
@@ -361,6 +364,14 @@ class Settings(BaseSettings):
             require_expiration=self.chat2response_keys_require_expiration,
             allow_no_expiration=self.chat2response_keys_allow_no_expiration,
         )
+
+    def prices(self) -> Prices:
+        """What tokens cost; nothing, where no file says. Raises SettingsError."""
+        file = self.chat2response_prices_file
+        try:
+            return Prices() if file is None else read_prices(file)
+        except PricesError as error:
+            raise SettingsError(f"CHAT2RESPONSE_PRICES_FILE: {error}.") from None
 
     def engine(self) -> EngineOptions:
         """How calls are run."""

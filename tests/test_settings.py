@@ -59,6 +59,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION": ("false", False, True),
     "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, False),
     "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
+    "CHAT2RESPONSE_PRICES_FILE": ("prices.json", Path("prices.json"), None),
+    "CHAT2RESPONSE_USAGE_DAYS": ("30", 30, 90),
     "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS": ("12.5", 12.5, 60.0),
     "CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS": ("2", 2.0, 10.0),
     "CHAT2RESPONSE_AUTH_MODE": ("open", "open", "auto"),
@@ -449,3 +451,13 @@ def test_an_env_file_that_is_no_text_is_named() -> None:
     Path("odd").write_bytes(b"\xff\xfe\n")
     with pytest.raises(SettingsError, match="odd is not a text file"):
         load(Path("odd"))
+
+
+def test_a_price_list_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    assert load().prices().of("m") is None
+    file = tmp_path / "prices.json"
+    file.write_text('{"m": {"input": 1}}')
+    with pytest.raises(
+        SettingsError, match=r"CHAT2RESPONSE_PRICES_FILE: .*prices.json: the price of 'm' lacks"
+    ):
+        load().model_copy(update={"chat2response_prices_file": file}).prices()

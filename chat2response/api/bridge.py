@@ -14,6 +14,7 @@ from chat2response.convert.losses import HEADER
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
 from chat2response.engine.opening import Opening
+from chat2response.engine.plan import SPOKEN
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.machine import CANCELLED
 
@@ -27,12 +28,13 @@ class Bridge:
 
     def __init__(self, surface: Surface, engine: Engine, gate: Gate, max_body: int) -> None:
         self._surface: Surface = surface
+        self._endpoint = SPOKEN[surface][0]  # `/proxy` takes Chat requests
         self._engine = engine
         self._gate = gate
         self._max_body = max_body
 
     async def __call__(self, request: Request) -> None:
-        caller = await self._gate.admit(request)
+        caller = await self._gate.admit(request, self._endpoint)
         body = await request.body(self._max_body)
         query = request.scope["query_string"]
         asked = parse_query(query) if query and self._surface == "proxy" else {}
@@ -45,6 +47,7 @@ class Bridge:
             asked.get("conversation_id"),
             asked.get("previous_response_id"),
             request.hops,
+            caller.key,
         )
         await deliver(self._engine.open(call), request)
 

@@ -3,11 +3,15 @@
 A client's key comes as `Authorization: Bearer`, as `x-api-key` (Anthropic's clients) or `api-key` (Azure's).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chat2response.api.addresses import Network, sender
 from chat2response.api.asgi import Request
 from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
+from chat2response.keys.grants import grants_of
+from chat2response.keys.record import ApiKey
 from chat2response.keys.ring import KeyRing
 from chat2response.keys.token import parse
 from chat2response.observe.metrics import Metrics
@@ -21,6 +25,8 @@ class Caller:
     """`tenant`: the key's id, or `open`; None in passthrough, where nothing is kept for anybody."""
 
     tenant: str | None = None
+    key: ApiKey | None = field(default=None, repr=False)
+    """The key, where it is one of ours."""
     authorization: str | None = field(default=None, repr=False)
     """What goes up as the client's own `Authorization`."""
 
@@ -28,19 +34,24 @@ class Caller:
 class Gate(Protocol):
     """Stands before every endpoint that reaches an upstream."""
 
-    async def admit(self, request: Request) -> Caller:
-        """Lets the caller in. Raises Unauthorized (401), InvalidRequest (400), or Unavailable (503)."""
+    async def admit(self, request: Request, endpoint: str) -> Caller:
+        """Lets the caller in to an API (`chat`, `responses`, `models`).
+
+        Raises Unauthorized (401), Forbidden (403), InvalidRequest (400), or Unavailable (503).
+        """
         ...
 
 
 class ManagedGate:
     """Only keys of ours open it, and they never go up."""
 
-    def __init__(self, keys: KeyRing, metrics: Metrics) -> None:
+    def __init__(self, keys: KeyRing, metrics: Metrics, trusted: Sequence[Network] = ()) -> None:
+        """`trusted`: where the operator's own proxies are."""
         self._keys = keys
+        self._trusted = trusted
         self._metrics = metrics
 
-    async def admit(self, request: Request) -> Caller:
+    async def admit(self, request: Request, endpoint: str) -> Caller:
         """Raises Unavailable where no key can be checked (law 8)."""
         try:
             key = await self._keys.verify(token_of(request))
@@ -50,8 +61,16 @@ class ManagedGate:
         except Unavailable:
             self._metrics.key_check("unavailable")
             raise
+        if key.scopes:
+            grants = grants_of(key.scopes)
+            grants.check_address(self._address(request))
+            grants.check_endpoint(endpoint)
         self._metrics.key_check("ok")
-        return Caller(tenant=key.id)
+        return Caller(key.id, key)
+
+    def _address(self, request: Request) -> str | None:
+        client = sender(request.scope, self._trusted)
+        return str(client.address) if client.vouched and client.address is not None else None
 
 
 class PassthroughGate:
@@ -61,7 +80,7 @@ class PassthroughGate:
     `Authorization` of another scheme stays here: it was meant for a proxy on the way, not for the upstream.
     """
 
-    async def admit(self, request: Request) -> Caller:
+    async def admit(self, request: Request, endpoint: str) -> Caller:
         """Raises InvalidRequest where two credentials differ, Unauthorized for a key of ours."""
         token = token_of(request)
         given = request.header(b"authorization")
@@ -80,7 +99,7 @@ class OpenGate:
 
     _caller = Caller(tenant=OPEN_TENANT)
 
-    async def admit(self, request: Request) -> Caller:
+    async def admit(self, request: Request, endpoint: str) -> Caller:
         """Never raises."""
         return self._caller
 

@@ -14,7 +14,9 @@ from chat2response.api.openapi import Face, complete
 from chat2response.api.status import NAME, About
 from chat2response.api.status_route import status_route
 from chat2response.api.strays import stray_handlers
+from chat2response.api.usage import usage_routes
 from chat2response.keys import KeyRing
+from chat2response.keys.usage import UsageBook
 from chat2response.observe.metrics import Metrics
 from chat2response.stores.base import Store
 from chat2response.wire.ids import Clock
@@ -30,6 +32,8 @@ class Parts(Protocol):
     def store(self) -> Store: ...
     @property
     def keys(self) -> KeyRing: ...
+    @property
+    def usage(self) -> UsageBook: ...
     @property
     def metrics(self) -> Metrics: ...
     @property
@@ -57,6 +61,7 @@ def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
     if guard is not None:
         admin = APIRouter(responses=refusals(401, 403))
         admin.include_router(key_routes(parts.keys))
+        admin.include_router(usage_routes(parts.usage))
         admin.include_router(_metrics_route(parts.metrics))
         app.include_router(admin)
     app.include_router(status_route(parts, document, guard))

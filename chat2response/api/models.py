@@ -19,7 +19,7 @@ class Models:
         self._gate = gate
 
     async def __call__(self, request: Request) -> None:
-        caller = await self._gate.admit(request)
+        caller = await self._gate.admit(request, "models")
         target = self._engine.routes.of("responses")
         origin = Origin(caller.authorization, request.id, hops=request.hops)
         listed = await self._engine.upstreams[target.dialect].models(target, origin)

@@ -176,6 +176,11 @@ class ResponseWriter:
         conclude(self.response, status, error, reason, self._clock)
         self._emit(f"response.{status}", response=self.response)
 
+    @property
+    def made(self) -> int:
+        """How many events there were."""
+        return self._number
+
     def take(self) -> list[Event]:
         """The events made since the last call."""
         events, self._events = self._events, []

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from chat2response.convert.losses import Losses
+from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import HeaderList, Origin
 from chat2response.upstreams.routes import Surface
 
@@ -26,6 +27,8 @@ class Call:
     previous_response_id: str | None = None
     """Both from the query of `/proxy`."""
     hops: int = 0
+    key: ApiKey | None = None
+    """The key it runs under, where keys are issued here."""
 
     def origin(self, *, stream: bool) -> Origin:
         """What of the client goes along upstream."""

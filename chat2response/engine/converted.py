@@ -89,6 +89,16 @@ class ConvertedStream:
         return str(self._writer.response["status"]) if self._writer.ended else "cancel"
 
     @property
+    def over(self) -> bool:
+        """Whether the batch that was made last holds the end."""
+        return self._error is not None or self._writer.ended
+
+    @property
+    def deltas(self) -> int:
+        """How many pieces the model has said, roughly: the events but those that open every stream."""
+        return max(self._writer.made - 2, 0)
+
+    @property
     def usage(self) -> Usage | None:
         """What it used, as far as the upstream has said."""
         return self._writer.response["usage"]

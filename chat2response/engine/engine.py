@@ -15,6 +15,7 @@ from chat2response.engine.call import Call
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import Plan, plans
 from chat2response.engine.runs import LiveRuns
+from chat2response.engine.spending import Books
 from chat2response.observe.metrics import Metrics
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Upstream, UpstreamDialect
@@ -37,6 +38,7 @@ class Engine:
     routes: Routes
     upstreams: dict[UpstreamDialect, Upstream]
     owners: Owners
+    books: Books
     metrics: Metrics
     ids: Ids
     clock: Clock

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_c
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.relayed import RelayedStream, whole_reply
+from chat2response.engine.spending import Spending, limited, told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, RawReply, Turn, Upstream
@@ -42,6 +44,7 @@ class Opening:
         self._call = call
         self._plan: Plan = engine.plans[call.surface]
         self._ownership = Ownership(engine.owners, call.tenant, self._plan.target)
+        self._spending = Spending(engine.books, call.key, call.tenant, self._plan.target)
         self._entering: asyncio.Task[Any] | None = None
         self._cancelled = False  # by `stop`, not from outside
         self._context: AbstractAsyncContextManager[Any] | None = None
@@ -87,9 +90,13 @@ class Opening:
         try:
             if self._stream is not None:
                 await self._stream.close()
+                await self._spending.settle(self._stream.usage, deltas=self._stream.deltas)
         finally:
-            if self._context is not None:
-                await self._context.__aexit__(None, None, None)
+            try:
+                if self._context is not None:
+                    await self._context.__aexit__(None, None, None)
+            finally:
+                await self._spending.leave()
 
     def _shown(self, error: BaseException, task: "asyncio.Task[Any] | None") -> BaseException:
         """The error as the caller sees it: a stop under its own name, an upstream's words without secrets."""
@@ -138,13 +145,18 @@ class Opening:
         else:
             kept = peek.store is True
             choices = peek.n if type(peek.n) is int else 1
-        body, stream = self._named(self._call.body), peek.stream is True
-        return await self._relay_down(body, Losses(), stream=stream, kept=kept, choices=choices)
+        body, hidden = await self._admit_relayed(peek)
+        return await self._relay_down(
+            self._named(body), Losses(), stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
+        )
 
     async def _through_the_hub(self) -> Answer:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
         fields = read_object(self._call.body)
         hub = read_call(self._call, fields)
+        await self._spending.admit(self._call.body, fields)
+        if (cap := self._spending.output_cap) is not None:
+            hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
         target, losses = self._plan.target, Losses()
         body = hub.body
         if target.dialect == "responses":
@@ -159,7 +171,14 @@ class Opening:
         return await self._convert_whole(hub, ask)
 
     async def _relay_down(
-        self, body: bytes, losses: Losses, *, stream: bool, kept: bool, choices: int = 1
+        self,
+        body: bytes,
+        losses: Losses,
+        *,
+        stream: bool,
+        kept: bool,
+        choices: int = 1,
+        hidden: bool = False,
     ) -> Answer:
         target = self._plan.target
         context = self._upstream.relay(body, target, self._call.origin(stream=stream))
@@ -169,13 +188,15 @@ class Opening:
         if not streams:
             whole = await whole_reply(reply, target, ownership)
             self._outcome = "completed" if reply.status < 300 else "error"
-            return Answer(reply.status, whole.media_type, reply.headers, losses, whole.body)
+            await self._spending.settle(told_usage(whole.body) if reply.status < 300 else None)
+            headers = self._spending.answered(reply.headers)
+            return Answer(reply.status, whole.media_type, headers, losses, whole.body)
         tap = (
             ResponsesTap(kept=kept) if target.dialect == "responses" else ChatTap(kept=kept, choices=choices)
         )
-        relayed = self._stream = RelayedStream(reply, tap, ownership, target)
+        relayed = self._stream = RelayedStream(reply, tap, ownership, target, hide_usage=hidden)
         await relayed.begin(self._engine.options.hold)
-        return Answer(reply.status, reply.media_type, reply.headers, losses, None, relayed.batches())
+        return self._streaming(reply.status, reply.media_type, reply.headers, losses, relayed)
 
     async def _convert_stream(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
@@ -191,7 +212,7 @@ class Opening:
         )
         await converted.begin(engine.options.hold)
         self._lose(hub, turn.losses)
-        return Answer(200, SSE_TYPE, turn.headers, turn.losses, None, converted.batches())
+        return self._streaming(200, SSE_TYPE, turn.headers, turn.losses, converted)
 
     async def _convert_whole(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
@@ -201,10 +222,37 @@ class Opening:
         echo = Echo.of(hub)
         response = reply.read(echo, engine.ids, engine.clock, form, reply.losses)
         self._lose(hub, reply.losses)
-        engine.metrics.tokens(read_usage(response.get("usage")))
+        usage = read_usage(response.get("usage"))
+        engine.metrics.tokens(usage)
+        await self._spending.settle(usage)
         self._outcome = str(response.get("status"))
         body = whole_body(SPOKEN[self._call.surface][1], response, echo.model, reply.losses)
-        return Answer(200, JSON_TYPE, reply.headers, reply.losses, body)
+        return Answer(200, JSON_TYPE, self._spending.answered(reply.headers), reply.losses, body)
+
+    def _streaming(
+        self,
+        status: int,
+        media_type: str,
+        headers: HeaderList,
+        losses: Losses,
+        stream: ConvertedStream | RelayedStream,
+    ) -> Answer:
+        spending = self._spending
+        batches = spending.settling(stream) if spending.reserved else stream.batches()
+        return Answer(status, media_type, spending.answered(headers), losses, None, batches)
+
+    async def _admit_relayed(self, peek: ChatPeek | ResponsesPeek) -> tuple[bytes, bool]:
+        """Lets a relayed call in: its body, with what its key's limits add; whether usage stays hidden."""
+        spending, body, target = self._spending, self._call.body, self._plan.target
+        if not spending.reads_body:
+            await spending.admit(body, {"model": peek.model})
+            return body, False
+        fields = read_object(body)
+        await spending.admit(body, fields)
+        added, hidden = limited(
+            fields, target.dialect, target.quirks, cap=spending.output_cap, count=spending.counts
+        )
+        return added or body, hidden
 
     # -- steps -------------------------------------------------------------------------------------
 

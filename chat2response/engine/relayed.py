@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import fault_error
+from chat2response.engine.hiding import without_usage
 from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.taps import Tap
@@ -25,6 +26,7 @@ from chat2response.wire.responses import Usage
 log = logging.getLogger("chat2response.engine")
 
 _LINE_ENDS = b"\r\n"
+_DELTA = b'"delta"'
 _MAX_HELD = 64 * 1024  # bytes of comments that are held back until the first event
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _LAST_WORDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
@@ -90,8 +92,13 @@ class RelayedStream:
     in the words of an error.
     """
 
-    def __init__(self, reply: RawReply, tap: Tap, ownership: Ownership, target: Target) -> None:
+    def __init__(
+        self, reply: RawReply, tap: Tap, ownership: Ownership, target: Target, *, hide_usage: bool = False
+    ) -> None:
+        self.deltas = 0
+        """How many pieces the model has said, roughly."""
         self._tap = tap
+        self._hide_usage = hide_usage
         self._reply = reply
         self._target = target
         self._ownership = ownership
@@ -150,6 +157,11 @@ class RelayedStream:
         return self._tap.status if self._tap.ended else "cancel"
 
     @property
+    def over(self) -> bool:
+        """Whether the batch that was made last holds the end."""
+        return self._tap.ended
+
+    @property
     def usage(self) -> Usage | None:
         """What it used, as far as the upstream has said."""
         return self._tap.usage
@@ -162,7 +174,7 @@ class RelayedStream:
                 frames = self._cut.feed(data)
                 if frames:
                     await self._note(frames)
-                    yield self._masked(frames) if self._tap.erred else frames
+                    yield self._shown(frames)
                     if self._tap.ended:
                         break
             async for data in _within(_LAST_WORDS, chunks):
@@ -177,13 +189,20 @@ class RelayedStream:
             rest = _last_frame(self._cut.rest)
             if rest:
                 await self._note(rest)
-                yield self._masked(rest) if self._tap.erred else rest
+                yield self._shown(rest)
+
+    def _shown(self, frames: bytes) -> bytes:
+        """As the client gets them: nearly always as they are."""
+        if self._hide_usage:
+            frames = without_usage(frames)
+        return self._masked(frames) if self._tap.erred else frames
 
     def _masked(self, frames: bytes) -> bytes:
         text = frames.decode("utf-8", "surrogateescape")  # whatever is no UTF-8 stays as it is
         return mask(text, self._target).encode("utf-8", "surrogateescape")
 
     async def _note(self, frames: bytes) -> None:
+        self.deltas += frames.count(_DELTA)
         try:
             made = self._tap.feed(frames)
             if made:

@@ -45,6 +45,14 @@ class ResponsesPeek(msgspec.Struct, gc=False):
     input: list[ItemPeek] | str | None = None
 
 
+class AnswerPeek(msgspec.Struct, gc=False):
+    """A whole answer of either API."""
+
+    object: Any = None
+    usage: Any = None
+
+
+_read_answer = decoder(AnswerPeek)
 _read_chat = decoder(ChatPeek)
 _read_responses = decoder(ResponsesPeek)
 
@@ -72,6 +80,14 @@ def peek_responses(body: bytes) -> ResponsesPeek:
         items = [each for each in given if type(each) is dict] if type(given) is list else []
         fields["input"] = [ItemPeek(*map(each.get, ItemPeek.__struct_fields__)) for each in items]
         return ResponsesPeek(*(fields.get(name) for name in ResponsesPeek.__struct_fields__))
+
+
+def peek_answer(body: bytes) -> AnswerPeek:
+    """The keys of a whole answer; nothing of what is none."""
+    try:
+        return _read_answer(body)
+    except JSONError:
+        return AnswerPeek()
 
 
 def _fields(body: bytes) -> dict[str, Any]:

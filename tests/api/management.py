@@ -11,6 +11,7 @@ from chat2response.api.management import build_management
 from chat2response.api.status import About
 from chat2response.app import Gateway
 from chat2response.keys import KeyPolicy, KeyRing
+from chat2response.keys.usage import UsageBook
 from chat2response.observe.metrics import Metrics
 from chat2response.settings import Settings
 from chat2response.stores import MemoryStore, Store
@@ -27,6 +28,7 @@ class Parts:
 
     store: Store
     keys: KeyRing
+    usage: UsageBook
     clock: Clock
     metrics: Metrics = field(default_factory=Metrics)
     admin: AdminRules = field(default_factory=AdminRules)
@@ -35,7 +37,9 @@ class Parts:
 
     @classmethod
     def over(cls, store: Store, clock: Clock, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
-        return cls(store, KeyRing(store, policy, clock=clock), clock, started_at=clock(), **more)
+        keys = KeyRing(store, policy, clock=clock)
+        usage = UsageBook(store, keep_days=90, clock=clock)
+        return cls(store, keys, usage, clock, started_at=clock(), **more)
 
     @classmethod
     def plain(cls, policy: KeyPolicy | None = None, **more: Any) -> "Parts":

@@ -18,6 +18,8 @@ UNKNOWN = "0" * 32
 GUARDED = [
     ("GET", "/keys", None),
     ("GET", "/metrics", None),
+    ("GET", "/usage", None),
+    ("GET", f"/keys/{UNKNOWN}/usage", None),
     ("POST", "/keys/generate", {}),
     ("POST", "/keys/revoke", {"id": UNKNOWN}),
     ("POST", "/keys/set_expiration", {"id": UNKNOWN, "ttl_seconds": 5}),

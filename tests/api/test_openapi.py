@@ -96,7 +96,8 @@ async def test_the_gateway_answers_what_is_described_and_describes_what_it_answe
     }
     raw |= {("get", "/v1/models/{model}"), ("get", "/models/{model}")}
     ours = {("post", f"/keys/{name}") for name in ("generate", "revoke", "set_expiration")}
-    ours |= {("get", path) for path in ("/keys", "/metrics", "/status", "/docs", "/openapi.json")}
+    told = ("/keys", "/keys/{id}/usage", "/usage", "/metrics", "/status", "/docs", "/openapi.json")
+    ours |= {("get", path) for path in told}
     assert {(method, path) for method, path, _ in operations(document)} == raw | ours
 
 

@@ -9,6 +9,10 @@ import pytest
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine, EngineOptions
 from chat2response.engine.opening import Opening
+from chat2response.engine.spending import Books
+from chat2response.keys.admission import Admission
+from chat2response.keys.prices import Prices
+from chat2response.keys.usage import UsageBook
 from chat2response.observe.metrics import Metrics
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
@@ -36,6 +40,7 @@ class Scene:
         self.engines: list[Engine] = []
         self.upstreams: list[FakeUpstream] = []
         self.opened = 0
+        self.prices = Prices()
 
     def engine(
         self, upstream: FakeUpstream, dialect: Any, *, managed: bool = True, hold: float = 5.0
@@ -45,6 +50,10 @@ class Scene:
             Routes.single(target),
             {dialect: upstream},
             Owners(self.store),
+            Books(
+                Admission(self.store, self.prices, clock=self.clock),
+                UsageBook(self.store, keep_days=30, clock=self.clock),
+            ),
             self.metrics,
             self.ids,
             self.clock,

@@ -1,0 +1,32 @@
+"""Kept from a client who did not ask for it: the usage of a Chat stream that its key's limits need."""
+
+import re
+
+from chat2response.wire import sse
+from chat2response.wire.json import JSONError, decode
+
+_ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+
+
+def without_usage(frames: bytes) -> bytes:
+    """Whole frames without the chunk that only counts; all others keep their bytes."""
+    if b'"usage"' not in frames:
+        return frames
+    kept = b""
+    start = 0
+    for blank in _ANY_BLANK.finditer(frames):
+        if not _only_counts(frames[start : blank.start()]):
+            kept += frames[start : blank.end()]
+        start = blank.end()
+    return kept + frames[start:]
+
+
+def _only_counts(block: bytes) -> bool:
+    data = sse.payload(block)
+    if data is None or b'"usage"' not in data:
+        return False
+    try:
+        chunk = decode(data)
+    except JSONError:
+        return False
+    return type(chunk) is dict and chunk.get("choices") == [] and type(chunk.get("usage")) is dict
