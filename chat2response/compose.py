@@ -1,12 +1,14 @@
 """The composition root: settings to running parts, without a web framework. The CLI uses it too."""
 
+import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from chat2response.api.addresses import is_loopback
 from chat2response.api.admin import AdminRules
-from chat2response.api.admin_token import AdminToken, read_or_make
+from chat2response.api.admin_token import read_or_make
 from chat2response.api.status import About
 from chat2response.engine.engine import Engine
 from chat2response.engine.spending import Books
@@ -18,6 +20,9 @@ from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
+from chat2response.state.sealing import Sealing
+from chat2response.state.sealing import read_or_make as make_seal_keys
+from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
 from chat2response.upstreams.base import Upstream, UpstreamDialect
 from chat2response.upstreams.chat import ChatUpstream
@@ -63,6 +68,7 @@ def compose(
     *,
     store_url: str | None = None,
     admin_token: str | None = None,
+    seal_keys: Sequence[str] = (),
     ids: Ids = new_id,
     clock: Clock = time.time,
 ) -> Services:
@@ -70,6 +76,9 @@ def compose(
 
     `admin_token`: that of `ensure_admin_token`; one that the operator set is found in the settings. Without
     either the admin plane answers this machine only.
+
+    `seal_keys`: those of `ensure_seal_keys`; the operator's are found in the settings. Without either, what
+    is sealed opens for as long as this process lives.
     """
     pool_max = settings.chat2response_redis_pool_max
     store_url = store_url or settings.store_url
@@ -85,8 +94,9 @@ def compose(
         Admission(store, settings.prices(), clock=clock),
         UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
     )
+    sealing = Sealing(settings.seal_keys or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
-        settings.routes(), upstreams, Owners(store), books, metrics, ids, clock, settings.engine()
+        settings.routes(), upstreams, Owners(store), books, metrics, ids, clock, settings.engine(), sealing
     )
     metrics.in_flight = engine.runs.__len__
     keys = KeyRing(store, settings.key_policy(), clock=clock)
@@ -94,7 +104,7 @@ def compose(
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about)
 
 
-def ensure_admin_token(settings: Settings) -> AdminToken | None:
+def ensure_admin_token(settings: Settings) -> SecretFile | None:
     """The token that a gateway makes for itself where its admin plane can be reached from elsewhere.
 
     None where it needs none. Who serves calls this first, shows a token that was `created`, and hands it to
@@ -105,6 +115,15 @@ def ensure_admin_token(settings: Settings) -> AdminToken | None:
     return read_or_make(settings.state_dir)
 
 
+def ensure_seal_keys(settings: Settings) -> SecretFile | None:
+    """The keys that a gateway makes for itself; None where it needs none: set by the operator, or no
+    reasoning to seal. Raises SealKeyError.
+    """
+    if settings.seal_keys or not speaks_chat(settings):
+        return None
+    return make_seal_keys(settings.state_dir)
+
+
 def _about(settings: Settings, store: str) -> About:
     mode, auth = settings.upstream_mode, settings.auth_mode
     keeps = mode in (UpstreamMode.RESPONSES, UpstreamMode.BOTH)
@@ -113,7 +132,7 @@ def _about(settings: Settings, store: str) -> About:
         "stored_responses": "upstream" if keeps else "off",
         "losses": "warn",
         "reasoning": settings.chat2response_reasoning,
-        "upstream_profile": settings.profile if _speaks_chat(settings) else "off",
+        "upstream_profile": settings.profile if speaks_chat(settings) else "off",
     }
     details = {
         "upstream": "built in" if mode is UpstreamMode.DEMO else shown_url(settings.base_url),
@@ -123,7 +142,8 @@ def _about(settings: Settings, store: str) -> About:
     return About(package_version(), mode.value, auth.value, features, details, needs_store)
 
 
-def _speaks_chat(settings: Settings) -> bool:
+def speaks_chat(settings: Settings) -> bool:
+    """Whether a Chat upstream is among its own."""
     return settings.upstream_mode in (UpstreamMode.CHAT, UpstreamMode.BOTH)
 
 

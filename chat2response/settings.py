@@ -34,6 +34,7 @@ from chat2response.engine.engine import EngineOptions
 from chat2response.keys.policy import KeyPolicy
 from chat2response.keys.prices import Prices, PricesError, read_prices
 from chat2response.net.transport import TransportOptions
+from chat2response.state.sealing import split_keys
 from chat2response.stores import redis_address
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes
@@ -162,6 +163,12 @@ def _quirks(value: str | None) -> str | None:
     return value
 
 
+def _seal_keys(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        split_keys(value.get_secret_value())
+    return value
+
+
 def _json_object(text: str) -> dict[str, Any]:
     example = 'write a JSON object, for example {"developer_role": true}'
     try:
@@ -211,6 +218,7 @@ class Settings(BaseSettings):
     )
     chat2response_upstream_model: Annotated[str | None, Blank] = None
     chat2response_upstream_profile: Annotated[str | None, Blank, AfterValidator(_profile)] = None
+    chat2response_seal_key: Annotated[SecretStr | None, Blank, AfterValidator(_seal_keys)] = None
     chat2response_quirks: Annotated[str | None, Blank, AfterValidator(_quirks)] = None
     bind_addr: str = "0.0.0.0:8088"
     chat2response_auth_mode: Annotated[
@@ -269,6 +277,12 @@ class Settings(BaseSettings):
         """That profile, with the operator's own fields."""
         overrides = self.chat2response_quirks
         return profile(self.profile, _json_object(overrides) if overrides is not None else None)
+
+    @property
+    def seal_keys(self) -> tuple[str, ...]:
+        """The operator's keys for what travels sealed, the one that seals first; none where not set."""
+        given = self.chat2response_seal_key
+        return split_keys(given.get_secret_value()) if given is not None else ()
 
     @property
     def state_dir(self) -> Path:

@@ -67,6 +67,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
     "CHAT2RESPONSE_UPSTREAM_MODEL": ("big", "big", None),
     "CHAT2RESPONSE_UPSTREAM_PROFILE": ("vllm", "vllm", None),
+    "CHAT2RESPONSE_SEAL_KEY": ("0123456789abcdef" * 2, "0123456789abcdef" * 2, None),
     "CHAT2RESPONSE_QUIRKS": ('{"developer_role":true}', '{"developer_role":true}', None),
     "CHAT2RESPONSE_LOG_LEVEL": ("debug", "debug", "info"),
     "CORS_ALLOWED_ORIGINS": ("https://app.example", "https://app.example", "*"),
@@ -319,9 +320,18 @@ def test_a_profile_is_changed_field_by_field(env: Any) -> None:
     assert quirks.reasoning_field == PROFILES["vllm"].reasoning_field
 
 
+def test_several_seal_keys_are_a_ring_and_none_is_shown(env: Any) -> None:
+    first, second = "first-" + "1" * 32, "second-" + "2" * 32
+    settings = env(CHAT2RESPONSE_SEAL_KEY=f" {first} , {second}")
+    assert settings.seal_keys == (first, second)
+    assert first not in repr(settings)
+    assert env(CHAT2RESPONSE_SEAL_KEY=" ").seal_keys == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("CHAT2RESPONSE_SEAL_KEY", "short", "a key is 32 characters or more of random text"),
         (PROFILE, "vlm", "'vlm' is no profile. Did you mean 'vllm'?"),
         (QUIRKS, '{"developer": true}', "'developer' is not a quirk. Did you mean 'developer_role'?"),
         (QUIRKS, '{"developer_role": 1}', "'developer_role': Expected `bool`, got `int`."),

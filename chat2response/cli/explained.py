@@ -16,13 +16,14 @@ def explained() -> Iterator[None]:
     from chat2response.api.admin_token import AdminTokenError
     from chat2response.errors import BridgeError
     from chat2response.settings import SettingsError
+    from chat2response.state.sealing import SealKeyError
     from chat2response.stores import CannotOpen, StoreDown
 
     try:
         yield
     except SettingsError as error:
         _end(error, WRONG_SETTINGS)
-    except (AdminTokenError, CannotOpen, CannotStart) as error:
+    except (AdminTokenError, SealKeyError, CannotOpen, CannotStart) as error:
         _end(error, CANNOT_START)
     except StoreDown as error:
         _end(f"{error.message}: {error.internal}", CANNOT_START)

@@ -6,11 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.api.admin_token import AdminToken
 from chat2response.cli.choices import Choices
 from chat2response.cli.listeners import in_url, listening, port_of
-from chat2response.compose import Services, compose, ensure_admin_token
+from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
 from chat2response.settings import Settings, SettingsError, listen_address, load
+from chat2response.state.sealing import split_keys
+from chat2response.state.secret_file import SecretFile
 from chat2response.stores import shown_address
 
 
@@ -22,8 +23,10 @@ class Prepared:
     listeners: list[socket.socket]
     admin_listeners: list[socket.socket]
     """Empty where the admin plane answers at the same address as everything else."""
-    admin_token: AdminToken | None
+    admin_token: SecretFile | None
     """The one that the gateway made for itself, where it needs one."""
+    seal_keys: SecretFile | None
+    """Those that it made for itself, where it needs some."""
     store: str
     """The key store's address, without its password."""
 
@@ -73,20 +76,26 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
 def prepared(settings: Settings, choices: Choices) -> Iterator[Prepared]:
     """Takes the ports, then makes the parts; gives the ports back at the end.
 
-    Raises CannotStart, AdminTokenError, SettingsError.
+    Raises CannotStart, AdminTokenError, SealKeyError, SettingsError.
     """
     with (
         listening(*settings.listen, "--bind or BIND_ADDR") as listeners,
         _admin_listening(settings) as admin_listeners,
     ):
         token = ensure_admin_token(settings)
+        seals = ensure_seal_keys(settings)
         store_url = choices.keys_backend or settings.store_url
         try:
-            services = compose(settings, store_url=store_url, admin_token=token.value if token else None)
+            services = compose(
+                settings,
+                store_url=store_url,
+                admin_token=token.value if token else None,
+                seal_keys=split_keys(seals.value) if seals else (),
+            )
         except ValueError as error:
             said_by = "--keys-backend" if choices.keys_backend else settings.store_setting
             raise SettingsError(f"{said_by}: {error}.") from None
-        yield Prepared(services, listeners, admin_listeners, token, shown_address(store_url))
+        yield Prepared(services, listeners, admin_listeners, token, seals, shown_address(store_url))
 
 
 def _admin_listening(settings: Settings) -> AbstractContextManager[list[socket.socket]]:

@@ -9,6 +9,7 @@ from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import Prepared, prepared, read_settings
 from chat2response.observe.redact import shown_url
 from chat2response.settings import AuthMode, Settings, UpstreamMode
+from chat2response.stores import redis_address
 
 
 def start(choices: Choices) -> None:
@@ -27,6 +28,7 @@ def banner(ready: Prepared) -> Iterator[str]:
     yield f"chat2response {ready.services.about.version} on {ready.url}"
     yield f"  upstream  {_upstream(settings)}"
     yield f"  keys      {_keys(settings, ready.store)}"
+    yield from _sealing(ready)
     yield f"  admin     {_admin(ready)}"
     token = ready.admin_token
     if token is not None and token.created:
@@ -43,6 +45,17 @@ def _admin(ready: Prepared) -> str:
     if token is None:
         return f"{where}from {allowed} only"
     return f"{where}from {allowed}; from elsewhere with the token in {token.path}"
+
+
+def _sealing(ready: Prepared) -> Iterator[str]:
+    """Who opens the reasoning that clients keep for us; several gateways have to be told one key."""
+    if ready.services.settings.seal_keys:
+        yield "  sealing   with the first key of CHAT2RESPONSE_SEAL_KEY"
+    elif ready.seal_keys is not None:
+        yield f"  sealing   with the key in {ready.seal_keys.path}"
+        if ready.store.partition(":")[0] in redis_address.SCHEMES:
+            yield "            SEVERAL GATEWAYS on one Redis need one CHAT2RESPONSE_SEAL_KEY: with a key"
+            yield "            of its own, each opens only the reasoning that it sealed itself"
 
 
 def _keys(settings: Settings, store: str) -> str:

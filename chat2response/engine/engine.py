@@ -18,6 +18,7 @@ from chat2response.engine.runs import LiveRuns
 from chat2response.engine.spending import Books
 from chat2response.observe.metrics import Metrics
 from chat2response.state.owners import Owners
+from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Upstream, UpstreamDialect
 from chat2response.upstreams.routes import Routes, Surface
 from chat2response.wire.ids import Clock, Ids
@@ -43,6 +44,8 @@ class Engine:
     ids: Ids
     clock: Clock
     options: EngineOptions = field(default_factory=EngineOptions)
+    sealing: Sealing | None = None
+    """What reasoning travels sealed with; None: it does not."""
     runs: LiveRuns = field(default_factory=LiveRuns)
     plans: dict[Surface, Plan] = field(init=False)
 

@@ -20,6 +20,7 @@ from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_c
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.relayed import RelayedStream, whole_reply
+from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, limited, told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.errors import BridgeError, UpstreamError
@@ -158,6 +159,7 @@ class Opening:
         if (cap := self._spending.output_cap) is not None:
             hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
         target, losses = self._plan.target, Losses()
+        hub = with_seal(hub, self._call, target, self._engine.sealing)
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check(body.get("previous_response_id"), body.get("conversation"), None)

@@ -109,6 +109,11 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
         ({"CHAT2RESPONSE_AUTH_MODE": " "}, "(OPENAI_API_KEY is not set)"),
         ({"CHAT2RESPONSE_UPSTREAM_MODEL": " qwen "}, ", always as qwen (OpenAI"),
         ({"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_UPSTREAM_PROFILE": "vllm"}, ", profile vllm (OpenAI"),
+        ({"UPSTREAM_MODE": "chat"}, "sealing   with the key in data/seal.keys"),
+        (
+            {"UPSTREAM_MODE": "both", "CHAT2RESPONSE_SEAL_KEY": "0123456789abcdef" * 2},
+            "sealing   with the first key of CHAT2RESPONSE_SEAL_KEY",
+        ),
         (
             {"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_QUIRKS": '{"think_open": true}'},
             ", profile openai, changed by CHAT2RESPONSE_QUIRKS (OpenAI",
@@ -144,6 +149,22 @@ def test_the_admin_planes_own_address_may_be_taken(settings_of: Any):
             prepared(read_settings(choices), choices),
         ):
             pass
+
+
+def test_several_gateways_are_told_that_they_need_one_seal_key(settings_of: Any):
+    warning = "SEVERAL GATEWAYS on one Redis need one CHAT2RESPONSE_SEAL_KEY"
+    address = "redis://127.0.0.1:1"
+    settings_of(UPSTREAM_MODE="chat")
+    assert warning in shown(Choices("127.0.0.1:0", address))
+    assert warning not in shown(Choices("127.0.0.1:0", "memory"))
+    settings_of(UPSTREAM_MODE="chat", CHAT2RESPONSE_SEAL_KEY="0123456789abcdef" * 2)
+    assert warning not in shown(Choices("127.0.0.1:0", address))
+
+
+def test_where_nothing_is_sealed_no_key_is_made(settings_of: Any):
+    settings_of(UPSTREAM_MODE="responses")
+    assert "sealing" not in shown(Choices("127.0.0.1:0", "memory"))
+    assert not Path("data").exists()
 
 
 def test_an_admin_token_is_shown_once(tmp_path: Path):

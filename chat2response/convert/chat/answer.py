@@ -44,6 +44,13 @@ def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:
                 yield "lost", f"{name}.{key}"
 
 
+def is_signed(extra: Any) -> bool:
+    """Whether an `extra_content` holds a signature; else it only labels its delta (`thought: true`)."""
+    return type(extra) is dict and any(
+        type(vendor) is dict and vendor.get("thought_signature") for vendor in extra.values()
+    )
+
+
 def arguments_of(value: Any) -> str:
     """A call's arguments as JSON text; some backends write the object itself."""
     if type(value) is str:

@@ -89,7 +89,7 @@ class Carried:
             if more:
                 grow(taken.get(name))
             else:
-                own.extend(objects(taken.get(name)))
+                own.extend(map(dict, objects(taken.get(name))))
         self._calls.update(taken.get("calls") or {})
         self._message = taken.get("message") or self._message
 
@@ -119,7 +119,7 @@ def _same(before: list[_Object], entry: _Object) -> _Object | None:
     key = (entry.get("type"), entry.get("index"))
     if key[1] is None:
         before = before[-1:]
-    return next((each for each in before if (each.get("type"), each.get("index")) == key), None)
+    return next((each for each in reversed(before) if (each.get("type"), each.get("index")) == key), None)
 
 
 def _extend(entries: list[_Object], known: _Object | None, entry: _Object) -> None:

@@ -11,6 +11,7 @@ from chat2response.convert.chat.answer import (
     Structure,
     arguments_of,
     content_pieces,
+    is_signed,
     structured_pieces,
     token_logprobs,
     url_citation,
@@ -49,7 +50,7 @@ class DeltaReader:
             or delta.thinking_blocks
         ):
             self._reasoning(delta)
-        if delta.extra_content:
+        if delta.extra_content and is_signed(delta.extra_content):
             self._extra(delta.extra_content)
         if delta.content or logprobs:
             self._content(delta.content, logprobs)

@@ -1,0 +1,43 @@
+"""MiniMax: `reasoning_split` puts reasoning into details; without it, it stands between tags."""
+# ruff: noqa: E501, RUF012
+
+from chat2response.upstreams.base import Upstream
+from tests.upstreams.quirks.vendor import VendorStage, whole
+
+DETAILS = [
+    {
+        "type": "reasoning.text",
+        "id": "reasoning-text-1",
+        "format": "MiniMax-response-v1",
+        "index": 0,
+        "text": "Grey sky.",
+    }
+]
+USAGE = {"total_tokens": 30, "prompt_tokens": 20, "completion_tokens": 10}
+
+
+class TestMiniMax(VendorStage):
+    profile = "minimax"
+    transcript = rb"""
+{"id":"05","choices":[{"index":0,"delta":{"content":"","role":"assistant","name":"MiniMax AI","audio_content":"","reasoning_details":[{"type":"reasoning.text","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0,"text":"Grey "}]}}],"created":1,"model":"MiniMax-M3","object":"chat.completion.chunk","usage":null,"input_sensitive":false}
+{"id":"05","choices":[{"index":0,"delta":{"content":"","role":"assistant","name":"MiniMax AI","audio_content":"","reasoning_details":[{"type":"reasoning.text","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0,"text":"sky."}]}}],"created":1,"model":"MiniMax-M3","object":"chat.completion.chunk","usage":null,"input_sensitive":false}
+{"id":"05","choices":[{"index":0,"delta":{"content":"Rain.","role":"assistant","name":"MiniMax AI","audio_content":""}}],"created":1,"model":"MiniMax-M3","object":"chat.completion.chunk","usage":null,"input_sensitive":false}
+{"id":"05","choices":[{"finish_reason":"stop","index":0,"delta":{"content":"","role":"assistant","name":"MiniMax AI","audio_content":""}}],"created":1,"model":"MiniMax-M3","object":"chat.completion.chunk","usage":{"total_tokens":30,"prompt_tokens":20,"completion_tokens":10}}
+[DONE]
+"""
+    completion = whole(
+        {"content": "Rain.", "name": "MiniMax AI", "audio_content": "", "reasoning_details": DETAILS},
+        USAGE,
+        base_resp={"status_code": 0, "status_msg": ""},
+    )
+    said = [("reasoning", "Grey sky."), ("text", "Rain.")]
+    usage = (20, 0, 10, 0)
+    echoed = {"role": "assistant", "content": "Rain.", "reasoning_details": DETAILS}
+
+    def test_it_is_asked_to_split_and_both_of_its_tags_are_known(self, upstream: Upstream) -> None:
+        body, _ = self.body(upstream, reasoning={"effort": "low"})
+        assert (body["reasoning_split"], body["thinking"]) == (True, {"type": "adaptive"})
+        for tag in ("think", "mm:think"):
+            raw = whole({"content": f"<{tag}>Hm.</{tag}>Yes."}, USAGE)
+            output = self.read_whole(raw)["output"]
+            assert [item["type"] for item in output] == ["reasoning", "message"]

@@ -1,0 +1,39 @@
+"""Moonshot (Kimi): usage in the choice, `cached_tokens` bare; reasoning comes back within a tool loop."""
+# ruff: noqa: E501, RUF012
+
+from chat2response.upstreams.base import Upstream
+from tests.upstreams.quirks.vendor import VendorStage, called, whole
+
+CALL = called("weather:0")
+USAGE = {"prompt_tokens": 90, "completion_tokens": 25, "total_tokens": 115, "cached_tokens": 80}
+
+
+class TestMoonshot(VendorStage):
+    profile = "moonshot"
+    transcript = rb"""
+{"id":"cmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"system_fingerprint":"fpv0_x"}
+{"id":"cmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,"delta":{"reasoning_content":"Let me "},"finish_reason":null}],"system_fingerprint":"fpv0_x"}
+{"id":"cmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,"delta":{"reasoning_content":"look."},"finish_reason":null}],"system_fingerprint":"fpv0_x"}
+{"id":"cmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"weather:0","type":"function","function":{"name":"weather","arguments":""}}]},"finish_reason":null}],"system_fingerprint":"fpv0_x"}
+{"id":"cmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"city\":\"Oslo\"}"}}]},"finish_reason":null}],"system_fingerprint":"fpv0_x"}
+{"id":"cmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls","usage":{"prompt_tokens":90,"completion_tokens":25,"total_tokens":115,"cached_tokens":80}}],"system_fingerprint":"fpv0_x"}
+[DONE]
+"""
+    completion = whole(
+        {"content": "", "reasoning_content": "Let me look.", "tool_calls": [CALL]}, USAGE, "tool_calls"
+    )
+    said = [("reasoning", "Let me look."), ("call", "weather", '{"city":"Oslo"}')]
+    usage = (90, 80, 25, 0)
+    echoed = {
+        "role": "assistant",
+        "content": None,
+        "reasoning_content": "Let me look.",
+        "tool_calls": [CALL],
+    }
+
+    def test_a_forced_tool_is_a_loss(self, upstream: Upstream) -> None:
+        """Thinking and `required` are a 400 together."""
+        body, lost = self.body(upstream, tool_choice="required", max_output_tokens=9)
+        assert ("tool_choice" in body, lost) == (False, ["tool_choice"])
+        assert body["max_completion_tokens"] == 9
+        assert "strict" not in body["tools"][0]["function"]
