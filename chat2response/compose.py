@@ -134,8 +134,11 @@ def _about(settings: Settings, store: str) -> About:
         "reasoning": settings.chat2response_reasoning,
         "upstream_profile": settings.profile if speaks_chat(settings) else "off",
     }
+    proxy = settings.proxy
+    features["outbound_proxy"] = "off" if proxy is None else "on"
     details = {
         "upstream": "built in" if mode is UpstreamMode.DEMO else shown_url(settings.base_url),
+        "outbound_proxy": "none" if proxy is None else str(proxy),
         "store": store,
     }
     needs_store = auth is not AuthMode.PASSTHROUGH

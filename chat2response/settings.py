@@ -8,6 +8,7 @@ nearest one; those an orchestrator injects for a service of our name (`CHAT2RESP
 import difflib
 import os
 import re
+import ssl
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -33,6 +34,8 @@ from chat2response.convert.quirks import Quirks, with_overrides
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.policy import KeyPolicy
 from chat2response.keys.prices import Prices, PricesError, read_prices
+from chat2response.net.place import Place
+from chat2response.net.proxies import Bypass, Proxies, Proxy
 from chat2response.net.transport import TransportOptions
 from chat2response.state.sealing import split_keys
 from chat2response.stores import redis_address
@@ -199,6 +202,16 @@ def _listener(value: str | None) -> str | None:
     return value
 
 
+def _certificates(value: Path | None) -> Path | None:
+    if value is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+        except OSError as error:  # ssl.SSLError is one
+            why = error.strerror or error
+            raise ValueError(f"{value} holds no certificates in PEM form ({why})") from None
+    return value
+
+
 Blank = BeforeValidator(_blank)
 Networks = Annotated[str | None, Blank, AfterValidator(_networks)]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
@@ -245,6 +258,13 @@ class Settings(BaseSettings):
     chat2response_usage_days: int = Field(90, ge=1, le=3660)
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
+    chat2response_proxy_url: Annotated[SecretStr | None, Blank] = None
+    http_proxy: Annotated[SecretStr | None, Blank] = None
+    https_proxy: Annotated[SecretStr | None, Blank] = None
+    all_proxy: Annotated[SecretStr | None, Blank] = None
+    no_proxy: Annotated[str | None, Blank] = None
+    chat2response_no_proxy: bool = False
+    chat2response_ca_file: Annotated[Path | None, Blank, AfterValidator(_certificates)] = None
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(_level)] = "info"
@@ -344,12 +364,34 @@ class Settings(BaseSettings):
             return Routes(chat=chat, responses=responses)
         return Routes.single(chat if self.upstream_mode is UpstreamMode.CHAT else responses)
 
+    def proxies(self) -> Proxies:
+        """The proxies on the way to upstreams. Raises SettingsError.
+
+        One that was named for us is for every place; only the standard variables have a list of exceptions.
+        """
+        if self.chat2response_no_proxy or self.upstream_mode is UpstreamMode.DEMO:
+            return Proxies()
+        if self.chat2response_proxy_url is not None:
+            own = _proxy("CHAT2RESPONSE_PROXY_URL", self.chat2response_proxy_url)
+            return Proxies(own, own)
+        rest = ("ALL_PROXY", self.all_proxy)
+        http = rest if self.http_proxy is None else ("HTTP_PROXY", self.http_proxy)
+        https = rest if self.https_proxy is None else ("HTTPS_PROXY", self.https_proxy)
+        return Proxies(_proxy(*http), _proxy(*https), Bypass.of(self.no_proxy or ""))
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The one on the way to the upstream. Raises SettingsError."""
+        return Place.of(self.base_url, self.proxies()).proxy
+
     def transport(self, user_agent: str) -> TransportOptions:
-        """Timeouts toward the upstream."""
+        """The way to upstreams. Raises SettingsError for a proxy that is none."""
         return TransportOptions(
             connect_timeout=self.chat2response_connect_timeout_seconds,
             read_timeout=self.chat2response_http_timeout_seconds,
             user_agent=user_agent,
+            proxies=self.proxies(),
+            ca_file=self.chat2response_ca_file,
         )
 
     def cors(self) -> CorsOptions:
@@ -402,7 +444,7 @@ def load(env_file: Path | None = None) -> Settings:
     file = env_file or _env_file()
     _refuse_unknown([*os.environ, *_names_in(file)])
     try:
-        return Settings(_env_file=file)  # type: ignore[call-arg]
+        return Settings(_env_file=file, **_lower_case_proxies())  # type: ignore[call-arg]
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 
@@ -413,6 +455,24 @@ def listen_address(text: str, name: str = "BIND_ADDR") -> tuple[str, int]:
     if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise SettingsError(f"{name} is host:port, for example 127.0.0.1:8088, not {text!r}.")
     return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _proxy(name: str, url: SecretStr | None) -> Proxy | None:
+    """The proxy that the variable `name` names. Raises SettingsError."""
+    try:
+        return None if url is None else Proxy.of(url.get_secret_value().strip())
+    except ValueError as error:
+        told = f"{name}: {error}. CHAT2RESPONSE_NO_PROXY=1 lets the gateway use none."
+        raise SettingsError(told) from None
+
+
+def _lower_case_proxies() -> dict[str, Any]:
+    """The standard variables are read in both cases; where both are set the lower case counts, as in curl.
+
+    Set and empty, it says that there is no proxy.
+    """
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _env_file() -> Path | None:

@@ -1,5 +1,6 @@
 """What every test stands on: no network but loopback, injected time and ids, and `--no-skips` for CI."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import settings
 from tests.doubles import Clock, Ids
 from tests.house import network
 
-pytest_plugins = ["tests.house.no_skips", "tests.redis_server"]
+pytest_plugins = ["tests.house.no_skips", "tests.outbound", "tests.redis_server"]
 
 # On two shared cores an example's wall time says nothing. In CI hypothesis derandomises by itself.
 settings.register_profile("house", parent=settings(), deadline=None)
@@ -18,6 +19,9 @@ settings.load_profile("house")
 
 def pytest_configure() -> None:
     network.switch_off()
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # they lead away from what tests ask
+        for spelled in (name, name.upper()):
+            os.environ.pop(spelled, None)
 
 
 @pytest.fixture(autouse=True)

@@ -12,19 +12,22 @@ from chat2response.api.admin import AdminRules
 from chat2response.convert.profiles import PROFILES
 from chat2response.convert.quirks import Quirks
 from chat2response.keys.policy import KeyPolicy
+from chat2response.net.proxies import Proxies, Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
 from chat2response.upstreams.base import Target
+from tests.outbound import Certificates
 
 PROFILE, QUIRKS = "CHAT2RESPONSE_UPSTREAM_PROFILE", "CHAT2RESPONSE_QUIRKS"
 
 
 @pytest.fixture(autouse=True)
-def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of ours, and a working folder without a `.env`."""
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificates: Certificates) -> None:
+    """No variable of ours, and a working folder without a `.env`, but with the certificate of a CA."""
     for name in tuple(os.environ):
         if name.upper().startswith(("OPENAI_", "CHAT2RESPONSE_", "UPSTREAM_MODE", "BIND_ADDR", "ENV_FILE")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    Path("ca.pem").write_bytes(certificates.ca.read_bytes())
 
 
 @pytest.fixture
@@ -63,6 +66,13 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_USAGE_DAYS": ("30", 30, 90),
     "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS": ("12.5", 12.5, 60.0),
     "CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS": ("2", 2.0, 10.0),
+    "CHAT2RESPONSE_PROXY_URL": ("http://u:p@h:1", "http://u:p@h:1", None),
+    "HTTP_PROXY": ("http://h:1", "http://h:1", None),
+    "HTTPS_PROXY": ("h:1", "h:1", None),
+    "ALL_PROXY": ("https://h", "https://h", None),
+    "NO_PROXY": ("localhost, .internal", "localhost, .internal", None),
+    "CHAT2RESPONSE_NO_PROXY": ("1", True, False),
+    "CHAT2RESPONSE_CA_FILE": ("ca.pem", Path("ca.pem"), None),
     "CHAT2RESPONSE_AUTH_MODE": ("open", "open", "auto"),
     "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
     "CHAT2RESPONSE_UPSTREAM_MODEL": ("big", "big", None),
@@ -400,6 +410,78 @@ def test_the_rules_of_the_admin_plane(env: Any) -> None:
     assert (rules.token, rules.everywhere, rules.host) == ("set", True, "127.0.0.1")
     assert rules.allow == (*LOOPBACK, ip_network("172.17.0.0/16"))
     assert (rules.hosts, rules.trusted) == (("gateway", "keys.example"), (ip_network("10.0.0.1"),))
+
+
+# -- proxies on the way out ----------------------------------------------------------------------------
+
+ALL, OWN = Proxy("all.example", 3), Proxy("own.example", 4)
+
+
+@pytest.mark.parametrize(
+    ("variables", "http", "https"),
+    [
+        ({}, None, None),
+        ({"HTTP_PROXY": "plain.example:1"}, Proxy("plain.example", 1), None),
+        ({"HTTPS_PROXY": "tls.example:2"}, None, Proxy("tls.example", 2)),
+        ({"ALL_PROXY": "http://all.example:3"}, ALL, ALL),
+        ({"ALL_PROXY": "all.example:3", "HTTPS_PROXY": "tls.example:2"}, ALL, Proxy("tls.example", 2)),
+        ({"CHAT2RESPONSE_PROXY_URL": "own.example:4", "ALL_PROXY": "all.example:3"}, OWN, OWN),
+        ({"CHAT2RESPONSE_PROXY_URL": "own.example:4", "HTTP_PROXY": "x:1", "NO_PROXY": "*"}, OWN, OWN),
+        ({"CHAT2RESPONSE_PROXY_URL": "own.example:4", "CHAT2RESPONSE_NO_PROXY": "1"}, None, None),
+        ({"ALL_PROXY": "all.example:3", "CHAT2RESPONSE_NO_PROXY": "yes"}, None, None),
+        ({"ALL_PROXY": "all.example:3", "NO_PROXY": "*"}, None, None),
+        ({"ALL_PROXY": "all.example:3", "NO_PROXY": "vllm.internal"}, None, ALL),
+        ({"ALL_PROXY": "all.example:3", "UPSTREAM_MODE": "demo"}, None, None),
+    ],
+)
+@pytest.mark.parametrize("spelled", [str.upper, str.lower])
+def test_which_proxy_leads_where(
+    env: Any, variables: dict[str, str], http: Any, https: Any, spelled: Any
+) -> None:
+    proxies = env(**{spelled(name): value for name, value in variables.items()}).proxies()
+    assert proxies.toward("vllm.internal", 80, secure=False) == http
+    assert proxies.toward("api.example", 443, secure=True) == https
+
+
+def test_where_both_cases_are_set_the_lower_one_counts(env: Any) -> None:
+    settings = env(HTTP_PROXY="upper:1", http_proxy="lower:1", NO_PROXY="*", no_proxy="x.example")
+    assert settings.proxies().toward("h", 80, secure=False) == Proxy("lower", 1)
+    assert env(http_proxy="").proxies().http is None, "set and empty: no proxy"
+
+
+def test_proxies_may_stand_in_the_env_file(env: Any) -> None:
+    Path(".env").write_text("HTTPS_PROXY=file.example:1\nno_proxy=direct.example\n")
+    assert env().proxies().toward("h", 443, secure=True) == Proxy("file.example", 1)
+    assert env().proxies().toward("direct.example", 443, secure=True) is None
+    assert env(HTTPS_PROXY="env.example:2").proxies().https == Proxy("env.example", 2)
+
+
+@pytest.mark.parametrize("name", ["CHAT2RESPONSE_PROXY_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("value", ["socks5://me:hunter2@h:1", "http://me:hunter2#@h", "ftp://hunter2"])
+def test_what_is_no_proxy_is_named_and_not_shown(env: Any, name: str, value: str) -> None:
+    settings = env(**{name: value})
+    with pytest.raises(SettingsError, match=f"^{name}: .*CHAT2RESPONSE_NO_PROXY=1") as caught:
+        settings.transport("x")
+    assert "hunter2" not in str(caught.value) + repr(settings)
+    assert env(CHAT2RESPONSE_NO_PROXY="1").proxies() == Proxies()
+
+
+def test_a_proxy_that_nobody_needs_is_not_looked_at(env: Any) -> None:
+    settings = env(ALL_PROXY="socks5://h:1", HTTP_PROXY="h:1", HTTPS_PROXY="h:1")
+    assert settings.proxies() == Proxies(Proxy("h", 1), Proxy("h", 1))
+
+
+def test_the_proxy_toward_the_upstream(env: Any) -> None:
+    assert env(HTTPS_PROXY="h:1").proxy == Proxy("h", 1)
+    assert env(OPENAI_BASE_URL="http://127.0.0.1:8000/v1").proxy is None
+
+
+def test_certificates_are_looked_at_at_start(env: Any) -> None:
+    assert env(CHAT2RESPONSE_CA_FILE="ca.pem").transport("x").ca_file == Path("ca.pem")
+    Path("empty.pem").write_text("")
+    for wrong in ("nowhere.pem", "empty.pem", "."):
+        with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_CA_FILE: .* holds no certificates"):
+            env(CHAT2RESPONSE_CA_FILE=wrong)
 
 
 def test_files_live_beside_the_store_unless_told(env: Any) -> None:

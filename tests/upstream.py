@@ -11,6 +11,7 @@ that stops in the middle of a chunk, bytes that are no HTTP at all.
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -73,9 +74,13 @@ Answer = Script | Callable[[Received], Script]
 
 
 class ScriptedUpstream:
-    """Plays, at each path, its scripts in order; the last one for every further request."""
+    """Plays, at each path, its scripts in order; the last one for every further request.
 
-    def __init__(self) -> None:
+    `tls`: what it encrypts with, for a server whose address is https.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[Received] = []
         self.open: set[_Connection] = set()
         """Connections that are open now."""
@@ -86,7 +91,7 @@ class ScriptedUpstream:
 
     async def __aenter__(self) -> "ScriptedUpstream":
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(
@@ -107,7 +112,7 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         """What an OPENAI_BASE_URL says."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}/v1"
 
     @property
     def last(self) -> Received:

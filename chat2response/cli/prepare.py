@@ -69,6 +69,7 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
         fixed["bind_addr"] = choices.bind
     settings = settings.model_copy(update=fixed)
     listen_address(settings.bind_addr)
+    settings.proxies()  # said before anything is opened
     return settings
 
 

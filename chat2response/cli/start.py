@@ -85,6 +85,8 @@ def _upstream(settings: Settings) -> str:
         where += f", profile {settings.profile}{changed}"
     if settings.chat2response_upstream_model is not None:
         where += f", always as {settings.chat2response_upstream_model.strip()}"
+    if settings.proxy is not None:
+        where += f", through the proxy {settings.proxy}"
     if settings.openai_base_url is None:
         return f"{speaks} at {where} (OpenAI's own address; OPENAI_BASE_URL names another)"
     return f"{speaks} at {where}"

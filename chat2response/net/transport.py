@@ -5,13 +5,17 @@ times the rest of it. What is hard is not ours: httptools parses, asyncio resolv
 """
 
 import asyncio
-import ssl
-from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from chat2response.errors import UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import Connection
+from chat2response.net.dial import Dialler
 from chat2response.net.exchange import Cut, Exchange, Headers, cut_error
+from chat2response.net.place import Place
+from chat2response.net.proxies import Proxies
+from chat2response.net.tunnel import refusal
 
 __all__ = ["Cut", "Exchange", "Headers", "Transport", "TransportOptions", "cut_error"]
 
@@ -21,36 +25,16 @@ _MAX_IDLE = 512  # connections kept per upstream
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """Seconds: to connect; of silence, before the head and between reads."""
+    """How the outside is reached."""
 
     connect_timeout: float = 10.0
+    """Seconds to connect, through proxies and their tunnels where there are any."""
     read_timeout: float = 60.0
+    """Seconds of silence, before the head and between reads."""
     user_agent: str = "chat2response"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A URL, taken apart once."""
-
-    host: str
-    port: int
-    secure: bool
-    target: str
-    authority: str
-
-    @classmethod
-    def of(cls, url: str) -> "Place":
-        """Raises UpstreamUnreachable for what is no http or https URL."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise _bad_address(str(error)) from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _bad_address(f"{parts.scheme!r} is not http or https, or there is no host")
-        secure = parts.scheme == "https"
-        authority = parts.netloc.rpartition("@")[2]
-        return cls(parts.hostname, port or (443 if secure else 80), secure, _target(parts), authority)
+    proxies: Proxies = field(default_factory=Proxies)
+    ca_file: Path | None = None
+    """Certificates that are trusted beside the system's."""
 
 
 class Transport:
@@ -59,8 +43,8 @@ class Transport:
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
         self._places: dict[str, Place] = {}
-        self._free: dict[tuple[str, int, bool], list[Connection]] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._free: dict[tuple[Any, ...], list[Connection]] = {}
+        self._dialler = Dialler(options.user_agent, options.ca_file)
         self._closed = False
         self._common = f"User-Agent: {options.user_agent}\r\nAccept-Encoding: identity\r\n"
 
@@ -69,8 +53,8 @@ class Transport:
     ) -> Exchange:
         """Sends the request and waits for the head.
 
-        Raises UpstreamUnreachable (no connection, no readable head) and UpstreamTimeout. Redirects are not
-        followed. Cancelling closes the connection.
+        Raises UpstreamUnreachable (no connection, no readable head, a proxy that wants another login) and
+        UpstreamTimeout. Redirects are not followed. Cancelling closes the connection.
         """
         place = self._places.get(url) or self._place(url)
         head = self._head(method, place, headers, body)
@@ -78,6 +62,8 @@ class Transport:
         exchange = connection.send(head, body or b"")
         try:
             await exchange.head()
+            if exchange.status == 407 and place.proxy is not None and not place.secure:
+                raise refusal(exchange.status)
         except BaseException:
             connection.abort()
             raise
@@ -95,7 +81,7 @@ class Transport:
     # -- connections ---------------------------------------------------------------------------------
 
     def _kept(self, place: Place) -> Connection | None:
-        free = self._free.get((place.host, place.port, place.secure))
+        free = self._free.get(place.key)
         while free:
             connection = free.pop()  # the one used last: the others may idle out
             if connection.usable:
@@ -103,7 +89,7 @@ class Transport:
         return None
 
     async def _connect(self, place: Place) -> Connection:
-        free = self._free.setdefault((place.host, place.port, place.secure), [])
+        free = self._free.setdefault(place.key, [])
 
         def keep(connection: Connection) -> None:
             if len(free) < _MAX_IDLE and not self._closed:
@@ -114,34 +100,23 @@ class Transport:
         options = self._options
         try:
             async with asyncio.timeout(options.connect_timeout):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(options.read_timeout, _IDLE_SECONDS, keep),
-                    place.host,
-                    place.port,
-                    ssl=self._context() if place.secure else None,
+                return await self._dialler.connect(
+                    lambda: Connection(options.read_timeout, _IDLE_SECONDS, keep), place
                 )
         except TimeoutError as error:
             raise UpstreamTimeout("The upstream did not answer in time.", internal=repr(error)) from None
-        except (OSError, ValueError) as error:
-            raise UpstreamUnreachable("The upstream cannot be reached.", internal=repr(error)) from None
-        return connection
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
     # -- requests ------------------------------------------------------------------------------------
 
     def _place(self, url: str) -> Place:
         """Upstream addresses are few; taking one apart costs as much as reading a small body."""
-        place = Place.of(url)
+        place = Place.of(url, self._options.proxies)
         if len(self._places) < 256:
             self._places[url] = place
         return place
 
     def _head(self, method: str, place: Place, headers: dict[str, str], body: bytes | None) -> bytes:
-        lines = [f"{method} {place.target} HTTP/1.1\r\nHost: {place.authority}\r\n{self._common}"]
+        lines = [f"{method} {place.line}{self._common}"]
         for name, value in headers.items():
             if "\r" in value or "\n" in value:
                 raise UpstreamUnreachable("A header for the upstream holds a line break.", internal=name)
@@ -156,12 +131,3 @@ class Transport:
                 "A header for the upstream holds a character that HTTP cannot carry.",
                 internal=error.reason,
             ) from None
-
-
-def _target(parts: SplitResult) -> str:
-    path = parts.path or "/"
-    return f"{path}?{parts.query}" if parts.query else path
-
-
-def _bad_address(internal: str) -> UpstreamUnreachable:
-    return UpstreamUnreachable("The upstream's address is not usable.", internal=internal)

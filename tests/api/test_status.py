@@ -61,6 +61,7 @@ async def test_the_status_tells_names_and_states():
                 "losses": "warn",
                 "reasoning": "auto",
                 "upstream_profile": "openai",
+                "outbound_proxy": "off",
             },
         ),
         (
@@ -72,6 +73,7 @@ async def test_the_status_tells_names_and_states():
                 "losses": "warn",
                 "reasoning": "auto",
                 "upstream_profile": "generic",
+                "outbound_proxy": "off",
             },
         ),
     ],
