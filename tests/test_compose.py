@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from chat2response.compose import compose, ensure_admin_token, package_version
+from chat2response.compose import compose, ensure_admin_token, ensure_seal_keys, package_version
 from chat2response.engine.call import Call
 from chat2response.settings import Settings
 from chat2response.stores import CannotOpen, MemoryStore
 from chat2response.stores.sqlite import SqliteStore
 from chat2response.wire.json import decode
 from tests.doubles import Clock, Ids
+
+KEY = "0123456789abcdef" * 2
 
 
 def settings(**more: Any) -> Settings:
@@ -122,6 +124,29 @@ def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None
     again = ensure_admin_token(settings(**state))
     assert again is not None
     assert (again.value, again.created) == (made.value, False)
+
+
+def test_seal_keys_are_made_only_where_reasoning_is_sealed(tmp_path: Path) -> None:
+    state = {"chat2response_state_dir": tmp_path / "state"}
+    assert ensure_seal_keys(settings(UPSTREAM_MODE="responses", **state)) is None
+    assert ensure_seal_keys(settings(UPSTREAM_MODE="chat", chat2response_seal_key=KEY, **state)) is None
+    assert not (tmp_path / "state").exists()
+    made = ensure_seal_keys(settings(UPSTREAM_MODE="both", **state))
+    assert made is not None
+    assert made.created
+
+
+def test_the_operators_seal_key_wins_and_without_any_a_process_has_its_own() -> None:
+    def sealed(given: Settings, **more: Any) -> tuple[Any, str]:
+        sealing = compose(given, store_url="memory", **more).engine.sealing
+        assert sealing is not None
+        seal = sealing.seal_of("a", "b", "c")
+        return seal, seal.seal(b"x")
+
+    own = settings(chat2response_seal_key=KEY)
+    assert sealed(own)[0].open(sealed(own, seal_keys=["1" * 32])[1]) == b"x"
+    assert sealed(settings(), seal_keys=[KEY])[0].open(sealed(own)[1]) == b"x"
+    assert sealed(settings())[0].open(sealed(settings())[1]) is None
 
 
 def test_the_version_is_the_packages() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from chat2response.convert.chat import request as chat
 from chat2response.convert.check import missing, unsupported
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.quirks import Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.engine.call import Call
 from chat2response.engine.plan import SPOKEN
@@ -27,7 +28,7 @@ def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     return chat.read_request(fields)
 
 
-def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any]) -> bytes:
+def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any], quirks: Quirks) -> bytes:
     """The client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
 
     Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
@@ -37,7 +38,7 @@ def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any]) -> bytes:
             raise unsupported(name, f"'{name}' needs a Responses upstream; this one is Chat Completions.")
     if (hub.extra.get("n") or 1) != 1:
         raise unsupported("n", "'n' must be 1 here: a response has one answer.")
-    if hub.body.get("stream") is not True:
+    if hub.body.get("stream") is not True or not quirks.usage_in_stream:
         return call.body
     options = fields.get("stream_options")
     asked = {**(options if type(options) is dict else {}), "include_usage": True}

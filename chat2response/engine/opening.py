@@ -167,7 +167,11 @@ class Opening:
         if self._plan.down == "relay":
             sent = self._upstream.body(hub, target, losses)
             return await self._relay_down(sent, losses, stream=stream, kept=body.get("store") is True)
-        ask = self._named(overlaid(self._call, hub, fields)) if self._plan.up == "overlay" else hub
+        ask = (
+            self._named(overlaid(self._call, hub, fields, target.quirks))
+            if self._plan.up == "overlay"
+            else hub
+        )
         if stream:
             return await self._convert_stream(hub, ask)
         return await self._convert_whole(hub, ask)

@@ -192,6 +192,14 @@ def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):
     assert "admin token" in result.stderr
 
 
+def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):
+    (tmp_path / "file").touch()
+    given = {"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_STATE_DIR": "file/state"}
+    result = invoke("--bind", "127.0.0.1:0", "--keys-backend=memory", **given)
+    assert result.exit_code == 3
+    assert "CHAT2RESPONSE_SEAL_KEY" in result.stderr
+
+
 def test_help_loads_no_server_part():
     loaded = loaded_by("import chat2response.cli.root")
     assert "click" in loaded

@@ -56,7 +56,7 @@ def spoken(upstream: ScriptedUpstream) -> list[Any]:
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["stream", "json"])
 @pytest.mark.parametrize("mode", ["managed", "open", "passthrough"])
-async def test_any_replica_gives_it_back(
+async def test_row_3_any_replica_gives_it_back(
     start: Start, upstream: ScriptedUpstream, mode: str, streamed: bool
 ) -> None:
     upstream.play_for(CHAT, thinking)
@@ -71,10 +71,10 @@ async def test_any_replica_gives_it_back(
         assert spoken(upstream) == [f"{THOUGHT} ({before})" for before in range(number)]
 
 
-async def test_a_longer_history_begins_with_the_bytes_of_the_shorter(
+async def test_row_33_a_longer_history_begins_with_the_bytes_of_the_shorter(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """Pitfall 33: what was sealed opens to the same bytes in every turn."""
+    """What was sealed opens to the same bytes in every turn."""
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", **SHARED)
     items: list[Any] = [USER]
@@ -120,8 +120,8 @@ async def lost(gateway: Running, items: list[Any], key: str, **more: Any) -> str
     return header
 
 
-async def test_another_tenants_never_opens(start: Start, upstream: ScriptedUpstream) -> None:
-    """Pitfalls 21 and 29: it is stripped, once, and said; so is what was altered, or somebody else's."""
+async def test_row_29_another_tenants_never_opens(start: Start, upstream: ScriptedUpstream) -> None:
+    """It is stripped, once, and said; so is what was altered, or somebody else's."""
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", **SHARED)
     stranger = await gateway.issue()

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.profiles import PROFILES
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.engine.call import Call
 from chat2response.engine.entry import overlaid, read_call, read_object
 from chat2response.errors import InvalidRequest
@@ -67,11 +69,11 @@ def test_the_query_wins_over_the_body() -> None:
 # -- overlay -----------------------------------------------------------------------------------------
 
 
-def overlay(more: bytes, **query: Any) -> bytes:
+def overlay(more: bytes, quirks: Quirks = OPENAI_COMPATIBLE, **query: Any) -> bytes:
     body = CHAT % more
     call = Call("proxy", body, "req", **query)
     fields = decode(body)
-    return overlaid(call, read_call(call, fields), fields)
+    return overlaid(call, read_call(call, fields), fields, quirks)
 
 
 def test_a_whole_answer_needs_no_overlay() -> None:
@@ -100,6 +102,10 @@ def test_a_whole_answer_needs_no_overlay() -> None:
 )
 def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(given: bytes, sent: bytes) -> None:
     assert overlay(b',"stream":true' + given) == CHAT % (b',"stream":true' + sent)
+
+
+def test_usage_is_not_added_where_the_backend_refuses_the_option() -> None:
+    assert overlay(b',"stream":true', PROFILES["mistral"]) == CHAT % b',"stream":true'
 
 
 @pytest.mark.parametrize("stream", [b"", b',"stream":true'])

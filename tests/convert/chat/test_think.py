@@ -104,7 +104,7 @@ def test_a_whole_answer_says_what_the_stream_says(name: str):
 
 
 @given(st.data())
-def test_chunking_does_not_matter(data: st.DataObject):
+def test_row_43_chunking_does_not_matter(data: st.DataObject):
     written, quirks, said = CASES[data.draw(st.sampled_from(sorted(CASES)))]
     cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(written) - 1)), max_size=6)))
     deltas = [written[start:end] for start, end in zip([0, *cuts], [*cuts, len(written)], strict=True)]

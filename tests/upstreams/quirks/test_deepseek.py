@@ -48,7 +48,7 @@ class TestDeepSeek(VendorStage):
         "tool_calls": [CALL],
     }
 
-    def test_reasoning_without_a_call_stays_here_and_an_empty_one_is_never_made(
+    def test_row_3_reasoning_without_a_call_stays_here_and_an_empty_one_is_never_made(
         self, upstream: Upstream
     ) -> None:
         """DeepSeek ignores the first, and refuses the second."""

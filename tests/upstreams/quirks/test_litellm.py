@@ -48,12 +48,12 @@ class TestLiteLlm(VendorStage):
         said = self.streamed(events_of(self.transcript))
         assert self.history(upstream, said)[0] == self.echoed
 
-    def test_two_signed_thoughts_stay_two(self, upstream: Upstream) -> None:
+    def test_row_31_two_signed_thoughts_stay_two(self, upstream: Upstream) -> None:
         blocks = [{"type": "thinking", "thinking": each, "signature": f"s{each}"} for each in "ab"]
         answer = self.read_whole(whole({"content": "Yes.", "thinking_blocks": blocks}, USAGE))
         assert self.history(upstream, answer)[0]["thinking_blocks"] == blocks
 
-    def test_no_signature_is_ever_invented(self, upstream: Upstream) -> None:
+    def test_row_31_no_signature_is_ever_invented(self, upstream: Upstream) -> None:
         shown = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
         body, _ = self.body(upstream, shown, {"type": "message", "role": "assistant", "content": "Yes."})
         assert "thinking_blocks" not in body["messages"][1]

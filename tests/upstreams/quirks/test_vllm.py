@@ -61,7 +61,7 @@ class TestVllm(VendorStage):
         assert body["chat_template_kwargs"] == {"a": 1, "enable_thinking": False, "thinking": False}
         assert lost == []
 
-    def test_the_developer_speaks_as_system_in_its_place(self, upstream: Upstream) -> None:
+    def test_row_28_the_developer_speaks_as_system_in_its_place(self, upstream: Upstream) -> None:
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, lost = self.body(upstream, late, instructions="Help.")
         assert [message["role"] for message in body["messages"]] == ["system", "user", "system"]

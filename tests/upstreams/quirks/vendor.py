@@ -114,8 +114,8 @@ class VendorStage(UpstreamStage):
     said: ClassVar[list[tuple[str, ...]]]
     usage: ClassVar[tuple[int, int, int, int]]
     """Input tokens, those of the cache, output tokens, those of reasoning."""
-    echoed: ClassVar[Json | None]
-    """The assistant's message in the next request; None: there is no history to tell."""
+    echoed: ClassVar[Json]
+    """The assistant's message in the next request."""
 
     def make(self, transport: Transport) -> Upstream:
         return ChatUpstream(transport)
@@ -222,7 +222,7 @@ class VendorStage(UpstreamStage):
         again = ask(*given_back(response))
         messages = self.sent(upstream, target, again)["messages"]
         spoken = [message for message in messages if message["role"] == "assistant"]
-        assert spoken == ([self.echoed] if self.echoed is not None else [])
+        assert spoken == [self.echoed]
         assert self.sent(upstream, target, again)["messages"] == messages
         strangers = replace(again, seal=Sealing(["fedcba9876543210" * 2]).seal_of("b", "http://a/v1", "m"))
         lost = Losses()
