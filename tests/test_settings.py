@@ -80,6 +80,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_SEAL_KEY": ("0123456789abcdef" * 2, "0123456789abcdef" * 2, None),
     "CHAT2RESPONSE_QUIRKS": ('{"developer_role":true}', '{"developer_role":true}', None),
     "CHAT2RESPONSE_LOG_LEVEL": ("debug", "debug", "info"),
+    "RUST_LOG": ("warn,hyper=off", "warn,hyper=off", None),
     "CORS_ALLOWED_ORIGINS": ("https://app.example", "https://app.example", "*"),
     "CORS_ALLOWED_METHODS": ("POST", "POST", "*"),
     "CORS_ALLOWED_HEADERS": ("x-a, x-b", "x-a, x-b", "*"),
@@ -230,9 +231,49 @@ def test_env_file_names_another(env: Any, tmp_path: Path) -> None:
     assert load(third).bind_addr == "127.0.0.1:3"
 
 
-def test_an_env_file_that_is_not_there_is_an_error(env: Any) -> None:
-    with pytest.raises(SettingsError, match="nowhere"):
-        env(ENV_FILE="/nowhere/.env")
+@pytest.mark.parametrize("name", ["ENV_FILE", "ENVFILE", "DOTENV_PATH"])
+def test_an_env_file_that_is_not_there_is_an_error(env: Any, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} names /nowhere/.env"):
+        env(**{name: "/nowhere/.env"})
+
+
+def test_env_file_has_older_names_and_there_is_an_older_file(env: Any, tmp_path: Path) -> None:
+    for number, name in enumerate((".env", ".envfile", "envfile", "dotenv"), 1):
+        (tmp_path / name).write_text(f"BIND_ADDR=127.0.0.1:{number}\n")
+    assert env().bind_addr == "127.0.0.1:2"
+    assert env(DOTENV_PATH="dotenv").bind_addr == "127.0.0.1:4"
+    assert env(ENVFILE="envfile").bind_addr == "127.0.0.1:3"
+    assert env(ENV_FILE=".env").bind_addr == "127.0.0.1:1"
+
+
+def test_the_folders_above_are_nobodys_business(env: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / ".env").write_text("OPENAI_BASE_URL=http://elsewhere.example/v1\n")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert env().openai_base_url is None
+
+
+def test_an_env_file_is_read_as_people_write_it(env: Any) -> None:
+    text = "\ufeffBIND_ADDR = \"127.0.0.1:7\"\r\n\r\n# x\r\nexport UPSTREAM_MODE='chat'  # y\r\nOTHER\r\n"
+    Path(".env").write_bytes(text.encode())
+    assert (env().bind_addr, env().upstream_mode) == ("127.0.0.1:7", UpstreamMode.CHAT)
+
+
+@pytest.mark.parametrize(
+    ("filter", "level"),
+    [
+        ("info", "info"),
+        ("WARN", "warning"),
+        ("hyper=debug, trace", "debug"),
+        ("info,tower_http=info", "info"),
+        ("off", "critical"),
+        ("chat2response=debug", "info"),
+        ("whatever", "info"),
+    ],
+)
+def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: str, level: str) -> None:
+    assert env(RUST_LOG=filter).log_level == level
+    assert env(CHAT2RESPONSE_LOG_LEVEL="error").log_level == "error"
 
 
 # -- values that are wrong ---------------------------------------------------------------------------

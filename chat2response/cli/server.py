@@ -41,7 +41,7 @@ def run(ready: Prepared, once_up: OnceUp) -> None:
     What `once_up` raises ends the server, and is raised here, unless a signal came before. Raises
     stores.CannotOpen.
     """
-    logs.set_up(ready.services.settings.chat2response_log_level)
+    logs.set_up(ready.services.settings.log_level)
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
         runner.run(_serve(ready, once_up))
 

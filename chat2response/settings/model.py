@@ -1,0 +1,265 @@
+"""`Settings`: every variable, its type and default, and what each floor is given of them."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chat2response.api.addresses import LOOPBACK, Network, networks
+from chat2response.api.admin import AdminRules
+from chat2response.api.cors import ANY, CorsOptions
+from chat2response.convert.profiles import GENERIC, profile
+from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
+from chat2response.convert.quirks import Quirks
+from chat2response.engine.engine import EngineOptions
+from chat2response.keys.policy import KeyPolicy
+from chat2response.keys.prices import Prices, PricesError, read_prices
+from chat2response.net.place import Place
+from chat2response.net.proxies import Bypass, Proxies, Proxy
+from chat2response.net.transport import TransportOptions
+from chat2response.settings import values
+from chat2response.settings.values import (
+    AuthMode,
+    Blank,
+    LogLevel,
+    Networks,
+    SettingsError,
+    UpstreamMode,
+    listen_address,
+)
+from chat2response.state.sealing import split_keys
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.routes import Routes
+
+OPENAI = "https://api.openai.com/v1"
+ENCODING = "utf-8-sig"
+"""Of `.env` files: UTF-8, with the mark before it that some editors write."""
+_OPENAI_HOST = urlsplit(OPENAI).hostname
+
+
+class Settings(BaseSettings):
+    """Every setting, under the name of its variable in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding=ENCODING, env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False
+    )
+
+    openai_base_url: Annotated[str | None, Blank, AfterValidator(values.web_address)] = None
+    openai_api_key: Annotated[SecretStr | None, Blank, AfterValidator(values.one_line)] = None
+    upstream_mode: Annotated[UpstreamMode, BeforeValidator(values.mode)] = Field(
+        UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
+    )
+    chat2response_upstream_model: Annotated[str | None, Blank] = None
+    chat2response_upstream_profile: Annotated[str | None, Blank, AfterValidator(values.known_profile)] = None
+    chat2response_seal_key: Annotated[SecretStr | None, Blank, AfterValidator(values.seal_keys)] = None
+    chat2response_quirks: Annotated[str | None, Blank, AfterValidator(values.known_quirks)] = None
+    bind_addr: str = "0.0.0.0:8088"
+    chat2response_auth_mode: Annotated[
+        Literal["auto", "managed", "passthrough", "open"], BeforeValidator(values.auth)
+    ] = "auto"
+    cors_allowed_origins: Annotated[str | None, Blank] = ANY
+    cors_allowed_methods: Annotated[str | None, Blank] = ANY
+    cors_allowed_headers: Annotated[str | None, Blank] = ANY
+    cors_allow_credentials: bool = False
+    cors_max_age: int = Field(3600, ge=0)
+    chat2response_sqlite_path: Path = Path("data/keys.db")
+    chat2response_redis_url: Annotated[SecretStr | None, BeforeValidator(values.redis), Blank] = None
+    chat2response_redis_pool_max: int = Field(16, ge=1)
+    chat2response_state_dir: Annotated[Path | None, Blank] = None
+    chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
+    chat2response_admin_allow: Networks = None
+    chat2response_admin_hosts: Annotated[str | None, Blank] = None
+    chat2response_admin_bind_addr: Annotated[str | None, Blank, AfterValidator(values.listener)] = None
+    chat2response_trusted_proxies: Networks = None
+    chat2response_keys_require_expiration: bool = True
+    chat2response_keys_allow_no_expiration: bool = False
+    chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
+    chat2response_prices_file: Annotated[Path | None, Blank] = None
+    chat2response_usage_days: int = Field(90, ge=1, le=3660)
+    chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
+    chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
+    chat2response_proxy_url: Annotated[SecretStr | None, Blank] = None
+    http_proxy: Annotated[SecretStr | None, Blank] = None
+    https_proxy: Annotated[SecretStr | None, Blank] = None
+    all_proxy: Annotated[SecretStr | None, Blank] = None
+    no_proxy: Annotated[str | None, Blank] = None
+    chat2response_no_proxy: bool = False
+    chat2response_ca_file: Annotated[Path | None, Blank, AfterValidator(values.certificates)] = None
+    chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
+    chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
+    rust_log: Annotated[str | None, Blank] = None
+    chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
+
+    # -- what the floors are given -------------------------------------------------------------------
+
+    @property
+    def auth_mode(self) -> AuthMode:
+        """The one asked for; of `auto`, managed when we have a key for the upstream, or it is the demo."""
+        if self.chat2response_auth_mode != "auto":
+            return AuthMode(self.chat2response_auth_mode)
+        managed = self.openai_api_key is not None or self.upstream_mode is UpstreamMode.DEMO
+        return AuthMode.MANAGED if managed else AuthMode.PASSTHROUGH
+
+    @property
+    def base_url(self) -> str:
+        """The upstream's address, without a slash at its end."""
+        return (self.openai_base_url or OPENAI).strip().rstrip("/")
+
+    @property
+    def profile(self) -> str:
+        """The name of the Chat upstream's profile: the one asked for, else by its address."""
+        if self.chat2response_upstream_profile is not None:
+            return self.chat2response_upstream_profile
+        return OPENAI_PROFILE if urlsplit(self.base_url).hostname == _OPENAI_HOST else GENERIC
+
+    @property
+    def quirks(self) -> Quirks:
+        """That profile, with the operator's own fields."""
+        overrides = self.chat2response_quirks
+        return profile(self.profile, values.json_object(overrides) if overrides is not None else None)
+
+    @property
+    def seal_keys(self) -> tuple[str, ...]:
+        """The operator's keys for what travels sealed, the one that seals first; none where not set."""
+        given = self.chat2response_seal_key
+        return split_keys(given.get_secret_value()) if given is not None else ()
+
+    @property
+    def state_dir(self) -> Path:
+        """Where files that we make live."""
+        return self.chat2response_state_dir or self.chat2response_sqlite_path.parent
+
+    @property
+    def store_url(self) -> str:
+        """The key store, unless the command line names another. It may hold a password."""
+        if self.chat2response_redis_url is not None:
+            return self.chat2response_redis_url.get_secret_value().strip()
+        return f"sqlite:{self.chat2response_sqlite_path}"
+
+    @property
+    def store_setting(self) -> str:
+        """The variable that `store_url` comes from."""
+        redis = self.chat2response_redis_url is not None
+        return "CHAT2RESPONSE_REDIS_URL" if redis else "CHAT2RESPONSE_SQLITE_PATH"
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        """Host and port of `BIND_ADDR`."""
+        return listen_address(self.bind_addr)
+
+    @property
+    def admin_listen(self) -> tuple[str, int]:
+        """Host and port of the admin plane: those of everything, unless it has its own."""
+        return listen_address(self.chat2response_admin_bind_addr or self.bind_addr)
+
+    def admin(self, made: str | None) -> AdminRules:
+        """Who may use the admin plane; `made`: the token that the gateway made for itself."""
+        given = self.chat2response_admin_token
+        asked = self.chat2response_admin_allow
+        return AdminRules(
+            given.get_secret_value().strip() if given is not None else made,
+            everywhere=given is not None,
+            host=self.admin_listen[0],
+            allow=LOOPBACK if asked is None else networks(asked),
+            hosts=tuple(each.lower() for each in values.words(self.chat2response_admin_hosts)),
+            trusted=self.trusted_proxies,
+        )
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """Where the proxies are whose word for a client's address counts."""
+        return networks(self.chat2response_trusted_proxies or "")
+
+    @property
+    def log_level(self) -> LogLevel:
+        """The least that is logged; `RUST_LOG` says it where no variable of ours does."""
+        if "chat2response_log_level" not in self.model_fields_set and self.rust_log is not None:
+            return values.rust_level(self.rust_log) or self.chat2response_log_level
+        return self.chat2response_log_level
+
+    def routes(self) -> Routes:
+        """The upstream, or both of its faces."""
+        if self.upstream_mode is UpstreamMode.DEMO:
+            return Routes.single(Target("demo"))
+        managed = self.auth_mode is not AuthMode.PASSTHROUGH
+        # In passthrough ours stays here: it would stand in for a client that brings none.
+        key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key and managed else None
+        model = self.chat2response_upstream_model and self.chat2response_upstream_model.strip()
+        chat = Target("chat", self.base_url, key, managed, self.quirks, model)
+        responses = Target("responses", self.base_url, key, managed, model=model)
+        if self.upstream_mode is UpstreamMode.BOTH:
+            return Routes(chat=chat, responses=responses)
+        return Routes.single(chat if self.upstream_mode is UpstreamMode.CHAT else responses)
+
+    def proxies(self) -> Proxies:
+        """The proxies on the way to upstreams. Raises SettingsError.
+
+        One that was named for us is for every place; only the standard variables have a list of exceptions.
+        """
+        if self.chat2response_no_proxy or self.upstream_mode is UpstreamMode.DEMO:
+            return Proxies()
+        if self.chat2response_proxy_url is not None:
+            own = values.proxy_of("CHAT2RESPONSE_PROXY_URL", self.chat2response_proxy_url)
+            return Proxies(own, own)
+        rest = ("ALL_PROXY", self.all_proxy)
+        http = rest if self.http_proxy is None else ("HTTP_PROXY", self.http_proxy)
+        https = rest if self.https_proxy is None else ("HTTPS_PROXY", self.https_proxy)
+        return Proxies(values.proxy_of(*http), values.proxy_of(*https), Bypass.of(self.no_proxy or ""))
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The one on the way to the upstream. Raises SettingsError."""
+        return Place.of(self.base_url, self.proxies()).proxy
+
+    def transport(self, user_agent: str) -> TransportOptions:
+        """The way to upstreams. Raises SettingsError for a proxy that is none."""
+        return TransportOptions(
+            connect_timeout=self.chat2response_connect_timeout_seconds,
+            read_timeout=self.chat2response_http_timeout_seconds,
+            user_agent=user_agent,
+            proxies=self.proxies(),
+            ca_file=self.chat2response_ca_file,
+        )
+
+    def cors(self) -> CorsOptions:
+        """Which web pages may call."""
+        return CorsOptions(
+            origins=tuple(values.origin(each) for each in values.listed(self.cors_allowed_origins)),
+            methods=tuple(values.token(each.upper()) for each in values.listed(self.cors_allowed_methods)),
+            headers=tuple(values.token(each) for each in values.listed(self.cors_allowed_headers)),
+            credentials=self.cors_allow_credentials,
+            max_age=self.cors_max_age,
+        )
+
+    @model_validator(mode="after")
+    def _check_cors(self) -> Self:
+        if ANY in self.cors().origins and self.cors_allow_credentials:
+            raise ValueError(
+                "CORS_ALLOW_CREDENTIALS=1 needs CORS_ALLOWED_ORIGINS to name the origins: "
+                "credentials from every web page there is would be everybody's"
+            )
+        return self
+
+    def key_policy(self) -> KeyPolicy:
+        """How long keys may live."""
+        return KeyPolicy(
+            default_ttl=self.chat2response_keys_default_ttl_seconds,
+            require_expiration=self.chat2response_keys_require_expiration,
+            allow_no_expiration=self.chat2response_keys_allow_no_expiration,
+        )
+
+    def prices(self) -> Prices:
+        """What tokens cost; nothing, where no file says. Raises SettingsError."""
+        file = self.chat2response_prices_file
+        try:
+            return Prices() if file is None else read_prices(file)
+        except PricesError as error:
+            raise SettingsError(f"CHAT2RESPONSE_PRICES_FILE: {error}.") from None
+
+    def engine(self) -> EngineOptions:
+        """How calls are run."""
+        form = self.chat2response_reasoning
+        return EngineOptions(reasoning=None if form == "auto" else form)

@@ -1,0 +1,89 @@
+"""Where settings come from: the environment, and a `.env` file. Read once, at start."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from chat2response.settings.model import ENCODING, Settings
+from chat2response.settings.values import SettingsError
+
+_FILE_NAMED_BY = ("ENV_FILE", "ENVFILE", "DOTENV_PATH")
+_FILES = (".envfile", ".env")
+_PREFIX = "CHAT2RESPONSE_"
+_INJECTED = ("CHAT2RESPONSE_SERVICE_", "CHAT2RESPONSE_PORT")
+_GONE = {
+    "CHAT2RESPONSE_SLED_PATH": "sled is not kept here: write CHAT2RESPONSE_SQLITE_PATH=<path of a new file>"
+    " or CHAT2RESPONSE_REDIS_URL in its place",
+}
+"""Settings of the Rust edition that mean nothing any more, and what to write instead."""
+
+
+def load(env_file: Path | None = None) -> Settings:
+    """The settings of this process. Raises SettingsError.
+
+    `env_file`: by default the file that `ENV_FILE` (or `ENVFILE`, or `DOTENV_PATH`) names, else `.envfile` or
+    `.env` in the working folder; the environment wins over it.
+    """
+    file = env_file or _env_file()
+    _refuse_unknown([*os.environ, *_names_in(file)])
+    try:
+        return Settings(_env_file=file, **_lower_case_proxies())  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _lower_case_proxies() -> dict[str, Any]:
+    """The standard variables are read in both cases; where both are set the lower case counts, as in curl.
+
+    Set and empty, it says that there is no proxy.
+    """
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _env_file() -> Path | None:
+    """Not looked for in the folders above: what lies there may be another project's, or another user's."""
+    for name in _FILE_NAMED_BY:
+        if named := os.environ.get(name, "").strip():
+            if not Path(named).is_file():
+                raise SettingsError(f"{name} names {named}, which is not a file.")
+            return Path(named)
+    return next((path for path in map(Path, _FILES) if path.is_file()), None)
+
+
+def _names_in(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    from dotenv import dotenv_values
+
+    try:
+        return list(dotenv_values(file, encoding=ENCODING))
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file} is not a text file in UTF-8.") from None
+
+
+def _known() -> list[str]:
+    names = [name.upper() for name in Settings.model_fields]
+    return [*names, "CHAT2RESPONSE_UPSTREAM"]
+
+
+def _refuse_unknown(names: list[str]) -> None:
+    known = _known()
+    for name in names:
+        upper = name.upper()
+        if upper in _GONE:
+            raise SettingsError(f"{name}: {_GONE[upper]}.")
+        if upper.startswith(_PREFIX) and upper not in known and not upper.startswith(_INJECTED):
+            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)
+            raise SettingsError(f"{name} is not a setting. Did you mean {near[0]}?")
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for each in error.errors(include_url=False, include_input=False):
+        said = each["msg"].removeprefix("Value error, ")
+        lines.append(f"{str(each['loc'][0]).upper()}: {said}" if each["loc"] else said)
+    return "\n".join(lines)
