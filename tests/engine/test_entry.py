@@ -69,9 +69,9 @@ def test_the_query_wins_over_the_body() -> None:
 # -- overlay -----------------------------------------------------------------------------------------
 
 
-def overlay(more: bytes, quirks: Quirks = OPENAI_COMPATIBLE, **query: Any) -> bytes:
+def overlay(more: bytes, query: dict[str, Any] | None = None, quirks: Quirks = OPENAI_COMPATIBLE) -> bytes:
     body = CHAT % more
-    call = Call("proxy", body, "req", **query)
+    call = Call("proxy", body, "req", **(query or {}))
     fields = decode(body)
     return overlaid(call, read_call(call, fields), fields, quirks)
 
@@ -105,7 +105,7 @@ def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(given: by
 
 
 def test_usage_is_not_added_where_the_backend_refuses_the_option() -> None:
-    assert overlay(b',"stream":true', PROFILES["mistral"]) == CHAT % b',"stream":true'
+    assert overlay(b',"stream":true', quirks=PROFILES["mistral"]) == CHAT % b',"stream":true'
 
 
 @pytest.mark.parametrize("stream", [b"", b',"stream":true'])
@@ -122,5 +122,5 @@ def test_what_a_chat_upstream_cannot_do_is_refused_by_name(
     stream: bytes, more: bytes, query: dict[str, str], param: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        overlay(more + stream, **query)
+        overlay(more + stream, query)
     assert caught.value.param == param

@@ -109,7 +109,13 @@ class TestRows(VendorStage):
 
     def test_row_30_a_thought_that_says_nothing_leaves_nothing_behind(self, upstream: Upstream) -> None:
         """No text, nothing sealed: the item goes, not only its id; and what followed it stays."""
-        empty = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None, "encrypted_content": None}
+        empty: Any = {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [],
+            "content": None,
+            "encrypted_content": None,
+        }
         body, lost = self.body(upstream, empty, CALL, OUTPUT)
         assert [message["role"] for message in body["messages"]] == ["user", "assistant", "tool"]
         assert set(body["messages"][1]) == {"role", "content", "tool_calls"}
