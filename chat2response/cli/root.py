@@ -27,12 +27,9 @@ class Commands(Anywhere):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.commands:
-            names = ", ".join(sorted(self.commands))
-            raise click.UsageError(
-                f"'{args[0]}' is not a command. There are: {names} (without one: {DEFAULT}); "
-                "everything else is said by options and settings.",
-                ctx,
-            )
+            from chat2response.cli.word import explain
+
+            raise click.UsageError(explain(args[0], self.commands, DEFAULT), ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

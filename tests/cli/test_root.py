@@ -69,13 +69,50 @@ def test_a_file_of_settings_is_named(run_as: Any, tmp_path: Path):
     assert run_as == [("start", Choices(env_file=file))]
 
 
-@pytest.mark.parametrize("word", ["mcp.json", "./mcp.json", "stop"])
-def test_a_word_that_is_no_command_is_named_beside_those_there_are(run_as: Any, word: str):
-    for args in ([word], ["--bind", "h:1", word]):
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("stop", "'stop' is neither a command nor a file."),
+        ("strat", "Did you mean start?"),
+        ("frob", "There are: demo, keys, start (without one: start)."),
+        ("doctor", "'doctor' is the name of a command that comes with a later release."),
+        ("mcp.json", "'mcp.json' is read as the path of an MCP configuration, but there is no such file."),
+        ("etc/mcp", "but there is no such file."),
+    ],
+)
+def test_a_word_that_is_no_command(run_as: Any, word: str, said: str):
+    for args in ([word], ["--bind", "h:1", word], [word, "--bind=h:1"]):
         result = invoke(*args)
         assert result.exit_code == 2
-        assert f"'{word}' is not a command. There are: demo, keys, start" in result.stderr
+        assert said in " ".join(result.stderr.split())
     assert run_as == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b'{"mcpServers": {"a": {"command": "x"}, "b": {"url": "http://h/"}}}',
+            "(2 servers: a, b), and MCP tools",
+        ),
+        (b'{"mcpServers": {}}', "(no servers), and MCP tools come with a later release. Start without it"),
+        (b'{"mcpServers": {"a": {"args": []}}}', 'the server "a" has no "command"'),
+        (b'{"servers": {}}', 'has no object "mcpServers"'),
+        (b"[]", 'has no object "mcpServers"'),
+        (b"{", "is not JSON"),
+    ],
+)
+def test_an_mcp_configuration_is_understood_and_not_used_yet(run_as: Any, content: bytes, said: str):
+    Path("mcp.json").write_bytes(content)
+    result = invoke("--keys-backend=memory", "mcp.json")
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert run_as == []
+
+
+def test_the_example_is_a_good_configuration(run_as: Any):
+    example = Path(__file__).parents[2] / "mcp.example.json"
+    assert "(1 server: files), and MCP tools" in " ".join(invoke(str(example)).stderr.split())
 
 
 @pytest.mark.parametrize("args", [["--nope"], ["demo", "again"], ["--env-file", "missing.env"], ["--bind"]])
