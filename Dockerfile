@@ -1,4 +1,6 @@
-# Two stages: what builds stays behind. Versions and hashes, build tools included, come from the locks.
+# What builds stays behind; versions and hashes, build tools included, come from the locks.
+#   docker build .                 the gateway
+#   docker build --target mcp .    with Node and uv, which start MCP servers
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY requirements.lock requirements-dev.lock ./
@@ -12,7 +14,7 @@ COPY chat2response ./chat2response
 RUN uv pip install --no-cache --python /app/venv/bin/python --compile-bytecode --no-deps \
         --build-constraints requirements-dev.lock .
 
-FROM python:3.12-slim
+FROM python:3.12-slim AS gateway
 RUN useradd --system --uid 10001 --no-create-home chat2response \
     && install -d -m 0700 -o chat2response /data
 COPY --from=build /app /app
@@ -28,3 +30,21 @@ EXPOSE 8088
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
     CMD ["python", "-c", "import http.client, os; port = os.environ['BIND_ADDR'].rpartition(':')[2]; c = http.client.HTTPConnection('127.0.0.1', int(port), timeout=3); c.request('GET', '/livez'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["chat2response"]
+
+FROM node:22-slim AS node
+
+FROM gateway AS mcp
+USER root
+COPY --from=build /usr/local/bin/uv /usr/local/bin/uvx /usr/local/bin/
+COPY --from=node /usr/local/bin/node /usr/local/bin/
+COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
+    && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
+# What npx and uvx fetch is kept with the keys: the user has no home.
+ENV HOME=/data \
+    UV_CACHE_DIR=/data/cache/uv \
+    npm_config_cache=/data/cache/npm
+USER 10001
+
+# The last stage is what a build without a target makes.
+FROM gateway

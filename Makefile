@@ -20,7 +20,7 @@ RUN := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-run)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-clients lint format bench lock wheel clean
+.PHONY: help run test test-clients check-deploy lint format bench lock wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: $(DEV) $(REDIS) ## set up and run the tests (ARGS="-k name")
 
 test-clients: $(DEV) $(CLIENTS) ## run the official clients and Codex CLI (about 700 MB)
 	@$(PY) -m pytest -m clients tests/e2e/clients $(ARGS)
+
+check-deploy: $(DEV) ## run the image's install steps, and nginx and Caddy before a gateway
+	@deploy/check.sh $(PY)
 
 lint: $(DEV) ## ruff, formatting, mypy --strict
 	@$(PY) -m ruff check $(CODE)

@@ -1,7 +1,7 @@
 """The first word of the command line where it names no command.
 
 The Rust edition takes it as the path of an mcp.json. Tools land with a later release, and until then a
-gateway that was started with one must not run as if it had them: it says what it understood, and what to write.
+gateway that was started with one must not run as if it had them: it says what it understood instead.
 """
 
 from collections.abc import Collection

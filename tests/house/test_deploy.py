@@ -1,0 +1,102 @@
+"""Compose and workflow files, read without Docker and without their services."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chat2response.settings import Settings
+from tests.house.source import ROOT
+
+COMPOSE: Any = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
+WORKFLOWS = sorted(ROOT.joinpath(".github/workflows").glob("*.yml"))
+ADMIN_PATHS = ("keys", "usage", "audit", "reload", "metrics")
+
+
+def workflow(name: str) -> Any:
+    return yaml.safe_load(ROOT.joinpath(f".github/workflows/{name}.yml").read_text())
+
+
+def seconds(text: str) -> int:
+    match = re.fullmatch(r"(\d+)s", text)
+    assert match
+    return int(match[1])
+
+
+def test_compose_sets_what_the_gateway_reads():
+    known = {name.upper() for name in Settings.model_fields} | {"UPSTREAM_MODE"}
+    environment = COMPOSE["services"]["gateway"]["environment"]
+    assert environment.keys() <= known
+    assert environment["CHAT2RESPONSE_AUTH_MODE"] == "managed"
+
+
+def test_compose_waits_for_redis_and_redis_forgets_nothing():
+    gateway, redis = COMPOSE["services"]["gateway"], COMPOSE["services"]["redis"]
+    assert gateway["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    assert "redis-cli" in redis["healthcheck"]["test"]
+    assert "--appendonly yes --appendfsync always" in " ".join(redis["command"])
+    assert {volume.partition(":")[0] for service in (gateway, redis) for volume in service["volumes"]} == set(
+        COMPOSE["volumes"]
+    )
+
+
+def test_the_times_of_a_stop_nest():
+    gateway = COMPOSE["services"]["gateway"]
+    drain = int(gateway["environment"]["CHAT2RESPONSE_DRAIN_SECONDS"])
+    assert seconds(gateway["stop_grace_period"].split()[0]) > drain + 5
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_step_of_a_workflow_does_one_thing(path: Path):
+    jobs = yaml.safe_load(path.read_text())["jobs"]
+    assert jobs
+    for name, job in jobs.items():
+        assert ("uses" in job) != ("steps" in job), name
+        for need in [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", []):
+            assert need in jobs
+        for step in job.get("steps", ()):
+            assert ("uses" in step) != ("run" in step), step
+            assert "uses" not in step or re.fullmatch(r"[\w./-]+@[\w./]+", step["uses"])
+
+
+def test_nothing_is_published_that_was_not_tested():
+    jobs = workflow("publish")["jobs"]
+    assert jobs["test"]["uses"] == "./.github/workflows/test.yml"
+    assert all(job.get("needs") == "test" for name, job in jobs.items() if name != "test")
+    assert any(step.get("run") == "bash .ci/run" for step in workflow("test")["jobs"]["ci"]["steps"])
+
+
+def test_the_tags_of_the_image():
+    steps = workflow("publish")["jobs"]["image"]["steps"]
+    (meta,) = [step["with"] for step in steps if step.get("id") == "meta"]
+    kinds = [line for line in meta["tags"].splitlines() if line]
+    wanted = (
+        "type=edge",
+        "pattern=v{{version}}",
+        "{{major}}.{{minor}}",
+        "pattern={{major}}",
+        "value=latest",
+        "sha-",
+    )
+    assert all(any(word in line for line in kinds) for word in wanted)
+    assert len(kinds) == len(wanted)
+
+
+def test_the_image_has_the_targets_that_are_published():
+    stages = re.findall(r"^FROM \S+ AS (\S+)$", ROOT.joinpath("Dockerfile").read_text(), re.MULTILINE)
+    rows = workflow("publish")["jobs"]["image"]["strategy"]["matrix"]["include"]
+    assert {row["target"] for row in rows} <= set(stages)
+    assert (
+        ROOT.joinpath("Dockerfile").read_text().rstrip().endswith("FROM gateway")
+    )  # the slim one by default
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile", "traefik.yaml"])
+def test_a_proxy_keeps_the_admin_plane_inside_and_streams_unbuffered(name: str):
+    text = ROOT.joinpath("deploy", name).read_text()
+    assert all(path in text for path in ADMIN_PATHS)
+    assert re.search(r"proxy_buffering off|flush_interval -1|flushInterval: \"-1ms\"", text)
+    if name.endswith(".yaml"):
+        assert yaml.safe_load(text)["http"]["routers"]["admin"]["middlewares"] == ["inside"]
