@@ -86,7 +86,7 @@ def compose(
     transport = Transport(settings.transport(f"chat2response/{package_version()}"))
     metrics = Metrics()
     upstreams: dict[UpstreamDialect, Upstream] = {
-        "chat": ChatUpstream(transport),
+        "chat": ChatUpstream(transport, settings.policy()),
         "responses": ResponsesUpstream(transport),
         "demo": DemoUpstream(),
     }

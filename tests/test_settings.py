@@ -9,6 +9,7 @@ import pytest
 
 from chat2response.api.addresses import LOOPBACK
 from chat2response.api.admin import AdminRules
+from chat2response.convert.policy import Policy
 from chat2response.convert.profiles import PROFILES
 from chat2response.convert.quirks import Quirks
 from chat2response.keys.policy import KeyPolicy
@@ -88,6 +89,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CORS_MAX_AGE": ("60", 60, 3600),
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
+    "CHAT2RESPONSE_HOSTED_TOOLS": ("refuse", "refuse", "drop"),
+    "CHAT2RESPONSE_ORPHANS": ("repair", "repair", "refuse"),
 }
 
 
@@ -291,6 +294,8 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
         ("CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS", "soon"),
         ("CHAT2RESPONSE_MAX_BODY_BYTES", "10"),
         ("CHAT2RESPONSE_REASONING", "loud"),
+        ("CHAT2RESPONSE_HOSTED_TOOLS", "run"),
+        ("CHAT2RESPONSE_ORPHANS", "adopt"),
         ("CHAT2RESPONSE_ADMIN_ALLOW", "10.0.0.0/33"),
         ("CHAT2RESPONSE_TRUSTED_PROXIES", "10.0.0.1, proxy.example"),
     ],
@@ -552,6 +557,13 @@ def test_each_floor_gets_its_options(env: Any) -> None:
 )
 def test_the_form_of_reasoning(env: Any, text: str, form: str | None) -> None:
     assert env(CHAT2RESPONSE_REASONING=text).engine().reasoning == form
+
+
+def test_the_policy_for_what_chat_cannot_say(env: Any) -> None:
+    assert env().policy() == Policy("drop", "refuse")
+    assert env(CHAT2RESPONSE_HOSTED_TOOLS="refuse", CHAT2RESPONSE_ORPHANS="repair").policy() == Policy(
+        "refuse", "repair"
+    )
 
 
 def test_the_example_file_names_settings_and_their_defaults(env: Any) -> None:

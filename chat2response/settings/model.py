@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from chat2response.api.addresses import LOOPBACK, Network, networks
 from chat2response.api.admin import AdminRules
 from chat2response.api.cors import ANY, CorsOptions
+from chat2response.convert.policy import Hosted, Orphans, Policy
 from chat2response.convert.profiles import GENERIC, profile
 from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks import Quirks
@@ -92,6 +93,8 @@ class Settings(BaseSettings):
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
     rust_log: Annotated[str | None, Blank] = None
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
+    chat2response_hosted_tools: Hosted = "drop"
+    chat2response_orphans: Orphans = "refuse"
 
     # -- what the floors are given -------------------------------------------------------------------
 
@@ -258,6 +261,10 @@ class Settings(BaseSettings):
             return Prices() if file is None else read_prices(file)
         except PricesError as error:
             raise SettingsError(f"CHAT2RESPONSE_PRICES_FILE: {error}.") from None
+
+    def policy(self) -> Policy:
+        """What becomes of what a Chat upstream cannot be given."""
+        return Policy(self.chat2response_hosted_tools, self.chat2response_orphans)
 
     def engine(self) -> EngineOptions:
         """How calls are run."""

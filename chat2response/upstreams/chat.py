@@ -28,7 +28,7 @@ class ChatUpstream(HttpUpstream):
     def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
         """The Chat request for a hub request; its tools tell what the answer calls."""
         tools = ToolMap.of(ask, target.quirks, self._policy)
-        fields = write_request(ask, losses, target.quirks, tools=tools)
+        fields = write_request(ask, losses, target.quirks, tools=tools, policy=self._policy)
         return encode(target.named(fields)), partial(Reading.of, ask, tools)
 
     def how(self, target: Target) -> How:

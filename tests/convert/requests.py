@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from chat2response.convert.chat import request as chat
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.errors import InvalidRequest
@@ -27,10 +28,12 @@ def to_responses(body: Json) -> tuple[Json, list[str]]:
     return made, [f"{loss.field}; {loss.effect}" for loss in losses]
 
 
-def to_chat(body: Json, quirks: Quirks = OPENAI_COMPATIBLE) -> tuple[Json, list[str]]:
+def to_chat(
+    body: Json, quirks: Quirks = OPENAI_COMPATIBLE, policy: Policy = DEFAULT_POLICY
+) -> tuple[Json, list[str]]:
     """A Responses body toward Chat, with its losses."""
     losses = Losses()
-    made: Any = chat.write_request(responses.read_request(body), losses, quirks)
+    made: Any = chat.write_request(responses.read_request(body), losses, quirks, policy=policy)
     return made, [f"{loss.field}; {loss.effect}" for loss in losses]
 
 
@@ -51,9 +54,11 @@ def items_of(*messages: Json) -> tuple[list[Json], list[str]]:
     return body["input"], losses
 
 
-def messages_of(*items: Json, quirks: Quirks = OPENAI_COMPATIBLE) -> tuple[list[Json], list[str]]:
+def messages_of(
+    *items: Json, quirks: Quirks = OPENAI_COMPATIBLE, policy: Policy = DEFAULT_POLICY, **fields: Any
+) -> tuple[list[Json], list[str]]:
     """The messages that these items become, and the losses."""
-    body, losses = to_chat(wanted(input=list(items)), quirks)
+    body, losses = to_chat(wanted(input=list(items), **fields), quirks, policy)
     assert_official_chat(body)
     return body["messages"], losses
 

@@ -87,7 +87,7 @@ def _chosen(choice: _Choice, where: str, tools: ToolMap) -> Bound | None:
     """The tool that is named; None for one that was dropped, or of a kind that Chat does not have."""
     kind = text(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
-        return None
+        return tools.find("", kind, kind)
     name = text(choice.get("name"), f"{where}.name")
     bound = tools.find(choice.get("namespace"), name)
     if bound is None:

@@ -7,13 +7,14 @@ a reader in `entering.py` and a writer in `leaving.py`.
 from collections.abc import Mapping
 from typing import Any, cast
 
+from chat2response.convert.chat.configured import configured
 from chat2response.convert.chat.entering import READERS, keep_apart
 from chat2response.convert.chat.fitting import fit
+from chat2response.convert.chat.history import write_messages
 from chat2response.convert.chat.leaving import WRITERS, Leaving, keep
 from chat2response.convert.chat.messages import read_messages
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.chat.tools import write_tools
-from chat2response.convert.chat.turns import write_messages
 from chat2response.convert.check import integer, invalid, sequence, whole_body
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -59,6 +60,7 @@ def write_request(
     What Chat cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
     A stream is always asked for its usage. Raises InvalidRequest with the client's path.
     """
+    hub = configured(hub)
     if tools is None:
         tools = ToolMap.of(hub, quirks, policy)
     to = Leaving(hub, losses, quirks)
@@ -73,7 +75,7 @@ def write_request(
         out.pop("stream_options", None)
     out.update(write_tools(hub, tools, losses))
     fit(out, to.effort, hub, losses, quirks)
-    out["messages"] = write_messages(hub, losses, quirks, tools)
+    out["messages"] = write_messages(hub, losses, tools, policy)
     return cast(ChatRequest, out)
 
 

@@ -1,6 +1,6 @@
 """Wrappers that turn the calls of a Chat backend back into those of the client's tools.
 
-    reader > CallNames > CustomToolUnwrapper > NamespaceRestorer > ResponseWriter
+    reader > CallNames > BuiltinRestorer > CustomToolUnwrapper > NamespaceRestorer > ResponseWriter
 
 `restored` puts around a writer those that the tools of the request need.
 """
@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from chat2response.convert.calls import CallKind, OpenCall
+from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind, read_arguments
 from chat2response.convert.chat.toolmap import Bound, ToolMap
 from chat2response.convert.chat.unwrap import InputUnwrapper
 from chat2response.convert.outcome import Outcome, failed
@@ -30,6 +31,9 @@ def restored(writer: Writer, tools: ToolMap) -> Writer:
         writer = NamespaceRestorer(writer, renamed)
     if custom:
         writer = CustomToolUnwrapper(writer, custom)
+    builtin = {sent: each.kind for sent, each in tools.by_sent.items() if each.kind in BUILTINS}
+    if builtin:
+        writer = BuiltinRestorer(writer, builtin)
     return CallNames(writer)
 
 
@@ -161,6 +165,52 @@ class CustomToolUnwrapper(Wrapper):
                 self.losses.add("message.tool_calls.arguments", "dropped: what stands beside the input")
             if unwrapper.cut and outcome.status == "completed":
                 outcome = failed(UpstreamError(f"The upstream's call of '{name}' breaks off in its input."))
+        self._calls.clear()
+        self._inner.turn(used, outcome)
+
+
+class BuiltinRestorer(Wrapper):
+    """Calls of the functions that stand in for built-in tools become items of their own, each whole.
+
+    One whose arguments mean no such call fails the turn; where the turn was cut, it is lost with the rest.
+    `kinds`: by the backend's names.
+    """
+
+    def __init__(self, inner: Writer, kinds: Mapping[str, Any]) -> None:
+        super().__init__(inner)
+        self._kinds = kinds
+        self._calls: dict[Hashable, tuple[BuiltinKind, str | None, list[str]]] = {}
+
+    def call(
+        self,
+        slot: Hashable,
+        *,
+        kind: CallKind = "function",
+        call_id: str | None = None,
+        name: str | None = None,
+        namespace: str | None = None,
+        delta: str = "",
+        last: bool = False,
+        id: str | None = None,
+    ) -> None:
+        if name is not None and name in self._kinds:
+            self._calls[slot] = self._kinds[name], call_id, []
+        if slot in self._calls:
+            self._calls[slot][2].append(delta)
+            return
+        self._inner.call(
+            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
+        )
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        for kind, call_id, pieces in self._calls.values() if outcome.status != "failed" else ():
+            item = read_arguments(kind, "".join(pieces))
+            if item is not None:
+                self._inner.item({**item, "call_id": call_id})
+            elif outcome.status == "completed":
+                outcome = failed(UpstreamError(f"The upstream's call of '{kind}' cannot be read."))
+            else:
+                self.losses.add("message.tool_calls", "dropped: a call that was cut short")
         self._calls.clear()
         self._inner.turn(used, outcome)
 

@@ -8,18 +8,20 @@ the place of the earlier. Each is bound to the name under which Chat has it.
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind, client_runs
 from chat2response.convert.chat.names import sendable, valid
 from chat2response.convert.check import mapping, objects, text, unsupported
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks import Quirks
 
-Kind = Literal["function", "custom"]
-Key = tuple[str, str]
-"""A namespace (empty: none) and a name."""
+Kind = Literal["function", "custom"] | BuiltinKind
+Key = tuple[str, str, str]
+"""A kind, for the built-in ones, of which there is one each; a namespace (empty: none); a name."""
 
 BRINGING = frozenset({"additional_tools", "tool_search_output"})  # input items that bring tools
-_NAMED: dict[Any, Kind] = {"function": "function", "custom": "custom"}
+_NAMED: dict[str, Kind] = {"function": "function", "custom": "custom"}
+_BUILTIN: dict[str, BuiltinKind] = {kind: kind for kind in BUILTINS}
 
 
 class Bound:
@@ -63,13 +65,13 @@ class ToolMap:
             made.by_sent[bound.sent] = bound
         return made
 
-    def find(self, namespace: Any, name: str) -> Bound | None:
-        """The effective tool of this name."""
-        return self.bound.get((namespace if type(namespace) is str else "", name))
+    def find(self, namespace: Any, name: str, kind: str = "") -> Bound | None:
+        """The effective tool of this name; `kind`: for a built-in one."""
+        return self.bound.get((kind, namespace if type(namespace) is str else "", name))
 
-    def sent(self, namespace: Any, name: str) -> str:
+    def sent(self, namespace: Any, name: str, kind: str = "") -> str:
         """The backend's name of a tool, one that this request no longer has included."""
-        bound = self.find(namespace, name)
+        bound = self.find(namespace, name, kind)
         if bound is not None:
             return bound.sent
         return sendable(namespace if type(namespace) is str else "", name, self.by_sent)
@@ -101,24 +103,30 @@ class ToolMap:
     def _bind(
         self, tool: Mapping[str, Any], path: str, policy: Policy, namespace: str = "", about: str = ""
     ) -> None:
-        given = tool.get("type")
-        kind = _NAMED.get(given) if type(given) is str else None
-        if kind is None:
-            said = text(given, f"{path}.type")
-            if policy.hosted == "refuse":
-                message = f"A tool of type '{said}' cannot be had of a Chat Completions upstream."
-                raise unsupported(f"{path}.type", message)
-            self.dropped.append(path)
+        given = text(tool.get("type"), f"{path}.type")
+        kind = _NAMED.get(given)
+        if kind is not None:
+            name = tool.get("name")
+            if type(name) is not str:
+                name = text(name, f"{path}.name")
+            self.bound["", namespace, name] = Bound(kind, name, namespace, tool, path, about)
             return
-        name = tool.get("name")
-        if type(name) is not str:
-            name = text(name, f"{path}.name")
-        self.bound[namespace, name] = Bound(kind, name, namespace, tool, path, about)
+        builtin = _BUILTIN.get(given)
+        if builtin is not None and client_runs(tool, path):
+            self.bound[builtin, "", builtin] = Bound(builtin, builtin, "", tool, path, about)
+        elif builtin != "tool_search":  # one that the vendor runs finds what is sent here at once
+            self._drop(given, path, policy)
+
+    def _drop(self, kind: str, path: str, policy: Policy) -> None:
+        if policy.hosted == "refuse":
+            message = f"A tool of type '{kind}' cannot be had of a Chat Completions upstream."
+            raise unsupported(f"{path}.type", message)
+        self.dropped.append(path)
 
 
 def _must_change(bound: Bound) -> bool:
     """Those whose own name can be sent come first: it is theirs, whatever a namespace flattens to."""
-    return bound.namespace != "" or not valid(bound.name)
+    return bound.kind in _BUILTIN or bound.namespace != "" or not valid(bound.name)
 
 
 def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import foreign
+from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind
 from chat2response.convert.chat.choice import write_choice
 from chat2response.convert.chat.custom import write_function, write_native
 from chat2response.convert.chat.toolmap import Bound, ToolMap
@@ -21,6 +22,7 @@ _NESTED = frozenset({"name", "description", "parameters", "strict"})
 _STEERING = frozenset({"defer_loading", "allowed_callers", "output_schema", "async"})
 # The last steer what Chat does not have, and mean nothing there: every tool is loaded, and called directly.
 _FLAT = frozenset({"type", *_NESTED}) | _STEERING
+_BUILTIN = frozenset({"type", "description", "parameters", "environment", "execution"}) | _STEERING
 _CUSTOM = frozenset({"type", "name", "description", "format"}) | _STEERING
 
 
@@ -142,6 +144,8 @@ def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, An
 def _write_tool(bound: Bound, tools: ToolMap, losses: Losses) -> _Tool:
     if bound.kind == "function":
         return _write_function(bound, losses)
+    if bound.kind != "custom":
+        return _write_builtin(bound, bound.kind, losses)
     if not _CUSTOM.issuperset(bound.tool):
         foreign.note(bound.tool, _CUSTOM, bound.path, losses)
     about = _described(bound)
@@ -163,6 +167,19 @@ def _write_function(bound: Bound, losses: Losses) -> _Tool:
         function["strict"] = tool["strict"]
     if not _FLAT.issuperset(tool):
         foreign.note(tool, _FLAT, bound.path, losses)
+    return {"type": "function", "function": function}
+
+
+def _write_builtin(bound: Bound, kind: BuiltinKind, losses: Losses) -> _Tool:
+    """A client's own description and parameters win: those of a search are its own."""
+    tool, builtin = bound.tool, BUILTINS[kind]
+    foreign.note(tool, _BUILTIN, bound.path, losses)
+    foreign.note(tool.get("environment") or {}, {"type"}, f"{bound.path}.environment", losses)
+    function = {
+        "name": bound.sent,
+        "description": tool.get("description") or builtin.description,
+        "parameters": tool.get("parameters") or builtin.parameters,
+    }
     return {"type": "function", "function": function}
 
 

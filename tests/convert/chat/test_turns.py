@@ -1,9 +1,12 @@
 """Items into Chat messages: the grouping of turns."""
 
+import re
 from typing import Any
 
 import pytest
 
+from chat2response.convert.chat.call_ids import fitted
+from chat2response.convert.policy import Policy
 from chat2response.convert.quirks import Quirks
 from tests.convert.requests import Json, messages_of, refused, to_chat, wanted
 
@@ -113,7 +116,61 @@ def test_an_output_with_a_name_only_answers_the_first_call_of_that_name():
     ],
 )
 def test_an_orphan_is_a_400_that_names_it(items: list[Json], message: str):
-    assert refused(to_chat, wanted(input=items), "input").message == message
+    said = refused(to_chat, wanted(input=items), "input").message
+    assert said.startswith(message)
+    assert "'input[" in said, "and its place"
+
+
+REPAIR = Policy(orphans="repair")
+
+
+def test_row_9_orphans_are_repaired_where_the_operator_wants_that():
+    """Row 9: a call gets an output that says so, an output without a call is dropped; both are losses."""
+    messages, losses = messages_of(USER, call("1"), call("2"), output("2"), output("3"), policy=REPAIR)
+    assert sketch(messages) == "u a12 t1 t2"
+    assert messages[2]["content"] == "There is no output."
+    assert losses == [
+        "input[1]; answered here: it has no output",
+        "input[4]; dropped: it answers no call",
+    ]
+
+
+def test_row_9_an_output_before_its_call_answers_nothing():
+    """Row 9: order counts, repaired or not."""
+    messages, losses = messages_of(USER, output("1"), call("1"), policy=REPAIR)
+    assert sketch(messages) == "u a1 t1"
+    assert messages[2]["content"] == "There is no output."
+    assert len(losses) == 2
+
+
+# Ids ---------------------------------------------------------------------------------------------------
+
+
+def test_row_34_an_id_that_the_target_refuses_is_digested_for_call_and_output_alike():
+    """Row 34: the same every time; ids that it takes stay, byte by byte, and long ones do not collide."""
+    long = ["x" * 70 + end for end in "ab"]
+    items = [call("short"), call(long[0]), call(long[1]), output("short"), output(long[0]), output(long[1])]
+    messages, losses = messages_of(USER, *items, quirks=Quirks(max_call_id=40))
+    ids = [each["id"] for each in messages[1]["tool_calls"]]
+    assert ids == [message["tool_call_id"] for message in messages[2:]]
+    assert ids[0] == "short"
+    assert len(set(ids)) == 3
+    assert all(len(each) <= 40 for each in ids)
+    again = messages_of(USER, *items, quirks=Quirks(max_call_id=40))[0]
+    assert again == messages
+    assert losses == []
+
+
+def test_row_34_an_id_takes_the_form_that_the_target_asks_for():
+    """Row 34: nine letters and digits, at Mistral's; what has the form stays."""
+    quirks = Quirks(max_call_id=9, call_id_form="[a-zA-Z0-9]{9}")
+    messages, _ = messages_of(
+        USER, call("call_1"), call("abcDEF123"), output("call_1"), output("abcDEF123"), quirks=quirks
+    )
+    first, second = (each["id"] for each in messages[1]["tool_calls"])
+    assert re.fullmatch("[a-zA-Z0-9]{9}", first)
+    assert second == "abcDEF123"
+    assert fitted(first, 9, "[a-zA-Z0-9]{9}") == first, "what was digested stays"
 
 
 # Reasoning --------------------------------------------------------------------------------------------
@@ -290,12 +347,7 @@ def test_the_losses_of_calls_and_their_outputs():
         ({"type": "item_reference", "id": "msg_1"}, "input[1].type"),
         ({"type": "custom_tool_call", "call_id": "1"}, "input[1].name"),
         ({"type": "custom_tool_call_output", "call_id": "1"}, "input"),
-        ({"type": "local_shell_call"}, "input[1].type"),
-        ({"type": "shell_call_output"}, "input[1].type"),
-        ({"type": "apply_patch_call"}, "input[1].type"),
-        ({"type": "computer_call"}, "input[1].type"),
         ({"type": "compaction"}, "input[1].type"),
-        ({"type": "mcp_call"}, "input[1].type"),
         ({"type": "additional_tools"}, "input[1].tools"),
         ({"role": "critic", "content": "x"}, "input[1].role"),
         ({"role": {}, "content": "x"}, "input[1].role"),

@@ -1,0 +1,37 @@
+"""The items of a conversation into Chat's messages: a file per family of items, a function per type."""
+
+from typing import Any
+
+from chat2response.convert.chat.history import builtin, calls, hosted, said
+from chat2response.convert.chat.history.rest import REST, write_other
+from chat2response.convert.chat.history.said import ROLES, WITHOUT_DEVELOPER
+from chat2response.convert.chat.system import merged
+from chat2response.convert.chat.toolmap import ToolMap
+from chat2response.convert.chat.turns import Turns
+from chat2response.convert.check import invalid, missing, sequence, text
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.policy import Policy
+
+_ITEMS = {**said.ITEMS, **calls.ITEMS, **builtin.ITEMS, **hosted.ITEMS, **REST}
+
+
+def write_messages(hub: HubRequest, losses: Losses, tools: ToolMap, policy: Policy) -> list[dict[str, Any]]:
+    """Chat's `messages` of the hub's instructions and input. Raises InvalidRequest with the client's path."""
+    asked: Any = hub.body.get("input")
+    if asked is None:
+        raise missing(hub.field("input"))
+    items = [{"role": "user", "content": asked}] if type(asked) is str else sequence(asked, "input")
+    turns, quirks = Turns(hub, losses, tools, policy, items), tools.quirks
+    instructions = hub.body.get("instructions")
+    if instructions:
+        role = (ROLES if quirks.developer_role else WITHOUT_DEVELOPER)["developer"]
+        turns.messages.append({"role": role, "content": text(instructions, "instructions")})
+    for index, item in enumerate(items):
+        kind = item.get("type")
+        write = _ITEMS.get(kind, write_other) if type(kind) is str else write_other
+        write(turns, index, item)
+    turns.end()
+    if not turns.messages:
+        raise invalid(hub.field("input"), "The request has no message to send.")
+    return merged(turns.messages) if quirks.system_placement == "merged" else turns.messages

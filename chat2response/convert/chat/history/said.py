@@ -1,0 +1,117 @@
+"""What was said: messages of every role, and the model's reasoning."""
+
+from collections.abc import Callable
+from typing import Any
+
+from chat2response.convert import foreign
+from chat2response.convert.chat.outputs import ANY
+from chat2response.convert.chat.parts import plain_text, write_part, write_parts
+from chat2response.convert.chat.system import leading
+from chat2response.convert.chat.turns import Turns
+from chat2response.convert.check import invalid, missing, sequence, text, unsupported, wrong_type
+from chat2response.convert.thought import open_thought
+
+_Item = dict[str, Any]
+
+_MESSAGE_KEYS = ANY | {"role", "content", "name", "phase"}
+_REASONING_KEYS = ANY | {"summary", "content", "encrypted_content", "field"}
+
+ROLES = {"user": "user", "system": "system", "developer": "developer"}
+WITHOUT_DEVELOPER = {"user": "user", "system": "system", "developer": "system"}
+
+
+def write_message(turns: Turns, index: int, item: _Item) -> None:
+    """A message of a user, a developer or the system; an assistant's joins its turn."""
+    role = item.get("role")
+    if role == "assistant":
+        _answer(turns, index, item)
+        return
+    roles = ROLES if turns.quirks.developer_role else WITHOUT_DEVELOPER
+    name = roles.get(role) if type(role) is str else None
+    if name is None:
+        path = f"{turns.path(index)}.role"
+        raise invalid(path, f"A message of role '{text(role, path)}' cannot be sent to a Chat upstream.")
+    turns.end()
+    content = item.get("content")
+    if type(content) is not str:
+        path = f"{turns.path(index)}.content"
+        if type(content) is not list:
+            raise _no_array(content, path)
+        content = write_parts(content, path, turns.losses, flatten=turns.quirks.flatten_content)
+    message = {"role": name, "content": content}
+    if item.get("name") is not None and _may_name(turns, index):
+        message["name"] = item["name"]
+    if turns.quirks.system_placement == "merged" and name != "user" and not leading(turns.messages):
+        turns.losses.add(turns.path(index), "moved to the first message")
+    turns.message(message)
+    if not _MESSAGE_KEYS.issuperset(item):
+        foreign.note(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
+
+
+def _may_name(turns: Turns, index: int) -> bool:
+    if not turns.quirks.message_names:
+        turns.losses.add(f"{turns.path(index)}.name")
+    return turns.quirks.message_names
+
+
+def _answer(turns: Turns, index: int, item: _Item) -> None:
+    turns.join(index, item, _MESSAGE_KEYS)
+    if item.get("name") and _may_name(turns, index):
+        turns.name = item["name"]
+    content = item.get("content")
+    if type(content) is str:
+        content = [{"type": "text", "text": content}] if content else []
+    elif type(content) is not list:
+        raise _no_array(content, f"{turns.path(index)}.content")
+    for number, part in enumerate(content):
+        plain = plain_text(part)
+        if plain is None:
+            _answer_part(turns, part, f"{turns.path(index)}.content[{number}]")
+        elif plain:
+            turns.parts.append({"type": "text", "text": plain})
+
+
+def _answer_part(turns: Turns, part: Any, path: str) -> None:
+    if type(part) is dict and part.get("type") == "refusal":
+        turns.refusal += text(part.get("refusal"), f"{path}.refusal")
+        return
+    made = write_part(part, path, turns.losses)
+    if made["type"] != "text":
+        raise unsupported(path, "An assistant's message can hold text and refusals only.")
+    if made["text"]:
+        turns.parts.append(made)
+
+
+def write_reasoning(turns: Turns, index: int, item: _Item) -> None:
+    """What was sealed here goes back as it was; else what the client shows of it."""
+    turns.join(index, item, _REASONING_KEYS)
+    path = turns.path(index)
+    if item.get("encrypted_content") is not None:
+        thought = open_thought(item["encrypted_content"], turns.hub.seal)
+        if thought is not None:
+            turns.thoughts.opened(thought)
+            return
+        turns.losses.add(f"{path}.encrypted_content")
+    for key in ("content", "summary"):
+        parts = item.get(key)
+        if parts:
+            where = f"{path}.{key}"
+            for number, part in enumerate(sequence(parts, where)):
+                turns.thoughts.shown(_thought(part, f"{where}[{number}]"))
+            break
+
+
+def _thought(part: Any, path: str) -> str:
+    if type(part) is not dict:
+        raise wrong_type(path, "an object", part)
+    return text(part.get("text"), f"{path}.text")
+
+
+def _no_array(content: Any, path: str) -> Exception:
+    return missing(path) if content is None else wrong_type(path, "a string or an array", content)
+
+
+ITEMS: dict[str, Callable[[Turns, int, _Item], None]] = {
+    "message": write_message,
+    "reasoning": write_reasoning,
+}
