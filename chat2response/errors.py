@@ -4,6 +4,7 @@
     |-- InvalidRequest        400   the caller wrote something we cannot take; `param` names it
     |-- Unauthorized          401   no key, a wrong key, a dead key
     |-- Forbidden             403   a good key, or a good address, that may not do this
+    |-- Throttled             429   too many wrong credentials from this address
     |-- NotFound              404   no such route, model, response, key
     |-- MethodNotAllowed      405
     |-- Conflict              409   what is there already, or its state, stands against it
@@ -86,6 +87,15 @@ class Forbidden(BridgeError):
     type = "invalid_request_error"
     code = "forbidden"
     label = "forbidden"
+
+
+class Throttled(BridgeError):
+    """429, with `Retry-After`: an address that guesses credentials must wait."""
+
+    status = 429
+    type = "invalid_request_error"
+    code = "too_many_attempts"
+    label = "throttled"
 
 
 class NotFound(BridgeError):

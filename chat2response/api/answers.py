@@ -1,5 +1,8 @@
 """Answers of the management endpoints, through our codec."""
 
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from fastapi import Response
@@ -10,11 +13,21 @@ from chat2response.wire.json import encode
 
 # What is told here is a secret once, or out of date at once.
 _HEADERS = {"cache-control": "no-store"}
+_AT_A_TIME = 500
 
 
 def json_answer(value: Any) -> Response:
     """200."""
     return Response(encode(value), media_type="application/json", headers=_HEADERS)
+
+
+async def json_array(values: Iterable[Any]) -> Response:
+    """200 with an array that may be long: other requests get their turn while it is written."""
+    rest, parts = iter(values), []
+    while part := list(islice(rest, _AT_A_TIME)):
+        parts.append(encode(part)[1:-1])
+        await asyncio.sleep(0)
+    return Response(b"[" + b",".join(parts) + b"]", media_type="application/json", headers=_HEADERS)
 
 
 def refusal(error: BridgeError) -> Response:

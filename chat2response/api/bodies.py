@@ -20,6 +20,7 @@ _EXPECTED = {
     "int_type": "an integer",
     "bool_type": "a boolean",
     "list_type": "an array",
+    "dict_type": "an object",
 }
 
 Body = TypeVar("Body", bound="StrictBody")

@@ -12,12 +12,20 @@ WHY = {
     401: "No token, or not a good one.",
     403: "Not from here, or not from a web page of another origin.",
     404: "There is no such thing.",
+    409: "What is there, or its state, stands against it.",
     413: "The body is too large.",
     415: "The body is not sent as what it must be.",
+    422: "The Idempotency-Key was used for another request.",
+    429: "Too many wrong credentials from this address.",
     502: "The upstream refused us, could not be reached, or could not be understood.",
     503: "Not now: the key store cannot be reached, or the gateway is shutting down.",
     504: "The upstream was silent for too long.",
 }
+
+
+def query(name: str, about: str, schema: Described | None = None) -> Described:
+    """An optional parameter in the query."""
+    return {"name": name, "in": "query", "description": about, "schema": schema or {"type": "string"}}
 
 
 def ref(name: str) -> Described:

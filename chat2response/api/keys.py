@@ -1,81 +1,43 @@
-"""`/keys*`: issue, list, end and revoke keys, in the Rust edition's shapes; times are epoch seconds."""
+"""`/keys`, `/keys/generate`, `/keys/revoke`, `/keys/set_expiration`, in the Rust edition's shapes."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Request, Response
 
-from chat2response.api.answers import json_answer
-from chat2response.api.bodies import StrictBody, json_body
-from chat2response.api.describe import refusals, takes
-from chat2response.keys import UNSET, KeyRing, Unset
-
-_ID = Field(description="The key's id: the 32 hex digits between `sk_` and the dot of its token.")
-_END = Field(
-    None, description="When the key ends, in epoch seconds; wins over ttl_seconds. null: it never does."
+from chat2response.api.admin_keys import actor_of
+from chat2response.api.answers import json_answer, json_array
+from chat2response.api.bodies import json_body
+from chat2response.api.describe import query, refusals, takes
+from chat2response.api.key_shapes import (
+    SOME_ID,
+    ExpirationSet,
+    GenerateKey,
+    IssuedKey,
+    KeyList,
+    ListedKey,
+    Revoked,
+    RevokeKey,
+    SetExpiration,
 )
-_TTL = Field(None, description="Seconds from now until the key ends.")
-_SOME_ID = "0123456789abcdef0123456789abcdef"
+from chat2response.api.queries import asked
+from chat2response.errors import InvalidRequest
+from chat2response.keys import KeyRing
+from chat2response.keys.listing import MOST, Filter, whole
+from chat2response.keys.record import STATES
+from chat2response.keys.views import issued_document, page_document
 
-
-class GenerateKey(StrictBody):
-    """All fields are optional; a key made with `{}` lives as long as the gateway's default says."""
-
-    label: str | None = Field(None, description="A name for people.")
-    ttl_seconds: int | None = _TTL
-    expires_at: int | None = _END
-    scopes: list[str] | None = Field(None, description="Kept with the key.")
-
-
-class RevokeKey(StrictBody):
-    """Which key."""
-
-    id: str = _ID
-
-
-class SetExpiration(StrictBody):
-    """Which key, and when it ends: at once, for a moment in the past; never, with null or neither field."""
-
-    id: str = _ID
-    expires_at: int | None = _END
-    ttl_seconds: int | None = _TTL
-
-
-class ListedKey(BaseModel):
-    """A key as it may be shown."""
-
-    id: str
-    label: str | None
-    created_at: int
-    expires_at: int | None
-    revoked_at: int | None
-    scopes: list[str] | None
-
-
-class IssuedKey(BaseModel):
-    """A new key. This is the only time its token is seen."""
-
-    id: str
-    token: str = Field(description="`sk_<32 hex>.<64 hex>`: what clients send as their bearer.")
-    created_at: int
-    expires_at: int | None
-    label: str | None
-    scopes: list[str] | None
-
-
-class Revoked(BaseModel):
-    """false: there is no such key, or it was revoked before."""
-
-    revoked: bool
-    id: str
-
-
-class ExpirationSet(BaseModel):
-    """false, and no expires_at: there is no such key."""
-
-    updated: bool
-    id: str
-    expires_at: int | None = None
+_INTEGER = {"type": "integer"}
+_QUERY = [
+    query("limit", "How many keys a page has at most.", _INTEGER | {"minimum": 1, "maximum": MOST}),
+    query("cursor", "The next_cursor of the page before."),
+    query("state", "Only keys of this state.", {"type": "string", "enum": list(STATES)}),
+    query("owner", "Only keys of this owner."),
+    query("label", "Only keys with this in their label, in any case."),
+    query("expiring_within", "Only active keys that end within so many seconds.", _INTEGER),
+]
+_REPEAT = query("Idempotency-Key", "The same key and body within an hour: the same answer.") | {
+    "in": "header"
+}
 
 
 def key_routes(keys: KeyRing) -> APIRouter:
@@ -86,28 +48,41 @@ def key_routes(keys: KeyRing) -> APIRouter:
         "/keys/generate",
         operation_id="generate_key",
         summary="Issue a key",
-        openapi_extra=takes(
-            GenerateKey.model_json_schema(),
-            {"an hour": {"label": "my laptop", "ttl_seconds": 3600}, "defaults": {}},
-        ),
-        responses={200: {"model": IssuedKey}, **refusals(400, 413, 415, 503)},
+        openapi_extra={
+            "parameters": [_REPEAT],
+            **takes(
+                GenerateKey.model_json_schema(),
+                {
+                    "an hour": {"label": "my laptop", "ttl_seconds": 3600},
+                    "defaults": {},
+                    "within bounds": {
+                        "label": "search",
+                        "owner": "team-search",
+                        "scopes": ["model:gpt-*", "endpoint:chat"],
+                        "limits": {"requests_per_minute": 60, "tokens_per_day": 1_000_000},
+                    },
+                },
+            ),
+        },
+        responses={200: {"model": IssuedKey}, **refusals(400, 413, 415, 422, 503)},
     )
-    async def generate(ask: Annotated[GenerateKey, Depends(json_body(GenerateKey))]) -> Response:
+    async def generate(
+        request: Request, ask: Annotated[GenerateKey, Depends(json_body(GenerateKey))]
+    ) -> Response:
         issued = await keys.generate(
-            label=ask.label, ttl_seconds=ask.ttl_seconds, expires_at=_end(ask), scopes=ask.scopes
+            **ask.end(), **ask.said(), repeat=_repeat(request), by=actor_of(request.scope)
         )
-        shown = issued.key.public() | {"token": issued.token}
-        return json_answer({name: shown[name] for name in IssuedKey.model_fields})
+        return json_answer(issued_document(issued))
 
     @router.post(
         "/keys/revoke",
         operation_id="revoke_key",
         summary="End a key for good",
-        openapi_extra=takes(RevokeKey.model_json_schema(), {"by id": {"id": _SOME_ID}}),
+        openapi_extra=takes(RevokeKey.model_json_schema(), {"by id": {"id": SOME_ID}}),
         responses={200: {"model": Revoked}, **refusals(400, 413, 415, 503)},
     )
-    async def revoke(ask: Annotated[RevokeKey, Depends(json_body(RevokeKey))]) -> Response:
-        return json_answer({"revoked": await keys.revoke(ask.id), "id": ask.id})
+    async def revoke(request: Request, ask: Annotated[RevokeKey, Depends(json_body(RevokeKey))]) -> Response:
+        return json_answer({"revoked": await keys.revoke(ask.id, by=actor_of(request.scope)), "id": ask.id})
 
     @router.post(
         "/keys/set_expiration",
@@ -116,28 +91,47 @@ def key_routes(keys: KeyRing) -> APIRouter:
         openapi_extra=takes(
             SetExpiration.model_json_schema(),
             {
-                "a day from now": {"id": _SOME_ID, "ttl_seconds": 86_400},
-                "a moment": {"id": _SOME_ID, "expires_at": 1_900_000_000},
+                "a day from now": {"id": SOME_ID, "ttl_seconds": 86_400},
+                "a moment": {"id": SOME_ID, "expires_at": 1_900_000_000},
             },
         ),
         responses={200: {"model": ExpirationSet}, **refusals(400, 413, 415, 503)},
     )
-    async def set_expiration(ask: Annotated[SetExpiration, Depends(json_body(SetExpiration))]) -> Response:
-        key = await keys.set_expiration(ask.id, expires_at=_end(ask), ttl_seconds=ask.ttl_seconds)
+    async def set_expiration(
+        request: Request, ask: Annotated[SetExpiration, Depends(json_body(SetExpiration))]
+    ) -> Response:
+        key = await keys.set_expiration(ask.id, **ask.end(), by=actor_of(request.scope))
         told: dict[str, Any] = {"updated": key is not None, "id": ask.id}
         return json_answer(told if key is None else {**told, "expires_at": key.expires_at})
 
     @router.get(
         "/keys",
         operation_id="list_keys",
-        summary="All keys, revoked and expired ones too, oldest first",
-        responses={200: {"model": list[ListedKey]}, **refusals(503)},
+        summary="All keys, oldest first; with any parameter, a page of those asked for",
+        openapi_extra={"parameters": _QUERY},
+        responses={200: {"model": list[ListedKey] | KeyList}, **refusals(400, 503)},
     )
-    async def listed() -> Response:
-        return json_answer([key.public() for key in await keys.list()])
+    async def listed(request: Request) -> Response:
+        given = asked(request, *(each["name"] for each in _QUERY))
+        if not given:
+            return await json_array(key.public() for key in await keys.list())
+        within = given.get("expiring_within")
+        wanted = Filter(
+            state=given.get("state"),  # type: ignore[arg-type]  # it is checked there
+            owner=given.get("owner"),
+            label=given.get("label"),
+            expiring_within=None if within is None else whole(within, "expiring_within"),
+        )
+        page = await keys.page(
+            wanted, cursor=given.get("cursor"), limit=whole(given.get("limit", 100), "limit")
+        )
+        return json_answer(await page_document(keys, page))
 
     return router
 
 
-def _end(ask: GenerateKey | SetExpiration) -> int | Unset | None:
-    return ask.expires_at if "expires_at" in ask.model_fields_set else UNSET
+def _repeat(request: Request) -> str | None:
+    given = request.headers.getlist("idempotency-key")
+    if len(given) > 1:
+        raise InvalidRequest("There is more than one Idempotency-Key.", code="invalid_idempotency_key")
+    return given[0] if given else None

@@ -4,11 +4,13 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Response
 
-from chat2response.api.admin import AdminRules, Visit, check
-from chat2response.api.asgi import Request
+from chat2response.api.admin import AdminRules
+from chat2response.api.admin_keys import AdminGuard
+from chat2response.api.audit import audit_routes
 from chat2response.api.describe import refusals
 from chat2response.api.documents import document_routes
-from chat2response.api.door import Door, Guard
+from chat2response.api.door import Door
+from chat2response.api.key_life import key_life_routes
 from chat2response.api.keys import key_routes
 from chat2response.api.openapi import Face, complete
 from chat2response.api.status import NAME, About
@@ -57,10 +59,12 @@ def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
         exception_handlers=stray_handlers(document),
         telemetry=_SILENT,
     )
-    guard = None if face == "data" else _guard(parts.admin)
+    guard = None if face == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)
     if guard is not None:
-        admin = APIRouter(responses=refusals(401, 403))
+        admin = APIRouter(responses=refusals(401, 403, 429))
         admin.include_router(key_routes(parts.keys))
+        admin.include_router(key_life_routes(parts.keys))
+        admin.include_router(audit_routes(parts.keys.audit))
         admin.include_router(usage_routes(parts.usage))
         admin.include_router(_metrics_route(parts.metrics))
         app.include_router(admin)
@@ -69,13 +73,6 @@ def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
     document |= complete(app.openapi(), face)
     app.add_middleware(Door, metrics=parts.metrics, paths=document["paths"], guard=guard)
     return app
-
-
-def _guard(rules: AdminRules) -> Guard:
-    async def guard(request: Request) -> None:
-        check(rules, Visit.of(request.scope, rules.trusted))
-
-    return guard
 
 
 def _metrics_route(metrics: Metrics) -> APIRouter:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from chat2response.api import admin
-from chat2response.api.describe import Described, json_content, ref, refusals, takes
+from chat2response.api.describe import Described, json_content, query, ref, refusals, takes
 from chat2response.api.examples import CHAT, RESPONSES
 from chat2response.api.schemas import SCHEMAS
 from chat2response.convert.profiles import PROFILES
@@ -18,9 +18,9 @@ had to leave out is named in the header x-chat2response-losses.
 
 apiKey (or apiKeyHeader, or azureKeyHeader: the same key in another header) is a key from /keys/generate \
 where the gateway manages keys. In passthrough it is the upstream's own, which is passed on; in open mode \
-nobody is asked for one. Two keys that differ are refused. The admin plane (/keys*, /metrics) answers \
-requests from the gateway's own machine, or wherever else the operator allows it, and those with the admin \
-token (adminBearer or adminHeader)."""
+nobody is asked for one. Two keys that differ are refused. The admin plane (/keys*, /audit, /metrics) \
+answers requests from the gateway's own machine, or wherever else the operator allows it, and those with the \
+admin token or a key that has an admin grant (adminBearer or adminHeader)."""
 
 Face = Literal["whole", "data", "admin"]
 """What a listener serves: everything, or one of the two planes where each has a listener of its own."""
@@ -39,13 +39,9 @@ _EVENTS: Described = {
 }
 
 
-def _query(name: str, about: str, schema: Described | None = None) -> Described:
-    return {"name": name, "in": "query", "description": about, "schema": schema or {"type": "string"}}
-
-
 _LINKS = [
-    _query("conversation_id", "Becomes `conversation` of the Responses request."),
-    _query("previous_response_id", "Becomes `previous_response_id` of the Responses request."),
+    query("conversation_id", "Becomes `conversation` of the Responses request."),
+    query("previous_response_id", "Becomes `previous_response_id` of the Responses request."),
 ]
 
 
@@ -108,12 +104,12 @@ def _call(name: str, summary: str, about: str, asked: Described, answer: str) ->
 
 
 def _convert() -> Described:
-    to = _query(
+    to = query(
         "to",
         "What to make: a Responses request of a Chat body, or a Chat request of a Responses body.",
         {"type": "string", "enum": ["responses", "chat"], "default": "responses"},
     )
-    profile = _query(
+    profile = query(
         "profile",
         "With `to=chat`: the Chat backend to write for; by default the gateway's own upstream.",
         {"type": "string", "enum": list(PROFILES)},

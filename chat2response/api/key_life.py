@@ -1,0 +1,144 @@
+"""The life of a key after its making: `/keys/{id}`, `/keys/rotate`, `update`, `import`, `purge`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from chat2response.api.admin_keys import actor_of
+from chat2response.api.answers import json_answer
+from chat2response.api.bodies import json_body
+from chat2response.api.describe import refusals, takes
+from chat2response.api.door import arrived
+from chat2response.api.key_shapes import (
+    SOME_DIGEST,
+    SOME_ID,
+    Imported,
+    ImportKey,
+    IssuedKey,
+    KeyDetails,
+    Purged,
+    PurgeKeys,
+    RotateKey,
+    UpdateKey,
+)
+from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
+from chat2response.keys import ApiKey, KeyRing
+from chat2response.keys.views import detailed, issued_document
+
+_POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
+_KEY_IN_PATH = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The key's id.",
+    "schema": {"type": "string"},
+    "example": SOME_ID,
+}
+
+
+def key_life_routes(keys: KeyRing) -> APIRouter:
+    """The endpoints over one ring."""
+    router = APIRouter(tags=["keys"])
+
+    @router.post(
+        "/keys/rotate",
+        operation_id="rotate_key",
+        summary="Give a key another secret; the old one opens for a while too",
+        openapi_extra=takes(
+            RotateKey.model_json_schema(),
+            {
+                "an hour for both": {"id": SOME_ID, "grace_seconds": 3600},
+                "the old one is out": {"id": SOME_ID},
+            },
+        ),
+        responses={200: {"model": IssuedKey}, **refusals(400, 404, 409, 413, 415, 503)},
+    )
+    async def rotate(request: Request, ask: Annotated[RotateKey, Depends(json_body(RotateKey))]) -> Response:
+        by = actor_of(request.scope)
+        issued = await keys.rotate(ask.id, grace_seconds=ask.grace_seconds, by=by)
+        if issued is None:
+            raise _unknown(ask.id)
+        return json_answer(issued_document(issued))
+
+    @router.post(
+        "/keys/update",
+        operation_id="update_key",
+        summary="Change what is said of a key, what it may do, and what it may spend",
+        openapi_extra=takes(
+            UpdateKey.model_json_schema(),
+            {
+                "a new budget": {"id": SOME_ID, "limits": {"tokens_per_day": 500_000}},
+                "another owner": {"id": SOME_ID, "owner": "team-search"},
+            },
+        ),
+        responses={200: {"model": KeyDetails}, **refusals(400, 404, 413, 415, 503)},
+    )
+    async def update(request: Request, ask: Annotated[UpdateKey, Depends(json_body(UpdateKey))]) -> Response:
+        said = ask.said()
+        if not said:
+            raise InvalidRequest("There is nothing to change: send a field beside the id.")
+        return await _details(await keys.update(ask.id, by=actor_of(request.scope), **said), ask.id)
+
+    @router.post(
+        "/keys/import",
+        operation_id="import_key",
+        summary="Store a key by the digest of its secret",
+        openapi_extra=takes(
+            ImportKey.model_json_schema(),
+            {
+                "from a repository": {
+                    "id": "f" * 32,
+                    "digest": SOME_DIGEST,
+                    "label": "ci",
+                    "ttl_seconds": 3600,
+                }
+            },
+        ),
+        responses={200: {"model": Imported}, **refusals(400, 409, 413, 415, 503)},
+    )
+    async def import_key(
+        request: Request, ask: Annotated[ImportKey, Depends(json_body(ImportKey))]
+    ) -> Response:
+        by = actor_of(request.scope)
+        _, made = await keys.import_digest(ask.id, ask.digest, **ask.end(), **ask.said(), by=by)
+        return json_answer({"imported": made, "id": ask.id})
+
+    @router.post(
+        "/keys/purge",
+        operation_id="purge_keys",
+        summary="Remove the records of keys that ended long ago",
+        openapi_extra=takes(
+            PurgeKeys.model_json_schema(), {"dead for a month": {"older_than_seconds": 2_592_000}}
+        ),
+        responses={200: {"model": Purged}, **refusals(400, 413, 415, 503)},
+    )
+    async def purge(request: Request, ask: Annotated[PurgeKeys, Depends(json_body(PurgeKeys))]) -> Response:
+        by = actor_of(request.scope)
+        purged, more = await keys.purge(ask.older_than_seconds, limit=ask.limit, by=by)
+        return json_answer({"purged": purged, "more": more})
+
+    @router.get(
+        "/keys/{id}",
+        operation_id="get_key",
+        summary="All that is known of a key, but its secret",
+        openapi_extra={"parameters": [_KEY_IN_PATH]},
+        responses={200: {"model": KeyDetails}, **refusals(404, 503)},
+    )
+    async def details(request: Request) -> Response:
+        id = request.path_params["id"]
+        if id in _POSTED:  # which the path of this endpoint matches too
+            method = arrived(request.scope).scope["method"]
+            raise MethodNotAllowed(f"{method} is not for /keys/{id}: use POST.", headers={"allow": "POST"})
+        return await _details(await keys.get(id), id)
+
+    async def _details(key: ApiKey | None, id: str) -> Response:
+        if key is None:
+            raise _unknown(id)
+        (document,) = await detailed(keys, [key])
+        return json_answer(document)
+
+    return router
+
+
+def _unknown(id: str) -> NotFound:
+    return NotFound(f"There is no key {id[:100]}.", code="unknown_key", param="id")
