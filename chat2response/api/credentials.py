@@ -66,6 +66,7 @@ class ManagedGate:
             grants.check_address(self._address(request))
             grants.check_endpoint(endpoint)
         self._metrics.key_check("ok")
+        self._keys.use.note(key.id, requests=1)
         return Caller(key.id, key)
 
     def _address(self, request: Request) -> str | None:

@@ -14,6 +14,7 @@ from chat2response.keys.ask import input_estimate, read_ask
 from chat2response.keys.grants import grants_of
 from chat2response.keys.record import ApiKey
 from chat2response.keys.usage import UsageBook, Used
+from chat2response.keys.use import KeyUse
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
 from chat2response.wire.peek import peek_answer
@@ -28,16 +29,19 @@ class Books:
 
     admission: Admission
     usage: UsageBook
+    use: KeyUse
 
     def start(self) -> None:
         """Begins to renew and to write down."""
         self.admission.start()
         self.usage.tally.start()
+        self.use.tally.start()
 
     async def close(self) -> None:
         """Ends that; what is not written yet is written."""
         await self.admission.close()
         await self.usage.tally.close()
+        await self.use.tally.close()
 
 
 class Metered(Protocol):
@@ -148,6 +152,8 @@ class Spending:
         price = self._books.admission.prices.of(self._model)
         cost = price.of(usage) if price is not None and usage is not None else None
         self._books.usage.note(self._tenant, self._model, Used.of(usage, cost, estimated=estimated))
+        if self._key is not None and usage is not None:
+            self._books.use.note(self._key.id, tokens=usage["total_tokens"])
 
 
 def limited(

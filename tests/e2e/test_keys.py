@@ -5,6 +5,7 @@ from typing import Any
 import openai
 import pytest
 
+from chat2response.keys import KeyUse
 from chat2response.keys.token import parse
 from chat2response.stores import StoreDown
 from tests.doubles import Clock
@@ -135,6 +136,49 @@ async def test_passthrough_serves_the_sdk(start: Start, upstream: ScriptedUpstre
     gateway = await start("responses", managed=False)
     made = await sdk_call(gateway, "chat", streamed=False)
     assert made.choices[0].message.content == "Hi"
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
+async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
+    start: Start, upstream: ScriptedUpstream, store: str
+) -> None:
+    upstream.play(whole("chat", SAID))
+    clock = Clock()
+    gateway = await start("chat", store=store, clock=clock)
+    token = await gateway.issue()
+    headers = {"authorization": f"Bearer {token}"}
+    for surface in ("chat", "responses"):
+        clock.advance(60)
+        answer = await gateway.post(PATH[surface], body_for(surface), headers=headers)
+        assert answer.status_code == 200
+    await gateway.http.get("/v1/models", headers=headers)
+
+    (use,) = await gateway.services.keys.use.read([token[3:35]])
+    assert (use.last_used_at, use.requests) == (int(clock()), 3)
+    assert use.tokens == 2 * answer.json()["usage"]["total_tokens"] > 0
+    shown = (await gateway.http.get(f"/keys/{token[3:35]}")).json()
+    assert (shown["requests"], shown["tokens"]) == (use.requests, use.tokens)
+    await gateway.services.engine.books.close()  # as the end of the process does
+    assert await KeyUse(gateway.services.store).read([token[3:35]]) == [use]
+
+
+async def test_a_rotated_key_stays_the_same_tenant_while_both_secrets_open(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(whole("chat", SAID))
+    clock = Clock()
+    gateway = await start("chat", clock=clock)
+    old = await gateway.issue()
+    renewed = await gateway.services.keys.rotate(old[3:35], grace_seconds=60)
+    assert renewed is not None
+
+    async def ask(token: str) -> Any:
+        return await gateway.post(CHAT, body_for("chat"), headers={"authorization": f"Bearer {token}"})
+
+    assert [(await ask(token)).status_code for token in (old, renewed.token)] == [200, 200]
+    clock.advance(60)
+    assert_no_entry(await ask(old), "API key expired")
+    assert (await ask(renewed.token)).status_code == 200
 
 
 # -- fail closed --------------------------------------------------------------------------------------

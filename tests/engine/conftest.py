@@ -13,6 +13,7 @@ from chat2response.engine.spending import Books
 from chat2response.keys.admission import Admission
 from chat2response.keys.prices import Prices
 from chat2response.keys.usage import UsageBook
+from chat2response.keys.use import KeyUse
 from chat2response.observe.metrics import Metrics
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
@@ -53,6 +54,7 @@ class Scene:
             Books(
                 Admission(self.store, self.prices, clock=self.clock),
                 UsageBook(self.store, keep_days=30, clock=self.clock),
+                KeyUse(self.store, clock=self.clock),
             ),
             self.metrics,
             self.ids,

@@ -303,7 +303,7 @@ class TestPurge:
         await service.revoke(old[1].key.id)
         use = KeyUse(plain_store, clock=clock)
         use.note(old[0].key.id, requests=1)
-        await use.flush()
+        await use.tally.flush()
         clock.advance(LEAST_AGE)
         recent = await service.generate(ttl_seconds=1)
         living = await service.generate(ttl_seconds=10_000)

@@ -1,13 +1,12 @@
-"""Counting the use of keys, on each store."""
+"""The use of keys, on each store; how counts get there is told in `test_tally`."""
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
 
 from chat2response.keys.use import KIND, KeyUse, Use
-from chat2response.stores import Store, StoreDown
+from chat2response.stores import Store
 from tests.doubles import Clock
 
 ONE, TWO = "1" * 32, "2" * 32
@@ -16,12 +15,6 @@ ONE, TWO = "1" * 32, "2" * 32
 @pytest.fixture
 def use(plain_store: Store, clock: Clock) -> KeyUse:
     return KeyUse(plain_store, clock=clock)
-
-
-async def until_written(store: Store) -> None:
-    """The store itself is what tells it, as it would another process."""
-    while await store.get(KIND, ONE) is None:  # noqa: ASYNC110
-        await asyncio.sleep(0)
 
 
 async def test_what_is_noted_is_read_at_once_and_stays_when_it_is_written(
@@ -35,7 +28,7 @@ async def test_what_is_noted_is_read_at_once_and_stays_when_it_is_written(
     wanted = [Use(now + 5, 2, 42), Use()]
     assert await use.read([ONE, TWO]) == wanted
     assert await plain_store.get(KIND, ONE) is None
-    await use.flush()
+    await use.tally.flush()
     assert await use.read([ONE, TWO]) == wanted
     assert await KeyUse(plain_store).read([ONE, TWO]) == wanted
     assert await use.read([]) == []
@@ -47,66 +40,16 @@ async def test_processes_add_up(use: KeyUse, plain_store: Store, clock: Clock) -
         for each in (use, other):
             each.note(ONE, requests=1, tokens=10)
         clock.advance(1)
-        await asyncio.gather(use.flush(), other.flush())
+        await asyncio.gather(use.tally.flush(), other.tally.flush())
     assert await use.read([ONE]) == [Use(int(clock()) - 1, 6, 60)]
 
 
-async def test_the_store_is_left_alone_while_nothing_is_counted(use: KeyUse, monkeypatch: Any) -> None:
-    monkeypatch.delattr(use, "_store")
-    await use.flush()
-
-
-async def test_what_the_store_does_not_take_is_kept(
-    use: KeyUse, plain_store: Store, monkeypatch: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def down(*_: Any, **__: Any) -> Any:
-        use.note(TWO, requests=1)  # counted while we try
-        raise StoreDown("away")
-
+async def test_a_clock_set_back_does_not_unsay_a_use(use: KeyUse, clock: Clock) -> None:
+    now = int(clock())
     use.note(ONE, requests=1)
-    use.note(TWO, requests=1)
-    monkeypatch.setattr(plain_store, "put", down)
-    with caplog.at_level(logging.WARNING):
-        await use.close()
-    assert "2 keys" in caplog.text
-    monkeypatch.undo()
-    await use.flush()
-    assert [each.requests for each in await KeyUse(plain_store).read([ONE, TWO])] == [1, 2]
-
-
-async def test_it_is_written_while_it_runs_and_at_the_end(
-    use: KeyUse, plain_store: Store, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr("chat2response.keys.use.FLUSH_SECONDS", 0.001)
-    use.start()
-    use.start()  # once
+    clock.advance(-100)
     use.note(ONE, requests=1)
-    await until_written(plain_store)
-    monkeypatch.setattr("chat2response.keys.use.FLUSH_SECONDS", 9999)
-    use.note(ONE, requests=1)
-    await use.close()
-    assert (await KeyUse(plain_store).read([ONE]))[0].requests == 2
-
-
-async def test_a_fault_does_not_end_it(
-    use: KeyUse, plain_store: Store, monkeypatch: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    real, tried = plain_store.put, asyncio.Event()
-
-    async def once(*args: Any, **more: Any) -> bool:
-        if not tried.is_set():
-            tried.set()
-            raise RuntimeError("a bug")
-        return await real(*args, **more)
-
-    monkeypatch.setattr("chat2response.keys.use.FLUSH_SECONDS", 0.001)
-    monkeypatch.setattr(plain_store, "put", once)
-    use.note(ONE, requests=1)
-    use.start()
-    await until_written(plain_store)
-    await use.close()
-    assert "a bug" in caplog.text
-    assert (await KeyUse(plain_store).read([ONE]))[0].requests == 1
+    assert await use.read([ONE]) == [Use(now, 2, 0)]
 
 
 @pytest.mark.parametrize("doc", [None, [], 5, {"requests": "many", "last_used_at": True}])
@@ -115,5 +58,5 @@ async def test_a_document_that_is_not_ours_counts_from_nothing(
 ) -> None:
     await plain_store.put(KIND, ONE, doc)
     use.note(ONE, requests=1)
-    await use.flush()
+    await use.tally.flush()
     assert await use.read([ONE]) == [Use(int(clock()), 1, 0)]
