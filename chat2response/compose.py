@@ -13,6 +13,7 @@ from chat2response.api.status import About
 from chat2response.engine.engine import Engine
 from chat2response.engine.spending import Books
 from chat2response.keys.admission import Admission
+from chat2response.keys.audit import Audit
 from chat2response.keys.ring import KeyRing
 from chat2response.keys.usage import UsageBook
 from chat2response.net.transport import Transport
@@ -60,6 +61,7 @@ class Services:
         """Lets go of connections and files."""
         await self.transport.close()
         await self.engine.books.close()
+        await self.keys.close()
         await self.store.close()
 
 
@@ -90,16 +92,18 @@ def compose(
         "responses": ResponsesUpstream(transport),
         "demo": DemoUpstream(),
     }
+    audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
+    keys = KeyRing(store, settings.key_policy(), clock=clock, peppers=settings.peppers(), audit=audit)
     books = Books(
         Admission(store, settings.prices(), clock=clock),
         UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
+        keys.use,
     )
     sealing = Sealing(settings.seal_keys or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
         settings.routes(), upstreams, Owners(store), books, metrics, ids, clock, settings.engine(), sealing
     )
     metrics.in_flight = engine.runs.__len__
-    keys = KeyRing(store, settings.key_policy(), clock=clock)
     admin, about = settings.admin(admin_token), _about(settings, shown_address(store_url))
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about)
 

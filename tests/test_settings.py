@@ -63,6 +63,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION": ("false", False, True),
     "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, False),
     "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
+    "CHAT2RESPONSE_KEYS_PEPPER_FILE": ("/run/secrets/pepper", Path("/run/secrets/pepper"), None),
+    "CHAT2RESPONSE_AUDIT_DAYS": ("30", 30, 400),
     "CHAT2RESPONSE_PRICES_FILE": ("prices.json", Path("prices.json"), None),
     "CHAT2RESPONSE_USAGE_DAYS": ("30", 30, 90),
     "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS": ("12.5", 12.5, 60.0),
@@ -606,3 +608,15 @@ def test_a_price_list_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         SettingsError, match=r"CHAT2RESPONSE_PRICES_FILE: .*prices.json: the price of 'm' lacks"
     ):
         load().model_copy(update={"chat2response_prices_file": file}).prices()
+
+
+def test_a_pepper_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    assert load().peppers().current is None
+    file = tmp_path / "pepper"
+    file.write_text(f"v1:{'11' * 32}")
+    given = load().model_copy(update={"chat2response_keys_pepper_file": file})
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_KEYS_PEPPER_FILE: .*chmod 600"):
+        given.peppers()
+    file.chmod(0o600)
+    assert given.peppers().current == "v1"

@@ -20,6 +20,7 @@ from chat2response.keys.pepper import Peppers
 from chat2response.keys.policy import KeyPolicy
 from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
 from chat2response.keys.token import TOKEN_LENGTH, Token, new_token, parse
+from chat2response.keys.upgrade import Upgrades
 from chat2response.stores import Entry, Store, StoreDown
 
 MISSING = "Missing Authorization bearer"
@@ -53,6 +54,7 @@ class KeyRing(KeyBook):
         self._good: dict[bytes, tuple[ApiKey, float, float]] = {}
         self._bad: dict[bytes, tuple[str, float, float]] = {}
         self._lookups: dict[str, asyncio.Task[Entry | None]] = {}
+        self._upgrades = Upgrades(store)
         self._changes = 0  # counts our own changes: what was read before one is not remembered after it
 
     async def verify(self, token: str | None) -> ApiKey:
@@ -74,6 +76,10 @@ class KeyRing(KeyBook):
             raise Unauthorized(bad[0])
         return await self._check(token, digest)
 
+    async def close(self) -> None:
+        """Ends what was begun beside the requests. The store stays open."""
+        await self._upgrades.close()
+
     async def _check(self, token: str, digest: bytes) -> ApiKey:
         """`verify` for a token we do not remember."""
         parsed = parse(token)
@@ -90,6 +96,8 @@ class KeyRing(KeyBook):
             if changes == self._changes:
                 self._remember(self._bad, digest, (fault, now, until))
             raise Unauthorized(fault)
+        if opened is key and self._hasher.outdated(key.digest):
+            self._upgrades.offer(key.id, key.digest, self._hasher.make(parsed.secret))
         if opened is not None and opened.expires_at is not None:
             until = min(until, opened.expires_at)
         if changes == self._changes:

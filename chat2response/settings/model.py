@@ -15,6 +15,7 @@ from chat2response.convert.profiles import GENERIC, profile
 from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks import Quirks
 from chat2response.engine.engine import EngineOptions
+from chat2response.keys.pepper import PepperError, Peppers, read_peppers
 from chat2response.keys.policy import KeyPolicy
 from chat2response.keys.prices import Prices, PricesError, read_prices
 from chat2response.net.place import Place
@@ -77,6 +78,8 @@ class Settings(BaseSettings):
     chat2response_keys_require_expiration: bool = True
     chat2response_keys_allow_no_expiration: bool = False
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
+    chat2response_keys_pepper_file: Annotated[Path | None, Blank] = None
+    chat2response_audit_days: int = Field(400, ge=1, le=3660)
     chat2response_prices_file: Annotated[Path | None, Blank] = None
     chat2response_usage_days: int = Field(90, ge=1, le=3660)
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
@@ -253,6 +256,14 @@ class Settings(BaseSettings):
             require_expiration=self.chat2response_keys_require_expiration,
             allow_no_expiration=self.chat2response_keys_allow_no_expiration,
         )
+
+    def peppers(self) -> Peppers:
+        """What goes into the hashes of keys; nothing, where no file says. Raises SettingsError."""
+        file = self.chat2response_keys_pepper_file
+        try:
+            return Peppers() if file is None else read_peppers(file)
+        except PepperError as error:
+            raise SettingsError(f"CHAT2RESPONSE_KEYS_PEPPER_FILE: {error}.") from None
 
     def prices(self) -> Prices:
         """What tokens cost; nothing, where no file says. Raises SettingsError."""

@@ -12,7 +12,7 @@ import click
 from chat2response.cli import logs
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.errors import NotFound
-from chat2response.keys import Actor, KeyBook
+from chat2response.keys import Actor, Audit, KeyBook
 from chat2response.settings import Settings, SettingsError, load
 from chat2response.stores import Store, open_store
 from chat2response.wire.json import encode
@@ -44,7 +44,8 @@ def run(work: Work, choices: Choices, asked: Mapping[str, Any], *, as_json: bool
 
     async def once() -> None:
         async with _store(settings, choices, makes=makes) as store:
-            book = KeyBook(store, settings.key_policy())
+            audit = Audit(store, keep_days=settings.chat2response_audit_days)
+            book = KeyBook(store, settings.key_policy(), peppers=settings.peppers(), audit=audit)
             await work(Desk(book, Actor("shell", origin=_user()), as_json), **asked)
 
     asyncio.run(once())
