@@ -24,6 +24,7 @@ from chat2response.api.key_shapes import (
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyRing
 from chat2response.keys.views import detailed, issued_document
+from chat2response.observe.redact import redact
 
 _POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
 _KEY_IN_PATH = {
@@ -141,4 +142,4 @@ def key_life_routes(keys: KeyRing) -> APIRouter:
 
 
 def _unknown(id: str) -> NotFound:
-    return NotFound(f"There is no key {id[:100]}.", code="unknown_key", param="id")
+    return NotFound(f"There is no key {redact(id)[:100]}.", code="unknown_key", param="id")

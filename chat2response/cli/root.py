@@ -7,6 +7,7 @@ import click
 
 from chat2response.cli import options
 from chat2response.cli.anywhere import Anywhere
+from chat2response.cli.audit import audit
 from chat2response.cli.choices import Choices
 from chat2response.cli.explained import explained
 from chat2response.cli.keys.commands import keys
@@ -93,3 +94,4 @@ def demo(**given: Any) -> None:
 
 
 cli.add_command(keys)
+cli.add_command(audit)

@@ -1,20 +1,12 @@
 """The commands of `chat2response keys` and their options. The work is loaded when one runs."""
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import click
 
-from chat2response.cli import options
 from chat2response.cli.anywhere import Anywhere
-from chat2response.cli.choices import Choices
-from chat2response.cli.explained import explained
+from chat2response.cli.keys.running import Command, common, run, with_options
 from chat2response.cli.keys.words import Moment, Pair, Span
-
-Command = Callable[..., None]
-
-_MAKING = ("making", "bulk")  # the modules whose commands may be the first to use a store
 
 
 @click.group(cls=Anywhere)
@@ -25,22 +17,9 @@ def keys() -> None:
     """
 
 
-def _all(command: Command, *given: Callable[[Command], Command]) -> Command:
-    """The command with these options, in this order of its help."""
-    for option in reversed(given):
-        command = option(command)
-    return command
-
-
-def _common(command: Command) -> Command:
-    """What each of them can be told."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the HTTP endpoint would.")
-    return _all(command, as_json, options.keys_backend, options.env_file)
-
-
 def _end(command: Command) -> Command:
     """The three ways to say when a key ends."""
-    return _all(
+    return with_options(
         command,
         click.option(
             "--ttl",
@@ -60,7 +39,7 @@ def _end(command: Command) -> Command:
 
 def _fields(command: Command) -> Command:
     """What is said of a key."""
-    return _all(
+    return with_options(
         command,
         click.option("--label", help="A name for people."),
         click.option("--owner", help="Whose it is."),
@@ -74,24 +53,13 @@ def _fields(command: Command) -> Command:
     )
 
 
-def _run(work: str, env_file: Any, keys_backend: str | None, as_json: bool, **asked: Any) -> None:
-    """Does `<module>.<function>` of this package."""
-    with explained():
-        from chat2response.cli.keys.desk import run
-
-        module, _, name = work.partition(".")
-        choices = Choices(keys_backend=keys_backend, env_file=env_file)
-        does = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
-        run(does, choices, asked, as_json=as_json, makes=module in _MAKING)
-
-
 @keys.command()
 @_fields
 @_end
-@_common
+@common
 def generate(**given: Any) -> None:
     """Issue a key. Its token is shown this once."""
-    _run("making.generate", **given)
+    run("making.generate", **given)
 
 
 @keys.command("list")
@@ -101,35 +69,35 @@ def generate(**given: Any) -> None:
 @click.option("--expiring-within", type=Span(), help="Only active keys that end so soon.")
 @click.option("--limit", type=click.IntRange(1, 500), help="One page of so many.")
 @click.option("--cursor", help="The next page, as the one before has named it.")
-@_common
+@common
 def list_(**given: Any) -> None:
     """Show keys: all, oldest first, or those asked for."""
-    _run("showing.list_keys", **given)
+    run("showing.list_keys", **given)
 
 
 @keys.command()
 @click.argument("id")
-@_common
+@common
 def show(**given: Any) -> None:
     """Show all that is known of a key, but its secret."""
-    _run("showing.show", **given)
+    run("showing.show", **given)
 
 
 @keys.command()
 @click.argument("id")
-@_common
+@common
 def revoke(**given: Any) -> None:
     """End a key for good."""
-    _run("changing.revoke", **given)
+    run("changing.revoke", **given)
 
 
 @keys.command("set-expiration")
 @click.argument("id")
 @_end
-@_common
+@common
 def set_expiration(**given: Any) -> None:
     """Move the end of a key; a moment in the past ends it at once."""
-    _run("changing.set_expiration", **given)
+    run("changing.set_expiration", **given)
 
 
 @keys.command()
@@ -137,10 +105,10 @@ def set_expiration(**given: Any) -> None:
 @click.option(
     "--grace", type=Span(), default="0", help="How long the old secret opens too; by default not at all."
 )
-@_common
+@common
 def rotate(**given: Any) -> None:
     """Give a key another secret. Its new token is shown this once."""
-    _run("changing.rotate", **given)
+    run("changing.rotate", **given)
 
 
 @keys.command()
@@ -152,10 +120,10 @@ def rotate(**given: Any) -> None:
     multiple=True,
     help="Take this away. Repeatable.",
 )
-@_common
+@common
 def update(**given: Any) -> None:
     """Change what is said of a key. What is given replaces all of its kind; the rest stays."""
-    _run("changing.update", **given)
+    run("changing.update", **given)
 
 
 @keys.command()
@@ -163,29 +131,29 @@ def update(**given: Any) -> None:
     "--older-than", type=Span(), required=True, help="How long they must be dead: an hour at least."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_common
+@common
 def purge(**given: Any) -> None:
     """Remove the records of keys that were revoked or expired long ago."""
-    _run("changing.purge", **given)
+    run("changing.purge", **given)
 
 
 @keys.command()
-@_common
+@common
 def digest(**given: Any) -> None:
     """Make a token, and the line to import for it. The store is not touched."""
-    _run("making.digest", **given)
+    run("making.digest", **given)
 
 
 @keys.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@_common
+@common
 def import_(**given: Any) -> None:
     """Store keys by the digest of their secret, from FILE (- is stdin): JSON lines, or CSV with a head.
 
     A row has `id` and `digest` (as `keys digest` prints them), and may have what `keys bulk` takes. A key
     that is there already, with the same digest, is left as it is.
     """
-    _run("bulk.import_digests", **given)
+    run("bulk.import_digests", **given)
 
 
 @keys.command()
@@ -196,7 +164,7 @@ def import_(**given: Any) -> None:
     required=True,
     help="A new file for the tokens, which only you may read: CSV if it is named so, else JSON lines.",
 )
-@_common
+@common
 def bulk(**given: Any) -> None:
     """Issue a key for each row of FILE (- is stdin): JSON lines, or CSV with a head.
 
@@ -204,4 +172,4 @@ def bulk(**given: Any) -> None:
     separated by spaces, and so are metadata and limits, as name=value. All rows are checked before the first
     key is made.
     """
-    _run("bulk.bulk", **given)
+    run("bulk.bulk", **given)

@@ -13,6 +13,7 @@ from chat2response.cli import logs
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.errors import NotFound
 from chat2response.keys import Actor, Audit, KeyBook
+from chat2response.observe.redact import redact
 from chat2response.settings import Settings, SettingsError, load
 from chat2response.stores import Store, open_store
 from chat2response.wire.json import encode
@@ -74,7 +75,7 @@ async def _store(settings: Settings, choices: Choices, *, makes: bool) -> AsyncI
 
 def unknown(id: str) -> NotFound:
     """There is no such key."""
-    return NotFound(f"There is no key {id[:100]}.", code="unknown_key", param="id")
+    return NotFound(f"There is no key {redact(id)[:100]}.", code="unknown_key", param="id")
 
 
 def _is_missing(url: str) -> bool:

@@ -1,0 +1,39 @@
+"""From a command's options to its work, which is loaded only then."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+from chat2response.cli import options
+from chat2response.cli.choices import Choices
+from chat2response.cli.explained import explained
+
+Command = Callable[..., None]
+
+_MAKING = ("making", "bulk")  # the modules whose commands may be the first to use a store
+
+
+def with_options(command: Command, *given: Callable[[Command], Command]) -> Command:
+    """The command with these options, in this order of its help."""
+    for option in reversed(given):
+        command = option(command)
+    return command
+
+
+def common(command: Command) -> Command:
+    """What each of them can be told."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the HTTP endpoint would.")
+    return with_options(command, as_json, options.keys_backend, options.env_file)
+
+
+def run(work: str, env_file: Any, keys_backend: str | None, as_json: bool = False, **asked: Any) -> None:
+    """Does `<module>.<function>` of this package."""
+    with explained():
+        from chat2response.cli.keys import desk
+
+        module, _, name = work.partition(".")
+        choices = Choices(keys_backend=keys_backend, env_file=env_file)
+        does = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
+        desk.run(does, choices, asked, as_json=as_json, makes=module in _MAKING)
