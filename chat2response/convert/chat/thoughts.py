@@ -52,8 +52,6 @@ class Thoughts:
             self._carried.put(message, calls, reasoning=due)
         if due and self._text and not (self._carried is not None and self._carried.has_text):
             self._write(message)
-        if calls and self._quirks.missing_signature and "extra_content" not in calls[0]:
-            calls[0]["extra_content"] = {"google": {"thought_signature": self._quirks.missing_signature}}
 
     def _write(self, message: dict[str, Any]) -> None:
         form, content = self._quirks.reasoning_form, message["content"]
@@ -71,3 +69,8 @@ class Thoughts:
                 message["content"] = [{"type": "text", "text": said}, *content]
             else:
                 message["content"] = said + (content or "")
+
+
+def sign(calls: list[dict[str, Any]], word: str) -> None:
+    """Gives the first of a message's calls a signature that says that its own is not known."""
+    calls[0].setdefault("extra_content", {"google": {"thought_signature": word}})

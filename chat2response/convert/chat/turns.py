@@ -13,7 +13,7 @@ from chat2response.convert.chat.call_ids import fitted
 from chat2response.convert.chat.outputs import OUTPUTS, content_of
 from chat2response.convert.chat.pairs import Pairs
 from chat2response.convert.chat.parts import lone_text, write_part
-from chat2response.convert.chat.thoughts import Thoughts
+from chat2response.convert.chat.thoughts import Thoughts, sign
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -31,8 +31,8 @@ class Turns:
     """Collects the assistant's turn that is open, and writes it once it is over."""
 
     __slots__ = (
-        "_answered", "_answers", "_items", "_open", "_pairs", "calls", "hub", "losses", "messages", "name",
-        "parts", "policy", "quirks", "refusal", "thoughts", "tools",
+        "_answered", "_answers", "_items", "_open", "_pairs", "_thoughts", "calls", "hub", "losses",
+        "messages", "name", "parts", "policy", "quirks", "refusal", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +51,7 @@ class Turns:
     def _start(self) -> None:
         self._open = False
         self._answered = False  # an output of the open turn was met: the next assistant item is a new turn
-        self.thoughts = Thoughts(self.quirks)
+        self._thoughts: Thoughts | None = None
         self.parts: list[dict[str, Any]] = []
         self.refusal = ""
         self.name: str | None = None
@@ -76,6 +76,13 @@ class Turns:
         self._open = True
         if not known.issuperset(item):
             foreign.note(item, known, self.hub.item_path(index), self.losses)
+
+    @property
+    def thoughts(self) -> Thoughts:
+        """The reasoning of the open turn."""
+        if self._thoughts is None:
+            self._thoughts = Thoughts(self.quirks)
+        return self._thoughts
 
     def call(self, call: dict[str, Any], index: int, *more_ids: Any) -> None:
         """A call joins the turn, with its output; `more_ids`: others that the output may name."""
@@ -120,8 +127,10 @@ class Turns:
         message = self._spoken()
         shown: list[dict[str, Any]] = []
         answers: list[_Message] = []
+        longest, form = self.quirks.max_call_id, self.quirks.call_id_form
         for call, answer in zip(self.calls, self._answers, strict=True):
-            call["id"] = fitted(call["id"], self.quirks.max_call_id, self.quirks.call_id_form)
+            if longest or form:
+                call["id"] = fitted(call["id"], longest, form)
             content = answer if isinstance(answer, str) else self._result(answer, call, shown)
             answers.append({"role": "tool", "tool_call_id": call["id"], "content": content})
         if message is not None:
@@ -133,7 +142,8 @@ class Turns:
 
     def _spoken(self) -> _Message | None:
         """The assistant's message; None when nothing is in it that this backend takes."""
-        if not (self.parts or self.refusal or self.calls or self.thoughts.due(self.calls)):
+        thoughts = self._thoughts
+        if not (self.parts or self.refusal or self.calls or (thoughts and thoughts.due(self.calls))):
             return None
         message: _Message = {"role": "assistant"}
         if self.parts:
@@ -144,8 +154,11 @@ class Turns:
             message["refusal"] = self.refusal
         if self.name is not None:
             message["name"] = self.name
-        self.thoughts.put(message, self.calls)
+        if thoughts is not None:
+            thoughts.put(message, self.calls)
         if self.calls:
+            if self.quirks.missing_signature:
+                sign(self.calls, self.quirks.missing_signature)
             message["tool_calls"] = self.calls
         return message
 
@@ -154,8 +167,11 @@ class Turns:
         path = ""
         content: Any = answer
         if isinstance(answer, int):
+            item = self._items[answer]
+            if type(item.get("output")) is str and item["type"] == "function_call_output":
+                return item["output"]  # nearly every one
             path = self.hub.item_path(answer)
-            content = content_of(self._items[answer], path, self.tools)
+            content = content_of(item, path, self.tools)
             path = f"{path}.{'content' if self.hub.dialect == 'chat' else 'output'}"
         return content if type(content) is str else self._parts(content, path, call, shown)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.chat.thoughts import Thoughts
+from chat2response.convert.chat.thoughts import Thoughts, sign
 from chat2response.convert.quirks import Quirks
 from chat2response.convert.thought import Thought
 
@@ -98,7 +98,7 @@ def test_two_answers_in_one_turn_keep_their_structures_apart():
     assert "signature" not in one[0]
 
 
-def test_a_calls_own_goes_back_whatever_the_rule_and_is_made_up_only_where_a_profile_says():
+def test_a_calls_own_goes_back_whatever_the_rule_and_an_unknown_one_has_a_word():
     signed = {"google": {"thought_signature": "s"}}
     thought = Thought("Hm.", {"calls": {"b": signed}})
     calls = [call("a"), call("b")]
@@ -106,8 +106,9 @@ def test_a_calls_own_goes_back_whatever_the_rule_and_is_made_up_only_where_a_pro
     assert [each.get("extra_content") for each in calls] == [None, signed]
     assert set(message) == {"role", "content"}
     calls = [call("a"), call("b")]
-    put(Quirks(missing_signature="skip"), thought, calls=calls)
-    assert [each.get("extra_content") for each in calls] == [
-        {"google": {"thought_signature": "skip"}},
-        signed,
-    ]
+    put(Quirks(), thought, calls=calls)
+    sign(calls, "skip")
+    skipped = {"google": {"thought_signature": "skip"}}
+    assert [each.get("extra_content") for each in calls] == [skipped, signed]
+    sign(calls[1:], "skip")
+    assert calls[1]["extra_content"] == signed

@@ -8,7 +8,7 @@ from chat2response.convert.chat.outputs import ANY
 from chat2response.convert.chat.parts import plain_text, write_part, write_parts
 from chat2response.convert.chat.system import leading
 from chat2response.convert.chat.turns import Turns
-from chat2response.convert.check import invalid, missing, sequence, text, unsupported, wrong_type
+from chat2response.convert.check import invalid, missing, text, unsupported, wrong_type
 from chat2response.convert.thought import open_thought
 
 _Item = dict[str, Any]
@@ -85,26 +85,31 @@ def _answer_part(turns: Turns, part: Any, path: str) -> None:
 def write_reasoning(turns: Turns, index: int, item: _Item) -> None:
     """What was sealed here goes back as it was; else what the client shows of it."""
     turns.join(index, item, _REASONING_KEYS)
-    path = turns.path(index)
     if item.get("encrypted_content") is not None:
         thought = open_thought(item["encrypted_content"], turns.hub.seal)
         if thought is not None:
             turns.thoughts.opened(thought)
             return
-        turns.losses.add(f"{path}.encrypted_content")
+        turns.losses.add(f"{turns.path(index)}.encrypted_content")
     for key in ("content", "summary"):
         parts = item.get(key)
         if parts:
-            where = f"{path}.{key}"
-            for number, part in enumerate(sequence(parts, where)):
-                turns.thoughts.shown(_thought(part, f"{where}[{number}]"))
+            if type(parts) is not list:
+                raise wrong_type(f"{turns.path(index)}.{key}", "an array", parts)
+            for number, part in enumerate(parts):
+                said = part.get("text") if type(part) is dict else None
+                if type(said) is not str:
+                    raise _no_thought(part, f"{turns.path(index)}.{key}[{number}]")
+                turns.thoughts.shown(said)
             break
 
 
-def _thought(part: Any, path: str) -> str:
+def _no_thought(part: Any, path: str) -> Exception:
     if type(part) is not dict:
-        raise wrong_type(path, "an object", part)
-    return text(part.get("text"), f"{path}.text")
+        return wrong_type(path, "an object", part)
+    if part.get("text") is None:
+        return missing(f"{path}.text")
+    return wrong_type(f"{path}.text", "a string", part["text"])
 
 
 def _no_array(content: Any, path: str) -> Exception:
