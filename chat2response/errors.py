@@ -174,6 +174,8 @@ class UpstreamError(BridgeError):
 
     status = 502
     label = "upstream"
+    refused_input = False
+    """Whether it is the form of `input` that was refused."""
 
 
 class UpstreamRefusedUs(UpstreamError):

@@ -78,6 +78,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_CA_FILE": ("ca.pem", Path("ca.pem"), None),
     "CHAT2RESPONSE_AUTH_MODE": ("open", "open", "auto"),
     "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
+    "CHAT2RESPONSE_UPSTREAM_INPUT": ("1", True, False),
     "CHAT2RESPONSE_UPSTREAM_MODEL": ("big", "big", None),
     "CHAT2RESPONSE_UPSTREAM_PROFILE": ("vllm", "vllm", None),
     "CHAT2RESPONSE_SEAL_KEY": ("0123456789abcdef" * 2, "0123456789abcdef" * 2, None),

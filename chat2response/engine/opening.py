@@ -19,13 +19,14 @@ from chat2response.engine.converted import ConvertedStream, encoder_for, whole_b
 from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_call, read_object
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
+from chat2response.engine.recast import may_recast, plain_body, recast
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, limited, told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, RawReply, Turn, Upstream
-from chat2response.upstreams.refusals import mask
+from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
@@ -147,8 +148,11 @@ class Opening:
             kept = peek.store is True
             choices = peek.n if type(peek.n) is int else 1
         body, hidden = await self._admit_relayed(peek)
+        losses = Losses()
+        if self._plan.target.text_input:
+            body = plain_body(body, losses)
         return await self._relay_down(
-            self._named(body), Losses(), stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
+            self._named(body), losses, stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
         )
 
     async def _through_the_hub(self) -> Answer:
@@ -158,20 +162,32 @@ class Opening:
         await self._spending.admit(self._call.body, fields)
         if (cap := self._spending.output_cap) is not None:
             hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
-        target, losses = self._plan.target, Losses()
+        target = self._plan.target
         hub = with_seal(hub, self._call, target, self._engine.sealing)
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check(body.get("previous_response_id"), body.get("conversation"), None)
-        stream = body.get("stream") is True
-        if self._plan.down == "relay":
-            sent = self._upstream.body(hub, target, losses)
-            return await self._relay_down(sent, losses, stream=stream, kept=body.get("store") is True)
         ask = (
             self._named(overlaid(self._call, hub, fields, target.quirks))
             if self._plan.up == "overlay"
             else hub
         )
+        try:
+            return await self._way_down(hub, ask)
+        except UpstreamError as error:
+            if not error.refused_input or not may_recast(hub, self._plan):
+                raise
+        await self._forget_answer()
+        self._plan = recast(self._plan)
+        return await self._way_down(hub, ask)
+
+    async def _way_down(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
+        stream = hub.body.get("stream") is True
+        if self._plan.down == "relay":
+            losses = Losses()
+            sent = self._upstream.body(hub, self._plan.target, losses)
+            kept = hub.body.get("store") is True
+            return await self._relay_down(sent, losses, stream=stream, kept=kept, hub=hub)
         if stream:
             return await self._convert_stream(hub, ask)
         return await self._convert_whole(hub, ask)
@@ -185,7 +201,9 @@ class Opening:
         kept: bool,
         choices: int = 1,
         hidden: bool = False,
+        hub: HubRequest | None = None,
     ) -> Answer:
+        """`hub`: what `body` was written from, if we wrote it."""
         target = self._plan.target
         context = self._upstream.relay(body, target, self._call.origin(stream=stream))
         reply = await self._enter(context)
@@ -193,6 +211,8 @@ class Opening:
         ownership = self._ownership if kept else self._ownership.inactive()
         if not streams:
             whole = await whole_reply(reply, target, ownership)
+            if refuses_input(whole.body, reply.status) and may_recast(hub, self._plan):
+                raise refusal_of(whole.body, reply.status, reply.headers, target)
             self._outcome = "completed" if reply.status < 300 else "error"
             await self._spending.settle(told_usage(whole.body) if reply.status < 300 else None)
             headers = self._spending.answered(reply.headers)
@@ -282,6 +302,13 @@ class Opening:
             return body if model is None else with_member(body, "model", model)
         except JSONError as error:
             raise bad_json(error) from None
+
+    async def _forget_answer(self) -> None:
+        """Closes what an upstream answered, to ask it again."""
+        context, self._context = self._context, None
+        self._live, self._headers = None, []
+        if context is not None:
+            await context.__aexit__(None, None, None)
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
         live = self._live = await context.__aenter__()

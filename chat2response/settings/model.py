@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(values.mode)] = Field(
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
+    chat2response_upstream_input: bool = False
     chat2response_upstream_model: Annotated[str | None, Blank] = None
     chat2response_upstream_profile: Annotated[str | None, Blank, AfterValidator(values.known_profile)] = None
     chat2response_seal_key: Annotated[SecretStr | None, Blank, AfterValidator(values.seal_keys)] = None
@@ -195,7 +196,8 @@ class Settings(BaseSettings):
         key = self.openai_api_key.get_secret_value().strip() if self.openai_api_key and managed else None
         model = self.chat2response_upstream_model and self.chat2response_upstream_model.strip()
         chat = Target("chat", self.base_url, key, managed, self.quirks, model)
-        responses = Target("responses", self.base_url, key, managed, model=model)
+        text = self.chat2response_upstream_input
+        responses = Target("responses", self.base_url, key, managed, model=model, text_input=text)
         if self.upstream_mode is UpstreamMode.BOTH:
             return Routes(chat=chat, responses=responses)
         return Routes.single(chat if self.upstream_mode is UpstreamMode.CHAT else responses)

@@ -33,6 +33,8 @@ class Target:
     """How it differs, where it speaks Chat."""
     model: str | None = None
     """The model that every call goes to, whatever name the client used; None: the client's."""
+    text_input: bool = False
+    """Whether a Responses server takes `input` as a text only."""
 
     def named(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request's fields with the model's name as this upstream knows it."""

@@ -9,6 +9,7 @@ from chat2response.observe.redact import redact
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import JSONError, decode
 
+_INPUT = ("'input'", '"input"', "`input`")
 _MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
 
 _PASSED = frozenset(
@@ -56,7 +57,26 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
         error = UpstreamError(f"The upstream answered with status {status}, which is no answer.")
     error.message = mask(error.message, target)
     error.headers.update(passed)
+    error.refused_input = refuses_input(body, status)
     return error
+
+
+def refuses_input(body: bytes, status: int) -> bool:
+    """Whether a refusal is about the form of `input`: that it is missing, or no text.
+
+    An error object says so in its message (its `param` names `input` for whatever is wrong inside it); other
+    bodies are validators' reports, which name the place.
+    """
+    if status not in (400, 422):
+        return False
+    try:
+        said = decode(body)
+    except JSONError:
+        said = None
+    held = said.get("error") if type(said) is dict else None
+    message = held.get("message") if type(held) is dict else held
+    text = message if type(message) is str else body.decode("utf-8", "replace")
+    return any(name in text for name in _INPUT) or ("Field required" in text and "input" in text)
 
 
 def mask(text: str, target: Target) -> str:

@@ -20,6 +20,7 @@ from chat2response.convert.check import (
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.messages import write_items
+from chat2response.convert.responses.plain import plain_input
 from chat2response.convert.responses.tools import write_tools
 from chat2response.wire.responses import ResponsesRequest
 
@@ -40,9 +41,10 @@ def read_request(body: Mapping[str, Any]) -> HubRequest:
     return HubRequest(cast(ResponsesRequest, body), "responses")
 
 
-def write_request(hub: HubRequest, losses: Losses) -> ResponsesRequest:
+def write_request(hub: HubRequest, losses: Losses, *, text_input: bool = False) -> ResponsesRequest:
     """The body for a Responses upstream; `input` is its last key, so that a longer history extends the bytes.
 
+    `text_input`: the upstream takes `input` as one text only.
     What the API cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
     """
     out: dict[str, Any] = dict(hub.body)
@@ -62,7 +64,7 @@ def write_request(hub: HubRequest, losses: Losses) -> ResponsesRequest:
     items = write_items(hub, losses)
     if not items:
         raise invalid(hub.field("input"), "The request has no message to send.")
-    out["input"] = items
+    out["input"] = plain_input(items, hub, losses) if text_input else items
     return cast(ResponsesRequest, out)
 
 
