@@ -27,7 +27,7 @@ async def bulk(desk: Desk, *, file: TextIO, output: str) -> None:
 
         await _each(rows, make)
     desk.tell(
-        {"generated": len(rows), "output": output}, lambda: f"{len(rows)} keys made, their tokens in {output}"
+        {"generated": len(rows), "output": output}, lambda: f"made {len(rows)}, their tokens are in {output}"
     )
 
 
@@ -44,7 +44,7 @@ async def import_digests(desk: Desk, *, file: TextIO) -> None:
     await _each(rows, make)
     desk.tell(
         {"imported": new, "unchanged": len(rows) - new},
-        lambda: f"{new} keys imported, {len(rows) - new} were there",
+        lambda: f"imported {new}, there already {len(rows) - new}",
     )
 
 
