@@ -13,6 +13,7 @@ from chat2response import (
     InvalidRequest,
     Losses,
     Quirks,
+    QuirksError,
     ResponsesToChat,
     UpstreamError,
     to_chat_completion,
@@ -142,6 +143,24 @@ def test_a_responses_request_becomes_a_chat_request() -> None:
     made = to_chat_request(RESPONSES, losses=losses, quirks=Quirks())
     assert [message["role"] for message in made["messages"]] == ["developer", "user", "assistant", "tool"]
     assert "truncation" in {loss.field for loss in losses}
+
+
+def test_a_profile_goes_by_its_name_in_all_that_knows_a_backend() -> None:
+    made: Any = to_chat_request({"model": "m", "input": "Hi", "max_output_tokens": 9}, quirks="deepseek")
+    assert made["max_tokens"] == 9
+    tagged = {"choices": [{"message": {"content": "<think>Hm.</think>Yes."}, "finish_reason": "stop"}]}
+    whole = to_response(tagged, quirks="lmstudio")
+    assert [item["type"] for item in whole["output"]] == ["reasoning", "message"]
+    machine = ChatToResponses({"model": "m"}, quirks=Quirks(think_tags=(("<a>", "</a>"),)))
+    machine.feed(b'data: {"choices":[{"delta":{"content":"<a>Hm.</a>Yes."},"finish_reason":"stop"}]}\n\n')
+    machine.close()
+    assert [item["type"] for item in machine.response["output"]] == ["reasoning", "message"]
+    for refused in (
+        lambda: to_chat_request({"model": "m", "input": "Hi"}, quirks="deepsek"),
+        lambda: ChatToResponses(quirks="deepsek"),
+    ):
+        with pytest.raises(QuirksError, match="Did you mean 'deepseek'"):
+            refused()
 
 
 def test_a_completion_becomes_a_response_under_the_requests_name() -> None:

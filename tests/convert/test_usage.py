@@ -3,6 +3,7 @@
 import pytest
 
 from chat2response.convert import usage
+from chat2response.convert.quirks import Quirks
 
 FULL_CHAT = {
     "prompt_tokens": 100,
@@ -115,3 +116,33 @@ def test_turns_add_up():
         "output_tokens_details": {"reasoning_tokens": 40},
         "total_tokens": 300,
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "total", "output"),
+    [("by_total", 30, 20), ("by_total", 25, 15), ("without_reasoning", 25, 20), ("with_reasoning", 30, 15)],
+)
+def test_whether_reasoning_is_among_the_completions_tokens_is_a_quirk(said, total, output):
+    counted = usage.from_chat(
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 15,
+            "total_tokens": total,
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+        Quirks(completion_tokens=said),
+    )
+    assert counted is not None
+    assert (counted["output_tokens"], counted["total_tokens"]) == (output, total)
+
+
+def test_where_cached_tokens_are_counted_is_a_quirk():
+    given = {"prompt_tokens": 10, "cached_tokens": 3, "details": {"deep": {"hit": 4}}}
+    for paths, cached in (
+        (("details.deep.hit", "cached_tokens"), 4),
+        (("nowhere", "cached_tokens"), 3),
+        ((), 0),
+    ):
+        counted = usage.from_chat(given, Quirks(cached_tokens=paths))
+        assert counted is not None
+        assert counted["input_tokens_details"]["cached_tokens"] == cached

@@ -2,12 +2,13 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 
 from chat2response.convert.profiles import GENERIC, PROFILES
-from chat2response.convert.quirks import Quirks
-from chat2response.wire.json import encode
+from chat2response.convert.quirks import Quirks, with_overrides
+from chat2response.wire.json import decode, encode
 from tests.house.source import ROOT
 
 PAGE = ROOT / "docs" / "upstreams.md"
@@ -56,6 +57,13 @@ def test_the_table_of_profiles_is_that_of_the_code():
 def test_the_table_of_fields_is_that_of_the_code():
     assert section("Fields") == list(field_rows())
     assert len(section("Fields")) == len(fields(Quirks))
+
+
+def test_its_examples_can_be_used():
+    examples = re.findall(r"CHAT2RESPONSE_QUIRKS='(.*)'", PAGE.read_text("utf-8"))
+    assert examples
+    for example in examples:
+        with_overrides(Quirks(), decode(example))
 
 
 def test_the_page_tells_how_to_reach_each_backend():
