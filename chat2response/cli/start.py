@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from chat2response.api.cors import ANY
 from chat2response.cli import server
 from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import Prepared, prepared, read_settings
@@ -30,6 +31,9 @@ def banner(ready: Prepared) -> Iterator[str]:
     yield f"  keys      {_keys(settings, ready.store)}"
     yield from _sealing(ready)
     yield f"  admin     {_admin(ready)}"
+    if settings.auth_mode is AuthMode.OPEN and ANY in settings.cors().origins:
+        yield "  WARNING   any web page that somebody here opens may call, at the operator's expense:"
+        yield "            CORS_ALLOWED_ORIGINS=* and nobody is asked for a key. Name the origins that may"
     token = ready.admin_token
     if token is not None and token.created:
         yield f"            made just now, and shown this once: {token.value}"

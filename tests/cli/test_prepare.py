@@ -167,6 +167,24 @@ def test_where_nothing_is_sealed_no_key_is_made(settings_of: Any):
     assert not Path("data").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ({"CHAT2RESPONSE_AUTH_MODE": "open"}, True),
+        ({"CHAT2RESPONSE_AUTH_MODE": "open", "CORS_ALLOWED_ORIGINS": "https://a.example,*"}, True),
+        ({"CHAT2RESPONSE_AUTH_MODE": "open", "CORS_ALLOWED_ORIGINS": "https://a.example"}, False),
+        ({"CHAT2RESPONSE_AUTH_MODE": "managed"}, False),
+        ({}, False),
+    ],
+)
+def test_the_banner_warns_of_pages_that_spend_the_operators_money(
+    settings_of: Any, given: dict[str, str], warned: bool
+):
+    settings_of(**given)
+    text = shown(Choices("127.0.0.1:0", "memory"))
+    assert ("any web page that somebody here opens may call, at the operator's expense" in text) is warned
+
+
 def test_an_admin_token_is_shown_once(tmp_path: Path):
     choices = Choices("0.0.0.0:0")
     first, second = shown(choices), shown(choices)

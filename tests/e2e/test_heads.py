@@ -1,0 +1,142 @@
+"""Heads of requests as strangers send them: slowly, not in HTTP, or asking for another protocol."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from chat2response.cli import heads
+from tests.e2e.conftest import Start
+from tests.e2e.gateway import Running
+from tests.e2e.pairs import body_for, post
+from tests.e2e.said import CHAT, Said, whole
+from tests.upstream import PATIENCE, ScriptedUpstream
+
+HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(heads, "_LINGER", 0.0)
+
+
+@asynccontextmanager
+async def wire(gateway: Running) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield reader, writer
+    finally:
+        writer.close()
+
+
+def error_in(answer: bytes, status: int) -> dict[str, Any]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-type: application/json" in head and b"connection: close" in head
+    (name,) = json.loads(body)
+    assert name == "error"
+    found: dict[str, Any] = json.loads(body)[name]
+    assert set(found) == {"message", "type", "param", "code"}
+    return found
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("sent", [b"G", HEAD, HEAD + b"X-Slow: "])
+async def test_a_head_that_takes_too_long_is_408(start: Start, sent: bytes) -> None:
+    gateway = await start("chat")
+    async with wire(gateway) as (reader, writer):
+        writer.write(sent)
+        answer = await reader.read()
+    assert error_in(answer, 408)["code"] == "request_head_too_slow"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_bytes_now_and_then_win_no_time(start: Start) -> None:
+    gateway = await start("chat")
+    async with wire(gateway) as (reader, writer):
+        reading = asyncio.ensure_future(reader.read())
+        writer.write(HEAD + b"X-Slow: ")
+        while not reading.done():
+            writer.write(b"a")
+            await asyncio.wait({reading}, timeout=0.01)
+        assert error_in(await reading, 408)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_the_next_head_has_as_long(start: Start) -> None:
+    gateway = await start("chat")
+    async with wire(gateway) as (reader, writer):
+        writer.write(HEAD + b"\r\n")
+        first = await reader.readuntil(b'{"status":"ok"}')
+        writer.write(HEAD)
+        answer = await reader.read()
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert error_in(answer, 408)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_connection_that_asks_nothing_is_closed(start: Start) -> None:
+    gateway = await start("chat")
+    async with wire(gateway) as (reader, _):
+        assert await reader.read() == b""
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_body_and_an_answer_may_take_longer(start: Start, upstream: ScriptedUpstream) -> None:
+    slow = asyncio.Event()
+    upstream.play(whole("chat", Said(text=("Hi",))).but(before=slow))
+    gateway = await start("chat")
+    body = json.dumps(body_for("chat")).encode()
+    async with wire(gateway) as (reader, writer):
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n"
+        writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body[:10])
+        await past_the_deadline(gateway)
+        writer.write(body[10:])
+        await upstream.asked()
+        await past_the_deadline(gateway)
+        slow.set()
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+async def past_the_deadline(gateway: Running) -> None:
+    """A connection opened now is closed when the time for a head is over."""
+    async with wire(gateway) as (reader, _):
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"SSH-2.0-OpenSSH_9\r\n\r\n",
+        b"GET / HTTP/1.1\nx: y\n\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"G T / X\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_told_so_in_json(
+    start: Start, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(heads, "_LINGER", 0.0)
+    gateway = await start("chat")
+    async with wire(gateway) as (reader, writer):
+        writer.write(sent)
+        assert error_in(await reader.read(), 400)["code"] == "invalid_http"
+
+
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
+async def test_who_asks_for_another_protocol_is_answered_in_this_one(
+    start: Start, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture, upgrade: bytes
+) -> None:
+    upstream.play(whole("chat", Said(text=("Hi",))))
+    gateway = await start("chat")
+    async with wire(gateway) as (reader, writer):
+        asked = b"Connection: Upgrade\r\nUpgrade: %b\r\nSec-WebSocket-Version: 13\r\n\r\n" % upgrade
+        writer.write(HEAD + asked)
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+    assert "pip install" not in caplog.text
+    assert (await post(gateway, "chat")).status_code == 200
