@@ -97,6 +97,11 @@ _ITEM_KEYS = {
     "custom_tool_call": {"id", "type", "status", "call_id", "name", "input"},
 }
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+_PHASED = {
+    "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call",
+    "mcp_list_tools", "shell_call",
+}  # fmt: skip
+_MAY_STAY_OPEN = _CALLS.keys() | _PHASED
 _NEVER_NULL = {"phase", "content", "encrypted_content", "logprobs", "annotations", "namespace"}
 
 
@@ -230,7 +235,7 @@ _PARTS = {
 
 def _is_phase(kind: str, item_type: str) -> bool:
     """What happens to a hosted tool's item while it is open (`response.web_search_call.searching`)."""
-    return item_type not in _ITEM_KEYS and kind.startswith(f"response.{item_type}")
+    return item_type in _PHASED and kind.startswith(f"response.{item_type}")
 
 
 def assert_well_formed(events: list[Event]) -> dict[str, Any]:
@@ -284,6 +289,8 @@ class _Checker:
         if kind == "response.output_item.added":
             self._added(event)
             return
+        if kind.startswith("response.audio."):
+            return
         item = self.items[event["output_index"]]
         assert item.doc is None, f"{kind} after the item was done"
         if kind == "response.output_item.done":
@@ -330,7 +337,7 @@ class _Checker:
             assert item["call_id"] not in self.call_ids, "call ids are unique"
             self.call_ids.add(item["call_id"])
             assert item["name"], "added carries the name"
-        assert all(other.doc or other.added["type"].endswith("_call") for other in self.items), (
+        assert all(other.doc or other.added["type"] in _MAY_STAY_OPEN for other in self.items), (
             "only calls may be open while another item begins"
         )
         self.items.append(_Item(item))

@@ -246,6 +246,16 @@ class Events:
         self.add("response.custom_tool_call_input.done", **where, input="".join(pieces))
         return self._close(item, input="".join(pieces))
 
+    def hosted(self, item: Mapping[str, Any], *phases: str) -> "Events":
+        """A vendor's tool at work, with its phases between `in_progress` and `completed`."""
+        index, kind = len(self.output), item["type"]
+        begun = {**item, "status": "in_progress"}
+        self.output.append(begun)
+        self.add("response.output_item.added", output_index=index, item=begun)
+        for phase in ("in_progress", *phases, "completed"):
+            self.add(f"response.{kind}.{phase}", output_index=index, item_id=item["id"])
+        return self._close(begun)
+
     def item(self, item: Mapping[str, Any]) -> "Events":
         """A whole item of another kind."""
         self.add("response.output_item.added", output_index=len(self.output), item=item)
@@ -290,6 +300,12 @@ RESPONSES_STREAMS: dict[str, list[dict[str, Any]]] = {
     "summary, then text": Events().summary("First.", "Then.").message("Yes").end(),
     "parallel calls": Events().message("I ask.").call('{"a":', "1}").call("{}", name="g").end(),
     "call without arguments": Events().call(name="now").end(),
+    "web search": Events()
+    .hosted(
+        {"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "q"}}, "searching"
+    )
+    .message("Found.")
+    .end(),
     "custom call": Events().custom("*** Beg", "in\n").call("{}").end(),
     "refusal": Events().refusal("I can", "not.").end(),
     "logprobs": Events().message("Hi", logprobs=True).end(),

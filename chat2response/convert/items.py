@@ -28,6 +28,18 @@ _PREFIXES = {
     "tool_search_call": "tsc",
     "web_search_call": "ws",
 }
+PHASED = frozenset(
+    {
+        "code_interpreter_call",
+        "file_search_call",
+        "image_generation_call",
+        "mcp_call",
+        "mcp_list_tools",
+        "shell_call",
+        "web_search_call",
+    }
+)
+"""Items that have events of their own between their beginning and their end."""
 
 
 def prefix(item_type: str) -> str:

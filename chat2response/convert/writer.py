@@ -409,7 +409,7 @@ class ResponseWriter:
                 self._close_call(call, self._call_status(call, cut))
         self._calls.clear()
         for slot in list(self._begun):  # its end was never said
-            self.item({"type": self._output[self._begun[slot]]["type"]}, slot=slot)
+            self.item({"status": "incomplete" if cut else "completed"}, slot=slot)
         self.close(status="incomplete" if cut else "completed")
 
     def _call_status(self, call: OpenCall, cut: bool) -> ItemStatus:

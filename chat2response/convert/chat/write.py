@@ -66,6 +66,8 @@ class ChatEncoder:
             "response.reasoning_summary_part.added": self._thought,
             "response.output_text.annotation.added": self._citation,
             "response.output_text.done": self._text_done,
+            "response.audio.delta": self._audio,
+            "response.audio.transcript.delta": self._audio,
             "response.completed": self._end,
             "response.incomplete": self._end,
             "response.failed": self._failed,
@@ -156,6 +158,11 @@ class ChatEncoder:
             self._losses.add(lost_annotation(event["annotation"]))
             return b""
         return self._chunk({"annotations": [nested]})
+
+    def _audio(self, event: EventDict) -> bytes:
+        """Chat streams it too, in another form and in no words of ours."""
+        self._losses.add("output.audio")
+        return b""
 
     def _text_done(self, event: EventDict) -> bytes:
         """Chat's text is one string: places in a later part count on from here."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import foreign
+from chat2response.convert.chat.call_ids import fitted
 from chat2response.convert.check import unsupported
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -15,6 +16,7 @@ from chat2response.convert.losses import Losses
 _Item = dict[str, Any]
 _Known = dict[str, frozenset[str]]
 
+_MAX_CALL_ID = 64
 _MESSAGE = frozenset({"type", "role", "content", "phase"})
 _CALL = frozenset({"type", "call_id", "name", "arguments"})
 _CUSTOM = frozenset({"type", "call_id", "name", "input"})
@@ -61,12 +63,20 @@ def _output(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
         output = _parts(output, _ASKED, index, hub, losses)
     if not _OUTPUT.issuperset(item):
         item = foreign.listed(item, _OUTPUT, hub.item_path(index), losses)
-    return item if output is item["output"] else {**item, "output": output}
+    return _fitted(item if output is item["output"] else {**item, "output": output})
 
 
 def _call(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
     known = _CALL if item["type"] == "function_call" else _CUSTOM
-    return item if known.issuperset(item) else foreign.listed(item, known, hub.item_path(index), losses)
+    if not known.issuperset(item):
+        item = foreign.listed(item, known, hub.item_path(index), losses)
+    return _fitted(item)
+
+
+def _fitted(item: _Item) -> _Item:
+    """With a `call_id` that the API takes."""
+    call_id = fitted(item["call_id"], _MAX_CALL_ID)
+    return item if call_id is item["call_id"] else {**item, "call_id": call_id}
 
 
 def _reasoning(item: _Item, index: int, hub: HubRequest, losses: Losses) -> None:

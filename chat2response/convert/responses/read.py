@@ -14,6 +14,7 @@ from chat2response.convert.chat.answer import objects, read_tokens, string, word
 from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.responses.hosted import HostedItems
 from chat2response.convert.responses.slots import ItemSlots
 from chat2response.convert.writer import Writer
 from chat2response.errors import UpstreamError
@@ -33,6 +34,7 @@ _CALLS: dict[str, tuple[CallKind, Kind]] = {
 }
 _DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS, INPUT)}
 _DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
+_ADOPTED = ("response.audio.delta", "response.audio.transcript.delta")
 _PART_KINDS = {kind.part: kind for kind in _KINDS}
 
 
@@ -53,6 +55,7 @@ class ResponsesReader:
         self._closed: set[tuple[int, str]] = set()  # items that are whole, by index and type
         self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
         self._slots = ItemSlots()
+        self._hosted = HostedItems(writer)
         self._given: dict[int, int] = {}  # characters of arguments or input handed on, per call
         self._take_event: dict[str, Callable[[dict[str, Any]], None]] = {
             "response.reasoning.done": partial(self._text_done, REASONING),
@@ -114,8 +117,15 @@ class ResponsesReader:
         take = self._take_event.get(kind) if type(kind) is str else None
         if take is not None:
             take(event)
-        elif not string(kind).startswith("response.") and (error := upstream_error(event)):
+        elif string(kind).startswith("response."):
+            self._other(event)
+        elif error := upstream_error(event):
             self._fail(error)
+
+    def _other(self, event: dict[str, Any]) -> None:
+        """Of an item that is open, or of the answer itself; of the rest nothing is known."""
+        if not self._hosted.event(event) and event["type"] in _ADOPTED and type(event.get("delta")) is str:
+            self._writer.adopt({"type": event["type"], "delta": event["delta"]})
 
     # -- deltas ------------------------------------------------------------------------------------
 
@@ -223,6 +233,8 @@ class ResponsesReader:
             self._index_of[string(item.get("id"))] = index
             if string(item.get("type")) in _CALLS:
                 self._announce(index, item)
+            else:
+                self._hosted.added(index, item)
 
     def _announce(self, index: int, item: dict[str, Any]) -> int:
         call_id = string(item.get("call_id"))
@@ -252,14 +264,14 @@ class ResponsesReader:
             self._rest_of_call(slot, item.get(text.value), item.get("id"), called, last=whole)
         elif type(kind) is not str or (kind not in ("message", "reasoning") and too_deep(item)):
             self._writer.losses.add(f"output[{word(kind)}]")
+        elif kind not in ("message", "reasoning"):
+            self._hosted.whole(index, item)
         elif (index, kind) not in self._closed:
             self._closed.add((index, kind))
             if kind == "message":
                 self._whole_message(index, item)
-            elif kind == "reasoning":
-                self._whole_reasoning(index, item)
             else:
-                self._writer.item(item)
+                self._whole_reasoning(index, item)
 
     def _whole_message(self, index: int, item: dict[str, Any]) -> None:
         self._whole_parts(index, item, "content")

@@ -10,6 +10,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.response import as_event
 from chat2response.convert.responses.write import ResponsesEncoder
+from chat2response.convert.streams import ResponsesToChat
 from chat2response.convert.writer import ResponseWriter
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET, TIMEOUT, Fault
@@ -117,13 +118,61 @@ def test_items_of_other_kinds_pass_as_they_are():
     assert output[1]["type"] == "message"
 
 
+BEGUN: dict[str, Any] = RESPONSES_STREAMS["web search"][2]["item"]
+ENDED = {**BEGUN, "status": "completed"}
+SEARCHING = "response.web_search_call.searching"
+
+
+def searching(*left_out: str) -> list[dict[str, Any]]:
+    """A search as OpenAI streams it, then a text; without some of its events."""
+    return [event for event in RESPONSES_STREAMS["web search"] if event["type"] not in left_out]
+
+
+def through(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events that a Responses client of ours is told."""
+    writer = ResponseWriter(Echo.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now)
+    writer.begin()
+    reader = ResponsesReader(writer)
+    reader.feed(named(stream))
+    reader.close()
+    writer.finish()
+    return checked_events(ResponsesEncoder().encode(writer.take()))
+
+
+def test_a_hosted_item_begins_goes_through_its_phases_and_ends():
+    events = through(searching())
+    assert [event["type"].removeprefix("response.") for event in events[2:7]] == [
+        "output_item.added",
+        "web_search_call.in_progress",
+        "web_search_call.searching",
+        "web_search_call.completed",
+        "output_item.done",
+    ]
+    assert events[2]["item"] == BEGUN
+    assert events[6]["item"] == events[-1]["response"]["output"][0] == ENDED
+    assert {(event["item_id"], event["output_index"]) for event in events[3:6]} == {("ws_1", 0)}
+
+
+@pytest.mark.parametrize("left_out", ["response.output_item.added", "response.output_item.done", SEARCHING])
+def test_a_hosted_item_is_whole_whatever_of_it_is_left_out(left_out: str):
+    assert [item["type"] for item in through(searching(left_out))[-1]["response"]["output"]] == [
+        "web_search_call", "message",
+    ]  # fmt: skip
+    assert through(searching(left_out))[-1]["response"]["output"][0] == ENDED
+
+
+def test_audio_passes_under_our_numbers_and_is_lost_to_chat():
+    stream = Events().add("response.audio.delta", delta="AAAA").message("a").end()
+    (audio,) = [event for event in through(stream) if event["type"] == "response.audio.delta"]
+    assert audio == {"type": "response.audio.delta", "sequence_number": 2, "delta": "AAAA"}
+    machine = ResponsesToChat(model="m")
+    machine.feed(named(stream))
+    assert [loss.field for loss in machine.losses] == ["output.audio"]
+
+
 def test_unknown_events_are_nothing():
     stream = (
-        Events()
-        .add("codex.rate_limits", limits={})
-        .add("response.audio.delta", delta="AAAA")
-        .message("a")
-        .end()
+        Events().add("codex.rate_limits", limits={}).add("response.metadata", metadata={}).message("a").end()
     )
     odd = [{"type": 5}, {"type": ["x"]}, {"type": None}, {}, [], "x", 7]
     assert shown(
@@ -176,7 +225,11 @@ _TEXT_DONE = (
 _PART_DONE = ("content_part.done", "reasoning_summary_part.done")
 _PARTS = ("content_part.added", "reasoning_summary_part.added", *_PART_DONE)
 _CITED = ("output_text.annotation.added",)
-WHOLE = [name for name, stream in RESPONSES_STREAMS.items() if stream[-1]["type"] == "response.completed"]
+WHOLE = [
+    name
+    for name, stream in RESPONSES_STREAMS.items()
+    if stream[-1]["type"] == "response.completed" and name != "web search"  # it has no deltas to go by
+]
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -172,3 +172,22 @@ def test_writing_leaves_the_hub_untouched():
     assert hub.body["max_output_tokens"] == 3
     assert hub.body["input"][0]["name"] == "bob"  # type: ignore[index]
     assert write_request(hub, Losses()) == first
+
+
+def test_row_34_a_chat_clients_long_ids_are_digested_for_call_and_output_alike():
+    """Row 34: Responses takes 64 characters; ids that fit stay, byte by byte."""
+    long = "call_" + "x" * 80
+    calls = [
+        {"id": each, "type": "function", "function": {"name": "f", "arguments": "{}"}} for each in ("a", long)
+    ]
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "a", "content": "1"},
+        {"role": "tool", "tool_call_id": long, "content": "2"},
+    ]
+    made: Any = write_request(chat.read_request({"model": "m", "messages": messages}), Losses())
+    ids = [item["call_id"] for item in made["input"][1:]]
+    assert ids[0] == ids[2] == "a"
+    assert ids[1] == ids[3]
+    assert len(ids[1]) <= 64

@@ -1,0 +1,55 @@
+"""`HostedItems`: items of a vendor's tools while they are open, and the events that tell how they get on.
+
+    output_item.added  web_search_call.searching  web_search_call.completed  output_item.done
+
+They pass as they are, under our numbers; what a server leaves out (`added`, or `done`) is made up for.
+"""
+
+from typing import Any
+
+from chat2response.convert import items
+from chat2response.convert.writer import Writer
+from chat2response.wire.json import too_deep
+
+_OURS = ("type", "sequence_number", "item_id", "output_index")
+
+
+class HostedItems:
+    """Of one turn, onto `writer`. Never raises on data."""
+
+    __slots__ = ("_ended", "_open", "_writer")
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._open: dict[tuple[int, str], bool] = {}  # by index and type
+        self._ended: set[tuple[int, str]] = set()
+
+    def added(self, index: int, item: dict[str, Any]) -> None:
+        """One begins, if it is of a kind that has something to tell before its end."""
+        kind = item.get("type")
+        if type(kind) is str and kind in items.PHASED and not too_deep(item):
+            place = (index, kind)
+            if place not in self._open and place not in self._ended:
+                self._open[place] = True
+                self._writer.item(item, slot=place, done=False)
+
+    def event(self, event: dict[str, Any]) -> bool:
+        """Whether the event is about one that is open."""
+        index, kind = event.get("output_index"), event["type"]
+        place = next((each for each in self._open if each[0] == index and _about(kind, each[1])), None)
+        if place is None or too_deep(event):
+            return False
+        self._writer.phase(place, kind, **{key: event[key] for key in event if key not in _OURS})
+        return True
+
+    def whole(self, index: int, item: dict[str, Any]) -> None:
+        """One is whole: its `done`, or the terminal response that repeats it."""
+        place = (index, item["type"])
+        if place in self._ended:
+            return
+        self._ended.add(place)
+        self._writer.item(item, slot=place if self._open.pop(place, False) else None)
+
+
+def _about(event_type: str, item_type: str) -> bool:
+    return event_type.startswith(f"response.{item_type}")
