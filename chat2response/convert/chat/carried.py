@@ -10,6 +10,7 @@ from typing import Any
 
 from chat2response.convert.chat.answer import Structure, objects
 from chat2response.convert.quirks import Carried as Kind
+from chat2response.wire.json import too_deep
 
 _Object = dict[str, Any]
 
@@ -38,14 +39,14 @@ class Carried:
 
     def keep(self, name: Structure, entries: Any) -> bool:
         """Takes those of a delta, where this backend wants them back."""
-        if name not in self._kinds:
+        if name not in self._kinds or too_deep(entries):
             return False
         (self._grow_details if name == "reasoning_details" else self._grow_blocks)(entries)
         return True
 
     def keep_extra(self, extra: Any, call_id: str | None) -> bool:
         """The same for `extra_content`, of the call or (None) of the message itself."""
-        if "extra_content" not in self._kinds:
+        if "extra_content" not in self._kinds or too_deep(extra):
             return False
         if call_id is None:
             self._message = extra
@@ -61,10 +62,10 @@ class Carried:
 
     def _grow_blocks(self, value: Any) -> None:
         """A block of thinking goes on, in the next delta, until it is signed."""
-        last = self._blocks[-1] if self._blocks else None
+        last = self._blocks[-1] if self._blocks else {}
+        unsigned = last.get("type") == "thinking" and not last.get("signature")
         for number, entry in enumerate(objects(value)):
-            goes_on = number == 0 and last is not None and not last.get("signature")
-            goes_on = goes_on and last["type"] == entry.get("type") == "thinking"  # type: ignore[index]
+            goes_on = number == 0 and unsigned and entry.get("type") == "thinking"
             _extend(self._blocks, last if goes_on else None, entry)
 
     def take(self) -> _Object:
