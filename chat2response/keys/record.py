@@ -145,6 +145,10 @@ class ApiKey:
             "grace_expires_at": grace if grace is not None and grace > now else None,
         }
 
+    def age(self) -> tuple[int, str]:
+        """What lists are sorted by."""
+        return self.created_at, self.id
+
     def state(self, now: float) -> State:
         """What has become of it; a key that is both was revoked."""
         if self.revoked_at is not None:

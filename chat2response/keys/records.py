@@ -4,8 +4,10 @@ Each change is a compare-and-set on the stored document, never on a remembered k
 several processes do not undo each other, and fields that are not ours survive.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from heapq import merge
 from typing import Any
 
 from chat2response.errors import InvalidRequest
@@ -21,9 +23,11 @@ from chat2response.stores import ABSENT, Entry, Store
 LEAST_AGE = idempotency.SECONDS
 """Seconds a key must be dead before it may be purged: as long as a repeated creation is recognised."""
 _STEP = 200  # keys looked at between two waits for the store
+_LONG_STEP = 500
 _AT_ONCE = 0.001  # seconds; the shortest life that every store knows
 
 Keys = list[ApiKey]  # named here, for inside Records `list` is a method
+Runs = list[Keys]
 Edit = Callable[[ApiKey], Mapping[str, Any] | None]
 
 
@@ -51,14 +55,20 @@ class Records:
         return None if entry is None else read_entry(id, entry)
 
     async def list(self) -> Keys:
-        """All keys, revoked and expired ones too, oldest first."""
-        found: dict[str, ApiKey] = {}  # by id: a scan may meet a key twice
-        cursor = None
-        while True:
-            step = await self._store.scan(KIND, cursor=cursor, limit=500)
-            found |= {id: key for id, entry in step.entries if (key := read_entry(id, entry)) is not None}
-            if (cursor := step.cursor) is None:
-                return sorted(found.values(), key=lambda key: (key.created_at, key.id))
+        """All keys, revoked and expired ones too, oldest first; requests get their turn meanwhile."""
+        seen: set[str] = set()  # a scan may meet a key twice
+        runs: Runs = []
+        async for entries in self._steps(_LONG_STEP):
+            new = {id: entry for id, entry in entries if id not in seen}
+            keys = (key for id, entry in new.items() if (key := read_entry(id, entry)) is not None)
+            runs.append(sorted(keys, key=ApiKey.age))
+            seen |= set(new)
+        found: Keys = []
+        for key in merge(*runs, key=ApiKey.age):
+            found.append(key)
+            if len(found) % _LONG_STEP == 0:
+                await asyncio.sleep(0)
+        return found
 
     async def page(
         self, wanted: Filter | None = None, *, cursor: str | None = None, limit: int = 100
@@ -76,12 +86,22 @@ class Records:
                 f"older_than_seconds must be a whole number of at least {LEAST_AGE}",
                 param="older_than_seconds",
             )
-        purged, cursor = 0, None
+        purged = 0
+        async for entries in self._steps(_STEP):
+            if purged >= limit:
+                return purged, True
+            purged += await self._remove(self._dead(entries, older_than), by)
+        return purged, False
+
+    async def _steps(self, size: int) -> AsyncIterator[Sequence[tuple[str, Entry]]]:
+        """All records, some at a time; others get their turn in between, on a store that never waits too."""
+        cursor = None
         while True:
-            step = await self._store.scan(KIND, cursor=cursor, limit=_STEP)
-            purged += await self._remove(self._dead(step.entries, older_than), by)
-            if (cursor := step.cursor) is None or purged >= limit:
-                return purged, cursor is not None
+            step = await self._store.scan(KIND, cursor=cursor, limit=size)
+            yield step.entries
+            if (cursor := step.cursor) is None:
+                return
+            await asyncio.sleep(0)
 
     def _dead(self, entries: Sequence[tuple[str, Entry]], older_than: int) -> dict[str, Entry]:
         now = self._clock()
@@ -97,13 +117,15 @@ class Records:
         if not dead:
             return 0
         await self.audit.note("key.purged", by, *dead)
+        used = await self._store.get_many(use.KIND, [*dead])
         removed = 0
-        for id, entry in dead.items():
+        for (id, entry), its_use in zip(dead.items(), used, strict=True):
             # A delete would not notice that the key was given a new end meanwhile; this does.
             if await self._store.put(KIND, id, entry.doc, ttl=_AT_ONCE, expect=entry.tag):
                 removed += 1
                 self._changed(id)
-                await self._store.delete(use.KIND, id)
+                if its_use is not None:
+                    await self._store.delete(use.KIND, id)
         return removed
 
     async def _add(self, key: ApiKey, action: str, by: Actor) -> bool:

@@ -11,7 +11,7 @@ from chat2response.errors import InvalidRequest, Unauthorized
 from chat2response.keys import EXPIRED, INVALID, MISSING, REVOKED, ApiKey, KeyPolicy, KeyRing, Token
 from chat2response.keys.hashing import Hasher
 from chat2response.keys.record import Digest
-from chat2response.stores import StoreDown, open_store
+from chat2response.stores import Page, StoreDown, open_store
 from tests.doubles import Clock
 from tests.keys.test_hashing import VECTORS
 from tests.keys.watched import Watched
@@ -431,6 +431,38 @@ class TestAdministration:
         for n in range(501):
             await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
         assert len(await ring.list()) == 502
+
+    async def test_a_key_that_a_scan_meets_twice_is_listed_once(
+        self, ring: KeyRing, store: Watched, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = [(await ring.generate()).key.id for _ in range(3)]
+        real = store.scan
+
+        async def twice(kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
+            page = await real(kind, limit=limit)
+            return Page([*page.entries, *page.entries], "again" if cursor is None else None)
+
+        monkeypatch.setattr(store, "scan", twice)
+        assert sorted(key.id for key in await ring.list()) == sorted(ids)
+
+    async def test_others_get_their_turn_while_a_long_list_is_made(
+        self, ring: KeyRing, store: Watched
+    ) -> None:
+        record = (await ring.generate()).key.document()
+        for n in range(1500):
+            await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        beside = asyncio.create_task(others())
+        assert len(await ring.list()) == 1501
+        beside.cancel()
+        assert turns >= 4  # on a store that never waits too
 
     async def test_no_secret_is_shown(self, ring: KeyRing) -> None:
         issued = await ring.generate(label="l")

@@ -29,7 +29,7 @@ async def _all(desk: Desk, wanted: Filter) -> KeyPage:
         page = await desk.book.page(wanted, cursor=cursor, limit=MOST)
         found |= {key.id: key for key in page.keys}
         if (cursor := page.cursor) is None:
-            return KeyPage(sorted(found.values(), key=lambda key: (key.created_at, key.id)), None)
+            return KeyPage(sorted(found.values(), key=ApiKey.age), None)
 
 
 async def show(desk: Desk, *, id: str) -> None:
