@@ -1,4 +1,4 @@
-"""With every wrapper in play: one end to any stream, cuts that do not matter, and whole answers as the fold."""
+"""With every wrapper in play: one end to any stream, whatever its cuts, and whole answers as the fold."""
 
 from typing import Any
 
