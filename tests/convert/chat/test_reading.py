@@ -53,7 +53,7 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
     if message.get("annotations"):
         del message["annotations"]  # their places are those of a text without thoughts
     calls = [{"index": number, **call} for number, call in enumerate(message.get("tool_calls", ()))]
-    deltas = [
+    deltas: list[dict[str, Any]] = [
         {"reasoning_content": piece} for piece in data.draw(split(message.get("reasoning_content") or ""))
     ]
     deltas += [{"content": piece} for piece in data.draw(split(message["content"] or ""))]
