@@ -20,6 +20,7 @@ from chat2response.api.endpoint import Endpoint, Handler
 from chat2response.api.health import Ready, live, not_ready
 from chat2response.api.models import Models
 from chat2response.api.openapi import Face
+from chat2response.api.upgrade import NoSocket, is_websocket
 from chat2response.compose import Services
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import MethodNotAllowed
@@ -36,6 +37,7 @@ BRIDGES: Mapping[str, Surface] = {
     "/v1/chat/completions": "chat",
     "/chat/completions": "chat",
 }
+_SOCKETS = ("/v1/responses", "/responses")
 _MODELS = ("/v1/models", "/models")
 _READINESS = ("/readyz", "/healthz", "/health")
 _HEALTH = ("/livez", *_READINESS)
@@ -53,6 +55,7 @@ class Gateway:
         self._services = services
         self._cors = Cors(services.settings.cors())
         self._endpoints: dict[str, Found] = {}
+        self._upgrades: dict[str, App] = {}
         apart = services.settings.chat2response_admin_bind_addr is not None
         self._rest = _Late(services, "data" if apart else "whole")
         self._admin = _Late(services, "admin")
@@ -87,6 +90,7 @@ class Gateway:
             self._add(path, _READ, not_ready)
         for path in (*BRIDGES, *_MODELS):
             self._add(path, self._endpoints[path][0], _refuse_draining)
+        self._add_upgrades(_refuse_draining)
 
     # -- endpoints ---------------------------------------------------------------------------------
 
@@ -96,6 +100,7 @@ class Gateway:
         limit = settings.chat2response_max_body_bytes
         for path, surface in BRIDGES.items():
             self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit))
+        self._add_upgrades(NoSocket(gate))
         self._add("/convert", ("POST",), Convert(limit, self._services.engine.routes.chat.quirks))
         models = Models(services.engine, gate)
         for path in _MODELS:
@@ -108,6 +113,10 @@ class Gateway:
     def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
         self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics, self._cors))
 
+    def _add_upgrades(self, handler: Handler) -> None:
+        for path in _SOCKETS:
+            self._upgrades[path] = Endpoint(path, handler, self._services.metrics)
+
     def _models_of(self, path: str) -> Found | None:
         for prefix in _MODELS:
             if path.startswith(f"{prefix}/") and len(path) > len(prefix) + 1:
@@ -115,7 +124,11 @@ class Gateway:
         return None
 
     async def _other_method(self, allowed: tuple[str, ...], request: Request) -> None:
-        """A browser's preflight, or a mistake."""
+        """A browser's preflight, a WebSocket, or a mistake."""
+        upgrade = self._upgrades.get(request.scope["path"])
+        if upgrade is not None and request.scope["method"] == "GET" and is_websocket(request):
+            await upgrade(request.scope, request.receive, request.send)
+            return
         if await self._cors.preflight(request, allowed):
             return
         request.added = self._cors.headers(request.headers.get(b"origin"))

@@ -10,6 +10,7 @@
     |-- Conflict              409   what is there already, or its state, stands against it
     |-- PayloadTooLarge       413
     |-- UnsupportedMedia      415
+    |-- UpgradeRequired       426   a WebSocket where there is only HTTP
     |-- RateLimited           429   a limit of the key is reached; `Retry-After` where waiting helps
     |-- LoopDetected          508   the upstream, by whatever way, is this gateway
     |-- Unavailable           503   ours to mend: the key store is down, we are draining
@@ -149,6 +150,19 @@ class RateLimited(BridgeError):
     type = "requests"
     code = "rate_limit_exceeded"
     label = "rate_limited"
+
+
+class UpgradeRequired(BridgeError):
+    """426, naming the protocol to use (RFC 9110, 15.5.22); the connection ends, for it was asked to change."""
+
+    status = 426
+    type = "invalid_request_error"
+    code = "websocket_not_supported"
+    label = "upgrade_required"
+
+    def __init__(self, message: str, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.headers.update({"upgrade": "HTTP/1.1", "connection": "close"})
 
 
 class LoopDetected(BridgeError):
