@@ -153,7 +153,7 @@ class RateLimited(BridgeError):
 
 
 class UpgradeRequired(BridgeError):
-    """426, naming the protocol to use (RFC 9110, 15.5.22); the connection ends, for it was asked to change."""
+    """426, naming the protocol to use (RFC 9110, 15.5.22); the connection ends."""
 
     status = 426
     type = "invalid_request_error"

@@ -1,7 +1,7 @@
 """WebSocket upgrades of `/v1/responses`: not spoken here, and said so in the one way that clients act on.
 
-A client that wants a socket first (Codex) tries again after any other refusal, for seconds; after a 426 it goes
-on over HTTP at once. A bad key is a 401 all the same: it would be refused over HTTP too.
+A client that wants a socket first (Codex) tries again after any other refusal, for seconds; after a 426 it
+goes on over HTTP at once. A bad key is a 401 all the same: it would be refused over HTTP too.
 """
 
 from chat2response.api.asgi import Request
@@ -23,6 +23,6 @@ class NoSocket:
     async def __call__(self, request: Request) -> None:
         await self._gate.admit(request, "responses")
         raise UpgradeRequired(
-            "This gateway serves Responses over HTTP, not over WebSocket: POST the same body to this address, "
-            "with stream set to true for events."
+            "This gateway serves Responses over HTTP, not over WebSocket: POST the same body to this "
+            "address, with stream set to true for events."
         )

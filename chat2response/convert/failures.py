@@ -8,6 +8,7 @@ Known forms: `{"error": {message, type, code, param}}`, `{"error": "text"}`, `{"
 from collections.abc import Mapping
 from typing import Any
 
+from chat2response.convert.verdicts import verdict
 from chat2response.errors import UpstreamError
 
 MAX_MESSAGE = 8192  # characters of an upstream's message that are passed on
@@ -44,7 +45,8 @@ def upstream_error(body: Any, status: int | None = None) -> UpstreamError | None
 def plain_error(text: str, status: int) -> UpstreamError:
     """For a body that holds no error we can read."""
     shown = text.strip()[:500] or f"The upstream answered with status {status}."
-    return UpstreamError(shown, status=status, type=_type(status))
+    code = verdict(None, None, shown, status)
+    return UpstreamError(shown, status=status, type=_type(status), code=code)
 
 
 def _fields(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
@@ -70,18 +72,21 @@ def _fields(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
 
 
 def _from_fields(fields: Mapping[str, Any], status: int | None) -> UpstreamError:
-    code = fields.get("code")
-    status = status or _status(fields)
+    given = fields.get("code")
+    code, kind = str(given) if type(given) is int else _string(given), _string(fields.get("type"))
+    message = _text(fields.get("message"))[:MAX_MESSAGE]
+    code = verdict(code, kind, message, status)
+    status = status or _status(fields, code)
     return UpstreamError(
-        _text(fields.get("message"))[:MAX_MESSAGE] or f"The upstream answered with status {status}.",
+        message or f"The upstream answered with status {status}.",
         status=status,
-        type=_string(fields.get("type")) or _type(status),
-        code=str(code) if type(code) is int else _string(code),
+        type=kind or _type(status),
+        code=code,
         param=_string(fields.get("param")),
     )
 
 
-def _status(fields: Mapping[str, Any]) -> int:
+def _status(fields: Mapping[str, Any], code: str | None) -> int:
     for name in ("status", "code", "status_code"):
         value = fields.get(name)
         if type(value) is str and value.isdecimal() and len(value) == 3:
@@ -89,8 +94,7 @@ def _status(fields: Mapping[str, Any]) -> int:
         if type(value) is int and 400 <= value <= 599:
             # Our credentials were good enough for a 200: this is about the upstream's own, one hop on.
             return 502 if value in (401, 403) else value
-    for name in ("code", "type"):
-        value = fields.get(name)
+    for value in (code, fields.get("code"), fields.get("type")):
         if type(value) is str and value in _STATUS_BY_WORD:
             return _STATUS_BY_WORD[value]
     return 502

@@ -102,9 +102,17 @@ def finish_reason(response: Mapping[str, Any]) -> FinishReason:
     return "tool_calls" if called else "stop"
 
 
-# Codes a client acts on (Codex retries or compacts by them); every other failure is `server_error`.
+# Codes a client acts on (Codex retries or gives up by them), and those that the schema lists; every other
+# failure is `server_error`.
 _HONEST_CODES = frozenset(
-    {"rate_limit_exceeded", "invalid_prompt", "context_length_exceeded", "insufficient_quota"}
+    {
+        *("rate_limit_exceeded", "invalid_prompt", "context_length_exceeded", "insufficient_quota"),
+        *("data_residency_mismatch", "bio_policy", "vector_store_timeout", "invalid_image"),
+        *("invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large"),
+        *("image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode"),
+        *("image_file_too_large", "unsupported_image_media_type", "empty_image_file"),
+        *("failed_to_download_image", "image_file_not_found"),
+    }
 )
 
 

@@ -57,7 +57,7 @@ def test_the_standard_form_keeps_every_field():
         (
             {"error": {"message": None}},
             429,
-            (429, "rate_limit_error", None, "The upstream answered with status 429."),
+            (429, "rate_limit_error", "rate_limit_exceeded", "The upstream answered with status 429."),
         ),
         (
             {"error": {"message": {"msg": "m"}, "type": 3, "code": False}},

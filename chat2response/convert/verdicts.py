@@ -1,0 +1,87 @@
+"""What an upstream's error is about, where clients act on it: as data, from its code, its type and its words.
+
+Codex ends a turn for `context_length_exceeded` and `invalid_prompt`, waits for `rate_limit_exceeded`, and
+repeats everything else; few backends say these codes. The texts are what vendors and servers write, each
+specific enough not to be found in an error about something else.
+"""
+
+import re
+from collections.abc import Mapping
+
+CONTEXT, RATE, QUOTA, PROMPT = (
+    "context_length_exceeded",
+    "rate_limit_exceeded",
+    "insufficient_quota",
+    "invalid_prompt",
+)
+
+_BY_WORD: Mapping[str, str] = {
+    # codes and types, in lower case
+    "context_length_exceeded": CONTEXT,
+    "exceed_context_size_error": CONTEXT,  # llama.cpp
+    "context_window_exceeded": CONTEXT,
+    "model_context_window_exceeded": CONTEXT,
+    "rate_limit_exceeded": RATE,
+    "rate_limit_error": RATE,
+    "rate_limit_reached": RATE,
+    "too_many_requests": RATE,
+    "insufficient_quota": QUOTA,
+    "billing_hard_limit_reached": QUOTA,
+    "exceeded_current_quota_error": QUOTA,  # Moonshot
+    "billing_error": QUOTA,  # Anthropic
+    "insufficient_balance": QUOTA,
+    "invalid_prompt": PROMPT,
+    "content_policy_violation": PROMPT,
+    "content_filter": PROMPT,  # Azure
+    "responsibleaipolicyviolation": PROMPT,
+    "moderation_blocked": PROMPT,
+    "data_inspection_failed": PROMPT,  # Qwen
+    "datainspectionfailed": PROMPT,
+}
+
+_BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (code, re.compile("|".join(texts), re.IGNORECASE | re.DOTALL))
+    for code, texts in (
+        (
+            CONTEXT,
+            (
+                r"maximum (?:context|model|prompt) length",  # OpenAI, vLLM, DeepSeek, xAI, OpenRouter
+                r"exceeds? the context (?:window|length)",  # OpenAI's Responses, Ollama
+                r"exceeds? (?:the )?(?:available|maximum) context",  # llama.cpp, Ollama
+                r"(?:longer|greater) than the (?:model's |maximum )?(?:context|model) length",  # SGLang
+                r"context (?:size|window|length) (?:has been |was |is )?exceed(?:ed|s)",  # LM Studio, MiniMax
+                r"prompt is too long",  # Anthropic
+                r"input is too long for (?:the )?requested model",  # Bedrock
+                r"input token count .{0,40}exceeds the maximum",  # Gemini
+                r"too large for model with \d+ maximum context",  # Mistral
+                r"`?inputs`? tokens \+ `?max_new_tokens`? must be",  # TGI, Together
+                r"exceeded model token limit",  # Moonshot
+                r"prompt exceeds max(?:imum)? length",  # GLM
+                r"range of input length should be",  # Qwen
+                r"please reduce the length of the (?:messages|prompt|input)",  # Groq, Fireworks
+                r"too many tokens in (?:the )?(?:prompt|input|request)",
+            ),
+        ),
+        (QUOTA, (r"exceeded your current quota", r"insufficient (?:balance|credits|funds)")),
+        (PROMPT, (r"content management policy", r"flagged as potentially violating our usage policy")),
+    )
+)
+_NOT_ABOUT_THE_REQUEST = (401, 403, 404)
+
+
+def verdict(code: str | None, kind: str | None, message: str, status: int | None) -> str | None:
+    """The code that clients act on, for an error with this code, type and message; its own where it is none.
+
+    `status`: its HTTP status, where it has one.
+    """
+    if status in _NOT_ABOUT_THE_REQUEST:
+        return code
+    for word in (code, kind):
+        if word is not None and (known := _BY_WORD.get(word.lower())):
+            return known
+    for known, texts in _BY_TEXT:
+        if texts.search(message):
+            return known
+    if code is None or code.isdecimal():
+        return {402: QUOTA, 429: RATE}.get(status or 0, code)
+    return code
