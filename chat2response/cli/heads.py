@@ -69,9 +69,6 @@ class BoundedHeads(HttpToolsProtocol):
         elif self._unfinished and self._deadline is None:
             self._await_head()
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Said by the answer: a client may ask for any protocol as often as it likes, and the log is ours."""
-
     def on_headers_complete(self) -> None:
         """A head is whole; what follows is its body."""
         self._unfinished = 0
