@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat2response.convert.chat.reading import Reading
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks import Quirks
@@ -22,6 +23,10 @@ HUB = HubRequest(body={"model": "m", "input": "hi"}, dialect="responses")
 EVERY = Quirks(
     think_tags=(("<think>", "</think>"),),
     carried=frozenset({"reasoning_details", "thinking_blocks", "extra_content"}),
+)
+TOOLS = ToolMap.of(
+    HubRequest(body={"tools": [{"type": "custom", "name": "f"}, {"type": "shell"}]}, dialect="responses"),
+    EVERY,
 )
 
 
@@ -41,7 +46,7 @@ def through(reading: Reading, reads: list[bytes]) -> Any:
 @settings(max_examples=200)
 @given(frames(CHUNK), CUTS, FORMS)
 def test_anything_anywhere_in_a_chunk_has_one_end(data: bytes, cuts: list[int], form: Any):
-    reading = Reading(form, EVERY, Plain())
+    reading = Reading(form, EVERY, Plain(), TOOLS)
     assert through(reading, pieces(data, cuts)) == through(reading, [data])
 
 
