@@ -18,7 +18,10 @@ def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
     given, taken = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
-    cached = next(filter(None, (_count_at(usage, path) for path in quirks.cached_tokens)), 0)
+    cached = 0
+    for path in quirks.cached_tokens:
+        if cached := _count_at(usage, path):
+            break
     reasoning = _count(taken, "reasoning_tokens")
     apart = quirks.completion_tokens == "without_reasoning"
     if apart or (quirks.completion_tokens == "by_total" and total == prompt + completion + reasoning):
@@ -102,10 +105,11 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
 
 
 def _count_at(usage: Mapping[str, Any], path: str) -> int:
-    *outer, name = path.split(".")
-    for each in outer:
-        usage = _details(usage, each)
-    return _count(usage, name)
+    outer, dot, name = path.rpartition(".")
+    if dot:
+        for each in outer.split("."):
+            usage = _details(usage, each)
+    return _count(usage, name) if name in usage else 0
 
 
 def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
