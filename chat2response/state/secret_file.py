@@ -4,6 +4,7 @@ Several workers may start at the same moment and must end with the same secret. 
 of its own and links it to the one name; the link that comes first counts, the others read what it holds.
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_MOST = 4096  # characters read; no secret of ours is that long
+_MOST = 16384  # characters; part of a secret would be another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ def read_or_make(path: Path, make: Callable[[], str]) -> SecretFile:
     created = not path.exists() and _publish(path, make())
     _make_private(path)
     with path.open(encoding="latin-1") as file:
-        return SecretFile(file.read(_MOST + 1).strip(), path, created)
+        held = file.read(_MOST + 1)
+    if len(held) > _MOST:
+        raise OSError(errno.EFBIG, "it is longer than any secret of ours")
+    return SecretFile(held.strip(), path, created)
 
 
 def _publish(path: Path, secret: str) -> bool:

@@ -34,6 +34,12 @@ def test_those_who_start_together_agree(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.secret"]
 
 
+def test_a_file_of_something_else_is_not_read_in_part(tmp_path: Path):
+    (tmp_path / "a.secret").write_text("x" * 20000)
+    with pytest.raises(OSError, match="longer than any secret"):
+        read_or_make(tmp_path / "a.secret", lambda: "x")
+
+
 def test_what_an_operator_wrote_is_given_back_without_white_space(tmp_path: Path):
     (tmp_path / "a.secret").write_text("  one\ntwo \r\n")
     assert read_or_make(tmp_path / "a.secret", lambda: "x").value == "one\ntwo"
