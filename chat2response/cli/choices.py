@@ -12,6 +12,7 @@ class Choices:
     keys_backend: str | None = None
     """`memory`, `sqlite:<path>`, or the URL of a Redis."""
     env_file: Path | None = None
+    workers: int | None = None
 
 
 class CannotStart(Exception):

@@ -72,6 +72,11 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @cli.command()
 @_options
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Processes that serve, in place of CHAT2RESPONSE_WORKERS (1). They share a SQLite file or a Redis.",
+)
 def start(**given: Any) -> None:
     """Serve until told to stop. This is the default command.
 

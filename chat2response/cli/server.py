@@ -35,21 +35,22 @@ _KEEP_ALIVE = 75  # seconds that an idle connection stays; proxies in front keep
 _LAST_WORDS = 5.0  # seconds for the terminal events of streams that were ended
 
 
-def run(ready: Prepared, once_up: OnceUp) -> None:
-    """Serves until it is told to stop. `once_up` runs beside it as soon as it listens.
+def run(ready: Prepared, once_up: OnceUp, *, parent: int | None = None) -> None:
+    """Serves until it is told to stop. `once_up` runs beside it as soon as it listens. `parent`: a pipe whose
+    end, the death of the process that holds the other side, counts as a signal.
 
     What `once_up` raises ends the server, and is raised here, unless a signal came before. Raises
     stores.CannotOpen.
     """
     logs.set_up(ready.services.settings.log_level)
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
-        runner.run(_serve(ready, once_up))
+        runner.run(_serve(ready, once_up, parent))
 
 
-async def _serve(ready: Prepared, once_up: OnceUp) -> None:
+async def _serve(ready: Prepared, once_up: OnceUp, parent: int | None) -> None:
     await ready.services.open()  # the lifespan does it too, but would only log what is wrong
     server = Server(ready.services, ready.admin_listeners)
-    with _signals(server.asked_to_stop):
+    with _signals(server.asked_to_stop), _end_of(parent, server.asked_to_stop):
         async with _beside(server, once_up):
             await server.serve(sockets=ready.listeners)
 
@@ -203,6 +204,25 @@ def _signals(act: Callable[[], None]) -> Iterator[None]:
             if sys.platform != "win32":
                 loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+@contextmanager
+def _end_of(pipe: int | None, act: Callable[[], None]) -> Iterator[None]:
+    """`act` in the event loop, once, when a pipe has ended."""
+    if pipe is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(pipe)
+        act()
+
+    loop.add_reader(pipe, ended)
+    try:
+        yield
+    finally:
+        loop.remove_reader(pipe)
 
 
 def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from chat2response.api.cors import ANY
-from chat2response.cli import server
+from chat2response.cli import workers
 from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import Prepared, prepared, read_settings
 from chat2response.observe.redact import shown_url
@@ -15,18 +15,17 @@ from chat2response.stores import redis_address
 
 def start(choices: Choices) -> None:
     """Serves until it is told to stop."""
-    with prepared(read_settings(choices), choices) as ready:
-
-        async def once_up() -> None:
-            click.echo("\n".join(banner(ready)))
-
-        server.run(ready, once_up)
+    settings = read_settings(choices)
+    count = settings.chat2response_workers if choices.workers is None else choices.workers
+    with prepared(settings, choices) as ready:
+        workers.run(ready, count, lambda: click.echo("\n".join(banner(ready, count))))
 
 
-def banner(ready: Prepared) -> Iterator[str]:
+def banner(ready: Prepared, count: int = 1) -> Iterator[str]:
     """What matters, a line each. It shows an admin token that was made just now, and never again."""
     settings = ready.services.settings
-    yield f"chat2response {ready.services.about.version} on {ready.url}"
+    by = f" ({count} workers)" if count > 1 else ""
+    yield f"chat2response {ready.services.about.version} on {ready.url}{by}"
     yield f"  upstream  {_upstream(settings)}"
     yield f"  keys      {_keys(settings, ready.store)}"
     yield from _sealing(ready)

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     no_proxy: Annotated[str | None, Blank] = None
     chat2response_no_proxy: bool = False
     chat2response_ca_file: Annotated[Path | None, Blank, AfterValidator(values.certificates)] = None
+    chat2response_workers: int = Field(1, ge=1, le=256)
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
