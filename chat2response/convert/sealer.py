@@ -8,9 +8,9 @@ from typing import Any
 
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.speech import Writer
 from chat2response.convert.thought import Seal, Thought, seal_thought
 from chat2response.convert.wrapper import Wrapper
-from chat2response.convert.writer import Writer
 from chat2response.wire.responses import ItemStatus, Usage
 
 

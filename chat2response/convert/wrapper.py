@@ -6,7 +6,7 @@ from typing import Any
 from chat2response.convert.calls import CallKind
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.wire.responses import EventDict, ItemStatus, Usage
 
 

@@ -10,7 +10,7 @@ from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response

@@ -10,11 +10,14 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.restore import restored
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
-from chat2response.convert.writer import ResponseWriter, Writer
+from chat2response.convert.speech import Writer
+from chat2response.convert.writer import ResponseWriter
 from chat2response.errors import BridgeError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Reply, Target
 from chat2response.upstreams.demo_ask import Ask
@@ -53,15 +56,18 @@ class DemoUpstream:
     ) -> "DemoTurn":
         """A streamed turn. Raises as `script` does."""
         losses = Losses()
-        return DemoTurn(_script(ask, losses), writer, reasoning, self._delay, losses)
+        asked = _asked(ask, losses)
+        writer = restored(writer, asked.tools)
+        return DemoTurn(script(asked), writer, reasoning, self._delay, losses)
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """The whole answer, at once. Raises as `script` does."""
         losses = Losses()
-        whole = _script(ask, losses)
+        asked = _asked(ask, losses)
+        whole = script(asked)
 
         def read(echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, lost: Losses) -> Response:
-            return _played(whole, ResponseWriter(echo, ids, clock), form)
+            return _played(whole, ResponseWriter(echo, ids, clock), asked.tools, form)
 
         return Reply(200, [], losses, read)
 
@@ -139,20 +145,21 @@ def _wake(waker: "asyncio.Future[None] | None") -> None:
         waker.set_result(None)
 
 
-def _script(ask: HubRequest | bytes, losses: Losses) -> Script:
+def _asked(ask: HubRequest | bytes, losses: Losses) -> Ask:
     if isinstance(ask, bytes):
         raise _no_bytes()
-    return script(Ask.of(ask, losses))
+    return Ask.of(ask, losses)
 
 
-def _played(whole: Script, writer: ResponseWriter, form: ReasoningForm) -> Response:
+def _played(whole: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
     """The script as one response: the fold of its stream. Raises its error where it ends in one."""
     if whole.ending.error is not None:
         raise whole.ending.error
     writer.begin()
+    said = restored(writer, tools)
     for step in whole.steps:
-        whole.play(step, writer, form)
-    writer.turn(whole.usage(len(whole.steps)), whole.ending)
+        whole.play(step, said, form)
+    said.turn(whole.usage(len(whole.steps)), whole.ending)
     writer.finish()
     return writer.response
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from chat2response.convert.chat.choice import write_choice
 from chat2response.convert.chat.entering import LOGPROBS
+from chat2response.convert.chat.outputs import OUTPUTS, content_of
+from chat2response.convert.chat.toolmap import ToolMap
+from chat2response.convert.chat.tools import parameters_of
 from chat2response.convert.check import (
-    chosen_without_tools,
     integer,
     invalid,
     mapping,
@@ -22,6 +25,7 @@ from chat2response.convert.check import (
 )
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE
 
 _STATE = ("background", "conversation", "previous_response_id", "prompt")
 _CHATS = ("audio", "function_call", "functions", "logit_bias")
@@ -30,7 +34,7 @@ _Item = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One that may be called; `path` is the client's name of its parameters."""
+    """A tool that may be called, by its name with Chat; `path` is the client's name of its parameters."""
 
     name: str
     parameters: Any
@@ -45,9 +49,10 @@ class Ask:
     said: str
     """The last user message; a part that is no text stands as `[its type]`."""
     outputs: tuple[str, ...]
-    """What functions answered, where that is the newest of the conversation."""
+    """What tools answered, where that is the newest of the conversation."""
+    tools: ToolMap
     functions: tuple[Function, ...]
-    """Those that may be called."""
+    """The tools that may be called."""
     must_call: bool
     parallel: bool
     limit: int | None
@@ -68,7 +73,13 @@ class Ask:
         _refuse(hub)
         body: Mapping[str, Any] = hub.body
         items = _items(hub)
-        functions, must_call = _choose(body.get("tool_choice"), _functions(hub, losses), losses)
+        tools = ToolMap.of(hub, OPENAI_COMPATIBLE)
+        for path in tools.dropped:
+            losses.add("web_search_options" if hub.dialect == "chat" else path)
+        choice = body.get("tool_choice")
+        if choice is not None:
+            choice = write_choice(choice, tools, losses)
+        functions, must_call = _choose(choice, _functions(hub, tools))
         asked, path = _format(hub)
         instructions = body.get("instructions") or ""
         return cls(
@@ -76,7 +87,8 @@ class Ask:
             said=next(
                 (_text(item.get("content")) for item in reversed(items) if item.get("role") == "user"), ""
             ),
-            outputs=_outputs(items),
+            outputs=_outputs(hub, items, tools),
+            tools=tools,
             functions=functions,
             must_call=must_call,
             parallel=body.get("parallel_tool_calls") is not False,
@@ -117,13 +129,14 @@ def _items(hub: HubRequest) -> Sequence[_Item]:
     return items
 
 
-def _outputs(items: Sequence[_Item]) -> tuple[str, ...]:
+def _outputs(hub: HubRequest, items: Sequence[_Item], tools: ToolMap) -> tuple[str, ...]:
     """Those at the very end, in their order."""
     found: list[str] = []
-    for item in reversed(items):
-        if item.get("type") != "function_call_output":
+    for index in range(len(items) - 1, -1, -1):
+        kind = items[index].get("type")
+        if type(kind) is not str or kind not in OUTPUTS:
             break
-        found.append(_text(item.get("output")))
+        found.append(_text(content_of(items[index], hub.item_path(index), tools)))
     return tuple(reversed(found))
 
 
@@ -145,52 +158,26 @@ def _parts(content: list[Any]) -> Iterator[str]:
             yield words if type(words) is str else f"[{part.get('type')}]"
 
 
-def _functions(hub: HubRequest, losses: Losses) -> tuple[Function, ...]:
-    """The functions among the tools; a tool of another kind is not to be had here."""
-    found = []
-    chat = hub.dialect == "chat"
-    for index, tool in enumerate(objects(hub.body.get("tools") or [], "tools")):
-        if tool.get("type") == "function":
-            where = f"tools[{index}].function" if chat else f"tools[{index}]"
-            name = text(tool.get("name"), f"{where}.name")
-            found.append(Function(name, tool.get("parameters"), f"{where}.parameters"))
-        else:
-            losses.add("web_search_options" if chat else f"tools[{index}]")
-    return tuple(found)
+def _functions(hub: HubRequest, tools: ToolMap) -> tuple[Function, ...]:
+    """The tools that can be called, each as the function that stands in for it."""
+    within = ".function" if hub.dialect == "chat" else ""
+    return tuple(
+        Function(bound.sent, parameters_of(bound), f"{bound.path}{within}.parameters")
+        for bound in tools.bound.values()
+    )
 
 
-def _choose(
-    choice: Any, functions: tuple[Function, ...], losses: Losses
-) -> tuple[tuple[Function, ...], bool]:
-    """Which of them may be called, and whether one must be."""
-    if type(choice) is dict:
-        return _choose_by_name(choice, functions, losses)
-    if choice not in (None, "auto", "none", "required"):
-        raise invalid("tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'.")
-    if choice == "required" and not functions:
-        losses.add("tool_choice")
-    return () if choice == "none" else functions, choice == "required"
-
-
-def _choose_by_name(
-    choice: dict[str, Any], functions: tuple[Function, ...], losses: Losses
-) -> tuple[tuple[Function, ...], bool]:
-    kind = choice.get("type")
-    if kind == "allowed_tools":
-        allowed = objects(choice.get("tools"), "tool_choice.tools")
-        names = {tool.get("name") for tool in allowed if type(tool.get("name")) is str}
-        may = tuple(each for each in functions if each.name in names)
-        return _choose(choice.get("mode"), may, losses)
-    if kind != "function":
-        losses.add("tool_choice")
-        return functions, False
-    if not functions:
-        raise chosen_without_tools()
-    name = text(choice.get("name"), "tool_choice.name")
-    chosen = tuple(each for each in functions if each.name == name)
-    if not chosen:
-        raise invalid("tool_choice", f"'tool_choice' names '{name}', which is not among the 'tools'.")
-    return chosen, True
+def _choose(choice: Any, functions: tuple[Function, ...]) -> tuple[tuple[Function, ...], bool]:
+    """Which of them may be called, and whether one must be; `choice` as Chat writes it."""
+    if choice is None or type(choice) is str:
+        if choice not in (None, "auto", "none", "required"):
+            raise invalid("tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'.")
+        return () if choice == "none" else functions, choice == "required"
+    if choice["type"] == "allowed_tools":
+        allowed = choice["allowed_tools"]
+        names = {tool["function"]["name"] for tool in allowed["tools"]}
+        return _choose(allowed["mode"], tuple(each for each in functions if each.name in names))
+    return tuple(each for each in functions if each.name == choice["function"]["name"]), True
 
 
 def _format(hub: HubRequest) -> tuple[Mapping[str, Any], str]:

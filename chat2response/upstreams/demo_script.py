@@ -15,7 +15,7 @@ from typing import Any, Literal
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.check import invalid
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.upstreams.demo_ask import Ask, Function
 from chat2response.upstreams.demo_schema import NoInstance, instance

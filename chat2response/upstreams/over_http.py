@@ -11,7 +11,7 @@ from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader

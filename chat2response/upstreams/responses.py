@@ -9,7 +9,7 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
 from chat2response.convert.responses.response import as_event, read_response
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream

@@ -271,6 +271,44 @@ async def test_a_tool_of_another_kind_is_a_loss():
     assert [loss.field for loss in losses] == ["tools[1]"]
 
 
+EVERY_KIND = [
+    {"type": "custom", "name": "run"},
+    {
+        "type": "namespace",
+        "name": "agents",
+        "description": "",
+        "tools": [{"type": "function", "name": "wait"}],
+    },
+    {"type": "apply_patch"},
+]
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"),
+    [("run", "custom_tool_call"), ("agents__wait", "function_call"), ("apply_patch", "apply_patch_call")],
+)
+async def test_tools_of_every_kind_can_be_called(named: str, kind: str):
+    hub = ask(said=f"Call {named}.", tools=EVERY_KIND)
+    (call,) = (await answered(hub))["output"]
+    assert call["type"] == kind
+    assert (call.get("namespace"), call.get("name")) == {
+        "run": (None, "run"), "agents__wait": ("agents", "wait"), "apply_patch": (None, None),
+    }[named]  # fmt: skip
+    whole = (await DemoUpstream().once(hub, TARGET, ORIGIN)).read(
+        Echo.of(hub), Ids(), Clock(), "content", Losses()
+    )
+    assert whole["output"] == [call]
+
+
+async def test_what_a_custom_tool_answered_is_told():
+    said = [
+        {"role": "user", "content": "run"},
+        {"type": "custom_tool_call", "call_id": "1", "name": "run", "input": "x"},
+        {"type": "custom_tool_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "ok"}]},
+    ]
+    assert '"ok"' in text_of(await answered(ask(said=said, tools=EVERY_KIND)))
+
+
 # -- structured output -----------------------------------------------------------------------------------
 
 

@@ -99,6 +99,8 @@ def _apply_patch(given: _Item) -> _Item | None:
         return None
     if kind == "delete_file":
         return {"operation": {"type": kind, "path": path}}
+    if kind == "create_file" and diff is None:
+        diff = ""
     if kind not in ("create_file", "update_file") or type(diff) is not str:
         return None
     return {"operation": {"type": kind, "path": path, "diff": diff}}

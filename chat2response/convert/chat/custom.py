@@ -13,12 +13,13 @@ from chat2response.wire.json import encode
 
 _Tool = dict[str, Any]
 
-_PARAMETERS = {
+INPUT = {
     "type": "object",
     "properties": {"input": {"type": "string"}},
     "required": ["input"],
     "additionalProperties": False,
 }
+"""The parameters of the function that stands in for a custom tool."""
 _HOW = "Give the input of this tool, as it is and complete, in the string `input`."
 
 
@@ -64,7 +65,7 @@ def write_function(
         syntax, definition = grammar
         said.append(f"It has to match this grammar ({syntax}):\n\n{definition}")
         losses.add(f"{path}.format", "described, not enforced")
-    function: _Tool = {"name": name, "description": "\n\n".join(said), "parameters": _PARAMETERS}
+    function: _Tool = {"name": name, "description": "\n\n".join(said), "parameters": INPUT}
     if quirks.strict_tools:
         function["strict"] = True
     return {"type": "function", "function": function}

@@ -20,7 +20,7 @@ from chat2response.convert.chat.answer import (
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.slots import CallSlots
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.writer import Speech
+from chat2response.convert.speech import Speech
 from chat2response.wire.chat import DeltaShape
 
 

@@ -12,7 +12,7 @@ from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.chat import ChoiceShape, Chunk, read_chunk

@@ -20,8 +20,9 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.sealer import Sealer
+from chat2response.convert.speech import Writer
 from chat2response.convert.thought import Seal
-from chat2response.convert.writer import ResponseWriter, Writer
+from chat2response.convert.writer import ResponseWriter
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response

@@ -13,8 +13,8 @@ from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind, read_argum
 from chat2response.convert.chat.toolmap import Bound, ToolMap
 from chat2response.convert.chat.unwrap import InputUnwrapper
 from chat2response.convert.outcome import Outcome, failed
+from chat2response.convert.speech import Writer
 from chat2response.convert.wrapper import Wrapper
-from chat2response.convert.writer import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire.responses import ItemStatus, Usage
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import Quirks
+from chat2response.convert.speech import Writer
 from chat2response.convert.wrapper import Wrapper
-from chat2response.convert.writer import Writer
 from chat2response.wire.responses import ItemStatus, Usage
 
 

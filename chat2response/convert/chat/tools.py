@@ -10,7 +10,7 @@ from typing import Any
 from chat2response.convert import foreign
 from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind
 from chat2response.convert.chat.choice import write_choice
-from chat2response.convert.chat.custom import write_function, write_native
+from chat2response.convert.chat.custom import INPUT, write_function, write_native
 from chat2response.convert.chat.toolmap import Bound, ToolMap
 from chat2response.convert.check import mapping, objects, text, unsupported
 from chat2response.convert.hub import HubRequest
@@ -170,15 +170,24 @@ def _write_function(bound: Bound, losses: Losses) -> _Tool:
     return {"type": "function", "function": function}
 
 
+def parameters_of(bound: Bound) -> Any:
+    """The schema of what the function for a tool is given; None where the client gave none."""
+    if bound.kind == "custom":
+        return INPUT
+    if bound.kind == "function":
+        return bound.tool.get("parameters")
+    return bound.tool.get("parameters") or BUILTINS[bound.kind].parameters
+
+
 def _write_builtin(bound: Bound, kind: BuiltinKind, losses: Losses) -> _Tool:
     """A client's own description and parameters win: those of a search are its own."""
-    tool, builtin = bound.tool, BUILTINS[kind]
+    tool = bound.tool
     foreign.note(tool, _BUILTIN, bound.path, losses)
     foreign.note(tool.get("environment") or {}, {"type"}, f"{bound.path}.environment", losses)
     function = {
         "name": bound.sent,
-        "description": tool.get("description") or builtin.description,
-        "parameters": tool.get("parameters") or builtin.parameters,
+        "description": tool.get("description") or BUILTINS[kind].description,
+        "parameters": parameters_of(bound),
     }
     return {"type": "function", "function": function}
 

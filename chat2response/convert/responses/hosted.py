@@ -8,7 +8,7 @@ They pass as they are, under our numbers; what a server leaves out (`added`, or 
 from typing import Any
 
 from chat2response.convert import items
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.wire.json import too_deep
 
 _OURS = ("type", "sequence_number", "item_id", "output_index")

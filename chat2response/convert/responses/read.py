@@ -16,7 +16,7 @@ from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.hosted import HostedItems
 from chat2response.convert.responses.slots import ItemSlots
-from chat2response.convert.writer import Writer
+from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, too_deep
