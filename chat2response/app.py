@@ -97,9 +97,9 @@ class Gateway:
     def _add_endpoints(self) -> None:
         services, settings = self._services, self._services.settings
         gate = _gate(services)
-        limit = settings.chat2response_max_body_bytes
+        limit, client = settings.chat2response_max_body_bytes, settings.client
         for path, surface in BRIDGES.items():
-            self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit))
+            self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit, client))
         self._add_upgrades(NoSocket(gate))
         self._add("/convert", ("POST",), Convert(limit, self._services.engine.routes.chat.quirks))
         models = Models(services.engine, gate)

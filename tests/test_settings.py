@@ -94,6 +94,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
     "CHAT2RESPONSE_HOSTED_TOOLS": ("refuse", "refuse", "drop"),
+    "CHAT2RESPONSE_CLIENT_PROFILE": ("open-responses", "open-responses", "default"),
     "CHAT2RESPONSE_ORPHANS": ("repair", "repair", "refuse"),
 }
 
@@ -299,6 +300,7 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
         ("CHAT2RESPONSE_MAX_BODY_BYTES", "10"),
         ("CHAT2RESPONSE_REASONING", "loud"),
         ("CHAT2RESPONSE_HOSTED_TOOLS", "run"),
+        ("CHAT2RESPONSE_CLIENT_PROFILE", "codex2"),
         ("CHAT2RESPONSE_ORPHANS", "adopt"),
         ("CHAT2RESPONSE_ADMIN_ALLOW", "10.0.0.0/33"),
         ("CHAT2RESPONSE_TRUSTED_PROXIES", "10.0.0.1, proxy.example"),

@@ -10,15 +10,19 @@ from urllib.parse import parse_qs
 
 from chat2response.api.asgi import HeaderPairs, Receive, Request
 from chat2response.api.credentials import Gate
+from chat2response.convert.clients import CLIENTS, DEFAULT, ClientProfile
+from chat2response.convert.clients import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import HEADER
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import SPOKEN
+from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.machine import CANCELLED
 
 _LOSSES = HEADER.encode()
+_PROFILE = PROFILE_HEADER.encode()
 # Proxies must neither buffer nor change a stream.
 _STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
@@ -26,7 +30,11 @@ _STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (
 class Bridge:
     """The handler of one surface."""
 
-    def __init__(self, surface: Surface, engine: Engine, gate: Gate, max_body: int) -> None:
+    def __init__(
+        self, surface: Surface, engine: Engine, gate: Gate, max_body: int, client: ClientProfile = DEFAULT
+    ) -> None:
+        """`client`: the profile of clients that name none."""
+        self._client = client
         self._surface: Surface = surface
         self._endpoint = SPOKEN[surface][0]  # `/proxy` takes Chat requests
         self._engine = engine
@@ -48,6 +56,7 @@ class Bridge:
             asked.get("previous_response_id"),
             request.hops,
             caller.key,
+            self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
         )
         await deliver(self._engine.open(call), request)
 
@@ -77,6 +86,16 @@ async def deliver(opening: Opening, request: Request) -> None:
 def parse_query(query: bytes) -> Mapping[str, str]:
     """The last value of each parameter."""
     return {name: values[-1] for name, values in parse_qs(query.decode("latin-1")).items()}
+
+
+def _client(name: str | None) -> ClientProfile:
+    """The profile that a client names. Raises InvalidRequest."""
+    client = CLIENTS.get((name or "").strip().lower())
+    if client is None:
+        known = ", ".join(CLIENTS)
+        told = f"There is no client profile '{(name or '')[:40]}': {PROFILE_HEADER} is one of {known}."
+        raise InvalidRequest(told, param=PROFILE_HEADER, code="invalid_value")
+    return client
 
 
 async def _stop_on_hang_up(opening: Opening, receive: Receive) -> None:

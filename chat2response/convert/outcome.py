@@ -127,6 +127,22 @@ def response_error(error: BridgeError) -> dict[str, Any]:
     return {"code": code, "message": error.message}
 
 
+_ERROR_TYPES = {
+    "rate_limit_exceeded": "rate_limit_error",
+    "insufficient_quota": "insufficient_quota",
+    "invalid_prompt": "invalid_request_error",
+    "context_length_exceeded": "invalid_request_error",
+}
+
+
+def failure_fields(error: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`response.error` as the error object that Chat and HTTP have, all four keys."""
+    error = error or {}
+    code = error.get("code") or "server_error"
+    kind = _ERROR_TYPES.get(code, "server_error")
+    return {"message": error.get("message"), "type": kind, "param": None, "code": code}
+
+
 def conclude(
     response: Response, status: str, error: BridgeError | None, reason: str | None, clock: Clock
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from chat2response.convert.clients import DEFAULT, ClientProfile
 from chat2response.convert.losses import Losses
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import HeaderList, Origin
@@ -29,6 +30,8 @@ class Call:
     hops: int = 0
     key: ApiKey | None = None
     """The key it runs under, where keys are issued here."""
+    client: ClientProfile = DEFAULT
+    """What its client needs of an answer of ours."""
 
     def origin(self, *, stream: bool) -> Origin:
         """What of the client goes along upstream."""

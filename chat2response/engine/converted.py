@@ -6,11 +6,12 @@ from typing import Any
 
 from chat2response.convert.chat.response import write_response
 from chat2response.convert.chat.write import ChatEncoder
+from chat2response.convert.clients import DEFAULT, ClientProfile
 from chat2response.convert.events import Delta, Event
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import HEADER, Losses
 from chat2response.convert.outcome import response_error
-from chat2response.convert.responses.write import ResponsesEncoder
+from chat2response.convert.responses.write import ResponsesEncoder, SuitedEncoder
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.errors import BridgeError
@@ -150,10 +151,12 @@ def _number(event: Event) -> int:
     return number
 
 
-def encoder_for(dialect: str, request: HubRequest, losses: Losses) -> Encoder:
-    """The encoder of the client's dialect, as its request asks."""
+def encoder_for(
+    dialect: str, request: HubRequest, losses: Losses, client: ClientProfile = DEFAULT
+) -> Encoder:
+    """The encoder of the client's dialect, as its request and its profile ask."""
     if dialect == "responses":
-        return ResponsesEncoder()
+        return ResponsesEncoder() if client.plain else SuitedEncoder(client)
     options = request.extra.get("stream_options")
     include_usage = type(options) is dict and options.get("include_usage") is True
     include: Any = request.body.get("include") or ()
@@ -161,8 +164,10 @@ def encoder_for(dialect: str, request: HubRequest, losses: Losses) -> Encoder:
     return ChatEncoder(include_usage=include_usage, logprobs=logprobs, losses=losses)
 
 
-def whole_body(dialect: str, response: Response, model: str, losses: Losses) -> bytes:
+def whole_body(
+    dialect: str, response: Response, model: str, losses: Losses, client: ClientProfile = DEFAULT
+) -> bytes:
     """A whole answer in the client's dialect, under the name it asked for."""
     if dialect == "responses":
-        return encode(response)
+        return encode(response if client.plain else client.resource(response))
     return encode(write_response(response, model=model, losses=losses))

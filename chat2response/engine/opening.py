@@ -23,7 +23,7 @@ from chat2response.engine.recast import may_recast, plain_body, recast
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, limited, told_usage
-from chat2response.engine.taps import ChatTap, ResponsesTap
+from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
@@ -217,9 +217,10 @@ class Opening:
             await self._spending.settle(told_usage(whole.body) if reply.status < 300 else None)
             headers = self._spending.answered(reply.headers)
             return Answer(reply.status, whole.media_type, headers, losses, whole.body)
-        tap = (
-            ResponsesTap(kept=kept) if target.dialect == "responses" else ChatTap(kept=kept, choices=choices)
-        )
+        if target.dialect == "responses":
+            tap: Tap = ResponsesTap(kept=kept, error_event=self._call.client.error_event)
+        else:
+            tap = ChatTap(kept=kept, choices=choices)
         relayed = self._stream = RelayedStream(reply, tap, ownership, target, hide_usage=hidden)
         await relayed.begin(self._engine.options.hold)
         return self._streaming(reply.status, reply.media_type, reply.headers, losses, relayed)
@@ -234,7 +235,7 @@ class Opening:
             self._upstream.open(ask, target, writer, self._call.origin(stream=True), form)
         )
         converted = self._stream = ConvertedStream(
-            turn, writer, encoder_for(given, hub, writer.losses), target
+            turn, writer, encoder_for(given, hub, writer.losses, self._call.client), target
         )
         await converted.begin(engine.options.hold)
         self._lose(hub, turn.losses)
@@ -252,7 +253,8 @@ class Opening:
         engine.metrics.tokens(usage)
         await self._spending.settle(usage)
         self._outcome = str(response.get("status"))
-        body = whole_body(SPOKEN[self._call.surface][1], response, echo.model, reply.losses)
+        given = SPOKEN[self._call.surface][1]
+        body = whole_body(given, response, echo.model, reply.losses, self._call.client)
         return Answer(200, JSON_TYPE, self._spending.answered(reply.headers), reply.losses, body)
 
     def _streaming(

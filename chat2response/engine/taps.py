@@ -10,6 +10,7 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from chat2response.convert.clients import error_event
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.usage import from_chat, read
@@ -64,9 +65,13 @@ _ENDS = {"response.completed": "completed", "response.incomplete": "incomplete",
 
 
 class ResponsesTap:
-    """On a Responses stream. `kept`: the upstream stores what it makes, so ids have owners."""
+    """On a Responses stream. `kept`: the upstream stores what it makes, so ids have owners.
 
-    def __init__(self, *, kept: bool) -> None:
+    `error_event`: the client wants an `error` event before a `response.failed` of ours.
+    """
+
+    def __init__(self, *, kept: bool, error_event: bool = False) -> None:
+        self._error_event = error_event
         self.ended = False
         self.usage: Usage | None = None
         self.status = "failed"
@@ -108,12 +113,13 @@ class ResponsesTap:
             "error": response_error(self._error or error),
             "output": self._items,
         }
-        event = {
-            "type": "response.failed",
-            "sequence_number": self._next_number(),
-            "response": failed,
-        }
-        return b"event: response.failed\ndata: %b\n\n" % encode(event) + DONE_FRAME
+        number, events = self._next_number(), []
+        if self._error_event:
+            events.append(error_event(failed["error"], number))
+            number += 1
+        events.append({"type": "response.failed", "sequence_number": number, "response": failed})
+        frames = [b"event: %b\ndata: %b\n\n" % (each["type"].encode(), encode(each)) for each in events]
+        return b"".join(frames) + DONE_FRAME
 
     def _next_number(self) -> int:
         numbers = [_object(data).get("sequence_number") for data in _payloads(self._last)]

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from chat2response.api.addresses import LOOPBACK, Network, networks
 from chat2response.api.admin import AdminRules
 from chat2response.api.cors import ANY, CorsOptions
+from chat2response.convert.clients import CLIENTS, ClientProfile
 from chat2response.convert.policy import Hosted, Orphans, Policy
 from chat2response.convert.profiles import GENERIC, profile
 from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
     rust_log: Annotated[str | None, Blank] = None
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
+    chat2response_client_profile: Literal["default", "open-responses"] = "default"
     chat2response_hosted_tools: Hosted = "drop"
     chat2response_orphans: Orphans = "refuse"
 
@@ -275,6 +277,11 @@ class Settings(BaseSettings):
             return Prices() if file is None else read_prices(file)
         except PricesError as error:
             raise SettingsError(f"CHAT2RESPONSE_PRICES_FILE: {error}.") from None
+
+    @property
+    def client(self) -> ClientProfile:
+        """What clients that do not say more need of an answer."""
+        return CLIENTS[self.chat2response_client_profile]
 
     def policy(self) -> Policy:
         """What becomes of what a Chat upstream cannot be given."""

@@ -178,11 +178,10 @@ class ChatEncoder:
         return frames + DONE_FRAME
 
     def _failed(self, event: EventDict) -> bytes:
-        error = event["response"]["error"] or {}
-        code = error.get("code") or "server_error"
-        kind = _ERROR_TYPES.get(code, "server_error")
-        body = {"message": error.get("message"), "type": kind, "param": None, "code": code}
-        return b'data: {"error":%b}\n\n' % encode(body) + DONE_FRAME
+        return (
+            b'data: {"error":%b}\n\n' % encode(outcome.failure_fields(event["response"]["error"]))
+            + DONE_FRAME
+        )
 
     def _chunk(
         self,
@@ -196,12 +195,6 @@ class ChatEncoder:
         return b"%b%b]%b%b" % (self._head, encode(choice), more, self._tail)
 
 
-_ERROR_TYPES = {
-    "rate_limit_exceeded": "rate_limit_error",
-    "insufficient_quota": "insufficient_quota",
-    "invalid_prompt": "invalid_request_error",
-    "context_length_exceeded": "invalid_request_error",
-}
 _AFTER = b'},"finish_reason":null,"logprobs":null}]'
 _CALL_HEADS = {ARGUMENTS: b'"function":{"arguments":', INPUT: b'"custom":{"input":'}
 _AFTER_CALL = b"}}]" + _AFTER

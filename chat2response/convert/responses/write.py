@@ -7,6 +7,7 @@ one stream and is made once. One call, one batch, one run of bytes.
 from collections.abc import Sequence
 from typing import Any
 
+from chat2response.convert.clients import ClientProfile, Suited
 from chat2response.convert.events import TEXT, Delta, Event, Stream
 from chat2response.wire.json import Fragment, encode
 from chat2response.wire.responses import EventDict
@@ -41,6 +42,19 @@ class ResponsesEncoder:
             return written
         self._snapshot = (response, Fragment(encode(response)))
         return self._snapshot[1]
+
+
+class SuitedEncoder(ResponsesEncoder):
+    """The same for a client with a profile of its own; its deltas are written as any event is."""
+
+    def __init__(self, client: ClientProfile) -> None:
+        super().__init__()
+        self._suited = Suited(client)
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        """The frames of a batch."""
+        plain = (each.as_dict() if type(each) is Delta else each for each in events)
+        return super().encode([suited for each in plain for suited in self._suited(each)])  # type: ignore[arg-type]
 
 
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
