@@ -1,6 +1,7 @@
 """The log: plain lines on stderr, and no key in any of them."""
 
 import logging
+from collections.abc import Iterable
 
 from chat2response.observe.redact import redact
 
@@ -10,17 +11,24 @@ _QUIET = ("uvicorn", "httpx", "httpcore", "asyncio")
 
 
 class Redacting(logging.Formatter):
-    """Masks key-shaped strings in the whole line, its traceback included."""
+    """Masks `secrets`, and all key-shaped strings, in the whole line, its traceback included."""
+
+    def __init__(self, line: str, secrets: Iterable[str] = ()) -> None:
+        super().__init__(line)
+        self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return redact(text)
 
 
-def set_up(level: str) -> None:
-    """Once per process. `level`: the name of the least that is logged."""
+def set_up(level: str, secrets: Iterable[str] = ()) -> None:
+    """Once per process. `level`: the name of the least that is logged; `secrets`: what never is."""
     least = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler()
-    handler.setFormatter(Redacting(_LINE))
+    handler.setFormatter(Redacting(_LINE, secrets))
     logging.basicConfig(level=least, handlers=[handler])
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(least, logging.WARNING))

@@ -42,7 +42,8 @@ def run(ready: Prepared, once_up: OnceUp, *, parent: int | None = None) -> None:
     What `once_up` raises ends the server, and is raised here, unless a signal came before. Raises
     stores.CannotOpen.
     """
-    logs.set_up(ready.services.settings.log_level)
+    settings, made = ready.services.settings, ready.services.admin.token
+    logs.set_up(settings.log_level, (*settings.secrets(), *((made,) if made else ())))
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
         runner.run(_serve(ready, once_up, parent))
 

@@ -37,6 +37,11 @@ class Call:
         """What of the client goes along upstream."""
         return Origin(self.authorization, self.request_id, stream, self.hops)
 
+    def without_key(self, text: str) -> str:
+        """`text` without the credentials that the client's own call was sent up with."""
+        token = (self.authorization or "").partition(" ")[2].strip()
+        return text.replace(token, "[key]") if token else text
+
 
 @dataclass(slots=True)
 class Answer:

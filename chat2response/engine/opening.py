@@ -108,7 +108,8 @@ class Opening:
         if self._fault is not None and isinstance(error, BridgeError):
             return fault_error(self._fault)
         if isinstance(error, UpstreamError):
-            error.message = mask(error.message, self._plan.target)
+            error.message = self._call.without_key(mask(error.message, self._plan.target))
+            error.internal = error.internal and self._call.without_key(error.internal)
             for name, value in self._headers:
                 error.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
         return error

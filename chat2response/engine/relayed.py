@@ -52,6 +52,10 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership) -> 
     error = _error_as_answer(body)
     if error is not None:
         raise error
+    if not body.lstrip(b" \t\r\n").startswith(
+        b"{"
+    ):  # no answer of either API: a stream unasked, or mere words
+        return Whole(_masked(body, target), reply.media_type)
     await ownership.record_body(body)
     return Whole(body, reply.media_type)
 
@@ -59,9 +63,7 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership) -> 
 def _refused(body: bytes, reply: RawReply, target: Target) -> Whole:
     ours = target.managed and reply.status in (401, 403)
     if not ours and reply.status >= 400 and _is_error_object(body):
-        text = body.decode("utf-8", "replace")
-        masked = mask(text, target)
-        return Whole(body if masked == text else masked.encode(), reply.media_type)
+        return Whole(_masked(body, target), reply.media_type)
     raise refusal_of(body, reply.status, reply.headers, target)
 
 
@@ -140,7 +142,7 @@ class RelayedStream:
             self._error = BridgeError("The gateway failed while it was passing the answer on.")
         end = self._tap.close(self._error)
         if end:
-            yield self._masked(end)
+            yield _masked(end, self._target)
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
@@ -178,7 +180,7 @@ class RelayedStream:
                     if self._tap.ended:
                         break
             async for data in _within(_LAST_WORDS, chunks):
-                yield self._cut.feed(data)
+                yield self._shown(self._cut.feed(data))
         except sse.FrameTooLarge:
             self._error = fault_error(TOO_LARGE)
         except Cut as cut:
@@ -195,11 +197,7 @@ class RelayedStream:
         """As the client gets them: nearly always as they are."""
         if self._hide_usage:
             frames = without_usage(frames)
-        return self._masked(frames) if self._tap.erred else frames
-
-    def _masked(self, frames: bytes) -> bytes:
-        text = frames.decode("utf-8", "surrogateescape")  # whatever is no UTF-8 stays as it is
-        return mask(text, self._target).encode("utf-8", "surrogateescape")
+        return _masked(frames, self._target) if self._tap.erred else frames
 
     async def _note(self, frames: bytes) -> None:
         self.deltas += frames.count(_DELTA)
@@ -210,6 +208,11 @@ class RelayedStream:
         except BaseException:
             self._tap.withhold()
             raise
+
+
+def _masked(data: bytes, target: Target) -> bytes:
+    text = data.decode("utf-8", "surrogateescape")  # whatever is no UTF-8 stays as it is
+    return mask(text, target).encode("utf-8", "surrogateescape")
 
 
 async def _within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -254,6 +254,13 @@ class Settings(BaseSettings):
             )
         return self
 
+    def secrets(self) -> tuple[str, ...]:
+        """What is never printed: the secret settings, or what is secret inside them; the longest first."""
+        given = (getattr(self, name) for name in type(self).model_fields)
+        texts = [each.get_secret_value().strip() for each in given if isinstance(each, SecretStr)]
+        parts = {part for text in texts for part in values.secret_parts(text)}
+        return tuple(sorted(parts, key=len, reverse=True))
+
     def key_policy(self) -> KeyPolicy:
         """How long keys may live."""
         return KeyPolicy(

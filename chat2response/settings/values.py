@@ -2,10 +2,13 @@
 
 import re
 import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -29,6 +32,7 @@ _RUST_LEVELS: dict[str, LogLevel] = {
     "error": "error",
     "off": "critical",
 }
+_LEAST_SECRET = 6  # characters
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -193,6 +197,21 @@ def listener(value: str | None) -> str | None:
     if value is not None:
         listen_address(value, "CHAT2RESPONSE_ADMIN_BIND_ADDR")
     return value
+
+
+def secret_parts(text: str) -> Iterator[str]:
+    """The forms in which a secret may be met: of a URL its password, as written, decoded, and in a header.
+
+    What is very short is no secret that could be masked without making holes everywhere.
+    """
+    forms = [text]
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        secret = parts.password or parts.username  # a login may be a token alone
+        if "://" in text and secret:
+            login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+            forms = [secret, unquote(secret), b64encode(login.encode()).decode("ascii")]
+    return (form for form in forms if len(form) >= _LEAST_SECRET)
 
 
 def certificates(value: Path | None) -> Path | None:
