@@ -101,7 +101,11 @@ class Gateway:
         for path, surface in BRIDGES.items():
             self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit, client))
         self._add_upgrades(NoSocket(gate))
-        self._add("/convert", ("POST",), Convert(limit, self._services.engine.routes.chat.quirks))
+        self._add(
+            "/convert",
+            ("POST",),
+            Convert(limit, services.engine.routes.chat.quirks, settings.chat2response_fidelity),
+        )
         models = Models(services.engine, gate)
         for path in _MODELS:
             self._add(path, _READ, models)

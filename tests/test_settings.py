@@ -77,6 +77,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_NO_PROXY": ("1", True, False),
     "CHAT2RESPONSE_CA_FILE": ("ca.pem", Path("ca.pem"), None),
     "CHAT2RESPONSE_AUTH_MODE": ("open", "open", "auto"),
+    "CHAT2RESPONSE_FIDELITY": ("Strict", "strict", "warn"),
     "CHAT2RESPONSE_WORKERS": ("4", 4, 1),
     "CHAT2RESPONSE_DRAIN_SECONDS": ("30", 30.0, 600.0),
     "CHAT2RESPONSE_UPSTREAM_INPUT": ("1", True, False),

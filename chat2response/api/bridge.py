@@ -12,7 +12,7 @@ from chat2response.api.asgi import HeaderPairs, Receive, Request
 from chat2response.api.credentials import Gate
 from chat2response.convert.clients import CLIENTS, DEFAULT, ClientProfile
 from chat2response.convert.clients import HEADER as PROFILE_HEADER
-from chat2response.convert.losses import HEADER
+from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
 from chat2response.engine.opening import Opening
@@ -23,6 +23,7 @@ from chat2response.wire.machine import CANCELLED
 
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
+_FIDELITY = FIDELITY_HEADER.encode()
 # Proxies must neither buffer nor change a stream.
 _STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
@@ -57,8 +58,25 @@ class Bridge:
             request.hops,
             caller.key,
             self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
+            fidelity_of(request),
         )
         await deliver(self._engine.open(call), request)
+
+
+def fidelity_of(request: Request) -> Fidelity | None:
+    """What the client asks for; None where it leaves that to the operator. Raises InvalidRequest."""
+    asked = request.headers.get(_FIDELITY)
+    if asked is None:
+        return None
+    word = asked.decode("latin-1").strip().lower()
+    for known in FIDELITIES:
+        if word == known:
+            return known
+    raise InvalidRequest(
+        f"The header '{FIDELITY_HEADER}' is {', '.join(FIDELITIES)}, not '{word[:50]}'.",
+        param=FIDELITY_HEADER,
+        code="invalid_value",
+    )
 
 
 async def deliver(opening: Opening, request: Request) -> None:

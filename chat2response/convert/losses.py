@@ -2,14 +2,27 @@
 
     x-chat2response-losses: seed; dropped, messages[0].name; dropped, max_tokens; raised to 16
 
-is how the client hears of them.
+is how the client hears of them. How faithful a call must be, the operator chooses, and each client:
+
+    strict   what would be lost of a request is a 400 that names it; of an answer it is told as in `warn`
+    warn     it is told
+    drop     it is not told, but where the answer depends on it: tools, stop strings, the form of the output
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+from chat2response.errors import InvalidRequest
 
 HEADER = "x-chat2response-losses"
 MAX_HEADER = 4096  # bytes; a longer list ends in ", ..."
+Fidelity = Literal["strict", "warn", "drop"]
+FIDELITIES: tuple[Fidelity, ...] = get_args(Fidelity)
+FIDELITY_HEADER = "x-chat2response-fidelity"
+
+_LOUD = ("stop", "response_format", "text.format", "tool", "function")
+"""What the fields begin with that are told in every mode."""
 MAX_LOSSES = 1024  # kept; an answer's are named by the upstream, which may invent them without end
 
 
@@ -25,14 +38,17 @@ class Loss:
 class Losses:
     """The losses of one request, in the order they were met."""
 
-    __slots__ = ("_all", "_more")
+    __slots__ = ("_all", "_fidelity", "_more")
 
-    def __init__(self) -> None:
+    def __init__(self, fidelity: Fidelity = "warn") -> None:
+        self._fidelity = fidelity
         self._all: dict[Loss, None] = {}
         self._more = False
 
     def add(self, field: str, effect: str = "dropped") -> None:
-        """Notes one; the same entry twice is one."""
+        """Notes one; the same entry twice is one. In strict mode it raises InvalidRequest instead."""
+        if self._fidelity == "strict":
+            raise _refusal(field, effect)
         loss = Loss(field, effect)
         if loss not in self._all:
             if len(self._all) < MAX_LOSSES:
@@ -46,17 +62,37 @@ class Losses:
     def __len__(self) -> int:
         return len(self._all)
 
+    def answered(self) -> "Losses":
+        """The same, going on with what an upstream says: no mode refuses an answer that is there already."""
+        more = Losses("warn" if self._fidelity == "strict" else self._fidelity)
+        more._all, more._more = dict(self._all), self._more
+        return more
+
     def header(self) -> str | None:
-        """The header's value, bounded; None without losses."""
-        if not self._all:
+        """The header's value, bounded; None where there is nothing to tell."""
+        told = [loss for loss in self._all if self._fidelity != "drop" or _is_loud(loss.field)]
+        if not told:
             return None
         text = ""
-        for loss in self._all:
+        for loss in told:
             entry = _ascii(f"{loss.field}; {loss.effect}")
             if len(text) + len(entry) + 7 > MAX_HEADER:
                 return f"{text}, ..." if text else "..."
             text = f"{text}, {entry}" if text else entry
         return f"{text}, ..." if self._more else text
+
+
+def _refusal(field: str, effect: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"'{field[:200]}' cannot cross to this upstream as it is ({effect}), and the call is to be strict; "
+        f"'{FIDELITY_HEADER}: warn' lets it pass.",
+        param=field,
+        code="unsupported_parameter",
+    )
+
+
+def _is_loud(field: str) -> bool:
+    return field.startswith(_LOUD) or ".tool_calls" in field or ".tools" in field
 
 
 def _ascii(text: str) -> str:

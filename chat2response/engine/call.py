@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from chat2response.convert.clients import DEFAULT, ClientProfile
-from chat2response.convert.losses import Losses
+from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import HeaderList, Origin
 from chat2response.upstreams.routes import Surface
@@ -33,9 +33,12 @@ class Call:
     client: ClientProfile = DEFAULT
     """What its client needs of an answer of ours."""
 
-    def origin(self, *, stream: bool) -> Origin:
+    fidelity: Fidelity | None = None
+    """How faithful the client wants it; None: as the operator does."""
+
+    def origin(self, fidelity: Fidelity, *, stream: bool) -> Origin:
         """What of the client goes along upstream."""
-        return Origin(self.authorization, self.request_id, stream, self.hops)
+        return Origin(self.authorization, self.request_id, stream, self.hops, fidelity)
 
     def without_key(self, text: str) -> str:
         """`text` without the credentials that the client's own call was sent up with."""

@@ -11,6 +11,7 @@ the client's hang-up, a revocation or a shutdown.
 from dataclasses import dataclass, field
 
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.losses import Fidelity
 from chat2response.engine.call import Call
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import Plan, plans
@@ -26,10 +27,13 @@ from chat2response.wire.ids import Clock, Ids
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`hold`: seconds the head waits for the upstream's first event. `reasoning`: its forced form."""
+    """`hold`: seconds the head waits for the upstream's first event. `reasoning`: its forced form.
+    `fidelity`: what becomes of what cannot cross, where the client does not say.
+    """
 
     hold: float = 2.0
     reasoning: ReasoningForm | None = None
+    fidelity: Fidelity = "warn"
 
 
 @dataclass(frozen=True, slots=True)

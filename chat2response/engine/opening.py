@@ -25,7 +25,7 @@ from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, limited, told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.upstreams.base import HeaderList, RawReply, Turn, Upstream
+from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
@@ -53,6 +53,7 @@ class Opening:
         self._live: Turn | RawReply | None = None
         self._headers: HeaderList = []  # the upstream's, for an error that its answer turns out to be
         self._stream: ConvertedStream | RelayedStream | None = None
+        self._fidelity = call.fidelity or engine.options.fidelity
         self._said = Losses()  # what the upstream says in a stream and the answer cannot
         self._fault: Fault | None = None
         self._outcome = "error"
@@ -149,7 +150,7 @@ class Opening:
             kept = peek.store is True
             choices = peek.n if type(peek.n) is int else 1
         body, hidden = await self._admit_relayed(peek)
-        losses = Losses()
+        losses = Losses(self._fidelity)
         if self._plan.target.text_input:
             body = plain_body(body, losses)
         return await self._relay_down(
@@ -165,6 +166,7 @@ class Opening:
             hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
         target = self._plan.target
         hub = with_seal(hub, self._call, target, self._engine.sealing)
+        self._lose(hub, Losses(self._fidelity))  # in strict mode before the upstream is asked
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check(body.get("previous_response_id"), body.get("conversation"), None)
@@ -185,7 +187,7 @@ class Opening:
     async def _way_down(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         stream = hub.body.get("stream") is True
         if self._plan.down == "relay":
-            losses = Losses()
+            losses = Losses(self._fidelity)
             sent = self._upstream.body(hub, self._plan.target, losses)
             kept = hub.body.get("store") is True
             return await self._relay_down(sent, losses, stream=stream, kept=kept, hub=hub)
@@ -206,7 +208,7 @@ class Opening:
     ) -> Answer:
         """`hub`: what `body` was written from, if we wrote it."""
         target = self._plan.target
-        context = self._upstream.relay(body, target, self._call.origin(stream=stream))
+        context = self._upstream.relay(body, target, self._origin(stream=stream))
         reply = await self._enter(context)
         streams = stream and reply.status < 300 and "event-stream" in reply.media_type
         ownership = self._ownership if kept else self._ownership.inactive()
@@ -229,34 +231,34 @@ class Opening:
     async def _convert_stream(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
         given = SPOKEN[self._call.surface][1]
-        writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock)
+        writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
         form = reasoning_form(hub, engine.options.reasoning)
-        turn = await self._enter(
-            self._upstream.open(ask, target, writer, self._call.origin(stream=True), form)
-        )
+        turn = await self._enter(self._upstream.open(ask, target, writer, self._origin(stream=True), form))
         converted = self._stream = ConvertedStream(
             turn, writer, encoder_for(given, hub, writer.losses, self._call.client), target
         )
         await converted.begin(engine.options.hold)
-        self._lose(hub, turn.losses)
-        return self._streaming(200, SSE_TYPE, turn.headers, turn.losses, converted)
+        losses = turn.losses.answered()
+        self._lose(hub, losses)
+        return self._streaming(200, SSE_TYPE, turn.headers, losses, converted)
 
     async def _convert_whole(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
-        reply = await self._upstream.once(ask, target, self._call.origin(stream=False))
+        reply = await self._upstream.once(ask, target, self._origin(stream=False))
+        losses = reply.losses.answered()
         self._headers = reply.headers
         form = reasoning_form(hub, engine.options.reasoning)
         echo = Echo.of(hub)
-        response = reply.read(echo, engine.ids, engine.clock, form, reply.losses)
-        self._lose(hub, reply.losses)
+        response = reply.read(echo, engine.ids, engine.clock, form, losses)
+        self._lose(hub, losses)
         usage = read_usage(response.get("usage"))
         engine.metrics.tokens(usage)
         await self._spending.settle(usage)
         self._outcome = str(response.get("status"))
         given = SPOKEN[self._call.surface][1]
-        body = whole_body(given, response, echo.model, reply.losses, self._call.client)
-        return Answer(200, JSON_TYPE, self._spending.answered(reply.headers), reply.losses, body)
+        body = whole_body(given, response, echo.model, losses, self._call.client)
+        return Answer(200, JSON_TYPE, self._spending.answered(reply.headers), losses, body)
 
     def _streaming(
         self,
@@ -284,6 +286,9 @@ class Opening:
         return added or body, hidden
 
     # -- steps -------------------------------------------------------------------------------------
+
+    def _origin(self, *, stream: bool) -> Origin:
+        return self._call.origin(self._fidelity, stream=stream)
 
     @property
     def _upstream(self) -> Upstream:

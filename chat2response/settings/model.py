@@ -11,6 +11,7 @@ from chat2response.api.addresses import LOOPBACK, Network, networks
 from chat2response.api.admin import AdminRules
 from chat2response.api.cors import ANY, CorsOptions
 from chat2response.convert.clients import CLIENTS, ClientProfile
+from chat2response.convert.losses import Fidelity
 from chat2response.convert.policy import Hosted, Orphans, Policy
 from chat2response.convert.profiles import GENERIC, profile
 from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
     rust_log: Annotated[str | None, Blank] = None
+    chat2response_fidelity: Annotated[Fidelity, BeforeValidator(values.fidelity)] = "warn"
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
     chat2response_client_profile: Literal["default", "open-responses"] = "default"
     chat2response_hosted_tools: Hosted = "drop"
@@ -297,4 +299,4 @@ class Settings(BaseSettings):
     def engine(self) -> EngineOptions:
         """How calls are run."""
         form = self.chat2response_reasoning
-        return EngineOptions(reasoning=None if form == "auto" else form)
+        return EngineOptions(reasoning=None if form == "auto" else form, fidelity=self.chat2response_fidelity)

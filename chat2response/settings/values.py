@@ -114,6 +114,11 @@ def rust_level(value: str) -> LogLevel | None:
     return next((_RUST_LEVELS[word] for word in said if word in _RUST_LEVELS), None)
 
 
+def fidelity(value: Any) -> Any:
+    """A mode; an empty one is that of old."""
+    return _word(value) or "warn"
+
+
 def words(value: str | None) -> tuple[str, ...]:
     """The words of a comma list, each once."""
     words = (word.strip() for word in (value or "").split(","))

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.losses import Losses
+from chat2response.convert.losses import Fidelity, Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
 from chat2response.wire.ids import Clock, Ids
@@ -51,6 +51,8 @@ class Origin:
     stream: bool = False
     hops: int = 0
     """Gateways like this one that the call has come through."""
+    fidelity: Fidelity = "warn"
+    """What becomes of a field that this upstream cannot be told."""
 
 
 Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]

@@ -55,14 +55,14 @@ class DemoUpstream:
         reasoning: ReasoningForm,
     ) -> "DemoTurn":
         """A streamed turn. Raises as `script` does."""
-        losses = Losses()
+        losses = Losses(origin.fidelity)
         asked = _asked(ask, losses)
         writer = restored(writer, asked.tools)
         return DemoTurn(script(asked), writer, reasoning, self._delay, losses)
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """The whole answer, at once. Raises as `script` does."""
-        losses = Losses()
+        losses = Losses(origin.fidelity)
         asked = _asked(ask, losses)
         whole = script(asked)
 

@@ -73,14 +73,14 @@ class HttpUpstream(ABC):
         reasoning: ReasoningForm,
     ) -> HttpTurn:
         """A streamed turn."""
-        losses = Losses()
+        losses = Losses(origin.fidelity)
         body, how = self._sent(ask, target, losses)
         url, reader = target.base_url + self.path, how(reasoning).reader(writer)
         return HttpTurn(self._transport, url, target, origin, body, reader, self.feed_whole, losses)
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """A JSON answer."""
-        losses = Losses()
+        losses = Losses(origin.fidelity)
         body, how = self._sent(ask, target, losses)
         url = target.base_url + self.path
         status, headers, answer = await fetch(self._transport, url, target, origin, body)

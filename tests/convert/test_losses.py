@@ -1,6 +1,9 @@
 """Losses: one entry each, in order, and a header that cannot grow without bound."""
 
+import pytest
+
 from chat2response.convert.losses import MAX_HEADER, MAX_LOSSES, Loss, Losses
+from chat2response.errors import InvalidRequest
 
 
 def test_losses_keep_their_order_and_are_said_once():
@@ -44,3 +47,49 @@ def test_a_header_is_plain_ascii_whatever_the_names():
     losses = Losses()
     losses.add('metadata.a,b\r\nx-evil: 1"é')
     assert losses.header() == 'metadata.a?b??x-evil: 1"?; dropped'
+
+
+@pytest.mark.parametrize("field", ["seed", "messages[0].name", "tools[1]"])
+def test_strict_refuses_the_first_and_names_it(field: str) -> None:
+    losses = Losses("strict")
+    with pytest.raises(InvalidRequest) as refused:
+        losses.add(field)
+    assert (refused.value.status, refused.value.param) == (400, field)
+    assert field in refused.value.message and "x-chat2response-fidelity: warn" in refused.value.message
+
+
+def test_strict_refuses_requests_and_no_answers() -> None:
+    losses = Losses("strict").answered()
+    losses.add("message.audio")
+    assert losses.header() == "message.audio; dropped"
+
+
+def test_what_was_lost_of_the_request_is_told_with_what_is_lost_of_the_answer() -> None:
+    asked = Losses()
+    asked.add("seed")
+    losses = asked.answered()
+    losses.add("message.audio")
+    assert losses.header() == "seed; dropped, message.audio; dropped"
+    assert asked.header() == "seed; dropped"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "stop",
+        "response_format",
+        "text.format.name",
+        "tools[0]",
+        "tool_choice",
+        "functions[0]",
+        "messages[1].tool_calls[0].x",
+    ],
+)
+def test_drop_tells_only_what_the_answer_depends_on(field: str) -> None:
+    losses = Losses("drop")
+    losses.add("seed")
+    assert losses.header() is None
+    losses.add(field, "emulated")
+    assert losses.header() == f"{field}; emulated"
+    assert [loss.field for loss in losses] == ["seed", field]  # for metric and log
+    assert losses.answered().header() == f"{field}; emulated"

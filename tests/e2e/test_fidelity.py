@@ -1,0 +1,131 @@
+"""How faithful a call has to be: strict, warn, drop; and `/convert?report=1`."""
+
+from typing import Any
+
+import pytest
+
+from chat2response.convert.losses import FIDELITY_HEADER, HEADER
+from tests.e2e.conftest import Start
+from tests.e2e.gateway import Running
+from tests.e2e.listen import ASKED
+from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, speaking
+from tests.upstream import ScriptedUpstream
+
+SAID = Said(text=("Yes.",))
+TALK = {"model": ASKED, "messages": [{"role": "user", "content": "Hi"}]}
+LOSING: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    # a call that loses something: its upstream, path and body, and the field
+    "chat to responses": ("responses", "/v1/chat/completions", {**TALK, "seed": 7}, "seed"),
+    "responses to chat": (
+        "chat",
+        "/v1/responses",
+        {"model": ASKED, "input": "Hi", "truncation": "auto"},
+        "truncation",
+    ),
+    "not kept": ("chat", "/v1/responses", {"model": ASKED, "input": "Hi", "store": True}, "store"),
+    "proxy": ("responses", "/proxy", {**TALK, "seed": 7}, "seed"),
+}
+
+
+async def ask(gateway: Running, path: str, body: Any, fidelity: str | None = None) -> Any:
+    return await gateway.post(path, body, headers={FIDELITY_HEADER: fidelity} if fidelity else {})
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("case", list(LOSING))
+async def test_every_mode_on_every_way(
+    start: Start, upstream: ScriptedUpstream, case: str, streamed: bool
+) -> None:
+    dialect, path, body, field = LOSING[case]
+    body = {**body, "stream": streamed}
+    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    gateway = await start(dialect)
+
+    refused = await ask(gateway, path, body, "strict")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == field
+    assert not upstream.requests  # nothing was asked, nothing was spent
+
+    warned = await ask(gateway, path, body)
+    assert warned.status_code == 200
+    assert warned.headers[HEADER].startswith(f"{field}; ")
+
+    dropped = await ask(gateway, path, body, "Drop")
+    assert dropped.status_code == 200
+    assert HEADER not in dropped.headers
+    assert HEADER.encode() not in dropped.content
+    assert gateway.services.metrics.losses[field] == 2  # told or not
+
+
+async def test_the_operators_choice_and_the_clients_over_it(start: Start, upstream: ScriptedUpstream) -> None:
+    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    gateway = await start("responses", chat2response_fidelity="strict")
+    body = {**TALK, "seed": 7}
+    assert (await ask(gateway, "/v1/chat/completions", body)).status_code == 400
+    assert (await ask(gateway, "/v1/chat/completions", body, "warn")).status_code == 200
+    assert (await ask(gateway, "/v1/chat/completions", TALK)).status_code == 200
+
+
+async def test_what_says_nothing_is_no_loss(start: Start, upstream: ScriptedUpstream) -> None:
+    """Codex's own fields, and what is null, empty or the default."""
+    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    codex = {
+        "model": ASKED,
+        "input": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Hi"}],
+            }
+        ],
+        "client_metadata": {"a": "b"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "k",
+        "reasoning": {"summary": "auto"},
+        "truncation": "disabled",
+        "tools": [],
+        "user": None,
+    }
+    answer = await ask(await start("chat"), "/v1/responses", codex, "strict")
+    assert answer.status_code == 200, answer.text
+    chat: dict[str, Any] = {
+        **TALK,
+        "n": 1,
+        "stop": None,
+        "logit_bias": {},
+        "frequency_penalty": 0,
+        "stream_options": None,
+    }
+    answer = await ask(await start("responses"), "/v1/chat/completions", chat, "strict")
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_wrong_word_is_a_mistake(start: Start, upstream: ScriptedUpstream) -> None:
+    gateway = await start("responses")
+    for path in ("/v1/responses", "/v1/chat/completions", "/proxy", "/convert"):
+        answer = await ask(gateway, path, TALK, "loose")
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"] == FIDELITY_HEADER
+        assert "strict, warn, drop" in answer.json()["error"]["message"]
+
+
+async def test_a_report_of_a_conversion(start: Start, upstream: ScriptedUpstream) -> None:
+    gateway = await start("responses")
+    body = {**TALK, "seed": 7}
+    told = (await ask(gateway, "/convert?report=1", body, "drop")).json()
+    assert told["losses"] == [{"field": "seed", "effect": "dropped"}]
+    plain = await ask(gateway, "/convert", body)
+    assert told["request"] == plain.json()
+
+    other = {"model": ASKED, "input": "Hi", "truncation": "auto", "max_output_tokens": 20}
+    told = (await ask(gateway, "/convert?to=chat&profile=openai&report=true", other)).json()
+    assert told["request"]["max_completion_tokens"] == 20
+    assert [loss["field"] for loss in told["losses"]] == ["truncation"]
+
+    refused = await ask(gateway, "/convert?report=1", body, "strict")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "seed")
+    odd = await ask(gateway, "/convert?report=perhaps", body)
+    assert (odd.status_code, odd.json()["error"]["param"]) == (400, "report")
