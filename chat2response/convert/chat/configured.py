@@ -7,6 +7,7 @@ from chat2response.convert.check import mapping
 from chat2response.convert.hub import HubRequest
 from chat2response.wire.responses import ResponsesRequest
 
+_TYPE = "configuration_update"
 _FIELDS = ("reasoning", "text")
 
 
@@ -15,13 +16,13 @@ def configured(hub: HubRequest) -> HubRequest:
     items: Any = hub.body.get("input")
     if type(items) is not list:
         return hub
-    body: dict[str, Any] | None = None
-    for index, item in enumerate(items):
-        if type(item) is not dict or item.get("type") != "configuration_update":
-            continue
-        body = dict(hub.body) if body is None else body
+    updates = [index for index, item in enumerate(items) if type(item) is dict and item.get("type") == _TYPE]
+    if not updates:
+        return hub
+    body: dict[str, Any] = dict(hub.body)
+    for index in updates:
         for name in _FIELDS:
-            if item.get(name) is not None:
-                changed = mapping(item[name], f"{hub.item_path(index)}.{name}")
+            if items[index].get(name) is not None:
+                changed = mapping(items[index][name], f"{hub.item_path(index)}.{name}")
                 body[name] = {**(body.get(name) or {}), **changed}
-    return hub if body is None else replace(hub, body=cast(ResponsesRequest, body))
+    return replace(hub, body=cast(ResponsesRequest, body))

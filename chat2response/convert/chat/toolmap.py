@@ -51,6 +51,8 @@ class ToolMap:
         """The client named tools, of whatever kind."""
         self.dropped: list[str] = []
         """The paths of those that this backend cannot be given."""
+        self.plain = True
+        """The backend's calls are the client's as they stand."""
         self.bound: dict[Key, Bound] = {}
         self.by_sent: dict[str, Bound] = {}
 
@@ -60,10 +62,21 @@ class ToolMap:
         made = cls(quirks)
         for tool, path in _brought(hub):
             made._add(tool, path, policy)
-        for bound in sorted(made.bound.values(), key=_must_change):
-            bound.sent = sendable(bound.namespace, bound.name, made.by_sent)
-            made.by_sent[bound.sent] = bound
+        rest = []
+        for bound in made.bound.values():
+            if _keeps_name(bound):
+                made._name(bound, bound.name)
+            else:
+                rest.append(bound)
+        for bound in rest:
+            made._name(bound, sendable(bound.namespace, bound.name, made.by_sent))
         return made
+
+    def _name(self, bound: Bound, sent: str) -> None:
+        bound.sent = sent
+        self.by_sent[sent] = bound
+        if bound.kind != "function" or sent != bound.name:
+            self.plain = False
 
     def find(self, namespace: Any, name: str, kind: str = "") -> Bound | None:
         """The effective tool of this name; `kind`: for a built-in one."""
@@ -79,11 +92,6 @@ class ToolMap:
     def native(self, bound: Bound) -> bool:
         """Whether it is sent as a custom tool, and called as one."""
         return bound.kind == "custom" and self.quirks.custom_tools
-
-    @property
-    def plain(self) -> bool:
-        """Whether the backend's calls are the client's as they stand."""
-        return all(each.kind == "function" and each.sent == each.name for each in self.bound.values())
 
     # -- collecting --------------------------------------------------------------------------------
 
@@ -124,9 +132,9 @@ class ToolMap:
         self.dropped.append(path)
 
 
-def _must_change(bound: Bound) -> bool:
-    """Those whose own name can be sent come first: it is theirs, whatever a namespace flattens to."""
-    return bound.kind in _BUILTIN or bound.namespace != "" or not valid(bound.name)
+def _keeps_name(bound: Bound) -> bool:
+    """A name that can be sent is its tool's, whatever a namespace flattens to."""
+    return bound.namespace == "" and bound.kind in _NAMED and valid(bound.name)
 
 
 def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:

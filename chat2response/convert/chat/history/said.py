@@ -43,7 +43,7 @@ def write_message(turns: Turns, index: int, item: _Item) -> None:
         message["name"] = item["name"]
     if turns.quirks.system_placement == "merged" and name != "user" and not leading(turns.messages):
         turns.losses.add(turns.path(index), "moved to the first message")
-    turns.message(message)
+    turns.messages.append(message)
     if not _MESSAGE_KEYS.issuperset(item):
         foreign.note(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
 
