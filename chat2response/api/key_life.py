@@ -10,6 +10,7 @@ from chat2response.api.bodies import json_body
 from chat2response.api.describe import refusals, takes
 from chat2response.api.door import arrived
 from chat2response.api.key_shapes import (
+    KEY_IN_PATH,
     SOME_DIGEST,
     SOME_ID,
     Imported,
@@ -27,14 +28,6 @@ from chat2response.keys.views import detailed, issued_document
 from chat2response.observe.redact import redact
 
 _POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
-_KEY_IN_PATH = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The key's id.",
-    "schema": {"type": "string"},
-    "example": SOME_ID,
-}
 
 
 def key_life_routes(keys: KeyRing) -> APIRouter:
@@ -122,7 +115,7 @@ def key_life_routes(keys: KeyRing) -> APIRouter:
         "/keys/{id}",
         operation_id="get_key",
         summary="All that is known of a key, but its secret",
-        openapi_extra={"parameters": [_KEY_IN_PATH]},
+        openapi_extra={"parameters": [KEY_IN_PATH]},
         responses={200: {"model": KeyDetails}, **refusals(404, 503)},
     )
     async def details(request: Request) -> Response:

@@ -12,6 +12,15 @@ from chat2response.keys.policy import UNSET
 SOME_ID = "0123456789abcdef0123456789abcdef"
 SOME_DIGEST = f"$c2r-sha256${'0' * 32}${'0' * 64}"
 
+KEY_IN_PATH: Described = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The key's id.",
+    "schema": {"type": "string"},
+    "example": SOME_ID,
+}
+
 _ID = Field(description="The key's id: the 32 hex digits between `sk_` and the dot of its token.")
 _END = Field(
     None, description="When the key ends, in epoch seconds; wins over ttl_seconds. null: it never does."

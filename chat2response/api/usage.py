@@ -11,19 +11,14 @@ from pydantic import BaseModel, Field
 
 from chat2response.api.answers import json_answer
 from chat2response.api.describe import refusals
+from chat2response.api.key_shapes import KEY_IN_PATH
+from chat2response.api.queries import asked
 from chat2response.convert.check import invalid
 from chat2response.errors import BridgeError
 from chat2response.keys.usage import NAMES, Row, UsageBook, Used, grouped
 
 GROUPS = ("key", "model", "day")
 _SPAN = 30  # days told where nobody says since when
-_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The key's id.",
-    "schema": {"type": "string"},
-}
 _QUERY = ("from", "to", "group_by", "format")
 
 
@@ -71,19 +66,19 @@ def usage_routes(book: UsageBook) -> APIRouter:
         responses={200: {"model": UsageList}, **refusals(400, 503)},
     )
     async def of_all(request: Request) -> Response:
-        asked = Asked(request, book, ("key", "model"))
-        return asked.answer(await book.of_all(asked.first, asked.last))
+        span = Asked(request, book, ("key", "model"))
+        return span.answer(await book.of_all(span.first, span.last))
 
     @router.get(
         "/keys/{id}/usage",
         operation_id="key_usage",
         summary="What one key used",
-        openapi_extra=_parameters("model,day", _ID),
+        openapi_extra=_parameters("model,day", KEY_IN_PATH),
         responses={200: {"model": UsageList}, **refusals(400, 503)},
     )
     async def of_key(request: Request) -> Response:
-        asked = Asked(request, book, ("model", "day"))
-        return asked.answer(await book.of_key(request.path_params["id"], asked.first, asked.last))
+        span = Asked(request, book, ("model", "day"))
+        return span.answer(await book.of_key(request.path_params["id"], span.first, span.last))
 
     return router
 
@@ -92,11 +87,7 @@ class Asked:
     """The query. Raises InvalidRequest for what cannot be meant."""
 
     def __init__(self, request: Request, book: UsageBook, by: Sequence[str]) -> None:
-        query = request.query_params
-        for name in query:
-            if name not in _QUERY:
-                told = f"Unknown parameter: '{name}'. There are: {', '.join(_QUERY)}."
-                raise invalid(name[:100], told, "unknown_parameter")
+        query = asked(request, *_QUERY)
         self.last = _day(query.get("to"), "to") or book.today()
         since = _day(query.get("from"), "from") or self.last - timedelta(days=_SPAN - 1)
         # What is older is not kept; without the bound a client could ask for a million documents.

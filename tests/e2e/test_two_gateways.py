@@ -54,6 +54,26 @@ async def test_a_key_of_one_opens_the_other_until_either_ends_it(pair: Any) -> N
     assert {key["id"] for key in listed[0]} >= {doomed["id"], mortal["id"]}
 
 
+async def test_a_new_secret_and_what_it_may_do_reach_the_other(pair: Any) -> None:
+    (one, two), clock = pair
+    made = await manage(one, "/keys/generate", {"label": "l"})
+    assert (await call(two, made["token"])).status_code == 200
+    renewed = await manage(one, "/keys/rotate", {"id": made["id"], "grace_seconds": 60})
+    await manage(two, "/keys/update", {"id": made["id"], "scopes": ["endpoint:chat"]})
+    clock.advance(1)
+    for token in (made["token"], renewed["token"]):
+        for gateway in (one, two):
+            assert (await call(gateway, token)).status_code == 200
+            headers = {"authorization": f"Bearer {token}"}
+            assert (await gateway.http.get("/v1/models", headers=headers)).status_code == 403
+    clock.advance(60)
+    for gateway in (one, two):
+        assert error_of(await call(gateway, made["token"]))["message"] == "API key expired"
+        assert (await call(gateway, renewed["token"])).status_code == 200
+    shown = [(await gateway.http.get(f"/keys/{made['id']}")).json() for gateway in (one, two)]
+    assert shown[0]["rotated_at"] == shown[1]["rotated_at"] == renewed["rotated_at"]
+
+
 async def test_only_one_of_them_revokes(pair: Any) -> None:
     gateways, _ = pair
     made = await manage(gateways[0], "/keys/generate", {})
