@@ -56,6 +56,7 @@ class Services:
         """Makes the store ready. Raises stores.CannotOpen."""
         await self.store.open()
         self.engine.books.start()
+        self.keys.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
 
     async def close(self) -> None:
         """Lets go of connections and files."""
@@ -93,7 +94,14 @@ def compose(
         "demo": DemoUpstream(),
     }
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
-    keys = KeyRing(store, settings.key_policy(), clock=clock, peppers=settings.peppers(), audit=audit)
+    keys = KeyRing(
+        store,
+        settings.key_policy(),
+        clock=clock,
+        peppers=settings.peppers(),
+        audit=audit,
+        serve_stale=settings.chat2response_keys_serve_stale_seconds,
+    )
     books = Books(
         Admission(store, settings.prices(), clock=clock),
         UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),

@@ -64,6 +64,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, False),
     "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
     "CHAT2RESPONSE_KEYS_PEPPER_FILE": ("/run/secrets/pepper", Path("/run/secrets/pepper"), None),
+    "CHAT2RESPONSE_KEYS_END_RUNS": ("0", False, True),
+    "CHAT2RESPONSE_KEYS_SERVE_STALE_SECONDS": ("30", 30.0, 0.0),
     "CHAT2RESPONSE_AUDIT_DAYS": ("30", 30, 400),
     "CHAT2RESPONSE_PRICES_FILE": ("prices.json", Path("prices.json"), None),
     "CHAT2RESPONSE_USAGE_DAYS": ("30", 30, 90),

@@ -4,7 +4,8 @@ by its response, or all at once (a shutdown)."""
 from collections.abc import Iterator
 from typing import Protocol
 
-from chat2response.wire.machine import Fault
+from chat2response.keys.token import is_key_id
+from chat2response.wire.machine import REVOKED, Fault
 
 
 class Run(Protocol):
@@ -51,6 +52,15 @@ class LiveRuns:
     def of_key(self, key_id: str) -> list[Run]:
         """Those under one key."""
         return [run for run in self._runs if run.tenant == key_id]
+
+    def key_ids(self) -> set[str]:
+        """The keys of ours under which something runs."""
+        return {run.tenant for run in self._runs if run.tenant is not None and is_key_id(run.tenant)}
+
+    def end_key(self, key_id: str) -> None:
+        """Ends what runs under a key that was revoked."""
+        for run in self.of_key(key_id):
+            run.stop(REVOKED)
 
     def of_response(self, response_id: str) -> list[Run]:
         """That which makes this response."""

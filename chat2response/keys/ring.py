@@ -1,8 +1,8 @@
 """The key ring: who may pass. It is the book of keys, with a check of tokens and a memory for it.
 
 A checked token is remembered for a second by its SHA-256, never as itself, so that a valid key costs one
-dict look-up. That second is how long another process's revocation may go unseen; our own changes
-empty the memory at once.
+dict look-up. What we change of a key is forgotten at once, what others change when the store's feed tells;
+that second is how long it may go unseen where the feed does not.
 """
 
 import asyncio
@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from math import inf
 
 from chat2response.errors import Unauthorized
 from chat2response.keys.audit import Audit
 from chat2response.keys.book import KeyBook
+from chat2response.keys.follower import Follower, Running
+from chat2response.keys.memory import Bad, Good, Memory
 from chat2response.keys.pepper import Peppers
 from chat2response.keys.policy import KeyPolicy
 from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
@@ -33,7 +35,10 @@ _DECOY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
 
 
 class KeyRing(KeyBook):
-    """Keys in a store. `clock`: epoch seconds; `cache_size` bounds each of the two memories."""
+    """Keys in a store. `clock`: epoch seconds; `cache_size`: tokens that are remembered of each kind.
+
+    `serve_stale`: seconds for which a token that was good opens while the store cannot be asked; 0 for not.
+    """
 
     def __init__(
         self,
@@ -46,16 +51,18 @@ class KeyRing(KeyBook):
         audit: Audit | None = None,
         cache_seconds: float = 1.0,
         cache_size: int = 10_000,
+        serve_stale: float = 0.0,
     ) -> None:
         super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers, audit=audit)
         self._cache_seconds = cache_seconds
-        self._cache_size = cache_size
-        # By digest of the token: the answer, and the span of time in which it holds.
-        self._good: dict[bytes, tuple[ApiKey, float, float]] = {}
-        self._bad: dict[bytes, tuple[str, float, float]] = {}
+        self._serve_stale = serve_stale
+        self._opening: Memory[Good] = Memory(cache_size)
+        self._refused: Memory[Bad] = Memory(cache_size)
+        self._good, self._bad = self._opening.found, self._refused.found
         self._lookups: dict[str, asyncio.Task[Entry | None]] = {}
         self._upgrades = Upgrades(store)
-        self._changes = 0  # counts our own changes: what was read before one is not remembered after it
+        self._follower = Follower(store, self._forget)
+        self._changes = 0  # counts changes: what was read before one is not remembered after it
 
     async def verify(self, token: str | None) -> ApiKey:
         """The key that this token opens. Raises Unauthorized, with one of four texts, and StoreDown.
@@ -76,8 +83,13 @@ class KeyRing(KeyBook):
             raise Unauthorized(bad[0])
         return await self._check(token, digest)
 
+    def start(self, running: Running | None = None) -> None:
+        """Begins to hear what others do to keys, and to end in `running` what runs under a revoked one."""
+        self._follower.start(running)
+
     async def close(self) -> None:
         """Ends what was begun beside the requests. The store stays open."""
+        await self._follower.close()
         await self._upgrades.close()
 
     async def _check(self, token: str, digest: bytes) -> ApiKey:
@@ -86,7 +98,12 @@ class KeyRing(KeyBook):
         if parsed is None:
             raise Unauthorized(INVALID)
         changes = self._changes
-        entry = await self._look_up(parsed.id)
+        try:
+            entry = await self._look_up(parsed.id)
+        except StoreDown:
+            if (stale := self._stale(digest)) is not None:
+                return stale
+            raise
         key = (entry and read_entry(parsed.id, entry)) or _DECOY
         opened = self._opened(key, parsed.secret)
         now = self._clock()
@@ -94,15 +111,22 @@ class KeyRing(KeyBook):
         until = now + self._cache_seconds
         if fault is not None:
             if changes == self._changes:
-                self._remember(self._bad, digest, (fault, now, until))
+                self._refused.remember(parsed.id, digest, Bad(fault, now, until))
+                self._good.pop(digest, None)
             raise Unauthorized(fault)
         if opened is key and self._hasher.outdated(key.digest):
             self._upgrades.offer(key.id, key.digest, self._hasher.make(parsed.secret))
-        if opened is not None and opened.expires_at is not None:
-            until = min(until, opened.expires_at)
+        ends = inf if opened is None or opened.expires_at is None else opened.expires_at
         if changes == self._changes:
-            self._remember(self._good, digest, (key, now, until))
+            self._opening.remember(parsed.id, digest, Good(key, now, min(until, ends), ends))
         return key
+
+    def _stale(self, digest: bytes) -> ApiKey | None:
+        """Without the store: the key of a token that was good a short while ago."""
+        good, now = self._good.get(digest), self._clock()
+        if good is None or not good.since <= now < min(good.since + self._serve_stale, good.ends):
+            return None
+        return good.key
 
     def _opened(self, key: ApiKey, secret: str) -> ApiKey | None:
         """The key as this secret opens it: with the end of its grace, where it is the one before the last.
@@ -115,11 +139,6 @@ class KeyRing(KeyBook):
         if is_current:
             return key
         return replace(key, expires_at=old.expires_at) if old is not None and is_previous else None
-
-    def _remember(self, memory: dict[bytes, Any], digest: bytes, answer: tuple[Any, float, float]) -> None:
-        if len(memory) >= self._cache_size:
-            memory.clear()  # what it held was good for a second anyway
-        memory[digest] = answer
 
     async def _look_up(self, id: str) -> Entry | None:
         """One read of the store for all who ask for this key at the same time."""
@@ -142,14 +161,21 @@ class KeyRing(KeyBook):
             task.exception()  # seen, even if everybody who waited has left
 
     def _made(self, id: str) -> None:
-        self._bad.clear()
+        self._refused.forget(id)
 
     def _changed(self, id: str) -> None:
-        """Nothing read before it counts any more."""
+        self._forget(id)
+        self._follower.look(id)
+
+    def _forget(self, id: str | None) -> None:
+        """Nothing that was read of this key before, or of any (None), counts any more."""
         self._changes += 1
-        self._good.clear()
-        self._bad.clear()
-        self._lookups.clear()
+        self._opening.forget(id)
+        self._refused.forget(id)
+        if id is None:
+            self._lookups.clear()
+        else:
+            self._lookups.pop(id, None)
 
 
 def _fault(key: ApiKey | None, now: float) -> str | None:

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     chat2response_keys_allow_no_expiration: bool = False
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
     chat2response_keys_pepper_file: Annotated[Path | None, Blank] = None
+    chat2response_keys_end_runs: bool = True
+    chat2response_keys_serve_stale_seconds: float = Field(0.0, ge=0, le=86_400, allow_inf_nan=False)
     chat2response_audit_days: int = Field(400, ge=1, le=3660)
     chat2response_prices_file: Annotated[Path | None, Blank] = None
     chat2response_usage_days: int = Field(90, ge=1, le=3660)

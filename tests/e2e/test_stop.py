@@ -25,7 +25,7 @@ from tests.upstream import Script, ScriptedUpstream
 SAID = Said(text=("Hello", " there"))
 
 
-def _open_ended(dialect: str) -> Script:
+def open_ended(dialect: str) -> Script:
     """A stream that stops in the middle and stays open."""
     steps = tuple(step for step in stream(dialect, SAID).steps if isinstance(step, bytes))
     at = next(number for number, step in enumerate(steps) if b"Hello" in step)
@@ -72,7 +72,7 @@ async def test_while_the_first_event_is_awaited_it_is_a_status(
 async def test_in_the_middle_of_a_stream_it_is_the_terminal_event(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(_open_ended(dialect))
+    upstream.play(open_ended(dialect))
     gateway = await start(dialect)
 
     body = body_for(surface, streamed=True)
@@ -107,7 +107,7 @@ async def test_in_the_middle_of_a_json_answer_it_is_a_status(
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_only_the_runs_of_one_key(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
-    upstream.play(_open_ended(dialect))
+    upstream.play(open_ended(dialect))
     gateway = await start(dialect)
     other = await gateway.issue()
     parsed = parse(other)
@@ -134,7 +134,7 @@ async def test_only_the_runs_of_one_key(start: Start, upstream: ScriptedUpstream
 async def test_a_run_is_found_by_the_id_its_client_knows(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    upstream.play(_open_ended(dialect))
+    upstream.play(open_ended(dialect))
     gateway = await start(dialect)
 
     body = body_for("responses", streamed=True)
