@@ -104,7 +104,9 @@ class Gateway:
         self._add(
             "/convert",
             ("POST",),
-            Convert(limit, services.engine.routes.chat.quirks, settings.chat2response_fidelity),
+            Convert(
+                limit, services.engine.routes.chat.quirks, settings.chat2response_fidelity, settings.policy()
+            ),
         )
         models = Models(services.engine, gate)
         for path in _MODELS:

@@ -7,6 +7,7 @@ from chat2response.api.asgi import JSON, HeaderPairs, Request
 from chat2response.api.bridge import fidelity_of, parse_query
 from chat2response.convert.face import to_chat_request, to_responses_request
 from chat2response.convert.losses import HEADER, Fidelity, Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.profiles import profile
 from chat2response.convert.quirks import Quirks, QuirksError
 from chat2response.engine.entry import read_object
@@ -17,14 +18,21 @@ from chat2response.wire.json import encode
 class Convert:
     """`?to=responses` (default) takes a Chat body, `?to=chat` a Responses body.
 
-    `quirks`: those of the Chat upstream; `?profile=` names those of another. `?report=1` answers
-    `{"request": ..., "losses": [{"field", "effect"}, ...]}`, in mode `drop` too.
+    `quirks`: those of the Chat upstream; `?profile=` names those of another. `policy`: the operator's.
+    `?report=1` answers `{"request": ..., "losses": [{"field", "effect"}, ...]}`, in mode `drop` too.
     """
 
-    def __init__(self, max_body: int, quirks: Quirks, fidelity: Fidelity = "warn") -> None:
+    def __init__(
+        self,
+        max_body: int,
+        quirks: Quirks,
+        fidelity: Fidelity = "warn",
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
         self._max_body = max_body
         self._quirks = quirks
         self._fidelity = fidelity
+        self._policy = policy
 
     async def __call__(self, request: Request) -> None:
         asked = parse_query(request.scope["query_string"])
@@ -36,7 +44,9 @@ class Convert:
         fields = read_object(await request.body(self._max_body))
         losses = Losses(fidelity_of(request) or self._fidelity)
         if to == "chat":
-            converted: Any = to_chat_request(fields, losses=losses, quirks=self._profile(asked))
+            converted: Any = to_chat_request(
+                fields, losses=losses, quirks=self._profile(asked), policy=self._policy
+            )
         else:
             converted = to_responses_request(
                 fields,
