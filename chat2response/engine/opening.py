@@ -24,13 +24,14 @@ from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, limited, told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
+from chat2response.engine.twice import check_ask
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
-from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
+from chat2response.wire.peek import ChatPeek, ResponsesPeek, StatelessPeek, peek_chat, peek_responses
 
 if TYPE_CHECKING:
     from chat2response.engine.engine import Engine
@@ -143,12 +144,12 @@ class Opening:
         """The client's bytes go up as they are, and so do the upstream's come down."""
         peek = self._peek()
         choices = 1
-        if isinstance(peek, ResponsesPeek):
-            await self._ownership.check(peek.previous_response_id, peek.conversation, peek.input)
-            kept = peek.store is not False
-        else:
+        if isinstance(peek, ChatPeek):
             kept = peek.store is True
             choices = peek.n if type(peek.n) is int else 1
+        else:
+            await self._ownership.check_body(self._call.body, peek)
+            kept = peek.store is not False
         body, hidden = await self._admit_relayed(peek)
         losses = Losses(self._fidelity)
         if self._plan.target.text_input:
@@ -161,6 +162,8 @@ class Opening:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
         fields = read_object(self._call.body)
         hub = read_call(self._call, fields)
+        if self._plan.up == "overlay" and self._spending.reads_body:
+            check_ask(self._call.body)
         await self._spending.admit(self._call.body, fields)
         if (cap := self._spending.output_cap) is not None:
             hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
@@ -272,13 +275,14 @@ class Opening:
         batches = spending.settling(stream) if spending.reserved else stream.batches()
         return Answer(status, media_type, spending.answered(headers), losses, None, batches)
 
-    async def _admit_relayed(self, peek: ChatPeek | ResponsesPeek) -> tuple[bytes, bool]:
+    async def _admit_relayed(self, peek: ChatPeek | StatelessPeek | ResponsesPeek) -> tuple[bytes, bool]:
         """Lets a relayed call in: its body, with what its key's limits add; whether usage stays hidden."""
         spending, body, target = self._spending, self._call.body, self._plan.target
         if not spending.reads_body:
             await spending.admit(body, {"model": peek.model})
             return body, False
         fields = read_object(body)
+        check_ask(body)
         await spending.admit(body, fields)
         added, hidden = limited(
             fields, target.dialect, target.quirks, cap=spending.output_cap, count=spending.counts
@@ -294,7 +298,7 @@ class Opening:
     def _upstream(self) -> Upstream:
         return self._engine.upstreams[self._plan.target.dialect]
 
-    def _peek(self) -> ChatPeek | ResponsesPeek:
+    def _peek(self) -> ChatPeek | StatelessPeek | ResponsesPeek:
         read = peek_chat if self._plan.target.dialect == "chat" else peek_responses
         try:
             return read(self._call.body)

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chat2response.engine.taps import owned_ids
+from chat2response.engine.twice import check_references
 from chat2response.errors import InvalidRequest, NotFound
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode
-from chat2response.wire.peek import ItemPeek
+from chat2response.wire.peek import ItemPeek, ResponsesPeek, StatelessPeek
 
 
 class Ownership:
@@ -26,6 +27,12 @@ class Ownership:
     def inactive(self) -> "Ownership":
         """The same for an answer of which the upstream keeps nothing."""
         return self if self._tenant is None else Ownership(self._owners, None, self._target)
+
+    async def check_body(self, body: bytes, peek: StatelessPeek | ResponsesPeek) -> None:
+        """`check` for a body that goes up as it is. Raises InvalidRequest, too, for an id said twice."""
+        if self._tenant is not None and isinstance(peek, ResponsesPeek):
+            check_references(body)
+            await self.check(peek.previous_response_id, peek.conversation, peek.input)
 
     async def check(self, previous: Any, conversation: Any, items: Iterable[ItemPeek] | str | None) -> None:
         """Raises, for an id that is not the tenant's, exactly what an unknown id would get."""

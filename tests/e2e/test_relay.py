@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import OPERATOR_KEY
+from tests.e2e.pairs import error_of
 from tests.e2e.said import PATHS, STREAM, Said, stream, whole
 from tests.upstream import Script, ScriptedUpstream
 
@@ -23,6 +24,26 @@ ODD = {
         b' "model":"first", "model": "asked-model","top_k":12345678901234567890123 , "store":false}\n'
     ),
 }
+
+
+@pytest.mark.parametrize("path", [PATHS["chat"], "/proxy"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+async def test_what_a_key_is_allowed_may_not_be_said_twice(
+    start: Start, upstream: ScriptedUpstream, path: str, streamed: bool
+) -> None:
+    """An upstream that takes the first of two must not be asked for a model that the key has no right to."""
+    upstream.play(whole("chat", Said(text=("Hi",))))
+    gateway = await start("chat")
+    bound = {"authorization": f"Bearer {await gateway.issue(scopes=['model:asked-*'])}"}
+    body = ODD["chat"].replace(b"{", b'{"stream":%b,' % json.dumps(streamed).encode(), 1)
+
+    answer = await gateway.post(path, body, headers=bound)
+
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "model")
+    assert error_of(answer)["code"] == "duplicate_parameter"
+    assert upstream.requests == []
+    once = body.replace(b'"model":"first",', b"")
+    assert (await gateway.post(path, once, headers=bound)).status_code == 200
 
 
 @DIALECTS

@@ -50,7 +50,6 @@ async def test_anothers_id_is_an_unknown_id(
     "written",
     [
         b'"previous\\u005fresponse_id": "resp\\u005fa"',
-        b'"previous_response_id": null, "previous_response_id": "resp_a"',
         b'"input": [7, {"type": "item_reference", "id": "msg_up"}]',
         b'"input": [{"role": "user", "content": "x", "id": []}, {"id": "msg_up"}]',
         b'"input": [{"type": "item_reference", "id": "fc_0"}, {"type": "item_reference", "id": "msg_up"}]',
@@ -68,6 +67,46 @@ async def test_a_reference_is_found_however_it_is_written(
     body = b'{"model": "m", %b}' % written
     assert (await gateway.post(RESPONSES, body, headers=stranger)).status_code in (400, 404)
     assert len(upstream.requests) == 1
+    assert (await gateway.post(RESPONSES, body)).status_code == 200
+    assert upstream.last.body == body
+
+
+@pytest.mark.parametrize(
+    ("written", "param"),
+    [
+        (b'"previous_response_id": "resp_a", "previous_response_id": null', "previous_response_id"),
+        (b'"previous\\u005fresponse_id": "resp_a", "previous_response_id": null', "previous_response_id"),
+        (b'"conversation": "conv_a", "conversation": null', "conversation"),
+        (b'"conversation": {"id": "conv_a", "id": "conv_own"}', "conversation.id"),
+        (b'"input": [{"id": "msg_up"}], "input": "Hi"', "input"),
+        (b'"input": [{"type": "item_reference", "id": "msg_up", "id": "msg_own"}]', "input[0].id"),
+        (b'"input": ["x", {"type": "item_reference", "id": "msg_up", "type": "message"}]', "input[1].type"),
+        (b'"input": [{"id": "msg_up", "role": null, "role": "user", "content": "x"}]', "input[0].role"),
+        (b'"input": [{"id": "msg_up", "id": null}]', "input[0].id"),
+    ],
+)
+async def test_a_reference_behind_another_of_its_name_is_refused(
+    start: Start, upstream: ScriptedUpstream, written: bytes, param: str
+) -> None:
+    """Parsers differ in which of two they take; of ids only that goes up which was checked."""
+    upstream.play_for(RESPONSES, keeping)
+    gateway = await start("responses")
+    stranger = {"authorization": f"Bearer {await gateway.issue()}"}
+    assert (await ask(gateway, gateway.key, {})).status_code == 200
+
+    answer = await gateway.post(RESPONSES, b'{"model": "m", %b}' % written, headers=stranger)
+
+    assert answer.status_code == 400
+    assert (error_of(answer)["param"], error_of(answer)["code"]) == (param, "duplicate_parameter")
+    assert len(upstream.requests) == 1
+
+
+async def test_in_passthrough_doubles_are_the_upstreams_to_judge(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    upstream.play_for(RESPONSES, keeping)
+    gateway = await start("responses", managed=False)
+    body = b'{"model": "m", "previous_response_id": "resp_a", "previous_response_id": null}'
     assert (await gateway.post(RESPONSES, body)).status_code == 200
     assert upstream.last.body == body
 

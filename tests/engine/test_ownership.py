@@ -49,8 +49,8 @@ async def ownership(tenant: str | None, target: Target = MANAGED) -> Ownership:
 
 
 async def check(held: Ownership, fields: dict[str, Any]) -> None:
-    peek = peek_responses(encode(fields))
-    await held.check(peek.previous_response_id, peek.conversation, peek.input)
+    body = encode(fields)
+    await held.check_body(body, peek_responses(body))
 
 
 @pytest.mark.parametrize(("fields", "kind", "param", "code"), REFERENCES)

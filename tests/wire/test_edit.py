@@ -17,7 +17,10 @@ from chat2response.wire.json import JSONError
     [
         (b'{"model":"a"}', b'{"model":"NEW"}'),
         (b' \r\n{ "x" : 1.50 ,\t"model"  :  "a"  , "y":[ ] } \n', None),
-        (b'{"model": "a", "x": 1, "model" :"b", "y": 2}', b'{"model": "a", "x": 1, "model" :"NEW", "y": 2}'),
+        (
+            b'{"model": "a", "x": 1, "model" :"b", "y": 2}',
+            b'{"model": "NEW", "x": 1, "model" :"NEW", "y": 2}',
+        ),
         (b'{"x":{"model":"a"},"model":"b"}', b'{"x":{"model":"a"},"model":"NEW"}'),
         (b'{"model":"b","x":[{"model":"a"}]}', b'{"model":"NEW","x":[{"model":"a"}]}'),
         (b'{"x":"model","model":"b"}', b'{"x":"model","model":"NEW"}'),
@@ -83,15 +86,12 @@ def test_any_object(members: list[tuple[str, Any]], chance: random.Random) -> No
     parts = [
         (f"{space()}{written(key)}{space()}:{space()}", written(value), space()) for key, value in members
     ]
-    last = max((at for at, (key, _) in enumerate(members) if key == "model"), default=None)
     before = f"{space()}{{{','.join(''.join(part) for part in parts)}}}{space()}"
-    if last is None:
-        assert with_member(before.encode(), "model", "NEW") == before.encode()
-        return
-    edited = with_member(before.encode(), "model", "NEW").decode()
-    assert json.loads(edited) == {**json.loads(before), "model": "NEW"}
-    head, tail = parts[last][0], parts[last][2]
-    prefix = before.index("{") + 1 + sum(len("".join(part)) + 1 for part in parts[:last]) + len(head)
-    assert edited[:prefix] == before[:prefix]
-    assert edited[prefix:].startswith(f'"NEW"{tail}')
-    assert edited[prefix + 5 :] == before[prefix + len(parts[last][1]) :]
+    inside = [
+        head + ('"NEW"' if key == "model" else value) + tail
+        for (head, value, tail), (key, _) in zip(parts, members, strict=True)
+    ]
+    first, _, _ = before.partition("{")
+    _, _, last = before.rpartition("}")
+    expected = f"{first}{{{','.join(inside)}}}{last}"
+    assert with_member(before.encode(), "model", "NEW").decode() == expected

@@ -1,11 +1,21 @@
 """The keys that decide a request's way, found without building the rest."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
+from openai.types.responses import response_input_item
 
 from chat2response.wire.json import JSONError, encode
-from chat2response.wire.peek import ChatPeek, ItemPeek, ResponsesPeek, peek_chat, peek_responses
+from chat2response.wire.peek import (
+    PLAIN_TYPES,
+    ChatPeek,
+    ItemPeek,
+    ResponsesPeek,
+    StatelessPeek,
+    peek_chat,
+    peek_responses,
+)
 
 
 def test_the_keys_of_a_chat_request() -> None:
@@ -36,7 +46,7 @@ def test_the_keys_of_a_responses_request() -> None:
     }
     items = [ItemPeek(role="user"), ItemPeek(type="item_reference", id="msg_1")]
     assert peek_responses(encode(body)) == ResponsesPeek("m", True, None, "resp_1", {"id": "conv_1"}, items)
-    assert peek_responses(b'{"input":"Hi"}') == ResponsesPeek(input="Hi")
+    assert peek_responses(b'{"input":"Hi"}') == StatelessPeek(input="Hi")
 
 
 @pytest.mark.parametrize("value", [7, "x", None, [1], {"a": 1}, True, 1.5])
@@ -74,8 +84,44 @@ def test_references_are_found_among_items_of_another_shape() -> None:
 )
 def test_what_is_a_reference(item: dict[str, Any], is_reference: bool) -> None:
     peek = peek_responses(encode({"input": [item]}))
-    assert isinstance(peek.input, list)
-    assert peek.input[0].is_reference is is_reference
+    items = peek.input if isinstance(peek, ResponsesPeek) else []
+    assert isinstance(items, list)
+    assert any(each.is_reference for each in items) is is_reference
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"previous_response_id":"x","previous_response_id":null}',
+        b'{"conversation":{"id":"x"},"conversation":null}',
+        b'{"input":[{"id":"x"}],"input":"Hi"}',
+        b'{"input":[{"type":"item_reference","id":"x","type":"message"}]}',
+        b'{"input":[{"id":"x","type":null,"type":"message"}]}',
+        b'{"input":[{"id":"x","role":null,"role":"user"}]}',
+        b'{"input":[{"type":"message"},{"id":"x","id":null}]}',
+        b'{"input":[{"type":"of_a_vendor","id":"x"}]}',
+    ],
+)
+def test_a_request_is_stateless_only_if_no_value_of_any_key_names_anything(body: bytes) -> None:
+    assert isinstance(peek_responses(body), ResponsesPeek)
+
+
+def _types(union: Any) -> Iterator[str]:
+    if get_origin(union) is Annotated:
+        union = get_args(union)[0]
+    if hasattr(union, "model_fields"):
+        for each in get_args(union.model_fields["type"].annotation):
+            yield from [each] if isinstance(each, str) else get_args(each)  # `Literal | None`
+        return
+    for each in get_args(union):
+        yield from _types(each)
+
+
+def test_every_item_of_the_api_but_a_reference_is_plain() -> None:
+    known = set(_types(response_input_item.ResponseInputItem))
+    assert set(PLAIN_TYPES) == known - {"item_reference"}
+    items = [{"type": each, "id": "x"} for each in PLAIN_TYPES] + [{"role": "user", "content": "Hi"}]
+    assert isinstance(peek_responses(encode({"input": items})), StatelessPeek)
 
 
 @pytest.mark.parametrize("peek", [peek_chat, peek_responses])

@@ -1,0 +1,61 @@
+"""A key that is there twice in a body that goes up as it is: parsers differ in which of the two they take.
+
+What was checked must be what the upstream reads. So what is checked may be there once only; a key that
+decides nothing here passes as often as it likes.
+"""
+
+from collections.abc import Container
+
+from chat2response.convert.check import invalid
+from chat2response.errors import InvalidRequest
+from chat2response.wire.members import elements, last_values, repeated
+
+_REFERENCES = ("previous_response_id", "conversation", "input")
+_OF_ITEM = ("type", "id", "role")
+_ASK = (
+    "model", "tools", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens",
+    "max_output_tokens",
+)  # fmt: skip
+_OF_TOOL = ("type", "server_label", "tools")
+
+
+def check_references(body: bytes) -> None:
+    """A Responses request, a JSON object, may name what is kept in one way only. Raises InvalidRequest."""
+    fields = _once(body, _REFERENCES)
+    _once(fields.get("conversation", b""), ("id",), "conversation.")
+    for at, item in enumerate(elements(fields.get("input", b""))):
+        _once(item, _OF_ITEM, f"input[{at}].")
+
+
+def check_ask(body: bytes) -> None:
+    """A request, a JSON object, may say in one way only what its key must be allowed to ask for.
+
+    Raises InvalidRequest.
+    """
+    _check_tools(_once(body, _ASK), "")
+
+
+def _check_tools(fields: dict[str, bytes], path: str) -> None:
+    for at, tool in enumerate(elements(fields.get("tools", b""))):
+        place = f"{path}tools[{at}]."
+        _check_tools(_once(tool, _OF_TOOL, place), place)
+
+
+def _once(value: bytes, names: Container[str], path: str = "") -> dict[str, bytes]:
+    """The values of an object's keys, unread; nothing of what is no object."""
+    if not value.lstrip(b" \t\r\n").startswith(b"{"):
+        return {}
+    fields = last_values(value)
+    name = repeated(value, fields, names)
+    if name is not None:
+        raise _twice(path + name)
+    return fields
+
+
+def _twice(path: str) -> InvalidRequest:
+    return invalid(
+        path,
+        f"'{path}' is given twice. Your key's right to it is checked, and parsers differ in which of the two "
+        "they read: give it once.",
+        "duplicate_parameter",
+    )
