@@ -9,6 +9,7 @@ from chat2response.cli import options
 from chat2response.cli.anywhere import Anywhere
 from chat2response.cli.audit import audit
 from chat2response.cli.choices import Choices
+from chat2response.cli.config import check_config, settings_command
 from chat2response.cli.explained import explained
 from chat2response.cli.keys.commands import keys
 
@@ -55,7 +56,7 @@ def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
 def cli() -> None:
     """A gateway between OpenAI's two APIs, Chat Completions and Responses, with API keys in front.
 
-    Settings are environment variables, or lines of a .env file; the README lists them.
+    Settings are environment variables, or lines of a .env file; `chat2response settings` lists them.
     """
 
 
@@ -100,3 +101,5 @@ def demo(**given: Any) -> None:
 
 cli.add_command(keys)
 cli.add_command(audit)
+cli.add_command(check_config)
+cli.add_command(settings_command)

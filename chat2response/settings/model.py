@@ -47,65 +47,122 @@ class Settings(BaseSettings):
     """Every setting, under the name of its variable in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file_encoding=ENCODING, env_ignore_empty=True, extra="ignore", frozen=True, case_sensitive=False
+        env_file_encoding=ENCODING,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        case_sensitive=False,
+        use_attribute_docstrings=True,  # what stands under a setting is its description in the schema
     )
 
     openai_base_url: Annotated[str | None, Blank, AfterValidator(values.web_address)] = None
+    """The upstream's base address; OpenAI's own (`https://api.openai.com/v1`) where it is not set."""
     openai_api_key: Annotated[SecretStr | None, Blank, AfterValidator(values.one_line)] = None
+    """The upstream's key, which clients never see; where it is set, they need keys of ours."""
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(values.mode)] = Field(
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
+    """What the upstream speaks: `responses`, `chat` (also `chat-completions`), `both`, or `demo`."""
     chat2response_upstream_input: bool = False
+    """The Responses upstream takes `input` as a text only; more than one goes as a transcript, a loss."""
     chat2response_upstream_model: Annotated[str | None, Blank] = None
+    """The model every call goes to, whatever name the client uses; converted answers keep the client's."""
     chat2response_upstream_profile: Annotated[str | None, Blank, AfterValidator(values.known_profile)] = None
+    """How a Chat upstream differs (`openai`, `vllm`, `ollama`, ...: docs/upstreams.md); by its address."""
     chat2response_seal_key: Annotated[SecretStr | None, Blank, AfterValidator(values.seal_keys)] = None
+    """Seals reasoning that clients keep; several gateways share it. Not set, one is made in `seal.keys`."""
     chat2response_quirks: Annotated[str | None, Blank, AfterValidator(values.known_quirks)] = None
+    """Single fields of the upstream's profile, as a JSON object (docs/upstreams.md)."""
     bind_addr: str = "0.0.0.0:8088"
+    """Where to listen, `host:port`."""
     chat2response_auth_mode: Annotated[
         Literal["auto", "managed", "passthrough", "open"], BeforeValidator(values.auth)
     ] = "auto"
+    """Who may pass: `managed`, `passthrough`, `open`; `auto` is managed where there is an upstream key."""
     cors_allowed_origins: Annotated[str | None, Blank] = ANY
+    """Web pages that may call (`https://app.example, http://localhost:3000`); never the admin plane."""
     cors_allowed_methods: Annotated[str | None, Blank] = ANY
+    """Methods that they may use, of those that a path has; a comma list."""
     cors_allowed_headers: Annotated[str | None, Blank] = ANY
+    """Headers that they may send; a comma list."""
     cors_allow_credentials: bool = False
+    """Whether browsers may send what they keep for us; needs named origins."""
     cors_max_age: int = Field(3600, ge=0)
+    """Seconds that a browser remembers the answer to a preflight."""
     chat2response_sqlite_path: Path = Path("data/keys.db")
+    """The file of the key store, unless there is a Redis."""
     chat2response_redis_url: Annotated[SecretStr | None, BeforeValidator(values.redis), Blank] = None
+    """The key store: `redis://[user:password@]host[:port][/db]`, `rediss://` (TLS), `unix:///path.sock`."""
     chat2response_redis_pool_max: int = Field(16, ge=1)
+    """Connections to Redis per process."""
     chat2response_state_dir: Annotated[Path | None, Blank] = None
+    """Where files of ours live (0700); the folder of the SQLite path where it is not set."""
     chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
+    """Guards the admin plane; set, it is required from everywhere (docs/operations.md)."""
     chat2response_admin_allow: Networks = None
+    """Addresses and networks that need no admin token (`loopback, 172.17.0.0/16`); this machine."""
     chat2response_admin_hosts: Annotated[str | None, Blank] = None
+    """Further names under which they may address the admin plane; a comma list."""
     chat2response_admin_bind_addr: Annotated[str | None, Blank, AfterValidator(values.listener)] = None
+    """A listener of its own for the admin plane, `host:port`; the other then knows none."""
     chat2response_trusted_proxies: Networks = None
+    """Networks of the proxies in front whose word for a client's address counts."""
     chat2response_keys_require_expiration: bool = True
+    """Whether every key has an end."""
     chat2response_keys_allow_no_expiration: bool = False
+    """Whether a key without an end may be made; wins over the one above."""
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
+    """How long a key lives that is made without an end; 0: no default."""
     chat2response_keys_pepper_file: Annotated[Path | None, Blank] = None
+    """Peppers for the hashes of keys (docs/keys.md)."""
     chat2response_keys_end_runs: bool = True
+    """Whether a revocation ends what runs under the key."""
     chat2response_keys_serve_stale_seconds: float = Field(0.0, ge=0, le=86_400, allow_inf_nan=False)
+    """How many seconds tokens that were good open while the store is away; 0: nobody gets in."""
     chat2response_audit_days: int = Field(400, ge=1, le=3660)
+    """How many days the audit of keys is kept."""
     chat2response_prices_file: Annotated[Path | None, Blank] = None
+    """What tokens cost, for budgets and usage (docs/limits.md)."""
     chat2response_usage_days: int = Field(90, ge=1, le=3660)
+    """How many days usage by key, model and day is kept."""
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
+    """Silence of an upstream, before the head and between bytes; never a whole stream."""
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
+    """To connect to an upstream, through a proxy and TLS where there are any."""
     chat2response_proxy_url: Annotated[SecretStr | None, Blank] = None
+    """A proxy on the way to every upstream: `http://[user:password@]host:port`, or `https://`."""
     http_proxy: Annotated[SecretStr | None, Blank] = None
+    """The proxy to `http://` upstreams, where the one above is not set; also in lower case."""
     https_proxy: Annotated[SecretStr | None, Blank] = None
+    """The proxy to `https://` upstreams, likewise."""
     all_proxy: Annotated[SecretStr | None, Blank] = None
+    """The proxy to upstreams of either kind that have none of their own, likewise."""
     no_proxy: Annotated[str | None, Blank] = None
+    """Places that these three are not for: `localhost, .internal, 10.0.0.0/8, host:port`, or `*`."""
     chat2response_no_proxy: bool = False
+    """No proxy, whatever the five above say."""
     chat2response_ca_file: Annotated[Path | None, Blank, AfterValidator(values.certificates)] = None
+    """Certificates (PEM) that are trusted beside the system's."""
     chat2response_workers: int = Field(1, ge=1, le=256)
+    """Processes that serve at one address (docs/operations.md)."""
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
+    """What running calls get after a SIGTERM before they are ended."""
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    """The largest body of a request, both as it is sent and as it is unpacked."""
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
+    """The least that is logged: `debug`, `info`, `warning`, `error`, `critical`."""
     rust_log: Annotated[str | None, Blank] = None
+    """The Rust edition's filter; its level counts where the one above is not set."""
     chat2response_fidelity: Annotated[Fidelity, BeforeValidator(values.fidelity)] = "warn"
+    """What cannot cross: `strict` (400), `warn` (told in a header), `drop`; `x-chat2response-fidelity` wins."""
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
+    """A Chat model's reasoning: `summary`, `content`, `hide`; `auto`: what the client asked for."""
     chat2response_client_profile: Literal["default", "open-responses"] = "default"
+    """What clients need of answers: `default`, `open-responses` (docs/clients.md)."""
     chat2response_hosted_tools: Hosted = "drop"
+    """A hosted tool toward a Chat upstream: `drop` it and say so, or `refuse` the call."""
     chat2response_orphans: Orphans = "refuse"
+    """A call without an output, or an output without a call: `refuse` it, or `repair` and say so."""
 
     # -- what the floors are given -------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ def test_a_file_of_settings_is_named(run_as: Any, tmp_path: Path):
     [
         ("stop", "'stop' is neither a command nor a file."),
         ("strat", "Did you mean start?"),
-        ("frob", "There are: audit, demo, keys, start (without one: start)."),
+        ("frob", "There are: audit, check-config, demo, keys, settings, start (without"),
         ("doctor", "'doctor' is the name of a command that comes with a later release."),
         ("mcp.json", "'mcp.json' is read as the path of an MCP configuration, but there is no such file."),
         ("etc/mcp", "but there is no such file."),
