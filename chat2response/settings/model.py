@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     rust_log: Annotated[str | None, Blank] = None
     """The Rust edition's filter; its level counts where the one above is not set."""
     chat2response_fidelity: Annotated[Fidelity, BeforeValidator(values.fidelity)] = "warn"
-    """What cannot cross: `strict` (400), `warn` (told), `drop`; a client's `x-chat2response-fidelity` wins."""
+    """What cannot cross: `strict` (400), `warn`, `drop`; a client's `x-chat2response-fidelity` wins."""
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
     """A Chat model's reasoning: `summary`, `content`, `hide`; `auto`: what the client asked for."""
     chat2response_client_profile: Literal["default", "open-responses"] = "default"
