@@ -71,3 +71,9 @@ class Wrapper:
 
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         self._inner.turn(used, outcome)
+
+
+def begun(text: str, word: str) -> int:
+    """How many of the last characters of `text` may be the beginning of `word`, which is not in it."""
+    most = min(len(word) - 1, len(text))
+    return next((size for size in range(most, 0, -1) if word.startswith(text[-size:])), 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
@@ -11,12 +12,14 @@ from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import fault_error
+from chat2response.convert.stop import StopWriter, stops_of
 from chat2response.convert.streams import reasoning_form
 from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
 from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_call, read_object
+from chat2response.engine.fold import folded
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.recast import may_recast, plain_body, recast
@@ -32,6 +35,7 @@ from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
 from chat2response.wire.peek import ChatPeek, ResponsesPeek, StatelessPeek, peek_chat, peek_responses
+from chat2response.wire.responses import Response
 
 if TYPE_CHECKING:
     from chat2response.engine.engine import Engine
@@ -194,9 +198,31 @@ class Opening:
             sent = self._upstream.body(hub, self._plan.target, losses)
             kept = hub.body.get("store") is True
             return await self._relay_down(sent, losses, stream=stream, kept=kept, hub=hub)
+        if self._plan.target.dialect == "responses" and (stops := stops_of(hub)):
+            return await self._stopped(hub, stops)
         if stream:
             return await self._convert_stream(hub, ask)
         return await self._convert_whole(hub, ask)
+
+    async def _stopped(self, hub: HubRequest, stops: Sequence[str]) -> Answer:
+        """Stop strings are watched for here: the upstream streams, also for a whole answer."""
+        rest = {name: value for name, value in hub.extra.items() if name != "stop"}
+        ask = replace(hub, extra=rest, body={**hub.body, "stream": True})
+        if hub.body.get("stream") is True:
+            return await self._convert_stream(hub, ask, stops)
+        engine = self._engine
+        writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock, Losses(self._fidelity).answered())
+        form = reasoning_form(hub, engine.options.reasoning)
+        turn: Turn = await self._enter(
+            self._upstream.open(
+                ask, self._plan.target, StopWriter(writer, stops), self._origin(stream=True), form
+            )
+        )
+        response = await folded(turn, writer)
+        losses = turn.losses.answered()
+        for loss in writer.losses:
+            losses.add(loss.field, loss.effect)
+        return await self._whole(hub, response, turn.headers, losses, deltas=writer.made)
 
     async def _relay_down(
         self,
@@ -231,13 +257,16 @@ class Opening:
         await relayed.begin(self._engine.options.hold)
         return self._streaming(reply.status, reply.media_type, reply.headers, losses, relayed)
 
-    async def _convert_stream(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
+    async def _convert_stream(
+        self, hub: HubRequest, ask: HubRequest | bytes, stops: Sequence[str] = ()
+    ) -> Answer:
         engine, target = self._engine, self._plan.target
         given = SPOKEN[self._call.surface][1]
         writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
         form = reasoning_form(hub, engine.options.reasoning)
-        turn = await self._enter(self._upstream.open(ask, target, writer, self._origin(stream=True), form))
+        told = StopWriter(writer, stops) if stops else writer
+        turn = await self._enter(self._upstream.open(ask, target, told, self._origin(stream=True), form))
         converted = self._stream = ConvertedStream(
             turn, writer, encoder_for(given, hub, writer.losses, self._call.client), target
         )
@@ -254,14 +283,20 @@ class Opening:
         form = reasoning_form(hub, engine.options.reasoning)
         echo = Echo.of(hub)
         response = reply.read(echo, engine.ids, engine.clock, form, losses)
+        return await self._whole(hub, response, reply.headers, losses)
+
+    async def _whole(
+        self, hub: HubRequest, response: Response, headers: HeaderList, losses: Losses, *, deltas: int = 0
+    ) -> Answer:
+        """A response in the client's dialect. `deltas`: of one whose usage was not told."""
         self._lose(hub, losses)
         usage = read_usage(response.get("usage"))
-        engine.metrics.tokens(usage)
-        await self._spending.settle(usage)
+        self._engine.metrics.tokens(usage)
+        await self._spending.settle(usage, deltas=deltas)
         self._outcome = str(response.get("status"))
         given = SPOKEN[self._call.surface][1]
-        body = whole_body(given, response, echo.model, losses, self._call.client)
-        return Answer(200, JSON_TYPE, self._spending.answered(reply.headers), losses, body)
+        body = whole_body(given, response, Echo.of(hub).model, losses, self._call.client)
+        return Answer(200, JSON_TYPE, self._spending.answered(headers), losses, body)
 
     def _streaming(
         self,

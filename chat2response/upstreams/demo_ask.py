@@ -26,6 +26,7 @@ from chat2response.convert.check import (
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.stop import stops_of
 
 _STATE = ("background", "conversation", "previous_response_id", "prompt")
 _CHATS = ("audio", "function_call", "functions", "logit_bias")
@@ -95,7 +96,7 @@ class Ask:
             limit=_limit(hub),
             format=asked,
             schema_path=path,
-            stops=_stops(hub.extra.get("stop")),
+            stops=stops_of(hub),
             logprobs=LOGPROBS in (body.get("include") or ()),
             alternatives=bool(body.get("top_logprobs")),
             words=len(instructions.split()) + sum(len(_whole(item).split()) for item in items),
@@ -197,8 +198,3 @@ def _limit(hub: HubRequest) -> int | None:
         name = hub.field("max_output_tokens")
         raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
     return limit
-
-
-def _stops(stop: Any) -> tuple[str, ...]:
-    given = [stop] if type(stop) is str else sequence([] if stop is None else stop, "stop")
-    return tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")

@@ -75,8 +75,6 @@ async def test_a_relay_loses_nothing(start: Start, upstream: ScriptedUpstream) -
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"stop": "x"}, "stop"),
-    ({"stop": ["x", "y"]}, "stop"),
     ({"n": 2}, "n"),
     ({"functions": [{"name": "f", "parameters": {}}]}, "functions"),
     ({"function_call": "auto"}, "function_call"),

@@ -12,7 +12,7 @@ from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import Quirks
 from chat2response.convert.speech import Writer
-from chat2response.convert.wrapper import Wrapper
+from chat2response.convert.wrapper import Wrapper, begun
 from chat2response.wire.responses import ItemStatus, Usage
 
 
@@ -69,7 +69,7 @@ class ThinkSplitter(Wrapper):
             self._think(thought)
             self._at, self._closing = "head", ""
             return True
-        held = _begun(thought, self._closing)
+        held = begun(thought, self._closing)
         self._keep(thought[len(thought) - held :])
         self._think(thought[: len(thought) - held])
         return False
@@ -140,10 +140,3 @@ class ThinkSplitter(Wrapper):
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         self._flush()
         self._inner.turn(used, outcome)
-
-
-def _begun(text: str, tag: str) -> int:
-    """How many of the last characters of `text` may be the beginning of `tag`."""
-    return next(
-        (size for size in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-size:])), 0
-    )

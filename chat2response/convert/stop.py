@@ -1,0 +1,98 @@
+"""`StopWriter`: stop strings for an upstream that has none.
+
+The text ends before the first of them, however it is cut into deltas, and the turn with it; the upstream is
+ended at once, so its usage stays untold.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from chat2response.convert.check import sequence, text
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.speech import Writer
+from chat2response.convert.wrapper import Wrapper, begun
+from chat2response.wire.responses import ItemStatus, Usage
+
+
+def stops_of(hub: HubRequest) -> tuple[str, ...]:
+    """The stop strings that a request names. Raises InvalidRequest."""
+    asked = hub.extra.get("stop")
+    given = [asked] if type(asked) is str else sequence([] if asked is None else asked, "stop")
+    return tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
+
+
+class StopWriter(Wrapper):
+    """Writer around a Writer. A delta is held back for as long as a stop string may have begun in it."""
+
+    def __init__(self, inner: Writer, stops: Sequence[str]) -> None:
+        super().__init__(inner)
+        self._stops = stops
+        self._stopped = False
+        self._held: list[tuple[str, Sequence[dict[str, Any]], str | None]] = []
+
+    @property
+    def done(self) -> bool:
+        """A stop string was met."""
+        return self._stopped or self._inner.done
+
+    def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
+        if self._stopped:
+            return
+        self._held.append((delta, logprobs, id))
+        said = "".join(each for each, _, _ in self._held)
+        found = [at for stop in self._stops if (at := said.find(stop)) >= 0]
+        if found:
+            self._release(min(found))
+            self._stopped, self._held = True, []
+            self.losses.add("usage", "not told: the upstream was ended at a stop string")
+        else:
+            self._release(len(said) - max(begun(said, stop) for stop in self._stops), whole=True)
+
+    def _release(self, end: int, *, whole: bool = False) -> None:
+        """The held text up to `end`; `whole`: only deltas that lie before it altogether."""
+        while self._held and end > 0:
+            delta, logprobs, id = self._held[0]
+            if len(delta) > end:
+                if not whole:
+                    self._inner.text(delta[:end], id=id)  # what the tokens of a part are, nobody knows
+                return
+            self._held.pop(0)
+            self._inner.text(delta, logprobs, id=id)
+            end -= len(delta)
+
+    def _flush(self) -> None:
+        """No stop string after all: something else comes, or nothing."""
+        held, self._held = self._held, []
+        for delta, logprobs, id in held:
+            self._inner.text(delta, logprobs, id=id)
+
+    # -- what ends the text ------------------------------------------------------------------------
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        self._flush()
+        self._inner.refusal(delta, id=id)
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        self._flush()
+        self._inner.reasoning(delta, summary=summary, id=id)
+
+    def call(self, slot: Hashable, **said: Any) -> None:
+        self._flush()
+        self._inner.call(slot, **said)
+
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        self._flush()
+        self._inner.item(item, slot=slot, done=done)
+
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
+        self._flush()
+        self._inner.annotation(annotation, in_turn=in_turn, id=id)
+
+    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        self._flush()
+        self._inner.close(part=part, status=status)
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        self._flush()
+        self._inner.turn(used, outcome)
