@@ -90,7 +90,7 @@ def compose(
     metrics = Metrics()
     upstreams: dict[UpstreamDialect, Upstream] = {
         "chat": ChatUpstream(transport, settings.policy()),
-        "responses": ResponsesUpstream(transport),
+        "responses": ResponsesUpstream(transport, settings.policy()),
         "demo": DemoUpstream(),
     }
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)

@@ -53,6 +53,7 @@ class Convert:
                 asked.get("conversation_id"),
                 previous_response_id=asked.get("previous_response_id"),
                 losses=losses,
+                policy=self._policy,
             )
         lost = losses.header()
         headers: HeaderPairs = [(HEADER.encode(), lost.encode("ascii"))] if lost else []

@@ -33,6 +33,7 @@ def to_responses_request(
     *,
     previous_response_id: str | None = None,
     losses: Losses | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> ResponsesRequest:
     """A Chat Completions request as a Responses request.
 
@@ -44,7 +45,8 @@ def to_responses_request(
         fields["conversation"] = conversation_id
     if previous_response_id:
         fields["previous_response_id"] = previous_response_id
-    return responses.write_request(chat.read_request(fields), losses if losses is not None else Losses())
+    lost = losses if losses is not None else Losses()
+    return responses.write_request(chat.read_request(fields), lost, policy=policy)
 
 
 def to_chat_request(

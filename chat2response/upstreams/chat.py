@@ -8,8 +8,6 @@ from chat2response.convert.chat.request import write_request
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import DEFAULT_POLICY, Policy
-from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream
@@ -17,13 +15,9 @@ from chat2response.wire.json import encode
 
 
 class ChatUpstream(HttpUpstream):
-    """Upstream over `POST {base}/chat/completions`. `policy`: the operator's, on what Chat cannot say."""
+    """Upstream over `POST {base}/chat/completions`."""
 
     path = "/chat/completions"
-
-    def __init__(self, transport: Transport, policy: Policy = DEFAULT_POLICY) -> None:
-        super().__init__(transport)
-        self._policy = policy
 
     def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
         """The Chat request for a hub request; its tools tell what the answer calls."""

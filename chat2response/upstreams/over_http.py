@@ -11,6 +11,7 @@ from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.speech import Writer
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
@@ -38,12 +39,13 @@ How = Callable[[ReasoningForm], Answer]
 
 
 class HttpUpstream(ABC):
-    """Upstream over `POST {base}{path}`."""
+    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what cannot cross as it is."""
 
     path: ClassVar[str]
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, policy: Policy = DEFAULT_POLICY) -> None:
         self._transport = transport
+        self._policy = policy
 
     @abstractmethod
     def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:

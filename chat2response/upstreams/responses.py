@@ -25,7 +25,8 @@ class ResponsesUpstream(HttpUpstream):
 
     def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
         """The Responses request for a hub request."""
-        return encode(target.named(write_request(ask, losses, text_input=target.text_input))), _as_it_is
+        fields = write_request(ask, losses, text_input=target.text_input, policy=self._policy)
+        return encode(target.named(fields)), _as_it_is
 
     def how(self, target: Target) -> How:
         """As it is."""

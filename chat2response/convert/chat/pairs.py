@@ -14,6 +14,9 @@ from chat2response.convert.hub import HubRequest
 
 _Item = dict[str, Any]
 
+UNANSWERED = "There is no output."
+"""What a call is answered with that has none, where orphans are put right."""
+
 
 class Pairs:
     """Looks ahead over all items, because an output follows its call at once."""

@@ -11,7 +11,7 @@ from typing import Any
 from chat2response.convert import foreign
 from chat2response.convert.chat.call_ids import fitted
 from chat2response.convert.chat.outputs import OUTPUTS, content_of
-from chat2response.convert.chat.pairs import Pairs
+from chat2response.convert.chat.pairs import UNANSWERED, Pairs
 from chat2response.convert.chat.parts import lone_text, write_part
 from chat2response.convert.chat.thoughts import Thoughts, sign
 from chat2response.convert.chat.toolmap import ToolMap
@@ -24,7 +24,6 @@ _Item = dict[str, Any]
 _Message = dict[str, Any]
 
 _NO_OUTPUT = "The output follows in the next message."
-_UNANSWERED = "There is no output."
 
 
 class Turns:
@@ -92,7 +91,7 @@ class Turns:
                 raise self._orphan(f"No tool output found for function call {call['id']}.", index)
             self.losses.add(self.hub.item_path(index), "answered here: it has no output")
         self.calls.append(call)
-        self._answers.append(_UNANSWERED if output is None else output)
+        self._answers.append(UNANSWERED if output is None else output)
 
     def call_with(self, call: dict[str, Any], content: str | list[Any]) -> None:
         """A call that its vendor ran joins the turn; `content`: what came of it."""

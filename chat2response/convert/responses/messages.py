@@ -12,6 +12,8 @@ from chat2response.convert.chat.call_ids import fitted
 from chat2response.convert.check import unsupported
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
+from chat2response.convert.responses.orphans import Orphans
 
 _Item = dict[str, Any]
 _Known = dict[str, frozenset[str]]
@@ -35,15 +37,21 @@ _ANSWERED: _Known = {
 }
 
 
-def write_items(hub: HubRequest, losses: Losses) -> list[_Item]:
+def write_items(hub: HubRequest, losses: Losses, policy: Policy = DEFAULT_POLICY) -> list[_Item]:
     """The input array. Raises InvalidRequest, with the client's path, for a part that cannot be said."""
     out: list[_Item] = []
     asked: Any = hub.body.get("input")
+    orphans = Orphans.of(asked, hub, losses, policy)
     for index, item in enumerate(asked):
+        if orphans is not None and orphans.dropped(item, index):
+            continue
         write = _WRITERS.get(item["type"])
         made = item if write is None else write(item, index, hub, losses)
         if made is not None:
             out.append(made)
+        answer = orphans.answer(item, index) if orphans is not None else None
+        if answer is not None:
+            out.append(_fitted(answer))
     return out
 
 

@@ -19,6 +19,7 @@ from chat2response.convert.check import (
 )
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.responses.messages import write_items
 from chat2response.convert.responses.plain import plain_input
 from chat2response.convert.responses.tools import write_tools
@@ -41,7 +42,9 @@ def read_request(body: Mapping[str, Any]) -> HubRequest:
     return HubRequest(cast(ResponsesRequest, body), "responses")
 
 
-def write_request(hub: HubRequest, losses: Losses, *, text_input: bool = False) -> ResponsesRequest:
+def write_request(
+    hub: HubRequest, losses: Losses, *, text_input: bool = False, policy: Policy = DEFAULT_POLICY
+) -> ResponsesRequest:
     """The body for a Responses upstream; `input` is its last key, so that a longer history extends the bytes.
 
     `text_input`: the upstream takes `input` as one text only.
@@ -61,7 +64,7 @@ def write_request(hub: HubRequest, losses: Losses, *, text_input: bool = False) 
             out.setdefault(name, value)
         else:
             leave(value, name, losses)
-    items = write_items(hub, losses)
+    items = write_items(hub, losses, policy)
     if not items:
         raise invalid(hub.field("input"), "The request has no message to send.")
     out["input"] = plain_input(items, hub, losses) if text_input else items

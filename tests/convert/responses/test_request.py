@@ -7,6 +7,7 @@ import pytest
 from chat2response.convert.chat import request as chat
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import Policy
 from chat2response.convert.responses.request import read_request, write_request
 from tests.convert.requests import Json, asked, assert_official_responses, refused, to_responses, wanted
 
@@ -191,3 +192,44 @@ def test_row_34_a_chat_clients_long_ids_are_digested_for_call_and_output_alike()
     assert ids[0] == ids[2] == "a"
     assert ids[1] == ids[3]
     assert len(ids[1]) <= 64
+
+
+def _orphaned(**fields: Any) -> Any:
+    called = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    custom = {"id": "2", "type": "custom", "custom": {"name": "exec", "input": "x"}}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [called, custom]},
+        {"role": "tool", "tool_call_id": "2", "content": "ok"},
+        {"role": "tool", "tool_call_id": "3", "content": "lost"},
+    ]
+    return chat.read_request({"model": "m", "messages": messages, **fields})
+
+
+def test_row_9_a_chat_clients_orphans_are_the_upstreams_to_refuse_or_repaired():
+    """Row 9: a call gets an output, an output without a call goes, and both are said."""
+    losses = Losses()
+    made: Any = write_request(_orphaned(), losses, policy=Policy(orphans="repair"))
+    assert [(item["type"], item.get("call_id")) for item in made["input"]] == [
+        ("message", None),
+        ("function_call", "1"),
+        ("function_call_output", "1"),
+        ("custom_tool_call", "2"),
+        ("custom_tool_call_output", "2"),
+    ]
+    assert [f"{loss.field}; {loss.effect}" for loss in losses] == [
+        "messages[1]; answered here: it has no output",
+        "messages[3]; dropped: it answers no call",
+    ]
+    untouched: Any = write_request(_orphaned(), Losses())
+    assert len(untouched["input"]) == 5
+    assert untouched["input"][-1]["call_id"] == "3"
+
+
+@pytest.mark.parametrize("name", ["previous_response_id", "conversation"])
+def test_row_9_an_output_may_answer_a_call_that_the_upstream_keeps(name: str):
+    """Row 9: what is not in the request may be there all the same."""
+    losses = Losses()
+    made: Any = write_request(_orphaned(**{name: "x_1"}), losses, policy=Policy(orphans="repair"))
+    assert len(made["input"]) == 5
+    assert not losses
