@@ -8,7 +8,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from chat2response.convert.calls import CallKind, OpenCall
+from chat2response.convert.calls import OpenCall
 from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind, read_arguments
 from chat2response.convert.chat.toolmap import Bound, ToolMap
 from chat2response.convert.chat.unwrap import InputUnwrapper
@@ -45,26 +45,16 @@ class CallNames(Wrapper):
         self._waiting: dict[Hashable, OpenCall] = {}
         self._passed: set[Hashable] = set()
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
+    def call(self, slot: Hashable, **said: Any) -> None:
+        kind, delta, last = said.get("kind", "function"), said.get("delta", ""), said.get("last", False)
         if slot in self._passed:
             self._inner.call(slot, kind=kind, delta=delta, last=last)
             return
         call = self._waiting.get(slot)
         if call is None:
             self._release()
-            call = self._waiting[slot] = OpenCall(id)
-        call.learn(kind, call_id, name, namespace)
+            call = self._waiting[slot] = OpenCall(said.get("id"))
+        call.learn(kind, said.get("call_id"), said.get("name"), said.get("namespace"))
         call.over = call.over or last
         if delta and call.wait(delta):
             self._pass(slot, call)
@@ -134,28 +124,16 @@ class CustomToolUnwrapper(Wrapper):
         self._custom = custom
         self._calls: dict[Hashable, tuple[InputUnwrapper, str]] = {}
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        tool = self._custom.get(name or "")
-        if tool is not None and kind == "function":
+    def call(self, slot: Hashable, **said: Any) -> None:
+        tool = self._custom.get(said.get("name") or "")
+        if tool is not None and said.get("kind", "function") == "function":
             lenient = tool.name == _LENIENT and not tool.namespace
             self._calls[slot] = InputUnwrapper(lenient=lenient), tool.name
         if slot in self._calls:
-            unwrapper, kind = self._calls[slot][0], "custom"
-            delta, last = unwrapper.feed(delta), unwrapper.whole
-        self._inner.call(
-            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
-        )
+            unwrapper = self._calls[slot][0]
+            given = unwrapper.feed(said.get("delta", ""))
+            said = {**said, "kind": "custom", "delta": given, "last": unwrapper.whole}
+        self._inner.call(slot, **said)
 
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         for slot, (unwrapper, name) in self._calls.items():
@@ -181,26 +159,14 @@ class BuiltinRestorer(Wrapper):
         self._kinds = kinds
         self._calls: dict[Hashable, tuple[BuiltinKind, str | None, list[str]]] = {}
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        if name is not None and name in self._kinds:
-            self._calls[slot] = self._kinds[name], call_id, []
+    def call(self, slot: Hashable, **said: Any) -> None:
+        kind = self._kinds.get(said.get("name") or "")
+        if kind is not None:
+            self._calls[slot] = kind, said.get("call_id"), []
         if slot in self._calls:
-            self._calls[slot][2].append(delta)
-            return
-        self._inner.call(
-            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
-        )
+            self._calls[slot][2].append(said.get("delta", ""))
+        else:
+            self._inner.call(slot, **said)
 
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         for kind, call_id, pieces in self._calls.values() if outcome.status != "failed" else ():
@@ -222,21 +188,8 @@ class NamespaceRestorer(Wrapper):
         super().__init__(inner)
         self._tools = tools
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        tool = self._tools.get(name or "")
+    def call(self, slot: Hashable, **said: Any) -> None:
+        tool = self._tools.get(said.get("name") or "")
         if tool is not None:
-            name, namespace = tool.name, tool.namespace or None
-        self._inner.call(
-            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
-        )
+            said = {**said, "name": tool.name, "namespace": tool.namespace or None}
+        self._inner.call(slot, **said)
