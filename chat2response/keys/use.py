@@ -5,8 +5,7 @@ It has a document of its own beside the record, `key_use`, so that counting neve
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat2response.keys.tally import Tally
 from chat2response.stores import Store
@@ -14,8 +13,7 @@ from chat2response.stores import Store
 KIND = "key_use"
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """What is known of a key's use. `last_used_at`: epoch seconds, up to half a minute old."""
 
     last_used_at: int | None = None
@@ -26,15 +24,18 @@ class Use:
     def read(cls, doc: Any) -> "Use":
         """Of its document; nothing where there is none, or it is not ours."""
         values = doc if isinstance(doc, Mapping) else {}
-        return cls(**{name: values[name] for name in cls.__slots__ if type(values.get(name)) is int})
+        return cls(**{name: values[name] for name in cls._fields if type(values.get(name)) is int})
 
     def document(self) -> dict[str, Any]:
         """Its document, and as it may be shown."""
-        return {"last_used_at": self.last_used_at, "requests": self.requests, "tokens": self.tokens}
+        return self._asdict()
 
-    def __add__(self, more: "Use") -> "Use":
-        ends = [at for at in (self.last_used_at, more.last_used_at) if at is not None]
-        return Use(max(ends, default=None), self.requests + more.requests, self.tokens + more.tokens)
+    def plus(self, more: "Use") -> "Use":
+        """Both together."""
+        last, other = self.last_used_at, more.last_used_at
+        if last is None or (other is not None and other > last):
+            last = other
+        return Use(last, self.requests + more.requests, self.tokens + more.tokens)
 
 
 class KeyUse:
@@ -43,7 +44,7 @@ class KeyUse:
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        self.tally: Tally[Use] = Tally(store, KIND, read=Use.read, add=Use.__add__, write=Use.document)
+        self.tally: Tally[Use] = Tally(store, KIND, read=Use.read, add=Use.plus, write=Use.document)
 
     def note(self, key_id: str, requests: int = 0, tokens: int = 0) -> None:
         """A key was used: so many requests and tokens more."""
@@ -53,6 +54,6 @@ class KeyUse:
         """What is written down of these keys, and counted here since. Raises StoreDown."""
         entries = await self._store.get_many(KIND, key_ids) if key_ids else []
         return [
-            Use.read(None if entry is None else entry.doc) + (self.tally.counted(id) or Use())
+            Use.read(None if entry is None else entry.doc).plus(self.tally.counted(id) or Use())
             for id, entry in zip(key_ids, entries, strict=True)
         ]

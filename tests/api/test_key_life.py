@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.errors import Unauthorized
 from chat2response.keys.records import LEAST_AGE
-from chat2response.stores import MemoryStore, StoreDown, open_store
+from chat2response.stores import MemoryStore, StoreDown
 from tests.api.management import ELSEWHERE, HERE, Parts, client
 from tests.doubles import Clock
 
@@ -17,24 +17,6 @@ DETAILS = {
     *("owner", "metadata", "limits", "rotated_at", "grace_expires_at"),
     *("last_used_at", "requests", "tokens"),
 }
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def store(request, store_address, clock):
-    opened = open_store(store_address(request.param), clock=clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def parts(store, clock):
-    return Parts.over(store, clock)
-
-
-@pytest.fixture
-async def http(parts):
-    async with client(parts) as made:
-        yield made
 
 
 async def ok(http, path: str, **fields: Any) -> dict[str, Any]:

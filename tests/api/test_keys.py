@@ -6,31 +6,13 @@ from typing import Any
 import pytest
 
 from chat2response.keys import KeyPolicy
-from chat2response.stores import MemoryStore, StoreDown, open_store
+from chat2response.stores import MemoryStore, StoreDown
 from tests.api.management import Parts, client, client_of
 from tests.doubles import Clock
 
 UNKNOWN = "0123456789abcdef" * 2
 NEVER = KeyPolicy(allow_no_expiration=True)
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def store(request, store_address, clock):
-    opened = open_store(store_address(request.param), clock=clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def parts(store, clock):
-    return Parts.over(store, clock)
-
-
-@pytest.fixture
-async def http(parts):
-    async with client(parts) as made:
-        yield made
 
 
 async def generated(http, **fields: Any) -> dict[str, Any]:

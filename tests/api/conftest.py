@@ -1,0 +1,33 @@
+"""The management application over a store of each kind, and a client of it."""
+
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+
+from chat2response.stores import Store, open_store
+from tests.api.management import Parts, client
+from tests.doubles import Clock
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def store(
+    request: pytest.FixtureRequest, store_address: Callable[[str], str], clock: Clock
+) -> AsyncIterator[Store]:
+    """Empty to begin with."""
+    opened = open_store(store_address(request.param), clock=clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def parts(store: Store, clock: Clock) -> Parts:
+    """Of an application on that store."""
+    return Parts.over(store, clock)
+
+
+@pytest.fixture
+async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
+    """From this machine."""
+    async with client(parts) as made:
+        yield made
