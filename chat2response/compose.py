@@ -142,7 +142,7 @@ def _about(settings: Settings, store: str) -> About:
     features = {
         "api_keys": "on" if auth is AuthMode.MANAGED else "off",
         "stored_responses": "upstream" if keeps else "off",
-        "losses": "warn",
+        "losses": settings.chat2response_fidelity,
         "reasoning": settings.chat2response_reasoning,
         "upstream_profile": settings.profile if speaks_chat(settings) else "off",
     }

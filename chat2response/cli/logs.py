@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from chat2response.observe.redact import redact
+from chat2response.settings import Settings
 
 _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # These tell of every start, stop and request; what matters of that is said elsewhere.
@@ -15,7 +16,7 @@ class Redacting(logging.Formatter):
 
     def __init__(self, line: str, secrets: Iterable[str] = ()) -> None:
         super().__init__(line)
-        self._secrets = tuple(secrets)
+        self._secrets = tuple(filter(None, secrets))
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -24,11 +25,11 @@ class Redacting(logging.Formatter):
         return redact(text)
 
 
-def set_up(level: str, secrets: Iterable[str] = ()) -> None:
-    """Once per process. `level`: the name of the least that is logged; `secrets`: what never is."""
-    least = logging.getLevelNamesMapping()[level.upper()]
+def set_up(settings: Settings, *made: str) -> None:
+    """Once per process. What is secret in `settings` is never logged, nor what was `made` beside it."""
+    least = logging.getLevelNamesMapping()[settings.log_level.upper()]
     handler = logging.StreamHandler()
-    handler.setFormatter(Redacting(_LINE, secrets))
+    handler.setFormatter(Redacting(_LINE, (*settings.secrets(), *made)))
     logging.basicConfig(level=least, handlers=[handler])
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(least, logging.WARNING))

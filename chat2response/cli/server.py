@@ -42,8 +42,7 @@ def run(ready: Prepared, once_up: OnceUp, *, parent: int | None = None) -> None:
     What `once_up` raises ends the server, and is raised here, unless a signal came before. Raises
     stores.CannotOpen.
     """
-    settings, made = ready.services.settings, ready.services.admin.token
-    logs.set_up(settings.log_level, (*settings.secrets(), *((made,) if made else ())))
+    logs.set_up(ready.services.settings, ready.services.admin.token or "")
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
         runner.run(_serve(ready, once_up, parent))
 

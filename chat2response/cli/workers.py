@@ -85,7 +85,7 @@ class Workers:
 
         Returns in each worker too, when that has ended: it is then a process of its own.
         """
-        logs.set_up(self._ready.services.settings.log_level)
+        logs.set_up(self._ready.services.settings, self._ready.services.admin.token or "")
         self._take_signals()
         self._selector.register(self._signals, selectors.EVENT_READ)
         for _ in range(self._count):

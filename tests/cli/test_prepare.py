@@ -216,7 +216,7 @@ def test_the_log_has_a_least_level(
     manager = logging.Manager(root)
     monkeypatch.setattr(logging, "root", root)
     monkeypatch.setattr(logging.Logger, "manager", manager)
-    logs.set_up(level)
+    logs.set_up(Settings.model_validate({"chat2response_log_level": level}))
     assert logging.getLogger("chat2response.api").getEffectiveLevel() == ours
     assert logging.getLogger("uvicorn.error").getEffectiveLevel() == others
 

@@ -41,7 +41,7 @@ def run(work: Work, choices: Choices, asked: Mapping[str, Any], *, as_json: bool
     Raises SettingsError, CannotStart, BridgeError.
     """
     settings = load(env_file=choices.env_file)
-    logs.set_up(settings.chat2response_log_level)
+    logs.set_up(settings)
 
     async def once() -> None:
         async with _store(settings, choices, makes=makes) as store:
