@@ -101,7 +101,9 @@ class ScriptedUpstream:
         self._server.close()
         for connection in tuple(self.open):
             connection.abort()
-        await self.until(lambda: not self.open)
+        async with asyncio.timeout(PATIENCE):
+            await self.until(lambda: not self.open)
+            await self._server.wait_closed()  # those, too, whose handshake failed
 
     @property
     def port(self) -> int:

@@ -15,6 +15,7 @@ from chat2response.net.exchange import Cut, Exchange
 from chat2response.wire.machine import RESET, TIMEOUT
 
 _MAX_HEAD = 64 * 1024  # bytes of names and values
+_RACE_SECONDS = 1.0  # a server that had closed an idle connection says so within a round trip
 _JOINED = 64 * 1024  # a body up to this size goes out in one write with its head
 
 
@@ -33,6 +34,10 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._until_close = False  # the body has no length: the end of the connection is its end
         self._last = self._loop.time()  # when something was last sent or received
+        self._sent = self._last
+        self._begun = False  # the first byte of an answer is here
+        self.raced = False
+        """Whether the last request crossed with the peer's closing: lost at once, unanswered."""
         self._timer: asyncio.TimerHandle | None = None
 
     # -- for the pool --------------------------------------------------------------------------------
@@ -50,7 +55,8 @@ class Connection(asyncio.Protocol):
         self._headers = []
         self._head_size = 0
         self._until_close = True
-        self._last = self._loop.time()
+        self._sent = self._last = self._loop.time()
+        self._begun = False
         if self._timer is None:
             self._timer = self._loop.call_later(min(self._silence, self._idle), self._check)
         if len(body) <= _JOINED:
@@ -104,6 +110,7 @@ class Connection(asyncio.Protocol):
         if exchange.status and self._until_close and exc is None:
             exchange.finish()
         else:
+            self.raced = not self._begun and self._loop.time() - self._sent < _RACE_SECONDS
             exchange.fail(Cut(RESET))
 
     # -- httptools -----------------------------------------------------------------------------------
@@ -112,6 +119,7 @@ class Connection(asyncio.Protocol):
         """An answer, if one is awaited; bytes behind the last one must not become the next one."""
         if self._exchange is None:
             raise UpstreamError("The upstream answered what nobody asked.")
+        self._begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""

@@ -55,19 +55,20 @@ class Transport:
 
         Raises UpstreamUnreachable (no connection, no readable head, a proxy that wants another login) and
         UpstreamTimeout. Redirects are not followed. Cancelling closes the connection.
+
+        A kept connection that the upstream closes while the request is on its way is no refusal: once, it is
+        sent again on a new one.
         """
         place = self._places.get(url) or self._place(url)
         head = self._head(method, place, headers, body)
-        connection = self._kept(place) or await self._connect(place)
-        exchange = connection.send(head, body or b"")
-        try:
-            await exchange.head()
-            if exchange.status == 407 and place.proxy is not None and not place.secure:
-                raise refusal(exchange.status)
-        except BaseException:
-            connection.abort()
-            raise
-        return exchange
+        kept = self._kept(place)
+        if kept is not None:
+            try:
+                return await self._ask(kept, place, head, body or b"")
+            except UpstreamUnreachable:
+                if not kept.raced:
+                    raise
+        return await self._ask(await self._connect(place), place, head, body or b"")
 
     async def close(self) -> None:
         """Closes the connections that are not in use; those that are will not be kept."""
@@ -79,6 +80,17 @@ class Transport:
         await asyncio.sleep(0)  # the loop tells them
 
     # -- connections ---------------------------------------------------------------------------------
+
+    async def _ask(self, connection: Connection, place: Place, head: bytes, body: bytes) -> Exchange:
+        exchange = connection.send(head, body)
+        try:
+            await exchange.head()
+            if exchange.status == 407 and place.proxy is not None and not place.secure:
+                raise refusal(exchange.status)
+        except BaseException:
+            connection.abort()
+            raise
+        return exchange
 
     def _kept(self, place: Place) -> Connection | None:
         free = self._free.get(place.key)

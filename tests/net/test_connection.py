@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.errors import UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED
@@ -87,6 +88,84 @@ async def test_a_connection_that_the_upstream_closed_meanwhile_is_not_used(
     await settle()
     assert await body_of(await post(transport, upstream)) == b"{}"
     assert upstream.accepted == 2
+
+
+# -- a request that crosses with the closing of its connection ---------------------------------------
+
+LOST = Script(PATH, (), framing="raw")
+
+
+@pytest.fixture
+def patient_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no slow upstream."""
+    monkeypatch.setattr("chat2response.net.connection._RACE_SECONDS", PATIENCE)
+
+
+@pytest.mark.parametrize("end", ["whole", "reset"])
+@pytest.mark.usefixtures("patient_race")
+async def test_a_request_lost_on_a_kept_connection_is_sent_again_on_a_new_one(
+    transport: Transport, upstream: ScriptedUpstream, end: Any
+) -> None:
+    upstream.play(Script(PATH, (b"one",)), LOST.but(end=end), Script(PATH, (b"two",)))
+    await body_of(await post(transport, upstream))
+    assert await body_of(await post(transport, upstream, b'{"a":1}')) == b"two"
+    assert upstream.accepted == 2
+    assert [request.body for request in upstream.requests[1:]] == [b'{"a":1}'] * 2
+
+
+@pytest.mark.usefixtures("patient_race")
+async def test_it_is_sent_again_once_only(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATH, (b"one",)), LOST)
+    await body_of(await post(transport, upstream))
+    with pytest.raises(UpstreamUnreachable):
+        await post(transport, upstream)
+    assert len(upstream.requests) == 3
+
+
+@pytest.mark.usefixtures("patient_race")
+async def test_on_a_new_connection_nothing_is_sent_again(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    """There the upstream has had the request: it failed while it was working on it."""
+    upstream.play(LOST, Script(PATH, (b"two",)))
+    with pytest.raises(UpstreamUnreachable):
+        await post(transport, upstream)
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 103 Early\r\n\r\n"])
+@pytest.mark.usefixtures("patient_race")
+async def test_an_answer_that_had_begun_is_not_asked_for_again(
+    transport: Transport, upstream: ScriptedUpstream, begun: bytes
+) -> None:
+    upstream.play(Script(PATH, (b"one",)), LOST.but(steps=(begun,)), Script(PATH, (b"two",)))
+    await body_of(await post(transport, upstream))
+    with pytest.raises(UpstreamUnreachable):
+        await post(transport, upstream)
+    assert len(upstream.requests) == 2
+
+
+async def test_an_upstream_that_fails_after_a_while_is_not_asked_again(
+    transport: Transport, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have worked on the request, and what it did may cost."""
+    monkeypatch.setattr("chat2response.net.connection._RACE_SECONDS", 0.0)
+    upstream.play(Script(PATH, (b"one",)), LOST, Script(PATH, (b"two",)))
+    await body_of(await post(transport, upstream))
+    with pytest.raises(UpstreamUnreachable):
+        await post(transport, upstream)
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.usefixtures("patient_race")
+async def test_who_leaves_is_not_asked_for_again(transport: Transport, upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATH, (b"one",)), LOST.but(end="stall"))
+    await body_of(await post(transport, upstream))
+    asking = asyncio.ensure_future(post(transport, upstream))
+    request = await upstream.asked(2)
+    asking.cancel()
+    await request.gone.wait()
+    assert len(upstream.requests) == 2
 
 
 @pytest.mark.parametrize("when", ["with the answer", "later"])
