@@ -449,24 +449,30 @@ class _Checker:
 
 
 def assert_chat_stream(chunks: list[Event]) -> None:
-    """Holds the chunks of one finished stream, of one choice, to their order."""
+    """Holds the chunks of one finished stream to their order, each choice by itself."""
     assert chunks, "no chunk at all"
     heads = {(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks if "error" not in chunk}
     assert len(heads) == 1, "every chunk bears the same id, time and model"
-    choices = [choice for chunk in chunks if "error" not in chunk for choice in chunk["choices"]]
+    every = [choice for chunk in chunks if "error" not in chunk for choice in chunk["choices"]]
+    errors = [number for number, chunk in enumerate(chunks) if "error" in chunk]
+    assert errors in ([], [len(chunks) - 1]), "an error is the end"
+    for index in sorted({choice["index"] for choice in every}):
+        _assert_choice([choice for choice in every if choice["index"] == index], failed=bool(errors))
+    counted = [number for number, chunk in enumerate(chunks) if "error" not in chunk and not chunk["choices"]]
+    assert counted in ([], [len(chunks) - 1])
+    assert all(chunks[number]["usage"] for number in counted)
+
+
+def _assert_choice(choices: list[dict[str, Any]], *, failed: bool) -> None:
+    """One role, one finish, calls in order."""
     assert choices[0]["delta"].get("role") == "assistant"
     assert not any("role" in choice["delta"] for choice in choices[1:]), "accumulators would join the roles"
-    errors = [number for number, chunk in enumerate(chunks) if "error" in chunk]
     finishes = [number for number, choice in enumerate(choices) if choice["finish_reason"] is not None]
-    if errors:
-        assert errors == [len(chunks) - 1], "an error is the end"
+    if failed:
         assert not finishes, "what failed did not finish"
     else:
         assert finishes == [len(choices) - 1], "one finish chunk, after all that is said"
         assert choices[-1]["delta"] == {}
-    counted = [number for number, chunk in enumerate(chunks) if "error" not in chunk and not chunk["choices"]]
-    assert counted in ([], [len(chunks) - 1])
-    assert all(chunks[number]["usage"] for number in counted)
     _assert_calls([choice["delta"] for choice in choices])
 
 

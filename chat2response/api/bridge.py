@@ -15,6 +15,7 @@ from chat2response.convert.clients import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
+from chat2response.engine.fanout import FanOut
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
@@ -79,7 +80,7 @@ def fidelity_of(request: Request) -> Fidelity | None:
     )
 
 
-async def deliver(opening: Opening, request: Request) -> None:
+async def deliver(opening: Opening | FanOut, request: Request) -> None:
     """The answer to the client; its hang-up to the upstream."""
     watch = asyncio.get_running_loop().create_task(_stop_on_hang_up(opening, request.receive))
     try:
@@ -116,7 +117,7 @@ def _client(name: str | None) -> ClientProfile:
     return client
 
 
-async def _stop_on_hang_up(opening: Opening, receive: Receive) -> None:
+async def _stop_on_hang_up(opening: Opening | FanOut, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
     opening.stop(CANCELLED)

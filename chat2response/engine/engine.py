@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.losses import Fidelity
 from chat2response.engine.call import Call
+from chat2response.engine.fanout import FanOut, choices_of, single
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import Plan, plans
 from chat2response.engine.runs import LiveRuns
@@ -56,6 +57,10 @@ class Engine:
     def __post_init__(self) -> None:
         object.__setattr__(self, "plans", plans(self.routes))
 
-    def open(self, call: Call) -> Opening:
-        """The call as a context and a live run."""
-        return Opening(self, call)
+    def open(self, call: Call) -> Opening | FanOut:
+        """The call as a context; it is a live run, or several. Raises InvalidRequest."""
+        choices = choices_of(call, self.plans[call.surface])
+        if choices == 1:
+            return Opening(self, call)
+        one = single(call)
+        return FanOut([Opening(self, one) for _ in range(choices)])

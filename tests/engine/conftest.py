@@ -82,7 +82,9 @@ class Scene:
         engine = self.engine(upstream, dialect, managed=managed, hold=hold)
         self.opened += 1
         body = encode({**BODIES[surface], **fields})
-        return engine.open(Call(surface, body, "req-1", tenant if managed else None))
+        opening = engine.open(Call(surface, body, "req-1", tenant if managed else None))
+        assert isinstance(opening, Opening)
+        return opening
 
     @property
     def outcomes(self) -> list[str]:
