@@ -1,7 +1,11 @@
 """The settings told: as a table for people, as a JSON Schema for machines, and those that are in effect."""
 
+import ast
+import inspect
 from collections.abc import Iterator
 from enum import Enum
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any
 
 from pydantic import SecretStr
@@ -17,8 +21,11 @@ _ABOUT = (
 
 def schema() -> dict[str, Any]:
     """A JSON Schema (2020-12) of an object that holds the variables by name."""
-    made = Settings.model_json_schema()
-    described = {name.upper(): _property(each) for name, each in made["properties"].items()}
+    made, said = Settings.model_json_schema(), _descriptions()
+    described = {
+        name.upper(): {**_property(each), "description": said[name.lower()]}
+        for name, each in made["properties"].items()
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of chat2response",
@@ -34,10 +41,11 @@ def table() -> Iterator[str]:
     """A line of Markdown for each variable, below two that head them."""
     yield "| Variable | Default | |"
     yield "| --- | --- | --- |"
+    said = _descriptions()
     for name, field in Settings.model_fields.items():
         default = _text(field.default)
         shown = f" `{default}` " if default else " "
-        yield f"| `{name.upper()}` |{shown}| {field.description} |"
+        yield f"| `{name.upper()}` |{shown}| {said[name]} |"
 
 
 def effective(settings: Settings) -> Iterator[str]:
@@ -48,6 +56,19 @@ def effective(settings: Settings) -> Iterator[str]:
             value = shown_url(value.strip())
         line = f"{name.upper()}={'[set]' if isinstance(value, SecretStr) else _text(value)}"
         yield line if name in settings.model_fields_set and value is not None else f"#{line}"
+
+
+def _descriptions() -> dict[str, str]:
+    """What stands below each field. Read out of the source when it is asked for: at every start it would be
+    a tenth of it."""
+    (made,) = ast.parse(dedent(inspect.getsource(Settings))).body
+    assert isinstance(made, ast.ClassDef)
+    found = {}
+    for field, below in pairwise(made.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(said))):
+                found[name] = said
+    return found
 
 
 def _property(described: dict[str, Any]) -> dict[str, Any]:

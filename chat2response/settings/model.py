@@ -44,7 +44,7 @@ _OPENAI_HOST = urlsplit(OPENAI).hostname
 
 
 class Settings(BaseSettings):
-    """Every setting, under the name of its variable in lower case."""
+    """Every setting, under the name of its variable in lower case. What stands below one describes it."""
 
     model_config = SettingsConfigDict(
         env_file_encoding=ENCODING,
@@ -52,7 +52,6 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         case_sensitive=False,
-        use_attribute_docstrings=True,  # what stands under a setting is its description in the schema
     )
 
     openai_base_url: Annotated[str | None, Blank, AfterValidator(values.web_address)] = None
