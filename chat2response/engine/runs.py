@@ -26,18 +26,24 @@ class Run(Protocol):
         ...
 
 
+_MOST_ENDED = 10_000  # revoked keys that are remembered
+
+
 class LiveRuns:
     """In memory, per process."""
 
     def __init__(self) -> None:
         self._runs: set[Run] = set()
         self._over: Fault | None = None
+        self._ended: dict[str | None, None] = {}  # keys, in the order in which they were revoked
 
     def add(self, run: Run) -> None:
-        """It has begun; after `end` it is stopped at once."""
+        """It has begun; after `end`, or that of its key, it is stopped at once."""
         self._runs.add(run)
         if self._over is not None:
             run.stop(self._over)
+        elif self._ended and run.tenant in self._ended:
+            run.stop(REVOKED)
 
     def discard(self, run: Run) -> None:
         """It is over."""
@@ -58,7 +64,10 @@ class LiveRuns:
         return {run.tenant for run in self._runs if run.tenant is not None and is_key_id(run.tenant)}
 
     def end_key(self, key_id: str) -> None:
-        """Ends what runs under a key that was revoked."""
+        """Ends what runs under a key that was revoked, also what has shown the key and only then begins."""
+        if len(self._ended) >= _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+        self._ended[key_id] = None
         for run in self.of_key(key_id):
             run.stop(REVOKED)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from chat2response.keys.record import KIND, read_entry
 from chat2response.stores import MISSED, Store, StoreDown
 
-LOOK_SECONDS = 2.0  # between two looks at the keys of running calls that nobody has told of
+LOOK_SECONDS = 0.5  # between two looks at the keys of running calls that nobody has told of
 RETRY_SECONDS = 0.2  # while the store is away
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,8 @@ class Follower:
     async def _keep_looking(self, running: Running) -> None:
         while True:
             asked = await self._next()
-            ids = running.key_ids() if asked is None else running.key_ids() & asked
+            # Also where nothing runs yet: a call that has shown its key may still be sending its body.
+            ids = running.key_ids() if asked is None else asked
             try:
                 await self._end_dead(running, sorted(ids))
             except StoreDown as down:
@@ -106,5 +107,5 @@ class Follower:
         for id, entry in zip(ids, entries, strict=True):
             key = None if entry is None else read_entry(id, entry)
             if key is None or key.revoked_at is not None:
-                _log.info("key %s was revoked: what runs under it ends", id)
+                _log.info("key %s was revoked: nothing runs under it any more", id)
                 running.end_key(id)

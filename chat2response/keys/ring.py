@@ -30,6 +30,8 @@ INVALID = "Invalid API key"
 REVOKED = "API key revoked"
 EXPIRED = "API key expired"
 
+_ASK_AGAIN = 1.0  # seconds; not each request waits until a store that hangs has had its time
+
 # Stands in for the record of an unknown id, so that an unknown id takes the same steps as a wrong secret.
 _DECOY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
 
@@ -62,6 +64,7 @@ class KeyRing(KeyBook):
         self._lookups: dict[str, asyncio.Task[Entry | None]] = {}
         self._upgrades = Upgrades(store)
         self._follower = Follower(store, self._forget)
+        self._ask_at = 0.0  # until then a store that was down is not asked about keys that open without it
         self._changes = 0  # counts changes: what was read before one is not remembered after it
 
     async def verify(self, token: str | None) -> ApiKey:
@@ -98,12 +101,15 @@ class KeyRing(KeyBook):
         if parsed is None:
             raise Unauthorized(INVALID)
         changes = self._changes
+        if self._ask_at > self._clock() and (stale := self._stale(digest)) is not None:
+            return stale
         try:
             entry = await self._look_up(parsed.id)
         except StoreDown:
-            if (stale := self._stale(digest)) is not None:
-                return stale
-            raise
+            if (stale := self._stale(digest)) is None:
+                raise
+            self._ask_at = self._clock() + _ASK_AGAIN
+            return stale
         key = (entry and read_entry(parsed.id, entry)) or _DECOY
         opened = self._opened(key, parsed.secret)
         now = self._clock()

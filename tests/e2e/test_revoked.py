@@ -1,16 +1,37 @@
 """A revocation, here or on another gateway, ends what runs under the key, and nothing else."""
 
 import asyncio
+import time
+from collections.abc import Callable
+from statistics import quantiles
 from typing import Any
 
 import pytest
 
+from chat2response.keys import KeyRing
 from chat2response.wire.machine import REVOKED
+from tests.doubles import Clock
 from tests.e2e.conftest import Start
+from tests.e2e.gateway import Running
 from tests.e2e.pairs import Reading, body_for, error_of, failure_of, post
-from tests.e2e.said import PATHS, RESPONSES
+from tests.e2e.said import CHAT, PATHS, RESPONSES
 from tests.e2e.test_stop import SAID, open_ended
+from tests.redis_server import RedisServer
 from tests.upstream import PATIENCE, Script, ScriptedUpstream
+
+
+async def issued(gateway: Running) -> dict[str, Any]:
+    made: dict[str, Any] = (await gateway.post("/keys/generate", {})).json()
+    return made
+
+
+async def revoke(gateway: Running, key: dict[str, Any]) -> None:
+    answer = await gateway.post("/keys/revoke", {"id": key["id"]})
+    assert answer.json()["revoked"] is True
+
+
+def bearer(key: dict[str, Any]) -> dict[str, str]:
+    return {"authorization": f"Bearer {key['token']}"}
 
 
 @pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
@@ -94,3 +115,87 @@ async def test_a_change_that_ends_nothing_lets_calls_run_on(start: Start, upstre
         await keys.revoke(doomed[3:35])
         await ending.rest()  # what was changed before was looked at before, too
         assert [run.tenant for run in gateway.runs] == [gateway.key[3:35]]
+
+
+async def test_what_has_shown_its_key_but_not_begun_is_refused(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    gateway = await start("chat")
+    key = await issued(gateway)
+    uploading = asyncio.Event()
+    revoked = asyncio.Event()
+
+    async def body() -> Any:
+        yield b'{"model": "m", '
+        uploading.set()
+        await revoked.wait()
+        yield b'"messages": [{"role": "user", "content": "Hi"}]}'
+
+    call = asyncio.ensure_future(gateway.http.post(CHAT, content=body(), headers=bearer(key)))
+    await uploading.wait()
+    await gateway.http.get("/livez")  # a round trip later the key has been checked
+    await revoke(gateway, key)
+    while not gateway.runs._ended:  # noqa: ASYNC110 - it is told beside the answer
+        await asyncio.sleep(0.005)
+    revoked.set()
+    answer = await call
+    assert (answer.status_code, error_of(answer)["message"]) == (401, REVOKED.message)
+    assert upstream.requests == []
+
+
+# What a machine that is busy with other things still reaches; measured, it is a small part of it.
+BOUND = {"sqlite": 5.0, "redis": 5.0}
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+async def test_how_long_a_revocation_takes_to_the_next_process(
+    start: Start, store: str, record_property: Callable[[str, object], None]
+) -> None:
+    """From the answer of `/keys/revoke` to the first refusal elsewhere; the cache's clock stands still."""
+    one, two = [await start("demo", store=store, clock=Clock()) for _ in range(2)]
+    took = []
+    for _ in range(40):
+        key = await issued(one)
+        for gateway in (one, two):
+            assert (await gateway.http.get("/v1/models", headers=bearer(key))).status_code == 200
+        await revoke(one, key)
+        begin = time.perf_counter()
+        while (await two.http.get("/v1/models", headers=bearer(key))).status_code != 401:
+            assert time.perf_counter() - begin < BOUND[store]
+        took.append(time.perf_counter() - begin)
+    cuts = quantiles(took, n=100)
+    figures = f"{store}: p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms"
+    record_property("propagation", figures)
+    print("a revocation in the next process after,", figures)  # noqa: T201 - shown by `pytest -rP`
+
+
+@pytest.mark.parametrize("way", ["pause", "kill"])
+async def test_recently_verified_keys_pass_while_redis_is_down_where_that_is_asked_for(
+    start: Start, own_redis: Callable[[], RedisServer], way: str
+) -> None:
+    server = own_redis()
+    gateway = await start("demo", store=server.url, chat2response_keys_serve_stale_seconds=3600)
+    known, stranger = await issued(gateway), await issued(gateway)
+
+    async def states() -> list[int]:
+        """The known key, the other one, readiness."""
+        answers = [
+            await gateway.http.get("/v1/models", headers=bearer(known)),
+            await gateway.http.get("/v1/models", headers=bearer(stranger)),
+            await gateway.http.get("/readyz"),
+        ]
+        return [answer.status_code for answer in answers]
+
+    assert (await gateway.http.get("/v1/models", headers=bearer(known))).status_code == 200
+    getattr(server, way)()
+    assert await states() == [200, 503, 503]
+    assert await states() == [200, 503, 503]
+    if way == "pause":
+        server.resume()
+    else:
+        await asyncio.to_thread(server.start)
+    assert await states() == [200, 200, 200]
+    await KeyRing(gateway.services.store).revoke(known["id"])
+    async with asyncio.timeout(20):
+        while await states() != [401, 200, 200]:  # noqa: ASYNC110 - within a second it is asked again
+            await asyncio.sleep(0.05)

@@ -66,3 +66,21 @@ def test_after_the_end_nothing_begins_any_more() -> None:
     late = FakeRun(runs, "a")
     assert running.stopped == late.stopped == [DRAINING]
     assert len(runs) == 0
+
+
+def test_a_key_is_ended_for_good() -> None:
+    runs = LiveRuns()
+    gone, stays, nobodys = FakeRun(runs, "a"), FakeRun(runs, "b"), FakeRun(runs, None)
+    runs.end_key("a")
+    late = FakeRun(runs, "a")
+    assert (gone.stopped, late.stopped) == ([REVOKED], [REVOKED])
+    assert {*runs} == {stays, nobodys}
+    assert FakeRun(runs, "b").stopped == []
+
+
+def test_only_so_many_ended_keys_are_remembered() -> None:
+    runs = LiveRuns()
+    for number in range(10_001):
+        runs.end_key(str(number))
+    assert FakeRun(runs, "0").stopped == []
+    assert FakeRun(runs, "1").stopped == [REVOKED]

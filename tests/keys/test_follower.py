@@ -198,6 +198,26 @@ class TestServeStale:
         with pytest.raises(StoreDown):
             await ring.verify(known.token)
 
+    async def test_not_each_of_them_waits_for_the_store(
+        self, store: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ring = KeyRing(store, clock=clock, serve_stale=300)
+        tokens = [(await ring.generate()).token for _ in range(5)]
+        for token in tokens:
+            await ring.verify(token)
+        asked: list[str] = []
+
+        async def away(kind: str, key: str) -> Any:
+            asked.append(key)
+            raise StoreDown("away")
+
+        monkeypatch.setattr(store, "get", away)
+        for round_ in (1, 2):
+            clock.advance(1)
+            for token in tokens * 2:
+                await ring.verify(token)
+            assert len(asked) == round_
+
     async def test_never_past_the_keys_end(self, store: Any, clock: Clock) -> None:
         ring = KeyRing(store, clock=clock, serve_stale=300)
         issued = await ring.generate(ttl_seconds=10)
