@@ -24,10 +24,14 @@ def begun(last: dict[str, Any] | None) -> Script:
     return frames("chat", *sse(word, *([{"error": last}] if last else []), done=False))
 
 
+TOO_LONG = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."
+
 CASES: dict[str, tuple[Script, str]] = {
     "400": (refused("chat", 400, error("No such thing.")), "No such thing."),
     "401 of the upstream": (refused("chat", 401, error("Bad key", "invalid_api_key")), "502"),
+    "429": (refused("chat", 429, error("Slow down.", "rate_limit_exceeded")), "last status: 429"),
     "500": (refused("chat", 500, error("Broken.", type="server_error")), "high demand"),
+    "context in the stream": (begun(error(TOO_LONG)), "ran out of room in the model's context window"),
     "invalid prompt in the stream": (begun(error("Not this prompt.", "invalid_prompt")), "Not this prompt."),
     "error in the stream": (begun(error("It broke.", type="server_error")), "It broke."),
     "length": (stream("chat", Said(text=("Half",), ended="length")), "max_output_tokens"),

@@ -1,0 +1,30 @@
+"""Codex CLI 0.169 on a Chat-only model: its own provider, sent elsewhere by `openai_base_url`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.clients.codex import OPENAI, Codex
+from tests.e2e.clients.session import COMMAND, DONE, Session, calling
+from tests.e2e.conftest import Start
+from tests.e2e.said import CHAT
+from tests.upstream import ScriptedUpstream
+
+pytestmark = pytest.mark.clients
+
+SHELL = calling("exec_command", {"cmd": COMMAND})
+
+
+@pytest.mark.parametrize("mode", ["managed", "open"])
+async def test_its_own_provider_sent_here(
+    start: Start, upstream: ScriptedUpstream, tmp_path: Path, mode: str
+) -> None:
+    """`openai_base_url`: it tries a WebSocket first, and falls back at once."""
+    upstream.play_for(CHAT, Session("chat", (SHELL, DONE)))
+    codex = Codex(tmp_path, await start("chat", chat2response_auth_mode=mode), config=OPENAI)
+    turn = await codex.exec("Do it.")
+
+    assert turn.failure is None
+    assert turn.said == ["All done."]
+    assert (codex.repo / "made.txt").read_text() == "hi-42\n"
+    assert not [event for event in turn.events if "Reconnecting" in event.get("message", "")]
