@@ -32,7 +32,8 @@ _Write = Callable[[Leaving, Any, str], None]
 
 def keep(to: Leaving, value: Any, name: str) -> None:
     """Under the same name; a field that was mapped to this name wins."""
-    to.out.setdefault(name, value)
+    if to.out.setdefault(name, value) != value:
+        to.losses.add(name)
 
 
 def _leave(to: Leaving, value: Any, name: str) -> None:
@@ -50,7 +51,10 @@ def _refuse(to: Leaving, value: Any, name: str) -> None:
 
 
 def _limit(to: Leaving, value: Any, name: str) -> None:
-    to.out[to.quirks.max_tokens] = value
+    theirs = to.quirks.max_tokens
+    if to.out.get(theirs, value) != value:
+        to.losses.add(theirs)
+    to.out[theirs] = value
 
 
 def _reasoning(to: Leaving, value: Any, name: str) -> None:
@@ -86,9 +90,25 @@ def _text(to: Leaving, value: Any, name: str) -> None:
 
 
 def _include(to: Leaving, value: Any, name: str) -> None:
-    """The other values say what the gateway shows."""
-    if LOGPROBS in sequence(value, name):
-        to.out["logprobs"] = True
+    """The other values say what of hosted tools and inputs is shown: nothing, where there are none."""
+    for index, each in enumerate(sequence(value, name)):
+        if each == LOGPROBS:
+            to.out["logprobs"] = True
+        elif each not in _INCLUDED:
+            to.losses.add(f"{name}[{index}]")
+
+
+_INCLUDED = frozenset(
+    {
+        "code_interpreter_call.outputs",
+        "computer_call_output.output.image_url",
+        "file_search_call.results",
+        "message.input_image.image_url",
+        "reasoning.encrypted_content",
+        "web_search_call.action.sources",
+        "web_search_call.results",
+    }
+)
 
 
 def _top_logprobs(to: Leaving, value: Any, name: str) -> None:

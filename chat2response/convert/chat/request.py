@@ -10,6 +10,7 @@ from typing import Any, cast
 from chat2response.convert.chat.configured import configured
 from chat2response.convert.chat.entering import READERS, keep_apart
 from chat2response.convert.chat.fitting import fit
+from chat2response.convert.chat.formats import suit_format
 from chat2response.convert.chat.history import write_messages
 from chat2response.convert.chat.leaving import WRITERS, Leaving, keep
 from chat2response.convert.chat.messages import read_messages
@@ -37,7 +38,7 @@ def read_request(chat: Mapping[str, Any]) -> HubRequest:
     if body.get("top_logprobs") and chat.get("logprobs") is not True:
         raise invalid("top_logprobs", "'top_logprobs' needs 'logprobs' to be true.")
     body.setdefault("store", False)
-    names = _read_limit(chat, body)
+    names = _read_limit(chat, body, extra)
     messages = sequence(chat.get("messages"), "messages")
     if not messages:
         raise invalid("messages", "Invalid 'messages': expected an array of at least one message.")
@@ -74,19 +75,25 @@ def write_request(
     else:
         out.pop("stream_options", None)
     out.update(write_tools(hub, tools, losses))
+    told = suit_format(out, hub, losses, quirks)
     fit(out, to.effort, hub, losses, quirks)
-    out["messages"] = write_messages(hub, losses, tools, policy)
+    out["messages"] = write_messages(hub, losses, tools, policy, told)
     return cast(ChatRequest, out)
 
 
-def _read_limit(chat: Mapping[str, Any], body: dict[str, Any]) -> Mapping[str, str]:
-    """The output limit, by the first of its names with a value. Returns the client's names of our fields."""
+def _read_limit(chat: Mapping[str, Any], body: dict[str, Any], extra: dict[str, Any]) -> Mapping[str, str]:
+    """The output limit, by the first of its names with a value; another value of another name stays apart.
+    Returns the client's names of our fields."""
+    found = _NAMES
     for name, names in _LIMITS.items():
         value = chat.get(name)
-        if value is not None:
-            body["max_output_tokens"] = integer(value, name)
-            return names
-    return _NAMES
+        if value is None:
+            continue
+        if found is _NAMES:
+            body["max_output_tokens"], found = integer(value, name), names
+        elif value != body["max_output_tokens"]:
+            extra[name] = value
+    return found
 
 
 _NAMES = {

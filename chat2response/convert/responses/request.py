@@ -123,6 +123,8 @@ _LEAVE: dict[str, Callable[[Any, str, Losses], None]] = {
     "function_call": _refuse,
     "functions": _refuse_if_any,
     "logit_bias": _refuse_if_any,
+    "max_output_tokens": _lose,
+    "max_tokens": _lose,
     "modalities": _modalities,
     "n": _choices,
     "prediction": _lose,

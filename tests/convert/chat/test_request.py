@@ -237,6 +237,7 @@ def test_a_vendors_stream_option_passes():
         ({"prompt_cache_options": {"prewarm": True}}, "prompt_cache_options.prewarm"),
         ({"reasoning": {"max_tokens": 5}}, "reasoning.max_tokens"),
         ({"text": {"style": "x"}}, "text.style"),
+        ({"include": ["reasoning.encrypted_content", "hologram"]}, "include[1]"),
     ],
 )
 def test_what_chat_cannot_say_is_a_loss(fields: Json, loss: str):
@@ -256,6 +257,7 @@ def test_what_chat_cannot_say_is_a_loss(fields: Json, loss: str):
         ({"n": "2"}, "n"),
         ({"messages": []}, "messages"),
         ({"input": []}, "input"),
+        ({"input": [], "text": {"format": {"type": "json_object"}}}, "input"),
         ({"input": None}, "input"),
         ({"input": None, "instructions": "be brief"}, "input"),
         ({"text": {"format": {}}}, "text.format.type"),
@@ -280,9 +282,26 @@ def test_quirks_name_the_limit_and_the_developer():
 
 def test_a_mapped_field_wins_over_the_clients_own_of_that_name():
     fields = {"max_completion_tokens": 1, "max_output_tokens": 2, "reasoning_effort": "low"}
-    body, _ = to_chat(wanted(**fields, reasoning={"effort": "high"}))
+    body, losses = to_chat(wanted(**fields, reasoning={"effort": "high"}))
     assert body["max_completion_tokens"] == 2
+    assert losses == ["max_completion_tokens; dropped"]
     assert body["reasoning_effort"] == "high"
+
+
+@pytest.mark.parametrize(
+    ("fields", "losses"),
+    [
+        ({"max_completion_tokens": 30, "max_tokens": 20}, ["max_tokens; dropped"]),
+        ({"max_completion_tokens": 30, "max_tokens": 30}, []),
+        ({"max_completion_tokens": 30, "max_tokens": None}, []),
+        ({"max_tokens": 30, "max_output_tokens": 40}, ["max_output_tokens; dropped"]),
+    ],
+)
+def test_one_limit_counts_and_another_is_named(fields: Json, losses: list[str]):
+    body, lost = to_responses(asked(**fields))
+    assert body["max_output_tokens"] == 30
+    assert "max_tokens" not in body
+    assert lost == losses
 
 
 def test_a_chat_request_leaves_the_hub_as_it_came():

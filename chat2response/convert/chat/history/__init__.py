@@ -16,22 +16,27 @@ from chat2response.convert.policy import Policy
 _ITEMS = {**said.ITEMS, **calls.ITEMS, **builtin.ITEMS, **hosted.ITEMS, **REST}
 
 
-def write_messages(hub: HubRequest, losses: Losses, tools: ToolMap, policy: Policy) -> list[dict[str, Any]]:
-    """Chat's `messages` of the hub's instructions and input. Raises InvalidRequest with the client's path."""
+def write_messages(
+    hub: HubRequest, losses: Losses, tools: ToolMap, policy: Policy, told: str = ""
+) -> list[dict[str, Any]]:
+    """Chat's `messages` of the hub's instructions and input. Raises InvalidRequest with the client's path.
+
+    `told`: what the gateway tells the model, behind the client's own instructions.
+    """
     asked: Any = hub.body.get("input")
     if asked is None:
         raise missing(hub.field("input"))
     items = [{"role": "user", "content": asked}] if type(asked) is str else sequence(asked, "input")
     turns, quirks = Turns(hub, losses, tools, policy, items), tools.quirks
-    instructions = hub.body.get("instructions")
-    if instructions:
+    instructions = text(hub.body.get("instructions") or "", "instructions")
+    if said := "\n\n".join(filter(None, (instructions, told))):
         role = (ROLES if quirks.developer_role else WITHOUT_DEVELOPER)["developer"]
-        turns.messages.append({"role": role, "content": text(instructions, "instructions")})
+        turns.messages.append({"role": role, "content": said})
     for index, item in enumerate(items):
         kind = item.get("type")
         write = _ITEMS.get(kind, write_other) if type(kind) is str else write_other
         write(turns, index, item)
     turns.end()
-    if not turns.messages:
+    if len(turns.messages) == (1 if told and not instructions else 0):
         raise invalid(hub.field("input"), "The request has no message to send.")
     return merged(turns.messages) if quirks.system_placement == "merged" else turns.messages
