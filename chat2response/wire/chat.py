@@ -18,11 +18,12 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "functi
 
 
 class ToolCall(TypedDict, total=False):
-    """A call in an assistant message. `arguments` is JSON in a string."""
+    """A call in an assistant message. `arguments` is JSON in a string, a custom tool's `input` any text."""
 
     id: str
-    type: Literal["function"]
+    type: Literal["function", "custom"]
     function: dict[str, Any]
+    custom: dict[str, Any]
 
 
 class Message(TypedDict, total=False):

@@ -11,6 +11,8 @@ The grammar of a stream (OpenAI API reference, "Streaming events"; Open Response
     body      = part*                                   (message)
               | part* summary*                          (reasoning: raw text as parts, then its summaries)
               | arguments.delta* arguments.done         (function_call)
+              | input.delta* input.done                 (custom_tool_call)
+              | phase*                                  (a vendor's tool: web_search_call.searching, ...)
     part      = content_part.added text.delta* annotation.added* text.done content_part.done
     summary   = summary_part.added summary_text.delta* summary_text.done summary_part.done
     terminal  = completed | incomplete | failed
@@ -115,7 +117,7 @@ class Usage(TypedDict):
 
 
 class Item(TypedDict, total=False):
-    """An output item: `message`, `reasoning`, `function_call`, or one that passes as it is."""
+    """An output item: `message`, `reasoning`, a call of a function or custom tool, or one that passes."""
 
     id: str
     type: Required[str]
@@ -127,6 +129,7 @@ class Item(TypedDict, total=False):
     call_id: str
     name: str
     arguments: str
+    input: str
     namespace: str
 
 

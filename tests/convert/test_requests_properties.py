@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from chat2response.convert.chat import request as chat
 from chat2response.convert.losses import Losses
+from chat2response.convert.policy import Policy
+from chat2response.convert.quirks import Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import decode, encode
@@ -167,6 +169,49 @@ RESPONSES: Any = {
 }  # fmt: skip
 
 
+_GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "d"}
+EVERY_TOOL: Any = {
+    "model": "m",
+    "input": [
+        {"type": "additional_tools", "role": "developer", "tools": [
+            {"type": "namespace", "name": "n", "description": "d", "tools": [
+                {"type": "custom", "name": "c", "format": _GRAMMAR}, {"type": "function", "name": "g"}]}]},
+        {"role": "user", "content": "hi"},
+        {"type": "custom_tool_call", "call_id": "1", "namespace": "n", "name": "c", "input": "x"},
+        {"type": "custom_tool_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "x"}]},
+        {"type": "local_shell_call", "id": "l", "call_id": "2", "action": {"type": "exec", "command": ["x"]}},
+        {"type": "local_shell_call_output", "id": "l", "output": "x"},
+        {"type": "shell_call", "call_id": "3", "action": {"commands": ["x"], "timeout_ms": 1}},
+        {"type": "shell_call_output", "call_id": "3", "output": [
+            {"stdout": "x", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]},
+        {"type": "apply_patch_call", "call_id": "4", "operation": {"type": "delete_file", "path": "x"}},
+        {"type": "apply_patch_call_output", "call_id": "4", "status": "completed", "output": "x"},
+        {"type": "tool_search_call", "call_id": "5", "execution": "client", "arguments": {"query": "x"}},
+        {"type": "tool_search_output", "call_id": "5", "execution": "client", "tools": [
+            {"type": "function", "name": "h"}]},
+        {"type": "computer_call", "id": "c", "call_id": "6", "action": {"type": "screenshot"}},
+        {"type": "computer_call_output", "call_id": "6", "output": {"image_url": "u"}},
+        {"type": "mcp_call", "id": "p", "server_label": "s", "name": "f", "arguments": "{}", "output": "x"},
+        {"type": "code_interpreter_call", "id": "i", "code": "x", "outputs": [
+            {"type": "logs", "logs": "x"}, {"type": "image", "url": "u"}]},
+        {"type": "file_search_call", "id": "f", "queries": ["x"], "results": [
+            {"filename": "n", "text": "x"}]},
+        {"type": "image_generation_call", "id": "g", "result": "AAAA", "output_format": "webp"},
+        {"type": "configuration_update", "reasoning": {"effort": "low"}, "text": {"verbosity": "low"}},
+    ],
+    "tools": [
+        {"type": "custom", "name": "c", "description": "d", "format": _GRAMMAR},
+        {"type": "namespace", "name": "n", "description": "d", "tools": [{"type": "function", "name": "f"}]},
+        {"type": "local_shell"}, {"type": "shell", "environment": {"type": "local"}}, {"type": "apply_patch"},
+        {"type": "tool_search", "execution": "client", "description": "d", "parameters": {}},
+        {"type": "web_search", "filters": {}},
+    ],
+    "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [
+        {"type": "custom", "name": "c"}, {"type": "shell"}, {"type": "web_search"}]},
+    "parallel_tool_calls": True,
+}  # fmt: skip
+
+
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every (container, key) below a value."""
     entries = value.items() if isinstance(value, dict) else enumerate(value)
@@ -213,6 +258,7 @@ def test_what_is_spoiled_below_was_good():
         chat.read_request(CHAT | {"conversation": None, "previous_response_id": None}), Losses()
     )
     assert responses.write_request(chat.read_request(CHAT), Losses())
+    assert chat.write_request(responses.read_request(EVERY_TOOL), Losses())
     assert chat.write_request(responses.read_request(RESPONSES), Losses())
 
 
@@ -238,3 +284,19 @@ _names = st.sampled_from(
 def test_any_values_under_known_names_are_at_worst_a_400(body: Any):
     _survives(chat.read_request, body)
     _survives(responses.read_request, body)
+
+
+@given(_spoiled(EVERY_TOOL), st.booleans())
+def test_a_spoiled_request_with_tools_of_every_kind_is_at_worst_a_400(body: Any, mistral: bool):
+    quirks = Quirks(max_call_id=9, call_id_form="[a-zA-Z0-9]{9}", custom_tools=True) if mistral else Quirks()
+    policy = Policy("drop", "repair") if mistral else Policy()
+    before = encode(body)
+    try:
+        hub = responses.read_request(body)
+        assert encode(chat.write_request(hub, Losses(), quirks, policy=policy))
+    except InvalidRequest as error:
+        unnamed = not error.param
+    else:
+        unnamed = False
+    assert not unnamed
+    assert encode(body) == before

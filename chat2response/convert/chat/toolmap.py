@@ -102,9 +102,7 @@ class ToolMap:
             namespace = text(tool.get("name"), f"{path}.name")
             about = text(tool.get("description") or "", f"{path}.description")
             for index, inner in enumerate(objects(tool.get("tools"), f"{path}.tools")):
-                self._bind(
-                    inner, f"{path}.tools[{index}]", policy, namespace, text(about, f"{path}.description")
-                )
+                self._bind(inner, f"{path}.tools[{index}]", policy, namespace, about)
         else:
             self._bind(tool, path, policy)
 

@@ -17,7 +17,7 @@ _KEYS = ANY | {"call_id", "caller", "execution", "environment"}
 def _call(turns: Turns, index: int, item: _Item) -> None:
     kind = CALLED[item["type"]]
     builtin = BUILTINS[kind]
-    path = f"{turns.path(index)}"
+    path = turns.path(index)
     held = mapping(item.get(builtin.holder), f"{path}.{builtin.holder}")
     turns.join(index, item, _KEYS | {builtin.holder})
     arguments = encode(builtin.given(held)).decode()
