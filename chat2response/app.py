@@ -99,7 +99,8 @@ class Gateway:
         gate = _gate(services)
         limit, client = settings.chat2response_max_body_bytes, settings.client
         for path, surface in BRIDGES.items():
-            self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit, client))
+            rhythm = settings.rhythm(surface)
+            self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit, client, rhythm))
         self._add_upgrades(NoSocket(gate))
         self._add(
             "/convert",

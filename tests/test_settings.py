@@ -9,6 +9,7 @@ import pytest
 
 from chat2response.api.addresses import LOOPBACK
 from chat2response.api.admin import AdminRules
+from chat2response.api.heart import Rhythm
 from chat2response.convert.policy import Policy
 from chat2response.convert.profiles import PROFILES
 from chat2response.convert.quirks import Quirks
@@ -97,6 +98,8 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
     "CHAT2RESPONSE_HOSTED_TOOLS": ("refuse", "refuse", "drop"),
+    "CHAT2RESPONSE_HEARTBEAT_SECONDS": ("20, proxy=0", "20, proxy=0", None),
+    "CHAT2RESPONSE_STALL_SECONDS": ("90", "90", None),
     "CHAT2RESPONSE_CLIENT_PROFILE": ("open-responses", "open-responses", "default"),
     "CHAT2RESPONSE_ORPHANS": ("repair", "repair", "refuse"),
 }
@@ -287,6 +290,15 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
     assert env(CHAT2RESPONSE_LOG_LEVEL="error").log_level == "error"
 
 
+def test_how_long_a_stream_may_be_silent(env: Any) -> None:
+    assert load().rhythm("chat") == Rhythm(15.0, 60.0)
+    assert env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90").rhythm("proxy") == Rhythm(15.0, 90.0)
+    own = env(CHAT2RESPONSE_HEARTBEAT_SECONDS="20, proxy=0", CHAT2RESPONSE_STALL_SECONDS="responses=300")
+    assert own.rhythm("chat") == Rhythm(20.0, 90.0)
+    assert own.rhythm("responses") == Rhythm(20.0, 300.0)
+    assert own.rhythm("proxy") == Rhythm(0.0, 90.0)
+
+
 # -- values that are wrong ---------------------------------------------------------------------------
 
 
@@ -304,6 +316,10 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
         ("CHAT2RESPONSE_REASONING", "loud"),
         ("CHAT2RESPONSE_HOSTED_TOOLS", "run"),
         ("CHAT2RESPONSE_CLIENT_PROFILE", "codex2"),
+        ("CHAT2RESPONSE_HEARTBEAT_SECONDS", "soon"),
+        ("CHAT2RESPONSE_HEARTBEAT_SECONDS", "sockets=3"),
+        ("CHAT2RESPONSE_STALL_SECONDS", "-1"),
+        ("CHAT2RESPONSE_STALL_SECONDS", "chat=inf"),
         ("CHAT2RESPONSE_ORPHANS", "adopt"),
         ("CHAT2RESPONSE_ADMIN_ALLOW", "10.0.0.0/33"),
         ("CHAT2RESPONSE_TRUSTED_PROXIES", "10.0.0.1, proxy.example"),

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from chat2response.api.asgi import HeaderPairs, Receive, Request
 from chat2response.api.credentials import Gate
+from chat2response.api.heart import Heart, Rhythm
 from chat2response.convert.clients import CLIENTS, DEFAULT, ClientProfile
 from chat2response.convert.clients import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
@@ -20,7 +21,7 @@ from chat2response.engine.opening import Opening
 from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
-from chat2response.wire.machine import CANCELLED
+from chat2response.wire.machine import CANCELLED, TIMEOUT
 
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
@@ -33,10 +34,17 @@ class Bridge:
     """The handler of one surface."""
 
     def __init__(
-        self, surface: Surface, engine: Engine, gate: Gate, max_body: int, client: ClientProfile = DEFAULT
+        self,
+        surface: Surface,
+        engine: Engine,
+        gate: Gate,
+        max_body: int,
+        client: ClientProfile = DEFAULT,
+        rhythm: Rhythm = Rhythm(),  # noqa: B008  (frozen)
     ) -> None:
         """`client`: the profile of clients that name none."""
         self._client = client
+        self._rhythm = rhythm
         self._surface: Surface = surface
         self._endpoint = SPOKEN[surface][0]  # `/proxy` takes Chat requests
         self._engine = engine
@@ -58,10 +66,11 @@ class Bridge:
             asked.get("previous_response_id"),
             request.hops,
             caller.key,
+            self._rhythm.stall,
             self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
             fidelity_of(request),
         )
-        await deliver(self._engine.open(call), request)
+        await deliver(self._engine.open(call), request, self._rhythm)
 
 
 def fidelity_of(request: Request) -> Fidelity | None:
@@ -80,7 +89,7 @@ def fidelity_of(request: Request) -> Fidelity | None:
     )
 
 
-async def deliver(opening: Opening | FanOut, request: Request) -> None:
+async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
     """The answer to the client; its hang-up to the upstream."""
     watch = asyncio.get_running_loop().create_task(_stop_on_hang_up(opening, request.receive))
     try:
@@ -91,15 +100,23 @@ async def deliver(opening: Opening | FanOut, request: Request) -> None:
                 watch.cancel()
                 await request.answer(answer.status, answer.body, media_type, headers)
                 return
-            assert answer.batches is not None
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
-            send = request.send
-            async for batch in answer.batches:
-                await send({"type": "http.response.body", "body": batch, "more_body": True})
+            await _stream(answer, opening, request, rhythm)
             watch.cancel()  # from here on a disconnect is only the server saying that we are done
-            await send({"type": "http.response.body", "body": b""})
+            await request.send({"type": "http.response.body", "body": b""})
     finally:
         watch.cancel()
+
+
+async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
+    assert answer.batches is not None and answer.beat is not None
+    heart = Heart(request.send, answer.beat, lambda: opening.stop(TIMEOUT), rhythm)
+    try:
+        async for batch in answer.batches:
+            await heart.pass_on(batch)
+        await heart.end()
+    finally:
+        heart.cancel()
 
 
 def parse_query(query: bytes) -> Mapping[str, str]:

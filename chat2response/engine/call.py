@@ -1,6 +1,6 @@
 """`Call`: one request as the engine takes it. `Answer`: what it gives back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from chat2response.convert.clients import DEFAULT, ClientProfile
@@ -30,15 +30,17 @@ class Call:
     hops: int = 0
     key: ApiKey | None = None
     """The key it runs under, where keys are issued here."""
+    stall: float = 0.0
+    """Seconds that the upstream of a stream may be silent; 0: as long as any upstream may."""
     client: ClientProfile = DEFAULT
     """What its client needs of an answer of ours."""
-
     fidelity: Fidelity | None = None
     """How faithful the client wants it; None: as the operator does."""
 
     def origin(self, fidelity: Fidelity, *, stream: bool) -> Origin:
         """What of the client goes along upstream."""
-        return Origin(self.authorization, self.request_id, stream, self.hops, fidelity)
+        stall = self.stall if stream else 0.0
+        return Origin(self.authorization, self.request_id, stream, self.hops, fidelity, stall)
 
     def without_key(self, text: str) -> str:
         """`text` without the credentials that the client's own call was sent up with."""
@@ -56,3 +58,5 @@ class Answer:
     losses: Losses
     body: bytes | None = None
     batches: AsyncIterator[bytes] | None = None
+    beat: Callable[[], bytes] | None = None
+    """With `batches`: a sign of life that fits behind those that were taken; nothing where there is none."""

@@ -73,6 +73,14 @@ class ConvertedStream:
             self._note(error)
         yield self._end()
 
+    def beat(self) -> bytes:
+        """A sign of life with data in it: to some clients a comment is silence. None before a first batch."""
+        if not self._sent or self.over:
+            return b""
+        self._writer.beat()
+        self._sent = self._writer.take()
+        return self._encoder.encode(self._sent)
+
     async def close(self) -> None:
         """Ends what was begun ahead."""
         await self._ahead.close()

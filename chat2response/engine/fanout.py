@@ -22,7 +22,7 @@ from chat2response.wire.json import JSONError, decode, encode
 from chat2response.wire.machine import CANCELLED, Fault
 from chat2response.wire.peek import peek_chat
 from chat2response.wire.responses import Usage
-from chat2response.wire.sse import DONE, DONE_FRAME
+from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
 
 MOST = 8
 """Choices that one call may ask for: each is a call of its own upstream."""
@@ -76,7 +76,9 @@ class FanOut:
         if first.body is not None:
             body = merged([decode(answer.body or b"{}") for answer in answers])
             return Answer(200, first.media_type, first.headers, losses, encode(body))
-        return Answer(200, first.media_type, first.headers, losses, None, self._batches(answers))
+        return Answer(
+            200, first.media_type, first.headers, losses, None, self._batches(answers), lambda: KEEP_ALIVE
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -308,7 +308,7 @@ class Opening:
     ) -> Answer:
         spending = self._spending
         batches = spending.settling(stream) if spending.reserved else stream.batches()
-        return Answer(status, media_type, spending.answered(headers), losses, None, batches)
+        return Answer(status, media_type, spending.answered(headers), losses, None, batches, stream.beat)
 
     async def _admit_relayed(self, peek: ChatPeek | StatelessPeek | ResponsesPeek) -> tuple[bytes, bool]:
         """Lets a relayed call in: its body, with what its key's limits add; whether usage stays hidden."""

@@ -144,6 +144,10 @@ class RelayedStream:
         if end:
             yield _masked(end, self._target)
 
+    def beat(self) -> bytes:
+        """A comment: what passes ends with a whole frame each time, and nothing else may be added to it."""
+        return b"" if self._tap.ended else sse.KEEP_ALIVE
+
     async def close(self) -> None:
         """Ends what was begun ahead."""
         await self._ahead.close()

@@ -25,6 +25,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, silence: float, idle: float, on_free: Callable[["Connection"], None]) -> None:
         self._silence = silence
         self._idle = idle
+        self._stall = 0.0
         self._on_free = on_free
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
@@ -47,14 +48,18 @@ class Connection(asyncio.Protocol):
         """Whether the peer still seems to be there."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, head: bytes, body: bytes) -> Exchange:
-        """Sends a request; the exchange gets what comes back."""
+    def send(self, head: bytes, body: bytes, stall: float = 0.0) -> Exchange:
+        """Sends a request; the exchange gets what comes back.
+
+        `stall`: seconds that its body may be silent, where that is more than usual.
+        """
         transport = self._transport
         assert transport is not None and self._exchange is None
         exchange = self._exchange = Exchange(self)
         self._headers = []
         self._head_size = 0
         self._until_close = True
+        self._stall = stall
         self._sent = self._last = self._loop.time()
         self._begun = False
         if self._timer is None:
@@ -174,7 +179,10 @@ class Connection(asyncio.Protocol):
         """The timer: how long has it been quiet?"""
         self._timer = None
         exchange = self._exchange
-        limit = self._idle if exchange is None else self._silence
+        if exchange is None:
+            limit = self._idle
+        else:
+            limit = max(self._silence, self._stall) if exchange.status else self._silence
         left = self._last + limit - self._loop.time()
         if exchange is not None and exchange.holding:
             left = limit

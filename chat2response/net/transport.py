@@ -49,9 +49,15 @@ class Transport:
         self._common = f"User-Agent: {options.user_agent}\r\nAccept-Encoding: identity\r\n"
 
     async def open(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        *,
+        stall: float = 0.0,
     ) -> Exchange:
-        """Sends the request and waits for the head.
+        """Sends the request and waits for the head. `stall`: seconds between reads, where more than usual.
 
         Raises UpstreamUnreachable (no connection, no readable head, a proxy that wants another login) and
         UpstreamTimeout. Redirects are not followed. Cancelling closes the connection.
@@ -64,11 +70,11 @@ class Transport:
         kept = self._kept(place)
         if kept is not None:
             try:
-                return await self._ask(kept, place, head, body or b"")
+                return await self._ask(kept, place, head, body or b"", stall)
             except UpstreamUnreachable:
                 if not kept.raced:
                     raise
-        return await self._ask(await self._connect(place), place, head, body or b"")
+        return await self._ask(await self._connect(place), place, head, body or b"", stall)
 
     async def close(self) -> None:
         """Closes the connections that are not in use; those that are will not be kept."""
@@ -81,8 +87,10 @@ class Transport:
 
     # -- connections ---------------------------------------------------------------------------------
 
-    async def _ask(self, connection: Connection, place: Place, head: bytes, body: bytes) -> Exchange:
-        exchange = connection.send(head, body)
+    async def _ask(
+        self, connection: Connection, place: Place, head: bytes, body: bytes, stall: float
+    ) -> Exchange:
+        exchange = connection.send(head, body, stall)
         try:
             await exchange.head()
             if exchange.status == 407 and place.proxy is not None and not place.secure:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from chat2response.api.addresses import LOOPBACK, Network, networks
 from chat2response.api.admin import AdminRules
 from chat2response.api.cors import ANY, CorsOptions
+from chat2response.api.heart import Rhythm
 from chat2response.convert.clients import CLIENTS, ClientProfile
 from chat2response.convert.losses import Fidelity
 from chat2response.convert.policy import Hosted, Orphans, Policy
@@ -35,7 +36,7 @@ from chat2response.settings.values import (
 )
 from chat2response.state.sealing import split_keys
 from chat2response.upstreams.base import Target
-from chat2response.upstreams.routes import Routes
+from chat2response.upstreams.routes import Routes, Surface
 
 OPENAI = "https://api.openai.com/v1"
 ENCODING = "utf-8-sig"
@@ -126,6 +127,10 @@ class Settings(BaseSettings):
     """How many days usage by key, model and day is kept."""
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
     """Silence of an upstream, before the head and between bytes; never a whole stream."""
+    chat2response_heartbeat_seconds: Annotated[str | None, Blank, AfterValidator(values.by_surface)] = None
+    """Silence in a stream before the gateway says something; 15; also by surface: `20, chat=5, proxy=0`."""
+    chat2response_stall_seconds: Annotated[str | None, Blank, AfterValidator(values.by_surface)] = None
+    """Without an event of the upstream's a stream ends so late; the HTTP timeout; also by surface."""
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
     """To connect to an upstream, through a proxy and TLS where there are any."""
     chat2response_proxy_url: Annotated[SecretStr | None, Blank] = None
@@ -344,6 +349,13 @@ class Settings(BaseSettings):
             return Prices() if file is None else read_prices(file)
         except PricesError as error:
             raise SettingsError(f"CHAT2RESPONSE_PRICES_FILE: {error}.") from None
+
+    def rhythm(self, surface: Surface) -> Rhythm:
+        """How long a stream on `surface` may be silent, in either direction."""
+        usual = Rhythm(stall=self.chat2response_http_timeout_seconds)
+        beats = values.seconds(self.chat2response_heartbeat_seconds, {surface: usual.heartbeat})
+        stalls = values.seconds(self.chat2response_stall_seconds, {surface: usual.stall})
+        return Rhythm(beats.get(surface, usual.heartbeat), stalls.get(surface, usual.stall))
 
     @property
     def client(self) -> ClientProfile:

@@ -3,7 +3,7 @@
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ from chat2response.convert.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy
 from chat2response.state.sealing import split_keys
 from chat2response.stores import redis_address
+from chat2response.upstreams.routes import SURFACES, Surface
 from chat2response.wire.json import JSONError, decode
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
@@ -245,6 +246,37 @@ def proxy_of(name: str, url: SecretStr | None) -> Proxy | None:
     except ValueError as error:
         told = f"{name}: {error}. CHAT2RESPONSE_NO_PROXY=1 lets the gateway use none."
         raise SettingsError(told) from None
+
+
+def by_surface(value: str | None) -> str | None:
+    """Seconds, for all surfaces or for each: `15`, `chat=5, responses=30`, `15, proxy=0`."""
+    if value is not None:
+        seconds(value, {})
+    return value
+
+
+def seconds(text: str | None, default: Mapping[Surface, float]) -> dict[Surface, float]:
+    """The seconds of each surface, over `default`. Raises ValueError."""
+    found: dict[Surface, float] = dict(default)
+    named: dict[Surface, float] = {}
+    for word in words(text):
+        surface, separator, number = word.rpartition("=")
+        if separator and surface.strip() not in SURFACES:
+            known = ", ".join(SURFACES)
+            raise ValueError(
+                f"{surface.strip()!r} is no surface; write one number, or surface=number ({known})"
+            )
+        try:
+            given = float(number)
+        except ValueError:
+            given = -1.0
+        if not 0 <= given < float("inf"):
+            raise ValueError(f"{number.strip()!r} is no number of seconds (0: never)")
+        if separator:
+            named[surface.strip()] = given  # type: ignore[index]
+        else:
+            found = dict.fromkeys(SURFACES, given)
+    return {**found, **named}
 
 
 Blank = BeforeValidator(blank)

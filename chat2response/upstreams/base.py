@@ -53,6 +53,8 @@ class Origin:
     """Gateways like this one that the call has come through."""
     fidelity: Fidelity = "warn"
     """What becomes of a field that this upstream cannot be told."""
+    stall: float = 0.0
+    """Seconds of silence that its answer may have once it has begun, where that is more than usual."""
 
 
 Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]

@@ -67,7 +67,11 @@ class Opened:
     async def connect(self) -> None:
         """Sends, and waits for the head."""
         exchange = self._exchange = await self._transport.open(
-            self._method, self._url, request_headers(self._target, self._origin), self._body
+            self._method,
+            self._url,
+            request_headers(self._target, self._origin),
+            self._body,
+            stall=self._origin.stall,
         )
         self._body = None  # sent; a stream may stay open for long
         self.status = exchange.status

@@ -1,12 +1,13 @@
 """`Routes`: which upstream serves which surface (`UPSTREAM_MODE`)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from chat2response.upstreams.base import Target
 
 Surface = Literal["chat", "responses", "proxy"]
 """What the client called: Chat, Responses, or `/proxy` (Chat in, Responses out)."""
+SURFACES: tuple[Surface, ...] = get_args(Surface)
 
 
 @dataclass(frozen=True, slots=True)

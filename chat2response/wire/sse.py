@@ -13,6 +13,7 @@ from chat2response.wire.machine import Fault
 MAX_FRAME = 16 * 1024 * 1024  # bytes held while an event is unfinished
 DONE = b"[DONE]"  # the payload that ends an OpenAI stream
 DONE_FRAME = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"  # a comment: stands between any two events, and says nothing
 
 _BOM = b"\xef\xbb\xbf"
 # Atomic groups: the CRLF of one line end must not be taken apart to serve as two.

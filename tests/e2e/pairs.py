@@ -101,9 +101,9 @@ class Reading:
         self.data = b""
         self._source: AsyncIterator[bytes] = response.aiter_bytes()
 
-    async def until(self, wanted: bytes) -> None:
-        """Reads on until `wanted` has come."""
-        while wanted not in self.data:
+    async def until(self, wanted: bytes, times: int = 1) -> None:
+        """Reads on until `wanted` has come so often."""
+        while self.data.count(wanted) < times:
             self.data += await anext(self._source)
 
     async def rest(self) -> bytes:

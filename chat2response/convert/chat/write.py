@@ -61,6 +61,7 @@ class ChatEncoder:
         self._length = 0  # characters of the text parts that are closed
         self._takes = {
             "response.created": self._begin,
+            "response.in_progress": self._beat,
             "response.output_item.added": self._item,
             "response.content_part.added": self._thought,
             "response.reasoning_summary_part.added": self._thought,
@@ -72,6 +73,7 @@ class ChatEncoder:
             "response.incomplete": self._end,
             "response.failed": self._failed,
         }
+        self._progress = False
         self._head = b""
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
 
@@ -126,6 +128,11 @@ class ChatEncoder:
         }
         self._head = b'data: %b,"choices":[' % encode(opening)[:-1]
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
+
+    def _beat(self, event: EventDict) -> bytes:
+        """A chunk that says nothing, for each one but the first, which stands behind `created`."""
+        first, self._progress = not self._progress, True
+        return b"" if first else self._chunk({})
 
     def _item(self, event: EventDict) -> bytes:
         item = event["item"]
