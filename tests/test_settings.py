@@ -98,7 +98,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
     "CHAT2RESPONSE_HOSTED_TOOLS": ("refuse", "refuse", "drop"),
-    "CHAT2RESPONSE_HEARTBEAT_SECONDS": ("20, proxy=0", "20, proxy=0", None),
+    "CHAT2RESPONSE_HEARTBEAT_SECONDS": ("20, proxy=0", "20, proxy=0", "15"),
     "CHAT2RESPONSE_STALL_SECONDS": ("90", "90", None),
     "CHAT2RESPONSE_CLIENT_PROFILE": ("open-responses", "open-responses", "default"),
     "CHAT2RESPONSE_ORPHANS": ("repair", "repair", "refuse"),

@@ -127,8 +127,8 @@ class Settings(BaseSettings):
     """How many days usage by key, model and day is kept."""
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
     """Silence of an upstream, before the head and between bytes; never a whole stream."""
-    chat2response_heartbeat_seconds: Annotated[str | None, Blank, AfterValidator(values.by_surface)] = None
-    """Silence in a stream before the gateway says something; 15; also by surface: `20, chat=5, proxy=0`."""
+    chat2response_heartbeat_seconds: Annotated[str | None, Blank, AfterValidator(values.by_surface)] = "15"
+    """Silence in a stream before the gateway says something; also by surface: `20, chat=5, proxy=0`."""
     chat2response_stall_seconds: Annotated[str | None, Blank, AfterValidator(values.by_surface)] = None
     """Without an event of the upstream's a stream ends so late; the HTTP timeout; also by surface."""
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
