@@ -1,0 +1,64 @@
+"""What a client was told exists, is its own after `kill -9` (laws 6 and 7)."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.process import command
+from tests.e2e.keeping import keeping
+from tests.e2e.said import RESPONSES
+from tests.upstream import PATIENCE, Received, Script, ScriptedUpstream
+
+KEY = "sk-test-0123456789"
+ROUNDS = 2
+
+
+def numbered(request: Received) -> Script:
+    """The keeping upstream; its ids carry the number that the request asks for."""
+    script = keeping(request)
+    number = request.json()["metadata"]["round"].encode()
+    steps = tuple(
+        step.replace(b"resp_a", b"resp_a" + number) if isinstance(step, bytes) else step
+        for step in script.steps
+    )
+    return script.but(steps=steps)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+async def test_an_id_that_was_told_has_its_owner_after_kill_9(
+    tmp_path: Path, store_address: Callable[[str], str], store: str
+) -> None:
+    """Killed at the very frame that tells the id, round after round, on one store."""
+    async with ScriptedUpstream() as upstream:
+        upstream.play_for(RESPONSES, numbered)
+        args = ("--bind", "127.0.0.1:0", f"--keys-backend={store_address(store)}")
+        settings = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": upstream.url}
+        keys: list[dict[str, str]] = []
+        for number in range(ROUNDS + 1):
+            async with (
+                command(tmp_path, *args, **settings) as gateway,
+                httpx.AsyncClient(base_url=await gateway.url(), trust_env=False, timeout=PATIENCE) as http,
+            ):
+                while len(keys) < 2:
+                    token = (await http.post("/keys/generate", json={})).json()["token"]
+                    keys.append({"authorization": f"Bearer {token}"})
+                if number:
+                    last = f"resp_a{number - 1}"
+                    before = {"model": "m", "previous_response_id": last, "metadata": {"round": "y"}}
+                    codes = [(await http.post(RESPONSES, json=before, headers=k)).status_code for k in keys]
+                    assert codes == [200, 400], f"round {number}"
+                if number == ROUNDS:
+                    break
+                asked = {"model": "m", "input": "x", "stream": True, "metadata": {"round": str(number)}}
+                heard = b""
+                async with http.stream("POST", RESPONSES, json=asked, headers=keys[0]) as answer:
+                    assert answer.status_code == 200
+                    async for data in answer.aiter_bytes():
+                        heard += data
+                        if b"resp_a" in heard:
+                            break
+                    gateway.signal(signal.SIGKILL)
+                    assert await gateway.ended() == -signal.SIGKILL

@@ -1,0 +1,143 @@
+"""No call waits for another: not behind a client that does not read, nor behind a store that is silent."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.doubles import Clock
+from tests.e2e.conftest import Start
+from tests.e2e.gateway import Running
+from tests.e2e.keeping import ask, keeping
+from tests.e2e.pairs import PATH, body_for, error_of, failure_of, post, relayed_way
+from tests.e2e.said import RESPONSES, STREAM, Said, frames, speaking, sse, stream
+from tests.redis_server import RedisServer
+from tests.upstream import PATIENCE, Received, Script, ScriptedUpstream
+
+SAID = Said(text=("Hi",))
+FRAME = b'data: {"type":"vendor.filler","x":"%b"}\n\n' % (b"x" * 65_536)
+FLOOD = [FRAME] * 512  # 32 MiB: more than all buffers on the way hold
+SMALL = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)]
+
+
+@asynccontextmanager
+async def held(gateway: Running, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
+    """A stream that nobody reads: its head has come, and that is all."""
+    headers = {"authorization": f"Bearer {gateway.key}"}
+    transport = httpx2.AsyncHTTPTransport(socket_options=SMALL)
+    async with (
+        httpx2.AsyncClient(base_url=gateway.url, transport=transport, timeout=PATIENCE) as client,
+        client.stream("POST", path, json=body, headers=headers) as answer,
+    ):
+        yield answer
+
+
+def unsent(upstream: ScriptedUpstream) -> int:
+    """Bytes that the upstream has written and nobody has taken yet."""
+    return sum(connection.unsent for connection in upstream.open)
+
+
+@relayed_way
+async def test_a_client_that_does_not_read_holds_back_its_own_upstream_and_no_other_call(
+    start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
+) -> None:
+    """And when it reads again, it gets every byte."""
+    whole_stream = [step for step in stream(dialect, SAID).steps if isinstance(step, bytes)]
+    sent = [whole_stream[0], *FLOOD, *whole_stream[1:]]
+
+    def answer(request: Received) -> Script:
+        if b"flood" in request.body:
+            return Script(request.path, tuple(sent), media_type=STREAM, framing="chunked")
+        return speaking(dialect, SAID)(request)
+
+    for path in set(PATH.values()) - {"/proxy"}:
+        upstream.play_for(path, answer)
+    gateway = await start(dialect)
+
+    body = body_for(surface, streamed=True, metadata={"a": "flood"})
+    async with held(gateway, PATH[surface], body) as slow:
+        before = 0
+        async with asyncio.timeout(PATIENCE):
+            while not (left := unsent(upstream)) or left != before:  # until nothing moves any more
+                before = left
+                for streamed in (False, True):
+                    assert (await post(gateway, surface, streamed=streamed)).status_code == 200
+        got = [data async for data in slow.aiter_bytes()]
+    assert b"".join(got) == b"".join(sent)
+
+
+# -- stores --------------------------------------------------------------------------------------------
+
+
+def hang(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """The store answers nothing, whatever it is asked, until the event that is returned."""
+    answering = asyncio.Event()
+    store = gateway.services.store
+
+    def waiting(does: Callable[..., Any]) -> Callable[..., Any]:
+        async def wait(*args: Any, **more: Any) -> Any:
+            await answering.wait()
+            return await does(*args, **more)
+
+        return wait
+
+    for name in ("get", "get_many", "put", "delete", "add", "lease", "settle", "append", "read", "scan"):
+        monkeypatch.setattr(store, name, waiting(getattr(store, name)))
+    return answering
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+async def test_a_store_that_does_not_answer_delays_only_who_needs_a_record(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    upstream.play_for(RESPONSES, keeping)
+    gateway = await start("responses", clock=Clock())  # the key, once checked, stays so
+    assert (await post(gateway, "responses")).status_code == 200
+    answering = hang(gateway, monkeypatch)
+
+    async with asyncio.TaskGroup() as group:
+        kept = group.create_task(ask(gateway, gateway.key, {"stream": streamed}))
+        await upstream.asked(2)
+        for surface in ("responses", "chat", "proxy"):
+            answer = await post(gateway, surface, streamed=streamed)  # type: ignore[arg-type]
+            assert answer.status_code == 200
+        assert not kept.done()
+        answering.set()
+    assert kept.result().status_code == 200
+
+
+async def test_a_frozen_redis_stops_records_and_nothing_else_and_recovers(
+    start: Start, upstream: ScriptedUpstream, own_redis: Callable[..., RedisServer]
+) -> None:
+    """Without a record nothing is told: before the first byte by a status, after it by the end."""
+    server = own_redis()
+    told = asyncio.Event()
+    *begun, last = sse(*SAID.events(), done=False)
+    upstream.play_for(RESPONSES, keeping)
+    gateway = await start("responses", store=server.url, clock=Clock())
+    assert (await ask(gateway, gateway.key, {})).status_code == 200
+
+    body = {**body_for("responses", streamed=True), "store": True}
+    upstream.play(frames("responses", *begun, told, last))
+    async with gateway.http.stream("POST", RESPONSES, json=body) as answer:
+        lines = answer.aiter_bytes()
+        heard = await anext(lines)
+        server.pause()
+        told.set()
+        heard += b"".join([data async for data in lines])
+    assert b"response.completed" not in heard
+    assert failure_of("responses", heard)["message"].startswith("The gateway could not record")
+
+    upstream.play_for(RESPONSES, keeping)
+    for streamed in (False, True):
+        refused = await ask(gateway, gateway.key, {"stream": streamed})
+        assert (refused.status_code, error_of(refused)["code"]) == (503, "store_unavailable")
+        assert (await post(gateway, "responses", streamed=streamed)).status_code == 200
+    server.resume()
+    assert (await ask(gateway, gateway.key, {"stream": True})).status_code == 200
+    again = await ask(gateway, gateway.key, {"previous_response_id": "resp_a"})
+    assert again.status_code == 200
