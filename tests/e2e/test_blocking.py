@@ -103,7 +103,7 @@ async def test_a_store_that_does_not_answer_delays_only_who_needs_a_record(
         kept = group.create_task(ask(gateway, gateway.key, {"stream": streamed}))
         await upstream.asked(2)
         for surface in ("responses", "chat", "proxy"):
-            answer = await post(gateway, surface, streamed=streamed)  # type: ignore[arg-type]
+            answer = await post(gateway, surface, streamed=streamed)
             assert answer.status_code == 200
         assert not kept.done()
         answering.set()
