@@ -132,6 +132,8 @@ class KeyBook(Records):
         check_end(by, end)
 
         def edit(key: ApiKey) -> dict[str, Any]:
+            if end is None or (key.expires_at is not None and end > key.expires_at):
+                check_rights(by, key)  # longer life is something given, too
             grace = key.previous
             if grace is None or end is None or grace.expires_at <= end:
                 return {"expires_at": end}

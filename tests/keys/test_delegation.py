@@ -135,6 +135,9 @@ async def test_a_wider_key_is_not_taken_over(book: KeyBook, maker: ApiKey) -> No
     with pytest.raises(Forbidden):
         await book.rotate(wide.key.id, by=by)  # its new token would be the maker's
     assert await book.update(wide.key.id, label="seen", by=by)
+    with pytest.raises(Forbidden):
+        await book.set_expiration(wide.key.id, ttl_seconds=600, by=by)
+    assert await book.set_expiration(wide.key.id, ttl_seconds=400, by=by)
     assert await book.revoke(wide.key.id, by=by)  # to end one widens nothing
 
 
