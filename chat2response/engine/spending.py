@@ -90,9 +90,10 @@ class Spending:
         model = fields.get("model")
         self._model = model if type(model) is str else ""
         self._input_bytes = body
-        if self._key is not None:
+        key = self._key
+        if key is not None and (key.limits is not None or key.scopes):
             ask = read_ask(body, fields, self._target.dialect)
-            self._grant = await self._books.admission.enter(self._key, ask)
+            self._grant = await self._books.admission.enter(key, ask)
 
     @property
     def reserved(self) -> bool:

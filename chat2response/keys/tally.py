@@ -21,11 +21,16 @@ _log = logging.getLogger(__name__)
 Count = TypeVar("Count")
 
 
+def _nothing() -> None:
+    """There is nothing to gather."""
+
+
 class Tally(Generic[Count]):
     """Counts by the key of their document.
 
     `read` makes a count of a document (None: there is none), `add` both of two, `write` the document; `ttl`:
-    seconds that a document outlives its last change.
+    seconds that a document outlives its last change; `gather`: is called before counts are looked at, for who
+    collects some itself.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class Tally(Generic[Count]):
         add: Callable[[Count, Count], Count],
         write: Callable[[Count], Any],
         ttl: float | None = None,
+        gather: Callable[[], None] = _nothing,
     ) -> None:
         self._store = store
         self._kind = kind
@@ -44,6 +50,7 @@ class Tally(Generic[Count]):
         self._sum = add
         self._write = write
         self._ttl = ttl
+        self._gather = gather
         self._counted: dict[str, Count] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -54,10 +61,12 @@ class Tally(Generic[Count]):
 
     def counted(self, key: str) -> Count | None:
         """What is not written down yet."""
+        self._gather()
         return self._counted.get(key)
 
     def unwritten(self) -> tuple[str, ...]:
         """The documents for which something is counted that is not written down yet."""
+        self._gather()
         return tuple(self._counted)
 
     def start(self) -> None:
@@ -78,6 +87,7 @@ class Tally(Generic[Count]):
 
     async def flush(self) -> None:
         """Writes down what is counted. What the store does not take stays for the next time."""
+        self._gather()
         counted, self._counted = self._counted, {}
         try:
             for batch in _batches(counted):

@@ -1,9 +1,9 @@
 """What each key used, by day (UTC) and model: a document for each key and day, kept for so many days."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat2response.keys.tally import Tally
 from chat2response.stores import Store
@@ -13,13 +13,14 @@ KIND = "usage"
 DAY = 86_400
 OTHER = "(other)"
 _MOST_MODELS = 100  # of a key and day; what is more, clients have invented
+_MOST_FRESH = 1000  # sums that are not handed on yet
+_EPOCH = date(1970, 1, 1).toordinal()
 _LONGEST_NAME = 200  # characters of a model's name
 
 Models = dict[str, "Used"]
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(NamedTuple):
     """Sums. `cost`: micro-dollars of the calls that have a price; `unpriced`: calls that have none;
     `estimated`: calls whose tokens the upstream did not say, counted here."""
 
@@ -54,15 +55,16 @@ class Used:
         given = doc if isinstance(doc, Mapping) else {}
         return cls(**{name: given[name] for name in NAMES if type(given.get(name)) is int})
 
-    def __add__(self, other: "Used") -> "Used":
-        return Used(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+    def plus(self, other: "Used") -> "Used":
+        """Both together."""
+        return Used(*map(int.__add__, self, other))
 
     def document(self) -> dict[str, int]:
         """All sums by name."""
-        return {name: getattr(self, name) for name in NAMES}
+        return self._asdict()
 
 
-NAMES = tuple(field.name for field in fields(Used))
+NAMES = Used._fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,37 @@ class UsageBook:
         self._store = store
         self._clock = clock
         self._keep_days = keep_days
+        # By key, day and model, as they come: on the way of every call nothing is built that a sum can do.
+        self._fresh: dict[tuple[str, int, str], list[int]] = {}
         self.tally: Tally[Models] = Tally(
-            store, KIND, read=_read, add=_add, write=_write, ttl=float(keep_days * DAY)
+            store,
+            KIND,
+            read=_read,
+            add=_add,
+            write=_write,
+            ttl=float(keep_days * DAY),
+            gather=self._gather,
         )
 
     def note(self, key_id: str, model: str, used: Used) -> None:
         """A call was made."""
-        day = datetime.fromtimestamp(self._clock(), UTC).date()
-        self.tally.note(f"{key_id}.{day}", {model[:_LONGEST_NAME] or OTHER: used})
+        place = (key_id, int(self._clock() // DAY), model)
+        sums = self._fresh.get(place)
+        if sums is None:
+            if len(self._fresh) >= _MOST_FRESH:
+                self._gather()
+            self._fresh[place] = list(used)
+            return
+        for index, count in enumerate(used):
+            if count:
+                sums[index] += count
+
+    def _gather(self) -> None:
+        """Hands what came since the last time to the tally."""
+        fresh, self._fresh = self._fresh, {}
+        for (key_id, day, model), sums in fresh.items():
+            name = f"{key_id}.{date.fromordinal(_EPOCH + day)}"
+            self.tally.note(name, {model[:_LONGEST_NAME] or OTHER: Used(*sums)})
 
     async def of_key(self, key_id: str, first: date, last: date) -> list[Row]:
         """Of one key, by day and model, both days included. Raises StoreDown."""
@@ -133,7 +158,7 @@ def grouped(rows: Sequence[Row], by: Sequence[str]) -> list[tuple[dict[str, str]
     for row in rows:
         values = {"key": row.key_id, "model": row.model, "day": row.day}
         group = tuple(values[name] for name in by)
-        sums[group] = sums.get(group, Used()) + row.used
+        sums[group] = sums.get(group, Used()).plus(row.used)
     return [(dict(zip(by, group, strict=True)), sums[group]) for group in sorted(sums)]
 
 
@@ -146,7 +171,7 @@ def _add(first: Models, second: Models) -> Models:
     both = dict(first)
     for model, used in second.items():
         name = model if model in both or len(both) < _MOST_MODELS else OTHER
-        both[name] = both.get(name, Used()) + used
+        both[name] = both.get(name, Used()).plus(used)
     return both
 
 

@@ -46,7 +46,7 @@ async def test_all_keys_by_key_and_model() -> None:
         (FIRST, "m2", 1, 0),
         (SECOND, "m1", 1, 50),
     ]
-    assert told["total"] == (ONE + ONE + ONE + FREE).document()
+    assert told["total"] == ONE.plus(ONE).plus(ONE).plus(FREE).document()
     assert (told["total"]["unpriced"], told["total"]["estimated"]) == (1, 1)
 
 

@@ -35,7 +35,7 @@ def test_a_call_as_it_counts() -> None:
     assert Used.of(USAGE, 50) == ONE
     assert Used.of(USAGE, None, estimated=True) == Used(1, 11, 3, 7, 2, 0, 1, 1)
     assert Used.of(None, None) == Used(requests=1)  # refused by the upstream: nothing was used, nothing costs
-    assert Used(2, 22, 6, 14, 4, 100, 0, 0) == ONE + ONE
+    assert Used(2, 22, 6, 14, 4, 100, 0, 0) == ONE.plus(ONE)
 
 
 async def test_by_key_day_and_model_noted_and_written_alike() -> None:
@@ -70,7 +70,7 @@ async def test_two_processes_add_up() -> None:
         usage.note("k", "m", ONE)
         await usage.tally.flush()
     (row,) = await first.of_key("k", TODAY, TODAY)
-    assert row.used == ONE + ONE
+    assert row.used == ONE.plus(ONE)
 
 
 async def test_rows_are_kept_so_long_and_no_longer() -> None:
@@ -109,5 +109,5 @@ def test_groups_sum_in_the_order_asked() -> None:
         ({"model": "a", "day": "2026-11-26"}, 2),
         ({"model": "b", "day": "2026-11-27"}, 1),
     ]
-    assert grouped(table, []) == [({}, ONE + ONE + ONE)]
+    assert grouped(table, []) == [({}, ONE.plus(ONE).plus(ONE))]
     assert grouped([], ["key"]) == []
