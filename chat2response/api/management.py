@@ -13,39 +13,27 @@ from chat2response.api.door import Door
 from chat2response.api.key_life import key_life_routes
 from chat2response.api.keys import key_routes
 from chat2response.api.openapi import Face, complete
-from chat2response.api.status import NAME, About
-from chat2response.api.status_route import status_route
+from chat2response.api.status import NAME
+from chat2response.api.status_route import StatusParts, status_route
 from chat2response.api.strays import stray_handlers
 from chat2response.api.usage import usage_routes
 from chat2response.keys import KeyRing
 from chat2response.keys.usage import UsageBook
 from chat2response.observe.metrics import Metrics
-from chat2response.stores.base import Store
-from chat2response.wire.ids import Clock
 
 # FastAPI would follow variables of the environment here, and send what passes to somebody.
 _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 
 
-class Parts(Protocol):
+class Parts(StatusParts, Protocol):
     """What the management endpoints are made of; `compose.Services` is one."""
 
-    @property
-    def store(self) -> Store: ...
     @property
     def keys(self) -> KeyRing: ...
     @property
     def usage(self) -> UsageBook: ...
     @property
-    def metrics(self) -> Metrics: ...
-    @property
     def admin(self) -> AdminRules: ...
-    @property
-    def about(self) -> About: ...
-    @property
-    def started_at(self) -> float: ...
-    @property
-    def clock(self) -> Clock: ...
 
 
 def build_management(parts: Parts, face: Face = "whole") -> FastAPI:

@@ -18,7 +18,7 @@ from chat2response.stores.base import Store
 from chat2response.wire.ids import Clock
 
 
-class Parts(Protocol):
+class StatusParts(Protocol):
     """What the status is told of."""
 
     @property
@@ -33,7 +33,7 @@ class Parts(Protocol):
     def clock(self) -> Clock: ...
 
 
-def status_route(parts: Parts, document: Mapping[str, Any], guard: Guard | None) -> APIRouter:
+def status_route(parts: StatusParts, document: Mapping[str, Any], guard: Guard | None) -> APIRouter:
     """`guard`: who passes it sees the texts too; None: nobody does. `document` may be filled later."""
     router = APIRouter(tags=["operation"])
     about = parts.about
