@@ -109,7 +109,7 @@ class Gateway:
                 limit, services.engine.routes.chat.quirks, settings.chat2response_fidelity, settings.policy()
             ),
         )
-        models = Models(services.engine, gate)
+        models = Models(services.engine, gate, settings.catalog())
         for path in _MODELS:
             self._add(path, _READ, models)
         ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.store)

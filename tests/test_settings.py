@@ -100,6 +100,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_HOSTED_TOOLS": ("refuse", "refuse", "drop"),
     "CHAT2RESPONSE_HEARTBEAT_SECONDS": ("20, proxy=0", "20, proxy=0", "15"),
     "CHAT2RESPONSE_STALL_SECONDS": ("90", "90", None),
+    "CHAT2RESPONSE_MODELS_FILE": ("/etc/c2r/models.json", Path("/etc/c2r/models.json"), None),
     "CHAT2RESPONSE_CLIENT_PROFILE": ("open-responses", "open-responses", "default"),
     "CHAT2RESPONSE_ORPHANS": ("repair", "repair", "refuse"),
 }
@@ -288,6 +289,22 @@ def test_an_env_file_is_read_as_people_write_it(env: Any) -> None:
 def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: str, level: str) -> None:
     assert env(RUST_LOG=filter).log_level == level
     assert env(CHAT2RESPONSE_LOG_LEVEL="error").log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "cannot be read"),
+        ("[1]", "describes no models"),
+        ('{"m": {"context": 1}}', "context"),
+        ('{"m": {"context_window": "9"}}', "context_window"),
+    ],
+)
+def test_what_is_no_file_of_models_is_said(env: Any, text: str | None, told: str) -> None:
+    if text is not None:
+        Path("models.json").write_text(text)
+    with pytest.raises(SettingsError, match=rf"CHAT2RESPONSE_MODELS_FILE: models.json .*{told}"):
+        env(CHAT2RESPONSE_MODELS_FILE="models.json").catalog()
 
 
 def test_how_long_a_stream_may_be_silent(env: Any) -> None:

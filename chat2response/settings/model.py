@@ -36,6 +36,7 @@ from chat2response.settings.values import (
 )
 from chat2response.state.sealing import split_keys
 from chat2response.upstreams.base import Target
+from chat2response.upstreams.catalog import Catalog, CatalogError, read_catalog
 from chat2response.upstreams.routes import Routes, Surface
 
 OPENAI = "https://api.openai.com/v1"
@@ -161,6 +162,8 @@ class Settings(BaseSettings):
     """What cannot cross: `strict` (400), `warn`, `drop`; a client's `x-chat2response-fidelity` wins."""
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
     """A Chat model's reasoning: `summary`, `content`, `hide`; `auto`: what the client asked for."""
+    chat2response_models_file: Annotated[Path | None, Blank] = None
+    """What clients are told of models: context, modalities, reasoning levels (docs/clients.md)."""
     chat2response_client_profile: Literal["default", "open-responses"] = "default"
     """What clients need of answers: `default`, `open-responses` (docs/clients.md)."""
     chat2response_hosted_tools: Hosted = "drop"
@@ -349,6 +352,14 @@ class Settings(BaseSettings):
             return Prices() if file is None else read_prices(file)
         except PricesError as error:
             raise SettingsError(f"CHAT2RESPONSE_PRICES_FILE: {error}.") from None
+
+    def catalog(self) -> Catalog:
+        """What is said of models; nothing, where no file says. Raises SettingsError."""
+        file = self.chat2response_models_file
+        try:
+            return Catalog() if file is None else read_catalog(file)
+        except CatalogError as error:
+            raise SettingsError(f"CHAT2RESPONSE_MODELS_FILE: {error}.") from None
 
     def rhythm(self, surface: Surface) -> Rhythm:
         """How long a stream on `surface` may be silent, in either direction."""

@@ -1,6 +1,7 @@
 """`/v1/models`: the upstream's list, and one entry of it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -28,7 +29,7 @@ async def test_the_list_is_the_upstreams(start: Start, upstream: ScriptedUpstrea
     raw = await gateway.http.get("/models")
 
     assert [model.id for model in page.data] == [each["id"] for each in LISTED]
-    assert (raw.content,) == LIST.steps
+    assert raw.json() == {"object": "list", "data": LISTED, "models": []}
     assert upstream.last.method == "GET"
     assert upstream.last.headers["authorization"] == f"Bearer {OPERATOR_KEY}"
 
@@ -63,35 +64,113 @@ async def test_in_passthrough_the_clients_bearer_lists(start: Start, upstream: S
     assert upstream.last.headers["authorization"] == f"Bearer {CLIENT_BEARER}"
 
 
-@pytest.mark.parametrize(
-    ("script", "status", "message"),
-    [
-        (Script(MODELS, (b'{"error": {"message": "no list"}}',), status=404), 404, "no list"),
-        (Script(MODELS, (b'{"error": {"message": "your key"}}',), status=401), 502, "credentials"),
-        (Script(MODELS, (b"",), framing="raw"), 502, "cannot be reached"),
-    ],
-    ids=["refused", "our key", "gone"],
-)
-async def test_its_failures_are_the_upstreams(
-    start: Start, upstream: ScriptedUpstream, script: Script, status: int, message: str
-) -> None:
+AWAY = [
+    Script(MODELS, (b'{"error": {"message": "no list"}}',), status=404),
+    Script(MODELS, (b'{"error": {"message": "your key"}}',), status=401),
+    Script(MODELS, (b"",), framing="raw"),
+    Script(MODELS, (b"<html>",)),
+    Script(MODELS, (b'{"data": null}',)),
+]
+away = pytest.mark.parametrize("script", AWAY, ids=["refused", "our key", "gone", "no JSON", "no list"])
+DESCRIBED: dict[str, Any] = {
+    "gpt-x": {"context_window": 9000, "reasoning_levels": ["low", "high"], "freeform": True},
+    "org/*": {"context_window": 5000, "input_modalities": ["text", "image"]},
+    "org/model:free*": {"display_name": "Free"},
+    "own": {"instructions": "Be brief.", "verbosity": True},
+}
+# What Codex 0.169 cannot read an entry without.
+CODEX = {
+    "slug", "display_name", "supported_reasoning_levels", "shell_type", "visibility", "supported_in_api",
+    "priority", "base_instructions", "supports_reasoning_summaries", "support_verbosity",
+    "truncation_policy", "supports_parallel_tool_calls", "experimental_supported_tools",
+}  # fmt: skip
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    file = tmp_path / "models.json"
+    file.write_text(json.dumps(DESCRIBED))
+    return file
+
+
+@away
+async def test_row_47_the_list_never_fails(start: Start, upstream: ScriptedUpstream, script: Script) -> None:
+    """Row 47: an upstream that is away is an empty list; one model of it is the upstream's error."""
     upstream.play(script)
     gateway = await start("chat")
 
-    for path in ("/v1/models", "/v1/models/gpt-x"):
-        answer = await gateway.http.get(path)
-        assert answer.status_code == status
-        assert message in error_of(answer)["message"]
+    page = await gateway.sdk().models.list()
+    one = await gateway.http.get("/v1/models/gpt-x")
+
+    assert page.data == []
+    assert one.status_code == (404 if script.status == 404 else 502)
+    error_of(one)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": null}'])
-async def test_a_list_that_is_none_has_no_entries(
-    start: Start, upstream: ScriptedUpstream, body: bytes
+@away
+async def test_row_47_what_the_operator_says_is_there_all_the_same(
+    start: Start, upstream: ScriptedUpstream, script: Script, described: Path
 ) -> None:
-    upstream.play(Script(MODELS, (body,)))
-    gateway = await start("chat")
-    answer: Any = await gateway.http.get("/v1/models/gpt-x")
-    assert answer.status_code in (404, 502)
+    """Row 47: the names in the file that are no globs."""
+    upstream.play(script)
+    gateway = await start("chat", chat2response_models_file=described)
+
+    page = await gateway.sdk().models.list()
+
+    assert [model.id for model in page.data] == ["gpt-x", "own"]
+    assert (await gateway.sdk().models.retrieve("own")).owned_by == "gateway"
+
+
+async def test_row_47_codex_reads_its_own_form_in_the_same_body(
+    start: Start, upstream: ScriptedUpstream, described: Path
+) -> None:
+    """Row 47: context, modalities, reasoning levels and freeform patches, from the operator's file."""
+    upstream.play(LIST)
+    gateway = await start("chat", chat2response_models_file=described)
+
+    body = (await gateway.http.get("/v1/models")).json()
+
+    assert [each["id"] for each in body["data"]] == [*(each["id"] for each in LISTED), "own"]
+    models = {each["slug"]: each for each in body["models"]}
+    assert list(models) == ["gpt-x", "org/model", "org/model:free/v2", "own"]
+    for number, model in enumerate(models.values()):
+        assert model.keys() >= CODEX
+        assert model["priority"] == number
+    first = models["gpt-x"]
+    assert first["context_window"] == 9000
+    assert [each["effort"] for each in first["supported_reasoning_levels"]] == ["low", "high"]
+    assert (first["default_reasoning_level"], first["apply_patch_tool_type"]) == ("high", "freeform")
+    assert models["org/model"]["input_modalities"] == ["text", "image"]
+    assert models["org/model"]["apply_patch_tool_type"] is None
+    assert models["org/model:free/v2"]["display_name"] == "Free", "the longest glob"
+    assert models["own"]["base_instructions"] == "Be brief."
+    assert models["gpt-x"]["base_instructions"]
+
+
+async def test_row_47_a_list_that_is_known_is_not_sent_again(
+    start: Start, upstream: ScriptedUpstream, described: Path
+) -> None:
+    """Row 47: the ETag is kept; it changes with the list."""
+    upstream.play(LIST)
+    gateway = await start("chat", chat2response_models_file=described)
+
+    first = await gateway.http.get("/v1/models")
+    tag = first.headers["etag"]
+    for asked in (tag, f'"other", W/{tag}', "*"):
+        again = await gateway.http.get("/v1/models", headers={"if-none-match": asked})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    upstream.play(AWAY[0])
+    changed = await gateway.http.get("/v1/models", headers={"if-none-match": tag})
+    assert changed.status_code == 200 and changed.headers["etag"] != tag
+
+
+async def test_in_passthrough_a_refused_bearer_stays_the_clients(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(AWAY[1])
+    gateway = await start("chat", managed=False)
+    with pytest.raises(openai.AuthenticationError):
+        await gateway.sdk().models.list()
 
 
 async def test_head_is_get_without_its_body(start: Start, upstream: ScriptedUpstream) -> None:
