@@ -1,0 +1,147 @@
+"""What a key costs: checks and limits on each store, at 10 and 100,000 keys. `python -m bench.keys`.
+
+Each figure is the CPU of this process for one operation, in microseconds: the median of five rounds. Of a
+Redis it is that of the connection, not of the server. `verified`: a token that was checked before; `cold`:
+one that was not; `unknown`: well formed, of no key; `garbage`: refused by its shape; `limited`: a call of a
+key with limits on requests, slots and tokens, from its admission to its settlement; `page`: one page of the
+list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from statistics import median
+
+from chat2response.errors import Unauthorized
+from chat2response.keys import KeyPolicy, KeyRing, new_token
+from chat2response.keys.admission import Admission
+from chat2response.keys.ask import Ask
+from chat2response.keys.limits import KeyLimits
+from chat2response.keys.prices import Prices
+from chat2response.stores import Store, open_store
+
+ROUNDS = 5
+BATCH = 300  # operations in a round
+STORES = ("memory", "sqlite", "redis")
+ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)
+LIMITS = {"requests_per_minute": 10**9, "concurrent_requests": 10**6, "tokens_per_minute": 10**12}
+
+Operation = Callable[[int], Awaitable[object]]
+
+
+async def measure(sizes: list[int], stores: list[str]) -> None:
+    """Prints a row for each store and number of keys."""
+    titles = ("verified", "cold", "unknown", "garbage", "limited", "page")
+    print(f"{'':18}" + "".join(f"{title:>10}" for title in titles) + "   us of CPU each")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name in stores:
+            address = stack.enter_context(addressed(name, folder))
+            for size in sizes:
+                async with filled(address.format(size=size), size) as (store, tokens):
+                    figures = await row(store, tokens)
+                print(
+                    f"{name:8}{size:>10}" + "".join(f"{figures[title]:>10.1f}" for title in titles),
+                    flush=True,
+                )
+
+
+async def row(store: Store, tokens: list[str]) -> dict[str, float]:
+    """The figures over a store that is filled."""
+    ring, forgetful = KeyRing(store, cache_seconds=3600.0), KeyRing(store, cache_seconds=0.0)
+    strangers = [new_token().text() for _ in range((BATCH + 1) * ROUNDS)]
+    admission = Admission(store, Prices(), clock=time.time)
+    await ring.verify(tokens[0])
+    limited = (await ring.generate(limits=LIMITS)).key
+    assert limited.limits == KeyLimits(**LIMITS)
+
+    async def refused(token: str) -> None:
+        with suppress(Unauthorized):
+            await ring.verify(token)
+
+    async def call(number: int) -> None:
+        await (await admission.enter(limited, ASK)).leave()
+
+    return {
+        "verified": await cost(lambda number: ring.verify(tokens[0])),
+        "cold": await cost(lambda number: forgetful.verify(tokens[number % len(tokens)])),
+        "unknown": await cost(lambda number: refused(strangers.pop())),
+        "garbage": await cost(lambda number: refused("sk-no-key-of-ours")),
+        "limited": await cost(call),
+        "page": await cost(lambda number: store.scan("keys", limit=100), batch=20),
+    }
+
+
+async def cost(operation: Operation, *, batch: int = BATCH) -> float:
+    """Microseconds of CPU for one."""
+    await operation(0)
+    figures = []
+    for _ in range(ROUNDS):
+        before = time.process_time()
+        for number in range(batch):
+            await operation(number)
+        figures.append((time.process_time() - before) / batch * 1e6)
+    return median(figures)
+
+
+@asynccontextmanager
+async def filled(address: str, size: int) -> AsyncIterator[tuple[Store, list[str]]]:
+    """A store with so many keys, and the tokens of some of them."""
+    store = open_store(address, clock=time.time)
+    await store.open()
+    ring = KeyRing(store, KeyPolicy(default_ttl=86_400))
+    tokens = [(await ring.generate()).token for _ in range(min(size, BATCH))]
+    key = await store.get("keys", tokens[0][3:35])
+    assert key is not None
+    for start in range(len(tokens), size, 200):
+        ids = [new_token().id for _ in range(min(200, size - start))]
+        await asyncio.gather(*(store.put("keys", id, {**key.doc, "id": id}) for id in ids))
+    try:
+        yield store, tokens
+    finally:
+        await store.close()
+
+
+@contextmanager
+def addressed(name: str, folder: Path) -> Iterator[str]:
+    """A store's address; `{size}` in it keeps fillings apart. A redis-server is started for it."""
+    if name == "memory":
+        yield "memory"
+    elif name == "sqlite":
+        yield f"sqlite:{folder}/keys-{{size}}.db"
+    else:
+        beside = Path(sys.executable).parent / "redis-server"
+        binary = str(beside) if beside.exists() else shutil.which("redis-server")
+        if binary is None:
+            raise SystemExit("no redis-server: `make test` gets one, or install your system's package")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        command = [binary, "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            try:
+                yield f"redis://127.0.0.1:{port}/0"
+            finally:
+                server.terminate()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.keys", description=__doc__)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[10, 100_000], metavar="KEYS")
+    parser.add_argument("--stores", nargs="+", choices=STORES, default=list(STORES))
+    asked = parser.parse_args()
+    asyncio.run(measure(asked.sizes, asked.stores))
+
+
+if __name__ == "__main__":
+    main()
