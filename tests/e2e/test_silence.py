@@ -128,3 +128,17 @@ async def test_row_5_a_surface_may_have_limits_of_its_own(start: Start, upstream
 
     assert "nothing for too long" in failure_of("chat", chat.content)["message"]
     assert events_of(data)[-1]["type"] == "response.completed"
+
+
+@every_way
+async def test_row_57_no_proxy_may_hold_a_stream_back(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    """Row 57: nginx is told not to buffer, and nobody may change or keep it."""
+    upstream.play(stream(dialect, SAID))
+    gateway = await start(dialect)
+
+    answer = await gateway.post(PATH[surface], body_for(surface, streamed=True))
+
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["cache-control"] == "no-cache, no-transform"
