@@ -20,7 +20,7 @@ RUN := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-run)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-clients check-deploy lint format bench lock wheel clean
+.PHONY: help run test soak test-clients check-deploy lint format bench lock wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ run: $(RUN) ## set up, issue a key, bridge a streaming call, stay up on :8088
 
 test: $(DEV) $(REDIS) ## set up and run the tests (ARGS="-k name")
 	@$(PY) -m pytest $(ARGS)
+
+soak: $(DEV) $(REDIS) ## kill -9 in the middle of commits, 200 times
+	@$(PY) -m pytest -s tests/e2e/test_kill_nine.py --rounds 200 $(ARGS)
 
 test-clients: $(DEV) $(CLIENTS) ## run the official clients and Codex CLI (about 700 MB)
 	@$(PY) -m pytest -m clients tests/e2e/clients $(ARGS)

@@ -17,6 +17,12 @@ settings.register_profile("house", parent=settings(), deadline=None)
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rounds", default="20", help="How often what happens at random is tried (make soak: 200)."
+    )
+
+
 def pytest_configure() -> None:
     network.switch_off()
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # they lead away from what tests ask

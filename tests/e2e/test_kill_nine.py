@@ -1,0 +1,121 @@
+"""`kill -9` in the middle of commits, of the gateway and of its Redis: what was acknowledged stays so.
+
+Twenty rounds; `make soak` makes two hundred. Each round's seed is in its output.
+"""
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.process import Command, command
+from tests.redis_server import RedisServer
+from tests.upstream import PATIENCE
+
+CLIENTS = 6
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each round is a test of its own."""
+    metafunc.parametrize("number", range(int(metafunc.config.getoption("--rounds"))))
+
+
+@pytest.fixture
+def rng(number: int) -> random.Random:
+    """This round's chance."""
+    seed = random.randrange(2**32)
+    print(f"round {number}, seed {seed}")  # noqa: T201
+    return random.Random(seed)
+
+
+@dataclass
+class Acknowledged:
+    """What a gateway has answered for. A key whose revocation was not answered may be either."""
+
+    issued: dict[str, str] = field(default_factory=dict)  # token by id
+    revoked: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+
+
+@asynccontextmanager
+async def gateway_on(folder: Path, store: str) -> AsyncIterator[tuple[Command, httpx.AsyncClient]]:
+    args = ("--bind", "127.0.0.1:0", f"--keys-backend={store}")
+    async with command(folder, *args, UPSTREAM_MODE="demo") as gateway:
+        url = await gateway.url()
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client:
+            yield gateway, client
+
+
+async def work(client: httpx.AsyncClient, done: Acknowledged, rng: random.Random) -> None:
+    """Issues keys and revokes some, until the gateway is gone or cannot."""
+    while True:
+        answer = await client.post("/keys/generate", json={"label": "soak"})
+        if answer.status_code != 200:
+            return
+        made = answer.json()
+        done.issued[made["id"]] = made["token"]
+        if rng.random() < 0.3:
+            done.asked.add(made["id"])
+            if (await client.post("/keys/revoke", json={"id": made["id"]})).status_code != 200:
+                return
+            done.revoked.add(made["id"])
+
+
+async def until_killed(
+    client: httpx.AsyncClient, done: Acknowledged, rng: random.Random, kill: Callable[[], None]
+) -> None:
+    """Clients work; when so many keys were issued, `kill`, in the middle of whatever goes on."""
+    enough = len(done.issued) + rng.randrange(1, 40)
+
+    async def one() -> None:
+        # A connection that dies while it is made is an AttributeError of anyio's, not a TransportError.
+        with contextlib.suppress(httpx.TransportError, AttributeError):
+            await work(client, done, rng)
+
+    async def watch() -> None:
+        while len(done.issued) < enough:  # noqa: ASYNC110 - other tasks of this loop make it true
+            await asyncio.sleep(0)
+        kill()
+
+    async with asyncio.timeout(PATIENCE * 3):
+        await asyncio.gather(watch(), *(one() for _ in range(CLIENTS)))
+
+
+async def check(client: httpx.AsyncClient, done: Acknowledged) -> None:
+    """Every acknowledged key opens, unless its revocation was acknowledged; then it does not."""
+    for id, token in done.issued.items():
+        answer = await client.get("/v1/models", headers={"authorization": f"Bearer {token}"})
+        if id in done.revoked:
+            assert (answer.status_code, answer.json()["error"]["message"]) == (401, "API key revoked")
+        elif id not in done.asked:
+            assert answer.status_code == 200, f"the acknowledged key {id} is lost: {answer.text}"
+
+
+async def test_a_gateway_that_is_killed(tmp_path: Path, rng: random.Random) -> None:
+    done = Acknowledged()
+    async with gateway_on(tmp_path, "sqlite:keys.db") as (gateway, client):
+        await until_killed(client, done, rng, lambda: gateway.signal(signal.SIGKILL))
+        assert await gateway.ended() == -signal.SIGKILL
+    async with gateway_on(tmp_path, "sqlite:keys.db") as (_, client):
+        await check(client, done)
+
+
+async def test_a_redis_that_is_killed(
+    tmp_path: Path, rng: random.Random, own_redis: Callable[..., RedisServer]
+) -> None:
+    server, done = own_redis(), Acknowledged()
+    async with gateway_on(tmp_path, f"{server.url}/0") as (_, client):
+        await until_killed(client, done, rng, server.kill)
+        assert (await client.get("/readyz")).status_code == 503
+        server.start()
+        async with asyncio.timeout(PATIENCE):
+            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await check(client, done)
