@@ -196,7 +196,7 @@ async def test_nothing_that_is_secret_is_ever_told(
         asked = len(upstream.requests)
         await ear.look_around(ADMIN_TOKEN, f"{ADMIN_TOKEN}x", bearer, f"{bearer}x")
         heard, printed = b"\n".join(ear.heard), await said_by(gateway)
-    assert asked >= len(deeds) * 6 and b"Hi" in heard and b"WARNING" in printed, "it had much to tell"
+    assert asked > len(deeds) * 3 and b"Hi" in heard and b"WARNING" in printed, "it had much to tell"
     assert_silent(heard + printed, UPSTREAM_KEY, ADMIN_TOKEN, *SECRETS)
     assert_silent(printed, CLIENT_BEARER)
     if issued is not None:
