@@ -20,7 +20,7 @@ RUN := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-run)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test soak test-clients check-deploy lint format bench lock wheel clean
+.PHONY: help run test soak test-clients check-deploy lint format fidelity bench lock wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lint: $(DEV) ## ruff, formatting, mypy --strict
 format: $(DEV) ## rewrite the code as ruff would have it
 	@$(PY) -m ruff check --fix-only --quiet $(CODE)
 	@$(PY) -m ruff format $(CODE)
+
+fidelity: $(DEV) ## rewrite docs/fidelity.md from what the converters do
+	@$(PY) -m tests.fidelity
 
 bench: $(DEV) ## measure the gateway beside its reference block
 	@$(PY) -m bench $(ARGS)

@@ -9,6 +9,8 @@ from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.listen import ASKED
 from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, speaking
+from tests.fidelity.measure import Probe
+from tests.fidelity.probes import CHAT_FIELDS
 from tests.upstream import ScriptedUpstream
 
 SAID = Said(text=("Yes.",))
@@ -135,3 +137,15 @@ async def test_a_report_of_a_conversion(start: Start, upstream: ScriptedUpstream
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "seed")
     odd = await ask(gateway, "/convert?report=perhaps", body)
     assert (odd.status_code, odd.json()["error"]["param"]) == (400, "report")
+
+
+@pytest.mark.parametrize("probe", [each for each in CHAT_FIELDS if each.engine], ids=lambda each: each.label)
+async def test_what_the_page_says_of_emulations(
+    start: Start, upstream: ScriptedUpstream, probe: Probe
+) -> None:
+    """`docs/fidelity.md` on what the converter by itself refuses."""
+    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    gateway = await start("responses")
+    assert (await ask(gateway, "/v1/chat/completions", {**TALK, **probe.fields})).status_code == 200
+    refused = await ask(gateway, "/proxy", {**TALK, **probe.fields})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, probe.label)

@@ -65,6 +65,10 @@ def _reasoning(to: Leaving, value: Any, name: str) -> None:
             continue
         if key == "effort":
             to.effort = each
+        elif key == "context" and each == "current_turn":  # of all turns it gets what its profile takes
+            to.losses.add(f"{name}.{key}", "as the backend's profile has it")
+        elif key == "mode" and each != "standard":
+            to.losses.add(f"{name}.{key}")
         elif key not in _REASONING:
             rest[key] = each
     if rest and to.quirks.effort_field.startswith("reasoning."):

@@ -236,6 +236,7 @@ def test_a_vendors_stream_option_passes():
         ({"prompt_cache_options": {"ttl": "12h"}}, "prompt_cache_options.ttl"),
         ({"prompt_cache_options": {"prewarm": True}}, "prompt_cache_options.prewarm"),
         ({"reasoning": {"max_tokens": 5}}, "reasoning.max_tokens"),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"text": {"style": "x"}}, "text.style"),
         ({"include": ["reasoning.encrypted_content", "hologram"]}, "include[1]"),
     ],
@@ -286,6 +287,18 @@ def test_a_mapped_field_wins_over_the_clients_own_of_that_name():
     assert body["max_completion_tokens"] == 2
     assert losses == ["max_completion_tokens; dropped"]
     assert body["reasoning_effort"] == "high"
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "losses"),
+    [
+        ({"context": "current_turn"}, ["reasoning.context; as the backend's profile has it"]),
+        ({"context": "all_turns"}, []),
+        ({"context": "auto", "mode": "standard", "summary": "auto"}, []),
+    ],
+)
+def test_which_reasoning_goes_back_is_the_profiles_to_say(reasoning: Json, losses: list[str]):
+    assert to_chat(wanted(reasoning=reasoning)) == ({"model": "m", "messages": [MESSAGE]}, losses)
 
 
 @pytest.mark.parametrize(

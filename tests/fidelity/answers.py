@@ -1,0 +1,113 @@
+"""Rows about answers: a completion into a response, a response into a completion."""
+
+from typing import Any
+
+from chat2response.convert.chat.response import read_response, write_response
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from tests.fidelity.measure import Json, Probe
+from tests.scripts import Numbered, now
+
+
+def to_response(body: Json, losses: Losses) -> Any:
+    """`body`: `message`, and keys of the choice and of the completion."""
+    message = {"role": "assistant", "content": "Hi", **body.get("message", {})}
+    choice = {"index": 0, "finish_reason": "stop", **body.get("choice", {}), "message": message}
+    completion = {
+        "id": "c",
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [choice],
+        **body.get("top", {}),
+    }
+    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    return read_response(completion, echo, Numbered(), now, losses=losses)
+
+
+def to_completion(body: Json, losses: Losses) -> Any:
+    """`body`: `items` before the message, `part`: keys of its text, `top`: keys of the response."""
+    part = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": [], **body.get("part", {})}
+    content = [part, *body.get("parts", ())]
+    message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": content}
+    response = {"id": "resp_1", "object": "response", "model": "m", "status": "completed", "created_at": 1}
+    return write_response(
+        {**response, "output": [*body.get("items", ()), message], **body.get("top", {})}, losses=losses
+    )
+
+
+def _said(label: str, note: str = "", **fields: Any) -> Probe:
+    return Probe(label, {"message": fields}, note)
+
+
+_TOKEN: Json = {"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": []}
+_CITED: Json = {"url": "https://x.example", "title": "X", "start_index": 0, "end_index": 2}
+_COUNTS: Json = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+CHAT_ANSWERS: tuple[Probe, ...] = (
+    _said("content", content="Ho"),
+    _said("refusal", content=None, refusal="no"),
+    _said("reasoning_content", reasoning_content="y"),
+    _said("reasoning_details", reasoning_details=[{"type": "reasoning.text", "text": "y"}]),
+    _said("tool_calls, function", tool_calls=[{"id": "c", "function": {"name": "f", "arguments": "{}"}}]),
+    _said(
+        "tool_calls, custom",
+        tool_calls=[{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}],
+    ),
+    _said("function_call", function_call={"name": "f", "arguments": "{}"}),
+    _said("annotations, url_citation", annotations=[{"type": "url_citation", "url_citation": _CITED}]),
+    _said("annotations, others", annotations=[{"type": "file_citation"}]),
+    _said("audio", audio={"id": "a", "data": "eA=="}),
+    _said("images", images=[{"type": "image_url", "image_url": {"url": "x"}}]),
+    Probe("logprobs.content", {"choice": {"logprobs": {"content": [_TOKEN], "refusal": None}}}),
+    Probe("logprobs.refusal", {"choice": {"logprobs": {"content": None, "refusal": [_TOKEN]}}}),
+    Probe("finish_reason, length", {"choice": {"finish_reason": "length"}}),
+    Probe("finish_reason, content_filter", {"choice": {"finish_reason": "content_filter"}}),
+    Probe("usage", {"top": {"usage": _COUNTS}}),
+    Probe("service_tier", {"top": {"service_tier": "flex"}}),
+    Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no place for it"),
+)
+
+_USED: Json = {
+    "input_tokens": 3,
+    "input_tokens_details": {"cached_tokens": 1},
+    "output_tokens": 2,
+    "output_tokens_details": {"reasoning_tokens": 1},
+    "total_tokens": 5,
+}
+
+
+def _item(kind: str, **fields: Any) -> Probe:
+    return Probe(kind, {"items": [{"id": "i", "type": kind, "status": "completed", **fields}]})
+
+
+RESPONSES_ANSWERS: tuple[Probe, ...] = (
+    Probe("output_text", {"part": {"text": "Ho"}}),
+    Probe("refusal", {"parts": [{"type": "refusal", "refusal": "no"}]}),
+    Probe("a part of an unknown type", {"parts": [{"type": "hologram"}]}),
+    Probe("annotations, url_citation", {"part": {"annotations": [{"type": "url_citation", **_CITED}]}}),
+    Probe("annotations, others", {"part": {"annotations": [{"type": "file_citation", "file_id": "f"}]}}),
+    Probe("logprobs", {"part": {"logprobs": [_TOKEN]}}),
+    _item("reasoning", summary=[{"type": "summary_text", "text": "y"}]),
+    _item("function_call", call_id="c", name="f", arguments="{}"),
+    _item("custom_tool_call", call_id="c", name="f", input="x"),
+    *(
+        _item(kind)
+        for kind in (
+            "web_search_call", "file_search_call", "code_interpreter_call", "computer_call",
+            "image_generation_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_call",
+            "mcp_list_tools", "mcp_approval_request", "tool_search_call", "compaction",
+        )
+    ),
+    Probe(
+        "incomplete, max_output_tokens",
+        {"top": {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}},
+    ),
+    Probe(
+        "incomplete, content_filter",
+        {"top": {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}},
+    ),
+    Probe("usage", {"top": {"usage": _USED}}),
+    Probe("service_tier", {"top": {"service_tier": "flex"}}),
+    Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no place for it"),
+)  # fmt: skip

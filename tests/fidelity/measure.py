@@ -1,0 +1,96 @@
+"""What becomes of a field: the converter is run with it and without it, and the two results are compared."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chat2response.convert.losses import Losses
+from chat2response.errors import InvalidRequest
+
+Json = dict[str, Any]
+Convert = Callable[[Json, Losses], Any]
+"""A body and where to note losses; returns what is sent."""
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One row: `fields` are put over a minimal body. `note`: why a field that is not sent is no loss, or what
+    the gateway does around the converter. `engine`: the class, where the gateway emulates what the converter
+    by itself refuses."""
+
+    label: str
+    fields: Mapping[str, Any] = field(hash=False)
+    note: str = ""
+    engine: str = ""
+    base: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What the body has besides, in both runs."""
+    native: str = ""
+    """The type that a tool, or a call, has to be of in what is sent; of another it is emulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """`kind`: kept, emulated, approximated, lost, refused, here (the gateway's own affair)."""
+
+    kind: str
+    how: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.how}" if self.how else self.kind
+
+
+def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
+    """What becomes of the probe's field."""
+    if probe.engine:
+        return Fate("emulated", probe.engine)
+    before = Losses()
+    base = {**minimal, **probe.base}
+    plain = convert(base, before)
+    losses = Losses()
+    try:
+        made = convert({**base, **probe.fields}, losses)
+    except InvalidRequest as refusal:
+        return Fate("refused", f"400, `{refusal.param}`")
+    new = [loss for loss in losses if loss not in set(before)]
+    if new:
+        return _lost(new)
+    changed = sorted(set(_changes(plain, made, "")))
+    if not changed:
+        return Fate("here", probe.note)
+    if probe.native and probe.native not in (types := set(_types(made))):
+        return Fate("emulated", f"as a {min(types)}" if types else f"as `{changed[0]}`")
+    shown = ", ".join(f"`{path}`" for path in changed[:3])
+    how = "" if shown == f"`{probe.label}`" else f"as {shown}"
+    return Fate("kept", "; ".join(filter(None, (how, probe.note))))
+
+
+def _types(made: Json) -> Iterator[str]:
+    """The types of the tools and of the calls in a Chat body."""
+    for message in made["messages"]:
+        yield from (call["type"] for call in message.get("tool_calls", ()))
+    yield from (
+        tool["type"] for tool in made.get("tools", ()) if not any("tool_calls" in m for m in made["messages"])
+    )
+
+
+def _lost(losses: list[Any]) -> Fate:
+    effects = {loss.effect for loss in losses}
+    told = "; ".join(sorted(effects))
+    if effects == {"dropped"}:
+        return Fate("lost", ", ".join(f"`{loss.field}`" for loss in losses[:3]))
+    return Fate("emulated" if "emulated" in told else "approximated", told.removeprefix("emulated: "))
+
+
+def _changes(old: Any, new: Any, path: str) -> Iterator[str]:
+    """The paths of what is new or other; of what was added as a whole, its own."""
+    if type(old) is dict and type(new) is dict:
+        for key in {**old, **new}:
+            name = f"{path}.{key}" if path else key
+            yield from _changes(old.get(key, _MISSING), new.get(key, _MISSING), name)
+    elif type(old) is list and type(new) is list and len(old) == len(new):
+        for number, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _changes(one, other, f"{path}[{number}]")
+    elif old != new:
+        yield path

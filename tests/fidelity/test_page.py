@@ -1,0 +1,65 @@
+"""`docs/fidelity.md` says what the converters do, and has a row for all that they and the SDK know."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming as ChatParams
+from openai.types.responses import ResponseInputItemParam, ToolParam
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming as ResponsesParams
+
+from chat2response.convert.chat import entering, history, leaving, messages
+from chat2response.convert.responses import request as responses
+from tests.fidelity.measure import Probe
+from tests.fidelity.page import PAGE, page
+from tests.fidelity.probes import CHAT_FIELDS, CHAT_MESSAGES, ITEMS, RESPONSES_FIELDS, TOOLS
+
+_PLAIN = {"model", "messages"}  # of every minimal body
+
+
+def test_the_page_is_what_the_converters_do() -> None:
+    assert PAGE.read_text("utf-8") == page(), "make fidelity writes it anew"
+
+
+def test_no_row_is_left_without_a_reason() -> None:
+    """A field that is neither sent nor named has to say why that is no loss (law 4)."""
+    assert [line for line in page().splitlines() if line.endswith("| here |")] == []
+
+
+def missing(names: Iterable[str], probes: Sequence[Probe]) -> set[str]:
+    """The names that no row begins with."""
+    labels = {label for probe in probes for label in _names(probe)}
+    return {name for name in names if name not in labels}
+
+
+def _names(probe: Probe) -> Iterator[str]:
+    """What a row is about: its label's first word, the fields and the types that it sends."""
+    yield probe.label.split(",")[0].split(".")[0]
+    yield from probe.fields
+    yield from (item["type"] for item in probe.fields.get("input", ()) if "type" in item)
+
+
+def kinds(union: Any) -> set[str]:
+    """The values of `type` in a union of the SDK's."""
+    found: set[str] = set()
+    for each in get_args(union):
+        hint = get_type_hints(each).get("type")
+        while hint is not None and get_origin(hint) is not Literal:
+            hint = next(iter(get_args(hint)), None)
+        found.update(get_args(hint))
+    return found - {None}
+
+
+def test_every_field_of_a_chat_request_has_a_row() -> None:
+    known = {*get_type_hints(ChatParams), *entering.READERS, *responses._LEAVE} - _PLAIN
+    assert missing(known, CHAT_FIELDS) == set()
+
+
+def test_every_field_of_a_responses_request_has_a_row() -> None:
+    known = {*get_type_hints(ResponsesParams), *leaving.WRITERS, *responses._CHECKS} - {"model", "tools"}
+    assert missing(known, RESPONSES_FIELDS) == set()
+
+
+def test_every_role_item_and_tool_has_a_row() -> None:
+    assert missing(messages._READERS, CHAT_MESSAGES) == set()
+    assert missing({*kinds(ResponseInputItemParam), *history._ITEMS}, ITEMS) == set()
+    assert missing(kinds(ToolParam), TOOLS) == set()
