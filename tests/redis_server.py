@@ -29,15 +29,25 @@ def binary() -> str:
     return found
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now, and low enough for a cluster's bus to be 10,000 above it."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = int(probe.getsockname()[1])
+        if port < 55_000:
+            return port
+
+
 class RedisServer:
     """A redis-server on a free port of 127.0.0.1 and on a Unix socket, that keeps what it is told on disk."""
 
-    def __init__(self, folder: Path, password: str | None = None) -> None:
+    def __init__(self, folder: Path, password: str | None = None, **more: str) -> None:
+        """`more`: further settings of the server, with `_` for `-` in their names."""
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.password = password
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.more = {name.replace("_", "-"): value for name, value in more.items()}
+        self.port = free_port()
         self._process: subprocess.Popen[str] | None = None
         self._drain: threading.Thread | None = None
 
@@ -62,6 +72,7 @@ class RedisServer:
             "appendfsync": "always",
             "save": "",
             **({"requirepass": self.password} if self.password else {}),
+            **self.more,
         }
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen(
@@ -132,10 +143,10 @@ def _age_ledger(client: Any, row: bytes, by: int) -> None:
 
 
 @contextmanager
-def started(password: str | None = None) -> Iterator[RedisServer]:
+def started(password: str | None = None, **more: str) -> Iterator[RedisServer]:
     """A server of one's own. Its folder has a short name: that of a socket must fit into 104 bytes."""
     with tempfile.TemporaryDirectory(prefix="c2r-") as folder:
-        server = RedisServer(Path(folder), password)
+        server = RedisServer(Path(folder), password, **more)
         server.start()
         try:
             yield server

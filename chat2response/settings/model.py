@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     chat2response_sqlite_path: Path = Path("data/keys.db")
     """The file of the key store, unless there is a Redis."""
     chat2response_redis_url: Annotated[SecretStr | None, BeforeValidator(values.redis), Blank] = None
-    """The key store: `redis://[user:password@]host[:port][/db]`, `rediss://` (TLS), `unix:///path.sock`."""
+    """The key store: `redis://[user:password@]host[:port][/db]`, clusters, Sentinels (docs/operations.md)."""
     chat2response_redis_pool_max: int = Field(16, ge=1)
     """Connections to Redis per process."""
     chat2response_state_dir: Annotated[Path | None, Blank] = None

@@ -7,23 +7,17 @@ ledger a hash, a log a list. Each put and delete is published (see `redis_feed`)
 
 Whether what was written outlives Redis itself is Redis's own setting (`appendonly yes`).
 
-What is known of redis-py and minded here: a pool has no timeouts and no retries but those given to the pool
-itself; a repeated command may run twice, so only what does no harm twice is repeated, by us; an idle
-connection that the server has closed is replaced before a command is sent on it, but only while maintenance
-notifications, which are for a hosted product, are off.
+A repeated command may run twice, so only what does no harm twice is repeated, by us.
 """
 
 import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import redis.exceptions as faults
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
 
 from chat2response.stores import ledger
 from chat2response.stores import redis_scripts as scripts
@@ -42,6 +36,7 @@ from chat2response.stores.base import (
     row_name,
 )
 from chat2response.stores.redis_address import check, shown
+from chat2response.stores.redis_client import reach
 from chat2response.stores.redis_feed import follow
 from chat2response.wire.json import JSONError, decode, encode
 
@@ -61,22 +56,14 @@ class RedisStore:
 
     def __init__(self, url: str, *, deadline: float = 2.0, pool_max: int = 16) -> None:
         check(url)
-        self._url = url
         self._name = shown(url)
         self._deadline = deadline
         self._writer = secrets.token_hex(8)  # signs our changes
         self._closed = False
         self._opened = False
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=pool_max,
-            timeout=deadline,
-            socket_timeout=deadline,
-            socket_connect_timeout=deadline,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
-        self._redis: Any = Redis.from_pool(pool)  # its annotations are of sync and async calls at once
+        self._reach = reach(url, deadline=deadline, pool_max=pool_max)
+        self._redis = self._reach.client
+        self._slots = asyncio.Semaphore(pool_max)  # not every kind of pool lets its callers wait
         script = self._redis.register_script
         self._put, self._delete = script(scripts.PUT), script(scripts.DELETE)
         self._add, self._append = script(scripts.ADD), script(scripts.APPEND)
@@ -153,31 +140,30 @@ class RedisStore:
 
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
         start = (NAMESPACE + prefix(kind)).encode()
-        return await self._call(lambda: self._page(start, int(cursor or 0), limit))
+        return await self._call(lambda: self._page(start, cursor, limit))
 
     def changes(self, kind: str) -> AsyncIterator[str | Missed]:
-        return follow(
-            self._url, _channel(kind), self._writer, deadline=self._deadline, over=lambda: self._closed
-        )
+        told = partial(follow, self._reach.listener, _channel(kind), self._writer)
+        return told(deadline=self._deadline, over=lambda: self._closed)
 
     async def close(self) -> None:
         self._closed = True
         await self._let_go()
 
-    async def _page(self, start: bytes, at: int, limit: int) -> Page:
+    async def _page(self, start: bytes, cursor: str | None, limit: int) -> Page:
         """The next keys of a kind, and their documents. Keys of other kinds are walked past."""
         pattern = start + b"*"  # a kind has no character that means something in a pattern
         for _ in range(SCAN_ROUNDS):
-            at, rows = await self._redis.scan(at, match=pattern, count=limit)
+            cursor, rows = await self._reach.scan(cursor, pattern, limit)
             names = [name for row in rows if (name := _key(row, start)) is not None]
-            if names or not at:
+            if names or cursor is None:
                 break
         entries = await self._read([start + name.encode() for name in names])
         found = [(name, entry) for name, entry in zip(names, entries, strict=True) if entry is not None]
-        return Page(found, str(at) if at else None)
+        return Page(found, cursor)
 
     async def _read(self, rows: list[bytes]) -> list[Entry | None]:
-        return [_entry(value) for value in await self._redis.mget(rows)] if rows else []
+        return [_entry(value) for value in await self._reach.mget(rows)] if rows else []
 
     def _script(self, script: Any, row: bytes, args: Sequence[Any]) -> Callable[[], Awaitable[Any]]:
         return lambda: script(keys=[row], args=args)
@@ -207,12 +193,13 @@ class RedisStore:
     async def _once(self, work: Callable[[], Awaitable[T]]) -> T:
         if self._closed:
             raise StoreDown("the Redis store is closed")
-        return await work()
+        async with self._slots:
+            return await work()
 
     async def _let_go(self) -> None:
         try:
             async with asyncio.timeout(self._deadline):
-                await self._redis.aclose()
+                await self._reach.close()
         except (faults.RedisError, OSError) as error:  # TimeoutError, too: a farewell that nobody answers
             _log.debug("a connection to %s did not end well: %r", self._name, error)
 

@@ -11,10 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 import redis.exceptions as faults
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
 
 from chat2response.stores.base import MISSED, Missed
 
@@ -25,18 +21,12 @@ _log = logging.getLogger(__name__)
 
 
 async def follow(
-    url: str, channel: str, writer: str, *, deadline: float, over: Callable[[], bool]
+    connect: Callable[[], Any], channel: str, writer: str, *, deadline: float, over: Callable[[], bool]
 ) -> AsyncIterator[str | Missed]:
     """The keys in messages `<writer>:<key>` of a channel that are not `writer`'s own, until it is `over`."""
     nap, most = RETRY_SECONDS
     while not over():
-        client: Any = Redis.from_url(
-            url,
-            socket_timeout=deadline,
-            socket_connect_timeout=deadline,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
+        client = connect()
         told = client.pubsub()
         try:
             await told.subscribe(channel)

@@ -16,6 +16,13 @@ from chat2response.stores.redis import RedisStore
         ("redis://h?db=3", "redis://h"),
         ("rediss://:hunter2@h?ssl_ca_certs=ca.pem&db=1", "rediss://h"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("redis+cluster://me:hunter2@a:1,[::1]:2,c", "redis+cluster://a:1,[::1]:2,c"),
+        ("rediss+cluster://a?ssl_ca_certs=ca.pem", "rediss+cluster://a"),
+        (
+            "redis+sentinel://:hunter2@a,b:2/main?db=1&sentinel_password=hunter2",
+            "redis+sentinel://a,b:2/main",
+        ),
+        ("rediss+sentinel://a/my-master?ssl_cert_reqs=none", "rediss+sentinel://a/my-master"),
         ("unix://me:hunter2@/run/redis.sock?db=3", "unix:///run/redis.sock"),
         ("unix:///run/redis.sock?password=hunter2", "unix:///run/redis.sock"),
     ],
@@ -57,10 +64,23 @@ def test_other_addresses_are_shown_as_they_are(address: str) -> None:
         "redis://h?hunter2=1",
         "redis://h?socket_timeout=1000",
         "unix:///run/redis.sock?ssl_ca_certs=x",
+        "redis://a,b",
+        "redis+cluster://",
+        "redis+cluster://a,,b",
+        "redis+cluster://a:0,b",
+        "redis+cluster://a/1",
+        "redis+cluster://a?db=1",
+        "redis+sentinel://a",
+        "redis+sentinel://a/",
+        "redis+sentinel://a/main/1",
+        "redis+sentinel://:hunter2/@a/main",
+        "redis+sentinel://a/main?sentinel_db=1",
     ],
 )
 def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
-    with pytest.raises(ValueError, match=r"a Redis is named as (redis|unix)://") as caught:
+    with pytest.raises(
+        ValueError, match=r"a Redis is named as (redis(\+cluster|\+sentinel)?|unix)://"
+    ) as caught:
         open_store(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -69,3 +89,15 @@ def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
 def test_only_three_schemes_are_a_redis() -> None:
     with pytest.raises(ValueError, match="a Redis is named by a URL"):
         redis_address.check("memory")
+
+
+def test_servers_of_a_cluster_and_of_sentinels_have_ports_of_their_own() -> None:
+    assert redis_address.nodes("redis+cluster://:pw@a,[::1]:2") == [("a", 6379), ("::1", 2)]
+    assert redis_address.nodes("rediss+sentinel://a,b:2/main") == [("a", 26379), ("b", 2)]
+    assert redis_address.master("redis+sentinel://a/main") == "main"
+
+
+def test_one_server_of_them_is_reached_with_the_same_login_and_tls() -> None:
+    url = "rediss+sentinel://me:p%40w@a,b/main?ssl_ca_certs=ca&sentinel_password=x&db=2"
+    assert redis_address.single(url, "b:7") == "rediss://me:p%40w@b:7?ssl_ca_certs=ca&db=2"
+    assert redis_address.single("redis+cluster://a,b", "b:7") == "redis://b:7"

@@ -1,0 +1,162 @@
+"""Clients for each way in which Redis is run: one server, a cluster, or a master that Sentinels watch.
+
+What is known of redis-py and minded here: timeouts and retries are given to the pool or the connections, for
+a pool knows no others; nothing is repeated by itself, for a repeated command may run twice; maintenance
+notifications, which are for a hosted product, hide that the server has closed an idle connection.
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from chat2response.stores.redis_address import master, nodes, single
+
+
+class Reach(Protocol):
+    """How a Redis is reached. `client`: for commands of one key."""
+
+    client: Any
+
+    async def mget(self, rows: list[bytes]) -> list[bytes | None]:
+        """The values of several keys."""
+        ...
+
+    async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
+        """Some keys, and where to go on; None at the end."""
+        ...
+
+    def listener(self) -> Any:
+        """A client of its own for a subscription. In a cluster, every server tells all messages."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
+
+def reach(url: str, *, deadline: float, pool_max: int) -> Reach:
+    """By a checked address. `pool_max`: connections to one server at most. Nothing is connected yet."""
+    kind = urlsplit(url).scheme.partition("+")[2]
+    if kind == "cluster":
+        return _Cluster(url, deadline, pool_max)
+    return _Watched(url, deadline, pool_max) if kind == "sentinel" else _Server(url, deadline, pool_max)
+
+
+def _options(deadline: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": deadline,
+        "socket_connect_timeout": deadline,
+        "retry": Retry(NoBackoff(), 0),
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+
+
+def _given(url: str) -> dict[str, Any]:
+    """Login, TLS and database of an address, as the names of options."""
+    given: dict[str, Any] = dict(parse_url(single(url, "server")))
+    given["ssl"] = given.pop("connection_class", None) is SSLConnection
+    del given["host"]
+    return given
+
+
+class _Server:
+    def __init__(self, url: str, deadline: float, pool_max: int) -> None:
+        self._url = url
+        self._deadline = deadline
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=pool_max, timeout=deadline, **_options(deadline)
+        )
+        self.client: Any = Redis.from_pool(pool)  # its annotations are of sync and async calls at once
+
+    async def mget(self, rows: list[bytes]) -> list[bytes | None]:
+        values: list[bytes | None] = await self.client.mget(rows)
+        return values
+
+    async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
+        at, rows = await self.client.scan(int(cursor or 0), match=pattern, count=count)
+        return str(at) if at else None, rows
+
+    def listener(self) -> Any:
+        return Redis.from_url(self._url, **_options(self._deadline))
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+
+class _Watched(_Server):
+    """The master is asked for with each new connection; a change of it is a broken connection."""
+
+    def __init__(self, url: str, deadline: float, pool_max: int) -> None:
+        self._deadline = deadline
+        self._name = master(url)
+        query = parse_qs(urlsplit(url).query)
+        login = {
+            name: query[f"sentinel_{name}"][0]
+            for name in ("username", "password")
+            if f"sentinel_{name}" in query
+        }
+        given = _given(url)
+        tls = {name: value for name, value in given.items() if name.startswith("ssl")}
+        self._sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+            nodes(url),
+            sentinel_kwargs={**tls, **login, **_options(deadline)},
+            max_connections=pool_max,
+            **given,
+            **_options(deadline),
+        )
+        self.client = self._sentinel.master_for(self._name)
+
+    def listener(self) -> Any:
+        return self._sentinel.master_for(self._name)
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        for each in self._sentinel.sentinels:
+            await each.aclose()
+
+
+class _Cluster:
+    def __init__(self, url: str, deadline: float, pool_max: int) -> None:
+        self._url = url
+        self._deadline = deadline
+        self._turns: Iterator[tuple[str, int]] = cycle(nodes(url))
+        self.client: Any = RedisCluster(
+            startup_nodes=[ClusterNode(host, port) for host, port in nodes(url)],
+            max_connections=pool_max,
+            **_given(url),
+            **_options(deadline),
+        )
+
+    async def mget(self, rows: list[bytes]) -> list[bytes | None]:
+        values: list[bytes | None] = await self.client.mget_nonatomic(rows)
+        return values
+
+    async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
+        """One primary after the other, in the order of their names."""
+        await self.client.initialize()
+        primaries = sorted(self.client.get_primaries(), key=lambda node: str(node.name))
+        number, _, at = (cursor or "0:0").partition(":")
+        node = primaries[int(number)]
+        following, rows = await self.client.scan(int(at), match=pattern, count=count, target_nodes=node)
+        at = following[node.name]
+        if at:
+            return f"{number}:{at}", rows
+        last = int(number) + 1 >= len(primaries)
+        return None if last else f"{int(number) + 1}:0", rows
+
+    def listener(self) -> Any:
+        host, port = next(self._turns)
+        server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return Redis.from_url(single(self._url, server), **_options(self._deadline))
+
+    async def close(self) -> None:
+        await self.client.aclose()
