@@ -1,4 +1,5 @@
-"""Two gateways on one Redis: what one does to a key, the other honours; without it neither opens."""
+"""Two gateways on one Redis, or on one SQLite file: what one does to a key, the other honours; without Redis
+neither opens."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,11 +27,11 @@ async def manage(gateway: Running, path: str, body: dict[str, Any]) -> Any:
     return answer.json()
 
 
-@pytest.fixture
-async def pair(start: Start, upstream: ScriptedUpstream, redis_server: RedisServer) -> Any:
+@pytest.fixture(params=["redis", "sqlite"])
+async def pair(start: Start, upstream: ScriptedUpstream, request: pytest.FixtureRequest) -> Any:
     upstream.play(whole("chat", Said(text=("Hi",))))
     clock = Clock()
-    return [await start("chat", store=redis_server.url, clock=clock) for _ in range(2)], clock
+    return [await start("chat", store=request.param, clock=clock) for _ in range(2)], clock
 
 
 async def test_a_key_of_one_opens_the_other_until_either_ends_it(pair: Any) -> None:

@@ -1,0 +1,189 @@
+"""The commands of the original's manual, typed against a gateway on each store; each answers as it did there,
+or says what to write instead.
+"""
+
+import asyncio
+import json
+import shlex
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.curl import curl
+from tests.cli.process import PATIENCE, command
+from tests.e2e.said import CHAT, RESPONSES, Said, speaking
+from tests.e2e.streams import chunks_of, events_of
+from tests.upstream import ScriptedUpstream
+
+UPSTREAM_KEY = "sk-operator-0123456789"
+FAR = 4_102_444_800  # 2100-01-01
+STORES = pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
+SHAPE = {"id", "token", "created_at", "expires_at", "label", "scopes"}
+ASK = '\'{"model":"m","messages":[{"role":"user","content":"Hi"}]}\''
+STREAMED = '\'{"model":"m","stream":true,"messages":[{"role":"user","content":"Hi"}]}\''
+JSON = "-H 'Content-Type: application/json'"
+BEARER = '-H "Authorization: Bearer $TOKEN"'
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    async with ScriptedUpstream() as scripted:
+        for path, dialect in ((RESPONSES, "responses"), (CHAT, "chat")):
+            scripted.play_for(path, speaking(dialect, Said(text=("Hello",))))
+        yield scripted
+
+
+class Manual:
+    """Types commands; `$URL` and `$TOKEN` are what the manual has the reader fill in."""
+
+    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
+        self.variables = {"URL": url, "TOKEN": "none"}
+        self._http = http
+
+    async def typed(self, line: str, status: int = 200) -> httpx.Response:
+        """The answer, whose status it must be."""
+        answer = await curl(line, self._http, **self.variables)
+        assert answer.status_code == status, f"{line}\n{answer.text}"
+        return answer
+
+    async def posted(self, path: str, body: Any, status: int = 200) -> Any:
+        """A JSON document posted to the key endpoints, as the manual types it."""
+        line = f"curl -s -X POST $URL{path} {JSON} -d {shlex.quote(json.dumps(body))}"
+        return (await self.typed(line, status)).json()
+
+
+async def ways_of_a_call(manual: Manual, dialect: str) -> None:
+    """Section by section: status, conversion, proxy, passthrough."""
+    shown = (await manual.typed("curl -s $URL/status")).json()
+    assert (shown["name"], shown["proxy_enabled"]) == ("chat2response", True)
+    assert {"/convert", "/proxy", "/chat/completions", "/keys"} <= set(" ".join(shown["routes"]).split())
+
+    convert = await manual.typed(f'curl -s -X POST "$URL/convert?conversation_id=conv-1" {JSON} -d {ASK}')
+    assert convert.json()["conversation"] == "conv-1"
+    assert convert.json()["input"][0]["role"] == "user"
+
+    answer = (await manual.typed(f"curl -s -X POST $URL/proxy {BEARER} {JSON} -d {ASK}")).json()
+    assert answer["object"] == "response"
+    assert answer["output"][0]["content"][0]["text"] == "Hello"
+    heard = await manual.typed(f"curl -N -X POST $URL/proxy {BEARER} {JSON} -d {STREAMED}")
+    assert heard.headers["content-type"].startswith("text/event-stream")
+    assert events_of(heard.content)[-1]["type"] == "response.completed"
+
+    spoken = (await manual.typed(f"curl -s $URL/chat/completions {BEARER} {JSON} -d {ASK}")).json()
+    assert spoken["choices"][0]["message"]["content"] == "Hello"
+    told = await manual.typed(f"curl -N $URL/v1/chat/completions {BEARER} {JSON} -d {STREAMED}")
+    assert chunks_of(told.content)
+
+
+async def life_of_a_key(manual: Manual) -> None:
+    """Generate, use, list, set an expiration, revoke; and what is refused."""
+    made = await manual.posted("/keys/generate", {"label": "svc", "ttl_seconds": 86400})
+    assert set(made) == SHAPE and made["label"] == "svc"
+    assert made["expires_at"] == made["created_at"] + 86400
+    manual.variables["TOKEN"] = made["token"]
+    await manual.typed(f"curl -s $URL/chat/completions {BEARER} {JSON} -d {ASK}")
+
+    plain = await manual.posted("/keys/generate", {})
+    assert plain["expires_at"] == plain["created_at"] + 86400, "the default"
+    dated = await manual.posted("/keys/generate", {"expires_at": FAR, "scopes": ["team-a"]})
+    assert (dated["expires_at"], dated["scopes"]) == (FAR, ["team-a"])
+    for refused in ({"expires_at": 1}, {"expires_at": None}, {"ttl_seconds": 0}, {"ttl_seconds": -1}):
+        await manual.posted("/keys/generate", refused, 400)
+    listed = (await manual.typed("curl -s $URL/keys")).json()
+    assert {made["id"], plain["id"], dated["id"]} <= {each["id"] for each in listed}
+    assert made["token"] not in json.dumps(listed)
+
+    nobody = "0" * 32
+    set_to = {"id": plain["id"], "expires_at": FAR}
+    assert await manual.posted("/keys/set_expiration", set_to) == {"updated": True, **set_to}
+    later = await manual.posted("/keys/set_expiration", {"id": plain["id"], "ttl_seconds": 60})
+    assert later["updated"] and later["expires_at"] < FAR
+    await manual.posted("/keys/set_expiration", {"id": plain["id"]}, 400)
+    unknown = await manual.posted("/keys/set_expiration", {"id": nobody, "expires_at": FAR})
+    assert (unknown["updated"], unknown["id"]) == (False, nobody)
+
+    revoke = {"id": made["id"]}
+    assert await manual.posted("/keys/revoke", revoke) == {"revoked": True, **revoke}
+    assert await manual.posted("/keys/revoke", revoke) == {"revoked": False, **revoke}
+    assert await manual.posted("/keys/revoke", {"id": nobody}) == {"revoked": False, "id": nobody}
+    await who_is_refused(manual, expired=plain)
+    manual.variables["TOKEN"] = dated["token"]
+
+
+async def who_is_refused(manual: Manual, *, expired: dict[str, Any]) -> None:
+    """The four texts. `$TOKEN` is of a revoked key."""
+    line = f"curl -s $URL/chat/completions {BEARER} {JSON} -d {ASK}"
+
+    async def refusal(line: str) -> Any:
+        answer = await manual.typed(line, 401)
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        return answer.json()["error"]["message"]
+
+    assert await refusal(line) == "API key revoked"
+    assert await refusal(line.replace(BEARER, "")) == "Missing Authorization bearer"
+    assert await refusal(line.replace("$TOKEN", "sk_wrong")) == "Invalid API key"
+    await manual.posted("/keys/set_expiration", {"id": expired["id"], "expires_at": 1})
+    manual.variables["TOKEN"] = expired["token"]
+    assert await refusal(line) == "API key expired"
+
+
+@STORES
+@pytest.mark.parametrize("mode", ["responses", "chat"])
+async def test_every_call_of_the_manual(
+    tmp_path: Path, upstream: ScriptedUpstream, store_address: Callable[[str], str], store: str, mode: str
+) -> None:
+    settings = {
+        "OPENAI_BASE_URL": upstream.url,
+        "OPENAI_API_KEY": UPSTREAM_KEY,
+        "UPSTREAM_MODE": mode,
+        "BIND_ADDR": "127.0.0.1:0",
+    }
+    async with (
+        command(tmp_path, f"--keys-backend={store_address(store)}", **settings) as gateway,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http,
+    ):
+        manual = Manual(await gateway.url(), http)
+        await life_of_a_key(manual)
+        await ways_of_a_call(manual, mode)
+        assert all(each.headers["authorization"] == f"Bearer {UPSTREAM_KEY}" for each in upstream.requests)
+        gateway.signal()
+        assert await gateway.ended() == 0
+
+
+async def test_without_an_upstream_key_the_clients_own_bearer_goes_up(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    """The manual's passthrough mode."""
+    settings = {"OPENAI_BASE_URL": upstream.url, "BIND_ADDR": "127.0.0.1:0"}
+    async with (
+        command(tmp_path, **settings) as gateway,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http,
+    ):
+        manual = Manual(await gateway.url(), http)
+        manual.variables["TOKEN"] = "sk-clients-own"
+        await ways_of_a_call(manual, "responses")
+        assert {each.headers["authorization"] for each in upstream.requests} == {"Bearer sk-clients-own"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("chat2response mcp.json", "MCP"),
+        ("chat2response mcp.json --keys-backend=memory", "MCP"),
+        ("chat2response --keys-backend=sled:./data/keys.db", "write `sqlite:"),
+        ("chat2response --keys-backend=nonsense", "--keys-backend"),
+    ],
+)
+async def test_what_the_manual_starts_otherwise_says_what_to_write(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    _, *args = shlex.split(line)
+    async with command(tmp_path, *args, BIND_ADDR="127.0.0.1:0") as run:
+        async with asyncio.timeout(PATIENCE):
+            _, stderr = await run.process.communicate()
+    assert run.process.returncode not in (0, None)
+    assert said in stderr.decode()
