@@ -1,7 +1,7 @@
 """The `curl` of the manual: its command lines, read as a shell and curl read them, and sent.
 
-Only what the manual types is known (-X, -H, -d, -s, -N, -i, a URL); anything else is an error. So the commands
-are tested wherever there is Python, with curl or without.
+Only what the manual types is known (-X, -H, -d, -s, -N, -i, a URL); anything else is an error. So the
+commands are tested wherever there is Python, with curl or without.
 """
 
 import shlex
