@@ -97,7 +97,7 @@ async def cost(operation: Operation, *, batch: int = BATCH) -> float:
 @asynccontextmanager
 async def filled(address: str, size: int) -> AsyncIterator[tuple[Store, list[str]]]:
     """A store with so many keys, and the tokens of some of them."""
-    store = open_store(address, clock=time.time)
+    store = open_store(address, clock=time.time, deadline=60.0)  # two hundred writes wait for one another
     await store.open()
     ring = KeyRing(store, KeyPolicy(default_ttl=86_400))
     tokens = [(await ring.generate()).token for _ in range(min(size, BATCH))]
