@@ -27,6 +27,8 @@ class HubRequest:
     """From Chat: for each input item, the index of the message it came from."""
     names: Mapping[str, str] = field(default_factory=dict)
     """From Chat: the client's name for a Responses field (`max_output_tokens` -> `max_tokens`)."""
+    legacy: bool = False
+    """From Chat: its tools are the deprecated `functions`, so a call is answered as `function_call`."""
     seal: Seal | None = None
     """What opens the reasoning that this client gives back, and closes what it gets."""
 

@@ -169,13 +169,19 @@ def encoder_for(
     include_usage = type(options) is dict and options.get("include_usage") is True
     include: Any = request.body.get("include") or ()
     logprobs = "message.output_text.logprobs" in include
-    return ChatEncoder(include_usage=include_usage, logprobs=logprobs, losses=losses)
+    return ChatEncoder(include_usage=include_usage, logprobs=logprobs, losses=losses, legacy=request.legacy)
 
 
 def whole_body(
-    dialect: str, response: Response, model: str, losses: Losses, client: ClientProfile = DEFAULT
+    dialect: str,
+    response: Response,
+    model: str,
+    losses: Losses,
+    client: ClientProfile = DEFAULT,
+    *,
+    legacy: bool = False,
 ) -> bytes:
     """A whole answer in the client's dialect, under the name it asked for."""
     if dialect == "responses":
         return encode(response if client.plain else client.resource(response))
-    return encode(write_response(response, model=model, losses=losses))
+    return encode(write_response(response, model=model, losses=losses, legacy=legacy))

@@ -295,7 +295,7 @@ class Opening:
         await self._spending.settle(usage, deltas=deltas)
         self._outcome = str(response.get("status"))
         given = SPOKEN[self._call.surface][1]
-        body = whole_body(given, response, Echo.of(hub).model, losses, self._call.client)
+        body = whole_body(given, response, Echo.of(hub).model, losses, self._call.client, legacy=hub.legacy)
         return Answer(200, JSON_TYPE, self._spending.answered(headers), losses, body)
 
     def _streaming(

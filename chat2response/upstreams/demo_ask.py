@@ -29,7 +29,7 @@ from chat2response.convert.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.stop import stops_of
 
 _STATE = ("background", "conversation", "previous_response_id", "prompt")
-_CHATS = ("audio", "function_call", "functions", "logit_bias")
+_CHATS = ("audio", "logit_bias")
 _Item = dict[str, Any]
 
 

@@ -76,8 +76,6 @@ async def test_a_relay_loses_nothing(start: Start, upstream: ScriptedUpstream) -
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n": 9}, "n"),
-    ({"functions": [{"name": "f", "parameters": {}}]}, "functions"),
-    ({"function_call": "auto"}, "function_call"),
     ({"logit_bias": {"1": 1}}, "logit_bias"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),

@@ -9,6 +9,7 @@ USER: Json = {"role": "user", "content": "hi"}
 FUNCTION: Json = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
 CHAT_FUNCTION: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 SCHEMA: Json = {"name": "s", "schema": {"type": "object"}, "strict": True}
+_F: Json = {"name": "f", "parameters": {"type": "object"}}
 _TOOLS = {"tools": [FUNCTION]}
 _CHAT_TOOLS = {"tools": [CHAT_FUNCTION]}
 
@@ -23,12 +24,13 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     *_of(
         audio={"voice": "ash", "format": "wav"},
         frequency_penalty=0.5,
-        function_call="auto",
-        functions=[{"name": "f", "parameters": {}}],
         logit_bias={"1": 5},
         logprobs=True,
         max_completion_tokens=100,
     ),
+    Probe("functions", {"functions": [_F]}),
+    Probe("function_call", {"function_call": {"name": "f"}}, base={"functions": [_F]}),
+    Probe("functions beside tools", {"functions": [_F]}, base=_CHAT_TOOLS),
     Probe("max_completion_tokens below 16", {"max_completion_tokens": 3}),
     Probe("max_tokens", {"max_tokens": 100}),
     Probe("max_tokens beside max_completion_tokens", {"max_tokens": 99}, base={"max_completion_tokens": 100}),

@@ -5,7 +5,16 @@ from typing import Any
 
 from chat2response.convert.chat.choice import read_tool_choice
 from chat2response.convert.chat.tools import read_format, read_tools, read_web_search
-from chat2response.convert.check import conversation, flag, integer, mapping, sequence, text, unsupported
+from chat2response.convert.check import (
+    conversation,
+    flag,
+    integer,
+    mapping,
+    objects,
+    sequence,
+    text,
+    unsupported,
+)
 
 _Fields = dict[str, Any]
 _Read = Callable[[Any, str, _Fields, _Fields], None]
@@ -60,6 +69,18 @@ def _tools(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     body[name] = [*read_tools(value), *body.get(name, ())]
 
 
+def _functions(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+    """Chat's tools of old: each is what a tool of type function has inside."""
+    tools = [{"type": "function", "function": each} for each in objects(value, name)]
+    body["tools"] = [*read_tools(tools), *body.get("tools", ())]
+
+
+def _function_call(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+    if type(value) is not str:
+        value = {"type": "function", "name": text(mapping(value, name).get("name"), f"{name}.name")}
+    body.setdefault("tool_choice", value)
+
+
 def _web_search(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     body["tools"] = [*body.get("tools", ()), read_web_search(value)]
 
@@ -103,6 +124,8 @@ READERS: dict[str, _Read] = {
     **dict.fromkeys(("context_management", "max_tool_calls", "prompt", "truncation"), _keep),
     "background": _checked(flag),
     "conversation": _checked(conversation),
+    "function_call": _function_call,
+    "functions": _functions,
     "include": _include,
     "input": _input,
     "instructions": _checked(text),

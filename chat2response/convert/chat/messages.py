@@ -52,8 +52,6 @@ def _retype(items: _Items) -> None:
 
 def _bad_role(row: int, role: Any) -> Exception:
     path = f"messages[{row}].role"
-    if role == "function":
-        return unsupported(path, "The deprecated role 'function' cannot be converted here; use 'tool'.")
     text(role, path)
     return invalid(path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}.")
 
@@ -90,10 +88,9 @@ def _read_content(content: Any, row: int) -> Any:
 
 def _read_assistant(message: dict[str, Any], row: int, items: _Items) -> None:
     start = len(items)
-    for key in ("audio", "function_call"):
-        if message.get(key) is not None:
-            path = f"messages[{row}].{key}"
-            raise unsupported(path, f"'{path}' cannot be converted here.")
+    if message.get("audio") is not None:
+        path = f"messages[{row}].audio"
+        raise unsupported(path, f"'{path}' cannot be converted here.")
     _read_reasoning(message, row, items)
     parts = _read_answer(message, row)
     if parts:
@@ -101,6 +98,8 @@ def _read_assistant(message: dict[str, Any], row: int, items: _Items) -> None:
     calls = message.get("tool_calls")
     if calls is not None:
         _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
+    if message.get("function_call") is not None:
+        _read_legacy_call(message["function_call"], row, items)
     if len(items) > start and not _ASSISTANT.issuperset(message):
         foreign.keep(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
 
@@ -176,6 +175,43 @@ def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, A
     return item
 
 
+# The deprecated form has no ids: a call gets one by its place among its like, the same in a longer history.
+_LEGACY = "call_legacy_"
+
+
+def _read_legacy_call(call: Any, row: int, items: _Items) -> None:
+    path = f"messages[{row}].function_call"
+    known = mapping(call, path)
+    number = sum(1 for item in items if item["type"] == "function_call" and _is_legacy(item))
+    item = {
+        "type": "function_call",
+        "call_id": f"{_LEGACY}{number}",
+        "name": text(known.get("name"), f"{path}.name"),
+        "arguments": text(known.get("arguments"), f"{path}.arguments"),
+    }
+    foreign.keep(known, _FUNCTION, item, "function_call.")
+    items.append(item)
+
+
+def _read_function(message: dict[str, Any], row: int, items: _Items) -> None:
+    """What a function answered: the first call of its name that is not answered yet."""
+    name = text(message.get("name"), f"messages[{row}].name")
+    answered = {item["call_id"] for item in items if item["type"] == "function_call_output"}
+    for item in items:
+        if item["type"] != "function_call" or item["name"] != name or not _is_legacy(item):
+            continue
+        if item["call_id"] not in answered:
+            said = message.get("content") or ""
+            answer = {**message, "role": "tool", "tool_call_id": item["call_id"], "content": said}
+            _read_tool(answer, row, items)
+            return
+    raise invalid(f"messages[{row}].name", f"No 'function_call' of '{name}' waits for this answer.")
+
+
+def _is_legacy(item: dict[str, Any]) -> bool:
+    return str(item["call_id"]).startswith(_LEGACY)
+
+
 def _bad_call(call: dict[str, Any], path: str) -> Exception:
     """Which field it is, once it is known that one is wrong."""
     text(call.get("id"), f"{path}.id")
@@ -191,6 +227,7 @@ _READERS: dict[str, Callable[[dict[str, Any], int, _Items], None]] = {
     "user": _read_plain,
     "assistant": _read_assistant,
     "tool": _read_tool,
+    "function": _read_function,
 }
 _CALLS: dict[str, Callable[[dict[str, Any], int, int], dict[str, Any]]] = {
     "function": _read_function_call,

@@ -38,12 +38,17 @@ def read_request(chat: Mapping[str, Any]) -> HubRequest:
     if body.get("top_logprobs") and chat.get("logprobs") is not True:
         raise invalid("top_logprobs", "'top_logprobs' needs 'logprobs' to be true.")
     body.setdefault("store", False)
+    legacy = bool(chat.get("functions"))
+    if legacy:
+        if chat.get("tools"):
+            raise invalid("functions", "'functions' is deprecated and cannot stand beside 'tools'.")
+        body.setdefault("parallel_tool_calls", False)  # a message has one `function_call`
     names = _read_limit(chat, body, extra)
     messages = sequence(chat.get("messages"), "messages")
     if not messages:
         raise invalid("messages", "Invalid 'messages': expected an array of at least one message.")
     body["input"], rows = read_messages(messages)
-    return HubRequest(cast(ResponsesRequest, body), "chat", extra, rows, names)
+    return HubRequest(cast(ResponsesRequest, body), "chat", extra, rows, names, legacy)
 
 
 def write_request(

@@ -122,10 +122,12 @@ def write_response(
     model: str | None = None,
     reasoning_field: str = "reasoning_content",
     losses: Losses | None = None,
+    legacy: bool = False,
 ) -> ChatCompletion:
     """The completion that says what a finished response says. Raises UpstreamError for one that failed.
 
     `model`: the name the client asked for, shown in place of the response's own.
+    `legacy`: a call is answered as `function_call`.
     """
     ended = outcome.from_response(response)
     if ended.error is not None:
@@ -133,7 +135,31 @@ def write_response(
     said = _Said(losses if losses is not None else Losses())
     for item in objects(response.get("output")):
         said.take(item)
-    return _completion(response, said.message(reasoning_field), said.logprobs, model)
+    completion = _completion(response, said.message(reasoning_field), said.logprobs, model)
+    if legacy:
+        _age(completion["choices"][0], said.losses)
+    return completion
+
+
+def _age(choice: Any, losses: Losses) -> None:
+    """A choice's call in the deprecated form, which has room for one function's."""
+    message = choice["message"]
+    calls = message.pop("tool_calls", [])
+    if calls:
+        message["function_call"] = legacy_call(calls[0])
+    if choice["finish_reason"] == "tool_calls":
+        choice["finish_reason"] = "function_call"
+    if len(calls) > 1:
+        losses.add(*SECOND_CALL)
+
+
+def legacy_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A call as `function_call` has it."""
+    custom = call.get("custom")
+    return call["function"] if custom is None else {"name": custom["name"], "arguments": custom["input"]}
+
+
+SECOND_CALL = ("output[function_call]", "dropped: 'functions' have one call a message")
 
 
 class _Said:
@@ -141,7 +167,7 @@ class _Said:
 
     def __init__(self, losses: Losses) -> None:
         self.logprobs: list[Any] = []
-        self._losses = losses
+        self.losses = losses
         self._texts: list[str] = []
         self._length = 0
         self._refusals: list[str] = []
@@ -159,7 +185,7 @@ class _Said:
         elif string(kind) in CALLS:
             self._calls.append(tool_call(item))
         else:
-            self._losses.add(lost_item(kind))
+            self.losses.add(lost_item(kind))
 
     def message(self, reasoning_field: str) -> dict[str, Any]:
         """The assistant message; its content is null only where a refusal or a call stands in its place."""
@@ -185,7 +211,7 @@ class _Said:
         elif kind == "refusal":
             self._refusals.append(string(part.get("refusal")))
         else:
-            self._losses.add(f"output.content[{word(kind)}]")
+            self.losses.add(f"output.content[{word(kind)}]")
 
     def _text(self, part: Mapping[str, Any]) -> None:
         text = string(part.get("text"))
@@ -193,7 +219,7 @@ class _Said:
         for annotation in objects(part.get("annotations")):
             nested = nested_citation(annotation, self._length)
             if nested is None:
-                self._losses.add(lost_annotation(annotation))
+                self.losses.add(lost_annotation(annotation))
             else:
                 self._annotations.append(nested)
         self._texts.append(text)

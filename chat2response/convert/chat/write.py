@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat2response.convert import outcome, usage
-from chat2response.convert.chat.response import CALLS, lost_annotation, lost_item, nested_citation, tool_call
+from chat2response.convert.chat.response import (
+    CALLS,
+    SECOND_CALL,
+    legacy_call,
+    lost_annotation,
+    lost_item,
+    nested_citation,
+    tool_call,
+)
 from chat2response.convert.events import (
     ARGUMENTS,
     INPUT,
@@ -34,6 +42,7 @@ class ChatEncoder:
 
     `include_usage`: the client asked for it: every chunk has a `usage` key, and one more chunk brings it.
     `reasoning_field`: the delta's key for reasoning text. `losses`: where to note what Chat cannot say.
+    `legacy`: a call is written as `function_call`.
     """
 
     media_type = "text/event-stream"
@@ -45,9 +54,12 @@ class ChatEncoder:
         logprobs: bool = False,
         reasoning_field: str = "reasoning_content",
         losses: Losses | None = None,
+        legacy: bool = False,
     ) -> None:
         self._losses = losses if losses is not None else Losses()
         self._include_usage = include_usage
+        self._legacy = legacy
+        self._after_call = b"}" + _AFTER if legacy else _AFTER_CALL
         self._logprobs = logprobs
         self._fields: dict[Kind, str] = {
             TEXT: "content",
@@ -97,7 +109,7 @@ class ChatEncoder:
         return b"%b%b%b%b" % (
             head,
             encode(delta.text),
-            _AFTER_CALL if stream.kind in _CALL_HEADS else _AFTER,
+            self._after_call if stream.kind in _CALL_HEADS else _AFTER,
             self._tail,
         )
 
@@ -107,6 +119,8 @@ class ChatEncoder:
             return b""
         if stream.kind in _CALL_HEADS:
             number = self._calls[stream.output_index]
+            if self._legacy:
+                return b"" if number else b'%b{"index":0,"delta":{"function_call":{"arguments":' % self._head
             begun = b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,' % (self._head, number)
             return begun + _CALL_HEADS[stream.kind]
         field = self._fields[stream.kind]
@@ -144,6 +158,11 @@ class ChatEncoder:
 
     def _call(self, output_index: int, item: Mapping[str, Any]) -> bytes:
         number = self._calls[output_index] = len(self._calls)
+        if self._legacy:
+            if number:
+                self._losses.add(*SECOND_CALL)
+                return b""
+            return self._chunk({"function_call": legacy_call(tool_call(item))})
         return self._chunk({"tool_calls": [{"index": number, **tool_call(item)}]})
 
     def _thought(self, event: EventDict) -> bytes:
@@ -178,7 +197,10 @@ class ChatEncoder:
 
     def _end(self, event: EventDict) -> bytes:
         response = event["response"]
-        frames = self._chunk({}, outcome.finish_reason(response), tier=response.get("service_tier"))
+        finish: str = outcome.finish_reason(response)
+        if self._legacy and finish == "tool_calls":
+            finish = "function_call"
+        frames = self._chunk({}, finish, tier=response.get("service_tier"))
         counts = usage.to_chat(response.get("usage"))
         if self._include_usage and counts is not None:
             frames += b'%b],"usage":%b}\n\n' % (self._head, encode(counts))

@@ -120,8 +120,6 @@ def _stream_options(value: Any, name: str, losses: Losses) -> None:
 _LEAVE: dict[str, Callable[[Any, str, Losses], None]] = {
     "audio": _refuse,
     "frequency_penalty": _lose_penalty,
-    "function_call": _refuse,
-    "functions": _refuse_if_any,
     "logit_bias": _refuse_if_any,
     "max_output_tokens": _lose,
     "max_tokens": _lose,

@@ -106,8 +106,6 @@ def test_a_field_of_another_name_is_mapped(fields: Json, made: Json):
         ("audio", {"voice": "ash", "format": "wav"}),
         ("modalities", ["text", "audio"]),
         ("prediction", {"type": "content", "content": "x"}),
-        ("functions", [{"name": "f"}]),
-        ("function_call", "auto"),
         ("top_k", 40),
         ("chat_template_kwargs", {"enable_thinking": False}),
     ],

@@ -121,8 +121,6 @@ def test_losses_of_a_chat_request(fields: Json, lost: list[str]):
         ({"n": 2}, "n"),
         ({"n": 0}, "n"),
         ({"n": "1"}, "n"),
-        ({"functions": [{"name": "f"}]}, "functions"),
-        ({"function_call": "auto"}, "function_call"),
         ({"logit_bias": {"1": 5}}, "logit_bias"),
         ({"audio": {"voice": "ash", "format": "wav"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
