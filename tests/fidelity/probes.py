@@ -126,6 +126,7 @@ CHAT_MESSAGES: tuple[Probe, ...] = (
 
 _SHOWN = "how the gateway shows reasoning"
 _FILTER = "what the answer shows of hosted tools: nothing, where there are none"
+_TWO: Json = {"tools": [FUNCTION, {**FUNCTION, "name": "g"}]}
 
 RESPONSES_FIELDS: tuple[Probe, ...] = (
     *_of(access_programs={"cyber": "standard"}, background=True),
@@ -150,6 +151,7 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe("prompt_cache_options.mode", {"prompt_cache_options": {"mode": "explicit"}}),
     Probe("prompt_cache_options.ttl, 12h", {"prompt_cache_options": {"ttl": "12h"}}),
     Probe("reasoning.effort", {"reasoning": {"effort": "xhigh"}}),
+    Probe("reasoning.effort, low", {"reasoning": {"effort": "low"}}),
     Probe("reasoning.effort, none", {"reasoning": {"effort": "none"}}),
     Probe("reasoning.summary", {"reasoning": {"summary": "auto"}}, _SHOWN),
     Probe(
@@ -174,6 +176,7 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe("text.format, json_schema", {"text": {"format": {"type": "json_schema", **SCHEMA}}}),
     Probe("text.verbosity", {"text": {"verbosity": "low"}}),
     Probe("tool_choice", {"tool_choice": "required"}, base=_TOOLS),
+    Probe("tool_choice, a function", {"tool_choice": {"type": "function", "name": "f"}}, base=_TWO),
     Probe(
         "tool_choice, allowed_tools",
         {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [FUNCTION]}},
@@ -235,9 +238,11 @@ _SHELL: Json = {"commands": ["ls"]}
 _PATCH: Json = {"type": "delete_file", "path": "x"}
 _SHOT: Json = {"type": "computer_screenshot", "image_url": "data:image/png;base64,eA=="}
 _OUTCOME: Json = {"stdout": "x", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
-
 _SAID: Json = {"role": "assistant", "content": "x"}
 _IMAGE: Json = {"type": "input_image", "image_url": "data:image/png;base64,eA=="}
+
+_THOUGHT: Json = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "x"}]}
+_USED: tuple[Json, ...] = (_CALL, _out("function_call_output", output="x"))
 
 ITEMS: tuple[Probe, ...] = (
     _item("message", role="user", content="x"),
@@ -250,8 +255,8 @@ ITEMS: tuple[Probe, ...] = (
     _item("message", label="part input_file, file_url", role="user",
           content=[{"type": "input_file", "file_url": "https://x.example"}]),
     _item("message", label="part of an unknown type", role="user", content=[{"type": "hologram"}]),
-    _item("reasoning", _CALL, _out("function_call_output", output="x"), id="rs_1",
-          summary=[{"type": "summary_text", "text": "x"}]),
+    Probe("reasoning", {"input": [USER, _THOUGHT, *_USED]}, "`reasoning_echo` tells who gets it back",
+          base={"input": [USER, *_USED]}),
     _item("reasoning", label="reasoning, a foreign encrypted_content", id="rs_1", summary=[],
           encrypted_content="gAAA"),
     _item("function_call", _out("function_call_output", output="x"), call_id="c", name="f", arguments="{}"),
@@ -269,10 +274,9 @@ ITEMS: tuple[Probe, ...] = (
     _item("apply_patch_call", _out("apply_patch_call_output", status="completed", output="x"), call_id="c",
           operation=_PATCH, status="completed", tools=[{"type": "apply_patch"}]),
     _item("computer_call", _out("computer_call_output", output=_SHOT), id="cu_1", call_id="c",
-          action={"type": "screenshot"}, pending_safety_checks=[], status="completed"),
+          action={"type": "screenshot"}, status="completed", label="computer_call, with its screenshot"),
     _item("tool_search_call", _out("tool_search_output", execution="client", tools=[FUNCTION]), call_id="c",
-          execution="client", arguments={"q": "x"},
-          tools=[_SEARCH]),
+          execution="client", arguments={"q": "x"}, tools=[_SEARCH]),
     Probe("additional_tools", {"input": [USER, {"type": "additional_tools", "role": "developer",
                                                "tools": [FUNCTION]}]}, base={"input": [USER]}),
     _item("configuration_update", reasoning={"effort": "low"}),
