@@ -6,6 +6,7 @@ enforced, which is a loss. JSON mode goes as a schema that any object meets, whe
 
 from typing import Any
 
+from chat2response.convert.check import mapping
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import Quirks
@@ -19,10 +20,8 @@ def suit_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Qu
     """Leaves in `out` a `response_format` that this backend takes. Returns what its model has to be told
     besides; the same request gives the same text."""
     asked = out.get("response_format")
-    if asked is None or asked["type"] in quirks.response_formats:
-        return ""
-    kind = asked["type"]
-    if kind not in ("json_schema", "json_object"):
+    kind = asked.get("type") if type(asked) is dict else None  # under Chat's own name nobody has checked it
+    if kind not in ("json_schema", "json_object") or kind in quirks.response_formats:
         return ""
     if kind == "json_object" and "json_schema" in quirks.response_formats:
         out["response_format"] = _ANY_OBJECT
@@ -34,7 +33,9 @@ def suit_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Qu
     else:
         del out["response_format"]
         losses.add(path, "emulated: an instruction")
-    return _PLAIN if kind == "json_object" else _told(asked["json_schema"])
+    if kind == "json_object":
+        return _PLAIN
+    return _told(mapping(asked.get("json_schema"), "response_format.json_schema"))
 
 
 def _told(wanted: dict[str, Any]) -> str:

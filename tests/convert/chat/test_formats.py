@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.quirks import Quirks
-from tests.convert.requests import USER, Json, to_chat, wanted
+from tests.convert.requests import USER, Json, refused, to_chat, wanted
 
 SCHEMA = {"type": "object", "properties": {"z": {"type": "string"}, "a": {"type": "number"}}}
 WANTED: Json = {"type": "json_schema", "name": "answer", "schema": SCHEMA, "strict": True}
@@ -24,6 +24,22 @@ def test_a_format_that_is_taken_goes_as_it_is(form: Json) -> None:
     body, losses = sent(form, "text", "json_object", "json_schema")
     assert body["response_format"]["type"] == form["type"]
     assert losses == [] and len(body["messages"]) == 1
+
+
+@pytest.mark.parametrize("form", [[], "json_object", {"type": []}, {}])
+def test_what_is_no_format_is_the_upstreams_to_judge(form: Any) -> None:
+    """A Responses client that uses Chat's name for it."""
+    body, losses = to_chat(wanted(response_format=form), Quirks(response_formats=frozenset(("text",))))
+    assert (body["response_format"], losses) == (form, [])
+
+
+def test_a_format_under_chats_name_is_suited_too() -> None:
+    quirks = Quirks(response_formats=frozenset(("text", "json_object")))
+    refused(
+        lambda body: to_chat(body, quirks),
+        wanted(response_format={"type": "json_schema"}),
+        "response_format.json_schema",
+    )
 
 
 def test_a_schema_becomes_json_mode_and_an_instruction() -> None:
