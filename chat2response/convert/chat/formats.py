@@ -20,7 +20,9 @@ def suit_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Qu
     """Leaves in `out` a `response_format` that this backend takes. Returns what its model has to be told
     besides; the same request gives the same text."""
     asked = out.get("response_format")
-    kind = asked.get("type") if type(asked) is dict else None  # under Chat's own name nobody has checked it
+    if type(asked) is not dict:  # under Chat's own name nobody has checked it
+        return ""
+    kind = asked.get("type")
     if kind not in ("json_schema", "json_object") or kind in quirks.response_formats:
         return ""
     if kind == "json_object" and "json_schema" in quirks.response_formats:
