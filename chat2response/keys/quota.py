@@ -83,7 +83,8 @@ def _sentence(standing: Standing, wanted: int, *, never: bool, wait: int) -> str
     if never:
         return (
             f"Request too large: {what}, and this request alone may use {wanted} {unit}. "
-            "Shorten its input or lower its maximum of output tokens."
+            "Shorten its input or name a smaller maximum of output tokens; the key's "
+            "default_output_tokens is what counts where a request names none."
         )
     if ledger.resets_in is None:
         return f"Rate limit reached: {what}, and all are in use. Please try again when one has ended."

@@ -93,7 +93,10 @@ def test_what_is_said_of_a_key_changes() -> None:
     id = told("generate", "--owner", "me", "--metadata", "team=a=b", "--limit", "requests_per_minute=5")["id"]
     changed = told("update", id, "--label", "new", "--clear", "owner", "--limit", "cost_per_day=2500000")
     assert (changed["label"], changed["owner"]) == ("new", None)
-    assert (changed["metadata"], changed["limits"]) == ({"team": "a=b"}, {"cost_per_day": 2_500_000})
+    assert (changed["metadata"], changed["limits"]) == (
+        {"team": "a=b"},
+        {"requests_per_minute": 5, "cost_per_day": 2_500_000},
+    )
 
 
 def test_lists_are_filtered_and_paged() -> None:

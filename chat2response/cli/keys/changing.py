@@ -41,10 +41,14 @@ async def rotate(desk: Desk, *, id: str, grace: int) -> None:
 
 
 async def update(desk: Desk, *, id: str, clear: tuple[str, ...], **asked: Any) -> None:
-    """At least one field is needed."""
+    """At least one field is needed. Limits and metadata are added to those that the key has."""
     fields = fields_of(asked)
     if both := sorted(set(fields) & set(clear)):
         raise click.UsageError(f"--clear {both[0]} stands against a new value for it.")
+    if fields.keys() & {"limits", "metadata"} and (held := await desk.book.get(id)) is not None:
+        kept = held.details(desk.book.now())
+        for name in fields.keys() & {"limits", "metadata"}:
+            fields[name] = {**(kept.get(name) or {}), **fields[name]}
     fields |= dict.fromkeys(clear)
     if not fields:
         raise click.UsageError("Nothing to change: give a field, or --clear one.")

@@ -122,7 +122,7 @@ def rotate(**given: Any) -> None:
 )
 @common
 def update(**given: Any) -> None:
-    """Change what is said of a key. What is given replaces all of its kind; the rest stays."""
+    """Change what is said of a key. Limits and metadata are added to those it has; scopes are replaced."""
     run("changing.update", **given)
 
 
