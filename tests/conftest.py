@@ -10,7 +10,7 @@ from hypothesis import settings
 from tests.doubles import Clock, Ids
 from tests.house import network
 
-pytest_plugins = ["tests.house.no_skips", "tests.outbound", "tests.redis_server"]
+pytest_plugins = ["tests.house.no_skips", "tests.outbound", "tests.redis_server", "tests.redis_sets"]
 
 # On two shared cores an example's wall time says nothing. In CI hypothesis derandomises by itself.
 settings.register_profile("house", parent=settings(), deadline=None)

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 import redis
 
 from tests.redis_server import PASSWORD, RedisServer, binary, free_port, started
+from tests.stores.tls import certificate
 
+LOGIN = f":{quote(PASSWORD, safe='')}@"
 PATIENCE = 60.0
 SLOTS = 16384
 
@@ -92,3 +96,40 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "the servers do not find together"
         time.sleep(0.05)
+
+
+# -- once a run ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def whole_cluster() -> Iterator[list[RedisServer]]:
+    """Three primaries; `emptied` before a test."""
+    with cluster() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def whole_watched() -> Iterator[Watched]:
+    """A master that a Sentinel watches."""
+    with watched() as set_up:
+        yield set_up
+
+
+@pytest.fixture(scope="session")
+def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, Path, Path]]:
+    """A server behind a password, and what TLS in front of it needs: a certificate and its key."""
+    with started(PASSWORD) as server:
+        yield (server, *certificate(tmp_path_factory.mktemp("tls")))
+
+
+def emptied(servers: list[RedisServer]) -> list[RedisServer]:
+    """The same servers, with nothing in them."""
+    for server in servers:
+        with server.client() as client:
+            client.flushall()
+    return servers
+
+
+def cluster_address(servers: list[RedisServer]) -> str:
+    """That of a cluster, by some of its servers."""
+    return f"redis+cluster://{LOGIN}" + ",".join(f"127.0.0.1:{server.port}" for server in servers)

@@ -1,22 +1,41 @@
-"""A key service on each store: what these tests promise holds on memory, SQLite and a real Redis alike."""
+"""A key service on each store: memory, SQLite, a real Redis; a cluster, what a Sentinel watches, and TLS."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
 from chat2response.keys import KeyBook, KeyPolicy, KeyRing
 from chat2response.stores import Store, open_store
+from tests import redis_sets
 from tests.doubles import Clock
+from tests.stores.tls import tls_address, tls_in_front
+
+DEADLINE = 15.0  # TLS handshakes at once take seconds on a busy machine
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "cluster", "sentinel", "tls"])
 async def plain_store(
     request: pytest.FixtureRequest, store_address: Callable[[str], str], clock: Clock
 ) -> AsyncIterator[Store]:
     """One store of each kind, empty."""
-    store = open_store(store_address(request.param), clock=clock)
-    yield store
-    await store.close()
+    async with AsyncExitStack() as stack:
+        if request.param == "tls":
+            server, cert, key = request.getfixturevalue("locked_server")
+            redis_sets.emptied([server])
+            port = await stack.enter_async_context(tls_in_front(server.socket, cert, key))
+            address = tls_address(port, cert)
+        elif request.param == "cluster":
+            address = redis_sets.cluster_address(redis_sets.emptied(request.getfixturevalue("whole_cluster")))
+        elif request.param == "sentinel":
+            watched = request.getfixturevalue("whole_watched")
+            redis_sets.emptied([watched.master])
+            address = watched.url
+        else:
+            address = store_address(request.param)
+        store = open_store(address, clock=clock, deadline=DEADLINE)
+        yield store
+        await store.close()
 
 
 @pytest.fixture

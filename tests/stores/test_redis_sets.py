@@ -1,26 +1,23 @@
 """The Redis store on a cluster, on what Sentinels watch, and behind a password and TLS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from chat2response.stores import MISSED, Store, StoreDown, open_store
 from chat2response.stores.redis import RedisStore
 from tests import redis_sets
-from tests.redis_server import PASSWORD, RedisServer, started
+from tests.redis_server import RedisServer
 from tests.stores.contract import Later, StoreContract
 from tests.stores.contract_changes import ChangesContract, told
 from tests.stores.contract_counting import CountingContract
 from tests.stores.contract_logs import LogContract
 from tests.stores.processes import count_together
-from tests.stores.tls import certificate, tls_in_front
+from tests.stores.tls import tls_address, tls_in_front
 
 DEADLINE = 15.0  # sixteen TLS handshakes at once take seconds on a busy machine
-LOGIN = f":{quote(PASSWORD, safe='')}@"
 
 
 class Contracts(StoreContract, CountingContract, LogContract, ChangesContract):
@@ -48,26 +45,9 @@ class Contracts(StoreContract, CountingContract, LogContract, ChangesContract):
         return later
 
 
-def emptied(servers: list[RedisServer]) -> list[RedisServer]:
-    for server in servers:
-        with server.client() as client:
-            client.flushall()
-    return servers
-
-
-@pytest.fixture(scope="module")
-def whole_cluster() -> Iterator[list[RedisServer]]:
-    with redis_sets.cluster() as servers:
-        yield servers
-
-
 @pytest.fixture
 def cluster(whole_cluster: list[RedisServer]) -> list[RedisServer]:
-    return emptied(whole_cluster)
-
-
-def address_of(servers: list[RedisServer]) -> str:
-    return f"redis+cluster://{LOGIN}" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    return redis_sets.emptied(whole_cluster)
 
 
 class TestCluster(Contracts):
@@ -77,7 +57,7 @@ class TestCluster(Contracts):
 
     @pytest.fixture
     def address(self, servers: list[RedisServer]) -> str:
-        return address_of(servers[:2])  # those that are named tell of the third
+        return redis_sets.cluster_address(servers[:2])  # those that are named tell of the third
 
     async def test_documents_lie_on_all_of_them(self, store: Store, servers: list[RedisServer]) -> None:
         for n in range(60):
@@ -114,16 +94,10 @@ class TestCluster(Contracts):
         await store.close()
 
 
-@pytest.fixture(scope="module")
-def whole_watched() -> Iterator[redis_sets.Watched]:
-    with redis_sets.watched() as watched:
-        yield watched
-
-
 class TestSentinel(Contracts):
     @pytest.fixture
     def servers(self, whole_watched: redis_sets.Watched) -> list[RedisServer]:
-        return emptied([whole_watched.master])
+        return redis_sets.emptied([whole_watched.master])
 
     @pytest.fixture
     def address(self, servers: list[RedisServer], whole_watched: redis_sets.Watched) -> str:
@@ -157,19 +131,13 @@ async def _written(store: Store) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, Path, Path]]:
-    with started(PASSWORD) as server:
-        yield (server, *certificate(tmp_path_factory.mktemp("tls")))
-
-
 class TestPasswordAndTls(Contracts):
     @pytest.fixture
     def servers(self, locked_server: Any) -> list[RedisServer]:
-        return emptied([locked_server[0]])
+        return redis_sets.emptied([locked_server[0]])
 
     @pytest.fixture
     async def address(self, servers: list[RedisServer], locked_server: Any) -> AsyncIterator[str]:
         _, cert, key = locked_server
         async with tls_in_front(servers[0].socket, cert, key) as port:
-            yield f"rediss://{LOGIN}localhost:{port}?ssl_ca_certs={quote(str(cert))}"
+            yield tls_address(port, cert)

@@ -9,6 +9,9 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
+
+from tests.redis_server import PASSWORD
 
 _OPENSSL = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
@@ -51,3 +54,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+def tls_address(port: int, cert: Path) -> str:
+    """The store's address there."""
+    return f"rediss://:{quote(PASSWORD, safe='')}@localhost:{port}?ssl_ca_certs={quote(str(cert))}"
