@@ -4,15 +4,13 @@ The text ends before the first of them, however it is cut into deltas, and the t
 ended at once, so its usage stays untold.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.check import sequence, text
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.outcome import Outcome
 from chat2response.convert.speech import Writer
-from chat2response.convert.wrapper import Wrapper, begun
-from chat2response.wire.responses import ItemStatus, Usage
+from chat2response.convert.wrapper import Holding, begun
 
 
 def stops_of(hub: HubRequest) -> tuple[str, ...]:
@@ -22,7 +20,7 @@ def stops_of(hub: HubRequest) -> tuple[str, ...]:
     return tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
 
 
-class StopWriter(Wrapper):
+class StopWriter(Holding):
     """Writer around a Writer. A delta is held back for as long as a stop string may have begun in it."""
 
     def __init__(self, inner: Writer, stops: Sequence[str]) -> None:
@@ -66,33 +64,3 @@ class StopWriter(Wrapper):
         held, self._held = self._held, []
         for delta, logprobs, id in held:
             self._inner.text(delta, logprobs, id=id)
-
-    # -- what ends the text ------------------------------------------------------------------------
-
-    def refusal(self, delta: str, *, id: str | None = None) -> None:
-        self._flush()
-        self._inner.refusal(delta, id=id)
-
-    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
-        self._flush()
-        self._inner.reasoning(delta, summary=summary, id=id)
-
-    def call(self, slot: Hashable, **said: Any) -> None:
-        self._flush()
-        self._inner.call(slot, **said)
-
-    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
-        self._flush()
-        self._inner.item(item, slot=slot, done=done)
-
-    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
-        self._flush()
-        self._inner.annotation(annotation, in_turn=in_turn, id=id)
-
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
-        self._flush()
-        self._inner.close(part=part, status=status)
-
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
-        self._flush()
-        self._inner.turn(used, outcome)

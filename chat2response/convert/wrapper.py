@@ -1,5 +1,6 @@
 """`Wrapper`: a Writer that passes everything on; a cross-cutting work overrides what it looks at."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -71,6 +72,42 @@ class Wrapper:
 
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         self._inner.turn(used, outcome)
+
+
+class Holding(Wrapper, ABC):
+    """A wrapper that holds text back: whatever else is said lets go of it first."""
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Says what is held, as what it is after all."""
+
+    def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
+        self._flush()
+        super().annotation(annotation, in_turn=in_turn, id=id)
+
+    def refusal(self, delta: str, *, id: str | None = None) -> None:
+        self._flush()
+        super().refusal(delta, id=id)
+
+    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
+        self._flush()
+        super().reasoning(delta, summary=summary, id=id)
+
+    def call(self, slot: Hashable, **said: Any) -> None:
+        self._flush()
+        super().call(slot, **said)
+
+    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        self._flush()
+        super().item(item, slot=slot, done=done)
+
+    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        self._flush()
+        super().close(part=part, status=status)
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        self._flush()
+        super().turn(used, outcome)
 
 
 def begun(text: str, word: str) -> int:

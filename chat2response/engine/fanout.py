@@ -63,7 +63,11 @@ class FanOut:
         """The first one: the others are only what stopped branches say."""
 
     async def __aenter__(self) -> Answer:
-        results = await asyncio.gather(*map(self._enter, self._branches), return_exceptions=True)
+        try:
+            results = await asyncio.gather(*map(self._enter, self._branches), return_exceptions=True)
+        except BaseException:  # cancelled from outside: what had been entered is left
+            await self._leave()
+            raise
         failed = [result for result in results if isinstance(result, BaseException)]
         if failed:
             await self._leave()

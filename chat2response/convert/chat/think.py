@@ -5,18 +5,16 @@ count at the head of a turn's text only, so that an answer may speak of them; se
 another there. White space after a tag is dropped.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import Quirks
 from chat2response.convert.speech import Writer
-from chat2response.convert.wrapper import Wrapper, begun
-from chat2response.wire.responses import ItemStatus, Usage
+from chat2response.convert.wrapper import Holding, begun
 
 
-class ThinkSplitter(Wrapper):
+class ThinkSplitter(Holding):
     """Writer around a Writer; `quirks.think_tags` are the tags, `form` says where reasoning goes."""
 
     def __init__(self, inner: Writer, quirks: Quirks, form: ReasoningForm) -> None:
@@ -115,28 +113,4 @@ class ThinkSplitter(Wrapper):
                 self.losses.add("message.annotations", "dropped: it belongs to reasoning")
                 return
             annotation = {**annotation, "start_index": start, "end_index": end - self._taken}
-        self._inner.annotation(annotation, in_turn=in_turn, id=id)
-
-    def refusal(self, delta: str, *, id: str | None = None) -> None:
-        self._flush()
-        self._inner.refusal(delta, id=id)
-
-    def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
-        self._flush()
-        self._inner.reasoning(delta, summary=summary, id=id)
-
-    def call(self, slot: Any, **said: Any) -> None:
-        self._flush()
-        self._inner.call(slot, **said)
-
-    def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
-        self._flush()
-        self._inner.item(item, slot=slot, done=done)
-
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
-        self._flush()
-        self._inner.close(part=part, status=status)
-
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
-        self._flush()
-        self._inner.turn(used, outcome)
+        super().annotation(annotation, in_turn=in_turn, id=id)
