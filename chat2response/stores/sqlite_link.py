@@ -12,6 +12,7 @@ import logging
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -28,6 +29,8 @@ TABLE = "docs"  # sqlitedict's shape: key TEXT PRIMARY KEY, value BLOB
 LOGS = "logs"  # the documents of a log, whose head is a row of `docs`
 CHANGES = "changes"  # the newest puts and deletes, for the other processes
 END = "json_extract(value, '$.exp')"
+
+_BETWEEN_TRIES = 0.01  # seconds
 
 _MAKE = [
     f'CREATE TABLE IF NOT EXISTS "{TABLE}" (key TEXT PRIMARY KEY, value BLOB)',
@@ -147,12 +150,28 @@ def prepare(path: Path, *, patience: float) -> None:
     _refuse_foreign(path, patience)
     _make_private(path)
     with closing(sqlite3.connect(path, timeout=patience)) as conn:
-        mode = conn.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        mode = _into_wal(conn, patience)
         if mode != "wal":
             raise sqlite3.OperationalError(f"this file system cannot do WAL (journal mode is {mode})")
         for sql in _MAKE:
             conn.execute(sql)
         conn.commit()
+
+
+def _into_wal(conn: sqlite3.Connection, patience: float) -> str:
+    """Switch the file to WAL; returns the journal mode it has then. Raises sqlite3.Error.
+
+    Where two processes make the same file, each holds what the other needs: SQLite then says "locked" to one
+    of them at once, whatever its timeout (https://sqlite.org/c3ref/busy_handler.html), and a second try does.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return str(conn.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_BETWEEN_TRIES)
 
 
 def _refuse_foreign(path: Path, patience: float) -> None:

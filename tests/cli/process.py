@@ -61,7 +61,9 @@ class Command:
                 lines.append(line)
                 if found := re.search(pattern, line):
                     return found
-        raise AssertionError(f"it ended before it said {pattern!r}: {''.join(lines)}")
+        assert self.process.stderr is not None
+        said = "".join(lines) + (await self.process.stderr.read()).decode()
+        raise AssertionError(f"it ended before it said {pattern!r}: {said}")
 
 
 @asynccontextmanager

@@ -38,6 +38,30 @@ async def main():
     await store.close()
 """
 
+# SQLite fails one of two that switch a new file to WAL at the same moment, whatever its timeout.
+OPEN_TOGETHER = """
+import os, time
+from pathlib import Path
+from chat2response.stores.sqlite_link import Link
+
+def both_open(path):
+    at = time.monotonic() + 0.005
+    child = os.fork()
+    while time.monotonic() < at:
+        pass
+    try:
+        Link(path, patience=2.0).close()
+        failed = None
+    except Exception as error:
+        failed = error
+    if not child:
+        os._exit(1 if failed else 0)
+    return not failed and os.waitpid(child, 0)[1] == 0
+
+async def main():
+    print(all([both_open(Path(sys.argv[2]) / f"{n}.db") for n in range(100)]))
+"""
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -55,6 +79,10 @@ async def test_processes_that_count_lose_nothing(path: Path) -> None:
 
 async def test_processes_get_together_exactly_what_there_is(path: Path) -> None:
     await count_together(f"sqlite:{path}")
+
+
+async def test_those_who_make_the_file_together_both_open_it(tmp_path: Path) -> None:
+    assert await finish(await start(OPEN_TOGETHER, "memory", str(tmp_path))) == "True\n"
 
 
 async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
