@@ -30,13 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = select(asked.rows, quick=asked.quick)
     if not rows:
         parser.error("no row is called that; --list shows them")
-    options = Options(rows, [name for name in NAMES if name in asked.contenders], asked.quick, asked.rounds)
+    options = Options(rows, asked.contenders, asked.quick, asked.rounds, asked.before)
     try:
         outcome = run(options)
     except (MissingCompilerError, MockDiedError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(render(rows, outcome.samples, options.contenders))
+    print(render(rows, outcome.samples, options.names))
     for note in outcome.notes:
         print("note:", note)
     print(f"{outcome.seconds:.0f} s; every sample in {report.write(asked.json, options, outcome)}")
@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         help=" ".join(NAMES) + " (default: all)",
     )
     parser.add_argument(
+        "--before",
+        type=_checkout,
+        metavar="FOLDER",
+        help="another checkout of this project, measured as `before` in every round of the gateway",
+    )
+    parser.add_argument(
         "--rounds", type=_positive, metavar="N", help="rounds of every row (default: the row's own)"
     )
     parser.add_argument(
@@ -73,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         "--list", action="store_true", help="show the rows and their targets, and measure nothing"
     )
     return parser
+
+
+def _checkout(text: str) -> Path:
+    folder = Path(text).resolve()
+    if not (folder / "chat2response").is_dir():
+        raise argparse.ArgumentTypeError(f"{text} has no folder chat2response")
+    return folder
 
 
 def _positive(text: str) -> int:

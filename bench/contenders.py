@@ -10,9 +10,9 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.bodies import UPSTREAM_KEY, Mode
@@ -140,6 +140,17 @@ CONTENDERS = {contender.name: contender for contender in (PROXY, BLOCK, GATEWAY)
 """Those that are processes, in the order of a round; `direct` comes before them."""
 
 NAMES = ("direct", *CONTENDERS)
+BEFORE = "before"
+
+
+def before(checkout: Path) -> Contender:
+    """The gateway of another checkout, with the packages of this environment."""
+
+    def launch(variant: str, place: Place) -> Launch:
+        ours = _launch_gateway(variant, place)
+        return Launch(ours.argv, {**ours.env, "PYTHONPATH": str(checkout)})
+
+    return replace(GATEWAY, name=BEFORE, launch=launch)
 
 
 def probe(port: int) -> None:
@@ -157,8 +168,11 @@ class Fleet:
     No process serves two modes: what it did before (heap, socket buffers) is then alike for all contenders.
     """
 
-    def __init__(self, upstream: int, cores: Cores, folder: Path) -> None:
+    def __init__(
+        self, upstream: int, cores: Cores, folder: Path, contenders: Mapping[str, Contender] = CONTENDERS
+    ) -> None:
         self._upstream = upstream
+        self._contenders = contenders
         self._cores = cores
         self._folder = folder
         self._mode: Mode | None = None
@@ -172,10 +186,9 @@ class Fleet:
             self.close()
             self._mode = mode
         if name not in self._running:
-            contender = CONTENDERS[name]
-            process, place, _ = self._start(contender, mode)
+            process, place, _ = self._start(self._contenders[name], mode)
             try:
-                self._running[name] = Server(place.port, contender.token(place.port), process)
+                self._running[name] = Server(place.port, self.token(name, place.port), process)
             except StartError:
                 process.stop()
                 raise
@@ -184,12 +197,16 @@ class Fleet:
     @contextmanager
     def fresh(self, name: str, mode: Mode) -> Iterator[tuple[Process, int, float]]:
         """A new process, its port and the seconds from exec to listening; stopped at the end."""
-        process, place, listening = self._start(CONTENDERS[name], mode)
+        process, place, listening = self._start(self._contenders[name], mode)
         try:
             yield process, place.port, listening
         finally:
             process.stop()
             shutil.rmtree(place.folder, ignore_errors=True)
+
+    def token(self, name: str, port: int) -> str:
+        """The key for a contender that listens on `port`. Raises StartError."""
+        return self._contenders[name].token(port)
 
     def close(self) -> None:
         for server in self._running.values():

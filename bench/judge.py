@@ -45,17 +45,27 @@ def judge(row: Row, samples: Samples, subject: str = "gateway") -> Judgement:
     return Judgement(compared, "met" if compared.median <= row.target.limit else "met, by noise")
 
 
+def change(samples: Samples) -> Interval | None:
+    """The gateway's figure over that of another checkout's; None where there is none."""
+    pairs = _pairs(samples.get("gateway", ()), samples.get("before", ()))
+    return median_interval([ours / theirs for ours, theirs in pairs]) if pairs else None
+
+
 def _compare(target: Target, mine: Sequence[Sample], samples: Samples) -> Interval | None:
     if target.against is None:
         return figures(mine)
-    theirs = samples.get(target.against, ())
-    pairs = [
-        (ours.value, other.value)
-        for ours, other in zip(mine, theirs, strict=False)
-        if ours.value is not None and other.value
-    ]
+    pairs = _pairs(mine, samples.get(target.against, ()))
     if not pairs:
         return None
     if target.how == "ratio":
         return median_interval([ours / other for ours, other in pairs])
     return median_interval([ours - other for ours, other in pairs])
+
+
+def _pairs(mine: Sequence[Sample], theirs: Sequence[Sample]) -> list[tuple[float, float]]:
+    """The values of the rounds in which both have one."""
+    return [
+        (ours.value, other.value)
+        for ours, other in zip(mine, theirs, strict=False)
+        if ours.value is not None and other.value
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bodies import Mode, expected, http_request
-from bench.contenders import CONTENDERS, Fleet, Server, probe
+from bench.contenders import Fleet, Server, probe
 from bench.procs import Process
 from bench.rows import Row, Work
 from bench.tools import Load, LoadResult
@@ -82,7 +82,7 @@ class Bench:
         assert row.work is not None
         with self._fleet.fresh(name, row.mode) as (process, port, _):
             idle = peak = _idle(process, port)
-            server = Server(port, CONTENDERS[name].token(port), process)
+            server = Server(port, self._fleet.token(name, port), process)
             load = Load(self._arguments(server, row.mode, row.work))
             while load.running():
                 time.sleep(0.1)

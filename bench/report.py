@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contenders import version_of_nginx
-from bench.judge import figures, judge
+from bench.judge import change, figures, judge
 from bench.rows import Row
 from bench.run import Options, Outcome
 
@@ -39,7 +39,7 @@ def write(path: Path | None, options: Options, outcome: Outcome) -> Path:
         path = RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     document = {
         "environment": _environment(),
-        "options": {"contenders": list(options.contenders), "quick": options.quick, "rounds": options.rounds},
+        "options": {"contenders": options.names, "quick": options.quick, "rounds": options.rounds},
         "seconds": round(outcome.seconds, 1),
         "notes": outcome.notes,
         "rows": [_row(row, outcome) for row in options.rows],
@@ -51,6 +51,7 @@ def write(path: Path | None, options: Options, outcome: Outcome) -> Path:
 def _row(row: Row, outcome: Outcome) -> dict[str, Any]:
     samples = outcome.samples[row.name]
     judgement = judge(row, samples)
+    changed = change(samples)
     own = {name: figures(taken) for name, taken in samples.items()}
     return {
         "name": row.name,
@@ -60,6 +61,7 @@ def _row(row: Row, outcome: Outcome) -> dict[str, Any]:
         "target": asdict(row.target),
         "compared": asdict(judgement.compared) if judgement.compared else None,
         "verdict": judgement.verdict,
+        "change": asdict(changed) if changed else None,
         "samples": {name: [asdict(sample) for sample in taken] for name, taken in samples.items()},
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import Fleet, missing
+from bench.contenders import BEFORE, CONTENDERS, NAMES, Contender, Fleet, before, missing
 from bench.judge import figures
 from bench.measure import Bench, Sample
 from bench.procs import Cores, StartError
@@ -28,6 +28,14 @@ class Options:
     contenders: Sequence[str]
     quick: bool = False
     rounds: int | None = None
+    before: Path | None = None
+    """Another checkout, whose gateway is measured in every round of ours."""
+
+    @property
+    def names(self) -> list[str]:
+        """Who takes part, in the order of a round."""
+        names = [name for name in NAMES if name in self.contenders]
+        return names if self.before is None else [*names, BEFORE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,16 @@ def run(options: Options) -> Outcome:
     notes = _prepare_machine(cores)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         mock = Mock()
-        fleet = Fleet(mock.port, cores, Path(folder))
+        fleet = Fleet(mock.port, cores, Path(folder), _contenders(options))
         try:
             return _Run(options, Bench(fleet, Path(folder)), mock, notes).all()
         finally:
             fleet.close()
             mock.stop()
+
+
+def _contenders(options: Options) -> dict[str, Contender]:
+    return CONTENDERS if options.before is None else {**CONTENDERS, BEFORE: before(options.before)}
 
 
 def _prepare_machine(cores: Cores) -> list[str]:
@@ -79,13 +91,13 @@ class _Run:
         self._mock = mock
         self._notes = notes
         self._progress = Progress()
-        self._present = list(options.contenders)
+        self._present = options.names
 
     def all(self) -> Outcome:
         self._progress.plan(sum(self._seconds(row) for row in self._options.rows))
         for note in self._notes:
             self._progress.say(f"note: {note}")
-        for name in self._options.contenders:
+        for name in self._options.names:
             if reason := missing(name):
                 self._leave_out(name, reason)
         samples: dict[str, dict[str, list[Sample]]] = {}
@@ -135,7 +147,7 @@ class _Run:
         self._progress.say(f"note: {text}")
 
     def _names(self, row: Row) -> list[str]:
-        return [name for name in self._present if name in row.contenders]
+        return [name for name in self._present if name in row.contenders or name == BEFORE]
 
     def _rounds(self, row: Row) -> int:
         return rounds_of(row, quick=self._options.quick, wanted=self._options.rounds)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.judge import Samples, figures, judge
+from bench.judge import Samples, change, figures, judge
 from bench.measure import Sample
-from bench.rows import Row, Target
+from bench.rows import UNCHANGED, Row, Target
 from bench.stats import Interval
 
 _TITLES = {
@@ -18,8 +18,10 @@ _TITLES = {
 
 
 def render(rows: Sequence[Row], results: Mapping[str, Samples], names: Sequence[str]) -> str:
-    """Both tables: the figures with their verdicts, and the wall-clock times for orientation."""
-    return "\n".join([*_figures(rows, results, names), "", *_times(rows, results, names)])
+    """The tables: the figures with their verdicts, what another checkout's gateway makes of them where one
+    was measured, and the wall-clock times for orientation."""
+    tables = (_figures(rows, results, names), _changes(rows, results), _times(rows, results, names))
+    return "\n\n".join("\n".join(lines) for lines in tables if lines)
 
 
 def describe(rows: Sequence[Row]) -> str:
@@ -45,6 +47,15 @@ def _figures(rows: Sequence[Row], results: Mapping[str, Samples], names: Sequenc
             ]
         )  # fmt: skip
     return _aligned(lines)
+
+
+def _changes(rows: Sequence[Row], results: Mapping[str, Samples]) -> list[str]:
+    lines: list[list[str]] = [["gateway against before", "ratio", "[95%]", f"<= {UNCHANGED:.2f}x"]]
+    for row in rows:
+        if interval := change(results[row.name]):
+            verdict = "met" if interval.median <= UNCHANGED else "MISSED"
+            lines.append([f"  {row.name}", f"{interval.median:.3f}x", _range(interval), verdict])
+    return _aligned(lines) if len(lines) > 1 else []
 
 
 def _times(rows: Sequence[Row], results: Mapping[str, Samples], names: Sequence[str]) -> list[str]:

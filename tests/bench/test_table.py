@@ -72,3 +72,16 @@ def test_the_list_names_every_row_with_its_target():
     assert len(text.splitlines()) == len(ROWS)
     assert "<= 3x to proxy" in line(text, "relay-chat-paced")
     assert "no target" in line(text, "invalid-key")
+
+
+def test_another_checkout_is_a_table_of_its_own_judged_by_its_median():
+    rows = [row("flood"), row("json-c16")]
+    results = {
+        "flood": {"before": cells(5.0), "gateway": cells(5.5)},
+        "json-c16": {"before": cells(100.0), "gateway": cells(111.0)},
+    }
+
+    changes = render(rows, results, ["gateway", "before"]).partition("gateway against before")[2]
+
+    assert line(changes, "flood").split() == ["flood", "1.100x", "[1.10,", "1.10]", "met"]
+    assert line(changes, "json-c16").split()[-1] == "MISSED"
