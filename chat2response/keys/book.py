@@ -96,7 +96,8 @@ class KeyBook(Records):
             if earlier is None:  # it ended in the very moment
                 raise StoreDown("a repeated creation came as the first was being forgotten")
             return await self._finish(earlier, by)
-        if not await self._add(issued.key, "key.generated", by):
+        added = await self._add(issued.key, "key.generated", by)
+        if not added and repeats is None:  # else a repetition has finished this request in between
             raise StoreDown("the source of key ids repeats itself")
         return issued
 

@@ -33,6 +33,22 @@ async def test_at_the_same_time_too(service: KeyRing, shell: KeyBook) -> None:
     await service.verify(made[0].token)
 
 
+async def test_a_repetition_that_is_faster_than_the_first(
+    service: KeyRing, shell: KeyBook, plain_store: Store, monkeypatch: Any
+) -> None:
+    put, faster = plain_store.put, []
+
+    async def late(kind: str, *args: Any, **more: Any) -> bool:
+        if kind == "keys":
+            monkeypatch.undo()
+            faster.append(await shell.generate(repeat=REPEAT))
+        return await put(kind, *args, **more)
+
+    monkeypatch.setattr(plain_store, "put", late)
+    assert [await service.generate(repeat=REPEAT)] == faster
+    assert len(await service.list()) == 1
+
+
 async def test_another_request_with_its_key_is_refused(service: KeyRing) -> None:
     await service.generate(label="l", repeat=REPEAT)
     for other in ({"label": "m"}, {}, {"label": "l", "ttl_seconds": 5}, {"label": "l", "expires_at": None}):
