@@ -30,8 +30,9 @@ help: ## show this list
 run: $(RUN) ## set up, issue a key, bridge a streaming call, stay up on :8088
 	@$(BIN)/chat2response demo $(ARGS)
 
-test: $(DEV) $(REDIS) ## set up and run the tests (ARGS="-k name")
-	@$(PY) -m pytest $(ARGS)
+# Each core takes tests; more than four are not worth their start.
+test: $(DEV) $(REDIS) ## set up and run the tests (ARGS="-k name"; -n 0: in one process)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 soak: $(DEV) $(REDIS) ## kill -9 in the middle of commits, 200 times
 	@$(PY) -m pytest -s tests/e2e/test_kill_nine.py --rounds 200 $(ARGS)

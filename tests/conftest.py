@@ -19,7 +19,7 @@ settings.load_profile("house")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--rounds", default="20", help="How often what happens at random is tried (make soak: 200)."
+        "--rounds", default="8", help="How often what happens at random is tried (make soak: 200)."
     )
 
 
