@@ -4,11 +4,14 @@ Where a backend counts cached tokens, and whether reasoning is among its `comple
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.wire.chat import ChatUsage
 from chat2response.wire.responses import Usage
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
@@ -99,19 +102,23 @@ def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
 
 def _count(counts: Mapping[str, Any], name: str) -> int:
     value = counts.get(name)
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and value > 0 else 0
+    if type(value) is int:
+        return max(0, value)
+    return int(value) if type(value) is float and value.is_integer() and value > 0 else 0
 
 
 def _count_at(usage: Mapping[str, Any], path: str) -> int:
-    outer, dot, name = path.rpartition(".")
-    if dot:
-        for each in outer.split("."):
-            usage = _details(usage, each)
-    return _count(usage, name) if name in usage else 0
+    *outer, name = _steps(path)
+    for each in outer:
+        usage = _details(usage, each)
+    return _count(usage, name)
+
+
+@cache
+def _steps(path: str) -> list[str]:
+    return path.split(".")
 
 
 def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = usage.get(name)
-    return value if type(value) is dict else {}
+    return value if type(value) is dict else _NOTHING

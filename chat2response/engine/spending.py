@@ -13,7 +13,7 @@ from chat2response.keys.admission import Admission, Grant
 from chat2response.keys.ask import input_estimate, read_ask
 from chat2response.keys.grants import grants_of
 from chat2response.keys.record import ApiKey
-from chat2response.keys.usage import UsageBook, Used
+from chat2response.keys.usage import UsageBook
 from chat2response.keys.use import KeyUse
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
@@ -152,7 +152,7 @@ class Spending:
         assert self._tenant is not None
         price = self._books.admission.prices.of(self._model)
         cost = price.of(usage) if price is not None and usage is not None else None
-        self._books.usage.note(self._tenant, self._model, Used.of(usage, cost, estimated=estimated))
+        self._books.usage.note(self._tenant, self._model, usage, cost, estimated=estimated)
         if self._key is not None and usage is not None:
             self._books.use.note(self._key.id, tokens=usage["total_tokens"])
 

@@ -34,22 +34,6 @@ class Used(NamedTuple):
     estimated: int = 0
 
     @classmethod
-    def of(cls, usage: Usage | None, cost: int | None, *, estimated: bool = False) -> "Used":
-        """One call."""
-        if usage is None:
-            return cls(requests=1)
-        return cls(
-            requests=1,
-            input_tokens=usage["input_tokens"],
-            cached_tokens=usage["input_tokens_details"].get("cached_tokens", 0),
-            output_tokens=usage["output_tokens"],
-            reasoning_tokens=usage["output_tokens_details"].get("reasoning_tokens", 0),
-            cost=cost or 0,
-            unpriced=int(cost is None),
-            estimated=int(estimated),
-        )
-
-    @classmethod
     def read(cls, doc: Any) -> "Used":
         """Of a document's part; what is not ours counts nothing."""
         given = doc if isinstance(doc, Mapping) else {}
@@ -84,7 +68,7 @@ class UsageBook:
         self._store = store
         self._clock = clock
         self._keep_days = keep_days
-        # By key, day and model, as they come: on the way of every call nothing is built that a sum can do.
+        # By key, day and model, in the order of NAMES: every call comes by here, and nothing is built for it.
         self._fresh: dict[tuple[str, int, str], list[int]] = {}
         self.tally: Tally[Models] = Tally(
             store,
@@ -96,18 +80,35 @@ class UsageBook:
             gather=self._gather,
         )
 
-    def note(self, key_id: str, model: str, used: Used) -> None:
-        """A call was made."""
+    def note(
+        self,
+        key_id: str,
+        model: str,
+        usage: Usage | None,
+        cost: int | None = None,
+        *,
+        estimated: bool = False,
+    ) -> None:
+        """A call was made. `usage` None: the upstream refused it, and nothing was used."""
         place = (key_id, int(self._clock() // DAY), model)
         sums = self._fresh.get(place)
         if sums is None:
             if len(self._fresh) >= _MOST_FRESH:
                 self._gather()
-            self._fresh[place] = list(used)
+            sums = self._fresh[place] = [0] * len(NAMES)
+        sums[0] += 1
+        if usage is None:
             return
-        for index, count in enumerate(used):
-            if count:
-                sums[index] += count
+        sums[1] += usage["input_tokens"]
+        sums[2] += usage["input_tokens_details"].get("cached_tokens", 0)
+        sums[3] += usage["output_tokens"]
+        sums[4] += usage["output_tokens_details"].get("reasoning_tokens", 0)
+        if cost is None:
+            sums[6] += 1
+        else:
+            sums[5] += cost
+        if estimated:
+            sums[7] += 1
 
     def _gather(self) -> None:
         """Hands what came since the last time to the tally."""

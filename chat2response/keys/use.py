@@ -44,11 +44,29 @@ class KeyUse:
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        self.tally: Tally[Use] = Tally(store, KIND, read=Use.read, add=Use.plus, write=Use.document)
+        # By key, in the order of Use: every call comes by here, and nothing is built for it.
+        self._fresh: dict[str, list[int]] = {}
+        self.tally: Tally[Use] = Tally(
+            store, KIND, read=Use.read, add=Use.plus, write=Use.document, gather=self._gather
+        )
 
     def note(self, key_id: str, requests: int = 0, tokens: int = 0) -> None:
         """A key was used: so many requests and tokens more."""
-        self.tally.note(key_id, Use(int(self._clock()), requests, tokens))
+        now = int(self._clock())
+        sums = self._fresh.get(key_id)
+        if sums is None:
+            self._fresh[key_id] = [now, requests, tokens]
+            return
+        if now > sums[0]:
+            sums[0] = now
+        sums[1] += requests
+        sums[2] += tokens
+
+    def _gather(self) -> None:
+        """Hands what came since the last time to the tally."""
+        fresh, self._fresh = self._fresh, {}
+        for key_id, sums in fresh.items():
+            self.tally.note(key_id, Use(*sums))
 
     async def read(self, key_ids: Sequence[str]) -> list[Use]:
         """What is written down of these keys, and counted here since. Raises StoreDown."""

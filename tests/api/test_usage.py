@@ -6,11 +6,21 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.usage import from_chat
 from chat2response.keys.usage import Used
 from tests.api.management import Parts, client
 
 DAY = 86_400
 ONE = Used(requests=1, input_tokens=11, cached_tokens=3, output_tokens=7, reasoning_tokens=2, cost=50)
+USAGE = from_chat(
+    {
+        "prompt_tokens": 11,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    }
+)
+SMALL = from_chat({"prompt_tokens": 1, "completion_tokens": 1})
 FREE = Used(requests=1, input_tokens=1, output_tokens=1, unpriced=1, estimated=1)
 FIRST, SECOND = "a" * 32, "b" * 32
 
@@ -18,11 +28,11 @@ FIRST, SECOND = "a" * 32, "b" * 32
 def parts() -> Parts:
     """Two keys, two models, two days; of the second day nothing is written down yet."""
     made = Parts.plain()
-    made.usage.note(FIRST, "m1", ONE)
-    made.usage.note(FIRST, "m2", FREE)
-    made.usage.note(SECOND, "m1", ONE)
+    made.usage.note(FIRST, "m1", USAGE, 50)
+    made.usage.note(FIRST, "m2", SMALL, estimated=True)
+    made.usage.note(SECOND, "m1", USAGE, 50)
     made.clock.now += DAY
-    made.usage.note(FIRST, "m1", ONE)
+    made.usage.note(FIRST, "m1", USAGE, 50)
     return made
 
 
@@ -81,7 +91,7 @@ async def test_nothing_was_used() -> None:
 
 async def test_csv_with_nothing_a_spreadsheet_would_run() -> None:
     made = Parts.plain()
-    made.usage.note(FIRST, "=1+1", ONE)
+    made.usage.note(FIRST, "=1+1", USAGE, 50)
     answer = await ask(made, "/usage", format="csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     (row,) = csv.DictReader(io.StringIO(answer.text))

@@ -31,23 +31,30 @@ def book(store: MemoryStore, clock: At | None = None, keep_days: int = 30) -> Us
     return UsageBook(store, keep_days=keep_days, clock=clock or At())
 
 
-def test_a_call_as_it_counts() -> None:
-    assert Used.of(USAGE, 50) == ONE
-    assert Used.of(USAGE, None, estimated=True) == Used(1, 11, 3, 7, 2, 0, 1, 1)
-    assert Used.of(None, None) == Used(requests=1)  # refused by the upstream: nothing was used, nothing costs
+async def test_a_call_as_it_counts() -> None:
+    usage = book(MemoryStore())
+    usage.note("k", "priced", USAGE, 50)
+    usage.note("k", "unpriced", USAGE, estimated=True)
+    usage.note("k", "refused", None)  # by the upstream: nothing was used, nothing costs
+    counted = {row.model: row.used for row in await usage.of_key("k", TODAY, TODAY)}
+    assert counted == {
+        "priced": ONE,
+        "unpriced": Used(1, 11, 3, 7, 2, 0, 1, 1),
+        "refused": Used(requests=1),
+    }
     assert Used(2, 22, 6, 14, 4, 100, 0, 0) == ONE.plus(ONE)
 
 
 async def test_by_key_day_and_model_noted_and_written_alike() -> None:
     store, clock = MemoryStore(), At()
     usage = book(store, clock)
-    usage.note("k1", "a", ONE)
+    usage.note("k1", "a", USAGE, 50)
     await usage.tally.flush()
-    usage.note("k1", "a", ONE)  # not written yet
-    usage.note("k1", "b", ONE)
+    usage.note("k1", "a", USAGE, 50)  # not written yet
+    usage.note("k1", "b", USAGE, 50)
     clock.now += DAY
-    usage.note("k1", "a", ONE)
-    usage.note("k2", "a", ONE)
+    usage.note("k1", "a", USAGE, 50)
+    usage.note("k2", "a", USAGE, 50)
 
     rows = await usage.of_key("k1", TODAY, date(2026, 11, 27))
     assert [(row.day, row.model, row.used.requests) for row in rows] == [
@@ -67,7 +74,7 @@ async def test_two_processes_add_up() -> None:
     store = MemoryStore()
     first, second = book(store), book(store)
     for usage in (first, second):
-        usage.note("k", "m", ONE)
+        usage.note("k", "m", USAGE, 50)
         await usage.tally.flush()
     (row,) = await first.of_key("k", TODAY, TODAY)
     assert row.used == ONE.plus(ONE)
@@ -77,7 +84,7 @@ async def test_rows_are_kept_so_long_and_no_longer() -> None:
     clock = At()
     store = MemoryStore(clock=clock)
     usage = book(store, clock, keep_days=2)
-    usage.note("k", "m", ONE)
+    usage.note("k", "m", USAGE, 50)
     await usage.tally.flush()
     clock.now += 2 * DAY - 1
     assert len(await usage.of_all(TODAY, TODAY)) == 1
@@ -90,7 +97,7 @@ async def test_names_that_clients_invent_do_not_grow_a_document_without_end() ->
     store = MemoryStore()
     usage = book(store)
     for number in range(150):
-        usage.note("k", f"{number:03d}" * 200, ONE)
+        usage.note("k", f"{number:03d}" * 200, USAGE, 50)
     await usage.tally.flush()
     rows = await usage.of_key("k", TODAY, TODAY)
     assert len(rows) == 101
