@@ -28,6 +28,7 @@ from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, limited, told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
 from chat2response.engine.twice import check_ask
+from chat2response.engine.unsealed import unsealed
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
@@ -234,8 +235,9 @@ class Opening:
         choices: int = 1,
         hidden: bool = False,
         hub: HubRequest | None = None,
+        again: bool = False,
     ) -> Answer:
-        """`hub`: what `body` was written from, if we wrote it."""
+        """`hub`: what `body` was written from, if we wrote it. `again`: it was refused once, and edited."""
         target = self._plan.target
         context = self._upstream.relay(body, target, self._origin(stream=stream))
         reply = await self._enter(context)
@@ -245,6 +247,10 @@ class Opening:
             whole = await whole_reply(reply, target, ownership)
             if refuses_input(whole.body, reply.status) and may_recast(hub, self._plan):
                 raise refusal_of(whole.body, reply.status, reply.headers, target)
+            may_ask = reply.status == 400 and not again and self._fidelity != "strict"
+            if may_ask and (rest := unsealed(body, whole.body, losses)) is not None:
+                await self._forget_answer()
+                return await self._relay_down(rest, losses, stream=stream, kept=kept, again=True)
             self._outcome = "completed" if reply.status < 300 else "error"
             await self._spending.settle(told_usage(whole.body) if reply.status < 300 else None)
             headers = self._spending.answered(reply.headers)

@@ -62,6 +62,11 @@ def read_or_make(folder: Path) -> SecretFile:
     return held
 
 
+def is_ours(sealed: str) -> bool:
+    """Whether a gateway like this one sealed it; not whether it opens."""
+    return sealed.startswith(_MARK)
+
+
 class Sealing:
     """The ring of keys of a process."""
 
@@ -96,7 +101,7 @@ class BoundSeal:
 
     def open(self, sealed: str) -> bytes | None:
         """What was sealed; None for what this seal did not make."""
-        if not sealed.startswith(_MARK) or not sealed.isascii():
+        if not is_ours(sealed) or not sealed.isascii():
             return None
         data = _bytes_of(sealed[len(_MARK) :])
         name, nonce, closed = data[:_NAME], data[_NAME : _NAME + _NONCE], data[_NAME + _NONCE :]
