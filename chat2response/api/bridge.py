@@ -4,12 +4,12 @@ The order at the door (law 10): the key, then the size, then the body. A client 
 upstream at once, whether its answer has begun or not.
 """
 
-import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from chat2response.api.asgi import HeaderPairs, Receive, Request
+from chat2response.api.asgi import HeaderPairs, Request
 from chat2response.api.credentials import Gate
+from chat2response.api.hang_up import on_hang_up
 from chat2response.api.heart import Heart, Rhythm
 from chat2response.convert.clients import CLIENTS, DEFAULT, ClientProfile
 from chat2response.convert.clients import HEADER as PROFILE_HEADER
@@ -91,21 +91,21 @@ def fidelity_of(request: Request) -> Fidelity | None:
 
 async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
     """The answer to the client; its hang-up to the upstream."""
-    watch = asyncio.get_running_loop().create_task(_stop_on_hang_up(opening, request.receive))
+    forget = on_hang_up(request, lambda: opening.stop(CANCELLED))
     try:
         async with opening as answer:
             headers = _headers(answer)
             media_type = answer.media_type.encode("latin-1")
             if answer.body is not None:
-                watch.cancel()
+                forget()
                 await request.answer(answer.status, answer.body, media_type, headers)
                 return
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
             await _stream(answer, opening, request, rhythm)
-            watch.cancel()  # from here on a disconnect is only the server saying that we are done
+            forget()  # from here on a disconnect is only the server saying that we are done
             await request.send({"type": "http.response.body", "body": b""})
     finally:
-        watch.cancel()
+        forget()
 
 
 async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
@@ -132,12 +132,6 @@ def _client(name: str | None) -> ClientProfile:
         told = f"There is no client profile '{(name or '')[:40]}': {PROFILE_HEADER} is one of {known}."
         raise InvalidRequest(told, param=PROFILE_HEADER, code="invalid_value")
     return client
-
-
-async def _stop_on_hang_up(opening: Opening | FanOut, receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    opening.stop(CANCELLED)
 
 
 def _headers(answer: Answer) -> HeaderPairs:

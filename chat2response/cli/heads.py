@@ -1,12 +1,14 @@
-"""uvicorn's HTTP protocol, with bounds on the head of a request (httptools has none of its own) and with
-refusals in the one shape that errors have here."""
+"""uvicorn's HTTP protocol, with bounds on the head of a request (httptools has none of its own), with
+refusals in the one shape that errors have here, and with word of a client that hangs up (`api.hang_up`)."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat2response.api.asgi import error_body
+from chat2response.api.hang_up import EXTENSION
 from chat2response.errors import BridgeError
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers
@@ -45,6 +47,9 @@ class BoundedHeads(HttpToolsProtocol):
         self._in_body = False
         self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._lost = False
+        self._hung_up: Callable[[], None] | None = None
+        self._extensions: dict[str, Any] = {EXTENSION: self._watch}
 
     def connection_made(self, transport: Any) -> None:
         """A connection is open; its first head is awaited."""
@@ -55,6 +60,9 @@ class BoundedHeads(HttpToolsProtocol):
         """It is gone."""
         self._head_is_here()
         super().connection_lost(exc)
+        self._lost = True
+        if self._hung_up is not None:
+            self._hung_up()
 
     def data_received(self, data: bytes) -> None:
         """What was read; it counts as long as the head is not whole."""
@@ -68,6 +76,11 @@ class BoundedHeads(HttpToolsProtocol):
             self._refuse(_TOO_LARGE)
         elif self._unfinished and self._deadline is None:
             self._await_head()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_headers_complete(self) -> None:
         """A head is whole; what follows is its body."""
@@ -88,6 +101,17 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Who asks for another protocol is answered as anybody else is; the log need not advise anything."""
+
+    def _watch(self, act: Callable[[], None]) -> Callable[[], None]:
+        """Of the request that is being answered: those behind it in the same connection wait for it."""
+        self.flow.resume_reading()  # a large body has paused it, and the end is read like anything else
+        self._hung_up = act
+        if self._lost:
+            act()
+        return self._forget
+
+    def _forget(self) -> None:
+        self._hung_up = None
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)

@@ -2,11 +2,19 @@
 
 import asyncio
 import contextlib
+import gzip
+import socket
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
+import uvicorn
 
+from chat2response.api import asgi, coded
+from chat2response.app import Gateway
+from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
+from tests.e2e.gateway import Running
 from tests.e2e.listen import ASKED, QUESTION, Surface
 from tests.e2e.pairs import PATH, Reading, body_for, every_way, json_or_stream, post
 from tests.e2e.said import PATHS, Said, stream, whole
@@ -164,6 +172,104 @@ async def test_while_the_request_is_still_being_sent(start: Start, upstream: Scr
     assert (await gateway.http.get("/livez")).status_code == 200
     await gateway.idle()
     assert upstream.requests == []
+
+
+async def _send_and_leave(
+    gateway: Running, until: Awaitable[Any], *requests: bytes, headers: str = ""
+) -> None:
+    """All of `requests` in one connection, which ends before any answer, when `until` has come."""
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    for body in requests:
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n"
+            f"Content-Length: {len(body)}\r\n{headers}\r\n"
+        )
+        writer.write(head.encode() + body)
+    await writer.drain()
+    await until
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def test_with_a_body_that_paused_the_connection(start: Start, upstream: ScriptedUpstream) -> None:
+    """uvicorn stops reading while a large body waits for the application."""
+    upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"))
+    gateway = await start("chat")
+    body = body_for("chat") | {"user": "x" * 300_000}
+
+    await _send_and_leave(gateway, upstream.asked(), encode(body))
+
+    await _gone(upstream, gateway)
+
+
+async def test_with_another_request_behind_it(start: Start, upstream: ScriptedUpstream) -> None:
+    upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"))
+    gateway = await start("chat")
+
+    await _send_and_leave(gateway, upstream.asked(), *[encode(body_for("chat"))] * 2)
+
+    await _gone(upstream, gateway)
+    assert len(upstream.requests) == 1
+
+
+async def test_while_its_key_is_looked_up(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start("chat")
+    gateway.key = await gateway.issue()
+    asked, found, get = asyncio.Event(), asyncio.Event(), gateway.services.store.get
+
+    async def late(kind: str, key: str) -> Any:
+        asked.set()
+        await found.wait()
+        return await get(kind, key)
+
+    monkeypatch.setattr(gateway.services.store, "get", late)
+    await _send_and_leave(gateway, asked.wait(), encode(body_for("chat")))
+    assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this
+    found.set()
+
+    await gateway.idle()
+    assert upstream.requests == []
+
+
+async def test_while_its_body_is_decoded(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start("chat")
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def late(*args: Any) -> bytes:
+        asked.set()
+        await gone.wait()
+        return await coded.unpacked(*args)
+
+    monkeypatch.setattr(asgi, "unpacked", late)
+    body = gzip.compress(encode(body_for("chat")))
+    await _send_and_leave(gateway, asked.wait(), body, headers="Content-Encoding: gzip\r\n")
+    assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this
+    gone.set()
+
+    await gateway.idle()
+    assert upstream.requests == []
+
+
+async def test_under_a_server_that_tells_it_only_to_who_waits(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"))
+    gateway = await start("chat")
+    server = uvicorn.Server(uvicorn.Config(Gateway(gateway.services), lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        gateway.port = listener.getsockname()[1]
+        await _send_and_leave(gateway, upstream.asked(), encode(body_for("chat")))
+
+        await upstream.until(lambda: upstream.last.gone.is_set())
+        server.should_exit = True
+        await serving
+    assert len(gateway.runs) == 0
 
 
 async def test_the_next_call_is_not_harmed(start: Start, upstream: ScriptedUpstream) -> None:
