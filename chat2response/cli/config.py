@@ -1,6 +1,6 @@
 """`chat2response settings` and `check-config`: what can be set, and whether what is set can be used."""
 
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,27 +21,30 @@ def settings_command(schema: bool) -> None:
 
 
 @click.command("check-config")
-@options.env_file
-@options.keys_backend
-def check_config(env_file: Path | None, keys_backend: str | None) -> None:
-    """Check the settings without starting anything, and show those in effect, without their secrets.
+@options.serving
+@options.workers
+def check_config(**given: Any) -> None:
+    """Check the settings, and a start's options, and show those in effect, without their secrets.
 
-    The lines are those of a .env file, with defaults commented out. Exit code 2: they cannot be used.
+    Nothing is started. The lines are those of a .env file, with defaults commented out. Exit codes as those
+    of a start: 2, they cannot be used; 3, not on this machine, or not together.
     """
+    choices = Choices(**given)
     with explained():
-        from chat2response.cli.prepare import read_settings
+        from chat2response.cli.prepare import check_workers, read_settings
         from chat2response.settings import SettingsError
         from chat2response.settings.described import effective
         from chat2response.stores import open_store, shown_address
 
-        settings = read_settings(Choices(env_file=env_file, keys_backend=keys_backend))
+        settings = read_settings(choices)
         settings.prices()
         settings.peppers()
-        url = keys_backend or settings.store_url
+        settings.catalog()
+        url = choices.keys_backend or settings.store_url
         try:
-            open_store(url)
+            check_workers(open_store(url), settings.chat2response_workers)
         except ValueError as error:
-            said_by = "--keys-backend" if keys_backend else settings.store_setting
+            said_by = "--keys-backend" if choices.keys_backend else settings.store_setting
             raise SettingsError(f"{said_by}: {error}.") from None
         click.echo("\n".join(effective(settings)))
         click.echo(f"# These settings can be used. Keys are kept in {shown_address(url)}.")

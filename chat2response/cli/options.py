@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,3 +16,16 @@ keys_backend = click.option(
     help="Where keys are kept, in place of CHAT2RESPONSE_REDIS_URL and CHAT2RESPONSE_SQLITE_PATH. "
     "Also rediss:// (TLS) and unix:// (socket).",
 )
+bind = click.option("--bind", metavar="HOST:PORT", help="Where to listen, in place of BIND_ADDR.")
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Processes that serve, in place of CHAT2RESPONSE_WORKERS (1). They share a SQLite file or a Redis.",
+)
+
+
+def serving(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command that serves can be told."""
+    for option in (env_file, keys_backend, bind):
+        command = option(command)
+    return command

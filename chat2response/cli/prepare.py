@@ -1,18 +1,19 @@
 """From the command line to a gateway that only has to be served: settings, listening sockets, services."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.cli.choices import Choices
+from chat2response.cli.choices import CannotStart, Choices
 from chat2response.cli.listeners import in_url, listening, port_of
 from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
 from chat2response.settings import Settings, SettingsError, listen_address, load
 from chat2response.state.sealing import split_keys
 from chat2response.state.secret_file import SecretFile
-from chat2response.stores import shown_address
+from chat2response.stores import MemoryStore, Store, shown_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,25 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
     if choices.bind is not None:
         listen_address(choices.bind, "--bind")
         fixed["bind_addr"] = choices.bind
+    if choices.workers is not None:
+        fixed["chat2response_workers"] = choices.workers
     settings = settings.model_copy(update=fixed)
     listen_address(settings.bind_addr)
     settings.proxies()  # said before anything is opened
     return settings
+
+
+def check_workers(store: Store, count: int) -> None:
+    """Raises CannotStart where so many processes cannot share what they must."""
+    if count == 1:
+        return
+    if not hasattr(os, "fork"):
+        raise CannotStart("--workers needs fork, which this system does not have; start several gateways")
+    if isinstance(store, MemoryStore):
+        raise CannotStart(
+            f"keys in memory are one process's own, and {count} workers cannot share them: "
+            "use SQLite (--keys-backend=sqlite:<path>) or Redis, or one worker"
+        )
 
 
 @contextmanager

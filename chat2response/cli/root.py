@@ -1,6 +1,5 @@
 """The commands and their options."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -60,24 +59,9 @@ def cli() -> None:
     """
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """What every command that serves can be told."""
-    for option in (
-        options.env_file,
-        options.keys_backend,
-        click.option("--bind", metavar="HOST:PORT", help="Where to listen, in place of BIND_ADDR."),
-    ):
-        command = option(command)
-    return command
-
-
 @cli.command()
-@_options
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 256),
-    help="Processes that serve, in place of CHAT2RESPONSE_WORKERS (1). They share a SQLite file or a Redis.",
-)
+@options.serving
+@options.workers
 def start(**given: Any) -> None:
     """Serve until told to stop. This is the default command.
 
@@ -90,7 +74,7 @@ def start(**given: Any) -> None:
 
 
 @cli.command()
-@_options
+@options.serving
 def demo(**given: Any) -> None:
     """Serve the built-in demo model, issue a key and show a bridged call; then stay up."""
     with explained():

@@ -16,7 +16,7 @@ from chat2response.stores import redis_address
 def start(choices: Choices) -> None:
     """Serves until it is told to stop."""
     settings = read_settings(choices)
-    count = settings.chat2response_workers if choices.workers is None else choices.workers
+    count = settings.chat2response_workers
     with prepared(settings, choices) as ready:
         workers.run(ready, count, lambda: click.echo("\n".join(banner(ready, count))))
 

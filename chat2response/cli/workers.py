@@ -25,28 +25,13 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from chat2response.cli import logs, server
-from chat2response.cli.choices import CannotStart
-from chat2response.cli.prepare import Prepared
-from chat2response.stores import MemoryStore
+from chat2response.cli.prepare import Prepared, check_workers
 
 log = logging.getLogger("chat2response")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _UP = b"u"
 _PAUSE = 1.0  # seconds between the start of a worker that died and the start of the one in its place
-
-
-def check(ready: Prepared, count: int) -> None:
-    """Raises CannotStart where so many workers cannot share what they must."""
-    if count == 1:
-        return
-    if not hasattr(os, "fork"):
-        raise CannotStart("--workers needs fork, which this system does not have; start several gateways")
-    if isinstance(ready.services.store, MemoryStore):
-        raise CannotStart(
-            f"keys in memory are one process's own, and {count} workers cannot share them: "
-            "use SQLite (--keys-backend=sqlite:<path>) or Redis, or one worker"
-        )
 
 
 @dataclass(slots=True)
@@ -203,8 +188,8 @@ def _said(code: int) -> str:
 
 
 def run(ready: Prepared, count: int, once_up: Callable[[], None]) -> None:
-    """Serves with `count` processes until told to stop; with one, in this process."""
-    check(ready, count)
+    """Serves with `count` processes until told to stop; with one, in this process. Raises CannotStart."""
+    check_workers(ready.services.store, count)
     if count > 1:
         Workers(ready, count, once_up).run()
         return

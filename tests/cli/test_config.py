@@ -85,10 +85,35 @@ def test_a_file_may_be_checked(tmp_path: Path) -> None:
         ({"BIND_ADDR": "8088"}, (), "BIND_ADDR is host:port"),
         ({"ALL_PROXY": "socks5://h:1"}, (), "ALL_PROXY: SOCKS"),
         ({"CHAT2RESPONSE_PRICES_FILE": "nowhere.json"}, (), "CHAT2RESPONSE_PRICES_FILE: "),
+        ({"CHAT2RESPONSE_MODELS_FILE": "nowhere.json"}, (), "CHAT2RESPONSE_MODELS_FILE: "),
         ({}, ("--keys-backend", "sled:x"), "--keys-backend: sled"),
+        ({}, ("--bind", "8088"), "--bind is host:port"),
+        ({}, ("--workers", "0"), "--workers"),
     ],
 )
 def test_what_cannot_be_used_is_code_2(settings: dict[str, str], args: tuple[str, ...], said: str) -> None:
     result = run("check-config", *args, **settings)
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "args"),
+    [
+        ({}, ("--workers", "2", "--keys-backend", "memory")),
+        ({"CHAT2RESPONSE_WORKERS": "2"}, ("--keys-backend", "memory")),
+    ],
+)
+def test_what_a_start_would_refuse_is_refused_with_its_code(
+    settings: dict[str, str], args: tuple[str, ...]
+) -> None:
+    result = run("check-config", *args, **settings)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "2 workers cannot share them" in result.stderr
+
+
+def test_the_options_of_a_start_are_in_what_is_shown() -> None:
+    result = run("--workers", "3", "check-config", "--bind", "127.0.0.1:9", "--keys-backend", "sqlite:k.db")
+    assert {"CHAT2RESPONSE_WORKERS=3", "BIND_ADDR=127.0.0.1:9"} <= set(result.stdout.splitlines())
+    assert result.exit_code == 0, result.output
+    assert run("check-config", "--workers", "1", "--keys-backend", "memory").exit_code == 0
