@@ -347,10 +347,54 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
         env(**{name: value})
 
 
-def test_a_wrong_value_is_not_repeated(env: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("UPSTREAM_MODE", "gemini", "'gemini' cannot be used; write responses, chat, both or demo."),
+        ("CHAT2RESPONSE_LOG_LEVEL", "bogus", "write debug, info, warning, error or critical."),
+        ("CHAT2RESPONSE_AUTH_MODE", "none", "'none' cannot be used; write auto, managed, "),
+        ("CHAT2RESPONSE_KEYS_END_RUNS", "maybe", "'maybe' cannot be used; write 1, true, yes or on, or 0, "),
+        ("CHAT2RESPONSE_WORKERS", "0", "'0' cannot be used; write a whole number from 1 to 256."),
+        ("CHAT2RESPONSE_WORKERS", "1.5", "'1.5' cannot be used; write a whole number from 1 to 256."),
+        ("CHAT2RESPONSE_MAX_BODY_BYTES", "9", "'9' cannot be used; write a whole number, 1024 or more."),
+        ("CHAT2RESPONSE_CONNECT_TIMEOUT_SECONDS", "inf", "'inf' cannot be used; write a number above 0."),
+        ("CHAT2RESPONSE_KEYS_SERVE_STALE_SECONDS", "-1", "write a number from 0 to 86400."),
+        ("CHAT2RESPONSE_LOG_LEVEL", "wort\u00e9", "'wort\\xe9' cannot be used"),
+        (
+            "OPENAI_BASE_URL",
+            "h/v1",
+            "it begins with http:// or https://, for example https://api.openai.com/v1.",
+        ),
+    ],
+)
+def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: str, told: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        env(UPSTREAM_MODE="sk-test-in-the-wrong-place")
-    assert "sk-test" not in str(caught.value)
+        env(**{name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_value_under_another_name_is_told_by_the_first(env: Any) -> None:
+    with pytest.raises(SettingsError, match=r"^UPSTREAM_MODE: 'x' cannot be used; write responses, "):
+        env(CHAT2RESPONSE_UPSTREAM="x")
+
+
+def test_every_wrong_value_has_its_line(env: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        env(UPSTREAM_MODE="x", CHAT2RESPONSE_WORKERS="y", CORS_MAX_AGE="z")
+    assert sorted(line.partition(":")[0] for line in str(caught.value).splitlines()) == [
+        "CHAT2RESPONSE_WORKERS",
+        "CORS_MAX_AGE",
+        "UPSTREAM_MODE",
+    ]
+
+
+@pytest.mark.parametrize("value", ["sk-test-in-the-wrong-place", "sk-short1", "correct horse battery"])
+def test_what_may_be_a_secret_in_the_wrong_place_is_not_repeated(env: Any, value: str) -> None:
+    with pytest.raises(SettingsError, match=rf"UPSTREAM_MODE: what is set \({len(value)} char") as caught:
+        env(UPSTREAM_MODE=value)
+    assert value not in str(caught.value)
 
 
 # -- what they become --------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class Convert:
         try:
             return profile(asked["profile"]) if "profile" in asked else self._quirks
         except QuirksError as error:
-            raise InvalidRequest(f"'profile': {error}", param="profile", code="invalid_value") from None
+            raise InvalidRequest(str(error), param="profile", code="invalid_value") from None
 
 
 def _wants_report(asked: Mapping[str, str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from chat2response.settings.model import ENCODING, Settings
+from chat2response.settings.refusals import explain
 from chat2response.settings.values import SettingsError
 
 _FILE_NAMED_BY = ("ENV_FILE", "ENVFILE", "DOTENV_PATH")
@@ -32,7 +33,7 @@ def load(env_file: Path | None = None) -> Settings:
     try:
         return Settings(_env_file=file, **_lower_case_proxies())  # type: ignore[call-arg]
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        raise SettingsError(explain(error)) from None
 
 
 def _lower_case_proxies() -> dict[str, Any]:
@@ -79,11 +80,3 @@ def _refuse_unknown(names: list[str]) -> None:
         if upper.startswith(_PREFIX) and upper not in known and not upper.startswith(_INJECTED):
             near = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)
             raise SettingsError(f"{name} is not a setting. Did you mean {near[0]}?")
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for each in error.errors(include_url=False, include_input=False):
-        said = each["msg"].removeprefix("Value error, ")
-        lines.append(f"{str(each['loc'][0]).upper()}: {said}" if each["loc"] else said)
-    return "\n".join(lines)

@@ -79,6 +79,12 @@ async def test_convert_refuses_by_name(start: Start, query: str, body: Any, para
     assert (answer.status_code, error_of(answer)["param"]) == (400, param)
 
 
+async def test_a_profile_that_is_none_is_named_once(start: Start) -> None:
+    gateway = await start("responses")
+    answer = await gateway.post("/convert?to=chat&profile=vlm", RESPONSES)
+    assert error_of(answer)["message"].startswith("'vlm' is no profile. Did you mean 'vllm'? Known: openai, ")
+
+
 PROBES = ("/livez", "/readyz", "/healthz", "/health")
 
 
