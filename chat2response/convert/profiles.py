@@ -35,6 +35,7 @@ _generic = Quirks(
     developer_role=False,
     flatten_content=True,
     carried=frozenset({"reasoning_details", "thinking_blocks", "extra_content"}),
+    reasoning_required=True,  # it may be one of those that refuse
 )
 
 _vllm = Quirks(
@@ -98,6 +99,7 @@ _deepseek = Quirks(
     effort_values=_TO_MAX,
     reasoning_on=_THINKING_ON,
     reasoning_off=_THINKING_OFF,
+    reasoning_required=True,
     cached_tokens=("prompt_cache_hit_tokens", "prompt_tokens_details.cached_tokens"),
 )
 
@@ -110,6 +112,7 @@ _moonshot = Quirks(
     effort_values=_TO_MAX,
     reasoning_on=_THINKING_ON,
     reasoning_off=_THINKING_OFF,
+    reasoning_required=True,
     cached_tokens=("cached_tokens", "prompt_tokens_details.cached_tokens"),
 )
 

@@ -15,6 +15,7 @@ from chat2response.wire.json import JSONError, shaped
 
 ReasoningIn = Literal["reasoning_content", "reasoning", "reasoning_text"]
 Carried = Literal["reasoning_details", "thinking_blocks", "extra_content"]
+Echo = Literal["with_tools", "always", "never"]
 Choice = Literal["auto", "none", "required", "named", "allowed"]
 Format = Literal["text", "json_object", "json_schema"]
 Fields = Mapping[str, Any]
@@ -95,8 +96,10 @@ class Quirks:
 
     # -- reasoning in the history --------------------------------------------------------------------
 
-    reasoning_echo: Literal["with_tools", "always", "never"] = "with_tools"
+    reasoning_echo: Echo = "with_tools"
     """Which assistant messages of the history get their reasoning back: those with tool calls, all, none."""
+    reasoning_required: bool = False
+    """Whether a tool call is refused without its reasoning, also one of an earlier turn."""
     reasoning_field: str = "reasoning_content"
     """The field that carries it, where `reasoning_form` is `field`."""
     reasoning_form: Literal["field", "thinking_part", "think_tags"] = "field"

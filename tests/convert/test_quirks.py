@@ -35,6 +35,7 @@ SAID: dict[str, Any] = {
     "think_open": True,
     "carried": ["reasoning_details"],
     "reasoning_echo": "never",
+    "reasoning_required": True,
     "reasoning_field": "reasoning",
     "reasoning_form": "think_tags",
     "missing_signature": "none",

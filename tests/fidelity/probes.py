@@ -155,11 +155,20 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe("reasoning.effort, none", {"reasoning": {"effort": "none"}}),
     Probe("reasoning.summary", {"reasoning": {"summary": "auto"}}, _SHOWN),
     Probe(
+        "reasoning.context, auto",
+        {"reasoning": {"context": "auto"}},
+        "as the profile's `reasoning_echo` has it",
+    ),
+    Probe(
         "reasoning.context, all_turns",
         {"reasoning": {"context": "all_turns"}},
-        "the backend gets back what its profile takes",
+        "all reasoning of the history goes back",
     ),
-    Probe("reasoning.context, current_turn", {"reasoning": {"context": "current_turn"}}),
+    Probe(
+        "reasoning.context, current_turn",
+        {"reasoning": {"context": "current_turn"}},
+        "reasoning since the user's last message goes back",
+    ),
     Probe("reasoning.mode", {"reasoning": {"mode": "pro"}}),
     *_of(safety_identifier="s", service_tier="flex"),
     Probe("service_tier, ultrafast", {"service_tier": "ultrafast"}),

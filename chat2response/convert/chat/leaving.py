@@ -65,8 +65,8 @@ def _reasoning(to: Leaving, value: Any, name: str) -> None:
             continue
         if key == "effort":
             to.effort = each
-        elif key == "context" and each == "current_turn":  # of all turns it gets what its profile takes
-            to.losses.add(f"{name}.{key}", "as the backend's profile has it")
+        elif key == "context":
+            _context(to, each, f"{name}.{key}")
         elif key == "mode" and each != "standard":
             to.losses.add(f"{name}.{key}")
         elif key not in _REASONING:
@@ -78,7 +78,17 @@ def _reasoning(to: Leaving, value: Any, name: str) -> None:
             to.losses.add(f"{name}.{key}")
 
 
-_REASONING = frozenset({"summary", "generate_summary", "context", "mode"})  # how the gateway shows reasoning
+def _context(to: Leaving, value: Any, path: str) -> None:
+    """Which reasoning goes back is decided in `context.py`; said here is where it cannot follow."""
+    if value not in ("auto", "all_turns", "current_turn"):
+        to.losses.add(path)
+    elif value != "auto" and to.quirks.reasoning_echo == "never":
+        to.losses.add(path, "the backend gets no reasoning back")
+    elif value == "current_turn" and to.quirks.reasoning_required:
+        to.losses.add(path, "the backend gets that of all calls, for it refuses them without")
+
+
+_REASONING = frozenset({"summary", "generate_summary", "mode"})  # how the gateway shows reasoning
 
 
 def _text(to: Leaving, value: Any, name: str) -> None:

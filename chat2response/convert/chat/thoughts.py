@@ -7,19 +7,21 @@ wrote, byte for byte; what a client shows of it (parts of an item) stands in whe
 from typing import Any
 
 from chat2response.convert.chat.carried import Carried
-from chat2response.convert.quirks import Quirks
+from chat2response.convert.quirks import Echo, Quirks
 from chat2response.convert.thought import Thought
 
 _THINK = ("<think>", "</think>")
 
 
 class Thoughts:
-    """Collects a turn's reasoning, then writes it."""
+    """Collects a turn's reasoning, then writes it. `echo`: whether it goes back, where another rule than the
+    backend's counts."""
 
-    __slots__ = ("_carried", "_quirks", "_text")
+    __slots__ = ("_carried", "_echo", "_quirks", "_text")
 
-    def __init__(self, quirks: Quirks) -> None:
+    def __init__(self, quirks: Quirks, echo: Echo | None = None) -> None:
         self._quirks = quirks
+        self._echo = echo or quirks.reasoning_echo
         self._text = ""
         self._carried: Carried | None = None
 
@@ -40,8 +42,7 @@ class Thoughts:
 
     def due(self, calls: list[dict[str, Any]]) -> bool:
         """Whether the backend gets the turn's reasoning back."""
-        echo = self._quirks.reasoning_echo
-        if echo == "never" or (echo == "with_tools" and not calls):
+        if self._echo == "never" or (self._echo == "with_tools" and not calls):
             return False
         return bool(self._text or (self._carried is not None and self._carried.has_text))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from chat2response.convert import foreign
 from chat2response.convert.chat.call_ids import fitted
+from chat2response.convert.chat.context import Context
 from chat2response.convert.chat.outputs import OUTPUTS, content_of
 from chat2response.convert.chat.pairs import UNANSWERED, Pairs
 from chat2response.convert.chat.parts import lone_text, write_part
@@ -30,8 +31,8 @@ class Turns:
     """Collects the assistant's turn that is open, and writes it once it is over."""
 
     __slots__ = (
-        "_answered", "_answers", "_items", "_open", "_pairs", "_thoughts", "calls", "hub", "losses",
-        "messages", "name", "parts", "policy", "quirks", "refusal", "tools",
+        "_answered", "_answers", "_context", "_items", "_open", "_pairs", "_thoughts", "calls", "hub",
+        "losses", "messages", "name", "parts", "policy", "quirks", "refusal", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +45,7 @@ class Turns:
         self.policy = policy
         self.messages: list[_Message] = []
         self._items = items
+        self._context: Context | None = None
         self._pairs = Pairs(items, hub)
         self._start()
 
@@ -76,11 +78,12 @@ class Turns:
         if not known.issuperset(item):
             foreign.note(item, known, self.hub.item_path(index), self.losses)
 
-    @property
-    def thoughts(self) -> Thoughts:
-        """The reasoning of the open turn."""
+    def thoughts(self, index: int) -> Thoughts:
+        """The reasoning of the open turn; the item at `index` is of it."""
         if self._thoughts is None:
-            self._thoughts = Thoughts(self.quirks)
+            if self._context is None:
+                self._context = Context.of(self.hub, self.quirks, self._items)
+            self._thoughts = Thoughts(self.quirks, self._context.echo_at(index))
         return self._thoughts
 
     def call(self, call: dict[str, Any], index: int, *more_ids: Any) -> None:

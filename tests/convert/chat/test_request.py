@@ -290,12 +290,13 @@ def test_a_mapped_field_wins_over_the_clients_own_of_that_name():
 @pytest.mark.parametrize(
     ("reasoning", "losses"),
     [
-        ({"context": "current_turn"}, ["reasoning.context; as the backend's profile has it"]),
+        ({"context": "current_turn"}, []),
         ({"context": "all_turns"}, []),
+        ({"context": "last_two"}, ["reasoning.context; dropped"]),
         ({"context": "auto", "mode": "standard", "summary": "auto"}, []),
     ],
 )
-def test_which_reasoning_goes_back_is_the_profiles_to_say(reasoning: Json, losses: list[str]):
+def test_which_reasoning_goes_back_is_no_field_of_the_backends(reasoning: Json, losses: list[str]):
     assert to_chat(wanted(reasoning=reasoning)) == ({"model": "m", "messages": [MESSAGE]}, losses)
 
 

@@ -88,7 +88,7 @@ def write_reasoning(turns: Turns, index: int, item: _Item) -> None:
     if item.get("encrypted_content") is not None:
         thought = open_thought(item["encrypted_content"], turns.hub.seal)
         if thought is not None:
-            turns.thoughts.opened(thought)
+            turns.thoughts(index).opened(thought)
             return
         turns.losses.add(f"{turns.path(index)}.encrypted_content")
     for key in ("content", "summary"):
@@ -100,7 +100,7 @@ def write_reasoning(turns: Turns, index: int, item: _Item) -> None:
                 said = part.get("text") if type(part) is dict else None
                 if type(said) is not str:
                     raise _no_thought(part, f"{turns.path(index)}.{key}[{number}]")
-                turns.thoughts.shown(said)
+                turns.thoughts(index).shown(said)
             break
 
 
