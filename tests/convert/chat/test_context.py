@@ -28,7 +28,7 @@ HISTORY = [
     ),
 ]
 ALL = ["one", "two", "three", "four", "five"]
-RULES = {
+RULES: dict[Any, dict[Any, list[str]]] = {
     "always": {None: ALL, "auto": ALL, "all_turns": ALL, "current_turn": ["four", "five"]},
     "with_tools": {
         None: ["two", "four"],
@@ -42,7 +42,7 @@ RULES = {
 
 def given_back(quirks: Quirks, context: Any, *items: Json) -> tuple[list[str], list[str]]:
     """The reasoning that the backend gets, and the losses."""
-    reasoning = {} if context is None else {"reasoning": {"context": context}}
+    reasoning: Json = {} if context is None else {"reasoning": {"context": context}}
     messages, losses = messages_of(*(items or HISTORY), quirks=quirks, **reasoning)
     return [said for message in messages if (said := message.get("reasoning_content"))], losses
 
