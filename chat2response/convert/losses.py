@@ -1,6 +1,6 @@
 """What could not cross, said (law 4): one entry per field of the client's own request, or of the answer.
 
-    x-chat2response-losses: seed; dropped, messages[0].name; dropped, max_tokens; raised to 16
+    x-chat2response-losses: seed; dropped, tools[0]; dropped: web_search, max_tokens; raised to 16
 
 is how the client hears of them. How faithful a call must be, the operator chooses, and each client:
 

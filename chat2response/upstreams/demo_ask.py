@@ -75,8 +75,8 @@ class Ask:
         body: Mapping[str, Any] = hub.body
         items = _items(hub)
         tools = ToolMap.of(hub, OPENAI_COMPATIBLE)
-        for path in tools.dropped:
-            losses.add("web_search_options" if hub.dialect == "chat" else path)
+        for path, called in tools.dropped.items():
+            losses.add("web_search_options" if hub.dialect == "chat" else path, f"dropped: {called}")
         choice = body.get("tool_choice")
         if choice is not None:
             choice = write_choice(choice, tools, losses)

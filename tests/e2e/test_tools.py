@@ -53,7 +53,7 @@ async def test_calls_come_back_as_those_of_the_clients_tools(
     answer = await post(gateway, "responses", streamed=streamed, tools=TOOLS)
 
     assert answer.status_code == 200
-    assert answer.headers["x-chat2response-losses"] == "tools[3]; dropped"
+    assert answer.headers["x-chat2response-losses"] == "tools[3]; dropped: web_search"
     assert [tool["function"]["name"] for tool in upstream.last.json()["tools"]] == [
         "apply_patch", "agents__wait", "shell",
     ]  # fmt: skip

@@ -76,11 +76,15 @@ def _types(made: Json) -> Iterator[str]:
 
 
 def _lost(losses: list[Any]) -> Fate:
-    effects = {loss.effect for loss in losses}
-    told = "; ".join(sorted(effects))
-    if effects == {"dropped"}:
+    told = "; ".join(sorted({loss.effect for loss in losses}))
+    if all(loss.effect == "dropped" or _is_a_tool(loss.field) for loss in losses):
         return Fate("lost", ", ".join(f"`{loss.field}`" for loss in losses[:3]))
     return Fate("emulated" if "emulated" in told else "approximated", told.removeprefix("emulated: "))
+
+
+def _is_a_tool(field: str) -> bool:
+    """A whole one, which is dropped by its name."""
+    return field.startswith("tools[") and field.endswith("]")
 
 
 def _changes(old: Any, new: Any, path: str) -> Iterator[str]:

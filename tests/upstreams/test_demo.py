@@ -268,7 +268,7 @@ async def test_a_function_may_be_called_again_after_the_user_spoke_again():
 
 async def test_a_tool_of_another_kind_is_a_loss():
     losses = Stream(ask(tools=[WEATHER, {"type": "web_search"}])).turn.losses
-    assert [loss.field for loss in losses] == ["tools[1]"]
+    assert [(loss.field, loss.effect) for loss in losses] == [("tools[1]", "dropped: web_search")]
 
 
 EVERY_KIND = [

@@ -20,6 +20,7 @@ Key = tuple[str, str, str]
 """A kind, for the built-in ones, of which there is one each; a namespace (empty: none); a name."""
 
 BRINGING = frozenset({"additional_tools", "tool_search_output"})  # input items that bring tools
+_CALLED = 64  # characters of what a client calls a tool, that are repeated to it
 _NAMED: dict[str, Kind] = {"function": "function", "custom": "custom"}
 _BUILTIN: dict[str, BuiltinKind] = {kind: kind for kind in BUILTINS}
 
@@ -49,8 +50,8 @@ class ToolMap:
         self.quirks = quirks
         self.given = False
         """The client named tools, of whatever kind."""
-        self.dropped: list[str] = []
-        """The paths of those that this backend cannot be given."""
+        self.dropped: dict[str, str] = {}
+        """What those that this backend cannot be given are called, by their paths; short, and in ASCII."""
         self.plain = True
         """The backend's calls are the client's as they stand."""
         self.bound: dict[Key, Bound] = {}
@@ -121,13 +122,15 @@ class ToolMap:
         if builtin is not None and client_runs(tool, path):
             self.bound[builtin, "", builtin] = Bound(builtin, builtin, "", tool, path, about)
         elif builtin != "tool_search":  # one that the vendor runs finds what is sent here at once
-            self._drop(given, path, policy)
+            self._drop(tool, given, path, policy)
 
-    def _drop(self, kind: str, path: str, policy: Policy) -> None:
+    def _drop(self, tool: Mapping[str, Any], kind: str, path: str, policy: Policy) -> None:
         if policy.hosted == "refuse":
             message = f"A tool of type '{kind}' cannot be had of a Chat Completions upstream."
             raise unsupported(f"{path}.type", message)
-        self.dropped.append(path)
+        label = tool.get("server_label")
+        named = f"{kind[:_CALLED]} ({label[:_CALLED]})" if type(label) is str else kind[:_CALLED]
+        self.dropped[path] = named.encode("ascii", "replace").decode()
 
 
 def _keeps_name(bound: Bound) -> bool:

@@ -126,8 +126,8 @@ def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, An
     A tool that Chat cannot say is dropped with a loss, and with it a choice that names it.
     """
     body = hub.body
-    for path in tools.dropped:
-        losses.add(path)
+    for path, called in tools.dropped.items():
+        losses.add(path, f"dropped: {called}")
     choice = body.get("tool_choice")
     if choice is not None:
         choice = write_choice(choice, tools, losses)

@@ -40,7 +40,7 @@ def test_row_11_a_model_that_codex_does_not_know():
     agent = functions["multi_agent_v1__wait_agent"]
     assert agent["description"] == "Tools for spawning and managing sub-agents.\n\nWhat wait_agent does."
     assert functions["exec_command"]["strict"] is False
-    assert losses == ["tools[5]; dropped"]
+    assert losses == ["tools[5]; dropped: web_search"]
 
     item, _ = done(UNKNOWN, "multi_agent_v1__wait_agent", {"targets": "x"})
     assert (item["namespace"], item["name"]) == ("multi_agent_v1", "wait_agent")
@@ -54,7 +54,7 @@ def test_row_2_freeform_patches_of_gpt_5_5():
     functions, losses = sent(GPT_5_5)
     assert list(functions) == ["exec_command", "write_stdin", "view_image", "apply_patch", "tool_search"]
     assert PATCH["format"]["definition"] in functions["apply_patch"]["description"]
-    assert losses == ["tools[5]; dropped", "tools[3].format; described, not enforced"]
+    assert losses == ["tools[5]; dropped: web_search", "tools[3].format; described, not enforced"]
 
     patch = "*** Begin Patch\n*** Add File: made.txt\n+hi\n*** End Patch\n"
     item, events = done(GPT_5_5, "apply_patch", {"input": patch})

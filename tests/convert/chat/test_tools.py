@@ -223,19 +223,19 @@ HOSTED = {"type": "web_search"}
 @pytest.mark.parametrize(
     ("tools", "choice", "made", "lost"),
     [
-        ([flat(), HOSTED], "required", "required", ["tools[1]"]),
-        ([flat(), HOSTED], HOSTED, None, ["tools[1]", "tool_choice"]),
+        ([flat(), HOSTED], "required", "required", []),
+        ([flat(), HOSTED], HOSTED, None, ["tool_choice"]),
         (
             [flat(), HOSTED],
             {"type": "allowed_tools", "mode": "auto", "tools": [HOSTED, flat()]},
             {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [nested()]}},
-            ["tools[1]", "tool_choice.tools[0]"],
+            ["tool_choice.tools[0]"],
         ),
         (
             [flat(), HOSTED],
             {"type": "allowed_tools", "mode": "required", "tools": [HOSTED]},
             "none",
-            ["tools[1]", "tool_choice.tools[0]", "tool_choice.mode"],
+            ["tool_choice.tools[0]", "tool_choice.mode"],
         ),
     ],
 )
@@ -245,7 +245,21 @@ def test_a_tool_that_chat_cannot_say_is_dropped_with_the_choice_of_it(
     body, losses = official_chat(tools=tools, tool_choice=choice)
     assert [tool["type"] for tool in body["tools"]] == ["function"]
     assert body.get("tool_choice") == made
-    assert losses == [f"{loss}; dropped" for loss in lost]
+    assert losses == ["tools[1]; dropped: web_search", *(f"{loss}; dropped" for loss in lost)]
+
+
+def test_a_tool_that_is_dropped_is_called_what_the_client_calls_it():
+    """With the label of a server, as there may be several; bounded, and fit for a header."""
+    tools: list[Json] = [
+        {"type": "mcp", "server_label": "docs", "server_url": "https://docs.example"},
+        {"type": "mcp", "server_label": "\u00e9" * 99},
+        {"type": "x" * 99, "server_label": 7},
+    ]
+    assert to_chat(wanted(tools=tools))[1] == [
+        "tools[0]; dropped: mcp (docs)",
+        f"tools[1]; dropped: mcp ({'?' * 64})",
+        f"tools[2]; dropped: {'x' * 64}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +269,7 @@ def test_a_tool_that_chat_cannot_say_is_dropped_with_the_choice_of_it(
 def test_when_no_tool_is_left_nothing_of_them_is_sent(choice: Any, lost: list[str]):
     body, losses = official_chat(tools=[HOSTED], tool_choice=choice, parallel_tool_calls=False)
     assert set(body) == {"model", "messages"}
-    assert losses == ["tools[0]; dropped", *(f"{loss}; dropped" for loss in lost)]
+    assert losses == ["tools[0]; dropped: web_search", *(f"{loss}; dropped" for loss in lost)]
 
 
 def test_a_choice_of_a_tool_that_is_not_there_is_a_400():

@@ -253,6 +253,6 @@ def test_row_13_a_shell_in_a_container_is_a_vendors_tool():
     tool = {"type": "shell", "environment": {"type": "container_auto"}}
     body, losses = to_chat(wanted(tools=[tool], tool_choice="required"))
     assert "tools" not in body
-    assert losses == ["tools[0]; dropped", "tool_choice; dropped"]
+    assert losses == ["tools[0]; dropped: shell", "tool_choice; dropped"]
     refuse = Policy(hosted="refuse")
     refused(lambda body: to_chat(body, policy=refuse), wanted(tools=[tool]), "tools[0].type")

@@ -31,7 +31,7 @@ def test_row_13_a_hosted_tool_is_dropped_with_a_loss_or_refused_by_its_place(kin
     choice = {"type": kind}
     body, losses = to_chat(wanted(tools=[{"type": kind}], tool_choice=choice, parallel_tool_calls=True))
     assert not body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
-    assert losses == ["tools[0]; dropped", "tool_choice; dropped"]
+    assert losses == [f"tools[0]; dropped: {kind}", "tool_choice; dropped"]
     function = {"type": "function", "name": "f"}
     asked = wanted(tools=[function, {"type": kind}])
     error = refused(lambda body: to_chat(body, policy=REFUSE), asked, "tools[1].type")
