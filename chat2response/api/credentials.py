@@ -20,7 +20,7 @@ OPEN_TENANT = "open"
 _PLAIN = (b"x-api-key", b"api-key")  # these carry the key and nothing else
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Caller:
     """`tenant`: the key's id, or `open`; None in passthrough, where nothing is kept for anybody."""
 

@@ -37,7 +37,7 @@ _WHEN_GIVEN = ("user", "prompt", "prompt_cache_options", "prompt_cache_retention
 _REPEATED = (*(name for name in _DEFAULTS if name not in _OURS), *_WHEN_GIVEN)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Echo:
     """The part of a response resource that is known before the model has said anything."""
 

@@ -16,9 +16,9 @@ from chat2response.wire.responses import ResponsesRequest
 Dialect = Literal["chat", "responses"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class HubRequest:
-    """A conversation on its way. Immutable: `body` may be the client's own object and is never written to."""
+    """A conversation on its way. Never written to, nor is `body`, which may be the client's own object."""
 
     body: ResponsesRequest
     dialect: Dialect

@@ -70,6 +70,8 @@ class Losses:
 
     def header(self) -> str | None:
         """The header's value, bounded; None where there is nothing to tell."""
+        if not self._all:
+            return None
         told = [loss for loss in self._all if self._fidelity != "drop" or _is_loud(loss.field)]
         if not told:
             return None

@@ -21,11 +21,8 @@ def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
     given, taken = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
-    cached = 0
-    for path in quirks.cached_tokens:
-        if cached := _count_at(usage, path):
-            break
-    reasoning = _count(taken, "reasoning_tokens")
+    cached = _cached(usage, quirks)
+    reasoning = _count(taken, "reasoning_tokens") if taken else 0
     apart = quirks.completion_tokens == "without_reasoning"
     if apart or (quirks.completion_tokens == "by_total" and total == prompt + completion + reasoning):
         completion += reasoning
@@ -33,7 +30,7 @@ def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
         "input_tokens": prompt,
         "input_tokens_details": {
             "cached_tokens": cached,
-            "cache_write_tokens": _count(given, "cache_write_tokens"),
+            "cache_write_tokens": _count(given, "cache_write_tokens") if given else 0,
         },
         "output_tokens": completion,
         "output_tokens_details": {"reasoning_tokens": reasoning},
@@ -107,16 +104,20 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
     return int(value) if type(value) is float and value.is_integer() and value > 0 else 0
 
 
-def _count_at(usage: Mapping[str, Any], path: str) -> int:
-    *outer, name = _steps(path)
-    for each in outer:
-        usage = _details(usage, each)
-    return _count(usage, name)
+def _cached(usage: Mapping[str, Any], quirks: Quirks) -> int:
+    for outer, name in _places(quirks.cached_tokens):
+        counts = usage
+        for each in outer:
+            counts = _details(counts, each)
+        if name in counts and (cached := _count(counts, name)):
+            return cached
+    return 0
 
 
 @cache
-def _steps(path: str) -> list[str]:
-    return path.split(".")
+def _places(paths: tuple[str, ...]) -> list[tuple[list[str], str]]:
+    """Dotted paths as the names on the way, and the last one."""
+    return [(steps[:-1], steps[-1]) for steps in (path.split(".") for path in paths)]
 
 
 def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:

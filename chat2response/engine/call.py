@@ -13,7 +13,7 @@ JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Call:
     """What a client asked. `tenant` is the key's id, `open` where nobody has one, or None where
     nobody's state is kept (passthrough)."""

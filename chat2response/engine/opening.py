@@ -212,7 +212,8 @@ class Opening:
         if hub.body.get("stream") is True:
             return await self._convert_stream(hub, ask, stops)
         engine = self._engine
-        writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock, Losses(self._fidelity).answered())
+        echo = Echo.of(hub)
+        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         form = reasoning_form(hub, engine.options.reasoning)
         turn: Turn = await self._enter(
             self._upstream.open(
@@ -223,7 +224,7 @@ class Opening:
         losses = turn.losses.answered()
         for loss in writer.losses:
             losses.add(loss.field, loss.effect)
-        return await self._whole(hub, response, turn.headers, losses, deltas=writer.made)
+        return await self._whole(hub, echo, response, turn.headers, losses, deltas=writer.made)
 
     async def _relay_down(
         self,
@@ -289,10 +290,17 @@ class Opening:
         form = reasoning_form(hub, engine.options.reasoning)
         echo = Echo.of(hub)
         response = reply.read(echo, engine.ids, engine.clock, form, losses)
-        return await self._whole(hub, response, reply.headers, losses)
+        return await self._whole(hub, echo, response, reply.headers, losses)
 
     async def _whole(
-        self, hub: HubRequest, response: Response, headers: HeaderList, losses: Losses, *, deltas: int = 0
+        self,
+        hub: HubRequest,
+        echo: Echo,
+        response: Response,
+        headers: HeaderList,
+        losses: Losses,
+        *,
+        deltas: int = 0,
     ) -> Answer:
         """A response in the client's dialect. `deltas`: of one whose usage was not told."""
         self._lose(hub, losses)
@@ -301,7 +309,7 @@ class Opening:
         await self._spending.settle(usage, deltas=deltas)
         self._outcome = str(response.get("status"))
         given = SPOKEN[self._call.surface][1]
-        body = whole_body(given, response, Echo.of(hub).model, losses, self._call.client, legacy=hub.legacy)
+        body = whole_body(given, response, echo.model, losses, self._call.client, legacy=hub.legacy)
         return Answer(200, JSON_TYPE, self._spending.answered(headers), losses, body)
 
     def _streaming(

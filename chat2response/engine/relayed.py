@@ -32,7 +32,7 @@ _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _LAST_WORDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Whole:
     """An answer that was read whole."""
 

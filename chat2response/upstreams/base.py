@@ -41,7 +41,7 @@ class Target:
         return fields if self.model is None else {**fields, "model": self.model}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Origin:
     """What of the client's own request goes along with it."""
 
@@ -60,7 +60,7 @@ class Origin:
 Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Reply:
     """A whole JSON answer: `read` makes the response of it. Raises UpstreamError where it is none."""
 

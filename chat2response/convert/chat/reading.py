@@ -30,7 +30,7 @@ from chat2response.wire.responses import Response
 ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks for it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Reading:
     """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed;
     `tools`: those that were sent, where they are not the client's own."""
