@@ -66,6 +66,8 @@ class KeyBook(Records):
             self._draft("0" * 32, NO_DIGEST, fields, ttl_seconds, expires_at, by)
         elif await self._held(id, parsed := self._known_digest(digest)) is None:
             self._draft(id, parsed, fields, ttl_seconds, expires_at, by)
+        else:
+            checked(fields)
 
     async def generate(
         self,

@@ -18,6 +18,11 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None if value is None else _CHECKS[name](value, name) for name, value in given.items()}
 
 
+def differing(given: Mapping[str, Any], held: Mapping[str, Any]) -> list[str]:
+    """The names of those that a record, as it is held, has otherwise. Raises InvalidRequest."""
+    return [name for name, value in checked(given).items() if held.get(name) != value]
+
+
 def _text(value: Any, param: str) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT:
         raise InvalidRequest(f"{param} must be a string of at most {MOST_TEXT} characters", param=param)

@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chat2response.cli.root import cli
+from chat2response.keys import KeyBook
+from chat2response.stores import open_store
 from tests.cli.process import command, environment
 from tests.house.test_imports import SERVER_PARTS, loaded_by
 from tests.upstream import PATIENCE
@@ -118,10 +121,27 @@ def test_lists_are_filtered_and_paged() -> None:
     assert "More with --cursor" in keys("list", "--limit", "1").stdout
 
 
+async def dead_keys(count: int) -> list[str]:
+    """Keys that ended two hours ago."""
+    store = open_store("sqlite:data/keys.db")
+    book = KeyBook(store, clock=lambda: time.time() - 7200)
+    made = [await book.generate(ttl_seconds=1) for _ in range(count)]
+    await store.close()
+    return [each.key.id for each in made]
+
+
 def test_the_long_dead_are_purged_after_a_question() -> None:
     id = told("generate")["id"]
-    assert keys("purge", "--older-than", "1h", stdin="n\n").exit_code == 1
     assert told("purge", "--older-than", "1h", "--yes") == {"purged": 0}
+    assert keys("purge", "--older-than", "1h").stdout == "there is no key to purge\n"
+    assert keys("show", id).exit_code == 0
+    dead = asyncio.run(dead_keys(2))
+    refused = keys("purge", "--older-than", "1h", stdin="n\n")
+    assert refused.exit_code == 1
+    assert "2 keys are purged, and gone from lists for good. Go on?" in refused.stderr
+    assert keys("show", dead[0]).exit_code == 0
+    assert keys("purge", "--older-than", "1h", stdin="y\n").stdout == "2 keys are gone\n"
+    assert keys("show", dead[0]).exit_code == 1
     assert keys("show", id).exit_code == 0
     assert "at least 3600" in keys("purge", "--older-than", "5m", "--yes").stderr
 
@@ -131,12 +151,31 @@ def test_digests_are_imported_once() -> None:
     assert TOKEN.fullmatch(made["token"])
     row = json.dumps({"id": made["id"], "digest": made["digest"], "owner": "git", "ttl_seconds": 60})
     for counts in ({"imported": 1, "unchanged": 0}, {"imported": 0, "unchanged": 1}):
-        assert told("import", "-", stdin=f"{row}\n\n") == counts
+        assert told("import", "-", stdin=f"{row}\n\n") == {**counts, "differing": []}
     assert told("show", made["id"])["owner"] == "git"
     other = told("digest")
     result = keys("import", "-", stdin=json.dumps({"id": made["id"], "digest": other["digest"]}))
     assert result.exit_code == 1
     assert result.stderr == "chat2response: line 1: There is another key with this id.\n"
+
+
+def test_what_a_file_says_otherwise_of_a_key_that_is_there_is_told() -> None:
+    made = told("digest")
+    row = {"id": made["id"], "digest": made["digest"], "label": "a", "owner": "git", "ttl_seconds": 60}
+    told("import", "-", stdin=json.dumps(row))
+    other = {**row, "label": "b", "limits": {"requests_per_minute": 1}, "expires_at": 4_000_000_000}
+    assert told("import", "-", stdin=json.dumps(other)) == {
+        "imported": 0,
+        "unchanged": 1,
+        "differing": [{"id": made["id"], "fields": ["label", "limits", "expires_at"]}],
+    }
+    assert keys("import", "-", stdin=json.dumps({**row, "label": "b"})).stdout == (
+        "imported 0, there already 1\n"
+        f"{made['id']} is kept as it was: the file says otherwise of label (see keys update)\n"
+    )
+    assert told("show", made["id"])["label"] == "a"
+    wrong = keys("import", "-", stdin=json.dumps({**row, "label": 5}))
+    assert wrong.stderr.startswith("chat2response: line 1: label must be a string")
 
 
 ROWS = """label,owner,ttl_seconds,scopes,limits,metadata

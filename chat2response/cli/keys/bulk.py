@@ -1,7 +1,7 @@
 """`keys bulk` and `keys import`: many keys out of a file."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,8 +10,8 @@ import click
 from chat2response.cli.keys.desk import Desk
 from chat2response.cli.keys.rows import Row, new_sheet, read_rows, wrong_row
 from chat2response.errors import BridgeError, InvalidRequest
-from chat2response.keys import UNSET
-from chat2response.keys.fields import NAMES
+from chat2response.keys import UNSET, ApiKey
+from chat2response.keys.fields import NAMES, differing
 from chat2response.keys.views import issued_document
 
 _TAKEN = (*NAMES, "ttl_seconds", "expires_at")
@@ -32,20 +32,34 @@ async def bulk(desk: Desk, *, file: TextIO, output: str) -> None:
 
 
 async def import_digests(desk: Desk, *, file: TextIO) -> None:
-    """A record for each row that is not there yet."""
+    """A record for each row that is not there yet; of the others, what the row says otherwise is told."""
     rows = await _checked(desk, file, ("id", "digest"))
     new = 0
+    kept: dict[str, list[str]] = {}
 
     async def make(row: dict[str, Any]) -> None:
         nonlocal new
-        _, made = await desk.book.import_digest(**_asked(row), by=desk.actor)
+        key, made = await desk.book.import_digest(**_asked(row), by=desk.actor)
         new += made
+        if not made and (names := _otherwise(row, key)):
+            kept[key.id] = names
 
     await _each(rows, make)
-    desk.tell(
-        {"imported": new, "unchanged": len(rows) - new},
-        lambda: f"imported {new}, there already {len(rows) - new}",
-    )
+    told = {"imported": new, "unchanged": len(rows) - new}
+    differing = [{"id": id, "fields": names} for id, names in kept.items()]
+    desk.tell({**told, "differing": differing}, lambda: "\n".join(_imported(told, kept)))
+
+
+def _imported(told: Mapping[str, int], kept: Mapping[str, list[str]]) -> Iterator[str]:
+    yield f"imported {told['imported']}, there already {told['unchanged']}"
+    for id, names in kept.items():
+        yield f"{id} is kept as it was: the file says otherwise of {', '.join(names)} (see keys update)"
+
+
+def _otherwise(row: Mapping[str, Any], key: ApiKey) -> list[str]:
+    """A span of life counts from the import: of a key that is there, it says nothing."""
+    names = differing({name: row[name] for name in NAMES if name in row}, key.document())
+    return [*names, "expires_at"] if row.get("expires_at", key.expires_at) != key.expires_at else names
 
 
 async def _checked(desk: Desk, file: TextIO, needed: tuple[str, ...]) -> list[Row]:

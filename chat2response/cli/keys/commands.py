@@ -151,7 +151,7 @@ def import_(**given: Any) -> None:
     """Store keys by the digest of their secret, from FILE (- is stdin): JSON lines, or CSV with a head.
 
     A row has `id` and `digest` (as `keys digest` prints them), and may have what `keys bulk` takes. A key
-    that is there already, with the same digest, is left as it is.
+    that is there already, with the same digest, is left as it is, and what FILE says otherwise is told.
     """
     run("bulk.import_digests", **given)
 
