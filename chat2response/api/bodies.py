@@ -38,10 +38,21 @@ def json_body(shape: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     Its errors: InvalidRequest, PayloadTooLarge.
     """
 
+    hint = _least(shape)
+
     async def read(request: Request) -> Body:
-        return parse(shape, read_object(await arrived(request.scope).body(MAX_BODY)))
+        body = await arrived(request.scope).body(MAX_BODY)
+        if not body.strip():
+            raise InvalidRequest(f"The body of the request is empty: {hint}.", code="invalid_json")
+        return parse(shape, read_object(body))
 
     return read
+
+
+def _least(shape: type[StrictBody]) -> str:
+    """What to send at least."""
+    needed = [f"'{name}'" for name, field in shape.model_fields.items() if field.is_required()]
+    return f"send a JSON object with {' and '.join(needed)}" if needed else "send {} for the defaults"
 
 
 def parse(shape: type[Body], fields: dict[str, Any]) -> Body:

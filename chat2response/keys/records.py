@@ -81,17 +81,18 @@ class Records:
 
         At most about `limit` keys; returns how many, and whether there may be more. Raises InvalidRequest.
         """
-        if type(older_than) is not int or older_than < LEAST_AGE:
-            raise InvalidRequest(
-                f"older_than_seconds must be a whole number of at least {LEAST_AGE}",
-                param="older_than_seconds",
-            )
+        _check_age(older_than)
         purged = 0
         async for entries in self._steps(_STEP):
             if purged >= limit:
                 return purged, True
             purged += await self._remove(self._dead(entries, older_than), by)
         return purged, False
+
+    async def dead(self, older_than: int) -> int:
+        """How many keys a purge would remove now. Raises InvalidRequest."""
+        _check_age(older_than)
+        return sum([len(self._dead(entries, older_than)) async for entries in self._steps(_LONG_STEP)])
 
     async def _steps(self, size: int) -> AsyncIterator[Sequence[tuple[str, Entry]]]:
         """All records, some at a time; others get their turn in between, on a store that never waits too."""
@@ -162,3 +163,10 @@ class Records:
 
     def _changed(self, id: str) -> None:
         """A key was changed, or may have been: for who remembers keys."""
+
+
+def _check_age(older_than: int) -> None:
+    if type(older_than) is not int or older_than < LEAST_AGE:
+        raise InvalidRequest(
+            f"older_than_seconds must be a whole number of at least {LEAST_AGE}", param="older_than_seconds"
+        )

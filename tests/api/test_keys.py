@@ -190,6 +190,21 @@ async def test_a_body_that_is_no_object_is_refused(http, content):
     assert answer.json()["error"]["code"] in ("invalid_json", "invalid_type")
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("generate", "send {} for the defaults."),
+        ("revoke", "send a JSON object with 'id'."),
+        ("import", "send a JSON object with 'id' and 'digest'."),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b" \n"])
+async def test_an_empty_body_is_told_what_to_send(http, path, hint, content):
+    answer = await http.post(f"/keys/{path}", content=content, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == f"The body of the request is empty: {hint}"
+
+
 @pytest.mark.parametrize("path", ["generate", "revoke", "set_expiration"])
 @pytest.mark.parametrize("sent", [None, "text/plain", "application/x-www-form-urlencoded", "text/json", ""])
 async def test_only_json_is_read(http, path, sent):

@@ -62,7 +62,12 @@ async def update(desk: Desk, *, id: str, clear: tuple[str, ...], **asked: Any) -
 async def purge(desk: Desk, *, older_than: int, yes: bool) -> None:
     """Step by step, so that a long purge shows that it goes on."""
     if not yes:
-        click.confirm("Purged keys are gone from lists for good. Go on?", abort=True, err=True)
+        dead = await desk.book.dead(older_than)
+        if dead == 0:
+            desk.tell({"purged": 0}, lambda: "there is no key to purge")
+            return
+        many = f"{dead} {'key is' if dead == 1 else 'keys are'}"
+        click.confirm(f"{many} purged, and gone from lists for good. Go on?", abort=True, err=True)
     total, more = 0, True
     while more:
         purged, more = await desk.book.purge(older_than, limit=1000, by=desk.actor)
