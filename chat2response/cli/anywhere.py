@@ -4,9 +4,16 @@ from collections.abc import Iterator
 
 import click
 
+from chat2response.cli.explained import EXIT_CODES
+
 
 class Anywhere(click.Group):
-    """`group --option value name` is `group name --option value`."""
+    """`group --option value name` is `group name --option value`. Every help ends with the exit codes."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Adds a command, or a group of them."""
+        cmd.epilog = EXIT_CODES
+        super().add_command(cmd, name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         at = self.name_at(args)

@@ -9,6 +9,14 @@ from chat2response.cli.choices import CannotStart
 
 FAILED, WRONG_SETTINGS, CANNOT_START = 1, 2, 3
 
+EXIT_CODES = """\b
+Exit codes:
+  0  done; of a gateway: it was told to stop, and did
+  1  what was asked for failed or was refused (no such key, "no" to a question)
+  2  options or settings that cannot be used
+  3  not on this machine, or not now (a port is taken, the store is away)"""
+"""What every help ends with."""
+
 
 @contextmanager
 def explained() -> Iterator[None]:

@@ -9,7 +9,7 @@ from chat2response.cli.anywhere import Anywhere
 from chat2response.cli.audit import audit
 from chat2response.cli.choices import Choices
 from chat2response.cli.config import check_config, settings_command
-from chat2response.cli.explained import explained
+from chat2response.cli.explained import EXIT_CODES, explained
 from chat2response.cli.keys.commands import keys
 
 DEFAULT = "start"
@@ -48,7 +48,7 @@ def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, epilog=EXIT_CODES)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it."
 )

@@ -14,6 +14,7 @@ from chat2response.cli import start as start_command
 from chat2response.cli.choices import Choices
 from chat2response.cli.root import cli
 from tests.cli.process import environment
+from tests.house.source import ROOT
 from tests.house.test_imports import SERVER_PARTS, loaded_by
 
 LOCAL = ("--bind", "127.0.0.1:0")
@@ -235,6 +236,18 @@ def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):
     result = invoke("--bind", "127.0.0.1:0", "--keys-backend=memory", **given)
     assert result.exit_code == 3
     assert "CHAT2RESPONSE_SEAL_KEY" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["start"], ["check-config"], ["keys"], ["keys", "purge"], ["audit", "export"]]
+)
+def test_every_help_ends_with_the_exit_codes(args: list[str]):
+    shown = invoke(*args, "--help").stdout
+    assert [line.split()[0] for line in shown.partition("Exit codes:")[2].splitlines() if line] == list("0123")
+    manual = (ROOT / "docs/operations.md").read_text().partition("## Exit codes")[2]
+    assert [line.split("|")[1].strip() for line in manual.splitlines() if line.startswith("| ")][2:] == [
+        "`0`", "`1`", "`2`", "`3`",
+    ]  # fmt: skip
 
 
 def test_help_loads_no_server_part():
