@@ -243,7 +243,9 @@ def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):
 )
 def test_every_help_ends_with_the_exit_codes(args: list[str]):
     shown = invoke(*args, "--help").stdout
-    assert [line.split()[0] for line in shown.partition("Exit codes:")[2].splitlines() if line] == list("0123")
+    assert [line.split()[0] for line in shown.partition("Exit codes:")[2].splitlines() if line] == list(
+        "0123"
+    )
     manual = (ROOT / "docs/operations.md").read_text().partition("## Exit codes")[2]
     assert [line.split("|")[1].strip() for line in manual.splitlines() if line.startswith("| ")][2:] == [
         "`0`", "`1`", "`2`", "`3`",

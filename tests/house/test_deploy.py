@@ -25,11 +25,20 @@ def seconds(text: str) -> int:
     return int(match[1])
 
 
-def test_compose_sets_what_the_gateway_reads():
-    known = {name.upper() for name in Settings.model_fields} | {"UPSTREAM_MODE"}
+DECIDED = {
+    "CHAT2RESPONSE_AUTH_MODE": "managed",
+    "CHAT2RESPONSE_REDIS_URL": "redis://redis:6379/0",
+    "CHAT2RESPONSE_DRAIN_SECONDS": "600",
+}
+"""By the compose file, which has a Redis and a time of its own for a stop."""
+OF_THE_IMAGE = {"BIND_ADDR", "CHAT2RESPONSE_SQLITE_PATH", "CHAT2RESPONSE_STATE_DIR"}
+
+
+def test_compose_passes_every_setting_that_it_does_not_decide():
     environment = COMPOSE["services"]["gateway"]["environment"]
-    assert environment.keys() <= known
-    assert environment["CHAT2RESPONSE_AUTH_MODE"] == "managed"
+    passed = {name: said for name, said in environment.items() if said == f"${{{name}:-}}"}
+    assert {name: said for name, said in environment.items() if name not in passed} == DECIDED
+    assert passed.keys() | DECIDED.keys() == {name.upper() for name in Settings.model_fields} - OF_THE_IMAGE
 
 
 def test_compose_waits_for_redis_and_redis_forgets_nothing():
