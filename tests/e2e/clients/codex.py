@@ -1,6 +1,8 @@
 """Codex CLI, as its user runs it: a home with a config.toml, a repository, `codex exec`."""
 
 import json
+import time
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,16 @@ openai_base_url = "{url}"
 {key}
 """
 """Codex's built-in provider, sent elsewhere."""
+
+IMPATIENT = f"{PROVIDER}stream_idle_timeout_ms = 1000\n"
+"""A provider of its own, left for lost after a second of silence."""
+
+CHATGPT = f"""{OPENAI}
+chatgpt_base_url = "{{url}}/chatgpt"
+analytics.enabled = false
+features.apps = false
+"""
+"""The built-in provider under a ChatGPT login: all that it would tell its maker comes here, too."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +77,24 @@ class Turn:
 
 
 class Codex:
-    """One installation: its home and a repository are under `folder`."""
+    """One installation: its home and a repository are under `folder`. `url`: of what stands before the
+    gateway."""
 
-    def __init__(self, folder: Path, gateway: Running, *, config: str = PROVIDER, model: str = MODEL) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        gateway: Running,
+        *,
+        config: str = PROVIDER,
+        model: str = MODEL,
+        url: str | None = None,
+    ) -> None:
         self.home, self.repo = folder / "home", folder / "repo"
         self.home.mkdir()
         self.repo.mkdir()
         managed = gateway.services.settings.auth_mode.value == "managed"
-        key = 'env_key = "GW_KEY"' if managed and config is PROVIDER else ""
-        text = config.format(model=model, url=f"{gateway.url}/v1", key=key)
+        key = 'env_key = "GW_KEY"' if managed and "[model_providers" in config else ""
+        text = config.format(model=model, url=f"{url or gateway.url}/v1", key=key)
         (self.home / "config.toml").write_text(text)
         self._env = {
             "HOME": str(self.home),
@@ -83,6 +104,17 @@ class Codex:
             "CODEX_API_KEY": gateway.key if managed else "none",
         }
 
+    def log_in(self, token: str) -> None:
+        """As `codex login` leaves it; the requests to the model carry `token`."""
+        for name in ("OPENAI_API_KEY", "CODEX_API_KEY"):  # they would win
+            del self._env[name]
+        claims = {"chatgpt_account_id": "a", "chatgpt_user_id": "u", "chatgpt_plan_type": "pro"}
+        said = {"email": "a@b.example", "exp": 2**32, "https://api.openai.com/auth": claims}
+        tokens = {"id_token": _unsigned(said), "access_token": token, "refresh_token": "r", "account_id": "a"}
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        login = {"auth_mode": "chatgpt", "tokens": tokens, "last_refresh": now}
+        (self.home / "auth.json").write_text(json.dumps(login))
+
     async def exec(self, prompt: str, *flags: str) -> Turn:
         """One `codex exec`, to its end."""
         await run(["git", "init", "-q", "."], self._env, cwd=self.repo)
@@ -91,3 +123,9 @@ class Codex:
         finished = await run(command, self._env, cwd=self.repo)
         events = tuple(json.loads(line) for line in finished.out.splitlines() if line.startswith("{"))
         return Turn(finished, events)
+
+
+def _unsigned(claims: dict[str, Any]) -> str:
+    """A JWT in form: who holds it reads it, and nobody checks it."""
+    parts = (json.dumps(each).encode() for each in ({"alg": "RS256", "typ": "JWT"}, claims))
+    return ".".join((*(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), "c2ln"))

@@ -1,0 +1,57 @@
+"""Codex CLI 0.169 while the model thinks: the gateway's signs of life are enough for it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.clients.codex import IMPATIENT, Codex
+from tests.e2e.clients.session import COMMAND, DONE, Session, calling
+from tests.e2e.conftest import Start
+from tests.e2e.said import CHAT
+from tests.upstream import Received, Script, ScriptedUpstream
+
+pytestmark = pytest.mark.clients
+
+SHELL = calling("exec_command", {"cmd": COMMAND})
+SILENCE = 2.5  # seconds; it gives up after one
+
+
+def thinking(at: int) -> Callable[[Received], Script]:
+    """The session, with a silence before the step `at` of each answer."""
+    session = Session("chat", (SHELL, DONE))
+
+    def answer(request: Received) -> Script:
+        script, over = session(request), asyncio.Event()
+        asyncio.get_running_loop().call_later(SILENCE, over.set)
+        return script.but(steps=(*script.steps[:at], over, *script.steps[at:]))
+
+    return answer
+
+
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["before-the-first", "behind-the-first", "behind-the-second"])
+async def test_signs_of_life_keep_it_waiting(
+    start: Start, upstream: ScriptedUpstream, tmp_path: Path, at: int
+) -> None:
+    upstream.play_for(CHAT, thinking(at))
+    codex = Codex(
+        tmp_path, await start("chat", hold=0.1, chat2response_heartbeat_seconds="0.3"), config=IMPATIENT
+    )
+    turn = await codex.exec("Do it.")
+
+    assert turn.failure is None
+    assert turn.said == ["All done."]
+    assert (codex.repo / "made.txt").read_text() == "hi-42\n"
+    assert len(upstream.requests) == 2
+
+
+async def test_without_them_it_gives_up(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    """So that the test above shows what it says."""
+    upstream.play_for(CHAT, thinking(1))
+    codex = Codex(
+        tmp_path, await start("chat", hold=0.1, chat2response_heartbeat_seconds="0"), config=IMPATIENT
+    )
+    turn = await codex.exec("Do it.")
+    assert turn.failure is not None
+    assert "idle timeout" in turn.failure
