@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from chat2response.api.admin_keys import actor_of
-from chat2response.api.answers import json_answer
+from chat2response.api.answers import json_answer, unasked
 from chat2response.api.bodies import json_body
 from chat2response.api.describe import refusals, takes
 from chat2response.api.door import arrived
@@ -30,8 +30,9 @@ from chat2response.observe.redact import redact
 _POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
 
 
-def key_life_routes(keys: KeyRing) -> APIRouter:
-    """The endpoints over one ring."""
+def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
+    """The endpoints over one ring; `auth_mode`: whether its keys are asked for."""
+    warned = unasked(auth_mode)
     router = APIRouter(tags=["keys"])
 
     @router.post(
@@ -52,7 +53,7 @@ def key_life_routes(keys: KeyRing) -> APIRouter:
         issued = await keys.rotate(ask.id, grace_seconds=ask.grace_seconds, by=by)
         if issued is None:
             raise _unknown(ask.id)
-        return json_answer(issued_document(issued))
+        return json_answer(issued_document(issued), warned)
 
     @router.post(
         "/keys/update",
@@ -95,7 +96,7 @@ def key_life_routes(keys: KeyRing) -> APIRouter:
     ) -> Response:
         by = actor_of(request.scope)
         _, made = await keys.import_digest(ask.id, ask.digest, **ask.end(), **ask.said(), by=by)
-        return json_answer({"imported": made, "id": ask.id})
+        return json_answer({"imported": made, "id": ask.id}, warned)
 
     @router.post(
         "/keys/purge",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from chat2response.api.admin_keys import actor_of
-from chat2response.api.answers import json_answer, json_array
+from chat2response.api.answers import json_answer, json_array, unasked
 from chat2response.api.bodies import json_body
 from chat2response.api.describe import query, refusals, takes
 from chat2response.api.key_shapes import (
@@ -40,8 +40,9 @@ _REPEAT = query("Idempotency-Key", "The same key and body within an hour: the sa
 }
 
 
-def key_routes(keys: KeyRing) -> APIRouter:
-    """The four endpoints over one ring."""
+def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
+    """The four endpoints over one ring; `auth_mode`: whether its keys are asked for."""
+    warned = unasked(auth_mode)
     router = APIRouter(tags=["keys"])
 
     @router.post(
@@ -72,7 +73,7 @@ def key_routes(keys: KeyRing) -> APIRouter:
         issued = await keys.generate(
             **ask.end(), **ask.said(), repeat=_repeat(request), by=actor_of(request.scope)
         )
-        return json_answer(issued_document(issued))
+        return json_answer(issued_document(issued), warned)
 
     @router.post(
         "/keys/revoke",

@@ -50,8 +50,8 @@ def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
     guard = None if face == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)
     if guard is not None:
         admin = APIRouter(responses=refusals(401, 403, 429))
-        admin.include_router(key_routes(parts.keys))
-        admin.include_router(key_life_routes(parts.keys))
+        admin.include_router(key_routes(parts.keys, parts.about.auth_mode))
+        admin.include_router(key_life_routes(parts.keys, parts.about.auth_mode))
         admin.include_router(audit_routes(parts.keys.audit))
         admin.include_router(usage_routes(parts.usage))
         admin.include_router(_metrics_route(parts.metrics))

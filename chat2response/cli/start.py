@@ -28,6 +28,8 @@ def banner(ready: Prepared, count: int = 1) -> Iterator[str]:
     yield f"chat2response {ready.services.about.version} on {ready.url}{by}"
     yield f"  upstream  {_upstream(settings)}"
     yield f"  keys      {_keys(settings, ready.store)}"
+    if settings.unasked is not None:
+        yield "            those issued at POST /keys/generate are asked for by nobody, and open nothing"
     yield from _sealing(ready)
     yield f"  admin     {_admin(ready)}"
     if settings.auth_mode is AuthMode.OPEN and ANY in settings.cors().origins:
@@ -70,9 +72,7 @@ def _keys(settings: Settings, store: str) -> str:
                 "OPEN: nobody is asked for one; all callers are one tenant and share whatever is kept for it"
             )
         case AuthMode.PASSTHROUGH:
-            asked = settings.chat2response_auth_mode != "auto"
-            why = "CHAT2RESPONSE_AUTH_MODE=passthrough" if asked else "OPENAI_API_KEY is not set"
-            return f"none of ours: each client's own key goes up ({why})"
+            return f"none of ours: each client's own key goes up ({settings.unasked})"
 
 
 def _upstream(settings: Settings) -> str:

@@ -182,6 +182,15 @@ class Settings(BaseSettings):
         return AuthMode.MANAGED if managed else AuthMode.PASSTHROUGH
 
     @property
+    def unasked(self) -> str | None:
+        """Why nobody is asked for a key of ours; None where everybody is."""
+        if self.auth_mode is AuthMode.MANAGED:
+            return None
+        if self.chat2response_auth_mode == "auto":
+            return "OPENAI_API_KEY is not set"
+        return f"CHAT2RESPONSE_AUTH_MODE={self.chat2response_auth_mode}"
+
+    @property
     def base_url(self) -> str:
         """The upstream's address, without a slash at its end."""
         return (self.openai_base_url or OPENAI).strip().rstrip("/")

@@ -1,13 +1,16 @@
 """`/keys*` over all stores: shapes, the truth table of expirations, and what is refused."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chat2response.api.answers import WARNING
+from chat2response.api.key_shapes import SOME_DIGEST
 from chat2response.keys import KeyPolicy
 from chat2response.stores import MemoryStore, StoreDown
-from tests.api.management import Parts, client, client_of
+from tests.api.management import ABOUT, Parts, client, client_of
 from tests.doubles import Clock
 
 UNKNOWN = "0123456789abcdef" * 2
@@ -188,6 +191,23 @@ async def test_a_body_that_is_no_object_is_refused(http, content):
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert answer.json()["error"]["code"] in ("invalid_json", "invalid_type")
+
+
+@pytest.mark.parametrize("mode", ["managed", "passthrough", "open"])
+async def test_a_key_that_nobody_asks_for_comes_with_a_warning(mode):
+    about = replace(ABOUT, auth_mode=mode)
+    async with client(Parts.plain(about=about)) as http:
+        made = await http.post("/keys/generate", json={})
+        id = made.json()["id"]
+        renewed = await http.post("/keys/rotate", json={"id": id})
+        taken = await http.post("/keys/import", json={"id": "f" * 32, "digest": SOME_DIGEST})
+        revoked = await http.post("/keys/revoke", json={"id": id})
+    assert list(made.json()) == ["id", "token", "created_at", "expires_at", "label", "scopes"]
+    said = f"the auth mode is {mode}: no key is asked for, and this one opens nothing"
+    for answer in (made, renewed, taken):
+        assert answer.status_code == 200
+        assert answer.headers.get(WARNING) == (None if mode == "managed" else said)
+    assert WARNING not in revoked.headers
 
 
 @pytest.mark.parametrize(

@@ -272,6 +272,23 @@ def test_what_goes_wrong_is_a_line_and_a_code(args: list[str], code: int, said: 
     assert not Path("other.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({}, "OPENAI_API_KEY is not set"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "open"}, "CHAT2RESPONSE_AUTH_MODE=open"),
+        ({"CHAT2RESPONSE_AUTH_MODE": "managed"}, None),
+        ({"OPENAI_API_KEY": "sk-test"}, None),
+    ],
+)
+def test_who_makes_keys_that_nobody_asks_for_is_told(settings: dict[str, str], why: str | None) -> None:
+    warned = keys("generate", "--json", **settings)
+    assert json.loads(warned.stdout)["token"]
+    told_so = f"chat2response: with these settings ({why}) a gateway asks nobody for a key: "
+    assert warned.stderr.startswith(told_so) if why else warned.stderr == ""
+    assert keys("list", **settings).stderr == ""
+
+
 def test_the_policy_is_the_gateways(tmp_path: Path) -> None:
     allowed = {"CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": "1"}
     assert told("generate", "--never", **allowed)["expires_at"] is None

@@ -103,6 +103,14 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
         ({"CHAT2RESPONSE_AUTH_MODE": "managed"}, ", without a key"),
         ({"CHAT2RESPONSE_AUTH_MODE": " Passthrough "}, "(CHAT2RESPONSE_AUTH_MODE=passthrough)"),
         ({"CHAT2RESPONSE_AUTH_MODE": "open"}, "OPEN: nobody is asked for one; all callers are one tenant"),
+        (
+            {"CHAT2RESPONSE_AUTH_MODE": "open"},
+            "POST /keys/generate are asked for by nobody, and open nothing",
+        ),
+        (
+            {"CHAT2RESPONSE_AUTH_MODE": "auto"},
+            "POST /keys/generate are asked for by nobody, and open nothing",
+        ),
         ({"CHAT2RESPONSE_AUTH_MODE": "auto"}, "(OPENAI_API_KEY is not set)"),
         ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": "k"}, "issued at POST /keys/generate"),
         ({"CHAT2RESPONSE_AUTH_MODE": "auto", "OPENAI_API_KEY": " "}, "(OPENAI_API_KEY is not set)"),
@@ -123,6 +131,11 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
 def test_the_banner_says_what_the_settings_mean(settings_of: Any, given: dict[str, str], said: str):
     settings_of(**given)
     assert said in shown(Choices("127.0.0.1:0", "memory"))
+
+
+def test_the_banner_warns_of_no_keys_where_they_are_asked_for(settings_of: Any):
+    settings_of(CHAT2RESPONSE_AUTH_MODE="managed")
+    assert "asked for by nobody" not in shown(Choices("127.0.0.1:0", "memory"))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ def run(work: Work, choices: Choices, asked: Mapping[str, Any], *, as_json: bool
             await work(Desk(book, Actor("shell", origin=_user()), as_json), **asked)
 
     asyncio.run(once())
+    if makes and settings.unasked is not None:
+        click.echo(
+            f"chat2response: with these settings ({settings.unasked}) a gateway asks nobody for a key: "
+            "what is issued here opens nothing there",
+            err=True,
+        )
 
 
 @asynccontextmanager
