@@ -14,13 +14,12 @@ from chat2response.convert.outcome import response_error
 from chat2response.convert.responses.write import ResponsesEncoder, SuitedEncoder
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.hold import Ahead, deadline_in
+from chat2response.engine.obfuscation import Encoder, Obfuscated
 from chat2response.errors import BridgeError
 from chat2response.upstreams.base import Target, Turn
 from chat2response.upstreams.refusals import mask
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
-
-Encoder = ResponsesEncoder | ChatEncoder
 
 log = logging.getLogger("chat2response.engine")
 
@@ -163,6 +162,12 @@ def encoder_for(
     dialect: str, request: HubRequest, losses: Losses, client: ClientProfile = DEFAULT
 ) -> Encoder:
     """The encoder of the client's dialect, as its request and its profile ask."""
+    encoder = _encoder(dialect, request, losses, client)
+    options: Any = request.body.get("stream_options")
+    return Obfuscated(encoder) if options and options.get("include_obfuscation") is True else encoder
+
+
+def _encoder(dialect: str, request: HubRequest, losses: Losses, client: ClientProfile) -> Encoder:
     if dialect == "responses":
         return ResponsesEncoder() if client.plain else SuitedEncoder(client)
     options = request.extra.get("stream_options")

@@ -381,9 +381,6 @@ class Opening:
         """What the gateway itself does not do, said beside what the converter could not."""
         if self._call.surface == "responses" and hub.body.get("store") is True:
             losses.add("store", "not kept")
-        options = hub.body.get("stream_options")
-        if self._plan.down == "convert" and options and options.get("include_obfuscation"):
-            losses.add("stream_options.include_obfuscation", "not added")
 
     def _note_end(self) -> None:
         """Usage, losses and outcome of a stream, for the metrics."""

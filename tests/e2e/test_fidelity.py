@@ -26,12 +26,6 @@ LOSING: dict[str, tuple[str, str, dict[str, Any], str]] = {
     ),
     "not kept": ("chat", "/v1/responses", {"model": ASKED, "input": "Hi", "store": True}, "store"),
     "proxy": ("responses", "/proxy", {**TALK, "seed": 7}, "seed"),
-    "no padding": (
-        "chat",
-        "/v1/responses",
-        {"model": ASKED, "input": "Hi", "stream_options": {"include_obfuscation": True}},
-        "stream_options.include_obfuscation",
-    ),
 }
 
 

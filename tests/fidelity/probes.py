@@ -61,7 +61,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe(
         "stream_options.include_obfuscation",
         {"stream_options": {"include_obfuscation": True}},
-        "on /v1/chat/completions no padding is added, which is named",
+        "on /v1/chat/completions the gateway pads the deltas",
         base={"stream": True},
     ),
     *_of(temperature=0.5),
@@ -177,7 +177,7 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe(
         "stream_options.include_obfuscation",
         {"stream_options": {"include_obfuscation": True}},
-        "no padding is added: named where it is true",
+        "the gateway pads the deltas",
         base={"stream": True},
     ),
     *_of(temperature=0.5),
