@@ -81,7 +81,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("stream", BROKEN)
-def test_a_broken_stream_is_noticed(stream):
+def test_row_23_a_broken_stream_is_noticed(stream):
     with pytest.raises((AssertionError, LookupError)):
         assert_well_formed(BROKEN[stream])
 
@@ -112,7 +112,7 @@ def test_a_wrong_shape_is_noticed(kind, fields):
             validate_event(event)
 
 
-def test_a_resource_that_lacks_what_open_responses_requires_is_noticed():
+def test_row_24_a_resource_that_lacks_what_open_responses_requires_is_noticed():
     response = dict(response_of(TEXT))
     validate_response(response)
     del response["presence_penalty"]

@@ -27,7 +27,7 @@ from chat2response.wire.machine import CANCELLED, DRAINING, RESET, REVOKED, TIME
         ("unheard of", "completed", None),
     ],
 )
-def test_a_finish_reason_is_a_status(finish, status, reason):
+def test_row_27_a_finish_reason_is_a_status(finish, status, reason):
     assert outcome.from_finish_reason(finish, "flex") == Outcome(status, reason, None, "flex")
 
 
@@ -69,7 +69,7 @@ CALL = {"type": "function_call"}
         ({"status": "completed", "output": ["x", CALL]}, "tool_calls"),
     ],
 )
-def test_a_response_is_a_finish_reason(response, finish):
+def test_row_27_a_response_is_a_finish_reason(response, finish):
     assert outcome.finish_reason(response) == finish
 
 

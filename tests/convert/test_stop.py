@@ -51,7 +51,7 @@ def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
         (["ü€", "𝄞z"], ["𝄞"], ["ü€"], True),
     ],
 )
-def test_the_text_ends_before_the_first_stop_string(
+def test_row_38_the_text_ends_before_the_first_stop_string(
     deltas: list[str], stops: list[str], out: list[str], stopped: bool
 ) -> None:
     assert said(deltas, stops) == (out, stopped)

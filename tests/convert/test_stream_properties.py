@@ -176,7 +176,7 @@ EVENT = maybe(
 
 
 @given(st.binary(max_size=200), CUTS, FAULTS)
-def test_bytes_of_any_kind_have_one_end(data: bytes, cuts: list[int], fault: Any):
+def test_row_1_bytes_of_any_kind_have_one_end(data: bytes, cuts: list[int], fault: Any):
     assert to_events(pieces(data, cuts), fault=fault)[-1]["type"] == "response.failed"
     assert "error" in to_chunks(pieces(data, cuts), fault=fault)[-1]
 
@@ -191,7 +191,7 @@ def test_a_stream_with_bytes_that_do_not_belong_has_one_end(name: str, at: int, 
 
 @settings(max_examples=300)
 @given(frames(CHUNK), CUTS, FAULTS, FORMS)
-def test_anything_anywhere_in_a_chunk_has_one_end(data: bytes, cuts: list[int], fault: Any, form: Any):
+def test_row_23_anything_anywhere_in_a_chunk_has_one_end(data: bytes, cuts: list[int], fault: Any, form: Any):
     reads = pieces(data, cuts)
     whole = to_events(data, fault=fault, reasoning=form)
     assert to_events(reads, fault=fault, reasoning=form) == whole
@@ -199,7 +199,7 @@ def test_anything_anywhere_in_a_chunk_has_one_end(data: bytes, cuts: list[int], 
 
 @settings(max_examples=300)
 @given(frames(EVENT), CUTS, FAULTS)
-def test_anything_anywhere_in_an_event_has_one_end(data: bytes, cuts: list[int], fault: Any):
+def test_row_23_anything_anywhere_in_an_event_has_one_end(data: bytes, cuts: list[int], fault: Any):
     assert to_chunks(pieces(data, cuts), fault=fault) == to_chunks(data, fault=fault)
 
 
@@ -313,7 +313,7 @@ def answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 @given(answers(), CUTS, FORMS)
-def test_a_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
+def test_row_56_a_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
     """However the model splits its deltas, and however the network cuts them."""
     completion, stream = answer
     echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
@@ -342,7 +342,7 @@ def test_the_canonical_form_is_a_form_of_its_own(answer: Any):
 
 
 @given(answers())
-def test_the_chunks_of_a_response_add_up_to_its_completion(answer: Any):
+def test_row_56_the_chunks_of_a_response_add_up_to_its_completion(answer: Any):
     completion, _ = answer
     echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
     response = read_response(completion, echo, Numbered(), now)

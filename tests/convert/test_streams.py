@@ -82,7 +82,7 @@ def said_in_time(data: bytes, marker: bytes, at: int, fault: Fault | None) -> bo
 
 
 @pytest.mark.parametrize("name", CHAT_STREAMS)
-def test_a_chat_stream_cut_at_every_byte_has_one_end_and_no_invented_one(name: str):
+def test_row_1_a_chat_stream_cut_at_every_byte_has_one_end_and_no_invented_one(name: str):
     data = sse(lean_chat(CHAT_STREAMS[name]))
     full = response_of(to_events(data))
     for at, fault in cuts(data):
@@ -99,7 +99,7 @@ def text_of(response: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", RESPONSES_STREAMS)
-def test_a_responses_stream_cut_at_every_byte_has_one_end_and_no_invented_one(name: str):
+def test_row_1_a_responses_stream_cut_at_every_byte_has_one_end_and_no_invented_one(name: str):
     data = named(lean_responses(RESPONSES_STREAMS[name]))
     terminal = b'{"type": "' + RESPONSES_STREAMS[name][-1]["type"].encode()
     full = to_chunks(data)

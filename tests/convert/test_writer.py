@@ -345,7 +345,7 @@ def test_call_ids_are_made_where_they_lack_or_repeat(writer_type):
     assert all(each.startswith("call_") for each in given)
 
 
-def test_ids_of_the_upstream_are_kept_unless_they_repeat():
+def test_row_60_ids_of_the_upstream_are_kept_unless_they_repeat():
     writer = Script()
     writer.text("a", id="msg_up")
     writer.close()

@@ -33,7 +33,7 @@ async def _turns(count: int) -> None:
 
 @json_or_stream
 @every_way
-async def test_a_hang_up_at_any_moment(
+async def test_row_32_a_hang_up_at_any_moment(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     upstream.play(_in_pieces((stream if streamed else whole)(dialect, SAID)))

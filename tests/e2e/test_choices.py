@@ -46,7 +46,7 @@ def told(choices: list[Any]) -> set[Any]:
 EXPECTED = {("ab", "", "stop"), ("c", "", "length"), ("", '{"at":1}', "tool_calls")}
 
 
-async def test_whole_answers_are_merged(start: Start, upstream: ScriptedUpstream) -> None:
+async def test_row_38_whole_answers_are_merged(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(RESPONSES, Different())
     made = await (await start("responses")).sdk().chat.completions.create(**TALK, n=3, tools=TOOLS)
     assert [choice.index for choice in made.choices] == [0, 1, 2]
@@ -56,7 +56,7 @@ async def test_whole_answers_are_merged(start: Start, upstream: ScriptedUpstream
     assert all("n" not in request.json() for request in upstream.requests)
 
 
-async def test_streams_are_merged(start: Start, upstream: ScriptedUpstream) -> None:
+async def test_row_38_streams_are_merged(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(RESPONSES, Different())
     gateway = await start("responses")
     options: Any = {"include_usage": True}

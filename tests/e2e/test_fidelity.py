@@ -35,7 +35,7 @@ async def ask(gateway: Running, path: str, body: Any, fidelity: str | None = Non
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("case", list(LOSING))
-async def test_every_mode_on_every_way(
+async def test_row_38_every_mode_on_every_way(
     start: Start, upstream: ScriptedUpstream, case: str, streamed: bool
 ) -> None:
     dialect, path, body, field = LOSING[case]

@@ -31,7 +31,7 @@ async def _gone(upstream: ScriptedUpstream, gateway: Any) -> None:
 
 @json_or_stream
 @every_way
-async def test_before_the_head(
+async def test_row_32_before_the_head(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     upstream.play(Script(PATHS[dialect], (), framing="raw", end="stall"))
@@ -75,7 +75,7 @@ async def test_in_the_dark_after_the_head_went_out(
 
 
 @every_way
-async def test_in_the_middle_of_a_stream(
+async def test_row_32_in_the_middle_of_a_stream(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     steps = tuple(s for s in stream(dialect, SAID).steps if isinstance(s, bytes))

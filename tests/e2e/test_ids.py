@@ -58,7 +58,7 @@ async def test_every_call_has_an_id_of_its_own(start: Start, upstream: ScriptedU
     assert made[0]._request_id.startswith("req_")
 
 
-async def test_one_id_for_all_events_and_chunks(start: Start, upstream: ScriptedUpstream) -> None:
+async def test_row_60_one_id_for_all_events_and_chunks(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(PATHS["responses"], speaking("responses", SAID))
     gateway = await start("responses")
     chunks = await sdk_call(gateway, "chat", streamed=True)

@@ -22,7 +22,7 @@ LEADING: list[tuple[dict[str, Any], int]] = [
 
 
 @every_way
-async def test_an_error_as_first_frame_is_a_status(
+async def test_row_16_an_error_as_first_frame_is_a_status(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     gateway = await start(dialect)

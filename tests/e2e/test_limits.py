@@ -195,7 +195,9 @@ async def test_a_refusal_of_the_upstream_costs_a_request_and_no_token(
     assert (await gateway.post("/v1/responses", ASK, headers=who)).status_code == 429
 
 
-async def test_a_slot_is_free_when_its_client_has_gone(start: Start, upstream: ScriptedUpstream) -> None:
+async def test_row_32_a_slot_is_free_when_its_client_has_gone(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
     begun = list(Said(text=("a", "b")).chunks(usage=False))[:-1]
     upstream.play(frames("chat", *sse(*begun, done=False)).but(end="stall"))
     gateway = await start("chat")

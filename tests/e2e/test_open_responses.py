@@ -234,7 +234,7 @@ async def test_raw_reasoning_is_streamed_under_the_name_each_client_knows(
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-async def test_a_stream_that_fails_has_an_error_event_and_then_its_end(
+async def test_row_15_a_stream_that_fails_has_an_error_event_and_then_its_end(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
     said = Complete(text=("Hello ", "there."))

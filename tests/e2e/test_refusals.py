@@ -53,7 +53,7 @@ STATUSES: list[tuple[int, type[openai.APIStatusError], dict[str, Any]]] = [
 
 @json_or_stream
 @every_way
-async def test_a_refusal_keeps_status_words_and_headers(
+async def test_row_48_a_refusal_keeps_status_words_and_headers(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     gateway = await start(dialect)
@@ -166,7 +166,7 @@ ODD_ERRORS = (
 
 
 @every_way
-async def test_errors_in_other_shapes_become_openais(
+async def test_row_48_errors_in_other_shapes_become_openais(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     gateway = await start(dialect)

@@ -52,7 +52,9 @@ async def test_structured_output_parses_on_every_upstream(start: Start, upstream
             assert _schema_of(request.json()) == ("Pair", True, ["b", "a"])
 
 
-async def test_a_schema_crosses_both_ways_in_its_order(start: Start, upstream: ScriptedUpstream) -> None:
+async def test_row_14_a_schema_crosses_both_ways_in_its_order(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
     flat = {"type": "json_schema", "name": "pair", "description": "Two.", "schema": SCHEMA, "strict": True}
     nested = {"type": "json_schema", "json_schema": {k: v for k, v in flat.items() if k != "type"}}
 

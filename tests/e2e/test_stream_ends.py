@@ -42,7 +42,7 @@ def _begun(dialect: str) -> tuple[bytes, ...]:
 
 @pytest.mark.parametrize("end", ["cut", "reset", "whole"])
 @every_way
-async def test_a_stream_without_its_end_fails(
+async def test_row_1_a_stream_without_its_end_fails(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, end: Any
 ) -> None:
     """Cut, reset, or ended cleanly without its last words: never an invented success."""
@@ -94,7 +94,7 @@ async def test_a_stall_ends_with_a_timeout(
 
 
 @every_way
-async def test_an_error_frame_ends_it(
+async def test_row_15_an_error_frame_ends_it(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     """Chat's own: an error in place of a chunk. Responses': `response.failed`."""

@@ -30,7 +30,7 @@ def _bytes_of(script: Script) -> bytes:
 @pytest.mark.parametrize("framing", ["chunked", "close"])
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 @every_way
-async def test_a_stream_may_come_byte_by_byte(
+async def test_row_35_a_stream_may_come_byte_by_byte(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, framing: Any, line_end: bytes
 ) -> None:
     data = b"\xef\xbb\xbf" + _bytes_of(stream(dialect, SAID)).replace(b"data: ", b"data:").replace(

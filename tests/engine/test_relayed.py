@@ -108,7 +108,9 @@ async def test_bytes_pass_untouched_one_by_one_and_frame_by_frame(name: str) -> 
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_an_end_of_the_body_at_any_byte_is_a_cut_too_but_for_a_whole_last_event(name: str) -> None:
+async def test_row_1_an_end_of_the_body_at_any_byte_is_a_cut_too_but_for_a_whole_last_event(
+    name: str,
+) -> None:
     stream = b"".join(STREAMS[name])
     for length in range(0, len(stream) + 1, 3):
         out = await passed(relay_of(name, stream[:length]))

@@ -32,6 +32,12 @@ def test_a_row_names_tests_that_exist(row: int) -> None:
     assert not missing, f"row {row} names tests that are gone: {missing}"
 
 
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_has_a_test_that_bears_its_number(row: int) -> None:
+    """`-k row_17` runs what the row is held by."""
+    assert any(name.startswith(f"test_row_{row}_") for _, name in NAMED[row])
+
+
 def test_a_test_that_bears_a_row_bears_one_of_these() -> None:
     """`test_row_17_...` of a row that the page does not have is a slip of the pen."""
     for source in (ROOT / "tests").rglob("test_*.py"):

@@ -50,7 +50,7 @@ def read(reads: list[bytes], limit: int = 1 << 20) -> list[bytes]:
 
 
 @given(streams(), st.lists(st.integers(0, 400), max_size=12))
-def test_the_same_events_however_the_bytes_are_cut(stream: tuple[bytes, list[bytes]], cuts: list[int]):
+def test_row_35_the_same_events_however_the_bytes_are_cut(stream: tuple[bytes, list[bytes]], cuts: list[int]):
     data, expected = stream
     assert read([data]) == expected
     assert read(pieces(data, cuts)) == expected

@@ -42,7 +42,7 @@ def test_a_format_under_chats_name_is_suited_too() -> None:
     )
 
 
-def test_a_schema_becomes_json_mode_and_an_instruction() -> None:
+def test_row_14_a_schema_becomes_json_mode_and_an_instruction() -> None:
     body, losses = sent(WANTED, "text", "json_object", instructions="Be brief.")
     assert body["response_format"] == {"type": "json_object"}
     told = body["messages"][0]["content"]

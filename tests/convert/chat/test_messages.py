@@ -28,7 +28,7 @@ def test_a_string_stays_a_string(role: str):
     }
 
 
-def test_parts_are_converted_one_for_one():
+def test_row_41_parts_are_converted_one_for_one():
     content: list[Json] = [
         {"type": "text", "text": "look"},
         {"type": "image_url", "image_url": {"url": URL, "detail": "low"}},

@@ -83,7 +83,7 @@ def test_one_delta_is_one_event():
         {},
     ],
 )
-def test_a_chunk_that_says_nothing_changes_nothing(nothing):
+def test_row_52_a_chunk_that_says_nothing_changes_nothing(nothing):
     plain = to_events(sse(chat(*text("a", "b"))))
     assert to_events(sse(chat(nothing, *text("a"), nothing, *text("b"), nothing))) == plain
     assert to_events(sse([nothing, *chat(*text("a", "b")), nothing])) == plain
@@ -177,7 +177,7 @@ def test_reasoning_and_text_in_one_delta_come_in_this_order():
 # -- refusals, citations, logprobs --------------------------------------------------------------------
 
 
-def test_a_refusal_is_a_completed_message():
+def test_row_59_a_refusal_is_a_completed_message():
     response = answer(*text("Well. "), chunk({"refusal": "I can"}), chunk({"content": "", "refusal": "not."}))
     assert response["status"] == "completed"
     (message,) = response["output"]
@@ -230,7 +230,7 @@ def test_citations_are_flat_and_stand_in_their_part():
     assert response_of(events)["output"][0]["content"][0]["annotations"] == [flat]
 
 
-def test_citations_of_a_later_message_are_moved_into_it():
+def test_row_42_citations_of_a_later_message_are_moved_into_it():
     response = answer(
         *text("wörld€ "), *thoughts("hm"), *text("See a"), chunk({"annotations": [citation(11, 12)]})
     )
@@ -262,7 +262,7 @@ def test_citations_are_read_with_what_they_have(odd):
     assert annotation["url"] == "https://example.org/a"
 
 
-def test_logprobs_stand_on_their_delta_and_on_the_whole():
+def test_row_55_logprobs_stand_on_their_delta_and_on_the_whole():
     first, second = (
         token("Hi", top_logprobs=[{"token": "Ho", "logprob": -3, "bytes": None}]),
         token("!", bytes=None),
@@ -426,7 +426,7 @@ def test_sequential_calls_are_sequential_events():
         ([chunk({"refusal": "I"})], ["incomplete"]),
     ],
 )
-def test_an_answer_that_was_cut_short_is_incomplete(finish, reason, chunks, statuses):
+def test_row_27_an_answer_that_was_cut_short_is_incomplete(finish, reason, chunks, statuses):
     response = answer(*chunks, finish=finish)
     assert response["status"] == "incomplete"
     assert response["incomplete_details"] == {"reason": reason}
@@ -576,7 +576,7 @@ def test_comments_names_and_other_line_ends_change_nothing():
     assert to_events(sse(CHAT_STREAMS["parallel calls"], end="\r")) == plain
 
 
-def test_characters_cut_between_reads_stay_whole():
+def test_row_35_characters_cut_between_reads_stay_whole():
     data = sse([chunk({"content": "x"})]).replace(b'"x"', '"wörld € 𝄞 \u2028"'.encode())
     data = data.removesuffix(DONE) + sse([chunk({}, "stop")])
     response = response_of(to_events(pieces(data, range(len(data)))))

@@ -315,7 +315,7 @@ def test_a_text_answer():
     assert "usage" not in written()
 
 
-def test_all_texts_are_one_and_citations_count_on():
+def test_row_42_all_texts_are_one_and_citations_count_on():
     place = {
         "type": "url_citation",
         "url": "https://a.example",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.streams import ChatToResponses, ResponsesToChat
-from tests.convert.requests import Json, asked, messages_of, to_chat, to_responses, wanted
+from tests.convert.requests import Json, asked, items_of, messages_of, refused, to_chat, to_responses, wanted
 from tests.scripts import (
     Events,
     Numbered,
@@ -14,6 +14,7 @@ from tests.scripts import (
     call,
     chat,
     checked_events,
+    chunk,
     deltas,
     entries,
     entry,
@@ -98,6 +99,21 @@ def test_row_8_the_calls_of_a_turn_are_one_assistant_message():
     assert messages[1]["reasoning_content"] == "hm"
     assert [each["id"] for each in messages[1]["tool_calls"]] == ["1", "2", "3"]
     assert [message["content"] for message in messages[2:]] == ["one", "two", ""]
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_row_23_a_turn_of_calls_alone_opens_no_message(content: str | None):
+    """Row 23: each item is added once and done once under one id; none is there that says nothing."""
+    said_so = {"content": content}
+    called = [chunk(said_so), *call("{}", index=0, id="a"), chunk(said_so), *call("{}", index=1, id="b")]
+    events = to_events(sse(chat(*called, finish="tool_calls")))
+    assert {item["type"] for item in response_of(events)["output"]} == {"function_call"}
+    for kind in ("added", "done"):
+        told = [e for e in events if e["type"] == f"response.output_item.{kind}"]
+        assert [e["output_index"] for e in told] == [0, 1]
+        assert [e["item"]["id"] for e in told] == [each["id"] for each in response_of(events)["output"]]
+    pieces = [e for e in events if ".function_call_arguments." in e["type"]]
+    assert all(e["item_id"] == response_of(events)["output"][e["output_index"]]["id"] for e in pieces)
 
 
 @pytest.mark.parametrize("kind", ["function", "custom"])
@@ -191,3 +207,26 @@ def test_row_2_a_custom_call_is_never_a_function_call_nor_the_other_way():
     )
     events = checked_events(machine.feed(sse(stream)) + machine.close())
     assert [item["type"] for item in response_of(events)["output"]] == ["custom_tool_call", "function_call"]
+
+
+FILES: list[Json] = [
+    {"file_data": "data:application/pdf;base64,eA==", "filename": "a.pdf"},
+    {"file_id": "file_1"},
+]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_row_41_a_file_crosses_both_ways(file: Json):
+    """Row 41: as a part of its own, with all that it says."""
+    there = {"type": "input_file", **file}
+    here = {"type": "file", "file": file}
+    messages, losses = messages_of({"role": "user", "content": [there]})
+    assert (messages, losses) == ([{"role": "user", "content": [here]}], [])
+    items, losses = items_of({"role": "user", "content": [here]})
+    assert (items[0]["content"], losses) == ([there], [])
+
+
+@pytest.mark.parametrize(("file", "named_by"), [({"file_url": "https://x"}, "file_url"), ({}, "file_data")])
+def test_row_41_a_file_that_chat_cannot_name_is_a_400_that_names_the_part(file: Json, named_by: str):
+    turn = {"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "input_file", **file}]}
+    refused(to_chat, wanted(input=[turn]), f"input[0].content[1].{named_by}")

@@ -122,7 +122,7 @@ def test_of_raw_reasoning_and_its_summary_one_is_shown():
     assert said(writer.chunks(), "reasoning_content") == "raw one\n\nonly a summary"
 
 
-def test_a_refusal_is_a_refusal_and_stops():
+def test_row_59_a_refusal_is_a_refusal_and_stops():
     writer = Script()
     writer.refusal("I can")
     writer.refusal("not.")
@@ -131,7 +131,7 @@ def test_a_refusal_is_a_refusal_and_stops():
     assert finish(chunks) == "stop"
 
 
-def test_citations_are_nested_and_their_places_count_over_all_text():
+def test_row_42_citations_are_nested_and_their_places_count_over_all_text():
     writer = Script()
     flat = {
         "type": "url_citation",
@@ -156,7 +156,7 @@ def test_citations_are_nested_and_their_places_count_over_all_text():
 TOKENS = [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}]
 
 
-def test_logprobs_are_shown_to_who_asked_for_them():
+def test_row_55_logprobs_are_shown_to_who_asked_for_them():
     for asked in (True, False):
         writer = Script()
         writer.text("a", TOKENS)

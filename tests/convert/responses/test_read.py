@@ -161,7 +161,7 @@ def test_a_hosted_item_is_whole_whatever_of_it_is_left_out(left_out: str):
     assert through(searching(left_out))[-1]["response"]["output"][0] == ENDED
 
 
-def test_audio_passes_under_our_numbers_and_is_lost_to_chat():
+def test_row_59_audio_passes_under_our_numbers_and_is_lost_to_chat():
     stream = Events().add("response.audio.delta", delta="AAAA").message("a").end()
     (audio,) = [event for event in through(stream) if event["type"] == "response.audio.delta"]
     assert audio == {"type": "response.audio.delta", "sequence_number": 2, "delta": "AAAA"}
