@@ -1,5 +1,6 @@
 """Sealed reasoning that a Responses upstream cannot open: left out, and the call sent once more."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -130,3 +131,35 @@ async def test_a_session_moves_from_a_chat_upstream_to_a_responses_one(
     answered = await after.post(RESPONSES, asked(history, streamed=False))
     assert (answered.status_code, answered.headers[LOSSES]) == (200, f"input[1]; {WHY}")
     assert upstream.last.json()["input"] == [USER, *items[1:], *HISTORY[1:]]
+
+
+@json_or_stream
+async def test_it_is_one_call_of_its_key(start: Start, upstream: ScriptedUpstream, streamed: bool) -> None:
+    """One request of its limit, and the tokens of the answer that came."""
+    upstream.play_for(RESPONSES, judging(streamed))
+    gateway = await start("responses")
+    token = await gateway.issue(limits={"requests_per_minute": 2, "tokens_per_day": 100_000})
+    who = {"authorization": f"Bearer {token}"}
+    for left in ("1", "0"):
+        answer = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed), headers=who)
+        assert (answer.status_code, answer.headers["x-ratelimit-remaining-requests"]) == (200, left)
+    refused = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed), headers=who)
+    assert (refused.status_code, len(upstream.requests)) == (429, 4)
+    used = await gateway.services.usage.of_all(gateway.services.usage.today(), gateway.services.usage.today())
+    assert [(row.used.requests, row.used.input_tokens, row.used.output_tokens) for row in used] == [
+        (2, 22, 14)
+    ]
+
+
+async def test_who_hangs_up_leaves_nothing(start: Start, upstream: ScriptedUpstream) -> None:
+    """Also while the upstream is asked for the second time."""
+    never = asyncio.Event()
+    upstream.play(REFUSAL, whole("responses", SAID).but(before=never))
+    gateway = await start("responses")
+    call = asyncio.create_task(gateway.post(RESPONSES, asked(HISTORY, streamed=True)))
+    second = await upstream.asked(2)
+    call.cancel()
+    await asyncio.wait([call])
+    await second.gone.wait()
+    await gateway.idle()
+    assert len(gateway.runs) == 0
