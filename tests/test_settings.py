@@ -96,6 +96,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CORS_ALLOW_CREDENTIALS": ("0", False, False),
     "CORS_MAX_AGE": ("60", 60, 3600),
     "CHAT2RESPONSE_MAX_BODY_BYTES": ("2048", 2048, 64 * 1024 * 1024),
+    "CHAT2RESPONSE_BODY_TIMEOUT_SECONDS": ("5", 5.0, 30.0),
     "CHAT2RESPONSE_REASONING": ("hide", "hide", "auto"),
     "CHAT2RESPONSE_HOSTED_TOOLS": ("refuse", "refuse", "drop"),
     "CHAT2RESPONSE_HEARTBEAT_SECONDS": ("20, proxy=0", "20, proxy=0", "15"),

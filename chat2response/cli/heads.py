@@ -1,5 +1,6 @@
-"""uvicorn's HTTP protocol, with bounds on the head of a request (httptools has none of its own), with
-refusals in the one shape that errors have here, and with word of a client that hangs up (`api.hang_up`)."""
+"""uvicorn's HTTP protocol, with bounds on a request's head (httptools has none of its own) and on the pauses
+in its body, with refusals in the one shape that errors have here, and with word of a client that hangs up
+(`api.hang_up`)."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,17 +33,23 @@ _TOO_LARGE = _refusal(
 _TOO_SLOW = _refusal(
     b"408 Request Timeout", "request_head_too_slow", "The head of the request was not sent in time."
 )
+_PAUSED = _refusal(
+    b"408 Request Timeout", "request_body_too_slow", "The body of the request paused for too long."
+)
 _NOT_HTTP = _refusal(b"400 Bad Request", "invalid_http", "What was sent is not HTTP/1.1.")
 
 
 class BoundedHeads(HttpToolsProtocol):
     """A head that grows past its bound is answered 431, one that takes too long 408, and the connection ends.
 
-    The clock runs only while a head is awaited in pieces: a request that comes in one read sets no timer.
+    So does one whose body says nothing for `body_seconds`. The clock runs only while the rest of a head or a
+    body is awaited: a request that comes in one read sets no timer.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, body_seconds: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._body_seconds = body_seconds
+        self._heard = 0.0  # when the body was last read, by the loop's clock
         self._unfinished = 0  # bytes of a head that is not whole yet
         self._in_body = False
         self._refused = False
@@ -58,7 +65,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        self._head_is_here()
+        self._stop_clock()
         super().connection_lost(exc)
         self._lost = True
         if self._hung_up is not None:
@@ -72,6 +79,9 @@ class BoundedHeads(HttpToolsProtocol):
         super().data_received(data)
         if self._in_body:
             self._unfinished = 0
+            self._heard = self.loop.time()
+            if self._deadline is None:
+                self._await_body(self._body_seconds)
         elif self._unfinished > MAX_HEAD:
             self._refuse(_TOO_LARGE)
         elif self._unfinished and self._deadline is None:
@@ -86,13 +96,14 @@ class BoundedHeads(HttpToolsProtocol):
         """A head is whole; what follows is its body."""
         self._unfinished = 0
         self._in_body = True
-        self._head_is_here()
+        self._stop_clock()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """A request is whole; what follows is the next head."""
         self._unfinished = 0
         self._in_body = False
+        self._stop_clock()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -116,7 +127,10 @@ class BoundedHeads(HttpToolsProtocol):
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)
 
-    def _head_is_here(self) -> None:
+    def _await_body(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._paused)
+
+    def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -127,6 +141,25 @@ class BoundedHeads(HttpToolsProtocol):
             self._refuse(_TOO_SLOW)
         else:
             self.transport.close()  # it was opened for nothing
+
+    def _paused(self) -> None:
+        """The time is up, unless something came in between.
+
+        It rests while we do not read, and while an earlier request of the connection is being answered.
+        """
+        self._deadline = None
+        now = self.loop.time()
+        if self.flow.read_paused or self.pipeline:
+            self._heard = now
+        left = self._heard + self._body_seconds - now
+        if left > 0:
+            self._await_body(left)
+        elif self.cycle.response_started:
+            self.transport.close()  # it was answered before it was whole, and goes on without end
+        else:
+            self.cycle.disconnected = True  # whoever waits for the body is told, and cannot answer after us
+            self.cycle.message_event.set()
+            self._refuse(_PAUSED)
 
     def _refuse(self, refusal: bytes) -> None:
         if self._refused or self.transport.is_closing():

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -61,7 +62,10 @@ class Server(uvicorn.Server):
     def __init__(self, services: Services, admin_listeners: Sequence[socket.socket] = ()) -> None:
         self._gateway = Gateway(services)
         self._admin_listeners = admin_listeners
-        super().__init__(_config(self._gateway))
+        self._protocol = partial(
+            BoundedHeads, body_seconds=services.settings.chat2response_body_timeout_seconds
+        )
+        super().__init__(_config(self._gateway, self._protocol))
         self.up = asyncio.Event()
         self._runs = services.engine.runs
         self._drain_seconds = services.settings.chat2response_drain_seconds
@@ -75,10 +79,10 @@ class Server(uvicorn.Server):
 
     async def _open_admin_plane(self) -> None:
         """Its connections are like the others: they count, and end with them."""
-        config = _config(self._gateway.admin)
+        config = _config(self._gateway.admin, self._protocol)
 
         def protocol() -> BoundedHeads:
-            return BoundedHeads(config, self.server_state, self.lifespan.state)
+            return self._protocol(config, self.server_state, self.lifespan.state)
 
         loop = asyncio.get_running_loop()
         for listener in self._admin_listeners:
@@ -133,11 +137,11 @@ class Server(uvicorn.Server):
             connection.transport.abort()
 
 
-def _config(app: App) -> uvicorn.Config:
+def _config(app: App, protocol: Callable[..., BoundedHeads]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         interface="asgi3",
-        http=BoundedHeads,
+        http=protocol,  # type: ignore[arg-type]  # it is only called
         ws="none",
         lifespan="on",
         log_config=None,

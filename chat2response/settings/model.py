@@ -154,6 +154,8 @@ class Settings(BaseSettings):
     """What running calls get after a SIGTERM before they are ended."""
     chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     """The largest body of a request, both as it is sent and as it is unpacked."""
+    chat2response_body_timeout_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
+    """Silence of a client in the middle of a request's body, after which it is refused (408)."""
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
     """The least that is logged: `debug`, `info`, `warning`, `error`, `critical`."""
     rust_log: Annotated[str | None, Blank] = None

@@ -111,6 +111,87 @@ async def past_the_deadline(gateway: Running) -> None:
         assert await reader.read() == b""
 
 
+# -- bodies ------------------------------------------------------------------------------------------
+
+SHORT = 1.0  # seconds
+
+
+async def impatient_with_bodies(start: Start, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Running:
+    monkeypatch.setattr(heads, "_LINGER", 0.0)
+    return await start("chat", chat2response_body_timeout_seconds=SHORT, **more)
+
+
+def posted(gateway: Running, length: int, key: str | None = None) -> bytes:
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key or gateway.key}\r\n"
+    return head.encode() + b"Content-Length: %d\r\n\r\n" % length
+
+
+@pytest.mark.parametrize("sent", [b"", b"{"])
+async def test_a_body_that_pauses_too_long_is_408(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    gateway = await impatient_with_bodies(start, monkeypatch)
+    async with wire(gateway) as (reader, writer):
+        writer.write(posted(gateway, 100) + sent)
+        answer = await reader.read()
+    assert error_in(answer, 408)["code"] == "request_body_too_slow"
+    assert answer.count(b"HTTP/1.1 ") == 1
+    await gateway.idle()
+    assert not upstream.requests
+
+
+async def test_a_body_that_comes_by_and_by_is_read_to_its_end(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the pauses that are bounded, and the wait for the answer is none of them."""
+    slow = asyncio.Event()
+    upstream.play(whole("chat", Said(text=("Hi",))).but(before=slow))
+    gateway = await impatient_with_bodies(start, monkeypatch)
+    body = json.dumps(body_for("chat")).encode()
+    size = len(body) // 6
+    async with wire(gateway) as (reader, writer):
+        writer.write(posted(gateway, len(body)))
+        for at in range(0, len(body), size):  # for longer than the bound, together
+            await asyncio.sleep(SHORT / 4)
+            writer.write(body[at : at + size])
+        await upstream.asked()
+        await asyncio.sleep(2 * SHORT)
+        slow.set()
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_the_clock_rests_while_we_do_not_read(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request behind another in the same connection waits for it."""
+    slow = asyncio.Event()
+    upstream.play(whole("chat", Said(text=("Hi",))).but(before=slow), whole("chat", Said(text=("Ho",))))
+    gateway = await impatient_with_bodies(start, monkeypatch)
+    body = json.dumps(body_for("chat")).encode()
+    async with wire(gateway) as (reader, writer):
+        writer.write(posted(gateway, len(body)) + body + posted(gateway, len(body)) + body[:10])
+        await upstream.asked()
+        await asyncio.sleep(3 * SHORT)
+        slow.set()
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.write(body[10:])
+        await reader.readuntil(b"Ho")
+
+
+async def test_who_was_refused_cannot_go_on_with_the_body_without_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await impatient_with_bodies(start, monkeypatch)
+    async with wire(gateway) as (reader, writer):
+        writer.write(posted(gateway, 100, key="wrong") + b"{")
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+# -- what is no HTTP/1.1 -----------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "sent",
     [
