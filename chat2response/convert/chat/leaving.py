@@ -108,7 +108,7 @@ def _include(to: Leaving, value: Any, name: str) -> None:
     for index, each in enumerate(sequence(value, name)):
         if each == LOGPROBS:
             to.out["logprobs"] = True
-        elif each not in _INCLUDED:
+        elif type(each) is not str or each not in _INCLUDED:
             to.losses.add(f"{name}[{index}]")
 
 

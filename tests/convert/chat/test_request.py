@@ -237,6 +237,7 @@ def test_a_vendors_stream_option_passes():
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"text": {"style": "x"}}, "text.style"),
         ({"include": ["reasoning.encrypted_content", "hologram"]}, "include[1]"),
+        ({"include": [["hologram"]]}, "include[0]"),
     ],
 )
 def test_what_chat_cannot_say_is_a_loss(fields: Json, loss: str):
