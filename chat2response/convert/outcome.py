@@ -8,6 +8,7 @@ from chat2response.convert.failures import upstream_error
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
 from chat2response.wire.ids import Clock
+from chat2response.wire.json import too_deep
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
 
@@ -24,6 +25,8 @@ class Outcome:
     error: BridgeError | None = None
     service_tier: str | None = None
     """What the upstream says it used."""
+    moderation: dict[str, Any] | None = None
+    """What a moderated answer says of its input and output, as Responses has it."""
 
 
 _BY_FINISH: dict[str, tuple[Ending, str | None]] = {
@@ -44,12 +47,14 @@ _CALLS = ("function_call", "custom_tool_call")
 _BY_REASON: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-def from_finish_reason(finish: str, service_tier: str | None = None) -> Outcome:
+def from_finish_reason(
+    finish: str, service_tier: str | None = None, moderation: dict[str, Any] | None = None
+) -> Outcome:
     """A Chat finish_reason. `stop`, `tool_calls`, vendor words for them and unknown words are `completed`."""
     status, reason = _BY_FINISH.get(finish.lower(), ("completed", None))
     if status == "failed":
         return failed(UpstreamError(f"The upstream ended the answer with an error ({finish})."))
-    return Outcome(status, reason, None, service_tier)
+    return Outcome(status, reason, None, service_tier, moderation)
 
 
 def failed(error: BridgeError) -> Outcome:
@@ -78,13 +83,15 @@ def from_response(response: Mapping[str, Any]) -> Outcome:
     status = response.get("status") or "completed"
     tier = response.get("service_tier")
     tier = tier if type(tier) is str else None
+    moderation = response.get("moderation")
+    moderation = moderation if type(moderation) is dict and not too_deep(moderation) else None
     error = upstream_error({"error": response.get("error")})
     if status == "completed" and error is None:
-        return Outcome(service_tier=tier)
+        return Outcome(service_tier=tier, moderation=moderation)
     if status == "incomplete":
         details = response.get("incomplete_details")
         reason = details.get("reason") if type(details) is dict else None
-        return Outcome("incomplete", reason if type(reason) is str else None, None, tier)
+        return Outcome("incomplete", reason if type(reason) is str else None, None, tier, moderation)
     if status == "cancelled":
         return failed(UpstreamError("The response was cancelled.", status=400, code="response_cancelled"))
     said = status[:40] if type(status) is str else "something unknown"

@@ -27,7 +27,7 @@ _TEMPLATE_OFF = {"chat_template_kwargs": {"enable_thinking": False, "thinking": 
 _THINKING_ON = {"thinking": {"type": "enabled"}}
 _THINKING_OFF = {"thinking": {"type": "disabled"}}
 
-_openai = Quirks(custom_tools=True, max_call_id=40, reasoning_echo="never")
+_openai = Quirks(custom_tools=True, moderation=True, max_call_id=40, reasoning_echo="never")
 
 # What nearly every server takes; what one gives beside its text goes back to it.
 _generic = Quirks(

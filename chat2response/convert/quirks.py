@@ -39,6 +39,8 @@ class Quirks:
     """Whether `parallel_tool_calls` is taken."""
     custom_tools: bool = False
     """Whether tools of type `custom` are taken; else they go as functions."""
+    moderation: bool = False
+    """Whether `moderation` is taken, and done; elsewhere it is named as lost."""
     strict_tools: bool = True
     """Whether a function may carry `strict`."""
     tool_choices: frozenset[Choice] = frozenset({"auto", "none", "required", "named", "allowed"})

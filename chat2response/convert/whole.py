@@ -81,6 +81,8 @@ class WholeWriter:
         response["usage"] = usage.add(None, used)
         if outcome.service_tier:
             response["service_tier"] = outcome.service_tier
+        if outcome.moderation:
+            response["moderation"] = outcome.moderation
         conclude(response, outcome.status, None, outcome.reason, self._clock)
         return response
 

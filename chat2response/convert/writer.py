@@ -74,6 +74,8 @@ class ResponseWriter:
         response["usage"] = usage.add(response["usage"], used)
         if outcome.service_tier:
             response["service_tier"] = outcome.service_tier
+        if outcome.moderation:
+            response["moderation"] = outcome.moderation
         if outcome.status != "failed":
             self._close_all(cut=outcome.status == "incomplete")
             self._said = 0

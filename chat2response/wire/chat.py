@@ -143,6 +143,7 @@ class Chunk(msgspec.Struct, gc=False):
     service_tier: Any = None
     x_groq: Any = None
     """Groq's own fields, its usage among them."""
+    moderation: Any = None
 
 
 read_chunk = decoder(Chunk)

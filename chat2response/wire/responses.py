@@ -147,6 +147,7 @@ class Response(TypedDict, total=False):
     output: list[dict[str, Any]]
     usage: Usage | None
     service_tier: str
+    moderation: dict[str, Any] | None
 
 
 class DeltaEvent(msgspec.Struct, gc=False):

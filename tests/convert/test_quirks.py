@@ -13,6 +13,7 @@ SAID: dict[str, Any] = {
     "usage_in_stream": False,
     "parallel_tools": False,
     "custom_tools": True,
+    "moderation": True,
     "strict_tools": False,
     "tool_choices": ["auto"],
     "response_formats": ["json_object", "text"],

@@ -156,6 +156,14 @@ def _tier(to: Leaving, value: Any, name: str) -> None:
         to.out[name] = value
 
 
+def _moderation(to: Leaving, value: Any, name: str) -> None:
+    """What nobody does must not look as if it were done: many backends take any field."""
+    if to.quirks.moderation:
+        to.out[name] = value
+    else:
+        to.losses.add(name)
+
+
 def _truncation(to: Leaving, value: Any, name: str) -> None:
     if value != "disabled":
         to.losses.add(name)
@@ -173,11 +181,12 @@ def _messages(to: Leaving, value: Any, name: str) -> None:
 WRITERS: dict[str, _Write] = {
     **dict.fromkeys(("client_metadata", "max_tool_calls", "metadata", "store"), _leave),
     **dict.fromkeys(("input", "instructions", "parallel_tool_calls", "tool_choice", "tools"), _leave),
-    **dict.fromkeys(("access_programs", "context_management", "image", "moderation"), _lose),
+    **dict.fromkeys(("access_programs", "context_management", "image"), _lose),
     **dict.fromkeys(("background", "conversation", "previous_response_id", "prompt"), _refuse),
     "include": _include,
     "max_output_tokens": _limit,
     "messages": _messages,
+    "moderation": _moderation,
     "n": _choices,
     "prompt_cache_options": _cache_options,
     "reasoning": _reasoning,

@@ -6,7 +6,7 @@ A Machine that never raises on data: an unreadable chunk, an error in place of a
 
 from typing import Any
 
-from chat2response.convert import outcome, usage
+from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
@@ -45,6 +45,7 @@ class ChatReader:
         self._finish = ""
         self._usage: Any = None
         self._tier: str | None = None
+        self._moderation: dict[str, Any] | None = None
 
     def feed(self, data: bytes, /) -> None:
         """Takes one network read."""
@@ -76,7 +77,7 @@ class ChatReader:
         except JSONError:
             self._odd(payload, last)
             return
-        if chunk.usage or chunk.x_groq:
+        if chunk.usage or chunk.x_groq or chunk.moderation:
             self._count(chunk)
         if chunk.service_tier is not None and type(chunk.service_tier) is str:
             self._tier = chunk.service_tier
@@ -118,6 +119,8 @@ class ChatReader:
 
     def _count(self, chunk: Chunk) -> None:
         """The last count wins: some backends count with every chunk."""
+        if chunk.moderation:
+            self._moderation = moderation.from_chat(chunk.moderation, self._writer.losses)
         for counted in (chunk.usage, chunk.x_groq.get("usage") if type(chunk.x_groq) is dict else None):
             if counted and type(counted) is dict:
                 self._usage = counted
@@ -160,7 +163,7 @@ class ChatReader:
     def _end(self, cause: Fault | str) -> None:
         """`cause`: why it ended, for an answer that had not finished."""
         if self._finish:
-            self._turn(outcome.from_finish_reason(self._finish, self._tier))
+            self._turn(outcome.from_finish_reason(self._finish, self._tier, self._moderation))
         elif isinstance(cause, Fault):
             self._turn(outcome.from_fault(cause))
         else:

@@ -8,7 +8,7 @@ response add up to its completion.
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert import outcome, usage
+from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     arguments_of,
@@ -46,10 +46,11 @@ def read_response(
 ) -> Response:
     """The response that says what `completion` says. Raises UpstreamError where it is none, or an error."""
     choice = _first_choice(completion)
-    ended = _ending(completion, choice)
+    losses = losses if losses is not None else Losses()
+    ended = _ending(completion, choice, losses)
     if ended.error is not None:
         raise ended.error
-    writer = WholeWriter(echo, ids, clock, losses if losses is not None else Losses())
+    writer = WholeWriter(echo, ids, clock, losses)
     message = choice.get("message")
     if type(message) is dict:
         DeltaReader(writer, reasoning, quirks).read(delta_of(_numbered(message)), choice.get("logprobs"))
@@ -78,9 +79,10 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _ending(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Outcome:
+def _ending(completion: Mapping[str, Any], choice: Mapping[str, Any], losses: Losses) -> Outcome:
     tier = completion.get("service_tier")
-    return outcome.from_finish_reason(_finish(choice), tier if type(tier) is str else None)
+    judged = moderation.from_chat(completion.get("moderation"), losses)
+    return outcome.from_finish_reason(_finish(choice), tier if type(tier) is str else None, judged)
 
 
 def _finish(choice: Mapping[str, Any]) -> str:
@@ -297,4 +299,6 @@ def _completion(
         completion["usage"] = counts
     if tier := response.get("service_tier"):
         completion["service_tier"] = tier
+    if judged := moderation.to_chat(response.get("moderation")):
+        completion["moderation"] = judged
     return completion  # type: ignore[return-value]

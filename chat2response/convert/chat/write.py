@@ -8,7 +8,7 @@ The chunks add up to what `write_response` says of the same response.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat2response.convert import outcome, usage
+from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.chat.response import (
     CALLS,
     SECOND_CALL,
@@ -200,7 +200,8 @@ class ChatEncoder:
         finish: str = outcome.finish_reason(response)
         if self._legacy and finish == "tool_calls":
             finish = "function_call"
-        frames = self._chunk({}, finish, tier=response.get("service_tier"))
+        judged = moderation.to_chat(response.get("moderation"))
+        frames = self._chunk({}, finish, tier=response.get("service_tier"), judged=judged)
         counts = usage.to_chat(response.get("usage"))
         if self._include_usage and counts is not None:
             frames += b'%b],"usage":%b}\n\n' % (self._head, encode(counts))
@@ -218,9 +219,12 @@ class ChatEncoder:
         finish: str | None = None,
         logprobs: Any = None,
         tier: str | None = None,
+        judged: Mapping[str, Any] | None = None,
     ) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
         more = b',"service_tier":%b' % encode(tier) if tier else b""
+        if judged:
+            more += b',"moderation":%b' % encode(judged)
         return b"%b%b]%b%b" % (self._head, encode(choice), more, self._tail)
 
 
