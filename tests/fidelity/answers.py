@@ -42,6 +42,7 @@ def _said(label: str, note: str = "", **fields: Any) -> Probe:
 
 _TOKEN: Json = {"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": []}
 _CITED: Json = {"url": "https://x.example", "title": "X", "start_index": 0, "end_index": 2}
+_JUDGED: Json = {"type": "moderation_result", "model": "m", "flagged": False}
 _COUNTS: Json = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 CHAT_ANSWERS: tuple[Probe, ...] = (
@@ -65,6 +66,9 @@ CHAT_ANSWERS: tuple[Probe, ...] = (
     Probe("finish_reason, content_filter", {"choice": {"finish_reason": "content_filter"}}),
     Probe("usage", {"top": {"usage": _COUNTS}}),
     Probe("service_tier", {"top": {"service_tier": "flex"}}),
+    Probe(
+        "moderation", {"top": {"moderation": {"input": {"type": "moderation_results", "results": [_JUDGED]}}}}
+    ),
     Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no place for it"),
 )
 
@@ -109,5 +113,6 @@ RESPONSES_ANSWERS: tuple[Probe, ...] = (
     ),
     Probe("usage", {"top": {"usage": _USED}}),
     Probe("service_tier", {"top": {"service_tier": "flex"}}),
+    Probe("moderation", {"top": {"moderation": {"input": _JUDGED}}}),
     Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no place for it"),
 )  # fmt: skip

@@ -1,11 +1,13 @@
 """What becomes of a field: the converter is run with it and without it, and the two results are compared."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chat2response.convert.losses import Losses
 from chat2response.errors import InvalidRequest
+from chat2response.wire.json import encode
+from tests.fidelity.gateway import Does, done
 
 Json = dict[str, Any]
 Convert = Callable[[Json, Losses], Any]
@@ -17,17 +19,22 @@ _MISSING = object()
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One row: `fields` are put over a minimal body. `note`: why a field that is not sent is no loss, or what
-    the gateway does around the converter. `engine`: the class, where the gateway emulates what the converter
-    by itself refuses."""
+    the gateway does around the converter. `engine`: how the gateway does what the converter by itself
+    refuses; `does`: what shows that it did."""
 
     label: str
     fields: Mapping[str, Any] = field(hash=False)
     note: str = ""
     engine: str = ""
+    does: Does | None = None
     base: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What the body has besides, in both runs."""
     native: str = ""
     """The type that a tool, or a call, has to be of in what is sent; of another it is emulated."""
+    role: str = ""
+    """The role that a message has to have in what is sent; under another it is approximated."""
+    values: bool = False
+    """Whether what is sent is shown with its value: where another field's name alone would not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,8 @@ class Fate:
 
 def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
     """What becomes of the probe's field."""
-    if probe.engine:
-        return Fate("emulated", probe.engine)
+    if probe.does:
+        return _by_the_engine(probe, probe.does, convert, minimal)
     before = Losses()
     base = {**minimal, **probe.base}
     plain = convert(base, before)
@@ -56,14 +63,32 @@ def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
     new = [loss for loss in losses if loss not in set(before)]
     if new:
         return _lost(new)
-    changed = sorted(set(_changes(plain, made, "")))
+    changed = dict(sorted(_changes(plain, made, "")))
     if not changed:
         return Fate("here", probe.note)
     if probe.native and probe.native not in (types := set(_types(made))):
-        return Fate("emulated", f"as a {min(types)}" if types else f"as `{changed[0]}`")
-    shown = ", ".join(f"`{path}`" for path in changed[:3])
+        return Fate("emulated", f"as a {min(types)}" if types else f"as `{min(changed)}`")
+    if probe.role and probe.role not in (roles := _roles(made)):
+        return Fate("approximated", f"as role `{roles[-1]}`")
+    shown = ", ".join(f"`{_named(probe, *each)}`" for each in [*changed.items()][:3])
     how = "" if shown == f"`{probe.label}`" else f"as {shown}"
     return Fate("kept", "; ".join(filter(None, (how, probe.note))))
+
+
+def _by_the_engine(probe: Probe, does: Does, convert: Convert, minimal: Json) -> Fate:
+    """On the surface where the engine does it; on the others the converter has the word."""
+    assert done(dict(probe.fields), does), f"the engine does not do what {probe.label} asks for"
+    elsewhere = fate(replace(probe, does=None), convert, minimal)
+    told = "a 400" if elsewhere.kind == "refused" else str(elsewhere)
+    return Fate("emulated", f"{probe.engine} on /v1/chat/completions; elsewhere {told}")
+
+
+def _named(probe: Probe, path: str, value: Any) -> str:
+    return f"{path}: {encode(value).decode()}" if probe.values and value is not _MISSING else path
+
+
+def _roles(made: Json) -> list[str]:
+    return [each["role"] for each in made.get("messages") or made["input"] if "role" in each]
 
 
 def _types(made: Json) -> Iterator[str]:
@@ -87,8 +112,8 @@ def _is_a_tool(field: str) -> bool:
     return field.startswith("tools[") and field.endswith("]")
 
 
-def _changes(old: Any, new: Any, path: str) -> Iterator[str]:
-    """The paths of what is new or other; of what was added as a whole, its own."""
+def _changes(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The paths of what is new or other, and what stands there; of what was added as a whole, its own."""
     if type(old) is dict and type(new) is dict:
         for key in {**old, **new}:
             name = f"{path}.{key}" if path else key
@@ -97,4 +122,4 @@ def _changes(old: Any, new: Any, path: str) -> Iterator[str]:
         for number, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _changes(one, other, f"{path}[{number}]")
     elif old != new:
-        yield path
+        yield path, new

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tests.fidelity.gateway import a_call_per_choice, cut_before_it
 from tests.fidelity.measure import Json, Probe
 
 USER: Json = {"role": "user", "content": "hi"}
@@ -35,7 +36,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe("max_tokens", {"max_tokens": 100}),
     Probe("max_tokens beside max_completion_tokens", {"max_tokens": 99}, base={"max_completion_tokens": 100}),
     *_of(metadata={"a": "b"}, modalities=["text", "audio"], moderation={"model": "m"}),
-    Probe("n", {"n": 2}, engine="a call per choice on /v1/chat/completions; elsewhere a 400"),
+    Probe("n", {"n": 2}, engine="a call per choice", does=a_call_per_choice),
     Probe("parallel_tool_calls", {"parallel_tool_calls": False}, base=_CHAT_TOOLS),
     *_of(
         prediction={"type": "content", "content": "x"},
@@ -50,7 +51,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
         "response_format, json_schema", {"response_format": {"type": "json_schema", "json_schema": SCHEMA}}
     ),
     *_of(safety_identifier="s", seed=1, service_tier="flex"),
-    Probe("stop", {"stop": ["x"]}, engine="watched for on /v1/chat/completions; elsewhere a 400"),
+    Probe("stop", {"stop": ["STOP"]}, engine="watched for", does=cut_before_it),
     *_of(store=True, stream=True),
     Probe(
         "stream_options.include_usage",
@@ -81,8 +82,8 @@ CHAT_FIELDS: tuple[Probe, ...] = (
 )
 
 
-def _message(label: str, *messages: Json, base: Any = None) -> Probe:
-    return Probe(label, {"messages": [USER, *messages]}, base={"messages": [USER], **(base or {})})
+def _message(label: str, *messages: Json, role: str = "") -> Probe:
+    return Probe(label, {"messages": [USER, *messages]}, base={"messages": [USER]}, role=role)
 
 
 def _chat_part(label: str, part: Json, role: str = "user") -> Probe:
@@ -99,8 +100,8 @@ _CUSTOM_CALLED: Json = {"id": "c", "type": "custom", "custom": {"name": "f", "in
 _LEGACY: Json = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
 
 CHAT_MESSAGES: tuple[Probe, ...] = (
-    _message("system", {"role": "system", "content": "x"}),
-    _message("developer", {"role": "developer", "content": "x"}),
+    _message("system", {"role": "system", "content": "x"}, role="system"),
+    _message("developer", {"role": "developer", "content": "x"}, role="developer"),
     _message("user", {"role": "user", "content": "x"}),
     _message("user, name", {"role": "user", "content": "x", "name": "ann"}),
     _message("assistant", {"role": "assistant", "content": "x"}),
@@ -150,9 +151,10 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     *_of(prompt_cache_key="k", prompt_cache_retention="24h"),
     Probe("prompt_cache_options.mode", {"prompt_cache_options": {"mode": "explicit"}}),
     Probe("prompt_cache_options.ttl, 12h", {"prompt_cache_options": {"ttl": "12h"}}),
-    Probe("reasoning.effort", {"reasoning": {"effort": "xhigh"}}),
-    Probe("reasoning.effort, low", {"reasoning": {"effort": "low"}}),
-    Probe("reasoning.effort, none", {"reasoning": {"effort": "none"}}),
+    *(
+        Probe(f"reasoning.effort, {effort}", {"reasoning": {"effort": effort}}, values=True)
+        for effort in ("xhigh", "low", "none")
+    ),
     Probe("reasoning.summary", {"reasoning": {"summary": "auto"}}, _SHOWN),
     Probe(
         "reasoning.context, auto",
@@ -237,6 +239,12 @@ def _item(kind: str, *after: Json, label: str = "", tools: Any = (), **fields: A
     return Probe(label or kind, {"input": [USER, {"type": kind, **fields}, *after]}, base=base, native=native)
 
 
+def _output(call: Json, before: Json, after: Json, *tools: Json) -> Probe:
+    """The output of a call that stands there in both runs, where its output was another before."""
+    base = {"tools": list(tools)} if tools else {}
+    return Probe(after["type"], {"input": [USER, call, after]}, base={**base, "input": [USER, call, before]})
+
+
 def _out(kind: str, **fields: Any) -> Json:
     return {"type": kind, "call_id": "c", **fields}
 
@@ -251,11 +259,23 @@ _SAID: Json = {"role": "assistant", "content": "x"}
 _IMAGE: Json = {"type": "input_image", "image_url": "data:image/png;base64,eA=="}
 
 _THOUGHT: Json = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "x"}]}
+_LOCAL: Json = _out("local_shell_call", id="ls_1", action=_EXEC, status="completed")
+_IN_SHELL: Json = _out("shell_call", action=_SHELL)
+_PATCHED: Json = _out("apply_patch_call", operation=_PATCH, status="completed")
+_SEARCHED: Json = _out("tool_search_call", execution="client", arguments={"q": "x"})
+_LOOKED: Json = _out("computer_call", id="cu_1", action={"type": "screenshot"}, status="completed")
+
+
+def _found(*tools: Json) -> Json:
+    return _out("tool_search_output", execution="client", tools=list(tools))
+
+
 _USED: tuple[Json, ...] = (_CALL, _out("function_call_output", output="x"))
 
 ITEMS: tuple[Probe, ...] = (
     _item("message", role="user", content="x"),
-    _item("message", label="message, developer", role="developer", content="x"),
+    Probe("message, developer", {"input": [USER, {"role": "developer", "content": "x"}]},
+          base={"input": [USER]}, role="developer"),
     _item("message", label="message, assistant", **_SAID),
     Probe("message, phase", {"input": [USER, {**_SAID, "phase": "commentary"}]},
           "Chat has no such thing to tell", base={"input": [USER, _SAID]}),
@@ -282,13 +302,26 @@ ITEMS: tuple[Probe, ...] = (
           tools=[{"type": "shell"}]),
     _item("apply_patch_call", _out("apply_patch_call_output", status="completed", output="x"), call_id="c",
           operation=_PATCH, status="completed", tools=[{"type": "apply_patch"}]),
+    _output(_out("custom_tool_call", name="c", input="x"), _out("custom_tool_call_output", output="x"),
+            _out("custom_tool_call_output", output="y"), _CUSTOM),
+    _output(_LOCAL, _out("local_shell_call_output", id="ls_1", output="x"),
+            _out("local_shell_call_output", id="ls_1", output="y"), {"type": "local_shell"}),
+    _output(_IN_SHELL, _out("shell_call_output", output=[]), _out("shell_call_output", output=[_OUTCOME]),
+            {"type": "shell"}),
+    _output(_PATCHED, _out("apply_patch_call_output", status="completed", output="x"),
+            _out("apply_patch_call_output", status="failed", output="Gone."), {"type": "apply_patch"}),
+    _output(_SEARCHED, _found(), _found(FUNCTION), _SEARCH),
+    _output(_LOOKED, _out("computer_call_output", output=_SHOT),
+            _out("computer_call_output", output={**_SHOT, "image_url": "data:image/png;base64,eQ=="})),
     _item("computer_call", _out("computer_call_output", output=_SHOT), id="cu_1", call_id="c",
           action={"type": "screenshot"}, status="completed", label="computer_call, with its screenshot"),
     _item("tool_search_call", _out("tool_search_output", execution="client", tools=[FUNCTION]), call_id="c",
           execution="client", arguments={"q": "x"}, tools=[_SEARCH]),
     Probe("additional_tools", {"input": [USER, {"type": "additional_tools", "role": "developer",
                                                "tools": [FUNCTION]}]}, base={"input": [USER]}),
-    _item("configuration_update", reasoning={"effort": "low"}),
+    Probe("configuration_update",
+          {"input": [USER, {"type": "configuration_update", "reasoning": {"effort": "low"}}]},
+          base={"input": [USER]}, values=True),
     _item("mcp_call", id="mcp_1", server_label="s", name="f", arguments="{}", output="x"),
     _item("code_interpreter_call", id="ci_1", code="1", container_id="x", status="completed",
           outputs=[{"type": "logs", "logs": "1"}]),

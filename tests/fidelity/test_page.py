@@ -1,16 +1,18 @@
 """`docs/fidelity.md` says what the converters do, and has a row for all that they and the SDK know."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming as ChatParams
 from openai.types.responses import ResponseInputItemParam, ToolParam
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming as ResponsesParams
 
 from chat2response.convert.chat import entering, history, leaving, messages
 from chat2response.convert.responses import request as responses
-from tests.fidelity.measure import Probe
-from tests.fidelity.page import PAGE, page
+from tests.fidelity.measure import Probe, fate
+from tests.fidelity.page import CHAT, PAGE, page, toward_responses
 from tests.fidelity.probes import CHAT_FIELDS, CHAT_MESSAGES, ITEMS, RESPONSES_FIELDS, TOOLS
 
 _PLAIN = {"model", "messages"}  # of every minimal body
@@ -57,6 +59,21 @@ def test_every_field_of_a_chat_request_has_a_row() -> None:
 def test_every_field_of_a_responses_request_has_a_row() -> None:
     known = {*get_type_hints(ResponsesParams), *leaving.WRITERS, *responses._CHECKS} - {"model", "tools"}
     assert missing(known, RESPONSES_FIELDS) == set()
+
+
+def test_every_output_of_a_call_has_a_row_of_its_own() -> None:
+    """Beside the call's, which says nothing of it."""
+    outputs = {kind for kind in kinds(ResponseInputItemParam) if kind.endswith("_output")}
+    assert outputs - {probe.label for probe in ITEMS} == set()
+
+
+@pytest.mark.parametrize("probe", [each for each in CHAT_FIELDS if each.does], ids=lambda each: each.label)
+def test_what_the_engine_is_said_to_do_is_seen_to_be_done(probe: Probe) -> None:
+    """A row that says so fails where the field was not heeded."""
+    assert str(fate(probe, toward_responses, CHAT)).startswith("emulated: ")
+    unheeded = replace(probe, fields={"metadata": {"a": "b"}})
+    with pytest.raises(AssertionError, match="does not do"):
+        fate(unheeded, toward_responses, CHAT)
 
 
 def test_every_role_item_and_tool_has_a_row() -> None:
