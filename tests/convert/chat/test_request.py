@@ -237,13 +237,19 @@ def test_a_vendors_stream_option_passes():
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"text": {"style": "x"}}, "text.style"),
         ({"include": ["reasoning.encrypted_content", "hologram"]}, "include[1]"),
-        ({"include": [["hologram"]]}, "include[0]"),
     ],
 )
 def test_what_chat_cannot_say_is_a_loss(fields: Json, loss: str):
     body, losses = to_chat(wanted(**fields))
     assert body == {"model": "m", "messages": [MESSAGE]}
     assert losses == [f"{loss}; dropped"]
+
+
+def test_a_field_of_the_other_api_is_no_error_whatever_a_chat_client_says_in_it():
+    losses = Losses()
+    body = write_request(read_request(asked(include=[["hologram"]])), losses)
+    assert "include" not in body
+    assert [loss.field for loss in losses] == ["include[0]"]
 
 
 @pytest.mark.parametrize(

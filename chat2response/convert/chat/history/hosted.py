@@ -80,7 +80,7 @@ def _image(turns: Turns, index: int, item: _Item) -> None:
     if not result:
         turns.losses.add(path)
         return
-    mime = _MIME.get(item.get("output_format") or "", "image/png")
+    mime = _MIME.get(str(item.get("output_format")), "image/png")
     url = f"data:{mime};base64,{text(result, f'{path}.result')}"
     said = {"type": "text", "text": f"From tool image_generation ({item.get('id')}):"}
     turns.losses.add(path, "moved to a user message")

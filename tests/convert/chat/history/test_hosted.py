@@ -116,6 +116,13 @@ def test_row_40_a_generated_image_is_shown_as_a_users():
     assert losses == ["input[1]; moved to a user message"]
 
 
+@pytest.mark.parametrize(("form", "mime"), [("webp", "webp"), ("bmp", "png"), ([None], "png"), (None, "png")])
+def test_a_generated_image_is_of_the_form_that_is_said(form: Any, mime: str):
+    item = {"type": "image_generation_call", "id": "ig_1", "result": "AAAA", "output_format": form}
+    messages, _ = messages_of(USER, item)
+    assert messages[1]["content"][1]["image_url"]["url"] == f"data:image/{mime};base64,AAAA"
+
+
 def test_row_40_a_screenshot_follows_its_call():
     """Row 40: images of outputs stand in a user's message behind them."""
     items = [
