@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.streams import ChatToResponses, ResponsesToChat
 from chat2response.wire.machine import Fault
 from tests.grammar import assert_chat_stream, assert_well_formed, parse_sse, validate_chunk, validate_event
@@ -333,7 +334,8 @@ def to_events(
     fault: Fault | None = None,
 ) -> list[dict[str, Any]]:
     """A Chat stream through the bridge; what comes out is checked, and given back as events."""
-    machine = ChatToResponses(request or {"model": "m"}, reasoning=reasoning, ids=Numbered(), clock=now)
+    asked = request or {"model": "m", "include": [LOGPROBS]}
+    machine = ChatToResponses(asked, reasoning=reasoning, ids=Numbered(), clock=now)
     return checked_events(_run(machine, data, fault))
 
 

@@ -21,7 +21,7 @@ from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.convert.responses.response import read_response as checked
-from chat2response.convert.streams import reasoning_form
+from chat2response.convert.streams import reasoning_form, shows_logprobs
 from chat2response.wire.chat import ChatCompletion, ChatRequest
 from chat2response.wire.ids import Clock, Ids, new_id
 from chat2response.wire.responses import Response, ResponsesRequest
@@ -78,14 +78,16 @@ def to_response(
     """A Chat completion as a response, from a backend with these `quirks` (or this profile).
 
     `request` is the Responses request that it answers: it is echoed, gives the model's name, and its tools
-    get their own calls back (`quirks` are those it was sent with).
+    get their own calls back (`quirks` are those it was sent with). Logprobs are shown where its `include`
+    asks for them, or where there is no request.
     `reasoning` forces where reasoning goes; by default to `summary` if the request asked for one, else to
     `content`.
     """
     body: dict[str, Any] = {"model": completion.get("model") or "", **(request or {})}
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     known = quirks_of(quirks)
-    reading = Reading(reasoning_form(hub, reasoning), known, tools=ToolMap.of(hub, known))
+    form = reasoning_form(hub, reasoning)
+    reading = Reading(form, known, tools=ToolMap.of(hub, known), logprobs=shows_logprobs(request))
     return reading.response(dict(completion), Echo.of(hub), ids, clock, losses)
 
 

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.reading import Reading
 from chat2response.convert.chat.toolmap import ToolMap
@@ -91,10 +92,11 @@ class _Stream:
 class ChatToResponses(_Stream):
     """Chat chunks (SSE bytes) in, Responses events (SSE bytes) out.
 
-    `request` is the Responses request that the stream answers: it is echoed, gives the model's name (which
-    the first event has to say), its tools get their own calls back, and `reasoning.summary` in it decides
-    where reasoning goes unless `reasoning` does. `quirks`: the backend's, or the name of a profile
-    (QuirksError, a ValueError, for one that is not known). `ids` and `clock` are for tests.
+    `request` is the Responses request that the stream answers: it is echoed, gives the model's name
+    (which the first event has to say), its tools get their own calls back, `reasoning.summary` in it
+    decides where reasoning goes unless `reasoning` does, and `include` whether logprobs are shown.
+    `quirks`: the backend's, or the name of a profile (QuirksError, a ValueError, for one that is not
+    known). `ids` and `clock` are for tests.
     """
 
     def __init__(
@@ -109,7 +111,8 @@ class ChatToResponses(_Stream):
         hub = HubRequest(body=dict(request or {}), dialect="responses")  # type: ignore[arg-type]
         super().__init__(hub, ids, clock)
         known = quirks_of(quirks)
-        reading = Reading(reasoning or reasoning_form(hub), known, tools=ToolMap.of(hub, known))
+        form = reasoning or reasoning_form(hub)
+        reading = Reading(form, known, tools=ToolMap.of(hub, known), logprobs=shows_logprobs(request))
         self._reader = reading.reader(self._writer)
         self._encoder = ResponsesEncoder()
 
@@ -134,6 +137,11 @@ class ResponsesToChat(_Stream):
         self._encoder = ChatEncoder(
             include_usage=include_usage, logprobs=logprobs, losses=self._writer.losses
         )
+
+
+def shows_logprobs(request: Mapping[str, Any] | None) -> bool:
+    """Whether the answer to a Responses request shows logprobs: as `include` asks; without a request, all."""
+    return request is None or LOGPROBS in (request.get("include") or ())
 
 
 def reasoning_form(request: HubRequest, setting: ReasoningForm | None = None) -> ReasoningForm:

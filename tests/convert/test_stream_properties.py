@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.response import as_chunk, read_response, write_response
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
@@ -368,7 +369,7 @@ def test_one_delta_stays_one_event_with_its_tokens(words: list[str], cuts: list[
 
 
 def face_to_face(reads: list[bytes]) -> list[dict[str, Any]]:
-    there = ChatToResponses({"model": "m"}, ids=Numbered(), clock=now)
+    there = ChatToResponses({"model": "m", "include": [LOGPROBS]}, ids=Numbered(), clock=now)
     back = ResponsesToChat(model="m", include_usage=True, logprobs=True, ids=Numbered(), clock=now)
     output = b"".join([back.feed(there.feed(read)) for read in reads])
     return checked_chunks(output + back.feed(there.close()) + back.close())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.response import write_response
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.streams import ChatToResponses, ResponsesToChat, reasoning_form
@@ -135,7 +136,7 @@ def test_the_same_chunks_byte_by_byte(name: str):
 
 def face_to_face(chunks: list[dict[str, Any]], *, logprobs: bool = True) -> list[dict[str, Any]]:
     """A Chat stream to Responses and back, each read at once."""
-    there = ChatToResponses({"model": "m"}, ids=Numbered(), clock=now)
+    there = ChatToResponses({"model": "m", "include": [LOGPROBS]}, ids=Numbered(), clock=now)
     back = ResponsesToChat(model="m", include_usage=True, logprobs=logprobs, ids=Numbered(), clock=now)
     data = sse(chunks)
     output = b"".join(back.feed(there.feed(read)) for read in pieces(data, range(0, len(data), 99)))

@@ -200,3 +200,31 @@ async def test_row_60_what_has_begun_is_never_asked_for_again(
     assert failure_of(surface, data)["message"]
     assert len(upstream.requests) == 1
     assert QUESTION in json.dumps(upstream.last.json())
+
+
+@json_or_stream
+@every_way
+async def test_row_55_logprobs_are_heard_by_who_asked_for_them(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
+) -> None:
+    """Row 55: `include` and `logprobs` are each other's words."""
+    await _is_heard(start, upstream, surface, dialect, streamed, Said(text=("A", "B"), logprobs=True))
+
+
+@json_or_stream
+async def test_row_55_top_logprobs_alone_show_none(
+    start: Start, upstream: ScriptedUpstream, streamed: bool
+) -> None:
+    """Row 55: as OpenAI's own: `include` says whether there are any, `top_logprobs` how many. Those that a
+    backend sends unasked are not shown either."""
+    said = Said(text=("A", "B"), logprobs=True)
+    upstream.play_for(PATHS["chat"], speaking("chat", said))
+    gateway = await start("chat")
+
+    answer = await post(gateway, "responses", streamed=streamed, top_logprobs=2)
+
+    made = last_response(answer.content) if streamed else answer.json()
+    assert made["top_logprobs"] == 2
+    assert made["output"][0]["content"][0]["logprobs"] == []
+    assert b'"logprob":' not in answer.content
+    assert upstream.last.json().keys().isdisjoint({"logprobs", "top_logprobs"})

@@ -33,8 +33,12 @@ class DeltaReader:
         form: ReasoningForm,
         quirks: Quirks = OPENAI_COMPATIBLE,
         carried: Carried | None = None,
+        *,
+        logprobs: bool = True,
     ) -> None:
+        """`logprobs`: whether they are shown."""
         self._writer = writer
+        self._logprobs = logprobs
         self._form = form
         self._fields = quirks.reasoning_in
         self._carried = carried
@@ -52,8 +56,9 @@ class DeltaReader:
             self._reasoning(delta)
         if delta.extra_content and is_signed(delta.extra_content):
             self._extra(delta.extra_content)
-        if delta.content or logprobs:
-            self._content(delta.content, logprobs)
+        shown = logprobs if self._logprobs else None
+        if delta.content or shown:
+            self._content(delta.content, shown)
         if delta.annotations and type(delta.annotations) is list:
             for annotation in delta.annotations:
                 self._annotation(annotation)

@@ -126,8 +126,8 @@ _INCLUDED = frozenset(
 
 
 def _top_logprobs(to: Leaving, value: Any, name: str) -> None:
-    if integer(value, name):
-        to.out["logprobs"] = True
+    """How many, for an answer that shows any: it does where `include` asks, and Chat takes it only then."""
+    if integer(value, name) and LOGPROBS in (to.hub.body.get("include") or ()):
         to.out[name] = value
 
 

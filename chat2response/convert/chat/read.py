@@ -33,13 +33,14 @@ class ChatReader:
         reasoning: ReasoningForm = "content",
         quirks: Quirks = OPENAI_COMPATIBLE,
         carried: Carried | None = None,
+        logprobs: bool = True,
     ) -> None:
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
         self._writer = writer
         self._text = writer.text
-        self._delta = DeltaReader(writer, reasoning, quirks, carried)
+        self._delta = DeltaReader(writer, reasoning, quirks, carried, logprobs=logprobs)
         self._quirks = quirks
         self._frames = sse.Frames()
         self._finish = ""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
+from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.response import as_chunk, read_response
 from chat2response.convert.chat.restore import restored
@@ -33,18 +34,20 @@ ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks fo
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Reading:
     """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed;
-    `tools`: those that were sent, where they are not the client's own."""
+    `tools`: those that were sent, where they are not the client's own; `logprobs`: whether they are shown."""
 
     form: ReasoningForm = "content"
     quirks: Quirks = OPENAI_COMPATIBLE
     seal: Seal | None = None
     tools: ToolMap | None = None
+    logprobs: bool = True
 
     @classmethod
     def of(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "Reading":
         """As the request asks, of the backend that `tools` are for."""
         include: Any = hub.body.get("include") or ()
-        return cls(form, tools.quirks, hub.seal if ENCRYPTED in include else None, tools)
+        seal = hub.seal if ENCRYPTED in include else None
+        return cls(form, tools.quirks, seal, tools, LOGPROBS in include)
 
     @property
     def plain(self) -> bool:
@@ -63,7 +66,7 @@ class Reading:
             form = "content" if form == "hide" else form
         if self.quirks.think_tags:
             writer = ThinkSplitter(writer, self.quirks, form)
-        return ChatReader(writer, reasoning=form, quirks=self.quirks, carried=carried)
+        return ChatReader(writer, reasoning=form, quirks=self.quirks, carried=carried, logprobs=self.logprobs)
 
     def response(
         self, completion: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
@@ -71,7 +74,14 @@ class Reading:
         """The response that a whole completion is. Raises UpstreamError where it is none."""
         if self.plain:
             return read_response(
-                completion, echo, ids, clock, reasoning=self.form, losses=losses, quirks=self.quirks
+                completion,
+                echo,
+                ids,
+                clock,
+                reasoning=self.form,
+                losses=losses,
+                quirks=self.quirks,
+                logprobs=self.logprobs,
             )
         writer = ResponseWriter(echo, ids, clock, losses)
         reader = self.reader(writer)

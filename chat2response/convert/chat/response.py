@@ -43,8 +43,12 @@ def read_response(
     reasoning: ReasoningForm = "content",
     losses: Losses | None = None,
     quirks: Quirks = OPENAI_COMPATIBLE,
+    logprobs: bool = True,
 ) -> Response:
-    """The response that says what `completion` says. Raises UpstreamError where it is none, or an error."""
+    """The response that says what `completion` says, its `logprobs` where they are to be shown.
+
+    Raises UpstreamError where it is none, or an error.
+    """
     choice = _first_choice(completion)
     losses = losses if losses is not None else Losses()
     ended = _ending(completion, choice, losses)
@@ -53,7 +57,8 @@ def read_response(
     writer = WholeWriter(echo, ids, clock, losses)
     message = choice.get("message")
     if type(message) is dict:
-        DeltaReader(writer, reasoning, quirks).read(delta_of(_numbered(message)), choice.get("logprobs"))
+        reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
+        reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 

@@ -7,17 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat2response.convert.chat.reading import Reading
+from chat2response.convert.chat.request import write_request
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
+from chat2response.convert.face import to_response
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import Quirks
+from chat2response.convert.responses.request import read_request
 from chat2response.convert.responses.write import ResponsesEncoder
 from chat2response.convert.writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from tests.convert.test_sealer import Plain
 from tests.convert.test_stream_properties import CHUNK, CUTS, FORMS, frames, messages, split
 from tests.doubles import Clock, Ids
-from tests.scripts import chat, checked_events, chunk, pieces, response_of, sse
+from tests.scripts import chat, checked_events, chunk, pieces, response_of, sse, to_events, token
 
 HUB = HubRequest(body={"model": "m", "input": "hi"}, dialect="responses")
 EVERY = Quirks(
@@ -84,3 +88,31 @@ def test_only_what_changes_words_leaves_the_direct_way():
     assert Reading().plain
     assert not Reading(quirks=EVERY).plain
     assert not Reading(seal=Plain()).plain
+
+
+ASKS: Any = {"model": "m", "include": ["message.output_text.logprobs"]}
+
+
+@pytest.mark.parametrize(("request_", "shown"), [(None, True), (ASKS, True), ({"model": "m"}, False)])
+def test_row_55_logprobs_are_shown_where_include_asks_for_them(request_: Any, shown: bool):
+    """Row 55: streamed and whole; of a request that nobody knows, all that there are."""
+    logprobs = {"content": [token("Hi")], "refusal": [token("no")]}
+    events = to_events(sse(chat(chunk({"content": "Hi"}, logprobs=logprobs))), request=request_)
+    message = {"role": "assistant", "content": "Hi"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}
+    losses = Losses()
+    whole: Any = to_response({"model": "m", "choices": [choice]}, request_, losses=losses)
+    for made in (response_of(events), whole):
+        assert [len(part["logprobs"]) for part in made["output"][0]["content"]] == [int(shown)]
+    assert [loss.field for loss in losses] == (["logprobs.refusal"] if shown else [])
+    deltas = [event for event in events if event["type"] == "response.output_text.delta"]
+    assert [bool(event["logprobs"]) for event in deltas] == [shown]
+
+
+def test_row_55_a_backend_is_asked_as_the_answer_is_read():
+    for include in ([], ["message.output_text.logprobs"]):
+        hub = read_request({"model": "m", "input": "hi", "include": include, "top_logprobs": 2})
+        tools = ToolMap.of(hub, EVERY)
+        asked = write_request(hub, Losses(), EVERY, tools=tools)
+        assert ("logprobs" in asked) == ("top_logprobs" in asked) == bool(include)
+        assert Reading.of(hub, tools, "content").logprobs == bool(include)

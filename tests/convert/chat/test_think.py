@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.face import to_response
 from chat2response.convert.quirks import Quirks
 from chat2response.convert.streams import ChatToResponses
@@ -161,7 +162,7 @@ def test_probabilities_stay_with_the_text():
     chunks = [
         chunk({"content": each["token"]}, logprobs={"content": [each], "refusal": None}) for each in tokens
     ]
-    machine = ChatToResponses({"model": "m"}, quirks=TAGS)
+    machine = ChatToResponses({"model": "m", "include": [LOGPROBS]}, quirks=TAGS)
     response = response_of(checked_events(machine.feed(sse(chat(*chunks))) + machine.close()))
     assert [each["token"] for each in response["output"][1]["content"][0]["logprobs"]] == ["Yes"]
     assert [loss.field for loss in machine.losses] == ["logprobs"]

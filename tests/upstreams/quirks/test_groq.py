@@ -37,7 +37,12 @@ class TestGroq(VendorStage):
     def test_what_it_refuses_is_dropped_and_told(self, upstream: Upstream) -> None:
         named = {"type": "message", "role": "user", "content": "Hi", "name": "ann"}
         body, lost = self.body(
-            upstream, named, prompt_cache_key="k", top_logprobs=2, text={"verbosity": "low"}
+            upstream,
+            named,
+            prompt_cache_key="k",
+            include=["message.output_text.logprobs"],
+            top_logprobs=2,
+            text={"verbosity": "low"},
         )
         assert set(lost) == {
             "prompt_cache_key",
