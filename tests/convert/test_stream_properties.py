@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.response import as_chunk, read_response, write_response
+from chat2response.convert.chat.write import ChatEncoder
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.streams import ChatToResponses, ResponsesToChat
+from chat2response.convert.writer import ResponseWriter
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET
 from tests import sdk
@@ -321,6 +325,84 @@ def test_row_56_a_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[i
     whole = read_response(completion, echo, Numbered(), now, reasoning=form)
     assert response_of(to_events(pieces(sse(stream), cuts), reasoning=form)) == whole
     assert response_of(to_events(sse([as_chunk(completion)]), reasoning=form)) == whole
+
+
+# -- the deprecated form of calls ---------------------------------------------------------------------
+
+
+@st.composite
+def legacy_answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The same with its call, if there is one, as `function_call`."""
+    message = draw(messages())
+    called = message.pop("tool_calls", [])[:1]
+    said = draw(streamed(message))
+    for call in called:
+        function = message["function_call"] = call["function"]
+        whole = draw(st.booleans())
+        pieces_ = [function["arguments"]] if whole else draw(split(function["arguments"]))
+        head = {"name": function["name"], "arguments": pieces_[0]}
+        said += [chunk({"function_call": each}) for each in (head, *({"arguments": p} for p in pieces_[1:]))]
+    finish = draw(FINISHES)
+    finish = "function_call" if finish == "tool_calls" else finish
+    completion = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "up",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+    }
+    return completion, chat(*said, finish=finish, role=draw(st.booleans()))
+
+
+@given(legacy_answers(), CUTS, FORMS)
+def test_row_56_a_legacy_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
+    """Row 56: what old backends answer, read whole and read as a stream."""
+    completion, stream = answer
+    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    whole = read_response(completion, echo, Numbered(), now, reasoning=form)
+    assert response_of(to_events(pieces(sse(stream), cuts), reasoning=form)) == whole
+    assert response_of(to_events(sse([as_chunk(completion)]), reasoning=form)) == whole
+
+
+@given(answers() | legacy_answers(), CUTS)
+def test_row_56_the_chunks_of_a_response_add_up_to_its_legacy_completion(answer: Any, cuts: list[int]):
+    """Row 56: what old clients are answered, whole and as a stream, and what of it is lost."""
+    _, stream = answer
+    events = to_events(sse(stream))
+    lost = Losses()
+    whole: Any = write_response(response_of(events), losses=lost, legacy=True)["choices"][0]
+    chunks, losses = legacy_chunks(pieces(named(events), cuts))
+    summed = sdk.added_up(chunks)["choices"][0]
+    assert visible(summed["message"]) == visible(whole["message"])
+    assert summed["finish_reason"] == whole["finish_reason"]
+    assert "tool_calls" not in visible(whole["message"])
+    assert list(losses) == list(lost)
+
+
+@given(legacy_answers(), CUTS)
+def test_row_56_a_legacy_answer_comes_back_as_it_was(answer: Any, cuts: list[int]):
+    completion, stream = answer
+    chunks, losses = legacy_chunks(pieces(named(to_events(sse(stream))), cuts))
+    sent, back = completion["choices"][0], sdk.added_up(chunks)["choices"][0]
+    assert visible(back["message"]) == visible(sent["message"])
+    ends = {"length": "length", "content_filter": "content_filter"}
+    called = "function_call" if sent["message"].get("function_call") else "stop"
+    assert back["finish_reason"] == ends.get(sent["finish_reason"], called)
+    assert not losses
+
+
+def legacy_chunks(reads: list[bytes]) -> tuple[list[dict[str, Any]], Losses]:
+    """A Responses stream for a client that asked with `functions`."""
+    writer = ResponseWriter(Echo.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
+    reader, encoder = ResponsesReader(writer), ChatEncoder(legacy=True, losses=writer.losses)
+    writer.begin()
+    output = b""
+    for read in reads:
+        reader.feed(read)
+        output += encoder.encode(writer.take())
+    reader.close()
+    writer.finish()
+    return checked_chunks(output + encoder.encode(writer.take())), writer.losses
 
 
 @given(answers(), CUTS)
