@@ -13,14 +13,17 @@ import argparse
 import asyncio
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from chat2response.errors import Unauthorized
 from chat2response.keys import KeyPolicy, KeyRing, new_token
@@ -29,6 +32,9 @@ from chat2response.keys.ask import Ask
 from chat2response.keys.limits import KeyLimits
 from chat2response.keys.prices import Prices
 from chat2response.stores import Store, open_store
+from chat2response.stores.base import row_name
+from chat2response.stores.sqlite_link import TABLE
+from chat2response.wire.json import encode
 
 ROUNDS = 5
 BATCH = 300  # operations in a round
@@ -97,19 +103,36 @@ async def cost(operation: Operation, *, batch: int = BATCH) -> float:
 @asynccontextmanager
 async def filled(address: str, size: int) -> AsyncIterator[tuple[Store, list[str]]]:
     """A store with so many keys, and the tokens of some of them."""
-    store = open_store(address, clock=time.time, deadline=60.0)  # two hundred writes wait for one another
+    store = open_store(address, clock=time.time, deadline=60.0)  # many writes wait for one another
     await store.open()
     ring = KeyRing(store, KeyPolicy(default_ttl=86_400))
     tokens = [(await ring.generate()).token for _ in range(min(size, BATCH))]
     key = await store.get("keys", tokens[0][3:35])
     assert key is not None
-    for start in range(len(tokens), size, 200):
-        ids = [new_token().id for _ in range(min(200, size - start))]
-        await asyncio.gather(*(store.put("keys", id, {**key.doc, "id": id}) for id in ids))
+    documents = ({**key.doc, "id": new_token().id} for _ in range(len(tokens), size))
+    if address.startswith("sqlite:"):
+        write_rows(address.removeprefix("sqlite:"), documents)
+    else:
+        for some in batched(documents, 200):
+            await asyncio.gather(*(store.put("keys", document["id"], document) for document in some))
     try:
         yield store, tokens
     finally:
         await store.close()
+
+
+def write_rows(path: str, documents: Iterable[dict[str, Any]]) -> None:
+    """Keys as the store would write them, but in one transaction: theirs end on the disk, one by one."""
+    rows = ((row_name("keys", each["id"]), encode({"doc": each}).decode()) for each in documents)
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.executemany(f'INSERT INTO "{TABLE}" (key, value) VALUES (?, ?)', rows)
+
+
+def batched(documents: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    """The same, so many at a time."""
+    rest = iter(documents)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 @contextmanager
