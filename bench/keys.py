@@ -3,8 +3,8 @@
 Each figure is the CPU of this process for one operation, in microseconds: the median of five rounds. Of a
 Redis it is that of the connection, not of the server. `verified`: a token that was checked before; `cold`:
 one that was not; `unknown`: well formed, of no key; `garbage`: refused by its shape; `limited`: a call of a
-key with limits on requests, slots and tokens, from its admission to its settlement; `page`: one page of the
-list.
+key with limits on requests, slots and tokens, from its admission to its settlement; `crowded`: the same,
+one of 32 that run at once; `page`: one page of the list.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from chat2response.wire.json import encode
 ROUNDS = 5
 BATCH = 300  # operations in a round
 STORES = ("memory", "sqlite", "redis")
+CROWD = 32
 ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)
 LIMITS = {"requests_per_minute": 10**9, "concurrent_requests": 10**6, "tokens_per_minute": 10**12}
 
@@ -47,7 +48,7 @@ Operation = Callable[[int], Awaitable[object]]
 
 async def measure(sizes: list[int], stores: list[str]) -> None:
     """Prints a row for each store and number of keys."""
-    titles = ("verified", "cold", "unknown", "garbage", "limited", "page")
+    titles = ("verified", "cold", "unknown", "garbage", "limited", "crowded", "page")
     print(f"{'':18}" + "".join(f"{title:>10}" for title in titles) + "   us of CPU each")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -78,12 +79,16 @@ async def row(store: Store, tokens: list[str]) -> dict[str, float]:
     async def call(number: int) -> None:
         await (await admission.enter(limited, ASK)).leave()
 
+    async def crowd(number: int) -> None:
+        await asyncio.gather(*map(call, range(CROWD)))
+
     return {
         "verified": await cost(lambda number: ring.verify(tokens[0])),
         "cold": await cost(lambda number: forgetful.verify(tokens[number % len(tokens)])),
         "unknown": await cost(lambda number: refused(strangers.pop())),
         "garbage": await cost(lambda number: refused("sk-no-key-of-ours")),
         "limited": await cost(call),
+        "crowded": await cost(crowd, batch=10) / CROWD,
         "page": await cost(lambda number: store.scan("keys", limit=100), batch=20),
     }
 

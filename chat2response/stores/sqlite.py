@@ -8,14 +8,17 @@ put and delete leaves a line in the table `changes` (see `sqlite_feed`).
 
 Nothing is opened before the first call, and then in the process that calls: workers may be forked after
 the store was made. All SQL runs in one thread; a caller that is cancelled or out of time leaves a
-transaction that has not begun undone, and one that has begun runs to its COMMIT or ROLLBACK.
+transaction that has not begun undone, and one that has begun runs to its COMMIT or ROLLBACK. Writes that wait
+for that thread at the same time share one (`sqlite_writes`).
 """
 
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,12 +40,14 @@ from chat2response.stores.base import (
 )
 from chat2response.stores.sqlite_feed import follow
 from chat2response.stores.sqlite_link import CHANGES, END, LOGS, TABLE, Link
+from chat2response.stores.sqlite_writes import Write, commit, taken
 from chat2response.wire.json import decode, encode
 
 T = TypeVar("T")
 
 SWEEP_SECONDS = 60.0
-SWEEP_ROWS = 500  # at most so many expired rows are removed by one write
+SWEEP_ROWS = 500  # at most so many expired rows are removed at once: others wait for the lock
+SWEEP_PAUSE = 0.05  # seconds between two times, while there are more
 
 CHANGES_KEPT = 1000  # a follower that was away for more is told that it has missed something
 
@@ -63,11 +68,9 @@ _APPEND = f"""INSERT INTO "{LOGS}" (key, at, value)
     SELECT :row, :last + 1 + key, value FROM json_each(:texts)"""
 _READ = f'SELECT value FROM "{LOGS}" WHERE key = :row AND at > :after ORDER BY at LIMIT :limit'
 _EXPIRED = f'SELECT key FROM "{TABLE}" WHERE {END} <= :now ORDER BY {END} LIMIT {SWEEP_ROWS}'
-_SWEEP = (
-    f'DELETE FROM "{LOGS}" WHERE key IN ({_EXPIRED})',
-    f'DELETE FROM "{TABLE}" WHERE key IN ({_EXPIRED})',
-    f'DELETE FROM "{CHANGES}" WHERE seq <= (SELECT max(seq) FROM "{CHANGES}") - :kept',
-)
+_SWEEP_LOGS = f'DELETE FROM "{LOGS}" WHERE key IN ({_EXPIRED})'
+_SWEEP = f'DELETE FROM "{TABLE}" WHERE key IN ({_EXPIRED})'
+_SWEEP_CHANGES = f'DELETE FROM "{CHANGES}" WHERE seq <= (SELECT max(seq) FROM "{CHANGES}") - :kept'
 
 
 class SqliteStore:
@@ -83,8 +86,11 @@ class SqliteStore:
         self._pool = ThreadPoolExecutor(
             1, thread_name_prefix="sqlite-store"
         )  # its thread starts on first use
+        self._waiting: deque[Write[Any]] = deque()
         self._link: Link | None = None  # touched in that thread only
         self._sweep_at = 0.0  # likewise
+        self._unswept = False  # there is more to remove; set in that thread
+        self._sweeping: asyncio.Task[None] | None = None
         self._closed = False
 
     async def open(self) -> None:
@@ -110,23 +116,32 @@ class SqliteStore:
     async def put(
         self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
     ) -> bool:
-        now = self._clock()
-        args = {"row": row_name(kind, key), "text": _envelope(doc, expiry(ttl, now)), "now": now}
+        row, now = row_name(kind, key), self._clock()
+        args = {"row": row, "text": _envelope(doc, expiry(ttl, now)), "now": now}
         if expect is None:
             sql = _PUT
         elif expect is ABSENT:
             sql = _PUT_IF_ABSENT
         else:
             sql, args["tag"] = _PUT_IF_SAME, expect
-        told = (_TELL, {"row": args["row"], "writer": self._writer})
-        return bool(await self._run(lambda link: link.write(sql, args, told, *self._sweep(now))))
+
+        def write(link: Link) -> bool:
+            written = link.rows(sql, args)
+            self._tell(link, row)
+            return bool(written)
+
+        return await self._commit(write)
 
     async def delete(self, kind: str, key: str) -> bool:
-        now = self._clock()
-        args = {"row": row_name(kind, key), "now": now}
-        told = (_TELL, {"row": args["row"], "writer": self._writer})
-        log = (_DELETE_LOG, {"row": args["row"]})
-        return await self._run(lambda link: link.write(_DELETE, args, told, log) == [(1,)])
+        row, now = row_name(kind, key), self._clock()
+
+        def remove(link: Link) -> bool:
+            removed = link.rows(_DELETE, {"row": row, "now": now})
+            self._tell(link, row)
+            link.rows(_DELETE_LOG, {"row": row})
+            return removed == [(1,)]
+
+        return await self._commit(remove)
 
     async def add(
         self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
@@ -139,10 +154,10 @@ class SqliteStore:
             value = by if held is None else held + by
             if ceiling is not None and by > 0 and value > ceiling:
                 return None
-            self._write(link, row, _envelope(value, end if held is None else held_end), now)
+            _write(link, row, _envelope(value, end if held is None else held_end))
             return int(value)
 
-        return await self._run(lambda link: link.transact(lambda: count(link)))
+        return await self._commit(count)
 
     async def lease(
         self,
@@ -161,10 +176,10 @@ class SqliteStore:
             held, _ = _held(link, row, now)
             answer, book = ledger.lease(held, id, n, ceiling, ttl, window, now)
             if answer.id is not None:
-                self._write(link, row, _envelope(book, ledger.end(book)), now)
+                _write(link, row, _envelope(book, ledger.end(book)))
             return answer
 
-        return await self._run(lambda link: link.transact(lambda: reserve(link)))
+        return await self._commit(reserve)
 
     async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
         now, row, used = self._clock(), row_name(kind, key), amount(n, least=0)
@@ -173,9 +188,9 @@ class SqliteStore:
             held, _ = _held(link, row, now)
             book = ledger.settle(held, lease, used) if held is not None else None
             if book is not None:
-                self._write(link, row, _envelope(book, ledger.end(book)), now)
+                _write(link, row, _envelope(book, ledger.end(book)))
 
-        await self._run(lambda link: link.transact(lambda: replace(link)))
+        await self._commit(replace)
 
     async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
         now = self._clock()
@@ -188,10 +203,10 @@ class SqliteStore:
                 last = 0
             if texts:
                 link.rows(_APPEND, {"row": row, "last": last, "texts": encode(texts).decode()})
-                self._write(link, row, _envelope(last + len(texts), end), now)
+                _write(link, row, _envelope(last + len(texts), end))
             return int(last) + len(texts)
 
-        return await self._run(lambda link: link.transact(lambda: extend(link)))
+        return await self._commit(extend)
 
     async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
         row, now = row_name(kind, key), self._clock()
@@ -223,20 +238,48 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait({self._sweeping})
         await asyncio.get_running_loop().run_in_executor(self._pool, self._drop)
         self._pool.shutdown(wait=False)
 
     async def _run(self, job: Callable[[Link], T]) -> T:
-        """Run a job in the store's thread, for as long as the deadline allows."""
+        """Run a job that only reads in the store's thread, for as long as the deadline allows."""
+        self._check_open()
+        return await self._in_time(asyncio.wrap_future(self._pool.submit(self._work, job)))
+
+    async def _commit(self, job: Callable[[Link], T]) -> T:
+        """The same for one that writes, as a transaction that is durable on return."""
+        self._check_open()
+        write = Write(job)
+        self._waiting.append(write)
+        self._pool.submit(self._commit_waiting)
+        done = await self._in_time(asyncio.wrap_future(write.answer))
+        if self._unswept and not self._closed and (self._sweeping is None or self._sweeping.done()):
+            self._sweeping = asyncio.create_task(self._sweep_on())
+        return done
+
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreDown("the SQLite store is closed")
-        loop = asyncio.get_running_loop()
+
+    async def _in_time(self, answer: "asyncio.Future[T]") -> T:
         try:
             async with asyncio.timeout(self._deadline):
                 # Leaving early cancels the job where it still waits for its turn, and only there.
-                return await loop.run_in_executor(self._pool, self._work, job)
+                return await answer
         except TimeoutError:
             raise StoreDown(f"no answer from SQLite within {self._deadline} s") from None
+
+    async def _sweep_on(self) -> None:
+        """The rest, step by step; where the store is away, the next time."""
+        with suppress(StoreDown):
+            while self._unswept:
+                await asyncio.sleep(SWEEP_PAUSE)
+                await self._commit(self._sweep)
+
+    # -- in the store's thread -----------------------------------------------------------------------
 
     def _work(self, job: Callable[[Link], T]) -> T:
         try:
@@ -245,25 +288,53 @@ class SqliteStore:
             return job(self._link)
         except Exception as error:
             self._drop()  # the next call begins anew: a disk that was full, a file that was put back
-            raise StoreDown(f"{type(error).__name__}: {error}") from error
+            raise _down(error) from error
+
+    def _commit_waiting(self) -> None:
+        """All writes that wait, in one transaction; none, where one of them has taken the others along."""
+        writes = taken(self._waiting)
+        if not writes:
+            return
+        if not self._sweep_at - SWEEP_SECONDS <= self._clock() < self._sweep_at:
+            writes.append(Write(self._sweep))
+        try:
+            outcomes = self._work(lambda link: commit(link, writes))
+        except StoreDown as down:
+            for write in writes:
+                write.answer.set_exception(StoreDown(down.internal or ""))
+            return
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                self._drop()
+                write.answer.set_exception(_down(outcome))
+            else:
+                write.answer.set_result(outcome)
 
     def _drop(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.close()
 
-    def _write(self, link: Link, row: str, text: str, now: float) -> None:
-        """Within a transaction."""
-        link.rows(_PUT, {"row": row, "text": text})
-        for sql, args in self._sweep(now):
-            link.rows(sql, args)
+    def _tell(self, link: Link, row: str) -> None:
+        """Others, of what the statement before has changed."""
+        link.rows(_TELL, {"row": row, "writer": self._writer})
 
-    def _sweep(self, now: float) -> list[tuple[str, dict[str, float]]]:
-        """The statements that remove what has expired, when it is time for it."""
-        if self._sweep_at - SWEEP_SECONDS <= now < self._sweep_at:
-            return []
+    def _sweep(self, link: Link) -> None:
+        """Removes some of what has expired."""
+        now = self._clock()
         self._sweep_at = now + SWEEP_SECONDS
-        return [(sql, {"now": now, "kept": CHANGES_KEPT}) for sql in _SWEEP]
+        link.rows(_SWEEP_LOGS, {"now": now})
+        link.rows(_SWEEP, {"now": now})
+        self._unswept = link.rows("SELECT changes()") == [(SWEEP_ROWS,)]
+        link.rows(_SWEEP_CHANGES, {"kept": CHANGES_KEPT})
+
+
+def _write(link: Link, row: str, text: str) -> None:
+    link.rows(_PUT, {"row": row, "text": text})
+
+
+def _down(error: Exception) -> StoreDown:
+    return StoreDown(f"{type(error).__name__}: {error}")
 
 
 def _envelope(doc: Any, end: float | None) -> str:

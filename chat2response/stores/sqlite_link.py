@@ -98,33 +98,13 @@ class Link:
         except Empty:
             raise LinkLost("the database thread does not answer") from None
 
-    def write(
-        self, sql: str, args: Mapping[str, Any], *more: tuple[str, Mapping[str, Any]]
-    ) -> list[tuple[Any, ...]]:
-        """Run statements as one transaction, durable on return; returns the rows of the first one.
-
-        The first one writes: only then is a lock that another process holds waited for.
-        """
-
-        def run() -> list[tuple[Any, ...]]:
-            found = self.rows(sql, args)
-            for also, also_args in more:
-                self.rows(also, also_args)
-            return found
-
-        return self._committed(run)
-
     def transact(self, work: Callable[[], T]) -> T:
-        """Run reads and writes as one transaction that no other process gets between, durable on return."""
+        """Run reads and writes as one transaction that no other process gets between, durable on return.
 
-        def run() -> T:
-            self.rows("BEGIN IMMEDIATE")
-            return work()
-
-        return self._committed(run)
-
-    def _committed(self, work: Callable[[], T]) -> T:
+        Raises what `work` does, sqlite3.Error, LinkLost; then nothing of it was written.
+        """
         try:
+            self.rows("BEGIN IMMEDIATE")
             done = work()
             self.rows("COMMIT")
         except LinkLost:  # nobody there to roll back
