@@ -21,7 +21,7 @@ from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.convert.responses.response import read_response as checked
-from chat2response.convert.streams import reasoning_form, shows_logprobs
+from chat2response.convert.streams import reasoning_form
 from chat2response.wire.chat import ChatCompletion, ChatRequest
 from chat2response.wire.ids import Clock, Ids, new_id
 from chat2response.wire.responses import Response, ResponsesRequest
@@ -87,7 +87,7 @@ def to_response(
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     known = quirks_of(quirks)
     form = reasoning_form(hub, reasoning)
-    reading = Reading(form, known, tools=ToolMap.of(hub, known), logprobs=shows_logprobs(request))
+    reading = Reading.to(request, form, ToolMap.of(hub, known))
     return reading.response(dict(completion), Echo.of(hub), ids, clock, losses)
 
 

@@ -25,7 +25,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.reading import Reading
 from chat2response.convert.chat.toolmap import ToolMap
@@ -112,7 +111,7 @@ class ChatToResponses(_Stream):
         super().__init__(hub, ids, clock)
         known = quirks_of(quirks)
         form = reasoning or reasoning_form(hub)
-        reading = Reading(form, known, tools=ToolMap.of(hub, known), logprobs=shows_logprobs(request))
+        reading = Reading.to(request, form, ToolMap.of(hub, known))
         self._reader = reading.reader(self._writer)
         self._encoder = ResponsesEncoder()
 
@@ -137,11 +136,6 @@ class ResponsesToChat(_Stream):
         self._encoder = ChatEncoder(
             include_usage=include_usage, logprobs=logprobs, losses=self._writer.losses
         )
-
-
-def shows_logprobs(request: Mapping[str, Any] | None) -> bool:
-    """Whether the answer to a Responses request shows logprobs: as `include` asks; without a request, all."""
-    return request is None or LOGPROBS in (request.get("include") or ())
 
 
 def reasoning_form(request: HubRequest, setting: ReasoningForm | None = None) -> ReasoningForm:

@@ -139,3 +139,30 @@ async def test_a_chat_client_calls_a_custom_tool_of_its_own(
         assert called == {
             "id": "call_1", "type": "custom", "custom": {"name": "apply_patch", "input": PATCH},
         }  # fmt: skip
+
+
+@json_or_stream
+@pytest.mark.parametrize("profile", ["openai", "vllm", "ollama"])
+async def test_allowed_tools_are_a_hard_limit(
+    start: Start, upstream: ScriptedUpstream, streamed: bool, profile: str
+) -> None:
+    """Also where the backend takes them for advice. What is declared does not change with what is allowed,
+    where the backend can be told: its prompt cache holds."""
+    upstream.play_for(CHAT, speaking("chat", CALLS))
+    gateway = await start("chat", chat2response_upstream_profile=profile)
+    allowed = [{"type": "shell"}, {"type": "custom", "name": "apply_patch"}]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": allowed}
+    tools = TOOLS[:3]
+
+    answer = await post(gateway, "responses", streamed=streamed, tools=tools, tool_choice=choice)
+    sent = upstream.last.json()
+    await post(gateway, "responses", streamed=streamed, tools=tools, tool_choice="auto")
+
+    assert {item["type"] for item in calls_in(answer, streamed)} == {"custom_tool_call", "shell_call"}
+    named = b"message.tool_calls; dropped: agents__wait is not an allowed tool"
+    assert named in (answer.content if streamed else answer.headers["x-chat2response-losses"].encode())
+    if profile != "ollama":
+        assert sent["tool_choice"]["type"] == "allowed_tools"
+        assert sent["tools"] == upstream.last.json()["tools"]
+    else:
+        assert len(sent["tools"]) == 2

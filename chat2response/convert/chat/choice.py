@@ -83,6 +83,23 @@ def _write_allowed(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
     return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": names}}
 
 
+def allowed_names(choice: Any, tools: ToolMap) -> frozenset[str] | None:
+    """The backend's names of the tools that `allowed_tools` lets be called; None where all may be."""
+    if type(choice) is not dict or choice.get("type") != "allowed_tools":
+        return None
+    listed = choice.get("tools") if choice.get("mode") != "none" else None
+    found = [_find(each, tools) for each in listed if type(each) is dict] if type(listed) is list else []
+    return frozenset(bound.sent for bound in found if bound is not None)
+
+
+def _find(choice: _Choice, tools: ToolMap) -> Bound | None:
+    """The tool that is named, if it is there, whatever else is wrong: `_chosen` says that."""
+    kind, name = choice.get("type"), choice.get("name")
+    if kind in _NAMED:
+        return tools.find(choice.get("namespace"), name) if type(name) is str else None
+    return tools.find("", kind, kind) if type(kind) is str else None
+
+
 def _chosen(choice: _Choice, where: str, tools: ToolMap) -> Bound | None:
     """The tool that is named; None for one that was dropped, or of a kind that Chat does not have."""
     kind = text(choice.get("type"), f"{where}.type")

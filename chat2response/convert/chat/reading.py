@@ -5,11 +5,13 @@ each change is a wrapper around the writer, and a whole answer goes through the 
 one chunk.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
+from chat2response.convert.chat.choice import allowed_names
 from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.response import as_chunk, read_response
@@ -34,32 +36,43 @@ ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks fo
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
 class Reading:
     """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed;
-    `tools`: those that were sent, where they are not the client's own; `logprobs`: whether they are shown."""
+    `tools`: those that were sent, where they are not the client's own; `logprobs`: whether they are shown;
+    `allowed`: the backend's names of the only tools that may be called, where the request says so."""
 
     form: ReasoningForm = "content"
     quirks: Quirks = OPENAI_COMPATIBLE
     seal: Seal | None = None
     tools: ToolMap | None = None
     logprobs: bool = True
+    allowed: frozenset[str] | None = None
 
     @classmethod
     def of(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "Reading":
         """As the request asks, of the backend that `tools` are for."""
         include: Any = hub.body.get("include") or ()
         seal = hub.seal if ENCRYPTED in include else None
-        return cls(form, tools.quirks, seal, tools, LOGPROBS in include)
+        allowed = allowed_names(hub.body.get("tool_choice"), tools)
+        return cls(form, tools.quirks, seal, tools, LOGPROBS in include, allowed)
+
+    @classmethod
+    def to(cls, request: Mapping[str, Any] | None, form: ReasoningForm, tools: ToolMap) -> "Reading":
+        """That of an answer to this Responses request, unsealed. Without a request all logprobs are shown."""
+        asked = request or {}
+        logprobs = request is None or LOGPROBS in (asked.get("include") or ())
+        allowed = allowed_names(asked.get("tool_choice"), tools)
+        return cls(form, tools.quirks, None, tools, logprobs, allowed)
 
     @property
     def plain(self) -> bool:
         """Whether the answer is read as it stands."""
-        changed = self.seal is not None or self.quirks.think_tags
+        changed = self.seal is not None or self.quirks.think_tags or self.allowed is not None
         return not changed and (self.tools is None or self.tools.plain)
 
     def reader(self, writer: Writer) -> ChatReader:
         """A reader of chunks onto `writer`."""
         form, carried = self.form, None
         if self.tools is not None:
-            writer = restored(writer, self.tools)
+            writer = restored(writer, self.tools, self.allowed)
         if self.seal is not None:
             carried = Carried(self.quirks.carried)
             writer = Sealer(writer, self.seal, carried, show=form != "hide")

@@ -1,6 +1,6 @@
 """Wrappers that turn the calls of a Chat backend back into those of the client's tools.
 
-    reader > CallNames > BuiltinRestorer > CustomToolUnwrapper > NamespaceRestorer > ResponseWriter
+    reader > CallNames > AllowedCalls > BuiltinRestorer > CustomToolUnwrapper > NamespaceRestorer > writer
 
 `restored` puts around a writer those that the tools of the request need.
 """
@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from chat2response.convert.calls import OpenCall
+from chat2response.convert.chat.answer import word
 from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind, read_arguments
 from chat2response.convert.chat.toolmap import Bound, ToolMap
 from chat2response.convert.chat.unwrap import InputUnwrapper
@@ -21,10 +22,19 @@ from chat2response.wire.responses import ItemStatus, Usage
 _LENIENT = "apply_patch"  # the one tool that models know by heart, in several spellings of its input
 
 
-def restored(writer: Writer, tools: ToolMap) -> Writer:
-    """`writer`, for a reader that knows the backend's names."""
-    if tools.plain:
+def restored(writer: Writer, tools: ToolMap, allowed: frozenset[str] | None = None) -> Writer:
+    """`writer`, for a reader that knows the backend's names; `allowed`: the only ones that may be called."""
+    if not tools.plain:
+        writer = _as_the_clients(writer, tools)
+    if allowed is not None:
+        writer = AllowedCalls(writer, allowed)
+    elif tools.plain:
         return writer
+    return CallNames(writer)
+
+
+def _as_the_clients(writer: Writer, tools: ToolMap) -> Writer:
+    """What turns each kind of call back."""
     renamed = {sent: each for sent, each in tools.by_sent.items() if each.name != sent}
     custom = {sent: each for sent, each in tools.by_sent.items() if each.kind == "custom"}
     if renamed:
@@ -34,7 +44,7 @@ def restored(writer: Writer, tools: ToolMap) -> Writer:
     builtin = {sent: each.kind for sent, each in tools.by_sent.items() if each.kind in BUILTINS}
     if builtin:
         writer = BuiltinRestorer(writer, builtin)
-    return CallNames(writer)
+    return writer
 
 
 class CallNames(Wrapper):
@@ -109,6 +119,33 @@ class CallNames(Wrapper):
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         self._release(nameless=True)
         self._passed.clear()
+        self._inner.turn(used, outcome)
+
+
+class AllowedCalls(Wrapper):
+    """Leaves out the calls of tools that the client did not allow, and names them.
+
+    All tools are declared to the backend, so that its prompt cache holds; `allowed_tools` is a hard limit all
+    the same, and some backends take it for advice.
+    """
+
+    def __init__(self, inner: Writer, allowed: frozenset[str]) -> None:
+        super().__init__(inner)
+        self._allowed = allowed
+        self._passes: dict[Hashable, bool] = {}
+
+    def call(self, slot: Hashable, **said: Any) -> None:
+        passes = self._passes.get(slot)
+        if passes is None:
+            name = said.get("name") or ""
+            passes = self._passes[slot] = name in self._allowed
+            if not passes:
+                self.losses.add("message.tool_calls", f"dropped: {word(name)} is not an allowed tool")
+        if passes:
+            self._inner.call(slot, **said)
+
+    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+        self._passes.clear()
         self._inner.turn(used, outcome)
 
 

@@ -7,10 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat2response.convert.chat.choice import allowed_names
+from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.face import to_response
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import Quirks
 from chat2response.convert.streams import ChatToResponses
 from chat2response.errors import UpstreamError
+from tests import sdk
 from tests.scripts import (
     Numbered,
     call,
@@ -201,3 +206,95 @@ def test_the_bytes_may_be_cut_anywhere(cuts: list[int], given_input: str):
 
 def test_an_answer_with_nothing_to_restore_is_read_directly():
     assert made(events_of(chunk({"content": "hi"}), finish="stop")) == []
+
+
+# -- allowed_tools ------------------------------------------------------------------------------------
+
+FLAT: list[Json] = [{"type": "function", "name": name, "parameters": {}} for name in ("f", "g")]
+ONLY_F: Json = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}
+BOTH = (*call('{"a":', "1}", index=0, id="a", name="f"), *call("{}", index=1, id="b", name="g"))
+
+
+def limited(choice: Json, *chunks: Json, tools: list[Json] = FLAT) -> tuple[list[Json], list[str]]:
+    """The calls of the answer to a request with this choice, streamed and whole alike; the losses."""
+    request = {"model": "m", "tools": tools, "tool_choice": choice}
+    machine = ChatToResponses(request, ids=Numbered(), clock=now)
+    data = sse(chat(*chunks, finish="tool_calls"))
+    events = checked_events(b"".join(map(machine.feed, pieces(data, range(len(data))))) + machine.close())
+    streamed, losses = response_of(events), Losses()
+    whole = to_response(as_completion(chunks), request, losses=losses, ids=Numbered(), clock=now)
+    assert whole == streamed
+    assert list(losses) == list(machine.losses)
+    return streamed["output"], [f"{loss.field}; {loss.effect}" for loss in losses]
+
+
+def as_completion(chunks: tuple[Json, ...]) -> Json:
+    """What the SDK makes of the chunks."""
+    return sdk.added_up(chat(*chunks, finish="tool_calls"))
+
+
+def test_a_call_outside_the_allowed_tools_is_left_out_and_named():
+    output, losses = limited(ONLY_F, *BOTH)
+    assert [(item["name"], item["arguments"]) for item in output] == [("f", '{"a":1}')]
+    assert losses == ["message.tool_calls; dropped: g is not an allowed tool"]
+
+
+def test_an_answer_that_has_nothing_else_is_an_empty_text():
+    output, losses = limited({**ONLY_F, "tools": [{"type": "function", "name": "g"}]}, *BOTH[:3])
+    assert [(item["type"], item["content"][0]["text"]) for item in output] == [("message", "")]
+    assert losses == ["message.tool_calls; dropped: f is not an allowed tool"]
+
+
+def test_a_name_that_nobody_declared_is_outside_too():
+    output, losses = limited(ONLY_F, *call("{}", name="h, as I am told"))
+    assert output[0]["type"] == "message"
+    assert losses == ["message.tool_calls; dropped: h, as I am told is not an allowed tool"]
+
+
+def test_what_is_allowed_is_all_there_is_to_every_other_choice():
+    for choice in ("auto", "required", {"type": "function", "name": "f"}):
+        request = {"model": "m", "tools": FLAT, "tool_choice": choice}
+        machine = ChatToResponses(request, ids=Numbered(), clock=now)
+        events = checked_events(machine.feed(sse(chat(*BOTH, finish="tool_calls"))) + machine.close())
+        assert [item["name"] for item in response_of(events)["output"]] == ["f", "g"]
+
+
+def test_tools_of_every_kind_are_allowed_by_what_the_client_calls_them():
+    """And called by what the backend calls them."""
+    tools = [*TOOLS, {"type": "shell"}]
+    allowed = [
+        {"type": "custom", "name": "run", "namespace": "agents"},
+        {"type": "custom", "name": "apply_patch"},
+        {"type": "shell"},
+    ]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": allowed}
+    named_by_the_backend = {
+        "agents__run": '{"input": "x"}',
+        "agents__wait": "{}",
+        "apply_patch": ARGUMENTS,
+        "shell": '{"commands": ["ls"]}',
+        "f": "{}",
+    }
+    said = [
+        each
+        for index, (name, given) in enumerate(named_by_the_backend.items())
+        for each in call(given, index=index, id=f"call_{index}", name=name)
+    ]
+    output, losses = limited(choice, *said, tools=tools)
+    called = sorted((item["type"], item.get("name", "")) for item in output)
+    assert called == [("custom_tool_call", "apply_patch"), ("custom_tool_call", "run"), ("shell_call", "")]
+    assert losses == [
+        "message.tool_calls; dropped: agents__wait is not an allowed tool",
+        "message.tool_calls; dropped: f is not an allowed tool",
+    ]
+
+
+NOTHING: list[Any] = [None, 7, [], [7], [{"type": []}], [{"type": "function"}]]
+
+
+@pytest.mark.parametrize("fields", [{"mode": "none"}, *({"tools": odd} for odd in NOTHING)])
+def test_a_choice_that_allows_no_tool_allows_no_call(fields: Json):
+    """Mode `none`, and what the request's own reader refuses: nothing is let through for it."""
+    tools = ToolMap.of(HubRequest(body={"tools": FLAT}, dialect="responses"), Quirks())
+    assert allowed_names(ONLY_F, tools) == frozenset({"f"})
+    assert allowed_names({**ONLY_F, **fields}, tools) == frozenset()
