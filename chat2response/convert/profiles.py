@@ -4,7 +4,6 @@ A profile is chosen by name, never guessed from a model's name. Where the models
 profile takes the newest ones, and an operator overrides the field (`CHAT2RESPONSE_QUIRKS`).
 """
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -264,6 +263,8 @@ def profile(name: str, overrides: Mapping[str, Any] | None = None) -> Quirks:
     """The quirks of a known backend, `overrides` in place of its own. Raises QuirksError."""
     known = PROFILES.get(name.strip().lower())
     if known is None:
-        near = difflib.get_close_matches(name.lower(), PROFILES, n=1, cutoff=0.0)
+        from difflib import get_close_matches  # only for a mistake
+
+        near = get_close_matches(name.lower(), PROFILES, n=1, cutoff=0.0)
         raise QuirksError(f"{name!r} is no profile. Did you mean {near[0]!r}? Known: {', '.join(PROFILES)}.")
     return with_overrides(known, overrides) if overrides else known

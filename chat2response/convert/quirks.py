@@ -5,7 +5,6 @@ known backend, and an operator may override every field (`with_overrides`), so t
 JSON can say: words, numbers, booleans, lists and objects.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -134,7 +133,9 @@ def with_overrides(quirks: Quirks, overrides: Mapping[str, Any]) -> Quirks:
     made: dict[str, Any] = {}
     for name, value in overrides.items():
         if name not in types:
-            near = difflib.get_close_matches(name, types, n=1, cutoff=0.0)
+            from difflib import get_close_matches  # only for a mistake
+
+            near = get_close_matches(name, types, n=1, cutoff=0.0)
             raise QuirksError(f"{name!r} is not a quirk. Did you mean {near[0]!r}?")
         try:
             made[name] = shaped(value, types[name])

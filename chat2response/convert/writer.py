@@ -38,7 +38,6 @@ class ResponseWriter:
         self.outcome: Outcome | None = None
         """How the last turn ended."""
         self.begun = False
-        self._opening: dict[str, Any] = {}
         self.ended = False
         self.response: Response = echo.response(ids("resp"), int(clock()))
         self._ids = ids
@@ -60,13 +59,16 @@ class ResponseWriter:
     def begin(self) -> None:
         """`created` and `in_progress`."""
         self.begun = True
-        snapshot = self._opening = {**self.response, "output": []}
+        snapshot = self._as_begun()
         self._emit("response.created", response=snapshot)
         self._emit("response.in_progress", response=snapshot)
 
     def beat(self) -> None:
         """A sign of life: `in_progress` once more, as it was."""
-        self._emit("response.in_progress", response=self._opening)
+        self._emit("response.in_progress", response=self._as_begun())
+
+    def _as_begun(self) -> dict[str, Any]:
+        return {**self.response, "status": "in_progress", "output": [], "usage": None}
 
     def turn(self, used: Usage | None, outcome: Outcome) -> None:
         self.outcome = outcome
