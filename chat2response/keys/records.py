@@ -119,15 +119,19 @@ class Records:
             return 0
         await self.audit.note("key.purged", by, *dead)
         used = await self._store.get_many(use.KIND, [*dead])
-        removed = 0
-        for (id, entry), its_use in zip(dead.items(), used, strict=True):
-            # A delete would not notice that the key was given a new end meanwhile; this does.
-            if await self._store.put(KIND, id, entry.doc, ttl=_AT_ONCE, expect=entry.tag):
-                removed += 1
-                self._changed(id)
-                if its_use is not None:
-                    await self._store.delete(use.KIND, id)
-        return removed
+        each = zip(dead.items(), used, strict=True)
+        return sum(
+            await asyncio.gather(*(self._remove_one(id, entry, its_use) for (id, entry), its_use in each))
+        )
+
+    async def _remove_one(self, id: str, entry: Entry, its_use: Entry | None) -> bool:
+        # A delete would not notice that the key was given a new end meanwhile; this does.
+        if not await self._store.put(KIND, id, entry.doc, ttl=_AT_ONCE, expect=entry.tag):
+            return False
+        self._changed(id)
+        if its_use is not None:
+            await self._store.delete(use.KIND, id)
+        return True
 
     async def _add(self, key: ApiKey, action: str, by: Actor) -> bool:
         """Store a new record; False where there is one of this id."""
