@@ -11,6 +11,7 @@ from chat2response.keys.ask import input_estimate
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.listen import ASKED
+from tests.e2e.pairs import Reading
 from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse
 from tests.e2e.streams import chunks_of
 from tests.upstream import ScriptedUpstream
@@ -183,6 +184,30 @@ async def test_a_stream_that_is_cut_counts_what_was_heard(
     assert (row.used.requests, row.used.estimated) == (1, 1)
     assert 28 <= row.used.output_tokens <= 45
     assert 0 < row.used.input_tokens < 60
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])
+async def test_row_32_who_hangs_up_pays_for_what_was_heard(
+    start: Start, upstream: ScriptedUpstream, path: str
+) -> None:
+    """Row 32: the upstream is stopped, what it had said is settled, and nothing stays reserved."""
+    said = list(Said(text=tuple(f"word{n} " for n in range(30))).chunks(usage=False))[:-1]
+    upstream.play(frames("chat", *sse(*said, done=False)).but(end="stall"))
+    gateway = await start("chat")
+    who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
+    body = {**(ASK if path == "/v1/responses" else TALK), "stream": True}
+    async with gateway.http.stream("POST", path, json=body, headers=who) as answer:
+        await Reading(answer).until(b"word29")
+    await upstream.until(lambda: upstream.last.gone.is_set())
+    await gateway.idle()
+
+    usage = gateway.services.usage
+    (row,) = await usage.of_all(usage.today(), usage.today())
+    assert (row.used.requests, row.used.estimated) == (1, 1)
+    assert 28 <= row.used.output_tokens <= 90
+    upstream.play_for(CHAT, speaking("chat", SAID))
+    answered = await gateway.post("/v1/responses", {**ASK, "max_output_tokens": 4500}, headers=who)
+    assert answered.status_code == 200, "what had been reserved is free again"
 
 
 async def test_a_refusal_of_the_upstream_costs_a_request_and_no_token(
