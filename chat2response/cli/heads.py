@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat2response.api.asgi import error_body
 from chat2response.api.hang_up import EXTENSION
+from chat2response.cli.joined import JoinedHeads
 from chat2response.errors import BridgeError
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers
@@ -60,7 +61,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """A connection is open; its first head is awaited."""
-        super().connection_made(transport)
+        super().connection_made(JoinedHeads(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

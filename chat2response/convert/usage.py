@@ -99,8 +99,8 @@ def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
 
 def _count(counts: Mapping[str, Any], name: str) -> int:
     value = counts.get(name)
-    if type(value) is int:
-        return max(0, value)
+    if type(value) is int and value > 0:
+        return value
     return int(value) if type(value) is float and value.is_integer() and value > 0 else 0
 
 

@@ -1,0 +1,66 @@
+"""A transport that sends an answer's head together with what follows it.
+
+uvicorn writes the head, then the body, and uvloop makes a system call of each: the dearest thing that a short
+answer costs. A head is held until the next write, or until the event loop has nothing else to run.
+"""
+
+import asyncio
+from typing import Any
+
+_HEAD = b"HTTP/1."
+
+
+class JoinedHeads(asyncio.Transport):
+    """What uvicorn uses of a transport, over `inner`."""
+
+    __slots__ = ("_flushing", "_held", "_inner", "_loop")
+
+    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._inner = inner
+        self._loop = loop
+        self._held = b""
+        self._flushing: asyncio.Handle | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends `data`, behind what is held. A body that looks like a head goes out a moment later."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+            self._inner.write(self._held + data)
+        elif data[:7] == _HEAD:
+            self._held = bytes(data)
+            self._flushing = self._loop.call_soon(self._flush)
+        else:
+            self._inner.write(data)
+
+    def close(self) -> None:
+        """Ends the connection when all is sent."""
+        self._flush()
+        self._inner.close()
+
+    def abort(self) -> None:
+        """Ends it now."""
+        self._inner.abort()
+
+    def is_closing(self) -> bool:
+        """Whether it ends, or has ended."""
+        return self._inner.is_closing()
+
+    def pause_reading(self) -> None:
+        """Nothing more is read."""
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Reading goes on."""
+        self._inner.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the connection."""
+        return self._inner.get_extra_info(name, default)
+
+    def _flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+            self._inner.write(self._held)
+            self._held = b""
