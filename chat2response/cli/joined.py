@@ -40,6 +40,9 @@ class JoinedHeads(asyncio.Transport):
 
     def abort(self) -> None:
         """Ends it now."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
         self._inner.abort()
 
     def is_closing(self) -> bool:

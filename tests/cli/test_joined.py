@@ -1,0 +1,75 @@
+"""A head leaves with what follows it, and never stays behind."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat2response.cli.joined import JoinedHeads
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+class Inner(asyncio.Transport):
+    """Writes down what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[Any] = []
+
+    def write(self, data: Any) -> None:
+        self.done.append(bytes(data))
+
+    def close(self) -> None:
+        self.done.append("closed")
+
+    def abort(self) -> None:
+        self.done.append("aborted")
+
+
+@pytest.fixture
+def inner() -> Inner:
+    return Inner()
+
+
+@pytest.fixture
+async def transport(inner: Inner) -> JoinedHeads:
+    return JoinedHeads(inner, asyncio.get_running_loop())
+
+
+async def test_a_head_and_its_body_are_one_write(inner: Inner, transport: JoinedHeads):
+    transport.write(HEAD)
+    transport.write(b"body")
+    transport.write(b"more")
+    await asyncio.sleep(0)
+    assert inner.done == [HEAD + b"body", b"more"]
+
+
+async def test_a_head_that_nothing_follows_goes_out_by_itself(inner: Inner, transport: JoinedHeads):
+    transport.write(HEAD)
+    assert inner.done == []
+    await asyncio.sleep(0)
+    transport.write(b"later")
+    assert inner.done == [HEAD, b"later"]
+
+
+async def test_what_is_held_goes_out_before_the_end(inner: Inner, transport: JoinedHeads):
+    transport.write(HEAD)
+    transport.close()
+    await asyncio.sleep(0)
+    assert inner.done == [HEAD, "closed"]
+
+
+async def test_an_abort_sends_nothing_more(inner: Inner, transport: JoinedHeads):
+    transport.write(HEAD)
+    transport.abort()
+    await asyncio.sleep(0)
+    assert inner.done == ["aborted"]
+
+
+async def test_two_answers_follow_each_other(inner: Inner, transport: JoinedHeads):
+    for _ in range(2):
+        transport.write(HEAD)
+        transport.write(b"body")
+    await asyncio.sleep(0)
+    assert inner.done == [HEAD + b"body"] * 2
