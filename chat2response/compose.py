@@ -27,7 +27,6 @@ from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
 from chat2response.upstreams.base import Upstream, UpstreamDialect
 from chat2response.upstreams.chat import ChatUpstream
-from chat2response.upstreams.demo import DemoUpstream
 from chat2response.upstreams.responses import ResponsesUpstream
 from chat2response.wire.ids import Clock, Ids, new_id
 
@@ -91,8 +90,11 @@ def compose(
     upstreams: dict[UpstreamDialect, Upstream] = {
         "chat": ChatUpstream(transport, settings.policy()),
         "responses": ResponsesUpstream(transport, settings.policy()),
-        "demo": DemoUpstream(),
     }
+    if settings.upstream_mode is UpstreamMode.DEMO:
+        from chat2response.upstreams.demo import DemoUpstream  # nobody else has to wait for its words
+
+        upstreams["demo"] = DemoUpstream()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
     keys = KeyRing(
         store,

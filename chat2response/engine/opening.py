@@ -174,7 +174,8 @@ class Opening:
             hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
         target = self._plan.target
         hub = with_seal(hub, self._call, target, self._engine.sealing)
-        self._lose(hub, Losses(self._fidelity))  # in strict mode before the upstream is asked
+        if self._fidelity == "strict":
+            self._lose(hub, Losses("strict"))  # before the upstream is asked
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check(body.get("previous_response_id"), body.get("conversation"), None)
@@ -304,7 +305,8 @@ class Opening:
     ) -> Answer:
         """A response in the client's dialect. `deltas`: of one whose usage was not told."""
         self._lose(hub, losses)
-        usage = read_usage(response.get("usage"))
+        told = response.get("usage")
+        usage = told if self._plan.target.dialect == "chat" else read_usage(told)  # of Chat's it is ours
         self._engine.metrics.tokens(usage)
         await self._spending.settle(usage, deltas=deltas)
         self._outcome = str(response.get("status"))
