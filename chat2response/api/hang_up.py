@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from chat2response.api.asgi import Receive, Request
 
-EXTENSION = "chat2response.hang_up"
+HANG_UP = "chat2response.hang_up"
 """In the scope's `extensions`: takes what to call when the client is gone, returns what ends the watch."""
 
 Act = Callable[[], None]
@@ -22,7 +22,7 @@ def on_hang_up(request: Request, act: Act) -> Forget:
     Returns what ends the watch; without it, the end of the answer may count as a hang-up.
     """
     extensions = request.scope.get("extensions")
-    if extensions and (watch := extensions.get(EXTENSION)):
+    if extensions and (watch := extensions.get(HANG_UP)):
         forget: Forget = watch(act)
         return forget
     return asyncio.get_running_loop().create_task(_wait(request.receive, act)).cancel

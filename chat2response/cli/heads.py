@@ -3,18 +3,24 @@ in its body, with refusals in the one shape that errors have here, and with word
 (`api.hang_up`)."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
-from chat2response.api.asgi import error_body
-from chat2response.api.hang_up import EXTENSION
+from chat2response.api.asgi import ANSWER, HeaderPairs, error_body
+from chat2response.api.hang_up import HANG_UP
 from chat2response.cli.joined import JoinedHeads
 from chat2response.errors import BridgeError
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers
 HEAD_SECONDS = 30.0  # from a head's first byte to its last; a new connection has as long for its first head
+_UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search  # in a header's value
 _LINGER = 1.0  # seconds that a refused client has to read why
 
 
@@ -57,11 +63,13 @@ class BoundedHeads(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._lost = False
         self._hung_up: Callable[[], None] | None = None
-        self._extensions: dict[str, Any] = {EXTENSION: self._watch}
+        # Of the connection: made for each request, it would be a cycle that only the collector finds.
+        self._extensions: Any = {HANG_UP: self._watch, ANSWER: self._answer}
 
     def connection_made(self, transport: Any) -> None:
         """A connection is open; its first head is awaited."""
-        super().connection_made(JoinedHeads(transport, self.loop))
+        self._joined = JoinedHeads(transport, self.loop)
+        super().connection_made(self._joined)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -88,17 +96,13 @@ class BoundedHeads(HttpToolsProtocol):
         elif self._unfinished and self._deadline is None:
             self._await_head()
 
-    def on_message_begin(self) -> None:
-        """A head begins."""
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions
-
     def on_headers_complete(self) -> None:
         """A head is whole; what follows is its body."""
         self._unfinished = 0
         self._in_body = True
         self._stop_clock()
         super().on_headers_complete()
+        self.scope["extensions"] = self._extensions
 
     def on_message_complete(self) -> None:
         """A request is whole; what follows is the next head."""
@@ -124,6 +128,34 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _forget(self) -> None:
         self._hung_up = None
+
+    def _answer(self, send: Any, status: int, headers: HeaderPairs, body: bytes) -> bool:
+        """Sends a whole answer at once, as uvicorn would in two steps; False for one that needs its care.
+
+        `send`: the request's own, by which it is told from those behind it in the same connection.
+        """
+        cycle = getattr(send, "__self__", None)
+        if (
+            not isinstance(cycle, RequestResponseCycle)  # somebody in between wants to see what is sent
+            or cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or cycle.scope["method"] == "HEAD"
+            or self.flow.write_paused
+        ):
+            return False
+        lines = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            if name == b"connection" or _UNFIT(value):
+                return False
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n", body)
+        self._joined.write_now(b"".join(lines))
+        cycle.waiting_for_100_continue = False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)

@@ -33,6 +33,11 @@ class JoinedHeads(asyncio.Transport):
         else:
             self._inner.write(data)
 
+    def write_now(self, data: bytes) -> None:
+        """Sends what nothing will follow, behind what is held."""
+        self._flush()
+        self._inner.write(data)
+
     def close(self) -> None:
         """Ends the connection when all is sent."""
         self._flush()

@@ -34,7 +34,12 @@ class Ahead(Generic[T]):
     async def step(self) -> T:
         """The next step. Raises StopAsyncIteration at the end."""
         step, self._step = self._step, None
-        return await (step if step is not None else anext(self.source))
+        if step is None:
+            return await anext(self.source)
+        try:
+            return await step
+        finally:
+            del step  # its error would hold this frame, and this frame it: a cycle
 
     async def close(self) -> None:
         """Ends a step that nobody will take."""

@@ -5,8 +5,8 @@ A failure is an `error` chunk: the SDKs raise on it, and no `finish_reason` pret
 The chunks add up to what `write_response` says of the same response.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.chat.response import (
@@ -71,20 +71,6 @@ class ChatEncoder:
         self._thoughts = 0  # runs of reasoning text begun, over all items
         self._raw: set[int] = set()  # output_index of the items that showed their raw reasoning
         self._length = 0  # characters of the text parts that are closed
-        self._takes = {
-            "response.created": self._begin,
-            "response.in_progress": self._beat,
-            "response.output_item.added": self._item,
-            "response.content_part.added": self._thought,
-            "response.reasoning_summary_part.added": self._thought,
-            "response.output_text.annotation.added": self._citation,
-            "response.output_text.done": self._text_done,
-            "response.audio.delta": self._audio,
-            "response.audio.transcript.delta": self._audio,
-            "response.completed": self._end,
-            "response.incomplete": self._end,
-            "response.failed": self._failed,
-        }
         self._progress = False
         self._head = b""
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
@@ -129,8 +115,8 @@ class ChatEncoder:
     # -- events ------------------------------------------------------------------------------------
 
     def _event(self, event: EventDict) -> bytes:
-        take = self._takes.get(event["type"])
-        return take(event) if take is not None else b""
+        take = self._TAKES.get(event["type"])
+        return take(self, event) if take is not None else b""
 
     def _begin(self, event: EventDict) -> bytes:
         response = event["response"]
@@ -226,6 +212,22 @@ class ChatEncoder:
         if judged:
             more += b',"moderation":%b' % encode(judged)
         return b"%b%b]%b%b" % (self._head, encode(choice), more, self._tail)
+
+    # Of the class: in each encoder it would be a cycle, and made for each stream.
+    _TAKES: ClassVar[dict[str, Callable[["ChatEncoder", EventDict], bytes]]] = {
+        "response.created": _begin,
+        "response.in_progress": _beat,
+        "response.output_item.added": _item,
+        "response.content_part.added": _thought,
+        "response.reasoning_summary_part.added": _thought,
+        "response.output_text.annotation.added": _citation,
+        "response.output_text.done": _text_done,
+        "response.audio.delta": _audio,
+        "response.audio.transcript.delta": _audio,
+        "response.completed": _end,
+        "response.incomplete": _end,
+        "response.failed": _failed,
+    }
 
 
 _AFTER = b'},"finish_reason":null,"logprobs":null}]'

@@ -6,7 +6,7 @@ was streamed; nothing is said twice. Ids of the upstream's items are kept.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from chat2response.convert import outcome, usage
 from chat2response.convert.calls import CallKind
@@ -57,20 +57,6 @@ class ResponsesReader:
         self._slots = ItemSlots()
         self._hosted = HostedItems(writer)
         self._given: dict[int, int] = {}  # characters of arguments or input handed on, per call
-        self._take_event: dict[str, Callable[[dict[str, Any]], None]] = {
-            "response.reasoning.done": partial(self._text_done, REASONING),
-            ARGUMENTS.done: partial(self._given_done, "function", ARGUMENTS),
-            INPUT.done: partial(self._given_done, "custom", INPUT),
-            "response.output_text.annotation.added": self._annotation,
-            "response.content_part.done": self._part_done,
-            "response.reasoning_summary_part.done": self._part_done,
-            "response.output_item.added": self._item_added,
-            "response.output_item.done": self._item_done,
-            "error": self._error,
-        }
-        for kind in _KINDS:
-            self._take_event[kind.done] = partial(self._text_done, kind)
-        self._take_event.update(dict.fromkeys(_TERMINAL, self._terminal))
 
     def feed(self, data: bytes, /) -> None:
         """Takes one network read."""
@@ -114,9 +100,9 @@ class ResponsesReader:
 
     def _take_whole(self, event: Any) -> None:
         kind = event.get("type") if type(event) is dict else None
-        take = self._take_event.get(kind) if type(kind) is str else None
+        take = self._TAKES.get(kind) if type(kind) is str else None
         if take is not None:
-            take(event)
+            take(self, event)
         elif string(kind).startswith("response."):
             self._other(event)
         elif error := upstream_error(event):
@@ -179,7 +165,7 @@ class ResponsesReader:
 
     # -- what is done: fill in what no delta said, then close --------------------------------------
 
-    def _given_done(self, called: CallKind, kind: Kind, event: dict[str, Any]) -> None:
+    def _given_done(self, event: dict[str, Any], called: CallKind, kind: Kind) -> None:
         item_id = event.get("item_id")
         slot = self._slots.of_delta(_index(event, "output_index"), item_id)
         self._rest_of_call(slot, event.get(kind.value), item_id, called)
@@ -190,7 +176,7 @@ class ResponsesReader:
         if type(whole) is str:
             self._call_delta(slot, whole[self._given.get(slot, 0) :], item_id, kind, last=last)
 
-    def _text_done(self, kind: Kind, event: dict[str, Any]) -> None:
+    def _text_done(self, event: dict[str, Any], kind: Kind) -> None:
         place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
         self._rest_of_text(place, event)
 
@@ -319,6 +305,24 @@ class ResponsesReader:
     def _turn(self, ended: Outcome, used: Any = None) -> None:
         self.done = True
         self._writer.turn(usage.read(used), ended)
+
+    # Of the class: in each reader it would be a cycle, and made for each stream.
+    _TAKES: ClassVar[dict[str, Callable[["ResponsesReader", dict[str, Any]], None]]] = {
+        TEXT.done: partial(_text_done, kind=TEXT),
+        REFUSAL.done: partial(_text_done, kind=REFUSAL),
+        REASONING.done: partial(_text_done, kind=REASONING),
+        SUMMARY.done: partial(_text_done, kind=SUMMARY),
+        "response.reasoning.done": partial(_text_done, kind=REASONING),
+        ARGUMENTS.done: partial(_given_done, called="function", kind=ARGUMENTS),
+        INPUT.done: partial(_given_done, called="custom", kind=INPUT),
+        "response.output_text.annotation.added": _annotation,
+        "response.content_part.done": _part_done,
+        "response.reasoning_summary_part.done": _part_done,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "error": _error,
+        **dict.fromkeys(_TERMINAL, _terminal),
+    }
 
 
 def _index(event: dict[str, Any], name: str) -> int:
