@@ -11,6 +11,7 @@ from chat2response.cli.choices import Choices
 from chat2response.cli.config import check_config, settings_command
 from chat2response.cli.explained import EXIT_CODES, explained
 from chat2response.cli.keys.commands import keys
+from chat2response.cli.loading import loading
 
 DEFAULT = "start"
 
@@ -68,7 +69,8 @@ def start(**given: Any) -> None:
     SIGTERM lets running calls finish, for CHAT2RESPONSE_DRAIN_SECONDS at most; a second one ends them.
     """
     with explained():
-        from chat2response.cli.start import start as run
+        with loading():
+            from chat2response.cli.start import start as run
 
         run(Choices(**given))
 
@@ -78,7 +80,8 @@ def start(**given: Any) -> None:
 def demo(**given: Any) -> None:
     """Serve the built-in demo model, issue a key and show a bridged call; then stay up."""
     with explained():
-        from chat2response.cli.demo import demo as run
+        with loading():
+            from chat2response.cli.demo import demo as run
 
         run(Choices(**given))
 

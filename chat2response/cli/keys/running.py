@@ -9,6 +9,7 @@ import click
 from chat2response.cli import options
 from chat2response.cli.choices import Choices
 from chat2response.cli.explained import explained
+from chat2response.cli.loading import loading
 
 Command = Callable[..., None]
 
@@ -31,9 +32,10 @@ def common(command: Command) -> Command:
 def run(work: str, env_file: Any, keys_backend: str | None, as_json: bool = False, **asked: Any) -> None:
     """Does `<module>.<function>` of this package."""
     with explained():
-        from chat2response.cli.keys import desk
-
         module, _, name = work.partition(".")
+        with loading():
+            from chat2response.cli.keys import desk
+
+            does = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
         choices = Choices(keys_backend=keys_backend, env_file=env_file)
-        does = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
         desk.run(does, choices, asked, as_json=as_json, makes=module in _MAKING)
