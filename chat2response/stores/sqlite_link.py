@@ -133,9 +133,18 @@ def prepare(path: Path, *, patience: float) -> None:
         mode = _into_wal(conn, patience)
         if mode != "wal":
             raise sqlite3.OperationalError(f"this file system cannot do WAL (journal mode is {mode})")
-        for sql in _MAKE:
-            conn.execute(sql)
-        conn.commit()
+        _make_tables(conn)
+
+
+def _make_tables(conn: sqlite3.Connection) -> None:
+    """In one transaction: each by itself would wait for the disk."""
+    made = {name for (name,) in conn.execute("SELECT name FROM sqlite_master")}
+    if made.issuperset((TABLE, f"{TABLE}_end", LOGS, CHANGES)):
+        return
+    conn.execute("BEGIN IMMEDIATE")
+    for sql in _MAKE:
+        conn.execute(sql)
+    conn.commit()
 
 
 def _into_wal(conn: sqlite3.Connection, patience: float) -> str:
