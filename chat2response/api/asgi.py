@@ -106,32 +106,25 @@ class Request:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [
-                    (b"content-type", media_type),
-                    (b"x-request-id", self.id.encode("latin-1")),
-                    *self.added,
-                    *headers,
-                ],
+                "headers": self._head(media_type, headers),
             }
         )
+
+    def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
+        ours = ((b"content-type", media_type), (b"x-request-id", self.id.encode("latin-1")))
+        return [*ours, *self.added, *headers]
 
     async def answer(
         self, status: int, body: bytes, media_type: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
         """Sends a whole answer."""
+        headers = (*headers, (b"content-length", b"%d" % len(body)))
         extensions = self.scope.get("extensions")
-        if extensions and (at_once := extensions.get(ANSWER)):
-            given = [
-                (b"content-type", media_type),
-                (b"x-request-id", self.id.encode("latin-1")),
-                *self.added,
-                *headers,
-                (b"content-length", b"%d" % len(body)),
-            ]
-            if at_once(self.send, status, given, body):
-                self.status = status
-                return
-        await self.start(status, media_type, (*headers, (b"content-length", b"%d" % len(body))))
+        at_once = extensions.get(ANSWER) if extensions else None
+        if at_once is not None and at_once(self.send, status, self._head(media_type, headers), body):
+            self.status = status
+            return
+        await self.start(status, media_type, headers)
         await self.send({"type": "http.response.body", "body": body})
 
     async def empty(self, headers: HeaderPairs) -> None:

@@ -124,10 +124,13 @@ class BoundedHeads(HttpToolsProtocol):
         self._hung_up = act
         if self._lost:
             act()
-        return self._forget
 
-    def _forget(self) -> None:
-        self._hung_up = None
+        def forget() -> None:
+            # An answered call may still be putting its things away when the next one is watched for.
+            if self._hung_up is act:
+                self._hung_up = None
+
+        return forget
 
     def _answer(self, send: Any, status: int, headers: HeaderPairs, body: bytes) -> bool:
         """Sends a whole answer at once, as uvicorn would in two steps; False for one that needs its care.

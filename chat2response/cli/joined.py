@@ -24,9 +24,7 @@ class JoinedHeads(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Sends `data`, behind what is held. A body that looks like a head goes out a moment later."""
         if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-            self._inner.write(self._held + data)
+            self._inner.write(self._taken() + data)
         elif data[:7] == _HEAD:
             self._held = bytes(data)
             self._flushing = self._loop.call_soon(self._flush)
@@ -45,9 +43,7 @@ class JoinedHeads(asyncio.Transport):
 
     def abort(self) -> None:
         """Ends it now."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
+        self._taken()
         self._inner.abort()
 
     def is_closing(self) -> bool:
@@ -67,8 +63,13 @@ class JoinedHeads(asyncio.Transport):
         return self._inner.get_extra_info(name, default)
 
     def _flush(self) -> None:
+        if held := self._taken():
+            self._inner.write(held)
+
+    def _taken(self) -> bytes:
+        """What was held, no longer."""
+        held, self._held = self._held, b""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-            self._inner.write(self._held)
-            self._held = b""
+        return held

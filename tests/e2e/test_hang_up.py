@@ -12,6 +12,7 @@ import uvicorn
 
 from chat2response.api import asgi, coded
 from chat2response.app import Gateway
+from chat2response.engine.opening import Opening
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
@@ -211,6 +212,32 @@ async def test_with_another_request_behind_it(start: Start, upstream: ScriptedUp
 
     await _gone(upstream, gateway)
     assert len(upstream.requests) == 1
+
+
+async def test_while_the_call_before_it_is_still_put_away(
+    start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.play(whole("chat", SAID), Script(PATHS["chat"], (), framing="raw", end="stall"))
+    gateway = await start("chat")
+    put_away, leave, left = asyncio.Event(), Opening._leave, 0
+
+    async def late(opening: Opening) -> None:
+        nonlocal left
+        left += 1
+        if left == 1:
+            await put_away.wait()
+        await leave(opening)
+
+    async def second_asked() -> None:
+        await upstream.asked(2)
+        put_away.set()
+        while len(gateway.runs) > 1:  # noqa: ASYNC110 - nothing tells of a run's end
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Opening, "_leave", late)
+    await _send_and_leave(gateway, second_asked(), *[encode(body_for("chat"))] * 2)
+
+    await _gone(upstream, gateway)
 
 
 async def test_while_its_key_is_looked_up(
