@@ -35,7 +35,7 @@ from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
 from chat2response.wire.machine import Fault
-from chat2response.wire.peek import ChatPeek, ResponsesPeek, StatelessPeek, peek_chat, peek_responses
+from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 from chat2response.wire.responses import Response
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Opening:
             self._lose(hub, Losses("strict"))  # before the upstream is asked
         body = hub.body
         if target.dialect == "responses":
-            await self._ownership.check(body.get("previous_response_id"), body.get("conversation"), None)
+            await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
         ask = (
             self._named(overlaid(self._call, hub, fields, target.quirks))
             if self._plan.up == "overlay"
@@ -244,9 +244,8 @@ class Opening:
         context = self._upstream.relay(body, target, self._origin(stream=stream))
         reply = await self._enter(context)
         streams = stream and reply.status < 300 and "event-stream" in reply.media_type
-        ownership = self._ownership if kept else self._ownership.inactive()
         if not streams:
-            whole = await whole_reply(reply, target, ownership)
+            whole = await whole_reply(reply, target, self._ownership, kept=kept)
             if refuses_input(whole.body, reply.status) and may_recast(hub, self._plan):
                 raise refusal_of(whole.body, reply.status, reply.headers, target)
             may_ask = reply.status == 400 and not again and self._fidelity != "strict"
@@ -261,7 +260,7 @@ class Opening:
             tap: Tap = ResponsesTap(kept=kept, error_event=self._call.client.error_event)
         else:
             tap = ChatTap(kept=kept, choices=choices)
-        relayed = self._stream = RelayedStream(reply, tap, ownership, target, hide_usage=hidden)
+        relayed = self._stream = RelayedStream(reply, tap, self._ownership, target, hide_usage=hidden)
         await relayed.begin(self._engine.options.hold)
         return self._streaming(reply.status, reply.media_type, reply.headers, losses, relayed)
 
@@ -326,7 +325,7 @@ class Opening:
         batches = spending.settling(stream) if spending.reserved else stream.batches()
         return Answer(status, media_type, spending.answered(headers), losses, None, batches, stream.beat)
 
-    async def _admit_relayed(self, peek: ChatPeek | StatelessPeek | ResponsesPeek) -> tuple[bytes, bool]:
+    async def _admit_relayed(self, peek: ChatPeek | ResponsesPeek) -> tuple[bytes, bool]:
         """Lets a relayed call in: its body, with what its key's limits add; whether usage stays hidden."""
         spending, body, target = self._spending, self._call.body, self._plan.target
         if not spending.reads_body:
@@ -349,7 +348,7 @@ class Opening:
     def _upstream(self) -> Upstream:
         return self._engine.upstreams[self._plan.target.dialect]
 
-    def _peek(self) -> ChatPeek | StatelessPeek | ResponsesPeek:
+    def _peek(self) -> ChatPeek | ResponsesPeek:
         read = peek_chat if self._plan.target.dialect == "chat" else peek_responses
         try:
             return read(self._call.body)

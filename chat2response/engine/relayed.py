@@ -40,7 +40,7 @@ class Whole:
     media_type: str
 
 
-async def whole_reply(reply: RawReply, target: Target, ownership: Ownership) -> Whole:
+async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, kept: bool) -> Whole:
     """A JSON answer, or a refusal: the bytes as they are, once their owner is recorded.
 
     Raises UpstreamError for a refusal that must not pass as it is: of our own key, in a shape that no OpenAI
@@ -56,7 +56,7 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership) -> 
         b"{"
     ):  # no answer of either API: a stream unasked, or mere words
         return Whole(_masked(body, target), reply.media_type)
-    await ownership.record_body(body)
+    await ownership.record_body(body, kept=kept)
     return Whole(body, reply.media_type)
 
 

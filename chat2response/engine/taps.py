@@ -14,6 +14,7 @@ from chat2response.convert.clients import error_event
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.usage import from_chat, read
+from chat2response.engine.owned import container_ids, owned_ids
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
@@ -128,12 +129,16 @@ class ResponsesTap:
     def _notice(self, data: bytes) -> list[str]:
         event = _object(data)
         kind = event.get("type")
+        if kind is not None and type(kind) is not str:
+            return []
         response = event.get("response")
         if type(response) is dict:
             return self._resource(kind, response)
         if kind == "response.output_item.done":
-            self._items.append(event.get("item"))
-        elif kind == "error" or (kind is None and event.get("error")):
+            item = event.get("item")
+            self._items.append(item)
+            return self._new(container_ids(item)) if type(item) is dict else []
+        if kind == "error" or (kind is None and event.get("error")):
             self._error = upstream_error(event)  # not an end: clients wait for response.failed behind it
             self.erred = True
         return []
@@ -148,7 +153,7 @@ class ResponsesTap:
             self.usage = read(response.get("usage"))
         else:
             return []
-        return self._new(owned_ids(response)) if self._kept else []
+        return self._new(owned_ids(response, kept=self._kept))
 
     def _new(self, ids: list[str]) -> list[str]:
         new = [each for each in dict.fromkeys(ids) if each not in self._told]
@@ -232,15 +237,6 @@ def _is_done(frames: bytes) -> bool:
     line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
     after = frames[at + len(DONE) : at + len(DONE) + 1]
     return frames[line:at].removeprefix(BOM_UTF8) in (b"data: ", b"data:") and after in (b"", b"\n", b"\r")
-
-
-def owned_ids(response: dict[str, Any]) -> list[str]:
-    """The ids a stored response brings into the world: its own, its conversation's, its items'."""
-    conversation = response.get("conversation")
-    found = [response.get("id"), conversation.get("id") if type(conversation) is dict else None]
-    output = response.get("output")
-    found += [item.get("id") for item in output if type(item) is dict] if type(output) is list else []
-    return [each for each in found if type(each) is str and each]
 
 
 def _payloads(frames: bytes) -> list[bytes]:

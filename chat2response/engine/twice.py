@@ -10,8 +10,9 @@ from chat2response.convert.check import invalid
 from chat2response.errors import InvalidRequest
 from chat2response.wire.members import elements, last_values, repeated
 
-_REFERENCES = ("previous_response_id", "conversation", "input")
-_OF_ITEM = ("type", "id", "role")
+_REFERENCES = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
+_OF_ITEM = ("type", "id", "role", "container_id", "approval_request_id", "environment", "tools")
+_OF_TOOL_WITH_CONTAINER = ("container", "environment", "tools")
 _ASK = (
     "model", "tools", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens",
     "max_output_tokens",
@@ -23,8 +24,22 @@ def check_references(body: bytes) -> None:
     """A Responses request, a JSON object, may name what is kept in one way only. Raises InvalidRequest."""
     fields = _once(body, _REFERENCES)
     _once(fields.get("conversation", b""), ("id",), "conversation.")
+    _once(fields.get("prompt_cache_options", b""), ("comparison_response_id",), "prompt_cache_options.")
     for at, item in enumerate(elements(fields.get("input", b""))):
-        _once(item, _OF_ITEM, f"input[{at}].")
+        path = f"input[{at}]."
+        members = _once(item, _OF_ITEM, path)
+        _once(members.get("environment", b""), ("container_id",), f"{path}environment.")
+        _check_containers(members, path)
+    _check_containers(fields, "")
+
+
+def _check_containers(fields: dict[str, bytes], path: str) -> None:
+    for at, tool in enumerate(elements(fields.get("tools", b""))):
+        place = f"{path}tools[{at}]."
+        members = _once(tool, _OF_TOOL_WITH_CONTAINER, place)
+        _once(members.get("container", b""), ("id", "container_id"), f"{place}container.")
+        _once(members.get("environment", b""), ("container_id",), f"{place}environment.")
+        _check_containers(members, place)
 
 
 def check_ask(body: bytes) -> None:

@@ -38,12 +38,13 @@ def decode(data: bytes | str) -> Any:
         raise JSONError(str(error)) from None
 
 
-def decoder(shape: type[T]) -> Callable[[bytes], T]:
+def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None) -> Callable[[bytes], T]:
     """A reader of one shape (a Struct): keys that it does not name are skipped, not built.
 
+    `hook`: makes the values of types that are no JSON; it is called for each, also of a key that comes twice.
     The returned function raises JSONError, for bad JSON and for a wrong shape alike.
     """
-    read = msgspec.json.Decoder(shape).decode
+    read = msgspec.json.Decoder(shape, dec_hook=hook).decode
 
     def typed(data: bytes) -> T:
         try:

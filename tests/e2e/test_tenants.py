@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.keeping import REFERENCES, ask, keeping
+from tests.e2e.keeping import REFERENCES, SAID, ask, keeping
 from tests.e2e.pairs import body_for, error_of
-from tests.e2e.said import RESPONSES
-from tests.upstream import ScriptedUpstream
+from tests.e2e.said import RESPONSES, frames, sse
+from tests.upstream import Received, Script, ScriptedUpstream
 
 
 def _renamed(value: Any) -> Any:
@@ -51,7 +51,8 @@ async def test_anothers_id_is_an_unknown_id(
     [
         b'"previous\\u005fresponse_id": "resp\\u005fa"',
         b'"input": [7, {"type": "item_reference", "id": "msg_up"}]',
-        b'"input": [{"role": "user", "content": "x", "id": []}, {"id": "msg_up"}]',
+        b'"input": [{"role": "user", "content": "x", "id": "msg_up"}]',
+        b'"input": [{"role": "user", "content": "x", "\\u0069d": "msg_up"}]',
         b'"input": [{"type": "item_reference", "id": "fc_0"}, {"type": "item_reference", "id": "msg_up"}]',
         b'"conversation": {"x": [], "id": "conv_a"}',
     ],
@@ -101,6 +102,113 @@ async def test_a_reference_behind_another_of_its_name_is_refused(
     assert len(upstream.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'"input": [{"role": "user", "content": "x", "id": ["msg_up"]}]',
+        b'"input": {"type": "item_reference", "id": "msg_up"}',
+        b'"input": [[{"type": "item_reference", "id": "msg_up"}]]',
+        b'"previous_response_id": {"id": "resp_a"}',
+        b'"input": [{"type": "item_reference", "id": "msg_up", "\xff": 1}]',
+    ],
+)
+async def test_a_reference_in_a_shape_that_nobody_sends_is_refused(
+    start: Start, upstream: ScriptedUpstream, written: bytes
+) -> None:
+    upstream.play_for(RESPONSES, keeping)
+    gateway = await start("responses")
+    answer = await gateway.post(RESPONSES, b'{"model": "m", %b}' % written)
+    assert answer.status_code == 400 and error_of(answer)["code"] in ("invalid_type", "invalid_json")
+    assert upstream.requests == []
+
+
+def running_code(request: Received) -> Script:
+    """An upstream that runs code in a container, and asks for approvals."""
+    said = SAID.resource()
+    said["output"] = [
+        {
+            "type": "code_interpreter_call", "id": "ci_up", "status": "completed", "code": "1",
+            "container_id": "cntr_up", "outputs": None,
+        },
+        {
+            "type": "mcp_approval_request", "id": "mcpr_up", "server_label": "s", "name": "f",
+            "arguments": "{}",
+        },
+        *said["output"],
+    ]  # fmt: skip
+    if not request.json().get("stream"):
+        return Script(RESPONSES, (json.dumps(said).encode(),))
+    events = [
+        {"type": "response.created", "response": {**said, "status": "in_progress", "output": []}},
+        *(
+            {"type": f"response.output_item.{step}", "output_index": at, "item": item}
+            for at, item in enumerate(said["output"])
+            for step in ("added", "done")
+        ),
+        {"type": "response.completed", "response": said},
+    ]
+    numbered = ({**event, "sequence_number": number} for number, event in enumerate(events))
+    return frames("responses", *sse(*numbered, done=False))
+
+
+def _tool(**fields: Any) -> dict[str, Any]:
+    return {"tools": [fields]}
+
+
+CONTAINERS: dict[str, dict[str, Any]] = {
+    "code": _tool(type="code_interpreter", container="cntr_up"),
+    "shell": _tool(type="shell", environment={"type": "container_reference", "container_id": "cntr_up"}),
+    "namespace": _tool(
+        type="namespace", name="n", tools=[{"type": "code_interpreter", "container": "cntr_up"}]
+    ),
+    "item": {"input": [{"type": "code_interpreter_call", "id": "ci_up", "container_id": "cntr_up"}]},
+}
+ITEMS: dict[str, dict[str, Any]] = {
+    "hollow call": {"input": [{"type": "code_interpreter_call", "id": "ci_up"}]},
+    "hollow message": {"input": [{"type": "message", "role": "assistant", "id": "msg_up"}]},
+    "whole message": {"input": [{"role": "assistant", "id": "msg_up", "content": "x"}]},
+    "approval": {
+        "input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_up", "approve": True}]
+    },
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+@pytest.mark.parametrize("kept", [True, False], ids=["stored", "not stored"])
+async def test_what_an_answer_made_is_its_tenants(
+    start: Start, upstream: ScriptedUpstream, streamed: bool, kept: bool
+) -> None:
+    """Containers, also where the response is not stored; and items, however they are written."""
+    upstream.play_for(RESPONSES, running_code)
+    gateway = await start("responses")
+    gateway.recorder.judged = False
+    stranger = await gateway.issue()
+    made = await ask(gateway, gateway.key, {"stream": streamed, "store": kept})
+    assert made.status_code == 200
+
+    cases = {**CONTAINERS, **ITEMS} if kept else {**CONTAINERS}
+    if not kept:
+        del cases["item"]  # its id names an item that nobody keeps
+    for name, fields in cases.items():
+        theirs = await ask(gateway, stranger, fields)
+        assert theirs.status_code == 404, name
+        assert (await ask(gateway, gateway.key, fields)).status_code == 200, name
+    assert len(upstream.requests) == 1 + len(cases), "nothing of the stranger's went upstream"
+
+
+async def test_what_another_key_got_first_is_never_taken_over(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    """An upstream that gives one id twice: the second key's answer passes, the first one's items stay."""
+    upstream.play_for(RESPONSES, keeping)
+    gateway = await start("responses")
+    stranger = await gateway.issue()
+    for key in (gateway.key, stranger):
+        assert (await ask(gateway, key, {})).status_code == 200
+    assert (await ask(gateway, stranger, {"previous_response_id": "resp_a"})).status_code == 400
+    assert (await ask(gateway, gateway.key, {"previous_response_id": "resp_a"})).status_code == 200
+
+
 async def test_in_passthrough_doubles_are_the_upstreams_to_judge(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
@@ -139,10 +247,14 @@ async def test_the_other_surfaces_are_guarded_too(
     assert (await ask(gateway, gateway.key, {})).status_code == 200
 
     body = body_for("chat")
-    for name, value in (("previous_response_id", "resp_a"), ("conversation", "conv_a")):
+    for name, value in (
+        ("previous_response_id", "resp_a"),
+        ("conversation", "conv_a"),
+        ("prompt_cache_options", {"comparison_response_id": "resp_a"}),
+    ):
         theirs = await gateway.post(path, {**body, name: value}, headers=stranger)
         ours = await gateway.post(path, {**body, name: value})
-        assert theirs.status_code in (400, 404) and error_of(theirs)["param"] == name
+        assert theirs.status_code in (400, 404) and error_of(theirs)["param"].startswith(name)
         assert ours.status_code == 200
         assert upstream.last.json()[name] == value
 

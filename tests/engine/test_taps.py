@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.taps import ChatTap, ResponsesTap, owned_ids
+from chat2response.engine.owned import owned_ids
+from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.errors import UpstreamError
 from tests.engine.fakes import events_of
 from tests.engine.frames import (

@@ -8,14 +8,12 @@ from openai.types.responses import response_input_item
 
 from chat2response.wire.json import JSONError, encode
 from chat2response.wire.peek import (
-    PLAIN_TYPES,
     ChatPeek,
-    ItemPeek,
     ResponsesPeek,
-    StatelessPeek,
     peek_chat,
     peek_responses,
 )
+from chat2response.wire.plain import PAYLOADS
 
 
 def test_the_keys_of_a_chat_request() -> None:
@@ -44,14 +42,13 @@ def test_the_keys_of_a_responses_request() -> None:
         "conversation": {"id": "conv_1"},
         "tools": [{"type": "function"}],
     }
-    items = [ItemPeek(role="user"), ItemPeek(type="item_reference", id="msg_1")]
-    assert peek_responses(encode(body)) == ResponsesPeek("m", True, None, "resp_1", {"id": "conv_1"}, items)
-    assert peek_responses(b'{"input":"Hi"}') == StatelessPeek(input="Hi")
+    assert peek_responses(encode(body)) == ResponsesPeek("m", True, None, None)
+    assert peek_responses(b'{"input":"Hi"}') == ResponsesPeek(ids=[])
 
 
 @pytest.mark.parametrize("value", [7, "x", None, [1], {"a": 1}, True, 1.5])
 def test_odd_values_are_handed_on_for_the_upstream_to_judge(value: Any) -> None:
-    fields = ("model", "stream", "store", "previous_response_id", "conversation")
+    fields = ("model", "stream", "store")
     peek = peek_responses(encode(dict.fromkeys(fields, value)))
     assert [getattr(peek, field) for field in fields] == [value] * len(fields)
     chat = peek_chat(encode(dict.fromkeys(("model", "stream", "store", "n"), value)))
@@ -59,34 +56,8 @@ def test_odd_values_are_handed_on_for_the_upstream_to_judge(value: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", [7, True, {"a": 1}, [7], ["text"], [["nested"]]])
-def test_an_input_of_another_shape_hides_nothing(odd: Any) -> None:
-    peek = peek_responses(encode({"model": "m", "previous_response_id": "resp_1", "input": odd}))
-    assert (peek.model, peek.previous_response_id, list(peek.input or ())) == ("m", "resp_1", [])
-
-
-def test_references_are_found_among_items_of_another_shape() -> None:
-    peek = peek_responses(encode({"input": ["text", 7, {"type": "item_reference", "id": "msg_1"}]}))
-    assert peek.input == [ItemPeek("item_reference", "msg_1")]
-
-
-@pytest.mark.parametrize(
-    ("item", "is_reference"),
-    [
-        ({"type": "item_reference", "id": "x"}, True),
-        ({"type": "item_reference"}, True),
-        ({"type": None, "id": "x"}, True),
-        ({"id": "x"}, True),
-        ({}, False),
-        ({"id": "x", "role": "user"}, False),
-        ({"id": "x", "type": "message"}, False),
-        ({"type": "function_call_output", "id": "x", "call_id": "c"}, False),
-    ],
-)
-def test_what_is_a_reference(item: dict[str, Any], is_reference: bool) -> None:
-    peek = peek_responses(encode({"input": [item]}))
-    items = peek.input if isinstance(peek, ResponsesPeek) else []
-    assert isinstance(items, list)
-    assert any(each.is_reference for each in items) is is_reference
+def test_an_input_of_another_shape_is_read_closely(odd: Any) -> None:
+    assert peek_responses(encode({"model": "m", "input": odd})) == ResponsesPeek("m", ids=None)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +65,70 @@ def test_what_is_a_reference(item: dict[str, Any], is_reference: bool) -> None:
     [
         b'{"previous_response_id":"x","previous_response_id":null}',
         b'{"conversation":{"id":"x"},"conversation":null}',
+        b'{"prompt_cache_options":{"comparison_response_id":"x"}}',
+        b'{"tools":[{"type":"code_interpreter","container":"cntr_x"}]}',
+        b'{"tools":[{"type":"code_interpreter","container":"cntr_x"}],"tools":[]}',
+        b'{"tools":[{"type":"code_interpreter","container":{"type":"auto","id":"cntr_x"}}]}',
+        b'{"tools":[{"type":"shell","environment":{"type":"container_reference","container_id":"x"}}]}',
+        b'{"tools":[{"type":"namespace","tools":[{"container":"cntr_x"}]}]}',
         b'{"input":[{"id":"x"}],"input":"Hi"}',
-        b'{"input":[{"type":"item_reference","id":"x","type":"message"}]}',
-        b'{"input":[{"id":"x","type":null,"type":"message"}]}',
-        b'{"input":[{"id":"x","role":null,"role":"user"}]}',
-        b'{"input":[{"type":"message"},{"id":"x","id":null}]}',
+        b'{"input":[{"type":"item_reference","id":"x","type":"message","content":"Hi"}]}',
+        b'{"input":[{"id":"x","type":null,"type":"message","content":"Hi"}]}',
+        b'{"input":[{"id":"x","role":null,"role":"user","content":"Hi"}]}',
+        b'{"input":[{"type":"message","content":"Hi"},{"id":"x","id":null}]}',
         b'{"input":[{"type":"of_a_vendor","id":"x"}]}',
+        b'{"input":[{"type":"message","id":["x"],"content":"Hi"}]}',
+        b'{"input":[{"type":"message","id":["x"],"id":"y","content":"Hi"}]}',
+        b'{"input":[{"type":"mcp_approval_response","approve":true,"approval_request_id":"x"}]}',
+        b'{"input":[{"type":"code_interpreter_call","code":"1","container_id":"x"}]}',
+        b'{"input":[{"type":"shell_call","action":{"commands":["x"]},"environment":{"container_id":"x"}}]}',
+        b'{"input":[{"type":"additional_tools","tools":[{"container":"x"}]}]}',
     ],
 )
-def test_a_request_is_stateless_only_if_no_value_of_any_key_names_anything(body: bytes) -> None:
-    assert isinstance(peek_responses(body), ResponsesPeek)
+def test_a_request_is_plain_only_if_no_value_of_any_key_names_more(body: bytes) -> None:
+    assert peek_responses(body).ids is None
+
+
+def test_the_ids_of_whole_items_are_told() -> None:
+    body = (
+        b'{"input":[{"type":"message","id":"a","role":"user","content":"Hi"},{"role":"user","content":"Hi"},'
+        b'{"role":"assistant","id":"b","content":[{"type":"output_text","text":"","id":"inner"}]},'
+        b'{"type":"reasoning","id":"","summary":[]},{"type":"compaction_trigger","id":"c"},'
+        b'{"type":"function_call_output","call_id":"x","id":"d","id":"e","output":""}],'
+        b'"tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["f"]}},'
+        b'{"type":"computer_use_preview","environment":"browser"}],"input":[{"role":"user","id":"f","content":"x"}]}'
+    )
+    assert peek_responses(body).ids == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_the_ids_of_one_request_are_not_told_of_the_next() -> None:
+    assert peek_responses(b'{"input":[{"type":"message","id":"a","content":"x"},7]}').ids is None
+    assert peek_responses(b'{"input":[{"type":"message","id":"b","content":"x"}]}').ids == ["b"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, names in PAYLOADS.items() if names])
+@pytest.mark.parametrize("more", [b"", b',"status":null', b',"role":"assistant"'])
+def test_an_item_without_its_payload_is_read_closely(kind: str, more: bytes) -> None:
+    hollow = b"".join(
+        b',"%b":%b' % (name.encode(), hollow)
+        for name, hollow in zip(PAYLOADS[kind], (b"null", b" null", b"null"), strict=False)
+    )
+    item = b'{"type":"%b","id":"x"%b%b}' % (kind.encode(), more, hollow)
+    assert peek_responses(b'{"input":[%b]}' % item).ids is None
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"type":"message","id":"x","role":"assistant","content":[ ]}',
+        b'{"type":"message","id":"x","role":"assistant","content":""}',
+        b'{"role":"assistant","id":"x"}',
+        b'{"type":"reasoning","id":"x","summary":[],"encrypted_content":null}',
+        b'{"type":"image_generation_call","id":"x","status":"completed","result":null}',
+    ],
+)
+def test_an_empty_payload_is_none(item: bytes) -> None:
+    assert peek_responses(b'{"input":[%b]}' % item).ids is None
 
 
 def _types(union: Any) -> Iterator[str]:
@@ -117,11 +142,9 @@ def _types(union: Any) -> Iterator[str]:
         yield from _types(each)
 
 
-def test_every_item_of_the_api_but_a_reference_is_plain() -> None:
+def test_the_payload_of_every_item_of_the_api_is_known() -> None:
     known = set(_types(response_input_item.ResponseInputItem))
-    assert set(PLAIN_TYPES) == known - {"item_reference"}
-    items = [{"type": each, "id": "x"} for each in PLAIN_TYPES] + [{"role": "user", "content": "Hi"}]
-    assert isinstance(peek_responses(encode({"input": items})), StatelessPeek)
+    assert set(PAYLOADS) == known - {"item_reference"}
 
 
 @pytest.mark.parametrize("peek", [peek_chat, peek_responses])

@@ -1,0 +1,46 @@
+"""The ids that an answer of a Responses upstream brings into the world."""
+
+from collections.abc import Iterator
+from typing import Any
+
+CONTAINER = b"container_id"
+"""What an answer that tells of a container has in it."""
+
+
+def owned_ids(response: dict[str, Any], *, kept: bool = True) -> list[str]:
+    """Of a stored response: its own, its conversation's, its items', and their containers'.
+
+    Not `kept`: the containers alone, which an upstream makes all the same.
+    """
+    output = response.get("output")
+    items = [item for item in output if type(item) is dict] if type(output) is list else []
+    found: list[Any] = []
+    if kept:
+        conversation = response.get("conversation")
+        found = [response.get("id"), conversation.get("id") if type(conversation) is dict else None]
+        found += [item.get("id") for item in items]
+    for item in items:
+        found += container_ids(item)
+    return _texts(found)
+
+
+def container_ids(item: dict[str, Any]) -> list[str]:
+    """Those in which an item ran, and those that its text cites files of."""
+    found = [item.get("container_id")]
+    environment = item.get("environment")
+    if type(environment) is dict:
+        found.append(environment.get("container_id"))
+    found += _cited(item.get("content"))
+    return _texts(found)
+
+
+def _cited(content: Any) -> Iterator[Any]:
+    for part in content if type(content) is list else ():
+        annotations = part.get("annotations") if type(part) is dict else None
+        for each in annotations if type(annotations) is list else ():
+            if type(each) is dict:
+                yield each.get("container_id")
+
+
+def _texts(found: list[Any]) -> list[str]:
+    return list(dict.fromkeys(each for each in found if type(each) is str and each))
