@@ -155,7 +155,7 @@ class KeyRing(KeyBook):
         try:
             return await asyncio.shield(task)  # one caller that leaves does not take the others along
         except StoreDown as down:
-            raise StoreDown(down.internal or "") from None  # an exception of one's own for each
+            raise down.again() from None
 
     async def _fetch(self, id: str) -> Entry | None:
         return await self._store.get(KIND, id)

@@ -70,13 +70,24 @@ class Lease:
 
 
 class StoreDown(Unavailable):
-    """503: the store failed, did not answer in time, or is closed. `internal` says which."""
+    """503: the store failed, did not answer in time, or is closed. `internal` says which.
+
+    `advice`: what the operator can do, a sentence; it is part of `internal`, and for no client's eyes.
+    """
 
     code = "store_unavailable"
     label = "store_down"
 
-    def __init__(self, internal: str) -> None:
-        super().__init__("The store is unavailable", internal=internal)
+    def __init__(self, internal: str, *, advice: str | None = None) -> None:
+        told = internal if advice is None else f"{internal}. {advice}"
+        super().__init__("The store is unavailable", internal=told)
+        self.advice = advice
+
+    def again(self) -> "StoreDown":
+        """The same, for one more caller: an exception is raised once."""
+        copy = StoreDown(self.internal or "")
+        copy.advice = self.advice
+        return copy
 
 
 class CannotOpen(Exception):
@@ -177,6 +188,13 @@ class Store(Protocol):
         `MISSED` comes first, once it follows, and again whenever something may have been lost. It never
         raises: while the store is away nothing is told. Counters, ledgers, logs and expiry are not told of,
         nor may be what programs write that announce nothing. Ends when the store is closed.
+        """
+        ...
+
+    async def warnings(self) -> list[str]:
+        """What an operator should know of how the store is set up, a sentence each; never raises.
+
+        None where there is nothing to tell, or the store is away.
         """
         ...
 

@@ -143,6 +143,9 @@ class MemoryStore:
             yield MISSED
         await self._closed.wait()
 
+    async def warnings(self) -> list[str]:
+        return []
+
     async def close(self) -> None:
         self._closed.set()
         self._rows.clear()

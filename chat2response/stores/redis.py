@@ -7,14 +7,15 @@ ledger a hash, a log a list. Each put and delete is published (see `redis_feed`)
 
 Whether what was written outlives Redis itself is Redis's own setting (`appendonly yes`).
 
-A repeated command may run twice, so only what does no harm twice is repeated, by us.
+A repeated command may run twice, so only what does no harm twice is repeated, by us; and what a read-only
+server has refused, for that did nothing (see `redis_refusals`).
 """
 
 import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import redis.exceptions as faults
@@ -38,12 +39,15 @@ from chat2response.stores.base import (
 from chat2response.stores.redis_address import check, shown
 from chat2response.stores.redis_client import reach
 from chat2response.stores.redis_feed import follow
+from chat2response.stores.redis_refusals import advice, evicts, is_read_only
 from chat2response.wire.json import JSONError, decode, encode
 
 T = TypeVar("T")
 
 NAMESPACE = "chat2response:"
 SCAN_ROUNDS = 20  # steps through other kinds' keys that one page takes at most
+FIRST_TRY = 0.5  # of the deadline: the rest is for a second one, on a fresh connection
+REDIAL_SECONDS = 0.2  # between two times at most: a server that stays read-only is not dialled for each call
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +62,6 @@ class RedisStore:
         check(url)
         self._name = shown(url)
         self._deadline = deadline
-        self._writer = secrets.token_hex(8)  # signs our changes
         self._closed = False
         self._opened = False
         self._reach = reach(url, deadline=deadline, pool_max=pool_max)
@@ -68,6 +71,13 @@ class RedisStore:
         self._put, self._delete = script(scripts.PUT), script(scripts.DELETE)
         self._add, self._append = script(scripts.ADD), script(scripts.APPEND)
         self._lease, self._settle = script(scripts.LEASE), script(scripts.SETTLE)
+        self._dials = 0  # how often connections were left for new ones
+        self._dialled_at = -REDIAL_SECONDS
+
+    @cached_property
+    def _writer(self) -> str:
+        """Signs our changes. Drawn when it is first needed: workers are forked before, and differ."""
+        return secrets.token_hex(8)
 
     async def open(self) -> None:
         """Never raises: a Redis that is away may come back. Until it does, every call is StoreDown."""
@@ -144,7 +154,14 @@ class RedisStore:
 
     def changes(self, kind: str) -> AsyncIterator[str | Missed]:
         told = partial(follow, self._reach.listener, _channel(kind), self._writer)
-        return told(deadline=self._deadline, over=lambda: self._closed)
+        return told(deadline=self._deadline, over=lambda: self._closed, dials=lambda: self._dials)
+
+    async def warnings(self) -> list[str]:
+        try:
+            memory = await self._call(lambda: self._redis.info("memory"))
+        except StoreDown:
+            return []
+        return evicts(self._name, memory)
 
     async def close(self) -> None:
         self._closed = True
@@ -173,28 +190,48 @@ class RedisStore:
         return [_channel(kind), f"{self._writer}:{key}"]
 
     async def _call(self, work: Callable[[], Awaitable[T]], *, repeatable: bool = True) -> T:
-        """Do it before the deadline. A broken connection is worth one more try where that does no harm."""
+        """Do it before the deadline, with one of so many connections."""
+        if self._closed:
+            raise StoreDown("the Redis store is closed")
         try:
-            async with asyncio.timeout(self._deadline):
-                try:
-                    return await self._once(work)
-                except faults.ConnectionError:
-                    if not repeatable:
-                        raise
-                    return await self._once(work)
+            async with asyncio.timeout(self._deadline), self._slots:
+                return await self._tried(work, repeatable)
         except TimeoutError:
             raise StoreDown(f"no answer from Redis within {self._deadline} s") from None
         except (faults.RedisError, OSError) as error:
-            raise StoreDown(f"{type(error).__name__}: {error}") from error
+            raise StoreDown(f"{type(error).__name__}: {error}", advice=advice(error)) from error
         finally:
             if self._closed:  # while this call was at it: what it has connected since then
                 await self._let_go()
 
-    async def _once(self, work: Callable[[], Awaitable[T]]) -> T:
-        if self._closed:
-            raise StoreDown("the Redis store is closed")
-        async with self._slots:
-            return await work()
+    async def _tried(self, work: Callable[[], Awaitable[T]], repeatable: bool) -> T:
+        """A try that failed is worth one more where that does no harm; so the first has its own deadline."""
+        try:
+            async with asyncio.timeout(self._deadline * FIRST_TRY if repeatable else None):
+                return await work()
+        except (faults.RedisError, OSError) as error:  # TimeoutError, too
+            if self._closed or not await self._is_worth_another(error, repeatable):
+                raise
+        return await work()
+
+    async def _is_worth_another(self, error: Exception, repeatable: bool) -> bool:
+        """After a failed try; where it was the connection's fault, the others are left, too."""
+        if is_read_only(error):  # a switch-over: the name leads to another server now, or soon
+            return await self._redial()
+        if isinstance(error, TimeoutError | faults.TimeoutError):  # what the network has forgotten
+            await self._redial()
+            return repeatable
+        return repeatable and isinstance(error, faults.ConnectionError)
+
+    async def _redial(self) -> bool:
+        """Whether there are fresh connections now; not each of many calls makes some."""
+        now = asyncio.get_running_loop().time()
+        if now - self._dialled_at < REDIAL_SECONDS:
+            return False
+        self._dialled_at = now
+        self._dials += 1
+        await self._reach.redial()
+        return True
 
     async def _let_go(self) -> None:
         try:

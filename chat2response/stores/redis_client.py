@@ -2,10 +2,11 @@
 
 What is known of redis-py and minded here: timeouts and retries are given to the pool or the connections, for
 a pool knows no others; nothing is repeated by itself, for a repeated command may run twice; maintenance
-notifications, which are for a hosted product, hide that the server has closed an idle connection.
+notifications, which are for a hosted product, hide that the server has closed an idle connection. An idle
+connection is checked before use (`redis_connections`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from chat2response.stores.redis_address import master, nodes, single
+from chat2response.stores.redis_connections import IDLE_SECONDS, checked, watched
 
 
 class Reach(Protocol):
@@ -38,6 +40,10 @@ class Reach(Protocol):
         """A client of its own for a subscription. In a cluster, every server tells all messages."""
         ...
 
+    async def redial(self) -> None:
+        """Close every connection, those in use when their command is done: later calls dial anew, by name."""
+        ...
+
     async def close(self) -> None:
         """Lets go of connections."""
         ...
@@ -49,6 +55,10 @@ def reach(url: str, *, deadline: float, pool_max: int) -> Reach:
     if kind == "cluster":
         return _Cluster(url, deadline, pool_max)
     return _Watched(url, deadline, pool_max) if kind == "sentinel" else _Server(url, deadline, pool_max)
+
+
+_CHECKS: dict[str, Any] = {"health_check_interval": IDLE_SECONDS}
+_SENTINELS = 8  # one that does not answer in this part of the deadline is asked anew, or left for the next
 
 
 def _options(deadline: float) -> dict[str, Any]:
@@ -68,12 +78,20 @@ def _given(url: str) -> dict[str, Any]:
     return given
 
 
+async def _hang_up(connections: Iterable[Any]) -> None:
+    """Close idle connections, without a pause in which somebody could take one of them."""
+    for each in tuple(connections):
+        await each.disconnect(nowait=True)
+
+
 class _Server:
     def __init__(self, url: str, deadline: float, pool_max: int) -> None:
         self._url = url
         self._deadline = deadline
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=pool_max, timeout=deadline, **_options(deadline)
+        given: dict[str, Any] = dict(parse_url(url))
+        given["connection_class"] = checked(given.get("connection_class"))
+        pool = BlockingConnectionPool(
+            max_connections=pool_max, timeout=deadline, **given, **_options(deadline), **_CHECKS
         )
         self.client: Any = Redis.from_pool(pool)  # its annotations are of sync and async calls at once
 
@@ -87,6 +105,11 @@ class _Server:
 
     def listener(self) -> Any:
         return Redis.from_url(self._url, **_options(self._deadline))
+
+    async def redial(self) -> None:
+        pool: Any = self.client.connection_pool
+        await pool.update_active_connections_for_reconnect()
+        await _hang_up(pool._available_connections)
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -106,14 +129,21 @@ class _Watched(_Server):
         }
         given = _given(url)
         tls = {name: value for name, value in given.items() if name.startswith("ssl")}
+        asked = _options(deadline / _SENTINELS)
         self._sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
             nodes(url),
-            sentinel_kwargs={**tls, **login, **_options(deadline)},
+            sentinel_kwargs={
+                **tls,
+                **login,
+                **asked,
+                "retry": Retry(NoBackoff(), 1),
+            },
             max_connections=pool_max,
             **given,
             **_options(deadline),
         )
-        self.client = self._sentinel.master_for(self._name)
+        of_class = watched(tls=bool(given["ssl"]))
+        self.client = self._sentinel.master_for(self._name, connection_class=of_class, **_CHECKS)
 
     def listener(self) -> Any:
         return self._sentinel.master_for(self._name)
@@ -135,6 +165,9 @@ class _Cluster:
             **_given(url),
             **_options(deadline),
         )
+        # No argument is for it. Servers that are found have it; those of the address are only asked for them.
+        kwargs = self.client.connection_kwargs
+        kwargs.update(_CHECKS, connection_class=checked(kwargs["connection_class"]))
 
     async def mget(self, rows: list[bytes]) -> list[bytes | None]:
         values: list[bytes | None] = await self.client.mget_nonatomic(rows)
@@ -157,6 +190,11 @@ class _Cluster:
         host, port = next(self._turns)
         server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return Redis.from_url(single(self._url, server), **_options(self._deadline))
+
+    async def redial(self) -> None:
+        for node in self.client.get_nodes():
+            node.update_active_connections_for_reconnect()
+            await _hang_up(node._free)
 
     async def close(self) -> None:
         await self.client.aclose()

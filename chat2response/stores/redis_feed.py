@@ -21,16 +21,26 @@ _log = logging.getLogger(__name__)
 
 
 async def follow(
-    connect: Callable[[], Any], channel: str, writer: str, *, deadline: float, over: Callable[[], bool]
+    connect: Callable[[], Any],
+    channel: str,
+    writer: str,
+    *,
+    deadline: float,
+    over: Callable[[], bool],
+    dials: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[str | Missed]:
-    """The keys in messages `<writer>:<key>` of a channel that are not `writer`'s own, until it is `over`."""
+    """The keys in messages `<writer>:<key>` of a channel that are not `writer`'s own, until it is `over`.
+
+    `dials`: another number than before means that the name leads to another server.
+    """
     nap, most = RETRY_SECONDS
     while not over():
+        dialled = dials()
         client = connect()
         told = client.pubsub()
         try:
             await told.subscribe(channel)
-            while not over():
+            while not over() and dials() == dialled:
                 for change in _read(await _next(told, deadline), writer):
                     nap = RETRY_SECONDS[0]
                     yield change
