@@ -27,22 +27,36 @@ class FrameTooLarge(Exception):
 
 
 class FrameCut:
-    """Lets bytes through untouched up to the end of the last complete event; keeps the rest."""
+    """Lets bytes through untouched up to the end of the last complete event; keeps the rest.
+
+    Each byte is looked at once, however many reads an event comes in: a search begins where the last one ended.
+    """
 
     __slots__ = ("_limit", "_rest")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         """The bytes that may be passed on now. Raises FrameTooLarge."""
         rest = self._rest
-        buffer = rest + data if rest else data
-        end = _last_end(buffer, max(0, len(rest) - _LOOK_BACK))
-        if len(buffer) > self._limit and self.within(buffer) < len(buffer):
+        held = len(rest)
+        if held:
+            seam = bytes(rest[-_LOOK_BACK:])
+            end = _last_end(seam + data)
+            end += held - len(seam) if end else 0
+        else:
+            end = _last_end(data)
+        size = held + len(data)
+        if not end and size <= self._limit:
+            rest += data
+            return b""
+        buffer = bytes(rest) + data if held else data
+        if size > self._limit and self.within(buffer) < size:
             raise FrameTooLarge
-        self._rest = buffer[end:]
+        if end < size or held:
+            self._rest = bytearray(buffer[end:])
         return buffer[:end]
 
     def within(self, buffer: bytes) -> int:
@@ -60,7 +74,12 @@ class FrameCut:
     @property
     def rest(self) -> bytes:
         """The unfinished event."""
-        return self._rest
+        return bytes(self._rest)
+
+    @property
+    def resting(self) -> bool:
+        """Whether an event is unfinished."""
+        return bool(self._rest)
 
 
 class Frames:
@@ -80,7 +99,7 @@ class Frames:
         """The payloads of the events that `data` completes, in order."""
         if self.overrun:
             return []
-        if data[:6] == b"data: " and data[-2:] == b"\n\n" and not self._cut.rest and b"\r" not in data:
+        if data[:6] == b"data: " and data[-2:] == b"\n\n" and not self._cut.resting and b"\r" not in data:
             events = data[6:-2].split(b"\n\ndata: ")
             if data.count(b"\n") == 2 * len(events) and len(data) <= self._limit:
                 self._fresh = False
@@ -162,12 +181,12 @@ def _size(event: bytes) -> int:
     return len(event.strip(_LINE_ENDS))
 
 
-def _last_end(buffer: bytes, start: int) -> int:
-    """Where the last complete event ends; 0 if none does. Looks from `start` on."""
-    if b"\r" not in buffer:
-        at = buffer.rfind(b"\n\n", start)
+def _last_end(data: bytes) -> int:
+    """Where the last complete event ends; 0 if none does."""
+    if b"\r" not in data:
+        at = data.rfind(b"\n\n")
         return at + 2 if at >= 0 else 0
     end = 0
-    for match in _BLANK.finditer(buffer, start):
+    for match in _BLANK.finditer(data):
         end = match.end()
     return end

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat2response.wire import sse
 from chat2response.wire.machine import RESET
 from chat2response.wire.sse import FrameCut, Frames, FrameTooLarge, first_payload, payloads, payloads_with
 from tests.scripts import pieces
@@ -172,3 +173,44 @@ def test_a_cut_passes_whole_events_on_and_loses_no_byte(stream: tuple[bytes, lis
         whole = payloads(passed.removeprefix("\ufeff".encode()))
         assert whole == expected[: len(whole)]  # what was passed on can be read on its own
     assert passed + cut.rest == data
+
+
+# -- work ----------------------------------------------------------------------------------------------
+
+
+def _looked_at(monkeypatch: pytest.MonkeyPatch, size: int, read_size: int) -> int:
+    """How many bytes are searched for the end of one event of `size` bytes that comes in small reads."""
+    seen = 0
+    real = sse._last_end
+
+    def counting(data: bytes) -> int:
+        nonlocal seen
+        seen += len(data)
+        return real(data)
+
+    monkeypatch.setattr(sse, "_last_end", counting)
+    cut = FrameCut()
+    event = b"data: " + b"x" * size + b"\n\n"
+    passed = b"".join(cut.feed(event[at : at + read_size]) for at in range(0, len(event), read_size))
+    monkeypatch.undo()
+    assert passed == event and not cut.resting
+    return seen
+
+
+@pytest.mark.parametrize("read_size", [1, 7, 1000])
+def test_an_event_of_twice_the_size_is_twice_the_work_however_small_its_reads_are(
+    monkeypatch: pytest.MonkeyPatch, read_size: int
+):
+    once = _looked_at(monkeypatch, 20_000, read_size)
+    twice = _looked_at(monkeypatch, 40_000, read_size)
+    assert once <= 4 * 20_008 and twice <= 2.1 * once
+
+
+def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
+    """A new one for each read would be a copy of all that came before."""
+    cut = FrameCut()
+    cut.feed(b"data: ")
+    buffer = cut._rest
+    for _ in range(1000):
+        cut.feed(b"x")
+    assert cut._rest is buffer and len(buffer) == 1006
