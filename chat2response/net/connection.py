@@ -1,10 +1,14 @@
 """`Connection`: HTTP/1.1 over one socket, a request at a time. httptools parses; asyncio, or uvloop, carries.
 
+All connections read into one buffer, whose bytes are parsed before the next read: what one read can bring is
+bounded (uvloop's own buffer takes four times as much), and an idle connection has no buffer of its own.
+
 Every wait is bounded by one timer per connection, which is re-armed when it fires and not at each read: in
 use it guards against silence, idle it ends the connection.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -19,10 +23,22 @@ _RACE_SECONDS = 1.0  # a server that had closed an idle connection says so withi
 _JOINED = 64 * 1024  # a body up to this size goes out in one write with its head
 
 
-class Connection(asyncio.Protocol):
+READ = 64 * 1024
+"""The most bytes that one read brings."""
+_BUFFER = memoryview(bytearray(READ))
+
+
+def _read_buffer() -> memoryview:
+    """The one that all share: a read and its parsing are one call from the loop. Windows alone reads while
+    other connections do."""
+    return memoryview(bytearray(READ)) if sys.platform == "win32" else _BUFFER
+
+
+class Connection(asyncio.BufferedProtocol):
     """`on_free(connection)` is called when it can take the next request; a lost one calls nobody."""
 
     def __init__(self, silence: float, idle: float, on_free: Callable[["Connection"], None]) -> None:
+        self._buffer = _read_buffer()
         self._silence = silence
         self._idle = idle
         self._stall = 0.0
@@ -92,18 +108,21 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # -- asyncio.Protocol ----------------------------------------------------------------------------
+    # -- asyncio.BufferedProtocol --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         self._last = self._loop.time()
         if self._exchange is None:  # nothing was asked: whatever this is, it answers no later request
             self.abort()
             return
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
             self._broken(error)
 

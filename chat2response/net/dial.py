@@ -41,7 +41,7 @@ class Dialler:
             raise UpstreamUnreachable(f"The {who} cannot be reached.", internal=repr(error)) from None
         return connection
 
-    async def _open(self, protocol: asyncio.Protocol, there: Place | Proxy) -> None:
+    async def _open(self, protocol: asyncio.BaseProtocol, there: Place | Proxy) -> None:
         context = self._context() if there.secure else None
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: protocol, there.host, there.port, ssl=context)

@@ -12,7 +12,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 """As received: bytes, in order, names in the sender's case."""
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
-_HIGH = 512 * 1024  # bytes held for a slow reader before the connection is told to wait
+_HIGH = 16 * 1024  # bytes held, with which the connection is told to wait until they are taken
 _DRAIN_SECONDS = 0.25  # how long the end of a finished stream is awaited, to keep its connection
 
 
@@ -90,17 +90,18 @@ class Exchange:
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises UpstreamError where it is cut, or larger than `limit` bytes."""
-        pieces: list[bytes] = []
-        size = 0
         try:
+            first = await self.chunk()
+            if len(first) > limit:
+                raise _too_large()
+            body = bytearray()  # pieces would cost more than what is in them, where they are small
             while piece := await self.chunk():
-                size += len(piece)
-                if size > limit:
-                    raise UpstreamError("The upstream's answer is too large.", code="upstream_too_large")
-                pieces.append(piece)
+                if len(first) + len(body) + len(piece) > limit:
+                    raise _too_large()
+                body += piece
         except Cut as cut:
             raise cut_error(cut.fault) from None
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return first + body if body else first
 
     def stop(self, fault: Fault) -> None:
         """Ends the body now: a pending or later `chunk()` raises Cut(fault), even where bytes had arrived."""
@@ -167,6 +168,9 @@ class Exchange:
                 raise self._error
             if self._finished:
                 return b""
+            if self._holding:  # not when they were taken: who asks again has passed them on
+                self._holding = False
+                self._line.go_on()
             await self._wait()
         return self._arrived()
 
@@ -189,9 +193,6 @@ class Exchange:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._held = 0
-        if self._holding:
-            self._holding = False
-            self._line.go_on()
         return data
 
     async def _wait(self) -> None:
@@ -212,6 +213,10 @@ def cut_error(fault: Fault) -> UpstreamError:
     if fault.cause == "timeout":
         return UpstreamTimeout(fault.message)
     return UpstreamUnreachable(fault.message)
+
+
+def _too_large() -> UpstreamError:
+    return UpstreamError("The upstream's answer is too large.", code="upstream_too_large")
 
 
 def _before_the_head(error: Exception) -> Exception:

@@ -311,3 +311,16 @@ def test_a_tunnel_is_asked_for_an_address_as_urls_write_it() -> None:
         return Tunnel(Place.of("https://[::1]/x", Proxies()), Proxy("h", 1), "agent")._ask
 
     assert asyncio.run(ask()).startswith("CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n")
+
+
+@pytest.mark.parametrize("either", ["http", "https"], indirect=True)
+async def test_answers_that_come_at_once_through_the_shared_buffer_keep_apart(
+    through: Through, either: ScriptedUpstream
+) -> None:
+    """Each is larger than the buffer, and they are read in turns."""
+    marks = (b"a", b"b", b"c")
+    either.play(*(Script(PATH, (mark * 100_000,) * 5, framing="chunked") for mark in marks))
+    transport = through(None)
+    exchanges = [await post(transport, either) for _ in marks]
+    bodies = await asyncio.gather(*map(body_of, exchanges))
+    assert bodies == [mark * 500_000 for mark in marks]
