@@ -135,6 +135,10 @@ class RedisServer:
 def _age_ledger(client: Any, row: bytes, by: int) -> None:
     """The leases of a ledger, too, whose ends stand in its fields."""
     for field, value in client.hgetall(row).items():
+        if field == b"tombstones":
+            pairs = [each.split(b"=") for each in value.split(b";")[:-1]]
+            client.hset(row, field, b"".join(b"%b=%d;" % (id, int(end) - by) for id, end in pairs))
+            continue
         held, _, end = value.partition(b":")
         if end:
             client.hset(row, field, b"%s:%d" % (held, int(end) - by))

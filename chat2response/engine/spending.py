@@ -98,7 +98,7 @@ class Spending:
     @property
     def reserved(self) -> bool:
         """Whether something waits to be settled."""
-        return self._grant is not None and bool(self._grant.held)
+        return self._grant is not None and bool(self._grant.reservations)
 
     @property
     def headers(self) -> HeaderList:

@@ -4,16 +4,19 @@ All that a call may use is reserved first: a request, a slot, the tokens of its 
 put out, and their price. So what is admitted never exceeds a limit divided by what each call reserves,
 however many come at once, and a limit is passed by no more than one answer's excess over its estimate. What a
 call really used then takes the place of what it had reserved. Leases outlive a dead process by a minute.
+
+Each lease has its id before the store is asked for it, so that it can be given back though its answer was
+never heard: the client hung up, or the store was slow. A request has no lease: it counts once it was asked
+for, unless a limit refuses the call.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from chat2response.errors import InvalidRequest
+from chat2response.errors import InvalidRequest, RateLimited
 from chat2response.keys import quota
 from chat2response.keys.ask import DEFAULT_OUTPUT_TOKENS, Ask
 from chat2response.keys.grants import grants_of
@@ -21,18 +24,18 @@ from chat2response.keys.ledgers import KIND, LEASE_SECONDS, Ledger, Measure, led
 from chat2response.keys.limits import KeyLimits
 from chat2response.keys.prices import Price, Prices
 from chat2response.keys.record import ApiKey
-from chat2response.stores import Store, StoreDown
+from chat2response.keys.settlements import Due, Settlements
+from chat2response.stores import Lease, Store, StoreDown, new_lease_id
 from chat2response.wire.responses import Usage
 
 _log = logging.getLogger(__name__)
 
 RENEW_SECONDS = LEASE_SECONDS / 3
-_MAX_UNSETTLED = 10_000  # settlements that wait for a store that is away; older ones run out as leases do
 
 
-@dataclass(slots=True)
-class Held:
-    """A reservation: `n` of a ledger. A request has no lease: it counts, however it ends."""
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """`n` of a ledger, under a lease; without one where requests are counted."""
 
     ledger: Ledger
     n: int
@@ -42,7 +45,7 @@ class Held:
 class Grant:
     """A call that was let in; it must be left."""
 
-    __slots__ = ("_admission", "_held", "_usage", "cost", "headers", "output_cap", "price", "since")
+    __slots__ = ("_admission", "_reservations", "_usage", "headers", "output_cap", "price", "since")
 
     def __init__(self, admission: "Admission", price: Price | None, output_cap: int | None) -> None:
         self.price = price
@@ -52,25 +55,38 @@ class Grant:
         """Of the answer: how the key stands."""
         self.since = 0.0
         self._admission = admission
-        self._held: list[Held] = []
+        self._reservations: list[Reservation] = []
         self._usage: Usage | None = None
 
     @property
     def counts(self) -> bool:
         """Whether what the call uses must be known: a limit of tokens or cost is in force."""
-        return any(held.ledger.measure in ("tokens", "cost") for held in self._held)
+        return any(each.ledger.measure in ("tokens", "cost") for each in self._reservations)
 
     def usage(self, usage: Usage) -> None:
         """Notes what was used, for `leave` to settle; the last word counts."""
         self._usage = usage
 
     async def leave(self) -> None:
-        """Settles, once. Never raises: what the store does not take now waits for it."""
-        held, self._held = self._held, []
+        """Settles, once. Never raises StoreDown: what the store does not take now waits for it.
+
+        Where the caller is cancelled, it is settled all the same.
+        """
+        await self._admission.settlements.settle(self._close())
+
+    def abandon(self) -> None:
+        """Gives everything back that may have been reserved, and does not wait for it."""
+        self._admission.settlements.later(self._close())
+
+    def _close(self) -> list[Due]:
+        """What there is to settle; from now on it is the caller's."""
+        reservations, self._reservations = self._reservations, []
         self._admission.live.discard(self)
-        await asyncio.gather(
-            *(self._admission.settle(each, self._used(each.ledger.measure)) for each in held)
-        )
+        return [
+            Due(each.ledger.key, each.lease, self._used(each.ledger.measure))
+            for each in reservations
+            if each.lease
+        ]
 
     def _used(self, measure: Measure) -> int:
         if self._usage is None or measure == "slots":
@@ -81,18 +97,22 @@ class Grant:
 
     # -- for the admission -------------------------------------------------------------------------
 
-    def hold(self, held: Held) -> None:
-        """One more reservation."""
-        self._held.append(held)
+    def add(self, reservation: Reservation) -> None:
+        """One more reservation; before the store is asked for it."""
+        self._reservations.append(reservation)
 
-    def holds(self, held: Held) -> bool:
+    def remove(self, reservation: Reservation) -> None:
+        """It was refused."""
+        self._reservations.remove(reservation)
+
+    def has(self, reservation: Reservation) -> bool:
         """Whether it was not left yet."""
-        return held in self._held
+        return reservation in self._reservations
 
     @property
-    def held(self) -> tuple[Held, ...]:
+    def reservations(self) -> tuple[Reservation, ...]:
         """What is reserved now."""
-        return tuple(self._held)
+        return tuple(self._reservations)
 
 
 class Admission:
@@ -104,7 +124,7 @@ class Admission:
         self._store = store
         self.prices = prices
         self._clock = clock
-        self._unsettled: deque[tuple[Held, int]] = deque(maxlen=_MAX_UNSETTLED)
+        self.settlements = Settlements(store)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -119,7 +139,7 @@ class Admission:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        await self._settle_waiting()
+        await self.settlements.close()
 
     async def enter(self, key: ApiKey, ask: Ask) -> Grant:
         """Lets the call in.
@@ -141,8 +161,11 @@ class Admission:
         wanted = {"requests": 1, "slots": 1, "tokens": ask.input_tokens + output, "cost": cost}
         try:
             await self._reserve(grant, key.id, limits, wanted)
-        except BaseException:
+        except RateLimited:
             await self._take_back(grant)
+            raise
+        except BaseException:  # nobody has heard what the store answered
+            grant.abandon()
             raise
         return grant
 
@@ -150,20 +173,10 @@ class Admission:
         """Renews the leases of long calls, and settles what a store that was away did not take."""
         now = self._clock()
         for grant in tuple(self.live):
-            if now - grant.since >= RENEW_SECONDS:
-                for held in grant.held:
-                    await self._renew(grant, held)
-        await self._settle_waiting()
-
-    async def settle(self, held: Held, used: int) -> None:
-        """Replaces a reservation by what was used."""
-        if not held.lease:
-            return
-        try:
-            await self._store.settle(KIND, held.ledger.key, held.lease, used)
-        except StoreDown as down:
-            _log.warning("what a call used is kept until the store is back: %s", down.internal)
-            self._unsettled.append((held, used))
+            if abs(now - grant.since) >= RENEW_SECONDS:  # a clock may be set back
+                for reservation in grant.reservations:
+                    await self._renew(grant, reservation)
+        await self.settlements.settle_waiting()
 
     async def _keep(self) -> None:
         while True:
@@ -173,10 +186,6 @@ class Admission:
             except Exception:  # a bug must not end the renewal for good
                 _log.exception("renewing leases")
 
-    async def _settle_waiting(self) -> None:
-        for _ in range(len(self._unsettled)):
-            await self.settle(*self._unsettled.popleft())
-
     # -- reserving ---------------------------------------------------------------------------------
 
     async def _reserve(self, grant: Grant, key_id: str, limits: KeyLimits, wanted: dict[str, int]) -> None:
@@ -184,51 +193,77 @@ class Admission:
         grant.since = self._clock()
         for ledger in ledgers(key_id, limits, grant.since):
             n = wanted[ledger.measure]
-            taken, used = await self._take(ledger, n)
+            granted, used = await self._take(grant, ledger, n)
             standings.append(quota.Standing(ledger, used))
-            if taken is None:
+            if not granted:
                 raise quota.refusal(standings[-1], n, quota.headers(standings))
-            grant.hold(taken)
         grant.headers = quota.headers(standings)
         self.live.add(grant)
 
-    async def _take(self, ledger: Ledger, n: int) -> tuple[Held | None, int]:
-        """The reservation, None where it is refused; and what is used then."""
-        store = self._store
+    async def _take(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
+        """Whether it is reserved, and what is used then."""
         if ledger.measure == "requests":
-            count = await store.add(KIND, ledger.key, n, ceiling=ledger.ceiling, ttl=ledger.kept)
-            return (None, ledger.ceiling) if count is None else (Held(ledger, n, ""), count)
-        lease = await store.lease(
-            KIND, ledger.key, n, ceiling=ledger.ceiling, ttl=LEASE_SECONDS, window=ledger.kept
+            return await self._count(grant, ledger, n)
+        reservation = Reservation(ledger, n, new_lease_id())
+        grant.add(reservation)
+        lease = await self._lease(reservation, ceiling=ledger.ceiling)
+        if lease.id is None:
+            grant.remove(reservation)
+        return lease.id is not None, lease.used
+
+    async def _count(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
+        count = await self._store.add(KIND, ledger.key, n, ceiling=ledger.ceiling, ttl=ledger.kept)
+        if count is None:
+            return False, ledger.ceiling
+        grant.add(Reservation(ledger, n, ""))
+        return True, count
+
+    async def _lease(self, reservation: Reservation, ceiling: int | None = None) -> Lease:
+        ledger = reservation.ledger
+        return await self._store.lease(
+            KIND,
+            ledger.key,
+            reservation.n,
+            id=reservation.lease,
+            ceiling=ceiling,
+            ttl=LEASE_SECONDS,
+            window=ledger.kept,
         )
-        return None if lease.id is None else Held(ledger, n, lease.id), lease.used
 
     async def _take_back(self, grant: Grant) -> None:
-        """What a call that is refused had reserved before, its request included."""
-        for held in grant.held:
-            if not held.lease:
-                try:
-                    await self._store.add(KIND, held.ledger.key, -held.n, ttl=held.ledger.kept)
-                except StoreDown:
-                    _log.debug("a refused request counts, for the store is away")
-        await grant.leave()
-
-    async def _renew(self, grant: Grant, held: Held) -> None:
-        if not held.lease:
-            return
-        old = held.lease
+        """What a call that a limit refuses had reserved before, its requests included."""
+        requests = [each for each in grant.reservations if not each.lease]
         try:
-            renewed = await self._store.lease(
-                KIND, held.ledger.key, held.n, ttl=LEASE_SECONDS, window=held.ledger.kept
+            for each in requests:
+                await self._store.add(KIND, each.ledger.key, -each.n, ttl=each.ledger.kept)
+        except StoreDown:
+            _log.debug("a refused request counts, for the store is away")
+        finally:
+            await grant.leave()
+
+    async def _renew(self, grant: Grant, reservation: Reservation) -> None:
+        if not reservation.lease:
+            return
+        try:
+            renewed = await self._store.renew(
+                KIND, reservation.ledger.key, reservation.lease, reservation.n, ttl=LEASE_SECONDS
             )
-            stale = old
-            if grant.holds(held) and renewed.id is not None:
-                held.lease = renewed.id
-            else:  # the call ended meanwhile, and settled the old one
-                stale = renewed.id or ""
-            await self._store.settle(KIND, held.ledger.key, stale, 0)
+            if not renewed and grant.has(reservation):
+                await self._lease_anew(grant, reservation)
         except StoreDown:
             _log.debug("a lease is not renewed, for the store is away")
+
+    async def _lease_anew(self, grant: Grant, reservation: Reservation) -> None:
+        """The store has lost the lease of a running call: under a new id, for the old one may be refused."""
+        anew = Reservation(reservation.ledger, reservation.n, new_lease_id())
+        taken = False
+        try:
+            taken = (await self._lease(anew)).id is not None and grant.has(reservation)
+        finally:
+            if taken:
+                reservation.lease = anew.lease
+            else:  # the call has ended meanwhile, or nobody knows what the store did
+                self.settlements.later([Due(anew.ledger.key, anew.lease, 0)])
 
 
 def _output(limits: KeyLimits, ask: Ask) -> tuple[int, int | None]:

@@ -17,6 +17,7 @@ from chat2response.stores.base import (
     StoreDown,
     Tag,
 )
+from chat2response.stores.ledger import new_lease_id
 from chat2response.stores.memory import MemoryStore
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Store",
     "StoreDown",
     "Tag",
+    "new_lease_id",
     "open_store",
     "shown_address",
 ]

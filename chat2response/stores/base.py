@@ -143,15 +143,28 @@ class Store(Protocol):
         key: str,
         n: int,
         *,
+        id: str | None = None,
         ceiling: int | None = None,
         ttl: float,
         window: float | None = None,
     ) -> Lease:
         """Reserve `n` of a ledger if what is settled and on lease then does not pass `ceiling`.
 
+        `id`: of the lease, made by the caller (`new_lease_id`), who then can settle it though he never heard
+        the answer; None makes one. A lease that is there already is granted again and takes nothing; one
+        that was settled before it came is refused.
+
         A lease that is not settled within `ttl` seconds counts no more, so that nothing leaks through the
-        death of its holder. `window`: the ledger ends so many seconds after the lease that began it, with
-        all that is settled and on lease; a later lease begins it anew. Without one it lasts.
+        death of its holder; all leases of a ledger have the same. `window`: the ledger ends so many seconds
+        after the lease that began it, with all that is settled and on lease; a later lease begins it anew.
+        Without one it lasts.
+        """
+        ...
+
+    async def renew(self, kind: str, key: str, lease: str, n: int, *, ttl: float) -> bool:
+        """Let a lease of `n` end `ttl` seconds from now, even one that has run out. No ceiling refuses it.
+
+        False: the ledger has no such lease (it was settled, say), and nothing is taken.
         """
         ...
 
@@ -159,7 +172,8 @@ class Store(Protocol):
         """Replace a lease by what was really used, which may be more than it or nothing.
 
         Settling twice counts once. A lease that has run out is settled all the same, for a day at
-        least; one whose window is over is not, for it belongs to that window.
+        least; one whose window is over is not, for it belongs to that window. A lease that is not there is
+        not counted: for a minute, and of the newest 256 of a ledger, it is remembered that it must not come.
         """
         ...
 

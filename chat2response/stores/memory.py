@@ -89,27 +89,31 @@ class MemoryStore:
         key: str,
         n: int,
         *,
+        id: str | None = None,
         ceiling: int | None = None,
         ttl: float,
         window: float | None = None,
     ) -> Lease:
         ledger.check(n, ceiling, ttl, window)
         now = self._clock()
-        row = row_name(kind, key)
-        held = self._live(row, now)
-        book = None if held is None else decode(held)
-        answer, book = ledger.lease(book, ledger.new_lease_id(), n, ceiling, ttl, window, now)
-        if answer.id is not None:
-            self._write(row, encode(book).decode(), ledger.end(book), now)
+        row, id = row_name(kind, key), ledger.lease_id(id)
+        answer, book = ledger.lease(self._ledger(row, now), id, n, ceiling, ttl, window, now)
+        self._keep(row, book, now)
         return answer
+
+    async def renew(self, kind: str, key: str, lease: str, n: int, *, ttl: float) -> bool:
+        ledger.check(n, None, ttl, None)
+        now = self._clock()
+        row, id = row_name(kind, key), ledger.lease_id(lease)
+        book = self._ledger(row, now)
+        renewed = None if book is None else ledger.renew(book, id, n, ttl, now)
+        self._keep(row, renewed, now)
+        return renewed is not None
 
     async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
         now = self._clock()
-        row, used = row_name(kind, key), amount(n, least=0)
-        held = self._live(row, now)
-        book = ledger.settle(decode(held), lease, used) if held is not None else None
-        if book is not None:
-            self._write(row, encode(book).decode(), ledger.end(book), now)
+        row, id, used = row_name(kind, key), ledger.lease_id(lease), amount(n, least=0)
+        self._keep(row, ledger.settle(self._ledger(row, now), id, used, now), now)
 
     async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
         now = self._clock()
@@ -169,6 +173,15 @@ class MemoryStore:
     def _entry(self, row: str) -> Entry | None:
         text = self._live(row, self._clock())
         return None if text is None else Entry(decode(text), Tag(text))
+
+    def _ledger(self, row: str, now: float) -> ledger.Ledger | None:
+        text = self._live(row, now)
+        return None if text is None else decode(text)
+
+    def _keep(self, row: str, book: ledger.Ledger | None, now: float) -> None:
+        """A ledger that has changed; None: it has not."""
+        if book is not None:
+            self._write(row, encode(book).decode(), ledger.end(book), now)
 
     def _write(self, row: str, text: str, end: float | None, now: float) -> None:
         self._sweep(now)

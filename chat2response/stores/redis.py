@@ -45,6 +45,8 @@ from chat2response.wire.json import JSONError, decode, encode
 T = TypeVar("T")
 
 NAMESPACE = "chat2response:"
+_GRACE = int(ledger.GRACE * 1000)
+_TOMBSTONE = int(ledger.TOMBSTONE_SECONDS * 1000)
 SCAN_ROUNDS = 20  # steps through other kinds' keys that one page takes at most
 FIRST_TRY = 0.5  # of the deadline: the rest is for a second one, on a fresh connection
 REDIAL_SECONDS = 0.2  # between two times at most: a server that stays read-only is not dialled for each call
@@ -71,6 +73,7 @@ class RedisStore:
         self._put, self._delete = script(scripts.PUT), script(scripts.DELETE)
         self._add, self._append = script(scripts.ADD), script(scripts.APPEND)
         self._lease, self._settle = script(scripts.LEASE), script(scripts.SETTLE)
+        self._renew = script(scripts.RENEW)
         self._dials = 0  # how often connections were left for new ones
         self._dialled_at = -REDIAL_SECONDS
 
@@ -124,18 +127,25 @@ class RedisStore:
         key: str,
         n: int,
         *,
+        id: str | None = None,
         ceiling: int | None = None,
         ttl: float,
         window: float | None = None,
     ) -> Lease:
         ledger.check(n, ceiling, ttl, window)
-        id, grace = ledger.new_lease_id(), int(ledger.GRACE * 1000)
-        args = [id, n, "" if ceiling is None else ceiling, _life(ttl), _life(window), grace]
+        name = ledger.lease_id(id)
+        args = [name, n, "" if ceiling is None else ceiling, _life(ttl), _life(window), _GRACE]
         granted, used, left = await self._call(self._script(self._lease, _row(kind, key), args))
-        return Lease(id if granted else None, used, None if left < 0 else left / 1000)
+        return Lease(name if granted else None, used, None if left < 0 else left / 1000)
+
+    async def renew(self, kind: str, key: str, lease: str, n: int, *, ttl: float) -> bool:
+        ledger.check(n, None, ttl, None)
+        args = [ledger.lease_id(lease), n, _life(ttl), _GRACE]
+        return bool(await self._call(self._script(self._renew, _row(kind, key), args)))
 
     async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
-        await self._call(self._script(self._settle, _row(kind, key), [lease, amount(n, least=0)]))
+        args = [ledger.lease_id(lease), amount(n, least=0), _TOMBSTONE, ledger.TOMBSTONES]
+        await self._call(self._script(self._settle, _row(kind, key), args))
 
     async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
         row, args = _row(kind, key), [_life(ttl), *map(encode, docs)]

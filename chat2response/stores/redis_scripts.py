@@ -46,7 +46,8 @@ return value
 """
 
 # KEYS[1]: a ledger, which is a hash: `settled`; `live`, the sum of what is on lease; `next`, when that has to
-# be summed up again; `window`, where it has one; and for each lease, by its id, `<n>:<its end>`.
+# be summed up again; `window`, where it has one; for each lease, by its id, `<n>:<its end>`; and
+# `tombstones`, the oldest first, of leases that must not come, each `<id>=<its end>;`.
 # ARGV: id, n, ceiling or "", life of the lease, window or "", how long a lease that ran out is remembered.
 # Returns: granted, used, milliseconds until the window ends or -1.
 LEASE = """
@@ -54,14 +55,13 @@ local key, id, n, ceiling = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3
 local life, grace = tonumber(ARGV[4]), tonumber(ARGV[6])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local found = redis.call('HMGET', key, id, 'settled', 'live', 'next', 'window', 'tombstones')
+local mine, settled, windowed = found[1], tonumber(found[2] or 0), found[5]
+local live, next_, tombstones = tonumber(found[3] or 0), tonumber(found[4] or 0), found[6]
+local changed = false
 
-local function number(field)
-    return tonumber(redis.call('HGET', key, field) or 0)
-end
-
-local live, next_ = number('live'), number('next')
 if next_ > 0 and next_ <= now then
-    live, next_ = 0, 0
+    live, next_, changed = 0, 0, true
     local fields = redis.call('HGETALL', key)
     for i = 1, #fields, 2 do
         local held, fin = string.match(fields[i + 1], '^(%d+):(%d+)$')
@@ -83,49 +83,96 @@ if next_ > 0 and next_ <= now then
     end
 end
 
-local settled, windowed = number('settled'), redis.call('HEXISTS', key, 'window') == 1
-local granted = redis.call('HEXISTS', key, id) == 1
-if not granted and (not ceiling or settled + live + n <= ceiling) then
-    granted = true
-    live = live + n
+local granted = mine and tonumber(string.match(mine, ':(%d+)$')) > now
+local buried = false
+if tombstones then
+    tombstones = ';' .. tombstones
+    local _, at = string.find(tombstones, ';' .. id .. '=', 1, true)
+    buried = at and tonumber(string.match(tombstones, '^%d+', at + 1)) > now
+end
+if not granted and not buried and (not ceiling or settled + live + n <= ceiling) then
+    granted, changed = true, true
+    if ARGV[5] ~= '' and not windowed and settled + live == 0 then
+        windowed = ARGV[5]
+        redis.call('HSET', key, 'window', ARGV[5])
+        redis.call('PEXPIRE', key, ARGV[5])
+    end
     local fin = now + life
+    live = live + n
     if next_ == 0 or fin < next_ then
         next_ = fin
     end
-    local new = redis.call('EXISTS', key) == 0
     redis.call('HSET', key, id, string.format('%.0f:%.0f', n, fin))
-    if new and ARGV[5] ~= '' then
-        windowed = true
-        redis.call('HSET', key, 'window', ARGV[5])
-        redis.call('PEXPIRE', key, ARGV[5])
-    elseif not windowed and settled == 0 and (new or redis.call('PTTL', key) < life + grace) then
+    if not windowed and settled == 0 and redis.call('PTTL', key) < life + grace then
         redis.call('PEXPIRE', key, life + grace)
     end
 end
-if redis.call('EXISTS', key) == 1 then
+if changed and redis.call('EXISTS', key) == 1 then
     redis.call('HSET', key, 'live', string.format('%.0f', live), 'next', string.format('%.0f', next_))
 end
 return {granted and 1 or 0, settled + live, windowed and redis.call('PTTL', key) or -1}
 """
 
-# KEYS[1]: a ledger. ARGV: the lease's id, what was used.
-SETTLE = """
-local held = redis.call('HGET', KEYS[1], ARGV[1])
-if not held then
+# KEYS[1]: a ledger. ARGV: the lease's id, n, its life, how long a lease that ran out is remembered.
+RENEW = """
+local key, life, grace = KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local found = redis.call('HMGET', key, ARGV[1], 'settled', 'live', 'next', 'window')
+if not found[1] then
     return 0
 end
-redis.call('HDEL', KEYS[1], ARGV[1])
-local n = string.match(held, '^(%d+):')
-if n ~= '0' then
-    redis.call('HINCRBY', KEYS[1], 'live', '-' .. n)
+local time = redis.call('TIME')
+local fin = time[1] * 1000 + math.floor(time[2] / 1000) + life
+local live = tonumber(found[3] or 0) - tonumber(string.match(found[1], '^(%d+):')) + tonumber(ARGV[2])
+local next_ = tonumber(found[4] or 0)
+if next_ == 0 or fin < next_ then
+    next_ = fin
 end
-if ARGV[2] ~= '0' then
-    redis.call('HINCRBY', KEYS[1], 'settled', ARGV[2])
-    if redis.call('HEXISTS', KEYS[1], 'window') == 0 then
-        redis.call('PERSIST', KEYS[1])
-    end
+redis.call('HSET', key, ARGV[1], string.format('%.0f:%.0f', ARGV[2], fin),
+    'live', string.format('%.0f', live), 'next', string.format('%.0f', next_))
+if not found[5] and tonumber(found[2] or 0) == 0 and redis.call('PTTL', key) < life + grace then
+    redis.call('PEXPIRE', key, life + grace)
 end
 return 1
+"""
+
+# KEYS[1]: a ledger. ARGV: the lease's id, what was used, the life of a tombstone, how many there may be.
+SETTLE = """
+local key, id = KEYS[1], ARGV[1]
+local held = redis.call('HGET', key, id)
+if held then
+    redis.call('HDEL', key, id)
+    local n = string.match(held, '^(%d+):')
+    if n ~= '0' then
+        redis.call('HINCRBY', key, 'live', '-' .. n)
+    end
+    if ARGV[2] ~= '0' then
+        redis.call('HINCRBY', key, 'settled', ARGV[2])
+        if redis.call('HEXISTS', key, 'window') == 0 then
+            redis.call('PERSIST', key)
+        end
+    end
+    return 1
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local standing = {}
+for name, fin in string.gmatch(redis.call('HGET', key, 'tombstones') or '', '([^=;]+)=(%d+);') do
+    if tonumber(fin) > now then
+        if name == id then
+            return 0
+        end
+        standing[#standing + 1] = name .. '=' .. fin .. ';'
+    end
+end
+standing[#standing + 1] = string.format('%s=%.0f;', id, now + ARGV[3])
+local first = math.max(1, #standing - ARGV[4] + 1)
+local new = redis.call('EXISTS', key) == 0
+redis.call('HSET', key, 'tombstones', table.concat(standing, '', first))
+local left = redis.call('PTTL', key)
+if new or (left >= 0 and left < tonumber(ARGV[3]) and redis.call('HEXISTS', key, 'window') == 0) then
+    redis.call('PEXPIRE', key, ARGV[3])
+end
+return 0
 """
 
 # KEYS[1]: a list. ARGV: the log's life or "", then the documents, one at least.

@@ -165,30 +165,45 @@ class SqliteStore:
         key: str,
         n: int,
         *,
+        id: str | None = None,
         ceiling: int | None = None,
         ttl: float,
         window: float | None = None,
     ) -> Lease:
         ledger.check(n, ceiling, ttl, window)
-        now, row, id = self._clock(), row_name(kind, key), ledger.new_lease_id()
+        now, row, name = self._clock(), row_name(kind, key), ledger.lease_id(id)
 
         def reserve(link: Link) -> Lease:
             held, _ = _held(link, row, now)
-            answer, book = ledger.lease(held, id, n, ceiling, ttl, window, now)
-            if answer.id is not None:
-                _write(link, row, _envelope(book, ledger.end(book)))
+            answer, book = ledger.lease(held, name, n, ceiling, ttl, window, now)
+            _keep(link, row, book)
             return answer
 
         return await self._commit(reserve)
 
+    async def renew(self, kind: str, key: str, lease: str, n: int, *, ttl: float) -> bool:
+        ledger.check(n, None, ttl, None)
+        now, row, name = self._clock(), row_name(kind, key), ledger.lease_id(lease)
+
+        def extend(link: Link) -> bool:
+            held, _ = _held(link, row, now)
+            book = None if held is None else ledger.renew(held, name, n, ttl, now)
+            _keep(link, row, book)
+            return book is not None
+
+        return await self._commit(extend)
+
     async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
-        now, row, used = self._clock(), row_name(kind, key), amount(n, least=0)
+        now, row, name, used = (
+            self._clock(),
+            row_name(kind, key),
+            ledger.lease_id(lease),
+            amount(n, least=0),
+        )
 
         def replace(link: Link) -> None:
             held, _ = _held(link, row, now)
-            book = ledger.settle(held, lease, used) if held is not None else None
-            if book is not None:
-                _write(link, row, _envelope(book, ledger.end(book)))
+            _keep(link, row, ledger.settle(held, name, used, now))
 
         await self._commit(replace)
 
@@ -331,6 +346,12 @@ class SqliteStore:
 
 def _write(link: Link, row: str, text: str) -> None:
     link.rows(_PUT, {"row": row, "text": text})
+
+
+def _keep(link: Link, row: str, book: ledger.Ledger | None) -> None:
+    """A ledger that has changed; None: it has not."""
+    if book is not None:
+        _write(link, row, _envelope(book, ledger.end(book)))
 
 
 def _down(error: Exception) -> StoreDown:

@@ -71,12 +71,17 @@ class Watched:
         key: str,
         n: int,
         *,
+        id: str | None = None,
         ceiling: int | None = None,
         ttl: float,
         window: float | None = None,
     ) -> Lease:
         self.check()
-        return await self.inner.lease(kind, key, n, ceiling=ceiling, ttl=ttl, window=window)
+        return await self.inner.lease(kind, key, n, id=id, ceiling=ceiling, ttl=ttl, window=window)
+
+    async def renew(self, kind: str, key: str, lease: str, n: int, *, ttl: float) -> bool:
+        self.check()
+        return await self.inner.renew(kind, key, lease, n, ttl=ttl)
 
     async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
         self.check()

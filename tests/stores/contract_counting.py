@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from chat2response.stores import Store
+from chat2response.stores import Store, new_lease_id
+from chat2response.stores.ledger import TOMBSTONE_SECONDS, TOMBSTONES
 from tests.stores.contract import Later
 
 DAY = 86_400
@@ -58,7 +59,7 @@ class CountingContract:
         with pytest.raises(ValueError, match="whole number"):
             await store.lease("books", "k", n, ttl=1)
         with pytest.raises(ValueError, match="whole number"):
-            await store.settle("books", "k", "lease", n)
+            await store.settle("books", "k", "some-lease", n)
         assert await store.get("counts", "n") is None
 
     async def test_many_at_once_stop_at_the_ceiling(self, store: Store) -> None:
@@ -106,7 +107,7 @@ class CountingContract:
         for _ in range(2):
             await store.settle("books", "k", lease.id, 7)
         assert (await store.lease("books", "k", 0, ttl=60)).used == 7
-        await store.settle("books", "k", "no such lease", 7)
+        await store.settle("books", "k", "no-such-lease", 7)
         await store.settle("books", "no such ledger", lease.id, 7)
         assert (await store.lease("books", "k", 0, ttl=60)).used == 7
 
@@ -167,3 +168,96 @@ class CountingContract:
     async def test_a_lease_has_a_life(self, store: Store, life: dict[str, float]) -> None:
         with pytest.raises(ValueError, match="ttl"):
             await store.lease("books", "k", 1, **life)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("id", ["", "settled", "window", "a=b;c=d;", "x" * 65, "no lease"])
+    async def test_the_id_of_a_lease_is_a_name(self, store: Store, id: str) -> None:
+        for work in (
+            lambda: store.lease("books", "k", 1, id=id, ttl=1),
+            lambda: store.renew("books", "k", id, 1, ttl=1),
+            lambda: store.settle("books", "k", id, 1),
+        ):
+            with pytest.raises(ValueError, match="the id of a lease"):
+                await work()
+
+    async def test_a_lease_that_is_asked_for_twice_is_taken_once(self, store: Store) -> None:
+        id = new_lease_id()
+        for _ in range(2):
+            lease = await store.lease("books", "k", 6, id=id, ceiling=10, ttl=60, window=600)
+            assert (lease.id, lease.used) == (id, 6)
+        await store.settle("books", "k", id, 2)
+        assert (await store.lease("books", "k", 0, ttl=60, window=600)).used == 2
+
+    async def test_a_lease_that_ran_out_is_taken_anew_and_below_the_ceiling(
+        self, store: Store, later: Later
+    ) -> None:
+        first, second = new_lease_id(), new_lease_id()
+        await store.lease("books", "k", 6, id=first, ceiling=10, ttl=10)
+        await later(11)
+        assert (await store.lease("books", "k", 6, id=second, ceiling=10, ttl=10)).used == 6
+        assert (await store.lease("books", "k", 6, id=first, ceiling=10, ttl=10)).id is None
+        await store.settle("books", "k", second, 0)
+        assert (await store.lease("books", "k", 6, id=first, ceiling=10, ttl=10)).used == 6
+
+    @pytest.mark.parametrize("window", [None, 600.0])
+    async def test_a_lease_that_comes_after_its_settlement_is_refused(
+        self, store: Store, window: float | None
+    ) -> None:
+        """Of a ledger that there was not yet, and of one in use; however often both come."""
+        for used in (0, 5):
+            id = new_lease_id()
+            for _ in range(2):
+                await store.settle("books", "k", id, 3)  # of no lease: it counts nothing
+                late = await store.lease("books", "k", 3, id=id, ceiling=10, ttl=60, window=window)
+                assert (late.id, late.used) == (None, used)
+            assert (await store.lease("books", "k", 5 - used, ttl=60, window=window)).used == 5
+        assert ((await store.lease("books", "k", 0, ttl=60, window=window)).resets_in is None) == (
+            window is None
+        )
+
+    async def test_a_settlement_of_no_lease_is_remembered_for_a_minute(
+        self, store: Store, later: Later
+    ) -> None:
+        id, other = new_lease_id(), new_lease_id()
+        await store.settle("books", "k", id, 0)
+        await later(TOMBSTONE_SECONDS - 5)
+        await store.settle("books", "k", other, 0)
+        assert (await store.lease("books", "k", 1, id=id, ttl=60)).id is None
+        await later(6)
+        assert (await store.lease("books", "k", 1, id=other, ttl=60)).id is None
+        assert (await store.lease("books", "k", 1, id=id, ttl=60)).id == id
+
+    async def test_settlements_of_no_lease_leave_nothing_behind(self, store: Store, later: Later) -> None:
+        await store.settle("books", "k", new_lease_id(), 0)
+        await later(TOMBSTONE_SECONDS + 1)
+        assert await store.delete("books", "k") is False
+
+    async def test_so_many_settlements_of_no_lease_are_remembered_and_no_more(self, store: Store) -> None:
+        ids = [new_lease_id() for _ in range(TOMBSTONES + 1)]
+        for id in ids:
+            await store.settle("books", "k", id, 0)
+        leases = [(await store.lease("books", "k", 1, id=id, ttl=60)).id for id in ids]
+        assert leases == [ids[0], *[None] * TOMBSTONES]
+
+    async def test_a_renewed_lease_lasts_and_keeps_its_id(self, store: Store, later: Later) -> None:
+        lease = await store.lease("books", "k", 6, ceiling=10, ttl=10)
+        assert lease.id is not None
+        for _ in range(4):
+            await later(6)
+            assert await store.renew("books", "k", lease.id, 6, ttl=10)
+        assert (await store.lease("books", "k", 5, ceiling=10, ttl=10)).used == 6
+        await later(11)  # and one that ran out counts again
+        assert (await store.lease("books", "k", 0, ttl=10)).used == 0
+        assert await store.renew("books", "k", lease.id, 6, ttl=10)
+        assert (await store.lease("books", "k", 0, ttl=10)).used == 6
+        await store.settle("books", "k", lease.id, 7)
+        assert (await store.lease("books", "k", 0, ttl=10)).used == 7
+
+    async def test_what_is_settled_is_not_renewed(self, store: Store) -> None:
+        lease = await store.lease("books", "k", 6, ttl=60)
+        assert lease.id is not None
+        await store.settle("books", "k", lease.id, 1)
+        for id in (lease.id, new_lease_id()):
+            assert not await store.renew("books", "k", id, 6, ttl=60)
+            assert not await store.renew("books", "other", id, 6, ttl=60)
+        assert (await store.lease("books", "k", 0, ttl=60)).used == 1
+        assert await store.delete("books", "other") is False

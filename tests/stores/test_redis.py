@@ -74,7 +74,8 @@ def every_call(store: Store) -> list[Awaitable[Any]]:
         store.scan("things"),
         store.add("counts", "k", 1),
         store.lease("books", "k", 1, ttl=1),
-        store.settle("books", "k", "some lease", 1),
+        store.renew("books", "k", "some-lease", 1, ttl=1),
+        store.settle("books", "k", "some-lease", 1),
         store.append("logs", "k", [1]),
         store.read("logs", "k"),
     ]
@@ -306,7 +307,7 @@ class TestDown:
                     await down(call)
         reads, twice, once = [b"MGET"] * 2, [b"EVALSHA"] * 2, [b"EVALSHA"]
         documents = [*[b"GET"] * 2, *reads, *twice, *once, *once, *once, *[b"SCAN"] * 2]
-        assert seen == [*documents, *once, *twice, *twice, *once, *[b"LRANGE"] * 2]
+        assert seen == [*documents, *once, *twice, *twice, *twice, *once, *[b"LRANGE"] * 2]
 
     async def test_a_full_pool_is_down_in_time(self, own_redis: OwnRedis) -> None:
         server = own_redis()
