@@ -30,16 +30,18 @@ class Models:
 
     async def __call__(self, request: Request) -> None:
         caller = await self._gate.admit(request, "models")
+        # It asks the operator's account: a key's requests are counted, whatever they ask for.
+        standing = [] if caller.key is None else await self._engine.books.admission.count(caller.key)
         origin = Origin(caller.authorization, request.id, hops=request.hops)
         entries, error = await self._entries(origin)
         listed = self._catalog.listed(entries)
         _, _, wanted = request.scope["path"].partition("/models/")
         if wanted:
-            await _answer(request, _one(listed["data"], unquote(wanted), error))
+            await _answer(request, _one(listed["data"], unquote(wanted), error), standing)
             return
         if error is not None:
             log.warning("%s: no list of models from the upstream: %s", request.id, error.message)
-        await _answer(request, listed)
+        await _answer(request, listed, standing)
 
     async def _entries(self, origin: Origin) -> tuple[list[dict[str, Any]], UpstreamError | None]:
         """The upstream's entries, or why there are none. Raises what concerns the client's own key."""
@@ -52,11 +54,11 @@ class Models:
             return [], error
 
 
-async def _answer(request: Request, value: dict[str, Any]) -> None:
+async def _answer(request: Request, value: dict[str, Any], standing: HeaderPairs) -> None:
     """200 with an `ETag`, or 304 where the client has it already (RFC 9110, 13.1.2)."""
     body = encode(value)
     etag = b'"%b"' % sha256(body).hexdigest()[:32].encode()
-    headers: HeaderPairs = [(b"etag", etag), (b"cache-control", b"no-cache")]
+    headers: HeaderPairs = [(b"etag", etag), (b"cache-control", b"no-cache"), *standing]
     known = [
         each.strip().removeprefix(b"W/") for each in request.headers.get(b"if-none-match", b"").split(b",")
     ]

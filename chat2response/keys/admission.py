@@ -160,14 +160,31 @@ class Admission:
         cost = price.at_most(ask.input_tokens, output) if price is not None else 0
         wanted = {"requests": 1, "slots": 1, "tokens": ask.input_tokens + output, "cost": cost}
         try:
-            await self._reserve(grant, key.id, limits, wanted)
+            standings = await self._reserve(grant, key.id, limits, wanted)
         except RateLimited:
             await self._take_back(grant)
             raise
         except BaseException:  # nobody has heard what the store answered
             grant.abandon()
             raise
+        grant.headers = quota.headers(standings)
+        self.live.add(grant)
         return grant
+
+    async def count(self, key: ApiKey) -> quota.HeaderList:
+        """Counts a request that asks for no answer of a model; the headers of its own answer.
+
+        Raises RateLimited, StoreDown.
+        """
+        if key.limits is None:
+            return []
+        grant = Grant(self, None, None)
+        try:
+            standings = await self._reserve(grant, key.id, key.limits.of_requests(), {"requests": 1})
+        except RateLimited:
+            await self._take_back(grant)
+            raise
+        return quota.headers(standings)
 
     async def renew(self) -> None:
         """Renews the leases of long calls, and settles what a store that was away did not take."""
@@ -188,7 +205,9 @@ class Admission:
 
     # -- reserving ---------------------------------------------------------------------------------
 
-    async def _reserve(self, grant: Grant, key_id: str, limits: KeyLimits, wanted: dict[str, int]) -> None:
+    async def _reserve(
+        self, grant: Grant, key_id: str, limits: KeyLimits, wanted: dict[str, int]
+    ) -> list[quota.Standing]:
         standings: list[quota.Standing] = []
         grant.since = self._clock()
         for ledger in ledgers(key_id, limits, grant.since):
@@ -197,8 +216,7 @@ class Admission:
             standings.append(quota.Standing(ledger, used))
             if not granted:
                 raise quota.refusal(standings[-1], n, quota.headers(standings))
-        grant.headers = quota.headers(standings)
-        self.live.add(grant)
+        return standings
 
     async def _take(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
         """Whether it is reserved, and what is used then."""

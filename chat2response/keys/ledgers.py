@@ -53,6 +53,7 @@ def ledgers(key_id: str, limits: KeyLimits, now: float) -> Iterator[Ledger]:
 
 _LIMITS: tuple[tuple[str, Measure, str | None], ...] = (
     ("requests_per_minute", "requests", "minute"),
+    ("requests_per_day", "requests", "day"),
     ("concurrent_requests", "slots", None),
     ("tokens_per_minute", "tokens", "minute"),
     ("tokens_per_day", "tokens", "day"),

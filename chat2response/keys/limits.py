@@ -3,6 +3,7 @@
 Each limit is a whole number; one that is absent or null does not limit. Days and months are those of UTC.
 
   requests_per_minute, tokens_per_minute     how fast
+  requests_per_day                           how often
   concurrent_requests                        calls at the same time
   tokens_per_day, tokens_per_month           input and output together
   cost_per_day, cost_per_month               in millionths of the price list's currency: 2500000 is 2.50
@@ -25,6 +26,7 @@ class KeyLimits:
     """The limits of one key; None does not limit."""
 
     requests_per_minute: int | None = None
+    requests_per_day: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
     tokens_per_day: int | None = None
@@ -73,6 +75,10 @@ class KeyLimits:
         """Those that limit."""
         values = ((name, getattr(self, name)) for name in NAMES)
         return {name: value for name, value in values if value is not None}
+
+    def of_requests(self) -> "KeyLimits":
+        """Those that count requests alone."""
+        return KeyLimits(requests_per_minute=self.requests_per_minute, requests_per_day=self.requests_per_day)
 
     def wider_than(self, other: "KeyLimits") -> str | None:
         """The first limit in which this allows more than `other`; None where it never does."""

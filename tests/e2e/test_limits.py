@@ -71,6 +71,21 @@ async def test_requests_per_minute_are_exact_over_two_gateways(
     assert len(upstream.requests) == 100
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/models", "/v1/models/gpt-x"])
+async def test_asking_for_the_models_is_a_request_of_its_key(start: Start, path: str) -> None:
+    gateway = await start("chat")
+    who = await limited(gateway, requests_per_day=2, concurrent_requests=1)
+    for left in ("1", "0"):
+        answer = await gateway.http.get(path, headers=who)
+        assert answer.status_code != 429
+        if answer.status_code == 200:
+            assert answer.headers["x-ratelimit-remaining-requests"] == left
+    refused = await gateway.http.get(path, headers=who)
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "insufficient_quota"
+    assert (await gateway.http.get(path)).status_code != 429
+
+
 async def test_the_sdk_is_told_how_its_key_stands(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(CHAT, speaking("chat", SAID))
     gateway = await start("chat")

@@ -110,6 +110,44 @@ async def test_requests_per_minute() -> None:
     await stage.first.enter(who, ASK)
 
 
+async def test_requests_per_day_beside_those_per_minute() -> None:
+    """The one of which less is left is told; a call that the day refuses is not one of its minute."""
+    stage, who = Stage(), key(requests_per_minute=2, requests_per_day=3)
+    grants = [await stage.first.enter(who, ASK) for _ in range(2)]
+    assert dict(grants[1].headers)[b"x-ratelimit-limit-requests"] == b"2"
+    stage.now += 60
+    third = await stage.process().enter(who, ASK)
+    assert dict(third.headers) == {
+        b"x-ratelimit-limit-requests": b"3",
+        b"x-ratelimit-remaining-requests": b"0",
+        b"x-ratelimit-reset-requests": b"11h59m0s",
+    }
+    for _ in range(5):
+        error = await refused(stage.first, who)
+        assert (error.status, error.type, error.code) == (429, "insufficient_quota", "insufficient_quota")
+        assert error.headers["x-should-retry"] == "false"
+        assert error.headers["retry-after"] == str(12 * 3600 - 60)
+        assert "requests_per_day of this key is 3" in error.message
+
+    stage.now += 12 * 3600 - 60
+    for _ in range(2):  # the five that were refused have not counted
+        await stage.first.enter(who, ASK)
+    assert (await refused(stage.first, who)).code == "rate_limit_exceeded"
+
+
+async def test_a_request_that_asks_no_model_counts_and_takes_nothing_else() -> None:
+    stage = Stage()
+    who = key(requests_per_minute=5, requests_per_day=2, concurrent_requests=1, tokens_per_day=30)
+    assert await stage.first.count(key()) == []
+    for left in (1, 0):
+        assert dict(await stage.first.count(who))[b"x-ratelimit-remaining-requests"] == b"%d" % left
+    with pytest.raises(RateLimited, match="requests_per_day"):
+        await stage.first.count(who)
+    assert not stage.first.live
+    stage.now += 86_400
+    assert (await stage.first.enter(who, ASK)).headers
+
+
 async def test_slots_are_free_when_calls_end() -> None:
     stage, who = Stage(), key(concurrent_requests=2)
     first, second = [await stage.first.enter(who, ASK) for _ in range(2)]
