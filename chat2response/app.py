@@ -20,6 +20,7 @@ from chat2response.api.endpoint import Endpoint, Handler
 from chat2response.api.health import Ready, live, not_ready
 from chat2response.api.models import Models
 from chat2response.api.openapi import Face
+from chat2response.api.paths import has_control_characters
 from chat2response.api.upgrade import NoSocket, is_websocket
 from chat2response.compose import Services
 from chat2response.convert.outcome import fault_error
@@ -57,7 +58,7 @@ class Gateway:
         self._endpoints: dict[str, Found] = {}
         self._upgrades: dict[str, App] = {}
         apart = services.settings.chat2response_admin_bind_addr is not None
-        self._rest = _Late(services, "data" if apart else "whole")
+        self._rest = _Late(services, "data" if apart else "whole", self._cors)
         self._admin = _Late(services, "admin")
         self._add_endpoints()
 
@@ -127,7 +128,7 @@ class Gateway:
     def _models_of(self, path: str) -> Found | None:
         for prefix in _MODELS:
             if path.startswith(f"{prefix}/") and len(path) > len(prefix) + 1:
-                return self._endpoints[prefix]
+                return None if has_control_characters(path) else self._endpoints[prefix]
         return None
 
     async def _other_method(self, allowed: tuple[str, ...], request: Request) -> None:
@@ -178,9 +179,10 @@ async def _refuse_draining(request: Request) -> None:
 class _Late:
     """The management application of a listener, built when it is first asked for something."""
 
-    def __init__(self, services: Services, face: Face) -> None:
+    def __init__(self, services: Services, face: Face, cors: Cors | None = None) -> None:
         self._services = services
         self._face = face
+        self._cors = cors
         self._app: App | None = None
         self._loading = asyncio.Lock()
 
@@ -197,4 +199,4 @@ class _Late:
     def _build(self) -> App:
         from chat2response.api.management import build_management
 
-        return build_management(self._services, self._face)
+        return build_management(self._services, self._face, self._cors)

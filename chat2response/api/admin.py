@@ -84,6 +84,11 @@ def guards(path: str) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in PATHS)
 
 
+def first_word(path: str) -> str:
+    """Of a path of the admin plane the part that names the grant."""
+    return path.split("/")[1]
+
+
 def check(rules: AdminRules, visit: Visit) -> None:
     """Lets the visit pass, or raises Unauthorized (a token would help), Forbidden or UnsupportedMedia."""
     if any(not _same_origin(origin, visit.hosts) for origin in visit.origins):

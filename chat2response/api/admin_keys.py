@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from chat2response.api.admin import AdminRules, Visit, check, guards
+from chat2response.api.admin import AdminRules, Visit, check
 from chat2response.api.asgi import Request
 from chat2response.api.throttle import Throttle
 from chat2response.errors import BridgeError, Forbidden, Unauthorized
@@ -33,21 +33,18 @@ class AdminGuard:
         self._keys = keys
         self._throttle = Throttle(clock)
 
-    async def __call__(self, request: Request) -> None:
+    async def __call__(self, request: Request, wanted: str | None) -> None:
         """Lets the request pass, and notes in its scope who makes it.
 
-        Raises Unauthorized, Forbidden, Throttled, UnsupportedMedia; StoreDown where no key can be checked.
+        `wanted`: the admin grant that opens what is asked for; None: any of them does. Raises Unauthorized,
+        Forbidden, Throttled, UnsupportedMedia; StoreDown where no key can be checked.
         """
-        path: str = request.scope["path"]
         visit = Visit.of(request.scope, self._rules.trusted)
-        # Elsewhere (/status tells admins more) a credential is not meant for us, and no attempt.
-        counts = bool(visit.tokens) and guards(path)
-        if counts:
-            self._throttle.check(visit.sender.address)
         try:
-            request.scope[_ACTOR] = await self._actor(visit, area(path))
+            request.scope[_ACTOR] = await self._actor(visit, wanted)
         except Unauthorized:
-            if counts:
+            if visit.tokens:  # a right one passes all the same: nobody can lock an operator out
+                self._throttle.check(visit.sender.address)
                 await self._count(visit)
             raise
 
@@ -93,14 +90,6 @@ def actor_of(scope: Mapping[str, Any]) -> Actor:
     """Who makes a request that has passed the guard."""
     actor: Actor = scope[_ACTOR]
     return actor
-
-
-def area(path: str) -> str | None:
-    """Which admin grant a path needs; None for one outside the admin plane, which any of them opens."""
-    if not guards(path):
-        return None
-    first = path.split("/")[1]
-    return "usage" if first == "keys" and path.endswith("/usage") else first
 
 
 def _passes(rules: AdminRules, visit: Visit) -> bool:

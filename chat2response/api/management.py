@@ -1,12 +1,15 @@
 """The FastAPI application: keys, metrics, status, documents. What is asked rarely, so it may load late."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Response
 
+from chat2response.api.access import PUBLIC, Access, AccessTable, paths_of
 from chat2response.api.admin import AdminRules
 from chat2response.api.admin_keys import AdminGuard
 from chat2response.api.audit import audit_routes
+from chat2response.api.cors import Cors
 from chat2response.api.describe import refusals
 from chat2response.api.documents import document_routes
 from chat2response.api.door import Door
@@ -15,7 +18,7 @@ from chat2response.api.keys import key_routes
 from chat2response.api.openapi import Face, complete
 from chat2response.api.status import NAME
 from chat2response.api.status_route import StatusParts, status_route
-from chat2response.api.strays import stray_handlers
+from chat2response.api.strays import stray_handlers, unknown_path
 from chat2response.api.usage import usage_routes
 from chat2response.keys import KeyRing
 from chat2response.keys.usage import UsageBook
@@ -36,8 +39,11 @@ class Parts(StatusParts, Protocol):
     def admin(self) -> AdminRules: ...
 
 
-def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
-    """The application. It has no lifespan of its own, and answers every path it does not know with 404."""
+def build_management(parts: Parts, face: Face = "whole", cors: Cors | None = None) -> FastAPI:
+    """The application. It has no lifespan of its own, and answers every path it does not know with 404.
+
+    `cors`: what lets pages of other origins read errors that are not of the admin plane.
+    """
     document: dict[str, Any] = {}  # filled below, when the routes that are in it exist
     app = FastAPI(
         title=NAME,
@@ -48,19 +54,35 @@ def build_management(parts: Parts, face: Face = "whole") -> FastAPI:
         telemetry=_SILENT,
     )
     guard = None if face == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)
-    if guard is not None:
-        admin = APIRouter(responses=refusals(401, 403, 429))
-        admin.include_router(key_routes(parts.keys, parts.about.auth_mode))
-        admin.include_router(key_life_routes(parts.keys, parts.about.auth_mode))
-        admin.include_router(audit_routes(parts.keys.audit))
-        admin.include_router(usage_routes(parts.usage))
-        admin.include_router(_metrics_route(parts.metrics))
-        app.include_router(admin)
-    app.include_router(status_route(parts, document, guard))
-    app.include_router(document_routes(document))
-    document |= complete(app.openapi(), face)
-    app.add_middleware(Door, metrics=parts.metrics, paths=document["paths"], guard=guard)
+    access = AccessTable(app.router)
+    for grant, router in _admin_routers(parts) if guard is not None else ():
+        guarded = APIRouter(responses=refusals(401, 403, 429))
+        guarded.include_router(router)
+        access.include(guarded, Access(grant))
+    public = [status_route(parts, document, guard), document_routes(document)]
+    for router in public:
+        access.include(router, PUBLIC)
+    document |= complete(app.openapi(), paths_of(public), face)
+    app.add_middleware(
+        Door,
+        metrics=parts.metrics,
+        paths=document["paths"],
+        access=access,
+        guard=guard,
+        unknown=unknown_path(document),
+        cors=None if face == "admin" else cors,
+    )
     return app
+
+
+def _admin_routers(parts: Parts) -> Iterator[tuple[str, APIRouter]]:
+    """The routes of the admin plane, each with the grant that opens it."""
+    auth_mode = parts.about.auth_mode
+    yield "keys", key_routes(parts.keys, auth_mode)
+    yield "keys", key_life_routes(parts.keys, auth_mode)
+    yield "audit", audit_routes(parts.keys.audit)
+    yield "usage", usage_routes(parts.usage)
+    yield "metrics", _metrics_route(parts.metrics)
 
 
 def _metrics_route(metrics: Metrics) -> APIRouter:

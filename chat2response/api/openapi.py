@@ -1,9 +1,8 @@
 """The OpenAPI document: FastAPI describes its own endpoints, this adds those that are plain ASGI."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Literal
 
-from chat2response.api import admin
 from chat2response.api.describe import Described, json_content, query, ref, refusals, takes
 from chat2response.api.examples import CHAT, RESPONSES
 from chat2response.api.schemas import SCHEMAS
@@ -45,12 +44,12 @@ _LINKS = [
 ]
 
 
-def complete(document: Mapping[str, Any], face: Face = "whole") -> dict[str, Any]:
-    """FastAPI's document with all that is not FastAPI's."""
+def complete(document: Mapping[str, Any], public: Set[str], face: Face = "whole") -> dict[str, Any]:
+    """FastAPI's document with all that is not FastAPI's. `public`: paths outside the admin plane."""
     components = document.get("components", {})
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            operation["security"] = _ADMIN if admin.guards(path) else []
+            operation["security"] = [] if path in public else _ADMIN
     calls = {} if face == "admin" else {**_bridge(), **_models()}
     return {
         **document,

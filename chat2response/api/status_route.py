@@ -59,7 +59,7 @@ def status_route(parts: StatusParts, document: Mapping[str, Any], guard: Guard |
 
 async def _passes(guard: Guard, request: fastapi.Request) -> bool:
     try:
-        await guard(arrived(request.scope))
+        await guard(arrived(request.scope), None)
     except BridgeError:
         return False
     return True

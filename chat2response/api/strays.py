@@ -1,12 +1,13 @@
 """Requests that no endpoint takes: the answer says what there is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
+from chat2response.api import paths
 from chat2response.api.answers import refusal
 from chat2response.api.door import arrived
 from chat2response.errors import MethodNotAllowed, NotFound
@@ -15,16 +16,24 @@ from chat2response.observe.redact import redact
 _SHOWN = 200  # characters of a path that are looked at; finding what is near takes their square
 
 
+def unknown_path(document: Mapping[str, Any]) -> Callable[[str], NotFound]:
+    """What makes the error for a path that is not there; `document` may be filled later."""
+
+    def error(path: str) -> NotFound:
+        shown = paths.shown(redact(path)[:_SHOWN])
+        near = get_close_matches(shown, document["paths"], n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return NotFound(f"There is no endpoint {shown}.{hint} See /docs for all of them.", code="unknown_url")
+
+    return error
+
+
 def stray_handlers(document: Mapping[str, Any]) -> dict[Any, Any]:
     """Handlers of 404 and 405; `document` is the OpenAPI document, which may be filled later."""
+    unknown = unknown_path(document)
 
     async def no_path(request: Request, _: HTTPException) -> Response:
-        path = redact(request.scope["path"])[:_SHOWN]
-        near = get_close_matches(path, document["paths"], n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return refusal(
-            NotFound(f"There is no endpoint {path}.{hint} See /docs for all of them.", code="unknown_url")
-        )
+        return refusal(unknown(request.scope["path"]))
 
     async def no_method(request: Request, error: HTTPException) -> Response:
         allowed = sorted((error.headers or {}).get("Allow", "").split(", "))

@@ -1,4 +1,7 @@
-"""Failed attempts by address: who has guessed wrong too often must wait. In one process alone; bounded."""
+"""Failed attempts by address: who guessed wrong too often is not told any more whether a guess is wrong.
+
+In one process alone; bounded. Who has a right credential is never asked here.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,7 +29,7 @@ class Throttle:
         left = since + SECONDS - self._clock()
         if count >= MOST and 0 < left <= SECONDS:
             raise Throttled(
-                "Too many wrong credentials from this address; wait, then use a good one.",
+                "Too many wrong credentials came from this address, and this one is wrong too. Wait, then send a right one.",
                 headers={"retry-after": str(ceil(left))},
             )
 

@@ -125,7 +125,7 @@ async def test_a_state_that_stands_against_it_is_409(http):
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "key_exists")
 
 
-@pytest.mark.parametrize("id", [UNKNOWN, "x", "generated", "%00", "x" * 500])
+@pytest.mark.parametrize("id", [UNKNOWN, "x", "generated", "%20", "x" * 500])
 async def test_an_unknown_key_is_404(http, id):
     answer = await http.get(f"/keys/{id}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_key")
