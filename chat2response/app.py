@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from chat2response.api.asgi import App, Receive, Request, Scope, Send
 from chat2response.api.bridge import Bridge
+from chat2response.api.buffers import Buffers
 from chat2response.api.convert import Convert
 from chat2response.api.cors import Cors
 from chat2response.api.credentials import Gate, ManagedGate, OpenGate, PassthroughGate
@@ -55,6 +56,8 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._cors = Cors(services.settings.cors())
+        self._convert_cors = Cors(services.settings.convert_cors())
+        self.buffers = Buffers(services.settings.max_buffered_bytes)
         self._endpoints: dict[str, Found] = {}
         self._upgrades: dict[str, App] = {}
         apart = services.settings.chat2response_admin_bind_addr is not None
@@ -101,15 +104,11 @@ class Gateway:
         limit, client = settings.chat2response_max_body_bytes, settings.client
         for path, surface in BRIDGES.items():
             rhythm = settings.rhythm(surface)
-            self._add(path, ("POST",), Bridge(surface, services.engine, gate, limit, client, rhythm))
+            self._add(
+                path, ("POST",), Bridge(surface, services.engine, gate, limit, self.buffers, client, rhythm)
+            )
         self._add_upgrades(NoSocket(gate))
-        self._add(
-            "/convert",
-            ("POST",),
-            Convert(
-                limit, services.engine.routes.chat.quirks, settings.chat2response_fidelity, settings.policy()
-            ),
-        )
+        self._add_convert(gate)
         models = Models(services.engine, gate, settings.catalog())
         for path in _MODELS:
             self._add(path, _READ, models)
@@ -118,8 +117,25 @@ class Gateway:
         for path in _READINESS:
             self._add(path, _READ, ready)
 
+    def _add_convert(self, gate: Gate) -> None:
+        settings, quirks = self._services.settings, self._services.engine.routes.chat.quirks
+        convert = Convert(
+            settings.chat2response_max_body_bytes,
+            gate,
+            self.buffers,
+            self._convert_cors,
+            quirks,
+            settings.chat2response_fidelity,
+            settings.policy(),
+        )
+        self._add("/convert", ("POST",), convert)
+
     def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
-        self._endpoints[path] = (methods, Endpoint(path, handler, self._services.metrics, self._cors))
+        endpoint = Endpoint(path, handler, self._services.metrics, self._cors_of(path))
+        self._endpoints[path] = (methods, endpoint)
+
+    def _cors_of(self, path: str) -> Cors:
+        return self._convert_cors if path == "/convert" else self._cors
 
     def _add_upgrades(self, handler: Handler) -> None:
         for path in _SOCKETS:
@@ -137,9 +153,10 @@ class Gateway:
         if upgrade is not None and request.scope["method"] == "GET" and is_websocket(request):
             await upgrade(request.scope, request.receive, request.send)
             return
-        if await self._cors.preflight(request, allowed):
+        cors = self._cors_of(request.scope["path"])
+        if await cors.preflight(request, allowed):
             return
-        request.added = self._cors.headers(request.headers.get(b"origin"))
+        request.added = cors.headers(request.headers.get(b"origin"))
         names, scope = ", ".join(allowed), request.scope
         told = f"{scope['method']} is not for {scope['path']}: use {names}."
         await request.refuse(MethodNotAllowed(told, headers={"allow": names}))

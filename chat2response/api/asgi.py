@@ -4,6 +4,7 @@ errors into bodies."""
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from chat2response.api.buffers import Hold
 from chat2response.api.coded import decoder_of, too_large, unpacked
 from chat2response.errors import BridgeError, LoopDetected
 from chat2response.wire.ids import new_id
@@ -33,7 +34,7 @@ class ClientGone(Exception):
 class Request:
     """One HTTP request. `headers` has names in lower case; of a repeated one, the last."""
 
-    __slots__ = ("added", "headers", "id", "receive", "scope", "send", "started", "status")
+    __slots__ = ("added", "headers", "hold", "id", "receive", "scope", "send", "started", "status")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -45,6 +46,8 @@ class Request:
         """The status that was sent; 0 before."""
         self.added: HeaderPairs | tuple[()] = ()
         """Headers of whatever answer it gets."""
+        self.hold: Hold | None = None
+        """The room that its body takes; None: it is not counted (small ones of the admin plane)."""
 
     def header(self, name: bytes) -> str | None:
         """One header's value."""
@@ -66,7 +69,8 @@ class Request:
         """The whole body, its coding undone, `limit` bytes at most both as sent and as read.
 
         Raises PayloadTooLarge (before reading, where the length says so), UnsupportedMedia for a coding that
-        is none of ours, InvalidRequest for a body that is not so coded, ClientGone.
+        is none of ours, InvalidRequest for a body that is not so coded, Unavailable where it finds no room,
+        ClientGone.
         """
         coding = self.headers.get(b"content-encoding")
         decoder = None if coding is None else decoder_of(coding)
@@ -78,9 +82,11 @@ class Request:
             whole: bytes = message.get("body", b"")
             if len(whole) > limit:
                 raise too_large(limit)
+            if self.hold is not None:
+                self.hold.add(len(whole))
         else:
             whole = await self._long_body(message, limit)
-        return whole if decoder is None else await unpacked(whole, decoder, limit)
+        return whole if decoder is None else await unpacked(whole, decoder, limit, self.hold)
 
     async def _long_body(self, message: Message, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -92,6 +98,8 @@ class Request:
             size += len(piece)
             if size > limit:
                 raise too_large(limit)
+            if self.hold is not None:
+                self.hold.add(len(piece))
             pieces.append(piece)
             if not message.get("more_body"):
                 return b"".join(pieces)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from chat2response.api.asgi import HeaderPairs, Request
+from chat2response.api.buffers import Buffers
 from chat2response.api.credentials import Gate
 from chat2response.api.hang_up import on_hang_up
 from chat2response.api.heart import Heart, Rhythm
@@ -16,11 +17,14 @@ from chat2response.convert.clients import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
+from chat2response.engine.entry import too_many
 from chat2response.engine.fanout import FanOut
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
+from chat2response.wire.containers import TooManyContainers
+from chat2response.wire.large import apart_if, check_structure, is_large
 from chat2response.wire.machine import CANCELLED, TIMEOUT
 
 _LOSSES = HEADER.encode()
@@ -39,6 +43,7 @@ class Bridge:
         engine: Engine,
         gate: Gate,
         max_body: int,
+        buffers: Buffers,
         client: ClientProfile = DEFAULT,
         rhythm: Rhythm = Rhythm(),  # noqa: B008  (frozen)
     ) -> None:
@@ -50,15 +55,16 @@ class Bridge:
         self._engine = engine
         self._gate = gate
         self._max_body = max_body
+        self._buffers = buffers
 
     async def __call__(self, request: Request) -> None:
         caller = await self._gate.admit(request, self._endpoint)
-        body = await request.body(self._max_body)
+        request.hold = self._buffers.hold(caller.payer)
         query = request.scope["query_string"]
         asked = parse_query(query) if query and self._surface == "proxy" else {}
         call = Call(
             self._surface,
-            body,
+            await read_body(request, self._max_body),
             request.id,
             caller.tenant,
             caller.authorization,
@@ -70,7 +76,18 @@ class Bridge:
             self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
             fidelity_of(request),
         )
-        await deliver(self._engine.open(call), request, self._rhythm)
+        await deliver(await apart_if(is_large(call.body), self._engine.open, call), request, self._rhythm)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, fit to be decoded. Raises as `Request.body` does; InvalidRequest for too many containers."""
+    body = await request.body(limit)
+    if is_large(body):
+        try:
+            await check_structure(body)
+        except TooManyContainers as error:
+            raise too_many(error) from None
+    return body
 
 
 def fidelity_of(request: Request) -> Fidelity | None:
@@ -94,6 +111,8 @@ async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -
     forget = on_hang_up(request, lambda: opening.stop(CANCELLED))
     try:
         async with opening as answer:
+            if request.hold is not None:
+                request.hold.release()  # the upstream has the request: nobody keeps its bytes any more
             headers = _headers(answer)
             media_type = answer.media_type.encode("latin-1")
             if answer.body is not None:

@@ -1,16 +1,21 @@
 """Coded request bodies (`Content-Encoding`): undone within the bound of any other body, on the plain size.
 
 Codex sends zstd. A body that says little costs nothing beside the loop: what makes more than a megabyte is
-unpacked in a thread.
+unpacked in threads, of which there are few, and room for the plain bytes is taken while they are made.
 """
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
+from chat2response.api.buffers import Hold
 from chat2response.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.codings import ACCEPTED, CodingError, Decoder, decoder_for
 
 _AT_ONCE = 1024 * 1024  # plain bytes made in the loop
+_IN_THREAD = 4 * 1024 * 1024  # plain bytes made before room is taken for them
+_THREADS = 2
 _ACCEPT = ", ".join(ACCEPTED)
 
 
@@ -29,18 +34,38 @@ def decoder_of(coding: bytes) -> Decoder | None:
     return decoder
 
 
-async def unpacked(coded: bytes, decoder: Decoder, limit: int) -> bytes:
-    """The plain body, `limit` bytes at most. Raises PayloadTooLarge, InvalidRequest where it is damaged."""
+async def unpacked(coded: bytes, decoder: Decoder, limit: int, hold: Hold | None = None) -> bytes:
+    """The plain body, `limit` bytes at most; `hold` gives back the room of the coded one.
+
+    Raises PayloadTooLarge, InvalidRequest where it is damaged, Unavailable where there is no room.
+    """
     pieces = _bounded(decoder.pieces(coded), limit)
     made: list[bytes] = []
+    loop = asyncio.get_running_loop()
     try:
-        if not _take(pieces, made, _AT_ONCE):
-            await asyncio.to_thread(_take, pieces, made, limit + 1)
+        size = _take(pieces, made, _AT_ONCE)
+        _count(hold, size)
+        while size >= _AT_ONCE:
+            size = await loop.run_in_executor(_threads(), _take, pieces, made, _IN_THREAD)
+            _count(hold, size)
     except CodingError as error:
         raise _damaged(str(error)) from None
     if decoder.cut or not coded:
         raise _damaged("it ends too early")
+    if hold is not None:
+        hold.release(len(coded))
     return made[0] if len(made) == 1 else b"".join(made)
+
+
+def _count(hold: Hold | None, size: int) -> None:
+    if hold is not None:
+        hold.add(size)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    """Made when they are first needed, which is after a worker's fork."""
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="unpack")
 
 
 def too_large(limit: int) -> PayloadTooLarge:
@@ -57,14 +82,15 @@ def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
         yield piece
 
 
-def _take(pieces: Iterator[bytes], made: list[bytes], enough: int) -> bool:
-    """Adds pieces until there is enough; whether that was all."""
+def _take(pieces: Iterator[bytes], made: list[bytes], enough: int) -> int:
+    """Adds pieces until there is enough. Returns how many bytes that was: less than enough at the end."""
+    size = 0
     for piece in pieces:
         made.append(piece)
-        enough -= len(piece)
-        if enough <= 0:
-            return False
-    return True
+        size += len(piece)
+        if size >= enough:
+            break
+    return size
 
 
 def _damaged(why: str) -> InvalidRequest:

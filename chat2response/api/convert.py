@@ -1,18 +1,31 @@
-"""`POST /convert`: a request body in one dialect, its translation out; nothing is sent anywhere."""
+"""`POST /convert`: a request body in one dialect, its translation out; nothing is sent anywhere.
+
+It is open to everybody, so it is bounded more tightly than what needs a key. A web page of another origin may
+use it only where the operator named origins: its visitor may be inside a network that it is not in itself.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from chat2response.api.asgi import JSON, HeaderPairs, Request
-from chat2response.api.bridge import fidelity_of, parse_query
+from chat2response.api.bridge import fidelity_of, parse_query, read_body
+from chat2response.api.buffers import Buffers
+from chat2response.api.cors import Cors
+from chat2response.api.credentials import Gate
 from chat2response.convert.face import to_chat_request, to_responses_request
 from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.profiles import profile
 from chat2response.convert.quirks import Quirks, QuirksError
 from chat2response.engine.entry import read_object
-from chat2response.errors import InvalidRequest
+from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode
+from chat2response.wire.large import apart_if, is_large
+
+WITHOUT_KEY = 256 * 1024
+WITH_KEY = 4 * 1024 * 1024
+"""Bytes of a body, of callers without and with a good key."""
+_NOBODY = "convert"  # shares the room that callers without a key have
 
 
 class Convert:
@@ -25,24 +38,61 @@ class Convert:
     def __init__(
         self,
         max_body: int,
+        gate: Gate,
+        buffers: Buffers,
+        cors: Cors,
         quirks: Quirks,
         fidelity: Fidelity = "warn",
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self._max_body = max_body
+        self._gate = gate
+        self._buffers = buffers
+        self._cors = cors
         self._quirks = quirks
         self._fidelity = fidelity
         self._policy = policy
 
     async def __call__(self, request: Request) -> None:
+        self._check_sender(request)
         asked = parse_query(request.scope["query_string"])
         to = asked.get("to", "responses")
         if to not in ("responses", "chat"):
             raise InvalidRequest(
                 f"'to' is 'responses' or 'chat', not '{to}'.", param="to", code="invalid_value"
             )
-        fields = read_object(await request.body(self._max_body))
         losses = Losses(fidelity_of(request) or self._fidelity)
+        body = await self._body(request)
+        converted = await apart_if(is_large(body), self._converted, body, to, asked, losses)
+        lost = losses.header()
+        headers: HeaderPairs = [(HEADER.encode(), lost.encode("ascii"))] if lost else []
+        await request.answer(200, converted, JSON, headers)
+
+    def _check_sender(self, request: Request) -> None:
+        """Raises Forbidden for a foreign page, UnsupportedMedia for what a page can send without asking."""
+        origin, host = request.headers.get(b"origin"), request.headers.get(b"host", b"")
+        own = origin is None or origin.partition(b"://")[2].lower() == host.lower()
+        if origin is not None and not own and not self._cors.allows(origin):
+            raise Forbidden(
+                "Web pages of other origins may use /convert only where CORS_ALLOWED_ORIGINS names them.",
+                code="origin_not_allowed",
+            )
+        media_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type != JSON:
+            raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
+
+    async def _body(self, request: Request) -> bytes:
+        caller = await self._gate.knows(request)
+        request.hold = self._buffers.hold(caller or _NOBODY)
+        try:
+            return await read_body(request, min(self._max_body, WITHOUT_KEY if caller is None else WITH_KEY))
+        except PayloadTooLarge as error:
+            if caller is None:
+                error.message += f" With an API key (Authorization: Bearer ...) it may have {WITH_KEY}."
+            raise
+
+    def _converted(self, body: bytes, to: str, asked: Mapping[str, str], losses: Losses) -> bytes:
+        fields = read_object(body)
         if to == "chat":
             converted: Any = to_chat_request(
                 fields, losses=losses, quirks=self._profile(asked), policy=self._policy
@@ -55,12 +105,10 @@ class Convert:
                 losses=losses,
                 policy=self._policy,
             )
-        lost = losses.header()
-        headers: HeaderPairs = [(HEADER.encode(), lost.encode("ascii"))] if lost else []
         if _wants_report(asked):
             told = [{"field": loss.field, "effect": loss.effect} for loss in losses]
             converted = {"request": converted, "losses": told}
-        await request.answer(200, encode(converted), JSON, headers)
+        return encode(converted)
 
     def _profile(self, asked: Mapping[str, str]) -> Quirks:
         try:

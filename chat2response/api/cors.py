@@ -54,6 +54,10 @@ class Cors:
             return [] if origin is None else self._any
         return self._others if origin is None else self._named.get(origin, self._others)
 
+    def allows(self, origin: bytes) -> bool:
+        """Whether pages of this origin may read answers."""
+        return self._any is not None or origin in self._named
+
     async def preflight(self, request: Request, allowed: Sequence[str]) -> bool:
         """Answers a browser's question whether it may send a request; False where `request` is none.
 
@@ -65,7 +69,7 @@ class Cors:
         if b"access-control-request-method" not in request.headers:
             return False
         headers = [*self.headers(origin)]
-        if self._any is not None or origin in self._named:
+        if self.allows(origin):
             headers += self._permission(request, allowed)
         await request.empty(headers)
         return True

@@ -30,6 +30,12 @@ class Caller:
     authorization: str | None = field(default=None, repr=False)
     """What goes up as the client's own `Authorization`."""
 
+    @property
+    def payer(self) -> str | None:
+        """Who answers for the room that bodies take: the key, or the bearer that stands for one; None where
+        nobody is told apart."""
+        return self.authorization if self.key is None else self.key.id
+
 
 class Gate(Protocol):
     """Stands before every endpoint that reaches an upstream."""
@@ -39,6 +45,10 @@ class Gate(Protocol):
 
         Raises Unauthorized (401), Forbidden (403), InvalidRequest (400), or Unavailable (503).
         """
+        ...
+
+    async def knows(self, request: Request) -> str | None:
+        """The tenant of a good key where none is needed; None without one. Never raises."""
         ...
 
 
@@ -69,6 +79,14 @@ class ManagedGate:
         self._keys.use.note(key.id, requests=1)
         return Caller(key.id, key)
 
+    async def knows(self, request: Request) -> str | None:
+        """The key's id."""
+        try:
+            token = token_of(request)
+            return None if token is None else (await self._keys.verify(token)).id
+        except (InvalidRequest, Unauthorized, Unavailable):
+            return None
+
     def _address(self, request: Request) -> str | None:
         client = sender(request.scope, self._trusted)
         return str(client.address) if client.vouched and client.address is not None else None
@@ -94,6 +112,10 @@ class PassthroughGate:
             )
         return Caller(authorization=given if bearer(given) == token else f"Bearer {token}")
 
+    async def knows(self, request: Request) -> str | None:
+        """Nobody: only the upstream knows which keys are good."""
+        return None
+
 
 class OpenGate:
     """Lets everybody in, as one tenant, and drops what credentials they bring."""
@@ -103,6 +125,10 @@ class OpenGate:
     async def admit(self, request: Request, endpoint: str) -> Caller:
         """Never raises."""
         return self._caller
+
+    async def knows(self, request: Request) -> str | None:
+        """Everybody."""
+        return OPEN_TENANT
 
 
 def token_of(request: Request) -> str | None:

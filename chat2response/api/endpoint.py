@@ -45,6 +45,9 @@ class Endpoint:
         except Exception:
             log.exception("%s %s", request.id, self._route)
             await self._refuse(request, BridgeError("The gateway failed; the request id leads to its log."))
+        finally:
+            if request.hold is not None:
+                request.hold.release()
         self._metrics.request(self._route, request.status, perf_counter() - started)
 
     async def _refuse(self, request: Request, error: BridgeError) -> None:

@@ -77,7 +77,7 @@ class Losses:
             return None
         text = ""
         for loss in told:
-            entry = _ascii(f"{loss.field}; {loss.effect}")
+            entry = _ascii(f"{loss.field[:MAX_HEADER]}; {loss.effect}")
             if len(text) + len(entry) + 7 > MAX_HEADER:
                 return f"{text}, ..." if text else "..."
             text = f"{text}, {entry}" if text else entry

@@ -8,7 +8,7 @@ HTTP status. Leaving, or failing to enter, closes the upstream. `stop(fault)` ma
 the client's hang-up, a revocation or a shutdown.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.losses import Fidelity
@@ -63,4 +63,5 @@ class Engine:
         if choices == 1:
             return Opening(self, call)
         one = single(call)
-        return FanOut([Opening(self, one) for _ in range(choices)])
+        call.body = b""
+        return FanOut([Opening(self, replace(one)) for _ in range(choices)])

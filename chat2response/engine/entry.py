@@ -10,6 +10,7 @@ from chat2response.convert.responses import request as responses
 from chat2response.engine.call import Call
 from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
+from chat2response.wire.containers import TooManyContainers
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, encode, too_deep
 
 _SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
@@ -61,6 +62,15 @@ def read_object(body: bytes) -> dict[str, Any]:
 def bad_json(error: JSONError) -> InvalidRequest:
     """400: the bytes are not JSON."""
     return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json")
+
+
+def too_many(error: TooManyContainers) -> InvalidRequest:
+    """400: more is in the body than anybody decodes."""
+    return InvalidRequest(
+        f"The JSON body has more than {error.limit} {error.what}. Brackets and commas inside strings do not "
+        "count: send a shorter history, fewer tools, or large data as text.",
+        code=error.code,
+    )
 
 
 def not_an_object() -> InvalidRequest:

@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import fault_error
+from chat2response.convert.speech import Writer
 from chat2response.convert.stop import StopWriter, stops_of
 from chat2response.convert.streams import reasoning_form
 from chat2response.convert.usage import read as read_usage
@@ -34,6 +37,7 @@ from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Ups
 from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
+from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import Fault
 from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 from chat2response.wire.responses import Response
@@ -43,6 +47,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chat2response.engine")
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
 
 class Opening:
     """The context that `Engine.open` returns, and the run that the registry holds."""
@@ -50,6 +57,7 @@ class Opening:
     def __init__(self, engine: "Engine", call: Call) -> None:
         self._engine = engine
         self._call = call
+        self._large = is_large(call.body)
         self._plan: Plan = engine.plans[call.surface]
         self._ownership = Ownership(engine.owners, call.tenant, self._plan.target)
         self._spending = Spending(engine.books, call.key, call.tenant, self._plan.target)
@@ -74,6 +82,8 @@ class Opening:
                 raise fault_error(self._fault)
             answer = await (self._relay_up() if self._plan.up == "relay" else self._through_the_hub())
             self._entering = None
+            await self._spending.forget_body()
+            self._call.body = b""  # the upstream has it, and a stream may stay open for long
         except BaseException as error:
             self._entering = None
             await self._leave()
@@ -147,7 +157,7 @@ class Opening:
 
     async def _relay_up(self) -> Answer:
         """The client's bytes go up as they are, and so do the upstream's come down."""
-        peek = self._peek()
+        peek = await self._apart(self._peek)
         choices = 1
         if isinstance(peek, ChatPeek):
             kept = peek.store is True
@@ -158,17 +168,15 @@ class Opening:
         body, hidden = await self._admit_relayed(peek)
         losses = Losses(self._fidelity)
         if self._plan.target.text_input:
-            body = plain_body(body, losses)
+            body = await self._apart(plain_body, body, losses)
+        body = await self._apart(self._named, body)
         return await self._relay_down(
-            self._named(body), losses, stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
+            body, losses, stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
         )
 
     async def _through_the_hub(self) -> Answer:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
-        fields = read_object(self._call.body)
-        hub = read_call(self._call, fields)
-        if self._plan.up == "overlay" and self._spending.reads_body:
-            check_ask(self._call.body)
+        fields, hub = await self._apart(self._read)
         await self._spending.admit(self._call.body, fields)
         if (cap := self._spending.output_cap) is not None:
             hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
@@ -179,15 +187,11 @@ class Opening:
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
-        ask = (
-            self._named(overlaid(self._call, hub, fields, target.quirks))
-            if self._plan.up == "overlay"
-            else hub
-        )
+        ask = await self._apart(self._overlaid, hub, fields) if self._plan.up == "overlay" else hub
         try:
             return await self._way_down(hub, ask)
         except UpstreamError as error:
-            if not error.refused_input or not may_recast(hub, self._plan):
+            if not error.refused_input or not await self._apart(may_recast, hub, self._plan):
                 raise
         await self._forget_answer()
         self._plan = recast(self._plan)
@@ -197,7 +201,7 @@ class Opening:
         stream = hub.body.get("stream") is True
         if self._plan.down == "relay":
             losses = Losses(self._fidelity)
-            sent = self._upstream.body(hub, self._plan.target, losses)
+            sent = await self._apart(self._upstream.body, hub, self._plan.target, losses)
             kept = hub.body.get("store") is True
             return await self._relay_down(sent, losses, stream=stream, kept=kept, hub=hub)
         if self._plan.target.dialect == "responses" and (stops := stops_of(hub)):
@@ -216,11 +220,8 @@ class Opening:
         echo = Echo.of(hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         form = reasoning_form(hub, engine.options.reasoning)
-        turn: Turn = await self._enter(
-            self._upstream.open(
-                ask, self._plan.target, StopWriter(writer, stops), self._origin(stream=True), form
-            )
-        )
+        told = StopWriter(writer, stops)
+        turn: Turn = await self._enter(await self._opened(ask, told, form))
         response = await folded(turn, writer)
         losses = turn.losses.answered()
         for loss in writer.losses:
@@ -246,14 +247,18 @@ class Opening:
         streams = stream and reply.status < 300 and "event-stream" in reply.media_type
         if not streams:
             whole = await whole_reply(reply, target, self._ownership, kept=kept)
-            if refuses_input(whole.body, reply.status) and may_recast(hub, self._plan):
+            if refuses_input(whole.body, reply.status) and await self._apart(may_recast, hub, self._plan):
                 raise refusal_of(whole.body, reply.status, reply.headers, target)
             may_ask = reply.status == 400 and not again and self._fidelity != "strict"
-            if may_ask and (rest := unsealed(body, whole.body, losses)) is not None:
+            rest = await self._apart(unsealed, body, whole.body, losses) if may_ask else None
+            if rest is not None:
                 await self._forget_answer()
                 return await self._relay_down(rest, losses, stream=stream, kept=kept, again=True)
             self._outcome = "completed" if reply.status < 300 else "error"
-            await self._spending.settle(told_usage(whole.body) if reply.status < 300 else None)
+            used = (
+                await apart_if(is_large(whole.body), told_usage, whole.body) if reply.status < 300 else None
+            )
+            await self._spending.settle(used)
             headers = self._spending.answered(reply.headers)
             return Answer(reply.status, whole.media_type, headers, losses, whole.body)
         if target.dialect == "responses":
@@ -269,11 +274,12 @@ class Opening:
     ) -> Answer:
         engine, target = self._engine, self._plan.target
         given = SPOKEN[self._call.surface][1]
-        writer = ResponseWriter(Echo.of(hub), engine.ids, engine.clock, Losses(self._fidelity).answered())
+        echo = await self._apart(Echo.of, hub)
+        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
         form = reasoning_form(hub, engine.options.reasoning)
         told = StopWriter(writer, stops) if stops else writer
-        turn = await self._enter(self._upstream.open(ask, target, told, self._origin(stream=True), form))
+        turn = await self._enter(await self._opened(ask, told, form))
         converted = self._stream = ConvertedStream(
             turn, writer, encoder_for(given, hub, writer.losses, self._call.client), target
         )
@@ -285,12 +291,13 @@ class Opening:
     async def _convert_whole(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
         reply = await self._upstream.once(ask, target, self._origin(stream=False))
+        large = self._large or reply.large
         losses = reply.losses.answered()
         self._headers = reply.headers
         form = reasoning_form(hub, engine.options.reasoning)
-        echo = Echo.of(hub)
-        response = reply.read(echo, engine.ids, engine.clock, form, losses)
-        return await self._whole(hub, echo, response, reply.headers, losses)
+        echo = await self._apart(Echo.of, hub)
+        response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
+        return await self._whole(hub, echo, response, reply.headers, losses, large=large)
 
     async def _whole(
         self,
@@ -301,6 +308,7 @@ class Opening:
         losses: Losses,
         *,
         deltas: int = 0,
+        large: bool = True,
     ) -> Answer:
         """A response in the client's dialect. `deltas`: of one whose usage was not told."""
         self._lose(hub, losses)
@@ -310,7 +318,8 @@ class Opening:
         await self._spending.settle(usage, deltas=deltas)
         self._outcome = str(response.get("status"))
         given = SPOKEN[self._call.surface][1]
-        body = whole_body(given, response, echo.model, losses, self._call.client, legacy=hub.legacy)
+        write = partial(whole_body, legacy=hub.legacy)
+        body = await apart_if(large, write, given, response, echo.model, losses, self._call.client)
         return Answer(200, JSON_TYPE, self._spending.answered(headers), losses, body)
 
     def _streaming(
@@ -331,18 +340,41 @@ class Opening:
         if not spending.reads_body:
             await spending.admit(body, {"model": peek.model})
             return body, False
-        fields = read_object(body)
-        check_ask(body)
+        fields = await self._apart(read_object, body)
+        await self._apart(check_ask, body)
         await spending.admit(body, fields)
-        added, hidden = limited(
-            fields, target.dialect, target.quirks, cap=spending.output_cap, count=spending.counts
-        )
+        add = partial(limited, cap=spending.output_cap, count=spending.counts)
+        added, hidden = await self._apart(add, fields, target.dialect, target.quirks)
         return added or body, hidden
 
     # -- steps -------------------------------------------------------------------------------------
 
+    async def _apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
+        """A step that takes time by the size of the request: beside the loop, where that is large."""
+        return await apart_if(self._large, work, *args)
+
+    def _read(self) -> tuple[dict[str, Any], HubRequest]:
+        """The request, decoded, and in the hub."""
+        fields = read_object(self._call.body)
+        hub = read_call(self._call, fields)
+        if self._plan.up == "overlay" and self._spending.reads_body:
+            check_ask(self._call.body)
+        return fields, hub
+
+    def _overlaid(self, hub: HubRequest, fields: dict[str, Any]) -> bytes:
+        return self._named(overlaid(self._call, hub, fields, self._plan.target.quirks))
+
+    async def _opened(
+        self, ask: HubRequest | bytes, writer: Writer, form: ReasoningForm
+    ) -> AbstractAsyncContextManager[Turn]:
+        """The turn that `ask`, written for the upstream, is; not entered yet."""
+        origin = self._origin(stream=True)
+        return await self._apart(self._upstream.open, ask, self._plan.target, writer, origin, form)
+
     def _origin(self, *, stream: bool) -> Origin:
-        return self._call.origin(self._fidelity, stream=stream)
+        origin = self._call.origin(self._fidelity, stream=stream)
+        origin.large = self._large
+        return origin
 
     @property
     def _upstream(self) -> Upstream:

@@ -14,6 +14,7 @@ from chat2response.engine.twice import check_references
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode
+from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.peek import ResponsesPeek
 
 
@@ -29,7 +30,7 @@ class Ownership:
         if self._tenant is None:
             return
         if peek.ids is None:
-            await self._check(_references_in(body))
+            await self._check(await apart_if(is_large(body), _references_in, body))
         elif peek.ids:
             await self._check([Reference(each, no_item, must_own=False) for each in dict.fromkeys(peek.ids)])
 
@@ -58,7 +59,7 @@ class Ownership:
         if self._tenant is None or (not kept and CONTAINER not in body):
             return
         try:
-            answer = decode(body)
+            answer = await apart_if(is_large(body), decode, body)
         except JSONError:
             return  # not an answer anyone could continue
         if type(answer) is dict:

@@ -16,10 +16,12 @@ from chat2response.engine.taps import Tap
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.net.transport import Cut
 from chat2response.stores.base import StoreDown
+from chat2response.upstreams.answers import check_answer
 from chat2response.upstreams.base import RawReply, Target
 from chat2response.upstreams.refusals import mask, refusal_of
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode
+from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.responses import Usage
 
@@ -29,6 +31,7 @@ _LINE_ENDS = b"\r\n"
 _DELTA = b'"delta"'
 _MAX_HELD = 64 * 1024  # bytes of comments that are held back until the first event
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
+_OPENS_OBJECT = re.compile(rb"[ \t\r\n]*+\{")
 _LAST_WORDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
 
 
@@ -47,15 +50,15 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, 
     client reads, or with status 200 (to the SDK an answer without content, or a stream without events).
     """
     body = await reply.read()
+    await check_answer(body)
+    large = is_large(body)
     if reply.status >= 300:
-        return _refused(body, reply, target)
-    error = _error_as_answer(body)
+        return await apart_if(large, _refused, body, reply, target)
+    error = await apart_if(large, _error_as_answer, body)
     if error is not None:
         raise error
-    if not body.lstrip(b" \t\r\n").startswith(
-        b"{"
-    ):  # no answer of either API: a stream unasked, or mere words
-        return Whole(_masked(body, target), reply.media_type)
+    if not _OPENS_OBJECT.match(body):  # no answer of either API: a stream unasked, or mere words
+        return Whole(await apart_if(large, _masked, body, target), reply.media_type)
     await ownership.record_body(body, kept=kept)
     return Whole(body, reply.media_type)
 

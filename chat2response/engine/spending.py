@@ -17,6 +17,7 @@ from chat2response.keys.usage import UsageBook
 from chat2response.keys.use import KeyUse
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
+from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.peek import peek_answer
 from chat2response.wire.responses import Usage
 
@@ -73,7 +74,8 @@ class Spending:
         self._target = target
         self._grant: Grant | None = None
         self._model = ""
-        self._input_bytes = b""
+        self._body = b""
+        self._input_tokens = 0  # of a body that is forgotten
         self._settled = tenant is None
 
     @property
@@ -89,10 +91,10 @@ class Spending:
         """
         model = fields.get("model")
         self._model = model if type(model) is str else ""
-        self._input_bytes = body
+        self._body = body
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
-            ask = read_ask(body, fields, self._target.dialect)
+            ask = await apart_if(is_large(body), read_ask, body, fields, self._target.dialect)
             self._grant = await self._books.admission.enter(key, ask)
 
     @property
@@ -129,12 +131,18 @@ class Spending:
         self._settled = True
         estimated = usage is None and deltas > 0
         if estimated:
-            usage = _counted(input_estimate(self._input_bytes), deltas)
+            usage = _counted(self._input_tokens or input_estimate(self._body), deltas)
         self._note(usage, estimated=estimated)
         if self._grant is not None:
             if usage is not None:
                 self._grant.usage(usage)
             await self._grant.leave()
+
+    async def forget_body(self) -> None:
+        """Keeps of the body what an answer that is cut may need: a stream may stay open for long."""
+        if not self._settled:
+            self._input_tokens = await apart_if(is_large(self._body), input_estimate, self._body)
+        self._body = b""
 
     async def leave(self) -> None:
         """Gives back what a call reserved that was never answered."""

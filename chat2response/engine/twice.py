@@ -4,7 +4,7 @@ What was checked must be what the upstream reads. So what is checked may be ther
 decides nothing here passes as often as it likes.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from chat2response.convert.check import invalid
 from chat2response.errors import InvalidRequest
@@ -17,6 +17,7 @@ _ASK = (
     "model", "tools", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens",
     "max_output_tokens",
 )  # fmt: skip
+_DEEPEST = 4  # levels of tools; the APIs have two, and each one is read again with all that is in it
 _OF_TOOL = ("type", "server_label", "tools")
 
 
@@ -33,13 +34,13 @@ def check_references(body: bytes) -> None:
     _check_containers(fields, "")
 
 
-def _check_containers(fields: dict[str, bytes], path: str) -> None:
-    for at, tool in enumerate(elements(fields.get("tools", b""))):
+def _check_containers(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
+    for at, tool in enumerate(_tools_of(fields, path, depth)):
         place = f"{path}tools[{at}]."
         members = _once(tool, _OF_TOOL_WITH_CONTAINER, place)
         _once(members.get("container", b""), ("id", "container_id"), f"{place}container.")
         _once(members.get("environment", b""), ("container_id",), f"{place}environment.")
-        _check_containers(members, place)
+        _check_containers(members, place, depth + 1)
 
 
 def check_ask(body: bytes) -> None:
@@ -50,10 +51,17 @@ def check_ask(body: bytes) -> None:
     _check_tools(_once(body, _ASK), "")
 
 
-def _check_tools(fields: dict[str, bytes], path: str) -> None:
-    for at, tool in enumerate(elements(fields.get("tools", b""))):
+def _check_tools(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
+    for at, tool in enumerate(_tools_of(fields, path, depth)):
         place = f"{path}tools[{at}]."
-        _check_tools(_once(tool, _OF_TOOL, place), place)
+        _check_tools(_once(tool, _OF_TOOL, place), place, depth + 1)
+
+
+def _tools_of(fields: dict[str, bytes], path: str, depth: int) -> Sequence[bytes]:
+    tools = elements(fields.get("tools", b""))
+    if tools and depth == _DEEPEST:
+        raise invalid(f"{path}tools", f"Tools nest more than {_DEEPEST} levels at '{path}tools'.")
+    return tools
 
 
 def _once(value: bytes, names: Container[str], path: str = "") -> dict[str, bytes]:

@@ -40,6 +40,7 @@ from chat2response.upstreams.catalog import Catalog, CatalogError, read_catalog
 from chat2response.upstreams.routes import Routes, Surface
 
 OPENAI = "https://api.openai.com/v1"
+_BUFFERED = 256 * 1024 * 1024  # bytes of request bodies in one process
 ENCODING = "utf-8-sig"
 """Of `.env` files: UTF-8, with the mark before it that some editors write."""
 _OPENAI_HOST = urlsplit(OPENAI).hostname
@@ -152,8 +153,10 @@ class Settings(BaseSettings):
     """Processes that serve at one address (docs/operations.md)."""
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
     """What running calls get after a SIGTERM before they are ended."""
-    chat2response_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    chat2response_max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     """The largest body of a request, both as it is sent and as it is unpacked."""
+    chat2response_max_buffered_bytes: int | None = Field(None, ge=4096)
+    """All bodies in memory together, a quarter for one key; 256 MiB, or eight of the largest."""
     chat2response_body_timeout_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     """Silence of a client in the middle of a request's body, after which it is refused (408)."""
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
@@ -323,6 +326,25 @@ class Settings(BaseSettings):
             credentials=self.cors_allow_credentials,
             max_age=self.cors_max_age,
         )
+
+    def convert_cors(self) -> CorsOptions:
+        """Which web pages may use `/convert`, which needs no key: none but where the operator named them."""
+        return self.cors() if "cors_allowed_origins" in self.model_fields_set else CorsOptions(origins=())
+
+    @property
+    def max_buffered_bytes(self) -> int:
+        """Of all bodies together: so much that a share holds the largest, twice."""
+        asked, least = self.chat2response_max_buffered_bytes, 8 * self.chat2response_max_body_bytes
+        return asked if asked is not None else max(_BUFFERED, least)
+
+    @model_validator(mode="after")
+    def _check_buffers(self) -> Self:
+        if self.max_buffered_bytes < 8 * self.chat2response_max_body_bytes:
+            raise ValueError(
+                "CHAT2RESPONSE_MAX_BUFFERED_BYTES is at least eight times CHAT2RESPONSE_MAX_BODY_BYTES: "
+                "a quarter of it is for one key, and must hold its largest body as sent and as unpacked"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_cors(self) -> Self:

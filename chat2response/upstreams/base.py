@@ -55,6 +55,8 @@ class Origin:
     """What becomes of a field that this upstream cannot be told."""
     stall: float = 0.0
     """Seconds of silence that its answer may have once it has begun, where that is more than usual."""
+    large: bool = False
+    """Whether the request is written beside the loop."""
 
 
 Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]
@@ -68,6 +70,8 @@ class Reply:
     headers: HeaderList
     losses: Losses
     read: Read
+    large: bool = False
+    """Whether it is read beside the loop."""
 
 
 class Turn(Protocol):

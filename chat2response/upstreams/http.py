@@ -7,11 +7,10 @@ from typing import Any
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
-from chat2response.errors import UpstreamError
 from chat2response.net.transport import Cut, Exchange, Transport
+from chat2response.upstreams.answers import decoded
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.refusals import passed_headers, refusal
-from chat2response.wire.json import JSONError, decode
 from chat2response.wire.machine import Fault
 
 Reader = ChatReader | ResponsesReader
@@ -141,10 +140,7 @@ class HttpTurn(Opened):
 
     async def _read_whole(self) -> None:
         """Some servers ignore `stream`, or answer 200 with an error as JSON."""
-        try:
-            self._whole(self._reader, decode(await self.exchange.read()))
-        except JSONError:
-            raise UpstreamError("The upstream's answer cannot be read.") from None
+        self._whole(self._reader, await decoded(await self.exchange.read()))
         self._reader.close()
 
 

@@ -2,18 +2,21 @@
 
 from typing import Any
 
-from chat2response.errors import UpstreamError
 from chat2response.net.transport import Transport
+from chat2response.upstreams.answers import decoded
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.http import request_headers
 from chat2response.upstreams.refusals import passed_headers, refusal
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.large import is_large
 
 
 async def fetch(
     transport: Transport, url: str, target: Target, origin: Origin, body: bytes
-) -> tuple[int, HeaderList, Any]:
-    """Status, headers for the client, decoded body. Raises UpstreamError where that is no answer."""
+) -> tuple[int, HeaderList, Any, bool]:
+    """Status, headers for the client, decoded body, and whether that is large.
+
+    Raises UpstreamError where it is no answer.
+    """
     exchange = await transport.open("POST", url, request_headers(target, origin), body)
     try:
         if exchange.status >= 300:
@@ -22,10 +25,8 @@ async def fetch(
         headers = passed_headers(exchange)
     finally:
         await exchange.close()
-    try:
-        return exchange.status, headers, decode(answer)
-    except JSONError as error:
-        raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
+    large = is_large(answer)
+    return exchange.status, headers, await decoded(answer), large
 
 
 async def fetch_models(transport: Transport, target: Target, origin: Origin) -> bytes:

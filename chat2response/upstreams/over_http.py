@@ -18,6 +18,7 @@ from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
 from chat2response.upstreams.json import fetch, fetch_models
 from chat2response.wire.ids import Clock, Ids
+from chat2response.wire.large import apart_if
 from chat2response.wire.responses import Response
 
 
@@ -83,14 +84,14 @@ class HttpUpstream(ABC):
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """A JSON answer."""
         losses = Losses(origin.fidelity)
-        body, how = self._sent(ask, target, losses)
+        body, how = await apart_if(origin.large, self._sent, ask, target, losses)
         url = target.base_url + self.path
-        status, headers, answer = await fetch(self._transport, url, target, origin, body)
+        status, headers, answer, large = await fetch(self._transport, url, target, origin, body)
 
         def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
             return how(reasoning).response(answer, echo, ids, clock, lost)
 
-        return Reply(status, headers, losses, read)
+        return Reply(status, headers, losses, read, large)
 
     def relay(self, body: bytes, target: Target, origin: Origin) -> HttpRawReply:
         """The server's own bytes."""

@@ -95,16 +95,20 @@ def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
     return bool(level)
 
 
-def end_of_value(data: bytes, start: int) -> int:
-    """Where the value ends that begins at `start` of a valid document; for what msgspec cannot tell.
+def ends_of_values(data: bytes) -> Callable[[int], int]:
+    """Tells where the value ends that begins at a place of a valid document; for what msgspec cannot tell.
 
-    Raises JSONError where it nests too deeply.
+    The returned function raises JSONError where the value nests too deeply.
     """
-    try:
-        # Latin-1 keeps a byte's place, and all that structures JSON is ASCII.
-        return _skip(data.decode("latin-1"), start)[1]
-    except RecursionError:
-        raise JSONError("nested too deeply") from None
+    text = data.decode("latin-1")  # it keeps a byte's place, and all that structures JSON is ASCII
+
+    def end(start: int) -> int:
+        try:
+            return _skip(text, start)[1]
+        except RecursionError:
+            raise JSONError("nested too deeply") from None
+
+    return end
 
 
 def is_complete_object(text: str) -> bool:

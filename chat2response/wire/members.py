@@ -5,9 +5,9 @@ two they take.
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 
-from chat2response.wire.json import JSONError, Raw, decode, decoder, end_of_value
+from chat2response.wire.json import JSONError, Raw, decode, decoder, ends_of_values
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPENING = re.compile(rb"[ \t\r\n]*+\{")
@@ -36,10 +36,15 @@ def walk(body: bytes, last: dict[str, bytes]) -> Iterator[tuple[str, int, int]]:
     """Of each member in turn: its key, and where its value begins and ends. `last`: `last_values(body)`."""
     opening = _OPENING.match(body)
     at = opening.end() if opening else 0
+    skip: Callable[[int], int] | None = None  # made once: it copies the body
     while member := _MEMBER.match(body, at):
         written, start = member[1], member.end()
         name = decode(written) if b"\\" in written else written[1:-1].decode()
-        at = _end_of(body, start, last[name])
+        end = _end_of(body, start, last[name])
+        if end is None:
+            skip = skip or ends_of_values(body)
+            end = skip(start)
+        at = end
         yield name, start, at
 
 
@@ -54,12 +59,13 @@ def repeated(body: bytes, last: dict[str, bytes], names: Container[str]) -> str 
     return None
 
 
-def _end_of(body: bytes, start: int, likely: bytes) -> int:
-    """Where the value that begins at `start` ends. `likely`: the last value of its key.
+def _end_of(body: bytes, start: int, likely: bytes) -> int | None:
+    """Where the value that begins at `start` ends; None for an array or object that is not `likely`, the last
+    value of its key.
 
     A string, an array or an object says itself where it ends: what begins with the whole of one, is it.
     """
     if likely[0] in b'"[{' and body.startswith(likely, start):
         return start + len(likely)
     plain = _PLAIN.match(body, start)
-    return plain.end() if plain else end_of_value(body, start)
+    return plain.end() if plain else None

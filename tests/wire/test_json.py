@@ -11,7 +11,7 @@ from chat2response.wire.json import (
     decode,
     decoder,
     encode,
-    end_of_value,
+    ends_of_values,
     is_complete_object,
     shaped,
     too_deep,
@@ -129,12 +129,12 @@ def test_a_message_is_the_delta_that_says_the_same():
 def test_a_value_says_where_it_ends():
     data = '{"ü": [1, {"x": "]"}, 9999999999999999999999, -1.5e300, NaN] , "y": 2}'.encode()
     start = data.index(b"[1")
-    assert data[start : end_of_value(data, start)] == data[start : data.index(b" , ")]
+    assert data[start : ends_of_values(data)(start)] == data[start : data.index(b" , ")]
 
 
 def test_a_value_that_nests_too_deeply_is_said_to():
     with pytest.raises(JSONError):
-        end_of_value(b"[" * 100_000, 0)
+        ends_of_values(b"[" * 100_000)(0)
 
 
 def test_a_value_is_given_the_shape_of_a_type_or_says_what_was_expected():

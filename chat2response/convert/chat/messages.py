@@ -4,6 +4,7 @@ One message at a time: an assistant's message becomes a reasoning item, a messag
 call, in this order, each only if there is something in it. An output is of the kind of its call.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
     """The hub's items, and for each the index of its message."""
     items: _Items = []
     rows: list[int] = []
+    legacy = _Legacy(items)
     for row, message in enumerate(messages):
         if type(message) is not dict:
             raise wrong_type(f"messages[{row}]", "an object", message)
@@ -32,7 +34,7 @@ def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
         read = _READERS.get(role) if type(role) is str else None
         if read is None:
             raise _bad_role(row, role)
-        read(message, row, items)
+        read(message, row, items, legacy)
         while len(rows) < len(items):
             rows.append(row)
     if any(item["type"] == "custom_tool_call" for item in items):
@@ -56,7 +58,7 @@ def _bad_role(row: int, role: Any) -> Exception:
     return invalid(path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}.")
 
 
-def _read_plain(message: dict[str, Any], row: int, items: _Items) -> None:
+def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     content = message.get("content")
     if type(content) is not str:
         content = _read_content(content, row)
@@ -66,7 +68,7 @@ def _read_plain(message: dict[str, Any], row: int, items: _Items) -> None:
     items.append(item)
 
 
-def _read_tool(message: dict[str, Any], row: int, items: _Items) -> None:
+def _read_tool(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     call_id = message.get("tool_call_id")
     if type(call_id) is not str:
         text(call_id, f"messages[{row}].tool_call_id")
@@ -86,7 +88,7 @@ def _read_content(content: Any, row: int) -> Any:
     raise missing(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
-def _read_assistant(message: dict[str, Any], row: int, items: _Items) -> None:
+def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     start = len(items)
     if message.get("audio") is not None:
         path = f"messages[{row}].audio"
@@ -99,7 +101,7 @@ def _read_assistant(message: dict[str, Any], row: int, items: _Items) -> None:
     if calls is not None:
         _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
     if message.get("function_call") is not None:
-        _read_legacy_call(message["function_call"], row, items)
+        _read_legacy_call(message["function_call"], row, items, legacy)
     if len(items) > start and not _ASSISTANT.issuperset(message):
         foreign.keep(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
 
@@ -179,13 +181,12 @@ def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, A
 _LEGACY = "call_legacy_"
 
 
-def _read_legacy_call(call: Any, row: int, items: _Items) -> None:
+def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_Legacy") -> None:
     path = f"messages[{row}].function_call"
     known = mapping(call, path)
-    number = sum(1 for item in items if item["type"] == "function_call" and _is_legacy(item))
     item = {
         "type": "function_call",
-        "call_id": f"{_LEGACY}{number}",
+        "call_id": legacy.new_id(),
         "name": text(known.get("name"), f"{path}.name"),
         "arguments": text(known.get("arguments"), f"{path}.arguments"),
     }
@@ -193,19 +194,50 @@ def _read_legacy_call(call: Any, row: int, items: _Items) -> None:
     items.append(item)
 
 
-def _read_function(message: dict[str, Any], row: int, items: _Items) -> None:
+def _read_function(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     """What a function answered: the first call of its name that is not answered yet."""
     name = text(message.get("name"), f"messages[{row}].name")
-    answered = {item["call_id"] for item in items if item["type"] == "function_call_output"}
-    for item in items:
-        if item["type"] != "function_call" or item["name"] != name or not _is_legacy(item):
-            continue
-        if item["call_id"] not in answered:
-            said = message.get("content") or ""
-            answer = {**message, "role": "tool", "tool_call_id": item["call_id"], "content": said}
-            _read_tool(answer, row, items)
-            return
-    raise invalid(f"messages[{row}].name", f"No 'function_call' of '{name}' waits for this answer.")
+    call_id = legacy.waiting(name)
+    if call_id is None:
+        raise invalid(f"messages[{row}].name", f"No 'function_call' of '{name}' waits for this answer.")
+    answer = {**message, "role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}
+    _read_tool(answer, row, items, legacy)
+
+
+class _Legacy:
+    """The calls of the deprecated form among the items so far: read on when it is asked."""
+
+    __slots__ = ("_answered", "_items", "_made", "_read", "_waiting")
+
+    def __init__(self, items: _Items) -> None:
+        self._items = items
+        self._read = 0
+        self._made = 0
+        self._waiting: dict[str, deque[str]] = {}
+        self._answered: set[str] = set()
+
+    def new_id(self) -> str:
+        """For the next call."""
+        self._read_on()
+        return f"{_LEGACY}{self._made}"
+
+    def waiting(self, name: str) -> str | None:
+        """The id of the first call of this name that is not answered."""
+        self._read_on()
+        calls = self._waiting.get(name)
+        while calls and calls[0] in self._answered:
+            calls.popleft()
+        return calls[0] if calls else None
+
+    def _read_on(self) -> None:
+        for at in range(self._read, len(self._items)):
+            item = self._items[at]
+            if item["type"] == "function_call" and _is_legacy(item):
+                self._made += 1
+                self._waiting.setdefault(item["name"], deque()).append(item["call_id"])
+            elif item["type"] == "function_call_output":
+                self._answered.add(item["call_id"])
+        self._read = len(self._items)
 
 
 def _is_legacy(item: dict[str, Any]) -> bool:
@@ -221,7 +253,7 @@ def _bad_call(call: dict[str, Any], path: str) -> Exception:
     return invalid(path, f"Invalid tool call: '{path}'.")
 
 
-_READERS: dict[str, Callable[[dict[str, Any], int, _Items], None]] = {
+_READERS: dict[str, Callable[[dict[str, Any], int, _Items, _Legacy], None]] = {
     "system": _read_plain,
     "developer": _read_plain,
     "user": _read_plain,

@@ -35,7 +35,7 @@ def sendable(namespace: str | None, name: str, taken: Container[str] = ()) -> st
     digest = sha256(f"{namespace or ''}\0{name}".encode(errors="surrogatepass")).hexdigest()
     size = 8
     while True:
-        made = f"{_other.sub('_', wanted)[: MAX_NAME - size - 1]}_{digest[:size]}"
+        made = f"{_other.sub('_', wanted[: MAX_NAME - size - 1])}_{digest[:size]}"
         if made not in taken or size > 32:
             return made
         size += 4

@@ -8,17 +8,12 @@ from typing import Any
 
 _Message = dict[str, Any]
 
-_ROLES = ("system", "developer")
-
-
-def leading(messages: list[_Message]) -> bool:
-    """Whether nothing but instructions was written yet."""
-    return all(message["role"] in _ROLES for message in messages)
+ROLES = ("system", "developer")
 
 
 def merged(messages: list[_Message]) -> list[_Message]:
     """All instructions as one first message, in their order; the others after it."""
-    said = [message for message in messages if message["role"] in _ROLES]
+    said = [message for message in messages if message["role"] in ROLES]
     if not said:
         return messages
     contents = [message["content"] for message in said]
@@ -26,7 +21,7 @@ def merged(messages: list[_Message]) -> list[_Message]:
         content: Any = "\n\n".join(contents)
     else:
         content = [part for each in contents for part in _parts(each)]
-    others = [message for message in messages if message["role"] not in _ROLES]
+    others = [message for message in messages if message["role"] not in ROLES]
     return [{**said[0], "content": content}, *others]
 
 

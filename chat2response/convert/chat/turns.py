@@ -14,6 +14,7 @@ from chat2response.convert.chat.context import Context
 from chat2response.convert.chat.outputs import OUTPUTS, content_of
 from chat2response.convert.chat.pairs import UNANSWERED, Pairs
 from chat2response.convert.chat.parts import lone_text, write_part
+from chat2response.convert.chat.system import ROLES
 from chat2response.convert.chat.thoughts import Thoughts, sign
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.hub import HubRequest
@@ -31,8 +32,8 @@ class Turns:
     """Collects the assistant's turn that is open, and writes it once it is over."""
 
     __slots__ = (
-        "_answered", "_answers", "_context", "_items", "_open", "_pairs", "_thoughts", "calls", "hub",
-        "losses", "messages", "name", "parts", "policy", "quirks", "refusal", "tools",
+        "_answered", "_answers", "_context", "_items", "_leading", "_open", "_pairs", "_thoughts", "calls",
+        "hub", "losses", "messages", "name", "parts", "policy", "quirks", "refusals", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +47,7 @@ class Turns:
         self.messages: list[_Message] = []
         self._items = items
         self._context: Context | None = None
+        self._leading = 0  # messages at the head that are instructions, as far as was asked
         self._pairs = Pairs(items, hub)
         self._start()
 
@@ -54,7 +56,7 @@ class Turns:
         self._answered = False  # an output of the open turn was met: the next assistant item is a new turn
         self._thoughts: Thoughts | None = None
         self.parts: list[dict[str, Any]] = []
-        self.refusal = ""
+        self.refusals: list[str] = []
         self.name: str | None = None
         self.calls: list[dict[str, Any]] = []
         self._answers: list[int | str | list[Any]] = []  # the index of the output, or what it says
@@ -69,6 +71,13 @@ class Turns:
         """One of another role than the assistant's: it ends the open turn."""
         self.end()
         self.messages.append(message)
+
+    def leading(self) -> bool:
+        """Whether nothing but instructions was written yet."""
+        messages = self.messages
+        while self._leading < len(messages) and messages[self._leading]["role"] in ROLES:
+            self._leading += 1
+        return self._leading == len(messages)
 
     def join(self, index: int, item: _Item, known: frozenset[str]) -> None:
         """Every assistant item comes through here: it joins the open turn, or starts the next one."""
@@ -144,16 +153,16 @@ class Turns:
 
     def _spoken(self) -> _Message | None:
         """The assistant's message; None when nothing is in it that this backend takes."""
-        thoughts = self._thoughts
-        if not (self.parts or self.refusal or self.calls or (thoughts and thoughts.due(self.calls))):
+        thoughts, refusal = self._thoughts, "".join(self.refusals)
+        if not (self.parts or refusal or self.calls or (thoughts and thoughts.due(self.calls))):
             return None
         message: _Message = {"role": "assistant"}
         if self.parts:
             message["content"] = lone_text(self.parts, flatten=self.quirks.flatten_content)
         else:
-            message["content"] = None if self.calls or self.refusal else ""
-        if self.refusal:
-            message["refusal"] = self.refusal
+            message["content"] = None if self.calls or refusal else ""
+        if refusal:
+            message["refusal"] = refusal
         if self.name is not None:
             message["name"] = self.name
         if thoughts is not None:

@@ -104,7 +104,8 @@ def _parts(content: list[_Item], known: _Known, index: int, hub: HubRequest, los
         if keys is None:
             message = f"A content part of type '{part['type']}' cannot be sent to a Responses upstream."
             raise unsupported(where, message)
-        out = list(out)
+        if out is content:
+            out = list(content)
         out[number] = foreign.listed(part, keys, where, losses)
     return out
 

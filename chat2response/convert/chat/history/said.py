@@ -6,7 +6,6 @@ from typing import Any
 from chat2response.convert import foreign
 from chat2response.convert.chat.outputs import ANY
 from chat2response.convert.chat.parts import plain_text, write_part, write_parts
-from chat2response.convert.chat.system import leading
 from chat2response.convert.chat.turns import Turns
 from chat2response.convert.check import invalid, missing, text, unsupported, wrong_type
 from chat2response.convert.thought import open_thought
@@ -41,7 +40,7 @@ def write_message(turns: Turns, index: int, item: _Item) -> None:
     message = {"role": name, "content": content}
     if item.get("name") is not None and _may_name(turns, index):
         message["name"] = item["name"]
-    if turns.quirks.system_placement == "merged" and name != "user" and not leading(turns.messages):
+    if turns.quirks.system_placement == "merged" and name != "user" and not turns.leading():
         turns.losses.add(turns.path(index), "moved to the first message")
     turns.messages.append(message)
     if not _MESSAGE_KEYS.issuperset(item):
@@ -73,7 +72,7 @@ def _answer(turns: Turns, index: int, item: _Item) -> None:
 
 def _answer_part(turns: Turns, part: Any, path: str) -> None:
     if type(part) is dict and part.get("type") == "refusal":
-        turns.refusal += text(part.get("refusal"), f"{path}.refusal")
+        turns.refusals.append(text(part.get("refusal"), f"{path}.refusal"))
         return
     made = write_part(part, path, turns.losses)
     if made["type"] != "text":

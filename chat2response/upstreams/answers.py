@@ -1,0 +1,29 @@
+"""Whole JSON answers of an upstream: bounded like a client's bodies, then decoded."""
+
+from typing import Any
+
+from chat2response.errors import UpstreamError
+from chat2response.wire.containers import TooManyContainers
+from chat2response.wire.json import JSONError, decode
+from chat2response.wire.large import MAX_ANSWER_CONTAINERS, apart_if, check_structure, is_large
+
+
+async def decoded(answer: bytes) -> Any:
+    """A whole JSON answer; a large one is bounded, and decoded beside the loop. Raises UpstreamError."""
+    await check_answer(answer)
+    try:
+        return await apart_if(is_large(answer), decode, answer)
+    except JSONError as error:
+        raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
+
+
+async def check_answer(answer: bytes) -> None:
+    """Raises UpstreamError for more containers than an answer may have."""
+    if not is_large(answer):
+        return
+    try:
+        await check_structure(answer, MAX_ANSWER_CONTAINERS)
+    except TooManyContainers as error:
+        raise UpstreamError(
+            f"The upstream's answer has more than {error.limit} {error.what}.", code="upstream_too_large"
+        ) from None
