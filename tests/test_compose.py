@@ -106,9 +106,9 @@ def test_what_is_said_about_the_process() -> None:
 
 def test_who_may_administer() -> None:
     given = compose(
-        settings(chat2response_admin_token=" hunter2 "), store_url="memory", admin_token="made"
+        settings(chat2response_admin_token=" hunter2-hunter2-2 "), store_url="memory", admin_token="made"
     ).admin
-    assert (given.token, given.everywhere) == ("hunter2", True)
+    assert (given.token, given.everywhere) == ("hunter2-hunter2-2", True)
     made = compose(settings(bind_addr="0.0.0.0:80"), store_url="memory", admin_token="made").admin
     assert (made.token, made.everywhere, made.host) == ("made", False, "0.0.0.0")
 
@@ -116,7 +116,7 @@ def test_who_may_administer() -> None:
 def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None:
     state = {"chat2response_state_dir": tmp_path / "state"}
     assert ensure_admin_token(settings(bind_addr="127.0.0.1:1", **state)) is None
-    assert ensure_admin_token(settings(chat2response_admin_token="x", **state)) is None
+    assert ensure_admin_token(settings(chat2response_admin_token="x" * 16, **state)) is None
     assert not (tmp_path / "state").exists()
     made = ensure_admin_token(settings(**state))
     assert made is not None

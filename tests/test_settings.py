@@ -56,7 +56,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_REDIS_URL": ("redis://:secret@h/1", "redis://:secret@h/1", None),
     "CHAT2RESPONSE_REDIS_POOL_MAX": ("4", 4, 16),
     "CHAT2RESPONSE_STATE_DIR": ("/var/lib/c2r", Path("/var/lib/c2r"), None),
-    "CHAT2RESPONSE_ADMIN_TOKEN": ("secret", "secret", None),
+    "CHAT2RESPONSE_ADMIN_TOKEN": ("a-long-secret-word", "a-long-secret-word", None),
     "CHAT2RESPONSE_ADMIN_ALLOW": ("loopback, 172.17.0.0/16", "loopback, 172.17.0.0/16", None),
     "CHAT2RESPONSE_ADMIN_HOSTS": ("gateway, keys.example", "gateway, keys.example", None),
     "CHAT2RESPONSE_ADMIN_BIND_ADDR": ("127.0.0.1:9099", "127.0.0.1:9099", None),
@@ -147,7 +147,7 @@ def test_so_is_one_of_blanks_where_nothing_is_the_default(env: Any, name: str) -
 
 
 def test_secrets_do_not_show(env: Any) -> None:
-    settings = env(OPENAI_API_KEY="sk-operator-123", CHAT2RESPONSE_ADMIN_TOKEN="hunter2hunter2")
+    settings = env(OPENAI_API_KEY="sk-operator-123", CHAT2RESPONSE_ADMIN_TOKEN="hunter2hunter2hunter2")
     assert "sk-operator-123" not in repr(settings)
     assert "hunter2" not in repr(settings)
     assert "sk-operator-123" not in repr(settings.routes())
@@ -534,15 +534,27 @@ def test_the_rules_of_the_admin_plane(env: Any) -> None:
     assert env().admin(None) == AdminRules(host="0.0.0.0")
     assert env().admin("made") == AdminRules("made", host="0.0.0.0")
     rules = env(
-        CHAT2RESPONSE_ADMIN_TOKEN=" set\n",
+        CHAT2RESPONSE_ADMIN_TOKEN=" set-by-the-operator\n",
         CHAT2RESPONSE_ADMIN_ALLOW="loopback,172.17.0.1/16",
         CHAT2RESPONSE_ADMIN_HOSTS="Gateway, keys.example",
         CHAT2RESPONSE_ADMIN_BIND_ADDR="127.0.0.1:9099",
         CHAT2RESPONSE_TRUSTED_PROXIES="10.0.0.1",
     ).admin("made")
-    assert (rules.token, rules.everywhere, rules.host) == ("set", True, "127.0.0.1")
+    assert (rules.token, rules.everywhere, rules.host) == ("set-by-the-operator", True, "127.0.0.1")
     assert rules.allow == (*LOOPBACK, ip_network("172.17.0.0/16"))
     assert (rules.hosts, rules.trusted) == (("gateway", "keys.example"), (ip_network("10.0.0.1"),))
+
+
+@pytest.mark.parametrize("token", ["x", "hunter2-hunter2", "   fifteen-chars-x   "])
+def test_an_admin_token_that_could_be_guessed_is_refused(env: Any, token: str) -> None:
+    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_ADMIN_TOKEN: .*16 characters.*openssl") as caught:
+        env(CHAT2RESPONSE_ADMIN_TOKEN=token)
+    assert token.strip() not in str(caught.value) or len(token) == 1
+
+
+@pytest.mark.parametrize("token", ["", "  "])
+def test_an_empty_admin_token_is_none(env: Any, token: str) -> None:
+    assert env(CHAT2RESPONSE_ADMIN_TOKEN=token).chat2response_admin_token is None
 
 
 # -- proxies on the way out ----------------------------------------------------------------------------

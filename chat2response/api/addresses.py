@@ -9,24 +9,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
+from chat2response.api.proxy_headers import speaks_for_another
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
-_BY_PROXIES = {
-    b"forwarded",
-    b"via",
-    b"x-real-ip",
-    b"x-client-ip",
-    b"x-cluster-client-ip",
-    b"x-original-host",
-    b"x-original-forwarded-for",
-    b"x-envoy-external-address",
-    b"true-client-ip",
-    b"cf-connecting-ip",
-    b"fly-client-ip",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +25,7 @@ class Sender:
     vouched: bool = True
     """Whether that can be relied on: False where a peer that nobody trusts speaks for somebody else."""
     header: str | None = None
-    """The name of a header that only a proxy sets, if there is one."""
+    """The name of a header in which a proxy says whose request it is, if there is one."""
 
 
 def sender(scope: Mapping[str, Any], trusted: Sequence[Network] = ()) -> Sender:
@@ -45,7 +33,7 @@ def sender(scope: Mapping[str, Any], trusted: Sequence[Network] = ()) -> Sender:
     client = scope.get("client")
     peer = address_of(client[0]) if client else None
     headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    header = next((name.decode("latin-1") for name, _ in headers if _by_proxy(name)), None)
+    header = next((name.decode("latin-1") for name, _ in headers if speaks_for_another(name)), None)
     if header is None:
         return Sender(peer)
     if not within(peer, trusted):
@@ -94,10 +82,6 @@ def within(address: Address | None, allowed: Iterable[Network]) -> bool:
 def is_loopback(host: str | None) -> bool:
     """Whether this is an address of the machine itself, or `localhost`."""
     return host is not None and (host.lower() == "localhost" or within(address_of(host), LOOPBACK))
-
-
-def _by_proxy(name: bytes) -> bool:
-    return name in _BY_PROXIES or name.startswith(b"x-forwarded")
 
 
 def _outermost(chain: Sequence[str], trusted: Sequence[Network]) -> Address | None:

@@ -1,8 +1,9 @@
 """Who may use the admin plane: who has the admin token, and the addresses that need none (this machine).
 
 Whoever gets in here can make keys, so what only looks like such an address does not count: a request that a
-proxy passed on which nobody vouches for, a page in the operator's browser that calls another origin, or one
-whose name was rebound to 127.0.0.1 (its `Host` gives it away). No framework: a decision over facts.
+proxy passed on which nobody vouches for (its headers show it, or that it speaks HTTP/1.0), a page in the
+operator's browser that calls another origin, or one whose name was rebound to 127.0.0.1 (its `Host` gives it
+away). No framework: a decision over facts.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,13 @@ from urllib.parse import urlsplit
 
 from chat2response.api.addresses import LOOPBACK, Network, Sender, address_of, is_loopback, sender, within
 from chat2response.api.credentials import bearer
+from chat2response.api.proxy_headers import shows_a_proxy
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 
 PATHS = ("/keys", "/metrics", "/usage", "/audit", "/reload")
 """The admin plane: these paths and whatever lies below them."""
 
+_CLIENTS_SPEAK = ("1.1", "2", "2.0", "3", "3.0")
 _PORTS = {"http": 80, "https": 443}
 _HOW = "as 'Authorization: Bearer <token>' or 'x-admin-token: <token>'"
 
@@ -54,6 +57,11 @@ class Visit:
     tokens: tuple[str, ...] = field(default=(), repr=False)
     local: str | None = None
     """The address of ours that it came to."""
+    sites: tuple[str, ...] = ()
+    """What a browser says of the page that calls (`Sec-Fetch-Site`), in lower case."""
+    trace: str | None = None
+    """The name of a header that something between sets, if there is one."""
+    http_version: str = ""
     media_type: str | None = None
     """That of its body, in lower case and without parameters; None where it has no body."""
 
@@ -75,6 +83,9 @@ class Visit:
             origins=values(b"origin"),
             tokens=(*values(b"x-admin-token"), *(token for token in bearers if token is not None)),
             local=server[0] if server else None,
+            sites=tuple(value.strip().lower() for value in values(b"sec-fetch-site")),
+            trace=next((name.decode("latin-1") for name, _ in headers if shows_a_proxy(name)), None),
+            http_version=scope.get("http_version", ""),
             media_type=named if has_body else None,
         )
 
@@ -91,14 +102,13 @@ def first_word(path: str) -> str:
 
 def check(rules: AdminRules, visit: Visit) -> None:
     """Lets the visit pass, or raises Unauthorized (a token would help), Forbidden or UnsupportedMedia."""
-    if any(not _same_origin(origin, visit.hosts) for origin in visit.origins):
-        raise Forbidden("A web page of another origin may not use the admin plane.")
+    if not all(_same_origin(origin, visit.hosts) for origin in visit.origins):
+        raise _other_origin()
+    # Without a preflight a browser names no origin; and a page of another port is of the same site.
+    if not set(visit.sites) <= {"same-origin", "none"}:
+        raise _other_origin()
     if not visit.sender.vouched:
-        raise Forbidden(
-            f"This request came through a proxy, says its header '{visit.sender.header}', and nobody here "
-            "trusts that proxy: name its address in CHAT2RESPONSE_TRUSTED_PROXIES, or go around it.",
-            code="untrusted_proxy",
-        )
+        raise _untrusted_proxy(visit.sender.header)
     if not (rules.token is not None and any(_same(given, rules.token) for given in visit.tokens)):
         _check_without_token(rules, visit)
     # A web page of any origin can send other types without asking us first (CORS).
@@ -109,11 +119,38 @@ def check(rules: AdminRules, visit: Visit) -> None:
 def _check_without_token(rules: AdminRules, visit: Visit) -> None:
     if rules.everywhere or not within(visit.sender.address, rules.allow):
         raise _refusal(rules, visit)
+    if visit.sender.header is None:  # else a trusted proxy says whose request it is
+        _check_direct(visit)
     if len(visit.hosts) != 1 or not _names_us(visit.hosts[0], rules, visit.local):
         raise Forbidden(
             "Without the admin token, address the admin plane as localhost or 127.0.0.1, or by a name of "
             "CHAT2RESPONSE_ADMIN_HOSTS: this request's Host is another name."
         )
+
+
+def _check_direct(visit: Visit) -> None:
+    """Raises Forbidden where something between passes on what it does not say whose it is."""
+    if visit.trace is not None:
+        raise _untrusted_proxy(visit.trace)
+    if visit.http_version not in _CLIENTS_SPEAK:
+        raise Forbidden(
+            "Without the admin token, speak HTTP/1.1 to the admin plane: HTTP/1.0 is what a proxy speaks "
+            "that does not say whose request it passes on. Send the token, or let the proxy add "
+            "X-Forwarded-For, and name its address in CHAT2RESPONSE_TRUSTED_PROXIES.",
+            code="untrusted_proxy",
+        )
+
+
+def _other_origin() -> Forbidden:
+    return Forbidden("A web page of another origin may not use the admin plane.")
+
+
+def _untrusted_proxy(header: str | None) -> Forbidden:
+    return Forbidden(
+        f"This request came through a proxy, says its header '{header}', and nobody here trusts that proxy: "
+        "name its address in CHAT2RESPONSE_TRUSTED_PROXIES and let it add X-Forwarded-For, or go around it.",
+        code="untrusted_proxy",
+    )
 
 
 def _refusal(rules: AdminRules, visit: Visit) -> BridgeError:

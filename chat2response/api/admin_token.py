@@ -8,7 +8,8 @@ from chat2response.state.secret_file import SecretFile
 
 NAME = "admin.token"
 
-_LEAST = 16  # characters; what is shorter was cut off or written by hand in haste
+LEAST = 16
+"""Characters a token has at least: what is shorter was cut off, or written in haste and can be guessed."""
 _MOST = 1024
 _INSTEAD = "or set CHAT2RESPONSE_ADMIN_TOKEN, and the file is not needed"
 
@@ -31,7 +32,7 @@ def read_or_make(folder: Path) -> SecretFile:
             f"name a folder in CHAT2RESPONSE_STATE_DIR where files can be made, {_INSTEAD}."
         ) from None
     token = held.value
-    if not _LEAST <= len(token) <= _MOST or not token.isascii() or not token.isprintable() or " " in token:
+    if not LEAST <= len(token) <= _MOST or not token.isascii() or not token.isprintable() or " " in token:
         raise AdminTokenError(
             f"The file {path} holds no admin token: delete it and start again to have one made, {_INSTEAD}."
         )

@@ -29,8 +29,8 @@ class Throttle:
         left = since + SECONDS - self._clock()
         if count >= MOST and 0 < left <= SECONDS:
             raise Throttled(
-                "Too many wrong credentials came from this address, and this one is wrong too. Wait, then "
-                "send a right one.",
+                "Too many wrong credentials came from this address, and this one is wrong too; "
+                "wait, or send a right one.",
                 headers={"retry-after": str(ceil(left))},
             )
 

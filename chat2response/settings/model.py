@@ -99,8 +99,8 @@ class Settings(BaseSettings):
     """Connections to Redis per process."""
     chat2response_state_dir: Annotated[Path | None, Blank] = None
     """Where files of ours live (0700); the folder of the SQLite path where it is not set."""
-    chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
-    """Guards the admin plane; set, it is required from everywhere (docs/operations.md)."""
+    chat2response_admin_token: Annotated[SecretStr | None, Blank, AfterValidator(values.admin_token)] = None
+    """Guards the admin plane: 16 characters or more, then asked for from everywhere (docs/operations.md)."""
     chat2response_admin_allow: Networks = None
     """Addresses and networks that need no admin token (`loopback, 172.17.0.0/16`); this machine."""
     chat2response_admin_hosts: Annotated[str | None, Blank] = None

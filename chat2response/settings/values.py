@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from chat2response.api.addresses import networks
+from chat2response.api.admin_token import LEAST as LEAST_TOKEN
 from chat2response.api.cors import ANY
 from chat2response.convert.profiles import profile
 from chat2response.convert.quirks import Quirks, with_overrides
@@ -93,6 +94,16 @@ def one_line(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().strip().isprintable():
         raise ValueError("it holds a line break or another character that no header can carry")
     return value
+
+
+def admin_token(value: SecretStr | None) -> SecretStr | None:
+    """A token that nobody can guess. Raises ValueError."""
+    if value is not None and len(value.get_secret_value().strip()) < LEAST_TOKEN:
+        raise ValueError(
+            f"it has fewer than {LEAST_TOKEN} characters, so it could be guessed; take a random one, "
+            "for example what `openssl rand -hex 32` prints"
+        )
+    return one_line(value)
 
 
 def _word(value: Any) -> Any:

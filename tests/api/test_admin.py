@@ -26,12 +26,15 @@ GUARDED = [
 ]
 
 
-def visit(peer: str | None = HERE, host: str = "localhost:8088", **headers: str) -> Visit:
+def visit(
+    peer: str | None = HERE, host: str = "localhost:8088", *, version: str = "1.1", **headers: str
+) -> Visit:
     """A request from `peer`; underscores in the names of headers are hyphens."""
     named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
     scope = {
         "headers": pairs,
+        "http_version": version,
         "client": None if peer is None else (peer, 50_000),
         "server": ("10.0.0.2", 8088),
     }
@@ -123,6 +126,14 @@ def test_the_texts_say_what_to_do_and_tell_nothing():
         "x_real_ip",
         "cf_connecting_ip",
         "true_client_ip",
+        "forwarded_for",
+        "client_ip",
+        "x_cluster_client_ip",
+        "x_proxyuser_ip",
+        "wl_proxy_client_ip",
+        "x_envoy_external_address",
+        "fastly_client_ip",
+        "x_azure_clientip",
     ],
 )
 def test_what_comes_through_a_proxy_that_nobody_trusts_is_refused(name):
@@ -132,6 +143,59 @@ def test_what_comes_through_a_proxy_that_nobody_trusts_is_refused(name):
         assert (error.status, error.code) == (403, "untrusted_proxy")
         assert f"'{name.replace('_', '-')}'" in error.message
         assert "CHAT2RESPONSE_TRUSTED_PROXIES" in error.message
+
+
+TRACES = [
+    "cf_ray",
+    "cf_ipcountry",
+    "cdn_loop",
+    "x_original_url",
+    "x_original_uri",
+    "x_rewrite_url",
+    "x_envoy_attempt_count",
+    "fastly_ff",
+    "x_azure_fdid",
+    "x_azure_ref",
+    "x_amzn_trace_id",
+    "x_amz_cf_id",
+    "x_arr_ssl",
+    "x_arr_log_id",
+    "x_appengine_country",
+    "x_vercel_id",
+    "fly_region",
+    "proxy_connection",
+    "tailscale_user_login",
+    "max_forwards",
+    "x_nginx_proxy",
+    "x_scheme",
+]
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_without_a_token_nothing_between_may_have_left_a_trace(name):
+    for peer in (HERE, PROXY):
+        rules = AdminRules(allow=networks(f"loopback, {PROXY}"))
+        error = refusal(rules, visit(peer, **{name: "1"}))
+        assert (error.status, error.code) == (403, "untrusted_proxy")
+        assert f"'{name.replace('_', '-')}'" in error.message
+    check(MADE, visit(**{name: "1"}, x_admin_token=TOKEN))
+    check(OPEN, visit(PROXY, x_forwarded_for=HERE, **{name: "1"}))
+
+
+@pytest.mark.parametrize("name", ["x_request_id", "traceparent", "accept", "user_agent", "x_api_version"])
+def test_what_clients_send_is_no_trace(name):
+    check(OPEN, visit(**{name: "1"}))
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.9", ""])
+def test_without_a_token_the_old_http_of_a_bare_proxy_is_refused(version):
+    error = refusal(OPEN, visit(version=version))
+    assert (error.status, error.code) == (403, "untrusted_proxy")
+    assert "HTTP/1.1" in error.message
+    assert type(refusal(AdminRules(allow=networks(PROXY)), visit(PROXY, version=version))) is Forbidden
+    for rules in (MADE, SET):
+        check(rules, visit(version=version, x_admin_token=TOKEN))
+    check(OPEN, visit(PROXY, version=version, x_forwarded_for=HERE))
 
 
 @pytest.mark.parametrize("client", [HERE, f"{ELSEWHERE}, {HERE}", f"127.0.0.1:4711, {PROXY}"])
@@ -196,6 +260,20 @@ def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
         error = refusal(rules, visit(origin=origin, x_admin_token=TOKEN))
         assert error.status == 403
         assert "origin" in error.message
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "", "something-new"])
+def test_a_browser_that_says_it_is_another_page_is_believed(site):
+    """A page can send a GET without an Origin, but not without this."""
+    for rules in (OPEN, MADE, SET):
+        error = refusal(rules, visit(sec_fetch_site=site, x_admin_token=TOKEN))
+        assert error.status == 403
+        assert "origin" in error.message
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none", "None"])
+def test_a_page_of_our_own_and_an_address_that_was_typed_pass(site):
+    check(OPEN, visit(sec_fetch_site=site))
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_the_admin_planes_own_address_decides_where_it_has_one(tmp_path):
 
 
 def test_an_operators_own_makes_ours_needless(tmp_path):
-    assert ensure_admin_token(demo(tmp_path, chat2response_admin_token="mine")) is None
+    assert ensure_admin_token(demo(tmp_path, chat2response_admin_token="the-token-of-mine")) is None
     assert not (tmp_path / "state").exists()
 
 

@@ -79,7 +79,7 @@ async def test_the_status_tells_names_and_states():
     ],
 )
 async def test_the_gateways_status_has_no_secrets_and_no_addresses(given, modes, features):
-    given |= {"chat2response_admin_token": "the-admin-token", "chat2response_trusted_proxies": "192.0.2.99"}
+    given |= {"chat2response_admin_token": "an-admins-token-1", "chat2response_trusted_proxies": "192.0.2.99"}
     services = compose(settings(**given), store_url="memory")
     async with client_of(Gateway(services), None) as http:
         answer = await http.get("/status")
@@ -88,7 +88,15 @@ async def test_the_gateways_status_has_no_secrets_and_no_addresses(given, modes,
     assert (body["upstream_mode"], body["auth_mode"]) == modes
     assert body["features"] == features
     assert body["store"] == ("ok" if modes[1] == "managed" else "off")
-    for private in ("sk-upstream", "the-admin-token", "private.example", "memory", "data", "8088", "192.0.2"):
+    for private in (
+        "sk-upstream",
+        "an-admins-token-1",
+        "private.example",
+        "memory",
+        "data",
+        "8088",
+        "192.0.2",
+    ):
         assert private not in answer.text
 
 

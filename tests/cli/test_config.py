@@ -14,7 +14,7 @@ from tests.house.source import ROOT
 
 SECRETS = {
     "OPENAI_API_KEY": "sk-test-canary-0123456789",
-    "CHAT2RESPONSE_ADMIN_TOKEN": "canary-admin",
+    "CHAT2RESPONSE_ADMIN_TOKEN": "canary-admin-token",
     "CHAT2RESPONSE_REDIS_URL": "redis://:canary-redis@h/1",
     "CHAT2RESPONSE_PROXY_URL": "http://u:canary-proxy@h:1",
     "CHAT2RESPONSE_SEAL_KEY": "canary-seal-" + "0123456789" * 3,

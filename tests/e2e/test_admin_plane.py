@@ -1,5 +1,7 @@
 """The admin plane over real sockets: beside the data plane, with a listener of its own, behind proxies."""
 
+import asyncio
+
 import pytest
 
 from chat2response.api.admin import PATHS
@@ -7,7 +9,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.pairs import error_of, post
 from tests.e2e.said import CHAT, RESPONSES, Said, whole
-from tests.upstream import ScriptedUpstream
+from tests.upstream import PATIENCE, ScriptedUpstream
 
 TOKEN = "the-operators-own-admin-token"
 DATA = ("/proxy", "/convert", CHAT, RESPONSES, "/v1/models", "/v1/models/m", "/chat/completions")
@@ -117,6 +119,79 @@ async def test_a_proxy_that_nobody_trusts_is_refused_with_the_token_too(start: S
         "chat", chat2response_admin_token=TOKEN, chat2response_trusted_proxies="127.0.0.0/8"
     )
     assert await _status(gateway, "GET", "/keys", x_admin_token=TOKEN, x_forwarded_for="10.1.2.3") == 200
+
+
+async def _raw(url: str, head: bytes) -> tuple[int, bytes]:
+    """What a connection gets that sends these bytes: the status, and the answer."""
+    _, _, address = url.partition("://")
+    host, _, port = address.partition(":")
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head)
+        answer = await reader.read(65536)  # each answer here is one write
+        writer.close()
+    return int(answer.split(b" ", 2)[1]), answer
+
+
+ENDS = [b"%0a", b"%0A", b"%0d%0a", b"%00", b"%1f", b"%7f", b"%c2%85", b"%e2%80%a8", b"/%0a", b"%0a%0a"]
+RAW = [b"\x01", b"\t", b"\x0b", b"\x7f", b"\x85", b"\xa0", b"\xff", b"\xc2\x85"]
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one listener", "two"])
+async def test_no_character_opens_a_path_of_it(start: Start, apart: bool) -> None:
+    """As a stranger sends them: in the target percent-encoded, and raw where the parser lets them pass."""
+    rules = {"chat2response_admin_token": TOKEN, **(APART if apart else {})}
+    gateway = await start("chat", **rules)
+    for path in (b"/keys", b"/audit", b"/usage", b"/metrics", b"/keys/generate"):
+        method = b"POST" if path.endswith(b"generate") else b"GET"
+        for end in (*ENDS, *RAW):
+            for url in {gateway.url, gateway.admin_url}:
+                target = path + end
+                lines = (method + b" " + target + b" HTTP/1.1", b"Host: localhost", b"Connection: close")
+                status, answer = await _raw(url, b"\r\n".join((*lines, b"", b"")))
+                assert status == 404 if end in ENDS else status in (400, 404), answer
+                assert gateway.key[3:35].encode() not in answer
+    assert len(await gateway.services.keys.list()) == 1
+
+
+async def test_a_control_character_in_a_models_name_is_a_404(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    gateway = await start("chat")
+    for path in ("/v1/models/a%0a", "/v1/models/%00", "/models/a%c2%85b"):
+        answer = await gateway.http.get(path, headers={"origin": "https://app.example"})
+        assert (answer.status_code, error_of(answer)["code"]) == (404, "unknown_url")
+        assert answer.headers["access-control-allow-origin"] == "*"
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /keys HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close", 200),
+        (b"GET /keys HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close", 403),
+        (b"GET /keys HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nCF-Ray: 1", 403),
+        (b"GET /keys HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nSec-Fetch-Site: cross-site", 403),
+        (b"GET /keys HTTP/1.0\r\nHost: h\r\nConnection: close\r\nx-admin-token: " + TOKEN.encode(), 200),
+    ],
+)
+async def test_what_a_proxy_that_says_nothing_passes_on_is_refused(
+    start: Start, head: bytes, status: int
+) -> None:
+    """A bare `proxy_pass` on this machine speaks HTTP/1.0 from a loopback address."""
+    token = {"chat2response_admin_token": TOKEN} if b"x-admin-token" in head else {}
+    gateway = await start("chat", **token)
+    assert (await _raw(gateway.url, head + b"\r\n\r\n"))[0] == status
+
+
+async def test_behind_a_trusted_proxy_old_http_passes(start: Start) -> None:
+    gateway = await start(
+        "chat", chat2response_trusted_proxies="loopback", chat2response_admin_allow="10.0.0.0/8"
+    )
+    head = b"GET /keys HTTP/1.0\r\nHost: localhost\r\nX-Forwarded-For: "
+    assert (await _raw(gateway.url, head + b"10.1.2.3\r\n\r\n"))[0] == 200
+    assert (await _raw(gateway.url, head + b"11.1.2.3\r\n\r\n"))[0] == 403
+    assert (await _raw(gateway.url, b"GET /keys HTTP/1.0\r\nHost: localhost\r\n\r\n"))[0] == 403
 
 
 async def test_the_data_plane_does_not_care_who_passed_a_call_on(
