@@ -301,7 +301,7 @@ class ResponseWriter:
         for call in self._calls.values():
             if call.stream is None and call.name:
                 self._open_call(call)
-            if not call.closed and call.complete:
+            if call.stream is not None and not call.closed and call.complete:  # a nameless one is lost
                 self._close_call(call, "completed")
 
     def _close_call(self, call: OpenCall, status: ItemStatus) -> None:

@@ -15,6 +15,7 @@ from chat2response.convert.check import invalid
 from chat2response.convert.losses import Losses
 from chat2response.convert.usage import add, from_chat, to_chat
 from chat2response.engine.call import Answer, Call
+from chat2response.engine.entry import read_object
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import Plan
 from chat2response.wire import sse
@@ -48,8 +49,8 @@ def choices_of(call: Call, plan: Plan) -> int:
 
 
 def single(call: Call) -> Call:
-    """The same call for one choice."""
-    fields = decode(call.body)
+    """The same call for one choice. Raises InvalidRequest."""
+    fields = read_object(call.body)
     return replace(call, body=encode({name: value for name, value in fields.items() if name != "n"}))
 
 

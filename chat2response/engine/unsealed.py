@@ -26,7 +26,10 @@ def unsealed(body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
     """
     if not _is_about_a_seal(refusal):
         return None
-    items = last_values(body).get("input", b"")
+    try:
+        items = last_values(body).get("input", b"")
+    except JSONError:  # a key that is no UTF-8: it passed unread, and passes so again
+        return None
     blobs = map(_blob, elements(items))
     sealed = {at: blob for at, blob in enumerate(blobs) if blob is not None}
     ours = {at for at, blob in sealed.items() if type(blob) is str and is_ours(blob)}
@@ -52,6 +55,9 @@ def _is_about_a_seal(refusal: bytes) -> bool:
 
 def _blob(element: bytes) -> Any:
     """What is sealed in an item that is reasoning; else None."""
-    item = decode(element)
+    try:
+        item = decode(element)
+    except JSONError:
+        return None
     is_reasoning = type(item) is dict and item.get("type") == "reasoning"
     return item.get("encrypted_content") if is_reasoning else None

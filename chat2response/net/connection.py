@@ -155,8 +155,13 @@ class Connection(asyncio.BufferedProtocol):
             self._until_close = False
 
     def on_headers_complete(self) -> None:
-        """The head; one with status 1xx only announces another."""
+        """The head; one with status 1xx only announces another.
+
+        A status that is none (RFC 9110, 15: 100 to 599) could not be passed on. Raises UpstreamError.
+        """
         status = self._parser.get_status_code()
+        if not 100 <= status <= 599:
+            raise UpstreamError(f"The upstream answered with status {status:03}, which HTTP does not have.")
         if status >= 200 and self._exchange is not None:
             self._exchange.take_head(status, tuple(self._headers))
 

@@ -66,7 +66,7 @@ class Catalog:
         Codex reads it, of those that are described.
         """
         data = list(given)
-        known = {each.get("id") for each in data}
+        known = [each.get("id") for each in data]  # of any type: a stranger's
         own = [name for name in self.models if not _GLOB & set(name) and name not in known]
         data += [{"id": name, "object": "model", "created": 0, "owned_by": "gateway"} for name in own]
         names = [each["id"] for each in data if type(each.get("id")) is str]

@@ -189,3 +189,22 @@ async def test_our_own_refusals_have_the_same_shape(start: Start, upstream: Scri
     assert error_of(answer)["param"] == "background"
     assert answer.headers["x-request-id"].startswith("req_")
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("status", [0, 1, 99, 101, 102, 199, 205, 299, 304, 399, 599, 600, 601, 777, 999])
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_any_status_of_an_upstream_is_answered(
+    start: Start, upstream: ScriptedUpstream, dialect: str, status: int
+) -> None:
+    """A status that HTTP does not have is a 502 with an error body, whichever way the answer comes down."""
+    reason = b"HTTP/1.1 %03d Odd\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}" % status
+    upstream.play(Script(PATHS[dialect], (reason,), framing="raw"))
+    gateway = await start(dialect)
+    for surface in ("chat", "responses"):
+        for streamed in (False, True):
+            answer = await post(gateway, surface, streamed=streamed)
+            if 200 <= status < 300:
+                assert answer.status_code in (status, 502)
+                continue
+            assert answer.status_code == (status if status == 599 else 502)
+            assert error_of(answer)["message"]

@@ -101,3 +101,15 @@ def test_any_other_refusal_is_the_clients(refused: bytes) -> None:
 def test_an_item_that_is_no_reasoning_stays() -> None:
     call = '{"type":"function_call","call_id":"c","encrypted_content":"gAAA"}'
     assert sent(f"[{call},{thought('gAAA')}]") == (f"[{call}]", dropped(1))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"input":[{"type":"reasoning","encrypted_content":"x","\xff":1}]}',
+        b'{"\xff":1,"input":[{"type":"reasoning","encrypted_content":"x"}]}',
+        b'{"input":[{"\xff":1}]}',
+    ],
+)
+def test_what_passed_unread_may_be_no_utf_8(body: bytes) -> None:
+    assert unsealed(body, REFUSED, Losses()) is None

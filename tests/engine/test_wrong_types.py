@@ -1,0 +1,251 @@
+"""What an upstream says may be of any type: no field of any event, chunk, answer or error fails the gateway.
+
+Streams go through the readers, writers, encoders and taps, one field of one event wrong at a time. A fault
+there would be a 500, or an ended stream.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.chat.reading import Reading
+from chat2response.convert.chat.reading import feed_whole as feed_completion
+from chat2response.convert.chat.toolmap import ToolMap
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.responses.read import ResponsesReader
+from chat2response.convert.responses.response import as_event, read_response
+from chat2response.convert.writer import ResponseWriter
+from chat2response.engine.converted import encoder_for, whole_body
+from chat2response.engine.hiding import without_usage
+from chat2response.engine.owned import owned_ids
+from chat2response.engine.relayed import _error_as_answer, _leading_error
+from chat2response.engine.spending import told_usage
+from chat2response.engine.taps import ChatTap, ResponsesTap
+from chat2response.engine.unsealed import unsealed
+from chat2response.errors import BridgeError, UpstreamError
+from chat2response.upstreams.base import Target
+from chat2response.upstreams.catalog import Catalog, Description
+from chat2response.upstreams.refusals import refusal_of
+from chat2response.wire.json import encode
+from tests.doubles import Ids
+from tests.scripts import CHAT_STREAMS, RESPONSES_STREAMS, now
+from tests.wrong_types import mutations
+
+GONE = UpstreamError("gone")
+TARGET = Target("chat", "http://inner.example/v1", "sk-operator-0123456789")
+HUB = HubRequest(
+    {
+        "model": "m",
+        "include": ["message.output_text.logprobs", "reasoning.encrypted_content"],
+        "stream_options": {"include_obfuscation": True},
+        "tools": [
+            {"type": "custom", "name": "g"},
+            {"type": "function", "name": "f", "parameters": {}},
+            {"type": "local_shell"},
+        ],
+    },
+    "responses",
+)
+COMPLETION: dict[str, Any] = {
+    "id": "c", "object": "chat.completion", "created": 1, "model": "m", "service_tier": "x",
+    "usage": {
+        "prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 1}, "completion_tokens_details": {"reasoning_tokens": 1},
+    },
+    "moderation": {"input": {"type": "moderation_results", "model": "m", "results": [{"flagged": True}]}},
+    "x_groq": {"usage": {"prompt_tokens": 1}},
+    "choices": [
+        {
+            "index": 0, "finish_reason": "stop",
+            "logprobs": {
+                "content": [
+                    {"token": "a", "logprob": -1, "bytes": [1], "top_logprobs": [{"token": "b"}]}
+                ],
+            },
+            "message": {
+                "role": "assistant", "refusal": "r", "reasoning_content": "z",
+                "content": [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": [{"text": "x"}]}],
+                "reasoning_details": [{"type": "reasoning.text", "text": "t", "signature": "s", "index": 0}],
+                "thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "s"}],
+                "extra_content": {"google": {"thought_signature": "x"}},
+                "annotations": [{"type": "url_citation", "url_citation": {"url": "u", "start_index": 0}}],
+                "tool_calls": [
+                    {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": "{}"}},
+                    {"id": "call_2", "type": "custom", "custom": {"name": "g", "input": "x"}},
+                ],
+                "function_call": {"name": "f", "arguments": "{}"}, "audio": {"id": "a"},
+            },
+        }
+    ],
+}  # fmt: skip
+RESPONSE: dict[str, Any] = {
+    "id": "resp", "object": "response", "created_at": 1, "status": "completed", "model": "m", "error": None,
+    "incomplete_details": {"reason": "max_output_tokens"}, "conversation": {"id": "c"}, "service_tier": "x",
+    "moderation": {"input": {"type": "moderation_result", "model": "m"}},
+    "usage": {
+        "input_tokens": 1, "input_tokens_details": {"cached_tokens": 1}, "output_tokens": 1,
+        "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 2,
+    },
+    "output": [
+        {
+            "type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "a"}],
+            "content": [{"type": "reasoning_text", "text": "b"}], "encrypted_content": "x",
+        },
+        {
+            "type": "message", "id": "m", "role": "assistant", "status": "completed",
+            "content": [
+                {
+                    "type": "output_text", "text": "t",
+                    "annotations": [
+                        {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1},
+                        {"type": "container_file_citation", "container_id": "c"},
+                    ],
+                    "logprobs": [{"token": "a", "bytes": [1], "top_logprobs": [{"token": "a"}]}],
+                },
+                {"type": "refusal", "refusal": "r"},
+            ],
+        },
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "", "namespace": "n"},
+        {"type": "custom_tool_call", "id": "ct", "call_id": "c2", "name": "g", "input": "x"},
+        {"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search"}},
+        {"type": "code_interpreter_call", "id": "ci", "container_id": "x", "code": "1", "outputs": [{}]},
+        {"type": "shell_call", "id": "sc", "call_id": "c", "environment": {"container_id": "x"}},
+    ],
+}  # fmt: skip
+ERROR = {"message": "m", "type": "t", "code": "c", "param": "p", "status": 400}
+ERRORS: list[Any] = [
+    {"error": ERROR}, {"error": "x"}, {"detail": [{"msg": "x", "loc": []}]}, {"errors": [{"message": "x"}]},
+    [{"error": {"message": "x", "code": 400}}], {"message": "x", "code": 1},
+    {"type": "error", "error": ERROR}, {**ERROR, "object": "error"},
+]  # fmt: skip
+
+
+def frames_of(events: Sequence[Any]) -> list[bytes]:
+    return [b"data: %b\n\n" % json.dumps(event).encode() for event in events]
+
+
+def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[bytes]]:
+    """The stream with one field of one event wrong, two ways for every field."""
+    frames = frames_of(events)
+    return [
+        [*frames[:at], *frames_of([wrong]), *frames[at + 1 :]]
+        for at, event in enumerate(events)
+        for wrong in mutations(event, each=2, seed=seed + at)
+    ]
+
+
+def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
+    """What `read` has made, all the way to the client."""
+    writer = ResponseWriter(Echo.of(HUB), Ids(), now, Losses().answered())
+    writer.begin()
+    encoder = encoder_for(spoken, HUB, writer.losses)
+    reader = read(writer)
+    reader.close()
+    writer.finish()
+    assert encoder.encode(writer.take())
+
+
+def fed(frames: Sequence[bytes], reader: Any) -> Any:
+    for frame in frames:
+        reader.feed(frame)
+    return reader
+
+
+@pytest.mark.parametrize("name", RESPONSES_STREAMS)
+def test_any_field_of_a_responses_event_may_be_wrong(name: str) -> None:
+    for frames in with_one_wrong(RESPONSES_STREAMS[name], len(name)):
+        for spoken in ("chat", "responses"):
+            convert(lambda writer, frames=frames: fed(frames, ResponsesReader(writer)), spoken)  # type: ignore[misc]
+        tap = fed(frames, ResponsesTap(kept=True))
+        tap.close(GONE)
+        assert tap.ended
+
+
+@pytest.mark.parametrize("name", CHAT_STREAMS)
+def test_any_field_of_a_chat_chunk_may_be_wrong(name: str) -> None:
+    for frames in with_one_wrong(CHAT_STREAMS[name], len(name)):
+        for spoken in ("chat", "responses"):
+            convert(lambda writer, frames=frames: fed(frames, ChatReader(writer)), spoken)  # type: ignore[misc]
+        tap = fed([without_usage(frame) for frame in frames], ChatTap(kept=True, choices=2))
+        tap.close(GONE)
+        assert tap.ended
+
+
+@pytest.mark.parametrize("kind", [["response.completed"], {"a": 1}, 7, True, None])
+@pytest.mark.parametrize(
+    "more", [{"response": {"id": "resp_1"}}, {"item": {"id": "x"}}, {"error": {"message": "x"}}]
+)
+def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str, Any]) -> None:
+    noted = {"type": kind, "note": {"type": "response.completed"}, **more}  # found by the tap's search
+    tap = ResponsesTap(kept=True)
+    assert list(tap.feed(b"data: %b\n\n" % encode(noted))) == []
+    assert not tap.ended
+
+
+def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
+    how = Reading.of(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
+    for wrong in mutations(COMPLETION):
+        losses = Losses().answered()
+        with suppress(BridgeError):
+            response = how.response(wrong, Echo.of(HUB), Ids(), now, losses)
+            for spoken in ("chat", "responses"):
+                assert whole_body(spoken, response, "m", losses)
+        _look_at(wrong)
+    for wrong in mutations(COMPLETION, each=2):
+        convert(lambda writer, wrong=wrong: _fed_completion(how.reader(writer), wrong), "responses")  # type: ignore[misc]
+
+
+def test_any_field_of_a_whole_response_may_be_wrong() -> None:
+    for wrong in mutations(RESPONSE):
+        losses = Losses().answered()
+        with suppress(BridgeError):
+            response = read_response(wrong)
+            for spoken in ("chat", "responses"):
+                assert whole_body(spoken, response, "m", losses)
+        _look_at(wrong)
+    for wrong in mutations(RESPONSE, each=2):
+        frame = [b"data: %b\n\n" % encode(as_event(wrong))]
+        for spoken in ("chat", "responses"):
+            convert(lambda writer, frame=frame: fed(frame, ResponsesReader(writer)), spoken)  # type: ignore[misc]
+
+
+def _fed_completion(reader: Any, completion: Any) -> Any:
+    feed_completion(reader, completion)
+    return reader
+
+
+def _look_at(answer: Any) -> None:
+    body = encode(answer)
+    told_usage(body)
+    _error_as_answer(body)
+    if type(answer) is dict:
+        assert all(type(each) is str for each in owned_ids(answer))
+
+
+def test_any_field_of_a_refusal_may_be_wrong() -> None:
+    asked = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
+    for error in ERRORS:
+        for wrong in mutations(error):
+            body = encode(wrong)
+            for status in (301, 400, 401, 422, 500):
+                refused = refusal_of(body, status, [], TARGET)
+                assert 400 <= refused.status <= 599
+                assert all(type(each) is str for each in (refused.message, refused.type))
+                assert all(each is None or type(each) is str for each in (refused.code, refused.param))
+            unsealed(asked, body, Losses())
+            _error_as_answer(body)
+            _leading_error(body)
+
+
+def test_any_field_of_a_list_of_models_may_be_wrong() -> None:
+    catalog = Catalog({"m": Description(), "x*": Description(), "y": Description()})
+    for wrong in mutations([{"id": "m", "object": "model"}, {"id": "xy"}]):
+        entries = [each for each in wrong if type(each) is dict] if type(wrong) is list else []
+        assert catalog.listed(entries)["data"]
