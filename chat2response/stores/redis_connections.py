@@ -42,11 +42,11 @@ class _Checked(AbstractConnection):
             return
         try:
             async with asyncio.timeout((self.socket_connect_timeout or 1.0) / _OF_DEADLINE):
-                await self._send_ping()
+                await self._send_ping()  # type: ignore[no-untyped-call]
         except (faults.ConnectionError, faults.TimeoutError, OSError):  # OSError: asyncio's TimeoutError, too
             with suppress(faults.RedisError, OSError):
                 await self.disconnect(nowait=True)
-            await self.connect()
+            await self.connect()  # type: ignore[no-untyped-call]
 
 
 class _Plain(_Checked, Connection):

@@ -6,7 +6,7 @@ from typing import Any
 import redis.exceptions as faults
 
 # Codes are found anywhere in the text: Redis 6.2 puts its own words in front of those of a script's command.
-_CODES = {  # redis-py takes these out of the text
+_CODES: dict[type[Exception], str] = {  # redis-py takes these out of the text
     faults.ReadOnlyError: "READONLY",
     faults.OutOfMemoryError: "OOM",
     faults.NoPermissionError: "NOPERM",

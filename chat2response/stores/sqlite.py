@@ -13,12 +13,14 @@ for that thread at the same time share one (`sqlite_writes`).
 """
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +40,10 @@ from chat2response.stores.base import (
     prefix,
     row_name,
 )
-from chat2response.stores.sqlite_feed import follow
+from chat2response.stores.sqlite_feed import Watch, follow
+from chat2response.stores.sqlite_file import DatabaseFile
 from chat2response.stores.sqlite_link import CHANGES, END, LOGS, TABLE, Link
+from chat2response.stores.sqlite_refusals import advice
 from chat2response.stores.sqlite_writes import Write, commit, taken
 from chat2response.wire.json import decode, encode
 
@@ -48,6 +52,8 @@ T = TypeVar("T")
 SWEEP_SECONDS = 60.0
 SWEEP_ROWS = 500  # at most so many expired rows are removed at once: others wait for the lock
 SWEEP_PAUSE = 0.05  # seconds between two times, while there are more
+
+_log = logging.getLogger(__name__)
 
 CHANGES_KEPT = 1000  # a follower that was away for more is told that it has missed something
 
@@ -79,10 +85,9 @@ class SqliteStore:
     def __init__(
         self, path: str | Path, *, clock: Callable[[], float] = time.time, deadline: float = 2.0
     ) -> None:
-        self._path = Path(path)
+        self._file = DatabaseFile(path)
         self._clock = clock
         self._deadline = deadline
-        self._writer = secrets.token_hex(8)  # signs our changes
         self._pool = ThreadPoolExecutor(
             1, thread_name_prefix="sqlite-store"
         )  # its thread starts on first use
@@ -93,11 +98,16 @@ class SqliteStore:
         self._sweeping: asyncio.Task[None] | None = None
         self._closed = False
 
+    @cached_property
+    def _writer(self) -> str:
+        """Signs our changes. Drawn when it is first needed: workers are forked before, and differ."""
+        return secrets.token_hex(8)
+
     async def open(self) -> None:
         try:
             await self._run(lambda link: None)
         except StoreDown as down:
-            raise CannotOpen(f"cannot open the SQLite file {self._path}: {down.internal}") from down
+            raise CannotOpen(f"cannot open the SQLite file {self._file.path}: {down.internal}") from down
 
     async def get(self, kind: str, key: str) -> Entry | None:
         row, now = row_name(kind, key), self._clock()
@@ -247,7 +257,11 @@ class SqliteStore:
 
     def changes(self, kind: str) -> AsyncIterator[str | Missed]:
         start = prefix(kind)
-        return follow(self._path, start, self._writer, patience=self._deadline, over=lambda: self._closed)
+        watch = Watch(self._file, start, self._writer, self._deadline)
+        return follow(watch, self._reopen, over=lambda: self._closed)
+
+    async def warnings(self) -> list[str]:
+        return []
 
     async def close(self) -> None:
         if self._closed:
@@ -257,7 +271,13 @@ class SqliteStore:
             self._sweeping.cancel()
             await asyncio.wait({self._sweeping})
         await asyncio.get_running_loop().run_in_executor(self._pool, self._drop)
+        self._file.close()
         self._pool.shutdown(wait=False)
+
+    async def _reopen(self) -> None:
+        """The file was moved: see to it now, whether anybody calls or not."""
+        with suppress(StoreDown):
+            await self._run(lambda link: None)
 
     async def _run(self, job: Callable[[Link], T]) -> T:
         """Run a job that only reads in the store's thread, for as long as the deadline allows."""
@@ -298,12 +318,22 @@ class SqliteStore:
 
     def _work(self, job: Callable[[Link], T]) -> T:
         try:
-            if self._link is None:
-                self._link = Link(self._path, patience=self._deadline)
-            return job(self._link)
+            return job(self._current_link())
         except Exception as error:
             self._drop()  # the next call begins anew: a disk that was full, a file that was put back
             raise _down(error) from error
+
+    def _current_link(self) -> Link:
+        """Of the file that is at the path now. Raises FileUnusable where that is not to be used."""
+        if self._file.fault is not None:
+            raise self._file.fault
+        if self._link is not None and self._link.moved:
+            _log.warning("the SQLite file %s was removed or replaced; it is opened anew", self._file.path)
+            self._link.save()
+            self._drop()
+        if self._link is None:
+            self._link = Link(self._file, patience=self._deadline)
+        return self._link
 
     def _commit_waiting(self) -> None:
         """All writes that wait, in one transaction; none, where one of them has taken the others along."""
@@ -316,7 +346,7 @@ class SqliteStore:
             outcomes = self._work(lambda link: commit(link, writes))
         except StoreDown as down:
             for write in writes:
-                write.answer.set_exception(StoreDown(down.internal or ""))
+                write.answer.set_exception(down.again())
             return
         for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(outcome, Exception):
@@ -355,7 +385,7 @@ def _keep(link: Link, row: str, book: ledger.Ledger | None) -> None:
 
 
 def _down(error: Exception) -> StoreDown:
-    return StoreDown(f"{type(error).__name__}: {error}")
+    return StoreDown(f"{type(error).__name__}: {error}", advice=advice(error))
 
 
 def _envelope(doc: Any, end: float | None) -> str:

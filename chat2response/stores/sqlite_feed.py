@@ -8,15 +8,18 @@ waits for a lock.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from chat2response.stores.base import MISSED, Missed
+from chat2response.stores.sqlite_file import DatabaseFile, Files
 from chat2response.stores.sqlite_link import CHANGES, prepare
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0
+CHECK_SECONDS = 30.0  # between two checks of a file into which something was written; at once, if it shrinks
+CHECK_FOR = 0.1  # seconds, each: of a bigger file the rest is not looked at
 
 # From the last one seen, which must still be there: those after it are all there then, too.
 _SINCE = f'SELECT seq, key, writer FROM "{CHANGES}" WHERE seq >= :last ORDER BY seq'
@@ -25,22 +28,30 @@ _LAST = f'SELECT coalesce(max(seq), 0) FROM "{CHANGES}"'
 _log = logging.getLogger(__name__)
 
 
+class FileMoved(Exception):
+    """What is at the path is not what is open."""
+
+
 async def follow(
-    path: Path, start: str, writer: str, *, patience: float, over: Callable[[], bool]
+    watch: "Watch", reopen: Callable[[], Awaitable[None]], *, over: Callable[[], bool]
 ) -> AsyncIterator[str | Missed]:
-    """The keys in rows beginning with `start` that others than `writer` change, until it is `over`."""
+    """What the watch sees, until it is `over`. `reopen`: what the store does about a file that has moved."""
     loop = asyncio.get_running_loop()
     pool = ThreadPoolExecutor(1, thread_name_prefix="sqlite-feed")
-    watch = _Watch(path, start, writer, patience)
     try:
         while not over():
             nap = POLL_SECONDS
+            found: list[str | Missed] = []
             try:
                 found = await loop.run_in_executor(pool, watch.look)
-            except (OSError, sqlite3.Error) as error:
-                _log.debug("changes in %s cannot be followed now: %r", path, error)
+            except FileMoved:
+                await reopen()  # first: it saves what no other connection sees
                 await loop.run_in_executor(pool, watch.close)
-                found, nap = [], RETRY_SECONDS
+                nap = 0.0
+            except (OSError, sqlite3.Error) as error:
+                _log.debug("changes in %s cannot be followed now: %r", watch.path, error)
+                await loop.run_in_executor(pool, watch.close)
+                nap = RETRY_SECONDS
             for change in found:
                 yield change
             await asyncio.sleep(nap)
@@ -49,25 +60,31 @@ async def follow(
         pool.shutdown(wait=False)
 
 
-class _Watch:
-    """Blocking, for one thread."""
+class Watch:
+    """The keys in rows beginning with `start` that others than `writer` change. Blocking, for one thread."""
 
-    def __init__(self, path: Path, start: str, writer: str, patience: float) -> None:
-        self._path = path
+    def __init__(self, file: DatabaseFile, start: str, writer: str, patience: float) -> None:
+        self.path = file.path
+        self._file = file
         self._start = start
         self._writer = writer
         self._patience = patience
         self._conn: sqlite3.Connection | None = None
+        self._opened = Files(None, None, None)
         self._version = self._last = 0
+        self._size = 0
+        self._written_at = 0  # nanoseconds, as the file says
+        self._checked_at = 0.0
 
     def look(self) -> list[str | Missed]:
-        """What is new. Raises OSError, sqlite3.Error; then it is closed, and looks anew."""
+        """What is new. Raises FileMoved, OSError, sqlite3.Error; it is to be closed then, and looks anew."""
         if self._conn is None:
-            self._conn = self._open()
-            self._version = self._number("PRAGMA data_version")
-            self._last = self._number(_LAST)
+            self._open()
             return [MISSED]
-        version = self._number("PRAGMA data_version")
+        if self._file.moved(self._opened):
+            raise FileMoved
+        self._check_content()
+        version = int(self._conn.execute("PRAGMA data_version").fetchone()[0])
         if version == self._version:
             return []
         self._version = version
@@ -85,11 +102,32 @@ class _Watch:
         conn, self._conn = self._conn, None
         if conn is not None:
             conn.close()
+            self._file.closed(self._opened)
 
-    def _open(self) -> sqlite3.Connection:
-        prepare(self._path, patience=self._patience)
-        return sqlite3.connect(self._path, timeout=self._patience, isolation_level=None)
+    def _open(self) -> None:
+        prepare(self._file, patience=self._patience)
+        found = self.path.stat()
+        self._size, self._written_at, self._checked_at = found.st_size, found.st_mtime_ns, time.monotonic()
+        conn = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None)
+        try:
+            self._version = int(conn.execute("PRAGMA data_version").fetchone()[0])
+            self._last = int(conn.execute(_LAST).fetchone()[0])  # reads: its -wal and -shm are there now
+        except BaseException:
+            conn.close()
+            raise
+        self._conn, self._opened = conn, self._file.look()
+        self._file.opened(self._opened)
 
-    def _number(self, sql: str) -> int:
-        assert self._conn is not None
-        return int(self._conn.execute(sql).fetchone()[0])
+    def _check_content(self) -> None:
+        """Somebody may have written past SQLite, which would not see it: it remembers what it has read.
+
+        What is found stops the store, too, until the file is sound again. Raises FileUnusable, sqlite3.Error.
+        """
+        found = self.path.stat()
+        if (found.st_size, found.st_mtime_ns) == (self._size, self._written_at):
+            return
+        now, shrinks = time.monotonic(), found.st_size < self._size
+        if not shrinks and now - self._checked_at < CHECK_SECONDS:
+            return
+        self._size, self._written_at, self._checked_at = found.st_size, found.st_mtime_ns, now
+        self._file.check_again(patience=self._patience, seconds=CHECK_FOR)

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 from sqlitedict import SqliteDict
 
+from chat2response.stores.sqlite_file import DatabaseFile
+from chat2response.stores.sqlite_queue import WriteQueue
 from chat2response.wire.json import decode, encode
 
 T = TypeVar("T")
@@ -53,11 +55,13 @@ class LinkLost(Exception):
 class Link:
     """An open connection in WAL mode whose commits are on disk when they return.
 
-    `patience`: seconds to wait for a lock, and for any one row.
+    `patience`: seconds to wait for a lock, and for any one row. Raises OSError, sqlite3.Error, LinkLost.
     """
 
-    def __init__(self, path: Path, *, patience: float) -> None:
-        prepare(path, patience=patience)
+    def __init__(self, file: DatabaseFile, *, patience: float) -> None:
+        prepare(file, patience=patience)
+        path = file.path
+        self._file = file
         self._patience = patience
         self._table = SqliteDict(
             str(path),
@@ -71,9 +75,24 @@ class Link:
         self._conn.log = _silent
         try:
             self._make_durable()
+            self.rows(f'SELECT 1 FROM "{TABLE}" LIMIT 1')  # from here on its -wal and -shm are there
         except BaseException:
-            self.close()
+            self._close()
             raise
+        self._opened = file.look()
+        file.opened(self._opened)
+        self._queue = WriteQueue(path, patience=patience / 2)
+
+    @property
+    def moved(self) -> bool:
+        """Whether the file at the path is not the one that is open here."""
+        return self._file.moved(self._opened)
+
+    def save(self) -> None:
+        """Bring what stands in a -wal that was removed into the file, if that is still the same."""
+        if self._file.look().main == self._opened.main:
+            with suppress(sqlite3.Error, LinkLost):
+                self.rows("PRAGMA wal_checkpoint(FULL)")
 
     def _make_durable(self) -> None:
         # Less than our own wait for the answer, so that "database is locked" is told by SQLite itself.
@@ -103,32 +122,44 @@ class Link:
 
         Raises what `work` does, sqlite3.Error, LinkLost; then nothing of it was written.
         """
-        try:
-            self.rows("BEGIN IMMEDIATE")
-            done = work()
-            self.rows("COMMIT")
-        except LinkLost:  # nobody there to roll back
-            raise
-        except BaseException:
-            with suppress(sqlite3.Error, LinkLost):  # SQLite may have rolled back by itself
-                self.rows("ROLLBACK")
-            raise
+        with self._queue.turn():
+            try:
+                self.rows("BEGIN IMMEDIATE")
+                done = work()
+                self.rows("COMMIT")
+            except LinkLost:  # nobody there to roll back
+                raise
+            except BaseException:
+                with suppress(sqlite3.Error, LinkLost):  # SQLite may have rolled back by itself
+                    self.rows("ROLLBACK")
+                raise
         return done
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back. A thread that hangs is left behind."""
+        self._queue.close()
+        self._close()
+        self._file.closed(self._opened)
+
+    def _close(self) -> None:
         self._table.close(do_log=False, force=True)
         self._conn.join(self._patience)
 
 
-def prepare(path: Path, *, patience: float) -> None:
+def prepare(file: DatabaseFile, *, patience: float) -> None:
     """Make folder (0700), file (0600) and table, by plain sqlite3, whose errors are clear and in time.
 
-    What sqlitedict then finds needs no more writing. Raises OSError, sqlite3.Error.
+    What sqlitedict then finds needs no more writing. A file that was in use and is gone is not made; one that
+    is there when it is opened, for the first time or in another's place, is checked. Raises OSError (one is
+    FileUnusable), sqlite3.Error.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = file.path
+    file.admit()
+    if file.may_be_made:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign(path, patience)
     _make_private(path)
+    file.check_once(patience=patience)
     with closing(sqlite3.connect(path, timeout=patience)) as conn:
         mode = _into_wal(conn, patience)
         if mode != "wal":

@@ -42,6 +42,7 @@ async def main():
 OPEN_TOGETHER = """
 import os, time
 from pathlib import Path
+from chat2response.stores.sqlite_file import DatabaseFile
 from chat2response.stores.sqlite_link import Link
 
 def both_open(path):
@@ -50,7 +51,7 @@ def both_open(path):
     while time.monotonic() < at:
         pass
     try:
-        Link(path, patience=2.0).close()
+        Link(DatabaseFile(path), patience=2.0).close()
         failed = None
     except Exception as error:
         failed = error

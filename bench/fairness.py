@@ -1,0 +1,123 @@
+"""Whether gateways on one SQLite file wait for one another fairly. `python -m bench.fairness`.
+
+Processes call with a key that has limits, from its admission to its settlement, at a rate that they share: one
+process at the whole rate, then two at half of it each, in turns. Calls come at random moments (Poisson) and do
+not wait for each other. The figures are of the time of a call, in milliseconds; `ratio`: the median, over the
+rounds, of the p99 of two over that of one. `failed`: calls that ended in a 503.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import chain
+from pathlib import Path
+from statistics import median, quantiles
+
+from chat2response.keys import KeyRing
+from chat2response.keys.admission import Admission
+from chat2response.keys.ask import Ask
+from chat2response.keys.prices import Prices
+from chat2response.stores import StoreDown, open_store
+
+ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)
+LIMITS = {"requests_per_minute": 10**9, "concurrent_requests": 10**6, "tokens_per_minute": 10**12}
+TARGET = 2.0
+
+
+async def caller(path: str, rate: float, seconds: float) -> None:
+    """One gateway's part: begins at the first line of stdin, prints the milliseconds of each call."""
+    store = open_store(f"sqlite:{path}")
+    await store.open()
+    key = (await KeyRing(store).generate(limits=LIMITS)).key
+    admission = Admission(store, Prices(), clock=time.time)
+    times: list[float] = []
+
+    async def call() -> None:
+        start = time.perf_counter()
+        try:
+            await (await admission.enter(key, ASK)).leave()
+        except StoreDown:
+            times.append(float("inf"))
+        else:
+            times.append((time.perf_counter() - start) * 1000)
+
+    await call()
+    times.clear()
+    print("ready", flush=True)  # noqa: T201
+    await asyncio.to_thread(sys.stdin.readline)
+    calls, chance, at = set(), random.Random(), time.perf_counter()
+    end = at + seconds
+    while (at := at + chance.expovariate(rate)) < end:
+        await asyncio.sleep(max(0.0, at - time.perf_counter()))
+        calls.add(asyncio.create_task(call()))
+    await asyncio.gather(*calls)
+    await store.close()
+    print(*times, flush=True)  # noqa: T201
+
+
+def measure(processes: int, rate: float, seconds: float) -> list[float]:
+    """The times of all calls of so many processes together."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "keys.db")
+        command = [sys.executable, "-m", "bench.fairness", "--caller", path]
+        command += ["--rate", str(rate / processes), "--seconds", str(seconds)]
+        callers = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(processes)
+        ]
+        for each in callers:
+            assert each.stdout is not None
+            each.stdout.readline()
+        told = [_begin(each) for each in callers]
+        outputs = [each.communicate()[0] for each in told]
+    return [float(word) for word in chain.from_iterable(output.split() for output in outputs)]
+
+
+def _begin(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return process
+
+
+def compare(rounds: int, rate: float, seconds: float) -> float:
+    """Prints a row for each measurement; returns the median ratio."""
+    print(f"{'':14}{'calls':>8}{'p50':>9}{'p99':>9}{'worst':>9}{'failed':>8}")  # noqa: T201
+    ratios = []
+    for _ in range(rounds):
+        p99 = {}
+        for processes in (1, 2):
+            times = measure(processes, rate, seconds)
+            cuts = quantiles(times, n=100)
+            p99[processes] = cuts[98]
+            failed = times.count(float("inf"))
+            row = f"{len(times):>8}{cuts[49]:>9.2f}{cuts[98]:>9.2f}{max(times):>9.1f}{failed:>8}"
+            print(f"{processes} process{'es' if processes > 1 else '':3}  {row}", flush=True)  # noqa: T201
+        ratios.append(p99[2] / p99[1])
+    return median(ratios)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.fairness", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=30.0, help="calls in a second, of all processes")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--caller", metavar="FILE", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.caller:
+        asyncio.run(caller(asked.caller, asked.rate, asked.seconds))
+        return
+    ratio = compare(asked.rounds, asked.rate, asked.seconds)
+    verdict = "met" if ratio <= TARGET else "MISSED"
+    print(f"ratio {ratio:.2f}, target {TARGET}: {verdict}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
