@@ -1,9 +1,9 @@
 """Whether gateways on one SQLite file wait for one another fairly. `python -m bench.fairness`.
 
-Processes call with a key that has limits, from its admission to its settlement, at a rate that they share: one
-process at the whole rate, then two at half of it each, in turns. Calls come at random moments (Poisson) and do
-not wait for each other. The figures are of the time of a call, in milliseconds; `ratio`: the median, over the
-rounds, of the p99 of two over that of one. `failed`: calls that ended in a 503.
+Processes call with a key that has limits, from its admission to its settlement, at a rate that they share:
+one process at the whole rate, then two at half of it each, in turns. Calls come at random moments (Poisson)
+and do not wait for each other. The figures are of the time of a call, in milliseconds; `ratio`: the median,
+over the rounds, of the p99 of two over that of one. `failed`: calls that ended in a 503.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def caller(path: str, rate: float, seconds: float) -> None:
 
     await call()
     times.clear()
-    print("ready", flush=True)  # noqa: T201
+    print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     calls, chance, at = set(), random.Random(), time.perf_counter()
     end = at + seconds
@@ -58,7 +58,7 @@ async def caller(path: str, rate: float, seconds: float) -> None:
         calls.add(asyncio.create_task(call()))
     await asyncio.gather(*calls)
     await store.close()
-    print(*times, flush=True)  # noqa: T201
+    print(*times, flush=True)
 
 
 def measure(processes: int, rate: float, seconds: float) -> list[float]:
@@ -88,7 +88,7 @@ def _begin(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
 
 def compare(rounds: int, rate: float, seconds: float) -> float:
     """Prints a row for each measurement; returns the median ratio."""
-    print(f"{'':14}{'calls':>8}{'p50':>9}{'p99':>9}{'worst':>9}{'failed':>8}")  # noqa: T201
+    print(f"{'':14}{'calls':>8}{'p50':>9}{'p99':>9}{'worst':>9}{'failed':>8}")
     ratios = []
     for _ in range(rounds):
         p99 = {}
@@ -98,7 +98,7 @@ def compare(rounds: int, rate: float, seconds: float) -> float:
             p99[processes] = cuts[98]
             failed = times.count(float("inf"))
             row = f"{len(times):>8}{cuts[49]:>9.2f}{cuts[98]:>9.2f}{max(times):>9.1f}{failed:>8}"
-            print(f"{processes} process{'es' if processes > 1 else '':3}  {row}", flush=True)  # noqa: T201
+            print(f"{processes} process{'es' if processes > 1 else '':3}  {row}", flush=True)
         ratios.append(p99[2] / p99[1])
     return median(ratios)
 
@@ -116,7 +116,7 @@ def main() -> None:
         return
     ratio = compare(asked.rounds, asked.rate, asked.seconds)
     verdict = "met" if ratio <= TARGET else "MISSED"
-    print(f"ratio {ratio:.2f}, target {TARGET}: {verdict}")  # noqa: T201
+    print(f"ratio {ratio:.2f}, target {TARGET}: {verdict}")
 
 
 if __name__ == "__main__":

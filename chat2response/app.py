@@ -112,7 +112,7 @@ class Gateway:
         models = Models(services.engine, gate, settings.catalog())
         for path in _MODELS:
             self._add(path, _READ, models)
-        ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.store)
+        ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.health)
         self._add("/livez", _READ, live)
         for path in _READINESS:
             self._add(path, _READ, ready)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from chat2response.api.addresses import is_loopback
 from chat2response.api.admin import AdminRules
 from chat2response.api.admin_token import read_or_make
+from chat2response.api.health import StoreHealth
 from chat2response.api.status import About
 from chat2response.engine.engine import Engine
 from chat2response.engine.spending import Books
@@ -45,6 +46,7 @@ class Services:
     clock: Clock
     admin: AdminRules
     about: About
+    health: StoreHealth
 
     @property
     def usage(self) -> UsageBook:
@@ -115,7 +117,10 @@ def compose(
     )
     metrics.in_flight = engine.runs.__len__
     admin, about = settings.admin(admin_token), _about(settings, shown_address(store_url))
-    return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about)
+    metrics.stale_checks = lambda: keys.stale_checks
+    stale = settings.chat2response_keys_serve_stale_seconds
+    health = StoreHealth(store, clock=clock, serves_stale=keys.serves_stale, stale_seconds=stale)
+    return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:

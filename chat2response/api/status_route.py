@@ -9,12 +9,11 @@ from fastapi import APIRouter, Response
 from chat2response.api.answers import json_answer
 from chat2response.api.describe import json_content, ref
 from chat2response.api.door import Guard, arrived
-from chat2response.api.health import probe
+from chat2response.api.health import StoreHealth
 from chat2response.api.status import About, State, details, status
 from chat2response.errors import BridgeError
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import redact
-from chat2response.stores.base import Store
 from chat2response.wire.ids import Clock
 
 
@@ -24,7 +23,7 @@ class StatusParts(Protocol):
     @property
     def about(self) -> About: ...
     @property
-    def store(self) -> Store: ...
+    def health(self) -> StoreHealth: ...
     @property
     def metrics(self) -> Metrics: ...
     @property
@@ -45,7 +44,7 @@ def status_route(parts: StatusParts, document: Mapping[str, Any], guard: Guard |
         responses={200: {"content": json_content(ref("Status"))}},
     )
     async def told(request: fastapi.Request) -> Response:
-        error = await probe(parts.store) if about.needs_store else None
+        error = await parts.health.fault() if about.needs_store else None
         state: State = "unavailable" if error else "ok" if about.needs_store else "off"
         uptime = parts.clock() - parts.started_at
         shown = status(about, list(document["paths"]), uptime, parts.metrics.in_flight(), state)

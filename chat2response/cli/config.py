@@ -1,12 +1,16 @@
 """`chat2response settings` and `check-config`: what can be set, and whether what is set can be used."""
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chat2response.cli import options
 from chat2response.cli.choices import Choices
 from chat2response.cli.explained import explained
+
+if TYPE_CHECKING:
+    from chat2response.stores import Store
 
 
 @click.command("settings")
@@ -26,8 +30,9 @@ def settings_command(schema: bool) -> None:
 def check_config(**given: Any) -> None:
     """Check the settings, and a start's options, and show those in effect, without their secrets.
 
-    Nothing is started. The lines are those of a .env file, with defaults commented out. Exit codes as those
-    of a start: 2, they cannot be used; 3, not on this machine, or not together.
+    Nothing is started; a Redis is asked whether it may forget keys. The lines are those of a .env file, with
+    defaults commented out. Exit codes as those of a start: 2, they cannot be used; 3, not on this machine, or
+    not together.
     """
     choices = Choices(**given)
     with explained():
@@ -42,9 +47,19 @@ def check_config(**given: Any) -> None:
         settings.catalog()
         url = choices.keys_backend or settings.store_url
         try:
-            check_workers(open_store(url), settings.chat2response_workers)
+            store = open_store(url)
+            check_workers(store, settings.chat2response_workers)
         except ValueError as error:
             said_by = "--keys-backend" if choices.keys_backend else settings.store_setting
             raise SettingsError(f"{said_by}: {error}.") from None
+        for warning in asyncio.run(_warnings(store)):
+            click.echo(f"chat2response: {warning}.", err=True)
         click.echo("\n".join(effective(settings)))
         click.echo(f"# These settings can be used. Keys are kept in {shown_address(url)}.")
+
+
+async def _warnings(store: "Store") -> list[str]:
+    try:
+        return await store.warnings()
+    finally:
+        await store.close()

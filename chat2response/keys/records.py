@@ -6,7 +6,8 @@ several processes do not undo each other, and fields that are not ours survive.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from typing import Any
 
@@ -18,13 +19,18 @@ from chat2response.keys.listing import Filter, KeyPage, page
 from chat2response.keys.record import KIND, ApiKey, compact, read_entry
 from chat2response.keys.token import is_key_id
 from chat2response.keys.use import KeyUse
-from chat2response.stores import ABSENT, Entry, Store
+from chat2response.stores import ABSENT, Entry, Store, StoreDown
 
 LEAST_AGE = idempotency.SECONDS
 """Seconds a key must be dead before it may be purged: as long as a repeated creation is recognised."""
 _STEP = 200  # keys looked at between two waits for the store
 _LONG_STEP = 500
 _AT_ONCE = 0.001  # seconds; the shortest life that every store knows
+
+_NOT_CHANGED = (
+    "The key store did not take the change: take every key to be as it was. "
+    "{advice} Then ask again; it does no harm where it was done already"
+)
 
 Keys = list[ApiKey]  # named here, for inside Records `list` is a method
 Runs = list[Keys]
@@ -117,12 +123,13 @@ class Records:
     async def _remove(self, dead: Mapping[str, Entry], by: Actor) -> int:
         if not dead:
             return 0
-        await self.audit.note("key.purged", by, *dead)
-        used = await self._store.get_many(use.KIND, [*dead])
-        each = zip(dead.items(), used, strict=True)
-        return sum(
-            await asyncio.gather(*(self._remove_one(id, entry, its_use) for (id, entry), its_use in each))
-        )
+        with _explained():
+            await self.audit.note("key.purged", by, *dead)
+            used = await self._store.get_many(use.KIND, [*dead])
+            each = zip(dead.items(), used, strict=True)
+            return sum(
+                await asyncio.gather(*(self._remove_one(id, entry, its_use) for (id, entry), its_use in each))
+            )
 
     async def _remove_one(self, id: str, entry: Entry, its_use: Entry | None) -> bool:
         # A delete would not notice that the key was given a new end meanwhile; this does.
@@ -137,9 +144,10 @@ class Records:
         """Store a new record; False where there is one of this id."""
         document = key.document()
         said = {name: value for name, value in document.items() if value is not None}
-        await self.audit.note(action, by, key.id, changes=said)
-        if not await self._store.put(KIND, key.id, document, expect=ABSENT):
-            return False
+        with _explained():
+            await self.audit.note(action, by, key.id, changes=said)
+            if not await self._store.put(KIND, key.id, document, expect=ABSENT):
+                return False
         self._made(key.id)
         return True
 
@@ -147,26 +155,40 @@ class Records:
         """Apply `edit` to the record; None when there is none, or `edit` finds nothing to do."""
         if not is_key_id(id):
             return None
-        noted = False
         try:
-            while True:
-                entry = await self._store.get(KIND, id)
-                if entry is None or (key := read_entry(id, entry)) is None or (fields := edit(key)) is None:
-                    return None
-                if not noted:
-                    await self.audit.note(action, by, id, changes=fields)
-                    noted = True
-                changed = compact({**entry.doc, **fields})
-                if await self._store.put(KIND, id, changed, expect=entry.tag):
-                    return ApiKey.read(changed)
+            with _explained():
+                return await self._write_over(id, edit, action, by)
         finally:
             self._changed(id)
+
+    async def _write_over(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
+        noted = False
+        while True:
+            entry = await self._store.get(KIND, id)
+            if entry is None or (key := read_entry(id, entry)) is None or (fields := edit(key)) is None:
+                return None
+            if not noted:
+                await self.audit.note(action, by, id, changes=fields)
+                noted = True
+            changed = compact({**entry.doc, **fields})
+            if await self._store.put(KIND, id, changed, expect=entry.tag):
+                return ApiKey.read(changed)
 
     def _made(self, id: str) -> None:
         """A key was made: for who remembers that there was none."""
 
     def _changed(self, id: str) -> None:
         """A key was changed, or may have been: for who remembers keys."""
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Who changes keys is told what became of it, and what to do. Raises StoreDown."""
+    try:
+        yield
+    except StoreDown as down:
+        advice = down.advice or "Mend the store."
+        raise StoreDown(down.internal or "", message=_NOT_CHANGED.format(advice=advice)) from down
 
 
 def _check_age(older_than: int) -> None:

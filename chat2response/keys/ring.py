@@ -65,6 +65,8 @@ class KeyRing(KeyBook):
         self._upgrades = Upgrades(store)
         self._follower = Follower(store, self._forget)
         self._ask_at = 0.0  # until then a store that was down is not asked about keys that open without it
+        self.stale_checks = 0
+        """How often a token opened although the store could not be asked."""
         self._changes = 0  # counts changes: what was read before one is not remembered after it
 
     async def verify(self, token: str | None) -> ApiKey:
@@ -95,6 +97,10 @@ class KeyRing(KeyBook):
         await self._follower.close()
         await self._upgrades.close()
 
+    def serves_stale(self) -> bool:
+        """Whether a token opens although the store cannot be asked."""
+        return any(self._stale(digest) for digest in self._good)
+
     async def _check(self, token: str, digest: bytes) -> ApiKey:
         """`verify` for a token we do not remember."""
         parsed = parse(token)
@@ -102,6 +108,7 @@ class KeyRing(KeyBook):
             raise Unauthorized(INVALID)
         changes = self._changes
         if self._ask_at > self._clock() and (stale := self._stale(digest)) is not None:
+            self.stale_checks += 1
             return stale
         try:
             entry = await self._look_up(parsed.id)
@@ -109,6 +116,7 @@ class KeyRing(KeyBook):
             if (stale := self._stale(digest)) is None:
                 raise
             self._ask_at = self._clock() + _ASK_AGAIN
+            self.stale_checks += 1
             return stale
         key = (entry and read_entry(parsed.id, entry)) or _DECOY
         opened = self._opened(key, parsed.secret)

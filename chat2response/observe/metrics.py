@@ -50,6 +50,7 @@ class Metrics:
         self.losses: Counter[str] = Counter()
         self.key_checks: Counter[str] = Counter()
         self.in_flight: Callable[[], int] = int
+        self.stale_checks: Callable[[], int] = int
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """A request to the gateway was answered."""
@@ -109,6 +110,12 @@ class _Collector:
                 ("tokens", "Tokens that upstreams reported.", ("kind",), metrics.token_counts),
                 ("losses", "Losses declared, by field.", ("field",), metrics.losses),
                 ("key_checks", "API keys checked.", ("result",), metrics.key_checks),
+                (
+                    "stale_key_checks",
+                    "API keys that opened by memory, while the store was away.",
+                    (),
+                    {(): metrics.stale_checks()},
+                ),
             )
         )
         for name, text, labels, counts in rows:

@@ -78,14 +78,14 @@ class StoreDown(Unavailable):
     code = "store_unavailable"
     label = "store_down"
 
-    def __init__(self, internal: str, *, advice: str | None = None) -> None:
+    def __init__(self, internal: str, *, advice: str | None = None, message: str = "") -> None:
         told = internal if advice is None else f"{internal}. {advice}"
-        super().__init__("The store is unavailable", internal=told)
+        super().__init__(message or "The store is unavailable", internal=told)
         self.advice = advice
 
     def again(self) -> "StoreDown":
         """The same, for one more caller: an exception is raised once."""
-        copy = StoreDown(self.internal or "")
+        copy = StoreDown(self.internal or "", message=self.message)
         copy.advice = self.advice
         return copy
 

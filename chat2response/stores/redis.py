@@ -93,6 +93,8 @@ class RedisStore:
             _log.warning(
                 "the store at %s is down, and nobody gets in until it is back: %s", self._name, down.internal
             )
+        for warning in await self.warnings():
+            _log.warning("%s", warning)
 
     async def get(self, kind: str, key: str) -> Entry | None:
         row = _row(kind, key)

@@ -7,6 +7,7 @@ import httpx
 from fastapi import FastAPI
 
 from chat2response.api.admin import AdminRules
+from chat2response.api.health import StoreHealth
 from chat2response.api.management import build_management
 from chat2response.api.status import About
 from chat2response.app import Gateway
@@ -30,6 +31,7 @@ class Parts:
     keys: KeyRing
     usage: UsageBook
     clock: Clock
+    health: StoreHealth
     metrics: Metrics = field(default_factory=Metrics)
     admin: AdminRules = field(default_factory=AdminRules)
     about: About = ABOUT
@@ -39,7 +41,8 @@ class Parts:
     def over(cls, store: Store, clock: Clock, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
         keys = KeyRing(store, policy, clock=clock)
         usage = UsageBook(store, keep_days=90, clock=clock)
-        return cls(store, keys, usage, clock, started_at=clock(), **more)
+        health = StoreHealth(store, clock=clock)
+        return cls(store, keys, usage, clock, health, started_at=clock(), **more)
 
     @classmethod
     def plain(cls, policy: KeyPolicy | None = None, **more: Any) -> "Parts":

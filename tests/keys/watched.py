@@ -28,6 +28,9 @@ class Watched:
     async def open(self) -> None:
         await self.inner.open()
 
+    async def warnings(self) -> list[str]:
+        return await self.inner.warnings()
+
     async def get(self, kind: str, key: str) -> Entry | None:
         self.gets += 1
         self.check()
