@@ -2,7 +2,7 @@
 errors into bodies."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from chat2response.api.buffers import Hold
 from chat2response.api.coded import decoder_of, too_large, unpacked
@@ -23,8 +23,21 @@ CLOSE = (b"connection", b"close")
 ANSWER = "chat2response.answer"
 """In the `extensions` of a scope that our own server made: takes `send`, status, headers and body of a whole
 answer, and says whether they are sent. Where not, they are sent as under any other server."""
+FLOW = "chat2response.flow"
+"""In the same `extensions`: how fast the client reads, a `Flow`. Another server's `send` waits by itself."""
 _MAX_ID = 128
 _MAX_HOPS = 4  # a chain of gateways is a choice; a longer one is a loop
+
+
+class Flow(Protocol):
+    """Of one connection."""
+
+    write_paused: bool
+    """More waits to be written than should; whoever has more to write waits in `drain`."""
+
+    async def drain(self) -> None:
+        """Returns when that is written, or the client is gone."""
+        ...
 
 
 class ClientGone(Exception):

@@ -7,7 +7,7 @@ upstream at once, whether its answer has begun or not.
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from chat2response.api.asgi import HeaderPairs, Request
+from chat2response.api.asgi import FLOW, Flow, HeaderPairs, Request
 from chat2response.api.buffers import Buffers
 from chat2response.api.credentials import Gate
 from chat2response.api.hang_up import on_hang_up
@@ -130,9 +130,13 @@ async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -
 async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
     assert answer.batches is not None and answer.beat is not None
     heart = Heart(request.send, answer.beat, lambda: opening.stop(TIMEOUT), rhythm)
+    flow: Flow | None = (request.scope.get("extensions") or {}).get(FLOW)
     try:
         async for batch in answer.batches:
             await heart.pass_on(batch)
+            if flow is not None and flow.write_paused:
+                del batch  # the connection has it: a client that does not read costs it once
+                await heart.wait_for(flow.drain())
         await heart.end()
     finally:
         heart.cancel()

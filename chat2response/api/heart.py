@@ -6,7 +6,7 @@ silent as one that sends nothing. One timer, armed again when it fires: a batch 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
@@ -81,6 +81,13 @@ class Heart:
         self._told = self._time()
         if batch[:1] != b":" or first_payload(batch) is not None:
             self._heard = self._told
+
+    async def wait_for(self, drained: Awaitable[None]) -> None:
+        """The client has to read first: the silence until then is its own."""
+        self._sending = True
+        await drained
+        self._sending = False
+        self._told = self._heard = self._time()
 
     async def end(self) -> None:
         """The stream is over: nothing more comes from here."""

@@ -13,13 +13,15 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from chat2response.api.asgi import ANSWER, HeaderPairs, error_body
+from chat2response.api.asgi import ANSWER, FLOW, HeaderPairs, error_body
 from chat2response.api.hang_up import HANG_UP
 from chat2response.cli.joined import JoinedHeads
+from chat2response.cli.unread import UnreadWatch
 from chat2response.errors import BridgeError
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers
 HEAD_SECONDS = 30.0  # from a head's first byte to its last; a new connection has as long for its first head
+WRITE_HIGH = 64 * 1024  # bytes that wait to be written, over which nothing is written behind them
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search  # in a header's value
 _LINGER = 1.0  # seconds that a refused client has to read why
 
@@ -53,9 +55,11 @@ class BoundedHeads(HttpToolsProtocol):
     body is awaited: a request that comes in one read sets no timer.
     """
 
-    def __init__(self, *args: Any, body_seconds: float, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, body_seconds: float, write_seconds: float = 0.0, **kwargs: Any) -> None:
+        """`write_seconds`: in which a client takes nothing of its answer; then its connection ends."""
         super().__init__(*args, **kwargs)
         self._body_seconds = body_seconds
+        self._write_seconds = write_seconds
         self._heard = 0.0  # when the body was last read, by the loop's clock
         self._unfinished = 0  # bytes of a head that is not whole yet
         self._in_body = False
@@ -68,17 +72,31 @@ class BoundedHeads(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """A connection is open; its first head is awaited."""
-        self._joined = JoinedHeads(transport, self.loop)
+        self._unread = UnreadWatch(self.loop, transport, self._write_seconds)
+        self._joined = JoinedHeads(transport, self.loop, self._unread.start)
+        transport.set_write_buffer_limits(WRITE_HIGH)
         super().connection_made(self._joined)
+        self._extensions[FLOW] = self.flow
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._stop_clock()
+        self._unread.stop()
         super().connection_lost(exc)
         self._lost = True
         if self._hung_up is not None:
             self._hung_up()
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is written to."""
+        super().pause_writing()
+        self._unread.start()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self._unread.stop()
 
     def data_received(self, data: bytes) -> None:
         """What was read; it counts as long as the head is not whole."""

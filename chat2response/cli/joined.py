@@ -5,6 +5,7 @@ answer costs. A head is held until the next write, or until the event loop has n
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 _HEAD = b"HTTP/1."
@@ -13,10 +14,17 @@ _HEAD = b"HTTP/1."
 class JoinedHeads(asyncio.Transport):
     """What uvicorn uses of a transport, over `inner`."""
 
-    __slots__ = ("_flushing", "_held", "_inner", "_loop")
+    __slots__ = ("_flushing", "_held", "_inner", "_lingers", "_loop")
 
-    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        inner: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        lingers: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`lingers` is called when the connection was closed and waits for what is not sent yet."""
         self._inner = inner
+        self._lingers = lingers
         self._loop = loop
         self._held = b""
         self._flushing: asyncio.Handle | None = None
@@ -40,6 +48,8 @@ class JoinedHeads(asyncio.Transport):
         """Ends the connection when all is sent."""
         self._flush()
         self._inner.close()
+        if self._inner.get_write_buffer_size():
+            self._lingers()
 
     def abort(self) -> None:
         """Ends it now."""

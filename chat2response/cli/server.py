@@ -63,7 +63,9 @@ class Server(uvicorn.Server):
         self._gateway = Gateway(services)
         self._admin_listeners = admin_listeners
         self._protocol = partial(
-            BoundedHeads, body_seconds=services.settings.chat2response_body_timeout_seconds
+            BoundedHeads,
+            body_seconds=services.settings.chat2response_body_timeout_seconds,
+            write_seconds=services.settings.chat2response_write_timeout_seconds,
         )
         super().__init__(_config(self._gateway, self._protocol))
         self.up = asyncio.Event()

@@ -94,6 +94,8 @@ class Stream:
     output_index: int
     index: int = 0
     pieces: list[str] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
+    """What came before the pieces, joined: many small strings cost more than their text."""
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     head: bytes | None = None
@@ -102,7 +104,12 @@ class Stream:
     @property
     def text(self) -> str:
         """All of it so far."""
-        return "".join(self.pieces)
+        return "".join((*self.blocks, *self.pieces))
+
+    def join_pieces(self) -> None:
+        """Makes one block of the pieces. Each is joined once, and once more by `text`."""
+        self.blocks.append("".join(self.pieces))
+        self.pieces.clear()
 
     def where(self) -> EventDict:
         """The keys that say where in the response it stands."""

@@ -23,10 +23,13 @@ from chat2response.convert.events import (
 )
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, conclude, from_fault
+from chat2response.convert.weight import CALL, ITEM, weigh
 from chat2response.errors import BridgeError
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import RESET
 from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
+
+_MANY = 1024  # pieces of a text, before they are joined
 
 
 class ResponseWriter:
@@ -37,6 +40,8 @@ class ResponseWriter:
         self.losses = Losses() if losses is None else losses
         self.outcome: Outcome | None = None
         """How the last turn ended."""
+        self.weight = 0
+        """What is kept of the answer beside the text of its deltas, in bytes (`convert.weight`)."""
         self.begun = False
         self.ended = False
         self.response: Response = echo.response(ids("resp"), int(clock()))
@@ -111,6 +116,8 @@ class ResponseWriter:
     def take(self) -> list[Event]:
         """The events made since the last call."""
         events, self._events = self._events, []
+        if self._part is not None and len(self._part.pieces) > _MANY:
+            self._part.join_pieces()
         return events
 
     # -- what a model says -----------------------------------------------------------------------
@@ -121,6 +128,7 @@ class ResponseWriter:
             part = self._open(TEXT, id)
         if logprobs:
             part.logprobs.extend(logprobs)
+            self.weight += weigh(logprobs)
         part.pieces.append(delta)
         self._events.append(Delta(part, delta, self._number, logprobs))
         self._number += 1
@@ -139,6 +147,7 @@ class ResponseWriter:
                 return
             annotation = moved
         part = self._streaming(TEXT, id)
+        self.weight += weigh(annotation)
         number = len(part.annotations)
         part.annotations.append(annotation)
         self._emit(
@@ -171,6 +180,7 @@ class ResponseWriter:
         if call is None:
             self._settle()
             call = self._calls[slot] = OpenCall(id)
+            self.weight += CALL
         call.learn(kind, call_id, name, namespace)
         call.over = call.over or last
         if not delta:
@@ -183,6 +193,7 @@ class ResponseWriter:
             self._open_call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
+        self.weight += weigh(item)
         index = self._begun.get(slot)
         if index is None:
             index = self._begin_item(item)
@@ -220,6 +231,8 @@ class ResponseWriter:
         self._number += 1
 
     def _delta(self, stream: Stream, delta: str) -> None:
+        if len(stream.pieces) > _MANY:
+            stream.join_pieces()
         stream.pieces.append(delta)
         self._events.append(Delta(stream, delta, self._number))
         self._number += 1
@@ -239,6 +252,7 @@ class ResponseWriter:
                 item = self._add(items.message(self._new_id("msg", item_id)))
             else:
                 item = self._add(items.reasoning(self._new_id("rs", item_id)))
+        self.weight += ITEM
         stream = Stream(kind, item["id"], self._item_index, len(item.setdefault(kind.holder, [])))
         self._part = stream
         added = "response.reasoning_summary_part.added" if kind is SUMMARY else "response.content_part.added"
@@ -246,6 +260,7 @@ class ResponseWriter:
         return stream
 
     def _add(self, item: dict[str, Any]) -> dict[str, Any]:
+        self.weight += ITEM
         self._item = item
         self._item_index = len(self._output)
         self._output.append(item)
@@ -255,6 +270,7 @@ class ResponseWriter:
 
     def _begin_item(self, item: dict[str, Any]) -> int:
         self._settle()
+        self.weight += ITEM
         index = len(self._output)
         made = {**item, "id": self._new_id(items.prefix(item["type"]), item.get("id"))}
         if "call_id" in item and items.calls(item["type"]):
@@ -318,7 +334,8 @@ class ResponseWriter:
     def _late(self, call: OpenCall, delta: str) -> None:
         """Text after whole arguments: some backends repeat them at the end. White space says nothing."""
         assert call.stream is not None
-        if delta.strip() and delta != call.stream.text:
+        assert call.doc is not None
+        if delta.strip() and delta != call.doc[call.stream.kind.value]:
             self.losses.add("message.tool_calls.arguments", "dropped: text after their end")
 
     # -- ends ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import HEADER, Losses
 from chat2response.convert.outcome import response_error
 from chat2response.convert.responses.write import ResponsesEncoder, SuitedEncoder
+from chat2response.convert.weight import MAX_OUTPUT, check_weight
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.obfuscation import Encoder, Obfuscated
@@ -21,13 +22,25 @@ from chat2response.upstreams.refusals import mask
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
 
+_AT_ONCE = 128
+"""Events of one batch: some 64 KiB at most, but for those that say much by themselves."""
+
 log = logging.getLogger("chat2response.engine")
 
 
 class ConvertedStream:
     """One turn into one writer, its events encoded batch by batch: a read in, a batch out."""
 
-    def __init__(self, turn: Turn, writer: ResponseWriter, encoder: Encoder, target: Target) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        writer: ResponseWriter,
+        encoder: Encoder,
+        target: Target,
+        most: int = MAX_OUTPUT,
+    ) -> None:
+        """`most`: bytes that are kept of the answer; one that grows larger fails."""
+        self._most = most
         self._turn = turn
         self._writer = writer
         self._encoder = encoder
@@ -35,7 +48,7 @@ class ConvertedStream:
         self._ahead = Ahead(turn.reads())
         self._over = False
         self._error: BridgeError | None = None  # not the turn's own: its reading, or ours, failed
-        self._sent: Sequence[Event] = ()
+        self._last = -1  # the number of the last event that was made into bytes
 
     async def begin(self, hold: float) -> None:
         """Waits for the first event, `hold` seconds at most. Raises the error where that is all there is."""
@@ -49,22 +62,34 @@ class ConvertedStream:
             outcome = self._writer.outcome
             if outcome is not None and outcome.error is not None and not self._writer.response["output"]:
                 raise outcome.error
+            check_weight(self._turn.said + self._writer.weight, self._most)
             if self._over or self._turn.heard:
                 return
 
     async def batches(self) -> AsyncIterator[bytes]:
-        """The events of each read, then the terminal one, whatever happens."""
-        writer, encode_events = self._writer, self._encoder.encode
+        """The events of each read, then the terminal one, whatever happens.
+
+        Those of a large read come in several batches, and no batch is kept here: whoever takes it may have to
+        wait for a client that does not read.
+        """
+        writer, turn = self._writer, self._turn
         events = writer.take()
         try:
-            yield encode_events(events)
-            self._sent = events
+            while len(events) > _AT_ONCE:
+                yield self._encode(events[:_AT_ONCE])
+                del events[:_AT_ONCE]
+            yield self._encode(events)
             if not self._over:
                 await self._ahead.step()
                 while True:
-                    if events := writer.take():
-                        yield encode_events(events)
-                        self._sent = events
+                    events = writer.take()
+                    if turn.said + writer.weight > self._most:
+                        check_weight(turn.said + writer.weight, self._most)
+                    while len(events) > _AT_ONCE:
+                        yield self._encode(events[:_AT_ONCE])
+                        del events[:_AT_ONCE]
+                    if events:
+                        yield self._encode(events)
                     await anext(self._ahead.source)
         except StopAsyncIteration:
             pass
@@ -72,13 +97,17 @@ class ConvertedStream:
             self._note(error)
         yield self._end()
 
+    def _encode(self, events: Sequence[Event]) -> bytes:
+        made = self._encoder.encode(events)
+        self._last = _number(events[-1])
+        return made
+
     def beat(self) -> bytes:
         """A sign of life with data in it: to some clients a comment is silence. None before a first batch."""
-        if not self._sent or self.over:
+        if self._last < 0 or self.over:
             return b""
         self._writer.beat()
-        self._sent = self._writer.take()
-        return self._encoder.encode(self._sent)
+        return self._encode(self._writer.take())
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
@@ -144,10 +173,9 @@ class ConvertedStream:
         """The failure, without the output: that may be what cannot be written."""
         assert self._error is not None
         ended = {"status": "failed", "error": response_error(self._error), "output": []}
-        number = _number(self._sent[-1]) + 1 if self._sent else 0
         event = {
             "type": "response.failed",
-            "sequence_number": number,
+            "sequence_number": self._last + 1,
             "response": {**self._writer.response, **ended},
         }
         return self._encoder.encode([event])

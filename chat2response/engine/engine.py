@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.losses import Fidelity
+from chat2response.convert.weight import MAX_OUTPUT
 from chat2response.engine.call import Call
 from chat2response.engine.fanout import FanOut, choices_of, single
 from chat2response.engine.opening import Opening
@@ -29,12 +30,14 @@ from chat2response.wire.ids import Clock, Ids
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """`hold`: seconds the head waits for the upstream's first event. `reasoning`: its forced form.
-    `fidelity`: what becomes of what cannot cross, where the client does not say.
+    `fidelity`: what becomes of what cannot cross, where the client does not say. `max_output`: bytes that are
+    kept of one answer.
     """
 
     hold: float = 2.0
     reasoning: ReasoningForm | None = None
     fidelity: Fidelity = "warn"
+    max_output: int = MAX_OUTPUT
 
 
 @dataclass(frozen=True, slots=True)

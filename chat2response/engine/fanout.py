@@ -27,7 +27,7 @@ from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
 
 MOST = 8
 """Choices that one call may ask for: each is a call of its own upstream."""
-_WAITING = 16  # batches of all branches that wait for the client
+_WAITING = 1  # batches of all branches that wait for the client, beside the one that each branch waits with
 
 
 def choices_of(call: Call, plan: Plan) -> int:

@@ -12,13 +12,14 @@ def without_usage(frames: bytes) -> bytes:
     """Whole frames without the chunk that only counts; all others keep their bytes."""
     if b'"usage"' not in frames:
         return frames
-    kept = b""
+    kept: list[bytes] = []
     start = 0
     for blank in _ANY_BLANK.finditer(frames):
         if not _only_counts(frames[start : blank.start()]):
-            kept += frames[start : blank.end()]
+            kept.append(frames[start : blank.end()])
         start = blank.end()
-    return kept + frames[start:]
+    kept.append(frames[start:])
+    return b"".join(kept)
 
 
 def _only_counts(block: bytes) -> bool:

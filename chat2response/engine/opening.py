@@ -222,7 +222,7 @@ class Opening:
         form = reasoning_form(hub, engine.options.reasoning)
         told = StopWriter(writer, stops)
         turn: Turn = await self._enter(await self._opened(ask, told, form))
-        response = await folded(turn, writer)
+        response = await folded(turn, writer, engine.options.max_output)
         losses = turn.losses.answered()
         for loss in writer.losses:
             losses.add(loss.field, loss.effect)
@@ -262,7 +262,8 @@ class Opening:
             headers = self._spending.answered(reply.headers)
             return Answer(reply.status, whole.media_type, headers, losses, whole.body)
         if target.dialect == "responses":
-            tap: Tap = ResponsesTap(kept=kept, error_event=self._call.client.error_event)
+            error_event, most = self._call.client.error_event, self._engine.options.max_output
+            tap: Tap = ResponsesTap(kept=kept, error_event=error_event, remembers=most)
         else:
             tap = ChatTap(kept=kept, choices=choices)
         relayed = self._stream = RelayedStream(reply, tap, self._ownership, target, hide_usage=hidden)
@@ -281,7 +282,11 @@ class Opening:
         told = StopWriter(writer, stops) if stops else writer
         turn = await self._enter(await self._opened(ask, told, form))
         converted = self._stream = ConvertedStream(
-            turn, writer, encoder_for(given, hub, writer.losses, self._call.client), target
+            turn,
+            writer,
+            encoder_for(given, hub, writer.losses, self._call.client),
+            target,
+            engine.options.max_output,
         )
         await converted.begin(engine.options.hold)
         losses = turn.losses.answered()

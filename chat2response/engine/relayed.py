@@ -131,11 +131,13 @@ class RelayedStream:
     async def batches(self) -> AsyncIterator[bytes]:
         """The frames, then the end that was missing."""
         try:
-            if self._first:
-                yield self._first
+            first, self._first = self._first, b""
+            if first:
+                yield first
+                del first
             yield await self._ahead.step()
-            async for frames in self._ahead.source:
-                yield frames
+            while True:  # a loop variable would keep what a client that does not read has yet to take
+                yield await anext(self._ahead.source)
         except StopAsyncIteration:
             pass
         except StoreDown:
@@ -183,7 +185,9 @@ class RelayedStream:
                 frames = self._cut.feed(data)
                 if frames:
                     await self._note(frames)
-                    yield self._shown(frames)
+                    shown = [self._shown(frames)]
+                    del data, frames
+                    yield shown.pop()
                     if self._tap.ended:
                         break
             async for data in _within(_LAST_WORDS, chunks):

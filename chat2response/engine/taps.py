@@ -14,6 +14,7 @@ from chat2response.convert.clients import error_event
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.usage import from_chat, read
+from chat2response.convert.weight import MAX_OUTPUT, weigh
 from chat2response.engine.owned import container_ids, owned_ids
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
@@ -68,10 +69,12 @@ _ENDS = {"response.completed": "completed", "response.incomplete": "incomplete",
 class ResponsesTap:
     """On a Responses stream. `kept`: the upstream stores what it makes, so ids have owners.
 
-    `error_event`: the client wants an `error` event before a `response.failed` of ours.
+    `error_event`: the client wants an `error` event before a `response.failed` of ours. `remembers`: the
+    bytes of items that are kept for an end of ours; what comes after them passes, and is missing from it.
     """
 
-    def __init__(self, *, kept: bool, error_event: bool = False) -> None:
+    def __init__(self, *, kept: bool, error_event: bool = False, remembers: int = MAX_OUTPUT) -> None:
+        self._room = remembers
         self._error_event = error_event
         self.ended = False
         self.usage: Usage | None = None
@@ -81,14 +84,14 @@ class ResponsesTap:
         self._told: set[str] = set()
         self._response: dict[str, Any] = {}
         self._items: list[Any] = []
-        self._last = b""  # the last frames with a number, and those before
+        self._last = b""  # the last event with a number, and the one before
         self._before = b""
         self._error: BridgeError | None = None
 
     def feed(self, frames: bytes) -> Sequence[str]:
         self._before = self._last
-        if _NUMBERED in frames:
-            self._last = frames
+        if (at := frames.rfind(_NUMBERED)) >= 0:
+            self._last = _event_at(frames, at)
         made: list[str] = []
         for data in sse.payloads_with(_NOTABLE, frames.removeprefix(BOM_UTF8)):
             made += self._notice(data)
@@ -136,7 +139,9 @@ class ResponsesTap:
             return self._resource(kind, response)
         if kind == "response.output_item.done":
             item = event.get("item")
-            self._items.append(item)
+            self._room -= weigh(event)
+            if self._room >= 0:
+                self._items.append(item)
             return self._new(container_ids(item)) if type(item) is dict else []
         if kind == "error" or (kind is None and event.get("error")):
             self._error = upstream_error(event)  # not an end: clients wait for response.failed behind it
@@ -224,11 +229,20 @@ class ChatTap:
         for choice in choices if type(choices) is list else ():
             finish = choice.get("finish_reason") if type(choice) is dict else None
             if type(finish) is str and finish:
-                self._finished.add(str(choice.get("index")))
+                if len(self._finished) < self._choices:
+                    self._finished.add(str(choice.get("index"))[:20])
                 self.status = from_finish_reason(finish).status
         if chunk.get("error"):
             self._failed = self.erred = True
             self.status = "failed"
+
+
+def _event_at(frames: bytes, place: int) -> bytes:
+    """The event that a place is in; all there is, where lines end in CR."""
+    if b"\r" in frames:
+        return frames
+    begin, end = frames.rfind(b"\n\n", 0, place), frames.find(b"\n\n", place)
+    return frames[begin + 2 if begin >= 0 else 0 : end if end >= 0 else len(frames)]
 
 
 def _is_done(frames: bytes) -> bool:

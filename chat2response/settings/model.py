@@ -17,6 +17,7 @@ from chat2response.convert.policy import Hosted, Orphans, Policy
 from chat2response.convert.profiles import GENERIC, profile
 from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks import Quirks
+from chat2response.convert.weight import MAX_OUTPUT
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.pepper import PepperError, Peppers, read_peppers
 from chat2response.keys.policy import KeyPolicy
@@ -159,6 +160,10 @@ class Settings(BaseSettings):
     """All bodies in memory together, a quarter for one key; 256 MiB, or eight of the largest."""
     chat2response_body_timeout_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     """Silence of a client in the middle of a request's body, after which it is refused (408)."""
+    chat2response_write_timeout_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
+    """A client that takes nothing of its answer for so long is disconnected; 0: never."""
+    chat2response_max_output_bytes: int = Field(MAX_OUTPUT, ge=64 * 1024)
+    """The most that is kept of one converted answer; a larger one ends as failed."""
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
     """The least that is logged: `debug`, `info`, `warning`, `error`, `critical`."""
     rust_log: Annotated[str | None, Blank] = None
@@ -413,4 +418,8 @@ class Settings(BaseSettings):
     def engine(self) -> EngineOptions:
         """How calls are run."""
         form = self.chat2response_reasoning
-        return EngineOptions(reasoning=None if form == "auto" else form, fidelity=self.chat2response_fidelity)
+        return EngineOptions(
+            reasoning=None if form == "auto" else form,
+            fidelity=self.chat2response_fidelity,
+            max_output=self.chat2response_max_output_bytes,
+        )

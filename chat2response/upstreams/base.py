@@ -87,6 +87,11 @@ class Turn(Protocol):
         """Whether a first event has been read."""
         ...
 
+    @property
+    def said(self) -> int:
+        """What the model has said so far, in characters, where something bounds it."""
+        ...
+
     def reads(self) -> AsyncIterator[None]:
         """Each step: one network read was fed to the writer. Ends when the turn has its outcome."""
         ...

@@ -90,6 +90,7 @@ class DemoTurn:
         self.headers: HeaderList = []
         self.losses = losses
         self.heard = False
+        self.said = 0  # a script has its end
         self._script = words
         self._writer = writer
         self._form: ReasoningForm = form

@@ -111,6 +111,11 @@ class HttpTurn(Opened):
         """Whether a first event has been read; comments are none, and some backends send them for long."""
         return self._reader.heard
 
+    @property
+    def said(self) -> int:
+        """What the model has said so far, in characters."""
+        return self._reader.said
+
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()
         if self.status >= 300:
@@ -130,6 +135,7 @@ class HttpTurn(Opened):
         try:
             while data := await exchange.chunk():
                 reader.feed(data)
+                del data  # not kept: a client that does not read holds this up for long
                 if reader.done:
                     self._finished = True
                     return
@@ -158,8 +164,11 @@ class HttpRawReply(Opened):
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """What arrives, as it arrives."""
-        while data := await self.exchange.chunk():
-            yield data
+        while True:
+            data = [await self.exchange.chunk()]
+            if not data[0]:
+                return
+            yield data.pop()  # not kept here: a client that does not read holds this up for long
 
     async def read(self) -> bytes:
         """All of it."""

@@ -29,7 +29,7 @@ class FrameTooLarge(Exception):
 class FrameCut:
     """Lets bytes through untouched up to the end of the last complete event; keeps the rest.
 
-    Each byte is looked at once, however many reads an event takes: a search begins where the last one ended.
+    Each byte is looked at once, however many reads an event comes in: a search begins where the last ended.
     """
 
     __slots__ = ("_limit", "_rest")

@@ -89,6 +89,7 @@ class FakeTurn(Stage):
         self.headers: HeaderList = headers or []
         self.losses = Losses()
         self.heard = False
+        self.said = 0
         self.writer: Writer
 
     async def reads(self) -> AsyncIterator[None]:

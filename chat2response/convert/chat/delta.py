@@ -21,6 +21,7 @@ from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.slots import CallSlots
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Speech
+from chat2response.convert.weight import texts, weigh
 from chat2response.wire.chat import DeltaShape
 
 
@@ -37,6 +38,8 @@ class DeltaReader:
         logprobs: bool = True,
     ) -> None:
         """`logprobs`: whether they are shown."""
+        self.said = 0
+        """In characters; what a backend wants back beside its reasoning included."""
         self._writer = writer
         self._logprobs = logprobs
         self._form = form
@@ -63,6 +66,7 @@ class DeltaReader:
             for annotation in delta.annotations:
                 self._annotation(annotation)
         if delta.refusal and type(delta.refusal) is str:
+            self.said += len(delta.refusal)
             self._writer.refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
             self._calls(delta.tool_calls, delta.function_call)
@@ -74,6 +78,7 @@ class DeltaReader:
     def _content(self, content: Any, logprobs: Any) -> None:
         tokens = token_logprobs(logprobs)
         for kind, text in content_pieces(content):
+            self.said += len(text)
             if kind == "text":
                 self._writer.text(text, tokens)
                 tokens = []
@@ -87,6 +92,7 @@ class DeltaReader:
     def _reasoning(self, delta: DeltaShape) -> None:
         text = self._thought(delta)  # the same as in the structures beside it
         if text:
+            self.said += len(text)
             self._piece("reasoning", text)
         self._structured("reasoning_details", delta.reasoning_details, text)
         self._structured("thinking_blocks", delta.thinking_blocks, text)
@@ -94,12 +100,14 @@ class DeltaReader:
     def _structured(self, name: Structure, entries: Any, plain: str) -> None:
         """Entries with texts and signatures. `plain`: their text, where it came in a field of its own too."""
         kept = self._carried is not None and self._carried.keep(name, entries)
+        self.said += texts(entries)
         for kind, said in structured_pieces(name, entries):
             if not (kept if kind == "lost" else plain):
                 self._piece(kind, said)
 
     def _extra(self, extra: Any, call_id: Any = None) -> None:
         """Gemini's signatures, on a call or on the message."""
+        self.said += weigh(extra)
         if self._carried is None or not self._carried.keep_extra(extra, call_id):
             self._piece("lost", "extra_content" if call_id is None else "tool_calls.extra_content")
 
@@ -153,6 +161,7 @@ class DeltaReader:
         name = name if type(name) is str else ""
         given = arguments_of(called.get("arguments" if kind == "function" else "input"))
         if call_id or name or given:
+            self.said += len(given) + len(name) + len(call_id)
             slot = self._slots.find(index, call_id, name, given, taken)
             taken.add(slot)
             self._writer.call(slot, kind=kind, call_id=call_id, name=name, delta=given)

@@ -38,6 +38,7 @@ class ChatReader:
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
+        self._said = 0
         self._writer = writer
         self._text = writer.text
         self._delta = DeltaReader(writer, reasoning, quirks, carried, logprobs=logprobs)
@@ -47,6 +48,11 @@ class ChatReader:
         self._usage: Any = None
         self._tier: str | None = None
         self._moderation: dict[str, Any] | None = None
+
+    @property
+    def said(self) -> int:
+        """What the model has said, in characters."""
+        return self._said + self._delta.said
 
     def feed(self, data: bytes, /) -> None:
         """Takes one network read."""
@@ -106,6 +112,7 @@ class ChatReader:
                 and not (delta.tool_calls or delta.annotations or delta.refusal)
                 and not (delta.function_call or delta.audio or delta.images)
             ):
+                self._said += len(content)
                 self._text(content)  # nearly every chunk
             else:
                 self._delta.read(delta, choice.logprobs)

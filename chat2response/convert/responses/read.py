@@ -17,6 +17,7 @@ from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.hosted import HostedItems
 from chat2response.convert.responses.slots import ItemSlots
 from chat2response.convert.speech import Writer
+from chat2response.convert.weight import EVENT
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, too_deep
@@ -45,6 +46,8 @@ class ResponsesReader:
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
+        self.said = 0
+        """What the model has said, in characters, and what its other events leave in our tables."""
         self._writer = writer
         self._frames = sse.Frames()
         self._open: Place | None = None  # the part that text goes to
@@ -99,6 +102,7 @@ class ResponsesReader:
                 self._fail(UpstreamError("The upstream sent an event that cannot be read."))
 
     def _take_whole(self, event: Any) -> None:
+        self.said += EVENT
         kind = event.get("type") if type(event) is dict else None
         take = self._TAKES.get(kind) if type(kind) is str else None
         if take is not None:
@@ -129,6 +133,7 @@ class ResponsesReader:
             self._say(kind, event.delta, event.item_id, event.logprobs)
 
     def _say(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
+        self.said += len(text)
         if kind is TEXT:
             self._writer.text(text, read_tokens(logprobs) if logprobs else (), id=item_id)
         elif kind is REFUSAL:
@@ -148,6 +153,7 @@ class ResponsesReader:
         return True
 
     def _call_delta(self, slot: int, delta: str, item_id: Any, kind: CallKind, *, last: bool = False) -> None:
+        self.said += len(delta)
         self._given[slot] = self._given.get(slot, 0) + len(delta)
         self._writer.call(slot, kind=kind, delta=delta, last=last, id=item_id)
 
@@ -268,6 +274,7 @@ class ResponsesReader:
         self._whole_parts(index, item, "summary")
         blob = item.get("encrypted_content")
         if type(blob) is str and blob:
+            self.said += len(blob)
             self._writer.signature(blob, id=item.get("id"))
         self._end_item(item)
 
