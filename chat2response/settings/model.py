@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     """What running calls get after a SIGTERM before they are ended."""
     chat2response_max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     """The largest body of a request, both as it is sent and as it is unpacked."""
-    chat2response_max_buffered_bytes: int | None = Field(None, ge=4096)
+    chat2response_max_buffered_bytes: Annotated[int | None, Blank] = Field(None, ge=4096)
     """All bodies in memory together, a quarter for one key; 256 MiB, or eight of the largest."""
     chat2response_body_timeout_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     """Silence of a client in the middle of a request's body, after which it is refused (408)."""

@@ -81,6 +81,7 @@ async def start(upstream: ScriptedUpstream, store_address: Callable[[str], str])
         for gateway in started:
             await gateway.idle()
             assert len(gateway.runs) == 0, "a call is still in the registry"
+            assert gateway.buffers.size == 0, "a body still takes room"
             gateway.judge()
     await upstream.until(lambda: not upstream.open)
     left = asyncio.all_tasks() - before - {asyncio.current_task()}

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
+from chat2response.api.buffers import Buffers
 from chat2response.app import Gateway
 from chat2response.cli.server import Server
 from chat2response.compose import Services, compose
@@ -95,6 +96,13 @@ class Running:
         """Its live runs."""
         return self.services.engine.runs
 
+    @property
+    def buffers(self) -> Buffers:
+        """The room that its request bodies take."""
+        app = self._server.config.app
+        assert isinstance(app, Gateway)
+        return app.buffers
+
     def sdk(self, key: str | None = None) -> Any:
         """The official client, untyped: bodies here are plain dicts. It never retries: tests see it all."""
         # Its own transport is lent: closing `http` closes it, once.
@@ -110,7 +118,8 @@ class Running:
     async def post(self, path: str, body: Any, **more: Any) -> httpx2.Response:
         """A request without the SDK: `body` is bytes, or becomes JSON."""
         given = {"content": body} if isinstance(body, bytes) else {"json": body}
-        return await self.http.post(path, **given, **more)
+        headers = {"content-type": "application/json", **more.pop("headers", {})}
+        return await self.http.post(path, headers=headers, **given, **more)
 
     def judge(self) -> None:
         """Every stream that a client read to its end must be well formed."""
