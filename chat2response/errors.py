@@ -175,12 +175,16 @@ class LoopDetected(BridgeError):
 
 
 class Unavailable(BridgeError):
-    """503: fail closed (law 8)."""
+    """503, with `Retry-After`: fail closed (law 8)."""
 
     status = 503
     type = "server_error"
     code = "service_unavailable"
     label = "unavailable"
+
+    def __init__(self, message: str, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.headers.setdefault("retry-after", "1")
 
 
 class UpstreamError(BridgeError):

@@ -19,7 +19,12 @@ settings.load_profile("house")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--rounds", default="8", help="How often what happens at random is tried (make soak: 200)."
+        "--rounds", default="2", help="How often what happens at random is tried (make soak: 200)."
+    )
+    parser.addoption(
+        "--seed",
+        default="1",
+        help="What chance is drawn from in tests/soak: a number; 7:113 starts seed 7 at its input 113; new.",
     )
 
 

@@ -36,8 +36,9 @@ class Script:
     media_type: str | None = "application/json"
     framing: Literal["length", "chunked", "close", "raw"] = "length"
     """How the body's end is told; `raw`: the steps are all there is, with no head of ours before them."""
-    end: Literal["whole", "cut", "reset", "stall"] = "whole"
-    """After the last step: the proper end; the connection closed, or reset; silence until the client goes."""
+    end: Literal["whole", "cut", "reset", "stall", "open"] = "whole"
+    """After the last step: the proper end; the connection closed, or reset; silence until the client goes;
+    `open`: nothing more, and the next request is awaited, whatever the framing."""
     before: asyncio.Event | None = None
     pause: bool = False
     """Lets the loop turn after each step, so that the steps come apart."""
@@ -238,6 +239,8 @@ class _Connection(asyncio.Protocol):
         self._playing = None
         if script.end == "reset":
             self._transport.abort()
+        elif script.end == "open":
+            self._next()
         elif script.end == "cut" or script.framing in ("close", "raw"):
             self._transport.close()
         else:

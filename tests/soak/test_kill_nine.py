@@ -1,7 +1,4 @@
-"""`kill -9` in the middle of commits, of the gateway and of its Redis: what was acknowledged stays so.
-
-Twenty rounds; `make soak` makes two hundred. Each round's seed is in its output.
-"""
+"""`kill -9` in the middle of commits, of the gateway and of its Redis: what was acknowledged stays so."""
 
 import asyncio
 import contextlib
@@ -13,26 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.cli.process import Command, command
 from tests.redis_server import RedisServer
+from tests.soak.loops import Loop
 from tests.upstream import PATIENCE
 
 CLIENTS = 6
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each round is a test of its own."""
-    metafunc.parametrize("number", range(int(metafunc.config.getoption("--rounds"))))
-
-
-@pytest.fixture
-def rng(number: int) -> random.Random:
-    """This round's chance."""
-    seed = random.randrange(2**32)
-    print(f"round {number}, seed {seed}")  # noqa: T201
-    return random.Random(seed)
+TO_START = 20.0
+"""Seconds that a start takes at most, on a busy machine."""
 
 
 @dataclass
@@ -98,24 +84,35 @@ async def check(client: httpx.AsyncClient, done: Acknowledged) -> None:
             assert answer.status_code == 200, f"the acknowledged key {id} is lost: {answer.text}"
 
 
-async def test_a_gateway_that_is_killed(tmp_path: Path, rng: random.Random) -> None:
-    done = Acknowledged()
-    async with gateway_on(tmp_path, "sqlite:keys.db") as (gateway, client):
-        await until_killed(client, done, rng, lambda: gateway.signal(signal.SIGKILL))
-        assert await gateway.ended() == -signal.SIGKILL
-    async with gateway_on(tmp_path, "sqlite:keys.db") as (_, client):
-        await check(client, done)
+async def test_a_gateway_that_is_killed(loop: Loop, tmp_path: Path) -> None:
+    async def attack(number: int, rng: random.Random) -> str:
+        done, folder = Acknowledged(), tmp_path / str(number)
+        folder.mkdir()
+        async with gateway_on(folder, "sqlite:keys.db") as (gateway, client):
+            await until_killed(client, done, rng, lambda: gateway.signal(signal.SIGKILL))
+            assert await gateway.ended() == -signal.SIGKILL
+        async with gateway_on(folder, "sqlite:keys.db") as (_, client):
+            await check(client, done)
+        return "killed, and all there"
+
+    await loop.run(attack, per_round=1, at_once=1, seconds=TO_START)
 
 
 async def test_a_redis_that_is_killed(
-    tmp_path: Path, rng: random.Random, own_redis: Callable[..., RedisServer]
+    loop: Loop, tmp_path: Path, own_redis: Callable[..., RedisServer]
 ) -> None:
-    server, done = own_redis(), Acknowledged()
+    server = own_redis()
     async with gateway_on(tmp_path, f"{server.url}/0") as (_, client):
-        await until_killed(client, done, rng, server.kill)
-        assert (await client.get("/readyz")).status_code == 503
-        server.start()
-        async with asyncio.timeout(PATIENCE):
-            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        await check(client, done)
+
+        async def attack(number: int, rng: random.Random) -> str:
+            done = Acknowledged()
+            await until_killed(client, done, rng, server.kill)
+            assert (await client.get("/readyz")).status_code == 503
+            server.start()
+            async with asyncio.timeout(TO_START):
+                while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await check(client, done)
+            return "killed, and all there"
+
+        await loop.run(attack, per_round=1, at_once=1, seconds=TO_START)

@@ -1,0 +1,90 @@
+"""Clients that go at any moment: in the head, in the body, before the answer, in the middle of it.
+
+Afterwards no call runs, the upstream is let go of, and the memory is what it was.
+"""
+
+import asyncio
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.listen import Surface
+from tests.e2e.pairs import PATH, body_for
+from tests.e2e.said import PATHS, STREAM, Said, stream
+from tests.soak.gateway import gateway
+from tests.soak.loops import Loop
+from tests.soak.raw import Client, request
+from tests.upstream import Received, Script, ScriptedUpstream
+
+SAID = Said(reasoning=("I think.",), text=tuple(f"word{number} " for number in range(40)))
+MOMENTS = ("in the head", "in the body", "before the answer", "in the answer", "half closed")
+GROWTH = 64 * 2**20
+"""Bytes by which its memory may differ afterwards."""
+
+
+def slow(dialect: str, rng: random.Random) -> Script:
+    """An answer that never ends, and may stop anywhere."""
+    script = stream(dialect, SAID)
+    steps = script.steps[: rng.randrange(len(script.steps))]
+    if rng.random() < 0.2:
+        return Script(PATHS[dialect], (), framing="raw", end="stall")
+    return script.but(steps=steps, media_type=STREAM, end="stall", pause=True)
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_aborts(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, dialect: str) -> None:
+    scripts: dict[str, Script] = {}
+
+    def answer_for(received: Received) -> Script:
+        return scripts[received.json()["model"]]
+
+    upstream.play_for(PATHS[dialect], answer_for)
+    async with gateway(tmp_path, upstream, dialect) as running:
+        before = running.resident()
+
+        async def attack(number: int, rng: random.Random) -> str:
+            surface: Surface = rng.choice(tuple(PATH))
+            name = f"model-{number}"
+            scripts[name] = slow(dialect, rng)
+            body = body_for(surface, streamed=rng.random() < 0.7) | {
+                "model": name,
+                "user": "x" * rng.choice((1, 90_000)),
+            }
+            data = request(
+                "POST", PATH[surface], json.dumps(body).encode(), f"Authorization: Bearer {running.key}",
+                "Content-Type: application/json", chunked=rng.random() < 0.3,
+            )  # fmt: skip
+            moment = rng.choice(MOMENTS)
+            await leave(await Client.open(running.port), data, moment, rng)
+            return moment
+
+        await loop.run(attack, per_round=150, at_once=8)
+        await running.at_rest()
+        await upstream.until(
+            lambda: all(each.gone.is_set() or each.played.is_set() for each in upstream.requests)
+        )
+        assert len(upstream.requests) > 10, "some got as far as the upstream"
+        grown = running.resident() - before
+        assert grown < GROWTH, f"its memory grew by {grown >> 20} MiB"
+
+
+async def leave(client: Client, data: bytes, moment: str, rng: random.Random) -> None:
+    """Sends so much of a request, reads so much of its answer, and goes."""
+    head = data.index(b"\r\n\r\n") + 4
+    if moment == "in the head":
+        await client.send(data[: rng.randrange(head)])
+    elif moment == "in the body":
+        await client.send(data[: rng.randrange(head, len(data))])
+    else:
+        await client.send(data)
+    if moment == "in the answer":
+        try:
+            async with asyncio.timeout(rng.random() * 0.05):  # how far the answer got by then does not matter
+                await client.reader.readexactly(rng.randrange(1, 3000))
+        except (TimeoutError, EOFError, ConnectionError):
+            pass
+    if moment == "half closed":
+        client.writer.write_eof()
+    await client.leave(reset=rng.random() < 0.5)

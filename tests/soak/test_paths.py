@@ -1,0 +1,95 @@
+"""No spelling of an admin path opens it without a token: every path, character, place and form."""
+
+import math
+import random
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.soak.gateway import Gateway, gateway
+from tests.soak.loops import Loop
+from tests.soak.raw import ask, request
+from tests.upstream import ScriptedUpstream
+
+OPEN = {
+    "/", "/docs", "/openapi.json", "/status", "/proxy", "/convert", "/v1/responses", "/responses",
+    "/v1/chat/completions", "/chat/completions", "/v1/models", "/v1/models/{model}", "/models",
+    "/models/{model}",
+    "/livez", "/readyz", "/healthz", "/health",
+}  # fmt: skip
+"""What is no admin path; whatever else the gateway's own document names is one."""
+BEYOND = ("/reload", "/keys/", "/audit/x")
+"""Paths of the admin plane that the document does not name."""
+CHARACTERS = 0x300
+FORMS = ("percent", "raw", "twice")
+REFUSALS = {400, 401, 403, 404, 405, 414, 415, 429, 431}
+
+
+async def admin_paths(running: Gateway) -> list[tuple[str, str]]:
+    """Method and path of each, as the gateway's document names them."""
+    document = (await ask(running.port, request("GET", "/openapi.json"), method="GET")).json()
+    found = [
+        (method.upper(), path.replace("{id}", "x" * 8))
+        for path, methods in document["paths"].items()
+        if path not in OPEN
+        for method in methods
+        if method in ("get", "post")
+    ]
+    assert ("GET", "/keys") in found and ("POST", "/keys/generate") in found
+    return sorted(found) + [("GET", path) for path in BEYOND]
+
+
+def spelled(character: str, form: str) -> bytes:
+    """A character in a request's target."""
+    if form == "raw":
+        return character.encode("latin-1" if ord(character) < 0x100 else "utf-8")
+    once = quote(character, safe="") if not character.isalnum() else f"%{ord(character):02x}"
+    if ord(character) > 0x7F:
+        once = quote(character)
+    return (once if form == "percent" else once.replace("%", "%25")).encode()
+
+
+async def test_the_ends_of_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    """Where patterns are kindest: `$` matches before a newline. All of them, in every run."""
+    async with gateway(tmp_path, upstream, "chat") as running:
+        paths = [path for method, path in await admin_paths(running) if method == "GET"]
+        ends = [f"{path}%{code:02x}" for path in paths for code in (*range(0x21), 0x7F, 0x85, 0xA0)]
+
+        async def attack(number: int, rng: random.Random) -> str:
+            return await refused(running, "GET", ends[number % len(ends)].encode())
+
+        await loop.run(attack, per_round=len(ends), most=len(ends))
+
+
+async def test_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    async with gateway(tmp_path, upstream, "chat") as running:
+        paths = await admin_paths(running)
+        places = [(method, path, at) for method, path in paths for at in range(1, len(path) + 1)]
+        total = len(places) * CHARACTERS * len(FORMS)
+        step = next(n for n in range(1_000_003, 2_000_000) if math.gcd(n, total) == 1)
+
+        async def attack(number: int, rng: random.Random) -> str:
+            # A walk over all of them, each once, that goes everywhere in its first steps too.
+            rest, form = divmod((number * step + loop.dose.seed) % total, len(FORMS))
+            at, character = divmod(rest, CHARACTERS)
+            method, path, place = places[at]
+            what = spelled(chr(character), FORMS[form])
+            if what in (b" ", b"\r", b"\n"):
+                return "no request line"
+            target = path[:place].encode() + what + path[place:].encode()
+            return await refused(running, method, target)
+
+        for method, path in paths:
+            assert await refused(running, method, path.encode()) in ("401", "404"), path
+        await loop.run(attack, per_round=400 if not loop.dose.long else total, most=total)
+
+
+async def refused(running: Gateway, method: str, target: bytes) -> str:
+    """The status of a request without a token, which is one of a refusal."""
+    if target.startswith((b"/?", b"/#")):
+        return "another path"
+    body = b"{}" if method == "POST" else None
+    answer = await ask(
+        running.port, request(method, target, body, "Content-Type: application/json"), method=method
+    )
+    assert answer.status in REFUSALS, f"{method} {target!r} is answered {answer}"
+    return str(answer.status)

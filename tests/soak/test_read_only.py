@@ -1,0 +1,139 @@
+"""Stores that read and do not write: nobody is told that something was done, and nothing needs a restart.
+
+While it lasts, a change is refused with a 503 that says when to come again, readiness is red, and keys that
+were good open or meet a 503. Afterwards all is as before, by itself, and what was acknowledged is there.
+"""
+
+import asyncio
+import random
+import resource
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.pairs import body_for
+from tests.e2e.said import CHAT, Said, whole
+from tests.redis_server import RedisServer, free_port
+from tests.soak.gateway import Gateway, gateway
+from tests.soak.laws import judge
+from tests.soak.loops import Loop
+from tests.upstream import ScriptedUpstream
+
+SAID = Said(text=("Hi",))
+SEEN_WITHIN = 20.0
+"""Seconds in which readiness tells of a store that does not write, and of one that does again."""
+
+
+async def outage(
+    running: Gateway, rng: random.Random, begin: Callable[[], Any], end: Callable[[], Any]
+) -> str:
+    """One time without writes, with calls and changes in it, judged while it lasts and afterwards."""
+    key = await running.issue(limits={"requests_per_minute": 1000, "concurrent_requests": 3})
+    done = [key]
+    begin()
+    try:
+        for _ in range(rng.randrange(4, 12)):
+            await act(running, key, rng, done)
+        await until(running, 503)
+        await act(running, key, rng, done)
+    finally:
+        end()
+    await until(running, 200)
+    done.append(await running.issue())
+    for token in done:
+        answer = await running.call(CHAT, body_for("chat"), token)
+        assert answer.status == 200, f"an acknowledged key does not open: {answer}"
+    return "red, then as before"
+
+
+async def act(running: Gateway, key: str, rng: random.Random, done: list[str]) -> None:
+    """A call or a change while nothing can be written."""
+    if rng.random() < 0.5:
+        answer = await running.call(CHAT, body_for("chat"), rng.choice((key, running.key)))
+        assert judge(answer) in ("200", "429", "503"), str(answer)
+        return
+    answer = await running.admin("POST", "/keys/generate", {"label": "in vain"})
+    assert judge(answer) in ("200", "503"), str(answer)
+    if answer.status == 200:  # written all the same, or before it was noticed: then it must be there
+        done.append(answer.json()["token"])
+
+
+async def until(running: Gateway, status: int) -> None:
+    """Waits until readiness is so."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SEEN_WITHIN
+    while (now := await running.readiness()) != status:
+        assert loop.time() < end, f"readiness stays {now} for {SEEN_WITHIN:g} s"
+        await asyncio.sleep(0.1)
+
+
+async def test_read_only_redis(
+    loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, own_redis: Callable[..., RedisServer]
+) -> None:
+    """A replica after a switch-over; no memory left; too few replicas."""
+    upstream.play(whole("chat", SAID))
+    server = own_redis()
+    with server.client() as client:
+        ways: tuple[tuple[tuple[Any, ...], tuple[Any, ...]], ...] = (
+            (("REPLICAOF", "127.0.0.1", free_port()), ("REPLICAOF", "NO", "ONE")),
+            (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+            (
+                ("CONFIG", "SET", "min-replicas-to-write", "1"),
+                ("CONFIG", "SET", "min-replicas-to-write", "0"),
+            ),
+        )
+        async with gateway(tmp_path, upstream, "chat", f"{server.url}/0") as running:
+
+            async def attack(number: int, rng: random.Random) -> str:
+                begin, end = ways[number % len(ways)]
+                try:
+                    return await outage(
+                        running,
+                        rng,
+                        lambda: client.execute_command(*begin),
+                        lambda: client.execute_command(*end),
+                    )
+                except AssertionError as error:
+                    raise AssertionError(f"{error}, during {begin[:3]}") from None
+
+            await loop.run(attack, per_round=2, at_once=1, most=60, seconds=SEEN_WITHIN)
+
+
+async def test_read_only_sqlite(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    """A full disk, as a limit of the process on the size of files; somebody else's endless transaction."""
+    upstream.play(whole("chat", SAID))
+    path = tmp_path / "keys.db"
+    async with gateway(tmp_path, upstream, "chat", f"sqlite:{path}") as running:
+
+        async def attack(number: int, rng: random.Random) -> str:
+            with ExitStack() as stack:
+                way = (full, locked)[number % 2]
+                return await outage(
+                    running, rng, lambda: stack.enter_context(way(running, path)), stack.close
+                )
+
+        await loop.run(attack, per_round=1, at_once=1, most=60, seconds=SEEN_WITHIN * 2)
+
+
+@contextmanager
+def full(running: Gateway, path: Path) -> Iterator[None]:
+    """No file of the gateway's can be written."""
+    before = resource.prlimit(running.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def locked(running: Gateway, path: Path) -> Iterator[None]:
+    """Another process writes, and does not end."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")

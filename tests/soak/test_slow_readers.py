@@ -1,0 +1,72 @@
+"""Clients that do not read: each costs little, a second crowd costs no more, the others are served on."""
+
+import json
+import random
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.listen import Surface
+from tests.e2e.pairs import PATH, body_for
+from tests.soak.flood import flood
+from tests.soak.gateway import Gateway, gateway
+from tests.soak.laws import judge_end
+from tests.soak.loops import Loop
+from tests.soak.raw import Client, request
+
+SIZE = 4 * 2**20
+"""Bytes of each stream."""
+EACH = 300 * 1024
+"""Bytes that a client may cost that does not read."""
+SLACK = 24 * 2**20
+"""Bytes by which a process grows with its first work, however many clients it has."""
+
+
+@pytest.mark.parametrize(
+    ("surface", "dialect"), [("chat", "chat"), ("responses", "chat"), ("chat", "responses")]
+)
+async def test_slow_readers(loop: Loop, tmp_path: Path, surface: Surface, dialect: str) -> None:
+    body = json.dumps(body_for(surface, streamed=True)).encode()
+    crowd = min(250, 20 * loop.dose.rounds)
+    async with flood(dialect, SIZE) as url, gateway(tmp_path, url, dialect) as running:
+        await one_reader(running, surface, body)
+        before, after = running.resident(), 0
+        bearer = f"Authorization: Bearer {running.key}"
+        data = request("POST", PATH[surface], body, bearer, "Content-Type: application/json")
+
+        async def attack(number: int, rng: random.Random) -> str:
+            """A crowd that reads nothing; meanwhile somebody else is served, and then they all go."""
+            nonlocal after
+            clients = [await unread(running.port, data) for _ in range(crowd)]
+            await one_reader(running, surface, body)
+            grown = running.peak() - before
+            for client in clients:
+                await client.leave(reset=True)
+            await running.at_rest()
+            assert grown < SLACK + crowd * EACH, f"{crowd} unread streams took {grown >> 20} MiB"
+            assert not after or running.peak() < after * 1.1, "each crowd takes more than the one before"
+            after = after or running.peak()
+            return f"a crowd of {crowd}"
+
+        await loop.run(attack, per_round=1, at_once=1, most=10)
+
+
+async def one_reader(running: Gateway, surface: Surface, body: bytes) -> None:
+    """A client that reads its stream to the end."""
+    answer = await running.call(PATH[surface], json.loads(body))
+    assert answer.status == 200 and answer.whole, str(answer)
+    assert len(answer.body) > SIZE / 4
+    judge_end(answer.body, chat=surface == "chat")
+
+
+async def unread(port: int, data: bytes) -> Client:
+    """A client that has seen the head of its stream, and reads no further."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    client = await Client.over(sock, port)
+    await client.send(data)
+    assert (await client.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return client
