@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -88,8 +88,9 @@ class Asked:
 
     def __init__(self, request: Request, book: UsageBook, by: Sequence[str]) -> None:
         query = asked(request, *_QUERY)
-        self.last = _day(query.get("to"), "to") or book.today()
-        since = _day(query.get("from"), "from") or self.last - timedelta(days=_SPAN - 1)
+        # Of days to come there is nothing, and a span up to the year 9999 would be millions of documents.
+        self.last = min(_day(query.get("to"), "to") or book.today(), book.today())
+        since = _day(query.get("from"), "from") or _days_before(self.last, _SPAN - 1)
         # What is older is not kept; without the bound a client could ask for a million documents.
         self.first = max(since, book.first_day())
         self._by = _groups(query.get("group_by"), by)
@@ -118,6 +119,10 @@ def _day(text: str | None, name: str) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise _wrong(name, "a day, as 2026-11-26") from None
+
+
+def _days_before(day: date, days: int) -> date:
+    return date.fromordinal(max(day.toordinal() - days, date.min.toordinal()))
 
 
 def _groups(text: str | None, otherwise: Sequence[str]) -> list[str]:

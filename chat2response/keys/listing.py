@@ -7,6 +7,7 @@ from typing import Any
 
 from chat2response.errors import InvalidRequest
 from chat2response.keys.record import KIND, STATES, ApiKey, State, read_entry
+from chat2response.keys.token import is_key_id
 from chat2response.stores import Store
 from chat2response.wire.json import JSONError, decode, encode
 
@@ -68,9 +69,17 @@ class _Place:
     def read(cls, text: str) -> "_Place":
         try:
             cursor, left, scanned = decode(base64.urlsafe_b64decode(text.encode("ascii")))
-            return cls(cursor, tuple(left), scanned)
+            return cls._checked(cursor, tuple(left), scanned)
         except (JSONError, ValueError, TypeError):
-            raise InvalidRequest("cursor is none that this list has given", param="cursor") from None
+            raise _foreign_cursor() from None
+
+    @classmethod
+    def _checked(cls, cursor: Any, left: tuple[Any, ...], scanned: Any) -> "_Place":
+        if type(scanned) is not bool or not (cursor is None or type(cursor) is str):
+            raise TypeError("not the types of a place")
+        if len(left) > MOST or not all(type(id) is str and is_key_id(id) for id in left):
+            raise ValueError("not ids of keys")
+        return cls(cursor, left, scanned)
 
     def text(self) -> str | None:
         if self.scanned and not self.left:
@@ -92,7 +101,10 @@ async def page(store: Store, wanted: Filter, now: float, *, cursor: str | None, 
         # Nearly full is full: the last few would each take a step of their own.
         if place.scanned or len(found) > limit * 3 // 4:
             break
-        step = await store.scan(KIND, cursor=place.cursor, limit=limit - len(found))
+        try:
+            step = await store.scan(KIND, cursor=place.cursor, limit=limit - len(found))
+        except ValueError:  # a cursor that another store has given
+            raise _foreign_cursor() from None
         for id, entry in step.entries:
             if (key := read_entry(id, entry)) is not None and wanted.passes(key, now):
                 found[id] = key
@@ -102,6 +114,10 @@ async def page(store: Store, wanted: Filter, now: float, *, cursor: str | None, 
     place = _Place(place.cursor, tuple(ids[limit:]), place.scanned)
     keys = sorted((found[id] for id in ids[:limit]), key=ApiKey.age)
     return KeyPage(keys, place.text())
+
+
+def _foreign_cursor() -> InvalidRequest:
+    return InvalidRequest("cursor is none that this list has given", param="cursor")
 
 
 def whole(value: Any, param: str) -> int:

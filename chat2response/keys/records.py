@@ -16,6 +16,7 @@ from chat2response.keys import idempotency, use
 from chat2response.keys.actor import GATEWAY, Actor
 from chat2response.keys.audit import Audit
 from chat2response.keys.listing import Filter, KeyPage, page
+from chat2response.keys.policy import LAST_MOMENT
 from chat2response.keys.record import KIND, ApiKey, compact, read_entry
 from chat2response.keys.token import is_key_id
 from chat2response.keys.use import KeyUse
@@ -192,7 +193,8 @@ def _explained() -> Iterator[None]:
 
 
 def _check_age(older_than: int) -> None:
-    if type(older_than) is not int or older_than < LEAST_AGE:
+    if type(older_than) is not int or not LEAST_AGE <= older_than <= LAST_MOMENT:
         raise InvalidRequest(
-            f"older_than_seconds must be a whole number of at least {LEAST_AGE}", param="older_than_seconds"
+            f"older_than_seconds must be a whole number between {LEAST_AGE} and {LAST_MOMENT}",
+            param="older_than_seconds",
         )

@@ -33,7 +33,7 @@ class Reach(Protocol):
         ...
 
     async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
-        """Some keys, and where to go on; None at the end."""
+        """Some keys, and where to go on; None at the end. Raises ValueError for a cursor of another store."""
         ...
 
     def listener(self) -> Any:
@@ -59,6 +59,13 @@ def reach(url: str, *, deadline: float, pool_max: int) -> Reach:
 
 _CHECKS: dict[str, Any] = {"health_check_interval": IDLE_SECONDS}
 _SENTINELS = 8  # one that does not answer in this part of the deadline is asked anew, or left for the next
+
+
+def _place(text: str) -> int:
+    """Where a scan goes on. Raises ValueError for what no Redis has told."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 20) or int(text) >= 2**64:
+        raise ValueError("no cursor of a scan")
+    return int(text)
 
 
 def _options(deadline: float) -> dict[str, Any]:
@@ -100,7 +107,7 @@ class _Server:
         return values
 
     async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
-        at, rows = await self.client.scan(int(cursor or 0), match=pattern, count=count)
+        at, rows = await self.client.scan(_place(cursor or "0"), match=pattern, count=count)
         return str(at) if at else None, rows
 
     def listener(self) -> Any:
@@ -178,8 +185,10 @@ class _Cluster:
         await self.client.initialize()
         primaries = sorted(self.client.get_primaries(), key=lambda node: str(node.name))
         number, _, at = (cursor or "0:0").partition(":")
+        if _place(number) >= len(primaries):
+            raise ValueError("no server of this cluster")
         node = primaries[int(number)]
-        following, rows = await self.client.scan(int(at), match=pattern, count=count, target_nodes=node)
+        following, rows = await self.client.scan(_place(at), match=pattern, count=count, target_nodes=node)
         at = following[node.name]
         if at:
             return f"{number}:{at}", rows

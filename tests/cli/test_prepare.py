@@ -237,14 +237,16 @@ def test_the_log_has_a_least_level(
 def test_no_secret_of_the_settings_is_logged_whatever_its_form(settings_of: Any):
     settings_of(
         OPENAI_API_KEY=" operators-own ",
-        CHAT2RESPONSE_ADMIN_TOKEN="hunter2-admin-token",
+        CHAT2RESPONSE_ADMIN_TOKEN="hunter2-admin-12",
         CHAT2RESPONSE_PROXY_URL="http://me:p%40ss-word@h:1",
         CHAT2RESPONSE_REDIS_URL="redis://:redis-word@h",
         HTTP_PROXY="http://me:pw@h:1",
         HTTPS_PROXY="https://a-token-alone@h:1",
     )
     secrets = read_settings(Choices()).secrets()
-    said = "operators-own hunter2-admin-token p%40ss-word p@ss-word bWU6cEBzcy13b3Jk redis-word a-token-alone h pw"
+    said = (
+        "operators-own hunter2-admin-12 p%40ss-word p@ss-word bWU6cEBzcy13b3Jk redis-word a-token-alone h pw"
+    )
     line = Redacting("%(message)s", secrets).format(logging.LogRecord("x", 20, "f", 1, said, (), None))
     assert line == " ".join(["[secret]"] * 7) + " h pw"
 

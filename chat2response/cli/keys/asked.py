@@ -7,6 +7,8 @@ import click
 
 from chat2response.keys import UNSET
 
+_DIGITS = 20  # Python reads no number of thousands of them, and no limit has so many
+
 
 def end_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """When the key ends. Raises click.UsageError where that is said in two ways that exclude each other."""
@@ -32,4 +34,9 @@ def fields_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def limits_of(pairs: Iterable[tuple[str, str]]) -> dict[str, int | str]:
     """Numbers as numbers; the book refuses the rest by name."""
-    return {name: int(text) if text.isascii() and text.isdigit() else text for name, text in pairs}
+    return {name: number(text) for name, text in pairs}
+
+
+def number(text: str) -> int | str:
+    """A whole number as such, all else as it is."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else text

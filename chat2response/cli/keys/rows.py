@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from chat2response.cli.choices import CannotStart
-from chat2response.cli.keys.asked import limits_of
+from chat2response.cli.keys.asked import limits_of, number
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import JSONError, decode, encode
 
@@ -71,7 +71,7 @@ def _csv(text: str) -> Iterator[Row]:
 
 def _value(name: str, cell: str) -> Any:
     if name in _NUMBERS:
-        return int(cell) if cell.isascii() and cell.isdigit() else cell
+        return number(cell)
     if name == "scopes":
         return cell.split()
     if name in ("limits", "metadata"):

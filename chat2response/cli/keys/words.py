@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-_SPAN = re.compile(r"(\d+)([smhdw]?)")
+_SPAN = re.compile(r"(\d{1,15})([smhdw]?)")
+_DIGITS = 15  # what has more is no moment, and Python reads no number of thousands of them
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -29,7 +30,7 @@ class Moment(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         text = str(value).strip()
-        if text.isascii() and text.isdigit():
+        if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
             return int(text)
         try:
             moment = datetime.fromisoformat(text)
