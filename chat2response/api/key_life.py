@@ -1,6 +1,6 @@
 """The life of a key after its making: `/keys/{id}`, `/keys/rotate`, `update`, `import`, `purge`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -22,6 +22,7 @@ from chat2response.api.key_shapes import (
     RotateKey,
     UpdateKey,
 )
+from chat2response.api.repeats import IDEMPOTENCY_KEY, once, repeat_of
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyRing
 from chat2response.keys.views import detailed, issued_document
@@ -39,18 +40,20 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         "/keys/rotate",
         operation_id="rotate_key",
         summary="Give a key another secret; the old one opens for a while too",
-        openapi_extra=takes(
+        openapi_extra=_posted(
             RotateKey.model_json_schema(),
             {
                 "an hour for both": {"id": SOME_ID, "grace_seconds": 3600},
                 "the old one is out": {"id": SOME_ID},
             },
         ),
-        responses={200: {"model": IssuedKey}, **refusals(400, 404, 409, 413, 415, 503)},
+        responses={200: {"model": IssuedKey}, **refusals(400, 404, 409, 413, 415, 422, 503)},
     )
     async def rotate(request: Request, ask: Annotated[RotateKey, Depends(json_body(RotateKey))]) -> Response:
         by = actor_of(request.scope)
-        issued = await keys.rotate(ask.id, grace_seconds=ask.grace_seconds, by=by)
+        issued = await keys.rotate(
+            ask.id, grace_seconds=ask.grace_seconds, force=ask.force, repeat=repeat_of(request), by=by
+        )
         if issued is None:
             raise _unknown(ask.id)
         return json_answer(issued_document(issued), warned)
@@ -59,26 +62,30 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         "/keys/update",
         operation_id="update_key",
         summary="Change what is said of a key, what it may do, and what it may spend",
-        openapi_extra=takes(
+        openapi_extra=_posted(
             UpdateKey.model_json_schema(),
             {
                 "a new budget": {"id": SOME_ID, "limits": {"tokens_per_day": 500_000}},
                 "another owner": {"id": SOME_ID, "owner": "team-search"},
             },
         ),
-        responses={200: {"model": KeyDetails}, **refusals(400, 404, 413, 415, 503)},
+        responses={200: {"model": KeyDetails}, **refusals(400, 404, 409, 413, 415, 422, 503)},
     )
     async def update(request: Request, ask: Annotated[UpdateKey, Depends(json_body(UpdateKey))]) -> Response:
         said = ask.said()
         if not said:
             raise InvalidRequest("There is nothing to change: send a field beside the id.")
-        return await _details(await keys.update(ask.id, by=actor_of(request.scope), **said), ask.id)
+
+        async def work() -> dict[str, Any]:
+            return await _details(await keys.update(ask.id, by=actor_of(request.scope), **said), ask.id)
+
+        return json_answer(await once(keys, request, "update", ask, work))
 
     @router.post(
         "/keys/import",
         operation_id="import_key",
         summary="Store a key by the digest of its secret",
-        openapi_extra=takes(
+        openapi_extra=_posted(
             ImportKey.model_json_schema(),
             {
                 "from a repository": {
@@ -89,28 +96,36 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
                 }
             },
         ),
-        responses={200: {"model": Imported}, **refusals(400, 409, 413, 415, 503)},
+        responses={200: {"model": Imported}, **refusals(400, 409, 413, 415, 422, 503)},
     )
     async def import_key(
         request: Request, ask: Annotated[ImportKey, Depends(json_body(ImportKey))]
     ) -> Response:
         by = actor_of(request.scope)
-        _, made = await keys.import_digest(ask.id, ask.digest, **ask.end(), **ask.said(), by=by)
-        return json_answer({"imported": made, "id": ask.id}, warned)
+
+        async def work() -> dict[str, Any]:
+            _, made = await keys.import_digest(ask.id, ask.digest, **ask.end(), **ask.said(), by=by)
+            return {"imported": made, "id": ask.id}
+
+        return json_answer(await once(keys, request, "import", ask, work), warned)
 
     @router.post(
         "/keys/purge",
         operation_id="purge_keys",
         summary="Remove the records of keys that ended long ago",
-        openapi_extra=takes(
+        openapi_extra=_posted(
             PurgeKeys.model_json_schema(), {"dead for a month": {"older_than_seconds": 2_592_000}}
         ),
-        responses={200: {"model": Purged}, **refusals(400, 413, 415, 503)},
+        responses={200: {"model": Purged}, **refusals(400, 409, 413, 415, 422, 503)},
     )
     async def purge(request: Request, ask: Annotated[PurgeKeys, Depends(json_body(PurgeKeys))]) -> Response:
         by = actor_of(request.scope)
-        purged, more = await keys.purge(ask.older_than_seconds, limit=ask.limit, by=by)
-        return json_answer({"purged": purged, "more": more})
+
+        async def work() -> dict[str, Any]:
+            purged, more = await keys.purge(ask.older_than_seconds, limit=ask.limit, by=by)
+            return {"purged": purged, "more": more}
+
+        return json_answer(await once(keys, request, "purge", ask, work))
 
     @router.get(
         "/keys/{id}",
@@ -124,15 +139,19 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         if id in _POSTED:  # which the path of this endpoint matches too
             method = arrived(request.scope).scope["method"]
             raise MethodNotAllowed(f"{method} is not for /keys/{id}: use POST.", headers={"allow": "POST"})
-        return await _details(await keys.get(id), id)
+        return json_answer(await _details(await keys.get(id), id))
 
-    async def _details(key: ApiKey | None, id: str) -> Response:
+    async def _details(key: ApiKey | None, id: str) -> dict[str, Any]:
         if key is None:
             raise _unknown(id)
         (document,) = await detailed(keys, [key])
-        return json_answer(document)
+        return document
 
     return router
+
+
+def _posted(*given: Any) -> dict[str, Any]:
+    return {"parameters": [IDEMPOTENCY_KEY], **takes(*given)}
 
 
 def _unknown(id: str) -> NotFound:

@@ -99,6 +99,9 @@ class RotateKey(StrictBody):
 
     id: str = _ID
     grace_seconds: int = Field(0, description="Seconds; never longer than the key itself lives.")
+    force: bool = Field(
+        False, description="Rotate while the grace of the last rotation runs; the secret in it ends at once."
+    )
 
 
 class UpdateKey(Said):

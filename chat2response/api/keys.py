@@ -20,7 +20,7 @@ from chat2response.api.key_shapes import (
     SetExpiration,
 )
 from chat2response.api.queries import asked
-from chat2response.errors import InvalidRequest
+from chat2response.api.repeats import IDEMPOTENCY_KEY, once, repeat_of
 from chat2response.keys import KeyRing
 from chat2response.keys.listing import MOST, Filter, whole
 from chat2response.keys.record import STATES
@@ -35,9 +35,6 @@ _QUERY = [
     query("label", "Only keys with this in their label, in any case."),
     query("expiring_within", "Only active keys that end within so many seconds.", _INTEGER),
 ]
-_REPEAT = query("Idempotency-Key", "The same key and body within an hour: the same answer.") | {
-    "in": "header"
-}
 
 
 def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
@@ -50,7 +47,7 @@ def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         operation_id="generate_key",
         summary="Issue a key",
         openapi_extra={
-            "parameters": [_REPEAT],
+            "parameters": [IDEMPOTENCY_KEY],
             **takes(
                 GenerateKey.model_json_schema(),
                 {
@@ -71,7 +68,7 @@ def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         request: Request, ask: Annotated[GenerateKey, Depends(json_body(GenerateKey))]
     ) -> Response:
         issued = await keys.generate(
-            **ask.end(), **ask.said(), repeat=_repeat(request), by=actor_of(request.scope)
+            **ask.end(), **ask.said(), repeat=repeat_of(request), by=actor_of(request.scope)
         )
         return json_answer(issued_document(issued), warned)
 
@@ -79,31 +76,43 @@ def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         "/keys/revoke",
         operation_id="revoke_key",
         summary="End a key for good",
-        openapi_extra=takes(RevokeKey.model_json_schema(), {"by id": {"id": SOME_ID}}),
-        responses={200: {"model": Revoked}, **refusals(400, 413, 415, 503)},
+        openapi_extra={
+            "parameters": [IDEMPOTENCY_KEY],
+            **takes(RevokeKey.model_json_schema(), {"by id": {"id": SOME_ID}}),
+        },
+        responses={200: {"model": Revoked}, **refusals(400, 409, 413, 415, 422, 503)},
     )
     async def revoke(request: Request, ask: Annotated[RevokeKey, Depends(json_body(RevokeKey))]) -> Response:
-        return json_answer({"revoked": await keys.revoke(ask.id, by=actor_of(request.scope)), "id": ask.id})
+        async def work() -> dict[str, Any]:
+            return {"revoked": await keys.revoke(ask.id, by=actor_of(request.scope)), "id": ask.id}
+
+        return json_answer(await once(keys, request, "revoke", ask, work))
 
     @router.post(
         "/keys/set_expiration",
         operation_id="set_key_expiration",
         summary="Move the end of a key",
-        openapi_extra=takes(
-            SetExpiration.model_json_schema(),
-            {
-                "a day from now": {"id": SOME_ID, "ttl_seconds": 86_400},
-                "a moment": {"id": SOME_ID, "expires_at": 1_900_000_000},
-            },
-        ),
-        responses={200: {"model": ExpirationSet}, **refusals(400, 413, 415, 503)},
+        openapi_extra={
+            "parameters": [IDEMPOTENCY_KEY],
+            **takes(
+                SetExpiration.model_json_schema(),
+                {
+                    "a day from now": {"id": SOME_ID, "ttl_seconds": 86_400},
+                    "a moment": {"id": SOME_ID, "expires_at": 1_900_000_000},
+                },
+            ),
+        },
+        responses={200: {"model": ExpirationSet}, **refusals(400, 409, 413, 415, 422, 503)},
     )
     async def set_expiration(
         request: Request, ask: Annotated[SetExpiration, Depends(json_body(SetExpiration))]
     ) -> Response:
-        key = await keys.set_expiration(ask.id, **ask.end(), by=actor_of(request.scope))
-        told: dict[str, Any] = {"updated": key is not None, "id": ask.id}
-        return json_answer(told if key is None else {**told, "expires_at": key.expires_at})
+        async def work() -> dict[str, Any]:
+            key = await keys.set_expiration(ask.id, **ask.end(), by=actor_of(request.scope))
+            answer: dict[str, Any] = {"updated": key is not None, "id": ask.id}
+            return answer if key is None else {**answer, "expires_at": key.expires_at}
+
+        return json_answer(await once(keys, request, "set_expiration", ask, work))
 
     @router.get(
         "/keys",
@@ -129,10 +138,3 @@ def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         return json_answer(await page_document(keys, page))
 
     return router
-
-
-def _repeat(request: Request) -> str | None:
-    given = request.headers.getlist("idempotency-key")
-    if len(given) > 1:
-        raise InvalidRequest("There is more than one Idempotency-Key.", code="invalid_idempotency_key")
-    return given[0] if given else None

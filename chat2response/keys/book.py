@@ -1,9 +1,9 @@
 """The book of keys: what can be done to them, and what is refused."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from chat2response.errors import Conflict, InvalidRequest
@@ -11,11 +11,12 @@ from chat2response.keys.actor import GATEWAY, Actor
 from chat2response.keys.audit import Audit
 from chat2response.keys.delegation import check_end, check_rights, check_within
 from chat2response.keys.fields import checked
-from chat2response.keys.idempotency import Repeats
+from chat2response.keys.idempotency import Document, Repeats
 from chat2response.keys.pepper import Peppers
-from chat2response.keys.policy import LAST_MOMENT, UNSET, KeyPolicy, Unset
-from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, Issued, Retired, read_entry
+from chat2response.keys.policy import UNSET, KeyPolicy, Unset
+from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, Issued, read_entry
 from chat2response.keys.records import Records
+from chat2response.keys.rotation import Rotation, unfinished
 from chat2response.keys.token import Token, is_key_id, new_token
 from chat2response.stores import Store, StoreDown
 
@@ -158,28 +159,58 @@ class KeyBook(Records):
 
         return await self._change(id, edit, "key.updated", by)
 
-    async def rotate(self, id: str, *, grace_seconds: int = 0, by: Actor = GATEWAY) -> Issued | None:
+    async def rotate(
+        self,
+        id: str,
+        *,
+        grace_seconds: int = 0,
+        force: bool = False,
+        repeat: str | None = None,
+        by: Actor = GATEWAY,
+    ) -> Issued | None:
         """Give a key another secret; the one it had opens for `grace_seconds` more, never past the key's end.
 
-        The one before that ends at once. Returns None for an unknown id. Raises InvalidRequest, and Conflict
-        for a key that is revoked or expired.
+        The one before that ends at once: while its grace runs, only with `force`. `repeat`: as in `generate`.
+        Returns None for an unknown id. Raises InvalidRequest, and Conflict for a key that is revoked,
+        expired, or within a grace.
         """
-        now = int(self._clock())
-        if type(grace_seconds) is not int or not 0 <= grace_seconds <= LAST_MOMENT - now:
-            raise InvalidRequest("grace_seconds must be a whole number of seconds", param="grace_seconds")
         token = replace(self._new_token(), id=id)
         digest = self._hasher.make(token.secret)
+        rotation = Rotation(digest, int(self._clock()), grace_seconds, force, by)
+        if repeat is None:
+            key = await self._change(id, rotation.fields, "key.rotated", by)
+            return None if key is None else Issued(key, token.text())
+        asked = {"operation": "rotate", "id": id, "grace_seconds": grace_seconds, "force": force}
+        repeats = await Repeats.of(self._store, repeat, by, asked)
+        planned = await repeats.earlier()
+        if planned is None:
+            if (held := await self.get(id)) is None:
+                return None
+            planned = rotation.planned(held, token.text())
+            if not await repeats.claim(planned) and (planned := await repeats.earlier()) is None:
+                raise StoreDown("a repeated rotation came as the first was being forgotten")
+        if not repeats.done:
+            await self._change(id, partial(unfinished, planned.key), "key.rotated", by)
+            await repeats.settle()
+        return planned
 
-        def edit(key: ApiKey) -> dict[str, Any]:
-            if (state := key.state(now)) != "active":
-                raise Conflict(f"The key is {state}: its secret cannot be renewed.", code=f"key_{state}")
-            check_within(by, key)
-            until = now + grace_seconds
-            previous = Retired(key.digest, until if key.expires_at is None else min(until, key.expires_at))
-            return {**digest.document(), "previous": previous.document(), "rotated_at": now}
+    async def once(
+        self,
+        operation: str,
+        asked: Mapping[str, Any],
+        work: Callable[[], Awaitable[Document]],
+        *,
+        repeat: str | None,
+        by: Actor,
+    ) -> Document:
+        """What `work` answers; a repetition with the same Idempotency-Key (`repeat`) does it no second time.
 
-        key = await self._change(id, edit, "key.rotated", by)
-        return None if key is None else Issued(key, token.text())
+        Raises InvalidRequest where `asked` differs, Conflict while the first is at work.
+        """
+        if repeat is None:
+            return await work()
+        repeats = await Repeats.of(self._store, repeat, by, {"operation": operation, **asked})
+        return await repeats.answer(work)
 
     async def import_digest(
         self,

@@ -59,7 +59,7 @@ async def test_rotate(http, parts, clock):
     assert (renewed["rotated_at"], renewed["grace_expires_at"]) == (int(clock()), int(clock()) + 60)
     for token in (made["token"], renewed["token"]):
         await parts.keys.verify(token)
-    again = await ok(http, "rotate", id=made["id"])
+    again = await ok(http, "rotate", id=made["id"], force=True)
     assert again["grace_expires_at"] == int(clock())
     with pytest.raises(Unauthorized, match="API key expired"):
         await parts.keys.verify(renewed["token"])
@@ -266,3 +266,46 @@ async def test_a_store_that_is_down_is_503(method, path, body):
 async def test_all_of_it_is_the_admin_planes(path):
     async with client(Parts.plain(), ELSEWHERE) as http:
         assert (await http.get(path)).status_code == 403
+
+
+REPEAT = {"idempotency-key": "7d8f2c1e-3b5a-4c6d-8e9f-0a1b2c3d4e5f"}
+DIGEST = f"$c2r-sha256${'1' * 32}${'2' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "other"),
+    [
+        ("generate", {"label": "l"}, {"label": "m"}),
+        ("revoke", {"id": None}, {"id": UNKNOWN}),
+        ("set_expiration", {"id": None, "ttl_seconds": 60}, {"id": None, "ttl_seconds": 61}),
+        ("rotate", {"id": None, "grace_seconds": 60}, {"id": None}),
+        ("update", {"id": None, "label": "l"}, {"id": None, "label": None}),
+        ("import", {"id": "f" * 32, "digest": DIGEST}, {"id": "e" * 32, "digest": DIGEST}),
+        ("purge", {"older_than_seconds": 3600}, {"older_than_seconds": 3601}),
+    ],
+)
+async def test_a_repeated_request_gets_the_same_answer_and_does_nothing_twice(
+    http, parts, clock, operation, body, other
+):
+    """With one Idempotency-Key: the same body, the same answer; another body, 422."""
+    id = (await http.post("/keys/generate", json={})).json()["id"]
+    body, other = ({name: value or id for name, value in each.items()} for each in (body, other))
+    first = await http.post(f"/keys/{operation}", json=body, headers=REPEAT)
+    assert first.status_code == 200, first.text
+    lines = len((await parts.keys.audit.read()).lines)
+    clock.advance(5)
+    again = await http.post(f"/keys/{operation}", json=body, headers=REPEAT)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert len((await parts.keys.audit.read()).lines) == lines
+    refused = await http.post(f"/keys/{operation}", json=other, headers=REPEAT)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_rotation_within_a_grace_is_forced_or_refused(http):
+    id = (await http.post("/keys/generate", json={})).json()["id"]
+    assert (await http.post("/keys/rotate", json={"id": id, "grace_seconds": 60})).status_code == 200
+    refused = await http.post("/keys/rotate", json={"id": id})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "rotation_in_grace")
+    assert '"force": true' in refused.json()["error"]["message"]
+    assert (await http.post("/keys/rotate", json={"id": id, "force": True})).status_code == 200
+    assert (await http.post("/keys/rotate", json={"id": id})).status_code == 200, "no grace runs any more"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.errors import Forbidden, InvalidRequest
+from chat2response.errors import Conflict, Forbidden, InvalidRequest, Unauthorized
 from chat2response.keys import Actor, KeyBook, KeyRing
 from chat2response.keys.idempotency import KIND, SECONDS
 from chat2response.stores import Store, StoreDown
@@ -126,3 +126,145 @@ async def test_a_key_that_could_be_guessed_is_refused(service: KeyRing, key: str
     with pytest.raises(InvalidRequest) as caught:
         await service.generate(repeat=key)
     assert caught.value.code == "invalid_idempotency_key"
+
+
+# -- rotations -----------------------------------------------------------------------------------------
+
+
+async def test_a_repeated_rotation_makes_one_secret(service: KeyRing, shell: KeyBook, clock: Clock) -> None:
+    id = (first := await service.generate()).key.id
+    asked: dict[str, Any] = {"grace_seconds": 600, "by": ADMIN, "repeat": REPEAT}
+    renewed = await service.rotate(id, **asked)
+    assert renewed is not None
+    clock.advance(10)
+    assert await shell.rotate(id, **asked) == renewed
+    assert (await service.verify(first.token)).id == (await service.verify(renewed.token)).id == id
+    actions = [line["action"] for line in (await service.audit.read()).lines]
+    assert actions == ["key.generated", "key.rotated"]
+    for other in ({"grace_seconds": 5}, {"force": True}):
+        with pytest.raises(InvalidRequest) as caught:
+            await service.rotate(id, **{**asked, **other})
+        assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
+
+
+async def test_rotations_at_the_same_time_with_one_key_are_one(service: KeyRing, shell: KeyBook) -> None:
+    first = await service.generate()
+    each = [book.rotate(first.key.id, grace_seconds=60, repeat=REPEAT) for book in (service, shell) * 4]
+    made = await asyncio.gather(*each)
+    assert len({issued.token for issued in made if issued is not None}) == 1
+    assert made[0] is not None
+    await service.verify(made[0].token)
+    await service.verify(first.token)  # a second rotation would have ended it
+
+
+async def test_a_rotation_that_died_half_way_is_finished(
+    service: KeyRing, plain_store: Store, monkeypatch: Any
+) -> None:
+    first = await service.generate()
+    put = plain_store.put
+
+    async def dies(kind: str, *args: Any, **more: Any) -> bool:
+        if kind == "keys":
+            raise StoreDown("gone")
+        return await put(kind, *args, **more)
+
+    monkeypatch.setattr(plain_store, "put", dies)
+    with pytest.raises(StoreDown):
+        await service.rotate(first.key.id, repeat=REPEAT)
+    monkeypatch.undo()
+    renewed = await service.rotate(first.key.id, repeat=REPEAT)
+    assert renewed is not None
+    assert (await service.verify(renewed.token)).id == first.key.id
+    with pytest.raises(Unauthorized):
+        await service.verify(first.token)
+
+
+async def test_one_that_died_before_another_came_is_not_made_up_for(
+    service: KeyRing, plain_store: Store, monkeypatch: Any
+) -> None:
+    first = await service.generate()
+    put = plain_store.put
+
+    async def dies(kind: str, *args: Any, **more: Any) -> bool:
+        if kind == "keys":
+            raise StoreDown("gone")
+        return await put(kind, *args, **more)
+
+    monkeypatch.setattr(plain_store, "put", dies)
+    with pytest.raises(StoreDown):
+        await service.rotate(first.key.id, repeat=REPEAT)
+    monkeypatch.undo()
+    second = await service.rotate(first.key.id)
+    assert second is not None
+    with pytest.raises(Conflict) as caught:
+        await service.rotate(first.key.id, repeat=REPEAT)
+    assert caught.value.code == "key_changed"
+    await service.verify(second.token)
+
+
+async def test_what_was_answered_is_answered_again_whatever_came_after(service: KeyRing) -> None:
+    first = await service.generate()
+    renewed = await service.rotate(first.key.id, repeat=REPEAT)
+    await service.rotate(first.key.id)
+    await service.revoke(first.key.id)
+    assert await service.rotate(first.key.id, repeat=REPEAT) == renewed
+
+
+async def test_a_rotation_of_a_key_that_is_not_there_is_not_remembered(service: KeyRing) -> None:
+    assert await service.rotate("0" * 32, repeat=REPEAT) is None
+    assert (await service.generate(repeat=REPEAT)).key
+
+
+# -- all else ------------------------------------------------------------------------------------------
+
+
+async def test_other_work_is_done_once_and_answered_alike(service: KeyRing, plain_store: Store) -> None:
+    done = []
+
+    async def work() -> dict[str, Any]:
+        done.append(1)
+        return {"secretly": len(done)}
+
+    for _ in range(3):
+        assert await service.once("revoke", {"id": "x"}, work, repeat=REPEAT, by=ADMIN) == {"secretly": 1}
+    assert await service.once("revoke", {"id": "x"}, work, repeat=None, by=ADMIN) == {"secretly": 2}
+    for operation, asked in (("revoke", {"id": "y"}), ("update", {"id": "x"})):
+        with pytest.raises(InvalidRequest) as caught:
+            await service.once(operation, asked, work, repeat=REPEAT, by=ADMIN)
+        assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
+    ((_, entry),) = (await plain_store.scan(KIND)).entries
+    assert b"secretly" not in encode(entry.doc)
+
+
+async def test_a_repetition_while_the_first_is_at_work_is_refused(service: KeyRing) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work() -> dict[str, Any]:
+        begun.set()
+        await go_on.wait()
+        return {"done": True}
+
+    async def ask() -> dict[str, Any]:
+        return await service.once("purge", {}, work, repeat=REPEAT, by=ADMIN)
+
+    first = asyncio.create_task(ask())
+    await begun.wait()
+    with pytest.raises(Conflict) as caught:
+        await ask()
+    assert (caught.value.code, caught.value.headers["retry-after"]) == ("idempotency_key_in_use", "1")
+    go_on.set()
+    assert await first == await ask() == {"done": True}
+
+
+async def test_an_error_is_not_remembered(service: KeyRing) -> None:
+    errors: list[Exception] = [InvalidRequest("no"), StoreDown("gone")]
+
+    async def work() -> dict[str, Any]:
+        if errors:
+            raise errors.pop()
+        return {"done": True}
+
+    for kind in (StoreDown, InvalidRequest):
+        with pytest.raises(kind):
+            await service.once("purge", {}, work, repeat=REPEAT, by=ADMIN)
+    assert await service.once("purge", {}, work, repeat=REPEAT, by=ADMIN) == {"done": True}

@@ -64,7 +64,11 @@ class TestRotate:
     async def test_a_second_rotation_ends_the_first_secret(self, service: KeyRing) -> None:
         first = await service.generate()
         second = await service.rotate(first.key.id, grace_seconds=60)
-        third = await service.rotate(first.key.id, grace_seconds=60)
+        with pytest.raises(Conflict, match="--force") as caught:
+            await service.rotate(first.key.id, grace_seconds=60)
+        assert (caught.value.code, caught.value.param) == ("rotation_in_grace", "force")
+        await service.verify(first.token)
+        third = await service.rotate(first.key.id, grace_seconds=60, force=True)
         assert second is not None and third is not None
         assert await refusal(service, first.token) == INVALID
         for token in (second.token, third.token):

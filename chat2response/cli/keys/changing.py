@@ -31,9 +31,9 @@ async def set_expiration(desk: Desk, *, id: str, **asked: Any) -> None:
     desk.tell({"updated": True, "id": id, "expires_at": key.expires_at}, lambda: f"{id} {ends}")
 
 
-async def rotate(desk: Desk, *, id: str, grace: int) -> None:
+async def rotate(desk: Desk, *, id: str, grace: int, force: bool) -> None:
     """The old secret's last moment is told."""
-    issued = await desk.book.rotate(id, grace_seconds=grace, by=desk.actor)
+    issued = await desk.book.rotate(id, grace_seconds=grace, force=force, by=desk.actor)
     if issued is None:
         raise unknown(id)
     document = issued_document(issued)

@@ -105,6 +105,7 @@ def set_expiration(**given: Any) -> None:
 @click.option(
     "--grace", type=Span(), default="0", help="How long the old secret opens too; by default not at all."
 )
+@click.option("--force", is_flag=True, help="Also while the grace of the last rotation runs: that ends now.")
 @common
 def rotate(**given: Any) -> None:
     """Give a key another secret. Its new token is shown this once."""
