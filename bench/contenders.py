@@ -19,6 +19,7 @@ from bench.bodies import UPSTREAM_KEY, Mode
 from bench.procs import Cores, Process, StartError, free_port
 
 _ROOT = Path(__file__).parent.parent
+_WATCHED = Path(__file__).parent / "watched.py"
 _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -195,9 +196,12 @@ class Fleet:
         return self._running[name]
 
     @contextmanager
-    def fresh(self, name: str, mode: Mode) -> Iterator[tuple[Process, int, float]]:
-        """A new process, its port and the seconds from exec to listening; stopped at the end."""
-        process, place, listening = self._start(self._contenders[name], mode)
+    def fresh(self, name: str, mode: Mode, watch: Path | None = None) -> Iterator[tuple[Process, int, float]]:
+        """A new process, its port and the seconds from exec to listening; stopped at the end.
+
+        `watch`: the file for the long callbacks of a gateway's loop.
+        """
+        process, place, listening = self._start(self._contenders[name], mode, watch)
         try:
             yield process, place.port, listening
         finally:
@@ -214,13 +218,16 @@ class Fleet:
                 server.process.stop()
         self._running.clear()
 
-    def _start(self, contender: Contender, mode: Mode) -> tuple[Process, Place, float]:
+    def _start(
+        self, contender: Contender, mode: Mode, watch: Path | None = None
+    ) -> tuple[Process, Place, float]:
         folder = Path(tempfile.mkdtemp(prefix=contender.name + "-", dir=self._folder))
         place = Place(free_port(), self._upstream, folder)
         launch = contender.launch(contender.variant(mode), place)
         path = os.environ.get("PATH", "/usr/bin:/bin")
         env = {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT), **launch.env}
-        process = Process(launch.argv, env, folder, self._cores.server)
+        argv = launch.argv if watch is None else [sys.executable, str(_WATCHED), str(watch)]
+        process = Process(argv, env, folder, self._cores.server)
         try:
             return process, place, process.wait_for_port(place.port)
         except BaseException:

@@ -40,6 +40,9 @@ TARGETS = {
     "idle-memory": Target("value", None, 60.0),
     "invalid-key": Target("ratio", "block"),
     "garbage-key": Target("ratio", "block"),
+    "large-callback": Target("value", None, 100.0),
+    "large-livez": Target("value"),
+    "large-memory": Target("value"),
 }
 """By the row's name without its mode: a target holds for the bridge and for both relays."""
 
@@ -59,7 +62,7 @@ class Work:
     """A bad key instead of the issued one: then every answer must be a 401."""
 
 
-Kind = Literal["cpu", "first", "open", "cold", "idle"]
+Kind = Literal["cpu", "first", "open", "cold", "idle", "livez", "callback", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ _BY_MODE = (
     _load_row("json-c64", "JSON, 64 at a time", Work(64, 1500)),
     _load_row("flood", "256 deltas without a pause, 8 streams", _FLOOD, quick=_QUICK),
     _load_row("burst", "256 deltas, 16 in a write, 8 streams", _BURST, seconds=0.5),
-    _load_row("paced", "a delta each 20 ms, 50 streams", _PACED, rounds=7, seconds=2.3, quick=_QUICK),
+    _load_row("paced", "a delta each 20 ms, 50 streams", _PACED, rounds=6, seconds=2.3, quick=_QUICK),
     replace(
         _load_row("first-event", "p50 to the first event, no queue", _FIRST, seconds=0.3, quick=_QUICK),
         kind="first",
@@ -151,6 +154,19 @@ _ONCE = (
     _bad_key_row("invalid-key", "refused: well formed, never issued, each new", UNKNOWN_KEY),
     _bad_key_row("garbage-key", "refused: no key of ours by its form", GARBAGE_KEY),
 )
+
+
+def _large_row(kind: Kind, unit: str, what: str) -> Row:
+    what = f"the largest bodies: {what}"
+    row = _process_row(f"large-{kind}", kind, unit, what, rounds=1, seconds=3, quick=0)
+    return replace(row, contenders=("gateway",))
+
+
+_LARGE = (
+    _large_row("callback", "ms", "longest callback of the loop, CPU"),
+    _large_row("livez", "ms", "longest wait for /livez meanwhile"),
+    _large_row("memory", "MiB", "most memory over idle"),
+)
 _QUICK_RELAYS = frozenset({"json-c16", "flood"})
 
 
@@ -163,8 +179,9 @@ def _relay(row: Row, mode: Mode) -> Row:
 ROWS = (
     *_BY_MODE,
     *_ONCE,
-    *(_relay(row, "relay-chat") for row in _BY_MODE),
-    *(_relay(row, "relay-responses") for row in _BY_MODE),
+    *_LARGE,
+    *(_relay(row, "relay-chat") for row in (*_BY_MODE, *_LARGE)),
+    *(_relay(row, "relay-responses") for row in (*_BY_MODE, *_LARGE)),
 )
 
 

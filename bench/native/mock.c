@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REQUEST_LIMIT (1 << 20)
+#define REQUEST_LIMIT (64 << 20)
 
 static void die(const char *what) {
     perror(what);

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import TypeVar, TypeVarTuple
 
-from chat2response.wire.containers import MAX_CONTAINERS, SMALL, StructureCounter, surely_fits
+from chat2response.wire.containers import MAX_CONTAINERS, SMALL, MarkCounter, StructureCounter
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -19,6 +19,7 @@ Args = TypeVarTuple("Args")
 MAX_ANSWER_CONTAINERS = 4 * MAX_CONTAINERS
 """Of an upstream's answer: the log probabilities of one token are some forty containers."""
 _SLICE = 512 * 1024  # bytes counted in one turn of the loop
+_QUICK_SLICE = 8 * 1024 * 1024  # the same, where they are only searched
 
 
 def is_large(document: bytes) -> bool:
@@ -28,13 +29,21 @@ def is_large(document: bytes) -> bool:
 
 async def check_structure(document: bytes, max_containers: int = MAX_CONTAINERS) -> None:
     """Raises TooManyContainers or TooManyValues. Decode no document that is large before this."""
-    if surely_fits(document, max_containers):
+    if not is_large(document) or await _surely_fits(document, max_containers):
         return
     counter = StructureCounter(max_containers)
     for at in range(0, len(document), _SLICE):
-        await asyncio.sleep(0)
         counter.feed(document[at : at + _SLICE])
-    await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def _surely_fits(document: bytes, max_containers: int) -> bool:
+    marks = MarkCounter(document, max_containers)
+    for at in range(0, len(document), _QUICK_SLICE):
+        if not marks.count(at, at + _QUICK_SLICE):
+            return False
+        await asyncio.sleep(0)
+    return True
 
 
 async def apart(work: Callable[[*Args], T], *args: *Args) -> T:

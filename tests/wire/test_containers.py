@@ -11,10 +11,10 @@ from chat2response.wire.containers import (
     MAX_CONTAINERS,
     SMALL,
     VALUES_PER_CONTAINER,
+    MarkCounter,
     StructureCounter,
     TooManyContainers,
     TooManyValues,
-    surely_fits,
 )
 from chat2response.wire.json import decode
 
@@ -78,12 +78,20 @@ def test_a_small_document_cannot_have_more_and_is_not_counted() -> None:
     fullest = b"[" * (SMALL // 2) + b"]" * (SMALL // 2)
 
     assert fullest.count(b"[") == MAX_CONTAINERS
-    assert surely_fits(fullest, MAX_CONTAINERS)
-    assert not surely_fits(b"[" + fullest + b"]", MAX_CONTAINERS)
+    assert _fits(fullest, MAX_CONTAINERS, SMALL)
+    assert not _fits(b"[" + fullest + b"]", MAX_CONTAINERS, SMALL)
 
 
 def test_a_long_text_with_few_brackets_needs_no_second_count() -> None:
-    assert surely_fits(b'{"a": "' + b"word " * SMALL + b'"}', MAX_CONTAINERS)
+    text = b'{"a": "' + b"word " * SMALL + b'"}'
+    assert MarkCounter(text, MAX_CONTAINERS).count(0, len(text))
+
+
+def test_the_quick_count_never_clears_what_has_too_much() -> None:
+    for inside, limit in ((b"[],{},[]", 3), (b"1," * 9, 2)):
+        document = b"[" + inside + b"1]"
+        marks = MarkCounter(document, limit)
+        assert not (marks.count(0, 5) and marks.count(5, len(document)))
 
 
 @pytest.mark.parametrize("document", [b'"', b"\\", b'{"a', b"]]]", b"\\\\\\", b""])

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from chat2response.wire import large
-from chat2response.wire.containers import MAX_CONTAINERS, TooManyContainers
+from chat2response.wire.containers import MAX_CONTAINERS, SMALL, TooManyContainers
 from chat2response.wire.large import apart, apart_if, check_structure, is_large
 
 
@@ -62,4 +62,4 @@ async def test_an_error_of_the_work_is_the_callers() -> None:
 async def test_what_is_small_stays_in_the_loop() -> None:
     assert await apart_if(False, threading.get_ident) == threading.get_ident()
     assert await apart_if(True, threading.get_ident) != threading.get_ident()
-    assert is_large(b" " * (large.SMALL + 1)) and not is_large(b" " * large.SMALL)
+    assert is_large(b" " * (SMALL + 1)) and not is_large(b" " * SMALL)
