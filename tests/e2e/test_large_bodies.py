@@ -4,6 +4,7 @@ large goes through every way as what is small does."""
 import asyncio
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
@@ -60,17 +61,36 @@ async def test_too_many_containers_are_400_on_every_way(
     assert upstream.requests == []
 
 
-async def test_a_quarter_megabyte_without_a_key_does_not_become_gigabytes(start: Start) -> None:
-    """64 MiB of containers, packed: /convert neither unpacks nor decodes more than it takes."""
-    gateway = await start("chat")
-    lists = b"[],".join([b""] * 20_000_000)
-    packed = gzip.compress(b'{"model":"m","x":[' + lists + b"[]]}", 9)
+def _packed(containers: int) -> bytes:
+    body = b'{"model":"m","store":false,"input":"a","x":[' + b"[]," * containers + b"[]]}"
+    packed = gzip.compress(body, 9)
     assert len(packed) < 250 * 1024
-    gateway.http.headers.pop("authorization")
+    return packed
 
-    answer = await gateway.post("/convert", packed, headers=GZIP)
 
-    assert answer.status_code == 413
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [("/convert", False, 413), ("/convert", True, 413), (RESPONSES, True, 400), ("/proxy", True, 400)],
+)
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+async def test_a_quarter_megabyte_does_not_stop_the_gateway(
+    start: Start, upstream: ScriptedUpstream, dialect: str, path: str, key: bool, status: int
+) -> None:
+    """It stands for tens of megabytes of containers: a minute and 3 GB, once. Now it is counted, not decoded.
+
+    (A second of CPU, at most, of client and gateway together.)
+    """
+    gateway = await start(dialect)
+    if not key:
+        gateway.http.headers.pop("authorization")
+    packed = _packed(10_000_000)
+
+    began = time.process_time()
+    answer = await gateway.post(path, packed, headers=GZIP)
+
+    assert time.process_time() - began < 5.0
+    assert answer.status_code == status
+    assert upstream.requests == []
 
 
 @every_way
