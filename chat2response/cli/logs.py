@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from chat2response.observe.redact import redact
+from chat2response.observe.secrets import LEAST, Secret
 from chat2response.settings import Settings
 
 _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -16,12 +17,16 @@ class Redacting(logging.Formatter):
 
     def __init__(self, line: str, secrets: Iterable[str] = ()) -> None:
         super().__init__(line)
-        self._secrets = tuple(filter(None, secrets))
+        given = [each for each in secrets if each]
+        self._secrets = tuple(each for each in given if len(each) < LEAST)
+        self._long = tuple(Secret(each, b"[secret]") for each in given if len(each) >= LEAST)
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "[secret]")
+        for secret in self._long:
+            text = secret.remove_text(text)
+        for word in self._secrets:
+            text = text.replace(word, "[secret]")
         return redact(text)
 
 

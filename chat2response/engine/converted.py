@@ -18,7 +18,7 @@ from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.obfuscation import Encoder, Obfuscated
 from chat2response.errors import BridgeError
 from chat2response.upstreams.base import Target, Turn
-from chat2response.upstreams.refusals import mask
+from chat2response.upstreams.refusals import mask_error
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
 
@@ -160,7 +160,7 @@ class ConvertedStream:
         outcome = writer.outcome
         error = self._error or (outcome.error if outcome is not None else None)
         if error is not None:
-            error.message = mask(error.message, self._target)
+            mask_error(error, self._target)
         if self._error is not None:
             writer.end("failed", error=self._error)
         else:

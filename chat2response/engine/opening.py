@@ -34,7 +34,7 @@ from chat2response.engine.twice import check_ask
 from chat2response.engine.unsealed import unsealed
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
-from chat2response.upstreams.refusals import mask, refusal_of, refuses_input
+from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError
 from chat2response.wire.large import apart_if, is_large
@@ -125,7 +125,8 @@ class Opening:
         if self._fault is not None and isinstance(error, BridgeError):
             return fault_error(self._fault)
         if isinstance(error, UpstreamError):
-            error.message = self._call.without_key(mask(error.message, self._plan.target))
+            mask_error(error, self._plan.target)
+            error.message = self._call.without_key(error.message)
             error.internal = error.internal and self._call.without_key(error.internal)
             for name, value in self._headers:
                 error.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))

@@ -8,6 +8,7 @@ from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.net.transport import Cut, Exchange, Transport
+from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.answers import decoded
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.refusals import passed_headers, refusal
@@ -53,6 +54,7 @@ class Opened:
         self._body = body
         self._method = method
         self._finished = False
+        self._secret: Secret | None = secret_of(target.api_key)
         self._exchange: Exchange | None = None
         self.status = 0
         self.headers: HeaderList = []
@@ -74,7 +76,12 @@ class Opened:
         )
         self._body = None  # sent; a stream may stay open for long
         self.status = exchange.status
-        self.headers = passed_headers(exchange)
+        self.headers = passed_headers(exchange, self._secret)
+
+    async def body(self) -> bytes:
+        """All of it, without our key."""
+        body = await self.exchange.read()
+        return body if self._secret is None else self._secret.remove(body)
 
     def stop(self, fault: Fault) -> None:
         """Ends the body now."""
@@ -132,9 +139,10 @@ class HttpTurn(Opened):
             await self._read_whole()
             return
         fault: Fault | None = None
+        clean = SecretFilter(self._secret) if self._secret is not None else None
         try:
             while data := await exchange.chunk():
-                reader.feed(data)
+                reader.feed(data if clean is None else clean.feed(data))
                 del data  # not kept: a client that does not read holds this up for long
                 if reader.done:
                     self._finished = True
@@ -142,11 +150,13 @@ class HttpTurn(Opened):
                 yield
         except Cut as cut:
             fault = cut.fault
+        if clean is not None:
+            reader.feed(clean.close())
         reader.close(fault)
 
     async def _read_whole(self) -> None:
         """Some servers ignore `stream`, or answer 200 with an error as JSON."""
-        self._whole(self._reader, await decoded(await self.exchange.read()))
+        self._whole(self._reader, await decoded(await self.body()))
         self._reader.close()
 
 
@@ -156,20 +166,27 @@ class HttpRawReply(Opened):
     @property
     def media_type(self) -> str:
         """The upstream's content type; JSON where it names none."""
-        return self.exchange.header("content-type") or "application/json"
+        given = self.exchange.header("content-type") or "application/json"
+        return given if self._secret is None else self._secret.remove_text(given)
 
     async def __aenter__(self) -> "HttpRawReply":
         await self.connect()
         return self
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What arrives, as it arrives."""
+        """What arrives, as it arrives, without our key."""
+        clean = SecretFilter(self._secret) if self._secret is not None else None
         while True:
             data = [await self.exchange.chunk()]
             if not data[0]:
-                return
-            yield data.pop()  # not kept here: a client that does not read holds this up for long
+                break
+            if clean is not None:
+                data[0] = clean.feed(data[0])
+            if data[0]:
+                yield data.pop()  # not kept here: a client that does not read holds this up for long
+        if clean is not None and (rest := clean.close()):
+            yield rest
 
     async def read(self) -> bytes:
         """All of it."""
-        return await self.exchange.read()
+        return await self.body()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chat2response.net.transport import Transport
+from chat2response.observe.secrets import secret_of
 from chat2response.upstreams.answers import decoded
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.http import request_headers
@@ -21,8 +22,10 @@ async def fetch(
     try:
         if exchange.status >= 300:
             raise await refusal(exchange, target)
+        secret = secret_of(target.api_key)
         answer = await exchange.read()
-        headers = passed_headers(exchange)
+        answer = answer if secret is None else secret.remove(answer)
+        headers = passed_headers(exchange, secret)
     finally:
         await exchange.close()
     large = is_large(answer)
@@ -35,6 +38,7 @@ async def fetch_models(transport: Transport, target: Target, origin: Origin) -> 
     try:
         if exchange.status >= 300:
             raise await refusal(exchange, target)
-        return await exchange.read()
+        secret, answer = secret_of(target.api_key), await exchange.read()
+        return answer if secret is None else secret.remove(answer)
     finally:
         await exchange.close()

@@ -3,9 +3,10 @@
 from urllib.parse import urlsplit
 
 from chat2response.convert.failures import plain_error, upstream_error
-from chat2response.errors import UpstreamError, UpstreamRefusedUs
+from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
 from chat2response.net.transport import Exchange
 from chat2response.observe.redact import redact
+from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import JSONError, decode
 
@@ -18,8 +19,11 @@ _PASSED = frozenset(
 _PASSED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
-def passed_headers(exchange: Exchange) -> HeaderList:
-    """The upstream's headers that reach the client, in lower case; its request id under another name."""
+def passed_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderList:
+    """The upstream's headers that reach the client, in lower case; its request id under another name.
+
+    `secret`: what must not be in them.
+    """
     passed: HeaderList = []
     for name, value in exchange.headers:
         name = name.lower()
@@ -27,7 +31,7 @@ def passed_headers(exchange: Exchange) -> HeaderList:
             passed.append((name, value))
         elif name == b"x-request-id":
             passed.append((b"x-upstream-request-id", value))
-    return passed
+    return passed if secret is None else [(name, secret.remove(value)) for name, value in passed]
 
 
 async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
@@ -36,7 +40,9 @@ async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
         body = await exchange.read(_MAX_ERROR)
     except UpstreamError:
         body = b""
-    return refusal_of(body, exchange.status, passed_headers(exchange), target)
+    secret = secret_of(target.api_key)
+    body = body if secret is None else secret.remove(body)
+    return refusal_of(body, exchange.status, passed_headers(exchange, secret), target)
 
 
 def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
@@ -50,12 +56,12 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
     if status in (401, 403) and target.managed:
         return UpstreamRefusedUs(
             "The upstream refused the gateway's own credentials; the operator has to mend this.",
-            internal=f"upstream {status}: {error.message}",
+            internal=f"upstream {status}: {mask(error.message, target)}",
             headers=passed,
         )
     if status < 400:  # a redirect: not followed, and no address of it told
         error = UpstreamError(f"The upstream answered with status {status}, which is no answer.")
-    error.message = mask(error.message, target)
+    mask_error(error, target)
     error.headers.update(passed)
     error.refused_input = refuses_input(body, status)
     return error
@@ -79,9 +85,19 @@ def refuses_input(body: bytes, status: int) -> bool:
     return any(name in text for name in _INPUT) or ("Field required" in text and "input" in text)
 
 
+def mask_error(error: BridgeError, target: Target) -> None:
+    """`mask` for all that a client is told of an error."""
+    error.message = mask(error.message, target)
+    error.type = mask(error.type, target)
+    error.code = error.code and mask(error.code, target)
+    error.param = error.param and mask(error.param, target)
+
+
 def mask(text: str, target: Target) -> str:
     """`text` without key-shaped strings and without the upstream's address."""
-    if target.api_key:
+    if (secret := secret_of(target.api_key)) is not None:
+        text = secret.remove_text(text)
+    elif target.api_key:
         text = text.replace(target.api_key, "[key]")
     for address in _addresses(target.base_url):
         text = text.replace(address, "[upstream]")
