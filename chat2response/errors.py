@@ -194,6 +194,10 @@ class UpstreamError(BridgeError):
     label = "upstream"
     refused_input = False
     """Whether it is the form of `input` that was refused."""
+    usage: Any = None
+    """What the upstream says, in its own form, that the call used before it failed."""
+    runs_on = False
+    """Whether the upstream works on all the same, and nobody will hear of it."""
 
 
 class UpstreamRefusedUs(UpstreamError):

@@ -39,7 +39,17 @@ def upstream_error(body: Any, status: int | None = None) -> UpstreamError | None
     if type(body) is not dict:
         return None
     fields = _fields(body, strict=status is None)
-    return None if fields is None else _from_fields(fields, status)
+    if fields is None:
+        return None
+    error = _from_fields(fields, status)
+    error.usage = _usage(body)
+    return error
+
+
+def _usage(body: Mapping[str, Any]) -> Any:
+    """What a call that failed has used, beside its error, in it, or in the response that failed."""
+    places = (body, body.get("response"), body.get("error"))
+    return next((each["usage"] for each in places if type(each) is dict and each.get("usage")), None)
 
 
 def plain_error(text: str, status: int) -> UpstreamError:

@@ -29,8 +29,10 @@ def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     return chat.read_request(fields)
 
 
-def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any], quirks: Quirks) -> bytes:
-    """The client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
+def overlaid(body: bytes, hub: HubRequest, fields: dict[str, Any], quirks: Quirks) -> bytes:
+    """A client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
+
+    `fields`: `body`, decoded.
 
     Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
     """
@@ -40,7 +42,7 @@ def overlaid(call: Call, hub: HubRequest, fields: dict[str, Any], quirks: Quirks
     if (hub.extra.get("n") or 1) != 1:
         raise unsupported("n", "'n' must be 1 here: a response has one answer.")
     if hub.body.get("stream") is not True or not quirks.usage_in_stream:
-        return call.body
+        return body
     options = fields.get("stream_options")
     asked = {**(options if type(options) is dict else {}), "include_usage": True}
     return encode({**fields, "stream_options": asked})

@@ -28,7 +28,7 @@ from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.recast import may_recast, plain_body, recast
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.sealed import with_seal
-from chat2response.engine.spending import Spending, limited, told_usage
+from chat2response.engine.spending import Spending, capped, capped_hub, limited
 from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
 from chat2response.engine.twice import check_ask
 from chat2response.engine.unsealed import unsealed
@@ -36,7 +36,7 @@ from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
 from chat2response.wire.edit import with_member
-from chat2response.wire.json import JSONError
+from chat2response.wire.json import JSONError, encode
 from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import Fault
 from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
@@ -86,6 +86,8 @@ class Opening:
             self._call.body = b""  # the upstream has it, and a stream may stay open for long
         except BaseException as error:
             self._entering = None
+            if isinstance(error, UpstreamError):
+                self._spending.fail(error)
             await self._leave()
             shown = self._shown(error, task)
             if shown is error:
@@ -109,13 +111,12 @@ class Opening:
         try:
             if self._stream is not None:
                 await self._stream.close()
-                await self._spending.settle(self._stream.usage, deltas=self._stream.deltas)
         finally:
             try:
                 if self._context is not None:
                     await self._context.__aexit__(None, None, None)
             finally:
-                await self._spending.leave()
+                await self._spending.settle_rest(self._stream, self._fault)
 
     def _shown(self, error: BaseException, task: "asyncio.Task[Any] | None") -> BaseException:
         """The error as the caller sees it: a stop under its own name, an upstream's words without secrets."""
@@ -179,16 +180,18 @@ class Opening:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
         fields, hub = await self._apart(self._read)
         await self._spending.admit(self._call.body, fields)
+        target, sent = self._plan.target, self._call.body
         if (cap := self._spending.output_cap) is not None:
-            hub = replace(hub, body={**hub.body, "max_output_tokens": cap})
-        target = self._plan.target
+            hub = capped_hub(hub, cap, target.quirks)
+            fields = capped(fields, cap, target.quirks.max_tokens)
+            sent = await self._apart(encode, fields)
         hub = with_seal(hub, self._call, target, self._engine.sealing)
         if self._fidelity == "strict":
             self._lose(hub, Losses("strict"))  # before the upstream is asked
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
-        ask = await self._apart(self._overlaid, hub, fields) if self._plan.up == "overlay" else hub
+        ask = await self._apart(self._overlaid, sent, hub, fields) if self._plan.up == "overlay" else hub
         try:
             return await self._way_down(hub, ask)
         except UpstreamError as error:
@@ -256,10 +259,7 @@ class Opening:
                 await self._forget_answer()
                 return await self._relay_down(rest, losses, stream=stream, kept=kept, again=True)
             self._outcome = "completed" if reply.status < 300 else "error"
-            used = (
-                await apart_if(is_large(whole.body), told_usage, whole.body) if reply.status < 300 else None
-            )
-            await self._spending.settle(used)
+            await self._spending.settle_body(whole.body, refused=reply.status >= 300)
             headers = self._spending.answered(reply.headers)
             return Answer(reply.status, whole.media_type, headers, losses, whole.body)
         if target.dialect == "responses":
@@ -296,6 +296,7 @@ class Opening:
 
     async def _convert_whole(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         engine, target = self._engine, self._plan.target
+        self._spending.asked = True
         reply = await self._upstream.once(ask, target, self._origin(stream=False))
         large = self._large or reply.large
         losses = reply.losses.answered()
@@ -321,8 +322,8 @@ class Opening:
         told = response.get("usage")
         usage = told if self._plan.target.dialect == "chat" else read_usage(told)  # of Chat's it is ours
         self._engine.metrics.tokens(usage)
-        await self._spending.settle(usage, deltas=deltas)
         self._outcome = str(response.get("status"))
+        await self._spending.settle_response(response, usage, deltas)
         given = SPOKEN[self._call.surface][1]
         write = partial(whole_body, legacy=hub.legacy)
         body = await apart_if(large, write, given, response, echo.model, losses, self._call.client)
@@ -367,8 +368,8 @@ class Opening:
             check_ask(self._call.body)
         return fields, hub
 
-    def _overlaid(self, hub: HubRequest, fields: dict[str, Any]) -> bytes:
-        return self._named(overlaid(self._call, hub, fields, self._plan.target.quirks))
+    def _overlaid(self, sent: bytes, hub: HubRequest, fields: dict[str, Any]) -> bytes:
+        return self._named(overlaid(sent, hub, fields, self._plan.target.quirks))
 
     async def _opened(
         self, ask: HubRequest | bytes, writer: Writer, form: ReasoningForm
@@ -411,6 +412,7 @@ class Opening:
             await context.__aexit__(None, None, None)
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
+        self._spending.asked = True
         live = self._live = await context.__aenter__()
         self._context = context
         self._headers = live.headers

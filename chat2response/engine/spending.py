@@ -3,14 +3,24 @@ of the answer reaches the client (who may ask again at once), and the books that
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks import Quirks
-from chat2response.convert.usage import from_chat
-from chat2response.convert.usage import read as read_usage
+from chat2response.convert.responses.response import RUNNING
+from chat2response.engine.estimates import (
+    answer_tokens,
+    estimated,
+    output_tokens,
+    runs_on,
+    spoken,
+    told_usage,
+    usage_of,
+)
+from chat2response.errors import UpstreamError
 from chat2response.keys.admission import Admission, Grant
-from chat2response.keys.ask import input_estimate, read_ask
+from chat2response.keys.ask import OUTPUT_LIMITS, input_estimate, read_ask
 from chat2response.keys.grants import grants_of
 from chat2response.keys.record import ApiKey
 from chat2response.keys.usage import UsageBook
@@ -18,8 +28,8 @@ from chat2response.keys.use import KeyUse
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
 from chat2response.wire.large import apart_if, is_large
-from chat2response.wire.peek import peek_answer
-from chat2response.wire.responses import Usage
+from chat2response.wire.machine import Fault
+from chat2response.wire.responses import Response, Usage
 
 _OURS = b"x-ratelimit-"
 
@@ -76,7 +86,12 @@ class Spending:
         self._model = ""
         self._body = b""
         self._input_tokens = 0  # of a body that is forgotten
+        self._background = False
         self._settled = tenant is None
+        self.asked = False
+        """The upstream is asked: from here on a call costs its input, whether or not its client waits."""
+        self._failed: Usage | None = None  # what the upstream says that the call used which it then failed
+        self._runs_on = False  # at the upstream, though the client gets an error
 
     @property
     def reads_body(self) -> bool:
@@ -92,9 +107,13 @@ class Spending:
         model = fields.get("model")
         self._model = model if type(model) is str else ""
         self._body = body
+        self._background = fields.get("background") is True
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
-            ask = await apart_if(is_large(body), read_ask, body, fields, self._target.dialect)
+            target = self._target
+            ask = await apart_if(
+                is_large(body), read_ask, body, fields, target.dialect, target.quirks.max_tokens
+            )
             self._grant = await self._books.admission.enter(key, ask)
 
     @property
@@ -124,15 +143,23 @@ class Spending:
         """The most output tokens that the request must be sent with."""
         return self._grant.output_cap if self._grant is not None else None
 
-    async def settle(self, usage: Usage | None, *, deltas: int = 0) -> None:
-        """The call has used this; the first word counts. `deltas`: heard of an answer that was cut."""
+    async def settle(self, usage: Usage | None, *, deltas: int = 0, answered: bool = False) -> None:
+        """The call has used this; the first word counts.
+
+        `deltas`: what was heard of an answer that does not say what it used. `answered`: there was one,
+        however little was heard; so its input counts.
+        """
         if self._settled:
             return
+        usage = spoken(usage) or self._failed
+        if usage is None and self._background and (answered or self.asked):
+            await self.settle_running()
+            return
         self._settled = True
-        estimated = usage is None and deltas > 0
-        if estimated:
-            usage = _counted(self._input_tokens or input_estimate(self._body), deltas)
-        self._note(usage, estimated=estimated)
+        guess = usage is None and (deltas > 0 or answered)
+        if guess:
+            usage = estimated(self._input(), deltas)
+        self._note(usage, estimated=guess)
         if self._grant is not None:
             if usage is not None:
                 self._grant.usage(usage)
@@ -144,10 +171,60 @@ class Spending:
             self._input_tokens = await apart_if(is_large(self._body), input_estimate, self._body)
         self._body = b""
 
-    async def leave(self) -> None:
-        """Gives back what a call reserved that was never answered."""
+    def _input(self) -> int:
+        """The tokens of the request, estimated."""
+        return self._input_tokens or input_estimate(self._body)
+
+    def fail(self, error: UpstreamError) -> None:
+        """The upstream's error takes the place of an answer."""
+        self._failed = usage_of(error.usage, response=False)
+        self._runs_on = error.runs_on
+
+    async def settle_running(self) -> None:
+        """The call goes on at its upstream, and nobody hears its end: it keeps what it has reserved."""
+        if self._settled:
+            return
+        self._settled = True
+        self._note(estimated(self._input(), self._reserved_output()), estimated=True)
+        if self._grant is not None:
+            await self._grant.leave_running()
+
+    async def settle_body(self, body: bytes, *, refused: bool) -> None:
+        """By a whole answer, or a refusal, of either API."""
+        if self._settled:
+            return
+        large = is_large(body)
+        usage = await apart_if(large, told_usage, body)
+        if usage is None and not refused and await apart_if(large, runs_on, body):
+            await self.settle_running()
+        else:
+            unknown = usage is None and not refused
+            heard = await apart_if(large, answer_tokens, body) if unknown else 0
+            await self.settle(usage, deltas=heard, answered=not refused)
+
+    async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:
+        """By a whole response; `usage`: what it says, `deltas`: what was heard of it."""
+        if spoken(usage) is not None or self._settled:
+            await self.settle(usage)
+        elif response.get("status") in RUNNING:
+            await self.settle_running()
+        else:
+            await self.settle(None, deltas=deltas or output_tokens(response), answered=True)
+
+    async def settle_rest(self, stream: Metered | None, fault: Fault | None) -> None:
+        """What no end of an answer has settled: one that was cut, that failed, or that nobody waited for."""
+        left = self.asked and fault is not None and fault.cause == "cancel"
+        if self._runs_on:
+            await self.settle_running()
+        elif stream is not None:
+            await self.settle(stream.usage, deltas=stream.deltas, answered=left)
+        elif left or self._failed is not None:
+            await self.settle(None, answered=left)
         if self._grant is not None:
             await self._grant.leave()
+
+    def _reserved_output(self) -> int:
+        return self._grant.output_tokens if self._grant is not None else 0
 
     async def settling(self, stream: Metered) -> AsyncIterator[bytes]:
         """The stream's batches; what it used is settled before the last of them."""
@@ -173,30 +250,32 @@ def limited(
 
     `cap`: the most output tokens; `count`: the usage of a Chat stream must be told.
     """
-    added: dict[str, Any] = {}
-    if cap is not None:
-        added["max_output_tokens" if dialect == "responses" else quirks.max_tokens] = cap
+    body = fields if cap is None else capped(fields, cap, _name_of_limit(dialect, quirks))
     hidden = False
     if count and dialect == "chat" and fields.get("stream") is True:
         options = fields.get("stream_options")
         given = options if type(options) is dict else {}
         hidden = given.get("include_usage") is not True
         if hidden:
-            added["stream_options"] = {**given, "include_usage": True}
-    return (encode({**fields, **added}) if added else None), hidden
+            body = {**body, "stream_options": {**given, "include_usage": True}}
+    return (encode(body) if body is not fields else None), hidden
 
 
-def told_usage(body: bytes) -> Usage | None:
-    """What a whole answer, of either API, says that it used."""
-    answer = peek_answer(body)
-    return read_usage(answer.usage) if answer.object == "response" else from_chat(answer.usage)
+def capped(fields: Mapping[str, Any], cap: int, name: str) -> dict[str, Any]:
+    """A request with `cap` as its only output limit, under this name."""
+    return {**_uncapped(fields, name), name: cap}
 
 
-def _counted(input_tokens: int, deltas: int) -> Usage:
-    return {
-        "input_tokens": input_tokens,
-        "input_tokens_details": {},
-        "output_tokens": deltas,
-        "output_tokens_details": {},
-        "total_tokens": input_tokens + deltas,
-    }
+def capped_hub(hub: HubRequest, cap: int, quirks: Quirks) -> HubRequest:
+    """The same for a request in the hub, and what rides beside it."""
+    body: Any = capped(hub.body, cap, "max_output_tokens")
+    return replace(hub, body=body, extra=_uncapped(hub.extra, quirks.max_tokens))
+
+
+def _uncapped(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Without an output limit of any name."""
+    return {key: value for key, value in fields.items() if key not in OUTPUT_LIMITS and key != name}
+
+
+def _name_of_limit(dialect: str, quirks: Quirks) -> str:
+    return "max_output_tokens" if dialect == "responses" else quirks.max_tokens

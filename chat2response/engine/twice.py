@@ -8,15 +8,13 @@ from collections.abc import Container, Sequence
 
 from chat2response.convert.check import invalid
 from chat2response.errors import InvalidRequest
+from chat2response.keys.ask import CHOICES, OUTPUT_LIMITS
 from chat2response.wire.members import elements, last_values, repeated
 
 _REFERENCES = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
 _OF_ITEM = ("type", "id", "role", "container_id", "approval_request_id", "environment", "tools")
 _OF_TOOL_WITH_CONTAINER = ("container", "environment", "tools")
-_ASK = (
-    "model", "tools", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-    "max_output_tokens",
-)  # fmt: skip
+_ASK = ("model", "tools", "stream", "stream_options", "background", *OUTPUT_LIMITS, *CHOICES)
 _DEEPEST = 4  # levels of tools; the APIs have two, and each one is read again with all that is in it
 _OF_TOOL = ("type", "server_label", "tools")
 

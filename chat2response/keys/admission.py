@@ -21,7 +21,7 @@ from chat2response.keys import quota
 from chat2response.keys.ask import DEFAULT_OUTPUT_TOKENS, Ask
 from chat2response.keys.grants import grants_of
 from chat2response.keys.ledgers import KIND, LEASE_SECONDS, Ledger, Measure, ledgers
-from chat2response.keys.limits import KeyLimits
+from chat2response.keys.limits import MOST, KeyLimits
 from chat2response.keys.prices import Price, Prices
 from chat2response.keys.record import ApiKey
 from chat2response.keys.settlements import Due, Settlements
@@ -45,10 +45,21 @@ class Reservation:
 class Grant:
     """A call that was let in; it must be left."""
 
-    __slots__ = ("_admission", "_reservations", "_usage", "headers", "output_cap", "price", "since")
+    __slots__ = (
+        "_admission",
+        "_reservations",
+        "_usage",
+        "headers",
+        "output_cap",
+        "output_tokens",
+        "price",
+        "since",
+    )
 
     def __init__(self, admission: "Admission", price: Price | None, output_cap: int | None) -> None:
         self.price = price
+        self.output_tokens = 0
+        """What is reserved of output."""
         self.output_cap = output_cap
         """The most output tokens that the request must be sent with; None: it says so itself, or need not."""
         self.headers: quota.HeaderList = []
@@ -74,6 +85,19 @@ class Grant:
         """
         await self._admission.settlements.settle(self._close())
 
+    async def leave_running(self) -> None:
+        """Settles a call that goes on where nobody hears its end: what it has reserved counts as used.
+
+        Its slot stays taken for as long as a lease lasts.
+        """
+        reservations, self._reservations = self._reservations, []
+        self._admission.live.discard(self)
+        await self._admission.settlements.settle(
+            Due(each.ledger.key, each.lease, each.n)
+            for each in reservations
+            if each.lease and each.ledger.measure != "slots"
+        )
+
     def abandon(self) -> None:
         """Gives everything back that may have been reserved, and does not wait for it."""
         self._admission.settlements.later(self._close())
@@ -91,9 +115,10 @@ class Grant:
     def _used(self, measure: Measure) -> int:
         if self._usage is None or measure == "slots":
             return 0
-        if measure == "tokens":
-            return self._usage["total_tokens"]
-        return self.price.of(self._usage) if self.price is not None else 0
+        usage = self._usage
+        if measure == "tokens":  # some upstreams' totals are less than their parts
+            return min(max(usage["total_tokens"], usage["input_tokens"] + usage["output_tokens"]), MOST)
+        return min(self.price.of(usage), MOST) if self.price is not None else 0
 
     # -- for the admission -------------------------------------------------------------------------
 
@@ -157,8 +182,9 @@ class Admission:
             return Grant(self, price, None)
         output, cap = _output(limits, ask)
         grant = Grant(self, price, cap)
-        cost = price.at_most(ask.input_tokens, output) if price is not None else 0
-        wanted = {"requests": 1, "slots": 1, "tokens": ask.input_tokens + output, "cost": cost}
+        grant.output_tokens = output
+        cost = min(price.at_most(ask.input_tokens, output), MOST) if price is not None else 0
+        wanted = {"requests": 1, "slots": 1, "tokens": min(ask.input_tokens + output, MOST), "cost": cost}
         try:
             standings = await self._reserve(grant, key.id, limits, wanted)
         except RateLimited:
@@ -286,14 +312,15 @@ class Admission:
 
 def _output(limits: KeyLimits, ask: Ask) -> tuple[int, int | None]:
     """The output tokens to reserve, and the cap that the request must be given. Raises InvalidRequest."""
-    most = limits.max_output_tokens
-    if ask.output_tokens is not None:
-        if most is not None and ask.output_tokens > most * ask.choices:
-            raise InvalidRequest(
-                f"This key may ask for at most {most} output tokens; '{ask.output_field}' asks for more.",
-                param=ask.output_field,
-                code="max_output_tokens_exceeded",
-            )
-        return ask.output_tokens, None
-    likely = limits.default_output_tokens or most or DEFAULT_OUTPUT_TOKENS
-    return likely * ask.choices, most
+    most, asked = limits.max_output_tokens, ask.output_tokens
+    if most is not None and asked is not None and asked > most * ask.choices:
+        raise InvalidRequest(
+            f"This key may ask for at most {most} output tokens; '{ask.output_field}' asks for more.",
+            param=ask.output_field,
+            code="max_output_tokens_exceeded",
+        )
+    if asked is not None and not ask.unbounded:
+        return asked, None
+    likely = (limits.default_output_tokens or most or DEFAULT_OUTPUT_TOKENS) * ask.choices
+    cap = most if most is None or asked is None else asked // ask.choices
+    return min(max(likely, asked or 0), MOST), cap

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, isfinite
 from typing import Any
 
 BYTES_A_TOKEN = 4
@@ -11,8 +12,16 @@ MEDIA_TOKENS = 1000
 DEFAULT_OUTPUT_TOKENS = 1024
 """Set aside for a call that names no maximum, where its key does not say either."""
 
+_DIGITS = 40  # characters of a number that came as text
 _MEDIA = re.compile(rb";base64,[A-Za-z0-9+/=\\_-]+")
-_OUTPUT_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+OUTPUT_LIMITS = (
+    "max_output_tokens", "max_completion_tokens", "max_tokens",
+    "n_predict", "num_predict", "max_new_tokens",
+)  # fmt: skip
+"""The names of an output limit: those of the APIs, and what llama.cpp, Ollama and TGI take as well."""
+CHOICES = ("n", "best_of", "num_return_sequences")
+_MOST = 2**40
+"""What a number of tokens is taken for at most, so that a store can count it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +33,49 @@ class Ask:
     """`chat`, `responses` or `demo`."""
     input_tokens: int = 0
     output_tokens: int | None = None
-    """The most that the client asked for, for all of its choices; None: it did not say."""
+    """The most that the client asked for, for all of its choices; None: it did not say. Where it gave the
+    limit under several names, the largest: which of them counts, each upstream decides for itself."""
     output_field: str | None = None
     """The client's own name of that limit."""
+    unbounded: bool = False
+    """A limit has a value that bounds nothing, as -1, which to some upstreams means no limit at all."""
     choices: int = 1
     tools: tuple[str, ...] = ()
     """The hosted tools it names: their types, and `mcp.<server_label>`."""
 
 
-def read_ask(body: bytes, fields: Mapping[str, Any], upstream: str) -> Ask:
-    """The ask of a request of either dialect; `fields`: its body, decoded. Wrong types are skipped."""
-    name = next((name for name in _OUTPUT_LIMITS if type(fields.get(name)) is int), None)
-    n = fields.get("n")
-    choices = n if type(n) is int and n > 1 else 1
+def read_ask(body: bytes, fields: Mapping[str, Any], upstream: str, own: str = "max_tokens") -> Ask:
+    """The ask of a request of either dialect; `fields`: its body, decoded.
+
+    `own`: the upstream's own name of the output limit.
+    """
+    limits = {name: _number(fields[name]) for name in (*OUTPUT_LIMITS, own) if fields.get(name) is not None}
+    largest = max(limits, key=lambda name: limits[name], default=None)
+    choices = max(1, *(_number(fields.get(name)) for name in CHOICES))
     model = fields.get("model")
+    bounded = largest is not None and limits[largest] > 0
     return Ask(
         model=model if type(model) is str else "",
         upstream=upstream,
         input_tokens=input_estimate(body),
-        output_tokens=None if name is None else max(fields[name], 0) * choices,
-        output_field=name,
+        output_tokens=min(limits[largest] * choices, _MOST) if largest is not None and bounded else None,
+        output_field=largest if bounded else None,
+        unbounded=0 in limits.values(),
         choices=choices,
         tools=tuple(_hosted(fields.get("tools"))),
     )
+
+
+def _number(value: Any) -> int:
+    """A number as lenient parsers read it, `5.0` and `"5"` too; 0 for what bounds nothing."""
+    if type(value) is str and len(value) <= _DIGITS:
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
+    if type(value) is float and isfinite(value):
+        value = ceil(value)
+    return min(max(value, 0), _MOST) if type(value) is int else 0
 
 
 def input_estimate(body: bytes) -> int:

@@ -44,6 +44,7 @@ class AnswerPeek(msgspec.Struct, gc=False):
 
     object: Any = None
     usage: Any = None
+    status: Any = None
 
 
 _read_answer = decoder(AnswerPeek)

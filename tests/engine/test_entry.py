@@ -73,7 +73,7 @@ def overlay(more: bytes, query: dict[str, Any] | None = None, quirks: Quirks = O
     body = CHAT % more
     call = Call("proxy", body, "req", **(query or {}))
     fields = decode(body)
-    return overlaid(call, read_call(call, fields), fields, quirks)
+    return overlaid(call.body, read_call(call, fields), fields, quirks)
 
 
 def test_a_whole_answer_needs_no_overlay() -> None:

@@ -316,3 +316,48 @@ async def test_keys_do_not_share_their_limits() -> None:
     stage = Stage()
     await stage.first.enter(key(requests_per_minute=1), ASK)
     await stage.first.enter(key(id="b" * 32, requests_per_minute=1), ASK)
+
+
+async def test_a_limit_that_bounds_nothing_is_replaced_by_the_keys_own() -> None:
+    """`-1` is no limit at all to some upstreams; beside a number, that number is the cap."""
+    stage, who = Stage(), key(max_output_tokens=20, tokens_per_day=10_000)
+    for ask, cap, reserved in (
+        (Ask("m", "chat", 10, unbounded=True), 20, 30),
+        (Ask("m", "chat", 10, 7, "max_tokens", unbounded=True), 7, 30),
+        (Ask("m", "chat", 10, 14, "max_tokens", choices=2, unbounded=True), 7, 50),
+    ):
+        grant = await stage.first.enter(who, ask)
+        left = dict(grant.headers)[b"x-ratelimit-remaining-tokens"]
+        assert (grant.output_cap, left) == (cap, b"%d" % (10_000 - reserved))
+        await grant.leave()
+    free = await stage.first.enter(key(tokens_per_day=10_000), Ask("m", "chat", 10, 7, "n", unbounded=True))
+    assert (free.output_cap, free.output_tokens) == (None, DEFAULT_OUTPUT_TOKENS)
+
+
+async def test_numbers_that_no_store_can_count_are_refused_as_too_large() -> None:
+    stage = Stage()
+    huge = Ask("m", "chat", 10, 2**60, "max_tokens")
+    for who in (key(tokens_per_day=100), key(cost_per_day=100)):
+        assert (await refused(stage.first, who, huge)).status == 429
+    grant = await stage.first.enter(key(tokens_per_day=100, cost_per_day=100), ASK)
+    await spend(grant, 2**80, 2**80)
+    assert (await refused(stage.first, key(tokens_per_day=100))).code == "insufficient_quota"
+
+
+async def test_a_total_below_its_parts_does_not_count() -> None:
+    stage, who = Stage(), key(tokens_per_day=100)
+    grant = await stage.first.enter(who, ASK)
+    grant.usage({**used(10, 50), "total_tokens": 1})
+    await grant.leave()
+    assert "60 used" in (await refused(stage.first, who, Ask("m", "chat", 50, 1, "n"))).message
+
+
+async def test_a_call_that_runs_on_unheard_keeps_what_it_reserved_and_its_slot_for_a_lease() -> None:
+    stage, who = Stage(), key(tokens_per_day=100, concurrent_requests=1)
+    grant = await stage.first.enter(who, ASK)
+    await grant.leave_running()
+    assert (await refused(stage.first, who)).headers["retry-after"] == "1"
+    stage.now += LEASE_SECONDS
+    await stage.first.renew()
+    third = await stage.first.enter(who, ASK)
+    assert dict(third.headers)[b"x-ratelimit-remaining-tokens"] == b"40"

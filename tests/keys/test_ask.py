@@ -1,11 +1,12 @@
 """What a call would use."""
 
 import json
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from chat2response.keys.ask import MEDIA_TOKENS, Ask, input_estimate, read_ask
+from chat2response.keys.ask import CHOICES, MEDIA_TOKENS, OUTPUT_LIMITS, Ask, input_estimate, read_ask
 
 
 def asked(**fields: Any) -> Ask:
@@ -19,8 +20,35 @@ def test_the_output_limit_under_the_clients_name(name: str) -> None:
     assert (ask.model, ask.upstream, ask.output_tokens, ask.output_field) == ("m", "chat", 50, name)
 
 
-def test_the_limit_that_wins_upstream_wins_here() -> None:
-    assert asked(max_tokens=5, max_completion_tokens=9).output_tokens == 9
+def test_the_largest_of_all_names_counts_for_upstreams_differ_in_which_they_read() -> None:
+    for first, second in permutations([*OUTPUT_LIMITS, "their_own"], 2):
+        fields = {first: 9, second: 5}
+        ask = read_ask(b"{}", fields, "chat", "their_own")
+        assert (ask.output_tokens, ask.output_field, ask.unbounded) == (9, first, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "counted"),
+    [(5, 5), (5.0, 5), (4.2, 5), ("5", 5), (" 5.0 ", 5), (10**40, 2**40), ("1e40", 2**40)],
+)
+def test_a_number_counts_as_the_most_lenient_parser_reads_it(value: Any, counted: int) -> None:
+    ask = asked(max_tokens=value)
+    assert (ask.output_tokens, ask.unbounded) == (counted, False)
+    assert asked(max_tokens=value, n=value).output_tokens == min(counted * counted, 2**40)
+
+
+@pytest.mark.parametrize("value", [-1, 0, -2.5, "-1", "many", "1" * 50, True, [], {}])
+def test_what_bounds_nothing_is_no_limit(value: Any) -> None:
+    ask = asked(max_tokens=value)
+    assert (ask.output_tokens, ask.output_field, ask.unbounded) == (None, None, True)
+    both = asked(max_tokens=value, max_completion_tokens=7)
+    assert (both.output_tokens, both.output_field, both.unbounded) == (7, "max_completion_tokens", True)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_choices_under_every_name(name: str) -> None:
+    assert asked(max_tokens=5, **{name: 3}).output_tokens == 15
+    assert asked(max_tokens=5, **{"n": 2, name: 3}).output_tokens == 15
 
 
 def test_each_choice_may_be_as_long() -> None:
@@ -28,7 +56,7 @@ def test_each_choice_may_be_as_long() -> None:
     assert (asked(n=3).output_tokens, asked(n=3).choices) == (None, 3)
 
 
-@pytest.mark.parametrize("odd", [None, "5", True, 1.5, {}, -3])
+@pytest.mark.parametrize("odd", [None, True, {}, -3, "x"])
 def test_what_is_no_number_is_the_upstreams_to_refuse(odd: Any) -> None:
     ask = asked(model=odd, max_tokens=odd, n=odd, tools=odd)
     assert ask.output_tokens in (None, 0)

@@ -7,6 +7,9 @@ from chat2response.convert.failures import upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.wire.responses import Response
 
+RUNNING = ("queued", "in_progress")
+"""The statuses of a response that its server still works on."""
+
 
 def read_response(body: Any) -> Response:
     """The response, when it is `completed` or `incomplete`. Raises UpstreamError for anything else."""
@@ -14,6 +17,9 @@ def read_response(body: Any) -> Response:
         raise upstream_error(body) or UpstreamError("The upstream's answer is not a response.")
     ended = outcome.from_response(body)
     if ended.error is not None:
+        if isinstance(ended.error, UpstreamError):
+            ended.error.usage = body.get("usage")
+            ended.error.runs_on = body.get("status") in RUNNING
         raise ended.error
     return body  # type: ignore[no-any-return]
 
