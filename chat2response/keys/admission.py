@@ -26,6 +26,7 @@ from chat2response.keys.prices import Price, Prices
 from chat2response.keys.record import ApiKey
 from chat2response.keys.settlements import Due, Settlements
 from chat2response.stores import Lease, Store, StoreDown, new_lease_id
+from chat2response.stores.steady import SteadyClock, monotonic_of
 from chat2response.wire.responses import Usage
 
 _log = logging.getLogger(__name__)
@@ -141,14 +142,24 @@ class Grant:
 
 
 class Admission:
-    """One per process. `clock`: epoch seconds."""
+    """One per process. `clock`: epoch seconds; `monotonic`: what its steps are judged by.
 
-    def __init__(self, store: Store, prices: Prices, *, clock: Callable[[], float]) -> None:
+    A clock that jumps ahead begins no new day, which would be a new budget, until it has stayed there.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        prices: Prices,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self.live: set[Grant] = set()
         """Calls that hold leases."""
         self._store = store
         self.prices = prices
-        self._clock = clock
+        self._clock = SteadyClock(clock, monotonic or monotonic_of(clock))
         self.settlements = Settlements(store)
         self._task: asyncio.Task[None] | None = None
 

@@ -54,10 +54,18 @@ def check(n: int, ceiling: int | None, ttl: float, window: float | None) -> None
 
 
 def lease(
-    ledger: Ledger | None, id: str, n: int, ceiling: int | None, ttl: float, window: float | None, now: float
+    ledger: Ledger | None,
+    id: str,
+    n: int,
+    ceiling: int | None,
+    ttl: float,
+    window: float | None,
+    now: float,
+    wall: float,
 ) -> tuple[Lease, Ledger | None]:
     """The answer, and the ledger as it is to be written; None where it stays as it is.
 
+    `now`: by which ends are judged; `wall`: by which that of a window is written, which outlives a step.
     An end that is further away than `ttl` was written by a clock that was wrong, and is brought back.
     """
     book = ledger or _new()
@@ -65,7 +73,7 @@ def lease(
     used = book["settled"] + sum(n for n, end in leases.values() if end > now)
     until = book["until"]
     if until is None and not used:
-        until = expiry(window, now)
+        until = expiry(window, wall)
     resets_in = None if until is None else until - now
     tombstones = _standing(book, now)
     known = id in leases and leases[id][1] > now

@@ -26,20 +26,27 @@ from chat2response.stores.base import (
     prefix,
     row_name,
 )
+from chat2response.stores.steady import SteadyClock, monotonic_of
 from chat2response.wire.json import decode, encode
 
 SWEEP_SECONDS = 60.0
 
 
 class MemoryStore:
-    """The `Store` contract on a dict. `clock`: epoch seconds."""
+    """The `Store` contract on a dict. `clock`: epoch seconds; `monotonic`: what its steps are judged by."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        self._wall = clock  # by which ends are written
+        self._clock = SteadyClock(clock, monotonic or monotonic_of(clock))  # by which they are judged
         self._rows: dict[str, tuple[str, float | None]] = {}  # row name -> text, expiry
         self._names: list[str] = []  # sorted, so that a scan goes on where it stopped
         self._logs: dict[str, tuple[list[str], float | None]] = {}
-        self._swept = clock()
+        self._swept = self._clock()
         self._closed = asyncio.Event()
 
     async def open(self) -> None:
@@ -55,7 +62,7 @@ class MemoryStore:
         self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
     ) -> bool:
         now = self._clock()
-        row, text, end = row_name(kind, key), encode(doc).decode(), expiry(ttl, now)
+        row, text, end = row_name(kind, key), encode(doc).decode(), expiry(ttl, self._wall())
         held = self._live(row, now)
         if expect is ABSENT and held is not None:
             return False
@@ -75,7 +82,7 @@ class MemoryStore:
         self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
     ) -> int | None:
         now = self._clock()
-        row, end = row_name(kind, key), expiry(ttl, now)
+        row, end = row_name(kind, key), expiry(ttl, self._wall())
         held = self._live(row, now)
         value = amount(n) if held is None else decode(held) + amount(n)
         if ceiling is not None and n > 0 and value > ceiling:
@@ -97,7 +104,7 @@ class MemoryStore:
         ledger.check(n, ceiling, ttl, window)
         now = self._clock()
         row, id = row_name(kind, key), ledger.lease_id(id)
-        answer, book = ledger.lease(self._ledger(row, now), id, n, ceiling, ttl, window, now)
+        answer, book = ledger.lease(self._ledger(row, now), id, n, ceiling, ttl, window, now, self._wall())
         self._keep(row, book, now)
         return answer
 
@@ -117,7 +124,7 @@ class MemoryStore:
 
     async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
         now = self._clock()
-        row, end = row_name(kind, key), expiry(ttl, now)
+        row, end = row_name(kind, key), expiry(ttl, self._wall())
         texts = [encode(doc).decode() for doc in docs]
         log = self._log(row, now)
         if texts:

@@ -45,6 +45,7 @@ from chat2response.stores.sqlite_file import DatabaseFile
 from chat2response.stores.sqlite_link import CHANGES, END, LOGS, TABLE, Link
 from chat2response.stores.sqlite_refusals import advice
 from chat2response.stores.sqlite_writes import Write, commit, taken
+from chat2response.stores.steady import SteadyClock, monotonic_of
 from chat2response.wire.json import decode, encode
 
 T = TypeVar("T")
@@ -80,13 +81,20 @@ _SWEEP_CHANGES = f'DELETE FROM "{CHANGES}" WHERE seq <= (SELECT max(seq) FROM "{
 
 
 class SqliteStore:
-    """The `Store` contract on a file. `clock`: epoch seconds; `deadline`: seconds that a call may take."""
+    """The `Store` contract on a file. `clock`: epoch seconds; `deadline`: seconds that a call may take;
+    `monotonic`: what the steps of the clock are judged by."""
 
     def __init__(
-        self, path: str | Path, *, clock: Callable[[], float] = time.time, deadline: float = 2.0
+        self,
+        path: str | Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        deadline: float = 2.0,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._file = DatabaseFile(path)
-        self._clock = clock
+        self._wall = clock  # by which ends are written
+        self._clock = SteadyClock(clock, monotonic or monotonic_of(clock))  # by which they are judged
         self._deadline = deadline
         self._pool = ThreadPoolExecutor(
             1, thread_name_prefix="sqlite-store"
@@ -127,7 +135,7 @@ class SqliteStore:
         self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
     ) -> bool:
         row, now = row_name(kind, key), self._clock()
-        args = {"row": row, "text": _envelope(doc, expiry(ttl, now)), "now": now}
+        args = {"row": row, "text": _envelope(doc, expiry(ttl, self._wall())), "now": now}
         if expect is None:
             sql = _PUT
         elif expect is ABSENT:
@@ -157,7 +165,7 @@ class SqliteStore:
         self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
     ) -> int | None:
         now = self._clock()
-        row, end, by = row_name(kind, key), expiry(ttl, now), amount(n)
+        row, end, by = row_name(kind, key), expiry(ttl, self._wall()), amount(n)
 
         def count(link: Link) -> int | None:
             held, held_end = _held(link, row, now)
@@ -181,11 +189,11 @@ class SqliteStore:
         window: float | None = None,
     ) -> Lease:
         ledger.check(n, ceiling, ttl, window)
-        now, row, name = self._clock(), row_name(kind, key), ledger.lease_id(id)
+        now, wall, row, name = self._clock(), self._wall(), row_name(kind, key), ledger.lease_id(id)
 
         def reserve(link: Link) -> Lease:
             held, _ = _held(link, row, now)
-            answer, book = ledger.lease(held, name, n, ceiling, ttl, window, now)
+            answer, book = ledger.lease(held, name, n, ceiling, ttl, window, now, wall)
             _keep(link, row, book)
             return answer
 
@@ -219,7 +227,11 @@ class SqliteStore:
 
     async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
         now = self._clock()
-        row, end, texts = row_name(kind, key), expiry(ttl, now), [encode(doc).decode() for doc in docs]
+        row, end, texts = (
+            row_name(kind, key),
+            expiry(ttl, self._wall()),
+            [encode(doc).decode() for doc in docs],
+        )
 
         def extend(link: Link) -> int:
             last = _held(link, row, now)[0]

@@ -16,7 +16,9 @@ from chat2response.keys.prices import Price, Prices
 from chat2response.keys.record import NO_DIGEST, ApiKey
 from chat2response.stores import StoreDown
 from chat2response.stores.memory import MemoryStore
+from chat2response.stores.steady import BELIEVED_SECONDS
 from chat2response.wire.responses import Usage
+from tests.doubles import Clock
 
 NOON = 1_795_694_400.0  # 2026-11-26, 12:00 UTC
 PRICES = Prices({"m": Price(input=1, output=2, cached_input=1)})
@@ -361,3 +363,22 @@ async def test_a_call_that_runs_on_unheard_keeps_what_it_reserved_and_its_slot_f
     await stage.first.renew()
     third = await stage.first.enter(who, ASK)
     assert dict(third.headers)[b"x-ratelimit-remaining-tokens"] == b"40"
+
+
+async def test_a_clock_that_jumps_ahead_gives_no_new_budget() -> None:
+    """On every store, for the gateway's clock names the day. One that stays ahead for an hour is right."""
+    wall, monotonic = Clock(NOON), Clock(0)
+    store, who = MemoryStore(clock=lambda: NOON), key(tokens_per_day=40, requests_per_day=5)
+    admission = Admission(store, PRICES, clock=wall, monotonic=monotonic)
+    await spend(await admission.enter(who, ASK), 20, 20)
+    for days in (1, 365):
+        wall.advance(days * 86_400)
+        error = await refused(admission, who)
+        assert "40 used" in error.message
+        assert error.headers["retry-after"] == "43200", "noon is half a day from midnight"
+        wall.advance(-days * 86_400)
+    wall.advance(86_400)
+    await refused(admission, who)
+    for clock in (wall, monotonic):
+        clock.advance(BELIEVED_SECONDS)
+    await admission.enter(who, ASK)
