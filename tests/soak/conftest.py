@@ -1,11 +1,19 @@
 """What the loops stand on: the run's dose, one loop of it by the test's name, and a scripted upstream."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+import uvloop
 
+from tests.e2e.conftest import _clean  # noqa: F401 - a fixture for every test here
 from tests.soak.loops import Dose, Loop
 from tests.upstream import ScriptedUpstream
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +25,7 @@ def dose(pytestconfig: pytest.Config) -> Dose:
 @pytest.fixture
 def loop(request: pytest.FixtureRequest, dose: Dose) -> Loop:
     """This test's loop."""
-    return Loop(request.node.name.removeprefix("test_"), dose)
+    return Loop(request.node.name.removeprefix("test_").replace("uvloop-", ""), dose)
 
 
 @pytest.fixture

@@ -1,19 +1,28 @@
-"""A gateway in a process of its own, under attack: where it listens, whether it lives, what it takes."""
+"""A gateway under attack: where it listens, whether it lives, what it takes.
+
+It has a process of its own in long runs, and where a test needs one (to kill it, to weigh it). In short runs
+it is in the test's own process, on a real socket all the same: to start one costs more than what they try.
+"""
 
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import re
 import time
+from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.cli.process import Command, command
+from chat2response.engine.engine import EngineOptions
+from chat2response.settings import Settings
+from tests.cli.process import command
 from tests.e2e.gateway import OPERATOR_KEY
+from tests.e2e.gateway import running as in_process
 from tests.soak.raw import ANSWER_WITHIN, Answer, NoAnswer, ask, request
 from tests.upstream import ScriptedUpstream
 
@@ -29,9 +38,9 @@ _JSON = "Content-Type: application/json"
 class Gateway:
     """One that is up; its admin plane wants a token from everywhere."""
 
-    def __init__(self, process: Command, port: int) -> None:
-        self.command = process
+    def __init__(self, port: int, process: Process | None) -> None:
         self.port = port
+        self.process = process
         self.log: deque[str] = deque(maxlen=200)
         """The newest lines of its log."""
         self.fault: list[str] = []
@@ -40,7 +49,9 @@ class Gateway:
 
     @property
     def pid(self) -> int:
-        return self.command.process.pid
+        """That of its own process."""
+        assert self.process is not None
+        return self.process.pid
 
     async def issue(self, **fields: Any) -> str:
         """A new key's token."""
@@ -67,7 +78,8 @@ class Gateway:
     async def alive(self) -> float:
         """How many seconds /livez takes. Raises where that is too long, or the process is gone."""
         began = time.monotonic()
-        assert self.command.process.returncode is None, f"the gateway ended: {list(self.log)}"
+        gone = self.process is not None and self.process.returncode is not None
+        assert not gone, f"the gateway ended: {list(self.log)}"
         answer = await ask(self.port, request("GET", "/livez"), method="GET")
         assert answer.status == 200, str(answer)
         taken = time.monotonic() - began
@@ -112,47 +124,91 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    folder: Path, upstream: ScriptedUpstream | str, mode: str, store: str = "memory", **settings: str
+    folder: Path,
+    upstream: ScriptedUpstream | str,
+    mode: str,
+    store: str = "memory",
+    *,
+    apart: bool,
+    **settings: str,
 ) -> AsyncIterator[Gateway]:
     """Started, watched, and judged at its end: it lives, it is at rest, and its log has no traceback.
 
-    `upstream`: a scripted one, or the address of another.
+    `upstream`: a scripted one, or the address of another. `apart`: in a process of its own.
     """
-    url = upstream if isinstance(upstream, str) else upstream.url
-    env = {
-        "OPENAI_BASE_URL": url,
+    settings = {
+        "OPENAI_BASE_URL": upstream if isinstance(upstream, str) else upstream.url,
         "OPENAI_API_KEY": OPERATOR_KEY,
         "UPSTREAM_MODE": mode,
         "CHAT2RESPONSE_ADMIN_TOKEN": ADMIN_TOKEN,
         "CHAT2RESPONSE_STATE_DIR": str(folder),
         **settings,
     }
-    args = ("--bind", "127.0.0.1:0", f"--keys-backend={store}")
-    async with command(folder, *args, **env) as process:
-        running = Gateway(process, int((await process.url()).rpartition(":")[2]))
-        streams = (process.process.stdout, process.process.stderr)
-        readers = [asyncio.ensure_future(_drain(each, running.hear)) for each in streams]
-        watch = asyncio.ensure_future(_watch(running))
+    async with (_apart if apart else _inside)(folder, store, settings) as started:
+        watch = asyncio.ensure_future(_watch(started))
         try:
-            running.key = await running.issue()
-            yield running
+            started.key = await started.issue()
+            yield started
             if watch.done():
                 watch.result()
-            await running.alive()
-            await running.at_rest()
-            assert running.peak() < MOST_MEMORY, f"it took {running.peak() >> 20} MiB"
-            running.assert_no_traceback()
+            await started.alive()
+            await started.at_rest()
+            if apart:
+                assert started.peak() < MOST_MEMORY, f"it took {started.peak() >> 20} MiB"
+            started.assert_no_traceback()
         finally:
-            for task in (watch, *readers):
-                task.cancel()
-            await asyncio.wait((watch, *readers))
+            watch.cancel()
+            await asyncio.wait((watch,))
 
 
-async def _watch(running: Gateway) -> None:
+@asynccontextmanager
+async def _apart(folder: Path, store: str, settings: dict[str, str]) -> AsyncIterator[Gateway]:
+    args = ("--bind", "127.0.0.1:0", f"--keys-backend={store}")
+    async with command(folder, *args, **settings) as started:
+        port = int((await started.url()).rpartition(":")[2])
+        own = Gateway(port, started.process)
+        streams = (started.process.stdout, started.process.stderr)
+        readers = [asyncio.ensure_future(_drain(each, own.hear)) for each in streams]
+        try:
+            yield own
+        finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.wait(readers)
+
+
+@asynccontextmanager
+async def _inside(folder: Path, store: str, settings: dict[str, str]) -> AsyncIterator[Gateway]:
+    named: dict[str, Any] = {name.lower(): value for name, value in settings.items()}
+    named["UPSTREAM_MODE"] = named.pop("upstream_mode")
+    read = Settings(_env_file=None, **named)  # type: ignore[call-arg]
+    async with in_process(read, store=store, hold=EngineOptions().hold) as started:
+        inside = Gateway(started.port, None)
+        handler = _Heard(inside.hear)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield inside
+        finally:
+            logging.getLogger().removeHandler(handler)
+
+
+class _Heard(logging.Handler):
+    """Hands on each line of the log."""
+
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines(keepends=True):
+            self._hear(line)
+
+
+async def _watch(started: Gateway) -> None:
     """Asks all the time whether it lives."""
     while True:
         with contextlib.suppress(NoAnswer, OSError):  # tests kill it, and open more files than there are
-            await running.alive()
+            await started.alive()
         await asyncio.sleep(0.1)
 
 

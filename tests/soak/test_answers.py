@@ -139,7 +139,9 @@ async def test_answers(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, d
         return scripts[received.json()["model"]]
 
     upstream.play_for(PATHS[dialect], answer_for)
-    async with gateway(tmp_path, upstream, dialect, CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="5") as running:
+    async with gateway(
+        tmp_path, upstream, dialect, CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="5", apart=loop.dose.long
+    ) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             surface, streamed = rng.choice(MODELS), rng.random() < 0.6
@@ -155,4 +157,4 @@ async def test_answers(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, d
             except AssertionError as error:
                 raise AssertionError(f"{error}, for {surface}, stream={streamed}, of {script}") from None
 
-        await loop.run(attack, per_round=150)
+        await loop.run(attack, per_round=100)

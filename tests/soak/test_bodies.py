@@ -78,7 +78,7 @@ def request_of(path: str, body: bytes, rng: random.Random, key: str) -> tuple[by
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_bodies(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, dialect: str) -> None:
     upstream.play_for(PATHS[dialect], lenient(dialect))
-    async with gateway(tmp_path, upstream, dialect) as running:
+    async with gateway(tmp_path, upstream, dialect, apart=loop.dose.long) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             path, base = rng.choice(ENDPOINTS)
@@ -97,4 +97,4 @@ async def test_bodies(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, di
                 raise AssertionError(f"{error}, for {path} {body[:1000]!r}") from None
             return seen
 
-        await loop.run(attack, per_round=150)
+        await loop.run(attack, per_round=100)

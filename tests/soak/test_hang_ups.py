@@ -32,7 +32,7 @@ async def test_hang_ups(
 ) -> None:
     upstream.play(stream("chat", SAID).but(steps=stream("chat", SAID).steps[:2], end="stall"))
     body = json.dumps(body_for("chat", streamed=True)).encode()
-    async with gateway(tmp_path, upstream, "chat", store_address(kind)) as running:
+    async with gateway(tmp_path, upstream, "chat", store_address(kind), apart=loop.dose.long) as running:
         key = await running.issue(limits={"concurrent_requests": SLOTS})
         data = request("POST", CHAT, body, f"Authorization: Bearer {key}", "Content-Type: application/json")
 

@@ -111,7 +111,7 @@ def head_of(rng: random.Random) -> tuple[bytes, str]:
 
 async def test_heads(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
     upstream.play(whole("chat", Said(text=("Hi",))).but(path=PATHS["chat"]))
-    async with gateway(tmp_path, upstream, "chat") as running:
+    async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             data, method = head_of(rng)
@@ -129,7 +129,7 @@ async def test_heads(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> 
             except AssertionError as error:
                 raise AssertionError(f"{error}, for {data[:1000]!r}") from None
 
-        await loop.run(attack, per_round=200)
+        await loop.run(attack, per_round=150)
 
 
 def judged(answer: Answer, method: str) -> str:

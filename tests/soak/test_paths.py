@@ -50,7 +50,7 @@ def spelled(character: str, form: str) -> bytes:
 
 async def test_the_ends_of_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
     """Where patterns are kindest: `$` matches before a newline. All of them, in every run."""
-    async with gateway(tmp_path, upstream, "chat") as running:
+    async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
         paths = [path for method, path in await admin_paths(running) if method == "GET"]
         ends = [f"{path}%{code:02x}" for path in paths for code in (*range(0x21), 0x7F, 0x85, 0xA0)]
 
@@ -61,7 +61,7 @@ async def test_the_ends_of_paths(loop: Loop, upstream: ScriptedUpstream, tmp_pat
 
 
 async def test_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    async with gateway(tmp_path, upstream, "chat") as running:
+    async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
         paths = await admin_paths(running)
         places = [(method, path, at) for method, path in paths for at in range(1, len(path) + 1)]
         total = len(places) * CHARACTERS * len(FORMS)
@@ -80,7 +80,7 @@ async def test_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> 
 
         for method, path in paths:
             assert await refused(running, method, path.encode()) in ("401", "404"), path
-        await loop.run(attack, per_round=400 if not loop.dose.long else total, most=total)
+        await loop.run(attack, per_round=200 if not loop.dose.long else total, most=total)
 
 
 async def refused(running: Gateway, method: str, target: bytes) -> str:

@@ -84,7 +84,7 @@ async def test_read_only_redis(
                 ("CONFIG", "SET", "min-replicas-to-write", "0"),
             ),
         )
-        async with gateway(tmp_path, upstream, "chat", f"{server.url}/0") as running:
+        async with gateway(tmp_path, upstream, "chat", f"{server.url}/0", apart=loop.dose.long) as running:
 
             async def attack(number: int, rng: random.Random) -> str:
                 begin, end = ways[number % len(ways)]
@@ -105,7 +105,7 @@ async def test_read_only_sqlite(loop: Loop, upstream: ScriptedUpstream, tmp_path
     """A full disk, as a limit of the process on the size of files; somebody else's endless transaction."""
     upstream.play(whole("chat", SAID))
     path = tmp_path / "keys.db"
-    async with gateway(tmp_path, upstream, "chat", f"sqlite:{path}") as running:
+    async with gateway(tmp_path, upstream, "chat", f"sqlite:{path}", apart=True) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             with ExitStack() as stack:

@@ -12,7 +12,7 @@ from tests.e2e.pairs import PATH, body_for
 from tests.soak.flood import flood
 from tests.soak.gateway import Gateway, gateway
 from tests.soak.laws import judge_end
-from tests.soak.loops import Loop
+from tests.soak.loops import Dose, Loop
 from tests.soak.raw import Client, request
 
 SIZE = 4 * 2**20
@@ -23,13 +23,19 @@ SLACK = 24 * 2**20
 """Bytes by which a process grows with its first work, however many clients it has."""
 
 
-@pytest.mark.parametrize(
-    ("surface", "dialect"), [("chat", "chat"), ("responses", "chat"), ("chat", "responses")]
-)
+WAYS: tuple[tuple[Surface, str], ...] = (("responses", "chat"), ("chat", "chat"), ("chat", "responses"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every way in a long run; in a short one that which costs most."""
+    dose = Dose.read(metafunc.config.getoption("--rounds"), metafunc.config.getoption("--seed"))
+    metafunc.parametrize(("surface", "dialect"), WAYS if dose.long else WAYS[:1])
+
+
 async def test_slow_readers(loop: Loop, tmp_path: Path, surface: Surface, dialect: str) -> None:
     body = json.dumps(body_for(surface, streamed=True)).encode()
     crowd = min(250, 20 * loop.dose.rounds)
-    async with flood(dialect, SIZE) as url, gateway(tmp_path, url, dialect) as running:
+    async with flood(dialect, SIZE) as url, gateway(tmp_path, url, dialect, apart=True) as running:
         await one_reader(running, surface, body)
         before, after = running.resident(), 0
         bearer = f"Authorization: Bearer {running.key}"

@@ -79,7 +79,7 @@ async def stays_in_step(client: Client) -> None:
 async def test_trailers_of_clients(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, way: str) -> None:
     """An answer with a trailer is the answer without one."""
     upstream.play(whole("chat", SAID))
-    async with gateway(tmp_path, upstream, "chat") as running:
+    async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
         path = "/keys/generate" if way.endswith("admin") else "/v1/chat/completions"
         body = json.dumps({"label": "x"} if way.endswith("admin") else body_for("chat")).encode()
         lines = {"key": [f"Authorization: Bearer {running.key}"], "admin": [BY_ADMIN]}.get(way, [])
@@ -108,7 +108,7 @@ async def test_trailers_of_upstreams(
     loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, dialect: str
 ) -> None:
     """They do not come down, and the next call on that connection is as good as the first."""
-    async with gateway(tmp_path, upstream, dialect) as running:
+    async with gateway(tmp_path, upstream, dialect, apart=loop.dose.long) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             surface: Surface = rng.choice(tuple(PATH))
