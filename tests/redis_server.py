@@ -5,7 +5,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from typing import Any
 import pytest
 import redis
 
+from tests.ports import free_port
+
 PASSWORD = "secret p@ss/word"  # every character that an address has to escape
 
 
@@ -27,15 +28,6 @@ def binary() -> str:
     found = str(beside) if beside.exists() else shutil.which("redis-server")
     assert found, "no redis-server: `make test` gets one, or install your system's package"
     return found
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that is free now, and low enough for a cluster's bus to be 10,000 above it."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = int(probe.getsockname()[1])
-        if port < 55_000:
-            return port
 
 
 class RedisServer:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from tests.redis_server import PASSWORD, RedisServer, binary, free_port, started
+from tests.ports import free_port
+from tests.redis_server import PASSWORD, RedisServer, binary, started
 from tests.stores.tls import certificate
 
 LOGIN = f":{quote(PASSWORD, safe='')}@"

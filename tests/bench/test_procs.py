@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.procs import Process, StartError, free_port
+from bench.procs import Process, StartError
+from tests.ports import free_port
 
 CORE = min(os.sched_getaffinity(0))
 LISTEN = """

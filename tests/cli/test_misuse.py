@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 
 import httpx
@@ -10,12 +9,8 @@ import pytest
 
 from chat2response.cli.heads import MAX_HEAD
 from tests.cli.process import command
+from tests.ports import free_port
 from tests.upstream import PATIENCE
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/proxy"])

@@ -86,6 +86,6 @@ async def start(upstream: ScriptedUpstream, store_address: Callable[[str], str])
     await upstream.until(lambda: not upstream.open)
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left:  # some are only being closed, as generators are that a client has dropped
-        _, left = await asyncio.wait(left, timeout=1)
+        _, left = await asyncio.wait(left, timeout=PATIENCE)
     assert not left, f"tasks were left behind: {left}"
     assert not stray, f"exceptions that nobody took: {stray}"

@@ -21,7 +21,7 @@ HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a test sends arrives sooner, also on a busy machine.
-    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 1.5)
     monkeypatch.setattr(heads, "_LINGER", 0.0)
 
 
@@ -113,7 +113,7 @@ async def past_the_deadline(gateway: Running) -> None:
 
 # -- bodies ------------------------------------------------------------------------------------------
 
-SHORT = 1.0  # seconds
+SHORT = 2.0  # seconds; what is not silent on purpose is so for less, on a busy machine too
 
 
 async def impatient_with_bodies(start: Start, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Running:

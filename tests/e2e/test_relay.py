@@ -9,7 +9,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.gateway import OPERATOR_KEY
 from tests.e2e.pairs import error_of
 from tests.e2e.said import PATHS, STREAM, Said, stream, whole
-from tests.upstream import Script, ScriptedUpstream
+from tests.upstream import PATIENCE, Script, ScriptedUpstream
 
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "responses"])
 
@@ -249,6 +249,8 @@ async def test_a_stream_that_had_its_end_need_not_be_closed_by_the_upstream(
     upstream.play(stream(dialect, Said(text=("Hi",))).but(end="stall"))
     body = {"model": "m", "stream": True, "store": False}
 
-    answer = await asyncio.wait_for(gateway.post(PATHS[dialect], body), 3)
+    answer = await asyncio.wait_for(
+        gateway.post(PATHS[dialect], body), PATIENCE
+    )  # a silent upstream is left later
 
     assert answer.status_code == 200 and answer.content.endswith(b"\n\n")

@@ -13,7 +13,10 @@ from tests.upstream import PATIENCE, Script, ScriptedUpstream
 PATH = "/v1/x"
 SSE = "text/event-stream"
 STREAM = Script(PATH, (), media_type=SSE, framing="chunked")
-IMPATIENT = TransportOptions(connect_timeout=0.05, read_timeout=0.15)
+IMPATIENT = TransportOptions(connect_timeout=0.3, read_timeout=0.3)
+"""For what never comes: each of the two runs out."""
+PATIENT = 1.5
+"""Seconds of silence for what does come first, on a busy machine too, and then is silent."""
 
 
 async def post(

@@ -14,7 +14,7 @@ from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreach
 from chat2response.net.connection import READ
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED, RESET, REVOKED, TIMEOUT
-from tests.net.asking import IMPATIENT, PATH, STREAM, body_of, cut_of, post, settle, until
+from tests.net.asking import IMPATIENT, PATH, PATIENT, STREAM, body_of, cut_of, post, settle, until
 from tests.upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- bodies ------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ async def test_no_head_in_time_is_a_504(upstream: ScriptedUpstream) -> None:
 
 async def test_silence_in_the_body_is_a_cut(upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"a",), end="stall"))
-    transport = Transport(IMPATIENT)
+    transport = Transport(TransportOptions(read_timeout=PATIENT))
     exchange = await post(transport, upstream)
     assert await cut_of(exchange) == (b"a", TIMEOUT)
     await exchange.close()
@@ -206,13 +206,13 @@ async def test_silence_in_the_body_is_a_cut(upstream: ScriptedUpstream) -> None:
 
 
 async def test_an_upstream_that_goes_on_speaking_is_not_silent(upstream: ScriptedUpstream) -> None:
-    ticks = [asyncio.Event() for _ in range(8)]
+    ticks = [asyncio.Event() for _ in range(6)]
     upstream.play(STREAM.but(steps=tuple(step for tick in ticks for step in (b"x", tick))))
-    transport = Transport(TransportOptions(read_timeout=0.4))
+    transport = Transport(TransportOptions(read_timeout=PATIENT))
     exchange = await post(transport, upstream)
-    for tick in ticks:  # more than the limit in all, a sixth of it at a time
+    for tick in ticks:  # more than the limit in all, a fifth of it at a time
         assert await exchange.chunk() == b"x"
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(PATIENT / 5)
         tick.set()
     assert await exchange.chunk() == b""
     await exchange.close()
@@ -221,10 +221,10 @@ async def test_an_upstream_that_goes_on_speaking_is_not_silent(upstream: Scripte
 
 async def test_the_clock_does_not_run_while_the_reader_is_the_slow_one(upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"x" * 100_000,) * 20))
-    transport = Transport(IMPATIENT)
+    transport = Transport(TransportOptions(read_timeout=PATIENT))
     exchange = await post(transport, upstream)
     await until(lambda: exchange.holding)
-    await asyncio.sleep(0.35)
+    await asyncio.sleep(PATIENT * 1.2)
     assert len(await body_of(exchange)) == 2_000_000
     await transport.close()
 

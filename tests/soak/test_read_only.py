@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.e2e.pairs import body_for
 from tests.e2e.said import CHAT, Said, whole
-from tests.redis_server import RedisServer, free_port
+from tests.ports import free_port
+from tests.redis_server import RedisServer
 from tests.soak.gateway import Gateway, gateway
 from tests.soak.laws import judge
 from tests.soak.loops import Loop

@@ -191,7 +191,7 @@ class UpstreamContract(UpstreamStage):
         self, server: ScriptedUpstream, target: Target, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(*self.stream[:2], end="stall"))
-        transport = Transport(TransportOptions(read_timeout=0.15))
+        transport = Transport(TransportOptions(read_timeout=1.5))  # what comes first comes sooner
         await self.read(self.make(transport), target, writer)
         assert writer.outcome is not None
         assert isinstance(writer.outcome.error, UpstreamTimeout)
