@@ -89,9 +89,10 @@ def compose(
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
     transport = Transport(settings.transport(f"chat2response/{package_version()}"))
     metrics = Metrics()
+    most = settings.chat2response_max_output_bytes
     upstreams: dict[UpstreamDialect, Upstream] = {
-        "chat": ChatUpstream(transport, settings.policy()),
-        "responses": ResponsesUpstream(transport, settings.policy()),
+        "chat": ChatUpstream(transport, settings.policy(), most),
+        "responses": ResponsesUpstream(transport, settings.policy(), most),
     }
     if settings.upstream_mode is UpstreamMode.DEMO:
         from chat2response.upstreams.demo import DemoUpstream  # nobody else has to wait for its words

@@ -45,6 +45,15 @@ def _texts(entry: Any) -> int:
     return sum(len(each) for each in entry.values() if type(each) is str) if type(entry) is dict else 0
 
 
+def weigh_json(body: bytes, most_containers: int) -> int:
+    """A whole answer that is not decoded yet: its bytes, and so much for each object and array in it.
+
+    Brackets in its texts count as well, up to `most_containers`: it is known to have no more objects.
+    """
+    brackets = body.count(b"{") + body.count(b"[")
+    return len(body) + min(brackets, most_containers) * _VALUE
+
+
 def check_weight(weight: int, most: int) -> None:
     """Raises UpstreamError for an answer that is larger than what is kept of one."""
     if weight > most:

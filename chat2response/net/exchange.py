@@ -81,7 +81,8 @@ class Exchange:
         """Waits for it. Raises UpstreamUnreachable or UpstreamTimeout."""
         while not self.status:
             if self._error is not None:
-                raise _before_the_head(self._error)
+                error, self._error = self._error, Cut(RESET)  # kept and raised, it would be a cycle
+                raise _before_the_head(error)
             await self._wait()
 
     def chunk(self) -> Coroutine[Any, Any, bytes]:
@@ -165,7 +166,7 @@ class Exchange:
     async def _received(self) -> bytes:
         while not self._pieces:
             if self._error is not None:
-                raise self._error
+                raise _again(self._error)
             if self._finished:
                 return b""
             if self._holding:  # not when they were taken: who asks again has passed them on
@@ -213,6 +214,11 @@ def cut_error(fault: Fault) -> UpstreamError:
     if fault.cause == "timeout":
         return UpstreamTimeout(fault.message)
     return UpstreamUnreachable(fault.message)
+
+
+def _again(error: Exception) -> Exception:
+    """A new one: an error that is stored and raised holds what its traceback saw until the collector runs."""
+    return Cut(error.fault) if isinstance(error, Cut) else error
 
 
 def _too_large() -> UpstreamError:

@@ -2,15 +2,20 @@
 
 from typing import Any
 
+from chat2response.convert.weight import MAX_OUTPUT, check_weight, weigh_json
 from chat2response.errors import UpstreamError
 from chat2response.wire.containers import TooManyContainers
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.large import MAX_ANSWER_CONTAINERS, apart_if, check_structure, is_large
 
 
-async def decoded(answer: bytes) -> Any:
-    """A whole JSON answer; a large one is bounded, and decoded beside the loop. Raises UpstreamError."""
+async def decoded(answer: bytes, most: int = MAX_OUTPUT) -> Any:
+    """A whole JSON answer; a large one is bounded, and decoded beside the loop.
+
+    Raises UpstreamError, also for one that takes more than `most` bytes to keep.
+    """
     await check_answer(answer)
+    check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), most)
     try:
         return await apart_if(is_large(answer), decode, answer)
     except JSONError as error:

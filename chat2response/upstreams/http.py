@@ -7,6 +7,7 @@ from typing import Any
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
+from chat2response.convert.weight import MAX_OUTPUT
 from chat2response.net.transport import Cut, Exchange, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.answers import decoded
@@ -107,8 +108,10 @@ class HttpTurn(Opened):
         reader: Reader,
         whole: FeedWhole,
         losses: Losses,
+        max_output: int = MAX_OUTPUT,
     ) -> None:
         super().__init__(transport, url, target, origin, body)
+        self._max_output = max_output
         self._reader = reader
         self._whole = whole
         self.losses = losses
@@ -156,7 +159,7 @@ class HttpTurn(Opened):
 
     async def _read_whole(self) -> None:
         """Some servers ignore `stream`, or answer 200 with an error as JSON."""
-        self._whole(self._reader, await decoded(await self.body()))
+        self._whole(self._reader, await decoded(await self.body(), self._max_output))
         self._reader.close()
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chat2response.convert.weight import MAX_OUTPUT
 from chat2response.net.transport import Transport
 from chat2response.observe.secrets import secret_of
 from chat2response.upstreams.answers import decoded
@@ -12,11 +13,11 @@ from chat2response.wire.large import is_large
 
 
 async def fetch(
-    transport: Transport, url: str, target: Target, origin: Origin, body: bytes
+    transport: Transport, url: str, target: Target, origin: Origin, body: bytes, most: int = MAX_OUTPUT
 ) -> tuple[int, HeaderList, Any, bool]:
     """Status, headers for the client, decoded body, and whether that is large.
 
-    Raises UpstreamError where it is no answer.
+    Raises UpstreamError where it is no answer, or more than `most` bytes of one.
     """
     exchange = await transport.open("POST", url, request_headers(target, origin), body)
     try:
@@ -29,7 +30,7 @@ async def fetch(
     finally:
         await exchange.close()
     large = is_large(answer)
-    return exchange.status, headers, await decoded(answer), large
+    return exchange.status, headers, await decoded(answer, most), large
 
 
 async def fetch_models(transport: Transport, target: Target, origin: Origin) -> bytes:

@@ -13,6 +13,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.speech import Writer
+from chat2response.convert.weight import MAX_OUTPUT
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
@@ -40,11 +41,16 @@ How = Callable[[ReasoningForm], Answer]
 
 
 class HttpUpstream(ABC):
-    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what cannot cross as it is."""
+    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what cannot cross as it is.
+    `max_output`: the bytes that a converted JSON answer may have.
+    """
 
     path: ClassVar[str]
 
-    def __init__(self, transport: Transport, policy: Policy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self, transport: Transport, policy: Policy = DEFAULT_POLICY, max_output: int = MAX_OUTPUT
+    ) -> None:
+        self._max_output = max_output
         self._transport = transport
         self._policy = policy
 
@@ -79,14 +85,18 @@ class HttpUpstream(ABC):
         losses = Losses(origin.fidelity)
         body, how = self._sent(ask, target, losses)
         url, reader = target.base_url + self.path, how(reasoning).reader(writer)
-        return HttpTurn(self._transport, url, target, origin, body, reader, self.feed_whole, losses)
+        return HttpTurn(
+            self._transport, url, target, origin, body, reader, self.feed_whole, losses, self._max_output
+        )
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """A JSON answer."""
         losses = Losses(origin.fidelity)
         body, how = await apart_if(origin.large, self._sent, ask, target, losses)
         url = target.base_url + self.path
-        status, headers, answer, large = await fetch(self._transport, url, target, origin, body)
+        status, headers, answer, large = await fetch(
+            self._transport, url, target, origin, body, self._max_output
+        )
 
         def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
             return how(reasoning).response(answer, echo, ids, clock, lost)

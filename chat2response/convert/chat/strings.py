@@ -19,25 +19,30 @@ _ONE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "
 class StringDecoder:
     """Fed what follows the opening quote. An escape that JSON does not know stands for itself."""
 
-    __slots__ = ("_held", "closed", "rest")
+    __slots__ = ("_held", "_rest", "closed")
 
     def __init__(self) -> None:
         self.closed = False
         """The closing quote was met."""
-        self.rest = ""
-        """What came after it."""
+        self._rest: list[str] = []  # what came after it
         self._held = ""  # the beginning of an escape
+
+    @property
+    def rest(self) -> str:
+        """What came after it."""
+        return "".join(self._rest)
 
     def feed(self, data: str) -> str:
         """The text that is certain now."""
         if self.closed:
-            self.rest += data
+            self._rest.append(data)
             return ""
         data, place, made = self._held + data, 0, []
         self._held = ""
         while place < len(data):
             if data[place] == '"':
-                self.closed, self.rest = True, data[place + 1 :]
+                self.closed = True
+                self._rest.append(data[place + 1 :])
                 break
             piece = _PIECE.match(data, place)
             end = piece.end() if piece is not None else place
