@@ -205,9 +205,13 @@ class RedisStore:
         """Do it before the deadline, with one of so many connections."""
         if self._closed:
             raise StoreDown("the Redis store is closed")
+        end = asyncio.get_running_loop().time() + self._deadline
         try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await self._tried(work, repeatable)
+            await self._take_slot(end)
+            try:
+                return await self._tried(work, repeatable, end)
+            finally:
+                self._slots.release()
         except TimeoutError:
             raise StoreDown(f"no answer from Redis within {self._deadline} s") from None
         except (faults.RedisError, OSError) as error:
@@ -216,15 +220,24 @@ class RedisStore:
             if self._closed:  # while this call was at it: what it has connected since then
                 await self._let_go()
 
-    async def _tried(self, work: Callable[[], Awaitable[T]], repeatable: bool) -> T:
+    async def _take_slot(self, end: float) -> None:
+        if self._slots.locked():
+            async with asyncio.timeout_at(end):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()
+
+    async def _tried(self, work: Callable[[], Awaitable[T]], repeatable: bool, end: float) -> T:
         """A try that failed is worth one more where that does no harm; so the first has its own deadline."""
+        first = end - (end - asyncio.get_running_loop().time()) * FIRST_TRY if repeatable else end
         try:
-            async with asyncio.timeout(self._deadline * FIRST_TRY if repeatable else None):
+            async with asyncio.timeout_at(first):
                 return await work()
         except (faults.RedisError, OSError) as error:  # TimeoutError, too
             if self._closed or not await self._is_worth_another(error, repeatable):
                 raise
-        return await work()
+        async with asyncio.timeout_at(end):
+            return await work()
 
     async def _is_worth_another(self, error: Exception, repeatable: bool) -> bool:
         """After a failed try; where it was the connection's fault, the others are left, too."""

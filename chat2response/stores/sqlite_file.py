@@ -52,6 +52,8 @@ class DatabaseFile:
         self._open: list[Files] = []  # by connections that are not closed yet
         self._seen: tuple[int, int] | None = None  # size and time of the file, while it was as it was opened
         self._is_another = False  # the file that was opened is gone, whatever is at its path now
+        self.suspect = False
+        """Whether the feed has seen that it moved."""
         self._sound: Inode | None = None  # the one that was checked
         self._pin: int | None = None
         self.fault: FileUnusable | None = None
@@ -66,10 +68,24 @@ class DatabaseFile:
         """Whether that is not what was opened: nothing may be read or written through it any more."""
         found = self.look()
         if found == opened:
-            self._seen = _state(self._names[0])
             return False
+        self.suspect = True
         if found.main != opened.main:
             self._is_another = True
+        return True
+
+    def may_have_moved(self, opened: Files) -> bool:
+        """A shorter look, for before each call; the -shm alone is the feed's to look at."""
+        if self.suspect:
+            return True
+        main, wal, _ = self._names
+        try:
+            found, beside = os.stat(main), os.stat(wal)  # noqa: PTH116 - a Path costs as much again
+        except OSError:
+            return True
+        if (found.st_dev, found.st_ino) == opened.main and (beside.st_dev, beside.st_ino) == opened.wal:
+            self._seen = found.st_size, found.st_mtime_ns
+            return False
         return True
 
     @property
@@ -114,6 +130,7 @@ class DatabaseFile:
             if self._opened != files:
                 self._hold_number(self._names[1])
             self._opened, self._is_another, self._seen = files, False, _state(self._names[0])
+            self.suspect = False
 
     def closed(self, files: Files) -> None:
         """That connection is closed."""

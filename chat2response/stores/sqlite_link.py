@@ -86,7 +86,7 @@ class Link:
     @property
     def moved(self) -> bool:
         """Whether the file at the path is not the one that is open here."""
-        return self._file.moved(self._opened)
+        return self._file.may_have_moved(self._opened) and self._file.moved(self._opened)
 
     def save(self) -> None:
         """Bring what stands in a -wal that was removed into the file, if that is still the same."""
