@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What can be shown of the deployment where no Docker engine runs: deploy/check.sh PYTHON
 #   the Dockerfile's install steps, run one after the other in an environment of their own, make a gateway that starts;
-#   nginx and Caddy take the snippets, and stream through them (Debian's, got with apt-get where this is root).
+#   nginx and Caddy take the snippets, and stream through them (Debian's, got with apt-get where this is root);
+#   what a client sends behind a head stays out of it, also through HAProxy, which passes trailers on.
 # Compose and workflow files are read by tests/house/test_deploy.py.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -38,7 +39,7 @@ say "image: $(env -i "$scratch/app/venv/bin/chat2response" --version) from the D
 # -- a gateway, and the proxies before it ------------------------------------------------------------
 
 get() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null; }
-for package in nginx-light:nginx caddy:caddy; do
+for package in nginx-light:nginx caddy:caddy haproxy:haproxy; do
     if ! get "${package#*:}"; then
         [ "$(id -u)" = 0 ] || { say "deploy: needs ${package#*:}: install it (Debian, Ubuntu: apt-get install ${package%:*})" >&2; exit 1; }
         export DEBIAN_FRONTEND=noninteractive
@@ -88,3 +89,34 @@ caddy validate --adapter caddyfile --config "$scratch/Caddyfile.run" >"$scratch/
 caddy run --adapter caddyfile --config "$scratch/Caddyfile.run" >"$scratch/caddy.log" 2>&1 &
 running+=($!)
 check_proxy caddy
+kill "$!" && wait "$!" || true
+
+# -- trailers, through a proxy that passes them on ---------------------------------------------------
+
+# A gateway of its own, which asks for keys: its admin plane is open to this machine, and HAProxy says whose requests
+# it passes on. What is sent here comes from elsewhere, as far as the gateway is told.
+guarded=$(free_port)
+(cd "$scratch" && exec env -i HOME="$scratch" UPSTREAM_MODE=demo "BIND_ADDR=127.0.0.1:$guarded" \
+    CHAT2RESPONSE_AUTH_MODE=managed CHAT2RESPONSE_TRUSTED_PROXIES=127.0.0.1 \
+    "$scratch/app/venv/bin/chat2response" --keys-backend=memory >"$scratch/guarded.log" 2>&1) &
+running+=($!)
+until_up "$guarded"
+cat > "$scratch/haproxy.cfg" <<EOF
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+frontend front
+    bind 127.0.0.1:$front
+    http-request set-header X-Forwarded-For 203.0.113.9
+    default_backend gateway
+backend gateway
+    server gateway 127.0.0.1:$guarded
+EOF
+haproxy -c -q -f "$scratch/haproxy.cfg"
+haproxy -db -f "$scratch/haproxy.cfg" >"$scratch/haproxy.log" 2>&1 &
+running+=($!)
+until_up "$front"
+"$python" deploy/trailers.py "$front" "$guarded"
+say "haproxy: trailers change nothing, in one write and in two"

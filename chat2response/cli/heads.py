@@ -1,74 +1,85 @@
-"""uvicorn's HTTP protocol, with bounds on a request's head (httptools has none of its own) and on the pauses
-in its body, with refusals in the one shape that errors have here, and with word of a client that hangs up
-(`api.hang_up`)."""
+"""uvicorn's HTTP protocol, where it meets strangers: bounds on a request's head, on what frames its body, and
+on how slowly either comes (httptools has none of its own); what a head must be to reach the application;
+refusals in the one shape that errors have here; and word of a client that hangs up (`api.hang_up`).
+
+What follows a head never changes it: trailers are dropped.
+"""
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
 
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
-from chat2response.api.asgi import ANSWER, FLOW, HeaderPairs, error_body
+from chat2response.api.asgi import ANSWER, FLOW, HeaderPairs
 from chat2response.api.hang_up import HANG_UP
+from chat2response.cli import refusals
 from chat2response.cli.joined import JoinedHeads
+from chat2response.cli.pace import Pace
+from chat2response.cli.refusals import MAX_HEAD, MAX_WAITING, Refused
+from chat2response.cli.targets import origin_form
 from chat2response.cli.unread import UnreadWatch
-from chat2response.errors import BridgeError
+from chat2response.observe.seldom import Seldom
 
-MAX_HEAD = 64 * 1024  # bytes of request line and headers
 HEAD_SECONDS = 30.0  # from a head's first byte to its last; a new connection has as long for its first head
 WRITE_HIGH = 64 * 1024  # bytes that wait to be written, over which nothing is written behind them
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search  # in a header's value
 _LINGER = 1.0  # seconds that a refused client has to read why
+_TLS = b"\x16"  # how a TLS handshake begins, and no request
 
-
-def _refusal(line: bytes, code: str, message: str) -> bytes:
-    body = error_body(BridgeError(message, type="invalid_request_error", code=code))
-    return (
-        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-        % (line, len(body), body)
-    )
-
-
-_TOO_LARGE = _refusal(
-    b"431 Request Header Fields Too Large",
-    "request_head_too_large",
-    f"The head of the request is larger than {MAX_HEAD} bytes.",
+_tls_spoken = Seldom(
+    logging.getLogger("chat2response"),
+    "A client speaks TLS (https://) to this port, which serves plain HTTP: call it with http://, or put a "
+    "proxy that ends TLS in front of it.",
 )
-_TOO_SLOW = _refusal(
-    b"408 Request Timeout", "request_head_too_slow", "The head of the request was not sent in time."
-)
-_PAUSED = _refusal(
-    b"408 Request Timeout", "request_body_too_slow", "The body of the request paused for too long."
-)
-_NOT_HTTP = _refusal(b"400 Bad Request", "invalid_http", "What was sent is not HTTP/1.1.")
 
 
 class BoundedHeads(HttpToolsProtocol):
     """A head that grows past its bound is answered 431, one that takes too long 408, and the connection ends.
 
-    So does one whose body says nothing for `body_seconds`. The clock runs only while the rest of a head or a
-    body is awaited: a request that comes in one read sets no timer.
+    So does one whose body says nothing for `body_seconds`, or comes at fewer than `body_rate` bytes a second.
+    The clock runs only while the rest of a head or a body is awaited: a request that comes in one read sets
+    no timer. A refusal waits for the answers to the requests before it.
     """
 
-    def __init__(self, *args: Any, body_seconds: float, write_seconds: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        body_seconds: float,
+        body_rate: int = 0,
+        write_seconds: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         """`write_seconds`: in which a client takes nothing of its answer; then its connection ends."""
         super().__init__(*args, **kwargs)
         self._body_seconds = body_seconds
+        self._body_rate = body_rate
         self._write_seconds = write_seconds
-        self._heard = 0.0  # when the body was last read, by the loop's clock
-        self._unfinished = 0  # bytes of a head that is not whole yet
+        self._pace: Pace | None = None  # while the rest of a body is awaited
+        self._unfinished = 0  # bytes since the last one of a body, or the end of a head or request
+        self._hosts = 0  # Host headers of the head that is read
+        self._coded = False  # that head has a Transfer-Encoding
+        self._crowded = False  # a read brought so much that a head inside it may be too large
         self._in_body = False
+        self._upgrading = False  # the head asks for another protocol, and is read again without that
+        self._hidden: list[tuple[bytes, bytes]] = []  # of that head, what the parser is not shown again
         self._refused = False
+        self._last_word: bytes | None = None  # a refusal that waits for the answers before it
         self._deadline: asyncio.TimerHandle | None = None
         self._lost = False
         self._hung_up: Callable[[], None] | None = None
         # Of the connection: made for each request, it would be a cycle that only the collector finds.
         self._extensions: Any = {HANG_UP: self._watch, ANSWER: self._answer}
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         """A connection is open; its first head is awaited."""
@@ -102,39 +113,93 @@ class BoundedHeads(HttpToolsProtocol):
         """What was read; it counts as long as the head is not whole."""
         if self._refused:
             return
-        self._unfinished += len(data)
-        super().data_received(data)
-        if self._in_body:
-            self._unfinished = 0
-            self._heard = self.loop.time()
-            if self._deadline is None:
-                self._await_body(self._body_seconds)
-        elif self._unfinished > MAX_HEAD:
-            self._refuse(_TOO_LARGE)
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        if len(data) + self._unfinished <= MAX_HEAD:
+            self._feed(data)
+        else:
+            self._feed_much(data)
+        if self._refused:
+            return
+        if self._unfinished > MAX_HEAD:
+            self._refuse(refusals.FRAMING_TOO_LARGE if self._in_body else refusals.TOO_LARGE)
+        elif self._in_body:
+            self._await_body()
         elif self._unfinished and self._deadline is None:
             self._await_head()
+
+    # -- httptools -----------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; behind the head it is a trailer, which nobody reads."""
+        if self._in_body:
+            return
+        name = name.lower()
+        size = len(name)
+        if size == 4:
+            self._hosts += name == b"host"
+        elif size == 6:
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+        elif size == 17 and name == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":
+                raise Refused(refusals.CODING)
+            self._coded = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A head is whole; what follows is its body."""
         self._unfinished = 0
+        self._check_head()
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise Refused(refusals.TARGET)
+            self._upgrading = True
+            return
         self._in_body = True
         self._stop_clock()
+        if self._hidden:
+            self.headers += self._hidden
+            self._hidden = []
         super().on_headers_complete()
         self.scope["extensions"] = self._extensions
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        self._unfinished = 0
+        if self._pace is not None:
+            self._pace.take(len(body))
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """A request is whole; what follows is the next head."""
         self._unfinished = 0
+        if self._upgrading:
+            return
         self._in_body = False
         self._stop_clock()
-        super().on_message_complete()
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
 
-    def send_400_response(self, msg: str) -> None:
-        """What was read cannot be parsed."""
-        self._refuse(_NOT_HTTP)
+    def on_response_complete(self) -> None:
+        """An answer is sent; the next request in line is begun, or a refusal that waited is sent."""
+        waiting = bool(self.pipeline)
+        super().on_response_complete()
+        if waiting:
+            if self._pace is not None:
+                self._pace.restart(self.loop.time())
+        elif self._last_word is not None:
+            self._say(self._last_word)
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Who asks for another protocol is answered as anybody else is; the log need not advise anything."""
+    # -- for the application -------------------------------------------------------------------------
 
     def _watch(self, act: Callable[[], None]) -> Callable[[], None]:
         """Of the request that is being answered: those behind it in the same connection wait for it."""
@@ -178,13 +243,87 @@ class BoundedHeads(HttpToolsProtocol):
         cycle.on_response()
         return True
 
+    # -- reading -------------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        self._unfinished += len(data)
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as upgrade:
+                    data = data[upgrade.args[0] :]
+                self._read_again()
+                self._unfinished = len(data)
+        except httptools.HttpParserError as error:
+            if self.cycle is None and data[:1] == _TLS:
+                _tls_spoken()
+            fault = error.__context__
+            self._refuse(fault.answer if isinstance(fault, Refused) else refusals.NOT_HTTP)
+
+    def _feed_much(self, data: bytes) -> None:
+        """A read that goes past the bound of a head: it holds however the bytes are cut."""
+        self._crowded = True
+        if not self._in_body:
+            room = MAX_HEAD - self._unfinished
+            self._feed(data[:room])
+            data = data[room:]
+            if self._unfinished >= MAX_HEAD:  # still the same head
+                self._refuse(refusals.TOO_LARGE)
+        if not self._refused:
+            self._feed(data)
+        self._crowded = False
+
+    def _read_again(self) -> None:
+        """The head asked for another protocol, and behind it the parser would read that one.
+
+        A new parser gets the head without what asks so, and goes on with the body. The application sees all.
+        """
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self._hidden = [header for header in self.headers if header[0] == b"upgrade"]
+        self._upgrading = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
+
+    def _check_head(self) -> None:
+        """Raises Refused for a head that no request of ours has."""
+        version, hosts, coded = self.parser.get_http_version(), self._hosts, self._coded
+        self._hosts, self._coded = 0, False
+        if version not in ("1.1", "1.0"):
+            raise Refused(refusals.VERSION)
+        if hosts != 1 and (hosts or version == "1.1"):
+            raise Refused(refusals.HOST)
+        if coded and version == "1.0":
+            raise Refused(refusals.CODING)
+        if self.url[:1] != b"/" and self.url != b"*":
+            target = origin_form(self.url, dict(self.headers).get(b"host"))
+            if target is None:
+                raise Refused(refusals.TARGET)
+            self.url = target
+        if self._crowded and _size(self.url, self.headers) > MAX_HEAD:
+            raise Refused(refusals.TOO_LARGE)
+        if len(self.pipeline) >= MAX_WAITING:
+            raise Refused(refusals.TOO_MANY)
+
+    # -- the clock -----------------------------------------------------------------------------------
+
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)
 
-    def _await_body(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._paused)
+    def _await_body(self) -> None:
+        now = self.loop.time()
+        if self._pace is not None:
+            self._pace.hear(now)
+            return
+        self._pace = Pace(self._body_seconds, self._body_rate, now)
+        self._deadline = self.loop.call_later(self._pace.due(now), self._look)
 
     def _stop_clock(self) -> None:
+        self._pace = None
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -192,33 +331,64 @@ class BoundedHeads(HttpToolsProtocol):
     def _late(self) -> None:
         self._deadline = None
         if self._unfinished:
-            self._refuse(_TOO_SLOW)
+            self._refuse(refusals.TOO_SLOW)
         else:
             self.transport.close()  # it was opened for nothing
 
-    def _paused(self) -> None:
-        """The time is up, unless something came in between.
+    def _look(self) -> None:
+        """Whether the body comes fast enough.
 
-        It rests while we do not read, and while an earlier request of the connection is being answered.
+        The clock rests while we do not read, and while an earlier request of the connection is answered.
         """
         self._deadline = None
-        now = self.loop.time()
+        pace, now = self._pace, self.loop.time()
+        if pace is None:
+            return
         if self.flow.read_paused or self.pipeline:
-            self._heard = now
-        left = self._heard + self._body_seconds - now
-        if left > 0:
-            self._await_body(left)
-        elif self.cycle.response_started:
-            self.transport.close()  # it was answered before it was whole, and goes on without end
+            pace.restart(now)
+        fault = pace.fault(now)
+        if fault is None:
+            self._deadline = self.loop.call_later(pace.due(now), self._look)
         else:
-            self.cycle.disconnected = True  # whoever waits for the body is told, and cannot answer after us
-            self.cycle.message_event.set()
-            self._refuse(_PAUSED)
+            self._refuse(fault)
 
-    def _refuse(self, refusal: bytes) -> None:
+    # -- refusing ------------------------------------------------------------------------------------
+
+    def _refuse(self, answer: bytes) -> None:
+        """Reads no more of the connection, and ends it with `answer`, behind the answers due before it."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        self.transport.write(refusal)
+        self._stop_clock()
+        cycle = self.cycle
+        if not self._in_body:
+            if self._answering():
+                self._last_word = answer
+            else:
+                self._say(answer)
+        elif cycle.response_started:
+            self.transport.close()  # it was answered before it was whole
+        else:
+            cycle.disconnected = True  # whoever waits for the body is told, and cannot answer after us
+            cycle.message_event.set()
+            if self.pipeline:  # it is the last in line, and nobody has looked at it yet
+                self.pipeline.popleft()
+                self._last_word = answer
+            else:
+                self._say(answer)
+
+    def _answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _say(self, answer: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(answer)
         # Not at once: what the client still sends would reset the connection under our answer.
         self.loop.call_later(_LINGER, self.transport.close)
+
+
+def _size(url: bytes, headers: HeaderPairs) -> int:
+    """Bytes of a head that is written without waste."""
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)

@@ -21,7 +21,11 @@ def listening(host: str, port: int, chosen_with: str) -> Iterator[list[socket.so
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for family, address in dict.fromkeys((each[0], each[4][:2]) for each in found):
-                listeners.append(socket.create_server(address, family=family, backlog=_BACKLOG))
+                # Linux gives `::` both families, unless told otherwise; Python does tell it.
+                both = address[0] == "::" and socket.has_dualstack_ipv6()
+                listeners.append(
+                    socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+                )
         except OSError as error:
             why = _reason(error, chosen_with)
             raise CannotStart(f"cannot listen on {in_url(host)}:{port}: {why}") from None

@@ -1,8 +1,10 @@
 """The log: plain lines on stderr, and no key in any of them."""
 
 import logging
+import sys
 from collections.abc import Iterable
 
+from chat2response.cli.outlet import Outlet
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import LEAST, Secret
 from chat2response.settings import Settings
@@ -30,10 +32,24 @@ class Redacting(logging.Formatter):
         return redact(text)
 
 
+class NeverBlocking(logging.Handler):
+    """Writes to an outlet: a log that nobody reads stops nobody."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self._outlet = outlet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._outlet.write(f"{self.format(record)}\n")
+        except Exception:
+            self.handleError(record)
+
+
 def set_up(settings: Settings, *made: str) -> None:
     """Once per process. What is secret in `settings` is never logged, nor what was `made` beside it."""
     least = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    handler = logging.StreamHandler()
+    handler = NeverBlocking(Outlet(lambda: sys.stderr))
     handler.setFormatter(Redacting(_LINE, (*settings.secrets(), *made)))
     logging.basicConfig(level=least, handlers=[handler])
     for name in _QUIET:

@@ -1,13 +1,15 @@
 """Serves a gateway in this process, and ends as operators expect.
 
-The first SIGTERM or SIGINT drains: readiness is red and new calls are refused, running calls finish. When
-the time for that is up, or at a second signal, they are ended too, each with its terminal event. Clients that
-do not even read that are cut off, at once by a third signal.
+The first SIGTERM, SIGINT or SIGHUP drains: readiness is red and new calls are refused, running calls finish.
+When the time for that is up, or at a second signal, they are ended too, each with its terminal event. Clients
+that do not even read that are cut off, at once by a third signal.
 """
 
 import asyncio
+import errno
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -24,16 +26,23 @@ from chat2response.app import Gateway
 from chat2response.cli import logs
 from chat2response.cli.heads import BoundedHeads
 from chat2response.cli.prepare import Prepared
+from chat2response.cli.signals import stopping_signals
 from chat2response.compose import Services
+from chat2response.observe.seldom import Seldom
 from chat2response.wire.machine import DRAINING
 
 log = logging.getLogger("chat2response")
 
 OnceUp = Callable[[], Awaitable[None]]
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _KEEP_ALIVE = 75  # seconds that an idle connection stays; proxies in front keep theirs for 60
 _LAST_WORDS = 5.0  # seconds for the terminal events of streams that were ended
+
+_out_of_files = Seldom(
+    log,
+    "The limit of open files is reached, and new connections are refused: raise it (ulimit -n, "
+    "LimitNOFILE= of systemd, --ulimit nofile= of Docker).",
+)
 
 
 def run(ready: Prepared, once_up: OnceUp, *, parent: int | None = None) -> None:
@@ -65,6 +74,7 @@ class Server(uvicorn.Server):
         self._protocol = partial(
             BoundedHeads,
             body_seconds=services.settings.chat2response_body_timeout_seconds,
+            body_rate=services.settings.chat2response_body_min_bytes_per_second,
             write_seconds=services.settings.chat2response_write_timeout_seconds,
         )
         super().__init__(_config(self._gateway, self._protocol))
@@ -112,6 +122,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: whether to stop. While calls run, probes and new calls are still answered."""
+        if _no_file_is_free():
+            _out_of_files()
         drained = self.stopping and not self._runs
         return await super().on_tick(counter) or drained
 
@@ -153,6 +165,15 @@ def _config(app: App, protocol: Callable[..., BoundedHeads]) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE,
     )
+
+
+def _no_file_is_free() -> bool:
+    """Whether the limit of open files is reached. uvloop then closes new connections, and tells nobody."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 def _spare_the_collector() -> None:
@@ -197,8 +218,8 @@ def _signals(act: Callable[[], None]) -> Iterator[None]:
     def from_thread(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(act)
 
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
+    before = {number: signal.getsignal(number) for number in stopping_signals()}
+    for number in before:
         if sys.platform == "win32":
             signal.signal(number, from_thread)
         else:

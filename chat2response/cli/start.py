@@ -1,12 +1,12 @@
 """`chat2response start`: the gateway, and the few lines that tell what was started."""
 
+import sys
 from collections.abc import Iterator
-
-import click
 
 from chat2response.api.cors import ANY
 from chat2response.cli import workers
 from chat2response.cli.choices import Choices
+from chat2response.cli.outlet import Outlet
 from chat2response.cli.prepare import Prepared, prepared, read_settings
 from chat2response.observe.redact import shown_url
 from chat2response.settings import AuthMode, Settings, UpstreamMode
@@ -18,7 +18,8 @@ def start(choices: Choices) -> None:
     settings = read_settings(choices)
     count = settings.chat2response_workers
     with prepared(settings, choices) as ready:
-        workers.run(ready, count, lambda: click.echo("\n".join(banner(ready, count))))
+        out = Outlet(lambda: sys.stdout)
+        workers.run(ready, count, lambda: out.write("\n".join((*banner(ready, count), ""))))
 
 
 def banner(ready: Prepared, count: int = 1) -> Iterator[str]:

@@ -26,10 +26,10 @@ from types import FrameType
 
 from chat2response.cli import logs, server
 from chat2response.cli.prepare import Prepared, check_workers
+from chat2response.cli.signals import stopping_signals
 
 log = logging.getLogger("chat2response")
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _UP = b"u"
 _PAUSE = 1.0  # seconds between the start of a worker that died and the start of the one in its place
 
@@ -152,7 +152,7 @@ class Workers:
         # A terminal's Ctrl-C goes to the parent alone, which passes it on: it must not count twice.
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
+        for number in stopping_signals():
             signal.signal(number, signal.SIG_DFL)
         for worker in tuple(self._workers.values()):
             self._forget(worker)
@@ -175,7 +175,7 @@ class Workers:
         """Signals become bytes that the selector sees."""
         self._signalled.setblocking(False)
         signal.set_wakeup_fd(self._signalled.fileno(), warn_on_full_buffer=False)
-        for number in _SIGNALS:
+        for number in stopping_signals():
             signal.signal(number, _noted)
 
 

@@ -18,7 +18,7 @@ from chat2response.errors import UpstreamError, UpstreamUnreachable
 from chat2response.net.exchange import Cut, Exchange
 from chat2response.wire.machine import RESET, TIMEOUT
 
-_MAX_HEAD = 64 * 1024  # bytes of names and values
+_MAX_HEAD = 64 * 1024  # bytes of a head; and of what frames a body, between two bytes of it
 _RACE_SECONDS = 1.0  # a server that had closed an idle connection says so within a round trip
 _JOINED = 64 * 1024  # a body up to this size goes out in one write with its head
 
@@ -48,7 +48,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_size = 0
+        self._unread = 0  # bytes since the request was sent, or since the last byte of a body
         self._until_close = False  # the body has no length: the end of the connection is its end
         self._last = self._loop.time()  # when something was last sent or received
         self._sent = self._last
@@ -73,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         assert transport is not None and self._exchange is None
         exchange = self._exchange = Exchange(self)
         self._headers = []
-        self._head_size = 0
+        self._unread = 0
         self._until_close = True
         self._stall = stall
         self._sent = self._last = self._loop.time()
@@ -121,8 +121,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._exchange is None:  # nothing was asked: whatever this is, it answers no later request
             self.abort()
             return
+        data = self._buffer[:nbytes]
+        self._unread += nbytes
         try:
-            self._parser.feed_data(self._buffer[:nbytes])
+            if self._unread > _MAX_HEAD:
+                self._feed_much(data)
+            else:
+                self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
             self._broken(error)
 
@@ -146,10 +151,9 @@ class Connection(asyncio.BufferedProtocol):
         self._begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        self._head_size += len(name) + len(value)
-        if self._head_size > _MAX_HEAD:
-            raise UpstreamError("The head of the upstream's answer is too large.")
+        """One header; behind the head it is a trailer, which nobody reads."""
+        if self._exchange is None or self._exchange.status:
+            return
         self._headers.append((name, value))
         if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
             self._until_close = False
@@ -163,10 +167,12 @@ class Connection(asyncio.BufferedProtocol):
         if not 100 <= status <= 599:
             raise UpstreamError(f"The upstream answered with status {status:03}, which HTTP does not have.")
         if status >= 200 and self._exchange is not None:
+            self._unread = 0
             self._exchange.take_head(status, tuple(self._headers))
 
     def on_body(self, data: bytes) -> None:
         """Some of the body, its chunked framing taken off."""
+        self._unread = 0
         if self._exchange is not None:
             self._exchange.take(data)
 
@@ -187,6 +193,19 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- inside --------------------------------------------------------------------------------------
 
+    def _feed_much(self, data: memoryview) -> None:
+        """A read that goes past the bound of a head: it holds however the bytes are cut."""
+        exchange = self._exchange
+        if exchange is not None and not exchange.status:
+            room = _MAX_HEAD - (self._unread - len(data))
+            self._parser.feed_data(data[:room])
+            if not exchange.status:
+                raise UpstreamError("The head of the upstream's answer is too large.")
+            data = data[room:]
+        self._parser.feed_data(data)
+        if self._unread > _MAX_HEAD and self._exchange is not None:
+            raise UpstreamError("What frames the body of the upstream's answer is too large.")
+
     def _broken(self, error: Exception) -> None:
         cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
         exchange, self._exchange = self._exchange, None
@@ -202,12 +221,14 @@ class Connection(asyncio.BufferedProtocol):
     def _check(self) -> None:
         """The timer: how long has it been quiet?"""
         self._timer = None
-        exchange = self._exchange
+        exchange, since = self._exchange, self._last
         if exchange is None:
             limit = self._idle
+        elif exchange.status:
+            limit = max(self._silence, self._stall)
         else:
-            limit = max(self._silence, self._stall) if exchange.status else self._silence
-        left = self._last + limit - self._loop.time()
+            limit, since = self._silence, self._sent  # the whole head: drops of it win no time
+        left = since + limit - self._loop.time()
         if exchange is not None and exchange.holding:
             left = limit
         if left > 0:

@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """All bodies in memory together, a quarter for one key; 256 MiB, or eight of the largest."""
     chat2response_body_timeout_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     """Silence of a client in the middle of a request's body, after which it is refused (408)."""
+    chat2response_body_min_bytes_per_second: int = Field(1000, ge=0)
+    """The least that a body comes at, over 30 seconds; a slower one is refused (408). 0: at any rate."""
     chat2response_write_timeout_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
     """A client that takes nothing of its answer for so long is disconnected; 0: never."""
     chat2response_max_output_bytes: int = Field(MAX_OUTPUT, ge=64 * 1024)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chat2response.cli.heads import MAX_HEAD
+from chat2response.cli.refusals import MAX_HEAD
 from tests.cli.process import command
 from tests.ports import free_port
 from tests.upstream import PATIENCE

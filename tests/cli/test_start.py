@@ -77,7 +77,7 @@ async def get(gateway: Command, path: str) -> httpx.Response:
         return await client.get(await gateway.url() + path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_it_serves_until_a_signal_and_ends_with_0(tmp_path: Path, number: int):
     async with command(tmp_path, *LOCAL) as gateway:
         answer = await get(gateway, "/healthz")

@@ -56,7 +56,7 @@ async def test_they_serve_at_one_address_with_the_same_keys(tmp_path: Path):
         assert await gateway.ended() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_all_of_them_drain(upstream: ScriptedUpstream, tmp_path: Path, number: int):
     done = asyncio.Event()
     upstream.play(STREAM.but(steps=(CREATED, done, COMPLETED)))

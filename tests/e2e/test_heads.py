@@ -223,3 +223,54 @@ async def test_who_asks_for_another_protocol_is_answered_in_this_one(
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
     assert "pip install" not in caplog.text
     assert (await post(gateway, "chat")).status_code == 200
+
+
+async def test_a_body_behind_an_upgrade_that_is_not_ours_is_read(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    """Java's HttpClient and `curl --http2` ask for h2c with every first request."""
+    upstream.play(whole("chat", Said(text=("Hi",))))
+    gateway = await start("chat")
+    body = json.dumps(body_for("chat")).encode()
+    asks = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"
+    async with wire(gateway) as (reader, writer):
+        for _ in range(2):
+            writer.write(posted(gateway, len(body)).removesuffix(b"\r\n") + asks + b"\r\n" + body)
+            await reader.readuntil(b"HTTP/1.1 200 ")
+            await reader.readuntil(b"Hi")
+
+
+# -- trailers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+async def test_a_key_in_a_trailer_opens_nothing(
+    start: Start, upstream: ScriptedUpstream, writes: int
+) -> None:
+    upstream.play(whole("chat", Said(text=("Hi",))))
+    gateway = await start("chat")
+    body = json.dumps(body_for("chat")).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    trailers = b"0\r\nAuthorization: Bearer %b\r\nX-Api-Key: %b\r\n\r\n" % ((gateway.key.encode(),) * 2)
+    await sent_in(writes, gateway, head, b"%x\r\n%b\r\n" % (len(body), body) + trailers, 401)
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+@pytest.mark.parametrize("trailer", [b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1"])
+async def test_a_trailer_names_no_sender(start: Start, writes: int, trailer: bytes) -> None:
+    """The proxy said who sends; what the client wrote behind that is no word of the proxy's."""
+    gateway = await start("chat", chat2response_trusted_proxies="127.0.0.1")
+    head = (
+        b"POST /keys/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"X-Forwarded-For: 203.0.113.9\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    await sent_in(writes, gateway, head, b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n", 401, 403)
+
+
+async def sent_in(writes: int, gateway: Running, head: bytes, rest: bytes, *expected: int) -> None:
+    async with wire(gateway) as (reader, writer):
+        for piece in (head + rest,) if writes == 1 else (head, rest):
+            writer.write(piece)
+            await writer.drain()
+        assert int((await reader.readuntil(b"\r\n"))[9:12]) in expected

@@ -1,0 +1,30 @@
+"""`Seldom`: a log line for a fault that may come thousands of times a second."""
+
+import logging
+import time
+from collections.abc import Callable
+
+_SECONDS = 60.0
+
+
+class Seldom:
+    """Logs a warning at once, then at most once a minute with the number of times that it stands for."""
+
+    def __init__(
+        self, log: logging.Logger, message: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log = log
+        self._message = message
+        self._clock = clock
+        self._next = 0.0
+        self._count = 0
+
+    def __call__(self) -> None:
+        """The fault came once more."""
+        self._count += 1
+        now = self._clock()
+        if self._next and now < self._next:
+            return
+        self._next = now + _SECONDS
+        count, self._count = self._count, 0
+        self._log.warning("%s%s", self._message, f" ({count} times since the last such line)" * (count > 1))

@@ -1,0 +1,62 @@
+"""What is written to a reader that has stopped reading waits within a bound, and stops nobody."""
+
+import io
+import os
+from pathlib import Path
+
+from chat2response.cli.outlet import Outlet
+
+
+def full_pipe() -> tuple[int, int]:
+    """Its ends; not a byte more goes in."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, b"." * 1024)
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    return reading, writing
+
+
+def test_lines_come_out_in_order(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+") as file:
+        outlet = Outlet(lambda: file)
+        for each in range(1000):
+            outlet.write(f"{each} \u00fc\n")
+        assert outlet.flush(30.0)
+        assert (tmp_path / "log").read_text("utf-8").split("\n")[:-1] == [
+            f"{each} \u00fc" for each in range(1000)
+        ]
+
+
+def test_a_stream_without_a_file_is_written_to() -> None:
+    stream = io.StringIO()
+    outlet = Outlet(lambda: stream)
+    outlet.write("a\n")
+    assert outlet.flush(30.0) and stream.getvalue() == "a\n"
+
+
+def test_who_writes_to_a_full_pipe_goes_on_and_what_is_lost_is_counted() -> None:
+    reading, writing = full_pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
+        outlet = Outlet(lambda: stream, most=10_000)
+        for _ in range(1000):
+            outlet.write("x" * 99 + "\n")
+        assert not outlet.flush(0.0)
+        read = b""
+        while not outlet.flush(0.01):
+            read += reader.read(65_536)
+        outlet.write("the last\n")
+        while b"the last" not in read:
+            read += reader.read(65_536)
+    assert b"(900 lines were dropped: nobody read them)" in read
+
+
+def test_a_reader_that_is_gone_stops_nobody() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        outlet = Outlet(lambda: stream)
+        outlet.write("a\n")
+        assert outlet.flush(30.0)

@@ -1,0 +1,153 @@
+"""Answers of upstreams, wherever they are cut: heads in their bounds, trailers that nobody reads."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat2response.errors import UpstreamError, UpstreamTimeout
+from chat2response.net.connection import Connection
+from chat2response.net.exchange import Exchange
+from chat2response.net.transport import Transport
+from chat2response.wire.machine import RESET
+from tests.net.asking import IMPATIENT, PATH, body_of, cut_of, post
+from tests.upstream import PATIENCE, Script, ScriptedUpstream
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+class Line(asyncio.Transport):
+    """Takes what is written, and says whether it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+
+    def write(self, data: Any) -> None: ...
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Asked:
+    """A connection that has sent a request, and the answer to it."""
+
+    def __init__(self) -> None:
+        self.free: list[Connection] = []
+        self.connection = Connection(PATIENCE, PATIENCE, self.free.append)
+        self.line = Line()
+        self.connection.connection_made(self.line)
+        self.exchange: Exchange = self.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+
+    def answer(self, *pieces: bytes) -> "Asked":
+        for piece in pieces:
+            if piece and not self.line.closed:
+                self.connection.data_received(piece)
+        return self
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Type", "Content-Encoding", "X-Request-Id", "Retry-After", "Connection", "Set-Cookie"]
+)
+async def test_trailers_are_no_headers_wherever_the_bytes_are_cut(name: str) -> None:
+    """Neither of this answer, nor of the next one on the same connection."""
+    data = CHUNKED + b"2\r\n{}\r\n0\r\n" + name.encode() + b": gzip\r\n\r\n"
+    for at in range(1, len(data) + 1):
+        asked = Asked().answer(data[:at], data[at:])
+        assert asked.exchange.headers == (
+            (b"Content-Type", b"application/json"),
+            (b"Transfer-Encoding", b"chunked"),
+        )
+        assert await asked.exchange.read() == b"{}"
+        second = asked.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+        asked.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        assert second.headers == ((b"Content-Length", b"1"),)
+        asked.connection.abort()
+
+
+@pytest.mark.parametrize("step", [1 << 20, 65_536, 1000])
+@pytest.mark.parametrize(("size", "passes"), [(65_536, True), (65_537, False), (120_000, False)])
+async def test_the_bound_of_a_head_holds_however_it_is_cut(step: int, size: int, passes: bool) -> None:
+    bare = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: \r\n\r\n"
+    data = bare[:-4] + b"a" * (size - len(bare)) + b"\r\n\r\n{}"
+    asked = Asked().answer(*(data[at : at + step] for at in range(0, len(data), step)))
+    if passes:
+        assert await asked.exchange.read() == b"{}"
+    else:
+        with pytest.raises(UpstreamError, match="too large"):
+            await asked.exchange.head()
+        assert asked.line.closed
+    asked.connection.abort()
+
+
+async def test_announcements_without_end_are_a_head_too_large() -> None:
+    asked = Asked().answer(*[b"HTTP/1.1 102 Processing\r\n\r\n" * 40] * 100)
+    with pytest.raises(UpstreamError, match="too large"):
+        await asked.exchange.head()
+
+
+@pytest.mark.parametrize("endless", [b"0\r\nX: ", b"2;x="])
+async def test_framing_without_end_cuts_the_body(endless: bytes) -> None:
+    asked = Asked().answer(CHUNKED + b"2\r\n{}\r\n" + endless, *[b"a" * 1000] * 70)
+    assert await cut_of(asked.exchange) == (b"{}", RESET)
+    assert asked.line.closed
+
+
+async def test_a_large_body_is_no_large_head() -> None:
+    body = b"a" * 300_000
+    asked = Asked().answer(HEAD + b"Content-Length: 300000\r\n\r\n" + body)
+    assert await asked.exchange.read() == body
+    asked.connection.abort()
+
+
+class Drip(asyncio.Protocol):
+    """Answers with a head that never ends, a byte at a time."""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._next: asyncio.Handle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._next is None:
+            self._transport.write(HEAD + b"X-Slow: ")
+            self._drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._next is not None:
+            self._next.cancel()
+
+    def _drop(self) -> None:
+        self._transport.write(b"a")
+        self._next = asyncio.get_running_loop().call_later(IMPATIENT.read_timeout / 10, self._drop)
+
+
+async def test_a_head_that_comes_in_drops_has_no_more_time_than_any() -> None:
+    """Each drop comes sooner than the timeout; all of them do not."""
+
+    server = await asyncio.get_running_loop().create_server(Drip, "127.0.0.1", 0)
+    transport = Transport(IMPATIENT)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(UpstreamTimeout, match="in time"):
+                url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+                await transport.open("POST", url, {}, b"{}")
+    finally:
+        await transport.close()
+        server.close()
+        await server.wait_closed()
+
+
+async def test_an_answer_that_tells_of_another_protocol_is_an_answer(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    raw = HEAD + b"Connection: Upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 2\r\n\r\n{}"
+    upstream.play(Script(PATH, (raw,), framing="raw", end="stall"))
+    assert await body_of(await post(transport, upstream)) == b"{}"
