@@ -14,8 +14,10 @@ found=$(command -v redis-server || true)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo 'Getting redis-server with apt-get; this once.'
     export DEBIAN_FRONTEND=noninteractive
-    install() { apt-get install -y -qq --no-install-recommends redis-tools >/dev/null 2>&1; }
-    if { install || { apt-get update -qq >/dev/null 2>&1 && install; }; } && [ -x /usr/bin/redis-check-rdb ]; then
+    # Whoever else installs something now is waited for.
+    apt() { apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >/dev/null 2>&1; }
+    install() { apt install -y --no-install-recommends redis-tools; }
+    if { install || { apt update && install; }; } && [ -x /usr/bin/redis-check-rdb ]; then
         use /usr/bin/redis-check-rdb
     fi
 fi

@@ -33,8 +33,8 @@ def binary() -> str:
 class RedisServer:
     """A redis-server on a free port of 127.0.0.1 and on a Unix socket, that keeps what it is told on disk."""
 
-    def __init__(self, folder: Path, password: str | None = None, **more: str) -> None:
-        """`more`: further settings of the server, with `_` for `-` in their names."""
+    def __init__(self, folder: Path, password: str | None = None, **more: str | tuple[str, ...]) -> None:
+        """`more`: further settings, with `_` for `-` in their names; a value of several words is a tuple."""
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.password = password
@@ -55,7 +55,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Returns when it listens."""
-        given = {
+        given: dict[str, str | tuple[str, ...]] = {
             "port": str(self.port),
             "bind": "127.0.0.1",
             "unixsocket": str(self.socket),
@@ -66,7 +66,9 @@ class RedisServer:
             **({"requirepass": self.password} if self.password else {}),
             **self.more,
         }
-        options = [word for name, value in given.items() for word in (f"--{name}", value)]
+        options: list[str] = []
+        for name, value in given.items():  # Redis 6.2 does not take several words as one
+            options += [f"--{name}", *([value] if isinstance(value, str) else value)]
         self._process = subprocess.Popen(
             [binary(), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -139,7 +141,7 @@ def _age_ledger(client: Any, row: bytes, by: int) -> None:
 
 
 @contextmanager
-def started(password: str | None = None, **more: str) -> Iterator[RedisServer]:
+def started(password: str | None = None, **more: str | tuple[str, ...]) -> Iterator[RedisServer]:
     """A server of one's own. Its folder has a short name: that of a socket must fit into 104 bytes."""
     with tempfile.TemporaryDirectory(prefix="c2r-") as folder:
         server = RedisServer(Path(folder), password, **more)

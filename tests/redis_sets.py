@@ -66,7 +66,7 @@ def watched() -> Iterator[Watched]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="c2r-")))
         master = stack.enter_context(started())
-        replica = stack.enter_context(started(replicaof=f"127.0.0.1 {master.port}"))
+        replica = stack.enter_context(started(replicaof=("127.0.0.1", str(master.port))))
         port = free_port()
         config = folder / "sentinel.conf"
         config.write_text(

@@ -75,7 +75,7 @@ def test_every_address_has_one_for_this_machine(host: str, bound: str, own: str)
     with prepared(read_settings(choices), choices) as ready:
         assert ready.url == f"http://{bound}:{ready.port}"
         assert ready.own_url == f"http://{own}:{ready.port}"
-        client = http.client.HTTPConnection(ready.admin_host, ready.port, timeout=5)
+        client = http.client.HTTPConnection(ready.admin_host, ready.port, timeout=60)
         client.connect()
         client.close()
 

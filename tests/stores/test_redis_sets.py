@@ -78,7 +78,7 @@ class TestCluster(Contracts):
     async def test_one_that_is_away_takes_only_its_own_along(
         self, servers: list[RedisServer], address: str
     ) -> None:
-        store = RedisStore(address, deadline=0.5)
+        store = RedisStore(address, deadline=2.0)
         for n in range(30):
             await store.put("things", f"k{n}", n)
         servers[2].pause()

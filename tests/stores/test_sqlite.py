@@ -63,7 +63,7 @@ SOON = 10.0
 async def hasty(path: Path) -> AsyncIterator[SqliteStore]:
     """A store with a short deadline, for tests that wait for it; its file is made beforehand."""
     await open_and_close(path)
-    store = SqliteStore(path, deadline=0.3)
+    store = SqliteStore(path, deadline=1.0)
     yield store
     await store.close()
 
