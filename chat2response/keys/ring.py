@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from math import inf
 
@@ -24,16 +24,17 @@ from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
 from chat2response.keys.token import TOKEN_LENGTH, Token, new_token, parse
 from chat2response.keys.upgrade import Upgrades
 from chat2response.stores import Entry, Store, StoreDown
+from chat2response.wire.json import decode, encode
 
 MISSING = "Missing Authorization bearer"
 INVALID = "Invalid API key"
 REVOKED = "API key revoked"
 EXPIRED = "API key expired"
 
-_ASK_AGAIN = 1.0  # seconds; not each request waits until a store that hangs has had its time
+_NOBODY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
+"""Stands in for a record that cannot be read."""
 
-# Stands in for the record of an unknown id, so that an unknown id takes the same steps as a wrong secret.
-_DECOY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
+_ASK_AGAIN = 1.0  # seconds; not each request waits until a store that hangs has had its time
 
 
 class KeyRing(KeyBook):
@@ -72,7 +73,7 @@ class KeyRing(KeyBook):
     async def verify(self, token: str | None) -> ApiKey:
         """The key that this token opens. Raises Unauthorized, with one of four texts, and StoreDown.
 
-        An unknown id and a wrong secret get the same answer in the same time; that a key is revoked or
+        An unknown id and a wrong secret get the same answer after the same steps; that a key is revoked or
         expired is told only to who has its secret.
         """
         if token is None:
@@ -118,7 +119,11 @@ class KeyRing(KeyBook):
             self._ask_at = self._clock() + _ASK_AGAIN
             self.stale_checks += 1
             return stale
-        key = (entry and read_entry(parsed.id, entry)) or _DECOY
+        # An unknown id takes the steps of a wrong secret: a record is decoded, read, and held against it.
+        if entry is None:
+            key = ApiKey.read(decode(self._decoy))
+        else:
+            key = read_entry(parsed.id, entry) or _NOBODY
         opened = self._opened(key, parsed.secret)
         now = self._clock()
         fault = _fault(opened, now)
@@ -134,6 +139,12 @@ class KeyRing(KeyBook):
         if changes == self._changes:
             self._opening.remember(parsed.id, digest, Good(key, now, min(until, ends), ends))
         return key
+
+    @cached_property
+    def _decoy(self) -> bytes:
+        """A record that no secret opens, hashed as new ones are."""
+        digest = self._hasher.make(self._new_token().secret)
+        return encode(ApiKey(id="0" * 32, created_at=0, digest=digest).document())
 
     def _stale(self, digest: bytes) -> ApiKey | None:
         """Without the store: the key of a token that was good a short while ago."""

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from chat2response.observe.loss_fields import MOST, first_name, label_of
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_MAX_FIELDS = 200  # fields of losses counted by name; a client can invent any number
 
 
 class Histogram:
@@ -71,11 +72,11 @@ class Metrics:
             self.token_counts["output"] += usage.get("output_tokens") or 0
 
     def lost(self, field: str) -> None:
-        """A loss was declared; numbers in the path do not count (`messages[3].name` is `messages[].name`)."""
-        name = "".join(c for c in field if not c.isdigit())
-        if name not in self.losses and len(self.losses) >= _MAX_FIELDS:
-            name = "other"
-        self.losses[name] += 1
+        """A loss was declared. Known names are counted by name, all others as `other`."""
+        label = label_of(field)
+        if label not in self.losses and len(self.losses) >= MOST:
+            label = first_name(label)
+        self.losses[label] += 1
 
     def key_check(self, result: str) -> None:
         """A key was checked: ok, refused, unavailable (the store could not say)."""

@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 
 import pytest
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from prometheus_client.parser import text_string_to_metric_families
+from typing_extensions import is_typeddict
 
+from chat2response.observe.loss_fields import _WORDS, MOST, label_of
 from chat2response.observe.metrics import SECONDS, Histogram, Metrics
+from chat2response.wire import chat, responses
+
+WORDS = sorted(_WORDS)
 
 
 def samples(metrics: Metrics) -> Mapping[tuple[str, tuple[str, ...]], float]:
@@ -77,17 +84,53 @@ def test_the_place_of_a_loss_does_not_make_another_series() -> None:
     assert metrics.losses == {"messages[].name": 20}
 
 
-def test_a_client_cannot_make_any_number_of_series() -> None:
+def test_a_client_cannot_make_any_number_of_series_nor_push_real_ones_out() -> None:
+    """Names that nobody knows are one series, whatever they look like and however many there are."""
     metrics = Metrics()
     for number in range(1000):
-        metrics.lost("field_" + "".join(chr(97 + int(digit)) for digit in str(number)))
-    metrics.lost("field_a")
-    assert len(metrics.losses) == 201
-    assert metrics.losses["other"] == 800
-    assert metrics.losses["field_a"] == 2
+        name = "field_" + "".join(chr(97 + int(digit)) for digit in str(number))
+        for field in (name, f"messages[1].{name}", f"{name}.text", f"tools[{name}.x]"):
+            metrics.lost(field)
+    metrics.lost("messages[2].name")
+    metrics.lost("seed")
+    assert metrics.losses == {"other": 4000, "messages[].name": 1, "seed": 1}
 
 
-def test_labels_of_any_content_are_written_safely() -> None:
+def test_known_names_in_odd_places_are_counted_by_the_first_of_them() -> None:
     metrics = Metrics()
-    metrics.lost('odd"field\\with\nall of it')
-    assert samples(metrics)["chat2response_losses_total", ('odd"field\\with\nall of it',)] == 1
+    for first in WORDS:
+        for second in WORDS[:20]:
+            metrics.lost(f"{first}[0].{second}")
+    assert len(metrics.losses) <= MOST + len(WORDS)
+    metrics.lost("messages[2].tool_calls[1].function.name")
+    assert metrics.losses["messages"] >= 1
+    assert metrics.losses["other"] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [
+        ("messages[12].content[0].image_url.width", "messages[].content[].image_url.width"),
+        ("message.tool_calls[custom]", "message.tool_calls[custom]"),
+        ("message.tool_calls[whatever]", "message.tool_calls[?]"),
+        ("output[?]", "output[?]"),
+        ("input[3]", "input[]"),
+        ("max_output_tokens", "max_output_tokens"),
+        ("Seed", "other"),
+        ("seed\n", "other"),
+        ("", "other"),
+        ("metadata.the_clients_own", "other"),
+        ("a." * 50, "other"),
+    ],
+)
+def test_labels_of_fields(field: str, label: str) -> None:
+    assert label_of(field) == label
+
+
+def test_every_field_that_we_know_the_shape_of_is_known() -> None:
+    """As the typed dicts of `wire/` and the requests of both APIs have them."""
+    shapes = [shape for module in (chat, responses) for shape in vars(module).values() if is_typeddict(shape)]
+    params = [CompletionCreateParamsNonStreaming, ResponseCreateParamsNonStreaming]
+    names = {name for shape in [*shapes, *params] for name in shape.__annotations__}
+    assert len(names) > 80
+    assert {name for name in names if label_of(name) != name} == set()
