@@ -195,6 +195,6 @@ def _explained() -> Iterator[None]:
 def _check_age(older_than: int) -> None:
     if type(older_than) is not int or not LEAST_AGE <= older_than <= LAST_MOMENT:
         raise InvalidRequest(
-            f"older_than_seconds must be a whole number between {LEAST_AGE} and {LAST_MOMENT}",
+            f"older_than_seconds must be a whole number of at least {LEAST_AGE} and at most {LAST_MOMENT}",
             param="older_than_seconds",
         )

@@ -6,6 +6,7 @@ that second is how long it may go unseen where the feed does not.
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -142,8 +143,8 @@ class KeyRing(KeyBook):
 
     @cached_property
     def _decoy(self) -> bytes:
-        """A record that no secret opens, hashed as new ones are."""
-        digest = self._hasher.make(self._new_token().secret)
+        """A record that no secret opens, in the scheme of new ones."""
+        digest = replace(self._hasher.make(secrets.token_hex(32)), hash_hex=secrets.token_hex(32))
         return encode(ApiKey(id="0" * 32, created_at=0, digest=digest).document())
 
     def _stale(self, digest: bytes) -> ApiKey | None:

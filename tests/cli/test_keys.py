@@ -90,6 +90,25 @@ def test_a_secret_is_renewed() -> None:
     assert renewed["token"] != made["token"]
     assert renewed["grace_expires_at"] == renewed["rotated_at"] + 900
     assert told("show", made["id"])["grace_expires_at"] == renewed["grace_expires_at"]
+    assert "--force" in keys("rotate", made["id"]).stderr, "the old secret is still in use"
+    assert told("rotate", made["id"], "--force")["token"] != renewed["token"]
+
+
+def test_numbers_of_any_length_are_refused_in_words() -> None:
+    huge = "1" + "0" * 5000
+    made = told("generate", "--ttl", "1d")
+    for asked in (
+        ("purge", "--older-than", huge, "--yes"),
+        ("purge", "--older-than", "999999999999999", "--yes"),
+        ("rotate", made["id"], "--grace", huge),
+        ("generate", "--ttl", huge),
+        ("generate", "--expires-at", huge),
+        ("generate", "--limit", f"tokens_per_day={huge}"),
+    ):
+        result = keys(*asked)
+        assert result.exit_code in (1, 2), asked[:2]
+        assert "Traceback" not in result.stderr
+        assert result.stderr.startswith(("chat2response: ", "Usage: ")), result.stderr[:100]
 
 
 def test_what_is_said_of_a_key_changes() -> None:

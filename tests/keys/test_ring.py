@@ -80,16 +80,27 @@ class TestVerify:
         self, ring: KeyRing, store: Watched, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hashed: list[str] = []
+        peppers: set[str | None] = set()
+        read: list[str] = []
 
         def matches(hasher: Hasher, secret: str, digest: Digest) -> bool:
             hashed.append(secret)
+            peppers.add(digest.pepper)
             return real(hasher, secret, digest)
 
         real = Hasher.matches
         monkeypatch.setattr(Hasher, "matches", matches)
+        read_record = ApiKey.read
+
+        def noted(doc: Any) -> ApiKey:
+            read.append(doc["id"])
+            return read_record(doc)
+
+        monkeypatch.setattr(ApiKey, "read", noted)
         token = wrong_secret((await ring.generate()).token)
         unknown = f"sk_{UNKNOWN}.{token[36:]}"
         errors = []
+        read.clear()
         for refused in (token, unknown):
             with pytest.raises(Unauthorized) as caught:
                 await ring.verify(refused)
@@ -97,6 +108,8 @@ class TestVerify:
         assert errors[0] == errors[1]
         assert hashed == [token[36:]] * 4  # the unknown one was hashed, too, and both as if rotated before
         assert store.gets == 2
+        assert read == [token[3:35], "0" * 32]  # for the unknown one a decoy's record was
+        assert len(peppers) == 1
 
     async def test_revoked_and_expired_are_told_to_the_holder_only(self, ring: KeyRing, clock: Clock) -> None:
         revoked, expired = await ring.generate(), await ring.generate(ttl_seconds=10)
