@@ -1,22 +1,28 @@
 """The ids that an answer of a Responses upstream brings into the world."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-CONTAINER = b"container_id"
-"""What an answer that tells of a container has in it."""
+_CONVERSATION = re.compile(rb'"conversation"\s*:\s*\{')
+
+
+def tells_of_more(body: bytes) -> bool:
+    """Whether an answer that is not stored may tell of something that is: a container, a conversation."""
+    return b"container_id" in body or _CONVERSATION.search(body) is not None
 
 
 def owned_ids(response: dict[str, Any], *, kept: bool = True) -> list[str]:
     """Of a stored response: its own, its conversation's, its items', and their containers'.
 
-    Not `kept`: the containers alone, which an upstream makes all the same.
+    Not `kept`: the containers alone, which an upstream makes all the same. What is said in a conversation is
+    kept there in any case.
     """
     output = response.get("output")
     items = [item for item in output if type(item) is dict] if type(output) is list else []
     found: list[Any] = []
-    if kept:
-        conversation = response.get("conversation")
+    conversation = response.get("conversation")
+    if kept or type(conversation) is dict:
         found = [response.get("id"), conversation.get("id") if type(conversation) is dict else None]
         found += [item.get("id") for item in items]
     for item in items:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat2response.engine.entry import bad_json, read_object
-from chat2response.engine.owned import CONTAINER, owned_ids
+from chat2response.engine.owned import owned_ids, tells_of_more
 from chat2response.engine.references import MOST_IDS, Reference, no_item, references, too_many
 from chat2response.engine.twice import check_references
 from chat2response.state.owners import Owners
@@ -56,7 +56,7 @@ class Ownership:
 
     async def record_body(self, body: bytes, *, kept: bool = True) -> None:
         """The same for the ids in a whole JSON answer. `kept`: the upstream stores it."""
-        if self._tenant is None or (not kept and CONTAINER not in body):
+        if self._tenant is None or not (kept or tells_of_more(body)):
             return
         try:
             answer = await apart_if(is_large(body), decode, body)

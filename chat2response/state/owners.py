@@ -26,18 +26,20 @@ class Owners:
 
         The first owner stays: an id that another tenant has, which an upstream tells again, remains its.
         """
-        open_ids = list(dict.fromkeys(ids))
-        while open_ids:  # a write that comes too late finds, the next time, whoever was faster
-            entries = await self._store.get_many(_KIND, open_ids)
-            late = []
-            for each, entry in zip(open_ids, entries, strict=True):
-                if entry is not None and entry.doc.get("tenant") != tenant:
-                    log.warning("The upstream gave one id to two keys; it stays with the first.")
-                    continue
-                expect = ABSENT if entry is None else entry.tag
-                if not await self._store.put(_KIND, each, {"tenant": tenant}, ttl=_TTL, expect=expect):
-                    late.append(each)
-            open_ids = late
+        for each in dict.fromkeys(ids):
+            await self._record(tenant, each)
+
+    async def _record(self, tenant: str, id: str) -> None:
+        doc = {"tenant": tenant}
+        while not await self._store.put(_KIND, id, doc, ttl=_TTL, expect=ABSENT):  # nearly every id is new
+            entry = await self._store.get(_KIND, id)
+            if entry is None:
+                continue  # it has ended meanwhile
+            if entry.doc.get("tenant") != tenant:
+                log.warning("The upstream gave one id to two keys; it stays with the first.")
+                return
+            if await self._store.put(_KIND, id, doc, ttl=_TTL, expect=entry.tag):
+                return
 
     async def of(self, ids: Sequence[str]) -> list[str | None]:
         """The owner of each, by one look-up; None: it has none."""
