@@ -46,8 +46,8 @@ PAYLOADS: dict[str, tuple[str, ...]] = {
 """Where an input item of each type has what it says; one of these keys is enough. An item that has an id and
 nothing of its payload is looked up by the upstream. The types without a payload name nothing that is kept."""
 
-MAY_BE_EMPTY = frozenset({"output", "input", "arguments", "code", "tools", "queries"})
-"""Payloads that say something even where they are empty: a command without output, say."""
+MAY_BE_EMPTY = frozenset({"content", "output", "input", "arguments", "code", "tools", "queries"})
+"""Payloads that say something even where they are empty: a message or a command without output."""
 
 
 class _Id:

@@ -136,8 +136,8 @@ async def test_the_ids_of_a_whole_answer_are_recorded() -> None:
 IMAGE = {"type": "image_generation_call", "status": "completed"}
 ITEMS: list[dict[str, Any]] = [
     {"type": "message", "role": "assistant", "status": "completed"},
-    {"type": "message", "role": "assistant", "content": []},
-    {"role": "assistant", "content": ""},
+    {"type": "message", "role": "assistant", "content": None},
+    {"role": "assistant"},
     {"type": "reasoning", "summary": []},
     {"type": "reasoning", "summary": [], "encrypted_content": None},
     IMAGE,
@@ -153,6 +153,7 @@ PAYLOADS: list[dict[str, Any]] = [
     {"type": "reasoning", "summary": [], "encrypted_content": "bW9jaw=="},
     {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": ""},
     {"type": "function_call_output", "call_id": "call_1", "output": ""},
+    {"type": "message", "role": "assistant", "content": []},
     {"type": "additional_tools", "role": "developer", "tools": []},
     {"type": "code_interpreter_call", "code": "1", "container_id": "cntr_unknown"},
     {"type": "compaction_trigger"},

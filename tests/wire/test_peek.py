@@ -120,8 +120,8 @@ def test_an_item_without_its_payload_is_read_closely(kind: str, more: bytes) -> 
 @pytest.mark.parametrize(
     "item",
     [
-        b'{"type":"message","id":"x","role":"assistant","content":[ ]}',
-        b'{"type":"message","id":"x","role":"assistant","content":""}',
+        b'{"type":"message","id":"x","role":"assistant","content":null}',
+        b'{"type":"reasoning","id":"x","summary":[ ],"encrypted_content":""}',
         b'{"role":"assistant","id":"x"}',
         b'{"type":"reasoning","id":"x","summary":[],"encrypted_content":null}',
         b'{"type":"image_generation_call","id":"x","status":"completed","result":null}',
