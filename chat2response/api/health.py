@@ -10,7 +10,7 @@ from chat2response.api.asgi import CLOSE, JSON, Request
 from chat2response.errors import Unavailable
 from chat2response.stores.base import Store, StoreDown
 
-WRITE_SECONDS = 1.0  # for which a store that took a write is only read from
+WRITE_SECONDS = 1.0  # for which a store that took a write is not asked to take another
 _KIND, _KEY = "health", "writes"
 _KEPT = 86_400.0  # seconds for which what a probe has written stays
 
@@ -65,9 +65,8 @@ class StoreHealth:
         now = self._clock()
         recently = self._written_at is not None and 0 <= now - self._written_at < WRITE_SECONDS
         try:
-            if recently:
-                await self._store.get(_KIND, _KEY)
-            else:
+            await self._store.get(_KIND, _KEY)
+            if not recently:
                 await self._store.add(_KIND, _KEY, 1, ttl=_KEPT)
                 self._written_at = now
         except Unavailable as error:

@@ -58,7 +58,7 @@ async def test_many_probes_at_once_are_one_write(store: Counted, clock: Clock) -
     store.gate.set()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert answers[1:] == [True] * 99
-    assert (store.reads, store.writes) == (0, 1)
+    assert (store.reads, store.writes) == (1, 1)
 
 
 async def test_within_a_second_of_a_write_probes_only_read(store: Counted, clock: Clock) -> None:
@@ -67,7 +67,7 @@ async def test_within_a_second_of_a_write_probes_only_read(store: Counted, clock
         assert await probed.is_ready()
         clock.advance(WRITE_SECONDS / 10)
     assert store.writes == 2
-    assert store.reads == 18
+    assert store.reads == 20
 
 
 async def test_a_store_that_reads_and_does_not_take_writes_is_not_ready(store: Counted, clock: Clock) -> None:
