@@ -14,6 +14,7 @@ CallKind = Literal["function", "custom"]
 """What is called: a function with JSON arguments, or a custom tool with a text as its input."""
 
 KINDS: dict[CallKind, Kind] = {"function": ARGUMENTS, "custom": INPUT}
+_MAX_NAME = 4096  # characters, and one piece more: no API takes a tenth of it
 NAMELESS = ("message.tool_calls", "dropped: a call without a name")
 
 
@@ -49,7 +50,7 @@ class OpenCall:
             self.call_id = call_id
         if namespace is not None:
             self.namespace = namespace
-        if name and name != self.name:
+        if name and name != self.name and len(self.name) < _MAX_NAME:
             self.name += name
 
     def wait(self, delta: str) -> bool:

@@ -38,7 +38,7 @@ class StopWriter(Holding):
         if self._stopped:
             return
         self._held.append((delta, logprobs, id))
-        said = "".join(each for each, _, _ in self._held)
+        said = "".join(each for each, _, _ in self._held)  # short: what no stop string begins in is released
         found = [at for stop in self._stops if (at := said.find(stop)) >= 0]
         if found:
             self._release(min(found))

@@ -71,8 +71,8 @@ class Carried:
     def take(self) -> _Object:
         """All of it, as JSON has it; what comes later is another's."""
         taken = {
-            "details": self._details,
-            "blocks": self._blocks,
+            "details": _joined(self._details),
+            "blocks": _joined(self._blocks),
             "calls": self._calls,
             "message": self._message,
         }
@@ -97,9 +97,9 @@ class Carried:
     def put(self, message: _Object, calls: list[_Object], *, reasoning: bool) -> None:
         """Writes it on an assistant message and on its calls. `reasoning`: that too, not signatures alone."""
         if reasoning and self._details:
-            message["reasoning_details"] = self._details
+            message["reasoning_details"] = _joined(self._details)
         if reasoning and self._blocks:
-            message["thinking_blocks"] = self._blocks
+            message["thinking_blocks"] = _joined(self._blocks)
         if self._message:
             message["extra_content"] = self._message
         nameless = self._calls.get("")  # some versions give no ids; then the first call is the signed one
@@ -131,5 +131,22 @@ def _extend(entries: list[_Object], known: _Object | None, entry: _Object) -> No
         if value is None:
             continue
         held = known.get(name)
-        grows = name in _GROWING and type(held) is str and type(value) is str
-        known[name] = held + value if grows else value
+        if name not in _GROWING or type(value) is not str:
+            known[name] = value
+        elif type(held) is _Pieces:
+            held.append(value)
+        else:
+            known[name] = _Pieces((held, value)) if type(held) is str else value
+
+
+class _Pieces(list[str]):
+    """A text that still grows: joined at each delta, it would be copied at each delta."""
+
+
+def _joined(entries: list[_Object]) -> list[_Object]:
+    """The entries with their texts in one piece each, in place."""
+    for entry in entries:
+        for name, value in entry.items():
+            if type(value) is _Pieces:
+                entry[name] = "".join(value)
+    return entries

@@ -25,6 +25,7 @@ class ThinkSplitter(Holding):
         self._at: Literal["head", "thoughts", "text"] = "head"
         self._fresh = False  # just after an opening tag
         self._held = ""  # may be the beginning of a tag, or the white space before one
+        self._blank: list[str] = []  # white space behind it, in the pieces that it came in
         self._tokens: list[dict[str, Any]] = []  # the logprobs of what is held
         self._taken = 0  # characters that the text has lost to reasoning
 
@@ -32,7 +33,12 @@ class ThinkSplitter(Holding):
         if self._at == "text":
             self._inner.text(delta, logprobs, id=id)
             return
-        self._held += delta
+        if self._at == "head" and delta.isspace() and self._held.isspace():
+            self._blank.append(delta)  # white space alone decides nothing
+            self._tokens.extend(logprobs)
+            return
+        self._held = "".join((self._held, *self._blank, delta))
+        self._blank.clear()
         self._tokens.extend(logprobs)
         while self._thoughts() if self._at == "thoughts" else self._head(id):
             pass
@@ -91,7 +97,8 @@ class ThinkSplitter(Holding):
 
     def _flush(self) -> None:
         """Something else begins, or nothing more comes: what was held is what it looks like."""
-        held = self._held
+        held = self._held = "".join((self._held, *self._blank))
+        self._blank.clear()
         if not held and not self._tokens:
             return
         if self._at == "thoughts" or self._closing:

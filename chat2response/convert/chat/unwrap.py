@@ -19,16 +19,21 @@ class InputUnwrapper:
     """Fed the arguments of one call. `lenient`: the tool's own names for its input and Markdown fences around
     it are taken off too, as models that know the tool from elsewhere write them."""
 
-    __slots__ = ("_fenced", "_head", "_held", "_keys", "_mode", "_opening", "_string", "cut", "whole")
+    __slots__ = (
+        "_fenced", "_head", "_held", "_in_fence", "_keys", "_later", "_mode", "_opening", "_string", "cut",
+        "whole",
+    )  # fmt: skip
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._keys = ("input", "patch") if lenient else ("input",)
         self._opening = re.compile(rf'\s*\{{\s*"(?:{"|".join(self._keys)})"\s*:\s*"')
         self._mode = "head"  # then `string`, `plain`, or `odd`: an object that is read at its end
         self._head = ""
+        self._later: list[str] = []  # what came behind it and decides nothing, or nothing yet
         self._string = StringDecoder()
         self._fenced = lenient  # whether a fence may still show itself
-        self._held = ""
+        self._in_fence = False  # it has: the rest is looked at when it has ended
+        self._held: list[str] = []
         self.whole = False
         """The input has ended."""
         self.cut = False
@@ -40,9 +45,10 @@ class InputUnwrapper:
             return self._unfenced(self._read(arguments))
         if self._mode == "plain":
             return self._unfenced(arguments)
-        self._head += arguments
-        if self._mode == "odd":
+        self._later.append(arguments)
+        if self._mode == "odd" or arguments.isspace():
             return ""
+        self._gather()
         return self._unfenced(self._begin())
 
     def close(self) -> str:
@@ -53,15 +59,21 @@ class InputUnwrapper:
         elif self._mode == "plain":
             rest = ""
         else:
+            self._gather()
             rest = self._late()
         self.whole = True
-        held, self._held = self._held + rest, ""
+        held = "".join((*self._held, rest))
+        self._held.clear()
         return _without_fence(held) if self._fenced else held
 
     @property
     def more(self) -> bool:
         """Whether the arguments said something beside the input."""
         return self._string.rest.strip() not in ("", "}")
+
+    def _gather(self) -> None:
+        self._head = "".join((self._head, *self._later))
+        self._later.clear()
 
     # -- where the input begins --------------------------------------------------------------------
 
@@ -111,12 +123,16 @@ class InputUnwrapper:
         """The text, unless it begins with a fence: then it is held until its end."""
         if not self._fenced:
             return text
-        self._held += text
-        begun = self._held.lstrip()
-        if begun.startswith("```") or "```".startswith(begun[:3]):
+        self._held.append(text)
+        if self._in_fence or text.isspace():
+            return ""
+        held = "".join(self._held)
+        begun = held.lstrip()
+        self._in_fence = begun.startswith("```")
+        if self._in_fence or "```".startswith(begun[:3]):
             return ""
         self._fenced = False
-        held, self._held = self._held, ""
+        self._held.clear()
         return held
 
 

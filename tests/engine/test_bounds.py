@@ -1,0 +1,147 @@
+"""What is kept of one converted answer has a bound, whatever it consists of and however it is asked."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.responses.read import ResponsesReader
+from chat2response.convert.weight import check_weight, weigh_json
+from chat2response.convert.writer import ResponseWriter
+from chat2response.engine.converted import ConvertedStream, encoder_for
+from chat2response.engine.fold import folded
+from chat2response.engine.taps import ResponsesTap
+from chat2response.errors import BridgeError, UpstreamError
+from chat2response.upstreams.base import Target
+from chat2response.wire.ids import new_id
+
+MOST = 256 * 1024
+ROUNDS = 20_000
+HUB = HubRequest({"model": "m"}, "responses")
+
+
+def chunk(**delta: Any) -> Any:
+    return {"choices": [{"index": 0, "delta": delta}]}
+
+
+def event(kind: str, number: int, **fields: Any) -> Any:
+    return {"type": f"response.{kind}", "output_index": number, **fields}
+
+
+ENDLESS = {
+    "text": ("chat", lambda n: chunk(content="x" * 100)),
+    "reasoning": ("chat", lambda n: chunk(reasoning_content="x" * 100)),
+    "refusal": ("chat", lambda n: chunk(refusal="x" * 100)),
+    "arguments": (
+        "chat",
+        lambda n: chunk(
+            tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": "x" * 100}}]
+        ),
+    ),
+    "empty calls": ("chat", lambda n: chunk(tool_calls=[{"index": n, "function": {"name": "f"}}])),
+    "annotations": (
+        "chat",
+        lambda n: chunk(annotations=[{"type": "url_citation", "url_citation": {"url": "u", "title": ""}}]),
+    ),
+    "empty items": (
+        "responses",
+        lambda n: event("output_item.done", n, item={"type": "web_search_call", "id": f"ws_{n}"}),
+    ),
+    "items that only begin": (
+        "responses",
+        lambda n: event("output_item.added", n, item={"type": "message", "id": f"msg_{n}"}),
+    ),
+    "texts of one letter, each a part": (
+        "responses",
+        lambda n: event("output_text.delta", 0, item_id="m", content_index=n, delta="x"),
+    ),
+}
+
+
+class Endless:
+    """A Turn that goes on for as long as it is read."""
+
+    status, headers, losses, heard = 200, [], Losses(), True
+
+    def __init__(self, what: str, writer: ResponseWriter) -> None:
+        dialect, self._make = ENDLESS[what]
+        self._reader = ChatReader(writer) if dialect == "chat" else ResponsesReader(writer)
+        self.rounds = 0
+
+    @property
+    def said(self) -> int:
+        return self._reader.said
+
+    async def reads(self) -> Any:
+        for self.rounds in range(ROUNDS):
+            self._reader.feed(b"data: %b\n\n" % json.dumps(self._make(self.rounds)).encode())
+            yield
+        raise AssertionError("nothing stopped it")
+
+
+def writer() -> ResponseWriter:
+    return ResponseWriter(Echo.of(HUB), new_id, lambda: 0.0)
+
+
+@pytest.mark.parametrize("surface", ["responses", "chat"])
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: str) -> None:
+    made = writer()
+    turn: Any = Endless(what, made)
+    stream = ConvertedStream(turn, made, encoder_for(surface, HUB, made.losses), Target("chat"), MOST)
+    await stream.begin(5.0)
+    last = b""
+    async for batch in stream.batches():
+        last = batch
+    assert turn.rounds < ROUNDS - 1
+    assert b"CHAT2RESPONSE_MAX_OUTPUT_BYTES" in last
+    assert last.endswith(b"data: [DONE]\n\n")
+    if surface == "responses":
+        assert b"event: response.failed\n" in last
+    assert stream.outcome == "failed"
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_so_is_one_that_is_folded_into_a_json_answer(what: str) -> None:
+    made = writer()
+    turn: Any = Endless(what, made)
+    with pytest.raises(BridgeError) as caught:
+        await folded(turn, made, MOST)
+    assert (caught.value.status, caught.value.code) == (502, "output_too_large")
+
+
+def test_a_json_answer_of_empty_values_weighs_more_than_its_bytes_and_code_in_a_text_does_not() -> None:
+    empty = b'{"output":[%b]}' % b",".join([b"{}"] * 10_000)
+    assert weigh_json(empty) > 10_000 * 64
+    code = json.dumps({"text": 'f({"a\\"": [{}]});' * 1000}).encode()
+    assert weigh_json(code) < len(code) + 1000
+    check_weight(MOST, MOST)
+    with pytest.raises(UpstreamError):
+        check_weight(MOST + 1, MOST)
+
+
+def test_a_relay_remembers_items_up_to_the_bound_and_numbers_its_end_all_the_same() -> None:
+    tap = ResponsesTap(kept=False, remembers=10_000)
+    for number in range(1000):
+        item = {
+            "type": "message",
+            "id": f"msg_{number}",
+            "content": [{"type": "output_text", "text": "x" * 500}],
+        }
+        done = {"type": "response.output_item.done", "sequence_number": number, "item": item}
+        tap.feed(b"data: %b\n\n" % json.dumps(done).encode())
+    end = tap.close(UpstreamError("It broke."))
+    assert len(end) < 12_000 and b"msg_0" in end and b"msg_999" not in end
+    assert b'"sequence_number":1000' in end
+
+
+def test_a_relay_keeps_one_event_of_a_read_to_know_its_number() -> None:
+    tap = ResponsesTap(kept=False)
+    frames = [b'data: {"type":"x","sequence_number":%d,"delta":"y"}\n\n' % number for number in range(1000)]
+    tap.feed(b"".join(frames))
+    assert len(tap._last) < 100
+    assert b'"sequence_number":1000' in tap.close(UpstreamError("It broke."))
