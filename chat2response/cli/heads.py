@@ -65,8 +65,6 @@ class BoundedHeads(HttpToolsProtocol):
         self._write_seconds = write_seconds
         self._pace: Pace | None = None  # while the rest of a body is awaited
         self._unfinished = 0  # bytes since the last one of a body, or the end of a head or request
-        self._hosts = 0  # Host headers of the head that is read
-        self._coded = False  # that head has a Transfer-Encoding
         self._crowded = False  # a read brought so much that a head inside it may be too large
         self._in_body = False
         self._upgrading = False  # the head asks for another protocol, and is read again without that
@@ -132,20 +130,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; behind the head it is a trailer, which nobody reads."""
-        if self._in_body:
-            return
-        name = name.lower()
-        size = len(name)
-        if size == 4:
-            self._hosts += name == b"host"
-        elif size == 6:
-            if name == b"expect" and value.lower() == b"100-continue":
-                self.expect_100_continue = True
-        elif size == 17 and name == b"transfer-encoding":
-            if value.strip().lower() != b"chunked":
-                raise Refused(refusals.CODING)
-            self._coded = True
-        self.headers.append((name, value))
+        if not self._in_body:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """A head is whole; what follows is its body."""
@@ -291,16 +277,22 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _check_head(self) -> None:
         """Raises Refused for a head that no request of ours has."""
-        version, hosts, coded = self.parser.get_http_version(), self._hosts, self._coded
-        self._hosts, self._coded = 0, False
+        version, headers = self.parser.get_http_version(), self.headers
+        seen = dict(headers)
         if version not in ("1.1", "1.0"):
             raise Refused(refusals.VERSION)
-        if hosts != 1 and (hosts or version == "1.1"):
+        if b"host" not in seen:
+            if version == "1.1":
+                raise Refused(refusals.HOST)
+        elif len(seen) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
             raise Refused(refusals.HOST)
-        if coded and version == "1.0":
-            raise Refused(refusals.CODING)
+        if b"transfer-encoding" in seen:
+            codings = {value.strip().lower() for name, value in headers if name == b"transfer-encoding"}
+            if version == "1.0" or codings != {b"chunked"}:
+                raise Refused(refusals.CODING)
+        self.expect_100_continue = seen.get(b"expect", b"").lower() == b"100-continue"
         if self.url[:1] != b"/" and self.url != b"*":
-            target = origin_form(self.url, dict(self.headers).get(b"host"))
+            target = origin_form(self.url, seen.get(b"host"))
             if target is None:
                 raise Refused(refusals.TARGET)
             self.url = target
