@@ -18,7 +18,7 @@ WHY = {
     422: "The Idempotency-Key was used for another request.",
     429: "Too many wrong credentials from this address.",
     502: "The upstream refused us, could not be reached, or could not be understood.",
-    503: "Not now: the key store cannot be reached, or the gateway is shutting down.",
+    503: "Not now: the key store cannot be reached, or the gateway is shutting down or too busy.",
     504: "The upstream was silent for too long.",
 }
 

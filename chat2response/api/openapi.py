@@ -116,8 +116,11 @@ def _convert() -> Described:
     body: Described = {"anyOf": [ref("ChatRequest"), ref("ResponsesRequest")]}
     made: Described = {"anyOf": [ref("ResponsesRequest"), ref("ChatRequest")]}
     return {
-        **_operation("convert", "Translate a request", "bridge", json_content(made), (400, 413, 415)),
-        "description": "The request in the other dialect. Nothing is sent anywhere, and no key is needed.",
+        **_operation(
+            "convert", "Translate a request", "bridge", json_content(made), (400, 403, 413, 415, 503)
+        ),
+        "description": "The request in the other dialect. Nothing is sent anywhere, and no key is needed: "
+        "without one a body has at most 256 KiB, with one 4 MiB.",
         **takes(body, CHAT),
         "parameters": [to, profile, *_LINKS],
     }

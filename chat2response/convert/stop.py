@@ -7,17 +7,25 @@ ended at once, so its usage stays untold.
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.check import sequence, text
+from chat2response.convert.check import invalid, sequence, text
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.speech import Writer
 from chat2response.convert.wrapper import Holding, begun
 
+MOST = 16
+LONGEST = 1024  # characters
+"""Stop strings that are watched for: each delta is compared with each of them."""
+
 
 def stops_of(hub: HubRequest) -> tuple[str, ...]:
-    """The stop strings that a request names. Raises InvalidRequest."""
+    """The stop strings that a request names. Raises InvalidRequest, for more or longer ones than can be watched
+    for, too."""
     asked = hub.extra.get("stop")
     given = [asked] if type(asked) is str else sequence([] if asked is None else asked, "stop")
-    return tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
+    stops = tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
+    if len(stops) > MOST or any(len(stop) > LONGEST for stop in stops):
+        raise invalid("stop", f"'stop' has at most {MOST} strings of at most {LONGEST} characters here.")
+    return stops
 
 
 class StopWriter(Holding):

@@ -40,6 +40,15 @@ RESPONSES: dict[str, dict[str, Any]] = {
             {"role": "user", "content": "a"},
         ]
     },
+    "tools that are all allowed": {
+        "input": "a",
+        "tools": [{"type": "function", "name": f"f{at}"} for at in range(2 * _MANY)],
+        "tool_choice": {
+            "type": "allowed_tools",
+            "mode": "auto",
+            "tools": [{"type": "function", "name": f"f{at}"} for at in range(2 * _MANY)],
+        },
+    },
     "a tool's long name": {
         "input": [
             {"type": "function_call", "call_id": "c", "name": "f " * 4_000_000, "arguments": "{}"},

@@ -112,3 +112,12 @@ def test_what_is_no_stop_string(stop: object, param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         stops_of(hub(stop))
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize("stop", [["a"] * 17, "a" * 1025, ["b", "a" * 1025]])
+def test_more_stop_strings_than_can_be_watched_for_are_refused(stop: object) -> None:
+    """Each delta is compared with each of them."""
+    with pytest.raises(InvalidRequest) as refused:
+        stops_of(hub(stop))
+    assert refused.value.param == "stop"
+    assert len(stops_of(hub(["a" * 1024] * 16))) == 16

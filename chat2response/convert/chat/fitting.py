@@ -107,7 +107,7 @@ def _choose(out: _Body, choice: Any, losses: Losses, quirks: Quirks) -> None:
     if type(choice) is dict:
         allowed = choice.get("allowed_tools")
         mode = allowed["mode"] if allowed else mode
-        names = [_name(each) for each in (allowed["tools"] if allowed else [choice])]
+        names = {_name(each) for each in (allowed["tools"] if allowed else [choice])}
         out["tools"] = [tool for tool in out["tools"] if _name(tool) in names]
     if mode in quirks.tool_choices:
         out["tool_choice"] = mode
