@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.cli.process import Command, command, environment
-from tests.cli.test_misuse import free_port
 from tests.cli.test_outlet import full_pipe
+from tests.ports import free_port
 from tests.upstream import PATIENCE
 
 LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")

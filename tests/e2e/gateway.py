@@ -97,6 +97,11 @@ class Running:
         return self.services.engine.runs
 
     @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._server.server_state.connections)
+
+    @property
     def buffers(self) -> Buffers:
         """The room that its request bodies take."""
         app = self._server.config.app

@@ -107,4 +107,4 @@ async def test_an_answer_that_is_no_stream_is_not_kept_for_ever_either(
     upstream.play(Script(CHAT, (json.dumps(completion).encode(),)))
     gateway = await start("chat", chat2response_write_timeout_seconds=0.1)
     async with held(gateway, RESPONSES, body_for("responses")):
-        await until(lambda: not gateway.server.server_state.connections)
+        await until(lambda: not gateway.connections)

@@ -23,10 +23,10 @@ from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.converted import encoder_for, whole_body
+from chat2response.engine.estimates import told_usage
 from chat2response.engine.hiding import without_usage
 from chat2response.engine.owned import owned_ids
 from chat2response.engine.relayed import _error_as_answer, _leading_error
-from chat2response.engine.spending import told_usage
 from chat2response.engine.taps import ChatTap, ResponsesTap
 from chat2response.engine.unsealed import unsealed
 from chat2response.errors import BridgeError, UpstreamError

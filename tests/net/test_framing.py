@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import UpstreamError, UpstreamTimeout
-from chat2response.net.connection import Connection
+from chat2response.net.connection import READ, Connection
 from chat2response.net.exchange import Exchange
 from chat2response.net.transport import Transport
 from chat2response.wire.machine import RESET
@@ -47,10 +47,17 @@ class Asked:
         self.connection.connection_made(self.line)
         self.exchange: Exchange = self.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
 
+    def _receive(self, data: bytes) -> None:
+        """As the loop does: what the connection's buffer has no room for is another read."""
+        for at in range(0, len(data), READ):
+            part = data[at : at + READ]
+            self.connection.get_buffer(-1)[: len(part)] = part
+            self.connection.buffer_updated(len(part))
+
     def answer(self, *pieces: bytes) -> "Asked":
         for piece in pieces:
             if piece and not self.line.closed:
-                self.connection.data_received(piece)
+                self._receive(piece)
         return self
 
 
