@@ -721,3 +721,12 @@ def test_a_pepper_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         given.peppers()
     file.chmod(0o600)
     assert given.peppers().current == "v1"
+
+
+def test_the_room_for_bodies_holds_the_largest_of_four_keys_twice(env: Any) -> None:
+    """As it is sent and as it is unpacked; less is refused at the start, and the default follows the cap."""
+    assert env().max_buffered_bytes == 256 * 1024 * 1024
+    assert env(CHAT2RESPONSE_MAX_BODY_BYTES="67108864").max_buffered_bytes == 8 * 64 * 1024 * 1024
+    assert env(CHAT2RESPONSE_MAX_BODY_BYTES="1024").max_buffered_bytes == 256 * 1024 * 1024
+    with pytest.raises(SettingsError, match="at least eight times CHAT2RESPONSE_MAX_BODY_BYTES"):
+        env(CHAT2RESPONSE_MAX_BODY_BYTES="1048576", CHAT2RESPONSE_MAX_BUFFERED_BYTES="4194304")

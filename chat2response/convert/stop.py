@@ -18,8 +18,7 @@ LONGEST = 1024  # characters
 
 
 def stops_of(hub: HubRequest) -> tuple[str, ...]:
-    """The stop strings that a request names. Raises InvalidRequest, for more or longer ones than can be watched
-    for, too."""
+    """The stop strings that a request names. Raises InvalidRequest, also for more than can be watched for."""
     asked = hub.extra.get("stop")
     given = [asked] if type(asked) is str else sequence([] if asked is None else asked, "stop")
     stops = tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
