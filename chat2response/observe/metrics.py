@@ -115,7 +115,7 @@ class _Collector:
                     "stale_key_checks",
                     "API keys that opened by memory, while the store was away.",
                     (),
-                    {(): metrics.stale_checks()},
+                    {(): count} if (count := metrics.stale_checks()) else {},
                 ),
             )
         )
