@@ -13,6 +13,7 @@ from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.answers import decoded
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.refusals import passed_headers, refusal
+from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import Fault
 
 Reader = ChatReader | ResponsesReader
@@ -82,7 +83,7 @@ class Opened:
     async def body(self) -> bytes:
         """All of it, without our key."""
         body = await self.exchange.read()
-        return body if self._secret is None else self._secret.remove(body)
+        return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
 
     def stop(self, fault: Fault) -> None:
         """Ends the body now."""

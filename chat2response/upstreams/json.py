@@ -9,7 +9,7 @@ from chat2response.upstreams.answers import decoded
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.http import request_headers
 from chat2response.upstreams.refusals import passed_headers, refusal
-from chat2response.wire.large import is_large
+from chat2response.wire.large import apart_if, is_large
 
 
 async def fetch(
@@ -25,11 +25,11 @@ async def fetch(
             raise await refusal(exchange, target)
         secret = secret_of(target.api_key)
         answer = await exchange.read()
-        answer = answer if secret is None else secret.remove(answer)
+        large = is_large(answer)
+        answer = answer if secret is None else await apart_if(large, secret.remove, answer)
         headers = passed_headers(exchange, secret)
     finally:
         await exchange.close()
-    large = is_large(answer)
     return exchange.status, headers, await decoded(answer, most), large
 
 
