@@ -21,7 +21,7 @@ Step = bytes | asyncio.Event
 """Bytes are written; an event is waited for, so that a test decides what comes before what."""
 Headers = tuple[tuple[str, str], ...]
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds after which a wait for something that must happen is a failure. Nothing ever waits that long."""
 
 

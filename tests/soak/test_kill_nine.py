@@ -70,7 +70,7 @@ async def until_killed(
             await asyncio.sleep(0)
         kill()
 
-    async with asyncio.timeout(PATIENCE * 3):
+    async with asyncio.timeout(PATIENCE * 2):
         await asyncio.gather(watch(), *(one() for _ in range(CLIENTS)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.soak.gateway import Gateway, gateway
-from tests.soak.loops import Loop
+from tests.soak.loops import SECONDS, Loop
 from tests.soak.raw import ask, request
 from tests.upstream import ScriptedUpstream
 
@@ -80,7 +80,12 @@ async def test_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> 
 
         for method, path in paths:
             assert await refused(running, method, path.encode()) in ("401", "404"), path
-        await loop.run(attack, per_round=200 if not loop.dose.long else total, most=total)
+        await loop.run(
+            attack,
+            per_round=200 if not loop.dose.long else total,
+            most=total,
+            seconds=10 if loop.dose.long else SECONDS,
+        )
 
 
 async def refused(running: Gateway, method: str, target: bytes) -> str:
