@@ -23,6 +23,7 @@ from chat2response.api.asgi import ANSWER, FLOW, HeaderPairs
 from chat2response.api.hang_up import HANG_UP
 from chat2response.cli import refusals
 from chat2response.cli.joined import JoinedHeads
+from chat2response.cli.linger import Linger
 from chat2response.cli.pace import Pace
 from chat2response.cli.refusals import MAX_HEAD, MAX_WAITING, Refused
 from chat2response.cli.targets import origin_form
@@ -32,7 +33,6 @@ from chat2response.observe.seldom import Seldom
 HEAD_SECONDS = 30.0  # from a head's first byte to its last; a new connection has as long for its first head
 WRITE_HIGH = 64 * 1024  # bytes that wait to be written, over which nothing is written behind them
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search  # in a header's value
-_LINGER = 1.0  # seconds that a refused client has to read why
 _TLS = b"\x16"  # how a TLS handshake begins, and no request
 
 _tls_spoken = Seldom(
@@ -69,7 +69,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._in_body = False
         self._upgrading = False  # the head asks for another protocol, and is read again without that
         self._hidden: list[tuple[bytes, bytes]] = []  # of that head, what the parser is not shown again
-        self._refused = False
+        self._refused = False  # nothing that comes is read any more
         self._last_word: bytes | None = None  # a refusal that waits for the answers before it
         self._deadline: asyncio.TimerHandle | None = None
         self._lost = False
@@ -82,7 +82,8 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A connection is open; its first head is awaited."""
         self._unread = UnreadWatch(self.loop, transport, self._write_seconds)
-        self._joined = JoinedHeads(transport, self.loop, self._unread.start)
+        self._joined = JoinedHeads(transport, self.loop, self._unread.start, self._lingers)
+        self._linger = Linger(self.loop, self._joined.end)
         transport.set_write_buffer_limits(WRITE_HIGH)
         super().connection_made(self._joined)
         self._extensions[FLOW] = self.flow
@@ -92,6 +93,7 @@ class BoundedHeads(HttpToolsProtocol):
         """It is gone."""
         self._stop_clock()
         self._unread.stop()
+        self._linger.stop()
         super().connection_lost(exc)
         self._lost = True
         if self._hung_up is not None:
@@ -110,6 +112,7 @@ class BoundedHeads(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """What was read; it counts as long as the head is not whole."""
         if self._refused:
+            self._linger.hear()
             return
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
@@ -377,8 +380,17 @@ class BoundedHeads(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(answer)
-        # Not at once: what the client still sends would reset the connection under our answer.
-        self.loop.call_later(_LINGER, self.transport.close)
+        self._linger.start()
+
+    def _lingers(self) -> bool:
+        """Whether the connection may not be closed yet: its client has its answer, and still sends a body."""
+        if self._refused or not self._in_body:
+            return False
+        self._refused = True
+        self._stop_clock()
+        self.flow.resume_reading()
+        self._linger.start()
+        return True
 
 
 def _size(url: bytes, headers: HeaderPairs) -> int:

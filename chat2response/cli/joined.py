@@ -14,17 +14,23 @@ _HEAD = b"HTTP/1."
 class JoinedHeads(asyncio.Transport):
     """What uvicorn uses of a transport, over `inner`."""
 
-    __slots__ = ("_flushing", "_held", "_inner", "_lingers", "_loop")
+    __slots__ = ("_closing", "_flushing", "_held", "_inner", "_lingers", "_loop", "_unsent")
 
     def __init__(
         self,
         inner: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        lingers: Callable[[], None] = lambda: None,
+        unsent: Callable[[], None] = lambda: None,
+        lingers: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`lingers` is called when the connection was closed and waits for what is not sent yet."""
+        """`unsent` is called when the connection was closed and waits for what is not sent yet.
+
+        `lingers` is asked at each close whether to leave the connection open: who says so calls `end` later.
+        """
         self._inner = inner
+        self._unsent = unsent
         self._lingers = lingers
+        self._closing = False
         self._loop = loop
         self._held = b""
         self._flushing: asyncio.Handle | None = None
@@ -45,11 +51,18 @@ class JoinedHeads(asyncio.Transport):
         self._inner.write(data)
 
     def close(self) -> None:
-        """Ends the connection when all is sent."""
+        """Ends the connection when all is sent, and when its client has nothing more to say."""
         self._flush()
+        self._closing = True
+        if not self._lingers():
+            self.end()
+
+    def end(self) -> None:
+        """Ends the connection when all is sent."""
+        self._closing = True
         self._inner.close()
         if self._inner.get_write_buffer_size():
-            self._lingers()
+            self._unsent()
 
     def abort(self) -> None:
         """Ends it now."""
@@ -58,7 +71,7 @@ class JoinedHeads(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether it ends, or has ended."""
-        return self._inner.is_closing()
+        return self._closing or self._inner.is_closing()
 
     def pause_reading(self) -> None:
         """Nothing more is read."""

@@ -20,6 +20,9 @@ class Inner(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.done.append(bytes(data))
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def close(self) -> None:
         self.done.append("closed")
 
@@ -73,3 +76,13 @@ async def test_two_answers_follow_each_other(inner: Inner, transport: JoinedHead
         transport.write(b"body")
     await asyncio.sleep(0)
     assert inner.done == [HEAD + b"body"] * 2
+
+
+async def test_an_end_that_lingers_is_an_end_to_those_who_ask_and_comes_later(inner: Inner) -> None:
+    joined = JoinedHeads(inner, asyncio.get_running_loop(), lingers=lambda: True)
+    joined.write(b"HTTP/1.1 413 \r\n\r\n")
+    joined.close()
+    assert joined.is_closing()
+    assert inner.done == [b"HTTP/1.1 413 \r\n\r\n"]
+    joined.end()
+    assert inner.done[-1] == "closed"

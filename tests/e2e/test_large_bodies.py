@@ -360,3 +360,27 @@ async def test_a_refused_body_gives_its_room_back(start: Start, kind: str, path:
 
     assert answer.status_code == status
     assert gateway.buffers.size == 0
+
+
+# -- refused while it is sent ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [16 * CAP, CAP + 1], ids=["much too large", "just too large"])
+async def test_who_sends_a_body_that_is_refused_reads_why(
+    start: Start, upstream: ScriptedUpstream, sent: int
+) -> None:
+    """As clients do that read only when all is sent: a connection that is closed before resets them."""
+    gateway = await start("responses", chat2response_max_body_bytes=CAP)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    lines = f"Host: h\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: {sent}\r\n\r\n"
+    writer.write(b"POST /v1/responses HTTP/1.1\r\n" + lines.encode())
+    for _ in range(0, sent, 64 * 1024):
+        writer.write(b" " * min(sent, 64 * 1024))
+        await writer.drain()
+        sent -= min(sent, 64 * 1024)
+
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"larger than 1048576 bytes" in answer
