@@ -8,15 +8,18 @@ from collections.abc import Container, Sequence
 
 from chat2response.convert.check import invalid
 from chat2response.errors import InvalidRequest
-from chat2response.keys.ask import CHOICES, OUTPUT_LIMITS
+from chat2response.keys.ask import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
 from chat2response.wire.members import elements, last_values, repeated
 
 _REFERENCES = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
 _OF_ITEM = ("type", "id", "role", "container_id", "approval_request_id", "environment", "tools")
 _OF_TOOL_WITH_CONTAINER = ("container", "environment", "tools")
-_ASK = ("model", "tools", "stream", "stream_options", "background", *OUTPUT_LIMITS, *CHOICES)
+_ASK = (
+    "model", "models", "tools", "input", "stream", "stream_options", "background",
+    *OUTPUT_LIMITS, *CHOICES, *SEARCH_SWITCHES,
+)  # fmt: skip
 _DEEPEST = 4  # levels of tools; the APIs have two, and each one is read again with all that is in it
-_OF_TOOL = ("type", "server_label", "tools")
+_OF_TOOL = ("type", "server_label", "environment", "tools")
 
 
 def check_references(body: bytes) -> None:
@@ -46,13 +49,19 @@ def check_ask(body: bytes) -> None:
 
     Raises InvalidRequest.
     """
-    _check_tools(_once(body, _ASK), "")
+    fields = _once(body, _ASK)
+    _check_tools(fields, "")
+    for at, item in enumerate(elements(fields.get("input", b""))):
+        path = f"input[{at}]."
+        _check_tools(_once(item, ("tools",), path), path)
 
 
 def _check_tools(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
     for at, tool in enumerate(_tools_of(fields, path, depth)):
         place = f"{path}tools[{at}]."
-        _check_tools(_once(tool, _OF_TOOL, place), place, depth + 1)
+        members = _once(tool, _OF_TOOL, place)
+        _once(members.get("environment", b""), ("type",), f"{place}environment.")
+        _check_tools(members, place, depth + 1)
 
 
 def _tools_of(fields: dict[str, bytes], path: str, depth: int) -> Sequence[bytes]:

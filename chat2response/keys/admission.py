@@ -184,7 +184,8 @@ class Admission:
         RateLimited (a limit is reached), StoreDown.
         """
         granted = grants_of(key.scopes)
-        granted.check_model(ask.model)
+        for model in (ask.model, *ask.fallbacks):
+            granted.check_model(model)
         granted.check_upstream(ask.upstream)
         granted.check_tools(ask.tools)
         price = self.prices.of(ask.model)

@@ -19,6 +19,8 @@ OUTPUT_LIMITS = (
     "n_predict", "num_predict", "max_new_tokens",
 )  # fmt: skip
 """The names of an output limit: those of the APIs, and what llama.cpp, Ollama and TGI take as well."""
+SEARCH_SWITCHES = ("web_search_options", "search_parameters", "enable_search", "plugins")
+"""Fields that let a backend search the web: OpenAI's, xAI's, Qwen's, OpenRouter's."""
 CHOICES = ("n", "best_of", "num_return_sequences")
 _MOST = 2**40
 """What a number of tokens is taken for at most, so that a store can count it."""
@@ -42,6 +44,8 @@ class Ask:
     choices: int = 1
     tools: tuple[str, ...] = ()
     """The hosted tools it names: their types, and `mcp.<server_label>`."""
+    fallbacks: tuple[str, ...] = ()
+    """Other models that may answer (`models`, of OpenRouter)."""
 
 
 def read_ask(body: bytes, fields: Mapping[str, Any], upstream: str, own: str = "max_tokens") -> Ask:
@@ -62,7 +66,8 @@ def read_ask(body: bytes, fields: Mapping[str, Any], upstream: str, own: str = "
         output_field=largest if bounded else None,
         unbounded=0 in limits.values(),
         choices=choices,
-        tools=tuple(_hosted(fields.get("tools"))),
+        tools=tuple(_hosted_tools(fields)),
+        fallbacks=_models(fields),
     )
 
 
@@ -86,17 +91,43 @@ def input_estimate(body: bytes) -> int:
     return -(-(len(body) - sum(media)) // BYTES_A_TOKEN) + MEDIA_TOKENS * len(media)
 
 
-def _hosted(tools: Any) -> list[str]:
+def _hosted_tools(fields: Mapping[str, Any]) -> list[str]:
+    """Wherever a request can name them: its tools, those that stand in its input, and switches of vendors."""
+    found = _of_tools(fields.get("tools"))
+    for item in _array(fields.get("input")):
+        if type(item) is dict and "tools" in item:
+            found += _of_tools(item["tools"])
+    if fields.get("web_search_options") is not None or any(fields.get(name) for name in SEARCH_SWITCHES):
+        found.append("web_search")
+    return found
+
+
+def _of_tools(tools: Any) -> list[str]:
     found = []
-    for tool in tools if type(tools) is list else ():
+    for tool in _array(tools):
         kind = tool.get("type") if type(tool) is dict else None
         if kind == "namespace":
-            found += _hosted(tool.get("tools"))
+            found += _of_tools(tool.get("tools"))
         elif kind == "mcp":
             found.append(f"mcp.{tool.get('server_label')}")
-        elif type(kind) is str and kind not in _CLIENTS_OWN:
+        elif type(kind) is str and (kind not in _CLIENTS_OWN or not _is_local(tool.get("environment"))):
             found.append(kind)
     return found
+
+
+def _array(value: Any) -> list[Any]:
+    """An object alone is taken for an array of one: some servers do so, too."""
+    return value if type(value) is list else [value] if type(value) is dict else []
+
+
+def _is_local(environment: Any) -> bool:
+    """Whether a shell runs at the client's, and in no container of the upstream's."""
+    return environment is None or (type(environment) is dict and environment.get("type") == "local")
+
+
+def _models(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    models = fields.get("models")
+    return tuple(each for each in models if type(each) is str) if type(models) is list else ()
 
 
 _CLIENTS_OWN = frozenset({"function", "custom", "local_shell", "shell", "apply_patch", "tool_search"})

@@ -253,6 +253,9 @@ async def test_row_32_a_slot_is_free_when_its_client_has_gone(
     assert (await gateway.post("/v1/responses", ASK, headers=who)).status_code == 200
 
 
+HIDDEN_TOOL = {"type": "additional_tools", "tools": [{"type": "web_search"}]}
+
+
 @pytest.mark.parametrize(
     ("scope", "path", "body", "param"),
     [
@@ -262,6 +265,10 @@ async def test_row_32_a_slot_is_free_when_its_client_has_gone(
         ("model:other-*", "/v1/responses", ASK, "model"),
         ("upstream:responses", "/v1/responses", ASK, None),
         ("tool:web_*", "/v1/responses", {**ASK, "tools": [{"type": "image_generation"}]}, "tools"),
+        ("tool:none", "/v1/responses", {**ASK, "input": [HIDDEN_TOOL]}, "tools"),
+        ("tool:none", "/v1/chat/completions", {**TALK, "web_search_options": {}}, "tools"),
+        ("tool:none", "/proxy", {**TALK, "web_search_options": {}}, "tools"),
+        (f"model:{ASKED}", "/v1/chat/completions", {**TALK, "models": ["dear"]}, "model"),
         ("net:10.0.0.0/8", "/v1/responses", ASK, None),
     ],
 )

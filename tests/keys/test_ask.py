@@ -63,6 +63,35 @@ def test_what_is_no_number_is_the_upstreams_to_refuse(odd: Any) -> None:
     assert (ask.choices, ask.tools) == (1, ())
 
 
+@pytest.mark.parametrize(
+    ("fields", "tools"),
+    [
+        ({"input": [{"type": "additional_tools", "tools": [{"type": "web_search"}]}]}, ("web_search",)),
+        (
+            {"input": [{"type": "tool_search_output", "tools": [{"type": "mcp", "server_label": "x"}]}]},
+            ("mcp.x",),
+        ),
+        ({"input": {"type": "additional_tools", "tools": {"type": "web_search"}}}, ("web_search",)),
+        ({"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}, ("shell",)),
+        ({"tools": [{"type": "shell", "environment": "odd"}]}, ("shell",)),
+        ({"tools": [{"type": "shell", "environment": {"type": "local"}}, {"type": "shell"}]}, ()),
+        ({"web_search_options": {}}, ("web_search",)),
+        ({"web_search_options": None, "enable_search": False, "plugins": []}, ()),
+        ({"enable_search": True}, ("web_search",)),
+        ({"search_parameters": {"mode": "on"}}, ("web_search",)),
+        ({"plugins": [{"id": "web"}]}, ("web_search",)),
+    ],
+)
+def test_hosted_tools_are_found_wherever_a_request_can_name_them(
+    fields: dict[str, Any], tools: tuple[str, ...]
+) -> None:
+    assert asked(**fields).tools == tools
+
+
+def test_models_that_may_answer_in_place_of_the_one_are_asked_for_too() -> None:
+    assert asked(model="a", models=["b", 7, "c"]).fallbacks == ("b", "c")
+
+
 def test_hosted_tools_by_type_and_the_clients_own_not_at_all() -> None:
     tools = [
         {"type": "function", "name": "f"},
