@@ -3,17 +3,29 @@
 from typing import Any
 
 from chat2response.convert.chat import request as chat
-from chat2response.convert.check import missing, unsupported
+from chat2response.convert.check import missing
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.quirks import Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.engine.call import Call
 from chat2response.engine.plan import SPOKEN
+from chat2response.engine.twice import check_ask
 from chat2response.errors import InvalidRequest
 from chat2response.wire.containers import TooManyContainers
-from chat2response.wire.json import MAX_DEPTH, JSONError, decode, encode, too_deep
+from chat2response.wire.json import MAX_DEPTH, JSONError, decode, too_deep
 
 _SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
+
+
+def read_whole(call: Call, once: bool) -> tuple[dict[str, Any], HubRequest]:
+    """The call's request, decoded, and in the hub. Raises InvalidRequest.
+
+    `once`: what its key must be allowed to ask for may be there once only.
+    """
+    fields = read_object(call.body)
+    hub = read_call(call, fields)
+    if once:
+        check_ask(call.body)
+    return fields, hub
 
 
 def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
@@ -27,25 +39,6 @@ def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     if call.previous_response_id:
         fields = {**fields, "previous_response_id": call.previous_response_id}
     return chat.read_request(fields)
-
-
-def overlaid(body: bytes, hub: HubRequest, fields: dict[str, Any], quirks: Quirks) -> bytes:
-    """A client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
-
-    `fields`: `body`, decoded.
-
-    Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
-    """
-    for name in ("background", "conversation", "previous_response_id"):
-        if hub.body.get(name):
-            raise unsupported(name, f"'{name}' needs a Responses upstream; this one is Chat Completions.")
-    if (hub.extra.get("n") or 1) != 1:
-        raise unsupported("n", "'n' must be 1 here: a response has one answer.")
-    if hub.body.get("stream") is not True or not quirks.usage_in_stream:
-        return body
-    options = fields.get("stream_options")
-    asked = {**(options if type(options) is dict else {}), "include_usage": True}
-    return encode({**fields, "stream_options": asked})
 
 
 def read_object(body: bytes) -> dict[str, Any]:

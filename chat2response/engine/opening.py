@@ -21,25 +21,24 @@ from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
-from chat2response.engine.entry import bad_json, not_an_object, overlaid, read_call, read_object
+from chat2response.engine.entry import read_whole
 from chat2response.engine.fold import folded
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
 from chat2response.engine.recast import may_recast, plain_body, recast
 from chat2response.engine.relayed import RelayedStream, whole_reply
+from chat2response.engine.relayed_request import admit_relayed, overlaid, peek_request, with_model
 from chat2response.engine.sealed import with_seal
-from chat2response.engine.spending import Spending, capped, capped_hub, limited
+from chat2response.engine.spending import Spending, capped, capped_hub
 from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
-from chat2response.engine.twice import check_ask
 from chat2response.engine.unsealed import unsealed
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
-from chat2response.wire.edit import with_member
-from chat2response.wire.json import JSONError, encode
+from chat2response.wire.json import encode
 from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import Fault
-from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
+from chat2response.wire.peek import ChatPeek
 from chat2response.wire.responses import Response
 
 if TYPE_CHECKING:
@@ -159,7 +158,8 @@ class Opening:
 
     async def _relay_up(self) -> Answer:
         """The client's bytes go up as they are, and so do the upstream's come down."""
-        peek = await self._apart(self._peek)
+        target = self._plan.target
+        peek = await self._apart(peek_request, self._call.body, target)
         choices = 1
         if isinstance(peek, ChatPeek):
             kept = peek.store is True
@@ -167,18 +167,19 @@ class Opening:
         else:
             await self._ownership.check_body(self._call.body, peek)
             kept = peek.store is not False
-        body, hidden = await self._admit_relayed(peek)
+        body, hidden = await admit_relayed(self._call.body, peek, target, self._spending, large=self._large)
         losses = Losses(self._fidelity)
-        if self._plan.target.text_input:
+        if target.text_input:
             body = await self._apart(plain_body, body, losses)
-        body = await self._apart(self._named, body)
+        body = await self._apart(with_model, body, target)
         return await self._relay_down(
             body, losses, stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
         )
 
     async def _through_the_hub(self) -> Answer:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
-        fields, hub = await self._apart(self._read)
+        once = self._plan.up == "overlay" and self._spending.reads_body
+        fields, hub = await self._apart(read_whole, self._call, once)
         await self._spending.admit(self._call.body, fields)
         target, sent = self._plan.target, self._call.body
         if (cap := self._spending.output_cap) is not None:
@@ -191,7 +192,7 @@ class Opening:
         body = hub.body
         if target.dialect == "responses":
             await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
-        ask = await self._apart(self._overlaid, sent, hub, fields) if self._plan.up == "overlay" else hub
+        ask = await self._apart(overlaid, sent, hub, fields, target) if self._plan.up == "overlay" else hub
         try:
             return await self._way_down(hub, ask)
         except UpstreamError as error:
@@ -341,35 +342,11 @@ class Opening:
         batches = spending.settling(stream) if spending.reserved else stream.batches()
         return Answer(status, media_type, spending.answered(headers), losses, None, batches, stream.beat)
 
-    async def _admit_relayed(self, peek: ChatPeek | ResponsesPeek) -> tuple[bytes, bool]:
-        """Lets a relayed call in: its body, with what its key's limits add; whether usage stays hidden."""
-        spending, body, target = self._spending, self._call.body, self._plan.target
-        if not spending.reads_body:
-            await spending.admit(body, {"model": peek.model})
-            return body, False
-        fields = await self._apart(read_object, body)
-        await self._apart(check_ask, body)
-        await spending.admit(body, fields)
-        add = partial(limited, cap=spending.output_cap, count=spending.counts)
-        added, hidden = await self._apart(add, fields, target.dialect, target.quirks)
-        return added or body, hidden
-
     # -- steps -------------------------------------------------------------------------------------
 
     async def _apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """A step that takes time by the size of the request: beside the loop, where that is large."""
         return await apart_if(self._large, work, *args)
-
-    def _read(self) -> tuple[dict[str, Any], HubRequest]:
-        """The request, decoded, and in the hub."""
-        fields = read_object(self._call.body)
-        hub = read_call(self._call, fields)
-        if self._plan.up == "overlay" and self._spending.reads_body:
-            check_ask(self._call.body)
-        return fields, hub
-
-    def _overlaid(self, sent: bytes, hub: HubRequest, fields: dict[str, Any]) -> bytes:
-        return self._named(overlaid(sent, hub, fields, self._plan.target.quirks))
 
     async def _opened(
         self, ask: HubRequest | bytes, writer: Writer, form: ReasoningForm
@@ -386,23 +363,6 @@ class Opening:
     @property
     def _upstream(self) -> Upstream:
         return self._engine.upstreams[self._plan.target.dialect]
-
-    def _peek(self) -> ChatPeek | ResponsesPeek:
-        read = peek_chat if self._plan.target.dialect == "chat" else peek_responses
-        try:
-            return read(self._call.body)
-        except JSONError as error:
-            raise bad_json(error) from None
-        except TypeError:
-            raise not_an_object() from None
-
-    def _named(self, body: bytes) -> bytes:
-        """The client's own body under the upstream's name of the model: the one edit that a relay knows."""
-        model = self._plan.target.model
-        try:
-            return body if model is None else with_member(body, "model", model)
-        except JSONError as error:
-            raise bad_json(error) from None
 
     async def _forget_answer(self) -> None:
         """Closes what an upstream answered, to ask it again."""

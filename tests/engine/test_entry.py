@@ -7,8 +7,10 @@ import pytest
 from chat2response.convert.profiles import PROFILES
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.engine.call import Call
-from chat2response.engine.entry import overlaid, read_call, read_object
+from chat2response.engine.entry import read_call, read_object
+from chat2response.engine.relayed_request import overlaid
 from chat2response.errors import InvalidRequest
+from chat2response.upstreams.base import Target
 from chat2response.wire.json import MAX_DEPTH, decode
 from tests.engine.conftest import BODIES
 
@@ -73,7 +75,7 @@ def overlay(more: bytes, query: dict[str, Any] | None = None, quirks: Quirks = O
     body = CHAT % more
     call = Call("proxy", body, "req", **(query or {}))
     fields = decode(body)
-    return overlaid(call.body, read_call(call, fields), fields, quirks)
+    return overlaid(call.body, read_call(call, fields), fields, Target("chat", quirks=quirks))
 
 
 def test_a_whole_answer_needs_no_overlay() -> None:
