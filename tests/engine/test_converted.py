@@ -88,11 +88,11 @@ async def test_a_chat_client_gets_usage_when_it_asked(scene: Scene, asked: Any, 
 
 async def test_losses_are_said_in_a_comment_and_counted(scene: Scene) -> None:
     def lossy(writer: Any) -> None:
-        writer.losses.add("annotation")
+        writer.losses.add("annotations")
 
     _, out = await whole(open_stream(scene, "responses", "chat", says("a"), lossy, ends()))
-    assert b": x-chat2response-losses: annotation; dropped\n\n" in out
-    assert scene.metrics.losses == {"annotation": 1}
+    assert b": x-chat2response-losses: annotations; dropped\n\n" in out
+    assert scene.metrics.losses == {"annotations": 1}
 
 
 async def test_a_client_that_leaves_is_no_failure_of_the_upstream(scene: Scene) -> None:
