@@ -11,8 +11,10 @@ that stops in the middle of a chunk, bytes that are no HTTP at all.
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Literal, cast
@@ -87,12 +89,15 @@ class ScriptedUpstream:
         """Connections that are open now."""
         self.accepted = 0
         self._answers: dict[str, list[Answer]] = {}
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | _TLSServer | None = None
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> "ScriptedUpstream":
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=self._tls)
+        if self._tls is None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        else:
+            self._server = _TLSServer(lambda: _Connection(self), self._tls)
         return self
 
     async def __aexit__(
@@ -104,13 +109,18 @@ class ScriptedUpstream:
             connection.abort()
         async with asyncio.timeout(PATIENCE):
             await self.until(lambda: not self.open)
-            await self._server.wait_closed()  # those, too, whose handshake failed
+            await self._server.wait_closed()
 
     @property
     def port(self) -> int:
         """Where it listens."""
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def handshakes(self) -> int:
+        """How many clients are in the middle of one; without TLS: none."""
+        return len(self._server.handshakes) if isinstance(self._server, _TLSServer) else 0
 
     @property
     def url(self) -> str:
@@ -157,6 +167,49 @@ class ScriptedUpstream:
             return Script(request.path, (json.dumps(missing).encode(),), status=404)
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         return answer if isinstance(answer, Script) else answer(request)
+
+
+class _TLSServer:
+    """As `asyncio.Server`, but none of its handshakes outlives it.
+
+    A client that has given up its own may leave the server's to an end of file that comes late (through a
+    proxy, say). asyncio's server does not end it; uvloop's does not even wait, and the loop closed around it.
+    """
+
+    def __init__(self, make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext) -> None:
+        self._make = make
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.handshakes: set[asyncio.Task[None]] = set()
+        self._loop.add_reader(self._listener, self._accept)
+
+    @property
+    def sockets(self) -> tuple[socket.socket]:
+        return (self._listener,)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    async def wait_closed(self) -> None:
+        for handshake in tuple(self.handshakes):
+            handshake.cancel()
+        await asyncio.gather(*self.handshakes, return_exceptions=True)
+        await asyncio.sleep(0)  # their sockets close in the next turn
+
+    def _accept(self) -> None:
+        with suppress(BlockingIOError):
+            connection, _ = self._listener.accept()
+            connection.setblocking(False)
+            handshake = asyncio.ensure_future(self._shake_hands(connection))
+            self.handshakes.add(handshake)
+            handshake.add_done_callback(self.handshakes.discard)
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # it fails: that is the client's affair
+            await self._loop.connect_accepted_socket(self._make, connection, ssl=self._tls)
 
 
 class _Connection(asyncio.Protocol):

@@ -1,7 +1,9 @@
 """The way out through a real proxy, with and without TLS, and with proxies that are down, slow or rude."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from chat2response.net.transport import Transport, TransportOptions
 from chat2response.wire.machine import RESET
 from tests.net.asking import PATH, STREAM, body_of, cut_of, post, until
 from tests.outbound import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
-from tests.upstream import Script, ScriptedUpstream
+from tests.upstream import PATIENCE, Script, ScriptedUpstream
 
 IMPATIENT = {"connect_timeout": 0.3, "read_timeout": 0.3}
 Through = Callable[..., Transport]
@@ -84,6 +86,21 @@ async def test_the_systems_certificates_are_trusted_beside_ours(
     tls_upstream.play(Script(PATH, (b"hello",)))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     assert await body_of(await post(through(None, ca_file=None), tls_upstream)) == b"hello"
+
+
+async def test_a_handshake_that_nobody_finishes_ends_with_the_server(certificates: Certificates) -> None:
+    """Of the double itself: what it left open was closed with the loop, and that was an error of any test."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        async with ScriptedUpstream(certificates.server()) as scripted:
+            await loop.sock_connect(client, ("127.0.0.1", scripted.port))
+            await loop.sock_sendall(client, b"\x16\x03\x01")
+            await until(lambda: scripted.handshakes)
+        assert scripted.handshakes == 0
+        async with asyncio.timeout(PATIENCE):
+            with suppress(ConnectionResetError):
+                assert await loop.sock_recv(client, 1) == b""
 
 
 # -- a proxy that works ------------------------------------------------------------------------------
