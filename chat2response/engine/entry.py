@@ -8,7 +8,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.responses import request as responses
 from chat2response.engine.call import Call
 from chat2response.engine.plan import SPOKEN
-from chat2response.engine.twice import check_ask
+from chat2response.engine.twice import check_ask, check_names
 from chat2response.errors import InvalidRequest
 from chat2response.wire.containers import TooManyContainers
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, too_deep
@@ -16,15 +16,17 @@ from chat2response.wire.json import MAX_DEPTH, JSONError, decode, too_deep
 _SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
 
 
-def read_whole(call: Call, once: bool) -> tuple[dict[str, Any], HubRequest]:
+def read_whole(call: Call, limited: bool, goes_up: bool) -> tuple[dict[str, Any], HubRequest]:
     """The call's request, decoded, and in the hub. Raises InvalidRequest.
 
-    `once`: what its key must be allowed to ask for may be there once only.
+    `limited`: what its key must be allowed to ask for may be there in one way only. `goes_up`: as it is.
     """
     fields = read_object(call.body)
     hub = read_call(call, fields)
-    if once:
+    if limited and goes_up:
         check_ask(call.body)
+    elif limited:
+        check_names(fields)
     return fields, hub
 
 

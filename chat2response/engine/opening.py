@@ -178,8 +178,8 @@ class Opening:
 
     async def _through_the_hub(self) -> Answer:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
-        once = self._plan.up == "overlay" and self._spending.reads_body
-        fields, hub = await self._apart(read_whole, self._call, once)
+        limited, goes_up = self._spending.reads_body, self._plan.up == "overlay"
+        fields, hub = await self._apart(read_whole, self._call, limited, goes_up)
         await self._spending.admit(self._call.body, fields)
         target, sent = self._plan.target, self._call.body
         if (cap := self._spending.output_cap) is not None:

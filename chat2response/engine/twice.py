@@ -1,10 +1,10 @@
 """A key that is there twice in a body that goes up as it is: parsers differ in which of the two they take.
 
 What was checked must be what the upstream reads. So what is checked may be there once only; a key that
-decides nothing here passes as often as it likes.
+decides nothing here passes as often as it likes. To some servers (those in Go) `Model` is `model`, too.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from chat2response.convert.check import invalid
 from chat2response.errors import InvalidRequest
@@ -56,6 +56,14 @@ def check_ask(body: bytes) -> None:
         _check_tools(_once(item, ("tools",), path), path)
 
 
+def check_names(fields: Iterable[str]) -> None:
+    """The same of a request that is written anew: no key may be another spelling of one that is checked.
+
+    Raises InvalidRequest.
+    """
+    _check_spelling(fields, _ASK, "")
+
+
 def _check_tools(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
     for at, tool in enumerate(_tools_of(fields, path, depth)):
         place = f"{path}tools[{at}]."
@@ -76,10 +84,23 @@ def _once(value: bytes, names: Container[str], path: str = "") -> dict[str, byte
     if not value.lstrip(b" \t\r\n").startswith(b"{"):
         return {}
     fields = last_values(value)
+    _check_spelling(fields, names, path)
     name = repeated(value, fields, names)
     if name is not None:
         raise _twice(path + name)
     return fields
+
+
+def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> None:
+    for name in fields:
+        exact = name.casefold()
+        if exact in names and name not in names:
+            raise invalid(
+                path + name,
+                f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which your "
+                f"key's rights are checked by: write '{exact}'.",
+                "unknown_parameter",
+            )
 
 
 def _twice(path: str) -> InvalidRequest:

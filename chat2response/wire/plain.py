@@ -5,7 +5,7 @@ judges each value that it meets, so a key that comes twice hides nothing: a requ
 name more is not plain, and of an id that comes twice both are told.
 """
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -86,6 +86,39 @@ _EMPTY = (b"", b"null")
 _SHORT = 8  # bytes; nothing hollow is longer, but for odd spacing
 
 
+def _known(names: str) -> type[msgspec.Struct]:
+    """A base whose keys are known, and decide nothing here. With any other, a request is no plain one: to a
+    server that folds case, `Id` is `id`."""
+    return msgspec.defstruct("Known", [(name, Raw, _NONE) for name in names.split()], gc=False)
+
+
+if TYPE_CHECKING:
+    _ItemRest = msgspec.Struct
+    _ToolRest = msgspec.Struct
+    _RequestRest = msgspec.Struct
+else:
+    _ItemRest = _known(
+        "acknowledged_safety_checks async background call_id caller execution fingerprint "
+        "max_output_length namespace output_format pending_safety_checks phase quality reason "
+        "reasoning revised_prompt server_label size svg_usage text"
+    )
+    _ToolRest = _known(
+        "action allowed_callers allowed_tools async authorization background complexity "
+        "connector_id defer_loading description display_height display_width execution "
+        "external_web_access filters format frame_count frame_duration_ms function headers "
+        "input_fidelity input_image_mask max_num_results model moderation name output_compression "
+        "output_format output_schema parameters partial_images quality ranking_options "
+        "require_approval search_content_types search_context_size server_description server_label "
+        "server_url size strict svg tunnel_id type user_location vector_store_ids"
+    )
+    _RequestRest = _known(
+        "access_programs background client_metadata context_management generate image include "
+        "instructions max_output_tokens max_tool_calls metadata moderation parallel_tool_calls "
+        "prompt prompt_cache_key prompt_cache_retention reasoning safety_identifier service_tier "
+        "stream_options temperature text tool_choice top_logprobs top_p truncation user"
+    )
+
+
 class _Container(msgspec.Struct, gc=False):
     """A container that the upstream makes, or finds among the items."""
 
@@ -98,13 +131,13 @@ class _Environment(msgspec.Struct, gc=False):
     container_id: None = None
 
 
-class _Tool(msgspec.Struct, gc=False):
+class _Tool(_ToolRest, gc=False, forbid_unknown_fields=True):
     container: _Container | None = None
     environment: _Environment | str | None = None
     tools: list["_Tool"] | None = None
 
 
-class _Item(msgspec.Struct, gc=False):
+class _Item(_ItemRest, gc=False, forbid_unknown_fields=True):
     """An input item that is itself what it says, whichever value of a key counts that is there twice."""
 
     type: Literal[tuple(PAYLOADS)] = ""  # type: ignore[valid-type]
@@ -153,7 +186,7 @@ class _CacheOptions(msgspec.Struct, gc=False):
     comparison_response_id: None = None
 
 
-class _Request(msgspec.Struct, gc=False):
+class _Request(_RequestRest, gc=False, forbid_unknown_fields=True):
     model: Any = None
     stream: Any = None
     store: Any = None

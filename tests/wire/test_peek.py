@@ -1,11 +1,15 @@
 """The keys that decide a request's way, found without building the rest."""
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
-from openai.types.responses import response_input_item
+from openai.types.responses import ResponseInputItem, Tool, response_input_item
+from openai.types.responses.response_create_params import ResponseCreateParamsBase
+from pydantic import BaseModel
 
+from chat2response.wire import plain
 from chat2response.wire.json import JSONError, encode
 from chat2response.wire.peek import (
     ChatPeek,
@@ -87,6 +91,44 @@ def test_an_input_of_another_shape_is_read_closely(odd: Any) -> None:
 )
 def test_a_request_is_plain_only_if_no_value_of_any_key_names_more(body: bytes) -> None:
     assert peek_responses(body).ids is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Previous_response_id": "resp_1"},
+        {"unheard_of": 1},
+        {"input": [{"type": "message", "role": "user", "content": "x", "Id": "msg_1"}]},
+        {"tools": [{"type": "function", "name": "f", "Container": "c"}]},
+    ],
+)
+def test_a_request_with_a_key_that_nobody_knows_is_read_closely(fields: dict[str, Any]) -> None:
+    assert peek_responses(json.dumps({"model": "m", "input": "x", **fields}).encode()).ids is None
+
+
+def test_every_key_of_the_api_is_known() -> None:
+    """Else the requests that use it are decoded whole, which costs."""
+    for shape, names in _sdk_keys().items():
+        known = set(shape.__struct_encode_fields__)
+        assert names <= known, f"{shape.__name__} does not know {sorted(names - known)}"
+
+
+def _sdk_keys() -> dict[Any, set[str]]:
+    return {
+        plain._Request: set(ResponseCreateParamsBase.__annotations__) | {"stream"},
+        plain._Item: _fields_of(ResponseInputItem),
+        plain._Tool: _fields_of(Tool),
+    }
+
+
+def _fields_of(union: Any) -> set[str]:
+    found: set[str] = set()
+    for each in get_args(union):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            found |= {field.alias or name for name, field in each.model_fields.items()}
+        else:
+            found |= _fields_of(each)
+    return found
 
 
 def test_the_ids_of_whole_items_are_told() -> None:
