@@ -51,6 +51,7 @@ def too_many(count: int) -> InvalidRequest:
     return invalid(
         "input",
         f"The request names {count} ids; {MOST_IDS} at most. Leave out the ids of items that you send whole.",
+        "too_many_references",
     )
 
 

@@ -140,12 +140,12 @@ async def test_every_example_works_on_the_demo(document, services, http):
             answer = await http.get(path, headers=headers)
             assert answer.status_code == 200, (path, answer.text)
             continue
-        if path.startswith("/keys/"):
-            await services.store.delete("keys", SOME_ID)  # revoked by an example, it would have no new secret
-            await services.keys.import_digest(SOME_ID, SOME_DIGEST)
         examples = operation["requestBody"]["content"]["application/json"]["examples"]
         assert examples, path
         for name, example in examples.items():
+            if path.startswith("/keys/"):  # one that another example revoked or rotated stays so
+                await services.store.delete("keys", SOME_ID)
+                await services.keys.import_digest(SOME_ID, SOME_DIGEST)
             answer = await http.post(path, json=example["value"], headers=headers)
             assert answer.status_code == 200, (path, name, answer.text)
             kinds = operation["responses"]["200"]["content"]

@@ -51,7 +51,7 @@ async def test_a_head_without_end_is_refused(tmp_path: Path, piece: int):
 
 
 async def test_a_large_body_is_no_head(tmp_path: Path):
-    body = {"model": "demo", "messages": [{"role": "user", "content": "x" * (4 * MAX_HEAD)}]}
+    body = {"model": "demo", "messages": [{"role": "user", "content": "x" * (3 * MAX_HEAD)}]}
     async with command(tmp_path, "demo", "--bind", "127.0.0.1:0") as gateway:
         url = await gateway.url()
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client:

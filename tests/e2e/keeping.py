@@ -15,14 +15,15 @@ CONVERSATION = {"conversation": {"id": "conv_a"}}
 
 
 def keeping(request: Received) -> Script:
-    """An upstream that keeps what it makes, in a conversation."""
+    """An upstream that keeps what it makes, in a conversation; but not what it is asked not to store."""
     asked = request.json()
+    where = CONVERSATION if asked.get("store") is not False or asked.get("conversation") else {}
     if not asked.get("stream"):
-        return Script(RESPONSES, (json.dumps(SAID.resource(**CONVERSATION)).encode(),))
+        return Script(RESPONSES, (json.dumps(SAID.resource(**where)).encode(),))
     events = SAID.events()
     for event in events:
         if "response" in event:
-            event["response"] = {**event["response"], **CONVERSATION}
+            event["response"] = {**event["response"], **where}
     return frames("responses", *sse(*events, done=False))
 
 

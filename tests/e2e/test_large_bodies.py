@@ -166,7 +166,7 @@ async def test_more_references_than_anybody_looks_up_are_400(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
     gateway = await start("responses")
-    items = [{"type": "item_reference", "id": f"msg_{number}"} for number in range(5000)]
+    items = [{"type": "item_reference", "id": f"msg_{number}"} for number in range(10_001)]
 
     answer = await gateway.post(RESPONSES, {"model": "m", "input": items})
 
