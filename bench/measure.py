@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench import large
+from bench import large, unread
 from bench.bodies import Mode, expected, http_request
 from bench.contenders import Fleet, Server, probe
 from bench.procs import Process
@@ -36,8 +37,8 @@ class Bench:
         self._folder = folder
         self._request_file = cache(self._write_request)
         self._warm: set[Server] = set()
-        self._large_left: dict[tuple[str, Mode], dict[str, Sample]] = {}
-        """What was measured with the largest bodies, and has not been asked for yet."""
+        self._left: dict[tuple[str, Mode], dict[str, Sample]] = {}
+        """What was measured beside another row, and has not been asked for yet."""
 
     def measure(self, row: Row, name: str) -> Sample:
         """Raises StartError when the contender does not come up, RuntimeError when it vanished under load."""
@@ -51,7 +52,9 @@ class Bench:
             case "open":
                 return self._open(row, name)
             case "livez" | "memory" | "callback":
-                return self._large(row, name)
+                return self._shared(row, name, self._send_large)
+            case "unread" | "again":
+                return self._shared(row, name, self._send_unread)
             case _:
                 return self._load(row, name)
 
@@ -96,11 +99,11 @@ class Bench:
         detail = {"idle_mib": idle, "peak_mib": peak, "latency_ms": seen.latency_ms, "failure": seen.failure}
         return Sample(peak - idle, seen.failed, detail)
 
-    def _large(self, row: Row, name: str) -> Sample:
-        """The rows of a mode tell of one run, as long as none of them is asked twice."""
-        left = self._large_left.setdefault((name, row.mode), {})
+    def _shared(self, row: Row, name: str, send: Callable[[Mode, str], dict[str, Sample]]) -> Sample:
+        """One run tells of some rows of a mode, as long as none of them is asked twice."""
+        left = self._left.setdefault((name, row.mode), {})
         if row.kind not in left:
-            left.update(self._send_large(row.mode, name))
+            left.update(send(row.mode, name))
         return left.pop(row.kind)
 
     def _send_large(self, mode: Mode, name: str) -> dict[str, Sample]:
@@ -115,6 +118,17 @@ class Bench:
             "callback": Sample(max(of.callback_ms for of in felt.values()), 0, detail),
             "livez": Sample(max(of.livez_ms for of in felt.values()), 0, detail),
             "memory": Sample(max(of.peak_mib for of in felt.values()) - idle, 0, detail),
+        }
+
+    def _send_unread(self, mode: Mode, name: str) -> dict[str, Sample]:
+        with self._fleet.fresh(name, mode) as (process, port, _):
+            request = http_request(mode, unread.MODEL, True, self._fleet.token(name, port))
+            idle = _idle(process, port)
+            waves = unread.measure(process, port, request, idle)
+        detail = {"idle_mib": idle, **asdict(waves), "failure": "a client got no answer, or an error"}
+        return {
+            "unread": Sample(waves.first_mib, waves.failed, detail),
+            "again": Sample(waves.added, waves.failed, detail),
         }
 
     def _run(self, server: Server, mode: Mode, work: Work) -> LoadResult:

@@ -43,6 +43,8 @@ TARGETS = {
     "large-callback": Target("value", None, 100.0),
     "large-livez": Target("value"),
     "large-memory": Target("value"),
+    "unread-memory": Target("value", None, 300.0),
+    "unread-again": Target("value", None, 10.0),
 }
 """By the row's name without its mode: a target holds for the bridge and for both relays."""
 
@@ -62,7 +64,7 @@ class Work:
     """A bad key instead of the issued one: then every answer must be a 401."""
 
 
-Kind = Literal["cpu", "first", "open", "cold", "idle", "livez", "callback", "memory"]
+Kind = Literal["cpu", "first", "open", "cold", "idle", "livez", "callback", "memory", "unread", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,17 @@ _LARGE = (
     _large_row("livez", "ms", "longest wait for /livez meanwhile"),
     _large_row("memory", "MiB", "most memory over idle"),
 )
+
+
+def _unread_row(base: str, kind: Kind, unit: str, what: str, seconds: float) -> Row:
+    row = _process_row(base, kind, unit, what, rounds=1, seconds=seconds, quick=0)
+    return replace(row, contenders=("gateway",))
+
+
+_UNREAD = (
+    _unread_row("unread-memory", "unread", "MiB", "memory over idle, 1,000 clients that do not read", 10),
+    _unread_row("unread-again", "again", "%", "what a second wave of 1,000 adds", 0.1),
+)
 _QUICK_RELAYS = frozenset({"json-c16", "flood"})
 
 
@@ -180,8 +193,9 @@ ROWS = (
     *_BY_MODE,
     *_ONCE,
     *_LARGE,
-    *(_relay(row, "relay-chat") for row in (*_BY_MODE, *_LARGE)),
-    *(_relay(row, "relay-responses") for row in (*_BY_MODE, *_LARGE)),
+    *_UNREAD,
+    *(_relay(row, "relay-chat") for row in (*_BY_MODE, *_LARGE, *_UNREAD)),
+    *(_relay(row, "relay-responses") for row in (*_BY_MODE, *_LARGE, *_UNREAD)),
 )
 
 
