@@ -133,6 +133,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._transport = None
+        del self._parser  # it knows the connection, which would wait for the garbage collector
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
