@@ -130,9 +130,9 @@ _OPEN = Work(1000, 1000, "open-12@250", 12, ramp=1000)
 _BY_MODE = (
     _load_row("json-c1", "JSON, one call at a time", Work(1, 500)),
     _load_row("json-c16", "JSON, 16 at a time", Work(16, 1500), quick=_QUICK),
-    _load_row("json-c64", "JSON, 64 at a time", Work(64, 1500)),
+    _load_row("json-c64", "JSON, 64 at a time", Work(64, 1500), rounds=6),
     _load_row("flood", "256 deltas without a pause, 8 streams", _FLOOD, quick=_QUICK),
-    _load_row("burst", "256 deltas, 16 in a write, 8 streams", _BURST, seconds=0.5),
+    _load_row("burst", "256 deltas, 16 in a write, 8 streams", _BURST, rounds=6, seconds=0.5),
     _load_row("paced", "a delta each 20 ms, 50 streams", _PACED, rounds=6, seconds=2.3, quick=_QUICK),
     replace(
         _load_row("first-event", "p50 to the first event, no queue", _FIRST, seconds=0.3, quick=_QUICK),
@@ -177,7 +177,7 @@ def _unread_row(base: str, kind: Kind, unit: str, what: str, seconds: float) -> 
 
 
 _UNREAD = (
-    _unread_row("unread-memory", "unread", "MiB", "memory over idle, 1,000 clients that do not read", 10),
+    _unread_row("unread-memory", "unread", "MiB", "memory over idle, 1,000 clients that do not read", 14),
     _unread_row("unread-again", "again", "%", "what a second wave of 1,000 adds", 0.1),
 )
 _QUICK_RELAYS = frozenset({"json-c16", "flood"})
