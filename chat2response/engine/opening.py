@@ -372,6 +372,8 @@ class Opening:
             await context.__aexit__(None, None, None)
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
+        if self._fault is not None:
+            raise fault_error(self._fault)  # nobody waits for it any more
         self._spending.asked = True
         live = self._live = await context.__aenter__()
         self._context = context

@@ -36,6 +36,7 @@ from chat2response.stores.base import (
     prefix,
     row_name,
 )
+from chat2response.stores.cancellation import heed_cancellation
 from chat2response.stores.redis_address import check, shown
 from chat2response.stores.redis_client import reach
 from chat2response.stores.redis_feed import follow
@@ -209,7 +210,7 @@ class RedisStore:
         try:
             await self._take_slot(end)
             try:
-                return await self._tried(work, repeatable, end)
+                return await heed_cancellation(self._tried(work, repeatable, end))
             finally:
                 self._slots.release()
         except TimeoutError:
