@@ -186,9 +186,14 @@ class KeyBook(Records):
         if planned is None:
             if (held := await self.get(id)) is None:
                 return None
-            planned = rotation.planned(held, token.text())
-            if not await repeats.claim(planned) and (planned := await repeats.earlier()) is None:
-                raise StoreDown("a repeated rotation came as the first was being forgotten")
+            try:
+                planned = rotation.planned(held, token.text())
+            except Conflict:
+                if (planned := await repeats.earlier()) is None:  # else it is this rotation, made meanwhile
+                    raise
+            else:
+                if not await repeats.claim(planned) and (planned := await repeats.earlier()) is None:
+                    raise StoreDown("a repeated rotation came as the first was being forgotten")
         if not repeats.done:
             await self._change(id, partial(unfinished, planned.key), "key.rotated", by)
             await repeats.settle()

@@ -157,6 +157,25 @@ async def test_rotations_at_the_same_time_with_one_key_are_one(service: KeyRing,
     await service.verify(first.token)  # a second rotation would have ended it
 
 
+async def test_a_repetition_that_looks_up_the_key_after_the_first_is_done_is_the_first(
+    service: KeyRing, monkeypatch: Any
+) -> None:
+    """It found nothing made yet, and then a key that was rotated a moment ago."""
+    key = await service.generate()
+    first: list[Any] = []
+    get = service.get
+
+    async def get_late(id: str) -> Any:
+        monkeypatch.setattr(service, "get", get)
+        first.append(await service.rotate(id, grace_seconds=60, repeat=REPEAT))
+        return await get(id)
+
+    monkeypatch.setattr(service, "get", get_late)
+    second = await service.rotate(key.key.id, grace_seconds=60, repeat=REPEAT)
+    assert second is not None
+    assert second.token == first[0].token
+
+
 async def test_a_rotation_that_died_half_way_is_finished(
     service: KeyRing, plain_store: Store, monkeypatch: Any
 ) -> None:
