@@ -9,6 +9,7 @@
     |-- MethodNotAllowed      405
     |-- Conflict              409   what is there already, or its state, stands against it
     |-- PayloadTooLarge       413
+    |-- UriTooLong            414
     |-- UnsupportedMedia      415
     |-- UpgradeRequired       426   a WebSocket where there is only HTTP
     |-- RateLimited           429   a limit of the key is reached; `Retry-After` where waiting helps
@@ -131,6 +132,15 @@ class PayloadTooLarge(BridgeError):
     status = 413
     type = "invalid_request_error"
     code = "request_too_large"
+    label = "too_large"
+
+
+class UriTooLong(BridgeError):
+    """414: a query over the cap; nothing of it was parsed."""
+
+    status = 414
+    type = "invalid_request_error"
+    code = "uri_too_long"
     label = "too_large"
 
 

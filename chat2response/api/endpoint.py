@@ -6,10 +6,13 @@ from typing import Protocol
 
 from chat2response.api.asgi import ClientGone, Receive, Request, Scope, Send
 from chat2response.api.cors import Cors
-from chat2response.errors import BridgeError
+from chat2response.errors import BridgeError, InvalidRequest, UriTooLong
 from chat2response.observe.metrics import Metrics
 
 log = logging.getLogger("chat2response.api")
+
+MAX_QUERY = 8 * 1024  # bytes of a query: parsing takes the event loop's time, and comes before any key
+MAX_PARAMETERS = 100
 
 
 class Handler(Protocol):
@@ -33,6 +36,8 @@ class Endpoint:
         if self._cors is not None:
             request.added = self._cors.headers(request.headers.get(b"origin"))
         try:
+            if scope["query_string"]:
+                check_query(scope["query_string"])
             await self._handler(request)
         except BridgeError as error:
             if error.internal or error.status >= 500:
@@ -54,3 +59,17 @@ class Endpoint:
         if request.status:  # the head is out: nothing can be said any more but by ending the connection
             raise error
         await request.refuse(error)
+
+
+def check_query(query: bytes) -> None:
+    """Before anybody parses it. Raises UriTooLong, InvalidRequest."""
+    if len(query) > MAX_QUERY:
+        raise UriTooLong(
+            f"The query has {len(query)} bytes; at most {MAX_QUERY} are taken: send what is long in the body."
+        )
+    if query.count(b"&") >= MAX_PARAMETERS:
+        raise InvalidRequest(
+            f"The query has more than {MAX_PARAMETERS} parameters: leave out those that this endpoint does "
+            "not know.",
+            code="too_many_parameters",
+        )
