@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from chat2response.api.asgi import CLOSE, JSON, Request
 from chat2response.errors import Unavailable
-from chat2response.stores.base import Store, StoreDown
+from chat2response.stores.base import UNREADABLE, Store, StoreDown
 
 WRITE_SECONDS = 1.0  # for which a store that took a write is not asked to take another
 _KIND, _KEY = "health", "writes"
@@ -65,7 +65,9 @@ class StoreHealth:
         now = self._clock()
         recently = self._written_at is not None and 0 <= now - self._written_at < WRITE_SECONDS
         try:
-            await self._store.get(_KIND, _KEY)
+            entry = await self._store.get(_KIND, _KEY)
+            if entry is not None and entry.doc is UNREADABLE:
+                raise StoreDown("what the store answers is no document")
             if not recently:
                 await self._store.add(_KIND, _KEY, 1, ttl=_KEPT)
                 self._written_at = now

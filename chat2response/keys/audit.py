@@ -73,7 +73,7 @@ class Audit:
             fitting = got[: limit - len(lines)]
             if fitting:
                 cursor = f"{month}:{after + len(fitting)}"
-            lines += fitting
+            lines += [line for line in fitting if type(line) is dict]
             if len(got) > len(fitting):
                 return AuditPage(lines, cursor, has_more=True)
         return AuditPage(lines, cursor, has_more=False)

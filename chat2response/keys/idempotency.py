@@ -109,6 +109,8 @@ class Repeats:
         entry = await self._store.get(KIND, self._place)
         if entry is None:
             return None
+        if not isinstance(entry.doc, dict):
+            raise StoreDown("the record of a repeated request cannot be read")
         self._document = dict(entry.doc)
         self._done = self._document.get("done") is True
         if self._document["asked"] != self._asked:

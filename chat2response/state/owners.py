@@ -7,7 +7,7 @@ a record is unknown, and so is another tenant's. Records live 30 days, as long a
 import logging
 from collections.abc import Iterable, Sequence
 
-from chat2response.stores.base import ABSENT, Store
+from chat2response.stores.base import ABSENT, Entry, Store
 
 log = logging.getLogger("chat2response.state")
 
@@ -35,7 +35,7 @@ class Owners:
             entry = await self._store.get(_KIND, id)
             if entry is None:
                 continue  # it has ended meanwhile
-            if entry.doc.get("tenant") != tenant:
+            if _tenant(entry) != tenant:
                 log.warning("The upstream gave one id to two keys; it stays with the first.")
                 return
             if await self._store.put(_KIND, id, doc, ttl=_TTL, expect=entry.tag):
@@ -44,4 +44,9 @@ class Owners:
     async def of(self, ids: Sequence[str]) -> list[str | None]:
         """The owner of each, by one look-up; None: it has none."""
         entries = await self._store.get_many(_KIND, ids)
-        return [None if entry is None else entry.doc.get("tenant") for entry in entries]
+        return [None if entry is None else _tenant(entry) for entry in entries]
+
+
+def _tenant(entry: Entry) -> str | None:
+    """None for a record that cannot be read: then the id is nobody's."""
+    return entry.doc.get("tenant") if isinstance(entry.doc, dict) else None

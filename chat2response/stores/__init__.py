@@ -7,6 +7,7 @@ from chat2response.stores import redis_address
 from chat2response.stores.base import (
     ABSENT,
     MISSED,
+    UNREADABLE,
     Absent,
     CannotOpen,
     Entry,
@@ -16,6 +17,7 @@ from chat2response.stores.base import (
     Store,
     StoreDown,
     Tag,
+    Unreadable,
 )
 from chat2response.stores.ledger import new_lease_id
 from chat2response.stores.memory import MemoryStore
@@ -23,6 +25,7 @@ from chat2response.stores.memory import MemoryStore
 __all__ = [
     "ABSENT",
     "MISSED",
+    "UNREADABLE",
     "Absent",
     "CannotOpen",
     "Entry",
@@ -33,6 +36,7 @@ __all__ = [
     "Store",
     "StoreDown",
     "Tag",
+    "Unreadable",
     "new_lease_id",
     "open_store",
     "shown_address",

@@ -40,9 +40,21 @@ class Missed(Enum):
 MISSED: Final = Missed.MISSED
 
 
+class Unreadable(Enum):
+    """The type of `UNREADABLE`: what stands in place of a document, or in a log, is no JSON of ours."""
+
+    UNREADABLE = "unreadable"
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One document, freshly decoded (the caller may change it), and the tag of what was read."""
+    """One document, freshly decoded (the caller may change it), and the tag of what was read.
+
+    `doc` is `UNREADABLE` for what some other program has left there: one bad row is no failure of the store.
+    """
 
     doc: Any
     tag: Tag
@@ -185,7 +197,10 @@ class Store(Protocol):
         ...
 
     async def read(self, kind: str, key: str, *, after: int = 0, limit: int = 100) -> list[Any]:
-        """The documents of a log that follow position `after`, in order, `limit` at most."""
+        """The documents of a log that follow position `after`, in order, `limit` at most.
+
+        `UNREADABLE` keeps the place of one that cannot be read.
+        """
         ...
 
     async def scan(self, kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:

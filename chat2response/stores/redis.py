@@ -24,6 +24,7 @@ from chat2response.stores import ledger
 from chat2response.stores import redis_scripts as scripts
 from chat2response.stores.base import (
     ABSENT,
+    UNREADABLE,
     Absent,
     Entry,
     Lease,
@@ -99,7 +100,7 @@ class RedisStore:
 
     async def get(self, kind: str, key: str) -> Entry | None:
         row = _row(kind, key)
-        return _entry(await self._call(lambda: self._redis.get(row)))
+        return await self._call(lambda: self._get(row))
 
     async def get_many(self, kind: str, keys: Sequence[str]) -> list[Entry | None]:
         rows = [_row(kind, key) for key in keys]
@@ -108,7 +109,7 @@ class RedisStore:
     async def put(
         self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
     ) -> bool:
-        before = ("any", "") if expect is None else ("none", "") if expect is ABSENT else ("same", expect)
+        before = _before(expect)
         args = [encode(doc), _life(ttl), *self._told(kind, key), *before]
         put = self._script(self._put, _row(kind, key), args)
         return bool(await self._call(put, repeatable=expect is None))
@@ -179,6 +180,14 @@ class RedisStore:
     async def close(self) -> None:
         self._closed = True
         await self._let_go()
+
+    async def _get(self, row: bytes) -> Entry | None:
+        try:
+            return _entry(await self._redis.get(row))
+        except faults.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            return Entry(UNREADABLE, Tag(""))  # a list, say; no `put` takes it for a state to compare with
 
     async def _page(self, start: bytes, cursor: str | None, limit: int) -> Page:
         """The next keys of a kind, and their documents. Keys of other kinds are walked past."""
@@ -284,14 +293,21 @@ def _channel(kind: str) -> str:
 
 
 def _entry(value: bytes | None) -> Entry | None:
-    return None if value is None else Entry(_document(value), Tag(value.decode()))
+    return None if value is None else Entry(_document(value), Tag(value.decode("utf-8", "surrogateescape")))
+
+
+def _before(expect: Tag | Absent | None) -> tuple[str, bytes]:
+    """What a put wants to find, for its script."""
+    if expect is None:
+        return "any", b""
+    return ("none", b"") if expect is ABSENT else ("same", expect.encode("utf-8", "surrogateescape"))
 
 
 def _document(value: bytes) -> Any:
     try:
-        return decode(value.decode())
-    except (JSONError, UnicodeDecodeError) as error:
-        raise StoreDown(f"a value in Redis is no document: {error}") from error
+        return decode(value)
+    except JSONError:
+        return UNREADABLE
 
 
 def _life(ttl: float | None) -> int | str:

@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from chat2response.stores import ledger
 from chat2response.stores.base import (
     ABSENT,
+    UNREADABLE,
     Absent,
     CannotOpen,
     Entry,
@@ -46,7 +47,7 @@ from chat2response.stores.sqlite_link import CHANGES, END, LOGS, TABLE, Link
 from chat2response.stores.sqlite_refusals import advice
 from chat2response.stores.sqlite_writes import Write, commit, taken
 from chat2response.stores.steady import SteadyClock, monotonic_of
-from chat2response.wire.json import decode, encode
+from chat2response.wire.json import JSONError, decode, encode
 
 T = TypeVar("T")
 
@@ -58,22 +59,26 @@ _log = logging.getLogger(__name__)
 
 CHANGES_KEPT = 1000  # a follower that was away for more is told that it has missed something
 
-_GET = f'SELECT value FROM "{TABLE}" WHERE key = :row'
-_GET_MANY = f'SELECT key, value FROM "{TABLE}" WHERE key IN (SELECT value FROM json_each(:rows))'
-_SCAN = f'SELECT key, value FROM "{TABLE}" WHERE key > :after AND key < :end ORDER BY key LIMIT :limit'
+# Values are read as bytes: of one that is no UTF-8, SQLite's module would make no text.
+_GET = f'SELECT CAST(value AS BLOB) FROM "{TABLE}" WHERE key = :row'
+_GET_MANY = f"""SELECT key, CAST(value AS BLOB) FROM "{TABLE}"
+    WHERE key IN (SELECT value FROM json_each(:rows))"""
+_SCAN = f"""SELECT key, CAST(value AS BLOB) FROM "{TABLE}"
+    WHERE key > :after AND key < :end ORDER BY key LIMIT :limit"""
 _PUT = f"""INSERT INTO "{TABLE}" (key, value) VALUES (:row, :text)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING key"""
 _PUT_IF_ABSENT = f"""INSERT INTO "{TABLE}" (key, value) VALUES (:row, :text)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE {END} <= :now RETURNING key"""
 _PUT_IF_SAME = f"""UPDATE "{TABLE}" SET value = :text
-    WHERE key = :row AND value = :tag AND coalesce({END} > :now, 1) RETURNING key"""
+    WHERE key = :row AND CAST(value AS BLOB) = :tag AND coalesce({END} > :now, 1) RETURNING key"""
 _DELETE = f'DELETE FROM "{TABLE}" WHERE key = :row RETURNING coalesce({END} > :now, 1)'
 # `changes()`: rows that the statement before it has changed.
 _TELL = f'INSERT INTO "{CHANGES}" (key, writer) SELECT :row, :writer WHERE changes() > 0'
 _DELETE_LOG = f'DELETE FROM "{LOGS}" WHERE key = :row'
 _APPEND = f"""INSERT INTO "{LOGS}" (key, at, value)
     SELECT :row, :last + 1 + key, value FROM json_each(:texts)"""
-_READ = f'SELECT value FROM "{LOGS}" WHERE key = :row AND at > :after ORDER BY at LIMIT :limit'
+_READ = f"""SELECT CAST(value AS BLOB) FROM "{LOGS}"
+    WHERE key = :row AND at > :after ORDER BY at LIMIT :limit"""
 _EXPIRED = f'SELECT key FROM "{TABLE}" WHERE {END} <= :now ORDER BY {END} LIMIT {SWEEP_ROWS}'
 _SWEEP_LOGS = f'DELETE FROM "{LOGS}" WHERE key IN ({_EXPIRED})'
 _SWEEP = f'DELETE FROM "{TABLE}" WHERE key IN ({_EXPIRED})'
@@ -135,13 +140,13 @@ class SqliteStore:
         self, kind: str, key: str, doc: Any, *, ttl: float | None = None, expect: Tag | Absent | None = None
     ) -> bool:
         row, now = row_name(kind, key), self._clock()
-        args = {"row": row, "text": _envelope(doc, expiry(ttl, self._wall())), "now": now}
+        args: dict[str, Any] = {"row": row, "text": _envelope(doc, expiry(ttl, self._wall())), "now": now}
         if expect is None:
             sql = _PUT
         elif expect is ABSENT:
             sql = _PUT_IF_ABSENT
         else:
-            sql, args["tag"] = _PUT_IF_SAME, expect
+            sql, args["tag"] = _PUT_IF_SAME, expect.encode("utf-8", "surrogateescape")
 
         def write(link: Link) -> bool:
             written = link.rows(sql, args)
@@ -252,7 +257,7 @@ class SqliteStore:
         def read(link: Link) -> list[Any]:
             if _held(link, row, now)[0] is None:
                 return []
-            return [decode(text) for (text,) in link.rows(_READ, args)]
+            return [_document(text) for (text,) in link.rows(_READ, args)]
 
         return await self._run(read)
 
@@ -418,7 +423,19 @@ def _first(rows: list[tuple[Any, ...]], now: float) -> Entry | None:
     return _entry(rows[0][0], now) if rows else None
 
 
-def _entry(text: str, now: float) -> Entry | None:
-    envelope = decode(text)
+def _entry(text: bytes | None, now: float) -> Entry | None:
+    tag = Tag((text or b"").decode("utf-8", "surrogateescape"))
+    envelope = _document(text)
+    if type(envelope) is not dict or "doc" not in envelope:
+        return Entry(UNREADABLE, tag)
     end = envelope.get("exp")
-    return None if end is not None and end <= now else Entry(envelope["doc"], Tag(text))
+    if end is not None and type(end) is not float and type(end) is not int:
+        return Entry(UNREADABLE, tag)
+    return None if end is not None and end <= now else Entry(envelope["doc"], tag)
+
+
+def _document(text: bytes | None) -> Any:
+    try:
+        return decode(text or b"")
+    except JSONError:
+        return UNREADABLE

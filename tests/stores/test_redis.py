@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from chat2response.stores import ABSENT, MISSED, Store, StoreDown, Tag, open_store, redis_feed
+from chat2response.stores import ABSENT, MISSED, UNREADABLE, Store, StoreDown, Tag, open_store, redis_feed
 from chat2response.stores.redis import RedisStore
 from tests.redis_server import PASSWORD, RedisServer
 from tests.stores.contract import Later, StoreContract
@@ -114,15 +114,21 @@ class TestKeys:
             page = await store.scan("things", limit=1000)
             assert [key for key, _ in page.entries] == ["k"]
             assert await store.get_many("things", ["hash", "k"]) == [None, page.entries[0][1]]
-            await down(store.get("things", "hash"))
+            entry = await store.get("things", "hash")
+            assert entry is not None and entry.doc is UNREADABLE
+            assert not await store.put("things", "hash", 1, expect=ABSENT)
+            await down(store.put("things", "hash", 1, expect=entry.tag))
 
     @pytest.mark.parametrize("value", [b"not json", b'"\xff"'])
-    async def test_what_is_no_document_is_down(self, redis_server: RedisServer, value: bytes) -> None:
+    async def test_what_is_no_document_is_no_failure(self, redis_server: RedisServer, value: bytes) -> None:
         with redis_server.client() as client:
             client.set("chat2response:things:odd", value)
         async with opened(redis_server.url) as store:
-            await down(store.get("things", "odd"))
-            await down(store.scan("things"))
+            await store.put("things", "good", 2)
+            entry = await store.get("things", "odd")
+            assert entry is not None and entry.doc is UNREADABLE
+            found = dict((await store.scan("things")).entries)
+            assert (found["odd"], found["good"].doc) == (entry, 2)
             assert await store.put("things", "odd", 1)
 
     async def test_a_scan_walks_past_a_crowd(self, redis_server: RedisServer) -> None:
