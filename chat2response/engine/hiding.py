@@ -3,7 +3,7 @@
 import re
 
 from chat2response.wire import sse
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.json import JSONError, decode_leniently
 
 _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
@@ -27,7 +27,7 @@ def _only_counts(block: bytes) -> bool:
     if data is None or b'"usage"' not in data:
         return False
     try:
-        chunk = decode(data)
+        chunk = decode_leniently(data)
     except JSONError:
         return False
     return type(chunk) is dict and chunk.get("choices") == [] and type(chunk.get("usage")) is dict

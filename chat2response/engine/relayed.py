@@ -11,6 +11,7 @@ from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import fault_error
 from chat2response.engine.hiding import without_usage
 from chat2response.engine.hold import Ahead, deadline_in
+from chat2response.engine.last_words import LastWords
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.taps import Tap
 from chat2response.errors import BridgeError, UpstreamError
@@ -20,7 +21,7 @@ from chat2response.upstreams.answers import check_answer
 from chat2response.upstreams.base import RawReply, Target
 from chat2response.upstreams.refusals import mask, refusal_of
 from chat2response.wire import sse
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.json import JSONError, decode, decode_leniently
 from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.responses import Usage
@@ -108,6 +109,7 @@ class RelayedStream:
         self._target = target
         self._ownership = ownership
         self._cut = sse.FrameCut()
+        self._last_words = LastWords()
         self._ahead = Ahead(self._frames())
         self._first = b""
         self._error: BridgeError = fault_error(RESET)
@@ -191,7 +193,9 @@ class RelayedStream:
                     if self._tap.ended:
                         break
             async for data in _within(_LAST_WORDS, chunks):
-                yield self._shown(self._cut.feed(data))
+                frames = self._shown(self._cut.feed(data))
+                if frames:
+                    yield frames
         except sse.FrameTooLarge:
             self._error = fault_error(TOO_LARGE)
         except Cut as cut:
@@ -206,6 +210,8 @@ class RelayedStream:
 
     def _shown(self, frames: bytes) -> bytes:
         """As the client gets them: nearly always as they are."""
+        if self._tap.ended:
+            frames = self._last_words.pass_on(frames, self._tap.end)
         if self._hide_usage:
             frames = without_usage(frames)
         return _masked(frames, self._target) if self._tap.erred else frames
@@ -250,7 +256,7 @@ def _last_frame(rest: bytes) -> bytes:
         return b""
     if data != sse.DONE:
         try:
-            decode(data)
+            decode_leniently(data)
         except JSONError:
             return b""
     return rest.rstrip(_LINE_ENDS) + b"\n\n"
@@ -261,6 +267,6 @@ def _leading_error(event: bytes) -> BridgeError | None:
     if b"error" not in event and b'"detail"' not in event and b'"message"' not in event:
         return None  # nearly every stream
     try:
-        return upstream_error(decode(event))
+        return upstream_error(decode_leniently(event))
     except JSONError:
         return UpstreamError("The upstream's stream cannot be read.")

@@ -18,7 +18,7 @@ from chat2response.convert.weight import MAX_OUTPUT, weigh
 from chat2response.engine.owned import container_ids, owned_ids
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
-from chat2response.wire.json import JSONError, decode, encode
+from chat2response.wire.json import JSONError, decode_leniently, encode
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import DONE, DONE_FRAME
 
@@ -28,6 +28,8 @@ class Tap(Protocol):
 
     ended: bool
     """The stream had its end."""
+    end: bytes
+    """The payload of the event that ended it; what comes behind that is no part of the stream."""
     usage: Usage | None
     status: str
     """How it ended: completed, incomplete, failed."""
@@ -77,6 +79,7 @@ class ResponsesTap:
         self._room = remembers
         self._error_event = error_event
         self.ended = False
+        self.end = b""
         self.usage: Usage | None = None
         self.status = "failed"
         self.erred = False
@@ -130,13 +133,18 @@ class ResponsesTap:
         return max((number for number in numbers if type(number) is int), default=-1) + 1
 
     def _notice(self, data: bytes) -> list[str]:
+        if self.ended:  # what comes behind the end does not pass
+            return []
         event = _object(data)
         kind = event.get("type")
         if kind is not None and type(kind) is not str:
             return []
         response = event.get("response")
         if type(response) is dict:
-            return self._resource(kind, response)
+            made = self._resource(kind, response)
+            if self.ended:
+                self.end = data
+            return made
         if kind == "response.output_item.done":
             item = event.get("item")
             self._room -= weigh(event)
@@ -178,6 +186,8 @@ _CHAT_NOTABLE = (
 class ChatTap:
     """On a Chat stream. `choices`: how many answers were asked for; each ends with a finish_reason."""
 
+    end = DONE
+
     def __init__(self, *, kept: bool, choices: int = 1) -> None:
         self.ended = False
         self.usage: Usage | None = None
@@ -189,8 +199,9 @@ class ChatTap:
         self._nameless = kept  # its id has still to be told
 
     def feed(self, frames: bytes) -> Sequence[str]:
-        if DONE in frames and _is_done(frames):
+        if DONE in frames and (at := _done_at(frames)) >= 0:
             self.ended = True
+            frames = frames[:at]
         for key, told in _CHAT_NOTABLE:
             if key in frames:
                 for data in sse.payloads_with(told, frames.removeprefix(BOM_UTF8)):
@@ -245,12 +256,17 @@ def _event_at(frames: bytes, place: int) -> bytes:
     return frames[begin + 2 if begin >= 0 else 0 : end if end >= 0 else len(frames)]
 
 
-def _is_done(frames: bytes) -> bool:
-    """Whether the last `[DONE]` is an event of its own, and not a word of the model's."""
-    at = frames.rfind(DONE)
-    line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
-    after = frames[at + len(DONE) : at + len(DONE) + 1]
-    return frames[line:at].removeprefix(BOM_UTF8) in (b"data: ", b"data:") and after in (b"", b"\n", b"\r")
+def _done_at(frames: bytes) -> int:
+    """Where the line of the first `[DONE]` begins that is an event, and no word of the model's; or -1."""
+    at = frames.find(DONE)
+    while at >= 0:
+        line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
+        after = frames[at + len(DONE) : at + len(DONE) + 1]
+        named = frames[line:at].removeprefix(BOM_UTF8)
+        if named in (b"data: ", b"data:") and after in (b"", b"\n", b"\r"):
+            return line
+        at = frames.find(DONE, at + len(DONE))
+    return -1
 
 
 def _payloads(frames: bytes) -> list[bytes]:
@@ -260,7 +276,7 @@ def _payloads(frames: bytes) -> list[bytes]:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = decode(data)
+        value = decode_leniently(data)  # as clients do, or we would contradict what they have read
     except JSONError:
         return {}
     return value if type(value) is dict else {}

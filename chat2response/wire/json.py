@@ -7,6 +7,7 @@ msgspec writes. Both keep key order, so the same value always becomes the same b
 
 from collections.abc import Callable
 from json import JSONDecoder
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +22,10 @@ Raw = msgspec.Raw  # a field whose bytes are kept unread
 
 _decode = msgspec.json.Decoder().decode
 _encode_any = msgspec.json.Encoder().encode
+_MOST_DIGITS = 4000  # of a whole number; Python reads no more than 4300
+_read_leniently = JSONDecoder(
+    parse_int=lambda text: int(text) if len(text) <= _MOST_DIGITS else None, strict=False
+).decode
 _skip = JSONDecoder(parse_int=len, parse_float=len, strict=False).raw_decode
 
 
@@ -36,6 +41,34 @@ def decode(data: bytes | str) -> Any:
         raise JSONError("nested too deeply") from None
     except (msgspec.DecodeError, UnicodeError) as error:  # a str may hold half a surrogate pair
         raise JSONError(str(error)) from None
+
+
+def decode_leniently(data: bytes) -> Any:
+    """As JavaScript and Python read it, where the strict reader refuses. Raises JSONError.
+
+    The value can be written again: NaN and what is beyond a double become null, halves of surrogate pairs
+    `?`, bytes that are no UTF-8 U+FFFD.
+    """
+    try:
+        return decode(data)
+    except JSONError:
+        pass
+    try:
+        return _writable(_read_leniently(data.decode("utf-8", "replace")))
+    except RecursionError:
+        raise JSONError("nested too deeply") from None
+    except ValueError as error:
+        raise JSONError(str(error)) from None
+
+
+def _writable(value: Any) -> Any:
+    if type(value) is str:
+        return value.encode("utf-8", "replace").decode()
+    if type(value) is list:
+        return [_writable(each) for each in value]
+    if type(value) is dict:
+        return {_writable(name): _writable(each) for name, each in value.items()}
+    return None if type(value) is float and not isfinite(value) else value
 
 
 def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None) -> Callable[[bytes], T]:

@@ -1,0 +1,39 @@
+"""What of a relayed stream still passes once it has had its end: one end, says law 1, whatever follows it."""
+
+import re
+from codecs import BOM_UTF8
+
+from chat2response.wire import sse
+
+_ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+
+
+class LastWords:
+    """Fed whole frames, from those on that hold the end. Comments pass, and behind an event one `[DONE]`."""
+
+    def __init__(self) -> None:
+        self._over = False
+        self._done = False
+
+    def pass_on(self, frames: bytes, end: bytes) -> bytes:
+        """The frames without what comes too late; `end`: the payload of the event that ends the stream."""
+        passed: list[bytes] = []
+        start = 0
+        for blank in _ANY_BLANK.finditer(frames):
+            if self._passes(frames[start : blank.start()], end):
+                passed.append(frames[start : blank.end()])
+            start = blank.end()
+        if self._passes(frames[start:], end):
+            passed.append(frames[start:])
+        return b"".join(passed)
+
+    def _passes(self, block: bytes, end: bytes) -> bool:
+        data = sse.payload(block.removeprefix(BOM_UTF8))
+        if data is None:
+            return True
+        if not self._over:
+            self._over = data == end
+            self._done = self._over and data == sse.DONE
+            return True
+        first, self._done = not self._done, self._done or data == sse.DONE
+        return first and data == sse.DONE
