@@ -22,10 +22,13 @@ class OpenCall:
     """Assembles one call; the writer asks it what to emit."""
 
     __slots__ = (
-        "_waiting", "call_id", "closed", "doc", "given_id", "kind", "name", "namespace", "over", "stream",
+        "_waiting", "call_id", "closed", "doc", "given_id", "kind", "name", "namespace", "order", "over",
+        "stream",
     )  # fmt: skip
 
-    def __init__(self, given_id: str | None) -> None:
+    def __init__(self, given_id: str | None, order: int) -> None:
+        self.order = order
+        """How many calls of the turn began before it."""
         self.given_id = given_id
         """The upstream's id of the item, where it has one."""
         self.kind: CallKind = "function"

@@ -23,7 +23,7 @@ from chat2response.convert.events import (
 )
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, conclude, from_fault
-from chat2response.convert.weight import CALL, ITEM, weigh
+from chat2response.convert.weight import CALL, ITEM, check_weight, weigh
 from chat2response.errors import BridgeError
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import RESET
@@ -42,6 +42,8 @@ class ResponseWriter:
         """How the last turn ended."""
         self.weight = 0
         """What is kept of the answer beside the text of its deltas, in bytes (`convert.weight`)."""
+        self.most: int | None = None
+        """The weight that is borne; more raises UpstreamError, in the middle of an event where it has to."""
         self.begun = False
         self.ended = False
         self.response: Response = echo.response(ids("resp"), int(clock()))
@@ -55,6 +57,7 @@ class ResponseWriter:
         self._part: Stream | None = None  # its open part
         self._said = 0  # characters in this turn's text parts that are closed
         self._calls: dict[Hashable, OpenCall] = {}  # this turn's, open or closed
+        self._changed: dict[Hashable, OpenCall] = {}  # those of them that got something since `_settle`
         self._begun: dict[Hashable, int] = {}  # output_index of the items that were begun by `item`
         self._ids_used: set[str] = set()  # what was given out, for upstreams repeat theirs
         self._call_ids_used: set[str] = set()
@@ -128,7 +131,7 @@ class ResponseWriter:
             part = self._open(TEXT, id)
         if logprobs:
             part.logprobs.extend(logprobs)
-            self.weight += weigh(logprobs)
+            self._weigh(weigh(logprobs))
         part.pieces.append(delta)
         self._events.append(Delta(part, delta, self._number, logprobs))
         self._number += 1
@@ -147,7 +150,7 @@ class ResponseWriter:
                 return
             annotation = moved
         part = self._streaming(TEXT, id)
-        self.weight += weigh(annotation)
+        self._weigh(weigh(annotation))
         number = len(part.annotations)
         part.annotations.append(annotation)
         self._emit(
@@ -179,8 +182,10 @@ class ResponseWriter:
         call = self._calls.get(slot)
         if call is None:
             self._settle()
-            call = self._calls[slot] = OpenCall(id)
-            self.weight += CALL
+            self._weigh(CALL)
+            call = self._calls[slot] = OpenCall(id, len(self._calls))
+        if not call.closed:
+            self._changed[slot] = call
         call.learn(kind, call_id, name, namespace)
         call.over = call.over or last
         if not delta:
@@ -193,7 +198,7 @@ class ResponseWriter:
             self._open_call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
-        self.weight += weigh(item)
+        self._weigh(weigh(item))
         index = self._begun.get(slot)
         if index is None:
             index = self._begin_item(item)
@@ -224,6 +229,11 @@ class ResponseWriter:
 
     # -- parts and items -------------------------------------------------------------------------
 
+    def _weigh(self, bytes_: int) -> None:
+        self.weight += bytes_
+        if self.most is not None and self.weight > self.most:
+            check_weight(self.weight, self.most)
+
     def _emit(self, event_type: str, **fields: Any) -> None:
         event: EventDict = {"type": event_type, "sequence_number": self._number}
         event.update(fields)
@@ -252,7 +262,7 @@ class ResponseWriter:
                 item = self._add(items.message(self._new_id("msg", item_id)))
             else:
                 item = self._add(items.reasoning(self._new_id("rs", item_id)))
-        self.weight += ITEM
+        self._weigh(ITEM)
         stream = Stream(kind, item["id"], self._item_index, len(item.setdefault(kind.holder, [])))
         self._part = stream
         added = "response.reasoning_summary_part.added" if kind is SUMMARY else "response.content_part.added"
@@ -260,7 +270,7 @@ class ResponseWriter:
         return stream
 
     def _add(self, item: dict[str, Any]) -> dict[str, Any]:
-        self.weight += ITEM
+        self._weigh(ITEM)
         self._item = item
         self._item_index = len(self._output)
         self._output.append(item)
@@ -270,7 +280,7 @@ class ResponseWriter:
 
     def _begin_item(self, item: dict[str, Any]) -> int:
         self._settle()
-        self.weight += ITEM
+        self._weigh(ITEM)
         index = len(self._output)
         made = {**item, "id": self._new_id(items.prefix(item["type"]), item.get("id"))}
         if "call_id" in item and items.calls(item["type"]):
@@ -312,9 +322,13 @@ class ResponseWriter:
             self._delta(stream, piece)
 
     def _settle(self) -> None:
-        """Something new begins: the open item ends, named calls open, and calls that are whole end."""
+        """Something new begins: the open item ends, named calls open, and calls that are whole end.
+
+        A call that got nothing since the last time is as it was then, and is not looked at.
+        """
         self.close()
-        for call in self._calls.values():
+        changed, self._changed = self._changed, {}
+        for call in sorted(changed.values(), key=_order) if len(changed) > 1 else changed.values():
             if call.stream is None and call.name:
                 self._open_call(call)
             if call.stream is not None and not call.closed and call.complete:  # a nameless one is lost
@@ -352,6 +366,7 @@ class ResponseWriter:
             if call.stream is not None and not call.closed:
                 self._close_call(call, self._call_status(call, cut))
         self._calls.clear()
+        self._changed.clear()
         for slot in list(self._begun):  # its end was never said
             self.item({"status": "incomplete" if cut else "completed"}, slot=slot)
         self.close(status="incomplete" if cut else "completed")
@@ -370,3 +385,7 @@ class ResponseWriter:
             self._item.setdefault(part.kind.holder, []).append(whole)
         if self._item is not None:
             self._item["status"] = "incomplete"
+
+
+def _order(call: OpenCall) -> int:
+    return call.order

@@ -43,6 +43,7 @@ class ConvertedStream:
         self._most = most
         self._turn = turn
         self._writer = writer
+        writer.most = most
         self._encoder = encoder
         self._target = target
         self._ahead = Ahead(turn.reads())
@@ -146,7 +147,7 @@ class ConvertedStream:
         if not isinstance(error, BridgeError):
             log.error("%s: the answer could not be converted", self.response_id, exc_info=error)
             error = BridgeError("The gateway failed while it was converting the answer.")
-        self._error = error
+        self._error = error.with_traceback(None)  # its frames hold what was read, and this stream: a cycle
 
     def _end(self) -> bytes:
         try:

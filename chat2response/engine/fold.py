@@ -13,6 +13,7 @@ async def folded(turn: Turn, writer: ResponseWriter, most: int = MAX_OUTPUT) -> 
 
     `most`: bytes that are kept of it; one that is larger is an UpstreamError.
     """
+    writer.most = most
     writer.begin()
     async for _ in turn.reads():
         writer.take()  # nobody looks at events here

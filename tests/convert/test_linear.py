@@ -3,13 +3,19 @@
 Each of these took minutes; the bound is CPU time of this thread, and some fifty times what they take now.
 """
 
+import json
+import sys
 import time
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from chat2response.convert.face import to_chat_request, to_responses_request
 from chat2response.convert.losses import Losses
+from chat2response.convert.streams import ChatToResponses, ResponsesToChat
 
 _MANY = 12_000
 _CPU_SECONDS = 10.0
@@ -92,3 +98,127 @@ def test_calls_of_the_old_form_pair_up_as_before() -> None:
     calls, outputs = items[:3], items[3:]
     assert [each for each, _ in calls] == ["call_legacy_0", "call_legacy_1", "call_legacy_2"]
     assert outputs == [("call_legacy_0", "1"), ("call_legacy_1", "2"), ("call_legacy_2", "3")]
+
+
+# -- streams: one event, or one read, with very many things in it -----------------------------------------
+
+
+def _steps(work: Callable[[], Any]) -> int:
+    """How many instructions of Python `work` takes: the same on any machine."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def _read(event: Any) -> bytes:
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+def _chat(entries: list[dict[str, Any]]) -> bytes:
+    return _read({"choices": [{"index": 0, "delta": {"tool_calls": entries}}]})
+
+
+def _entry(number: int, **said: Any) -> dict[str, Any]:
+    called = {"name": "f", "arguments": "{", **said}
+    return {"index": number, "id": f"c{number}", "type": "function", "function": called}
+
+
+def _without_index(number: int) -> dict[str, Any]:
+    return {key: value for key, value in _entry(number).items() if key != "index"}
+
+
+def _events(kind: str, count: int, fields: Callable[[int], dict[str, Any]]) -> bytes:
+    return b"".join(_read({"type": f"response.{kind}", **fields(number)}) for number in range(count))
+
+
+def _searches(count: int) -> bytes:
+    begun = _events(
+        "output_item.added",
+        count,
+        lambda n: {"output_index": n, "item": {"type": "web_search_call", "id": f"ws_{n}"}},
+    )
+    return begun + _events("web_search_call.searching", count, lambda n: {"output_index": n})
+
+
+CHAT_READS: dict[str, Callable[[int], bytes]] = {
+    "calls that stay open": lambda count: _chat([_entry(n) for n in range(count)]),
+    "calls in the contrary order": lambda count: _chat([_entry(n) for n in reversed(range(count))]),
+    "calls that are whole": lambda count: _chat([_entry(n, arguments="{}") for n in range(count)]),
+    "calls without a name": lambda count: _chat([_entry(n, name="") for n in range(count)]),
+    "calls at one index": lambda count: _chat([{**_entry(n), "index": 0} for n in range(count)]),
+    "calls without an index": lambda count: _chat([_without_index(n) for n in range(count)]),
+    "an event for each call": lambda count: b"".join(_chat([_entry(n)]) for n in range(count)),
+    "an event for each call, at one index": lambda count: b"".join(
+        _chat([{**_entry(n), "index": 0}]) for n in range(count)
+    ),
+    "words and thoughts by turns, beside open calls": lambda count: (
+        _chat([_entry(n) for n in range(count)])
+        + b"".join(
+            _read({"choices": [{"index": 0, "delta": {key: "a"}}]})
+            for _ in range(count)
+            for key in ("content", "reasoning_content")
+        )
+    ),
+}
+RESPONSES_READS: dict[str, Callable[[int], bytes]] = {
+    "calls that stay open": lambda count: _events(
+        "output_item.added",
+        count,
+        lambda n: {"output_index": n, "item": {"type": "function_call", "name": "f", "call_id": f"c{n}"}},
+    ),
+    "arguments at many places": lambda count: _events(
+        "function_call_arguments.delta",
+        count,
+        lambda n: {"output_index": n, "item_id": f"f{n}", "delta": "{"},
+    ),
+    "parts of a text": lambda count: _events(
+        "output_text.delta", count, lambda n: {"output_index": 0, "content_index": n, "delta": "a"}
+    ),
+    "messages": lambda count: _events(
+        "output_text.delta", count, lambda n: {"output_index": n, "delta": "a"}
+    ),
+    "searches that go on": _searches,
+    "calls that the end tells": lambda count: _read(
+        {
+            "type": "response.completed",
+            "response": {
+                "output": [
+                    {"type": "function_call", "name": "f", "call_id": f"c{n}", "arguments": "{"}
+                    for n in range(count)
+                ]
+            },
+        }
+    ),
+}
+_FEW = 50
+TOOLS = [{"type": "custom", "name": "c"}, {"type": "function", "name": "f", "parameters": {}}]
+
+
+@pytest.mark.parametrize("tools", [[], TOOLS], ids=["no tools", "tools to be turned back"])
+@pytest.mark.parametrize("name", CHAT_READS)
+def test_what_a_read_of_a_chat_stream_costs_grows_with_what_is_in_it(name: str, tools: list[Any]) -> None:
+    few, many = (
+        _steps(partial(ChatToResponses({"model": "m", "tools": tools}).feed, CHAT_READS[name](count)))
+        for count in (_FEW, 8 * _FEW)
+    )
+    assert many < 10 * few
+
+
+@pytest.mark.parametrize("name", RESPONSES_READS)
+def test_what_a_read_of_a_responses_stream_costs_grows_with_what_is_in_it(name: str) -> None:
+    few, many = (
+        _steps(partial(ResponsesToChat().feed, RESPONSES_READS[name](count))) for count in (_FEW, 8 * _FEW)
+    )
+    assert many < 10 * few

@@ -115,6 +115,46 @@ async def test_so_is_one_that_is_folded_into_a_json_answer(what: str) -> None:
     assert (caught.value.status, caught.value.code) == (502, "output_too_large")
 
 
+class OneEvent(Endless):
+    """A Turn of one event, with very many things in it."""
+
+    def __init__(self, delta: Any, writer: ResponseWriter) -> None:
+        self._reader = ChatReader(writer)
+        self._read = b"data: %b\n\n" % json.dumps(chunk(**delta)).encode()
+
+    async def reads(self) -> Any:
+        self._reader.feed(self._read)
+        yield
+
+
+MANY_IN_ONE = {
+    "calls": {
+        "tool_calls": [
+            {"index": n, "id": f"c{n}", "function": {"name": "f", "arguments": "{"}} for n in range(ROUNDS)
+        ]
+    },
+    "annotations": {
+        "annotations": [{"type": "url_citation", "url_citation": {"url": "u", "title": ""}}] * ROUNDS
+    },
+}
+
+
+@pytest.mark.parametrize("what", MANY_IN_ONE)
+async def test_one_event_is_worked_through_no_further_than_to_the_bound(what: str) -> None:
+    made = writer()
+    turn: Any = OneEvent(MANY_IN_ONE[what], made)
+    stream = ConvertedStream(turn, made, encoder_for("responses", HUB, made.losses), Target("chat"), MOST)
+    with pytest.raises(UpstreamError) as caught:
+        await stream.begin(5.0)
+    assert caught.value.code == "output_too_large"
+    assert made.made < MOST // 256, "the events of what fits, and no more"
+    folding = writer()
+    with pytest.raises(UpstreamError) as caught:
+        await folded(OneEvent(MANY_IN_ONE[what], folding), folding, MOST)  # type: ignore[arg-type]
+    assert caught.value.code == "output_too_large"
+    assert folding.made == made.made
+
+
 def test_a_json_answer_of_empty_values_weighs_more_than_its_bytes_and_code_in_a_text_little_more() -> None:
     empty = b'{"output":[%b]}' % b",".join([b"{}"] * 10_000)
     assert weigh_json(empty, 20_000) > 10_000 * 64

@@ -53,6 +53,7 @@ class CallNames(Wrapper):
     def __init__(self, inner: Writer) -> None:
         super().__init__(inner)
         self._waiting: dict[Hashable, OpenCall] = {}
+        self._named: dict[Hashable, OpenCall] = {}  # those of them that may pass as soon as something begins
         self._passed: set[Hashable] = set()
 
     def call(self, slot: Hashable, **said: Any) -> None:
@@ -63,14 +64,18 @@ class CallNames(Wrapper):
         call = self._waiting.get(slot)
         if call is None:
             self._release()
-            call = self._waiting[slot] = OpenCall(said.get("id"))
+            order = len(self._passed) + len(self._waiting)
+            call = self._waiting[slot] = OpenCall(said.get("id"), order)
         call.learn(kind, said.get("call_id"), said.get("name"), said.get("namespace"))
+        if call.name:
+            self._named[slot] = call
         call.over = call.over or last
         if delta and call.wait(delta):
             self._pass(slot, call)
 
     def _pass(self, slot: Hashable, call: OpenCall) -> None:
         del self._waiting[slot]
+        self._named.pop(slot, None)
         self._passed.add(slot)
         said: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
         for piece in call.waiting() or [""]:
@@ -80,9 +85,9 @@ class CallNames(Wrapper):
             self._inner.call(slot, kind=call.kind, last=True)
 
     def _release(self, *, nameless: bool = False) -> None:
-        for slot, call in list(self._waiting.items()):
-            if call.name or nameless:
-                self._pass(slot, call)
+        ready = self._waiting if nameless else self._named
+        for slot, call in sorted(ready.items(), key=_order) if ready else ():
+            self._pass(slot, call)
 
     # -- what begins something else ----------------------------------------------------------------
 
@@ -230,3 +235,7 @@ class NamespaceRestorer(Wrapper):
         if tool is not None:
             said = {**said, "name": tool.name, "namespace": tool.namespace or None}
         self._inner.call(slot, **said)
+
+
+def _order(waiting: tuple[Hashable, OpenCall]) -> int:
+    return waiting[1].order

@@ -27,11 +27,12 @@ class _Slot:
 class CallSlots:
     """The calls of one turn, numbered as they appear."""
 
-    __slots__ = ("_by_index", "_slots")
+    __slots__ = ("_by_id", "_by_index", "_slots")
 
     def __init__(self) -> None:
         self._slots: list[_Slot] = []
         self._by_index: dict[int, int] = {}
+        self._by_id: dict[str, int] = {}  # of several calls with one id the first
 
     def find(self, index: Any, call_id: str, name: str, arguments: str, taken: Container[int] = ()) -> int:
         """The number of the call that this entry continues or begins.
@@ -43,7 +44,9 @@ class CallSlots:
         else:
             number = self._unindexed(call_id, name, arguments, taken)
         slot = self._slots[number]
-        slot.id = slot.id or call_id
+        if call_id and not slot.id:
+            slot.id = call_id
+            self._by_id[call_id] = min(number, self._by_id.get(call_id, number))
         slot.name = slot.name or name
         if arguments:
             slot.arguments.append(arguments)
@@ -64,13 +67,13 @@ class CallSlots:
 
     def _renamed(self, known: int, call_id: str, name: str) -> int:
         """Another id under a known index: a call met before, a new one if it is named, else the same."""
-        met = self._with_id(call_id)
+        met = self._by_id.get(call_id)
         if met is not None:
             return met
         return self._new() if name else known
 
     def _unindexed(self, call_id: str, name: str, arguments: str, taken: Container[int]) -> int:
-        met = self._with_id(call_id) if call_id else None
+        met = self._by_id.get(call_id)
         if met is None and self._slots and not (name and call_id and self._slots[-1].id):
             met = len(self._slots) - 1  # only a named call begins with a new id; else the id came late
         if met is None or (name and met in taken):
@@ -81,9 +84,6 @@ class CallSlots:
         if slot.id and slot.id == call_id:  # said with every piece, or one id that all calls are given
             return self._new() if arguments and slot.complete else met
         return met if name == slot.name and not slot.complete else self._new()
-
-    def _with_id(self, call_id: str) -> int | None:
-        return next((n for n, slot in enumerate(self._slots) if slot.id == call_id), None)
 
     def _new(self) -> int:
         self._slots.append(_Slot())

@@ -21,7 +21,7 @@ class HostedItems:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._open: dict[tuple[int, str], bool] = {}  # by index and type
+        self._open: dict[int, list[str]] = {}  # their types, by index
         self._ended: set[tuple[int, str]] = set()
 
     def added(self, index: int, item: dict[str, Any]) -> None:
@@ -29,17 +29,19 @@ class HostedItems:
         kind = item.get("type")
         if type(kind) is str and kind in items.PHASED and not too_deep(item):
             place = (index, kind)
-            if place not in self._open and place not in self._ended:
-                self._open[place] = True
+            begun = self._open.setdefault(index, [])
+            if kind not in begun and place not in self._ended:
+                begun.append(kind)
                 self._writer.item(item, slot=place, done=False)
 
     def event(self, event: dict[str, Any]) -> bool:
         """Whether the event is about one that is open."""
         index, kind = event.get("output_index"), event["type"]
-        place = next((each for each in self._open if each[0] == index and _about(kind, each[1])), None)
-        if place is None or too_deep(event):
+        begun = self._open.get(index, ()) if type(index) is int else ()
+        item_type = next((each for each in begun if _about(kind, each)), None)
+        if item_type is None or too_deep(event):
             return False
-        self._writer.phase(place, kind, **{key: event[key] for key in event if key not in _OURS})
+        self._writer.phase((index, item_type), kind, **{key: event[key] for key in event if key not in _OURS})
         return True
 
     def whole(self, index: int, item: dict[str, Any]) -> None:
@@ -48,7 +50,10 @@ class HostedItems:
         if place in self._ended:
             return
         self._ended.add(place)
-        self._writer.item(item, slot=place if self._open.pop(place, False) else None)
+        begun = self._open.get(index, [])
+        if open_ := item["type"] in begun:
+            begun.remove(item["type"])
+        self._writer.item(item, slot=place if open_ else None)
 
 
 def _about(event_type: str, item_type: str) -> bool:
