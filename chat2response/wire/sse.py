@@ -6,7 +6,6 @@ reads is never seen in halves, and U+2028 inside a text is a character like any 
 """
 
 import re
-from collections.abc import Iterator
 
 from chat2response.wire.machine import Fault
 
@@ -18,6 +17,8 @@ KEEP_ALIVE = b": keep-alive\n\n"  # a comment: stands between any two events, an
 _BOM = b"\xef\xbb\xbf"
 # Atomic groups: the CRLF of one line end must not be taken apart to serve as two.
 _BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+# The first line of an event's data. It begins with a literal, which is what makes the search fast.
+_DATA = re.compile(rb"data(?<![^\r\n]data)(?=[:\r\n]|\Z)")
 _LOOK_BACK = 3  # a blank line is at most four bytes: three of them may have been there already
 _LINE_ENDS = b"\r\n"
 
@@ -131,14 +132,15 @@ class Frames:
 
 def payloads(whole: bytes) -> list[bytes]:
     """The payload of each event in bytes that hold whole events only."""
+    if whole[:1] == b":" or b"\n:" in whole:
+        return _beside_comments(whole)
     blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
     return [data for block in blocks if block and (data := payload(block)) is not None]
 
 
 def first_payload(whole: bytes) -> bytes | None:
     """The payload of the first event that has one; the rest is not looked at."""
-    blocks = _BLANK.split(whole) if b"\r" in whole else _blocks(whole)
-    return next((data for block in blocks if block and (data := payload(block)) is not None), None)
+    return _next_payload(whole, 0, b"\r" in whole)[0]
 
 
 def payloads_with(pattern: re.Pattern[bytes], whole: bytes) -> list[bytes]:
@@ -167,14 +169,30 @@ def payload(block: bytes) -> bytes | None:
     return b"\n".join(data) if data else None
 
 
-def _blocks(whole: bytes) -> Iterator[bytes]:
-    """The events of bytes whose lines end in LF, one at a time."""
-    start = 0
-    while start < len(whole):
-        end = whole.find(b"\n\n", start)
+def _beside_comments(whole: bytes) -> list[bytes]:
+    """The payloads, where there may be very many comments: only what has data is taken out of `whole`."""
+    found: list[bytes] = []
+    mixed = b"\r" in whole
+    data, end = _next_payload(whole, 0, mixed)
+    while data is not None:
+        found.append(data)
+        data, end = _next_payload(whole, end, mixed)
+    return found
+
+
+def _next_payload(whole: bytes, start: int, mixed: bool) -> tuple[bytes | None, int]:
+    """The first payload from `start` on, and where its event ends. `mixed`: there are line ends with CR."""
+    first = _DATA.search(whole, start)
+    if first is None:
+        return None, len(whole)
+    begin = first.start()
+    if mixed:
+        blank = _BLANK.search(whole, begin)
+        end = len(whole) if blank is None else blank.start()
+    else:
+        end = whole.find(b"\n\n", begin)
         end = len(whole) if end < 0 else end
-        yield whole[start:end]
-        start = end + 2
+    return payload(whole[begin:end]), end
 
 
 def _size(event: bytes) -> int:

@@ -123,6 +123,25 @@ def test_the_first_payload_and_those_with_a_pattern_are_found_without_the_rest(
     assert payloads_with(wanted, data) == [each for each in expected if wanted.search(each)]
 
 
+@pytest.mark.parametrize("comment", [b": x\n\n", b":\n", b": data: x\n\n", b": x\r\n\r\n"])
+def test_very_many_comments_cost_one_search_and_not_a_step_each(
+    comment: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    looked_at = []
+
+    def payload(block: bytes) -> bytes | None:
+        looked_at.append(block)
+        return parse(block)
+
+    parse = sse.payload
+    monkeypatch.setattr(sse, "payload", payload)
+    data = comment * 10_000 + b"data: a\n\n" + comment * 10_000 + b"event: e\ndata: b\n\n"
+    assert first_payload(data) == b"a"
+    assert first_payload(comment * 10_000) is None
+    assert Frames().feed(data) == [b"a", b"b"]
+    assert len(looked_at) == 3
+
+
 # -- the bound ----------------------------------------------------------------------------------------
 
 
