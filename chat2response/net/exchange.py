@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from chat2response.wire.codings import CodingError, Decoder, decoder_for
+from chat2response.wire.codings import CodingError, Decoder, decoder_for, in_pieces
 from chat2response.wire.machine import RESET, Fault
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -13,6 +13,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
 _HIGH = 16 * 1024  # bytes held, with which the connection is told to wait until they are taken
+_TURN = 64 * 1024  # plain bytes handed on in one turn of the loop: as many as a read brings uncoded
 _DRAIN_SECONDS = 0.25  # how long the end of a finished stream is awaited, to keep its connection
 
 
@@ -47,7 +48,7 @@ class Exchange:
     """
 
     __slots__ = ("_decoded", "_decoder", "_error", "_finished", "_held", "_holding", "_line", "_pieces",
-                 "_waiter", "headers", "status")  # fmt: skip
+                 "_unpaused", "_waiter", "headers", "status")  # fmt: skip
 
     def __init__(self, line: Line) -> None:
         self.status = 0
@@ -61,6 +62,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._decoder: Decoder | None = None
         self._decoded: Iterator[bytes] = iter(())  # what more there is in coded bytes that have arrived
+        self._unpaused = 0  # plain bytes that were handed on since the loop had its turn
 
     # -- for the reader ------------------------------------------------------------------------------
 
@@ -176,17 +178,22 @@ class Exchange:
         return self._arrived()
 
     async def _unpacked(self, decoder: Decoder) -> bytes:
+        """A piece no larger than a read: a few coded bytes may stand for megabytes, and others wait."""
+        if self._unpaused >= _TURN:
+            self._unpaused = 0
+            await asyncio.sleep(0)
         try:
             while not (piece := next(self._decoded, b"")):
                 data = await self._received()
                 if data:
-                    self._decoded = decoder.pieces(data)
+                    self._decoded = in_pieces(decoder.pieces(data), _TURN)
                 elif decoder.cut:
                     raise Cut(RESET)
                 else:
                     return b""
         except CodingError as error:
             raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
+        self._unpaused += len(piece)
         return piece
 
     def _arrived(self) -> bytes:

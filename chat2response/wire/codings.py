@@ -48,6 +48,15 @@ def decoder_for(coding: str) -> Decoder | None:
     return None
 
 
+def in_pieces(made: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """The same bytes, `most` at a time at most."""
+    for piece in made:
+        if len(piece) <= most:
+            yield piece
+        else:
+            yield from (piece[at : at + most] for at in range(0, len(piece), most))
+
+
 class _Zlib:
     """gzip and deflate. A gzip body is one member or several, one behind the other (RFC 1952)."""
 

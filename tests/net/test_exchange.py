@@ -144,9 +144,78 @@ async def test_a_small_answer_that_becomes_huge_is_bounded(
     bomb = gzip.compress(b"\0" * 50_000_000)
     upstream.play(Script(PATH, (bomb,), headers=(("Content-Encoding", "gzip"),)))
     exchange = await post(transport, upstream)
-    assert len(await exchange.chunk()) <= 1024 * 1024
+    assert len(await exchange.chunk()) <= 64 * 1024
     with pytest.raises(UpstreamError, match="too large"):
         await exchange.read(10_000_000)
+    await exchange.close()
+
+
+class Turns:
+    """Counts the turns of the loop while it is entered."""
+
+    count = 0
+
+    async def __aenter__(self) -> "Turns":
+        self._task = asyncio.ensure_future(self._go_on())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _go_on(self) -> None:
+        while True:
+            self.count += 1
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("coding", CODED)
+async def test_what_a_few_coded_bytes_stand_for_comes_a_read_at_a_time_with_turns_for_others(
+    transport: Transport, upstream: ScriptedUpstream, coding: str
+) -> None:
+    text = b": x\n\n" * 800_000
+    upstream.play(STREAM.but(steps=(CODED[coding](text),)).adding(("Content-Encoding", coding)))
+    exchange = await post(transport, upstream)
+    await upstream.last.played.wait()
+    await settle()
+    sizes = []
+    async with Turns() as turns:
+        while piece := await exchange.chunk():
+            sizes.append(len(piece))
+    await exchange.close()
+    assert sum(sizes) == len(text)
+    assert max(sizes) <= 64 * 1024
+    assert turns.count >= len(text) // (128 * 1024), "never more than two reads' worth in one turn"
+
+
+async def test_a_whole_coded_answer_is_unpacked_with_turns_for_others(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    coded = gzip.compress(b"\0" * 20_000_000)
+    upstream.play(Script(PATH, (coded,), headers=(("Content-Encoding", "gzip"),)))
+    exchange = await post(transport, upstream)
+    await upstream.last.played.wait()
+    await settle()
+    async with Turns() as turns:
+        assert len(await exchange.read()) == 20_000_000
+    await exchange.close()
+    assert turns.count >= 20_000_000 // (128 * 1024)
+
+
+async def test_a_stop_between_two_pieces_of_a_coded_read_discards_the_rest(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    coded = gzip.compress(b"\0" * 1_000_000)
+    upstream.play(STREAM.but(steps=(coded,), end="stall").adding(("Content-Encoding", "gzip")))
+    exchange = await post(transport, upstream)
+    assert await exchange.chunk()
+    reading = asyncio.ensure_future(exchange.chunk())
+    await asyncio.sleep(0)  # it lets others have their turn
+    exchange.stop(REVOKED)
+    with pytest.raises(Cut) as caught:
+        await reading
+    assert caught.value.fault == REVOKED
     await exchange.close()
 
 
