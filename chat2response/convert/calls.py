@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from chat2response.convert import items
 from chat2response.convert.events import ARGUMENTS, INPUT, Kind, Stream
-from chat2response.wire.json import is_complete_object
+from chat2response.wire.json import is_complete_object, may_end_object
 
 CallKind = Literal["function", "custom"]
 """What is called: a function with JSON arguments, or a custom tool with a text as its input."""
@@ -78,4 +78,5 @@ class OpenCall:
         """Whether nothing can follow: the arguments are one whole JSON object, or the reader said so."""
         if self.over or self.stream is None or self.kind != "function":
             return self.over
-        return is_complete_object(self.stream.text)
+        pieces = (*self.stream.blocks, *self.stream.pieces)
+        return may_end_object(pieces) and is_complete_object(self.stream.text)

@@ -5,7 +5,7 @@ into floats without a word). Writing is orjson, which is twice as fast; what it 
 msgspec writes. Both keep key order, so the same value always becomes the same bytes (law 5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from json import JSONDecoder
 from math import isfinite
 from typing import Any, TypeVar
@@ -142,6 +142,12 @@ def ends_of_values(data: bytes) -> Callable[[int], int]:
             raise JSONError("nested too deeply") from None
 
     return end
+
+
+def may_end_object(pieces: Sequence[str]) -> bool:
+    """Whether their text may be one whole object, by its last character: they need not be joined for a no."""
+    last = next((piece for piece in reversed(pieces) if piece and not piece.isspace()), "")
+    return last.rstrip().endswith("}")
 
 
 def is_complete_object(text: str) -> bool:

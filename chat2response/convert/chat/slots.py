@@ -8,7 +8,7 @@ comes with a name, or a name where the call before has all it needs.
 from collections.abc import Container
 from typing import Any
 
-from chat2response.wire.json import is_complete_object
+from chat2response.wire.json import is_complete_object, may_end_object
 
 
 class _Slot:
@@ -21,7 +21,7 @@ class _Slot:
 
     @property
     def complete(self) -> bool:
-        return is_complete_object("".join(self.arguments))
+        return may_end_object(self.arguments) and is_complete_object("".join(self.arguments))
 
 
 class CallSlots:

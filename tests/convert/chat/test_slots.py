@@ -203,3 +203,19 @@ def test_a_name_in_pieces_is_one_call():
 
 def test_white_space_after_the_arguments_belongs_to_them():
     assert calls([(0, "A", "f", "{}")], [(0, "", "", "\n")]) == [("f", "{}\n")]
+
+
+def test_arguments_that_cannot_be_whole_are_not_joined_to_find_that_out(monkeypatch: pytest.MonkeyPatch):
+    looked_at: list[str] = []
+
+    def look(text: str) -> bool:
+        looked_at.append(text)
+        return True
+
+    monkeypatch.setattr("chat2response.convert.chat.slots.is_complete_object", look)
+    slots = CallSlots()
+    assert {slots.find(0, "", "f", piece) for piece in ('{"a":"', "b", "c", " ", "\n") * 10} == {0}
+    assert looked_at == []
+    assert slots.find(0, "", "f", '"} ') == 0
+    assert slots.find(0, "", "f", "{") == 1, "the one before may be whole: now it is looked at"
+    assert len(looked_at) == 1
