@@ -25,7 +25,7 @@ from chat2response.api.paths import has_control_characters
 from chat2response.api.upgrade import NoSocket, is_websocket
 from chat2response.compose import Services
 from chat2response.convert.outcome import fault_error
-from chat2response.errors import MethodNotAllowed
+from chat2response.errors import BridgeError, MethodNotAllowed
 from chat2response.settings import AuthMode
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.machine import DRAINING
@@ -188,9 +188,13 @@ def _gate(services: Services) -> Gate:
 
 
 async def _refuse_draining(request: Request) -> None:
+    raise _draining()
+
+
+def _draining() -> BridgeError:
     error = fault_error(DRAINING)
     error.headers["connection"] = "close"
-    raise error
+    return error
 
 
 class _Late:

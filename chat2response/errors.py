@@ -61,6 +61,23 @@ class BridgeError(Exception):
         return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
 
 
+def release_frames(error: BaseException) -> None:
+    """Lets go of the frames that an error, and whatever caused it, came through.
+
+    A frame that has the error in a variable, or an object that keeps it, is a cycle with its traceback: all
+    that the call had read would wait for the garbage collector. Call it where an error is taken to be kept or
+    answered.
+    """
+    seen: set[int] = set()
+    rest: list[BaseException | None] = [error]
+    while rest:
+        each = rest.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            rest += (each.__cause__, each.__context__)
+
+
 class InvalidRequest(BridgeError):
     """400: what the caller sent cannot be taken; `param` is the path of the field, as they wrote it."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from chat2response.api.asgi import ClientGone, Receive, Request, Scope, Send
 from chat2response.api.cors import Cors
-from chat2response.errors import BridgeError, InvalidRequest, UriTooLong
+from chat2response.errors import BridgeError, InvalidRequest, UriTooLong, release_frames
 from chat2response.observe.metrics import Metrics
 
 log = logging.getLogger("chat2response.api")
@@ -44,21 +44,24 @@ class Endpoint:
                 log.warning(
                     "%s %s: %s (%s)", request.id, self._route, error.message, error.internal or error.label
                 )
-            await self._refuse(request, error)
-        except ClientGone:
+            if request.status:  # the head is out: all that can be said yet is the connection's end
+                raise
+            release_frames(error)
+            await request.refuse(error)
+        except ClientGone as error:
+            release_frames(error)
             request.status = 499
-        except Exception:
+        except Exception as error:
             log.exception("%s %s", request.id, self._route)
-            await self._refuse(request, BridgeError("The gateway failed; the request id leads to its log."))
+            release_frames(error)
+            failed = "The gateway failed; the request id leads to its log."
+            if request.status:
+                raise BridgeError(failed) from None
+            await request.refuse(BridgeError(failed))
         finally:
             if request.hold is not None:
                 request.hold.release()
         self._metrics.request(self._route, request.status, perf_counter() - started)
-
-    async def _refuse(self, request: Request, error: BridgeError) -> None:
-        if request.status:  # the head is out: nothing can be said any more but by ending the connection
-            raise error
-        await request.refuse(error)
 
 
 def check_query(query: bytes) -> None:

@@ -16,7 +16,7 @@ from chat2response.convert.weight import MAX_OUTPUT, check_weight
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.obfuscation import Encoder, Obfuscated
-from chat2response.errors import BridgeError
+from chat2response.errors import BridgeError, release_frames
 from chat2response.upstreams.base import Target, Turn
 from chat2response.upstreams.refusals import mask_error
 from chat2response.wire.json import encode
@@ -147,7 +147,8 @@ class ConvertedStream:
         if not isinstance(error, BridgeError):
             log.error("%s: the answer could not be converted", self.response_id, exc_info=error)
             error = BridgeError("The gateway failed while it was converting the answer.")
-        self._error = error.with_traceback(None)  # its frames hold what was read, and this stream: a cycle
+        release_frames(error)
+        self._error = error
 
     def _end(self) -> bytes:
         try:

@@ -88,10 +88,12 @@ class Opening:
             if isinstance(error, UpstreamError):
                 self._spending.fail(error)
             await self._leave()
-            shown = self._shown(error, task)
-            if shown is error:
+            shown = [self._shown(error, task)]
+            del task  # it may end with this error: in a variable, either would be a cycle with the traceback
+            if shown[0] is error:
+                shown.clear()
                 raise
-            raise shown from None
+            raise shown.pop() from None
         for loss in answer.losses:
             self._engine.metrics.lost(loss.field)
         return answer

@@ -14,7 +14,7 @@ from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.last_words import LastWords
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.taps import Tap
-from chat2response.errors import BridgeError, UpstreamError
+from chat2response.errors import BridgeError, UpstreamError, release_frames
 from chat2response.net.transport import Cut
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.answers import check_answer
@@ -201,6 +201,7 @@ class RelayedStream:
         except Cut as cut:
             self._error = fault_error(cut.fault)
         except UpstreamError as error:  # a body in a coding that cannot be undone
+            release_frames(error)
             self._error = error
         else:
             rest = _last_frame(self._cut.rest)

@@ -1,0 +1,161 @@
+"""What a call takes goes with the call: nothing of it waits for the garbage collector, however it ends."""
+
+import gc
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType, MethodType
+from typing import Any
+
+import httpx2
+import pytest
+
+from chat2response.net.exchange import MAX_BODY
+from tests.e2e.conftest import Start
+from tests.e2e.pairs import PATH, body_for, every_way, post
+from tests.e2e.said import CHAT, RESPONSES, STREAM
+from tests.upstream import Script, ScriptedUpstream
+
+DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
+EVENT = (
+    b'data: {"type":"response.output_text.delta","item_id":"m","output_index":0,"content_index":0,'
+    b'"delta":"word "}\n\n'
+)
+OURS = ("chat2response.", "uvicorn.", "httptools.")
+
+
+class Garbage:
+    """What only the collector found."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+
+def _name(each: Any) -> str | None:
+    kind = type(each)
+    if isinstance(each, FrameType):
+        return f"frame {each.f_code.co_qualname}" if "chat2response" in each.f_code.co_filename else None
+    if isinstance(each, MethodType):
+        each = each.__self__
+        kind = type(each)
+    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__.startswith(OURS) else None
+
+
+@contextmanager
+def no_collector() -> Iterator[Garbage]:
+    """Runs the body without the collector, which then looks for what it would have had to find."""
+    garbage = Garbage()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield garbage
+        gc.collect()
+        garbage.found = sorted({name for each in gc.garbage if (name := _name(each))})
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def body(text: bytes, **more: Any) -> dict[str, Script]:
+    return {"chat": Script(CHAT, (text,), **more), "responses": Script(RESPONSES, (text,), **more)}
+
+
+ENDS: dict[str, dict[str, Script]] = {
+    "refused": body(b'{"error":{"message":"no","type":"invalid_request_error"}}', status=400),
+    "no-json": body(b"<html>"),
+    "failed": body(b'{"error":{"message":"no"}}'),
+    "cut": body(b'{"id":', end="cut"),
+    "reset": body(b'{"id":', end="reset"),
+    "not-http": body(b"What?\r\n\r\n", framing="raw"),
+    "odd-status": body(b"HTTP/1.1 099 No\r\ncontent-length: 0\r\n\r\n", framing="raw"),
+    "odd-coding": body(b"{}", headers=(("content-encoding", "odd"),)),
+    "bad-coding": body(b"{}", headers=(("content-encoding", "gzip"),)),
+    "stream-error": body(b'data: {"error":{"message":"no"}}\n\n', media_type=STREAM),
+    "stream-no-json": body(b"data: {\n\n", media_type=STREAM),
+    "stream-bad-coding": body(b"{}", media_type=STREAM, headers=(("content-encoding", "gzip"),)),
+    "stream-empty": body(b"", media_type=STREAM),
+    "stream-cut": {
+        "chat": Script(CHAT, (DELTA,), media_type=STREAM, end="reset", framing="chunked"),
+        "responses": Script(RESPONSES, (EVENT,), media_type=STREAM, end="reset", framing="chunked"),
+    },
+    "stream-late-no-json": {
+        "chat": Script(CHAT, (DELTA, b"data: {\n\n"), media_type=STREAM, framing="chunked", pause=True),
+        "responses": Script(
+            RESPONSES, (EVENT, b"data: {\n\n"), media_type=STREAM, framing="chunked", pause=True
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("end", ENDS)
+@every_way
+async def test_a_call_that_fails_leaves_nothing_for_the_collector(
+    start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str, end: str, streamed: bool
+) -> None:
+    upstream.play(ENDS[end][dialect])
+    gateway = await start(dialect)
+    gateway.recorder.judged = False
+
+    async def call() -> None:
+        with suppress(httpx2.HTTPError):
+            await post(gateway, surface, streamed=streamed)
+        await gateway.idle()
+
+    await call()
+    with no_collector() as garbage:
+        await call()
+    assert not garbage.found
+
+
+@every_way
+async def test_an_answer_that_is_too_large_goes_with_its_call(
+    start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
+) -> None:
+    """Each would leave 64 MiB in the frame that had read them."""
+    piece = b"[]," * 350_000
+    pieces = (b"[", *[piece] * (MAX_BODY // len(piece) + 2))
+    upstream.play(*(Script(path, pieces, framing="chunked") for path in (CHAT, RESPONSES)))
+    gateway = await start(dialect)
+    with no_collector() as garbage:
+        answer = await post(gateway, surface)
+        await gateway.idle()
+    assert answer.json()["error"]["code"] == "upstream_too_large"
+    assert not garbage.found
+
+
+BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
+    "too-large": (b" " * 300_000, {}),
+    "unpacks-too-large": (gzip.compress(b" " * 300_000), {"content-encoding": "gzip"}),
+    "damaged": (gzip.compress(b" " * 300_000)[:-9], {"content-encoding": "gzip"}),
+    "odd-coding": (b"{}", {"content-encoding": "odd"}),
+    "no-json": (b"[" * 150_000, {}),
+    "no-object": (json.dumps(["x" * 150_000]).encode(), {}),
+    "too-many-containers": (b"[" + b"{}," * 66_000 + b"1]", {}),
+    "no-model": (json.dumps({"input": "x" * 150_000}).encode(), {}),
+    "wrong-type": (json.dumps({"model": "m", "input": 7, "messages": 7, "stream": "x" * 9}).encode(), {}),
+    "no-key": (b"{}", {"authorization": "Bearer sk-c2r-wrong"}),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+@every_way
+async def test_a_request_that_is_refused_leaves_nothing_for_the_collector(
+    start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str, kind: str
+) -> None:
+    upstream.play(ENDS["refused"][dialect])
+    gateway = await start(dialect, max_body_bytes=250_000)
+    body, headers = BODIES[kind]
+
+    async def call() -> int:
+        answer = await gateway.post(PATH[surface], body, headers=headers)
+        await gateway.idle()
+        return int(answer.status_code)
+
+    assert await call() >= 400
+    with no_collector() as garbage:
+        assert await call() >= 400
+    assert not garbage.found
