@@ -96,8 +96,10 @@ class BoundedHeads(HttpToolsProtocol):
         self._linger.stop()
         super().connection_lost(exc)
         self._lost = True
-        if self._hung_up is not None:
-            self._hung_up()
+        hung_up, self._hung_up = self._hung_up, None
+        self._release()
+        if hung_up is not None:
+            hung_up()
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is written to."""
@@ -231,6 +233,16 @@ class BoundedHeads(HttpToolsProtocol):
         cycle.message_event.set()
         cycle.on_response()
         return True
+
+    def _release(self) -> None:
+        """Lets go of all that knows this connection, or both would wait for the garbage collector.
+
+        A call that is not over yet still has its own cycle, and what our server added to its scope.
+        """
+        self._unset_keepalive_if_required()  # uvicorn leaves it where the connection was reset
+        self._joined.release()
+        self.pipeline.clear()
+        self.cycle = self.scope = self._extensions = None  # type: ignore[assignment]
 
     # -- reading -------------------------------------------------------------------------------------
 

@@ -11,6 +11,32 @@ from typing import Any
 _HEAD = b"HTTP/1."
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def _never() -> bool:
+    return False
+
+
+class _Closed(asyncio.Transport):
+    """What is left of a lost connection: it takes everything, and does nothing."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def is_closing(self) -> bool:
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+_CLOSED = _Closed()
+
+
 class JoinedHeads(asyncio.Transport):
     """What uvicorn uses of a transport, over `inner`."""
 
@@ -20,8 +46,8 @@ class JoinedHeads(asyncio.Transport):
         self,
         inner: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        unsent: Callable[[], None] = lambda: None,
-        lingers: Callable[[], bool] = lambda: False,
+        unsent: Callable[[], None] = _nothing,
+        lingers: Callable[[], bool] = _never,
     ) -> None:
         """`unsent` is called when the connection was closed and waits for what is not sent yet.
 
@@ -68,6 +94,14 @@ class JoinedHeads(asyncio.Transport):
         """Ends it now."""
         self._taken()
         self._inner.abort()
+
+    def release(self) -> None:
+        """The connection is lost: nobody is called or asked any more, and what is written is dropped.
+
+        An answer may still come, of a request with another behind it: uvicorn tells only the last of a loss.
+        """
+        self._taken()
+        self._inner, self._unsent, self._lingers = _CLOSED, _nothing, _never
 
     def is_closing(self) -> bool:
         """Whether it ends, or has ended."""

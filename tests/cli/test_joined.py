@@ -86,3 +86,17 @@ async def test_an_end_that_lingers_is_an_end_to_those_who_ask_and_comes_later(in
     assert inner.done == [b"HTTP/1.1 413 \r\n\r\n"]
     joined.end()
     assert inner.done[-1] == "closed"
+
+
+async def test_what_is_written_to_a_lost_connection_is_dropped_and_nobody_is_asked(inner: Inner):
+    """A transport that is closed raises; the answer may be of a request that nobody told of the loss."""
+    asked: list[str] = []
+    loop = asyncio.get_running_loop()
+    transport = JoinedHeads(inner, loop, lambda: asked.append("unsent"), lambda: not asked.append("lingers"))
+    transport.write(HEAD)
+    transport.release()
+    transport.write(HEAD)
+    transport.write_now(b"body")
+    transport.close()
+    await asyncio.sleep(0)
+    assert (inner.done, asked, transport.is_closing()) == ([], [], True)

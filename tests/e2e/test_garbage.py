@@ -3,6 +3,7 @@
 import gc
 import gzip
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, MethodType
@@ -15,6 +16,8 @@ from chat2response.net.exchange import MAX_BODY
 from tests.e2e.conftest import Start
 from tests.e2e.pairs import PATH, body_for, every_way, post
 from tests.e2e.said import CHAT, RESPONSES, STREAM
+from tests.e2e.test_unread import is_answered
+from tests.net.asking import until
 from tests.upstream import Script, ScriptedUpstream
 
 DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
@@ -158,4 +161,31 @@ async def test_a_request_that_is_refused_leaves_nothing_for_the_collector(
     assert await call() >= 400
     with no_collector() as garbage:
         assert await call() >= 400
+    assert not garbage.found
+
+
+@pytest.mark.parametrize("reading", ["unread", "at-once"])
+@every_way
+async def test_a_stream_that_its_client_leaves_goes_with_both_of_its_connections(
+    start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str, reading: str
+) -> None:
+    path, delta = (CHAT, DELTA) if dialect == "chat" else (RESPONSES, EVENT)
+    steps = (delta * 200_000,) if reading == "unread" else (delta,)
+    upstream.play(Script(path, steps, media_type=STREAM, framing="close", end="stall"))
+    gateway = await start(dialect)
+    sent = json.dumps(body_for(surface, streamed=True)).encode()
+    head = f"POST {PATH[surface]} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n"
+
+    async def call() -> None:
+        with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+            client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(sent), sent))
+            await until(lambda: is_answered(client))
+        await until(lambda: not gateway.connections)
+        await gateway.idle()
+        await upstream.until(lambda: not upstream.open)
+
+    await call()
+    with no_collector() as garbage:
+        for _ in range(3):
+            await call()
     assert not garbage.found
