@@ -92,7 +92,12 @@ async def test_what_is_written_to_a_lost_connection_is_dropped_and_nobody_is_ask
     """A transport that is closed raises; the answer may be of a request that nobody told of the loss."""
     asked: list[str] = []
     loop = asyncio.get_running_loop()
-    transport = JoinedHeads(inner, loop, lambda: asked.append("unsent"), lambda: not asked.append("lingers"))
+
+    def lingers() -> bool:
+        asked.append("lingers")
+        return True
+
+    transport = JoinedHeads(inner, loop, lambda: asked.append("unsent"), lingers)
     transport.write(HEAD)
     transport.release()
     transport.write(HEAD)

@@ -6,12 +6,14 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType, MethodType
 from typing import Any
 
 import httpx2
 import pytest
 
+import chat2response
 from chat2response.net.exchange import MAX_BODY
 from tests.e2e.conftest import Start
 from tests.e2e.pairs import PATH, body_for, every_way, post
@@ -25,7 +27,9 @@ EVENT = (
     b'data: {"type":"response.output_text.delta","item_id":"m","output_index":0,"content_index":0,'
     b'"delta":"word "}\n\n'
 )
+PACKAGE = str(Path(chat2response.__file__).parent)
 OURS = ("chat2response.", "uvicorn.", "httptools.")
+_CODES = ("__code__", "gi_code", "cr_code", "ag_code")
 
 
 class Garbage:
@@ -38,7 +42,10 @@ class Garbage:
 def _name(each: Any) -> str | None:
     kind = type(each)
     if isinstance(each, FrameType):
-        return f"frame {each.f_code.co_qualname}" if "chat2response" in each.f_code.co_filename else None
+        return f"frame {each.f_code.co_qualname}" if each.f_code.co_filename.startswith(PACKAGE) else None
+    code = next((getattr(each, name) for name in _CODES if hasattr(each, name)), None)
+    if code is not None and code.co_filename.startswith(PACKAGE):
+        return f"{kind.__name__} {code.co_qualname}"
     if isinstance(each, MethodType):
         each = each.__self__
         kind = type(each)
