@@ -137,6 +137,8 @@ class BoundedHeads(HttpToolsProtocol):
         """One header; behind the head it is a trailer, which nobody reads."""
         if not self._in_body:
             self.headers.append((name.lower(), value))
+        elif name.lower() == b"connection" and b"close" in value.lower():
+            self.cycle.keep_alive = False  # the parser takes it for the head's, and reads no further request
 
     def on_headers_complete(self) -> None:
         """A head is whole; what follows is its body."""
@@ -179,6 +181,8 @@ class BoundedHeads(HttpToolsProtocol):
         if not cycle.response_complete:
             cycle.more_body = False
             cycle.message_event.set()
+        elif not cycle.keep_alive:
+            self.transport.close()  # a trailer said so, behind the answer
 
     def on_response_complete(self) -> None:
         """An answer is sent; the next request in line is begun, or a refusal that waited is sent."""

@@ -251,6 +251,33 @@ async def test_the_application_still_sees_who_asks_for_a_websocket() -> None:
 # -- pipelines ---------------------------------------------------------------------------------------
 
 
+async def test_a_trailer_that_closes_ends_the_connection_behind_the_answer() -> None:
+    """The parser takes it for the head's, and reads nothing behind it: an end is better than silence."""
+    body = b"2\r\nab\r\n0\r\nConnection: close\r\n\r\n"
+    for pieces in (
+        (CHUNKED_HEAD + body + ANOTHER,),
+        (CHUNKED_HEAD + body, ANOTHER),
+        (CHUNKED_HEAD, body, ANOTHER),
+    ):
+        connection = await served(*pieces)
+        assert connection.statuses == [200]
+        assert b"\r\nconnection: close\r\n" in connection.wire.out
+        assert connection.wire.closed.is_set()
+
+
+async def test_a_trailer_that_closes_behind_its_answer_ends_the_connection() -> None:
+    connection = Served()
+    await connection.send(CHUNKED_HEAD + b"2\r\nab\r\n")
+    connection.protocol.cycle.response_complete = True  # the application did not wait for the rest
+    await connection.send(b"0\r\nConnection: close\r\n\r\n")
+    assert connection.wire.closed.is_set()
+    connection.end()
+
+
+CHUNKED_HEAD = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+ANOTHER = b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
 async def test_requests_in_one_write_are_answered_in_order() -> None:
     data = b"".join(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % each for each in range(MAX_WAITING))
     connection = await Served().send(data)
