@@ -27,12 +27,17 @@ async def hang_up(gateway: Running, token: str, after: float) -> None:
         f"POST /v1/responses HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
-    with contextlib.suppress(ConnectionError):
-        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    try:
         writer.write(head.encode() + body)
         await writer.drain()
         await asyncio.sleep(after)
+    except ConnectionError:
+        pass  # it was refused and let go of before it left
+    finally:
         writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
