@@ -5,6 +5,7 @@ from codecs import BOM_UTF8
 
 from chat2response.wire import sse
 
+_BLANKS = (b"\n\n", b"\r\n\r\n")
 _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
@@ -17,9 +18,9 @@ class LastWords:
 
     def pass_on(self, frames: bytes, end: bytes) -> bytes:
         """The frames without what comes too late; `end`: the payload of the event that ends the stream."""
-        passed: list[bytes] = []
-        start = 0
-        for blank in _ANY_BLANK.finditer(frames):
+        start = 0 if self._over else _block_of(frames, end)  # what is before the end passes, unread
+        passed = [frames[:start]]
+        for blank in _ANY_BLANK.finditer(frames, start):
             if self._passes(frames[start : blank.start()], end):
                 passed.append(frames[start : blank.end()])
             start = blank.end()
@@ -37,3 +38,12 @@ class LastWords:
             return True
         first, self._done = not self._done, self._done or data == sse.DONE
         return first and data == sse.DONE
+
+
+def _block_of(frames: bytes, end: bytes) -> int:
+    """Where the first block begins that the end can be in; 0 where that is not told by a search."""
+    at = frames.find(end)
+    if at <= 0:
+        return 0
+    ends = (found + len(each) for each in _BLANKS if (found := frames.rfind(each, 0, at)) >= 0)
+    return max(ends, default=0)
