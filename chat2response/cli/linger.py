@@ -12,7 +12,7 @@ MOST = 10.0  # seconds for a client that goes on sending
 
 
 class Linger:
-    """Of one connection. `end` closes it."""
+    """The last seconds of one connection. `end` closes it."""
 
     __slots__ = ("_at_last", "_end", "_heard", "_loop", "_timer")
 

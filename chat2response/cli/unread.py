@@ -14,7 +14,7 @@ log = logging.getLogger("chat2response")
 
 
 class UnreadWatch:
-    """Of one connection. Runs only while something waits to be written; 0 seconds: never."""
+    """Watches one connection, only while something waits to be written; 0 seconds: never."""
 
     __slots__ = ("_loop", "_seconds", "_timer", "_transport", "_unsent")
 

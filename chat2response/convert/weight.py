@@ -10,7 +10,7 @@ from typing import Any
 from chat2response.errors import UpstreamError
 
 MAX_OUTPUT = 32 * 1024 * 1024
-"""Of one converted answer, where the operator says nothing."""
+"""Bytes that are kept of one converted answer, where the operator says nothing."""
 ITEM = 1024
 """An item, or a part of one, with its ids and its place in the tables."""
 CALL = 32 * 1024

@@ -41,7 +41,7 @@ class LastWords:
 
 
 def _block_of(frames: bytes, end: bytes) -> int:
-    """Where the first block begins that the end can be in; 0 where that is not told by a search."""
+    """Where the block begins that may hold the end; 0, the first, where a search does not find it."""
     at = frames.find(end)
     if at <= 0:
         return 0
