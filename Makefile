@@ -20,7 +20,7 @@ RUN := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-run)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test soak test-clients check-deploy lint format fidelity bench lock wheel clean
+.PHONY: help run test soak test-clients check-deploy lint format fidelity golden bench lock wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ format: $(DEV) ## rewrite the code as ruff would have it
 
 fidelity: $(DEV) ## rewrite docs/fidelity.md from what the converters do
 	@$(PY) -m tests.fidelity
+
+golden: $(DEV) ## rewrite the answers in tests/golden from what comes (ARGS="-k name"); read the diff
+	@$(PY) -m pytest -n 0 -q tests/golden --write-golden $(ARGS)
 
 bench: $(DEV) ## measure the gateway beside its reference block
 	@$(PY) -m bench $(ARGS)

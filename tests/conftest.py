@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="1",
         help="What chance is drawn from in tests/soak: a number; 7:113 starts seed 7 at its input 113; new.",
     )
+    parser.addoption("--write-golden", action="store_true", help="Write the answers in tests/golden anew.")
 
 
 def pytest_configure() -> None:

@@ -1,0 +1,56 @@
+"""Every golden case, over a real socket: once as one read, once byte by byte."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.said import PATHS
+from tests.golden.case import Case, Outcome, cases, outcome
+from tests.upstream import Received, Script, ScriptedUpstream
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize("folder", cases(), ids=lambda folder: folder.name)
+async def test_golden(
+    start: Start, upstream: ScriptedUpstream, folder: Path, pytestconfig: pytest.Config
+) -> None:
+    case = Case.read(folder)
+    gateway = await start(case.mode, clock=lambda: NOW, **case.settings)
+    gateway.recorder.judged = not relayed(case)
+
+    async def play(answers: Sequence[tuple[bytes, ...]]) -> Outcome:
+        upstream.requests.clear()
+        path = PATHS[case.mode]
+        steps: Iterator[tuple[bytes, ...]] = chain(answers, repeat(answers[-1]))
+        upstream.play_for(path, lambda _: Script(path, next(steps), framing="raw", pause=True))
+        return outcome(await gateway.post(case.path, case.request, headers=case.headers), upstream.requests)
+
+    whole = await play([(answer,) for answer in case.answers])
+    case.compare(whole, write=pytestconfig.getoption("--write-golden"))
+    assert await play([tuple(one_by_one(answer)) for answer in case.answers]) == whole  # law 3
+
+
+def relayed(case: Case) -> bool:
+    """Whether the upstream's own bytes reach the client: then its oddities do, too."""
+    return case.path == PATHS[case.mode]
+
+
+def one_by_one(answer: bytes) -> list[bytes]:
+    """The head, then each byte of the body."""
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    return [head + separator, *(body[at : at + 1] for at in range(len(body)))]
+
+
+def test_a_request_is_what_the_upstream_got() -> None:
+    """The harness tells differences: ids are numbered, nothing else is smoothed away."""
+    body = b'{"id": "resp_0123456789abcdef0123456789abcdef", "n": 1}'
+    answer = httpx2.Response(200, headers={"content-type": "application/json"}, content=body)
+    asked = Received("POST", "/", {}, (), b'{"model": "m"}')
+    told = outcome(answer, [asked])
+    assert '"id": "resp_1"' in told.answer and '"n": 1' in told.answer
+    assert '"model": "m"' in told.sent
