@@ -26,12 +26,15 @@ def weigh(value: Any) -> int:
     while rest:
         each = rest.pop()
         total += _VALUE
-        if type(each) is str:
+        if each is None or each is True or each is False:
+            continue
+        kind = type(each)
+        if kind is str:
             total += len(each)
-        elif isinstance(each, Mapping):
+        elif kind is dict or isinstance(each, Mapping):
             total += sum(map(len, each))
             rest.extend(each.values())
-        elif isinstance(each, Sequence):
+        elif kind is list or isinstance(each, Sequence):
             rest.extend(each)
     return total
 

@@ -5,7 +5,7 @@ from codecs import BOM_UTF8
 
 from chat2response.wire import sse
 
-_BLANKS = (b"\n\n", b"\r\n\r\n")
+_SEARCHED = 48  # bytes of the end that a search looks for: more cost more, and what lies before counts as well
 _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
@@ -20,12 +20,9 @@ class LastWords:
         """The frames without what comes too late; `end`: the payload of the event that ends the stream."""
         start = 0 if self._over else _block_of(frames, end)  # what is before the end passes, unread
         passed = [frames[:start]]
-        for blank in _ANY_BLANK.finditer(frames, start):
-            if self._passes(frames[start : blank.start()], end):
-                passed.append(frames[start : blank.end()])
-            start = blank.end()
-        if self._passes(frames[start:], end):
-            passed.append(frames[start:])
+        for block, blank in _blocks(frames[start:]):
+            if self._passes(block, end):
+                passed += (block, blank)
         return b"".join(passed)
 
     def _passes(self, block: bytes, end: bytes) -> bool:
@@ -40,10 +37,27 @@ class LastWords:
         return first and data == sse.DONE
 
 
+def _blocks(frames: bytes) -> list[tuple[bytes, bytes]]:
+    """Each event and the blank line behind it; the last event may have none."""
+    if b"\r" not in frames:  # a pattern would try each byte of an end that may hold a whole answer
+        *whole, rest = frames.split(b"\n\n")
+        return [*((block, b"\n\n") for block in whole), (rest, b"")]
+    found, start = [], 0
+    for blank in _ANY_BLANK.finditer(frames):
+        found.append((frames[start : blank.start()], blank[0]))
+        start = blank.end()
+    return [*found, (frames[start:], b"")]
+
+
 def _block_of(frames: bytes, end: bytes) -> int:
     """Where the block begins that may hold the end; 0, the first, where a search does not find it."""
-    at = frames.find(end)
+    at = frames.find(end[:_SEARCHED])
     if at <= 0:
         return 0
-    ends = (found + len(each) for each in _BLANKS if (found := frames.rfind(each, 0, at)) >= 0)
-    return max(ends, default=0)
+    begin = _behind(b"\n\n", frames, at)
+    return max(begin, _behind(b"\r\n\r\n", frames, at)) if b"\r" in frames else begin
+
+
+def _behind(blank: bytes, frames: bytes, at: int) -> int:
+    found = frames.rfind(blank, 0, at)
+    return found + len(blank) if found >= 0 else 0

@@ -49,4 +49,4 @@ def _cited(content: Any) -> Iterator[Any]:
 
 
 def _texts(found: list[Any]) -> list[str]:
-    return list(dict.fromkeys(each for each in found if type(each) is str and each))
+    return list(dict.fromkeys([each for each in found if type(each) is str and each]))

@@ -14,7 +14,7 @@ from chat2response.convert.clients import error_event
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.usage import from_chat, read
-from chat2response.convert.weight import MAX_OUTPUT, weigh
+from chat2response.convert.weight import MAX_OUTPUT, weigh_json
 from chat2response.engine.owned import container_ids, owned_ids
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
@@ -147,7 +147,7 @@ class ResponsesTap:
             return made
         if kind == "response.output_item.done":
             item = event.get("item")
-            self._room -= weigh(event)
+            self._room -= weigh_json(data, len(data))
             if self._room >= 0:
                 self._items.append(item)
             return self._new(container_ids(item)) if type(item) is dict else []

@@ -44,7 +44,9 @@ class Connection(asyncio.BufferedProtocol):
         self._stall = 0.0
         self._on_free = on_free
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []  # what the read that is being parsed holds of one
+        self.on_body: Callable[[bytes], None] = self._body.append  # a stream's deltas are a piece each
+        self._parser = httptools.HttpResponseParser(self)  # looks its callbacks up now
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._headers: list[tuple[bytes, bytes]] = []
@@ -128,7 +130,9 @@ class Connection(asyncio.BufferedProtocol):
                 self._feed_much(data)
             else:
                 self._parser.feed_data(data)
+            self._hand_on()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
+            self._hand_on()
             self._broken(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -172,14 +176,9 @@ class Connection(asyncio.BufferedProtocol):
             self._unread = 0
             self._exchange.take_head(status, tuple(self._headers))
 
-    def on_body(self, data: bytes) -> None:
-        """Some of the body, its chunked framing taken off."""
-        self._unread = 0
-        if self._exchange is not None:
-            self._exchange.take(data)
-
     def on_message_complete(self) -> None:
         """The answer is whole."""
+        self._hand_on()
         exchange = self._exchange
         if exchange is None or not exchange.status:
             self._headers = []
@@ -195,6 +194,17 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- inside --------------------------------------------------------------------------------------
 
+    def _hand_on(self) -> None:
+        """What of a body was parsed, its chunked framing taken off: all of a read at once."""
+        pieces = self._body
+        if not pieces:
+            return
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._unread = 0
+        if self._exchange is not None:
+            self._exchange.take(data)
+
     def _feed_much(self, data: memoryview) -> None:
         """A read that goes past the bound of a head: it holds however the bytes are cut."""
         exchange = self._exchange
@@ -205,6 +215,7 @@ class Connection(asyncio.BufferedProtocol):
                 raise UpstreamError("The head of the upstream's answer is too large.")
             data = data[room:]
         self._parser.feed_data(data)
+        self._hand_on()
         if self._unread > _MAX_HEAD and self._exchange is not None:
             raise UpstreamError("What frames the body of the upstream's answer is too large.")
 
