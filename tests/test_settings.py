@@ -62,7 +62,7 @@ VARIABLES: dict[str, tuple[str, Any, Any]] = {
     "CHAT2RESPONSE_ADMIN_BIND_ADDR": ("127.0.0.1:9099", "127.0.0.1:9099", None),
     "CHAT2RESPONSE_TRUSTED_PROXIES": ("10.0.0.0/8", "10.0.0.0/8", None),
     "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION": ("false", False, True),
-    "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, False),
+    "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION": ("1", True, None),
     "CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS": ("3600", 3600, 86400),
     "CHAT2RESPONSE_KEYS_PEPPER_FILE": ("/run/secrets/pepper", Path("/run/secrets/pepper"), None),
     "CHAT2RESPONSE_KEYS_END_RUNS": ("0", False, True),

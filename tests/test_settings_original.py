@@ -73,7 +73,7 @@ MANUAL: list[tuple[str, str, Callable[[Settings], Any], Any, Any]] = [
     ("CHAT2RESPONSE_REDIS_URL", "redis://h", lambda s: s.store_url, "sqlite:data/keys.db", "redis://h"),
     ("CHAT2RESPONSE_REDIS_POOL_MAX", "4", lambda s: s.chat2response_redis_pool_max, 16, 4),
     ("CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION", "off", lambda s: _policy(s).require_expiration, True, False),
-    ("CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION", "on", lambda s: _policy(s).allow_no_expiration, False, True),
+    ("CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION", "on", lambda s: _policy(s).forbids_never is None, False, True),
     ("CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS", "60", lambda s: _policy(s).default_ttl, 86400, 60),
     ("RUST_LOG", "debug,tower_http=info", lambda s: s.log_level, "info", "debug"),
 ]  # fmt: skip
@@ -89,7 +89,7 @@ def test_the_manual_holds(
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "on", "TRUE", "On"])
 def test_these_words_are_true(env: Load, word: str) -> None:
-    assert env(CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=word).key_policy().allow_no_expiration
+    assert env(CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=word).key_policy().allow_no_expiration is True
 
 
 @pytest.mark.parametrize("name", ["ENV_FILE", "ENVFILE", "DOTENV_PATH"])

@@ -8,8 +8,8 @@ At a change            neither, or `expires_at: null`                    `expire
   no `ttl_seconds`     never ends (2)                                    n, the past ends the key at once
   `ttl_seconds: t`     t from now                                        n, the past ends the key at once
 
-(1) where there is none: never ends if `allow_no_expiration` and not `require_expiration`, else refused
-(2) only with `allow_no_expiration`, which wins over `require_expiration`; else refused
+(1) where there is none: never ends if (2) holds and not `require_expiration`, else refused
+(2) only with `allow_no_expiration`, or, where that is not set, without `require_expiration`; else refused
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ from chat2response.errors import InvalidRequest
 
 LAST_MOMENT = 253_402_300_799  # the end of the year 9999; milliseconds mistaken for seconds lie beyond
 
-_REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL)"
+_REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL)."
+_ALLOWS = "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1"
 
 
 class Unset(Enum):
@@ -38,7 +39,15 @@ class KeyPolicy:
 
     default_ttl: int = 86_400
     require_expiration: bool = True
-    allow_no_expiration: bool = False
+    allow_no_expiration: bool | None = None
+    """Wins over `require_expiration`; None: as that says."""
+
+    @property
+    def forbids_never(self) -> str | None:
+        """The setting that forbids keys without an end, with its value; None where they are allowed."""
+        if self.allow_no_expiration is None:
+            return "CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION=1" if self.require_expiration else None
+        return None if self.allow_no_expiration else "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=0"
 
     def at_creation(self, now: int, *, ttl_seconds: object = None, expires_at: object = UNSET) -> int | None:
         """When a new key ends (epoch seconds), None for never. Raises InvalidRequest."""
@@ -50,19 +59,25 @@ class KeyPolicy:
         asked_for_never = expires_at is None
         if self.default_ttl > 0 and not asked_for_never:
             return now + self.default_ttl
-        self._check_never(allowed=asked_for_never or not self.require_expiration)
+        self._check_never(asked=asked_for_never)
         return None
 
     def at_change(self, now: int, *, ttl_seconds: object = None, expires_at: object = UNSET) -> int | None:
         """When an existing key shall end (epoch seconds), None for never. Raises InvalidRequest."""
         end = _asked_end(now, ttl_seconds, expires_at)
         if end is None:
-            self._check_never(allowed=True)
+            self._check_never(asked=True)
         return end
 
-    def _check_never(self, *, allowed: bool) -> None:
-        if not (allowed and self.allow_no_expiration):
-            raise InvalidRequest(_REQUIRED, param="expires_at")
+    def _check_never(self, *, asked: bool) -> None:
+        setting = self.forbids_never
+        if setting is not None:
+            why = f"{setting} forbids keys without an end; {_ALLOWS} allows them."
+        elif self.require_expiration and not asked:
+            why = "A key without an end is allowed here, but has to be asked for: send expires_at as null."
+        else:
+            return
+        raise InvalidRequest(f"{_REQUIRED} {why}", param="expires_at")
 
 
 def _asked_end(now: int, ttl_seconds: object, expires_at: object) -> int | None:

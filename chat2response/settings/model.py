@@ -112,8 +112,8 @@ class Settings(BaseSettings):
     """Networks of the proxies in front whose word for a client's address counts."""
     chat2response_keys_require_expiration: bool = True
     """Whether every key has an end."""
-    chat2response_keys_allow_no_expiration: bool = False
-    """Whether a key without an end may be made; wins over the one above."""
+    chat2response_keys_allow_no_expiration: Annotated[bool | None, Blank] = None
+    """Whether a key without an end may be made; wins over the one above, which decides else."""
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
     """How long a key lives that is made without an end; 0: no default."""
     chat2response_keys_pepper_file: Annotated[Path | None, Blank] = None

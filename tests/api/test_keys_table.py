@@ -9,15 +9,20 @@ from tests.api.management import Parts, client
 from tests.doubles import Clock
 
 DAY = 86_400
-REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL)"
+REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL). "
+FORBIDS = " forbids keys without an end; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
 NEVER = "never"
 
-# The policies: default TTL, REQUIRE_EXPIRATION, ALLOW_NO_EXPIRATION.
-POLICIES = [(default, require, allow) for default in (DAY, 0) for require in (1, 0) for allow in (0, 1)]
+Policy = tuple[int, int, int | None]
+# The policies: default TTL, REQUIRE_EXPIRATION, ALLOW_NO_EXPIRATION (None: not set).
+POLICIES = [(default, require, allow) for default in (DAY, 0) for require in (1, 0) for allow in (0, 1, None)]
 
 
-def expected(default: int, require: int, allow: int) -> list[tuple[str, dict[str, Any], int | str | None]]:
+def expected(
+    default: int, require: int, allow: int | None
+) -> list[tuple[str, dict[str, Any], int | str | None]]:
     """Endpoint, what is sent, when the key ends from now: seconds, NEVER, or None for a 400."""
+    allow = not require if allow is None else allow
     explicit = NEVER if allow else None
     unsaid = default or (NEVER if allow and not require else None)
     return [
@@ -52,13 +57,15 @@ def expected(default: int, require: int, allow: int) -> list[tuple[str, dict[str
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("revoked", [False, True])
-async def test_the_truth_table(policy: tuple[int, int, int], revoked: bool) -> None:
+async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
     clock = Clock()
     now = int(clock())
     default, require, allow = policy
     parts = Parts.plain(
         policy=KeyPolicy(
-            default_ttl=default, require_expiration=bool(require), allow_no_expiration=bool(allow)
+            default_ttl=default,
+            require_expiration=bool(require),
+            allow_no_expiration=None if allow is None else bool(allow),
         )
     )
     held = await parts.keys.generate(ttl_seconds=1000)
@@ -84,8 +91,25 @@ async def test_the_truth_table(policy: tuple[int, int, int], revoked: bool) -> N
                 assert answer.json()["updated"] is True, row
 
 
-async def test_what_is_required_is_said() -> None:
-    async with client(Parts.plain(policy=KeyPolicy(default_ttl=0))) as http:
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        (
+            KeyPolicy(default_ttl=0),
+            f"CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION=1{FORBIDS}",
+        ),
+        (
+            KeyPolicy(default_ttl=0, require_expiration=False, allow_no_expiration=False),
+            f"CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=0{FORBIDS}",
+        ),
+        (
+            KeyPolicy(default_ttl=0, allow_no_expiration=True),
+            "A key without an end is allowed here, but has to be asked for: send expires_at as null.",
+        ),
+    ],
+)
+async def test_what_is_required_is_said(policy: KeyPolicy, why: str) -> None:
+    async with client(Parts.plain(policy=policy)) as http:
         answer = await http.post("/keys/generate", json={})
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == REQUIRED
+    assert answer.json()["error"]["message"] == REQUIRED + why

@@ -21,6 +21,7 @@ ALLOW = KeyPolicy(allow_no_expiration=True)
 ALLOW_NO_DEFAULT = KeyPolicy(default_ttl=0, allow_no_expiration=True)
 FREE = KeyPolicy(default_ttl=0, require_expiration=False, allow_no_expiration=True)
 NOT_REQUIRED = KeyPolicy(default_ttl=0, require_expiration=False)
+FORBIDDEN = KeyPolicy(default_ttl=0, require_expiration=False, allow_no_expiration=False)
 SHORT = KeyPolicy(default_ttl=60, require_expiration=False, allow_no_expiration=True)
 
 CREATION: list[tuple[KeyPolicy, dict[str, Any], int | str | None]] = [
@@ -42,8 +43,10 @@ CREATION: list[tuple[KeyPolicy, dict[str, Any], int | str | None]] = [
     (FREE, {}, None),
     (FREE, NULL, None),
     (FREE, FUTURE, NOW + 5),
-    (NOT_REQUIRED, {}, REFUSED),
-    (NOT_REQUIRED, NULL, REFUSED),
+    (NOT_REQUIRED, {}, None),
+    (NOT_REQUIRED, NULL, None),
+    (FORBIDDEN, {}, REFUSED),
+    (FORBIDDEN, NULL, REFUSED),
     (SHORT, {}, NOW + 60),
     (SHORT, NULL, None),
 ]
@@ -57,7 +60,8 @@ CHANGE: list[tuple[KeyPolicy, dict[str, Any], int | str | None]] = [
     (DEFAULT, {"expires_at": 0}, 0),
     (DEFAULT, HOUR | PAST, NOW - 5),
     (DEFAULT, HOUR | NULL, NOW + 3600),
-    (NOT_REQUIRED, {}, REFUSED),
+    (NOT_REQUIRED, {}, None),
+    (FORBIDDEN, {}, REFUSED),
     (ALLOW, {}, None),
     (ALLOW, NULL, None),
     (ALLOW_NO_DEFAULT, NULL, None),
