@@ -27,8 +27,12 @@ from chat2response.keys.upgrade import Upgrades
 from chat2response.stores import Entry, Store, StoreDown
 from chat2response.wire.json import decode, encode
 
-MISSING = "Missing Authorization bearer"
-INVALID = "Invalid API key"
+_HOW = (
+    "A key of this gateway looks like sk_<32 hex digits>.<64 hex digits>, and is sent as "
+    "'Authorization: Bearer sk_...' (or in x-api-key or api-key). 'chat2response keys generate' makes one."
+)
+MISSING = f"Missing Authorization bearer. {_HOW}"
+INVALID = f"Invalid API key. {_HOW}"
 REVOKED = "API key revoked"
 EXPIRED = "API key expired"
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chat2response.keys import INVALID, MISSING
 from tests.cli.curl import curl
 from tests.cli.process import PATIENCE, command
 from tests.e2e.said import CHAT, RESPONSES, Said, speaking
@@ -123,8 +124,8 @@ async def who_is_refused(manual: Manual, *, expired: dict[str, Any]) -> None:
         return answer.json()["error"]["message"]
 
     assert await refusal(line) == "API key revoked"
-    assert await refusal(line.replace(BEARER, "")) == "Missing Authorization bearer"
-    assert await refusal(line.replace("$TOKEN", "sk_wrong")) == "Invalid API key"
+    assert await refusal(line.replace(BEARER, "")) == MISSING
+    assert await refusal(line.replace("$TOKEN", "sk_wrong")) == INVALID
     await manual.posted("/keys/set_expiration", {"id": expired["id"], "expires_at": 1})
     manual.variables["TOKEN"] = expired["token"]
     assert await refusal(line) == "API key expired"

@@ -7,6 +7,7 @@ import openai
 import pytest
 from openai import AsyncAzureOpenAI
 
+from chat2response.keys import INVALID
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY, Running
 from tests.e2e.listen import ASKED, QUESTION, Surface
@@ -37,7 +38,7 @@ async def test_managed_needs_no_key_for_the_upstream(start: Start, upstream: Scr
 
     assert made.choices[0].message.content == "Hi"
     assert _credentials(upstream) == {}
-    assert (refused.status_code, error_of(refused)["message"]) == (401, "Invalid API key")
+    assert (refused.status_code, error_of(refused)["message"]) == (401, INVALID)
     assert len(upstream.requests) == 1
 
 

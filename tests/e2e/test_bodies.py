@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.keys import INVALID
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.listen import Surface
@@ -23,7 +24,7 @@ async def test_the_key_is_checked_before_the_size(start: Start) -> None:
 
     answer = await gateway.post(CHAT, b"x" * (CAP + 1), headers={"authorization": "Bearer no"})
 
-    assert_no_entry(answer, "Invalid API key")
+    assert_no_entry(answer, INVALID)
 
 
 async def test_a_refusal_does_not_wait_for_the_body(start: Start) -> None:

@@ -11,6 +11,7 @@ import brotli
 import pytest
 import zstandard
 
+from chat2response.keys import INVALID
 from chat2response.wire import codings
 from tests.e2e.conftest import Start
 from tests.e2e.listen import Surface
@@ -133,7 +134,7 @@ async def test_row_46_the_key_is_checked_before_anything_is_unpacked(
         CHAT, content=b"x", headers={"content-encoding": "nonsense", "authorization": "Bearer no"}
     )
 
-    assert_no_entry(answer, "Invalid API key")
+    assert_no_entry(answer, INVALID)
 
 
 async def test_convert_reads_coded_bodies_too(start: Start) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import KeyBook, KeyRing
+from chat2response.keys import INVALID, KeyBook, KeyRing
 from chat2response.keys.follower import Follower
 from chat2response.keys.record import KIND
 from chat2response.stores import MISSED, MemoryStore, Store, StoreDown, open_store
@@ -83,7 +83,7 @@ async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any,
     ring, other = KeyRing(ours, cache_seconds=3600), KeyBook(others)
     token, digest = other.new_digest()
     ring.start()
-    assert await refused(ring, token.text()) == "Invalid API key"
+    assert await refused(ring, token.text()) == INVALID
     await other.import_digest(token.id, digest)
     async with asyncio.timeout(PATIENCE):
         while True:

@@ -11,6 +11,7 @@ from chat2response.errors import InvalidRequest, Unauthorized
 from chat2response.keys import EXPIRED, INVALID, MISSING, REVOKED, ApiKey, KeyPolicy, KeyRing, Token
 from chat2response.keys.hashing import Hasher
 from chat2response.keys.record import Digest
+from chat2response.observe.redact import redact
 from chat2response.stores import Page, StoreDown, open_store
 from tests.doubles import Clock
 from tests.keys.test_hashing import VECTORS
@@ -63,8 +64,15 @@ class TestVerify:
         assert await ring.verify(issued.token) == issued.key
         assert (issued.key.label, issued.key.scopes) == ("laptop", ("chat",))
 
+    def test_a_refusal_says_what_a_key_looks_like_and_how_it_is_sent(self) -> None:
+        for text, start in ((MISSING, "Missing Authorization bearer. "), (INVALID, "Invalid API key. ")):
+            assert text.startswith(start)
+            for word in ("sk_<32 hex digits>.<64 hex digits>", "'Authorization: Bearer sk_...'", "x-api-key"):
+                assert word in text
+            assert redact(text) == text
+
     async def test_no_token(self, ring: KeyRing) -> None:
-        assert await refusal(ring, None) == MISSING == "Missing Authorization bearer"
+        assert await refusal(ring, None) == MISSING
 
     @pytest.mark.parametrize(
         "garbage",
@@ -72,7 +80,7 @@ class TestVerify:
         ids=range(8),
     )
     async def test_garbage_never_reaches_the_store(self, ring: KeyRing, store: Watched, garbage: str) -> None:
-        assert await refusal(ring, garbage) == INVALID == "Invalid API key"
+        assert await refusal(ring, garbage) == INVALID
         assert store.gets == 0
         assert not ring._bad
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chat2response.keys import INVALID
 from tests.e2e.clients.running import node
 from tests.e2e.clients.session import looking
 from tests.e2e.conftest import Start
@@ -24,6 +25,6 @@ async def test_tool_loops_over_both_apis(start: Start, upstream: ScriptedUpstrea
         "name": "AuthenticationError",
         "status": 401,
         "code": "invalid_api_key",
-        "message": "401 Invalid API key",
+        "message": f"401 {INVALID}",
     }
     assert len(upstream.requests) == 8
