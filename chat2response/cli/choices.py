@@ -9,6 +9,9 @@ class Choices:
     """The options of a command; None where one was not given."""
 
     bind: str | None = None
+    """`host:port`."""
+    host: str | None = None
+    port: int | None = None
     keys_backend: str | None = None
     """`memory`, `sqlite:<path>`, or the URL of a Redis."""
     env_file: Path | None = None

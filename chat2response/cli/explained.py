@@ -1,11 +1,14 @@
 """What an operator can mend is said in a line, without a traceback; the exit code says what kind it is."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from chat2response.cli.choices import CannotStart
+
+_TOKEN = re.compile(r"(sk_\w*\.)[^\s'\"(),]+")
 
 FAILED, WRONG_SETTINGS, CANNOT_START = 1, 2, 3
 
@@ -39,6 +42,13 @@ def explained() -> Iterator[None]:
         _end(error.message, FAILED)
 
 
+def masked(text: str) -> str:
+    """A line about what was typed, without a token that stood in it, whole or not."""
+    from chat2response.observe.redact import redact
+
+    return redact(_TOKEN.sub(r"\1[secret]", text))
+
+
 def _end(error: Exception | str, code: int) -> None:
-    click.echo(f"chat2response: {error}", err=True)
+    click.echo(f"chat2response: {masked(str(error))}", err=True)
     raise SystemExit(code)

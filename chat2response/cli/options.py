@@ -17,6 +17,8 @@ keys_backend = click.option(
     "Also rediss:// (TLS) and unix:// (socket).",
 )
 bind = click.option("--bind", metavar="HOST:PORT", help="Where to listen, in place of BIND_ADDR.")
+host = click.option("--host", metavar="HOST", help="The host alone: with 127.0.0.1, this machine only.")
+port = click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="The port alone.")
 workers = click.option(
     "--workers",
     type=click.IntRange(1, 256),
@@ -26,6 +28,6 @@ workers = click.option(
 
 def serving(command: Callable[..., None]) -> Callable[..., None]:
     """What every command that serves can be told."""
-    for option in (env_file, keys_backend, bind):
+    for option in (env_file, keys_backend, port, host, bind):
         command = option(command)
     return command

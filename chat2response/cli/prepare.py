@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from chat2response.api.addresses import address_of
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.cli.listeners import in_url, listening, port_of
 from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
@@ -65,15 +66,36 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
     settings = load(env_file=choices.env_file)
     if bind is not None and "bind_addr" not in settings.model_fields_set:
         fixed["bind_addr"] = bind
-    if choices.bind is not None:
-        listen_address(choices.bind, "--bind")
-        fixed["bind_addr"] = choices.bind
+    if (address := _chosen_address(choices, fixed.get("bind_addr", settings.bind_addr))) is not None:
+        fixed["bind_addr"] = address
     if choices.workers is not None:
         fixed["chat2response_workers"] = choices.workers
     settings = settings.model_copy(update=fixed)
     listen_address(settings.bind_addr)
     settings.proxies()  # said before anything is opened
     return settings
+
+
+def _chosen_address(choices: Choices, otherwise: str) -> str | None:
+    """Where to listen, as the command line says it over `otherwise`; None: it does not. Raises SettingsError."""
+    host, port = choices.host, choices.port
+    if choices.bind is not None:
+        if host is not None or port is not None:
+            raise SettingsError("--bind names host and port: give it, or --host and --port, not both.")
+        listen_address(choices.bind, "--bind")
+        return choices.bind
+    if host is None and port is None:
+        return None
+    if host is not None and not _is_host(host):
+        raise SettingsError(f"--host is a host alone, as 127.0.0.1, not {host!r}; --port names the port.")
+    usual_host, usual_port = listen_address(otherwise)
+    host = usual_host if host is None else host.strip("[]")
+    return f"{in_url(host)}:{usual_port if port is None else port}"
+
+
+def _is_host(text: str) -> bool:
+    """A name or an address without a port."""
+    return bool(text) and "/" not in text and (":" not in text or address_of(text.strip("[]")) is not None)
 
 
 def check_workers(store: Store, count: int) -> None:

@@ -25,14 +25,10 @@ class Commands(Anywhere):
             args = own or [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
-            from chat2response.cli.word import explain
+    def no_command(self, word: str) -> str:
+        from chat2response.cli.word import explain
 
-            raise click.UsageError(explain(args[0], self.commands, DEFAULT), ctx)
-        return super().resolve_command(ctx, args)
+        return explain(word, self.commands, self.aliases, DEFAULT)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
@@ -49,7 +45,7 @@ def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands, epilog=EXIT_CODES)
+@click.group(cls=Commands, epilog=EXIT_CODES, aliases={"serve": DEFAULT, "run": DEFAULT})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it."
 )

@@ -5,9 +5,9 @@ gateway that was started with one must not run as if it had them: it says what i
 """
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from pathlib import Path
 
+from chat2response.cli.anywhere import near
 from chat2response.wire.json import JSONError, decode
 
 RESERVED = frozenset(
@@ -16,7 +16,7 @@ RESERVED = frozenset(
 """Names of commands to come: no file is looked for under one of these."""
 
 
-def explain(word: str, commands: Collection[str], default: str) -> str:
+def explain(word: str, commands: Collection[str], aliases: Collection[str], default: str) -> str:
     """What to tell whoever wrote `word` first."""
     if word in RESERVED:
         there = _list(commands)
@@ -26,8 +26,8 @@ def explain(word: str, commands: Collection[str], default: str) -> str:
         return _mcp(path)
     if _like_a_path(word):
         return f"'{word}' is read as the path of an MCP configuration, but there is no such file."
-    near = get_close_matches(word, commands, n=1)
-    hint = f" Did you mean {near[0]}?" if near else f" There are: {_list(commands)} (without one: {default})."
+    meant = near(word, [*commands, *aliases])
+    hint = f" Did you mean {meant}?" if meant else f" There are: {_list(commands)} (without one: {default})."
     return f"'{word}' is neither a command nor a file.{hint} Everything else is said by options and settings."
 
 

@@ -13,6 +13,7 @@ from chat2response.cli import demo as demo_command
 from chat2response.cli import start as start_command
 from chat2response.cli.choices import Choices
 from chat2response.cli.root import cli
+from chat2response.settings import listen_address
 from tests.cli.process import environment
 from tests.house.source import ROOT
 from tests.house.test_imports import SERVER_PARTS, loaded_by
@@ -51,6 +52,10 @@ def invoke(*args: str, **settings: str) -> Result:
         (["--bind", "demo:1", "demo"], "demo", Choices(bind="demo:1")),
         (["--keys-backend", "start", "demo"], "demo", Choices(keys_backend="start")),
         (["demo", "--bind", "h:1"], "demo", Choices(bind="h:1")),
+        (["serve"], "start", Choices()),
+        (["--bind", "h:1", "run"], "start", Choices(bind="h:1")),
+        (["--port", "99"], "start", Choices(port=99)),
+        (["serve", "--host=::1", "--port", "99"], "start", Choices(host="::1", port=99)),
         (
             ["--keys-backend", "memory", "start", "--bind=h:1"],
             "start",
@@ -116,6 +121,60 @@ def test_the_example_is_a_good_configuration(run_as: Any):
     assert "(1 server: files), and MCP tools" in " ".join(invoke(str(example)).stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--prot", "99"], "No such option: --prot. Did you mean --port?"),
+        (["--prot=99", "demo"], "No such option: --prot. Did you mean --port?"),
+        (["start", "--prot", "99"], "No such option: --prot. Did you mean --port?"),
+        (["--jsn", "keys", "list"], "No such option: --jsn. Did you mean --json?"),
+        (["keys", "--jsn", "list"], "No such option: --jsn. Did you mean --json?"),
+        (["--nope"], "No such option: --nope.\n"),
+        (["demo", "--nope"], "No such option: --nope.\n"),
+        (["start", "-p", "99"], "No such option: -p.\n"),
+        (["--port", "70000"], "70000 is not in the range"),
+        (["keys", "nothing"], "No such command 'nothing'. There are: bulk, digest, generate,"),
+        (["keys", "genrate"], "No such command 'genrate'. Did you mean 'generate'?"),
+        (["keys", "creat"], "Did you mean 'create'?"),
+    ],
+)
+def test_an_unknown_option_or_command_is_named_with_what_is_near(run_as: Any, args: list[str], said: str):
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert run_as == []
+
+
+@pytest.mark.parametrize(
+    "token", [f"sk_{'0123456789abcdef' * 2}.{'fedcba98' * 8}", "sk_0123.fedcba98", "sk_.fedcba98"]
+)
+@pytest.mark.parametrize(
+    "args",
+    [[], ["keys"], ["keys", "list"], ["demo"], ["--env-file"], ["keys", "list", "--limit"]],
+)
+def test_a_token_in_the_wrong_place_is_not_repeated(run_as: Any, args: list[str], token: str):
+    result = invoke(*args, token)
+    assert result.exit_code == 2
+    assert "fedcba98" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "settings", "address"),
+    [
+        (["--port", "99"], {}, ("0.0.0.0", 99)),
+        (["--host", "127.0.0.1"], {}, ("127.0.0.1", 8088)),
+        (["--host", "::1", "--port", "0"], {}, ("::1", 0)),
+        (["--host", "[::1]"], {"BIND_ADDR": "h:7"}, ("::1", 7)),
+        (["--port", "99"], {"BIND_ADDR": "[::1]:7"}, ("::1", 99)),
+    ],
+)
+def test_host_and_port_stand_beside_bind(args: list[str], settings: Any, address: tuple[str, int]):
+    result = invoke("check-config", *args, **settings)
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("BIND_ADDR="))
+    assert listen_address(line.partition("=")[2]) == address
+
+
 @pytest.mark.parametrize("args", [["--nope"], ["demo", "again"], ["--env-file", "missing.env"], ["--bind"]])
 def test_other_mistakes_are_said(run_as: Any, args: list[str]):
     result = invoke(*args)
@@ -132,6 +191,9 @@ def test_help_names_commands_and_options():
             "start",
             "demo",
             "--bind HOST:PORT",
+            "--host HOST",
+            "--port PORT",
+            "serve, run",
             "--keys-backend memory|sqlite:PATH|redis://...",
             "--env-file",
             "--version",
@@ -165,6 +227,9 @@ def test_version():
         ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is no name"),
         ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
         (["--bind", "nowhere"], {}, "--bind is host:port"),
+        (["--bind", "h:1", "--port", "2"], {}, "--bind names host and port: give it, or"),
+        (["--host", "h:1"], {}, "--host is a host alone, as 127.0.0.1, not 'h:1'; --port names"),
+        (["--host", ""], {}, "--host is a host alone"),
         ([*LOCAL, "--keys-backend", "mysql://h"], {}, "--keys-backend: no store is called 'mysql'"),
         (
             [*LOCAL, "--keys-backend", "sled:./data"],

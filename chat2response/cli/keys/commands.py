@@ -8,8 +8,14 @@ from chat2response.cli.anywhere import Anywhere
 from chat2response.cli.keys.running import Command, common, run, with_options
 from chat2response.cli.keys.words import Moment, Pair, Span
 
+_ALIASES = {
+    **dict.fromkeys(("create", "new", "add"), "generate"),
+    **dict.fromkeys(("delete", "rm"), "revoke"),
+    "ls": "list",
+}
 
-@click.group(cls=Anywhere)
+
+@click.group(cls=Anywhere, aliases=_ALIASES)
 def keys() -> None:
     """Issue, list, change and end keys, in the store itself.
 
