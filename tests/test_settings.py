@@ -16,6 +16,7 @@ from chat2response.convert.quirks import Quirks
 from chat2response.keys.policy import KeyPolicy
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
+from chat2response.settings.doubts import doubts
 from chat2response.upstreams.base import Target
 from tests.outbound import Certificates
 
@@ -179,11 +180,92 @@ def test_every_mode_is_known(env: Any, mode: UpstreamMode) -> None:
         ("CHAT2RESPONSE_TIMEOUT_SECONDS", "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS"),
         ("CHAT2RESPONSE_UPSTREAMS", "CHAT2RESPONSE_UPSTREAM"),
         ("chat2response_reasonning", "CHAT2RESPONSE_REASONING"),
+        ("CHAT2RESPONSE_BIND_ADDR", "BIND_ADDR"),
+        ("CHAT2RESPONSE_UPSTREM_MODE", "UPSTREAM_MODE"),
+        ("CHAT2RESPONSE_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        ("CHAT2RESPONSE_API_KEY", "OPENAI_API_KEY"),
+        ("CHAT2RESPONSE_OPENAI_API_BASE", "OPENAI_BASE_URL"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_nearest(env: Any, written: str, meant: str) -> None:
     with pytest.raises(SettingsError, match=f"{written} is not a setting. Did you mean {meant}?"):
         env(**{written: "x"})
+
+
+@pytest.mark.parametrize("name", ["CHAT2RESPONSE_FROBNICATE", "CHAT2RESPONSE_X", "CHAT2RESPONSE_"])
+def test_where_none_is_near_none_is_suggested(env: Any, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is not a setting. `chat2response settings` lists all"):
+        env(**{name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("UPSTREM_MODE", "UPSTREAM_MODE"),
+        ("upstream_mod", "UPSTREAM_MODE"),
+        ("OPENAI_API_BASE", "OPENAI_BASE_URL"),
+        ("OPENAI_BASE", "OPENAI_BASE_URL"),
+        ("OPENAI_BASEURL", "OPENAI_BASE_URL"),
+        ("OPENAI_API_KY", "OPENAI_API_KEY"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("BIND_ADDRESS", "BIND_ADDR"),
+        ("CORS_ALLOW_ORIGINS", "CORS_ALLOWED_ORIGINS"),
+    ],
+)
+def test_a_name_that_is_nearly_a_settings_is_told(env: Any, written: str, meant: str) -> None:
+    said = f"{written} is not a setting, and nothing was read from it. Did you mean {meant}?"
+    assert list(doubts(env(**{written: "chat"}))) == [said]
+    values = {"UPSTREAM_MODE": "chat", "OPENAI_BASE_URL": "http://h/v1"}
+    assert list(doubts(env(**{meant: values.get(meant, "h:1")}))) == [], (
+        "what is meant is set: it is another's"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("OPENAI_ORG_ID", "OPENAI_API_TYPE", "OPENAI_API_VERSION", "OPENAI_MODEL", "OPENAI_PROJECT_ID"),
+        *("FTP_PROXY", "LOG_LEVEL", "SQLITE_PATH", "RUST_BACKTRACE", "PORT", "HOST", "UPSTREAM"),
+    ],
+)
+def test_a_variable_of_another_program_is_let_be(env: Any, name: str) -> None:
+    assert list(doubts(env(**{name: "x"}))) == []
+
+
+def test_a_line_of_our_file_that_lacks_the_prefix_is_told(env: Any) -> None:
+    Path(".env").write_text("SQLITE_PATH=x.db\nLOG_LEVEL=debug\nCOMPOSE_PROJECT_NAME=x\n")
+    settings = env(CHAT2RESPONSE_LOG_LEVEL="info")
+    assert list(doubts(settings)) == [
+        "SQLITE_PATH is not a setting, and nothing was read from it. Did you mean CHAT2RESPONSE_SQLITE_PATH?"
+    ]
+    assert list(doubts(settings, Path(os.devnull))) == []
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "CHAT2RESPONSE_ADMIN_TOKEN"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ('"sk-test-0123456789"', ["has quotation marks around it"]),
+        ("'sk-test-0123456789'", ["has quotation marks around it"]),
+        ("\u201csk-test-0123456789\u201d", ["has quotation marks around it"]),
+        ("Bearer sk-test-0123456789", ["begins with 'Bearer '"]),
+        ("'bearer sk-test-0123456789", ["has quotation marks around it", "begins with 'Bearer '"]),
+        ("sk-test-0123456789", []),
+    ],
+)
+def test_what_surrounds_a_key_is_told(env: Any, name: str, value: str, said: list[str]) -> None:
+    found = list(doubts(env(**{name: value})))
+    assert len(found) == len(said)
+    for text, start in zip(found, said, strict=True):
+        assert text.startswith(f"{name} {start}")
+        assert "sk-test" not in text
+
+
+def test_a_login_in_the_address_of_the_upstream_is_told(env: Any) -> None:
+    (said,) = doubts(env(OPENAI_BASE_URL="http://user:hunter2@h:8000/v1"))
+    assert said.startswith("OPENAI_BASE_URL has a login in it (user:password@), which is not sent")
+    assert "hunter2" not in said
+    assert list(doubts(env(OPENAI_BASE_URL="http://h:8000/v1"))) == []
 
 
 @pytest.mark.parametrize("name", ["CHAT2RESPONSE_SLED_PATH", "chat2response_sled_path"])

@@ -10,12 +10,12 @@ class Choices:
 
     bind: str | None = None
     """`host:port`."""
-    host: str | None = None
-    port: int | None = None
     keys_backend: str | None = None
     """`memory`, `sqlite:<path>`, or the URL of a Redis."""
     env_file: Path | None = None
     workers: int | None = None
+    host: str | None = None
+    port: int | None = None
 
 
 class CannotStart(Exception):

@@ -10,8 +10,9 @@ from typing import Any
 from chat2response.api.addresses import address_of
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.cli.listeners import in_url, listening, port_of
+from chat2response.cli.reading import read
 from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
-from chat2response.settings import Settings, SettingsError, listen_address, load
+from chat2response.settings import Settings, SettingsError, listen_address
 from chat2response.state.sealing import split_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import MemoryStore, Store, shown_address
@@ -63,7 +64,7 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
 
     `bind`: the address where neither names one; `fixed`: what the command itself decides.
     """
-    settings = load(env_file=choices.env_file)
+    settings = read(choices.env_file)
     if bind is not None and "bind_addr" not in settings.model_fields_set:
         fixed["bind_addr"] = bind
     if (address := _chosen_address(choices, fixed.get("bind_addr", settings.bind_addr))) is not None:
@@ -77,7 +78,7 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
 
 
 def _chosen_address(choices: Choices, otherwise: str) -> str | None:
-    """Where to listen, as the command line says it over `otherwise`; None: it does not. Raises SettingsError."""
+    """Where to listen, as the command line has it; None: it does not say. Raises SettingsError."""
     host, port = choices.host, choices.port
     if choices.bind is not None:
         if host is not None or port is not None:

@@ -10,11 +10,36 @@ _KEY = re.compile(
     r"|\b(?:gsk_|xai-|AIza|hf_)[A-Za-z0-9_-]{16,}"  # of vendors that an upstream may itself stand before
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{8,}"
 )
+_SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:pass|secret|token|key)[^=&#]*=)([^&#]+)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """`text` with every key-shaped string replaced by `[key]`."""
     return _KEY.sub("[key]", text)
+
+
+def login_in(url: str) -> tuple[str, str, list[str]]:
+    """User and password of a URL, and those of its options that are passwords; empty where there are none.
+
+    All before the last `@` is the login: a password that was not percent-encoded would else be read as a
+    path, and shown.
+    """
+    login, _, _ = _without_scheme(url).rpartition("@")
+    user, _, password = login.partition(":")
+    return user, password, [found[2] for found in _SECRET_OPTION.finditer(url)]
+
+
+def masked_url(url: str) -> str:
+    """A URL whose passwords are `***`; a user without one may be a token, and is `***` too."""
+    rest = _without_scheme(url)
+    login, at, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    hidden = (f"{user}:***@" if colon else "***@") if at else ""
+    return url.removesuffix(rest) + hidden + _SECRET_OPTION.sub(r"\1***", place)
+
+
+def _without_scheme(url: str) -> str:
+    return url.partition("://")[2] or url
 
 
 def shown_url(url: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from chat2response.observe.redact import shown_url
-from chat2response.settings.model import Settings
+from chat2response.observe.redact import masked_url
+from chat2response.settings.model import URLS, Settings
 
 _ABOUT = (
     "Environment variables, or lines of a .env file. There every value is text; true is 1, true, yes or on. "
@@ -49,11 +49,14 @@ def table() -> Iterator[str]:
 
 
 def effective(settings: Settings) -> Iterator[str]:
-    """A line of a .env file for each variable: a default is commented out, a secret not shown."""
+    """A line of a .env file for each variable: a default is commented out, a secret not shown.
+
+    Of an address only what is secret in it is not: its password.
+    """
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if name == "openai_base_url" and value is not None:
-            value = shown_url(value.strip())
+        if name in URLS and (url := settings.url(name)) is not None:
+            value = masked_url(url)
         line = f"{name.upper()}={'[set]' if isinstance(value, SecretStr) else _text(value)}"
         yield line if name in settings.model_fields_set and value is not None else f"#{line}"
 

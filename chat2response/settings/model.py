@@ -42,6 +42,15 @@ from chat2response.upstreams.routes import Routes, Surface
 
 OPENAI = "https://api.openai.com/v1"
 _BUFFERED = 256 * 1024 * 1024  # bytes of request bodies in one process
+URLS = (
+    "openai_base_url",
+    "chat2response_redis_url",
+    "chat2response_proxy_url",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+)
+"""Fields that hold an address, and in it perhaps a password: that alone is secret."""
 ENCODING = "utf-8-sig"
 """Of `.env` files: UTF-8, with the mark before it that some editors write."""
 _OPENAI_HOST = urlsplit(OPENAI).hostname
@@ -364,10 +373,20 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """What is never printed: the secret settings, or what is secret inside them; the longest first."""
-        given = (getattr(self, name) for name in type(self).model_fields)
-        texts = [each.get_secret_value().strip() for each in given if isinstance(each, SecretStr)]
-        parts = {part for text in texts for part in values.secret_parts(text)}
+        parts: set[str] = set()
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name in URLS:
+                parts.update(values.secret_parts_of_url(self.url(name) or ""))
+            elif isinstance(value, SecretStr):
+                parts.update(values.secret_parts(value.get_secret_value().strip()))
         return tuple(sorted(parts, key=len, reverse=True))
+
+    def url(self, name: str) -> str | None:
+        """The value of a field that is one of `URLS`, which may hold a login."""
+        value = getattr(self, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return None if text is None else text.strip()
 
     def key_policy(self) -> KeyPolicy:
         """How long keys may live."""

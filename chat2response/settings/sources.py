@@ -1,6 +1,5 @@
 """Where settings come from: the environment, and a `.env` file. Read once, at start."""
 
-import difflib
 import os
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from chat2response.settings.model import ENCODING, Settings
+from chat2response.settings.names import KNOWN, PREFIX, meant_by_ours
 from chat2response.settings.refusals import explain
 from chat2response.settings.values import SettingsError
 
 _FILE_NAMED_BY = ("ENV_FILE", "ENVFILE", "DOTENV_PATH")
 _FILES = (".envfile", ".env")
-_PREFIX = "CHAT2RESPONSE_"
 _INJECTED = ("CHAT2RESPONSE_SERVICE_", "CHAT2RESPONSE_PORT")
 _GONE = {
     "CHAT2RESPONSE_SLED_PATH": "sled is not kept here: write CHAT2RESPONSE_SQLITE_PATH=<path of a new file>"
@@ -28,8 +27,8 @@ def load(env_file: Path | None = None) -> Settings:
     `env_file`: by default the file that `ENV_FILE` (or `ENVFILE`, or `DOTENV_PATH`) names, else `.envfile` or
     `.env` in the working folder; the environment wins over it.
     """
-    file = env_file or _env_file()
-    _refuse_unknown([*os.environ, *_names_in(file)])
+    file = env_file_of(env_file)
+    _refuse_unknown([*os.environ, *names_in(file)])
     try:
         return Settings(_env_file=file, **_lower_case_proxies())  # type: ignore[call-arg]
     except ValidationError as error:
@@ -45,8 +44,13 @@ def _lower_case_proxies() -> dict[str, Any]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def _env_file() -> Path | None:
-    """Not looked for in the folders above: what lies there may be another project's, or another user's."""
+def env_file_of(given: Path | None) -> Path | None:
+    """The file that is read beside the environment, as `load` has it. Raises SettingsError.
+
+    No folder above is looked into: what lies there may be another project's, or another user's.
+    """
+    if given is not None:
+        return given
     for name in _FILE_NAMED_BY:
         if named := os.environ.get(name, "").strip():
             if not Path(named).is_file():
@@ -55,7 +59,8 @@ def _env_file() -> Path | None:
     return next((path for path in map(Path, _FILES) if path.is_file()), None)
 
 
-def _names_in(file: Path | None) -> list[str]:
+def names_in(file: Path | None) -> list[str]:
+    """The names of what it sets. Raises SettingsError."""
     if file is None:
         return []
     from dotenv import dotenv_values
@@ -66,17 +71,12 @@ def _names_in(file: Path | None) -> list[str]:
         raise SettingsError(f"{file} is not a text file in UTF-8.") from None
 
 
-def _known() -> list[str]:
-    names = [name.upper() for name in Settings.model_fields]
-    return [*names, "CHAT2RESPONSE_UPSTREAM"]
-
-
 def _refuse_unknown(names: list[str]) -> None:
-    known = _known()
     for name in names:
         upper = name.upper()
         if upper in _GONE:
             raise SettingsError(f"{name}: {_GONE[upper]}.")
-        if upper.startswith(_PREFIX) and upper not in known and not upper.startswith(_INJECTED):
-            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.0)
-            raise SettingsError(f"{name} is not a setting. Did you mean {near[0]}?")
+        if upper.startswith(PREFIX) and upper not in KNOWN and not upper.startswith(_INJECTED):
+            meant = meant_by_ours(name)
+            hint = f"Did you mean {meant}?" if meant else "`chat2response settings` lists all of them."
+            raise SettingsError(f"{name} is not a setting. {hint}")

@@ -4,7 +4,6 @@ import re
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from chat2response.api.cors import ANY
 from chat2response.convert.profiles import profile
 from chat2response.convert.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy
+from chat2response.observe.redact import login_in
 from chat2response.state.sealing import split_keys
 from chat2response.stores import redis_address
 from chat2response.upstreams.routes import SURFACES, Surface
@@ -74,6 +74,8 @@ def blank(value: Any) -> Any:
 
 def web_address(value: str | None) -> str | None:
     """The base of an upstream's addresses. Raises ValueError."""
+    if value is not None and value.strip()[:1] in ("'", '"'):
+        raise ValueError("it has quotation marks around it: remove them")
     if value is not None and not value.strip().lower().startswith(("http://", "https://")):
         raise ValueError("it begins with http:// or https://, for example https://api.openai.com/v1")
     if value is not None and not _is_base(value.strip()):
@@ -217,17 +219,18 @@ def listener(value: str | None) -> str | None:
 
 
 def secret_parts(text: str) -> Iterator[str]:
-    """The forms in which a secret may be met: of a URL its password, as written, decoded, and in a header.
+    """A secret as it may be met. What is very short could not be masked without making holes everywhere."""
+    return (form for form in (text,) if len(form) >= _LEAST_SECRET)
 
-    What is very short is no secret that could be masked without making holes everywhere.
-    """
-    forms = [text]
-    with suppress(ValueError):
-        parts = urlsplit(text)
-        secret = parts.password or parts.username  # a login may be a token alone
-        if "://" in text and secret:
-            login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-            forms = [secret, unquote(secret), b64encode(login.encode()).decode("ascii")]
+
+def secret_parts_of_url(url: str) -> Iterator[str]:
+    """Of a URL that may hold a login: its password, as written, decoded, and in a header. Not its host."""
+    user, password, options = login_in(url)
+    secret = password or user  # a login may be a token alone
+    forms = [secret, unquote(secret), *options, *map(unquote, options)]
+    if secret:
+        login = f"{unquote(user)}:{unquote(password)}"
+        forms.append(b64encode(login.encode()).decode("ascii"))
     return (form for form in forms if len(form) >= _LEAST_SECRET)
 
 

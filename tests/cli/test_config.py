@@ -56,7 +56,11 @@ def test_what_is_in_effect_is_shown_without_secrets() -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert {"UPSTREAM_MODE=chat", "CHAT2RESPONSE_DRAIN_SECONDS=5", "OPENAI_API_KEY=[set]"} <= set(lines)
-    assert "OPENAI_BASE_URL=http://h:8000/v1" in lines
+    assert {
+        "OPENAI_BASE_URL=http://u:***@h:8000/v1",
+        "CHAT2RESPONSE_REDIS_URL=redis://:***@h/1",
+        "CHAT2RESPONSE_PROXY_URL=http://u:***@h:1",
+    } <= set(lines)
     assert "#BIND_ADDR=0.0.0.0:8088" in lines
     assert lines[-1] == "# These settings can be used. Keys are kept in redis://h/1."
     assert "canary" not in result.output

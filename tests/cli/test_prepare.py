@@ -242,13 +242,17 @@ def test_no_secret_of_the_settings_is_logged_whatever_its_form(settings_of: Any)
         CHAT2RESPONSE_REDIS_URL="redis://:redis-word@h",
         HTTP_PROXY="http://me:pw@h:1",
         HTTPS_PROXY="https://a-token-alone@h:1",
+        ALL_PROXY="http://proxy.example:3128",
+        OPENAI_BASE_URL="http://me:in-the-url@upstream.example/v1",
     )
     secrets = read_settings(Choices()).secrets()
     said = (
-        "operators-own hunter2-admin-12 p%40ss-word p@ss-word bWU6cEBzcy13b3Jk redis-word a-token-alone h pw"
+        "operators-own hunter2-admin-12 p%40ss-word p@ss-word bWU6cEBzcy13b3Jk redis-word "
+        "a-token-alone in-the-url h pw "
+        "http://proxy.example:3128 redis://h upstream.example"
     )
     line = Redacting("%(message)s", secrets).format(logging.LogRecord("x", 20, "f", 1, said, (), None))
-    assert line == " ".join(["[secret]"] * 7) + " h pw"
+    assert line == (" ".join(["[secret]"] * 8) + " h pw http://proxy.example:3128 redis://h upstream.example")
 
 
 def test_no_key_is_logged_not_even_in_a_traceback():

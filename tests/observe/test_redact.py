@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.keys.token import new_token
-from chat2response.observe.redact import redact
+from chat2response.observe.redact import login_in, masked_url, redact
 
 OURS = f"sk_{'0123456789abcdef' * 2}.{'f' * 64}"
 
@@ -52,6 +52,28 @@ def test_what_follows_bearer_is_a_key(scheme: str) -> None:
 )
 def test_other_words_stay(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:6379/1", "redis://h:6379/1"),
+        ("redis://u:pw@h/1", "redis://u:***@h/1"),
+        ("redis://:pw@h", "redis://:***@h"),
+        ("http://token@h:1", "http://***@h:1"),
+        ("u:pw@h:1", "u:***@h:1"),
+        ("redis://:hunter2/#@h", "redis://:***@h"),
+        ("unix:///r.sock?db=1&password=pw", "unix:///r.sock?db=1&password=***"),
+        (
+            "redis+sentinel://u:pw@h/m?sentinel_password=p2&db=1",
+            "redis+sentinel://u:***@h/m?sentinel_password=***&db=1",
+        ),
+    ],
+)
+def test_of_an_address_the_password_alone_is_masked(url: str, shown: str) -> None:
+    assert masked_url(url) == shown
+    _, password, options = login_in(url)
+    assert all(each not in shown for each in (password, *options) if each)
 
 
 def test_several_keys_are_all_replaced() -> None:

@@ -11,10 +11,11 @@ import click
 
 from chat2response.cli import logs
 from chat2response.cli.choices import CannotStart, Choices
+from chat2response.cli.reading import read
 from chat2response.errors import NotFound
 from chat2response.keys import Actor, Audit, KeyBook
 from chat2response.observe.redact import redact
-from chat2response.settings import Settings, SettingsError, load
+from chat2response.settings import Settings, SettingsError
 from chat2response.stores import Store, open_store
 from chat2response.wire.json import encode
 
@@ -40,7 +41,7 @@ def run(work: Work, choices: Choices, asked: Mapping[str, Any], *, as_json: bool
 
     Raises SettingsError, CannotStart, BridgeError.
     """
-    settings = load(env_file=choices.env_file)
+    settings = read(choices.env_file)
     logs.set_up(settings)
 
     async def once() -> None:

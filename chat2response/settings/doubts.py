@@ -1,0 +1,49 @@
+"""What is set, could be read, and is most likely not what was meant: told at start, and let be."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from chat2response.settings.model import Settings
+from chat2response.settings.names import PREFIX, meant_by
+from chat2response.settings.sources import env_file_of, names_in
+
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+
+
+def doubts(settings: Settings, env_file: Path | None = None) -> Iterator[str]:
+    """A sentence for each. `env_file`: as `load` was given it. No value is repeated.
+
+    The environment is other programs' too: there only a name that is nearly one of ours is told. A line of a
+    .env file is for us, so a name that only lacks our prefix is told as well.
+    """
+    file = env_file_of(env_file)
+    own = {name.upper() for name in names_in(file)}
+    for name in dict.fromkeys([*os.environ, *own]):
+        meant = meant_by(name, in_file=name.upper() in own)
+        if meant is not None and not _is_set(settings, meant):
+            yield f"{name} is not a setting, and nothing was read from it. Did you mean {meant}?"
+    for name in ("openai_api_key", "chat2response_admin_token"):
+        key = getattr(settings, name)
+        if key is not None:
+            yield from _of_key(name.upper(), key.get_secret_value().strip())
+    if settings.openai_base_url is not None and "@" in settings.base_url:
+        yield (
+            "OPENAI_BASE_URL has a login in it (user:password@), which is not sent to the upstream. "
+            "Write the upstream's key in OPENAI_API_KEY."
+        )
+
+
+def _of_key(name: str, key: str) -> Iterator[str]:
+    if key[0] in _QUOTES or key[-1] in _QUOTES:
+        yield (
+            f"{name} has quotation marks around it, and they are taken as a part of it. Remove them: "
+            "`docker --env-file`, for one, does not."
+        )
+    if key.strip(_QUOTES).lower().startswith("bearer "):
+        yield f"{name} begins with 'Bearer ', which the gateway adds itself. Remove the word."
+
+
+def _is_set(settings: Settings, name: str) -> bool:
+    field = "upstream_mode" if name == f"{PREFIX}UPSTREAM" else name.lower()
+    return field in settings.model_fields_set
