@@ -1,7 +1,7 @@
 """Answers of the management endpoints, through our codec."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,7 @@ from chat2response.wire.json import encode
 _HEADERS = {"cache-control": "no-store"}
 _NOTHING: Mapping[str, str] = {}
 _AT_A_TIME = 500
+_MOST_SAID = 5  # warnings of one answer: headers have their bounds
 
 
 WARNING = "x-chat2response-warning"
@@ -25,11 +26,17 @@ def json_answer(value: Any, more: Mapping[str, str] = _NOTHING) -> Response:
     return Response(encode(value), media_type="application/json", headers={**_HEADERS, **more})
 
 
-def unasked(auth_mode: str) -> Mapping[str, str]:
-    """What an answer that hands out a key is headed with, where nobody will ask for it."""
-    if auth_mode == "managed":
-        return _NOTHING
-    return {WARNING: f"the auth mode is {auth_mode}: no key is asked for, and this one opens nothing"}
+def warnings(said: Iterable[str]) -> Mapping[str, str]:
+    """The header that tells what is done, but most likely not meant; nothing, where nothing is said."""
+    text = "; ".join(islice(said, _MOST_SAID))
+    return {WARNING: text} if text else _NOTHING
+
+
+def unasked(auth_mode: str) -> Callable[[Iterable[str]], Mapping[str, str]]:
+    """`warnings` of an answer that hands out a key: first that nobody will ask for it, where that is so."""
+    why = f"the auth mode is {auth_mode}: no key is asked for, and this one opens nothing"
+    always = () if auth_mode == "managed" else (why,)
+    return lambda said: warnings((*always, *said))
 
 
 async def json_array(values: Iterable[Any]) -> Response:

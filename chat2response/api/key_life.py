@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from chat2response.api.admin_keys import actor_of
-from chat2response.api.answers import json_answer, unasked
+from chat2response.api.answers import json_answer, unasked, warnings
 from chat2response.api.bodies import json_body
 from chat2response.api.describe import refusals, takes
 from chat2response.api.door import arrived
@@ -25,6 +25,7 @@ from chat2response.api.key_shapes import (
 from chat2response.api.repeats import IDEMPOTENCY_KEY, once, repeat_of
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyRing
+from chat2response.keys.grants import doubts
 from chat2response.keys.views import detailed, issued_document
 from chat2response.observe.redact import redact
 
@@ -56,7 +57,7 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         )
         if issued is None:
             raise _unknown(ask.id)
-        return json_answer(issued_document(issued), warned)
+        return json_answer(issued_document(issued), warned(()))
 
     @router.post(
         "/keys/update",
@@ -79,7 +80,8 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         async def work() -> dict[str, Any]:
             return await _details(await keys.update(ask.id, by=actor_of(request.scope), **said), ask.id)
 
-        return json_answer(await once(keys, request, "update", ask, work))
+        answer = await once(keys, request, "update", ask, work)
+        return json_answer(answer, warnings(doubts(ask.scopes or ())))
 
     @router.post(
         "/keys/import",
@@ -107,7 +109,8 @@ def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
             _, made = await keys.import_digest(ask.id, ask.digest, **ask.end(), **ask.said(), by=by)
             return {"imported": made, "id": ask.id}
 
-        return json_answer(await once(keys, request, "import", ask, work), warned)
+        answer = await once(keys, request, "import", ask, work)
+        return json_answer(answer, warned(doubts(ask.scopes or ())))
 
     @router.post(
         "/keys/purge",

@@ -1,13 +1,14 @@
 """What `/keys*` take and answer. Times are epoch seconds."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from chat2response.api.bodies import StrictBody
 from chat2response.api.describe import Described
 from chat2response.keys.limits import MOST, NAMES
 from chat2response.keys.policy import UNSET
+from chat2response.keys.token import id_in
 
 SOME_ID = "0123456789abcdef0123456789abcdef"
 SOME_DIGEST = f"$c2r-sha256${'0' * 32}${'0' * 64}"
@@ -21,7 +22,10 @@ KEY_IN_PATH: Described = {
     "example": SOME_ID,
 }
 
-_ID = Field(description="The key's id: the 32 hex digits between `sk_` and the dot of its token.")
+KeyId = Annotated[str, AfterValidator(id_in)]
+_ID = Field(
+    description="The key's id: the 32 hex digits between `sk_` and the dot of its token. The token will do."
+)
 _END = Field(
     None, description="When the key ends, in epoch seconds; wins over ttl_seconds. null: it never does."
 )
@@ -85,19 +89,19 @@ class ImportKey(Said, End):
 class RevokeKey(StrictBody):
     """Which key."""
 
-    id: str = _ID
+    id: KeyId = _ID
 
 
 class SetExpiration(End):
     """Which key, and when it ends: at once, for a moment in the past; never, with null or neither field."""
 
-    id: str = _ID
+    id: KeyId = _ID
 
 
 class RotateKey(StrictBody):
     """Which key, and how long its present secret opens too; 0: it ends at once."""
 
-    id: str = _ID
+    id: KeyId = _ID
     grace_seconds: int = Field(0, description="Seconds; never longer than the key itself lives.")
     force: bool = Field(
         False, description="Rotate while the grace of the last rotation runs; the secret in it ends at once."
@@ -107,7 +111,7 @@ class RotateKey(StrictBody):
 class UpdateKey(Said):
     """Which key, and what changes: each field that is sent replaces what was there, null clears it."""
 
-    id: str = _ID
+    id: KeyId = _ID
 
 
 class PurgeKeys(StrictBody):
@@ -168,10 +172,11 @@ class IssuedKey(BaseModel):
 
 
 class Revoked(BaseModel):
-    """false: there is no such key, or it was revoked before."""
+    """`reason`, where nothing was revoked: `unknown_key`, or `already_revoked`."""
 
     revoked: bool
     id: str
+    reason: Literal["unknown_key", "already_revoked"] | None = None
 
 
 class ExpirationSet(BaseModel):

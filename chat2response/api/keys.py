@@ -22,9 +22,10 @@ from chat2response.api.key_shapes import (
 from chat2response.api.queries import asked
 from chat2response.api.repeats import IDEMPOTENCY_KEY, once, repeat_of
 from chat2response.keys import KeyRing
+from chat2response.keys.grants import doubts
 from chat2response.keys.listing import MOST, Filter, whole
 from chat2response.keys.record import STATES
-from chat2response.keys.views import issued_document, page_document
+from chat2response.keys.views import issued_document, page_document, revoked_document
 
 _INTEGER = {"type": "integer"}
 _QUERY = [
@@ -70,7 +71,7 @@ def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
         issued = await keys.generate(
             **ask.end(), **ask.said(), repeat=repeat_of(request), by=actor_of(request.scope)
         )
-        return json_answer(issued_document(issued), warned)
+        return json_answer(issued_document(issued), warned(doubts(ask.scopes or ())))
 
     @router.post(
         "/keys/revoke",
@@ -84,7 +85,7 @@ def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
     )
     async def revoke(request: Request, ask: Annotated[RevokeKey, Depends(json_body(RevokeKey))]) -> Response:
         async def work() -> dict[str, Any]:
-            return {"revoked": await keys.revoke(ask.id, by=actor_of(request.scope)), "id": ask.id}
+            return await revoked_document(keys, ask.id, by=actor_of(request.scope))
 
         return json_answer(await once(keys, request, "revoke", ask, work))
 

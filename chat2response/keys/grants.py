@@ -12,8 +12,9 @@ No grant of a kind allows everything of that kind, except that nobody is an admi
 a label for people and restricts nothing. A grant that cannot be read grants nothing, and still restricts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -23,6 +24,8 @@ from chat2response.errors import Forbidden
 ENDPOINTS = frozenset({"chat", "responses", "models"})
 UPSTREAMS = frozenset({"chat", "responses", "demo"})
 ADMIN = frozenset({"keys", "usage", "audit", "reload", "metrics", "*"})
+_SHOWN = 100  # characters of a scope
+_NEAR = 0.8  # of 1: how like a kind a word must be to be taken for a slip of it
 _KINDS = ("endpoint", "model", "upstream", "tool", "net", "admin")
 
 Network = IPv4Network | IPv6Network
@@ -104,6 +107,23 @@ def mistake(scope: str) -> str | None:
     if kind == "net" and _network(word) is None:
         return f"'{scope}' is no network: write net:10.0.0.0/8 or net:2001:db8::/32"
     return None
+
+
+def doubts(scopes: Iterable[str]) -> Iterator[str]:
+    """A sentence for each label that is most likely a grant with a slip in it. In ASCII, on one line."""
+    for scope in (each[:_SHOWN] for each in scopes):
+        for separator in ":=":
+            kind, found, word = scope.partition(separator)
+            meant = _kind_meant_by(kind.strip().lower()) if found else None
+            if meant is not None and not scope.startswith(f"{meant}:"):
+                yield (
+                    f"{scope!a} is a label and restricts nothing. Did you mean {f'{meant}:{word.strip()}'!a}?"
+                )
+                break
+
+
+def _kind_meant_by(word: str) -> str | None:
+    return next(iter(get_close_matches(word, _KINDS, n=1, cutoff=_NEAR)), None)
 
 
 def _said(scopes: Sequence[str], kind: str) -> Words:

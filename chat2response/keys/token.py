@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 TOKEN_LENGTH = 100
 
 _TOKEN = re.compile(r"sk_([0-9a-f]{32})\.([0-9a-f]{64})")
+_LIKE_A_TOKEN = re.compile(r"\s*(?:bearer\s+)?sk_([0-9a-f]{1,32})(?:\.\S*)?\s*", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,6 +37,12 @@ def parse(text: str) -> Token | None:
         return None
     found = _TOKEN.fullmatch(text)
     return Token(found[1], found[2]) if found else None
+
+
+def id_in(text: str) -> str:
+    """The id in a token, whole or cut short, also with `Bearer` before it; other text as it is."""
+    found = _LIKE_A_TOKEN.fullmatch(text)
+    return found[1].lower() if found else text
 
 
 def is_key_id(text: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from chat2response.keys.actor import Actor
 from chat2response.keys.book import KeyBook
 from chat2response.keys.listing import KeyPage
 from chat2response.keys.record import ApiKey, Issued
@@ -27,6 +28,14 @@ def issued_document(issued: Issued) -> dict[str, Any]:
         "grace_expires_at": None if key.previous is None else key.previous.expires_at,
     }
     return document | {name: value for name, value in said.items() if value is not None}
+
+
+async def revoked_document(book: KeyBook, id: str, *, by: Actor) -> dict[str, Any]:
+    """Revokes a key; the answer says whether it was done now, and if not, why. Raises StoreDown."""
+    if await book.revoke(id, by=by):
+        return {"revoked": True, "id": id}
+    known = await book.get(id) is not None
+    return {"revoked": False, "id": id, "reason": "already_revoked" if known else "unknown_key"}
 
 
 async def detailed(book: KeyBook, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:

@@ -75,17 +75,46 @@ async def test_without_keys_the_list_is_an_empty_array(http):
 async def test_a_revoked_key_is_dead_at_once_and_for_good(http, parts):
     made = await generated(http)
     await parts.keys.verify(made["token"])
-    for revoked in (True, False):
+    for told in ({"revoked": True}, {"revoked": False, "reason": "already_revoked"}):
         answer = await http.post("/keys/revoke", json={"id": made["id"]})
         assert answer.status_code == 200
-        assert answer.json() == {"revoked": revoked, "id": made["id"]}
+        assert answer.json() == {**told, "id": made["id"]}
         with pytest.raises(Exception, match="API key revoked"):
             await parts.keys.verify(made["token"])
 
 
-@pytest.mark.parametrize("id", [UNKNOWN, "", "../x", "sk_" + UNKNOWN])
+@pytest.mark.parametrize("form", ["{}", "{}.", "Bearer {}", " {}\n"])
+async def test_a_token_names_its_key_and_is_not_told_again(http, parts, form):
+    made = await generated(http)
+    id, token = made["id"], form.format(made["token"])
+    moved = await http.post("/keys/set_expiration", json={"id": token, "ttl_seconds": 5})
+    assert (moved.json()["updated"], moved.json()["id"]) == (True, id)
+    assert (await http.post("/keys/update", json={"id": token, "label": "x"})).json()["id"] == id
+    renewed = await http.post("/keys/rotate", json={"id": token})
+    assert renewed.json()["id"] == id
+    assert (await http.post("/keys/revoke", json={"id": token})).json() == {"revoked": True, "id": id}
+    again = await http.post("/keys/revoke", json={"id": renewed.json()["token"]})
+    assert again.json() == {"revoked": False, "id": id, "reason": "already_revoked"}
+
+
+async def test_a_scope_that_looks_mistyped_is_warned_of(http):
+    made = await http.post("/keys/generate", json={"scopes": ["models:gpt-4", "mode\u00e9l:x", "team:a"]})
+    said = made.headers[WARNING]
+    assert said.startswith("'models:gpt-4' is a label and restricts nothing. Did you mean 'model:gpt-4'?; ")
+    assert "'mode\\xe9l:x'" in said
+    asked = {"id": made.json()["id"], "scopes": ["net=10.0.0.0/8"] * 200}
+    changed = await http.post("/keys/update", json=asked)
+    assert changed.headers[WARNING].count("Did you mean 'net:10.0.0.0/8'?") == 5
+    assert WARNING not in (await http.post("/keys/generate", json={"scopes": ["model:x"]})).headers
+
+
+@pytest.mark.parametrize("id", [UNKNOWN, "", "../x", "sk-" + UNKNOWN])
 async def test_an_unknown_key_is_not_revoked_and_not_moved(http, id):
-    assert (await http.post("/keys/revoke", json={"id": id})).json() == {"revoked": False, "id": id}
+    assert (await http.post("/keys/revoke", json={"id": id})).json() == {
+        "revoked": False,
+        "id": id,
+        "reason": "unknown_key",
+    }
     moved = await http.post("/keys/set_expiration", json={"id": id, "ttl_seconds": 5})
     assert moved.status_code == 200
     assert moved.json() == {"updated": False, "id": id}

@@ -108,8 +108,10 @@ async def life_of_a_key(manual: Manual) -> None:
 
     revoke = {"id": made["id"]}
     assert await manual.posted("/keys/revoke", revoke) == {"revoked": True, **revoke}
-    assert await manual.posted("/keys/revoke", revoke) == {"revoked": False, **revoke}
-    assert await manual.posted("/keys/revoke", {"id": nobody}) == {"revoked": False, "id": nobody}
+    again = await manual.posted("/keys/revoke", revoke)
+    assert again == {"revoked": False, **revoke, "reason": "already_revoked"}
+    unknown = await manual.posted("/keys/revoke", {"id": nobody})
+    assert unknown == {"revoked": False, "id": nobody, "reason": "unknown_key"}
     await who_is_refused(manual, expired=plain)
     manual.variables["TOKEN"] = dated["token"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.errors import Forbidden
-from chat2response.keys.grants import Grants, grants_of, mistake
+from chat2response.keys.grants import Grants, doubts, grants_of, mistake
 
 
 def refused(grants: Grants, check: str, value: object) -> Forbidden | None:
@@ -80,3 +80,29 @@ def test_what_looks_like_a_grant_and_is_none_is_a_mistake(scope: str) -> None:
 @pytest.mark.parametrize("scope", ["team", "read:all", "model:gpt-*", "net:::1", "admin:*", "tool:mcp.x"])
 def test_good_grants_and_labels_are_none(scope: str) -> None:
     assert mistake(scope) is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "meant"),
+    [
+        ("models:gpt-4", "model:gpt-4"),
+        ("Model:gpt-4", "model:gpt-4"),
+        ("modle:gpt-4", "model:gpt-4"),
+        ("model=gpt-4", "model:gpt-4"),
+        ("model :gpt-4", "model:gpt-4"),
+        ("endpoints: chat", "endpoint:chat"),
+        ("tools=web_search", "tool:web_search"),
+        ("upsteam:chat", "upstream:chat"),
+        ("admins:keys", "admin:keys"),
+    ],
+)
+def test_a_label_that_is_nearly_a_grant_is_doubted(scope: str, meant: str) -> None:
+    (said,) = doubts([scope, "model:x"])
+    assert said == f"'{scope}' is a label and restricts nothing. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
+    "scope", ["team", "team:a", "read:all", "env=prod", "model:a=b", "net:::1", "admin:*", "", ":"]
+)
+def test_good_grants_and_other_labels_are_not_doubted(scope: str) -> None:
+    assert list(doubts([scope])) == []

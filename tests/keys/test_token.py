@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat2response.keys.token import TOKEN_LENGTH, Token, is_key_id, new_token, parse
+from chat2response.keys.token import TOKEN_LENGTH, Token, id_in, is_key_id, new_token, parse
 
 ID, SECRET = "0123456789abcdef" * 2, "fedcba9876543210" * 4
 
@@ -80,3 +80,24 @@ def test_ids() -> None:
     assert is_key_id(ID)
     for wrong in ("", ID[:-1], ID + "0", ID.upper(), ID[:-1] + "\n", "*" * 32, *string.printable):
         assert not is_key_id(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [
+        (f"sk_{ID}.{SECRET}", ID),
+        (f" Bearer sk_{ID}.{SECRET}\n", ID),
+        (f"sk_{ID}", ID),
+        (f"sk_{ID}.", ID),
+        (f"sk_{ID}.{SECRET[:7]}...", ID),
+        (f"sk_{ID[:6]}", ID[:6]),
+        (f"sk_{ID.upper()}.{SECRET.upper()}", ID),
+        (ID, ID),
+        ("", ""),
+        ("sk-proj-x", "sk-proj-x"),
+        (f"sk_{ID}0.{SECRET}", f"sk_{ID}0.{SECRET}"),
+        (f"sk_{ID}.{SECRET} x", f"sk_{ID}.{SECRET} x"),
+    ],
+)
+def test_the_id_in_a_token_however_it_was_copied(text: str, id: str) -> None:
+    assert id_in(text) == id
