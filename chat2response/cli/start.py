@@ -50,7 +50,7 @@ def _admin(ready: Prepared) -> str:
     allowed = "this machine" if asked is None else f"{asked} (CHAT2RESPONSE_ADMIN_ALLOW)"
     if token is None:
         return f"{where}from {allowed} only"
-    return f"{where}from {allowed}; from elsewhere with the token in {token.path}"
+    return f"{where}from {allowed}; from elsewhere with the token in {token.path.absolute()}"
 
 
 def _sealing(ready: Prepared) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _sealing(ready: Prepared) -> Iterator[str]:
     if ready.services.settings.seal_keys:
         yield "  sealing   with the first key of CHAT2RESPONSE_SEAL_KEY"
     elif ready.seal_keys is not None:
-        yield f"  sealing   with the key in {ready.seal_keys.path}"
+        yield f"  sealing   with the key in {ready.seal_keys.path.absolute()}"
         if ready.store.partition(":")[0] in redis_address.SCHEMES:
             yield "            SEVERAL GATEWAYS on one Redis need one CHAT2RESPONSE_SEAL_KEY: with a key"
             yield "            of its own, each opens only the reasoning that it sealed itself"

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from os.path import normpath
+from pathlib import Path
 
 from chat2response.stores import redis_address
 from chat2response.stores.base import (
@@ -74,5 +76,11 @@ def open_store(
 
 
 def shown_address(url: str) -> str:
-    """A store's address, checked by `open_store`, as it may be printed: without user and password."""
-    return redis_address.shown(url) if url.partition(":")[0] in redis_address.SCHEMES else url
+    """A store's address, checked by `open_store`, as it may be printed: without user and password.
+
+    Of a file it is the absolute path.
+    """
+    scheme, _, path = url.partition(":")
+    if scheme == "sqlite":
+        return f"sqlite:{normpath(Path(path).absolute())}"
+    return redis_address.shown(url) if scheme in redis_address.SCHEMES else url

@@ -117,7 +117,7 @@ def test_the_banner_names_another_upstream_without_its_secrets(settings_of: Any)
         ({"CHAT2RESPONSE_AUTH_MODE": " "}, "(OPENAI_API_KEY is not set)"),
         ({"CHAT2RESPONSE_UPSTREAM_MODEL": " qwen "}, ", always as qwen (OpenAI"),
         ({"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_UPSTREAM_PROFILE": "vllm"}, ", profile vllm (OpenAI"),
-        ({"UPSTREAM_MODE": "chat"}, "sealing   with the key in data/seal.keys"),
+        ({"UPSTREAM_MODE": "chat"}, "/data/seal.keys\n"),
         (
             {"UPSTREAM_MODE": "both", "CHAT2RESPONSE_SEAL_KEY": "0123456789abcdef" * 2},
             "sealing   with the first key of CHAT2RESPONSE_SEAL_KEY",

@@ -1,5 +1,7 @@
 """Which addresses name a Redis, what is shown of them, and that a password never is."""
 
+from pathlib import Path
+
 import pytest
 
 from chat2response.stores import open_store, redis_address, shown_address
@@ -32,9 +34,17 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert shown_address(url) == shown
 
 
-@pytest.mark.parametrize("address", ["memory", "sqlite:a?b@c#d"])
+@pytest.mark.parametrize("address", ["memory", "sqlite:/x/a?b@c#d"])
 def test_other_addresses_are_shown_as_they_are(address: str) -> None:
     assert shown_address(address) == address
+
+
+@pytest.mark.parametrize("path", ["a/k.db", "./a/k.db", "b/../a/k.db"])
+def test_of_a_file_the_absolute_path_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown_address(f"sqlite:{path}") == f"sqlite:{tmp_path}/a/k.db"
 
 
 @pytest.mark.parametrize(
