@@ -144,6 +144,12 @@ def _admin_listening(settings: Settings) -> AbstractContextManager[list[socket.s
     return listening(*settings.admin_listen, "CHAT2RESPONSE_ADMIN_BIND_ADDR")
 
 
+def local_url(settings: Settings) -> str | None:
+    """Where this machine reaches the admin plane of a gateway with these settings; None: at any port."""
+    host, port = settings.admin_listen
+    return f"http://{in_url(_own(host))}:{port}" if port else None
+
+
 def _own(host: str) -> str:
     """The host under which this machine reaches what listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

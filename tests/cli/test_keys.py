@@ -16,6 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from chat2response.cli.keys import finding
 from chat2response.cli.root import cli
 from chat2response.keys import KeyBook
 from chat2response.stores import open_store
@@ -31,7 +32,7 @@ TOKEN = re.compile(r"sk_[0-9a-f]{32}\.[0-9a-f]{64}")
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the machine's, and no .env file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.environ", environment())
+    monkeypatch.setattr("os.environ", environment(BIND_ADDR="127.0.0.1:1"))  # where nothing listens
 
 
 def keys(*args: str, stdin: str | None = None, **settings: str) -> Result:
@@ -57,8 +58,8 @@ def test_a_key_from_its_making_to_its_end() -> None:
     ]
     moved = told("set-expiration", made["id"], "--expires-at", "2100-01-01")
     assert moved == {"updated": True, "id": made["id"], "expires_at": 4_102_444_800}
-    for revoked in (True, False):
-        assert told("revoke", made["id"]) == {"revoked": revoked, "id": made["id"]}
+    assert told("revoke", made["id"]) == {"revoked": True, "id": made["id"]}
+    assert told("revoke", made["id"]) == {"revoked": False, "id": made["id"], "reason": "already_revoked"}
     assert told("show", made["id"])["state"] == "revoked"
 
 
@@ -149,12 +150,16 @@ async def dead_keys(count: int) -> list[str]:
     return [each.key.id for each in made]
 
 
-def test_the_long_dead_are_purged_after_a_question() -> None:
+def test_the_long_dead_are_purged_after_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     id = told("generate")["id"]
     assert told("purge", "--older-than", "1h", "--yes") == {"purged": 0}
     assert keys("purge", "--older-than", "1h").stdout == "there is no key to purge\n"
     assert keys("show", id).exit_code == 0
     dead = asyncio.run(dead_keys(2))
+    unasked = keys("purge", "--older-than", "1h", stdin="y\n")
+    assert unasked.exit_code == 2
+    assert "Go on? Nobody can be asked here: add --yes." in unasked.stderr
+    monkeypatch.setattr(finding, "is_interactive", lambda: True)
     refused = keys("purge", "--older-than", "1h", stdin="n\n")
     assert refused.exit_code == 1
     assert "2 keys are purged, and gone from lists for good. Go on?" in refused.stderr
@@ -259,7 +264,9 @@ def test_a_wrong_row_is_named_before_any_key_is_made(rows: str, said: str) -> No
         (["update", UNKNOWN, "--label", "x"], 1, "There is no key"),
         (["set-expiration", UNKNOWN, "--ttl", "5"], 1, "There is no key"),
         (["set-expiration", UNKNOWN], 2, "Say when it ends"),
-        (["set-expiration", UNKNOWN, "--never"], 1, "Expiration required"),
+        (["set-expiration", UNKNOWN, "--never"], 1, "(CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION=1)"),
+        (["generate", "--quiet", "--json"], 2, "--quiet stands against --json"),
+        (["generate", "--never"], 1, "--never: this shell's settings forbid keys without an end"),
         (["set-expiration", UNKNOWN, "--never", "--ttl", "5"], 2, "--never stands against"),
         (["update", UNKNOWN], 2, "Nothing to change"),
         (["update", UNKNOWN, "--label", "x", "--clear", "label"], 2, "--clear label stands against"),
@@ -277,7 +284,7 @@ def test_a_wrong_row_is_named_before_any_key_is_made(rows: str, said: str) -> No
             "--keys-backend: keys in memory are inside a running gateway",
         ),
         (["list", "--keys-backend", "mysql://h"], 2, "--keys-backend: no store is called 'mysql'"),
-        (["list", "--keys-backend", "sqlite:other.db"], 3, "there is no key store at sqlite:other.db"),
+        (["list", "--keys-backend", "sqlite:other.db"], 3, "/other.db, as --keys-backend has it"),
         (["list", "--keys-backend", "redis://127.0.0.1:9"], 3, "The store is unavailable"),
         (["bulk", "missing.csv", "--output", "x"], 2, "missing.csv"),
     ],
@@ -303,8 +310,11 @@ def test_what_goes_wrong_is_a_line_and_a_code(args: list[str], code: int, said: 
 def test_who_makes_keys_that_nobody_asks_for_is_told(settings: dict[str, str], why: str | None) -> None:
     warned = keys("generate", "--json", **settings)
     assert json.loads(warned.stdout)["token"]
-    told_so = f"chat2response: with these settings ({why}) a gateway asks nobody for a key: "
-    assert warned.stderr.startswith(told_so) if why else warned.stderr == ""
+    store = f"chat2response: kept in sqlite:{Path.cwd()}/data/keys.db, a new store"
+    told_so = f"chat2response: WARNING: with this shell's settings ({why}) a gateway asks nobody for a key: "
+    first, *rest = warned.stderr.splitlines()
+    assert first == store
+    assert (len(rest) == 1 and rest[0].startswith(told_so)) if why else rest == []
     assert keys("list", **settings).stderr == ""
 
 

@@ -16,7 +16,7 @@ def end_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     if asked["never"]:
         if moment is not None or span is not None:
             raise click.UsageError("--never stands against --ttl and --expires-at.")
-        return {"expires_at": None}
+        return {"ttl_seconds": None, "expires_at": None}
     return {"ttl_seconds": span, "expires_at": UNSET if moment is None else moment}
 
 

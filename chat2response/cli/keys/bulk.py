@@ -12,6 +12,7 @@ from chat2response.cli.keys.rows import Row, new_sheet, read_rows, wrong_row
 from chat2response.errors import BridgeError, InvalidRequest
 from chat2response.keys import UNSET, ApiKey
 from chat2response.keys.fields import NAMES, differing
+from chat2response.keys.grants import doubts
 from chat2response.keys.views import issued_document
 
 _TAKEN = (*NAMES, "ttl_seconds", "expires_at")
@@ -76,6 +77,9 @@ async def _checked(desk: Desk, file: TextIO, needed: tuple[str, ...]) -> list[Ro
             await desk.book.check(**_asked(row), by=desk.actor)
         except BridgeError as error:
             raise wrong_row(line, error) from None
+    for line, row in rows:
+        for doubt in doubts(row.get("scopes") or ()):
+            click.echo(f"chat2response: WARNING: line {line}: {doubt}", err=True)
     return rows
 
 

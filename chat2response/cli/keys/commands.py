@@ -6,7 +6,7 @@ import click
 
 from chat2response.cli.anywhere import Anywhere
 from chat2response.cli.keys.running import Command, common, run, with_options
-from chat2response.cli.keys.words import Moment, Pair, Span
+from chat2response.cli.keys.words import LimitOption, Moment, Pair, Span
 
 _ALIASES = {
     **dict.fromkeys(("create", "new", "add"), "generate"),
@@ -19,7 +19,10 @@ _ALIASES = {
 def keys() -> None:
     """Issue, list, change and end keys, in the store itself.
 
-    No gateway need run; those that do see each change within a second. Settings are the gateway's own.
+    No gateway need run; those that do see each change within a second. Settings are the gateway's own. Where
+    they name no store that is there, the gateway that runs on this machine is asked.
+
+    For a key's ID its token will do, and the beginning of its id where no other key has it.
     """
 
 
@@ -52,16 +55,19 @@ def _fields(command: Command) -> Command:
         click.option(
             "--scope", "scopes", multiple=True, help="A grant, as model:gpt-*, or a label. Repeatable."
         ),
-        click.option(
-            "--limit", "limits", type=Pair(), multiple=True, help="As requests_per_minute=60. Repeatable."
-        ),
+        click.option("--limit", "limits", cls=LimitOption, type=Pair(), multiple=True),
         click.option("--metadata", type=Pair(), multiple=True, help="As team=search. Repeatable."),
     )
+
+
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Print the token alone, for a script.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @keys.command()
 @_fields
 @_end
+@_quiet
 @common
 def generate(**given: Any) -> None:
     """Issue a key. Its token is shown this once."""
@@ -90,16 +96,24 @@ def show(**given: Any) -> None:
 
 
 @keys.command()
-@click.argument("id")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--owner", help="All keys of this owner.")
+@click.option("--label", help="All keys with this label, the whole of it.")
+@_yes
 @common
 def revoke(**given: Any) -> None:
-    """End a key for good."""
-    run("changing.revoke", **given)
+    """End keys for good: those named by id, token or the beginning of an id, or those of an owner or a label.
+
+    It asks first, unless ids or tokens are given whole. Of a token the id is used, and no part of it is
+    printed or logged; the shell's own history may keep it.
+    """
+    run("revoking.revoke", **given)
 
 
 @keys.command("set-expiration")
 @click.argument("id")
 @_end
+@_yes
 @common
 def set_expiration(**given: Any) -> None:
     """Move the end of a key; a moment in the past ends it at once."""
@@ -112,6 +126,8 @@ def set_expiration(**given: Any) -> None:
     "--grace", type=Span(), default="0", help="How long the old secret opens too; by default not at all."
 )
 @click.option("--force", is_flag=True, help="Also while the grace of the last rotation runs: that ends now.")
+@_quiet
+@_yes
 @common
 def rotate(**given: Any) -> None:
     """Give a key another secret. Its new token is shown this once."""
@@ -127,6 +143,7 @@ def rotate(**given: Any) -> None:
     multiple=True,
     help="Take this away. Repeatable.",
 )
+@_yes
 @common
 def update(**given: Any) -> None:
     """Change what is said of a key. Limits and metadata are added to those it has; scopes are replaced."""
@@ -137,7 +154,7 @@ def update(**given: Any) -> None:
 @click.option(
     "--older-than", type=Span(), required=True, help="How long they must be dead: an hour at least."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_yes
 @common
 def purge(**given: Any) -> None:
     """Remove the records of keys that were revoked or expired long ago."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +11,16 @@ from chat2response.cli.choices import Choices
 from chat2response.cli.explained import explained
 from chat2response.cli.loading import loading
 
+if TYPE_CHECKING:
+    from chat2response.cli.keys.desk import Uses
+
 Command = Callable[..., None]
 
-_MAKING = ("making", "bulk")  # the modules whose commands may be the first to use a store
+_MAKES = ("making.generate", "bulk.bulk", "bulk.import_digests")  # these may be the first to use a store
+_USES: dict[str, "Uses"] = {
+    "making.digest": "nothing",
+    **dict.fromkeys(("bulk.bulk", "bulk.import_digests", "exporting.export"), "store"),
+}
 
 
 def with_options(command: Command, *given: Callable[[Command], Command]) -> Command:
@@ -31,6 +38,9 @@ def common(command: Command) -> Command:
 
 def run(work: str, env_file: Any, keys_backend: str | None, as_json: bool = False, **asked: Any) -> None:
     """Does `<module>.<function>` of this package."""
+    quiet: bool = asked.get("quiet", False)
+    if quiet and as_json:
+        raise click.UsageError("--quiet stands against --json.")
     with explained():
         module, _, name = work.partition(".")
         with loading():
@@ -38,4 +48,5 @@ def run(work: str, env_file: Any, keys_backend: str | None, as_json: bool = Fals
 
             does = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
         choices = Choices(keys_backend=keys_backend, env_file=env_file)
-        desk.run(does, choices, asked, as_json=as_json, makes=module in _MAKING)
+        makes, uses = work in _MAKES, _USES.get(work, "keys")
+        desk.run(does, choices, asked, as_json=as_json, quiet=quiet, makes=makes, uses=uses)

@@ -1,12 +1,13 @@
 """`keys list` and `keys show`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from chat2response.cli.keys.desk import Desk, unknown
+from chat2response.cli.keys.finding import find
+from chat2response.cli.keys.stored import Document
 from chat2response.cli.keys.tables import card, table
-from chat2response.keys import ApiKey
-from chat2response.keys.listing import MOST, Filter, KeyPage
-from chat2response.keys.views import detailed, page_document
+from chat2response.keys.listing import MOST
 
 
 async def list_keys(desk: Desk, *, limit: int | None, cursor: str | None, **wanted: Any) -> None:
@@ -14,28 +15,32 @@ async def list_keys(desk: Desk, *, limit: int | None, cursor: str | None, **want
     paged = limit is not None or cursor is not None
     filtered = any(value is not None for value in wanted.values())
     if desk.as_json and not paged and not filtered:
-        return desk.tell([key.public() for key in await desk.book.list()], str)
-    found = Filter(**wanted)
-    page = await (desk.book.page(found, cursor=cursor, limit=limit or 100) if paged else _all(desk, found))
-    document = await page_document(desk.book, page)
-    more = f"\nMore with --cursor {page.cursor}" if page.cursor else ""
+        return desk.tell(await desk.keys.every(), str)
+    if paged:
+        document = await desk.keys.page(wanted, cursor=cursor, limit=limit or 100)
+    else:
+        found = await every(desk, wanted)
+        document = {"object": "list", "data": found, "has_more": False, "next_cursor": None}
+    next_page = document["next_cursor"]
+    more = f"\nMore with --cursor {next_page}" if next_page else ""
     return desk.tell(document, lambda: table(document["data"]) + more)
 
 
-async def _all(desk: Desk, wanted: Filter) -> KeyPage:
-    found: dict[str, ApiKey] = {}
+async def every(desk: Desk, wanted: Mapping[str, Any]) -> list[Document]:
+    """The details of all keys that the filter lets through, oldest first."""
+    found: dict[str, Document] = {}
     cursor = None
     while True:
-        page = await desk.book.page(wanted, cursor=cursor, limit=MOST)
-        found |= {key.id: key for key in page.keys}
-        if (cursor := page.cursor) is None:
-            return KeyPage(sorted(found.values(), key=ApiKey.age), None)
+        page = await desk.keys.page(wanted, cursor=cursor, limit=MOST)
+        found |= {key["id"]: key for key in page["data"]}
+        if (cursor := page["next_cursor"]) is None:
+            return sorted(found.values(), key=lambda key: (key["created_at"], key["id"]))
 
 
 async def show(desk: Desk, *, id: str) -> None:
     """One key."""
-    key = await desk.book.get(id)
-    if key is None:
+    id = await find(desk, id, None)
+    document = await desk.keys.show(id)
+    if document is None:
         raise unknown(id)
-    (document,) = await detailed(desk.book, [key])
     desk.tell(document, lambda: card(document))

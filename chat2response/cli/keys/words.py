@@ -39,6 +39,16 @@ class Moment(click.ParamType[int]):
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+class LimitOption(click.Option):
+    """`--limit`, whose help names all limits."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from chat2response.keys.limits import NAMES  # here: nothing else of `--help` needs it
+
+        self.help = f"As requests_per_minute=60. Repeatable. There are: {', '.join(NAMES)}."
+        return super().get_help_record(ctx)
+
+
 class Pair(click.ParamType[tuple[str, str]]):
     """`name=value`."""
 
