@@ -13,6 +13,7 @@ from chat2response.api.door import arrived
 from chat2response.errors import MethodNotAllowed, NotFound
 from chat2response.observe.redact import redact
 
+_NEAR = 0.75  # of 1: a path that is less like one of ours is another program's
 _SHOWN = 200  # characters of a path that are looked at; finding what is near takes their square
 
 
@@ -21,7 +22,7 @@ def unknown_path(document: Mapping[str, Any]) -> Callable[[str], NotFound]:
 
     def error(path: str) -> NotFound:
         shown = paths.shown(redact(path)[:_SHOWN])
-        near = get_close_matches(shown, document["paths"], n=1)
+        near = get_close_matches(shown, document["paths"], n=1, cutoff=_NEAR)
         hint = f" Did you mean {near[0]}?" if near else ""
         return NotFound(f"There is no endpoint {shown}.{hint} See /docs for all of them.", code="unknown_url")
 

@@ -172,6 +172,13 @@ async def test_an_unknown_path_is_told_what_is_near(path, near):
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "unknown_url", None)
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/chat", "/login", "/v1/embeddings", "/api/tags"])
+async def test_a_path_of_another_program_is_told_no_other(path):
+    async with client(Parts.plain()) as http:
+        answer = await http.get(path)
+    assert answer.json()["error"]["message"] == f"There is no endpoint {path}. See /docs for all of them."
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
 async def test_an_unknown_path_points_to_the_documents(method):
     async with client(Parts.plain()) as http:

@@ -89,7 +89,7 @@ def test_tokens_name_keys_and_are_not_printed() -> None:
     for wrong in (f"x{token}", f"sk_xyz.{secret}", f"{token} {token}", secret):
         refused = keys("revoke", wrong)
         assert refused.exit_code == 1
-        assert secret[:20] not in refused.output or wrong == secret
+        assert secret[:20] not in refused.output
 
 
 def test_several_are_revoked_at_once() -> None:

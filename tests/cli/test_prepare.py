@@ -80,6 +80,16 @@ def test_every_address_has_one_for_this_machine(host: str, bound: str, own: str)
         client.close()
 
 
+def test_the_demos_own_address_is_changed_in_parts():
+    for choices, address in (
+        (Choices(), "127.0.0.1:8088"),
+        (Choices(port=9), "127.0.0.1:9"),
+        (Choices(host="::1"), "[::1]:8088"),
+        (Choices(host="h", port=0), "h:0"),
+    ):
+        assert read_settings(choices, bind="127.0.0.1:8088").bind_addr == address
+
+
 def test_the_banner_says_that_the_upstream_is_openais_and_whose_keys_open():
     text = shown(Choices("127.0.0.1:0", "memory"))
     assert "responses at https://api.openai.com/v1 (OpenAI's own address" in text

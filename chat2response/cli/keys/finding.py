@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from chat2response.cli.keys.desk import Desk, unknown
-from chat2response.errors import InvalidRequest
+from chat2response.errors import InvalidRequest, NotFound
 from chat2response.keys.token import id_in, is_key_id
 
+_DIGITS = 32  # of an id
 _SHOWN = 5  # keys that one line names
 
 
@@ -21,6 +22,12 @@ async def find(desk: Desk, text: str, ask: str | None, *, yes: bool = False) -> 
     id = id_in(text)
     if is_key_id(id):
         return id
+    if len(id) > _DIGITS:  # it may be a secret: nothing of it is repeated
+        raise NotFound(
+            f"There is no such key: an id has {_DIGITS} hex digits, and this has {len(id)} characters.",
+            code="unknown_key",
+            param="id",
+        )
     beginning = id.lower()
     if not beginning or not set(beginning) <= set("0123456789abcdef"):
         raise unknown(id)
