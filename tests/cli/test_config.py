@@ -74,6 +74,19 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists(), "nothing was started, and nothing made"
 
 
+def test_the_store_is_told_by_its_absolute_path(tmp_path: Path) -> None:
+    for args, path in (((), "data/keys.db"), (("--keys-backend", "sqlite:k.db"), "k.db")):
+        result = run("check-config", *args)
+        assert result.stdout.splitlines()[-1].endswith(f"Keys are kept in sqlite:{tmp_path}/{path}.")
+
+
+def test_what_looks_like_a_mistake_is_told_beside_the_settings() -> None:
+    result = run("check-config", UPSTREM_MODE="chat")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("chat2response: WARNING: UPSTREM_MODE is not a setting")
+    assert "UPSTREM_MODE" not in result.stdout
+
+
 def test_a_file_may_be_checked(tmp_path: Path) -> None:
     (tmp_path / "my.env").write_text("UPSTREAM_MODE=demo\n")
     result = run("check-config", "--env-file", "my.env", "--keys-backend", "memory")

@@ -282,3 +282,19 @@ async def test_the_admin_token_of_the_settings_is_sent(tmp_path: Path) -> None:
         assert f"The gateway at http://{address} answered: Missing admin token" in refused.stderr
         passed = await typed("list", BIND_ADDR=address, CHAT2RESPONSE_ADMIN_TOKEN=token)
         assert passed.exit_code == 0, passed.stderr
+
+
+async def test_another_program_at_the_address_is_no_gateway_and_gets_no_token(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+        address = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        result = await typed("list", BIND_ADDR=address, CHAT2RESPONSE_ADMIN_TOKEN="an-operators-own-token")
+    assert result.exit_code == 3
+    assert f"no gateway answers at http://{address}" in result.stderr
+    assert len(heads) == 1 and b"an-operators-own-token" not in heads[0]
