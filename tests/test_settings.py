@@ -215,7 +215,11 @@ def test_where_none_is_near_none_is_suggested(env: Any, name: str) -> None:
 def test_a_name_that_is_nearly_a_settings_is_told(env: Any, written: str, meant: str) -> None:
     said = f"{written} is not a setting, and nothing was read from it. Did you mean {meant}?"
     assert list(doubts(env(**{written: "chat"}))) == [said]
-    values = {"UPSTREAM_MODE": "chat", "OPENAI_BASE_URL": "http://h/v1"}
+    values = {
+        "UPSTREAM_MODE": "chat",
+        "OPENAI_BASE_URL": "http://h/v1",
+        "CORS_ALLOWED_ORIGINS": "http://h",
+    }
     assert list(doubts(env(**{meant: values.get(meant, "h:1")}))) == [], (
         "what is meant is set: it is another's"
     )
@@ -261,11 +265,34 @@ def test_what_surrounds_a_key_is_told(env: Any, name: str, value: str, said: lis
         assert "sk-test" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "quoted"),
+    [
+        ("CHAT2RESPONSE_SQLITE_PATH", '"data/keys.db"', True),
+        ("CHAT2RESPONSE_UPSTREAM_MODEL", "'qwen'", True),
+        ("CHAT2RESPONSE_SEAL_KEY", '"' + "0123456789" * 4 + '"', True),
+        ("CHAT2RESPONSE_SQLITE_PATH", 'it"s.db', False),
+        ("CHAT2RESPONSE_QUIRKS", '{"developer_role": true}', False),
+        ("CHAT2RESPONSE_WORKERS", "2", False),
+    ],
+)
+def test_quotation_marks_around_any_text_are_told(env: Any, name: str, value: str, quoted: bool) -> None:
+    said = list(doubts(env(**{name: value})))
+    assert [each.partition(",")[0] for each in said] == [f"{name} has quotation marks around it"] * quoted
+
+
+@pytest.mark.parametrize("value", ['"http://h/v1"', "'http://h/v1'"])
+def test_quotation_marks_around_the_address_are_an_error_that_says_so(env: Any, value: str) -> None:
+    with pytest.raises(SettingsError, match="OPENAI_BASE_URL: it has quotation marks around it: remove them"):
+        env(OPENAI_BASE_URL=value)
+
+
 def test_a_login_in_the_address_of_the_upstream_is_told(env: Any) -> None:
     (said,) = doubts(env(OPENAI_BASE_URL="http://user:hunter2@h:8000/v1"))
     assert said.startswith("OPENAI_BASE_URL has a login in it (user:password@), which is not sent")
     assert "hunter2" not in said
-    assert list(doubts(env(OPENAI_BASE_URL="http://h:8000/v1"))) == []
+    for address in ("http://h:8000/v1", "https://h/@x/v1"):
+        assert list(doubts(env(OPENAI_BASE_URL=address))) == []
 
 
 @pytest.mark.parametrize("name", ["CHAT2RESPONSE_SLED_PATH", "chat2response_sled_path"])

@@ -24,7 +24,7 @@ def login_in(url: str) -> tuple[str, str, list[str]]:
     All before the last `@` is the login: a password that was not percent-encoded would else be read as a
     path, and shown.
     """
-    login, _, _ = _without_scheme(url).rpartition("@")
+    login, _ = _split(_without_scheme(url))
     user, _, password = login.partition(":")
     return user, password, [found[2] for found in _SECRET_OPTION.finditer(url)]
 
@@ -32,10 +32,16 @@ def login_in(url: str) -> tuple[str, str, list[str]]:
 def masked_url(url: str) -> str:
     """A URL whose passwords are `***`; a user without one may be a token, and is `***` too."""
     rest = _without_scheme(url)
-    login, at, place = rest.rpartition("@")
+    login, place = _split(rest)
     user, colon, _ = login.partition(":")
-    hidden = (f"{user}:***@" if colon else "***@") if at else ""
+    hidden = f"{user}:***@" if colon else "***@" if place != rest else ""
     return url.removesuffix(rest) + hidden + _SECRET_OPTION.sub(r"\1***", place)
+
+
+def _split(rest: str) -> tuple[str, str]:
+    """The login, and what follows its `@`. An `@` in a path is none: there is a `/` before it, and no `:`."""
+    login, at, place = rest.rpartition("@")
+    return (login, place) if at and ("/" not in login or ":" in login) else ("", rest)
 
 
 def _without_scheme(url: str) -> str:

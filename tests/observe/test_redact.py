@@ -61,6 +61,7 @@ def test_other_words_stay(text: str) -> None:
         ("redis://u:pw@h/1", "redis://u:***@h/1"),
         ("redis://:pw@h", "redis://:***@h"),
         ("http://token@h:1", "http://***@h:1"),
+        ("https://h/@x/v1", "https://h/@x/v1"),
         ("u:pw@h:1", "u:***@h:1"),
         ("redis://:hunter2/#@h", "redis://:***@h"),
         ("unix:///r.sock?db=1&password=pw", "unix:///r.sock?db=1&password=***"),
