@@ -20,6 +20,8 @@ from chat2response.wire.machine import RESET, TIMEOUT
 
 _MAX_HEAD = 64 * 1024  # bytes of a head; and of what frames a body, between two bytes of it
 _RACE_SECONDS = 1.0  # a server that had closed an idle connection says so within a round trip
+_TLS_ALERT = b"\x15\x03"  # how a TLS server answers what is no TLS
+_SPEAKS_TLS = "The upstream speaks TLS at this port: write https:// in OPENAI_BASE_URL."
 _JOINED = 64 * 1024  # a body up to this size goes out in one write with its head
 
 
@@ -133,7 +135,7 @@ class Connection(asyncio.BufferedProtocol):
             self._hand_on()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
             self._hand_on()
-            self._broken(error)
+            self._broken(error, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -219,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._unread > _MAX_HEAD and self._exchange is not None:
             raise UpstreamError("What frames the body of the upstream's answer is too large.")
 
-    def _broken(self, error: Exception) -> None:
+    def _broken(self, error: Exception, data: memoryview) -> None:
         cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -228,7 +230,8 @@ class Connection(asyncio.BufferedProtocol):
             elif isinstance(cause, UpstreamError):
                 exchange.fail(cause)
             else:
-                exchange.fail(UpstreamUnreachable("The upstream's answer is not HTTP.", internal=repr(error)))
+                what = _SPEAKS_TLS if bytes(data[:2]) == _TLS_ALERT else "The upstream's answer is not HTTP."
+                exchange.fail(UpstreamUnreachable(what, internal=repr(error)))
         self.abort()
 
     def _check(self) -> None:

@@ -5,11 +5,12 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from chat2response.errors import UpstreamUnreachable
+from chat2response.errors import UpstreamError
 from chat2response.net.connection import Connection
 from chat2response.net.place import Place
 from chat2response.net.proxies import Proxy
 from chat2response.net.tunnel import Tunnel
+from chat2response.net.unreachable import unreachable
 
 Make = Callable[[], Connection]
 
@@ -27,38 +28,42 @@ class Dialler:
 
         Raises UpstreamUnreachable, TimeoutError, and UpstreamTimeout where a proxy says so.
         """
-        proxy = place.proxy
-        try:
-            if proxy is not None and place.secure:
-                return await self._through(proxy, make(), place)
-            there: Place | Proxy = place if proxy is None else proxy
-            connection = make()
-            await self._open(connection, there)
-        except TimeoutError:
-            raise
-        except (OSError, ValueError) as error:
-            who = "upstream" if proxy is None else "upstream, or the outbound proxy before it,"
-            raise UpstreamUnreachable(f"The {who} cannot be reached.", internal=repr(error)) from None
+        proxy, connection = place.proxy, make()
+        if proxy is not None and place.secure:
+            return await self._through(proxy, connection, place)
+        await self._open(connection, place if proxy is None else proxy)
         return connection
 
     async def _open(self, protocol: asyncio.BaseProtocol, there: Place | Proxy) -> None:
         context = self._context() if there.secure else None
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: protocol, there.host, there.port, ssl=context)
+        try:
+            await loop.create_connection(lambda: protocol, there.host, there.port, ssl=context)
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as error:
+            raise unreachable(error, there) from None
 
     async def _through(self, proxy: Proxy, connection: Connection, place: Place) -> Connection:
         """TLS from us to `place`, in the tunnel that the proxy makes."""
         tunnel = Tunnel(place, proxy, self._user_agent)
+        there: Place | Proxy = proxy
         try:
             await self._open(tunnel, proxy)
+            inside = await tunnel.open()
+            there = place
             transport = await asyncio.get_running_loop().start_tls(
-                await tunnel.open(), connection, self._context(), server_hostname=place.host
+                inside, connection, self._context(), server_hostname=place.host
             )
-        except BaseException:
+            if transport is None:  # the peer went while the last word was said
+                raise ConnectionResetError
+        except BaseException as error:
             tunnel.abort()
+            if isinstance(error, OSError | ValueError) and not isinstance(
+                error, TimeoutError | UpstreamError
+            ):
+                raise unreachable(error, there) from None
             raise
-        if transport is None:  # the peer went while the last word was said
-            raise ConnectionResetError
         connection.connection_made(transport)
         return connection
 

@@ -236,5 +236,6 @@ def _before_the_head(error: Exception) -> Exception:
     if isinstance(error, Cut):
         if error.fault.cause == "timeout":
             return UpstreamTimeout("The upstream did not answer in time.")
-        return UpstreamUnreachable("The upstream cannot be reached.", internal=error.fault.message)
+        closed = "The upstream closed the connection without an answer."
+        return UpstreamUnreachable(closed, internal=error.fault.message)
     return error

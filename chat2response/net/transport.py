@@ -124,7 +124,10 @@ class Transport:
                     lambda: Connection(options.read_timeout, _IDLE_SECONDS, keep), place
                 )
         except TimeoutError as error:
-            raise UpstreamTimeout("The upstream did not answer in time.", internal=repr(error)) from None
+            raise UpstreamTimeout(
+                f"The upstream took no connection within {options.connect_timeout:g} seconds.",
+                internal=f"{place.authority}: {error!r}",
+            ) from None
 
     # -- requests ------------------------------------------------------------------------------------
 

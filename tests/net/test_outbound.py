@@ -65,14 +65,16 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_502(
 ) -> None:
     with pytest.raises(UpstreamUnreachable) as caught:
         await post(through(None, ca_file=None), tls_upstream)
+    assert "not trusted" in caught.value.message and "CHAT2RESPONSE_CA_FILE" in caught.value.message
     assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.internal)
     assert tls_upstream.requests == []
 
 
 async def test_so_is_one_for_another_name(through: Through, tls_upstream: ScriptedUpstream) -> None:
     with pytest.raises(UpstreamUnreachable) as caught:
-        await through(None).open("GET", f"https://127.0.0.2:{tls_upstream.port}/", {})
+        await through(None).open("GET", f"https://127.1:{tls_upstream.port}/", {})
     assert caught.value.status == 502
+    assert "another host name" in caught.value.message and "127.1" not in caught.value.message
     assert tls_upstream.requests == []
 
 

@@ -161,8 +161,9 @@ async def test_a_refused_connection_is_a_502_without_the_address(transport: Tran
         port = unused.getsockname()[1]
         with pytest.raises(UpstreamUnreachable) as caught:
             await transport.open("POST", f"http://127.0.0.1:{port}/v1/x", {}, b"")
+    assert "refused the connection" in caught.value.message
     assert str(port) not in caught.value.message
-    assert caught.value.internal
+    assert f"127.0.0.1:{port}" in str(caught.value.internal)
 
 
 async def test_a_server_that_does_not_encrypt_is_a_502_for_https(transport: Transport) -> None:
@@ -171,15 +172,26 @@ async def test_a_server_that_does_not_encrypt_is_a_502_for_https(transport: Tran
         writer.close()
 
     server = await asyncio.start_server(answer_plainly, "127.0.0.1", 0)
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(UpstreamUnreachable, match=r"does not speak TLS at this port\..*http://"):
         await transport.open("POST", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, b"")
     server.close()
+
+
+async def test_a_server_that_encrypts_is_named_as_one_for_http(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    alert = b"\x15\x03\x03\x00\x02\x02\x46"  # of TLS: fatal, protocol_version
+    upstream.play(Script(PATH, (alert,), framing="raw"))
+    with pytest.raises(UpstreamUnreachable, match="speaks TLS at this port: write https://"):
+        await post(transport, upstream)
 
 
 async def test_an_unknown_host_is_a_502(transport: Transport) -> None:
     with pytest.raises(UpstreamUnreachable) as caught:
         await transport.open("POST", "http://no-such-host.invalid/v1/x", {}, b"")
+    assert "(DNS)" in caught.value.message
     assert "no-such-host" not in caught.value.message
+    assert "no-such-host.invalid" in str(caught.value.internal)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +208,7 @@ async def test_a_connection_that_is_not_made_in_time_is_a_504() -> None:
         listener.listen(0)
         filler.connect(listener.getsockname())  # the backlog is full: the next one waits
         transport = Transport(IMPATIENT)
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(UpstreamTimeout, match="took no connection within"):
             for _ in range(8):
                 await transport.open("POST", f"http://127.0.0.1:{listener.getsockname()[1]}/", {}, b"")
         await transport.close()
