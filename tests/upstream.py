@@ -82,8 +82,9 @@ class ScriptedUpstream:
     `tls`: what it encrypts with, for a server whose address is https.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._tls = tls
+        self._host = host
         self.requests: list[Received] = []
         self.open: set[_Connection] = set()
         """Connections that are open now."""
@@ -95,9 +96,9 @@ class ScriptedUpstream:
     async def __aenter__(self) -> "ScriptedUpstream":
         if self._tls is None:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+            self._server = await loop.create_server(lambda: _Connection(self), self._host, 0)
         else:
-            self._server = _TLSServer(lambda: _Connection(self), self._tls)
+            self._server = _TLSServer(lambda: _Connection(self), self._tls, self._host)
         return self
 
     async def __aexit__(
@@ -125,7 +126,7 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         """What an OPENAI_BASE_URL says."""
-        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}/v1"
+        return f"{'http' if self._tls is None else 'https'}://{self._host}:{self.port}/v1"
 
     @property
     def last(self) -> Received:
@@ -176,11 +177,11 @@ class _TLSServer:
     proxy, say). asyncio's server does not end it; uvloop's does not even wait, and the loop closed around it.
     """
 
-    def __init__(self, make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext) -> None:
+    def __init__(self, make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext, host: str) -> None:
         self._make = make
         self._tls = tls
         self._loop = asyncio.get_running_loop()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self._listener.setblocking(False)
         self.handshakes: set[asyncio.Task[None]] = set()
         self._loop.add_reader(self._listener, self._accept)

@@ -1,4 +1,4 @@
-"""Why no connection to an upstream, or to the proxy before it, could be made: in words that say what to check.
+"""Why no connection to an upstream, or to the proxy before it, could be made, and what to check.
 
 The words are public, so no address is in them; the log gets the address and the system's own error.
 """
