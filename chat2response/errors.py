@@ -221,6 +221,8 @@ class UpstreamError(BridgeError):
     label = "upstream"
     refused_input = False
     """Whether it is the form of `input` that was refused."""
+    no_endpoint = False
+    """Whether the upstream says that it has no such endpoint."""
     usage: Any = None
     """What the upstream says, in its own form, that the call used before it failed."""
     runs_on = False

@@ -479,6 +479,17 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
             "h/v1",
             "it begins with http:// or https://, for example https://api.openai.com/v1.",
         ),
+        *(
+            (
+                "OPENAI_BASE_URL",
+                f"http://me:canary@h:8000/v1{endpoint}",
+                f"the endpoint {endpoint.rstrip('/').lower()}; write the base http://h:8000/v1 alone",
+            )
+            for endpoint in (
+                *("/chat/completions", "/Chat/Completions/", "/completions", "/responses", "/responses//"),
+                *("/messages", "/embeddings"),
+            )
+        ),
     ],
 )
 def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: str, told: str) -> None:
@@ -487,6 +498,20 @@ def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: 
     assert str(caught.value).startswith(f"{name}: ")
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://h.services.ai.azure.com/models",
+        "http://responses:8000/v1",
+        "https://h/responses/v1",
+        "https://h/my-responses",
+    ],
+)
+def test_a_base_that_only_sounds_like_an_endpoint_is_taken(env: Any, base: str) -> None:
+    assert env(OPENAI_BASE_URL=base).base_url == base
 
 
 def test_a_value_under_another_name_is_told_by_the_first(env: Any) -> None:

@@ -13,6 +13,7 @@ from chat2response.api.asgi import JSON, HeaderPairs, Request
 from chat2response.api.credentials import Gate
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
+from chat2response.observe.redact import shown_url
 from chat2response.upstreams.base import Origin
 from chat2response.upstreams.catalog import Catalog
 from chat2response.wire.json import JSONError, decode, encode
@@ -40,7 +41,8 @@ class Models:
             await _answer(request, _one(listed["data"], unquote(wanted), error), standing)
             return
         if error is not None:
-            log.warning("%s: no list of models from the upstream: %s", request.id, error.message)
+            asked = shown_url(self._engine.routes.of("responses").base_url)
+            log.warning("%s: no list of models at %s/models: %s", request.id, asked, error.message)
         await _answer(request, listed, standing)
 
     async def _entries(self, origin: Origin) -> tuple[list[dict[str, Any]], UpstreamError | None]:

@@ -8,6 +8,7 @@ HTTP status. Leaving, or failing to enter, closes the upstream. `stop(fault)` ma
 the client's hang-up, a revocation or a shutdown.
 """
 
+import logging
 from dataclasses import dataclass, field, replace
 
 from chat2response.convert.chat.answer import ReasoningForm
@@ -20,11 +21,14 @@ from chat2response.engine.plan import Plan, plans
 from chat2response.engine.runs import LiveRuns
 from chat2response.engine.spending import Books
 from chat2response.observe.metrics import Metrics
+from chat2response.observe.seldom import Seldom
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Upstream, UpstreamDialect
 from chat2response.upstreams.routes import Routes, Surface
 from chat2response.wire.ids import Clock, Ids
+
+log = logging.getLogger("chat2response.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Engine:
     sealing: Sealing | None = None
     """What reasoning travels sealed with; None: it does not."""
     runs: LiveRuns = field(default_factory=LiveRuns)
+    no_endpoint: Seldom = field(default_factory=lambda: Seldom(log, "the upstream: %s"))
+    """Logs an upstream that lacks the endpoint it was asked for."""
     plans: dict[Surface, Plan] = field(init=False)
 
     def __post_init__(self) -> None:

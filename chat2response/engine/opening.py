@@ -34,6 +34,7 @@ from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
 from chat2response.engine.unsealed import unsealed
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
+from chat2response.upstreams.missing_endpoint import point_out
 from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
 from chat2response.wire.json import encode
 from chat2response.wire.large import apart_if, is_large
@@ -130,6 +131,8 @@ class Opening:
             mask_error(error, self._plan.target)
             error.message = self._call.without_key(error.message)
             error.internal = error.internal and self._call.without_key(error.internal)
+            if (line := point_out(error, self._plan.target)) is not None:
+                self._engine.no_endpoint(line)
             for name, value in self._headers:
                 error.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
         return error

@@ -48,7 +48,8 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, 
     """A JSON answer, or a refusal: the bytes as they are, once their owner is recorded.
 
     Raises UpstreamError for a refusal that must not pass as it is: of our own key, in a shape that no OpenAI
-    client reads, or with status 200 (to the SDK an answer without content, or a stream without events).
+    client reads, of an endpoint that the upstream does not have, or with status 200 (to the SDK an answer
+    without content, or a stream without events).
     """
     body = await reply.read()
     await check_answer(body)
@@ -66,9 +67,10 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, 
 
 def _refused(body: bytes, reply: RawReply, target: Target) -> Whole:
     ours = target.managed and reply.status in (401, 403)
-    if not ours and reply.status >= 400 and _is_error_object(body):
+    error = refusal_of(body, reply.status, reply.headers, target)
+    if not ours and reply.status >= 400 and not error.no_endpoint and _is_error_object(body):
         return Whole(_masked(body, target), reply.media_type)
-    raise refusal_of(body, reply.status, reply.headers, target)
+    raise error
 
 
 def _error_as_answer(body: bytes) -> UpstreamError | None:

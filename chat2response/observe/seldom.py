@@ -19,12 +19,13 @@ class Seldom:
         self._next = 0.0
         self._count = 0
 
-    def __call__(self) -> None:
-        """The fault came once more."""
+    def __call__(self, *values: object) -> None:
+        """The fault came once more. `values`: what stands for each `%s` of the message."""
         self._count += 1
         now = self._clock()
         if self._next and now < self._next:
             return
         self._next = now + _SECONDS
         count, self._count = self._count, 0
-        self._log.warning("%s%s", self._message, f" ({count} times since the last such line)" * (count > 1))
+        times = f" ({count} times since the last such line)" * (count > 1)
+        self._log.warning(f"{self._message}%s", *values, times)

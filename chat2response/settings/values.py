@@ -17,7 +17,7 @@ from chat2response.api.cors import ANY
 from chat2response.convert.profiles import profile
 from chat2response.convert.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy
-from chat2response.observe.redact import login_in
+from chat2response.observe.redact import login_in, shown_url
 from chat2response.state.sealing import split_keys
 from chat2response.stores import redis_address
 from chat2response.upstreams.routes import SURFACES, Surface
@@ -34,6 +34,7 @@ _RUST_LEVELS: dict[str, LogLevel] = {
     "error": "error",
     "off": "critical",
 }
+_ENDPOINT = re.compile(r"(/(?:chat/completions|completions|responses|messages|embeddings))/*$", re.IGNORECASE)
 _LEAST_SECRET = 6  # characters
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -80,6 +81,11 @@ def web_address(value: str | None) -> str | None:
         raise ValueError("it begins with http:// or https://, for example https://api.openai.com/v1")
     if value is not None and not _is_base(value.strip()):
         raise ValueError("it is http(s)://host[:port]/path, with no query: https://api.openai.com/v1")
+    if value is not None and (found := _ENDPOINT.search(value.strip())):
+        base, endpoint = shown_url(value.strip()[: found.start()]), found[1].lower()
+        raise ValueError(
+            f"it names the endpoint {endpoint}; write the base {base} alone: the gateway adds the endpoint"
+        )
     return value
 
 

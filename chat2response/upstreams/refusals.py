@@ -8,6 +8,7 @@ from chat2response.net.transport import Exchange
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import HeaderList, Target
+from chat2response.upstreams.missing_endpoint import lacks_endpoint
 from chat2response.wire.json import JSONError, decode
 
 _INPUT = ("'input'", '"input"', "`input`")
@@ -52,6 +53,7 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
         error = upstream_error(decode(body), status)
     except JSONError:
         error = None
+    readable = error is not None
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
         return UpstreamRefusedUs(
@@ -64,6 +66,7 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
     mask_error(error, target)
     error.headers.update(passed)
     error.refused_input = refuses_input(body, status)
+    error.no_endpoint = lacks_endpoint(error, status, readable=readable)
     return error
 
 

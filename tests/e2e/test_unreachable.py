@@ -51,6 +51,50 @@ async def test_a_refused_connection_is_502(
     assert str(closed_port) not in answer.text
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"detail": "Not Found"}', b'{"error": {"code": 404, "message": "File Not Found", "type": "x"}}', b""],
+)
+@json_or_stream
+@every_way
+async def test_an_upstream_without_the_endpoint_is_told_with_its_likely_cause(
+    start: Start,
+    upstream: ScriptedUpstream,
+    caplog: pytest.LogCaptureFixture,
+    surface: Surface,
+    dialect: str,
+    streamed: bool,
+    body: bytes,
+) -> None:
+    upstream.play(Script(PATHS[dialect], (body,), status=404))
+    gateway = await start(dialect)
+
+    answers = [await post(gateway, surface, streamed=streamed) for _ in range(3)]
+
+    other = "responses" if dialect == "chat" else "chat"
+    for answer in answers:
+        assert answer.status_code == 404
+        assert f"UPSTREAM_MODE={other}" in error_of(answer)["message"]
+        assert str(upstream.port) not in answer.text
+    lines = [line for line in caplog.messages if "no such endpoint" in line]
+    assert len(lines) == 1, "once a minute"
+    assert f"{upstream.url}{PATHS[dialect].removeprefix('/v1')}" in lines[0]
+
+
+@every_way
+async def test_a_404_about_the_model_stays_as_it_is(
+    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
+) -> None:
+    told = b'{"error": {"message": "The model `x` does not exist.", "type": "t", "param": null, "code": 404}}'
+    upstream.play(Script(PATHS[dialect], (told,), status=404))
+    gateway = await start(dialect)
+
+    answer = await post(gateway, surface)
+
+    assert answer.status_code == 404
+    assert error_of(answer)["message"] == "The model `x` does not exist."
+
+
 @json_or_stream
 @every_way
 async def test_silence_before_the_head_is_504(

@@ -87,7 +87,7 @@ async def test_a_refusal_of_our_own_key_is_not_the_clients_fault(scene: Scene, s
         (500, b"<html>Bad things</html>", "<html>Bad things</html>"),
         (503, b'{"error": "overloaded"}', "overloaded"),
         (422, b'{"detail": [{"msg": "field required"}]}', "field required"),
-        (404, b"", "The upstream answered with status 404."),
+        (410, b"", "The upstream answered with status 410."),
     ],
 )
 async def test_a_refusal_that_no_client_reads_is_put_into_the_shape_they_do(
