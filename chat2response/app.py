@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from chat2response.api.access_log import AccessLog
 from chat2response.api.asgi import App, Receive, Request, Scope, Send
 from chat2response.api.bridge import Bridge
 from chat2response.api.buffers import Buffers
@@ -131,15 +132,26 @@ class Gateway:
         self._add("/convert", ("POST",), convert)
 
     def _add(self, path: str, methods: tuple[str, ...], handler: Handler) -> None:
-        endpoint = Endpoint(path, handler, self._services.metrics, self._cors_of(path))
+        metrics, access = self._services.metrics, self._access_of(path)
+        endpoint = Endpoint(path, handler, metrics, self._cors_of(path), access)
         self._endpoints[path] = (methods, endpoint)
 
     def _cors_of(self, path: str) -> Cors:
         return self._convert_cors if path == "/convert" else self._cors
 
+    def _access_of(self, path: str) -> AccessLog | None:
+        """The log of calls; probes are none."""
+        if path in _HEALTH:
+            return None
+        surface = BRIDGES.get(path)
+        if surface is None:
+            return AccessLog(path)
+        return AccessLog(path, self._services.engine.routes.of(surface).shown_address)
+
     def _add_upgrades(self, handler: Handler) -> None:
         for path in _SOCKETS:
-            self._upgrades[path] = Endpoint(path, handler, self._services.metrics)
+            metrics, access = self._services.metrics, self._access_of(path)
+            self._upgrades[path] = Endpoint(path, handler, metrics, access=access)
 
     def _models_of(self, path: str) -> Found | None:
         for prefix in _MODELS:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from chat2response.api.buffers import Hold
 from chat2response.api.coded import decoder_of, too_large, unpacked
+from chat2response.convert.losses import Loss
 from chat2response.errors import BridgeError, LoopDetected
 from chat2response.wire.ids import new_id
 from chat2response.wire.json import encode
@@ -40,6 +41,25 @@ class Flow(Protocol):
         ...
 
 
+class CallRecord(Protocol):
+    """What the access log tells of a call that got as far as the engine."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that the client asked for."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """How it ended: completed, incomplete, failed, error, or a fault's cause."""
+        ...
+
+    @property
+    def lost(self) -> Iterable[Loss]:
+        """What could not cross, of the request and of the answer."""
+        ...
+
+
 class ClientGone(Exception):
     """The client hung up before its request was whole: there is nobody to answer."""
 
@@ -47,7 +67,10 @@ class ClientGone(Exception):
 class Request:
     """One HTTP request. `headers` has names in lower case; of a repeated one, the last."""
 
-    __slots__ = ("added", "headers", "hold", "id", "receive", "scope", "send", "started", "status")
+    __slots__ = (
+        "added", "error", "headers", "hold", "id", "receive", "record", "scope", "send", "size", "status",
+        "tenant",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -61,6 +84,12 @@ class Request:
         """Headers of whatever answer it gets."""
         self.hold: Hold | None = None
         """The room that its body takes; None: it is not counted (small ones of the admin plane)."""
+        self.size = 0
+        """Bytes of the answer's body; signs of life in a stream are not counted."""
+        self.tenant: str | None = None
+        self.record: CallRecord | None = None
+        self.error: str | None = None
+        """For the access log: whose call it is, the call, and the code of what it is refused with."""
 
     def header(self, name: bytes) -> str | None:
         """One header's value."""
@@ -139,6 +168,7 @@ class Request:
         self, status: int, body: bytes, media_type: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
         """Sends a whole answer."""
+        self.size = len(body)
         headers = (*headers, (b"content-length", b"%d" % len(body)))
         extensions = self.scope.get("extensions")
         at_once = extensions.get(ANSWER) if extensions else None
@@ -157,6 +187,7 @@ class Request:
 
     async def refuse(self, error: BridgeError) -> None:
         """Sends an error, in the shape both OpenAI APIs share."""
+        self.error = error.code or error.label
         await self.answer(error.status, error_body(error), headers=error_headers(error))
 
 

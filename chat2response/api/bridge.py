@@ -59,6 +59,7 @@ class Bridge:
 
     async def __call__(self, request: Request) -> None:
         caller = await self._gate.admit(request, self._endpoint)
+        request.tenant = caller.tenant
         request.hold = self._buffers.hold(caller.payer)
         query = request.scope["query_string"]
         asked = parse_query(query) if query and self._surface == "proxy" else {}
@@ -108,6 +109,7 @@ def fidelity_of(request: Request) -> Fidelity | None:
 
 async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
     """The answer to the client; its hang-up to the upstream."""
+    request.record = opening
     forget = on_hang_up(request, lambda: opening.stop(CANCELLED))
     try:
         async with opening as answer:
@@ -133,6 +135,7 @@ async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, r
     flow: Flow | None = (request.scope.get("extensions") or {}).get(FLOW)
     try:
         async for batch in answer.batches:
+            request.size += len(batch)
             await heart.pass_on(batch)
             if flow is not None and flow.write_paused:
                 del batch  # the connection has it: a client that does not read costs it once

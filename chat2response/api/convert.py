@@ -5,6 +5,7 @@ use it only where the operator named origins: its visitor may be inside a networ
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chat2response.api.asgi import JSON, HeaderPairs, Request
@@ -26,6 +27,15 @@ WITHOUT_KEY = 256 * 1024
 WITH_KEY = 4 * 1024 * 1024
 """Bytes of a body, of callers without and with a good key."""
 _NOBODY = "convert"  # shares the room that callers without a key have
+
+
+@dataclass(slots=True)
+class _Conversion:
+    """What the access log tells of a conversion: nobody is asked, so it names no model."""
+
+    lost: Losses
+    model: None = None
+    outcome: str = "error"
 
 
 class Convert:
@@ -62,8 +72,10 @@ class Convert:
                 f"'to' is 'responses' or 'chat', not '{to}'.", param="to", code="invalid_value"
             )
         losses = Losses(fidelity_of(request) or self._fidelity)
+        request.record = record = _Conversion(losses)
         body = await self._body(request)
         converted = await apart_if(is_large(body), self._converted, body, to, asked, losses)
+        record.outcome = "converted"
         lost = losses.header()
         headers: HeaderPairs = [(HEADER.encode(), lost.encode("ascii"))] if lost else []
         await request.answer(200, converted, JSON, headers)
@@ -82,7 +94,7 @@ class Convert:
             raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
 
     async def _body(self, request: Request) -> bytes:
-        caller = await self._gate.knows(request)
+        caller = request.tenant = await self._gate.knows(request)
         request.hold = self._buffers.hold(caller or _NOBODY)
         try:
             return await read_body(request, min(self._max_body, WITHOUT_KEY if caller is None else WITH_KEY))

@@ -4,6 +4,7 @@ import logging
 from time import perf_counter
 from typing import Protocol
 
+from chat2response.api.access_log import AccessLog
 from chat2response.api.asgi import ClientGone, Receive, Request, Scope, Send
 from chat2response.api.cors import Cors
 from chat2response.errors import BridgeError, InvalidRequest, UriTooLong, release_frames
@@ -22,13 +23,22 @@ class Handler(Protocol):
 
 
 class Endpoint:
-    """An ASGI callable around a handler. `route` is its label in metrics; `cors` None: no web page calls."""
+    """An ASGI callable around a handler. `route` is its label in metrics; `cors` None: no web page calls;
+    `access` None: its requests are not in the access log."""
 
-    def __init__(self, route: str, handler: Handler, metrics: Metrics, cors: Cors | None = None) -> None:
+    def __init__(
+        self,
+        route: str,
+        handler: Handler,
+        metrics: Metrics,
+        cors: Cors | None = None,
+        access: AccessLog | None = None,
+    ) -> None:
         self._route = route
         self._handler = handler
         self._metrics = metrics
         self._cors = cors
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -61,6 +71,8 @@ class Endpoint:
         finally:
             if request.hold is not None:
                 request.hold.release()
+            if self._access is not None:
+                self._access(request, started)
         self._metrics.request(self._route, request.status, perf_counter() - started)
 
 

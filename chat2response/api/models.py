@@ -31,6 +31,7 @@ class Models:
 
     async def __call__(self, request: Request) -> None:
         caller = await self._gate.admit(request, "models")
+        request.tenant = caller.tenant
         # It asks the operator's account: a key's requests are counted, whatever they ask for.
         standing = [] if caller.key is None else await self._engine.books.admission.count(caller.key)
         origin = Origin(caller.authorization, request.id, hops=request.hops)

@@ -21,7 +21,7 @@ class NoSocket:
         self._gate = gate
 
     async def __call__(self, request: Request) -> None:
-        await self._gate.admit(request, "responses")
+        request.tenant = (await self._gate.admit(request, "responses")).tenant
         raise UpgradeRequired(
             "This gateway serves Responses over HTTP, not over WebSocket: POST the same body to this "
             "address, with stream set to true for events."

@@ -7,11 +7,14 @@ serves. A thread writes; what it cannot get rid of waits up to a bound, then lin
 import atexit
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
+from time import monotonic, sleep
 from typing import TextIO
 
 _MOST = 1024 * 1024  # characters that wait
+_TOGETHER = 0.02
+"""Seconds between two writes: a line that comes alone is out at once, many come together. Waking a thread for
+each would be most of what a line costs."""
 _LAST_SECONDS = 1.0  # for what still waits when the process ends
 
 
@@ -27,7 +30,7 @@ class Outlet:
             os.register_at_fork(after_in_child=self._begin)  # no thread survives a fork
 
     def _begin(self) -> None:
-        self._lines: deque[str] = deque()
+        self._lines: list[str] = []
         self._waiting = 0
         self._dropped = 0
         self._changed = threading.Condition()
@@ -41,6 +44,8 @@ class Outlet:
                 return
             self._lines.append(line)
             self._waiting += len(line)
+            if len(self._lines) > 1:
+                return  # its thread knows
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
                 self._thread.start()
@@ -52,14 +57,20 @@ class Outlet:
             return self._changed.wait_for(lambda: not self._waiting, seconds)
 
     def _run(self) -> None:
+        written = 0.0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._lines)
-                line = self._lines.popleft()
-                dropped, self._dropped = self._dropped, 0
-            self._put(f"{line}({dropped} lines were dropped: nobody read them)\n" if dropped else line)
+            if (pause := written + _TOGETHER - monotonic()) > 0:
+                sleep(pause)  # what comes meanwhile is written with it
             with self._changed:
-                self._waiting -= len(line)
+                text = "".join(self._lines)
+                self._lines.clear()
+                dropped, self._dropped = self._dropped, 0
+            self._put(f"{text}({dropped} lines were dropped: nobody read them)\n" if dropped else text)
+            written = monotonic()
+            with self._changed:
+                self._waiting -= len(text)
                 self._changed.notify_all()
 
     def _put(self, text: str) -> None:

@@ -11,6 +11,7 @@ from chat2response.upstreams.routes import Surface
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
+_MODEL = 200  # characters
 
 
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
@@ -36,6 +37,12 @@ class Call:
     """What its client needs of an answer of ours."""
     fidelity: Fidelity | None = None
     """How faithful the client wants it; None: as the operator does."""
+    model: str | None = None
+    """The model that it asks for, for the log: known once its body is read, and cut where it is long."""
+
+    def note_model(self, model: object) -> None:
+        """Keeps the model of its body, which may be whatever JSON allows."""
+        self.model = model[:_MODEL] if type(model) is str else None if model is None else "?"
 
     def origin(self, fidelity: Fidelity, *, stream: bool) -> Origin:
         """What of the client goes along upstream."""

@@ -6,13 +6,14 @@ others, and the stream ends with its error.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
 from chat2response.convert.check import invalid
-from chat2response.convert.losses import Losses
+from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.usage import add, from_chat, to_chat
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.entry import read_object
@@ -94,6 +95,22 @@ class FanOut:
         """Ends all branches now."""
         for branch in self._branches:
             branch.stop(fault)
+
+    @property
+    def model(self) -> str | None:
+        """The model that its client asked for."""
+        return self._branches[0].model
+
+    @property
+    def outcome(self) -> str:
+        """That of the first branch that did not complete."""
+        outcomes = [branch.outcome for branch in self._branches]
+        return next((each for each in outcomes if each != "completed"), "completed")
+
+    @property
+    def lost(self) -> Iterable[Loss]:
+        """What could not cross, in any of the branches."""
+        return chain.from_iterable(branch.lost for branch in self._branches)
 
     async def _enter(self, branch: Opening) -> Answer:
         try:

@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.losses import Losses
+from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.outcome import fault_error
 from chat2response.convert.speech import Writer
 from chat2response.convert.stop import StopWriter, stops_of
@@ -69,6 +70,7 @@ class Opening:
         self._stream: ConvertedStream | RelayedStream | None = None
         self._fidelity = call.fidelity or engine.options.fidelity
         self._said = Losses()  # what the upstream says in a stream and the answer cannot
+        self._losses: Iterable[Loss] = ()  # what the answer was headed with
         self._fault: Fault | None = None
         self._outcome = "error"
 
@@ -95,6 +97,7 @@ class Opening:
                 shown.clear()
                 raise
             raise shown.pop() from None
+        self._losses = answer.losses
         for loss in answer.losses:
             self._engine.metrics.lost(loss.field)
         return answer
@@ -149,6 +152,21 @@ class Opening:
         """The id its client knows, once there is one."""
         return self._stream.response_id if self._stream is not None else None
 
+    @property
+    def model(self) -> str | None:
+        """The model that its client asked for."""
+        return self._call.model
+
+    @property
+    def outcome(self) -> str:
+        """How it ended: completed, incomplete, failed, error (an HTTP status), or a fault's cause."""
+        return self._outcome
+
+    @property
+    def lost(self) -> Iterable[Loss]:
+        """What could not cross, of the request and of the answer."""
+        return chain(self._losses, self._said)
+
     def stop(self, fault: Fault) -> None:
         """Ends it now. The first fault counts."""
         if self._fault is not None:
@@ -165,6 +183,7 @@ class Opening:
         """The client's bytes go up as they are, and so do the upstream's come down."""
         target = self._plan.target
         peek = await self._apart(peek_request, self._call.body, target)
+        self._call.note_model(peek.model)
         choices = 1
         if isinstance(peek, ChatPeek):
             kept = peek.store is True
@@ -185,6 +204,7 @@ class Opening:
         """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
         limited, goes_up = self._spending.reads_body, self._plan.up == "overlay"
         fields, hub = await self._apart(read_whole, self._call, limited, goes_up)
+        self._call.note_model(fields.get("model"))
         await self._spending.admit(self._call.body, fields)
         target, sent = self._plan.target, self._call.body
         if (cap := self._spending.output_cap) is not None:

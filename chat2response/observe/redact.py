@@ -13,9 +13,16 @@ _KEY = re.compile(
 _SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:pass|secret|token|key)[^=&#]*=)([^&#]+)", re.IGNORECASE)
 
 
+_MARKS = ("sk_", "sk-", "admin_", "xai-", "AIza", "hf_", "earer ")
+"""One of these is in whatever the pattern matches; looking for them takes a hundredth of its time."""
+
+
 def redact(text: str) -> str:
     """`text` with every key-shaped string replaced by `[key]`."""
-    return _KEY.sub("[key]", text)
+    for mark in _MARKS:
+        if mark in text:
+            return _KEY.sub("[key]", text)
+    return text
 
 
 def login_in(url: str) -> tuple[str, str, list[str]]:

@@ -11,11 +11,14 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
+from chat2response.observe.redact import shown_url
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
 
 UpstreamDialect = Literal["chat", "responses", "demo"]
+PATHS: Mapping[UpstreamDialect, str] = {"chat": "/chat/completions", "responses": "/responses"}
+"""The endpoint of each dialect that is spoken over HTTP, below an upstream's base address."""
 HeaderList = list[tuple[bytes, bytes]]
 
 
@@ -35,6 +38,12 @@ class Target:
     """The model that every call goes to, whatever name the client used; None: the client's."""
     text_input: bool = False
     """Whether a Responses server takes `input` as a text only."""
+
+    @property
+    def shown_address(self) -> str:
+        """Where calls to it go, for the log: without a login; `demo` where they stay here."""
+        path = PATHS.get(self.dialect)
+        return self.dialect if path is None else f"{shown_url(self.base_url)}{path}"
 
     def named(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request's fields with the model's name as this upstream knows it."""

@@ -8,7 +8,7 @@ from chat2response.convert.chat.request import write_request
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.upstreams.base import Target
+from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream
 from chat2response.wire.json import encode
@@ -17,7 +17,7 @@ from chat2response.wire.json import encode
 class ChatUpstream(HttpUpstream):
     """Upstream over `POST {base}/chat/completions`."""
 
-    path = "/chat/completions"
+    path = PATHS["chat"]
 
     def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
         """The Chat request for a hub request; its tools tell what the answer calls."""

@@ -8,7 +8,6 @@ import re
 from urllib.parse import urlsplit
 
 from chat2response.errors import UpstreamError
-from chat2response.observe.redact import shown_url
 from chat2response.upstreams.base import Target
 
 _STATUSES = (404, 405, 501)  # 501: plain file servers, for POST
@@ -24,7 +23,6 @@ _ROUTE = re.compile(
 _UNEXPECTED = re.compile(r"unexpected endpoint or method", re.IGNORECASE)  # LM Studio, with status 200
 _VERSION = re.compile(r"/v\d", re.IGNORECASE)
 _NAMES = {"responses": "Responses", "chat": "Chat Completions"}
-_PATHS = {"responses": "/responses", "chat": "/chat/completions"}
 
 
 def lacks_endpoint(error: UpstreamError, status: int, *, readable: bool) -> bool:
@@ -46,7 +44,7 @@ def point_out(error: UpstreamError, target: Target) -> str | None:
         return None
     cause = likely_cause(target)
     error.message = f"{error.message.rstrip()}{'' if error.message.rstrip().endswith('.') else '.'} {cause}"
-    return f"no such endpoint at {shown_url(target.base_url)}{_PATHS[target.dialect]}. {cause}"
+    return f"no such endpoint at {target.shown_address}. {cause}"
 
 
 def likely_cause(target: Target) -> str:

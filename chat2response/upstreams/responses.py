@@ -10,7 +10,7 @@ from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
 from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.speech import Writer
-from chat2response.upstreams.base import Target
+from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream
 from chat2response.wire.ids import Clock, Ids
@@ -21,7 +21,7 @@ from chat2response.wire.responses import Response
 class ResponsesUpstream(HttpUpstream):
     """Upstream over `POST {base}/responses`."""
 
-    path = "/responses"
+    path = PATHS["responses"]
 
     def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
         """The Responses request for a hub request."""

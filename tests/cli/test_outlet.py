@@ -2,7 +2,10 @@
 
 import io
 import os
+import re
 from pathlib import Path
+
+import pytest
 
 from chat2response.cli.outlet import Outlet
 
@@ -50,7 +53,30 @@ def test_who_writes_to_a_full_pipe_goes_on_and_what_is_lost_is_counted() -> None
         outlet.write("the last\n")
         while b"the last" not in read:
             read += reader.read(65_536)
-    assert b"(900 lines were dropped: nobody read them)" in read
+    counts = re.findall(rb"\((\d+) lines were dropped: nobody read them\)\n", read)
+    assert sum(map(int, counts)) == 900
+
+
+def test_lines_that_come_together_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that comes alone is not held back."""
+    naps: list[float] = []
+    monkeypatch.setattr("chat2response.cli.outlet.sleep", naps.append)
+    monkeypatch.setattr("chat2response.cli.outlet.monotonic", lambda: 100.0)
+    writes: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+    outlet = Outlet(Stream)
+    outlet.write("a\n")
+    assert outlet.flush(30.0)
+    assert naps == []
+    outlet.write("b\n")
+    assert outlet.flush(30.0)
+    assert len(naps) == 1 and 0 < naps[0] <= 0.02
+    assert "".join(writes) == "a\nb\n"
 
 
 def test_a_reader_that_is_gone_stops_nobody() -> None:
