@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from chat2response.api.answers import json_answer
 from chat2response.api.describe import json_content
-from chat2response.api.page import page
+from chat2response.api.page import base_of, page
 
 # The page is text and style. Nothing on it may run: it has the origin of the admin plane.
-_POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+# Its examples name the host that it was asked at: what one reader got is not for the next.
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
 
 
 def document_routes(document: Mapping[str, Any]) -> APIRouter:
@@ -33,7 +37,9 @@ def document_routes(document: Mapping[str, Any]) -> APIRouter:
         summary="This API as a page to read",
         response_class=HTMLResponse,
     )
-    async def for_people() -> Response:
-        return HTMLResponse(page(document), headers=_POLICY)
+    async def for_people(request: Request) -> Response:
+        headers = request.headers
+        base = base_of(headers.get("x-forwarded-proto") or request.url.scheme, headers.get("host"))
+        return HTMLResponse(page(document, base), headers=_HEADERS)
 
     return router

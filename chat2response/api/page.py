@@ -1,6 +1,7 @@
 """The `/docs` page: the OpenAPI document as HTML, made here. It loads nothing, so it works without a network
 and no stranger's script shares an origin with the admin plane."""
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from shlex import quote
@@ -19,8 +20,21 @@ h2{font-size:1.1rem;margin-top:2.5rem}
 """
 
 
-def page(document: Mapping[str, Any]) -> str:
-    """The whole page."""
+_HERE = "http://localhost:8088"
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+
+def base_of(scheme: str | None, host: str | None) -> str:
+    """The address that the reader reached the gateway at, for its examples; a usual one where the `Host`
+    header is no host.
+    """
+    if host is None or not _HOST.fullmatch(host):
+        return _HERE
+    return f"{'https' if scheme == 'https' else 'http'}://{host}"
+
+
+def page(document: Mapping[str, Any], base: str = _HERE) -> str:
+    """The whole page. `base`: where its examples call."""
     info = document["info"]
     title = escape(f"{info['title']} {info['version']}")
     operations = (
@@ -35,13 +49,13 @@ def page(document: Mapping[str, Any]) -> str:
             f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>",
             *(f"<p>{escape(part)}</p>" for part in info["description"].split("\n\n")),
             '<p>For machines: <a href="/openapi.json">/openapi.json</a></p>',
-            *(line for each in operations for line in _operation(*each)),
+            *(line for each in operations for line in _operation(*each, base)),
             "</body></html>",
         )
     )
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+def _operation(method: str, path: str, operation: Mapping[str, Any], base: str) -> Iterator[str]:
     name = escape(operation["operationId"])
     yield f'<h2 id="{name}"><b>{method.upper()}</b> <code>{escape(path)}</code></h2>'
     yield f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>"
@@ -52,7 +66,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
     content = operation.get("requestBody", {}).get("content", {}).get(JSON_TYPE, {})
     for label, example in content.get("examples", {}).items():
         yield _note(label)
-        yield f"<pre>{escape(_command(path, operation, example['value']))}</pre>"
+        yield f"<pre>{escape(_command(base + path, operation, example['value']))}</pre>"
     yield _note("Answers: " + ", ".join(operation["responses"]))
 
 
@@ -60,8 +74,8 @@ def _note(words: str) -> str:
     return f'<p class="note">{escape(words)}</p>'
 
 
-def _command(path: str, operation: Mapping[str, Any], value: Any) -> str:
+def _command(url: str, operation: Mapping[str, Any], value: Any) -> str:
     """The example for a shell."""
     key = ' -H "Authorization: Bearer $KEY"' if {"apiKey": []} in operation["security"] else ""
     body = quote(encode(value).decode())
-    return f"curl -N http://localhost:8088{path}{key} \\\n  -H 'Content-Type: application/json' -d {body}"
+    return f"curl -N {url}{key} \\\n  -H 'Content-Type: application/json' -d {body}"

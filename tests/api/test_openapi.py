@@ -191,6 +191,25 @@ async def test_the_page_tells_all_of_it_and_runs_nothing(document):
         assert loaded not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("headers", "base"),
+    [
+        ({"host": "gateway.example:9000"}, "http://gateway.example:9000"),
+        ({"host": "[::1]:8088"}, "http://[::1]:8088"),
+        ({"host": "gateway.example", "x-forwarded-proto": "https"}, "https://gateway.example"),
+        ({"host": "gateway.example", "x-forwarded-proto": "javascript"}, "http://gateway.example"),
+        ({"host": "a b'; rm -rf /"}, "http://localhost:8088"),
+        ({"host": "user@gateway.example"}, "http://localhost:8088"),
+    ],
+)
+async def test_its_examples_call_the_host_that_it_was_asked_at(headers, base):
+    async with client(Parts.plain()) as http:
+        answer = await http.get("/docs", headers=headers)
+    calls = set(re.findall(r"curl -N (\S+?)/(?:v1|proxy|convert|keys)", answer.text))
+    assert calls == {base}
+    assert answer.headers["cache-control"] == "no-store"
+
+
 async def test_the_page_shows_what_is_written_as_text():
     about = {"title": "<b>", "version": "1", "description": "a & b"}
     text = page({"info": about, "paths": {}})
