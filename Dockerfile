@@ -1,6 +1,6 @@
 # What builds stays behind; versions and hashes, build tools included, come from the locks.
-#   docker build .                 the gateway
-#   docker build --target mcp .    with Node and uv, which start MCP servers
+#   docker build -t chat2response .                     the gateway
+#   docker build -t chat2response-mcp --target mcp .    with Node and uv, which start MCP servers
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY requirements.lock requirements-dev.lock ./
