@@ -11,13 +11,14 @@ import httpx
 
 from chat2response.cli import server
 from chat2response.cli.choices import Choices
-from chat2response.cli.prepare import Prepared, prepared, read_settings
+from chat2response.cli.prepare import BINDERS, Prepared, prepared, read_settings
 from chat2response.cli.start import banner
 from chat2response.settings import UpstreamMode
 from chat2response.wire.json import decode, encode
 from chat2response.wire.sse import DONE, Frames
 
 BIND = "127.0.0.1:8088"
+MAKE = 'make run ARGS="--bind 127.0.0.1:8089"'
 CALL = {
     "model": "demo-reasoner",
     "messages": [{"role": "user", "content": "Hello, bridge!"}],
@@ -40,7 +41,7 @@ def demo(choices: Choices) -> None:
         upstream_mode=UpstreamMode.DEMO,
         chat2response_auth_mode="managed",  # what is shown is a key that opens the door
     )
-    with prepared(settings, choices) as ready:
+    with prepared(settings, choices, f"{BINDERS} ({MAKE})") as ready:
         server.run(ready, Tour(ready).show)
 
 

@@ -17,6 +17,8 @@ from chat2response.state.sealing import split_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import MemoryStore, Store, shown_address
 
+BINDERS = "--bind or BIND_ADDR"
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -113,13 +115,15 @@ def check_workers(store: Store, count: int) -> None:
 
 
 @contextmanager
-def prepared(settings: Settings, choices: Choices) -> Iterator[Prepared]:
+def prepared(settings: Settings, choices: Choices, chosen_with: str = BINDERS) -> Iterator[Prepared]:
     """Takes the ports, then makes the parts; gives the ports back at the end.
+
+    `chosen_with`: what the operator chooses the address with.
 
     Raises CannotStart, AdminTokenError, SealKeyError, SettingsError.
     """
     with (
-        listening(*settings.listen, "--bind or BIND_ADDR") as listeners,
+        listening(*settings.listen, chosen_with) as listeners,
         _admin_listening(settings) as admin_listeners,
     ):
         token = ensure_admin_token(settings)

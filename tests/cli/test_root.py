@@ -268,9 +268,10 @@ def test_a_port_in_use_is_one_line_and_code_3(name: str):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = invoke(name, "--bind", address)
     assert result.exit_code == 3
+    by_make = ' (make run ARGS="--bind 127.0.0.1:8089")' * (name == "demo")
     assert result.stderr == (
         f"chat2response: cannot listen on {address}: another program listens there. "
-        "Stop it, or choose another address with --bind or BIND_ADDR.\n"
+        f"Stop it, or choose another address with --bind or BIND_ADDR{by_make}.\n"
     )
 
 
@@ -285,6 +286,8 @@ def test_a_store_that_cannot_be_opened_is_one_line_and_code_3(tmp_path: Path):
     result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="file/keys.db")
     assert result.exit_code == 3
     assert "cannot open the SQLite file file/keys.db" in result.stderr
+    assert "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend" in result.stderr
+    assert "Errno" not in result.stderr and "Error:" not in result.stderr
     assert result.stderr.count("\n") == 1
 
 
