@@ -29,7 +29,8 @@ def read_or_make(folder: Path) -> SecretFile:
     except OSError as error:
         raise AdminTokenError(
             f"The admin token's file {path} cannot be used ({error.strerror or error}): "
-            f"name a folder in CHAT2RESPONSE_STATE_DIR where files can be made, {_INSTEAD}."
+            "name a folder where files can be made in CHAT2RESPONSE_STATE_DIR (where it is not set, it is "
+            f"that of CHAT2RESPONSE_SQLITE_PATH), {_INSTEAD}."
         ) from None
     token = held.value
     if not LEAST <= len(token) <= _MOST or not token.isascii() or not token.isprintable() or " " in token:

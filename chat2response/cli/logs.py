@@ -33,7 +33,7 @@ class Redacting(logging.Formatter):
             text = text.replace(word, "[secret]")
         return redact(text)
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """As the formatter's own, which makes the same text anew for each line of a second."""
         second = int(record.created)
         if second != self._second:

@@ -50,7 +50,8 @@ def read_or_make(folder: Path) -> SecretFile:
     except OSError as error:
         raise SealKeyError(
             f"The file of seal keys {path} cannot be used ({error.strerror or error}): "
-            f"name a folder in CHAT2RESPONSE_STATE_DIR where files can be made, {instead}."
+            "name a folder where files can be made in CHAT2RESPONSE_STATE_DIR (where it is not set, it is "
+            f"that of CHAT2RESPONSE_SQLITE_PATH), {instead}."
         ) from None
     try:
         split_keys(held.value)

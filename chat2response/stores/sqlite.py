@@ -44,7 +44,7 @@ from chat2response.stores.base import (
 from chat2response.stores.sqlite_feed import Watch, follow
 from chat2response.stores.sqlite_file import DatabaseFile
 from chat2response.stores.sqlite_link import CHANGES, END, LOGS, TABLE, Link
-from chat2response.stores.sqlite_refusals import advice
+from chat2response.stores.sqlite_refusals import advice, words
 from chat2response.stores.sqlite_writes import Write, commit, taken
 from chat2response.stores.steady import SteadyClock, monotonic_of
 from chat2response.wire.json import JSONError, decode, encode
@@ -402,7 +402,7 @@ def _keep(link: Link, row: str, book: ledger.Ledger | None) -> None:
 
 
 def _down(error: Exception) -> StoreDown:
-    return StoreDown(f"{type(error).__name__}: {error}", advice=advice(error))
+    return StoreDown(words(error), advice=advice(error))
 
 
 def _envelope(doc: Any, end: float | None) -> str:

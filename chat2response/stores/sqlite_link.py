@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from sqlitedict import SqliteDict
 
-from chat2response.stores.sqlite_file import DatabaseFile
+from chat2response.stores.sqlite_file import DatabaseFile, FileUnusable
 from chat2response.stores.sqlite_queue import WriteQueue
 from chat2response.wire.json import decode, encode
 
@@ -213,7 +213,10 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise OSError("not a regular file") from None
+            raise FileUnusable(
+                f"{path} is not a regular file",
+                "Choose a file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend sqlite:<path>.",
+            ) from None
         if mode & 0o077:
             with suppress(PermissionError):  # another user's file is that user's affair
                 path.chmod(0o600)
