@@ -257,3 +257,38 @@ def test_a_request_that_cannot_cross_names_its_field(convert: Any, given: dict[s
 def test_an_answer_that_is_none_is_an_upstream_error(convert: Any, given: dict[str, Any]) -> None:
     with pytest.raises(UpstreamError):
         convert(given)
+
+
+class _Model:
+    """As the SDK's objects are, for this purpose."""
+
+    def model_dump(self, **_: object) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ('{"model": "m"}', r"not str: decode the JSON first, json\.loads\({}\)"),
+        (b"{}", r"not bytes: decode the JSON first, json\.loads\({}\)"),
+        (_Model(), r"not _Model: pass {}\.model_dump\(exclude_unset=True\)"),
+        ([("model", "m")], "not list: pass the decoded JSON object"),
+        (7, "not int: pass the decoded JSON object"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (to_chat_request, "responses_request"),
+        (to_responses_request, "chat_request"),
+        (to_response, "completion"),
+        (to_chat_completion, "response"),
+        (lambda given: to_response({}, given), "request"),
+        (ChatToResponses, "request"),
+    ],
+)
+def test_what_is_no_mapping_is_a_type_error_that_says_what_to_pass(
+    call: Any, name: str, given: Any, hint: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{name} is a mapping .a dict., {hint.format(name)}$"):
+        call(given)

@@ -1,7 +1,8 @@
 """The library's functions: one JSON body of a dialect in, one of the other out, as plain dicts.
 
 All raise errors.InvalidRequest (its `param` is the path of the field that cannot be taken) for a request,
-errors.UpstreamError for an answer that is an error or none at all. Nothing is changed in what is passed in.
+errors.UpstreamError for an answer that is an error or none at all, TypeError for what is no mapping. Nothing
+is changed in what is passed in.
 """
 
 import time
@@ -16,6 +17,7 @@ from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.passed import fields_of
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
@@ -40,7 +42,7 @@ def to_responses_request(
     `conversation_id` and `previous_response_id` are set on the result, over what the body says. What could
     not cross is added to `losses`.
     """
-    fields = dict(chat_request)
+    fields = fields_of("chat_request", chat_request)
     if conversation_id:
         fields["conversation"] = conversation_id
     if previous_response_id:
@@ -60,7 +62,7 @@ def to_chat_request(
 
     A text is the name of a profile (`deepseek`). Raises QuirksError, a ValueError, for one that is not known.
     """
-    hub = responses.read_request(dict(responses_request))
+    hub = responses.read_request(fields_of("responses_request", responses_request))
     lost = losses if losses is not None else Losses()
     return chat.write_request(hub, lost, quirks_of(quirks), policy=policy)
 
@@ -83,14 +85,16 @@ def to_response(
     `reasoning` forces where reasoning goes; by default to `summary` if the request asked for one, else to
     `content`.
     """
-    body: dict[str, Any] = {"model": completion.get("model") or "", **(request or {})}
+    fields = fields_of("completion", completion)
+    asked = None if request is None else fields_of("request", request)
+    body: dict[str, Any] = {"model": fields.get("model") or "", **(asked or {})}
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     known = quirks_of(quirks)
     form = reasoning_form(hub, reasoning)
-    reading = Reading.to(request, form, ToolMap.of(hub, known))
-    return reading.response(dict(completion), Echo.of(hub), ids, clock, losses)
+    reading = Reading.to(asked, form, ToolMap.of(hub, known))
+    return reading.response(fields, Echo.of(hub), ids, clock, losses)
 
 
 def to_chat_completion(response: Mapping[str, Any], *, model: str | None = None) -> ChatCompletion:
     """A finished response as a Chat completion; `model` replaces the name in it."""
-    return write_response(checked(dict(response)), model=model)
+    return write_response(checked(fields_of("response", response)), model=model)

@@ -32,6 +32,7 @@ from chat2response.convert.chat.write import ChatEncoder
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.passed import fields_of
 from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses.read import ResponsesReader
@@ -107,7 +108,8 @@ class ChatToResponses(_Stream):
         ids: Ids = new_id,
         clock: Clock = time.time,
     ) -> None:
-        hub = HubRequest(body=dict(request or {}), dialect="responses")  # type: ignore[arg-type]
+        asked = {} if request is None else fields_of("request", request)
+        hub = HubRequest(body=asked, dialect="responses")  # type: ignore[arg-type]
         super().__init__(hub, ids, clock)
         known = quirks_of(quirks)
         form = reasoning or reasoning_form(hub)
