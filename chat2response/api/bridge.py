@@ -4,14 +4,12 @@ The order at the door (law 10): the key, then the size, then the body. A client 
 upstream at once, whether its answer has begun or not.
 """
 
-from collections.abc import Mapping
-from urllib.parse import parse_qs
-
 from chat2response.api.asgi import FLOW, Flow, HeaderPairs, Request
 from chat2response.api.buffers import Buffers
 from chat2response.api.credentials import Gate
 from chat2response.api.hang_up import on_hang_up
 from chat2response.api.heart import Heart, Rhythm
+from chat2response.api.query import parameters_of
 from chat2response.convert.clients import CLIENTS, DEFAULT, ClientProfile
 from chat2response.convert.clients import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
@@ -30,6 +28,7 @@ from chat2response.wire.machine import CANCELLED, TIMEOUT
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
 _FIDELITY = FIDELITY_HEADER.encode()
+PROXY_PARAMETERS = ("conversation_id", "previous_response_id")
 # Proxies must neither buffer nor change a stream.
 _STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
@@ -51,6 +50,7 @@ class Bridge:
         self._client = client
         self._rhythm = rhythm
         self._surface: Surface = surface
+        self._parameters = PROXY_PARAMETERS if surface == "proxy" else ()
         self._endpoint = SPOKEN[surface][0]  # `/proxy` takes Chat requests
         self._engine = engine
         self._gate = gate
@@ -62,7 +62,7 @@ class Bridge:
         request.tenant = caller.tenant
         request.hold = self._buffers.hold(caller.payer)
         query = request.scope["query_string"]
-        asked = parse_query(query) if query and self._surface == "proxy" else {}
+        asked = parameters_of(query, self._parameters) if query else {}
         call = Call(
             self._surface,
             await read_body(request, self._max_body),
@@ -143,11 +143,6 @@ async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, r
         await heart.end()
     finally:
         heart.cancel()
-
-
-def parse_query(query: bytes) -> Mapping[str, str]:
-    """The last value of each parameter."""
-    return {name: values[-1] for name, values in parse_qs(query.decode("latin-1")).items()}
 
 
 def _client(name: str | None) -> ClientProfile:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2response.api.asgi import JSON, HeaderPairs, Request
-from chat2response.api.bridge import fidelity_of, parse_query, read_body
+from chat2response.api.bridge import PROXY_PARAMETERS, fidelity_of, read_body
 from chat2response.api.buffers import Buffers
 from chat2response.api.cors import Cors
 from chat2response.api.credentials import Gate
+from chat2response.api.query import parameters_of
 from chat2response.convert.face import to_chat_request, to_responses_request
 from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
@@ -26,6 +27,7 @@ from chat2response.wire.large import apart_if, is_large
 WITHOUT_KEY = 256 * 1024
 WITH_KEY = 4 * 1024 * 1024
 """Bytes of a body, of callers without and with a good key."""
+PARAMETERS = ("to", "profile", "report", *PROXY_PARAMETERS)
 _NOBODY = "convert"  # shares the room that callers without a key have
 
 
@@ -65,7 +67,7 @@ class Convert:
 
     async def __call__(self, request: Request) -> None:
         self._check_sender(request)
-        asked = parse_query(request.scope["query_string"])
+        asked = parameters_of(request.scope["query_string"], PARAMETERS)
         to = asked.get("to", "responses")
         if to not in ("responses", "chat"):
             raise InvalidRequest(

@@ -6,6 +6,8 @@ import pytest
 from chat2response.api import queries
 from chat2response.api.endpoint import MAX_PARAMETERS, MAX_QUERY
 from tests.e2e.conftest import Start
+from tests.e2e.said import CHAT, Said, speaking
+from tests.upstream import ScriptedUpstream
 
 LONG = "%ff=%ff&" * 8000  # 64 KB, as many as a head may have
 PATHS = [
@@ -30,7 +32,7 @@ def unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("it was parsed")
 
-    monkeypatch.setattr("chat2response.api.bridge.parse_qs", fail)
+    monkeypatch.setattr("chat2response.api.query.parse_qsl", fail)
     monkeypatch.setattr("starlette.datastructures.parse_qsl", fail)
     monkeypatch.setattr(queries, "asked", fail)
 
@@ -67,3 +69,47 @@ async def test_a_query_within_the_bounds_is_none_of_its_business(start: Start, p
     async with httpx2.AsyncClient() as stranger:
         answer = await stranger.get(f"{gateway.url}{path}?{query}")
     assert answer.status_code == 200
+
+
+CHAT_BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+RESPONSES_BODY = {"model": "m", "input": "Hi", "store": False}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name", "hint"),
+    [
+        ("/convert?to=chat&profil=deepseek", RESPONSES_BODY, "profil", "Did you mean 'profile'?"),
+        ("/convert?reprot=1", CHAT_BODY, "reprot", "Did you mean 'report'?"),
+        ("/convert?profil", CHAT_BODY, "profil", "Did you mean 'profile'?"),
+        ("/convert?x=1", CHAT_BODY, "x", "Known are to, profile, report, conversation_id"),
+        ("/proxy?conversationid=c", CHAT_BODY, "conversationid", "Did you mean 'conversation_id'?"),
+        ("/proxy?conversation_id=a&conversation_id=b", CHAT_BODY, "conversation_id", "is given twice"),
+        ("/v1/responses?stream=true", RESPONSES_BODY, "stream", "write it in the body"),
+        ("/v1/chat/completions?api_key=sk-canary", CHAT_BODY, "api_key", "Authorization: Bearer"),
+        ("/v1/chat/completions?sk-canary-canary", CHAT_BODY, "[key]", "write it in the body"),
+    ],
+)
+async def test_an_unknown_parameter_is_a_400_that_names_the_nearest(
+    start: Start, path: str, body: dict[str, object], name: str, hint: str
+) -> None:
+    gateway = await start("chat")
+    answer = await gateway.post(path, body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["param"] == name
+    assert hint in error["message"]
+    assert "canary" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/proxy", "/v1/responses", "/v1/chat/completions"])
+async def test_who_has_no_key_is_told_that_first(start: Start, path: str) -> None:
+    gateway = await start("chat")
+    answer = await gateway.post(f"{path}?profil=x", CHAT_BODY, headers={"authorization": "Bearer no"})
+    assert answer.status_code == 401
+
+
+async def test_what_clients_send_with_every_call_is_taken(start: Start, upstream: ScriptedUpstream) -> None:
+    upstream.play_for(CHAT, speaking("chat", Said(text=("Hi",))))
+    gateway = await start("chat")
+    assert (await gateway.post("/v1/chat/completions?api-version=2025-01-01", CHAT_BODY)).status_code == 200
+    assert (await gateway.http.get("/v1/models?client_version=0.80.0")).status_code == 200
