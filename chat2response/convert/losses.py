@@ -77,7 +77,7 @@ class Losses:
             return None
         text = ""
         for loss in told:
-            entry = _ascii(f"{loss.field[:MAX_HEADER]}; {loss.effect}")
+            entry = f"{_ascii(loss.field[:MAX_HEADER])}; {_ascii(loss.effect)}"
             if len(text) + len(entry) + 7 > MAX_HEADER:
                 return f"{text}, ..." if text else "..."
             text = f"{text}, {entry}" if text else entry
@@ -97,6 +97,23 @@ def _is_loud(field: str) -> bool:
     return field.startswith(_LOUD) or ".tool_calls" in field or ".tools" in field
 
 
+_PLAIN_FORMS = str.maketrans(
+    {",": ";", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-",
+     "\u2026": "...", "\u00a0": " "}
+)  # fmt: skip
+"""Commas part the entries; typographic signs have a plain form that everybody reads."""
+
+
 def _ascii(text: str) -> str:
-    """Safe in a header: a field's name may be anything that JSON can say."""
-    return "".join(c if " " <= c <= "~" and c != "," else "?" for c in text)
+    """Safe in a header, and readable: a field's name may be anything that JSON can say, and what is no ASCII
+    is written as JSON writes it (`\\u00e9`).
+    """
+    text = text.translate(_PLAIN_FORMS)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if " " <= c <= "~" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

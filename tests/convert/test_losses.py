@@ -46,7 +46,23 @@ def test_losses_without_end_are_not_all_kept():
 def test_a_header_is_plain_ascii_whatever_the_names():
     losses = Losses()
     losses.add('metadata.a,b\r\nx-evil: 1"é')
-    assert losses.header() == 'metadata.a?b??x-evil: 1"?; dropped'
+    assert losses.header() == r'metadata.a;b\u000d\u000ax-evil: 1"\u00e9; dropped'
+
+
+@pytest.mark.parametrize(
+    ("field", "effect", "shown"),
+    [
+        ("text.format", "described, not enforced", "text.format; described; not enforced"),
+        ("metadata.größe", "dropped", r"metadata.gr\u00f6\u00dfe; dropped"),
+        ("user’s “name” – it…", "dropped", 'user\'s "name" - it...; dropped'),
+        ("metadata.\U0001f600", "dropped", r"metadata.\ud83d\ude00; dropped"),
+        ("metadata.\ud800", "dropped", r"metadata.\ud800; dropped"),
+    ],
+)
+def test_a_header_can_be_read(field: str, effect: str, shown: str) -> None:
+    losses = Losses()
+    losses.add(field, effect)
+    assert losses.header() == shown
 
 
 @pytest.mark.parametrize("field", ["seed", "messages[0].name", "tools[1]"])
