@@ -57,6 +57,42 @@ def test_the_times_of_a_stop_nest():
     assert seconds(gateway["stop_grace_period"].split()[0]) > drain + 5
 
 
+UNITS = sorted(ROOT.joinpath("deploy/systemd").glob("*.service"))
+
+
+def unit(path: Path) -> dict[str, list[str]]:
+    """The values of each name, in order."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines():
+        if line and line[0] not in "#[":
+            name, separator, value = line.partition("=")
+            assert separator, line
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_systemd_unit_starts_what_there_is_and_lets_it_drain(path: Path):
+    told = unit(path)
+    environment = dict(each.split("=", 1) for each in told["Environment"])
+    assert environment.keys() <= {name.upper() for name in Settings.model_fields}
+    assert environment["BIND_ADDR"] == "127.0.0.1:8088", "nobody else gets in before the operator says so"
+    assert told["ExecStart"][0].endswith("/bin/chat2response")
+    assert told["EnvironmentFile"][0].startswith("-"), "it may be missing"
+    assert environment["CHAT2RESPONSE_SQLITE_PATH"].startswith(told["WorkingDirectory"][0])
+    assert told["StateDirectoryMode"] == ["0700"]
+    drain = Settings.model_fields["chat2response_drain_seconds"].default
+    assert int(told["TimeoutStopSec"][0]) > drain + 5
+    assert told["RestartPreventExitStatus"] == ["2"]
+
+
+def test_there_is_a_unit_for_the_system_and_one_for_a_user():
+    system, user = UNITS[1], UNITS[0]
+    assert (system.stem, user.stem) == ("chat2response", "chat2response-user")
+    assert unit(system)["WantedBy"] == ["multi-user.target"] and "DynamicUser" in unit(system)
+    assert unit(user)["WantedBy"] == ["default.target"] and "%h/" in unit(user)["ExecStart"][0]
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_every_step_of_a_workflow_does_one_thing(path: Path):
     jobs = yaml.safe_load(path.read_text())["jobs"]
