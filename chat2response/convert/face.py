@@ -23,7 +23,9 @@ from chat2response.convert.profiles import quirks_of
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses import request as responses
 from chat2response.convert.responses.response import read_response as checked
+from chat2response.convert.spelling import point_out
 from chat2response.convert.streams import reasoning_form
+from chat2response.errors import InvalidRequest
 from chat2response.wire.chat import ChatCompletion, ChatRequest
 from chat2response.wire.ids import Clock, Ids, new_id
 from chat2response.wire.responses import Response, ResponsesRequest
@@ -48,7 +50,11 @@ def to_responses_request(
     if previous_response_id:
         fields["previous_response_id"] = previous_response_id
     lost = losses if losses is not None else Losses()
-    return responses.write_request(chat.read_request(fields), lost, policy=policy)
+    try:
+        return responses.write_request(chat.read_request(fields), lost, policy=policy)
+    except InvalidRequest as error:
+        point_out(error, fields, "chat")
+        raise
 
 
 def to_chat_request(
@@ -62,9 +68,13 @@ def to_chat_request(
 
     A text is the name of a profile (`deepseek`). Raises QuirksError, a ValueError, for one that is not known.
     """
-    hub = responses.read_request(fields_of("responses_request", responses_request))
-    lost = losses if losses is not None else Losses()
-    return chat.write_request(hub, lost, quirks_of(quirks), policy=policy)
+    fields = fields_of("responses_request", responses_request)
+    lost, known = losses if losses is not None else Losses(), quirks_of(quirks)
+    try:
+        return chat.write_request(responses.read_request(fields), lost, known, policy=policy)
+    except InvalidRequest as error:
+        point_out(error, fields, "responses")
+        raise
 
 
 def to_response(

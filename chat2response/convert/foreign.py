@@ -11,6 +11,9 @@ from typing import Any
 
 from chat2response.convert.losses import Losses
 
+_INSTEAD = {"tool_calls": "dropped: in Responses a call is an item of type function_call"}
+"""What is said of a key whose place is elsewhere."""
+
 
 def keep(source: Mapping[str, Any], known: Set[str], into: dict[str, Any], prefix: str = "") -> None:
     """Copies what is not `known` and not empty: SDKs echo `annotations: []`, which says nothing."""
@@ -23,7 +26,8 @@ def note(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) 
     """Names as lost every key of `source` that is not `known`."""
     for key, value in source.items():
         if value is not None and key not in known:
-            losses.add(path + key if key.startswith(".") else f"{path}.{key}")
+            where = path + key if key.startswith(".") else f"{path}.{key}"
+            losses.add(where, _INSTEAD.get(key, "dropped"))
 
 
 def listed(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from chat2response.convert.chat import request as chat
 from chat2response.convert.check import missing
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.responses import request as responses
+from chat2response.convert.spelling import point_out
 from chat2response.engine.call import Call
 from chat2response.engine.plan import SPOKEN
 from chat2response.engine.twice import check_ask, check_names
@@ -34,6 +35,14 @@ def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     """The call's request in the hub; `fields` is its body, decoded. Raises InvalidRequest."""
     if fields.get("model") is None:
         raise missing("model")
+    try:
+        return _read(call, fields)
+    except InvalidRequest as error:
+        point_out(error, fields, SPOKEN[call.surface][0])
+        raise
+
+
+def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
     if SPOKEN[call.surface][0] == "responses":
         return responses.read_request(fields)
     if call.conversation_id:

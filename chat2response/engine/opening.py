@@ -16,6 +16,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.outcome import fault_error
 from chat2response.convert.speech import Writer
+from chat2response.convert.spelling import point_out as point_out_spelling
 from chat2response.convert.stop import StopWriter, stops_of
 from chat2response.convert.streams import reasoning_form
 from chat2response.convert.usage import read as read_usage
@@ -33,7 +34,7 @@ from chat2response.engine.sealed import with_seal
 from chat2response.engine.spending import Spending, capped, capped_hub
 from chat2response.engine.taps import ChatTap, ResponsesTap, Tap
 from chat2response.engine.unsealed import unsealed
-from chat2response.errors import BridgeError, UpstreamError
+from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.missing_endpoint import point_out
 from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
@@ -205,6 +206,14 @@ class Opening:
         limited, goes_up = self._spending.reads_body, self._plan.up == "overlay"
         fields, hub = await self._apart(read_whole, self._call, limited, goes_up)
         self._call.note_model(fields.get("model"))
+        try:
+            return await self._converted(fields, hub)
+        except InvalidRequest as error:
+            point_out_spelling(error, fields, SPOKEN[self._call.surface][0])
+            raise
+
+    async def _converted(self, fields: dict[str, Any], hub: HubRequest) -> Answer:
+        """`fields`: the client's own body, decoded."""
         await self._spending.admit(self._call.body, fields)
         target, sent = self._plan.target, self._call.body
         if (cap := self._spending.output_cap) is not None:

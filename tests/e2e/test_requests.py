@@ -3,6 +3,8 @@
 import base64
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Start
 from tests.e2e.listen import ASKED
 from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, speaking
@@ -15,6 +17,9 @@ LOOK: dict[str, Any] = {
     "description": "Looks.",
     "parameters": {"type": "object", "properties": {"at": {"type": "string"}}},
 }
+NESTED_TOOL = {"type": "function", "function": LOOK}
+FLAT_TOOL = {"type": "function", **LOOK}
+SAYING = {"messages": [{"role": "user", "content": "Hi"}]}
 SAID = Said(text=("Done.",))
 AB = ("call_a", "call_b")
 
@@ -189,3 +194,21 @@ def _chat_call(call_id: str) -> Any:
 
 def _call(call_id: str) -> Any:
     return {"type": "function_call", "call_id": call_id, "name": "look", "arguments": '{"at": "x"}'}
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream_mode", "body", "words"),
+    [
+        ("/v1/responses", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "no 'function' around it"),
+        ("/v1/chat/completions", "responses", {**SAYING, "tools": [FLAT_TOOL]}, "'function' around it"),
+        ("/proxy", "chat", {**SAYING, "tools": [FLAT_TOOL]}, "'function' around it"),
+        ("/convert?to=chat", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "no 'function' around it"),
+    ],
+)
+async def test_a_tool_in_the_other_apis_form_is_named_as_such(
+    start: Start, path: str, upstream_mode: str, body: dict[str, Any], words: str
+) -> None:
+    gateway = await start(upstream_mode)
+    answer = await gateway.post(path, {"model": "m", **body})
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["message"]

@@ -175,7 +175,11 @@ def _choices(to: Leaving, value: Any, name: str) -> None:
 
 
 def _messages(to: Leaving, value: Any, name: str) -> None:
-    raise unsupported(name, "A Responses request has its conversation in 'input', not in 'messages'.")
+    message = (
+        "A Responses request has its conversation in 'input', not in 'messages'; a Chat Completions request "
+        "goes to /v1/chat/completions, to /proxy, or to /convert."
+    )
+    raise unsupported(name, message)
 
 
 WRITERS: dict[str, _Write] = {
