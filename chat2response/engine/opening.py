@@ -238,16 +238,20 @@ class Opening:
 
     async def _way_down(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         stream = hub.body.get("stream") is True
+        if stops := self._stops_here(hub):
+            return await self._stopped(hub, stops)
         if self._plan.down == "relay":
             losses = Losses(self._fidelity)
             sent = await self._apart(self._upstream.body, hub, self._plan.target, losses)
             kept = hub.body.get("store") is True
             return await self._relay_down(sent, losses, stream=stream, kept=kept, hub=hub)
-        if self._plan.target.dialect == "responses" and (stops := stops_of(hub)):
-            return await self._stopped(hub, stops)
         if stream:
             return await self._convert_stream(hub, ask)
         return await self._convert_whole(hub, ask)
+
+    def _stops_here(self, hub: HubRequest) -> Sequence[str]:
+        """The stop strings that the gateway has to watch for: a Responses upstream knows none."""
+        return stops_of(hub) if self._plan.target.dialect == "responses" else ()
 
     async def _stopped(self, hub: HubRequest, stops: Sequence[str]) -> Answer:
         """Stop strings are watched for here: the upstream streams, also for a whole answer."""
@@ -416,7 +420,10 @@ class Opening:
 
     def _lose(self, hub: HubRequest, losses: Losses) -> None:
         """What the gateway itself does not do, said beside what the converter could not."""
-        if self._call.surface == "responses" and hub.body.get("store") is True:
+        if hub.body.get("store") is not True:
+            return
+        surface = self._call.surface
+        if surface == "responses" or (surface == "proxy" and self._stops_here(hub)):
             losses.add("store", "not kept")
 
     def _note_end(self) -> None:

@@ -8,6 +8,8 @@ responses   chat        convert             convert
 proxy       chat        overlay             convert
 proxy       responses   convert             relay
 any         demo        convert             convert
+
+With stop strings, /proxy on a Responses upstream is converted down too: the gateway watches for them.
 """
 
 from dataclasses import dataclass

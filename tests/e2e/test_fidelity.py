@@ -141,5 +141,7 @@ async def test_what_the_page_says_of_emulations(
     upstream.play_for(RESPONSES, speaking("responses", SAID))
     gateway = await start("responses")
     assert (await ask(gateway, "/v1/chat/completions", {**TALK, **probe.fields})).status_code == 200
-    refused = await ask(gateway, "/proxy", {**TALK, **probe.fields})
+    on_proxy = await ask(gateway, "/proxy", {**TALK, **probe.fields})
+    refused = await ask(gateway, "/convert", {**TALK, **probe.fields})
+    assert (on_proxy.status_code == 200) == ("/proxy" in probe.on)
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, probe.label)

@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.e2e.listen import ASKED
 from tests.e2e.said import RESPONSES, Call, Said, frames, speaking, sse
+from tests.e2e.streams import last_response
 from tests.upstream import ScriptedUpstream
 
 TALK: dict[str, Any] = {"model": ASKED, "messages": [{"role": "user", "content": "Count."}]}
@@ -75,8 +76,37 @@ async def test_an_error_of_the_upstream_stays_a_status(start: Start, upstream: S
 
 async def test_a_stop_that_cannot_be_watched_for_is_refused(start: Start, upstream: ScriptedUpstream) -> None:
     gateway = await start("responses")
-    refused = await gateway.post("/proxy", {**TALK, "stop": "x", "stream": True})
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "stop")
-    odd = await gateway.post("/v1/chat/completions", {**TALK, "stop": [1]})
-    assert (odd.status_code, odd.json()["error"]["param"]) == (400, "stop[0]")
+    for path in ("/v1/chat/completions", "/proxy"):
+        odd = await gateway.post(path, {**TALK, "stop": [1]})
+        assert (odd.status_code, odd.json()["error"]["param"]) == (400, "stop[0]")
     assert not upstream.requests
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_on_proxy_the_response_ends_before_it_too(
+    start: Start, upstream: ScriptedUpstream, streamed: bool
+) -> None:
+    upstream.play(endless("1\n", "2", "\n3\n", "4"))
+    gateway = await start("responses")
+
+    answer = await gateway.post("/proxy", {**TALK, "stop": ["3"], "stream": streamed, "store": True})
+
+    response = last_response(answer.content) if streamed else answer.json()
+    assert response["status"] == "completed"
+    assert response["output"][0]["content"][0]["text"] == "1\n2\n"
+    sent = await upstream.asked(1)
+    assert "stop" not in sent.json()
+    await sent.gone.wait()
+    assert "store; not kept" in answer.headers["x-chat2response-losses"], "the response's id is ours"
+
+
+@pytest.mark.parametrize("stop", [None, []])
+async def test_on_proxy_no_stop_string_leaves_the_answer_a_relay(
+    start: Start, upstream: ScriptedUpstream, stop: Any
+) -> None:
+    upstream.play_for(RESPONSES, speaking("responses", Said(text=("Hi",))))
+    gateway = await start("responses")
+    answer = await gateway.post("/proxy", {**TALK, "stop": stop, "store": True})
+    assert answer.status_code == 200
+    assert "x-chat2response-losses" not in answer.headers
+    assert "stream" not in upstream.last.json(), "nothing is watched for"

@@ -20,12 +20,13 @@ _MISSING = object()
 class Probe:
     """One row: `fields` are put over a minimal body. `note`: why a field that is not sent is no loss, or what
     the gateway does around the converter. `engine`: how the gateway does what the converter by itself
-    refuses; `does`: what shows that it did."""
+    refuses, `on` these surfaces; `does`: what shows that it did."""
 
     label: str
     fields: Mapping[str, Any] = field(hash=False)
     note: str = ""
     engine: str = ""
+    on: str = "/v1/chat/completions"
     does: Does | None = None
     base: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What the body has besides, in both runs."""
@@ -80,7 +81,7 @@ def _by_the_engine(probe: Probe, does: Does, convert: Convert, minimal: Json) ->
     assert done(dict(probe.fields), does), f"the engine does not do what {probe.label} asks for"
     elsewhere = fate(replace(probe, does=None), convert, minimal)
     told = "a 400" if elsewhere.kind == "refused" else str(elsewhere)
-    return Fate("emulated", f"{probe.engine} on /v1/chat/completions; elsewhere {told}")
+    return Fate("emulated", f"{probe.engine} on {probe.on}; elsewhere {told}")
 
 
 def _named(probe: Probe, path: str, value: Any) -> str:

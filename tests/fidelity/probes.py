@@ -51,7 +51,13 @@ CHAT_FIELDS: tuple[Probe, ...] = (
         "response_format, json_schema", {"response_format": {"type": "json_schema", "json_schema": SCHEMA}}
     ),
     *_of(safety_identifier="s", seed=1, service_tier="flex"),
-    Probe("stop", {"stop": ["STOP"]}, engine="watched for", does=cut_before_it),
+    Probe(
+        "stop",
+        {"stop": ["STOP"]},
+        engine="watched for",
+        on="/v1/chat/completions and /proxy",
+        does=cut_before_it,
+    ),
     *_of(store=True, stream=True),
     Probe(
         "stream_options.include_usage",
