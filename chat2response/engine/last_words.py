@@ -5,7 +5,7 @@ from codecs import BOM_UTF8
 
 from chat2response.wire import sse
 
-_SEARCHED = 48  # bytes of the end that a search looks for: more cost more, and what lies before counts as well
+_SEARCHED = 48  # bytes of the end that a search looks for: more would cost more
 _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
