@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
 
     openai_base_url: Annotated[str | None, Blank, AfterValidator(values.web_address)] = None
-    """The upstream's base address; OpenAI's own (`https://api.openai.com/v1`) where it is not set."""
+    """The upstream's base, without an endpoint; OpenAI's own (`https://api.openai.com/v1`) where not set."""
     openai_api_key: Annotated[SecretStr | None, Blank, AfterValidator(values.one_line)] = None
     """The upstream's key, which clients never see; where it is set, they need keys of ours."""
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(values.mode)] = Field(
@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     chat2response_max_output_bytes: int = Field(MAX_OUTPUT, ge=64 * 1024)
     """The most that is kept of one converted answer; a larger one ends as failed."""
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(values.level)] = "info"
-    """The least that is logged: `debug`, `info`, `warning`, `error`, `critical`."""
+    """The least that is logged: `debug`, `info` (a line for each call), `warning`, `error`, `critical`."""
     rust_log: Annotated[str | None, Blank] = None
     """The Rust edition's filter; its level counts where the one above is not set."""
     chat2response_fidelity: Annotated[Fidelity, BeforeValidator(values.fidelity)] = "warn"
