@@ -15,23 +15,29 @@ _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _QUIET = ("uvicorn", "httpx", "httpcore", "asyncio")
 
 
-class Redacting(logging.Formatter):
-    """Masks `secrets`, and all key-shaped strings, in the whole line, its traceback included."""
+class Masks:
+    """Takes `secrets`, and all key-shaped strings, out of a text."""
 
-    def __init__(self, line: str, secrets: Iterable[str] = ()) -> None:
-        super().__init__(line)
-        self._second, self._begins = -1, ""
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         given = [each for each in secrets if each]
-        self._secrets = tuple(each for each in given if len(each) < LEAST)
+        self._short = tuple(each for each in given if len(each) < LEAST)
         self._long = tuple(Secret(each, b"[secret]") for each in given if len(each) >= LEAST)
 
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+    def __call__(self, text: str) -> str:
+        """The text without them."""
         for secret in self._long:
             text = secret.remove_text(text)
-        for word in self._secrets:
+        for word in self._short:
             text = text.replace(word, "[secret]")
         return redact(text)
+
+
+class Lines(logging.Formatter):
+    """Formats a record, its traceback included. Nothing is masked yet: the outlet does it for many at once."""
+
+    def __init__(self) -> None:
+        super().__init__(_LINE)
+        self._second, self._begins = -1, ""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """As the formatter's own, which makes the same text anew for each line of a second."""
@@ -58,8 +64,8 @@ class NeverBlocking(logging.Handler):
 def set_up(settings: Settings, *made: str) -> None:
     """Once per process. What is secret in `settings` is never logged, nor what was `made` beside it."""
     least = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    handler = NeverBlocking(Outlet(lambda: sys.stderr))
-    handler.setFormatter(Redacting(_LINE, (*settings.secrets(), *made)))
+    handler = NeverBlocking(Outlet(lambda: sys.stderr, shown=Masks((*settings.secrets(), *made))))
+    handler.setFormatter(Lines())
     # No line of ours names a thread, a process or a task: looking them up is half of what a record costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     vars(logging)["logAsyncioTasks"] = False  # of Python 3.12 and later

@@ -19,11 +19,17 @@ _LAST_SECONDS = 1.0  # for what still waits when the process ends
 
 
 class Outlet:
-    """Writes to what `stream()` gives, in the order of the calls. Its thread begins with the first line."""
+    """Writes to what `stream()` gives, in the order of the calls. Its thread begins with the first line.
 
-    def __init__(self, stream: Callable[[], TextIO], most: int = _MOST) -> None:
+    `shown`: what it makes of the lines before, many at a time.
+    """
+
+    def __init__(
+        self, stream: Callable[[], TextIO], most: int = _MOST, shown: Callable[[str], str] = str
+    ) -> None:
         self._stream = stream
         self._most = most
+        self._shown = shown
         self._begin()
         atexit.register(self.flush)
         if hasattr(os, "register_at_fork"):
@@ -67,7 +73,8 @@ class Outlet:
                 text = "".join(self._lines)
                 self._lines.clear()
                 dropped, self._dropped = self._dropped, 0
-            self._put(f"{text}({dropped} lines were dropped: nobody read them)\n" if dropped else text)
+            shown = self._shown(text)
+            self._put(f"{shown}({dropped} lines were dropped: nobody read them)\n" if dropped else shown)
             written = monotonic()
             with self._changed:
                 self._waiting -= len(text)

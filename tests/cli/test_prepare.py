@@ -10,7 +10,7 @@ import pytest
 
 from chat2response.cli import logs
 from chat2response.cli.choices import CannotStart, Choices
-from chat2response.cli.logs import Redacting
+from chat2response.cli.logs import Lines, Masks
 from chat2response.cli.prepare import prepared, read_settings
 from chat2response.cli.start import banner
 from chat2response.settings import Settings, UpstreamMode
@@ -261,8 +261,7 @@ def test_no_secret_of_the_settings_is_logged_whatever_its_form(settings_of: Any)
         "a-token-alone in-the-url h pw "
         "http://proxy.example:3128 redis://h upstream.example"
     )
-    line = Redacting("%(message)s", secrets).format(logging.LogRecord("x", 20, "f", 1, said, (), None))
-    assert line == (" ".join(["[secret]"] * 8) + " h pw http://proxy.example:3128 redis://h upstream.example")
+    assert Masks(secrets)(said) == (" ".join(["[secret]"] * 8) + " h pw http://proxy.example:3128 redis://h upstream.example")
 
 
 def test_no_key_is_logged_not_even_in_a_traceback():
@@ -272,7 +271,7 @@ def test_no_key_is_logged_not_even_in_a_traceback():
     except ValueError as error:
         caught = (ValueError, error, error.__traceback__)
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "seen %s", ("Bearer " + key,), caught)
-    line = Redacting("%(message)s").format(record)
+    line = Masks()(Lines().format(record))
     assert "seen Bearer [key]" in line
     assert "ValueError: bad [key]" in line
     assert key not in line

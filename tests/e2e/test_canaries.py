@@ -14,7 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from chat2response.cli.logs import Redacting
+from chat2response.cli.logs import Lines, Masks
 from chat2response.engine.opening import Opening
 from tests.cli.process import Command, command
 from tests.e2e.conftest import Start
@@ -265,8 +265,8 @@ async def test_not_in_a_traceback_either(
     )
     monkeypatch.setattr(Opening, "_relay_up", fails)
     answer = await post(gateway, "chat", streamed=streamed)
-    log = Redacting("%(message)s", gateway.services.settings.secrets())
-    lines = "\n".join(log.format(record) for record in caplog.records)
+    text = "\n".join(map(Lines().format, caplog.records))
+    lines = Masks(gateway.services.settings.secrets())(text)
     assert answer.status_code == 500
     assert "RuntimeError: unforeseen" in lines
     assert_silent(answer.content + lines.encode(), UPSTREAM_KEY, CLIENT_BEARER, *SECRETS)
