@@ -1,5 +1,6 @@
 """`chat2response` on a Redis, as a process: what it says of it, and that it starts without it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -48,5 +49,5 @@ async def test_the_command_line_wins_over_the_variable(tmp_path: Path) -> None:
     unused = "redis://127.0.0.1:9"
     settings = {"OPENAI_API_KEY": KEY, "CHAT2RESPONSE_REDIS_URL": unused}
     async with command(tmp_path, *LOCAL, "--keys-backend=sqlite:own.db", **settings) as gateway:
-        await gateway.until("kept in sqlite:own.db$")
+        await gateway.until(f"kept in sqlite:{re.escape(str(tmp_path))}/own.db$")
     assert (tmp_path / "own.db").exists()
