@@ -33,7 +33,7 @@ class Masks:
 
 
 class Lines(logging.Formatter):
-    """Formats a record, its traceback included. Nothing is masked yet: the outlet does it for many at once."""
+    """Formats a record, its traceback included. Nothing is masked yet: the outlet does that for many."""
 
     def __init__(self) -> None:
         super().__init__(_LINE)

@@ -261,7 +261,8 @@ def test_no_secret_of_the_settings_is_logged_whatever_its_form(settings_of: Any)
         "a-token-alone in-the-url h pw "
         "http://proxy.example:3128 redis://h upstream.example"
     )
-    assert Masks(secrets)(said) == (" ".join(["[secret]"] * 8) + " h pw http://proxy.example:3128 redis://h upstream.example")
+    masked = " ".join(["[secret]"] * 8)
+    assert Masks(secrets)(said) == f"{masked} h pw http://proxy.example:3128 redis://h upstream.example"
 
 
 def test_no_key_is_logged_not_even_in_a_traceback():
