@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from chat2response.convert.endings import Ending, announces_call, meaning_of
 from chat2response.convert.failures import upstream_error
+from chat2response.convert.losses import Losses
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
 from chat2response.wire.ids import Clock
 from chat2response.wire.json import too_deep
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
-
-Ending = Literal["completed", "incomplete", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +29,30 @@ class Outcome:
     """What a moderated answer says of its input and output, as Responses has it."""
 
 
-_BY_FINISH: dict[str, tuple[Ending, str | None]] = {
-    "length": ("incomplete", "max_output_tokens"),
-    "max_tokens": ("incomplete", "max_output_tokens"),
-    "model_length": ("incomplete", "max_output_tokens"),
-    "content_filter": ("incomplete", "content_filter"),
-    "sensitive": ("incomplete", "content_filter"),
-    "safety": ("incomplete", "content_filter"),
-    "error": ("failed", None),
-    "insufficient_system_resource": ("failed", None),
-    "network_error": ("failed", None),
-    "abort": ("failed", None),
-}
-
-
 _CALLS = ("function_call", "custom_tool_call")
-_BY_REASON: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_WITHOUT_CALL = ("message.tool_calls", "announced by finish_reason and not there")
 
 
 def from_finish_reason(
-    finish: str, service_tier: str | None = None, moderation: dict[str, Any] | None = None
+    finish: str,
+    service_tier: str | None = None,
+    moderation: dict[str, Any] | None = None,
+    *,
+    losses: Losses | None = None,
+    called: bool = True,
 ) -> Outcome:
-    """A Chat finish_reason. `stop`, `tool_calls`, vendor words for them and unknown words are `completed`."""
-    status, reason = _BY_FINISH.get(finish.lower(), ("completed", None))
+    """A Chat finish_reason, whoever's word it is; one that nobody knows is `incomplete`, and a loss.
+
+    `called`: whether the answer has a call. Where `finish` announces one and there is none, that is a loss.
+    """
+    known = meaning_of(finish)
+    status, reason = known or ("incomplete", "max_output_tokens")
     if status == "failed":
-        return failed(UpstreamError(f"The upstream ended the answer with an error ({finish})."))
+        return failed(UpstreamError(f"The upstream ended the answer with an error ({finish[:100]})."))
+    if losses is not None and known is None:
+        losses.add("finish_reason", f"unknown word '{finish[:40]}' shown as incomplete")
+    if losses is not None and not called and announces_call(finish):
+        losses.add(*_WITHOUT_CALL)
     return Outcome(status, reason, None, service_tier, moderation)
 
 
@@ -98,15 +97,27 @@ def from_response(response: Mapping[str, Any]) -> Outcome:
     return failed(error or UpstreamError(f"The upstream's response ended as {said}."))
 
 
-def finish_reason(response: Mapping[str, Any]) -> FinishReason:
-    """The Chat word for a response that ended without failing."""
+def finish_reason(response: Mapping[str, Any], losses: Losses | None = None) -> FinishReason:
+    """The Chat word for a response that ended without failing. What it cannot say is added to `losses`."""
     if response.get("status") == "incomplete":
-        details = response.get("incomplete_details")
-        return _BY_REASON.get(str(details.get("reason")) if type(details) is dict else "", "stop")
+        return _cut_short(response.get("incomplete_details"), losses)
     output = response.get("output")
     items = output if type(output) is list else []
     called = any(type(item) is dict and item.get("type") in _CALLS for item in items)
     return "tool_calls" if called else "stop"
+
+
+def _cut_short(details: Any, losses: Losses | None) -> FinishReason:
+    """Chat has two words for it; one of them is never `stop`, which is a success."""
+    reason = details.get("reason") if type(details) is dict else None
+    if type(reason) is not str or not reason:
+        return "length"
+    known = meaning_of(reason)
+    if known is not None and known[1] == "content_filter":
+        return "content_filter"
+    if losses is not None and (known is None or known[1] is None):
+        losses.add("incomplete_details.reason", f"'{reason[:40]}' shown as length")
+    return "length"
 
 
 # Codes a client acts on (Codex retries or gives up by them), and those that the schema lists; every other

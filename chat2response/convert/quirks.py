@@ -108,6 +108,12 @@ class Quirks:
     missing_signature: str = ""
     """Gemini's word for a call whose `thought_signature` is not known; empty: nothing is sent."""
 
+    # -- the end of the answer -----------------------------------------------------------------------
+
+    finish_reasons: Mapping[str, str] = field(default_factory=_none)
+    """OpenAI's word for a `finish_reason` of this backend that the gateway does not know, or knows
+    otherwise (`halted`: `stop`)."""
+
     # -- usage ---------------------------------------------------------------------------------------
 
     cached_tokens: tuple[str, ...] = (

@@ -163,13 +163,14 @@ class ConvertedStream:
         error = self._error or (outcome.error if outcome is not None else None)
         if error is not None:
             mask_error(error, self._target)
+        before = self._encode(events) if (events := writer.take()) else b""  # however the reads were cut
         if self._error is not None:
             writer.end("failed", error=self._error)
         else:
             writer.finish()
         frames = self._encoder.encode(writer.take())  # which may lose something yet
         lost = writer.losses.header()
-        return f": {HEADER}: {lost}\n\n".encode() + frames if lost else frames
+        return before + f": {HEADER}: {lost}\n\n".encode() + frames if lost else before + frames
 
     def _bare(self) -> bytes:
         """The failure, without the output: that may be what cannot be written."""

@@ -3,6 +3,7 @@
 import pytest
 
 from chat2response.convert import outcome
+from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.wire.machine import CANCELLED, DRAINING, RESET, REVOKED, TIMEOUT, Fault
@@ -24,18 +25,52 @@ from chat2response.wire.machine import CANCELLED, DRAINING, RESET, REVOKED, TIME
         ("model_length", "incomplete", "max_output_tokens"),
         ("sensitive", "incomplete", "content_filter"),
         ("SAFETY", "incomplete", "content_filter"),
-        ("unheard of", "completed", None),
+        ("COMPLETE", "completed", None),
+        ("tool-calls", "completed", None),
+        ("FINISH_REASON_STOP", "completed", None),
+        ("model_context_window_exceeded", "incomplete", "max_output_tokens"),
+        ("content_filtered", "incomplete", "content_filter"),
+        ("PROHIBITED_CONTENT", "incomplete", "content_filter"),
+        ("RECITATION", "incomplete", "content_filter"),
+        ("content_filter: RECITATION", "incomplete", "content_filter"),
+        ("unheard of", "incomplete", "max_output_tokens"),
+        ("x" * 100_000, "incomplete", "max_output_tokens"),
+        (":" * 100_000, "incomplete", "max_output_tokens"),
     ],
 )
 def test_row_27_a_finish_reason_is_a_status(finish, status, reason):
     assert outcome.from_finish_reason(finish, "flex") == Outcome(status, reason, None, "flex")
 
 
-@pytest.mark.parametrize("finish", ["error", "insufficient_system_resource", "network_error", "abort"])
+@pytest.mark.parametrize(
+    "finish",
+    [
+        *("error", "insufficient_system_resource", "network_error", "abort", "cancelled", "USER_CANCEL"),
+        *("MALFORMED_FUNCTION_CALL", "function_call_filter: MALFORMED_FUNCTION_CALL", "malformed_tool_use"),
+    ],
+)
 def test_some_finish_reasons_are_failures(finish):
     ended = outcome.from_finish_reason(finish)
     assert ended.status == "failed"
     assert isinstance(ended.error, UpstreamError)
+    assert finish in ended.error.message
+
+
+def test_a_word_that_nobody_knows_is_a_loss():
+    losses = Losses()
+    outcome.from_finish_reason("repetition", losses=losses)
+    assert losses.header() == "finish_reason; unknown word 'repetition' shown as incomplete"
+    known = Losses()
+    for finish in ("stop", "length", "RECITATION", "cancelled", "Tool_Calls"):
+        outcome.from_finish_reason(finish, losses=known)
+    assert not known
+
+
+@pytest.mark.parametrize(("finish", "lost"), [("tool_calls", True), ("TOOL_USE", True), ("stop", False)])
+def test_an_ending_with_a_call_and_no_call_is_a_loss(finish, lost):
+    losses = Losses()
+    assert outcome.from_finish_reason(finish, losses=losses, called=False).status == "completed"
+    assert [loss.field for loss in losses] == ["message.tool_calls"] * lost
 
 
 @pytest.mark.parametrize(
@@ -59,8 +94,8 @@ CALL = {"type": "function_call"}
         ({"status": "completed", "output": [{"type": "web_search_call"}]}, "stop"),
         ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
         ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter"),
-        ({"status": "incomplete", "incomplete_details": {"reason": "steered"}}, "stop"),
-        ({"status": "incomplete", "incomplete_details": None, "output": [CALL]}, "stop"),
+        ({"status": "incomplete", "incomplete_details": {"reason": "steered"}}, "length"),
+        ({"status": "incomplete", "incomplete_details": None, "output": [CALL]}, "length"),
         (
             {"status": "incomplete", "output": [CALL], "incomplete_details": {"reason": "max_output_tokens"}},
             "length",
@@ -71,6 +106,24 @@ CALL = {"type": "function_call"}
 )
 def test_row_27_a_response_is_a_finish_reason(response, finish):
     assert outcome.finish_reason(response) == finish
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish", "lost"),
+    [
+        ("max_tokens", "length", False),
+        ("safety", "content_filter", False),
+        ("max_messages", "length", True),
+        ("stop", "length", True),
+        ("", "length", False),
+        (7, "length", False),
+    ],
+)
+def test_a_reason_that_chat_has_no_word_for_is_no_success(reason, finish, lost):
+    losses = Losses()
+    cut = {"status": "incomplete", "incomplete_details": {"reason": reason}}
+    assert outcome.finish_reason(cut, losses) == finish
+    assert [loss.field for loss in losses] == ["incomplete_details.reason"] * lost
 
 
 def test_a_response_tells_how_it_ended():

@@ -40,6 +40,7 @@ SAID: dict[str, Any] = {
     "reasoning_field": "reasoning",
     "reasoning_form": "think_tags",
     "missing_signature": "none",
+    "finish_reasons": {"halted": "stop"},
     "cached_tokens": ["cached"],
     "completion_tokens": "without_reasoning",
 }

@@ -40,6 +40,8 @@ class DeltaReader:
         """`logprobs`: whether they are shown."""
         self.said = 0
         """In characters; what a backend wants back beside its reasoning included."""
+        self.called = False
+        """Whether a call was begun."""
         self._writer = writer
         self._logprobs = logprobs
         self._form = form
@@ -161,6 +163,7 @@ class DeltaReader:
         name = name if type(name) is str else ""
         given = arguments_of(called.get("arguments" if kind == "function" else "input"))
         if call_id or name or given:
+            self.called = True
             self.said += len(given) + len(name) + len(call_id)
             slot = self._slots.find(index, call_id, name, given, taken)
             taken.add(slot)

@@ -10,6 +10,7 @@ from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
+from chat2response.convert.endings import is_ending
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
@@ -20,7 +21,6 @@ from chat2response.wire.json import JSONError, decode
 from chat2response.wire.machine import RESET, Fault
 
 _NO_FINISH = "The upstream ended its stream without saying that the answer is complete."
-_UNFINISHED = ("", "null")  # what some backends write for null
 
 
 class ChatReader:
@@ -120,7 +120,7 @@ class ChatReader:
             self._finished(choice)
 
     def _finished(self, choice: ChoiceShape) -> None:
-        if choice.finish_reason not in _UNFINISHED:
+        if is_ending(choice.finish_reason):
             self._finish = choice.finish_reason
         if choice.usage:
             self._usage = choice.usage
@@ -171,7 +171,11 @@ class ChatReader:
     def _end(self, cause: Fault | str) -> None:
         """`cause`: why it ended, for an answer that had not finished."""
         if self._finish:
-            self._turn(outcome.from_finish_reason(self._finish, self._tier, self._moderation))
+            finish = self._quirks.finish_reasons.get(self._finish, self._finish)
+            losses, called = self._writer.losses, self._delta.called
+            self._turn(
+                outcome.from_finish_reason(finish, self._tier, self._moderation, losses=losses, called=called)
+            )
         elif isinstance(cause, Fault):
             self._turn(outcome.from_fault(cause))
         else:

@@ -21,6 +21,7 @@ from chat2response.convert.chat.answer import (
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.chat.names import sendable
 from chat2response.convert.echo import Echo
+from chat2response.convert.endings import is_ending
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
@@ -51,14 +52,14 @@ def read_response(
     """
     choice = _first_choice(completion)
     losses = losses if losses is not None else Losses()
-    ended = _ending(completion, choice, losses)
-    if ended.error is not None:
-        raise ended.error
     writer = WholeWriter(echo, ids, clock, losses)
+    reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
     message = choice.get("message")
     if type(message) is dict:
-        reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
         reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
+    ended = _ending(completion, _finish(choice, quirks), losses, called=reader.called)
+    if ended.error is not None:
+        raise ended.error
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 
@@ -84,16 +85,17 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _ending(completion: Mapping[str, Any], choice: Mapping[str, Any], losses: Losses) -> Outcome:
+def _ending(completion: Mapping[str, Any], finish: str, losses: Losses, *, called: bool) -> Outcome:
     tier = completion.get("service_tier")
+    tier = tier if type(tier) is str else None
     judged = moderation.from_chat(completion.get("moderation"), losses)
-    return outcome.from_finish_reason(_finish(choice), tier if type(tier) is str else None, judged)
+    return outcome.from_finish_reason(finish, tier, judged, losses=losses, called=called)
 
 
-def _finish(choice: Mapping[str, Any]) -> str:
+def _finish(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
     """The finish_reason; a body that came whole is an answer that ended, even where it does not say so."""
     finish = choice.get("finish_reason")
-    return finish if type(finish) is str and finish else "stop"
+    return quirks.finish_reasons.get(finish, finish) if type(finish) is str and is_ending(finish) else "stop"
 
 
 def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
@@ -142,7 +144,7 @@ def write_response(
     said = _Said(losses if losses is not None else Losses())
     for item in objects(response.get("output")):
         said.take(item)
-    completion = _completion(response, said.message(reasoning_field), said.logprobs, model)
+    completion = _completion(response, said.message(reasoning_field), said, model)
     if legacy:
         _age(completion["choices"][0], said.losses)
     return completion
@@ -282,7 +284,7 @@ def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _completion(
-    response: Mapping[str, Any], message: dict[str, Any], logprobs: list[Any], model: str | None
+    response: Mapping[str, Any], message: dict[str, Any], said: "_Said", model: str | None
 ) -> ChatCompletion:
     created = response.get("created_at")
     completion: dict[str, Any] = {
@@ -294,8 +296,8 @@ def _completion(
             {
                 "index": 0,
                 "message": message,
-                "finish_reason": outcome.finish_reason(response),
-                "logprobs": {"content": logprobs, "refusal": None} if logprobs else None,
+                "finish_reason": outcome.finish_reason(response, said.losses),
+                "logprobs": {"content": said.logprobs, "refusal": None} if said.logprobs else None,
             }
         ],
     }

@@ -183,7 +183,7 @@ class ChatEncoder:
 
     def _end(self, event: EventDict) -> bytes:
         response = event["response"]
-        finish: str = outcome.finish_reason(response)
+        finish: str = outcome.finish_reason(response, self._losses)
         if self._legacy and finish == "tool_calls":
             finish = "function_call"
         judged = moderation.to_chat(response.get("moderation"))

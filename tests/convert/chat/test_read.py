@@ -1,5 +1,6 @@
 """Reading Chat streams: everything that backends do with deltas, calls, usage, errors and ends."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.writer import ResponseWriter
 from chat2response.wire.machine import DRAINING, RESET, TIMEOUT
 from tests.scripts import (
@@ -386,10 +389,26 @@ def test_one_id_for_all_calls_is_not_given_to_all():
     assert second not in ("", first)
 
 
-def test_finish_tool_calls_without_a_call_is_a_plain_end():
+def test_finish_tool_calls_without_a_call_is_an_end_and_a_loss():
     response = answer(*text("a"), finish="tool_calls")
     assert shown(response) == [("message", "a")]
     assert response["status"] == "completed"
+    for chunks, lost in ((text("a"), ["message.tool_calls"]), (call("{}"), [])):
+        machine, writer = reader()
+        machine.feed(sse(chat(*chunks, finish="tool_calls")))
+        assert [each.field for each in writer.losses] == lost
+
+
+def test_a_finish_that_nobody_knows_is_no_success():
+    response = answer(*text("a"), finish="halted")
+    assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+    machine, writer = reader()
+    machine.feed(sse(chat(*text("a"), finish="halted")))
+    assert [each.field for each in writer.losses] == ["finish_reason"]
+    known = replace(OPENAI_COMPATIBLE, finish_reasons={"halted": "stop"})
+    machine = ChatReader(writer, quirks=known)
+    machine.feed(sse(chat(*text("a"), finish="halted")))
+    assert writer.outcome == Outcome()
 
 
 def test_text_after_calls_is_a_new_message():

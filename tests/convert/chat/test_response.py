@@ -377,8 +377,8 @@ def test_logprobs_of_all_texts():
     [
         ("max_output_tokens", "length"),
         ("content_filter", "content_filter"),
-        ("steered", "stop"),
-        (None, "stop"),
+        ("steered", "length"),
+        (None, "length"),
     ],
 )
 def test_what_is_incomplete_says_so(reason, finish):

@@ -189,8 +189,8 @@ def test_usage_is_one_more_chunk_for_who_asked_for_it():
         (Outcome(), "stop"),
         (Outcome("incomplete", "max_output_tokens"), "length"),
         (Outcome("incomplete", "content_filter"), "content_filter"),
-        (Outcome("incomplete", "steered"), "stop"),
-        (Outcome("incomplete"), "stop"),
+        (Outcome("incomplete", "steered"), "length"),
+        (Outcome("incomplete"), "length"),
     ],
 )
 def test_the_end_is_a_finish_reason(outcome, reason):
