@@ -60,13 +60,36 @@ _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
                 r"range of input length should be",  # Qwen
                 r"please reduce the length of the (?:messages|prompt|input)",  # Groq, Fireworks
                 r"too many tokens in (?:the )?(?:prompt|input|request)",
+                r"\bcontext_length_exceeded\b",  # a code among the words of one that passes it on
             ),
         ),
-        (QUOTA, (r"exceeded your current quota", r"insufficient (?:balance|credits|funds)")),
+        (
+            QUOTA,
+            (
+                r"exceeded your current quota",
+                r"insufficient (?:balance|credits|funds)",
+                r"\binsufficient_quota\b",
+            ),
+        ),
+        (RATE, (r"\brate_limit_exceeded\b",)),
         (PROMPT, (r"content management policy", r"flagged as potentially violating our usage policy")),
     )
 )
 _NOT_ABOUT_THE_REQUEST = (401, 403, 404)
+
+
+_BASE_RESP: Mapping[int, str] = {1002: RATE, 1008: QUOTA, 1026: PROMPT, 1039: RATE, 1041: RATE}
+"""MiniMax's numbers, in its `base_resp`."""
+
+
+def base_resp_code(number: int) -> str:
+    """The code of a `base_resp`."""
+    return _BASE_RESP.get(number, str(number))
+
+
+def is_known(code: str) -> bool:
+    """Whether it is a code, or a vendor's word for one, that clients act on."""
+    return code.lower() in _BY_WORD
 
 
 def verdict(code: str | None, kind: str | None, message: str, status: int | None) -> str | None:

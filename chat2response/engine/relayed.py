@@ -7,7 +7,7 @@ from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from chat2response.convert.failures import upstream_error
+from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.outcome import fault_error
 from chat2response.engine.hiding import without_usage
 from chat2response.engine.hold import Ahead, deadline_in
@@ -267,6 +267,8 @@ def _last_frame(rest: bytes) -> bytes:
 
 def _leading_error(event: bytes) -> BridgeError | None:
     """The error that a stream consists of, when its first event is one."""
+    if type(event) is sse.ErrorPayload:
+        return error_event(event)
     if b"error" not in event and b'"detail"' not in event and b'"message"' not in event:
         return None  # nearly every stream
     try:

@@ -1,5 +1,6 @@
 """An upstream's refusal, made fit for the client: its words kept, our secrets not."""
 
+from codecs import BOM_UTF8
 from urllib.parse import urlsplit
 
 from chat2response.convert.failures import plain_error, upstream_error
@@ -9,10 +10,12 @@ from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.upstreams.missing_endpoint import lacks_endpoint
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire import sse
+from chat2response.wire.json import JSONError, decode, decode_leniently
 
 _INPUT = ("'input'", '"input"', "`input`")
 _MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
+_MOST_EVENTS = 20  # of an error body, that are looked at
 
 _PASSED = frozenset(
     {b"retry-after", b"retry-after-ms", b"x-should-retry", b"openai-processing-ms", b"openai-version"}
@@ -49,10 +52,7 @@ async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
 def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
     """The same for a body that has been read."""
     passed = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    try:
-        error = upstream_error(decode(body), status)
-    except JSONError:
-        error = None
+    error = _in_json(body, status) or _in_events(body, status)
     readable = error is not None
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
@@ -68,6 +68,25 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
     error.refused_input = refuses_input(body, status)
     error.no_endpoint = lacks_endpoint(error, status, readable=readable)
     return error
+
+
+def _in_json(body: bytes, status: int) -> UpstreamError | None:
+    try:
+        value = decode_leniently(body)
+    except JSONError:
+        return None
+    return upstream_error(value, status)
+
+
+def _in_events(body: bytes, status: int) -> UpstreamError | None:
+    """The first error among the events of a body that is a stream; None where it has none."""
+    for payload in sse.payloads(body.removeprefix(BOM_UTF8))[:_MOST_EVENTS]:
+        error = _in_json(payload, status)
+        if error is None and payload.strip() not in (b"", sse.DONE):
+            error = plain_error(payload.decode("utf-8", "replace"), status)
+        if error is not None:
+            return error
+    return None
 
 
 def refuses_input(body: bytes, status: int) -> bool:

@@ -10,6 +10,7 @@ from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
 from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.speech import Writer
+from chat2response.errors import UpstreamError, release_frames
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream
@@ -33,8 +34,14 @@ class ResponsesUpstream(HttpUpstream):
         return _as_it_is
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """A resource is what its terminal event carries; anything else is an error, or unreadable."""
-        reader.feed(b"data: %b\n\n" % encode(as_event(answer)))
+        """A resource is what its terminal event carries; anything else is an error."""
+        try:
+            event = as_event(answer)
+        except UpstreamError as error:
+            release_frames(error)
+            reader.fail(error)
+        else:
+            reader.feed(b"data: %b\n\n" % encode(event))
 
 
 class _AsItIs:

@@ -23,6 +23,15 @@ _LOOK_BACK = 3  # a blank line is at most four bytes: three of them may have bee
 _LINE_ENDS = b"\r\n"
 
 
+# What says that an event is an error: its name, or a field of that name in place of its data.
+_ERROR = re.compile(rb"(?:^|[\r\n])(?:event:[ ]?error[ ]*(?=[\r\n]|\Z)|error:)")
+_ERROR_NAMES = (b"event: error", b"event:error")
+
+
+class ErrorPayload(bytes):
+    """The payload of an event that is named `error`: whatever it says, it is no part of an answer."""
+
+
 class FrameTooLarge(Exception):
     """An event is larger than the bound; it may not have ended yet."""
 
@@ -131,7 +140,10 @@ class Frames:
 
 
 def payloads(whole: bytes) -> list[bytes]:
-    """The payload of each event in bytes that hold whole events only."""
+    """The payload of each event in bytes that hold whole events only; an ErrorPayload for an error."""
+    if b"error" in whole and _ERROR.search(whole):
+        blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
+        return [data for block in blocks if block and (data := _maybe_error(block)) is not None]
     if whole[:1] == b":" or b"\n:" in whole:
         return _beside_comments(whole)
     blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
@@ -140,6 +152,8 @@ def payloads(whole: bytes) -> list[bytes]:
 
 def first_payload(whole: bytes) -> bytes | None:
     """The payload of the first event that has one; the rest is not looked at."""
+    if b"error" in whole and _ERROR.search(whole):
+        return next(iter(payloads(whole)), None)
     return _next_payload(whole, 0, b"\r" in whole)[0]
 
 
@@ -171,6 +185,17 @@ def payload(block: bytes) -> bytes | None:
     lines = block.splitlines()
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data"]
     return b"\n".join(data) if data else None
+
+
+def _maybe_error(block: bytes) -> bytes | None:
+    """The payload of one event, in bytes in which some event is an error."""
+    data = payload(block)
+    lines = block.splitlines()
+    if data is not None:
+        named = any(line.rstrip() in _ERROR_NAMES for line in lines)
+        return ErrorPayload(data) if named else data
+    data = b"\n".join(line[6:].removeprefix(b" ") for line in lines if line.startswith(b"error:"))
+    return ErrorPayload(data) if data else None
 
 
 def _beside_comments(whole: bytes) -> list[bytes]:

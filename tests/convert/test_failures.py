@@ -1,8 +1,12 @@
 """Errors as upstreams write them: the same error object from every known form."""
 
+from typing import Any
+
 import pytest
 
-from chat2response.convert.failures import MAX_MESSAGE, plain_error, upstream_error
+from chat2response.convert.failures import MAX_MESSAGE, error_event, plain_error, upstream_error
+from chat2response.convert.verdicts import CONTEXT
+from chat2response.wire.json import encode
 
 
 def fields(body, status=None):
@@ -151,3 +155,91 @@ def test_a_body_that_is_no_error_is_quoted_in_part():
     assert len(plain_error("x" * 9000, 500).message) == 500
     assert plain_error("", 503).message == "The upstream answered with status 503."
     assert plain_error("slow down", 429).type == "rate_limit_error"
+
+
+def outer(raw):
+    return {"error": {"message": "outer", "metadata": {"raw": raw}}}
+
+
+DEEPER = {"error": {"message": "inner", "code": "context_length_exceeded"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code"),
+    [
+        (outer(encode(DEEPER).decode()), "outer: inner", CONTEXT),
+        (outer(DEEPER), "outer: inner", CONTEXT),
+        (outer("some words"), "outer: some words", None),
+        (outer("outer"), "outer", None),
+        (outer(None), "outer", None),
+        ({"error": {"message": encode(DEEPER).decode()}}, "inner", CONTEXT),
+        ({"error": {"message": "{broken"}}, "{broken", None),
+        ({"error": {"message": DEEPER}}, "inner", CONTEXT),
+        ({"error": DEEPER}, "inner", CONTEXT),
+        ({"error": encode(DEEPER).decode()}, "inner", CONTEXT),
+        ({"detail": DEEPER}, "inner", CONTEXT),
+        ({"detail": {"reason": "words"}}, "words", None),
+        ({"detail": {"odd": "words"}}, '{"odd":"words"}', None),
+        ({"data": DEEPER}, "inner", CONTEXT),
+        ({"error_code": 17, "error_msg": "words"}, "words", "17"),
+        ({"code": "c", "msg": "words"}, "words", "c"),
+        ({"Message": "words"}, "words", None),
+        ({"error": {"message": "m", "failed_generation": "<f>"}}, "m\nfailed_generation: <f>", None),
+        ({"error": {"message": "m", "failed_generation": {"a": 1}}}, 'm\nfailed_generation: {"a":1}', None),
+        ({"error": {"message": "m", "code": "mine", "metadata": {"raw": DEEPER}}}, "m: inner", CONTEXT),
+        ({"error": {"message": "m", "code": "mine", "metadata": {"raw": {"message": "n", "code": "its"}}}},
+         "m: n", "mine"),
+        ({"error": {"message": "upstream said: code=context_length_exceeded"}},
+         "upstream said: code=context_length_exceeded", CONTEXT),
+    ],
+)  # fmt: skip
+def test_words_and_codes_are_found_where_they_stand(body, message, code):
+    error = upstream_error(body, 400)
+    assert error is not None
+    assert (error.message, error.code) == (message, code)
+
+
+def test_base_resp_is_an_error_where_there_is_no_answer():
+    failed = {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "slow down"}}
+    assert fields(failed) == (429, "rate_limit_error", "rate_limit_exceeded", "slow down")
+    assert fields({"base_resp": {"status_code": 1004, "status_msg": "m"}}) == (
+        502,
+        "server_error",
+        "1004",
+        "m",
+    )
+    for fine in ({"status_code": 0, "status_msg": "success"}, {"status_code": "x"}, {}, None):
+        assert upstream_error({"choices": None, "base_resp": fine}) is None
+    assert upstream_error({**failed, "choices": [{}]}) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "status", "message"),
+    [
+        (b'{"message": "m"}', 502, "m"),
+        (b'{"error": {"message": "m", "code": 429}}', 429, "m"),
+        (b'{"message": "m", "status": 503}', 503, "m"),
+        (b"mere words", 502, "mere words"),
+        (b'"a text"', 502, "a text"),
+        (b"{}", 502, "The upstream reported an error."),
+        (b"null", 502, "The upstream reported an error."),
+        (b'["a", "b"]', 502, "a; b"),
+        (b"\xff", 502, "\ufffd"),
+        (b"x" * 9000, 502, "x" * 500),
+    ],
+)
+def test_an_event_named_error_is_one_whatever_it_says(payload, status, message):
+    error = error_event(payload)
+    assert (error.status, error.message) == (status, message)
+
+
+def test_an_error_of_very_many_words_is_read_in_linear_time_and_bounded():
+    bodies: list[dict[str, Any]] = [
+        {"error": {"message": [{"message": "x"}] * 100_000}},
+        {"error": {"metadata": {"raw": "[" * 100_000}}},
+        {"error": {name: {"error": {"detail": {}}} for name in map(str, range(10_000))}},
+    ]
+    for body in bodies:
+        error = upstream_error(body, 400)
+        assert error is not None
+        assert len(error.message) <= MAX_MESSAGE

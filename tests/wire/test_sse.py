@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from chat2response.wire import sse
 from chat2response.wire.machine import RESET
-from chat2response.wire.sse import FrameCut, Frames, FrameTooLarge, first_payload, payloads, payloads_with
+from chat2response.wire.sse import (
+    ErrorPayload,
+    FrameCut,
+    Frames,
+    FrameTooLarge,
+    first_payload,
+    payloads,
+    payloads_with,
+)
 from tests.scripts import pieces
 
 LINE_ENDS = st.sampled_from(["\n", "\r", "\r\n"])
@@ -233,3 +241,42 @@ def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
     for _ in range(1000):
         cut.feed(b"x")
     assert cut._rest is buffer and len(buffer) == 1006
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        (b"event: error\ndata: x\n\n", b"x"),
+        (b"event:error\ndata:x\n\n", b"x"),
+        (b"data: x\nevent: error\n\n", b"x"),
+        (b": ping\nevent: error\r\ndata: x\r\n\r\n", b"x"),
+        (b"event: error \rdata: x\r\r", b"x"),
+        (b"error: x\n\n", b"x"),
+        (b"error:x\nerror: y\n\n", b"x\ny"),
+    ],
+)
+def test_an_event_that_is_named_error_says_so(event, payload):
+    for before in (b"", b"data: a\n\n", b": hm\n\n"):
+        stream = before + event + b"data: b\n\n"
+        whole = Frames().feed(stream)
+        single = Frames()
+        bytewise = [each for at in range(len(stream)) for each in single.feed(stream[at : at + 1])]
+        bytewise += single.close()
+        for found in (whole, bytewise):
+            assert [each for each in found if type(each) is ErrorPayload] == [payload]
+            assert [each for each in found if type(each) is bytes] == [b"a"] * (b"a" in before) + [b"b"]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"data: error: x\n\n",
+        b"event: errors\ndata: x\n\n",
+        b"event: response.error\ndata: x\n\n",
+        b": error: x\ndata: x\n\n",
+        b"errors: x\ndata: x\n\n",
+        b"error: y\ndata: x\n\n",
+    ],
+)
+def test_the_word_error_elsewhere_says_nothing(stream):
+    assert all(type(each) is bytes for each in Frames().feed(stream))

@@ -11,7 +11,7 @@ from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.endings import is_ending
-from chat2response.convert.failures import upstream_error
+from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
@@ -65,7 +65,7 @@ class ChatReader:
             else:
                 self._take(payload)
         if self._frames.overrun and not self.done:
-            self._fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("An event of the upstream's stream is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """The stream ended, or was stopped. An answer that had finished stays finished."""
@@ -138,17 +138,22 @@ class ChatReader:
 
     def _no_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
         """An error beside a chunk or in its place, a chunk that only counts, or a keep-alive of some kind."""
-        if chunk.error or not chunk.usage:
+        if type(payload) is sse.ErrorPayload:
+            self.fail(error_event(payload))
+        elif chunk.error or not chunk.usage:
             try:
                 error = upstream_error(decode(payload))
             except JSONError:  # in a field that the shape skips
                 self._unreadable(payload, last)
                 return
             if error is not None or chunk.error:
-                self._fail(error or UpstreamError("The upstream reported an error."))
+                self.fail(error or UpstreamError("The upstream reported an error."))
 
     def _odd(self, payload: bytes, last: bool) -> None:
         """Not JSON, or not the shape of a chunk."""
+        if type(payload) is sse.ErrorPayload:
+            self.fail(error_event(payload))
+            return
         try:
             value = decode(payload)
         except JSONError:
@@ -156,15 +161,15 @@ class ChatReader:
             return
         error = upstream_error(value)
         if error is not None:
-            self._fail(error)
+            self.fail(error)
         elif type(value) is dict:
-            self._fail(UpstreamError("The upstream sent a chunk of an unknown shape."))
+            self.fail(UpstreamError("The upstream sent a chunk of an unknown shape."))
 
     def _unreadable(self, payload: bytes, last: bool) -> None:
         if payload.strip() == sse.DONE:
             self._end(_NO_FINISH)
         elif payload.strip() and not last:  # the last one of a stream without an end is merely cut off
-            self._fail(UpstreamError("The upstream sent a chunk that cannot be read."))
+            self.fail(UpstreamError("The upstream sent a chunk that cannot be read."))
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -179,9 +184,10 @@ class ChatReader:
         elif isinstance(cause, Fault):
             self._turn(outcome.from_fault(cause))
         else:
-            self._fail(UpstreamError(cause))
+            self.fail(UpstreamError(cause))
 
-    def _fail(self, error: UpstreamError) -> None:
+    def fail(self, error: UpstreamError) -> None:
+        """Ends the turn with an error."""
         if not self.done:
             self._turn(outcome.failed(error))
 

@@ -26,6 +26,7 @@ from chat2response.convert.sealer import Sealer
 from chat2response.convert.speech import Writer
 from chat2response.convert.thought import Seal
 from chat2response.convert.writer import ResponseWriter
+from chat2response.errors import UpstreamError, release_frames
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response
@@ -106,11 +107,18 @@ class Reading:
         return writer.response
 
 
-class _Feeds(Protocol):
+class _Reads(Protocol):
     def feed(self, data: bytes, /) -> None: ...
 
+    def fail(self, error: UpstreamError) -> None: ...
 
-def feed_whole(reader: _Feeds, completion: Any) -> None:
+
+def feed_whole(reader: _Reads, completion: Any) -> None:
     """Feeds a reader a whole completion: one chunk with everything in it. What is none is an error to it."""
-    chunk = as_chunk(completion) if type(completion) is dict else completion
-    reader.feed(b"data: %b\n\n" % encode(chunk))
+    try:
+        chunk = as_chunk(completion)
+    except UpstreamError as error:
+        release_frames(error)
+        reader.fail(error)
+    else:
+        reader.feed(b"data: %b\n\n" % encode(chunk))

@@ -63,15 +63,14 @@ def read_response(
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 
-def as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
+def as_chunk(completion: Any) -> dict[str, Any]:
     """A completion as the one chunk that says the same, for a server that was asked to stream and did not.
 
-    What has no `choices` is given back as it is: the reader finds the error in it.
+    Raises UpstreamError where it is none, or an error.
     """
-    choices = completion.get("choices")
-    if type(choices) is not list:
-        return completion
-    each = [_as_delta(choice, number) for number, choice in enumerate(choices) if type(choice) is dict]
+    _first_choice(completion)
+    choices = enumerate(completion["choices"])
+    each = [_as_delta(choice, number) for number, choice in choices if type(choice) is dict]
     return {**completion, "object": "chat.completion.chunk", "choices": each}
 
 

@@ -12,7 +12,7 @@ from chat2response.convert import outcome, usage
 from chat2response.convert.calls import CallKind
 from chat2response.convert.chat.answer import objects, read_tokens, string, word
 from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
-from chat2response.convert.failures import upstream_error
+from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.hosted import HostedItems
 from chat2response.convert.responses.slots import ItemSlots
@@ -68,7 +68,7 @@ class ResponsesReader:
                 return
             self._take(payload)
         if self._frames.overrun and not self.done:
-            self._fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("An event of the upstream's stream is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """The stream ended, or was stopped: without a terminal event that is a failure."""
@@ -85,7 +85,7 @@ class ResponsesReader:
         try:
             event = read_delta(payload)
             if type(event.delta) is not str or event.type not in _DELTAS:
-                self._take_whole(decode(payload))
+                self._not_a_delta(payload)
             elif event.delta:
                 self._delta(event)
         except JSONError:
@@ -96,10 +96,16 @@ class ResponsesReader:
     def _odd(self, payload: bytes, last: bool) -> None:
         """Not JSON, or not an object."""
         try:
-            self._take_whole(decode(payload))
+            self._not_a_delta(payload)
         except JSONError:
             if payload.strip() not in (b"", sse.DONE) and not last:
-                self._fail(UpstreamError("The upstream sent an event that cannot be read."))
+                self.fail(UpstreamError("The upstream sent an event that cannot be read."))
+
+    def _not_a_delta(self, payload: bytes) -> None:
+        if type(payload) is sse.ErrorPayload:
+            self.fail(error_event(payload))
+        else:
+            self._take_whole(decode(payload))
 
     def _take_whole(self, event: Any) -> None:
         self.said += EVENT
@@ -110,7 +116,7 @@ class ResponsesReader:
         elif string(kind).startswith("response."):
             self._other(event)
         elif error := upstream_error(event):
-            self._fail(error)
+            self.fail(error)
 
     def _other(self, event: dict[str, Any]) -> None:
         """Of an item that is open, or of the answer itself; of the rest nothing is known."""
@@ -304,9 +310,10 @@ class ResponsesReader:
         self._turn(ended, response.get("usage"))
 
     def _error(self, event: dict[str, Any]) -> None:
-        self._fail(upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
+        self.fail(upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
 
-    def _fail(self, error: UpstreamError) -> None:
+    def fail(self, error: UpstreamError) -> None:
+        """Ends the turn with an error."""
         self._turn(outcome.failed(error))
 
     def _turn(self, ended: Outcome, used: Any = None) -> None:

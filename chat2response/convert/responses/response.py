@@ -13,8 +13,7 @@ RUNNING = ("queued", "in_progress")
 
 def read_response(body: Any) -> Response:
     """The response, when it is `completed` or `incomplete`. Raises UpstreamError for anything else."""
-    if not _is_response(body):
-        raise upstream_error(body) or UpstreamError("The upstream's answer is not a response.")
+    _check(body)
     ended = outcome.from_response(body)
     if ended.error is not None:
         if isinstance(ended.error, UpstreamError):
@@ -24,14 +23,18 @@ def read_response(body: Any) -> Response:
     return body  # type: ignore[no-any-return]
 
 
-def as_event(response: dict[str, Any]) -> dict[str, Any]:
+def as_event(response: Any) -> dict[str, Any]:
     """A response as the terminal event that carries it, for a server that was asked to stream and did not.
 
-    What is no response is given back as it is: the reader finds the error in it.
+    Raises UpstreamError where it is none.
     """
-    if not _is_response(response):
-        return response
+    _check(response)
     return {"type": f"response.{outcome.from_response(response).status}", "response": response}
+
+
+def _check(body: Any) -> None:
+    if not _is_response(body):
+        raise upstream_error(body) or UpstreamError("The upstream's answer is not a response.")
 
 
 def _is_response(body: Any) -> bool:

@@ -248,9 +248,12 @@ def test_a_chunk_of_a_completion_numbers_calls_and_choices():
 
 
 @pytest.mark.parametrize("body", [{"error": {"message": "m"}}, {"choices": None}, {"id": "x"}])
-def test_what_has_no_choices_stays_as_it_is(body):
-    assert as_chunk(body) is body
-    assert response_of(to_events(sse([as_chunk(body)])))["status"] == "failed"
+def test_what_has_no_choices_is_an_error_to_a_stream_as_to_a_whole_answer(body):
+    with pytest.raises(UpstreamError) as raised:
+        as_chunk(body)
+    with pytest.raises(UpstreamError) as same:
+        to_response(body)
+    assert raised.value.fields() == same.value.fields()
 
 
 # -- response to completion ---------------------------------------------------------------------------

@@ -62,5 +62,5 @@ def test_a_response_is_the_terminal_event_of_its_status(status, event):
 
 
 def test_what_is_no_response_is_no_event():
-    body = {"error": {"message": "m"}}
-    assert as_event(body) is body
+    with pytest.raises(UpstreamError, match="m"):
+        as_event({"error": {"message": "m"}})
