@@ -1,10 +1,9 @@
 """A whole answer of a turn that is read as a stream: where what a wrapper does may end the upstream early."""
 
-from chat2response.convert.outcome import fault_error
+from chat2response.convert.fold import finished
 from chat2response.convert.weight import MAX_OUTPUT, check_weight
 from chat2response.convert.writer import ResponseWriter
 from chat2response.upstreams.base import Turn
-from chat2response.wire.machine import RESET
 from chat2response.wire.responses import Response
 
 
@@ -18,10 +17,4 @@ async def folded(turn: Turn, writer: ResponseWriter, most: int = MAX_OUTPUT) -> 
     async for _ in turn.reads():
         writer.take()  # nobody looks at events here
         check_weight(turn.said + writer.weight, most)
-    outcome = writer.outcome
-    if outcome is None:
-        raise fault_error(RESET)
-    if outcome.error is not None:
-        raise outcome.error
-    writer.finish()
-    return writer.response
+    return finished(writer)

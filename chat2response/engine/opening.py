@@ -287,8 +287,7 @@ class Opening:
         target = self._plan.target
         context = self._upstream.relay(body, target, self._origin(stream=stream))
         reply = await self._enter(context)
-        streams = stream and reply.status < 300 and "event-stream" in reply.media_type
-        if not streams:
+        if not (stream and reply.status < 300 and await reply.streams()):
             whole = await whole_reply(reply, target, self._ownership, kept=kept)
             if refuses_input(whole.body, reply.status) and await self._apart(may_recast, hub, self._plan):
                 raise refusal_of(whole.body, reply.status, reply.headers, target)

@@ -210,6 +210,8 @@ class RelayedStream:
             if rest:
                 await self._note(rest)
                 yield self._shown(rest)
+            else:
+                self._error = _error_in_place(self._cut.rest) or self._error
 
     def _shown(self, frames: bytes) -> bytes:
         """As the client gets them: nearly always as they are."""
@@ -263,6 +265,16 @@ def _last_frame(rest: bytes) -> bytes:
         except JSONError:
             return b""
     return rest.rstrip(_LINE_ENDS) + b"\n\n"
+
+
+def _error_in_place(body: bytes) -> UpstreamError | None:
+    """The error that stands as JSON where a stream was announced."""
+    if not _OPENS_OBJECT.match(body.removeprefix(BOM_UTF8)):
+        return None
+    try:
+        return upstream_error(decode_leniently(body))
+    except JSONError:
+        return None
 
 
 def _leading_error(event: bytes) -> BridgeError | None:

@@ -118,7 +118,11 @@ class RawReply(Protocol):
 
     @property
     def media_type(self) -> str:
-        """The upstream's content type."""
+        """The upstream's content type, or what its body shows to be the right one."""
+        ...
+
+    async def streams(self) -> bool:
+        """Whether the body is a stream of events; waits for its first bytes if its type is another."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:

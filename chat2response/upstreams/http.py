@@ -15,7 +15,9 @@ from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.refusals import passed_headers, refusal
 from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import Fault
+from chat2response.wire.sniff import Kind, kind_of
 
+_START = 4096  # bytes that tell what a body is
 Reader = ChatReader | ResponsesReader
 FeedWhole = Callable[[Reader, Any], None]
 """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
@@ -80,9 +82,9 @@ class Opened:
         self.status = exchange.status
         self.headers = passed_headers(exchange, self._secret)
 
-    async def body(self) -> bytes:
-        """All of it, without our key."""
-        body = await self.exchange.read()
+    async def body(self, start: bytes = b"") -> bytes:
+        """All of it, without our key. `start`: what was read of it before."""
+        body = start + await self.exchange.read()
         return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
 
     def stop(self, fault: Fault) -> None:
@@ -94,6 +96,21 @@ class Opened:
     ) -> None:
         if self._exchange is not None:
             await self._exchange.close(finished=self._finished)
+
+
+async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
+    """The first bytes of a body, as many as tell its kind; seldom more than one read. Raises Cut."""
+    start = b""
+    while True:
+        data = await exchange.chunk()
+        start += data
+        if kind := kind_of(start, ended=not data):
+            return start, kind
+
+
+def named_events(exchange: Exchange) -> bool:
+    """Whether the content type says that the body is a stream of events, or nothing."""
+    return "event-stream" in (exchange.header("content-type") or "event-stream")
 
 
 class HttpTurn(Opened):
@@ -139,49 +156,75 @@ class HttpTurn(Opened):
     async def reads(self) -> AsyncIterator[None]:
         """Feeds the reader until it is done, or the body ends."""
         reader, exchange = self._reader, self.exchange
-        if "event-stream" not in (exchange.header("content-type") or "event-stream"):
-            await self._read_whole()
-            return
         fault: Fault | None = None
         clean = SecretFilter(self._secret) if self._secret is not None else None
         try:
-            while data := await exchange.chunk():
+            data, kind = await first_bytes(exchange)
+            if kind == "json" or (kind == "other" and not named_events(exchange)):
+                await self._read_whole(data)
+                return
+            while data:
                 reader.feed(data if clean is None else clean.feed(data))
                 del data  # not kept: a client that does not read holds this up for long
                 if reader.done:
                     self._finished = True
                     return
                 yield
+                data = await exchange.chunk()
         except Cut as cut:
             fault = cut.fault
         if clean is not None:
             reader.feed(clean.close())
         reader.close(fault)
 
-    async def _read_whole(self) -> None:
-        """Some servers ignore `stream`, or answer 200 with an error as JSON."""
-        self._whole(self._reader, await decoded(await self.body(), self._max_output))
+    async def _read_whole(self, start: bytes) -> None:
+        """Some servers ignore `stream`, or answer 200 with an error as JSON. `start`: what was read of it."""
+        self._whole(self._reader, await decoded(await self.body(start), self._max_output))
         self._reader.close()
 
 
 class HttpRawReply(Opened):
     """A RawReply: the exchange's bytes as they are."""
 
+    def __init__(
+        self, transport: Transport, url: str, target: Target, origin: Origin, body: bytes | None
+    ) -> None:
+        super().__init__(transport, url, target, origin, body)
+        self._start = b""  # read already, to tell what the body is
+        self._kind: Kind = "other"
+        self._streams = False  # although its type says otherwise, or nothing
+
     @property
     def media_type(self) -> str:
-        """The upstream's content type; JSON where it names none."""
-        given = self.exchange.header("content-type") or "application/json"
+        """The upstream's content type; where it names none, or another for a stream, what the body is."""
+        given = self.exchange.header("content-type")
+        if not given or (self._streams and "event-stream" not in given):
+            given = "text/event-stream" if self._kind == "events" else "application/json"
         return given if self._secret is None else self._secret.remove_text(given)
 
     async def __aenter__(self) -> "HttpRawReply":
         await self.connect()
         return self
 
+    async def streams(self) -> bool:
+        """Whether the body is a stream of events: its type says so, or else its first bytes."""
+        given = self.exchange.header("content-type")
+        if given and "event-stream" in given:
+            return True
+        try:
+            self._start, self._kind = await first_bytes(self.exchange)
+        except Cut:  # which whoever reads on is told as well
+            return False
+        self._streams = self._kind == "events"
+        return self._streams
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """What arrives, as it arrives, without our key."""
         clean = SecretFilter(self._secret) if self._secret is not None else None
         while True:
-            data = [await self.exchange.chunk()]
+            start, self._start = self._start, b""
+            data = [start or await self.exchange.chunk()]
+            del start
             if not data[0]:
                 break
             if clean is not None:
@@ -193,4 +236,6 @@ class HttpRawReply(Opened):
 
     async def read(self) -> bytes:
         """All of it."""
-        return await self.body()
+        body = await self.body(self._start)
+        self._start, self._kind = b"", kind_of(body[:_START], ended=True) or "other"
+        return body

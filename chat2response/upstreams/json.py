@@ -10,6 +10,13 @@ from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.http import request_headers
 from chat2response.upstreams.refusals import passed_headers, refusal
 from chat2response.wire.large import apart_if, is_large
+from chat2response.wire.sniff import kind_of
+
+_START = 4096  # bytes that tell what a body is
+
+
+class Events(bytes):
+    """A whole stream, from a server that was asked for JSON."""
 
 
 async def fetch(
@@ -17,6 +24,7 @@ async def fetch(
 ) -> tuple[int, HeaderList, Any, bool]:
     """Status, headers for the client, decoded body, and whether that is large.
 
+    A body that is a stream, unasked, stays as it is: an `Events`.
     Raises UpstreamError where it is no answer, or more than `most` bytes of one.
     """
     exchange = await transport.open("POST", url, request_headers(target, origin), body)
@@ -30,6 +38,8 @@ async def fetch(
         headers = passed_headers(exchange, secret)
     finally:
         await exchange.close()
+    if kind_of(answer[:_START], ended=True) == "events":
+        return exchange.status, headers, Events(answer), large
     return exchange.status, headers, await decoded(answer, most), large
 
 

@@ -9,15 +9,17 @@ from typing import Any, ClassVar, Protocol
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
+from chat2response.convert.fold import finished
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.speech import Writer
-from chat2response.convert.weight import MAX_OUTPUT
+from chat2response.convert.weight import MAX_OUTPUT, check_weight
+from chat2response.convert.writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
-from chat2response.upstreams.json import fetch, fetch_models
+from chat2response.upstreams.json import Events, fetch, fetch_models
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.large import apart_if
 from chat2response.wire.responses import Response
@@ -99,7 +101,10 @@ class HttpUpstream(ABC):
         )
 
         def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
-            return how(reasoning).response(answer, echo, ids, clock, lost)
+            said = how(reasoning)
+            if type(answer) is not Events:
+                return said.response(answer, echo, ids, clock, lost)
+            return _folded(answer, said, ResponseWriter(echo, ids, clock, lost), self._max_output)
 
         return Reply(status, headers, losses, read, large)
 
@@ -110,3 +115,22 @@ class HttpUpstream(ABC):
     async def models(self, target: Target, origin: Origin) -> bytes:
         """The server's list."""
         return await fetch_models(self._transport, target, origin)
+
+
+_PIECE = 64 * 1024  # bytes that are read at once, between looks at what is kept of them
+
+
+def _folded(events: Events, answer: Answer, writer: ResponseWriter, most: int) -> Response:
+    """The response that a stream makes which came for a JSON request. Raises the error that it ended with."""
+    writer.most = most
+    writer.begin()
+    reader = answer.reader(writer)
+    for at in range(0, len(events), _PIECE):
+        reader.feed(events[at : at + _PIECE])
+        writer.take()  # nobody looks at events here
+        check_weight(reader.said + writer.weight, most)
+        if reader.done:
+            break
+    else:
+        reader.close()
+    return finished(writer)

@@ -70,6 +70,9 @@ class FakeReply(Stage):
         self.media_type = media_type
         self.headers: HeaderList = headers or []
 
+    async def streams(self) -> bool:
+        return "event-stream" in self.media_type
+
     def chunks(self) -> AsyncIterator[bytes]:
         return self.play()
 

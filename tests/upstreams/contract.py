@@ -267,7 +267,89 @@ class UpstreamContract(UpstreamStage):
         assert writer.outcome is not None
         assert writer.outcome.status == "completed"
 
+    @pytest.mark.parametrize("media_type", [None, "application/json", "text/plain; charset=utf-8"])
+    async def test_a_stream_is_known_by_its_first_bytes(
+        self,
+        upstream: Upstream,
+        target: Target,
+        server: ScriptedUpstream,
+        ids: Ids,
+        clock: Clock,
+        media_type: str | None,
+    ) -> None:
+        """However it is cut, and also where JSON was asked for."""
+        stream = b"".join(self.stream)
+        for steps in ((stream,), tuple(stream[at : at + 1] for at in range(len(stream)))):
+            server.play(self.streaming(b": hi\n\n", *steps).but(media_type=media_type))
+            writer = ResponseWriter(Echo.of(HUB), ids, clock)
+            await self.read(upstream, target, writer)
+            reply = await upstream.once(HUB, target, Origin())
+            response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            assert (response["status"], response["output"][0]["content"][0]["text"]) == ("completed", "Hello")
+            assert writer.response["output"][0]["content"] == response["output"][0]["content"]
+
+    async def test_json_is_known_by_its_first_byte(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+    ) -> None:
+        for media_type in ("text/event-stream", None):
+            server.play(self.answering(b"\n " + self.whole).but(media_type=media_type))
+            writer = ResponseWriter(Echo.of(HUB), ids, clock)
+            await self.read(upstream, target, writer)
+            assert writer.response["output"][0]["content"][0]["text"] == "Hello"
+
+    async def test_a_stream_for_a_json_request_is_bounded(
+        self, transport: Transport, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+    ) -> None:
+        server.play(self.streaming(*self.stream))
+        upstream = self.make(transport)
+        upstream._max_output = 3  # type: ignore[attr-defined]
+        reply = await upstream.once(HUB, target, Origin())
+        with pytest.raises(UpstreamError, match="larger than the 3 bytes"):
+            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+
     # -- relay ---------------------------------------------------------------------------------------
+
+    async def test_a_stream_that_says_so_is_not_waited_for(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+    ) -> None:
+        server.play(self.streaming(end="stall"))
+        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+            assert await asyncio.wait_for(reply.streams(), PATIENCE)
+            assert reply.media_type == "text/event-stream"
+
+    @pytest.mark.parametrize("media_type", [None, "application/json"])
+    async def test_a_stream_that_does_not_say_so_passes_with_its_first_bytes(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, media_type: str | None
+    ) -> None:
+        server.play(
+            self.streaming(self.stream[0][:2], self.stream[0][2:], end="stall").but(media_type=media_type)
+        )
+        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+            assert await asyncio.wait_for(reply.streams(), PATIENCE)
+            assert reply.media_type == "text/event-stream"
+            chunks, passed = reply.chunks(), b""
+            while len(passed) < len(self.stream[0]):
+                passed += await asyncio.wait_for(anext(chunks), PATIENCE)
+            assert passed == self.stream[0]
+
+    @pytest.mark.parametrize("body", [b'{ "a": 1 }', b"<html>", b"", b"d", b"\n"])
+    async def test_what_is_no_stream_keeps_its_bytes(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream, body: bytes
+    ) -> None:
+        server.play(self.answering(body).but(media_type=None))
+        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+            assert not await reply.streams()
+            assert await reply.read() == body
+            assert reply.media_type == "application/json"
+
+    async def test_a_body_that_is_cut_before_it_tells_what_it_is_is_an_error(
+        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+    ) -> None:
+        server.play(self.streaming(b"da", end="cut").but(media_type=None))
+        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+            assert not await reply.streams()
+            with pytest.raises(UpstreamUnreachable):
+                await reply.read()
 
     async def test_a_relayed_stream_keeps_its_bytes(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream

@@ -19,6 +19,7 @@ from chat2response.convert.chat.restore import restored
 from chat2response.convert.chat.think import ThinkSplitter
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
+from chat2response.convert.fold import finished
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
@@ -101,10 +102,7 @@ class Reading:
         reader = self.reader(writer)
         feed_whole(reader, completion)
         reader.close()
-        if writer.outcome is not None and writer.outcome.error is not None:
-            raise writer.outcome.error
-        writer.finish()
-        return writer.response
+        return finished(writer)
 
 
 class _Reads(Protocol):
