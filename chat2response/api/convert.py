@@ -19,7 +19,7 @@ from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.profiles import profile
 from chat2response.convert.quirks import Quirks, QuirksError
-from chat2response.engine.entry import read_object
+from chat2response.engine.entry import BAD_JSON, mended_object, read_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode
 from chat2response.wire.large import apart_if, is_large
@@ -106,7 +106,7 @@ class Convert:
             raise
 
     def _converted(self, body: bytes, to: str, asked: Mapping[str, str], losses: Losses) -> bytes:
-        fields = read_object(body)
+        fields = self._fields(body, losses)
         if to == "chat":
             converted: Any = to_chat_request(
                 fields, losses=losses, quirks=self._profile(asked), policy=self._policy
@@ -123,6 +123,17 @@ class Convert:
             told = [{"field": loss.field, "effect": loss.effect} for loss in losses]
             converted = {"request": converted, "losses": told}
         return encode(converted)
+
+    def _fields(self, body: bytes, losses: Losses) -> dict[str, Any]:
+        try:
+            return read_object(body)
+        except InvalidRequest as error:
+            if error.code != BAD_JSON:
+                raise
+            fields, _, repairs = mended_object(body, error)
+        for path, effect in repairs:
+            losses.add(path, effect)
+        return fields
 
     def _profile(self, asked: Mapping[str, str]) -> Quirks:
         try:

@@ -1,6 +1,6 @@
 """`Call`: one request as the engine takes it. `Answer`: what it gives back."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from chat2response.convert.clients import DEFAULT, ClientProfile
@@ -8,6 +8,7 @@ from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import HeaderList, Origin
 from chat2response.upstreams.routes import Surface
+from chat2response.wire.mend import Repair
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
@@ -37,6 +38,8 @@ class Call:
     """What its client needs of an answer of ours."""
     fidelity: Fidelity | None = None
     """How faithful the client wants it; None: as the operator does."""
+    repairs: Sequence[Repair] = ()
+    """What was mended in `body`, for it was no strict JSON."""
     model: str | None = None
     """The model that it asks for, for the log: known once its body is read, and cut where it is long."""
 

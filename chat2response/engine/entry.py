@@ -1,5 +1,6 @@
 """A client's body into the hub: JSON, an object, of a depth we can write again, then the dialect's reader."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.chat import request as chat
@@ -12,8 +13,10 @@ from chat2response.engine.plan import SPOKEN
 from chat2response.engine.twice import check_ask, check_names
 from chat2response.errors import InvalidRequest
 from chat2response.wire.containers import TooManyContainers
-from chat2response.wire.json import MAX_DEPTH, JSONError, decode, too_deep
+from chat2response.wire.json import MAX_DEPTH, JSONError, decode, mended, too_deep
+from chat2response.wire.mend import Repair, readable
 
+BAD_JSON = "invalid_json"
 _SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
 
 
@@ -22,7 +25,7 @@ def read_whole(call: Call, limited: bool, goes_up: bool) -> tuple[dict[str, Any]
 
     `limited`: what its key must be allowed to ask for may be there in one way only. `goes_up`: as it is.
     """
-    fields = read_object(call.body)
+    fields = read_mended(call)
     hub = read_call(call, fields)
     if limited and goes_up:
         check_ask(call.body)
@@ -52,6 +55,28 @@ def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
     return chat.read_request(fields)
 
 
+def read_mended(call: Call) -> dict[str, Any]:
+    """The object that the call's body is, mended where strict readers refuse it. Raises InvalidRequest."""
+    try:
+        return read_object(call.body)
+    except InvalidRequest as error:
+        if error.code != BAD_JSON:
+            raise
+        fields, call.body, call.repairs = mended_object(call.body, error)
+        return fields
+
+
+def mended_object(body: bytes, error: InvalidRequest) -> tuple[dict[str, Any], bytes, Sequence[Repair]]:
+    """The object, the body that says it in strict JSON, and what was mended; `error`: raised where none was.
+
+    The body keeps keys that are there twice, for the checks of what goes up as it is.
+    """
+    plain = readable(body)
+    if plain == body:
+        raise error
+    return read_object(plain), plain, mended(body)[1]
+
+
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that `body` is. Raises InvalidRequest that says what it is instead."""
     try:
@@ -61,13 +86,13 @@ def read_object(body: bytes) -> dict[str, Any]:
     if type(value) is not dict:
         raise not_an_object()
     if body.count(b"{") + body.count(b"[") > _SHALLOW and too_deep(value):
-        raise InvalidRequest(f"The JSON body nests more than {MAX_DEPTH} levels.", code="invalid_json")
+        raise InvalidRequest(f"The JSON body nests more than {MAX_DEPTH} levels.", code=BAD_JSON)
     return value
 
 
 def bad_json(error: JSONError) -> InvalidRequest:
     """400: the bytes are not JSON."""
-    return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code="invalid_json")
+    return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code=BAD_JSON)
 
 
 def too_many(error: TooManyContainers) -> InvalidRequest:

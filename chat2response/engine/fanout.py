@@ -16,12 +16,14 @@ from chat2response.convert.check import invalid
 from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.usage import add, from_chat, to_chat
 from chat2response.engine.call import Answer, Call
-from chat2response.engine.entry import read_object
+from chat2response.engine.entry import read_mended
 from chat2response.engine.opening import Opening
 from chat2response.engine.plan import Plan
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
+from chat2response.wire.large import is_large
 from chat2response.wire.machine import CANCELLED, Fault
+from chat2response.wire.mend import readable
 from chat2response.wire.peek import peek_chat
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
@@ -39,7 +41,7 @@ def choices_of(call: Call, plan: Plan) -> int:
     if call.surface != "chat" or plan.up != "convert" or b'"n"' not in call.body:
         return 1
     try:
-        n = peek_chat(call.body).n
+        n = _n_of(call.body)
     except (JSONError, TypeError):
         return 1
     if type(n) is not int or n <= 1:
@@ -49,9 +51,18 @@ def choices_of(call: Call, plan: Plan) -> int:
     return n
 
 
+def _n_of(body: bytes) -> Any:
+    try:
+        return peek_chat(body).n
+    except JSONError:
+        if is_large(body):  # nothing slow is done with it here
+            raise
+        return peek_chat(readable(body)).n
+
+
 def single(call: Call) -> Call:
     """The same call for one choice. Raises InvalidRequest."""
-    fields = read_object(call.body)
+    fields = read_mended(call)
     return replace(call, body=encode({name: value for name, value in fields.items() if name != "n"}))
 
 

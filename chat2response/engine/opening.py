@@ -38,7 +38,7 @@ from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.missing_endpoint import point_out
 from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
-from chat2response.wire.json import encode
+from chat2response.wire.json import encode, mended
 from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.machine import Fault
 from chat2response.wire.peek import ChatPeek
@@ -183,20 +183,25 @@ class Opening:
     async def _relay_up(self) -> Answer:
         """The client's bytes go up as they are, and so do the upstream's come down."""
         target = self._plan.target
-        peek = await self._apart(peek_request, self._call.body, target)
+        peek, checked = await self._apart(peek_request, self._call.body, target)
         self._call.note_model(peek.model)
         choices = 1
         if isinstance(peek, ChatPeek):
             kept = peek.store is True
             choices = peek.n if type(peek.n) is int else 1
         else:
-            await self._ownership.check_body(self._call.body, peek)
+            await self._ownership.check_body(checked, peek)
             kept = peek.store is not False
-        body, hidden = await admit_relayed(self._call.body, peek, target, self._spending, large=self._large)
+        body, hidden = await admit_relayed(checked, peek, target, self._spending, large=self._large)
         losses = Losses(self._fidelity)
         if target.text_input:
             body = await self._apart(plain_body, body, losses)
         body = await self._apart(with_model, body, target)
+        if body is checked:
+            body = self._call.body  # as it came, also where it is no strict JSON
+        elif checked is not self._call.body:
+            for path, effect in (await self._apart(mended, self._call.body))[1]:
+                losses.add(path, effect)
         return await self._relay_down(
             body, losses, stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
         )
@@ -242,6 +247,7 @@ class Opening:
             return await self._stopped(hub, stops)
         if self._plan.down == "relay":
             losses = Losses(self._fidelity)
+            self._lose(hub, losses)
             sent = await self._apart(self._upstream.body, hub, self._plan.target, losses)
             kept = hub.body.get("store") is True
             return await self._relay_down(sent, losses, stream=stream, kept=kept, hub=hub)
@@ -419,6 +425,8 @@ class Opening:
 
     def _lose(self, hub: HubRequest, losses: Losses) -> None:
         """What the gateway itself does not do, said beside what the converter could not."""
+        for path, effect in self._call.repairs:
+            losses.add(path, effect)
         if hub.body.get("store") is not True:
             return
         surface = self._call.surface

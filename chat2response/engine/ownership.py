@@ -13,7 +13,7 @@ from chat2response.engine.references import MOST_IDS, Reference, no_item, refere
 from chat2response.engine.twice import check_references
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.json import JSONError, decode_leniently
 from chat2response.wire.large import apart_if, is_large
 from chat2response.wire.peek import ResponsesPeek
 
@@ -59,7 +59,7 @@ class Ownership:
         if self._tenant is None or not (kept or tells_of_more(body)):
             return
         try:
-            answer = await apart_if(is_large(body), decode, body)
+            answer = await apart_if(is_large(body), decode_leniently, body)
         except JSONError:
             return  # not an answer anyone could continue
         if type(answer) is dict:

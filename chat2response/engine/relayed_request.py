@@ -10,20 +10,42 @@ from chat2response.engine.spending import Spending, limited
 from chat2response.engine.twice import check_ask
 from chat2response.upstreams.base import Target
 from chat2response.wire.edit import with_member
-from chat2response.wire.json import JSONError, encode
+from chat2response.wire.json import JSONError, decode, encode
 from chat2response.wire.large import apart_if
+from chat2response.wire.mend import readable
 from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 
 
-def peek_request(body: bytes, target: Target) -> ChatPeek | ResponsesPeek:
-    """The few members that decide its way. Raises InvalidRequest."""
+def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek, bytes]:
+    """The few members that decide its way, and the body that is checked and edited: this one, or the same in
+    strict JSON where only lenient readers take it. Raises InvalidRequest."""
     read = peek_chat if target.dialect == "chat" else peek_responses
     try:
-        return read(body)
+        try:
+            return read(body), body
+        except JSONError:
+            plain = readable(body)
+            if plain == body or _names_are_mended(decode(plain)):
+                raise
+            return read(plain), plain
     except JSONError as error:
         raise bad_json(error) from None
     except TypeError:
         raise not_an_object() from None
+
+
+def _names_are_mended(value: Any) -> bool:
+    """Whether a key may not be what it is checked as: some servers leave half characters out."""
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if type(each) is dict:
+            if any("\ufffd" in name for name in each):
+                return True
+            rest.extend(each.values())
+        elif type(each) is list:
+            rest.extend(each)
+    return False
 
 
 async def admit_relayed(

@@ -1,23 +1,25 @@
 """Whole JSON answers of an upstream: bounded like a client's bodies, then decoded."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.weight import MAX_OUTPUT, check_weight, weigh_json
 from chat2response.errors import UpstreamError
 from chat2response.wire.containers import TooManyContainers
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.json import JSONError, mended
 from chat2response.wire.large import MAX_ANSWER_CONTAINERS, apart_if, check_structure, is_large
+from chat2response.wire.mend import Repair
 
 
-async def decoded(answer: bytes, most: int = MAX_OUTPUT) -> Any:
-    """A whole JSON answer; a large one is bounded, and decoded beside the loop.
+async def decoded(answer: bytes, most: int = MAX_OUTPUT) -> tuple[Any, Sequence[Repair]]:
+    """A whole JSON answer, and what was mended in it; a large one is bounded, and decoded beside the loop.
 
     Raises UpstreamError, also for one that takes more than `most` bytes to keep.
     """
     await check_answer(answer)
     check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), most)
     try:
-        return await apart_if(is_large(answer), decode, answer)
+        return await apart_if(is_large(answer), mended, answer)
     except JSONError as error:
         raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
 

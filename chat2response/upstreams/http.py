@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any
 
 from chat2response.convert.chat.read import ChatReader
+from chat2response.convert.lenient import name_repairs
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.weight import MAX_OUTPUT
@@ -179,7 +180,9 @@ class HttpTurn(Opened):
 
     async def _read_whole(self, start: bytes) -> None:
         """Some servers ignore `stream`, or answer 200 with an error as JSON. `start`: what was read of it."""
-        self._whole(self._reader, await decoded(await self.body(start), self._max_output))
+        answer, repairs = await decoded(await self.body(start), self._max_output)
+        name_repairs(repairs, self._reader.losses)
+        self._whole(self._reader, answer)
         self._reader.close()
 
 

@@ -1,5 +1,7 @@
 """JSON answers over the transport: one request, one decoded body."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.weight import MAX_OUTPUT
@@ -10,6 +12,7 @@ from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.http import request_headers
 from chat2response.upstreams.refusals import passed_headers, refusal
 from chat2response.wire.large import apart_if, is_large
+from chat2response.wire.mend import Repair
 from chat2response.wire.sniff import kind_of
 
 _START = 4096  # bytes that tell what a body is
@@ -19,10 +22,18 @@ class Events(bytes):
     """A whole stream, from a server that was asked for JSON."""
 
 
+@dataclass(slots=True)
+class Document:
+    """JSON, decoded, and what was mended in it."""
+
+    value: Any
+    repairs: Sequence[Repair] = ()
+
+
 async def fetch(
     transport: Transport, url: str, target: Target, origin: Origin, body: bytes, most: int = MAX_OUTPUT
-) -> tuple[int, HeaderList, Any, bool]:
-    """Status, headers for the client, decoded body, and whether that is large.
+) -> tuple[int, HeaderList, Document | Events, bool]:
+    """Status, headers for the client, the body, and whether that is large.
 
     A body that is a stream, unasked, stays as it is: an `Events`.
     Raises UpstreamError where it is no answer, or more than `most` bytes of one.
@@ -40,7 +51,7 @@ async def fetch(
         await exchange.close()
     if kind_of(answer[:_START], ended=True) == "events":
         return exchange.status, headers, Events(answer), large
-    return exchange.status, headers, await decoded(answer, most), large
+    return exchange.status, headers, Document(*await decoded(answer, most)), large
 
 
 async def fetch_models(transport: Transport, target: Target, origin: Origin) -> bytes:

@@ -11,6 +11,7 @@ from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.fold import finished
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.lenient import name_repairs
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.speech import Writer
@@ -19,7 +20,7 @@ from chat2response.convert.writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader
-from chat2response.upstreams.json import Events, fetch, fetch_models
+from chat2response.upstreams.json import Document, Events, fetch, fetch_models
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.large import apart_if
 from chat2response.wire.responses import Response
@@ -102,8 +103,9 @@ class HttpUpstream(ABC):
 
         def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
             said = how(reasoning)
-            if type(answer) is not Events:
-                return said.response(answer, echo, ids, clock, lost)
+            if isinstance(answer, Document):
+                name_repairs(answer.repairs, lost)
+                return said.response(answer.value, echo, ids, clock, lost)
             return _folded(answer, said, ResponseWriter(echo, ids, clock, lost), self._max_output)
 
         return Reply(status, headers, losses, read, large)

@@ -5,13 +5,15 @@ into floats without a word). Writing is orjson, which is twice as fast; what it 
 msgspec writes. Both keep key order, so the same value always becomes the same bytes (law 5).
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from json import JSONDecoder
-from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
+
+from chat2response.wire.mend import Repair, TooDeep, mend
 
 T = TypeVar("T")
 
@@ -46,29 +48,41 @@ def decode(data: bytes | str) -> Any:
 def decode_leniently(data: bytes) -> Any:
     """As JavaScript and Python read it, where the strict reader refuses. Raises JSONError.
 
-    The value can be written again: NaN and what is beyond a double become null, halves of surrogate pairs
-    `?`, bytes that are no UTF-8 U+FFFD.
+    The value can be written again: `mended` without what was mended.
+    """
+    return mended(data)[0]
+
+
+def mended(data: bytes) -> tuple[Any, Sequence[Repair]]:
+    """The value, and what of it strict readers refuse and was replaced. Raises JSONError.
+
+    NaN and what is beyond a double become null; half characters, and bytes that are no UTF-8, U+FFFD.
     """
     try:
-        return decode(data)
+        return decode(data), ()
     except JSONError:
-        pass
+        return repaired(decode_as_written(data))
+
+
+def repaired(value: Any) -> tuple[Any, Sequence[Repair]]:
+    """The same of a value that was decoded as it is written. Raises JSONError."""
     try:
-        return _writable(_read_leniently(data.decode("utf-8", "replace")))
+        return mend(value, MAX_DEPTH)
+    except TooDeep as error:
+        raise JSONError(str(error)) from None
+
+
+def decode_as_written(data: bytes) -> Any:
+    """A value with halves of surrogate pairs in its texts, and numbers that JSON does not have.
+
+    It cannot be written again: see `repaired`. Raises JSONError.
+    """
+    try:
+        return _read_leniently(data.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape"))
     except RecursionError:
         raise JSONError("nested too deeply") from None
     except ValueError as error:
         raise JSONError(str(error)) from None
-
-
-def _writable(value: Any) -> Any:
-    if type(value) is str:
-        return value.encode("utf-8", "replace").decode()
-    if type(value) is list:
-        return [_writable(each) for each in value]
-    if type(value) is dict:
-        return {_writable(name): _writable(each) for name, each in value.items()}
-    return None if type(value) is float and not isfinite(value) else value
 
 
 def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None) -> Callable[[bytes], T]:

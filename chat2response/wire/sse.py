@@ -19,6 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 # The first line of an event's data. It begins with a literal, which is what makes the search fast.
 _DATA = re.compile(rb"data(?<![^\r\n]data)(?=[:\r\n]|\Z)")
+_LONGEST_SIGN = 64  # bytes
 _LOOK_BACK = 3  # a blank line is at most four bytes: three of them may have been there already
 _LINE_ENDS = b"\r\n"
 
@@ -26,6 +27,19 @@ _LINE_ENDS = b"\r\n"
 # What says that an event is an error: its name, or a field of that name in place of its data.
 _ERROR = re.compile(rb"(?:^|[\r\n])(?:event:[ ]?error[ ]*(?=[\r\n]|\Z)|error:)")
 _ERROR_NAMES = (b"event: error", b"event:error")
+
+
+# Signs of life that some servers write as data; sse-starlette's are the time.
+_KEEP_ALIVE = re.compile(
+    rb"[\s:.*_-]*(?:(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|no[-_ ]?op|hb|processing|waiting"
+    rb"|openrouter processing)[\s:.*_-]*|(?:ping[\s:-]+)?\d{4}-\d\d-\d\d[T ][\d:.+Z -]*)?",
+    re.IGNORECASE,
+)
+
+
+def is_keep_alive(payload: bytes) -> bool:
+    """Whether data that is no JSON is a sign of life (`ping`), and no part of an answer."""
+    return len(payload) <= _LONGEST_SIGN and _KEEP_ALIVE.fullmatch(payload) is not None
 
 
 class ErrorPayload(bytes):

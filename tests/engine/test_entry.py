@@ -7,11 +7,12 @@ import pytest
 from chat2response.convert.profiles import PROFILES
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.engine.call import Call
-from chat2response.engine.entry import read_call, read_object
-from chat2response.engine.relayed_request import overlaid
+from chat2response.engine.entry import read_call, read_mended, read_object
+from chat2response.engine.relayed_request import overlaid, peek_request
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import MAX_DEPTH, decode
+from chat2response.wire.mend import HALF
 from tests.engine.conftest import BODIES
 
 CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%b}'
@@ -36,6 +37,42 @@ def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_object(body)
     assert (caught.value.status, caught.value.code) == (400, code)
+
+
+def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
+    body = b'\xef\xbb\xbf{"model":"m","a":["x\\ud83d"],"b":NaN,"b":1}'
+    call = Call("chat", body, "req")
+    assert read_mended(call) == {"model": "m", "a": ["x\ufffd"], "b": 1}
+    assert call.body == b'{"model":"m","a":["x\\ufffd"],"b":null,"b":1}'
+    assert list(call.repairs) == [("a[0]", HALF)]
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"a":"\\ud83d"', b'{"a":"\xff\\ud83d"}', b'{"a":"\n\\ud83d"}', b"[NaN]"]
+)
+def test_what_cannot_be_mended_is_refused(body: bytes) -> None:
+    call = Call("chat", body, "req")
+    with pytest.raises(InvalidRequest):
+        read_mended(call)
+    assert (call.body, call.repairs) == (body, ())
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+def test_a_relayed_body_is_checked_as_strict_readers_see_it(dialect: Any) -> None:
+    target = Target(dialect)
+    half = b'{"model":"m","x":"\\ud83d","model":"n"}'
+    peek, checked = peek_request(half, target)
+    assert (peek.model, checked) == ("n", b'{"model":"m","x":"\\ufffd","model":"n"}')
+    plain = b'{"model":"m"}'
+    assert peek_request(plain, target)[1] is plain
+    for refused in (
+        b'{"model\\ud83d":"m"}',
+        b'{"tools":[{"ty\\ude00pe":1}],"model":"m"}',
+        b'{"a":"\\ud83d"',
+        b"[NaN]",
+    ):
+        with pytest.raises(InvalidRequest):
+            peek_request(refused, target)
 
 
 @pytest.mark.parametrize(("levels", "taken"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (900, False)])

@@ -12,6 +12,9 @@ from chat2response.wire.json import encode, too_deep
 
 Structure = Literal["reasoning_details", "thinking_blocks"]
 
+_IMPOSSIBLE = -9999.0
+"""The log probability that OpenAI writes for a token that is not to be expected; others write `-Infinity`."""
+
 Piece = tuple[Literal["text", "reasoning", "refusal", "lost"], str]
 
 ReasoningForm = Literal["summary", "content", "hide"]
@@ -93,6 +96,8 @@ def _token(token: Mapping[str, Any]) -> dict[str, Any]:
 
 def _one_token(token: Mapping[str, Any]) -> dict[str, Any]:
     logprob, octets = token.get("logprob"), token.get("bytes")
+    if logprob is None and "logprob" in token:
+        logprob = _IMPOSSIBLE
     return {
         "token": string(token.get("token")),
         "logprob": logprob if type(logprob) in (float, int) else 0.0,

@@ -12,6 +12,7 @@ from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.endings import is_ending
 from chat2response.convert.failures import error_event, upstream_error
+from chat2response.convert.lenient import LenientReader
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
@@ -23,7 +24,7 @@ from chat2response.wire.machine import RESET, Fault
 _NO_FINISH = "The upstream ended its stream without saying that the answer is complete."
 
 
-class ChatReader:
+class ChatReader(LenientReader):
     """Machine[bytes, None] onto `writer`."""
 
     def __init__(
@@ -35,6 +36,7 @@ class ChatReader:
         carried: Carried | None = None,
         logprobs: bool = True,
     ) -> None:
+        super().__init__()
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
@@ -144,20 +146,20 @@ class ChatReader:
             try:
                 error = upstream_error(decode(payload))
             except JSONError:  # in a field that the shape skips
-                self._unreadable(payload, last)
+                self._not_json(payload, last)
                 return
             if error is not None or chunk.error:
                 self.fail(error or UpstreamError("The upstream reported an error."))
 
     def _odd(self, payload: bytes, last: bool) -> None:
-        """Not JSON, or not the shape of a chunk."""
+        """Not strict JSON, or not the shape of a chunk."""
         if type(payload) is sse.ErrorPayload:
             self.fail(error_event(payload))
             return
         try:
             value = decode(payload)
         except JSONError:
-            self._unreadable(payload, last)
+            self._not_json(payload, last)
             return
         error = upstream_error(value)
         if error is not None:
@@ -165,16 +167,22 @@ class ChatReader:
         elif type(value) is dict:
             self.fail(UpstreamError("The upstream sent a chunk of an unknown shape."))
 
-    def _unreadable(self, payload: bytes, last: bool) -> None:
-        if payload.strip() == sse.DONE:
-            self._end(_NO_FINISH)
-        elif payload.strip() and not last:  # the last one of a stream without an end is merely cut off
-            self.fail(UpstreamError("The upstream sent a chunk that cannot be read."))
+    def _not_json(self, payload: bytes, last: bool) -> None:
+        try:
+            self._take_leniently(payload)
+        except JSONError:
+            if payload.strip() == sse.DONE:
+                self._end(_NO_FINISH)
+            elif not last and not sse.is_keep_alive(payload):  # the last one may be cut off
+                self.fail(UpstreamError("The upstream sent a chunk that cannot be read."))
 
     # -- ends --------------------------------------------------------------------------------------
 
     def _end(self, cause: Fault | str) -> None:
         """`cause`: why it ended, for an answer that had not finished."""
+        self._take_waiting()
+        if self.done:
+            return
         if self._finish:
             finish = self._quirks.finish_reasons.get(self._finish, self._finish)
             losses, called = self._writer.losses, self._delta.called
@@ -188,6 +196,7 @@ class ChatReader:
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""
+        self._take_waiting()
         if not self.done:
             self._turn(outcome.failed(error))
 

@@ -13,6 +13,7 @@ from chat2response.convert.calls import CallKind
 from chat2response.convert.chat.answer import objects, read_tokens, string, word
 from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import error_event, upstream_error
+from chat2response.convert.lenient import LenientReader
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.hosted import HostedItems
 from chat2response.convert.responses.slots import ItemSlots
@@ -39,10 +40,11 @@ _ADOPTED = ("response.audio.delta", "response.audio.transcript.delta")
 _PART_KINDS = {kind.part: kind for kind in _KINDS}
 
 
-class ResponsesReader:
+class ResponsesReader(LenientReader):
     """Machine[bytes, None] onto `writer`."""
 
     def __init__(self, writer: Writer) -> None:
+        super().__init__()
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
@@ -75,6 +77,7 @@ class ResponsesReader:
         for payload in self._frames.close(fault):
             if not self.done:
                 self._take(payload, last=True)
+        self._take_waiting()
         if not self.done:
             self._turn(outcome.from_fault(fault or RESET))
 
@@ -94,11 +97,17 @@ class ResponsesReader:
             self._turn(Outcome())
 
     def _odd(self, payload: bytes, last: bool) -> None:
-        """Not JSON, or not an object."""
+        """Not strict JSON, or not an object."""
         try:
             self._not_a_delta(payload)
         except JSONError:
-            if payload.strip() not in (b"", sse.DONE) and not last:
+            self._not_json(payload, last)
+
+    def _not_json(self, payload: bytes, last: bool) -> None:
+        try:
+            self._take_leniently(payload)
+        except JSONError:
+            if payload.strip() != sse.DONE and not last and not sse.is_keep_alive(payload):
                 self.fail(UpstreamError("The upstream sent an event that cannot be read."))
 
     def _not_a_delta(self, payload: bytes) -> None:
@@ -314,6 +323,9 @@ class ResponsesReader:
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""
+        self._take_waiting()
+        if self.done:
+            return
         self._turn(outcome.failed(error))
 
     def _turn(self, ended: Outcome, used: Any = None) -> None:

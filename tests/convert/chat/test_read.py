@@ -562,9 +562,11 @@ def test_the_code_of_an_error_reaches_the_client():
     [
         (b"data: {broken\n\n", "The upstream sent a chunk that cannot be read."),
         (b"data: Internal Server Error\n\n", "The upstream sent a chunk that cannot be read."),
-        (b'data: {"\x80":1}\n\n', "The upstream sent a chunk that cannot be read."),
+        (b'data: {"\x80":1\n\n', "The upstream sent a chunk that cannot be read."),
+        (b'data: {"\n\n', "The upstream sent a chunk that cannot be read."),
+        (b"data: " + b"[" * 100_000 + b"\n\n", "The upstream sent a chunk that cannot be read."),
         (
-            b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n',
+            b'data: {"x":NaN,"y":' + b"[" * 200 + b"]" * 200 + b"}\n\n",
             "The upstream sent a chunk that cannot be read.",
         ),
         (b'data: {"choices":{"a":1}}\n\n', "The upstream sent a chunk of an unknown shape."),
@@ -579,7 +581,12 @@ def test_a_bad_chunk_does_not_swallow_the_good_ones_before_it(bad, message):
 
 
 @pytest.mark.parametrize(
-    "odd", [b"data: null\n\n", b"data: 5\n\n", b'data: "ping"\n\n', b"data: []\n\n", b"data:\n\n"]
+    "odd",
+    [
+        *(b"data: null\n\n", b"data: 5\n\n", b'data: "ping"\n\n', b"data: []\n\n", b"data:\n\n"),
+        *(b"data: ping\n\n", b"data: : keep-alive\n\n", b"data: Heartbeat.\n\n", b"data: ...\n\n"),
+        *(b"data: : OPENROUTER PROCESSING\n\n", b"event: ping\ndata: 2026-01-01 10:00:00.123+00:00\n\n"),
+    ],
 )
 def test_keep_alives_of_odd_kinds_are_nothing(odd):
     assert shown(response_of(to_events(odd + sse(chat(*text("a")))))) == [("message", "a")]
