@@ -211,7 +211,10 @@ def test_any_field_of_a_whole_response_may_be_wrong() -> None:
                 assert whole_body(spoken, response, "m", losses)
         _look_at(wrong)
     for wrong in mutations(RESPONSE, each=2):
-        frame = [b"data: %b\n\n" % encode(as_event(wrong))]
+        try:
+            frame = [b"data: %b\n\n" % encode(as_event(wrong))]
+        except UpstreamError:
+            continue  # no response any more
         for spoken in ("chat", "responses"):
             convert(lambda writer, frame=frame: fed(frame, ResponsesReader(writer)), spoken)  # type: ignore[misc]
 
