@@ -26,6 +26,7 @@ _LINE_ENDS = b"\r\n"
 
 # What says that an event is an error: its name, or a field of that name in place of its data.
 _ERROR = re.compile(rb"(?:^|[\r\n])(?:event:[ ]?error[ ]*(?=[\r\n]|\Z)|error:)")
+_LONGER, _PLAIN = 14, 2  # nearly every event is two lines: a name, longer than these, and its data
 _ERROR_NAMES = (b"event: error", b"event:error")
 
 
@@ -155,19 +156,15 @@ class Frames:
 
 def payloads(whole: bytes) -> list[bytes]:
     """The payload of each event in bytes that hold whole events only; an ErrorPayload for an error."""
-    if b"error" in whole and _ERROR.search(whole):
-        blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
-        return [data for block in blocks if block and (data := _maybe_error(block)) is not None]
     if whole[:1] == b":" or b"\n:" in whole:
         return _beside_comments(whole)
-    blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
-    return [data for block in blocks if block and (data := payload(block)) is not None]
+    return _payloads(whole)
 
 
 def first_payload(whole: bytes) -> bytes | None:
     """The payload of the first event that has one; the rest is not looked at."""
     if b"error" in whole and _ERROR.search(whole):
-        return next(iter(payloads(whole)), None)
+        return next(iter(_payloads(whole)), None)
     return _next_payload(whole, 0, b"\r" in whole)[0]
 
 
@@ -198,22 +195,30 @@ def payload(block: bytes) -> bytes | None:
             return block[start:]
     lines = block.splitlines()
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data"]
-    return b"\n".join(data) if data else None
+    if data:
+        joined = b"\n".join(data)
+        if (len(lines[0]) < _LONGER or len(lines) > _PLAIN) and _is_error(lines):
+            return ErrorPayload(joined)
+        return joined
+    error = [line[6:].removeprefix(b" ") for line in lines if line.startswith(b"error:")]
+    return ErrorPayload(b"\n".join(error)) if error else None
 
 
-def _maybe_error(block: bytes) -> bytes | None:
-    """The payload of one event, in bytes in which some event is an error."""
-    data = payload(block)
-    lines = block.splitlines()
-    if data is not None:
-        named = any(line.rstrip() in _ERROR_NAMES for line in lines)
-        return ErrorPayload(data) if named else data
-    data = b"\n".join(line[6:].removeprefix(b" ") for line in lines if line.startswith(b"error:"))
-    return ErrorPayload(data) if data else None
+def _is_error(lines: list[bytes]) -> bool:
+    """Whether the lines of an event name it `error`."""
+    return any(line.rstrip() in _ERROR_NAMES for line in lines)
+
+
+def _payloads(whole: bytes) -> list[bytes]:
+    """The payload of each event, each of which is taken apart."""
+    blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
+    return [data for block in blocks if block and (data := payload(block)) is not None]
 
 
 def _beside_comments(whole: bytes) -> list[bytes]:
     """The payloads, where there may be very many comments: only what has data is taken out of `whole`."""
+    if b"error" in whole and _ERROR.search(whole):
+        return _payloads(whole)
     found: list[bytes] = []
     mixed = b"\r" in whole
     data, end = _next_payload(whole, 0, mixed)
