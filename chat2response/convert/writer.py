@@ -9,9 +9,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import items, usage
+from chat2response.convert.arguments import EMPTY
 from chat2response.convert.calls import NAMELESS, CallKind, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import (
+    ARGUMENTS,
     REASONING,
     REFUSAL,
     SUMMARY,
@@ -338,6 +340,9 @@ class ResponseWriter:
         assert call.doc is not None and call.stream is not None
         call.closed = True
         kind, text = call.stream.kind, call.stream.text
+        if kind is ARGUMENTS and status == "completed" and not text.strip():
+            self._delta(call.stream, EMPTY)  # clients decode them
+            text = call.stream.text
         call.doc[kind.value] = text
         call.doc["status"] = status
         where = call.stream.where()

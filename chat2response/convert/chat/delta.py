@@ -5,20 +5,18 @@ A delta and a message have the same fields, so streams and whole answers are rea
 
 from typing import Any
 
-from chat2response.convert.calls import CallKind
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     Structure,
-    arguments_of,
     content_pieces,
     is_signed,
     structured_pieces,
     token_logprobs,
     url_citation,
-    word,
 )
 from chat2response.convert.chat.carried import Carried
-from chat2response.convert.chat.slots import CallSlots
+from chat2response.convert.chat.entries import CallEntries
+from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Speech
 from chat2response.convert.weight import texts, weigh
@@ -45,10 +43,13 @@ class DeltaReader:
         self._form = form
         self._fields = quirks.reasoning_in
         self._carried = carried
-        self._slots = CallSlots()
+        self._calls = CallEntries(writer)
 
-    def read(self, delta: DeltaShape, logprobs: Any = None) -> None:
-        """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls."""
+    def read(self, delta: DeltaShape, logprobs: Any = None, choice: int = 0) -> None:
+        """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls.
+
+        `choice`: of several that share the turn, its own.
+        """
         if (
             delta.reasoning_content
             or delta.reasoning
@@ -69,7 +70,7 @@ class DeltaReader:
             self.said += len(delta.refusal)
             self._writer.refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
-            self._calls(delta.tool_calls, delta.function_call)
+            self._called(delta, choice)
         if delta.audio:
             self._writer.losses.add("message.audio")
         if delta.images:
@@ -134,34 +135,12 @@ class DeltaReader:
         else:
             self._writer.annotation(flat, in_turn=True)
 
-    def _calls(self, tool_calls: Any, function_call: Any) -> None:
-        taken: set[int] = set()
-        for entry in tool_calls if type(tool_calls) is list else ():
-            if type(entry) is dict:
-                self._entry(entry, taken)
-        if type(function_call) is dict:
-            self._call(-1, "", function_call, taken)
+    def _called(self, delta: DeltaShape, choice: int) -> None:
+        before = self._calls.said
+        for extra, call_id in self._calls.read(delta.tool_calls, delta.function_call, choice):
+            self._extra(extra, call_id)
+        self.said += self._calls.said - before
 
-    def _entry(self, entry: dict[str, Any], taken: set[int]) -> None:
-        function, custom, call_id = entry.get("function"), entry.get("custom"), entry.get("id")
-        call_id = call_id if type(call_id) is str else ""
-        if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
-            self._extra(entry["extra_content"], call_id)
-        if type(function) is dict:
-            self._call(entry.get("index"), call_id, function, taken)
-        elif type(custom) is dict:
-            self._call(entry.get("index"), call_id, custom, taken, "custom")
-        elif entry.get("type") not in (None, "function"):
-            self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
-
-    def _call(
-        self, index: Any, call_id: str, called: dict[str, Any], taken: set[int], kind: CallKind = "function"
-    ) -> None:
-        name = called.get("name")
-        name = name if type(name) is str else ""
-        given = arguments_of(called.get("arguments" if kind == "function" else "input"))
-        if call_id or name or given:
-            self.said += len(given) + len(name) + len(call_id)
-            slot = self._slots.find(index, call_id, name, given, taken)
-            taken.add(slot)
-            self._writer.call(slot, kind=kind, call_id=call_id, name=name, delta=given)
+    def close(self, ended: Outcome) -> Outcome:
+        """Says what waited for the end of the turn, which ends so; gives the end that it comes to."""
+        return self._calls.close(ended)

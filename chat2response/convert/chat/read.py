@@ -183,4 +183,5 @@ class ChatReader:
 
     def _turn(self, ended: outcome.Outcome) -> None:
         self.done = True
+        ended = self._delta.close(ended)
         self._writer.turn(usage.from_chat(self._usage, self._quirks), ended)

@@ -59,6 +59,9 @@ def read_response(
     if type(message) is dict:
         reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
         reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
+        ended = reader.close(ended)
+        if ended.error is not None:
+            raise ended.error
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 

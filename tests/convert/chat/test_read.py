@@ -310,7 +310,7 @@ CALL_STREAMS: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {
     "without type": ([entry(0, id="c", **function("f", '{"a":1}'))], ONE),
     "arguments as an object": ([entry(0, id="c", **function("f", {"a": 1}))], ONE),
     "arguments null, then text": ([entry(0, id="c", **function("f", None)), arguments('{"a":1}')], ONE),
-    "no arguments at all": ([entry(0, id="c", function={"name": "f"})], [("f", "")]),
+    "no arguments at all": ([entry(0, id="c", function={"name": "f"})], [("f", "{}")]),
     "two in one chunk": (
         [
             entries(
@@ -380,7 +380,7 @@ def test_the_upstreams_id_is_the_call_id_and_never_the_items():
 
 
 def test_one_id_for_all_calls_is_not_given_to_all():
-    response = answer(*call("{}", id="call_0", index=0), *call("{}", id="call_0", index=1))
+    response = answer(*call("{}", id="call_0", index=0), *call("{}", id="call_0", index=1, name="g"))
     first, second = (item["call_id"] for item in response["output"])
     assert first == "call_0"
     assert second not in ("", first)

@@ -143,7 +143,7 @@ def test_a_completion_is_the_fold_of_the_chunk_that_says_the_same(name, form):
         ),
         ("calls", [("message", "completed", "a"), ("f", "completed", "{}"), ("g", "completed", '{"b":2}')]),
         ("calls, said to be a stop", [("f", "completed", "{}")]),
-        ("calls without ids", [("f", "completed", ""), ("f", "completed", "")]),
+        ("calls without ids", [("f", "completed", "{}"), ("f", "completed", "{}")]),
         ("a call without a name", [("g", "completed", "{}")]),
         ("odd calls", [("f", "completed", "{}")]),
         ("legacy call", [("f", "completed", "{}")]),

@@ -72,8 +72,13 @@ def test_what_is_read_is_what_was_sent(name):
     response = answer(RESPONSES_STREAMS[name])
     assert response["status"] == sent["status"]
     if sent["status"] == "completed" and sent["output"]:
-        assert response["output"] == sent["output"]
+        assert response["output"] == [filled(item) for item in sent["output"]]
         assert response["usage"]["total_tokens"] == 12
+
+
+def filled(item: Any) -> Any:
+    """Arguments that are nothing are an empty object."""
+    return {**item, "arguments": item["arguments"] or "{}"} if "arguments" in item else item
 
 
 def test_ids_of_items_are_the_upstreams():
