@@ -60,8 +60,8 @@ class ConvertedStream:
                 await self._ahead.step()
             except StopAsyncIteration:
                 self._over = True
-            outcome = self._writer.outcome
-            if outcome is not None and outcome.error is not None and not self._writer.response["output"]:
+            outcome, said = self._writer.outcome, self._writer.response["output"] or len(self._writer.losses)
+            if outcome is not None and outcome.error is not None and not said:
                 raise outcome.error
             check_weight(self._turn.said + self._writer.weight, self._most)
             if self._over or self._turn.heard:
@@ -163,13 +163,14 @@ class ConvertedStream:
         error = self._error or (outcome.error if outcome is not None else None)
         if error is not None:
             mask_error(error, self._target)
+        before = self._encoder.encode(writer.take())  # of the last read
         if self._error is not None:
             writer.end("failed", error=self._error)
         else:
             writer.finish()
         frames = self._encoder.encode(writer.take())  # which may lose something yet
         lost = writer.losses.header()
-        return f": {HEADER}: {lost}\n\n".encode() + frames if lost else frames
+        return before + f": {HEADER}: {lost}\n\n".encode() + frames if lost else before + frames
 
     def _bare(self) -> bytes:
         """The failure, without the output: that may be what cannot be written."""

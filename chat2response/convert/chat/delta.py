@@ -38,6 +38,10 @@ class DeltaReader:
         """`logprobs`: whether they are shown."""
         self.said = 0
         """In characters; what a backend wants back beside its reasoning included."""
+        self.texts = 0
+        """Of it, visible text."""
+        self.thoughts = 0
+        """Of it, plain reasoning."""
         self._writer = writer
         self._logprobs = logprobs
         self._form = form
@@ -70,7 +74,7 @@ class DeltaReader:
             self.said += len(delta.refusal)
             self._writer.refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
-            self._called(delta, choice)
+            self._calls_of(delta, choice)
         if delta.audio:
             self._writer.losses.add("message.audio")
         if delta.images:
@@ -81,6 +85,7 @@ class DeltaReader:
         for kind, text in content_pieces(content):
             self.said += len(text)
             if kind == "text":
+                self.texts += len(text)
                 self._writer.text(text, tokens)
                 tokens = []
             else:
@@ -94,6 +99,7 @@ class DeltaReader:
         text = self._thought(delta)  # the same as in the structures beside it
         if text:
             self.said += len(text)
+            self.thoughts += len(text)
             self._piece("reasoning", text)
         self._structured("reasoning_details", delta.reasoning_details, text)
         self._structured("thinking_blocks", delta.thinking_blocks, text)
@@ -135,7 +141,12 @@ class DeltaReader:
         else:
             self._writer.annotation(flat, in_turn=True)
 
-    def _called(self, delta: DeltaShape, choice: int) -> None:
+    @property
+    def called(self) -> bool:
+        """Whether there was a call, or a piece of one."""
+        return self._calls.called
+
+    def _calls_of(self, delta: DeltaShape, choice: int) -> None:
         before = self._calls.said
         for extra, call_id in self._calls.read(delta.tool_calls, delta.function_call, choice):
             self._extra(extra, call_id)

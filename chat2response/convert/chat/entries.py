@@ -57,6 +57,11 @@ class CallEntries:
         self._slots = CallSlots()
         self._calls: dict[int, _Call] = {}
 
+    @property
+    def called(self) -> bool:
+        """Whether there was a call, or a piece of one."""
+        return bool(self._calls)
+
     def read(self, tool_calls: Any, function_call: Any, choice: int = 0) -> Iterator[tuple[Any, str]]:
         """Takes those of one delta; gives the `extra_content` of each, with its call's id.
 
@@ -145,12 +150,11 @@ class CallEntries:
 
     def _open(self, call: _Call) -> None:
         call.open = True
-        slot, waiting = call.slot, call.waiting or [""]
+        slot, (first, *rest) = call.slot, call.waiting or [""]
         call.waiting = []
-        said = {"call_id": slot.id, "name": slot.name}
-        for piece in waiting:
-            self._writer.call(slot.number, kind=call.kind, delta=piece, **said)
-            said = {}
+        self._writer.call(slot.number, kind=call.kind, call_id=slot.id, name=slot.name, delta=first)
+        for piece in rest:
+            self._writer.call(slot.number, kind=call.kind, delta=piece)
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -166,11 +170,11 @@ class CallEntries:
         for call in calls:
             if call.open and call.kind == "function":
                 self._end_call(call, cut=ended.status == "incomplete")
-        if unplaced and ended.status == "completed" and not any(call.open for call in calls):
-            return failed(UpstreamError(_NO_NAME))
-        if unplaced:
-            self._writer.losses.add(*NAMELESS)
-        return ended
+        if not unplaced:
+            return ended
+        self._writer.losses.add(*NAMELESS)
+        alone = ended.status == "completed" and not any(call.open for call in calls)
+        return failed(UpstreamError(_NO_NAME)) if alone else ended
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments

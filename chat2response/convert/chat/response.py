@@ -18,6 +18,7 @@ from chat2response.convert.chat.answer import (
     url_citation,
     word,
 )
+from chat2response.convert.chat.beside import OtherChoices, numbered
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.chat.names import sendable
 from chat2response.convert.echo import Echo
@@ -51,17 +52,15 @@ def read_response(
     """
     choice = _first_choice(completion)
     losses = losses if losses is not None else Losses()
-    ended = _ending(completion, choice, losses)
+    writer = WholeWriter(echo, ids, clock, losses)
+    reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
+    reader.read(delta_of(_message(choice)), choice.get("logprobs"))
+    finish = _finish(choice)
+    if len(completion["choices"]) > 1:
+        finish = _others(completion["choices"], reader, losses, finish)
+    ended = reader.close(_ending(completion, finish, losses))
     if ended.error is not None:
         raise ended.error
-    writer = WholeWriter(echo, ids, clock, losses)
-    message = choice.get("message")
-    if type(message) is dict:
-        reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
-        reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
-        ended = reader.close(ended)
-        if ended.error is not None:
-            raise ended.error
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 
@@ -87,10 +86,21 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _ending(completion: Mapping[str, Any], choice: Mapping[str, Any], losses: Losses) -> Outcome:
+def _others(choices: list[Any], reader: DeltaReader, losses: Losses, finish: str) -> str:
+    """Says what stands in the other choices; gives how the turn ended."""
+    others = OtherChoices()
+    for number, choice in enumerate(choices[1:], 1):
+        if type(choice) is dict:
+            others.keep(number, delta_of(_message(choice)), choice.get("logprobs"), _finish(choice))
+    for other in others.say(reader, losses, spoken=reader.texts > 0):
+        finish = other if outcome.from_finish_reason(finish).status == "completed" else finish
+    return finish
+
+
+def _ending(completion: Mapping[str, Any], finish: str, losses: Losses) -> Outcome:
     tier = completion.get("service_tier")
     judged = moderation.from_chat(completion.get("moderation"), losses)
-    return outcome.from_finish_reason(_finish(choice), tier if type(tier) is str else None, judged)
+    return outcome.from_finish_reason(finish, tier if type(tier) is str else None, judged)
 
 
 def _finish(choice: Mapping[str, Any]) -> str:
@@ -107,18 +117,19 @@ def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
-    message = choice.get("message")
-    delta = _numbered(message) if type(message) is dict else {}
-    kept = {key: value for key, value in choice.items() if key != "message"}
-    return {"index": number, **kept, "delta": delta, "finish_reason": _finish(choice)}
+    kept = {key: value for key, value in choice.items() if key not in ("message", "text")}
+    return {**kept, "index": number, "delta": _message(choice), "finish_reason": _finish(choice)}
 
 
-def _numbered(message: dict[str, Any]) -> dict[str, Any]:
-    """The message with an index on each of its calls, as deltas have it."""
-    calls = objects(message.get("tool_calls"))
-    if not calls:
-        return message
-    return {**message, "tool_calls": [{**call, "index": number} for number, call in enumerate(calls)]}
+def _message(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """What a choice says, wherever it stands: in `message`, as it should, in `delta`, or in `text`."""
+    for said in (choice.get("message"), choice.get("delta")):
+        if type(said) is dict and said:
+            return numbered(said)
+        if type(said) is str and said:
+            return {"content": said}
+    text = choice.get("text")
+    return {"content": text} if type(text) is str else {}
 
 
 CALLS = frozenset({"function_call", "custom_tool_call"})

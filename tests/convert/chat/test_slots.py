@@ -292,9 +292,10 @@ def test_one_call_stays_one_call(chunks):
 
 def test_one_id_for_calls_that_are_given_different_things():
     different = [("f", '{"a":1}'), ("f", '{"a":2}')]
-    for index in (0, 1, None):
-        assert calls([(index and 0, "A", "f", '{"a":1}')], [(index, "A", "f", '{"a":2}')]) == different
-    pieces = [(1, "A", "f", "")], [(1, "", "", '{"a":')], [(1, "", "", "2}")]
+    indices: list[tuple[int | None, int | None]] = [(0, 0), (0, 1), (None, None)]
+    for first, second in indices:
+        assert calls([(first, "A", "f", '{"a":1}')], [(second, "A", "f", '{"a":2}')]) == different
+    pieces: list[list[Entry]] = [[(1, "A", "f", "")], [(1, "", "", '{"a":')], [(1, "", "", "2}")]]
     assert calls([(0, "A", "f", '{"a":1}')], *pieces) == different
 
 
@@ -309,8 +310,8 @@ def test_one_id_for_calls_that_are_given_different_things():
         (('{"a":"\\', '"}"}', "x"), '{"a":"\\"}"}'),
     ],
 )
-def test_what_stands_behind_the_arguments_is_a_loss(pieces, given):
-    chunks = [[(0, "A", "f", "")], *([(0, "", "", piece)] for piece in pieces)]
+def test_what_stands_behind_the_arguments_is_a_loss(pieces: tuple[str, ...], given: str) -> None:
+    chunks: list[list[Entry]] = [[(0, "A", "f", "")], *([(0, "", "", piece)] for piece in pieces)]
     assert said(*chunks) == ([("f", given)], ["dropped: text after their end"], "completed")
 
 
@@ -327,7 +328,7 @@ def test_arguments_that_are_nothing_are_an_empty_object(nothing):
 
 
 def test_arguments_that_nothing_names_fail_the_answer():
-    assert said([(0, "A", "", '{"a":1}')]) == ([], [], "failed")
+    assert said([(0, "A", "", '{"a":1}')]) == ([], ["dropped: a call without a name"], "failed")
 
 
 def test_arguments_that_nothing_names_are_a_loss_beside_a_call():
