@@ -11,6 +11,7 @@ from chat2response.wire.json import JSONError, decode, is_complete_object
 
 REST = ("message.tool_calls.arguments", "dropped: text after their end")
 EMPTY = "{}"
+_LONGEST = 64  # characters of white space; nobody sends more
 
 _NOTHING = re.compile(r"\s*(?:\{\s*\}|null(?=\s*(?:\{|$)))\s*")
 _OUTSIDE = re.compile(r'[{}"]')
@@ -144,6 +145,14 @@ class Arguments:
                 self._depth += 1 if mark == "{" else -1
                 if not self._depth:
                     return at
+
+
+def filled(text: str) -> str:
+    """Arguments of a history: where they are nothing an empty object, else as they are, broken ones too.
+
+    Backends decode them, and refuse every later turn of a conversation where they cannot.
+    """
+    return text if len(text) > _LONGEST or text.strip() not in ("", "null") else EMPTY
 
 
 def once(text: str) -> tuple[str, bool]:

@@ -197,6 +197,7 @@ class ResponseWriter:
         elif call.stream is not None:
             self._delta(call.stream, delta)
         elif call.wait(delta):
+            self._open_named(before=call)
             self._open_call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
@@ -322,6 +323,12 @@ class ResponseWriter:
         self._emit("response.output_item.added", output_index=stream.output_index, item=dict(call.doc))
         for piece in call.waiting():
             self._delta(stream, piece)
+
+    def _open_named(self, before: OpenCall) -> None:
+        """Those that began before it, and got their name since."""
+        for call in sorted(self._changed.values(), key=_order) if len(self._changed) > 1 else ():
+            if call.stream is None and call.name and call.order < before.order:
+                self._open_call(call)
 
     def _settle(self) -> None:
         """Something new begins: the open item ends, named calls open, and calls that are whole end.

@@ -142,5 +142,10 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if type(each) is dict] if type(value) is list else []
 
 
+def parts_of(held: Any) -> list[dict[str, Any]]:
+    """The parts of an item of an answer; some servers write the text itself."""
+    return [{"type": "text", "text": held}] if type(held) is str and held else objects(held)
+
+
 def _place(value: Any) -> int:
     return value if type(value) is int and value >= 0 else 0

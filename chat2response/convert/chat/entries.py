@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chat2response.convert.arguments import EMPTY, REST, same
-from chat2response.convert.calls import NAMELESS, CallKind
+from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
 from chat2response.convert.chat.answer import arguments_of, word
 from chat2response.convert.chat.slots import LEGACY, CallSlots, Slot
 from chat2response.convert.outcome import Outcome, failed
@@ -20,7 +20,6 @@ from chat2response.wire.json import is_complete_object
 _Entry = dict[str, Any]
 
 _ARGUMENTS = ("arguments", "parameters", "input", "args")  # the first is the rule
-_NO_NAME = "The upstream called a tool without saying which."
 
 
 class _Call:
@@ -174,7 +173,7 @@ class CallEntries:
             return ended
         self._writer.losses.add(*NAMELESS)
         alone = ended.status == "completed" and not any(call.open for call in calls)
-        return failed(UpstreamError(_NO_NAME)) if alone else ended
+        return failed(UpstreamError(UNNAMED)) if alone else ended
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert import moderation, outcome, usage
+from chat2response.convert.arguments import REST, once
+from chat2response.convert.calls import NAMELESS, UNNAMED
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     arguments_of,
     objects,
+    parts_of,
     read_tokens,
     string,
     url_citation,
@@ -156,6 +159,8 @@ def write_response(
     said = _Said(losses if losses is not None else Losses())
     for item in objects(response.get("output")):
         said.take(item)
+    if said.nameless:
+        raise UpstreamError(UNNAMED)
     completion = _completion(response, said.message(reasoning_field), said.logprobs, model)
     if legacy:
         _age(completion["choices"][0], said.losses)
@@ -199,14 +204,19 @@ class _Said:
     def take(self, item: Mapping[str, Any]) -> None:
         kind = item.get("type")
         if kind == "message":
-            for part in objects(item.get("content")):
+            for part in parts_of(item.get("content")):
                 self._part(part)
         elif kind == "reasoning":
             self._thoughts.append(_reasoning_text(item))
         elif string(kind) in CALLS:
-            self._calls.append(tool_call(item))
+            self._calls.append(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
+
+    @property
+    def nameless(self) -> bool:
+        """Whether there are calls, and none that says what is called."""
+        return bool(self._calls) and not any(call[call["type"]]["name"] for call in self._calls)
 
     def message(self, reasoning_field: str) -> dict[str, Any]:
         """The assistant message; its content is null only where a refusal or a call stands in its place."""
@@ -222,12 +232,14 @@ class _Said:
         if self._annotations:
             message["annotations"] = self._annotations
         if self._calls:
-            message["tool_calls"] = self._calls
+            message["tool_calls"] = [call for call in self._calls if call[call["type"]]["name"]]
+            if len(message["tool_calls"]) < len(self._calls):
+                self.losses.add(*NAMELESS)
         return message
 
     def _part(self, part: Mapping[str, Any]) -> None:
         kind = part.get("type")
-        if kind == "output_text":
+        if kind in ("output_text", "text"):
             self._text(part)
         elif kind == "refusal":
             self._refusals.append(string(part.get("refusal")))
@@ -276,14 +288,17 @@ def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str,
 def _reasoning_text(item: Mapping[str, Any]) -> str:
     """Raw text where there is some, else the summaries: never both, they say the same."""
     for holder in ("content", "summary"):
-        texts = [text for part in objects(item.get(holder)) if (text := string(part.get("text")))]
+        texts = [text for part in parts_of(item.get(holder)) if (text := string(part.get("text")))]
         if texts:
             return "\n\n".join(texts)
     return ""
 
 
-def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A call as Chat writes it; one of a namespace has it in its name."""
+def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str, Any]:
+    """A call as Chat writes it; one of a namespace has it in its name.
+
+    `losses`: for a call that is whole, its arguments are written once, and the rest of them is lost.
+    """
     name = string(item.get("name"))
     if namespace := item.get("namespace"):
         name = sendable(string(namespace), name)
@@ -291,7 +306,12 @@ def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
     if item["type"] == "custom_tool_call":
         called = {"name": name, "input": string(item.get("input"))}
         return {"id": call_id, "type": "custom", "custom": called}
-    called = {"name": name, "arguments": arguments_of(item.get("arguments"))}
+    arguments = arguments_of(item.get("arguments"))
+    if losses is not None and item.get("status") != "incomplete":
+        arguments, lost = once(arguments)
+        if lost:
+            losses.add(*REST)
+    called = {"name": name, "arguments": arguments}
     return {"id": call_id, "type": "function", "function": called}
 
 

@@ -311,8 +311,12 @@ def test_one_id_for_calls_that_are_given_different_things():
     ],
 )
 def test_what_stands_behind_the_arguments_is_a_loss(pieces: tuple[str, ...], given: str) -> None:
-    chunks: list[list[Entry]] = [[(0, "A", "f", "")], *([(0, "", "", piece)] for piece in pieces)]
-    assert said(*chunks) == ([("f", given)], ["dropped: text after their end"], "completed")
+    rest: list[list[Entry]] = [[(0, "", "", piece)] for piece in pieces]
+    assert said([(0, "A", "f", "")], *rest) == (
+        [("f", given)],
+        ["dropped: text after their end"],
+        "completed",
+    )
 
 
 @pytest.mark.parametrize("odd", ["just text}", "[1]", "{a: 1} x", '{"a":1,} x', "'{}'", "{ let a = 1 } f()"])
