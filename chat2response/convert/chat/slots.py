@@ -20,7 +20,7 @@ LEGACY = -1
 class Slot:
     """One call of a turn, or a twin of one. `number`: as they appear."""
 
-    __slots__ = ("alike", "arguments", "id", "name", "number", "twin")
+    __slots__ = ("alike", "arguments", "claimed", "id", "name", "number", "twin")
 
     def __init__(self, number: int, twin: "Slot | None" = None, *, alike: bool = False) -> None:
         self.number = number
@@ -31,6 +31,8 @@ class Slot:
         """The call that this one may be said to repeat."""
         self.alike = alike
         """It is the same one if it is given the same."""
+        self.claimed = False
+        """Arguments that nothing named are taken for its own."""
 
 
 class CallSlots:
@@ -63,7 +65,7 @@ class CallSlots:
     def _indexed(self, index: Any, call_id: str, name: str, given: str, taken: Container[int]) -> Slot:
         known = self._by_index.get(index)
         if known is None:
-            return self._first(index, call_id, name)
+            return self._first(index, call_id, name, given)
         if name and known.number in taken:
             return self._beside(known, call_id, name, given)
         if call_id and known.id and call_id != known.id:
@@ -72,7 +74,7 @@ class CallSlots:
             return self._once_more(known, call_id, name, given)
         return known
 
-    def _first(self, index: Any, call_id: str, name: str) -> Slot:
+    def _first(self, index: Any, call_id: str, name: str, given: str) -> Slot:
         """An index that nothing was said under yet: a new call, unless its id was."""
         met = self._by_id.get(call_id)
         if met is not None and not name:
@@ -81,7 +83,22 @@ class CallSlots:
             met = self._legacy(index, name)
         if met is not None and name == met.name:
             return self._new(met, alike=True)
+        if not name and not call_id and given:
+            self._claim()
         return self._new()
+
+    def _claim(self) -> None:
+        """Arguments without a call, beside calls without arguments: these come under indices of their own.
+
+        So what comes under the index of the first such call is another's from now on.
+        """
+        bare = (each for each in self._slots if each.name and not each.arguments.begun and not each.claimed)
+        for slot in bare:
+            slot.claimed = True
+            own = [index for index, each in self._by_index.items() if each is slot]
+            for index in own:
+                del self._by_index[index]
+            return
 
     def _legacy(self, index: Any, name: str) -> Slot | None:
         """The call of this name that is said in the other form: in `function_call` and in `tool_calls`."""

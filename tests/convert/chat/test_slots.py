@@ -290,6 +290,28 @@ def test_one_call_stays_one_call(chunks):
     assert said(*chunks[1]) == (ONE, [], "completed")
 
 
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        ([(1, "A", "f", "")], [(0, "", "", '{"a":1}')], [(2, "B", "g", "")], [(1, "", "", '{"b":2}')]),
+        ([(1, "A", "f", ""), (2, "B", "g", "")], [(0, "", "", '{"a":1}'), (1, "", "", '{"b":2}')]),
+        (
+            [(5, "A", "f", ""), (6, "B", "g", "")],
+            [(0, "", "", '{"a":'), (1, "", "", '{"b":')],
+            [(0, "", "", "1}"), (1, "", "", "2}")],
+        ),
+        ([(0, "A", "f", '{"a":1}')], [(2, "B", "g", "")], [(1, "", "", '{"b":2}')]),
+    ],
+)
+def test_arguments_that_are_all_counted_in_another_way(chunks):
+    assert said(*chunks) == (TWO, [], "completed")
+
+
+def test_arguments_that_come_before_their_name():
+    late: list[list[Entry]] = [[(1, "", "", '{"b":')], [(1, "B", "g", "2}")]]
+    assert said([(0, "A", "f", "")], *late) == ([("f", "{}"), ("g", '{"b":2}')], [], "completed")
+
+
 def test_one_id_for_calls_that_are_given_different_things():
     different = [("f", '{"a":1}'), ("f", '{"a":2}')]
     indices: list[tuple[int | None, int | None]] = [(0, 0), (0, 1), (None, None)]
