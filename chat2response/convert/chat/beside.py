@@ -74,12 +74,10 @@ class Messages:
         """In bytes, roughly."""
         self._all: list[dict[str, Any]] = []
 
-    def keep(self, message: Any, delta: DeltaShape | None, text: Any) -> None:
-        """What one chunk says beside its delta: in a `message`, or in `text` as completions had it."""
+    def keep(self, message: Any) -> None:
+        """That of one chunk."""
         if type(message) is str:
             message = {"content": message}
-        if not message and type(text) is str and not (delta is not None and delta.content):
-            message = {"content": text}
         if type(message) is dict:
             self.weight += weigh(message)
             self._all.append(message)

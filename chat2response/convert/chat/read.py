@@ -16,7 +16,7 @@ from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
-from chat2response.wire.chat import ChoiceShape, Chunk, delta_of, read_chunk
+from chat2response.wire.chat import ChoiceShape, Chunk, DeltaShape, delta_of, read_chunk
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.machine import RESET, Fault
 
@@ -122,11 +122,19 @@ class ChatReader:
             else:
                 self._delta.read(delta, choice.logprobs)
         if choice.message is not None or choice.text is not None:
-            if self._messages is None:
-                self._messages = Messages()
-            self._messages.keep(choice.message, delta, choice.text)
+            self._instead(choice)
         if choice.finish_reason and type(choice.finish_reason) is str:
             self._finished(choice)
+
+    def _instead(self, choice: ChoiceShape) -> None:
+        """What stands where a delta belongs, or beside one: a text as the old completions had it, a message."""
+        text = choice.text
+        if type(text) is str and text and not (choice.delta is not None and choice.delta.content):
+            self._delta.read(DeltaShape(content=text))
+        if choice.message:
+            if self._messages is None:
+                self._messages = Messages()
+            self._messages.keep(choice.message)
 
     def _other(self, choice: ChoiceShape) -> None:
         if self._others is None:
@@ -134,6 +142,8 @@ class ChatReader:
         delta = choice.delta
         if type(choice.message) is dict:
             delta = delta_of(numbered(choice.message))
+        elif type(choice.text) is str and delta is None:
+            delta = DeltaShape(content=choice.text)
         self._others.keep(choice.index, delta, choice.logprobs, choice.finish_reason)
 
     def _finished(self, choice: ChoiceShape) -> None:
