@@ -76,6 +76,8 @@ class Arguments:
     @property
     def lost(self) -> bool:
         """After `close`: whether something is left that is not the same arguments again."""
+        if not self._rest:
+            return False
         rest, text = "".join(self._rest).strip(), self.text.strip()
         while rest and rest.startswith(text):
             rest = rest[len(text) :].lstrip()
@@ -85,6 +87,10 @@ class Arguments:
 
     def _begin(self, piece: str) -> str:
         if not piece or piece.isspace():
+            return piece
+        if piece[-1] == "}" and '"' in piece and is_complete_object(piece):
+            self._state = "over"  # all at once
+            self._text.append(piece)
             return piece
         empty = _NOTHING.match(piece)
         if empty is not None:

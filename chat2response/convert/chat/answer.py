@@ -31,6 +31,8 @@ def content_pieces(content: Any) -> Iterator[Piece]:
             yield from _part_pieces(part)
     elif type(content) is dict:
         yield from _part_pieces(content)
+    elif content is not None:
+        yield "lost", "content"
 
 
 def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:

@@ -3,6 +3,7 @@
 A delta and a message have the same fields, so streams and whole answers are read by the same code.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from chat2response.convert.chat.answer import (
@@ -21,6 +22,14 @@ from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Speech
 from chat2response.convert.weight import texts, weigh
 from chat2response.wire.chat import DeltaShape
+
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
+
+
+@lru_cache
+def _fields(first: tuple[str, ...]) -> tuple[str, ...]:
+    """All that hold thoughts, the backend's own before the others."""
+    return (*first, *(each for each in _THOUGHTS if each not in first))
 
 
 class DeltaReader:
@@ -45,9 +54,9 @@ class DeltaReader:
         self._writer = writer
         self._logprobs = logprobs
         self._form = form
-        self._fields = quirks.reasoning_in
+        self._fields = _fields(quirks.reasoning_in)
         self._carried = carried
-        self._calls = CallEntries(writer)
+        self._calls: CallEntries | None = None  # most answers have none
 
     def read(self, delta: DeltaShape, logprobs: Any = None, choice: int = 0) -> None:
         """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls.
@@ -67,18 +76,24 @@ class DeltaReader:
         shown = logprobs if self._logprobs else None
         if delta.content or shown:
             self._content(delta.content, shown)
-        if delta.annotations and type(delta.annotations) is list:
-            for annotation in delta.annotations:
+        if delta.annotations:
+            for annotation in delta.annotations if type(delta.annotations) is list else [delta.annotations]:
                 self._annotation(annotation)
-        if delta.refusal and type(delta.refusal) is str:
-            self.said += len(delta.refusal)
-            self._writer.refusal(delta.refusal)
+        if delta.refusal:
+            self._refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
-            self._calls_of(delta, choice)
+            self._called(delta, choice)
         if delta.audio:
             self._writer.losses.add("message.audio")
         if delta.images:
             self._writer.losses.add("message.images")
+
+    def _refusal(self, refusal: Any) -> None:
+        if type(refusal) is str:
+            self.said += len(refusal)
+            self._writer.refusal(refusal)
+        else:
+            self._writer.losses.add("message.refusal")
 
     def _content(self, content: Any, logprobs: Any) -> None:
         tokens = token_logprobs(logprobs)
@@ -123,6 +138,8 @@ class DeltaReader:
             text = getattr(delta, name)
             if type(text) is str and text:
                 return text
+            if text and type(text) is not str:
+                self._writer.losses.add(f"message.{name}")
         return ""
 
     def _piece(self, kind: str, text: str) -> None:
@@ -144,14 +161,16 @@ class DeltaReader:
     @property
     def called(self) -> bool:
         """Whether there was a call, or a piece of one."""
-        return self._calls.called
+        return self._calls is not None and self._calls.called
 
-    def _calls_of(self, delta: DeltaShape, choice: int) -> None:
-        before = self._calls.said
-        for extra, call_id in self._calls.read(delta.tool_calls, delta.function_call, choice):
-            self._extra(extra, call_id)
-        self.said += self._calls.said - before
+    def _called(self, delta: DeltaShape, choice: int) -> None:
+        calls = self._calls
+        if calls is None:
+            calls = self._calls = CallEntries(self._writer, self._extra)
+        before = calls.said
+        calls.read(delta.tool_calls, delta.function_call, choice)
+        self.said += calls.said - before
 
     def close(self, ended: Outcome) -> Outcome:
         """Says what waited for the end of the turn, which ends so; gives the end that it comes to."""
-        return self._calls.close(ended)
+        return ended if self._calls is None else self._calls.close(ended)

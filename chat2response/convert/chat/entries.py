@@ -5,7 +5,7 @@ another (`slots.Slot.twin`). The end of the turn decides at the latest. What has
 fails the answer: an agent that was asked for a call must not take the turn for done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert.arguments import EMPTY, REST, same
@@ -49,10 +49,12 @@ class _Call:
 class CallEntries:
     """Reads the entries of a turn onto `writer`. Never raises on data."""
 
-    def __init__(self, writer: Speech) -> None:
+    def __init__(self, writer: Speech, extra: Callable[[Any, str], None]) -> None:
+        """`extra`: takes the `extra_content` of an entry, and its call's id."""
         self.said = 0
         """In characters."""
         self._writer = writer
+        self._extra = extra
         self._slots = CallSlots()
         self._calls: dict[int, _Call] = {}
 
@@ -61,46 +63,40 @@ class CallEntries:
         """Whether there was a call, or a piece of one."""
         return bool(self._calls)
 
-    def read(self, tool_calls: Any, function_call: Any, choice: int = 0) -> Iterator[tuple[Any, str]]:
-        """Takes those of one delta; gives the `extra_content` of each, with its call's id.
-
-        `choice`: of several that share a turn, the one that they stand in.
-        """
+    def read(self, tool_calls: Any, function_call: Any, choice: int = 0) -> None:
+        """Takes those of one delta. `choice`: of several that share a turn, the one that they stand in."""
         taken: set[int] = set()
-        for entry in self._listed(tool_calls):
-            call_id = entry.get("id")
-            call_id = call_id if type(call_id) is str else ""
-            if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
-                yield entry["extra_content"], call_id
-            index = entry.get("index")
-            self._entry((choice, index) if choice and type(index) is int else index, call_id, entry, taken)
+        for entry in tool_calls if type(tool_calls) is list else _listed(tool_calls):
+            if type(entry) is dict:
+                self._entry(entry, taken, choice)
+            elif entry:
+                self._writer.losses.add("message.tool_calls[?]")
         if type(function_call) is dict:
             self._call(LEGACY, "", function_call, taken)
         elif function_call:
             self._writer.losses.add("message.function_call")
 
-    def _listed(self, tool_calls: Any) -> Iterator[_Entry]:
-        """The entries of a list, or of what stands in its place: one entry, or entries by their index."""
-        if type(tool_calls) is dict:
-            single = any(key in tool_calls for key in ("function", "custom", "name", "type", "id"))
-            tool_calls = [tool_calls] if single else [*tool_calls.values()]
-        if type(tool_calls) is not list:
-            tool_calls = [tool_calls]
-        for entry in tool_calls:
-            if type(entry) is dict:
-                yield entry
-            elif entry:
-                self._writer.losses.add("message.tool_calls[?]")
-
-    def _entry(self, index: Any, call_id: str, entry: _Entry, taken: set[int]) -> None:
-        function, custom = entry.get("function"), entry.get("custom")
+    def _entry(self, entry: _Entry, taken: set[int], choice: int) -> None:
+        function, index, call_id = entry.get("function"), entry.get("index"), entry.get("id")
+        if type(call_id) is not str:
+            call_id = ""
+        if choice and type(index) is int:
+            index = (choice, index)
+        if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
+            self._extra(entry["extra_content"], call_id)
         if type(function) is dict:
             self._call(index, call_id, function, taken)
-        elif type(custom) is dict:
+        else:
+            self._odd_entry(entry, index, call_id, taken)
+
+    def _odd_entry(self, entry: _Entry, index: Any, call_id: str, taken: set[int]) -> None:
+        """One of a custom tool, one that only bears an id, or one with nothing around its name."""
+        function, custom = entry.get("function"), entry.get("custom")
+        if type(custom) is dict:
             self._call(index, call_id, custom, taken, "custom")
         elif type(function) is str:
             self._call(index, call_id, {**entry, "name": function}, taken)
-        elif "name" in entry or any(key in entry for key in _ARGUMENTS):  # with nothing around them
+        elif "name" in entry or any(key in entry for key in _ARGUMENTS):
             kind: CallKind = "custom" if entry.get("type") == "custom" else "function"
             self._call(index, call_id, entry, taken, kind)
         elif entry.get("type") not in (None, "function"):
@@ -113,7 +109,9 @@ class CallEntries:
     ) -> None:
         name = called.get("name")
         name = name if type(name) is str else ""
-        given = _given(called, kind)
+        given = called.get("arguments")
+        if kind != "function" or type(given) is not str or not given:
+            given = _given(called, kind)
         if not (call_id or name or given):
             return
         self.said += len(given) + len(name) + len(call_id)
@@ -130,8 +128,10 @@ class CallEntries:
         slot = call.slot
         piece = slot.arguments.feed(given) if given and call.kind == "function" else given
         if call.open:
-            if piece or call_id or name:
+            if call_id or name:
                 self._writer.call(slot.number, kind=call.kind, call_id=call_id, name=name, delta=piece)
+            elif piece:
+                self._writer.call(slot.number, kind=call.kind, delta=piece)
             return
         if piece:
             call.waiting.append(piece)
@@ -224,6 +224,14 @@ class CallEntries:
         call.slot.arguments.close()
         piece = to.arguments.feed(call.slot.arguments.text)
         self._writer.call(to.number, delta=piece)
+
+
+def _listed(tool_calls: Any) -> list[Any]:
+    """What stands in place of a list: one entry, or entries by their index."""
+    if type(tool_calls) is not dict:
+        return [tool_calls]
+    single = any(key in tool_calls for key in ("function", "custom", "name", "type", "id"))
+    return [tool_calls] if single else [*tool_calls.values()]
 
 
 def _given(called: _Entry, kind: CallKind) -> str:

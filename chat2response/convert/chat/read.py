@@ -127,7 +127,7 @@ class ChatReader:
             self._finished(choice)
 
     def _instead(self, choice: ChoiceShape) -> None:
-        """What stands where a delta belongs, or beside one: a text as the old completions had it, a message."""
+        """What stands where a delta belongs: a text, as the old completions had it, or a message."""
         text = choice.text
         if type(text) is str and text and not (choice.delta is not None and choice.delta.content):
             self._delta.read(DeltaShape(content=text))

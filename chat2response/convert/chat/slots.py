@@ -52,6 +52,9 @@ class CallSlots:
         earlier entries of the same chunk belong to; a chunk names a call once.
         """
         if type(index) is int or type(index) is tuple:
+            known = self._by_index.get(index)
+            if known is not None and not name and (not call_id or call_id == known.id):
+                return known  # nearly every one
             slot = self._by_index[index] = self._indexed(index, call_id, name, arguments, taken)
         else:
             slot = self._unindexed(call_id, name, arguments, taken)

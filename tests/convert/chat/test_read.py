@@ -717,6 +717,12 @@ def test_the_service_tier_is_the_one_used():
     [
         (chunk({"content": [{"type": "image_url", "image_url": {}}]}), "message.content[image_url]"),
         (chunk({"content": [7]}), "message.content[?]"),
+        (chunk({"content": 7}), "message.content"),
+        (chunk({"refusal": ["no"]}), "message.refusal"),
+        (chunk({"reasoning": {"text": "hm"}}), "message.reasoning"),
+        (chunk({"annotations": "x"}), "message.annotations"),
+        (chunk({"function_call": "f()"}), "message.function_call"),
+        (chunk({"tool_calls": "f()"}), "message.tool_calls[?]"),
         (chunk({"content": [{"type": "text", "text": 7}]}), "message.content[text]"),
         (chunk({"content": {"type": "refusal", "refusal": []}}), "message.content[refusal]"),
         (chunk({"audio": {"id": "a", "data": "AAAA"}}), "message.audio"),
