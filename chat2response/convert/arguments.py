@@ -7,7 +7,7 @@ Everything else passes at once; what is no JSON object passes as it is, for it m
 
 import re
 
-from chat2response.wire.json import JSONError, decode, is_complete_object
+from chat2response.wire.json import JSONError, decode, encode, is_complete_object, too_deep
 
 REST = ("message.tool_calls.arguments", "dropped: text after their end")
 EMPTY = "{}"
@@ -170,10 +170,14 @@ def once(text: str) -> tuple[str, bool]:
 
 def same(one: str, other: str) -> bool:
     """Whether two texts say the same arguments, however they are spaced."""
-    one, other = one.strip() or EMPTY, other.strip() or EMPTY
-    if one == other:
-        return True
+    return one == other or plain(one) == plain(other)
+
+
+def plain(text: str) -> str:
+    """The same arguments without white space."""
+    text = text.strip() or EMPTY
     try:
-        return bool(decode(one) == decode(other))
+        value = decode(text)
     except JSONError:
-        return False
+        return text
+    return text if too_deep(value) else encode(value).decode()

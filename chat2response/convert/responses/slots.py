@@ -8,7 +8,7 @@ decides, then the item's id, then the index, then what is called, and with what:
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from chat2response.convert.arguments import Arguments, same
+from chat2response.convert.arguments import Arguments, plain, same
 
 Stage = Literal["added", "done", "terminal"]
 """Where an item stands: as it begins, as it ends, or among the response's output."""
@@ -49,13 +49,14 @@ class ItemSlot:
 class ItemSlots:
     """The calls of one turn."""
 
-    __slots__ = ("_by_call", "_by_id", "_by_index", "_slots")
+    __slots__ = ("_by_call", "_by_id", "_by_index", "_left", "_slots")
 
     def __init__(self) -> None:
         self._slots: list[ItemSlot] = []
         self._by_id: dict[str, ItemSlot] = {}
         self._by_call: dict[str, ItemSlot] = {}
         self._by_index: dict[int, ItemSlot] = {}
+        self._left: dict[tuple[str, str], list[ItemSlot]] | None = None
 
     def __iter__(self) -> Iterator[ItemSlot]:
         return iter(self._slots)
@@ -100,8 +101,16 @@ class ItemSlots:
                 return slot  # under another call_id
         if stage != "terminal":
             return None
-        left = (slot for slot in self._slots if not slot.matched and slot.name == name)
-        return next((slot for slot in left if same(slot.said, given)), None)
+        left = self._left_over().get((name, plain(given)), ())
+        return next((slot for slot in left if not slot.matched), None)
+
+    def _left_over(self) -> dict[tuple[str, str], list[ItemSlot]]:
+        """What was streamed, by what is called and with what: made once, as the terminal response comes."""
+        if self._left is None:
+            self._left = {}
+            for slot in self._slots:
+                self._left.setdefault((slot.name, plain(slot.said)), []).append(slot)
+        return self._left
 
     def _new(self, index: int) -> ItemSlot:
         slot = self._by_index[index] = ItemSlot(len(self._slots))
