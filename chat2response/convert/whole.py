@@ -5,7 +5,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import items, usage
-from chat2response.convert.calls import KINDS, NAMELESS, CallKind
+from chat2response.convert.arguments import EMPTY
+from chat2response.convert.calls import KINDS, NAMELESS, CallKind, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.losses import Losses
@@ -16,7 +17,7 @@ from chat2response.wire.responses import Response, Usage
 
 
 class WholeWriter:
-    """A Speech: fed once, then closed."""
+    """A Speech: a turn is said on it, then it is closed."""
 
     def __init__(self, echo: Echo, ids: Ids, clock: Clock, losses: Losses) -> None:
         self.losses = losses
@@ -28,6 +29,7 @@ class WholeWriter:
         self._kind: Kind | None = None
         self._part: dict[str, Any] = {}  # the part that may go on, of that kind
         self._said = 0  # characters in the text parts before it
+        self._calls: dict[Hashable, OpenCall] = {}
         self._call_ids: set[str] = set()
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
@@ -60,24 +62,27 @@ class WholeWriter:
         last: bool = False,
         id: str | None = None,
     ) -> None:
-        self._settle()
-        if not name:
-            if delta:
-                self.losses.add(*NAMELESS)
-            return
-        item_id = self._ids("fc" if kind == "function" else "ctc")
-        if not call_id or call_id in self._call_ids:
-            call_id = self._ids("call")
-        self._call_ids.add(call_id)
-        self._output.append(items.call(KINDS[kind], item_id, call_id, name, namespace, delta, "completed"))
+        call = self._calls.get(slot)
+        if call is None:
+            self._settle()
+            call = self._calls[slot] = OpenCall(id, len(self._calls))
+        call.learn(kind, call_id, name, namespace)
+        if delta and call.doc is None:
+            call.wait(delta)
+        elif delta and call.doc is not None:
+            call.doc[KINDS[call.kind].value] += delta
 
     def close(self, used: Usage | None, outcome: Outcome) -> Response:
         """The response, for an outcome that is not a failure."""
         response, cut = self.response, outcome.status == "incomplete"
+        self._open_calls()
+        if any(call.doc is None and call.waiting() for call in self._calls.values()):
+            self.losses.add(*NAMELESS)
         if not self._output:
             self._at(TEXT)
         if cut:
             self._mark_cut()
+        self._fill_calls()
         response["usage"] = usage.add(None, used)
         if outcome.service_tier:
             response["service_tier"] = outcome.service_tier
@@ -107,6 +112,29 @@ class WholeWriter:
         if self._kind is TEXT:
             self._said += len(self._part["text"])
         self._item = self._kind = None
+        self._open_calls()
+
+    def _open_calls(self) -> None:
+        """Those that have a name by now; one that never gets any is lost."""
+        for call in self._calls.values():
+            if call.doc is None and call.name:
+                self._output.append(self._made(call))
+
+    def _made(self, call: OpenCall) -> dict[str, Any]:
+        item_id = self._ids("fc" if call.kind == "function" else "ctc")
+        if not call.call_id or call.call_id in self._call_ids:
+            call.call_id = self._ids("call")
+        self._call_ids.add(call.call_id)
+        said = "".join(call.waiting())
+        kind = KINDS[call.kind]
+        call.doc = items.call(kind, item_id, call.call_id, call.name, call.namespace, said, "completed")
+        return call.doc
+
+    def _fill_calls(self) -> None:
+        """Arguments that are nothing are an empty object: clients decode them."""
+        for item in self._output:
+            if item["type"] == "function_call" and item["status"] == "completed":
+                item["arguments"] += "" if item["arguments"].strip() else EMPTY
 
     def _mark_cut(self) -> None:
         """What might have gone on is incomplete, and so is any call that is not surely whole."""

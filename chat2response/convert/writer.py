@@ -9,9 +9,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import items, usage
+from chat2response.convert.arguments import EMPTY
 from chat2response.convert.calls import NAMELESS, CallKind, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import (
+    ARGUMENTS,
     REASONING,
     REFUSAL,
     SUMMARY,
@@ -195,6 +197,7 @@ class ResponseWriter:
         elif call.stream is not None:
             self._delta(call.stream, delta)
         elif call.wait(delta):
+            self._open_named(before=call)
             self._open_call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
@@ -321,6 +324,12 @@ class ResponseWriter:
         for piece in call.waiting():
             self._delta(stream, piece)
 
+    def _open_named(self, before: OpenCall) -> None:
+        """Those that began before it, and got their name since."""
+        for call in sorted(self._changed.values(), key=_order) if len(self._changed) > 1 else ():
+            if call.stream is None and call.name and call.order < before.order:
+                self._open_call(call)
+
     def _settle(self) -> None:
         """Something new begins: the open item ends, named calls open, and calls that are whole end.
 
@@ -338,6 +347,9 @@ class ResponseWriter:
         assert call.doc is not None and call.stream is not None
         call.closed = True
         kind, text = call.stream.kind, call.stream.text
+        if kind is ARGUMENTS and status == "completed" and not text.strip():
+            self._delta(call.stream, EMPTY)  # clients decode them
+            text = call.stream.text
         call.doc[kind.value] = text
         call.doc["status"] = status
         where = call.stream.where()

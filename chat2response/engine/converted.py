@@ -60,8 +60,8 @@ class ConvertedStream:
                 await self._ahead.step()
             except StopAsyncIteration:
                 self._over = True
-            outcome = self._writer.outcome
-            if outcome is not None and outcome.error is not None and not self._writer.response["output"]:
+            outcome, said = self._writer.outcome, self._writer.response["output"] or len(self._writer.losses)
+            if outcome is not None and outcome.error is not None and not said:
                 raise outcome.error
             check_weight(self._turn.said + self._writer.weight, self._most)
             if self._over or self._turn.heard:

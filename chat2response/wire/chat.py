@@ -132,6 +132,10 @@ class ChoiceShape(msgspec.Struct, gc=False):
     index: Any = None
     usage: Any = None
     """Moonshot's place for it."""
+    message: Any = None
+    """What some write in place of a delta, or beside it."""
+    text: Any = None
+    """The same, as the old completions had it."""
 
 
 class Chunk(msgspec.Struct, gc=False):

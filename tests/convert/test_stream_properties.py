@@ -458,4 +458,14 @@ def face_to_face(reads: list[bytes]) -> list[dict[str, Any]]:
 
 
 def visible(message: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in message.items() if value}
+    """What there is in it; arguments that are nothing are an empty object."""
+    shown = {key: value for key, value in message.items() if value}
+    if calls := shown.get("tool_calls"):
+        shown["tool_calls"] = [{**call, "function": filled(call["function"])} for call in calls]
+    if called := shown.get("function_call"):
+        shown["function_call"] = filled(called)
+    return shown
+
+
+def filled(function: dict[str, Any]) -> dict[str, Any]:
+    return {**function, "arguments": function["arguments"] or "{}"}

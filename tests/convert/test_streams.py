@@ -183,7 +183,12 @@ NAME = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f"
         ),
         (
             [chunk({"content": "a", "refusal": "no", "tool_calls": [{**NAME, "function": {"name": "f"}}]})],
-            [{"content": "a"}, {"refusal": "no"}, {"tool_calls": [NAME]}],
+            [
+                {"content": "a"},
+                {"refusal": "no"},
+                {"tool_calls": [NAME]},
+                {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
+            ],
         ),
     ],
 )
@@ -210,6 +215,9 @@ def test_face_to_face_nothing_is_lost(name: str):
 
 
 def plain(message: dict[str, Any]) -> dict[str, Any]:
+    """What there is in it; arguments that are nothing are an empty object."""
+    for each in message.get("tool_calls") or ():
+        each["function"]["arguments"] = each["function"]["arguments"] or "{}"
     return {key: value for key, value in message.items() if value}
 
 

@@ -81,8 +81,13 @@ def test_a_call_without_arguments_has_its_done_events():
     writer = Script()
     writer.call(0, call_id="c", name="f")
     events = writer.finished()
-    assert kinds(events)[2:-1] == ["output_item.added", "function_call_arguments.done", "output_item.done"]
-    assert output(events) == [("f", "", "completed")]
+    assert kinds(events)[2:-1] == [
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+    ]
+    assert output(events) == [("f", "{}", "completed")], "clients decode them"
 
 
 def test_items_follow_one_another():

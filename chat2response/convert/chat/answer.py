@@ -34,6 +34,8 @@ def content_pieces(content: Any) -> Iterator[Piece]:
             yield from _part_pieces(part)
     elif type(content) is dict:
         yield from _part_pieces(content)
+    elif content is not None:
+        yield "lost", "content"
 
 
 def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:
@@ -145,6 +147,11 @@ def string(value: Any) -> str:
 def objects(value: Any) -> list[dict[str, Any]]:
     """The objects of an array, or none."""
     return [each for each in value if type(each) is dict] if type(value) is list else []
+
+
+def parts_of(held: Any) -> list[dict[str, Any]]:
+    """The parts of an item of an answer; some servers write the text itself."""
+    return [{"type": "text", "text": held}] if type(held) is str and held else objects(held)
 
 
 def _place(value: Any) -> int:

@@ -3,26 +3,33 @@
 A delta and a message have the same fields, so streams and whole answers are read by the same code.
 """
 
+from functools import lru_cache
 from typing import Any
 
-from chat2response.convert.calls import CallKind
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     Structure,
-    arguments_of,
     content_pieces,
     is_signed,
     structured_pieces,
     token_logprobs,
     url_citation,
-    word,
 )
 from chat2response.convert.chat.carried import Carried
-from chat2response.convert.chat.slots import CallSlots
+from chat2response.convert.chat.entries import CallEntries
+from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Speech
 from chat2response.convert.weight import texts, weigh
 from chat2response.wire.chat import DeltaShape
+
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
+
+
+@lru_cache
+def _fields(first: tuple[str, ...]) -> tuple[str, ...]:
+    """All that hold thoughts, the backend's own before the others."""
+    return (*first, *(each for each in _THOUGHTS if each not in first))
 
 
 class DeltaReader:
@@ -40,17 +47,22 @@ class DeltaReader:
         """`logprobs`: whether they are shown."""
         self.said = 0
         """In characters; what a backend wants back beside its reasoning included."""
-        self.called = False
-        """Whether a call was begun."""
+        self.texts = 0
+        """Of it, visible text."""
+        self.thoughts = 0
+        """Of it, plain reasoning."""
         self._writer = writer
         self._logprobs = logprobs
         self._form = form
-        self._fields = quirks.reasoning_in
+        self._fields = _fields(quirks.reasoning_in)
         self._carried = carried
-        self._slots = CallSlots()
+        self._calls: CallEntries | None = None  # most answers have none
 
-    def read(self, delta: DeltaShape, logprobs: Any = None) -> None:
-        """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls."""
+    def read(self, delta: DeltaShape, logprobs: Any = None, choice: int = 0) -> None:
+        """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls.
+
+        `choice`: of several that share the turn, its own.
+        """
         if (
             delta.reasoning_content
             or delta.reasoning
@@ -64,24 +76,31 @@ class DeltaReader:
         shown = logprobs if self._logprobs else None
         if delta.content or shown:
             self._content(delta.content, shown)
-        if delta.annotations and type(delta.annotations) is list:
-            for annotation in delta.annotations:
+        if delta.annotations:
+            for annotation in delta.annotations if type(delta.annotations) is list else [delta.annotations]:
                 self._annotation(annotation)
-        if delta.refusal and type(delta.refusal) is str:
-            self.said += len(delta.refusal)
-            self._writer.refusal(delta.refusal)
+        if delta.refusal:
+            self._refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
-            self._calls(delta.tool_calls, delta.function_call)
+            self._called(delta, choice)
         if delta.audio:
             self._writer.losses.add("message.audio")
         if delta.images:
             self._writer.losses.add("message.images")
+
+    def _refusal(self, refusal: Any) -> None:
+        if type(refusal) is str:
+            self.said += len(refusal)
+            self._writer.refusal(refusal)
+        else:
+            self._writer.losses.add("message.refusal")
 
     def _content(self, content: Any, logprobs: Any) -> None:
         tokens = token_logprobs(logprobs)
         for kind, text in content_pieces(content):
             self.said += len(text)
             if kind == "text":
+                self.texts += len(text)
                 self._writer.text(text, tokens)
                 tokens = []
             else:
@@ -95,6 +114,7 @@ class DeltaReader:
         text = self._thought(delta)  # the same as in the structures beside it
         if text:
             self.said += len(text)
+            self.thoughts += len(text)
             self._piece("reasoning", text)
         self._structured("reasoning_details", delta.reasoning_details, text)
         self._structured("thinking_blocks", delta.thinking_blocks, text)
@@ -118,6 +138,8 @@ class DeltaReader:
             text = getattr(delta, name)
             if type(text) is str and text:
                 return text
+            if text and type(text) is not str:
+                self._writer.losses.add(f"message.{name}")
         return ""
 
     def _piece(self, kind: str, text: str) -> None:
@@ -136,35 +158,19 @@ class DeltaReader:
         else:
             self._writer.annotation(flat, in_turn=True)
 
-    def _calls(self, tool_calls: Any, function_call: Any) -> None:
-        taken: set[int] = set()
-        for entry in tool_calls if type(tool_calls) is list else ():
-            if type(entry) is dict:
-                self._entry(entry, taken)
-        if type(function_call) is dict:
-            self._call(-1, "", function_call, taken)
+    @property
+    def called(self) -> bool:
+        """Whether there was a call, or a piece of one."""
+        return self._calls is not None and self._calls.called
 
-    def _entry(self, entry: dict[str, Any], taken: set[int]) -> None:
-        function, custom, call_id = entry.get("function"), entry.get("custom"), entry.get("id")
-        call_id = call_id if type(call_id) is str else ""
-        if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
-            self._extra(entry["extra_content"], call_id)
-        if type(function) is dict:
-            self._call(entry.get("index"), call_id, function, taken)
-        elif type(custom) is dict:
-            self._call(entry.get("index"), call_id, custom, taken, "custom")
-        elif entry.get("type") not in (None, "function"):
-            self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
+    def _called(self, delta: DeltaShape, choice: int) -> None:
+        calls = self._calls
+        if calls is None:
+            calls = self._calls = CallEntries(self._writer, self._extra)
+        before = calls.said
+        calls.read(delta.tool_calls, delta.function_call, choice)
+        self.said += calls.said - before
 
-    def _call(
-        self, index: Any, call_id: str, called: dict[str, Any], taken: set[int], kind: CallKind = "function"
-    ) -> None:
-        name = called.get("name")
-        name = name if type(name) is str else ""
-        given = arguments_of(called.get("arguments" if kind == "function" else "input"))
-        if call_id or name or given:
-            self.called = True
-            self.said += len(given) + len(name) + len(call_id)
-            slot = self._slots.find(index, call_id, name, given, taken)
-            taken.add(slot)
-            self._writer.call(slot, kind=kind, call_id=call_id, name=name, delta=given)
+    def close(self, ended: Outcome) -> Outcome:
+        """Says what waited for the end of the turn, which ends so; gives the end that it comes to."""
+        return ended if self._calls is None else self._calls.close(ended)

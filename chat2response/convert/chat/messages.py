@@ -4,16 +4,19 @@ One message at a time: an assistant's message becomes a reasoning item, a messag
 call, in this order, each only if there is something in it. An output is of the kind of its call.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import foreign
+from chat2response.convert.arguments import filled, same
 from chat2response.convert.chat.parts import read_answer_parts, read_parts
 from chat2response.convert.check import invalid, mapping, missing, sequence, text, unsupported, wrong_type
 
 _Items = list[dict[str, Any]]
 
+_CALL_TYPES = ("function_call", "custom_tool_call")
+_OUTPUT_TYPES = ("function_call_output", "custom_tool_call_output")
 _PLAIN = frozenset({"type", "role", "content"})
 _ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning", "function_call", "audio"}
 _TOOL = _PLAIN | {"tool_call_id", "name"}
@@ -39,14 +42,27 @@ def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
             rows.append(row)
     if any(item["type"] == "custom_tool_call" for item in items):
         _retype(items)
+    if legacy.twice:
+        _drop_twice(items, rows, legacy.twice)
     return items, rows
+
+
+def _drop_twice(items: _Items, rows: list[int], twice: list[int]) -> None:
+    """Calls that their message has twice, but for those that are answered twice as well."""
+    calls = Counter(item["call_id"] for item in items if item["type"] in _CALL_TYPES)
+    outputs = Counter(item["call_id"] for item in items if item["type"] in _OUTPUT_TYPES)
+    for at in reversed(twice):
+        call_id = items[at]["call_id"]
+        if outputs[call_id] < calls[call_id]:
+            calls[call_id] -= 1
+            del items[at], rows[at]
 
 
 def _retype(items: _Items) -> None:
     """What a custom tool answered is of a type of its own: an output is of the kind of the call before it."""
     custom: dict[str, bool] = {}
     for item in items:
-        if item["type"] in ("function_call", "custom_tool_call"):
+        if item["type"] in _CALL_TYPES:
             custom[item["call_id"]] = item["type"] == "custom_tool_call"
         elif item["type"] == "function_call_output" and custom.get(item["call_id"]):
             item["type"] = "custom_tool_call_output"
@@ -99,9 +115,12 @@ def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_
         items.append({"type": "message", "role": "assistant", "content": parts})
     calls = message.get("tool_calls")
     if calls is not None:
+        first = len(items)
         _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
+        if len(items) > first + 1:
+            legacy.twice += _repeated(items, first)
     if message.get("function_call") is not None:
-        _read_legacy_call(message["function_call"], row, items, legacy)
+        _read_legacy_call(message["function_call"], row, items, legacy, start)
     if len(items) > start and not _ASSISTANT.issuperset(message):
         foreign.keep(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
 
@@ -147,20 +166,35 @@ def _read_calls(calls: list[Any], row: int, items: _Items) -> None:
         items.append(read(call, row, index))
 
 
+def _repeated(items: _Items, first: int) -> list[int]:
+    """The places of the calls that are the same as one before them, of those behind `first`."""
+    met: dict[str, dict[str, Any]] = {}
+    repeated = []
+    for at in range(first, len(items)):
+        before = met.setdefault(items[at]["call_id"], items[at])
+        if before is not items[at] and before == items[at]:
+            repeated.append(at)
+    return repeated
+
+
 def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
     function = call.get("function")
     call_id = call.get("id")
     known = function if type(function) is dict else {}
     name = known.get("name")
-    arguments = known.get("arguments")
+    arguments = _or_empty(known.get("arguments"))
     if type(call_id) is not str or type(name) is not str or type(arguments) is not str:
         raise _bad_call(call, f"messages[{row}].tool_calls[{index}]")
-    item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+    item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": filled(arguments)}
     if not _CALL.issuperset(call):
         foreign.keep(call, _CALL, item, f"tool_calls[{index}].")
     if not _FUNCTION.issuperset(known):
         foreign.keep(known, _FUNCTION, item, f"tool_calls[{index}].function.")
     return item
+
+
+def _or_empty(arguments: Any) -> Any:
+    return "" if arguments is None else arguments
 
 
 def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
@@ -181,15 +215,17 @@ def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, A
 _LEGACY = "call_legacy_"
 
 
-def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_Legacy") -> None:
+def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_Legacy", start: int) -> None:
+    """`start`: of the message's own items, one of which may be this call: clients write it in both forms."""
     path = f"messages[{row}].function_call"
     known = mapping(call, path)
-    item = {
-        "type": "function_call",
-        "call_id": legacy.new_id(),
-        "name": text(known.get("name"), f"{path}.name"),
-        "arguments": text(known.get("arguments"), f"{path}.arguments"),
-    }
+    name = text(known.get("name"), f"{path}.name")
+    arguments = filled(text(_or_empty(known.get("arguments")), f"{path}.arguments"))
+    for item in items[start:]:
+        if item["type"] == "function_call" and item["name"] == name and same(item["arguments"], arguments):
+            legacy.also(name, item["call_id"])
+            return
+    item = {"type": "function_call", "call_id": legacy.new_id(), "name": name, "arguments": arguments}
     foreign.keep(known, _FUNCTION, item, "function_call.")
     items.append(item)
 
@@ -207,7 +243,7 @@ def _read_function(message: dict[str, Any], row: int, items: _Items, legacy: "_L
 class _Legacy:
     """The calls of the deprecated form among the items so far: read on when it is asked."""
 
-    __slots__ = ("_answered", "_items", "_made", "_read", "_waiting")
+    __slots__ = ("_answered", "_items", "_made", "_read", "_waiting", "twice")
 
     def __init__(self, items: _Items) -> None:
         self._items = items
@@ -215,11 +251,18 @@ class _Legacy:
         self._made = 0
         self._waiting: dict[str, deque[str]] = {}
         self._answered: set[str] = set()
+        self.twice: list[int] = []
+        """Places of calls that repeat one of their message."""
 
     def new_id(self) -> str:
         """For the next call."""
         self._read_on()
         return f"{_LEGACY}{self._made}"
+
+    def also(self, name: str, call_id: str) -> None:
+        """The next call of this name is in the items under another id."""
+        self._read_on()
+        self._waiting.setdefault(name, deque()).append(call_id)
 
     def waiting(self, name: str) -> str | None:
         """The id of the first call of this name that is not answered."""
@@ -249,7 +292,7 @@ def _bad_call(call: dict[str, Any], path: str) -> Exception:
     text(call.get("id"), f"{path}.id")
     function = mapping(call.get("function"), f"{path}.function")
     text(function.get("name"), f"{path}.function.name")
-    text(function.get("arguments"), f"{path}.function.arguments")
+    text(_or_empty(function.get("arguments")), f"{path}.function.arguments")
     return invalid(path, f"Invalid tool call: '{path}'.")
 
 

@@ -1,13 +1,14 @@
 """Reads a Chat stream: bytes of `chat.completion.chunk` events into calls on a writer.
 
 A Machine that never raises on data: an unreadable chunk, an error in place of a chunk, an end without
-`finish_reason` each end the turn with an outcome that says so. Choice 0 only: `n` is the engine's.
+`finish_reason` each end the turn with an outcome that says so. One turn: `n` is the engine's.
 """
 
 from typing import Any
 
 from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.beside import Messages, OtherChoices, numbered
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.endings import is_ending
@@ -17,7 +18,7 @@ from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
-from chat2response.wire.chat import ChoiceShape, Chunk, read_chunk
+from chat2response.wire.chat import ChoiceShape, Chunk, DeltaShape, delta_of, read_chunk
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.machine import RESET, Fault
 
@@ -50,11 +51,14 @@ class ChatReader(LenientReader):
         self._usage: Any = None
         self._tier: str | None = None
         self._moderation: dict[str, Any] | None = None
+        self._others: OtherChoices | None = None
+        self._messages: Messages | None = None
 
     @property
     def said(self) -> int:
         """What the model has said, in characters."""
-        return self._said + self._delta.said
+        kept = (each.weight for each in (self._others, self._messages) if each is not None)
+        return self._said + self._delta.said + sum(kept)
 
     def feed(self, data: bytes, /) -> None:
         """Takes one network read."""
@@ -101,6 +105,7 @@ class ChatReader(LenientReader):
 
     def _choice(self, choice: ChoiceShape) -> None:
         if choice.index and choice.index != "0":
+            self._other(choice)
             return
         delta = choice.delta
         if delta is not None:
@@ -118,8 +123,30 @@ class ChatReader(LenientReader):
                 self._text(content)  # nearly every chunk
             else:
                 self._delta.read(delta, choice.logprobs)
+        if choice.message is not None or choice.text is not None:
+            self._instead(choice)
         if choice.finish_reason and type(choice.finish_reason) is str:
             self._finished(choice)
+
+    def _instead(self, choice: ChoiceShape) -> None:
+        """What stands where a delta belongs: a text, as the old completions had it, or a message."""
+        text = choice.text
+        if type(text) is str and text and not (choice.delta is not None and choice.delta.content):
+            self._delta.read(DeltaShape(content=text))
+        if choice.message:
+            if self._messages is None:
+                self._messages = Messages()
+            self._messages.keep(choice.message)
+
+    def _other(self, choice: ChoiceShape) -> None:
+        if self._others is None:
+            self._others = OtherChoices()
+        delta = choice.delta
+        if type(choice.message) is dict:
+            delta = delta_of(numbered(choice.message))
+        elif type(choice.text) is str and delta is None:
+            delta = DeltaShape(content=choice.text)
+        self._others.keep(choice.index, delta, choice.logprobs, choice.finish_reason)
 
     def _finished(self, choice: ChoiceShape) -> None:
         if is_ending(choice.finish_reason):
@@ -178,11 +205,23 @@ class ChatReader(LenientReader):
 
     # -- ends --------------------------------------------------------------------------------------
 
+    def _late(self) -> None:
+        """What was kept until the end, for it may have been said otherwise."""
+        texts = self._said + self._delta.texts
+        if self._messages is not None:
+            self._messages.say(self._delta, texts)
+        if self._others is not None:
+            spoken = self._said > 0 or self._delta.texts > 0
+            for finish in self._others.say(self._delta, self._writer.losses, spoken=spoken):
+                if not self._finish or outcome.from_finish_reason(self._finish).status == "completed":
+                    self._finish = finish
+
     def _end(self, cause: Fault | str) -> None:
         """`cause`: why it ended, for an answer that had not finished."""
         self._take_waiting()
         if self.done:
             return
+        self._late()
         if self._finish:
             finish = self._quirks.finish_reasons.get(self._finish, self._finish)
             losses, called = self._writer.losses, self._delta.called
@@ -202,4 +241,5 @@ class ChatReader(LenientReader):
 
     def _turn(self, ended: outcome.Outcome) -> None:
         self.done = True
+        ended = self._delta.close(ended)
         self._writer.turn(usage.from_chat(self._usage, self._quirks), ended)

@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert import moderation, outcome, usage
+from chat2response.convert.arguments import REST, once
+from chat2response.convert.calls import NAMELESS, UNNAMED
 from chat2response.convert.chat.answer import (
     ReasoningForm,
     arguments_of,
     objects,
+    parts_of,
     read_tokens,
     string,
     url_citation,
     word,
 )
+from chat2response.convert.chat.beside import OtherChoices, numbered
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.chat.names import sendable
 from chat2response.convert.echo import Echo
@@ -54,10 +58,11 @@ def read_response(
     losses = losses if losses is not None else Losses()
     writer = WholeWriter(echo, ids, clock, losses)
     reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
-    message = choice.get("message")
-    if type(message) is dict:
-        reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
-    ended = _ending(completion, _finish(choice, quirks), losses, called=reader.called)
+    reader.read(delta_of(_message(choice)), choice.get("logprobs"))
+    finish = _finish(choice, quirks)
+    if len(completion["choices"]) > 1:
+        finish = _others(completion["choices"], reader, losses, finish, quirks)
+    ended = reader.close(_ending(completion, finish, losses, called=reader.called))
     if ended.error is not None:
         raise ended.error
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
@@ -84,6 +89,20 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
+def _others(
+    choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks
+) -> str:
+    """Says what stands in the other choices; gives how the turn ended."""
+    others = OtherChoices()
+    for number, choice in enumerate(choices[1:], 1):
+        if type(choice) is dict:
+            given = _finish(choice, quirks)
+            others.keep(number, delta_of(_message(choice)), choice.get("logprobs"), given)
+    for other in others.say(reader, losses, spoken=reader.texts > 0):
+        finish = other if outcome.from_finish_reason(finish).status == "completed" else finish
+    return finish
+
+
 def _ending(completion: Mapping[str, Any], finish: str, losses: Losses, *, called: bool) -> Outcome:
     tier = completion.get("service_tier")
     tier = tier if type(tier) is str else None
@@ -105,18 +124,19 @@ def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
-    message = choice.get("message")
-    delta = _numbered(message) if type(message) is dict else {}
-    kept = {key: value for key, value in choice.items() if key != "message"}
-    return {"index": number, **kept, "delta": delta, "finish_reason": _finish(choice)}
+    kept = {key: value for key, value in choice.items() if key not in ("message", "text")}
+    return {**kept, "index": number, "delta": _message(choice), "finish_reason": _finish(choice)}
 
 
-def _numbered(message: dict[str, Any]) -> dict[str, Any]:
-    """The message with an index on each of its calls, as deltas have it."""
-    calls = objects(message.get("tool_calls"))
-    if not calls:
-        return message
-    return {**message, "tool_calls": [{**call, "index": number} for number, call in enumerate(calls)]}
+def _message(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """What a choice says, wherever it stands: in `message`, as it should, in `delta`, or in `text`."""
+    for said in (choice.get("message"), choice.get("delta")):
+        if type(said) is dict and said:
+            return numbered(said)
+        if type(said) is str and said:
+            return {"content": said}
+    text = choice.get("text")
+    return {"content": text} if type(text) is str else {}
 
 
 CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -143,6 +163,8 @@ def write_response(
     said = _Said(losses if losses is not None else Losses())
     for item in objects(response.get("output")):
         said.take(item)
+    if said.nameless:
+        raise UpstreamError(UNNAMED)
     completion = _completion(response, said.message(reasoning_field), said, model)
     if legacy:
         _age(completion["choices"][0], said.losses)
@@ -186,14 +208,19 @@ class _Said:
     def take(self, item: Mapping[str, Any]) -> None:
         kind = item.get("type")
         if kind == "message":
-            for part in objects(item.get("content")):
+            for part in parts_of(item.get("content")):
                 self._part(part)
         elif kind == "reasoning":
             self._thoughts.append(_reasoning_text(item))
         elif string(kind) in CALLS:
-            self._calls.append(tool_call(item))
+            self._calls.append(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
+
+    @property
+    def nameless(self) -> bool:
+        """Whether there are calls, and none that says what is called."""
+        return bool(self._calls) and not any(call[call["type"]]["name"] for call in self._calls)
 
     def message(self, reasoning_field: str) -> dict[str, Any]:
         """The assistant message; its content is null only where a refusal or a call stands in its place."""
@@ -209,12 +236,14 @@ class _Said:
         if self._annotations:
             message["annotations"] = self._annotations
         if self._calls:
-            message["tool_calls"] = self._calls
+            message["tool_calls"] = [call for call in self._calls if call[call["type"]]["name"]]
+            if len(message["tool_calls"]) < len(self._calls):
+                self.losses.add(*NAMELESS)
         return message
 
     def _part(self, part: Mapping[str, Any]) -> None:
         kind = part.get("type")
-        if kind == "output_text":
+        if kind in ("output_text", "text"):
             self._text(part)
         elif kind == "refusal":
             self._refusals.append(string(part.get("refusal")))
@@ -263,14 +292,17 @@ def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str,
 def _reasoning_text(item: Mapping[str, Any]) -> str:
     """Raw text where there is some, else the summaries: never both, they say the same."""
     for holder in ("content", "summary"):
-        texts = [text for part in objects(item.get(holder)) if (text := string(part.get("text")))]
+        texts = [text for part in parts_of(item.get(holder)) if (text := string(part.get("text")))]
         if texts:
             return "\n\n".join(texts)
     return ""
 
 
-def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A call as Chat writes it; one of a namespace has it in its name."""
+def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str, Any]:
+    """A call as Chat writes it; one of a namespace has it in its name.
+
+    `losses`: for a call that is whole, its arguments are written once, and the rest of them is lost.
+    """
     name = string(item.get("name"))
     if namespace := item.get("namespace"):
         name = sendable(string(namespace), name)
@@ -278,7 +310,12 @@ def tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
     if item["type"] == "custom_tool_call":
         called = {"name": name, "input": string(item.get("input"))}
         return {"id": call_id, "type": "custom", "custom": called}
-    called = {"name": name, "arguments": arguments_of(item.get("arguments"))}
+    arguments = arguments_of(item.get("arguments"))
+    if losses is not None and item.get("status") != "incomplete":
+        arguments, lost = once(arguments)
+        if lost:
+            losses.add(*REST)
+    called = {"name": name, "arguments": arguments}
     return {"id": call_id, "type": "function", "function": called}
 
 

@@ -98,6 +98,8 @@ class Turns:
     def call(self, call: dict[str, Any], index: int, *more_ids: Any) -> None:
         """A call joins the turn, with its output; `more_ids`: others that the output may name."""
         output = self._pairs.answer(call["id"], *more_ids)
+        if output is None and call in self.calls:
+            return  # the same call once more: the first has the output
         if output is None:
             if self.policy.orphans == "refuse":
                 raise self._orphan(f"No tool output found for function call {call['id']}.", index)

@@ -9,14 +9,15 @@ from functools import partial
 from typing import Any, ClassVar
 
 from chat2response.convert import outcome, usage
-from chat2response.convert.calls import CallKind
-from chat2response.convert.chat.answer import objects, read_tokens, string, word
+from chat2response.convert.arguments import REST, same
+from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
+from chat2response.convert.chat.answer import arguments_of, objects, parts_of, read_tokens, string, word
 from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.lenient import LenientReader
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.responses.hosted import HostedItems
-from chat2response.convert.responses.slots import ItemSlots
+from chat2response.convert.responses.slots import ItemSlot, ItemSlots, Stage
 from chat2response.convert.speech import Writer
 from chat2response.convert.weight import EVENT
 from chat2response.errors import UpstreamError
@@ -37,7 +38,8 @@ _CALLS: dict[str, tuple[CallKind, Kind]] = {
 _DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS, INPUT)}
 _DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
 _ADOPTED = ("response.audio.delta", "response.audio.transcript.delta")
-_PART_KINDS = {kind.part: kind for kind in _KINDS}
+_OTHERS = ("message.tool_calls.arguments", "dropped: they differ from what was streamed")
+_PART_KINDS = {"text": TEXT, **{kind.part: kind for kind in _KINDS}}
 
 
 class ResponsesReader(LenientReader):
@@ -61,7 +63,6 @@ class ResponsesReader(LenientReader):
         self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
         self._slots = ItemSlots()
         self._hosted = HostedItems(writer)
-        self._given: dict[int, int] = {}  # characters of arguments or input handed on, per call
 
     def feed(self, data: bytes, /) -> None:
         """Takes one network read."""
@@ -167,10 +168,14 @@ class ResponsesReader(LenientReader):
             self._index_of.setdefault(item_id, place[0])
         return True
 
-    def _call_delta(self, slot: int, delta: str, item_id: Any, kind: CallKind, *, last: bool = False) -> None:
+    def _call_delta(
+        self, slot: ItemSlot, delta: str, item_id: Any, kind: CallKind, *, last: bool = False
+    ) -> None:
         self.said += len(delta)
-        self._given[slot] = self._given.get(slot, 0) + len(delta)
-        self._writer.call(slot, kind=kind, delta=delta, last=last, id=item_id)
+        slot.pieces.append(delta)
+        if kind == "function":
+            delta = slot.arguments.feed(delta)
+        self._writer.call(slot.number, kind=kind, delta=delta, last=last, id=item_id)
 
     def _annotation(self, event: dict[str, Any]) -> None:
         place = (_index(event, "output_index"), TEXT, _index(event, "content_index"))
@@ -189,13 +194,20 @@ class ResponsesReader(LenientReader):
     def _given_done(self, event: dict[str, Any], called: CallKind, kind: Kind) -> None:
         item_id = event.get("item_id")
         slot = self._slots.of_delta(_index(event, "output_index"), item_id)
-        self._rest_of_call(slot, event.get(kind.value), item_id, called)
+        slot.hint = string(event.get("name"))
+        self._rest_of_call(slot, _given(event, kind), item_id, called)
 
     def _rest_of_call(
-        self, slot: int, whole: Any, item_id: Any, kind: CallKind, *, last: bool = False
+        self, slot: ItemSlot, whole: str, item_id: Any, kind: CallKind, *, last: bool = False
     ) -> None:
-        if type(whole) is str:
-            self._call_delta(slot, whole[self._given.get(slot, 0) :], item_id, kind, last=last)
+        """`whole`: all that it was given; what no delta said of it is handed on."""
+        said = slot.said
+        if whole.startswith(said):
+            self._call_delta(slot, whole[len(said) :], item_id, kind, last=last)
+        elif slot.arguments.empty:  # real ones behind an empty object
+            self._call_delta(slot, whole, item_id, kind)
+        elif whole.strip() and not (kind == "function" and same(whole, slot.arguments.text)):
+            self._writer.losses.add(*_OTHERS)
 
     def _text_done(self, event: dict[str, Any], kind: Kind) -> None:
         place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
@@ -239,19 +251,23 @@ class ResponsesReader(LenientReader):
             index = _index(event, "output_index")
             self._index_of[string(item.get("id"))] = index
             if string(item.get("type")) in _CALLS:
-                self._announce(index, item)
+                self._announce(index, item, "added")
             else:
                 self._hosted.added(index, item)
 
-    def _announce(self, index: int, item: dict[str, Any]) -> int:
-        call_id = string(item.get("call_id"))
-        slot = self._slots.of_item(index, item.get("id"), call_id)
+    def _announce(self, index: int, item: dict[str, Any], stage: Stage) -> ItemSlot:
+        call_id, name = string(item.get("call_id")), string(item.get("name"))
+        kind, text = _CALLS[item["type"]]
+        given = _given(item, text)
+        slot = self._slots.of_item(index, item.get("id"), call_id, name, given, stage)
+        if stage == "added" and given:
+            slot.announced = given
         namespace = item.get("namespace")
         self._writer.call(
-            slot,
-            kind=_CALLS[item["type"]][0],
+            slot.number,
+            kind=kind,
             call_id=call_id or string(item.get("id")),
-            name=string(item.get("name")),
+            name=name,
             namespace=namespace if type(namespace) is str else None,
             id=item.get("id"),
         )
@@ -260,15 +276,12 @@ class ResponsesReader(LenientReader):
     def _item_done(self, event: dict[str, Any]) -> None:
         item = event.get("item")
         if type(item) is dict:
-            self._whole_item(_index(event, "output_index"), item)
+            self._whole_item(_index(event, "output_index"), item, "done")
 
-    def _whole_item(self, index: int, item: dict[str, Any]) -> None:
+    def _whole_item(self, index: int, item: dict[str, Any], stage: Stage) -> None:
         kind = item.get("type")
         if type(kind) is str and kind in _CALLS:
-            called, text = _CALLS[kind]
-            whole = kind == "custom_tool_call" and item.get("status") != "incomplete"
-            slot = self._announce(index, item)
-            self._rest_of_call(slot, item.get(text.value), item.get("id"), called, last=whole)
+            self._whole_call(index, item, stage)
         elif type(kind) is not str or (kind not in ("message", "reasoning") and too_deep(item)):
             self._writer.losses.add(f"output[{word(kind)}]")
         elif kind not in ("message", "reasoning"):
@@ -279,6 +292,14 @@ class ResponsesReader(LenientReader):
                 self._whole_message(index, item)
             else:
                 self._whole_reasoning(index, item)
+
+    def _whole_call(self, index: int, item: dict[str, Any], stage: Stage) -> None:
+        called, text = _CALLS[item["type"]]
+        whole = called == "custom" and item.get("status") != "incomplete"
+        slot = self._announce(index, item, stage)
+        self._rest_of_call(slot, _given(item, text), item.get("id"), called, last=whole)
+        if rest := slot.arguments.close():
+            self._writer.call(slot.number, kind=called, delta=rest, id=item.get("id"))
 
     def _whole_message(self, index: int, item: dict[str, Any]) -> None:
         self._whole_parts(index, item, "content")
@@ -294,10 +315,14 @@ class ResponsesReader(LenientReader):
         self._end_item(item)
 
     def _whole_parts(self, index: int, item: dict[str, Any], holder: str) -> None:
-        for number, part in enumerate(objects(item.get(holder))):
+        for number, part in enumerate(parts_of(item.get(holder))):
             kind = _PART_KINDS.get(string(part.get("type")))
+            if item["type"] == "reasoning":
+                kind = REASONING if holder == "content" else SUMMARY
             if kind is not None:
                 self._whole_part((index, kind, number), part, item.get("id"))
+            else:
+                self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
 
     def _end_item(self, item: dict[str, Any]) -> None:
         """An item that was cut is left open: the end of the turn says so, and closes it."""
@@ -315,8 +340,29 @@ class ResponsesReader(LenientReader):
         ended = outcome.from_response({**response, "status": status})
         if ended.error is None:
             for position, item in enumerate(objects(response.get("output"))):
-                self._whole_item(self._index_of.get(string(item.get("id")), position), item)
+                place = self._index_of.get(string(item.get("id")), position)
+                self._whole_item(place, item, "terminal")
+            ended = self._end_calls(ended)
         self._turn(ended, response.get("usage"))
+
+    def _end_calls(self, ended: Outcome) -> Outcome:
+        """What was kept of the calls, and what nothing named: without any other call that is a failure."""
+        slots = [slot for slot in self._slots if slot.pieces or slot.announced]
+        for slot in slots:
+            if slot.hint and not slot.name:
+                slot.name = slot.hint
+                self._writer.call(slot.number, name=slot.name)
+            if not slot.said.strip() and slot.announced:
+                self._call_delta(slot, slot.announced, None, "function")
+            if rest := slot.arguments.close():
+                self._writer.call(slot.number, delta=rest)
+            if slot.arguments.lost:
+                self._writer.losses.add(*REST)
+        nameless = any(not slot.name and slot.said.strip() for slot in slots)
+        if nameless and ended.status == "completed" and not any(slot.name for slot in self._slots):
+            self._writer.losses.add(*NAMELESS)
+            return outcome.failed(UpstreamError(UNNAMED))
+        return ended
 
     def _error(self, event: dict[str, Any]) -> None:
         self.fail(upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
@@ -349,6 +395,12 @@ class ResponsesReader(LenientReader):
         "error": _error,
         **dict.fromkeys(_TERMINAL, _terminal),
     }
+
+
+def _given(held: dict[str, Any], kind: Kind) -> str:
+    """The arguments or the input of a call."""
+    given = held.get(kind.value)
+    return arguments_of(given) if kind is ARGUMENTS else string(given)
 
 
 def _index(event: dict[str, Any], name: str) -> int:

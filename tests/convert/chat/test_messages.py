@@ -202,7 +202,10 @@ def test_the_losses_of_calls_and_outputs_have_their_paths_too():
         ({"role": "assistant", "refusal": 3}, "messages[1].refusal"),
         ({"role": "assistant", "reasoning_content": 3}, "messages[1].reasoning_content"),
         ({"role": "assistant", "audio": {"id": "a"}}, "messages[1].audio"),
-        ({"role": "assistant", "function_call": {"name": "f"}}, "messages[1].function_call.arguments"),
+        (
+            {"role": "assistant", "function_call": {"name": "f", "arguments": 5}},
+            "messages[1].function_call.arguments",
+        ),
         ({"role": "assistant", "tool_calls": {}}, "messages[1].tool_calls"),
         ({"role": "assistant", "tool_calls": [3]}, "messages[1].tool_calls[0]"),
         ({"role": "assistant", "tool_calls": [{"type": "odd"}]}, "messages[1].tool_calls[0].type"),
@@ -210,7 +213,7 @@ def test_the_losses_of_calls_and_outputs_have_their_paths_too():
         ({"role": "assistant", "tool_calls": [{"type": []}]}, "messages[1].tool_calls[0].id"),
         ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "messages[1].tool_calls[0].function"),
         (
-            {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f"}}]},
+            {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": 5}}]},
             "messages[1].tool_calls[0].function.arguments",
         ),
         ({"role": "tool", "content": "x"}, "messages[1].tool_call_id"),
@@ -236,3 +239,44 @@ def test_the_losses_of_calls_and_outputs_have_their_paths_too():
 )
 def test_a_message_that_cannot_be_taken_is_a_400_that_names_the_place(message: Any, param: str):
     refused(to_responses, asked(messages=[USER, message]), param)
+
+
+def assistant(*calls: Json, **more: Any) -> Json:
+    return {"role": "assistant", "content": None, "tool_calls": [*calls], **more}
+
+
+def result(call_id: str) -> Json:
+    return {"role": "tool", "tool_call_id": call_id, "content": "r"}
+
+
+def kinds(*messages: Json) -> list[tuple[str, str]]:
+    return [(item["type"], item["call_id"]) for item in items_of(*messages)[0] if "call_id" in item]
+
+
+PAIR = [("function_call", "1"), ("function_call_output", "1")]
+
+
+def test_a_call_in_both_forms_is_one_call():
+    spaced = {"name": "f", "arguments": '{"a": 1}'}
+    message = assistant(call("1", arguments='{"a":1}'), function_call=spaced)
+    assert kinds(message, result("1")) == PAIR
+    assert kinds(message, {"role": "function", "name": "f", "content": "r"}) == PAIR
+    other = assistant(call("1"), function_call={"name": "g", "arguments": "{}"})
+    assert len(kinds(other, result("1"), {"role": "function", "name": "g", "content": "r"})) == 4
+
+
+def test_a_call_that_its_message_has_twice_is_one_call_unless_it_is_answered_twice():
+    twice = assistant(call("1"), call("1"))
+    assert kinds(twice, result("1")) == PAIR
+    assert kinds(twice, result("1"), result("1")) == [PAIR[0], PAIR[0], PAIR[1], PAIR[1]]
+    assert kinds(assistant(call("1"), call("1", "g")), result("1"))[:2] == [PAIR[0], PAIR[0]]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", "{}"), (" ", "{}"), (None, "{}"), ("null", "{}"), ('{"a":', '{"a":')]
+)
+def test_arguments_that_are_nothing_go_up_as_an_empty_object(given: Any, sent: str):
+    message = assistant(call("1", arguments=given))
+    assert items_of(message, result("1"))[0][0]["arguments"] == sent
+    legacy = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": given}}
+    assert items_of(legacy, {"role": "function", "name": "f", "content": "r"})[0][0]["arguments"] == sent

@@ -112,6 +112,64 @@ def test_other_choices_are_not_ours():
     assert response["status"] == "completed"
 
 
+def test_a_turn_that_is_split_over_choices_is_one_turn():
+    def other(number: int, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        return {"choices": [{"index": number, "delta": delta, "finish_reason": finish}]}
+
+    def calling(**entry: Any) -> dict[str, Any]:
+        return {"tool_calls": [{"index": 0, **entry}]}
+
+    split = [
+        other(1, calling(id="c", function={"name": "f", "arguments": ""})),
+        *text("a"),
+        other(2, calling(id="d", function={"name": "g", "arguments": '{"b":'})),
+        other(1, calling(function={"arguments": '{"a":1}'})),
+        other(2, calling(function={"arguments": "2}"})),
+    ]
+    assert shown(answer(*split)) == [("message", "a"), *TWO]
+    late = other(1, {}, "tool_calls")
+    assert shown(answer(*split, late, finish=None)) == [("message", "a"), *TWO], "its end is the turn's"
+    assert answer(*split, other(2, {}, "length"))["status"] == "incomplete"
+
+
+def said_whole(*messages: Any, **first: Any) -> list[dict[str, Any]]:
+    """Chunks of a choice with a message, and perhaps no delta."""
+    return [{"choices": [{"index": 0, "message": message, **first}]} for message in messages]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        said_whole({"content": "Hel"}, {"content": "lo"}),
+        said_whole({"content": "Hel"}, {"content": "Hello"}, {"content": "Hello"}),
+        said_whole({"content": "Hello"}, delta={}),
+        said_whole("Hello"),
+        [*text("Hel", "lo"), *said_whole({"content": "Hello"}, delta={})],
+        [*text("Hel"), *said_whole({"content": "Hello"}, delta={})],
+        [*said_whole({"content": "Hello"}, delta={"content": "Hello"})],
+        [{"choices": [{"index": 0, "text": piece}]} for piece in ("Hel", "lo")],
+        [{"choices": [{"index": 0, "text": "Hello", "delta": {"content": "Hello"}}]}],
+    ],
+)
+def test_what_stands_where_a_delta_belongs_is_read(chunks):
+    assert shown(answer(*chunks)) == [("message", "Hello")]
+
+
+def test_a_message_behind_deltas_adds_what_they_lack():
+    called = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+    message = {"content": "a", "reasoning_content": "hm", "tool_calls": [called]}
+    chunks = [*thoughts("hm"), *text("a"), *said_whole(message, delta={})]
+    assert [each[0] for each in shown(answer(*chunks))] == ["reasoning", "message", "f"]
+    assert shown(answer(*call('{"a":1}', id="c"), *said_whole({"tool_calls": [called]}))) == ONE
+    assert shown(answer(*said_whole(message)))[-1] == ONE[0]
+
+
+def test_the_texts_of_old_completions_stream():
+    machine, writer = reader()
+    machine.feed(sse([{"choices": [{"index": 0, "text": "a"}]}], done=False))
+    assert writer.response["output"]
+
+
 def test_mistral_sends_content_as_a_list():
     response = answer(
         chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]}),
@@ -313,7 +371,7 @@ CALL_STREAMS: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {
     "without type": ([entry(0, id="c", **function("f", '{"a":1}'))], ONE),
     "arguments as an object": ([entry(0, id="c", **function("f", {"a": 1}))], ONE),
     "arguments null, then text": ([entry(0, id="c", **function("f", None)), arguments('{"a":1}')], ONE),
-    "no arguments at all": ([entry(0, id="c", function={"name": "f"})], [("f", "")]),
+    "no arguments at all": ([entry(0, id="c", function={"name": "f"})], [("f", "{}")]),
     "two in one chunk": (
         [
             entries(
@@ -383,7 +441,7 @@ def test_the_upstreams_id_is_the_call_id_and_never_the_items():
 
 
 def test_one_id_for_all_calls_is_not_given_to_all():
-    response = answer(*call("{}", id="call_0", index=0), *call("{}", id="call_0", index=1))
+    response = answer(*call("{}", id="call_0", index=0), *call("{}", id="call_0", index=1, name="g"))
     first, second = (item["call_id"] for item in response["output"])
     assert first == "call_0"
     assert second not in ("", first)
@@ -685,6 +743,12 @@ def test_the_service_tier_is_the_one_used():
     [
         (chunk({"content": [{"type": "image_url", "image_url": {}}]}), "message.content[image_url]"),
         (chunk({"content": [7]}), "message.content[?]"),
+        (chunk({"content": 7}), "message.content"),
+        (chunk({"refusal": ["no"]}), "message.refusal"),
+        (chunk({"reasoning": {"text": "hm"}}), "message.reasoning"),
+        (chunk({"annotations": "x"}), "message.annotations"),
+        (chunk({"function_call": "f()"}), "message.function_call"),
+        (chunk({"tool_calls": "f()"}), "message.tool_calls[?]"),
         (chunk({"content": [{"type": "text", "text": 7}]}), "message.content[text]"),
         (chunk({"content": {"type": "refusal", "refusal": []}}), "message.content[refusal]"),
         (chunk({"audio": {"id": "a", "data": "AAAA"}}), "message.audio"),

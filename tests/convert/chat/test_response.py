@@ -143,7 +143,7 @@ def test_a_completion_is_the_fold_of_the_chunk_that_says_the_same(name, form):
         ),
         ("calls", [("message", "completed", "a"), ("f", "completed", "{}"), ("g", "completed", '{"b":2}')]),
         ("calls, said to be a stop", [("f", "completed", "{}")]),
-        ("calls without ids", [("f", "completed", ""), ("f", "completed", "")]),
+        ("calls without ids", [("f", "completed", "{}"), ("f", "completed", "{}")]),
         ("a call without a name", [("g", "completed", "{}")]),
         ("odd calls", [("f", "completed", "{}")]),
         ("legacy call", [("f", "completed", "{}")]),
@@ -435,7 +435,7 @@ def test_what_chat_cannot_say_is_a_loss():
             ]
         },
         {"output": [{"type": "reasoning", "summary": "x", "content": [{"text": 1}]}]},
-        {"output": [{"type": "function_call", "name": 1, "arguments": {"a": 1}}]},
+        {"output": [{"type": "function_call", "name": "f", "call_id": 5, "arguments": {"a": 1}}]},
         {"id": 5, "created_at": "now", "model": None, "usage": []},
         {"created_at": 7.9},
     ],
@@ -444,3 +444,129 @@ def test_odd_values_do_not_raise(odd):
     validate_completion(
         dict(write_response(response(**odd) if "output" not in odd else {**response(), **odd}))
     )
+
+
+def test_a_call_that_nothing_names_fails_the_answer_and_is_a_loss_beside_another():
+    nameless = {"type": "function_call", "id": "fc", "call_id": "c", "arguments": "{}"}
+    with pytest.raises(UpstreamError, match="without saying which"):
+        write_response(response(nameless))
+    losses = Losses()
+    whole: Any = write_response(response({**nameless, "name": "f"}, nameless), losses=losses)
+    assert len(whole["choices"][0]["message"]["tool_calls"]) == 1
+    assert [loss.field for loss in losses] == ["message.tool_calls"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "lost"),
+    [
+        ("", "{}", []),
+        (None, "{}", []),
+        ("null", "{}", []),
+        ({}, "{}", []),
+        ({"a": 1}, '{"a":1}', []),
+        ('{"a":1}{"a":1}', '{"a":1}', []),
+        ('{}{"a":1}', '{"a":1}', []),
+        ('{"a":1} so', '{"a":1}', ["message.tool_calls.arguments"]),
+        ("{a: 1}", "{a: 1}", []),
+    ],
+)
+def test_the_arguments_of_a_whole_call_are_written_once(arguments, given, lost):
+    call = {"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": arguments}
+    losses = Losses()
+    whole: Any = write_response(response(call), losses=losses)
+    assert whole["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == given
+    assert [loss.field for loss in losses] == lost
+    back = to_response(completion({"tool_calls": [tool_call("f", arguments)]}), losses=(read := Losses()))
+    assert [item["arguments"] for item in back["output"]] == [given]
+    assert [loss.field for loss in read] == lost
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
+        {"0": {"id": "c", "function": {"name": "f", "arguments": '{"a":1}'}}},
+        {"id": "c", "name": "f", "arguments": '{"a":1}'},
+        [{"id": "c", "name": "f", "arguments": {"a": 1}}],
+        [{"id": "c", "type": "function", "name": "f", "input": {"a": 1}}],
+        [{"id": "c", "function": {"name": "f", "parameters": {"a": 1}}}],
+        [{"id": "c", "function": "f", "arguments": {"a": 1}}],
+        [{"id": "c", "function": {"name": "f"}}, {"function": {"arguments": '{"a":1}'}}],
+    ],
+)
+def test_calls_in_other_forms(calls):
+    whole, losses = completion({"tool_calls": calls}), Losses()
+    read = to_response(whole, losses=losses)
+    assert [(item["call_id"], item["name"], item["arguments"]) for item in read["output"]] == [
+        ("c", "f", '{"a":1}')
+    ]
+    assert not losses
+    assert response_of(to_events(sse([as_chunk(whole)]))) == read
+
+
+@pytest.mark.parametrize("calls", ["f()", ["f"], [5], 7])
+def test_calls_that_cannot_be_read_are_a_loss(calls):
+    losses = Losses()
+    to_response(completion({"content": "a", "tool_calls": calls}), losses=losses)
+    assert [loss.field for loss in losses] == ["message.tool_calls[?]"]
+
+
+CALLED = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("choices", "output", "lost"),
+    [
+        (
+            [{"message": {"content": "a"}}, {"message": {"tool_calls": [CALLED]}}],
+            ["a", "f"],
+            [],
+        ),
+        (
+            [{"message": {"tool_calls": [CALLED]}}, {"message": {"content": "a"}}],
+            ["f", "a"],
+            [],
+        ),
+        (
+            [{"message": {"content": "a"}}, {"message": {"content": "b", "tool_calls": [CALLED]}}],
+            ["a", "f"],
+            ["choices[1].message.content"],
+        ),
+        (
+            [{"message": {"tool_calls": [CALLED]}}, {"message": {"tool_calls": [CALLED]}}],
+            ["f"],
+            [],
+        ),
+        (
+            [{"message": {}}, {"message": {"tool_calls": [CALLED]}}, {"message": {"content": "a"}}],
+            ["f", "a"],
+            [],
+        ),
+        ([{"delta": {"content": "a"}}], ["a"], []),
+        ([{"text": "a"}], ["a"], []),
+        ([{"message": "a"}], ["a"], []),
+        ([{"message": {}, "delta": {"content": "a"}}], ["a"], []),
+    ],
+)
+def test_a_turn_wherever_its_pieces_stand(choices, output, lost):
+    body = {
+        **completion({}),
+        "choices": [{**each, "index": at, "finish_reason": "stop"} for at, each in enumerate(choices)],
+    }
+    losses = Losses()
+    read = to_response(body, losses=losses)
+    assert [item.get("name") or item["content"][0]["text"] for item in read["output"]] == output
+    assert [loss.field for loss in losses] == lost
+    streams = [as_chunk(body)], [{**body, "object": "chat.completion.chunk"}]
+    for stream in streams:
+        machine = ChatToResponses({}, ids=Numbered(), clock=now)
+        machine.feed(sse(stream))
+        found = [item.get("name") or item["content"][0]["text"] for item in machine.response["output"]]
+        assert (found, [loss.field for loss in machine.losses]) == (output, lost)
+
+
+def test_a_turn_is_cut_where_any_choice_of_it_is():
+    cut = {"message": {"tool_calls": [CALLED]}, "finish_reason": "length"}
+    body = {**completion({}), "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}, cut]}
+    assert to_response(body)["status"] == "incomplete"
+    assert response_of(to_events(sse([as_chunk(body)])))["status"] == "incomplete"

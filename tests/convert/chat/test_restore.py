@@ -119,7 +119,7 @@ def test_calls_between_text_and_calls_without_arguments():
         *call(index=1, id="2", name="apply_patch"),
     )
     assert made(events) == [
-        ("function_call", "agents", "wait", ""),
+        ("function_call", "agents", "wait", "{}"),
         ("custom_tool_call", None, "apply_patch", ""),
     ]
     assert [item["type"] for item in response_of(events)["output"]] == [

@@ -1,27 +1,40 @@
 """Which call a tool-call entry belongs to, by everything that backends do with index, id and name."""
 
+import time
+
 import pytest
 
-from chat2response.convert.chat.slots import CallSlots
+from chat2response.convert.chat.entries import CallEntries
+from chat2response.convert.echo import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.whole import WholeWriter
+from tests.scripts import Numbered, now
 
 Entry = tuple[int | None, str, str, str]  # index, id, name, arguments
 
 
 def calls(*chunks: list[Entry]) -> list[tuple[str, str]]:
     """Each call's name and arguments, in order, after these chunks."""
-    slots = CallSlots()
-    found: dict[int, list[str]] = {}
+    return said(*chunks)[0]
+
+
+def said(*chunks: list[Entry]) -> tuple[list[tuple[str, str]], list[str], str]:
+    """The same, the effects of the losses, and how the turn ended."""
+    losses = Losses()
+    writer = WholeWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now, losses)
+    entries = CallEntries(writer, lambda extra, call_id: None)
     for chunk in chunks:
-        taken: set[int] = set()
-        for index, call_id, name, arguments in chunk:
-            number = slots.find(index, call_id, name, arguments, taken)
-            taken.add(number)
-            call = found.setdefault(number, ["", ""])
-            if name and name != call[0]:
-                call[0] += name
-            call[1] += arguments
-    assert list(found) == list(range(len(found))), "calls are numbered as they appear"
-    return [(name, arguments) for name, arguments in found.values()]
+        made = [
+            {"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}
+            for index, call_id, name, arguments in chunk
+        ]
+        entries.read(made, None)
+    ended = entries.close(Outcome())
+    output = writer.close(None, ended)["output"]
+    found = [(item["name"], item["arguments"]) for item in output if item["type"] == "function_call"]
+    return found, [loss.effect for loss in losses], ended.status
 
 
 TWO = [("f", '{"a":1}'), ("g", '{"b":2}')]
@@ -184,14 +197,14 @@ def test_the_same_function_called_twice_is_two_calls():
 
 
 def test_calls_without_arguments_in_one_chunk_are_apart():
-    empty = [("f", ""), ("g", "")]
+    empty = [("f", "{}"), ("g", "{}")]
     assert calls([(0, "A", "f", ""), (1, "B", "g", "")]) == empty
     assert calls([(0, "", "f", ""), (0, "", "g", "")]) == empty
     assert calls([(None, "", "f", ""), (None, "", "g", "")]) == empty
 
 
 def test_without_an_index_another_name_is_another_call():
-    assert calls([(None, "", "f", "")], [(None, "", "g", "{}")]) == [("f", ""), ("g", "{}")]
+    assert calls([(None, "", "f", "")], [(None, "", "g", "{}")]) == [("f", "{}"), ("g", "{}")]
 
 
 def test_a_name_in_pieces_is_one_call():
@@ -202,20 +215,159 @@ def test_a_name_in_pieces_is_one_call():
 
 
 def test_white_space_after_the_arguments_belongs_to_them():
-    assert calls([(0, "A", "f", "{}")], [(0, "", "", "\n")]) == [("f", "{}\n")]
+    assert calls([(0, "A", "f", '{"a":1}')], [(0, "", "", "\n")]) == [("f", '{"a":1}\n')]
 
 
-def test_arguments_that_cannot_be_whole_are_not_joined_to_find_that_out(monkeypatch: pytest.MonkeyPatch):
-    looked_at: list[str] = []
+ONE = [("f", '{"a":1}')]
 
-    def look(text: str) -> bool:
-        looked_at.append(text)
-        return True
 
-    monkeypatch.setattr("chat2response.convert.chat.slots.is_complete_object", look)
-    slots = CallSlots()
-    assert {slots.find(0, "", "f", piece) for piece in ('{"a":"', "b", "c", " ", "\n") * 10} == {0}
-    assert looked_at == []
-    assert slots.find(0, "", "f", '"} ') == 0
-    assert slots.find(0, "", "f", "{") == 1, "the one before may be whole: now it is looked at"
-    assert len(looked_at) == 1
+@pytest.mark.parametrize(
+    "chunks",
+    {
+        "its arguments under another index": (
+            [(2, "A", "f", "")],
+            [(1, "", "", '{"a":')],
+            [(1, "", "", "1}")],
+        ),
+        "half its arguments under another index": ([(2, "A", "f", '{"a":')], [(1, "", "", "1}")]),
+        "its arguments under another index, with its id": ([(0, "A", "f", "")], [(1, "A", "", '{"a":1}')]),
+        "its arguments under another index, with id and name": (
+            [(0, "A", "f", "")],
+            [(1, "A", "f", '{"a":1}')],
+        ),
+        "whole, and whole under another index": (
+            [(0, "A", "f", '{"a":1}')],
+            [(1, "A", "f", '{"a": 1}')],
+        ),
+        "whole, and in pieces under another index": (
+            [(0, "A", "f", '{"a":1}')],
+            [(1, "A", "f", "")],
+            [(1, "", "", '{"a":')],
+            [(1, "", "", "1}")],
+        ),
+        "under two indices at once": (
+            [(0, "A", "f", ""), (1, "A", "f", "")],
+            [(0, "", "", '{"a":'), (1, "", "", '{"a":')],
+            [(0, "", "", "1}"), (1, "", "", "1}")],
+        ),
+        "under two indices, the second cut": (
+            [(0, "A", "f", '{"a":1}')],
+            [(1, "A", "f", '{"a"')],
+        ),
+        "twice in one chunk": ([(0, "A", "f", '{"a":1}'), (1, "A", "f", '{"a":1}')],),
+        "without an index, twice": ([(None, "A", "f", '{"a":1}')], [(None, "A", "f", '{"a":1}')]),
+        "the name again": ([(0, "A", "f", '{"a":1}')], [(0, "", "f", "")]),
+        "the name again, without ids": ([(0, "", "f", '{"a":1}')], [(0, "", "f", "")]),
+        "the name again, without an index": ([(None, "A", "f", '{"a":1}')], [(None, "", "f", "")]),
+        "the name and all again, without the id": ([(0, "A", "f", '{"a":1}')], [(0, "", "f", '{"a":1}')]),
+        "all again at its index": ([(0, "A", "f", '{"a":1}')], [(0, "A", "f", '{"a":1}')]),
+        "the arguments again": ([(0, "A", "f", "")], [(0, "", "", '{"a":1}')], [(0, "", "", '{"a":1}')]),
+        "the arguments again in pieces": (
+            [(0, "A", "f", '{"a":1}')],
+            [(0, "", "", '{"a"')],
+            [(0, "", "", ": 1}")],
+        ),
+        "the arguments twice in one piece": ([(0, "A", "f", '{"a":1}{"a":1}')],),
+        "an empty object before them": ([(0, "A", "f", "{}")], [(0, "", "", '{"a"')], [(0, "", "", ":1}")]),
+        "an empty object before them, in one piece": ([(0, "A", "f", '{} {"a":1}')],),
+        "null before them": ([(0, "A", "f", "null")], [(0, "", "", '{"a":1}')]),
+        "an empty object before them, the rest with every piece": (
+            [(0, "A", "f", "{}")],
+            [(0, "A", "f", '{"a"')],
+            [(0, "A", "f", ":1}")],
+        ),
+        "an empty object under another index": ([(0, "A", "f", "{}")], [(1, "A", "f", '{"a":1}')]),
+        "an empty object behind them": ([(0, "A", "f", '{"a":1}')], [(1, "A", "f", "{}")]),
+        "an id that differs from piece to piece, the name on each": (
+            [(0, "A1", "f", '{"a":')],
+            [(0, "A2", "f", "1}")],
+        ),
+        "the same without an index": ([(None, "A1", "f", '{"a":')], [(None, "A2", "f", "1}")]),
+    }.items(),
+    ids=lambda each: each[0],
+)
+def test_one_call_stays_one_call(chunks):
+    assert said(*chunks[1]) == (ONE, [], "completed")
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        ([(1, "A", "f", "")], [(0, "", "", '{"a":1}')], [(2, "B", "g", "")], [(1, "", "", '{"b":2}')]),
+        ([(1, "A", "f", ""), (2, "B", "g", "")], [(0, "", "", '{"a":1}'), (1, "", "", '{"b":2}')]),
+        (
+            [(5, "A", "f", ""), (6, "B", "g", "")],
+            [(0, "", "", '{"a":'), (1, "", "", '{"b":')],
+            [(0, "", "", "1}"), (1, "", "", "2}")],
+        ),
+        ([(0, "A", "f", '{"a":1}')], [(2, "B", "g", "")], [(1, "", "", '{"b":2}')]),
+    ],
+)
+def test_arguments_that_are_all_counted_in_another_way(chunks):
+    assert said(*chunks) == (TWO, [], "completed")
+
+
+def test_arguments_that_come_before_their_name():
+    late: list[list[Entry]] = [[(1, "", "", '{"b":')], [(1, "B", "g", "2}")]]
+    assert said([(0, "A", "f", "")], *late) == ([("f", "{}"), ("g", '{"b":2}')], [], "completed")
+
+
+def test_one_id_for_calls_that_are_given_different_things():
+    different = [("f", '{"a":1}'), ("f", '{"a":2}')]
+    indices: list[tuple[int | None, int | None]] = [(0, 0), (0, 1), (None, None)]
+    for first, second in indices:
+        assert calls([(first, "A", "f", '{"a":1}')], [(second, "A", "f", '{"a":2}')]) == different
+    pieces: list[list[Entry]] = [[(1, "A", "f", "")], [(1, "", "", '{"a":')], [(1, "", "", "2}")]]
+    assert calls([(0, "A", "f", '{"a":1}')], *pieces) == different
+
+
+@pytest.mark.parametrize(
+    ("pieces", "given"),
+    [
+        (('{"a":1}', " and so on"), '{"a":1}'),
+        (('{"a":1} and so on',), '{"a":1}'),
+        (('{"a":1}', '{"a":2}'), '{"a":1}'),
+        (("{}", " and so on"), "{}"),
+        (('{"a":"}', '{"}', '{"b":1}'), '{"a":"}{"}'),
+        (('{"a":"\\', '"}"}', "x"), '{"a":"\\"}"}'),
+    ],
+)
+def test_what_stands_behind_the_arguments_is_a_loss(pieces: tuple[str, ...], given: str) -> None:
+    rest: list[list[Entry]] = [[(0, "", "", piece)] for piece in pieces]
+    assert said([(0, "A", "f", "")], *rest) == (
+        [("f", given)],
+        ["dropped: text after their end"],
+        "completed",
+    )
+
+
+@pytest.mark.parametrize("odd", ["just text}", "[1]", "{a: 1} x", '{"a":1,} x', "'{}'", "{ let a = 1 } f()"])
+def test_what_is_no_json_passes_as_it_is(odd):
+    for cut in range(len(odd) + 1):
+        assert said([(0, "A", "f", odd[:cut])], [(0, "", "", odd[cut:])]) == ([("f", odd)], [], "completed")
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "{}", "null", "{ }"])
+def test_arguments_that_are_nothing_are_an_empty_object(nothing):
+    ((name, given),) = calls([(0, "A", "f", nothing)])
+    assert (name, given.replace(" ", "")) == ("f", "{}")
+
+
+def test_arguments_that_nothing_names_fail_the_answer():
+    assert said([(0, "A", "", '{"a":1}')]) == ([], ["dropped: a call without a name"], "failed")
+
+
+def test_arguments_that_nothing_names_are_a_loss_beside_a_call():
+    found, lost, status = said([(0, "A", "f", '{"a":1}')], [(1, "B", "", '{"b":1}')])
+    assert (found, lost, status) == (ONE, ["dropped: a call without a name"], "completed")
+
+
+def test_a_text_in_arguments_costs_time_that_grows_with_it():
+    writer = WholeWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now, Losses())
+    entries = CallEntries(writer, lambda extra, call_id: None)
+    opening = [{"index": 0, "id": "A", "function": {"name": "f", "arguments": '{"a":"'}}]
+    entries.read(opening, None)
+    started = time.thread_time()
+    for _ in range(50_000):
+        entries.read([{"index": 0, "function": {"arguments": "{}}"}}], None)
+    assert time.thread_time() - started < 5.0

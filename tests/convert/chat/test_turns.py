@@ -376,7 +376,7 @@ def test_the_losses_of_calls_and_their_outputs():
             "input[1].content[0]",
         ),
         ({"role": "assistant", "content": [{"type": "refusal"}]}, "input[1].content[0].refusal"),
-        (call("1", arguments=None), "input[1].arguments"),
+        (call("1", arguments=5), "input[1].arguments"),
         (call("1", name=3), "input[1].name"),
         ({"type": "function_call", "name": "f", "arguments": ""}, "input[1].call_id"),
         ({"type": "function_call_output", "output": "x"}, "input[1].call_id"),
@@ -400,3 +400,20 @@ def test_an_item_that_cannot_be_taken_is_a_400_that_names_the_place(item: Any, p
 )
 def test_an_output_that_cannot_be_taken(value: Any, param: str):
     refused(to_chat, wanted(input=[call("1"), output("1", value)]), param)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", "{}"), (" ", "{}"), (None, "{}"), ("null", "{}"), ('{"a":', '{"a":')]
+)
+def test_arguments_that_are_nothing_go_up_as_an_empty_object(given: Any, sent: str):
+    messages, losses = messages_of(USER, call("1", arguments=given), output("1"))
+    assert messages[1]["tool_calls"][0]["function"]["arguments"] == sent
+    assert not losses
+
+
+def test_a_call_that_stands_twice_is_one_call_unless_it_is_answered_twice():
+    messages, _ = messages_of(USER, call("1"), call("1"), output("1"))
+    assert [len(each.get("tool_calls", ())) for each in messages] == [0, 1, 0]
+    messages, _ = messages_of(USER, call("1"), call("1"), output("1"), output("1"))
+    assert [len(each.get("tool_calls", ())) for each in messages] == [0, 2, 0, 0]
+    refused(to_chat, wanted(input=[USER, call("1"), call("1", name="g"), output("1")]), "input")

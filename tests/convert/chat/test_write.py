@@ -77,6 +77,7 @@ def test_calls_are_numbered_from_zero_whatever_stands_before_them():
         [{"index": 0, "function": {"arguments": '{"a":'}}],
         [{"index": 0, "function": {"arguments": "1}"}}],
         [{"index": 1, "id": "call_y", "type": "function", "function": {"name": "g", "arguments": ""}}],
+        [{"index": 1, "function": {"arguments": "{}"}}],
     ]
     assert finish(chunks) == "tool_calls"
 

@@ -72,8 +72,13 @@ def test_what_is_read_is_what_was_sent(name):
     response = answer(RESPONSES_STREAMS[name])
     assert response["status"] == sent["status"]
     if sent["status"] == "completed" and sent["output"]:
-        assert response["output"] == sent["output"]
+        assert response["output"] == [filled(item) for item in sent["output"]]
         assert response["usage"]["total_tokens"] == 12
+
+
+def filled(item: Any) -> Any:
+    """Arguments that are nothing are an empty object."""
+    return {**item, "arguments": item["arguments"] or "{}"} if "arguments" in item else item
 
 
 def test_ids_of_items_are_the_upstreams():
@@ -342,6 +347,105 @@ def test_interleaved_calls_at_one_index_are_told_apart_by_their_ids():
     assert shown(answer(stream)) == [("f", "f", "{}"), ("g", "g", "{}")]
 
 
+ONE_CALL = Events().call('{"a":', "1}").end()
+
+
+@pytest.mark.parametrize("stage", ["response.output_item.done", "response.completed", "both"])
+@pytest.mark.parametrize("ids", ["call_id", "id", "id and call_id"])
+@pytest.mark.parametrize("spaced", [False, True])
+def test_a_call_whose_ids_differ_between_events_is_one_call(stage, ids, spaced):
+    stream = copy.deepcopy(ONE_CALL)
+    for event in stream:
+        if event["type"] == stage or (stage == "both" and event["type"].endswith(("completed", "item.done"))):
+            held = [event["item"]] if "item" in event else event["response"]["output"]
+            for item in held:
+                item.update({key: f"{key}_{event['type']}" for key in ids.split(" and ")})
+                item["arguments"] = item["arguments"].replace(":", ": " if spaced else ":")
+    assert shown(answer(stream)) == shown(answer(ONE_CALL))
+    assert answer(stream)["output"][0]["call_id"] == answer(ONE_CALL)["output"][0]["call_id"]
+
+
+def test_calls_that_say_the_same_are_as_many_as_were_made():
+    stream = Events().call("{}", name="now").call("{}", name="now").end()
+    assert given(stream) == given(stream[-1:]) == [("now", "{}")] * 2
+    renamed = copy.deepcopy(stream)
+    for item in renamed[-1]["response"]["output"]:
+        item.update(id=f"x_{item['id']}", call_id=f"x_{item['call_id']}")
+    assert given(renamed) == [("now", "{}")] * 2
+
+
+def given(stream: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(item["name"], item["arguments"]) for item in answer(stream)["output"]]
+
+
+def test_one_call_id_for_calls_of_different_names():
+    stream = copy.deepcopy(Events().call('{"a":1}', name="f").call('{"b":1}', name="g").end())
+    for item in stream[-1]["response"]["output"]:
+        item["call_id"] = "call_0"
+    assert given(stream[-1:]) == [("f", '{"a":1}'), ("g", '{"b":1}')]
+
+
+def with_call(*pieces: str, whole: Any) -> list[dict[str, Any]]:
+    """A call in these pieces, whose `done` events and whose item in the end say `whole`."""
+    stream = copy.deepcopy(Events().call(*pieces).end())
+    for event in stream[3:]:
+        held = [event.get("item", event), *event.get("response", {}).get("output", ())]
+        for item in held:
+            if "arguments" in item:
+                item["arguments"] = whole
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole", "given", "lost"),
+    [
+        (("{}",), '{"a":1}', '{"a":1}', []),
+        (('{"a":', "1}"), '{"a": 1}', '{"a":1}', []),
+        (('{"a":1}',), "", '{"a":1}', []),
+        (('{"a":1}',), '{"a":1}{"a":1}', '{"a":1}', []),
+        (('{"a":1}',), '{"a":1} so', '{"a":1}', ["message.tool_calls.arguments"]),
+        (('{"a":1}',), '{"b":1}', '{"a":1}', ["message.tool_calls.arguments"]),
+        ((), {"a": 1}, '{"a":1}', []),
+        ((), None, "{}", []),
+        ((), "null", "{}", []),
+    ],
+)
+def test_the_arguments_of_a_call_come_once(pieces, whole, given, lost):
+    machine, writer = reader()
+    machine.feed(named(with_call(*pieces, whole=whole)))
+    writer.finish()
+    assert [item["arguments"] for item in writer.response["output"]] == [given]
+    assert [each.field for each in writer.losses] == lost
+
+
+def test_arguments_that_stand_only_where_a_call_begins():
+    begun, *_ = [event for event in copy.deepcopy(ONE_CALL) if event["type"] == "response.output_item.added"]
+    begun["item"]["arguments"] = '{"a":1}'
+    end = {"type": "response.completed", "response": {"output": []}}
+    assert [item["arguments"] for item in answer([begun, end])["output"]] == ['{"a":1}']
+
+
+def test_a_call_that_only_the_event_of_its_arguments_names():
+    place = {"output_index": 0, "item_id": "fc_1"}
+    delta = {"type": "response.function_call_arguments.delta", **place, "delta": "{}"}
+    done = {"type": "response.function_call_arguments.done", **place, "arguments": "{}", "name": "f"}
+    end = {"type": "response.completed", "response": {}}
+    assert given([delta, done, end]) == [("f", "{}")]
+    assert answer([delta, {**done, "name": None}, end])["status"] == "failed"
+
+
+def test_what_a_message_says_in_other_forms():
+    def message(content: Any) -> list[dict[str, Any]]:
+        output = [{"type": "message", "id": "m", "role": "assistant", "content": content}]
+        return [{"type": "response.completed", "response": {"output": output}}]
+
+    assert shown(answer(message("Hi"))) == [("message", "Hi")]
+    assert shown(answer(message([{"type": "text", "text": "Hi"}]))) == [("message", "Hi")]
+    machine, writer = reader()
+    machine.feed(named(message([{"type": "output_image"}])))
+    assert [each.field for each in writer.losses] == ["output.content[output_image]"]
+
+
 def test_two_parts_that_are_not_told_apart_by_events_are_two_parts():
     stream: list[dict[str, Any]] = [
         {
@@ -380,7 +484,7 @@ def test_two_parts_that_are_not_told_apart_by_events_are_two_parts():
         {"type": None, "delta": "x"},
         {"type": "response.output_text.annotation.added", "annotation": 5},
         {"type": "response.function_call_arguments.delta", "delta": None},
-        {"type": "response.function_call_arguments.done", "arguments": {"a": 1}},
+        {"type": "response.function_call_arguments.done", "arguments": None},
         {"type": "response.output_item.added", "item": None},
         {"type": "response.output_item.done", "item": []},
         {"type": "response.content_part.done", "part": {"type": ["x"]}},

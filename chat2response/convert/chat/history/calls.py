@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from chat2response.convert.arguments import filled
 from chat2response.convert.chat.custom import write_call
 from chat2response.convert.chat.outputs import ANY, OUTPUTS
 from chat2response.convert.chat.turns import Turns
@@ -18,9 +19,10 @@ def _function(turns: Turns, index: int, item: _Item) -> None:
     turns.join(index, item, _FUNCTION_KEYS)
     call_id, name, arguments = item.get("call_id"), item.get("name"), item.get("arguments")
     if type(call_id) is not str or type(name) is not str or type(arguments) is not str:
-        for key in ("call_id", "name", "arguments"):
+        for key in ("call_id", "name"):
             text(item.get(key), f"{turns.path(index)}.{key}")
-    function = {"name": _sent(turns, index, item), "arguments": arguments}
+        arguments = text("" if arguments is None else arguments, f"{turns.path(index)}.arguments")
+    function = {"name": _sent(turns, index, item), "arguments": filled(arguments)}
     turns.call({"id": call_id, "type": "function", "function": function}, index)
 
 

@@ -1,0 +1,120 @@
+"""What stands beside the deltas of the first choice, kept until the turn ends.
+
+Nobody asks an upstream for several choices, yet some split one turn over two: the text in the first, its
+calls in the next. Others send a `message` where a `delta` belongs: once at the end, in pieces, or growing.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from chat2response.convert.chat.answer import string, word
+from chat2response.convert.chat.delta import DeltaReader
+from chat2response.convert.losses import Losses
+from chat2response.convert.weight import weigh
+from chat2response.wire.chat import DeltaShape, delta_of
+
+_TEXT = ("content", "refusal", "annotations", "audio", "images")
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking_blocks")
+
+
+class OtherChoices:
+    """Those after the first, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.weight = 0
+        """In bytes, roughly."""
+        self._said: dict[str, list[tuple[DeltaShape, Any]]] = {}
+        self._finish: dict[str, str] = {}
+
+    def keep(self, index: Any, delta: DeltaShape | None, logprobs: Any, finish: Any) -> None:
+        """What one chunk says in another choice."""
+        place = word(str(index))
+        said = self._said.setdefault(place, [])
+        if delta is not None:
+            self.weight += sum(weigh(getattr(delta, name)) for name in delta.__struct_fields__)
+            said.append((delta, logprobs))
+        if type(finish) is str and finish:
+            self._finish[place] = finish
+
+    def say(self, reader: DeltaReader, losses: Losses, *, spoken: bool) -> list[str]:
+        """Says it, and gives how those ended that said something. Their calls are the turn's.
+
+        A text is the turn's where no choice before had any (`spoken`: the first had); else it may be another
+        answer to the same question, and is lost.
+        """
+        ended = []
+        for number, (place, said) in enumerate(self._said.items(), 1):
+            before = reader.said
+            spoken = spoken or reader.texts > 0
+            _without(said, _TEXT, f"choices[{place}].message.content", losses, drop=spoken)
+            thought = reader.thoughts > 0
+            _without(said, _THOUGHTS, f"choices[{place}].message.reasoning", losses, drop=thought)
+            for delta, logprobs in said:
+                reader.read(delta, None if spoken else logprobs, number)
+            if reader.said > before and place in self._finish:
+                ended.append(self._finish[place])
+        return ended
+
+
+def _without(
+    said: list[tuple[DeltaShape, Any]], names: tuple[str, ...], loss: str, losses: Losses, *, drop: bool
+) -> None:
+    for delta, _ in said if drop else ():
+        for name in names:
+            if getattr(delta, name):
+                setattr(delta, name, None)
+                losses.add(loss, "dropped: the first choice has its own")
+
+
+class Messages:
+    """The messages of one choice: pieces of it, or each the whole so far."""
+
+    def __init__(self) -> None:
+        self.weight = 0
+        """In bytes, roughly."""
+        self._all: list[dict[str, Any]] = []
+
+    def keep(self, message: Any) -> None:
+        """That of one chunk."""
+        if type(message) is str:
+            message = {"content": message}
+        if type(message) is dict:
+            self.weight += weigh(message)
+            self._all.append(message)
+
+    def say(self, reader: DeltaReader, texts: int) -> None:
+        """Says what the deltas did not. `texts`: the characters of text that they had."""
+        thoughts = reader.thoughts
+        content = self._joined("content", texts)
+        for name in _THOUGHTS[:2]:
+            if thought := self._joined(name, thoughts):
+                reader.read(DeltaShape(**{name: thought}))
+        if content:
+            reader.read(DeltaShape(content=content))
+        for message in self._all:
+            rest = {key: value for key, value in message.items() if not _is_text(key, value)}
+            if texts or thoughts:
+                rest = {key: value for key, value in rest.items() if key in ("tool_calls", "function_call")}
+            reader.read(delta_of(numbered(rest)))
+
+    def _joined(self, name: str, said: int) -> str:
+        """A text of all messages, behind so many characters of it."""
+        pieces = [piece for message in self._all if (piece := string(message.get(name)))]
+        pairs = pairwise(pieces)
+        grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairs)
+        whole = pieces[-1] if grows else "".join(pieces)
+        return whole[said:]
+
+
+def _is_text(key: str, value: Any) -> bool:
+    return key in ("content", *_THOUGHTS[:2]) and type(value) is str
+
+
+def numbered(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with an index on each of its calls, as deltas have it."""
+    calls = message.get("tool_calls")
+    if type(calls) is not list:
+        return message
+    there = [call for call in calls if call is not None]
+    places = [{**call, "index": at} if type(call) is dict else call for at, call in enumerate(there)]
+    return {**message, "tool_calls": places}

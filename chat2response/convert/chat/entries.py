@@ -1,0 +1,240 @@
+"""`CallEntries`: the calls of one turn, in whatever form its deltas have them, each said once.
+
+What is not sure to be a call of its own waits: arguments that nothing named yet, and a call that repeats
+another (`slots.Slot.twin`). The end of the turn decides at the latest. What has no place then is a loss, or
+fails the answer: an agent that was asked for a call must not take the turn for done.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chat2response.convert.arguments import EMPTY, REST, same
+from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
+from chat2response.convert.chat.answer import arguments_of, word
+from chat2response.convert.chat.slots import LEGACY, CallSlots, Slot
+from chat2response.convert.outcome import Outcome, failed
+from chat2response.convert.speech import Speech
+from chat2response.errors import UpstreamError
+from chat2response.wire.json import is_complete_object
+
+_Entry = dict[str, Any]
+
+_ARGUMENTS = ("arguments", "parameters", "input", "args")  # the first is the rule
+
+
+class _Call:
+    """One slot, on its way to the writer."""
+
+    __slots__ = ("kind", "open", "slot", "waiting")
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.kind: CallKind = "function"
+        self.open = False
+        """The writer knows it."""
+        self.waiting: list[str] = []
+
+    @property
+    def nameless(self) -> bool:
+        """Whether it was given something, and is no call."""
+        return not self.slot.name and (self.slot.arguments.begun or bool(self.waiting))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it was given what its twin was; while either may go on, that is not known."""
+        one, twin = self.slot.arguments, self.slot.twin
+        return twin is not None and self.slot.alike and same(one.text, twin.arguments.text)
+
+
+class CallEntries:
+    """Reads the entries of a turn onto `writer`. Never raises on data."""
+
+    def __init__(self, writer: Speech, extra: Callable[[Any, str], None]) -> None:
+        """`extra`: takes the `extra_content` of an entry, and its call's id."""
+        self.said = 0
+        """In characters."""
+        self._writer = writer
+        self._extra = extra
+        self._slots = CallSlots()
+        self._calls: dict[int, _Call] = {}
+
+    @property
+    def called(self) -> bool:
+        """Whether there was a call, or a piece of one."""
+        return bool(self._calls)
+
+    def read(self, tool_calls: Any, function_call: Any, choice: int = 0) -> None:
+        """Takes those of one delta. `choice`: of several that share a turn, the one that they stand in."""
+        taken: set[int] = set()
+        for entry in tool_calls if type(tool_calls) is list else _listed(tool_calls):
+            if type(entry) is dict:
+                self._entry(entry, taken, choice)
+            elif entry:
+                self._writer.losses.add("message.tool_calls[?]")
+        if type(function_call) is dict:
+            self._call(LEGACY, "", function_call, taken)
+        elif function_call:
+            self._writer.losses.add("message.function_call")
+
+    def _entry(self, entry: _Entry, taken: set[int], choice: int) -> None:
+        function, index, call_id = entry.get("function"), entry.get("index"), entry.get("id")
+        if type(call_id) is not str:
+            call_id = ""
+        if choice and type(index) is int:
+            index = (choice, index)
+        if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
+            self._extra(entry["extra_content"], call_id)
+        if type(function) is dict:
+            self._call(index, call_id, function, taken)
+        else:
+            self._odd_entry(entry, index, call_id, taken)
+
+    def _odd_entry(self, entry: _Entry, index: Any, call_id: str, taken: set[int]) -> None:
+        """One of a custom tool, one that only bears an id, or one with nothing around its name."""
+        function, custom = entry.get("function"), entry.get("custom")
+        if type(custom) is dict:
+            self._call(index, call_id, custom, taken, "custom")
+        elif type(function) is str:
+            self._call(index, call_id, {**entry, "name": function}, taken)
+        elif "name" in entry or any(key in entry for key in _ARGUMENTS):
+            kind: CallKind = "custom" if entry.get("type") == "custom" else "function"
+            self._call(index, call_id, entry, taken, kind)
+        elif entry.get("type") not in (None, "function"):
+            self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
+        elif call_id:
+            self._call(index, call_id, {}, taken)
+
+    def _call(
+        self, index: Any, call_id: str, called: _Entry, taken: set[int], kind: CallKind = "function"
+    ) -> None:
+        name = called.get("name")
+        name = name if type(name) is str else ""
+        given = called.get("arguments")
+        if kind != "function" or type(given) is not str or not given:
+            given = _given(called, kind)
+        if not (call_id or name or given):
+            return
+        self.said += len(given) + len(name) + len(call_id)
+        slot = self._slots.find(index, call_id, name, given, taken)
+        taken.add(slot.number)
+        call = self._calls.get(slot.number)
+        if call is None:
+            call = self._calls[slot.number] = _Call(slot)
+        if kind == "custom":
+            call.kind = kind
+        self._say(call, call_id, name, given)
+
+    def _say(self, call: _Call, call_id: str, name: str, given: str) -> None:
+        slot = call.slot
+        piece = slot.arguments.feed(given) if given and call.kind == "function" else given
+        if call.open:
+            if call_id or name:
+                self._writer.call(slot.number, kind=call.kind, call_id=call_id, name=name, delta=piece)
+            elif piece:
+                self._writer.call(slot.number, kind=call.kind, delta=piece)
+            return
+        if piece:
+            call.waiting.append(piece)
+        if slot.name and (slot.twin is None or self._is_another(call)):
+            self._open(call)
+
+    def _is_another(self, call: _Call) -> bool:
+        """Whether a twin is surely a call of its own by now."""
+        slot, twin = call.slot, call.slot.twin
+        assert twin is not None
+        if not slot.alike:
+            return bool(call.waiting)
+        decided = slot.arguments.whole and twin.arguments.whole and not slot.arguments.empty
+        return decided and not twin.arguments.empty and not call.repeats
+
+    def _open(self, call: _Call) -> None:
+        call.open = True
+        slot, (first, *rest) = call.slot, call.waiting or [""]
+        call.waiting = []
+        self._writer.call(slot.number, kind=call.kind, call_id=slot.id, name=slot.name, delta=first)
+        for piece in rest:
+            self._writer.call(slot.number, kind=call.kind, delta=piece)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def close(self, ended: Outcome) -> Outcome:
+        """Says what waited: the turn ends so. Gives the end that it comes to."""
+        if ended.status == "failed" or not self._calls:
+            return ended
+        calls = [*self._calls.values()]
+        for call in calls:
+            if not call.open and call.slot.name:
+                self._end_twin(call)
+        unplaced = [call for call in calls if call.nameless and not self._place(call, calls)]
+        for call in calls:
+            if call.open and call.kind == "function":
+                self._end_call(call, cut=ended.status == "incomplete")
+        if not unplaced:
+            return ended
+        self._writer.losses.add(*NAMELESS)
+        alone = ended.status == "completed" and not any(call.open for call in calls)
+        return failed(UpstreamError(UNNAMED)) if alone else ended
+
+    def _end_call(self, call: _Call, *, cut: bool) -> None:
+        arguments = call.slot.arguments
+        rest = arguments.close() if arguments.begun or cut else EMPTY
+        if rest:
+            self._writer.call(call.slot.number, kind=call.kind, delta=rest)
+        if arguments.lost:
+            self._writer.losses.add(*REST)
+
+    def _end_twin(self, call: _Call) -> None:
+        """One that no later piece told from the call it may repeat."""
+        slot, twin = call.slot, call.slot.twin
+        assert twin is not None
+        said, known = slot.arguments, twin.arguments
+        if slot.alike and said.begun and (not known.begun or (known.empty and not said.empty)):
+            self._move(call, twin)
+        elif said.begun and not call.repeats and not self._cut_again(slot):
+            self._open(call)
+            return
+        said.close()
+        if said.lost:
+            self._writer.losses.add(*REST)
+
+    def _cut_again(self, slot: Slot) -> bool:
+        """Whether it is a repetition that breaks off, or has not got to its arguments."""
+        said = slot.arguments
+        begins = slot.twin is not None and slot.twin.arguments.text.startswith(said.text)
+        return slot.alike and (said.empty or (not said.whole and begins))
+
+    def _place(self, call: _Call, calls: list[_Call]) -> bool:
+        """Puts arguments that nothing named where they belong: to a call that has none, or half of them."""
+        given = call.slot.arguments
+        if not given.begun:
+            return False  # the input of a custom tool
+        named = [each.slot for each in calls if each.open and each.kind == "function"]
+        bare = next((slot for slot in named if not slot.arguments.begun), None)
+        if bare is not None:
+            self._move(call, bare)
+            return True
+        for slot in named:
+            if not slot.arguments.whole and is_complete_object(slot.arguments.text + given.text):
+                self._move(call, slot)
+                return True
+        return False
+
+    def _move(self, call: _Call, to: Slot) -> None:
+        """The arguments of one slot become another's."""
+        call.slot.arguments.close()
+        piece = to.arguments.feed(call.slot.arguments.text)
+        self._writer.call(to.number, delta=piece)
+
+
+def _listed(tool_calls: Any) -> list[Any]:
+    """What stands in place of a list: one entry, or entries by their index."""
+    if type(tool_calls) is not dict:
+        return [tool_calls]
+    single = any(key in tool_calls for key in ("function", "custom", "name", "type", "id"))
+    return [tool_calls] if single else [*tool_calls.values()]
+
+
+def _given(called: _Entry, kind: CallKind) -> str:
+    if kind == "custom":
+        return arguments_of(called.get("input"))
+    return next((given for key in _ARGUMENTS if (given := arguments_of(called.get(key)))), "")
