@@ -226,7 +226,7 @@ class Opening:
         engine = self._engine
         echo = Echo.of(hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
-        form = reasoning_form(hub, engine.options.reasoning)
+        form = self._form(hub)
         told = StopWriter(writer, stops)
         turn: Turn = await self._enter(await self._opened(ask, told, form))
         response = await folded(turn, writer, engine.options.max_output)
@@ -282,7 +282,7 @@ class Opening:
         echo = await self._apart(Echo.of, hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
-        form = reasoning_form(hub, engine.options.reasoning)
+        form = self._form(hub)
         told = StopWriter(writer, stops) if stops else writer
         turn = await self._enter(await self._opened(ask, told, form))
         converted = self._stream = ConvertedStream(
@@ -304,7 +304,7 @@ class Opening:
         large = self._large or reply.large
         losses = reply.losses.answered()
         self._headers = reply.headers
-        form = reasoning_form(hub, engine.options.reasoning)
+        form = self._form(hub)
         echo = await self._apart(Echo.of, hub)
         response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
         return await self._whole(hub, echo, response, reply.headers, losses, large=large)
@@ -356,6 +356,9 @@ class Opening:
         """The turn that `ask`, written for the upstream, is; not entered yet."""
         origin = self._origin(stream=True)
         return await self._apart(self._upstream.open, ask, self._plan.target, writer, origin, form)
+
+    def _form(self, hub: HubRequest) -> ReasoningForm:
+        return reasoning_form(hub, self._engine.options.reasoning, self._call.client)
 
     def _origin(self, *, stream: bool) -> Origin:
         origin = self._call.origin(self._fidelity, stream=stream)

@@ -148,17 +148,15 @@ def test_reasoning_details_are_read_where_nothing_else_is():
     assert shown(answer(both)) == [("reasoning", "hm!")]
 
 
-def test_reasoning_goes_where_the_client_asked():
+@pytest.mark.parametrize("asked", [{"model": "m"}, {"model": "m", "reasoning": {"summary": "auto"}}])
+def test_reasoning_is_a_summary_whatever_the_client_asked(asked):
     stream = sse(chat(*thoughts("hm"), *text("a")))
-    raw = response_of(to_events(stream))["output"][0]
+    shown_to_all = response_of(to_events(stream, request=asked))["output"][0]
+    assert shown_to_all["summary"] == [{"type": "summary_text", "text": "hm"}]
+    assert "content" not in shown_to_all
+    raw = response_of(to_events(stream, request=asked, reasoning="content"))["output"][0]
     assert raw["content"] == [{"type": "reasoning_text", "text": "hm"}]
     assert raw["summary"] == []
-    asked = {"model": "m", "reasoning": {"summary": "auto"}}
-    summary = response_of(to_events(stream, request=asked))["output"][0]
-    assert summary["summary"] == [{"type": "summary_text", "text": "hm"}]
-    assert "content" not in summary
-    forced = response_of(to_events(stream, request=asked, reasoning="content"))["output"][0]
-    assert forced["content"]
     assert shown(response_of(to_events(stream, reasoning="hide"))) == [("message", "a")]
 
 
