@@ -21,11 +21,12 @@ from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
+from chat2response.engine.corrections import corrected
 from chat2response.engine.entry import read_whole
 from chat2response.engine.fold import folded
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
-from chat2response.engine.recast import may_recast, plain_body, recast
+from chat2response.engine.recast import may_recast, plain_body
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.relayed_request import admit_relayed, overlaid, peek_request, with_model
 from chat2response.engine.sealed import with_seal
@@ -195,14 +196,17 @@ class Opening:
         if target.dialect == "responses":
             await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
         ask = await self._apart(overlaid, sent, hub, fields, target) if self._plan.up == "overlay" else hub
-        try:
-            return await self._way_down(hub, ask)
-        except UpstreamError as error:
-            if not error.refused_input or not await self._apart(may_recast, hub, self._plan):
-                raise
-        await self._forget_answer()
-        self._plan = recast(self._plan)
-        return await self._way_down(hub, ask)
+        ours = hub if ask is hub else None
+        while True:
+            try:
+                return await self._way_down(hub, ask)
+            except UpstreamError as error:
+                asked = (error, ours, self._plan, self._upstream, self._fidelity)
+                plan = await self._apart(corrected, *asked)
+                if plan is None:
+                    raise
+            await self._forget_answer()
+            self._plan = plan
 
     async def _way_down(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         stream = hub.body.get("stream") is True
@@ -371,8 +375,11 @@ class Opening:
 
     async def _forget_answer(self) -> None:
         """Closes what an upstream answered, to ask it again."""
+        stream, self._stream = self._stream, None
         context, self._context = self._context, None
         self._live, self._headers = None, []
+        if stream is not None:
+            await stream.close()
         if context is not None:
             await context.__aexit__(None, None, None)
 
