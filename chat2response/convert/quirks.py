@@ -43,6 +43,10 @@ class Quirks:
     """Whether `moderation` is taken, and done; elsewhere it is named as lost."""
     strict_tools: bool = True
     """Whether a function may carry `strict`."""
+    mixed_strict: bool = True
+    """Whether some functions may be strict and others not; else none is where not all are."""
+    letter_names: bool = False
+    """Whether a tool's name has to begin with a letter or `_`."""
     tool_choices: frozenset[Choice] = frozenset({"auto", "none", "required", "named", "allowed"})
     """The kinds of `tool_choice` that are taken."""
     thinking_tool_choices: frozenset[Choice] | None = None
@@ -72,6 +76,8 @@ class Quirks:
     assistant_after_tools: str = ""
     """What an assistant's message between a tool's and the next one of the user's or the system's says, for
     backends that want one there; empty: nothing is put there."""
+    video: bool = False
+    """Whether parts of type `video_url` are taken; else a video is an error."""
     flatten_content: bool = False
     """Whether an array of nothing but text parts is sent as one string, a blank line between the parts."""
     message_names: bool = True
@@ -99,6 +105,8 @@ class Quirks:
     think_tags: tuple[tuple[str, str], ...] = ()
     """Pairs of tags (`<think>`, `</think>`) that reasoning stands in at the head of the content: it is split
     off."""
+    cumulative_details: bool = False
+    """Whether each delta of `reasoning_details` may have all of the text so far; the stream itself tells."""
     think_open: bool = False
     """Whether an answer begins inside the tag: the chat template wrote the opening one."""
     carried: frozenset[Carried] = frozenset()

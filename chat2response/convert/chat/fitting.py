@@ -88,7 +88,7 @@ def _tools(out: _Body, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
             _choose(out, choice, losses, taken)
     if not quirks.parallel_tools and out.pop("parallel_tool_calls", None) is False:
         losses.add("parallel_tool_calls")
-    if not quirks.strict_tools and "tools" in out:
+    if "tools" in out and not (quirks.strict_tools and (quirks.mixed_strict or _one_strict(out["tools"]))):
         out["tools"] = [_lenient(tool, losses) for tool in out["tools"]]
 
 
@@ -144,6 +144,12 @@ def _choose(out: _Body, choice: Any, losses: Losses, taken: frozenset[Choice]) -
 def _name(tool: Mapping[str, Any]) -> Any:
     """The name of a tool, or of a choice of one: both are nested under its type."""
     return tool[tool["type"]]["name"]
+
+
+def _one_strict(tools: list[Any]) -> bool:
+    """Whether all functions are strict, or none is."""
+    values = {tool["function"].get("strict") is True for tool in tools if "function" in tool}
+    return len(values) < 2
 
 
 def _lenient(tool: Mapping[str, Any], losses: Losses) -> Mapping[str, Any]:

@@ -207,7 +207,7 @@ class Turns:
         before = len(shown)
         for number, part in enumerate(parts):
             where = f"{path}[{number}]"
-            made = write_part(part, where, self.losses)
+            made = write_part(part, where, self.losses, video=self.quirks.video)
             if made["type"] == "text":
                 texts.append(made)
                 continue

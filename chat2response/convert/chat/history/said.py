@@ -36,7 +36,8 @@ def write_message(turns: Turns, index: int, item: _Item) -> None:
         path = f"{turns.path(index)}.content"
         if type(content) is not list:
             raise _no_array(content, path)
-        content = write_parts(content, path, turns.losses, flatten=turns.quirks.flatten_content)
+        quirks = turns.quirks
+        content = write_parts(content, path, turns.losses, flatten=quirks.flatten_content, video=quirks.video)
     message = {"role": name, "content": content}
     if item.get("name") is not None and _may_name(turns, index):
         message["name"] = item["name"]
