@@ -59,6 +59,8 @@ def read_response(
     if type(message) is dict:
         reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
         reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
+        reader.cite(completion.get("citations"), completion.get("search_results"))
+        reader.finish()
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 
@@ -98,9 +100,8 @@ def _finish(choice: Mapping[str, Any]) -> str:
 
 def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     groq = completion.get("x_groq")
-    return (
-        choice.get("usage") or completion.get("usage") or (groq.get("usage") if type(groq) is dict else None)
-    )
+    of_groq = groq.get("usage") if type(groq) is dict else None
+    return usage.best(choice.get("usage"), completion.get("usage"), of_groq)
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
