@@ -45,7 +45,9 @@ def ask(bound: Any, messages: list[Any], *, streamed: bool) -> Any:
 
 def thoughts(message: Any) -> str:
     """Its reasoning, as LangChain shows it."""
-    return "".join(each["reasoning"] for each in message.content_blocks if each["type"] == "reasoning")
+    return "".join(
+        each.get("reasoning", "") for each in message.content_blocks if each["type"] == "reasoning"
+    )
 
 
 def session(*, responses: bool, streamed: bool) -> dict[str, Any]:
