@@ -6,7 +6,7 @@ before it is cumulative, any other is not; the first that can be told apart deci
 
 from typing import Any
 
-from chat2response.convert.chat.answer import objects
+from chat2response.convert.chat.answer import objects, word
 
 _TEXTS = ("text", "summary")
 
@@ -18,7 +18,9 @@ class Increments:
 
     def __init__(self) -> None:
         self._cumulative: bool | None = None  # None: not known yet
-        self._so_far: dict[Any, str] = {}  # by entry and field; of no use once texts are known to be new
+        self._so_far: dict[
+            tuple[str, str, int], str
+        ] = {}  # by entry and field; of no use once texts are known to be new
         self._repeats = ""  # a text that came again as it was: all of it once more, or the same piece
 
     def of(self, entries: Any) -> Any:
@@ -30,14 +32,14 @@ class Increments:
 
     def _entry(self, entry: dict[str, Any], seen: set[Any]) -> dict[str, Any]:
         for field in _TEXTS:
-            key, text = (field, str(entry.get("type")), str(entry.get("index"))), entry.get(field)
+            key, text = (field, word(entry.get("type")), _index(entry.get("index"))), entry.get(field)
             if type(text) is str and text and key not in seen:
                 seen.add(key)
                 new = self._new(key, text)
                 entry = entry if new == text else {**entry, field: new}
         return entry
 
-    def _new(self, key: Any, text: str) -> str:
+    def _new(self, key: tuple[str, str, int], text: str) -> str:
         before = self._so_far.get(key, "")
         if self._cumulative is False or not before:
             self._so_far[key] = text
@@ -54,3 +56,7 @@ class Increments:
         self._cumulative, held = False, self._repeats
         self._so_far.clear()
         return held + text
+
+
+def _index(value: Any) -> int:
+    return value if type(value) is int else -1

@@ -12,7 +12,6 @@ from chat2response.convert.chat.answer import (
     arguments_of,
     content_pieces,
     is_signed,
-    string,
     structured_pieces,
     token_logprobs,
     url_citation,
@@ -21,6 +20,7 @@ from chat2response.convert.chat.answer import (
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.cumulative import Increments
 from chat2response.convert.chat.slots import CallSlots
+from chat2response.convert.chat.sources import Sources
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Speech
 from chat2response.convert.weight import texts, weigh
@@ -48,10 +48,9 @@ class DeltaReader:
         self._fields = quirks.reasoning_in
         self._carried = carried
         self._slots = CallSlots()
-        self._called = False
         self._increments = Increments() if quirks.cumulative_details else None
-        self._cited: dict[str, str] = {}  # the title by the address
-        self._shown: set[str] = set()  # addresses that the text's own citations name
+        self.sources = Sources(writer)
+        """Those of the whole answer, which stand beside its choices."""
 
     def read(self, delta: DeltaShape, logprobs: Any = None) -> None:
         """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls."""
@@ -141,33 +140,8 @@ class DeltaReader:
         if flat is None:
             self._writer.losses.add("message.annotations")
         else:
-            self._shown.add(flat["url"])
+            self.sources.cited.add(flat["url"])
             self._writer.annotation(flat, in_turn=True)
-
-    # -- beside the choices ------------------------------------------------------------------------
-
-    def cite(self, citations: Any, results: Any) -> None:
-        """Sources of the whole answer, which some search models repeat with each chunk."""
-        for entry in (*_listed(citations), *_listed(results)):
-            source = {"url": entry} if type(entry) is str else entry
-            url = source.get("url") if type(source) is dict else None
-            if type(url) is not str or not url:
-                self._writer.losses.add("citations")
-            elif not self._cited.get(url):
-                title = string(source.get("title"))
-                self.said += len(title) if url in self._cited else len(url) + len(title)
-                self._cited[url] = title
-
-    def finish(self) -> None:
-        """The answer ended: its sources become citations of its text, whose place nobody knows."""
-        cited = [(url, title) for url, title in self._cited.items() if url not in self._shown]
-        self._cited.clear()
-        if cited and self._called:
-            self._writer.losses.add("citations")  # the text had ended
-            return
-        for url, title in cited:
-            place = {"title": title, "start_index": 0, "end_index": 0}
-            self._writer.annotation({"type": "url_citation", "url": url, **place})
 
     def _calls(self, tool_calls: Any, function_call: Any) -> None:
         taken: set[int] = set()
@@ -196,12 +170,8 @@ class DeltaReader:
         name = name if type(name) is str else ""
         given = arguments_of(called.get("arguments" if kind == "function" else "input"))
         if call_id or name or given:
-            self._called = True
+            self.sources.late = True
             self.said += len(given) + len(name) + len(call_id)
             slot = self._slots.find(index, call_id, name, given, taken)
             taken.add(slot)
             self._writer.call(slot, kind=kind, call_id=call_id, name=name, delta=given)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if type(value) is list else []

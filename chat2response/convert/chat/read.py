@@ -128,7 +128,7 @@ class ChatReader:
     def _beside(self, chunk: Chunk) -> None:
         """What a chunk says beside its choices."""
         if chunk.citations or chunk.search_results:
-            self._delta.cite(chunk.citations, chunk.search_results)
+            self._said += self._delta.sources.take(chunk.citations, chunk.search_results)
         self._count(chunk)
 
     def _count(self, chunk: Chunk) -> None:
@@ -191,5 +191,5 @@ class ChatReader:
     def _turn(self, ended: outcome.Outcome) -> None:
         self.done = True
         if ended.status != "failed":
-            self._delta.finish()
+            self._delta.sources.finish()
         self._writer.turn(usage.from_chat(self._usage, self._quirks), ended)

@@ -59,8 +59,8 @@ def read_response(
     if type(message) is dict:
         reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
         reader.read(delta_of(_numbered(message)), choice.get("logprobs"))
-        reader.cite(completion.get("citations"), completion.get("search_results"))
-        reader.finish()
+        reader.sources.take(completion.get("citations"), completion.get("search_results"))
+        reader.sources.finish()
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 

@@ -775,5 +775,6 @@ def test_sources_beside_a_call_are_a_loss():
 
 def test_a_source_without_an_address_is_a_loss():
     machine = ChatToResponses({"model": "m"})
-    machine.feed(sse(chat(*text("Hi", citations=[7, {"title": "A"}]))))
-    assert [loss.field for loss in machine.losses] == ["citations"]
+    odd = {"citations": [7, {"title": "A"}], "search_results": {"a": 1}}
+    machine.feed(sse(chat(*text("Hi", **odd))))
+    assert [loss.field for loss in machine.losses] == ["citations", "search_results"]
