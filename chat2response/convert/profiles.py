@@ -125,8 +125,7 @@ _moonshot = Quirks(
     video=True,
     flatten_content=True,
     effort_values=_TO_MAX,
-    reasoning_on=_THINKING_ON,
-    reasoning_off=_THINKING_OFF,
+    reasoning_off=_THINKING_OFF,  # and nothing to switch it on: beside an effort it is refused
     reasoning_required=True,
     cached_tokens=("cached_tokens", "prompt_tokens_details.cached_tokens"),
 )

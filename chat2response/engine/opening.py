@@ -201,8 +201,7 @@ class Opening:
             try:
                 return await self._way_down(hub, ask)
             except UpstreamError as error:
-                asked = (error, ours, self._plan, self._upstream, self._fidelity)
-                plan = await self._apart(corrected, *asked)
+                plan = await self._apart(corrected, error, ours, self._plan, self._upstream, self._fidelity)
                 if plan is None:
                     raise
             await self._forget_answer()

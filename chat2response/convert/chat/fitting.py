@@ -107,7 +107,7 @@ def _choices(out: _Body, quirks: Quirks) -> frozenset[Choice]:
 def _thinks(out: _Body, quirks: Quirks) -> bool:
     if quirks.reasoning_off and _holds(out, quirks.reasoning_off):
         return False
-    return quirks.thinks_unasked or _holds(out, quirks.reasoning_on)
+    return quirks.thinks_unasked or (bool(quirks.reasoning_on) and _holds(out, quirks.reasoning_on))
 
 
 def _holds(out: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:

@@ -50,3 +50,10 @@ class TestMoonshot(VendorStage):
             body, lost = self.body(upstream, tool_choice=choice, **asked)
             assert body["tool_choice"] == "required"
             assert "tool_choice" not in lost
+
+    def test_an_effort_stands_without_the_switch(self, upstream: Upstream) -> None:
+        """Both together are a 400."""
+        body, _ = self.body(upstream, reasoning={"effort": "high"})
+        assert (body["reasoning_effort"], "thinking" in body) == ("high", False)
+        body, _ = self.body(upstream, reasoning={"effort": "none"})
+        assert (body["thinking"], "reasoning_effort" in body) == ({"type": "disabled"}, False)
