@@ -19,6 +19,6 @@ def corrected(
     """
     if error.refused_input and may_recast(hub, plan):
         return recast(plan)
-    if may_rejoin(error.message, hub, plan, upstream, fidelity):
+    if may_rejoin(error, hub, plan, upstream, fidelity):
         return rejoined(plan)
     return None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.engine.plan import Plan
-from chat2response.errors import BridgeError
+from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import Upstream
 
 _names = re.compile(
@@ -20,6 +20,7 @@ _names = re.compile(
     re.IGNORECASE,
 ).search
 _quotes = re.compile(r"""['"`](?:system|developer)['"`]""").search
+_OTHER_REASONS = frozenset({401, 403, 404, 408, 413, 429, 503, 504})  # keys, limits, and who is there
 _READ = 2048  # characters of a message that are looked at
 
 
@@ -30,11 +31,13 @@ def names_system_messages(message: str) -> bool:
 
 
 def may_rejoin(
-    message: str, hub: HubRequest | None, plan: Plan, upstream: Upstream, fidelity: Fidelity
+    error: UpstreamError, hub: HubRequest | None, plan: Plan, upstream: Upstream, fidelity: Fidelity
 ) -> bool:
-    """Whether a request that was refused with this message can be sent with its system messages placed
+    """Whether a request that was refused with this error can be sent with its system messages placed
     otherwise, and says something else then."""
-    if hub is None or plan.target.dialect != "chat" or not names_system_messages(message):
+    if hub is None or plan.target.dialect != "chat" or error.status in _OTHER_REASONS:
+        return False
+    if error.code == "context_length_exceeded" or not names_system_messages(error.message):
         return False
     try:
         again = upstream.body(hub, rejoined(plan).target, Losses(fidelity))

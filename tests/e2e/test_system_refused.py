@@ -86,6 +86,13 @@ async def test_else_it_is_asked_once(
     assert (answer.status_code, len(upstream.requests)) == (400, 1)
 
 
+async def test_a_limit_is_no_reason_to_ask_again(start: Start, upstream: ScriptedUpstream) -> None:
+    upstream.play_for(CHAT, refusing(429, streamed=False, always=True))
+    gateway = await start("chat", chat2response_upstream_profile="generic")
+    answer = await gateway.post("/v1/responses", BODY)
+    assert (answer.status_code, len(upstream.requests)) == (429, 1)
+
+
 async def test_a_chat_clients_own_request_is_not_rewritten(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(CHAT, refusing(400, streamed=False))
     gateway = await start("chat", chat2response_upstream_profile="generic")
