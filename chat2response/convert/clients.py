@@ -21,6 +21,8 @@ class ClientProfile:
     name: str
     error_event: bool = False
     """Whether an `error` event comes before `response.failed`."""
+    raw_reasoning: bool = False
+    """Whether it shows raw reasoning (`content`); else a model's reasoning is shown to it as a summary."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Types of events that this client knows by another name."""
     events: frozenset[str] | None = None
@@ -67,6 +69,7 @@ _PAIRS = {
 OPEN_RESPONSES = ClientProfile(
     "open-responses",
     error_event=True,
+    raw_reasoning=True,
     renamed={f"response.reasoning_text.{each}": f"response.reasoning.{each}" for each in ("delta", "done")},
     events=frozenset(
         {

@@ -92,8 +92,7 @@ def to_response(
     `request` is the Responses request that it answers: it is echoed, gives the model's name, and its tools
     get their own calls back (`quirks` are those it was sent with). Logprobs are shown where its `include`
     asks for them, or where there is no request.
-    `reasoning` forces where reasoning goes; by default to `summary` if the request asked for one, else to
-    `content`.
+    `reasoning` says where reasoning goes; by default to `summary`, which is what clients show.
     """
     fields = fields_of("completion", completion)
     asked = None if request is None else fields_of("request", request)

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from chat2response.convert.quirks import Format, Quirks, QuirksError, with_overrides
+from chat2response.convert.quirks import Choice, Format, Quirks, QuirksError, with_overrides
 
 GENERIC = "generic"
 OPENAI = "openai"
 
 _JSON_MODE: frozenset[Format] = frozenset({"text", "json_object"})
+_UNFORCED: frozenset[Choice] = frozenset({"auto", "none"})
 _THINK = (("<think>", "</think>"),)
 _CACHE_FIELDS = frozenset({"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"})
 
@@ -32,14 +33,19 @@ _openai = Quirks(custom_tools=True, moderation=True, max_call_id=40, reasoning_e
 _generic = Quirks(
     max_tokens="max_tokens",
     developer_role=False,
+    system_placement="joined",
     flatten_content=True,
+    mixed_strict=False,  # it may be one of those that refuse
     carried=frozenset({"reasoning_details", "thinking_blocks", "extra_content"}),
-    reasoning_required=True,  # it may be one of those that refuse
+    reasoning_required=True,  # the same
 )
 
+# What runs a model's own chat template takes a system message nowhere but at the head: newer templates raise.
 _vllm = Quirks(
     max_tokens="max_tokens",
     developer_role=False,  # most chat templates raise on it
+    system_placement="first_only",
+    video=True,
     flatten_content=True,
     effort_values=_TO_HIGH,
     reasoning_on=_TEMPLATE_ON,
@@ -51,6 +57,8 @@ _vllm = Quirks(
 _sglang = Quirks(
     max_tokens="max_tokens",
     developer_role=False,
+    system_placement="first_only",
+    video=True,
     flatten_content=True,
     effort_values=_TO_HIGH,
     reasoning_on=_TEMPLATE_ON,
@@ -61,6 +69,7 @@ _llama_cpp = Quirks(
     max_tokens="max_tokens",
     tool_choices=frozenset({"auto", "none", "required"}),  # a named one is taken for auto
     developer_role=False,
+    system_placement="first_only",
     flatten_content=True,
     effort_field="chat_template_kwargs.reasoning_effort",
     effort_values=_TO_HIGH,
@@ -73,6 +82,7 @@ _ollama = Quirks(
     parallel_tools=False,
     tool_choices=frozenset({"auto"}),
     developer_role=False,
+    system_placement="first_only",
     flatten_content=True,
     effort_values=_TO_HIGH,
     reasoning_in=("reasoning", "reasoning_content"),
@@ -84,6 +94,7 @@ _lm_studio = Quirks(
     tool_choices=frozenset({"auto", "none", "required"}),
     response_formats=frozenset({"text", "json_schema"}),
     developer_role=False,
+    system_placement="first_only",
     flatten_content=True,
     effort_values=_TO_HIGH,
     think_tags=_THINK,  # unless its setting for a field of its own is on
@@ -92,8 +103,10 @@ _lm_studio = Quirks(
 _deepseek = Quirks(
     max_tokens="max_tokens",
     strict_tools=False,  # its beta address alone knows it
+    thinking_tool_choices=_UNFORCED,
     response_formats=_JSON_MODE,
     developer_role=False,
+    system_placement="joined",
     flatten_content=True,
     effort_values=_TO_MAX,
     reasoning_on=_THINKING_ON,
@@ -104,13 +117,15 @@ _deepseek = Quirks(
 
 _moonshot = Quirks(
     strict_tools=False,
-    tool_choices=frozenset({"auto", "none"}),
+    tool_choices=frozenset({"auto", "none", "required", "named"}),
+    thinking_tool_choices=_UNFORCED,
     response_formats=_JSON_MODE,
     developer_role=False,
+    system_placement="joined",
+    video=True,
     flatten_content=True,
     effort_values=_TO_MAX,
-    reasoning_on=_THINKING_ON,
-    reasoning_off=_THINKING_OFF,
+    reasoning_off=_THINKING_OFF,  # and nothing to switch it on: beside an effort it is refused
     reasoning_required=True,
     cached_tokens=("cached_tokens", "prompt_tokens_details.cached_tokens"),
 )
@@ -118,9 +133,11 @@ _moonshot = Quirks(
 _qwen = Quirks(
     max_tokens="max_tokens",
     tool_choices=frozenset({"auto", "none", "named"}),
+    thinking_tool_choices=_UNFORCED,
     response_formats=_JSON_MODE,
     developer_role=False,
-    system_placement="merged",  # a system message has to be the first
+    system_placement="first_only",
+    video=True,
     flatten_content=True,
     effort_field="",
     reasoning_on={"enable_thinking": True},
@@ -137,15 +154,18 @@ _glm = Quirks(
     dropped_fields=frozenset({"frequency_penalty", "presence_penalty"}),
     extra_body={"tool_stream": True},  # else a call's arguments come in one piece, after a long silence
     developer_role=False,
+    system_placement="joined",
+    video=True,
     flatten_content=True,
     message_names=False,
-    effort_values=_TO_MAX,
+    effort_values={**_TO_MAX, "none": "low"},  # the newest always think, and refuse to be told not to
     reasoning_on=_THINKING_ON,
-    reasoning_off=_THINKING_OFF,
 )
 
 _openrouter = Quirks(
     max_tokens="max_tokens",
+    system_placement="joined",
+    video=True,
     effort_field="reasoning.effort",
     effort_values={"max": "xhigh"},
     reasoning_in=("reasoning", "reasoning_content"),
@@ -158,6 +178,7 @@ _groq = Quirks(
     dropped_fields=_CACHE_FIELDS
     | {"logit_bias", "logprobs", "top_logprobs", "safety_identifier", "verbosity"},
     developer_role=False,
+    system_placement="joined",
     flatten_content=True,
     message_names=False,
     effort_values=_TO_HIGH,
@@ -179,6 +200,8 @@ _mistral = Quirks(
     renamed_fields={"seed": "random_seed"},
     tool_choices=frozenset({"auto", "none", "required", "named"}),
     developer_role=False,
+    system_placement="joined",
+    assistant_after_tools="Understood.",  # it refuses another role there
     message_names=False,
     max_call_id=9,
     call_id_form="[a-zA-Z0-9]{9}",
@@ -190,8 +213,10 @@ _mistral = Quirks(
 
 _gemini = Quirks(
     parallel_tools=False,
+    letter_names=True,
     dropped_fields=_CACHE_FIELDS | {"logit_bias", "safety_identifier", "service_tier", "verbosity"},
     developer_role=False,
+    system_placement="joined",
     flatten_content=True,
     effort_values={"xhigh": "high", "max": "high"},
     think_tags=(("<thought>", "</thought>"),),  # with `include_thoughts`
@@ -203,28 +228,34 @@ _gemini = Quirks(
 _minimax = Quirks(
     parallel_tools=False,
     strict_tools=False,
-    tool_choices=frozenset({"auto"}),
+    tool_choices=frozenset({"auto", "none", "required", "named"}),
+    thinking_tool_choices=frozenset({"auto"}),
     response_formats=frozenset({"text"}),
     dropped_fields=frozenset({"frequency_penalty", "presence_penalty", "seed"}),
     extra_body={"reasoning_split": True},
     developer_role=False,
+    system_placement="first_only",
     flatten_content=True,
     effort_field="",
     reasoning_on={"thinking": {"type": "adaptive"}},
     reasoning_off=_THINKING_OFF,
     think_tags=(*_THINK, ("<mm:think>", "</mm:think>")),  # with `reasoning_split: false`
+    cumulative_details=True,
     carried=frozenset({"reasoning_details"}),
     reasoning_echo="always",
 )
 
 _litellm = Quirks(
     max_tokens="max_tokens",
+    system_placement="joined",
+    video=True,
     carried=frozenset({"thinking_blocks", "extra_content"}),  # Anthropic's and Gemini's signatures
     reasoning_echo="always",
 )
 
 _xai = Quirks(
     developer_role=False,
+    system_placement="joined",
     effort_values=_TO_HIGH,
     reasoning_echo="never",
     completion_tokens="without_reasoning",

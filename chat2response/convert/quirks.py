@@ -16,6 +16,7 @@ ReasoningIn = Literal["reasoning_content", "reasoning", "reasoning_text"]
 Carried = Literal["reasoning_details", "thinking_blocks", "extra_content"]
 Echo = Literal["with_tools", "always", "never"]
 Choice = Literal["auto", "none", "required", "named", "allowed"]
+SystemPlacement = Literal["in_place", "joined", "first_only"]
 Format = Literal["text", "json_object", "json_schema"]
 Fields = Mapping[str, Any]
 
@@ -42,8 +43,17 @@ class Quirks:
     """Whether `moderation` is taken, and done; elsewhere it is named as lost."""
     strict_tools: bool = True
     """Whether a function may carry `strict`."""
+    mixed_strict: bool = True
+    """Whether some functions may be strict and others not; else none is where not all are."""
+    letter_names: bool = False
+    """Whether a tool's name has to begin with a letter or `_`."""
     tool_choices: frozenset[Choice] = frozenset({"auto", "none", "required", "named", "allowed"})
     """The kinds of `tool_choice` that are taken."""
+    thinking_tool_choices: frozenset[Choice] | None = None
+    """Those that are taken while the model thinks: unless the body has what `reasoning_off` says. None: the
+    same."""
+    thinks_unasked: bool = True
+    """Whether the model thinks where a body says neither `reasoning_on` nor `reasoning_off`."""
     response_formats: frozenset[Format] = frozenset({"text", "json_object", "json_schema"})
     """The types of `response_format` that are taken."""
     allowed_fields: frozenset[str] | None = None
@@ -60,8 +70,14 @@ class Quirks:
 
     developer_role: bool = True
     """Whether role `developer` is taken; else it is sent as `system`, in its place."""
-    system_placement: Literal["in_place", "merged"] = "in_place"
-    """`merged`: all instructions become one message at the head, for backends that take no other."""
+    system_placement: SystemPlacement = "in_place"
+    """Where system messages stand. `in_place`: each in its place. `joined`: those at the head are one.
+    `first_only`: that one is the only one; a later one becomes a marked text of the user's, in its place."""
+    assistant_after_tools: str = ""
+    """What an assistant's message between a tool's and the next one of the user's or the system's says, for
+    backends that want one there; empty: nothing is put there."""
+    video: bool = False
+    """Whether parts of type `video_url` are taken; else a video is an error."""
     flatten_content: bool = False
     """Whether an array of nothing but text parts is sent as one string, a blank line between the parts."""
     message_names: bool = True
@@ -89,6 +105,8 @@ class Quirks:
     think_tags: tuple[tuple[str, str], ...] = ()
     """Pairs of tags (`<think>`, `</think>`) that reasoning stands in at the head of the content: it is split
     off."""
+    cumulative_details: bool = False
+    """Whether each delta of `reasoning_details` may have all of the text so far; the stream itself tells."""
     think_open: bool = False
     """Whether an answer begins inside the tag: the chat template wrote the opening one."""
     carried: frozenset[Carried] = frozenset()

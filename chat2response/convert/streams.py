@@ -29,6 +29,7 @@ from chat2response.convert.chat.read import ChatReader
 from chat2response.convert.chat.reading import Reading
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.chat.write import ChatEncoder
+from chat2response.convert.clients import DEFAULT, ClientProfile
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -93,8 +94,8 @@ class ChatToResponses(_Stream):
     """Chat chunks (SSE bytes) in, Responses events (SSE bytes) out.
 
     `request` is the Responses request that the stream answers: it is echoed, gives the model's name
-    (which the first event has to say), its tools get their own calls back, `reasoning.summary` in it
-    decides where reasoning goes unless `reasoning` does, and `include` whether logprobs are shown.
+    (which the first event has to say), its tools get their own calls back, and `include` in it decides
+    whether logprobs are shown. Reasoning goes to `summary`, unless `reasoning` says another place.
     `quirks`: the backend's, or the name of a profile (QuirksError, a ValueError, for one that is not
     known). `ids` and `clock` are for tests.
     """
@@ -140,11 +141,17 @@ class ResponsesToChat(_Stream):
         )
 
 
-def reasoning_form(request: HubRequest, setting: ReasoningForm | None = None) -> ReasoningForm:
-    """Where reasoning goes: as the operator set it, else `summary` when the client asked for one."""
+def reasoning_form(
+    request: HubRequest, setting: ReasoningForm | None = None, client: ClientProfile = DEFAULT
+) -> ReasoningForm:
+    """Where reasoning goes: as the operator set it, else where this kind of client reads it.
+
+    A client that reads both forms gets a summary where it asks for one.
+    """
     if setting is not None:
         return setting
-    asked = request.body.get("reasoning")
-    if type(asked) is dict and (asked.get("summary") or asked.get("generate_summary")):
+    if not client.raw_reasoning:
         return "summary"
-    return "content"
+    asked = request.body.get("reasoning")
+    wants_summary = type(asked) is dict and (asked.get("summary") or asked.get("generate_summary"))
+    return "summary" if wants_summary else "content"

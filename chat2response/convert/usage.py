@@ -12,6 +12,7 @@ from chat2response.wire.chat import ChatUsage
 from chat2response.wire.responses import Usage
 
 _NOTHING: Mapping[str, Any] = {}
+_COUNTS = ("total_tokens", "completion_tokens", "prompt_tokens")
 
 
 def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
@@ -36,6 +37,21 @@ def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": total or prompt + completion,
     }
+
+
+def counts(usage: Any) -> bool:
+    """Whether a completion's usage counts anything: zeros alone hold a place, and say nothing."""
+    return type(usage) is dict and any(map(usage.get, _COUNTS))
+
+
+def best(*given: Any) -> Any:
+    """Of several usages of one completion the first that counts anything, else the first that there is."""
+    first = None
+    for usage in given:
+        if counts(usage):
+            return usage
+        first = first or usage
+    return first
 
 
 def to_chat(usage: Any) -> ChatUsage | None:

@@ -23,11 +23,12 @@ from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer import ResponseWriter
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
+from chat2response.engine.corrections import corrected
 from chat2response.engine.entry import read_whole
 from chat2response.engine.fold import folded
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SPOKEN, Plan
-from chat2response.engine.recast import may_recast, plain_body, recast
+from chat2response.engine.recast import may_recast, plain_body
 from chat2response.engine.relayed import RelayedStream, whole_reply
 from chat2response.engine.relayed_request import admit_relayed, overlaid, peek_request, with_model
 from chat2response.engine.sealed import with_seal
@@ -232,14 +233,16 @@ class Opening:
         if target.dialect == "responses":
             await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
         ask = await self._apart(overlaid, sent, hub, fields, target) if self._plan.up == "overlay" else hub
-        try:
-            return await self._way_down(hub, ask)
-        except UpstreamError as error:
-            if not error.refused_input or not await self._apart(may_recast, hub, self._plan):
-                raise
-        await self._forget_answer()
-        self._plan = recast(self._plan)
-        return await self._way_down(hub, ask)
+        ours = hub if ask is hub else None
+        while True:
+            try:
+                return await self._way_down(hub, ask)
+            except UpstreamError as error:
+                plan = await self._apart(corrected, error, ours, self._plan, self._upstream, self._fidelity)
+                if plan is None:
+                    raise
+            await self._forget_answer()
+            self._plan = plan
 
     async def _way_down(self, hub: HubRequest, ask: HubRequest | bytes) -> Answer:
         stream = hub.body.get("stream") is True
@@ -268,7 +271,7 @@ class Opening:
         engine = self._engine
         echo = Echo.of(hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
-        form = reasoning_form(hub, engine.options.reasoning)
+        form = self._form(hub)
         told = StopWriter(writer, stops)
         turn: Turn = await self._enter(await self._opened(ask, told, form))
         response = await folded(turn, writer, engine.options.max_output)
@@ -323,7 +326,7 @@ class Opening:
         echo = await self._apart(Echo.of, hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
-        form = reasoning_form(hub, engine.options.reasoning)
+        form = self._form(hub)
         told = StopWriter(writer, stops) if stops else writer
         turn = await self._enter(await self._opened(ask, told, form))
         converted = self._stream = ConvertedStream(
@@ -345,7 +348,7 @@ class Opening:
         large = self._large or reply.large
         losses = reply.losses.answered()
         self._headers = reply.headers
-        form = reasoning_form(hub, engine.options.reasoning)
+        form = self._form(hub)
         echo = await self._apart(Echo.of, hub)
         response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
         return await self._whole(hub, echo, response, reply.headers, losses, large=large)
@@ -398,6 +401,9 @@ class Opening:
         origin = self._origin(stream=True)
         return await self._apart(self._upstream.open, ask, self._plan.target, writer, origin, form)
 
+    def _form(self, hub: HubRequest) -> ReasoningForm:
+        return reasoning_form(hub, self._engine.options.reasoning, self._call.client)
+
     def _origin(self, *, stream: bool) -> Origin:
         origin = self._call.origin(self._fidelity, stream=stream)
         origin.large = self._large
@@ -409,8 +415,11 @@ class Opening:
 
     async def _forget_answer(self) -> None:
         """Closes what an upstream answered, to ask it again."""
+        stream, self._stream = self._stream, None
         context, self._context = self._context, None
         self._live, self._headers = None, []
+        if stream is not None:
+            await stream.close()
         if context is not None:
             await context.__aexit__(None, None, None)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from chat2response.convert.clients import error_event
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
-from chat2response.convert.usage import from_chat, read
+from chat2response.convert.usage import counts, from_chat, read
 from chat2response.convert.weight import MAX_OUTPUT, weigh_json
 from chat2response.engine.owned import container_ids, owned_ids
 from chat2response.errors import BridgeError
@@ -235,7 +235,9 @@ class ChatTap:
         return ()
 
     def _notice(self, chunk: dict[str, Any]) -> None:
-        self.usage = from_chat(chunk.get("usage")) or self.usage
+        told = chunk.get("usage")
+        if self.usage is None or counts(told):
+            self.usage = from_chat(told)
         choices = chunk.get("choices")
         for choice in choices if type(choices) is list else ():
             finish = choice.get("finish_reason") if type(choice) is dict else None

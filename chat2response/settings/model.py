@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     chat2response_fidelity: Annotated[Fidelity, BeforeValidator(values.fidelity)] = "warn"
     """What cannot cross: `strict` (400), `warn`, `drop`; a client's `x-chat2response-fidelity` wins."""
     chat2response_reasoning: Literal["auto", "summary", "content", "hide"] = "auto"
-    """A Chat model's reasoning: `summary`, `content`, `hide`; `auto`: what the client asked for."""
+    """A Chat model's reasoning: `summary`, `content`, `hide`; `auto`: `summary`, which most clients show."""
     chat2response_models_file: Annotated[Path | None, Blank] = None
     """What clients are told of models: context, modalities, reasoning levels (docs/clients.md)."""
     chat2response_client_profile: Literal["default", "open-responses"] = "default"

@@ -148,6 +148,9 @@ class Chunk(msgspec.Struct, gc=False):
     x_groq: Any = None
     """Groq's own fields, its usage among them."""
     moderation: Any = None
+    citations: Any = None
+    search_results: Any = None
+    """Sources of a whole answer: Perplexity's places for them."""
 
 
 read_chunk = decoder(Chunk)

@@ -26,7 +26,7 @@ async def test_it_shows_a_key_and_a_stream_and_stays_up(tmp_path: Path, client: 
         token = (await gateway.until(rf'"token": "({TOKEN})"'))[1]
         await gateway.until(rf"curl -N {url}/proxy -H 'Authorization: Bearer {token}'")
         await gateway.until(r"response\.created")
-        await gateway.until(r"response\.reasoning_text\.delta +The user wrote 2 words")
+        await gateway.until(r"response\.reasoning_summary_text\.delta +The user wrote 2 words")
         await gateway.until(r'response\.output_text\.delta +You said: "Hello, bridge!" .* all I do\.')
         await gateway.until(r"response\.completed +2 words in, \d+ out")
         again = await gateway.until(rf"curl -N ({url}\S+) -H 'Authorization: (Bearer {token})' -d '(.+)'")

@@ -7,6 +7,7 @@ import pytest
 
 from chat2response.convert.chat.entering import LOGPROBS
 from chat2response.convert.chat.response import write_response
+from chat2response.convert.clients import OPEN_RESPONSES
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.streams import ChatToResponses, ResponsesToChat, reasoning_form
 from chat2response.wire.machine import DRAINING, RESET, Fault
@@ -281,7 +282,7 @@ def test_losses_of_both_directions_can_be_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("reasoning", "form"),
+    ("reasoning", "raw"),
     [
         (None, "content"),
         ({}, "content"),
@@ -292,10 +293,13 @@ def test_losses_of_both_directions_can_be_asked_for():
         ("odd", "content"),
     ],
 )
-def test_reasoning_goes_where_the_request_says(reasoning, form):
+def test_reasoning_goes_where_this_kind_of_client_reads_it(reasoning, raw):
+    """`raw`: where a client that shows raw reasoning too gets it."""
     request = HubRequest(body={"reasoning": reasoning}, dialect="responses")
-    assert reasoning_form(request) == form
-    assert reasoning_form(request, "hide") == "hide"
+    assert reasoning_form(request) == "summary"
+    assert reasoning_form(request, None, OPEN_RESPONSES) == raw
+    for forced in ("hide", "content", "summary"):
+        assert reasoning_form(request, forced) == reasoning_form(request, forced, OPEN_RESPONSES) == forced
 
 
 def test_usage_is_given_to_who_asked_for_it():

@@ -146,3 +146,15 @@ def test_where_cached_tokens_are_counted_is_a_quirk():
         counted = usage.from_chat(given, Quirks(cached_tokens=paths))
         assert counted is not None
         assert counted["input_tokens_details"]["cached_tokens"] == cached
+
+
+ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+def test_zeros_alone_are_no_count():
+    assert not usage.counts(ZERO)
+    assert not usage.counts(None)
+    assert usage.counts({**ZERO, "prompt_tokens": 1})
+    assert usage.best(ZERO, None, FULL_CHAT) == FULL_CHAT
+    assert usage.best(None, ZERO) == ZERO
+    assert usage.best(None, None) is None

@@ -215,19 +215,27 @@ async def test_function_call_roundtrip_with_the_whole_history(served: Served) ->
 # -- what the profiles differ in -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-async def test_raw_reasoning_is_streamed_under_the_name_each_client_knows(
-    start: Start, upstream: ScriptedUpstream, profile: str
+@pytest.mark.parametrize(
+    ("setting", "profile", "name"),
+    [
+        ("auto", "default", "reasoning_summary_text"),
+        ("auto", "open-responses", "reasoning"),
+        ("content", "default", "reasoning_text"),
+        ("content", "open-responses", "reasoning"),
+        ("summary", "open-responses", "reasoning_summary_text"),
+    ],
+)
+async def test_reasoning_is_streamed_where_each_client_reads_it(
+    start: Start, upstream: ScriptedUpstream, setting: str, profile: str, name: str
 ) -> None:
     upstream.play_for(PATHS["chat"], model("chat", reasoning=True))
-    gateway = await start("chat")
+    gateway = await start("chat", chat2response_reasoning=setting)
     gateway.recorder.judged = profile == "default"
     body = {"model": MODEL, "stream": True, "input": "Hi"}
 
     answer = await gateway.post(RESPONSES, body, headers={"x-chat2response-client-profile": profile})
 
-    name = b"response.reasoning.delta" if profile == "open-responses" else b"response.reasoning_text.delta"
-    assert answer.content.count(b"event: " + name) == 2
+    assert answer.content.count(f"event: response.{name}.delta".encode()) == 2
     if profile == "open-responses":
         gateway.http.headers["x-chat2response-client-profile"] = profile
         await streamed(gateway, {"input": "Hi"})

@@ -98,21 +98,31 @@ async def test_a_tool_loop_goes_round_on_every_upstream(start: Start, upstream: 
             assert _calls_of(request.json()) == [("call_a", "look", '{"at":"x"}', "a cat")]
 
 
-async def test_reasoning_is_a_summary_where_one_was_asked_for(
+async def test_reasoning_is_a_summary_whether_or_not_one_was_asked_for(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
     upstream.play_for(CHAT, speaking("chat", Said(reasoning=("I ", "think."), text=("So.",))))
     client = (await start("chat")).sdk()
 
-    summed = await client.responses.create(model=ASKED, input="Hi", reasoning={"summary": "auto"})
-    raw = await client.responses.create(model=ASKED, input="Hi")
-    async with client.responses.stream(model=ASKED, input="Hi", reasoning={"summary": "auto"}) as stream:
+    asked = await client.responses.create(model=ASKED, input="Hi", reasoning={"summary": "auto"})
+    unasked = await client.responses.create(model=ASKED, input="Hi")
+    async with client.responses.stream(model=ASKED, input="Hi") as stream:
         streamed = await stream.get_final_response()
 
-    for made in (summed, streamed):
+    for made in (asked, unasked, streamed):
         item = made.output[0]
         assert item.type == "reasoning" and not item.content
         assert [part.text for part in item.summary] == ["I think."]
+
+
+async def test_reasoning_is_content_where_the_operator_says_so(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
+    upstream.play_for(CHAT, speaking("chat", Said(reasoning=("I ", "think."), text=("So.",))))
+    client = (await start("chat", chat2response_reasoning="content")).sdk()
+
+    raw = await client.responses.create(model=ASKED, input="Hi", reasoning={"summary": "auto"})
+
     item = raw.output[0]
     assert item.type == "reasoning" and not item.summary
     assert item.content is not None and [part.text for part in item.content] == ["I think."]

@@ -227,3 +227,11 @@ def test_a_whole_chat_answer_that_was_withheld_is_not_said_to_be_complete() -> N
     tap.withhold()
     assert events_of(tap.close(GONE)) == [{"error": GONE.fields()}, "[DONE]"]
     assert tap.status == "failed"
+
+
+def test_zeros_after_a_count_hold_a_place_and_no_count() -> None:
+    tap = ChatTap(kept=False)
+    zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    tap.feed(chunk({"content": "a"}, usage=USAGE) + chunk({}, usage=zero))
+    assert tap.usage is not None
+    assert tap.usage["output_tokens"] == USAGE["completion_tokens"]

@@ -8,7 +8,6 @@ from typing import Any
 
 from chat2response.convert.check import invalid, mapping, text
 from chat2response.convert.losses import Losses
-from chat2response.convert.quirks import Quirks
 from chat2response.wire.json import encode
 
 _Tool = dict[str, Any]
@@ -55,9 +54,7 @@ def write_native(tool: Mapping[str, Any], name: str, description: str, path: str
     return {"type": "custom", "custom": custom}
 
 
-def write_function(
-    tool: Mapping[str, Any], name: str, description: str, path: str, losses: Losses, quirks: Quirks
-) -> _Tool:
+def write_function(tool: Mapping[str, Any], name: str, description: str, path: str, losses: Losses) -> _Tool:
     """As a function; a grammar stands in its description, which no backend holds the model to."""
     said = [description, _HOW] if description else [_HOW]
     grammar = read_grammar(tool, path)
@@ -66,8 +63,6 @@ def write_function(
         said.append(f"It has to match this grammar ({syntax}):\n\n{definition}")
         losses.add(f"{path}.format", "described, not enforced")
     function: _Tool = {"name": name, "description": "\n\n".join(said), "parameters": INPUT}
-    if quirks.strict_tools:
-        function["strict"] = True
     return {"type": "function", "function": function}
 
 

@@ -16,7 +16,9 @@ from chat2response.convert.chat.answer import (
     url_citation,
 )
 from chat2response.convert.chat.carried import Carried
+from chat2response.convert.chat.cumulative import Increments
 from chat2response.convert.chat.entries import CallEntries
+from chat2response.convert.chat.sources import Sources
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.speech import Speech
@@ -57,6 +59,9 @@ class DeltaReader:
         self._fields = _fields(quirks.reasoning_in)
         self._carried = carried
         self._calls: CallEntries | None = None  # most answers have none
+        self._increments = Increments() if quirks.cumulative_details else None
+        self.sources = Sources(writer)
+        """Those of the whole answer, which stand beside its choices."""
 
     def read(self, delta: DeltaShape, logprobs: Any = None, choice: int = 0) -> None:
         """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls.
@@ -116,7 +121,10 @@ class DeltaReader:
             self.said += len(text)
             self.thoughts += len(text)
             self._piece("reasoning", text)
-        self._structured("reasoning_details", delta.reasoning_details, text)
+        details = delta.reasoning_details
+        if self._increments is not None and details:
+            details = self._increments.of(details)
+        self._structured("reasoning_details", details, text)
         self._structured("thinking_blocks", delta.thinking_blocks, text)
 
     def _structured(self, name: Structure, entries: Any, plain: str) -> None:
@@ -156,6 +164,7 @@ class DeltaReader:
         if flat is None:
             self._writer.losses.add("message.annotations")
         else:
+            self.sources.cited.add(flat["url"])
             self._writer.annotation(flat, in_turn=True)
 
     @property
@@ -170,6 +179,7 @@ class DeltaReader:
         before = calls.said
         calls.read(delta.tool_calls, delta.function_call, choice)
         self.said += calls.said - before
+        self.sources.late = self.sources.late or calls.called
 
     def close(self, ended: Outcome) -> Outcome:
         """Says what waited for the end of the turn, which ends so; gives the end that it comes to."""

@@ -62,7 +62,7 @@ def _effort(out: _Body, effort: Any, hub: HubRequest, losses: Losses, quirks: Qu
         if word != effort:
             losses.add(hub.field("reasoning.effort"), f"sent as {word}")
         _put_at(out, quirks.effort_field, word)
-    if effort != "none":
+    if word != "none":
         put_under(out, quirks.reasoning_on)
 
 
@@ -82,11 +82,13 @@ def _put_at(out: _Body, path: str, value: Any) -> None:
 
 def _tools(out: _Body, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
     choice = out.get("tool_choice")
-    if choice is not None and _kind(choice) not in quirks.tool_choices:
-        _choose(out, choice, losses, quirks)
+    if choice is not None:
+        taken = _choices(out, quirks)
+        if _kind(choice) not in taken:
+            _choose(out, choice, losses, taken)
     if not quirks.parallel_tools and out.pop("parallel_tool_calls", None) is False:
         losses.add("parallel_tool_calls")
-    if not quirks.strict_tools and "tools" in out:
+    if "tools" in out and not (quirks.strict_tools and (quirks.mixed_strict or _one_strict(out["tools"]))):
         out["tools"] = [_lenient(tool, losses) for tool in out["tools"]]
 
 
@@ -96,7 +98,31 @@ def _kind(choice: Any) -> Choice:
     return "none" if choice == "none" else "required" if choice == "required" else "auto"
 
 
-def _choose(out: _Body, choice: Any, losses: Losses, quirks: Quirks) -> None:
+def _choices(out: _Body, quirks: Quirks) -> frozenset[Choice]:
+    """The kinds of choice that are taken of this body, whose switch for reasoning is set."""
+    while_thinking = quirks.thinking_tool_choices
+    return quirks.tool_choices if while_thinking is None or not _thinks(out, quirks) else while_thinking
+
+
+def _thinks(out: _Body, quirks: Quirks) -> bool:
+    if quirks.reasoning_off and _holds(out, quirks.reasoning_off):
+        return False
+    return quirks.thinks_unasked or (bool(quirks.reasoning_on) and _holds(out, quirks.reasoning_on))
+
+
+def _holds(out: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Whether `out` says all that `fields` say."""
+    for name, value in fields.items():
+        held = out.get(name)
+        if isinstance(value, Mapping):
+            if type(held) is not dict or not _holds(held, value):
+                return False
+        elif held != value:
+            return False
+    return True
+
+
+def _choose(out: _Body, choice: Any, losses: Losses, taken: frozenset[Choice]) -> None:
     """Says a choice by the tools that are sent: none of them, one, or the allowed ones."""
     del out["tool_choice"]
     if choice == "none":
@@ -109,7 +135,7 @@ def _choose(out: _Body, choice: Any, losses: Losses, quirks: Quirks) -> None:
         mode = allowed["mode"] if allowed else mode
         names = {_name(each) for each in (allowed["tools"] if allowed else [choice])}
         out["tools"] = [tool for tool in out["tools"] if _name(tool) in names]
-    if mode in quirks.tool_choices:
+    if mode in taken:
         out["tool_choice"] = mode
     elif mode != "auto":
         losses.add("tool_choice")
@@ -118,6 +144,12 @@ def _choose(out: _Body, choice: Any, losses: Losses, quirks: Quirks) -> None:
 def _name(tool: Mapping[str, Any]) -> Any:
     """The name of a tool, or of a choice of one: both are nested under its type."""
     return tool[tool["type"]]["name"]
+
+
+def _one_strict(tools: list[Any]) -> bool:
+    """Whether all functions are strict, or none is."""
+    values = {tool["function"].get("strict") is True for tool in tools if "function" in tool}
+    return len(values) < 2
 
 
 def _lenient(tool: Mapping[str, Any], losses: Losses) -> Mapping[str, Any]:

@@ -22,14 +22,21 @@ def valid(name: str) -> bool:
     return _is_valid(name) is not None
 
 
+def begins(name: str) -> bool:
+    """Whether it begins with a letter or `_`."""
+    return name[:1] == "_" or (name[:1].isascii() and name[:1].isalpha())
+
+
 def flat(namespace: str | None, name: str) -> str:
     """A tool's name with its namespace, as one word; not yet fit to be sent."""
     return f"{namespace}__{name}" if namespace else name
 
 
-def sendable(namespace: str | None, name: str, taken: Container[str] = ()) -> str:
-    """The name under which a tool is sent, none of those `taken`."""
+def sendable(namespace: str | None, name: str, taken: Container[str] = (), *, letter: bool = False) -> str:
+    """The name under which a tool is sent, none of those `taken`. `letter`: it begins with one, or `_`."""
     wanted = flat(namespace, name)
+    if letter and not begins(wanted):
+        wanted = f"_{wanted}"
     if valid(wanted) and wanted not in taken:
         return wanted
     digest = sha256(f"{namespace or ''}\0{name}".encode(errors="surrogatepass")).hexdigest()

@@ -6,6 +6,7 @@
     {type: image_url, image_url: {url, detail}}      {type: input_image, image_url, detail}
     {type: file, file: {file_id | file_data, ...}}   {type: input_file, file_id | file_data, filename}
     {type: input_audio, input_audio}                 the same
+    {type: video_url, video_url: {url}}              {type: input_video, video_url}, where it is taken
 
 A part of a type that is not listed enters the hub as it is; leaving, it is an error, never a stub.
 """
@@ -54,7 +55,7 @@ def read_answer_parts(content: list[Any], where: str) -> list[Part]:
 
 
 def write_parts(
-    content: list[Any], where: str, losses: Losses, *, flatten: bool = False
+    content: list[Any], where: str, losses: Losses, *, flatten: bool = False, video: bool = False
 ) -> str | list[dict[str, Any]]:
     """Chat content of the hub's parts, one for one. A lone text is a string: every backend takes that."""
     parts: list[dict[str, Any]] = []
@@ -63,7 +64,7 @@ def write_parts(
         if plain is not None:
             parts.append({"type": "text", "text": plain})
         else:
-            parts.append(write_part(part, f"{where}[{index}]", losses))
+            parts.append(write_part(part, f"{where}[{index}]", losses, video=video))
     return lone_text(parts, flatten=flatten) if parts else ""
 
 
@@ -85,15 +86,18 @@ def plain_text(part: Any) -> str | None:
     return None
 
 
-def write_part(part: Any, where: str, losses: Losses) -> dict[str, Any]:
-    """One part toward Chat; `where` is its path. Raises InvalidRequest for what Chat cannot say."""
+def write_part(part: Any, where: str, losses: Losses, *, video: bool = False) -> dict[str, Any]:
+    """One part toward Chat; `where` is its path. `video`: this backend takes one.
+
+    Raises InvalidRequest for what Chat cannot say.
+    """
     if type(part) is not dict:
         raise wrong_type(where, "an object", part)
     kind = part.get("type")
     if type(kind) is not str:
         raise _no_type(f"{where}.type", kind)
     way = _WRITERS.get(kind)
-    if way is None:
+    if way is None or (kind == "input_video" and not video):
         raise unsupported(
             where, f"A content part of type '{kind}' cannot be sent to a Chat Completions upstream."
         )
@@ -188,6 +192,12 @@ def _write_audio(part: Part, where: str, losses: Losses) -> dict[str, Any]:
     return {"type": "input_audio", "input_audio": mapping(part.get("input_audio"), f"{where}.input_audio")}
 
 
+def _write_video(part: Part, where: str, losses: Losses) -> dict[str, Any]:
+    video = part.get("video_url")
+    url = video.get("url") if type(video) is dict else video
+    return {"type": "video_url", "video_url": {"url": text(url, f"{where}.video_url")}}
+
+
 def _not_fetched(path: str) -> Exception:
     message = f"'{path}' cannot be sent to a Chat Completions upstream; send the content itself."
     return unsupported(path, message)
@@ -202,5 +212,6 @@ _WRITERS: dict[str, tuple[_Write, frozenset[str]]] = {
     "text": (_write_text, _TEXT_KEYS),
     "input_image": (_write_image, frozenset({"type", "image_url", "file_id", "detail", BREAKPOINT})),
     "input_file": (_write_file, frozenset({"type", *_FILE, "file_url", "detail", BREAKPOINT})),
+    "input_video": (_write_video, frozenset({"type", "video_url", BREAKPOINT})),
     "input_audio": (_write_audio, frozenset({"type", "input_audio", BREAKPOINT})),
 }

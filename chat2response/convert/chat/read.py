@@ -90,8 +90,8 @@ class ChatReader(LenientReader):
         except JSONError:
             self._odd(payload, last)
             return
-        if chunk.usage or chunk.x_groq or chunk.moderation:
-            self._count(chunk)
+        if chunk.usage or chunk.x_groq or chunk.moderation or chunk.citations or chunk.search_results:
+            self._beside(chunk)
         if chunk.service_tier is not None and type(chunk.service_tier) is str:
             self._tier = chunk.service_tier
         choices = chunk.choices
@@ -151,16 +151,23 @@ class ChatReader(LenientReader):
     def _finished(self, choice: ChoiceShape) -> None:
         if is_ending(choice.finish_reason):
             self._finish = choice.finish_reason
-        if choice.usage:
+        if choice.usage and (self._usage is None or usage.counts(choice.usage)):
             self._usage = choice.usage
 
+    def _beside(self, chunk: Chunk) -> None:
+        """What a chunk says beside its choices."""
+        if chunk.citations or chunk.search_results:
+            self._said += self._delta.sources.take(chunk.citations, chunk.search_results)
+        self._count(chunk)
+
     def _count(self, chunk: Chunk) -> None:
-        """The last count wins: some backends count with every chunk."""
+        """The last count wins: some backends count with every chunk. Zeros after a count are none."""
         if chunk.moderation:
             self._moderation = moderation.from_chat(chunk.moderation, self._writer.losses)
         for counted in (chunk.usage, chunk.x_groq.get("usage") if type(chunk.x_groq) is dict else None):
             if counted and type(counted) is dict:
-                self._usage = counted
+                if self._usage is None or usage.counts(counted):
+                    self._usage = counted
                 return
 
     # -- what is not a chunk -----------------------------------------------------------------------
@@ -242,4 +249,6 @@ class ChatReader(LenientReader):
     def _turn(self, ended: outcome.Outcome) -> None:
         self.done = True
         ended = self._delta.close(ended)
+        if ended.status != "failed":
+            self._delta.sources.finish()
         self._writer.turn(usage.from_chat(self._usage, self._quirks), ended)

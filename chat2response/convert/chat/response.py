@@ -62,9 +62,11 @@ def read_response(
     finish = _finish(choice, quirks)
     if len(completion["choices"]) > 1:
         finish = _others(completion["choices"], reader, losses, finish, quirks)
+    reader.sources.take(completion.get("citations"), completion.get("search_results"))
     ended = reader.close(_ending(completion, finish, losses, called=reader.called))
     if ended.error is not None:
         raise ended.error
+    reader.sources.finish()
     return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
 
 
@@ -89,9 +91,7 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _others(
-    choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks
-) -> str:
+def _others(choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks) -> str:
     """Says what stands in the other choices; gives how the turn ended."""
     others = OtherChoices()
     for number, choice in enumerate(choices[1:], 1):
@@ -118,9 +118,8 @@ def _finish(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> st
 
 def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     groq = completion.get("x_groq")
-    return (
-        choice.get("usage") or completion.get("usage") or (groq.get("usage") if type(groq) is dict else None)
-    )
+    of_groq = groq.get("usage") if type(groq) is dict else None
+    return usage.best(choice.get("usage"), completion.get("usage"), of_groq)
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from chat2response.convert.chat.builtin import BUILTINS, BuiltinKind, client_runs
-from chat2response.convert.chat.names import sendable, valid
+from chat2response.convert.chat.names import begins, sendable, valid
 from chat2response.convert.check import mapping, objects, text, unsupported
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
@@ -65,12 +65,13 @@ class ToolMap:
             made._add(tool, path, policy)
         rest = []
         for bound in made.bound.values():
-            if _keeps_name(bound):
+            if _keeps_name(bound, quirks):
                 made._name(bound, bound.name)
             else:
                 rest.append(bound)
         for bound in rest:
-            made._name(bound, sendable(bound.namespace, bound.name, made.by_sent))
+            sent = sendable(bound.namespace, bound.name, made.by_sent, letter=quirks.letter_names)
+            made._name(bound, sent)
         return made
 
     def _name(self, bound: Bound, sent: str) -> None:
@@ -88,7 +89,8 @@ class ToolMap:
         bound = self.find(namespace, name, kind)
         if bound is not None:
             return bound.sent
-        return sendable(namespace if type(namespace) is str else "", name, self.by_sent)
+        known = namespace if type(namespace) is str else ""
+        return sendable(known, name, self.by_sent, letter=self.quirks.letter_names)
 
     def native(self, bound: Bound) -> bool:
         """Whether it is sent as a custom tool, and called as one."""
@@ -133,9 +135,11 @@ class ToolMap:
         self.dropped[path] = named.encode("ascii", "replace").decode()
 
 
-def _keeps_name(bound: Bound) -> bool:
+def _keeps_name(bound: Bound, quirks: Quirks) -> bool:
     """A name that can be sent is its tool's, whatever a namespace flattens to."""
-    return bound.namespace == "" and bound.kind in _NAMED and valid(bound.name)
+    if bound.namespace != "" or bound.kind not in _NAMED or not valid(bound.name):
+        return False
+    return not quirks.letter_names or begins(bound.name)
 
 
 def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:

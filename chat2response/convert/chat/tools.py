@@ -49,8 +49,7 @@ def _read_function(tool: _Tool, index: int) -> _Tool:
     made: _Tool = {"type": "function", "name": name}
     if function.get("description") is not None:
         made["description"] = function["description"]
-    parameters = function.get("parameters")
-    made["parameters"] = {"type": "object", "properties": {}} if parameters is None else parameters
+    made["parameters"] = object_schema(function.get("parameters"))
     made["strict"] = function.get("strict") is True
     if len(tool) > 2:
         foreign.keep(tool, {"type", "function"}, made)
@@ -82,6 +81,20 @@ def _read_custom_format(asked: dict[str, Any], path: str) -> dict[str, Any]:
 
 _GRAMMAR = ("syntax", "definition")
 _READERS: dict[str, Callable[[_Tool, int], _Tool]] = {"function": _read_function, "custom": _read_custom}
+
+
+def object_schema(parameters: Any) -> Any:
+    """A function's parameters as an object's schema: backends refuse what does not say that it is one."""
+    schema = {} if parameters is None else parameters
+    if type(schema) is not dict or (schema.get("type") and schema.get("properties", True) is not None):
+        return schema
+    said = {key: value for key, value in schema.items() if value is not None or key not in _SHAPED}
+    made = {"type": "object", **said}
+    return made if _SHAPES.intersection(made) else {**made, "properties": {}}
+
+
+_SHAPED = ("type", "properties")
+_SHAPES = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf"})
 
 
 def read_web_search(options: Any) -> _Tool:
@@ -133,12 +146,39 @@ def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, An
         choice = write_choice(choice, tools, losses)
     if not tools.bound:
         return {}
-    out: dict[str, Any] = {"tools": [_write_tool(each, tools, losses) for each in tools.bound.values()]}
+    written = [_write_tool(each, tools, losses) for each in tools.bound.values()]
+    if tools.quirks.strict_tools:
+        _as_strict(written, list(tools.bound.values()), tools)
+    out: dict[str, Any] = {"tools": written}
     if choice is not None:
         out["tool_choice"] = choice
     if body.get("parallel_tool_calls") is not None:
         out["parallel_tool_calls"] = body["parallel_tool_calls"]
     return out
+
+
+def _as_strict(written: list[_Tool], bound: list[Bound], tools: ToolMap) -> None:
+    """Makes what stands in for a custom tool as strict as the client's functions are: some backends take one
+    value for all."""
+    ours = [tool["function"] for tool, each in zip(written, bound, strict=True) if stands_in(each, tools)]
+    if not ours:
+        return
+    values = [
+        tool["function"].get("strict")
+        for tool, each in zip(written, bound, strict=True)
+        if "function" in tool and not stands_in(each, tools)
+    ]
+    if all(values):
+        for function in ours:
+            function["strict"] = True
+    elif False in values:
+        for function in ours:
+            function["strict"] = False
+
+
+def stands_in(bound: Bound, tools: ToolMap) -> bool:
+    """Whether a tool is custom, and sent as a function."""
+    return bound.kind == "custom" and not tools.native(bound)
 
 
 def _write_tool(bound: Bound, tools: ToolMap, losses: Losses) -> _Tool:
@@ -151,7 +191,7 @@ def _write_tool(bound: Bound, tools: ToolMap, losses: Losses) -> _Tool:
     about = _described(bound)
     if tools.native(bound):
         return write_native(bound.tool, bound.sent, about, bound.path)
-    return write_function(bound.tool, bound.sent, about, bound.path, losses, tools.quirks)
+    return write_function(bound.tool, bound.sent, about, bound.path, losses)
 
 
 def _write_function(bound: Bound, losses: Losses) -> _Tool:
@@ -161,8 +201,7 @@ def _write_function(bound: Bound, losses: Losses) -> _Tool:
         function["description"] = _described(bound)
     elif tool.get("description") is not None:
         function["description"] = tool["description"]
-    if tool.get("parameters") is not None:
-        function["parameters"] = tool["parameters"]
+    function["parameters"] = object_schema(tool.get("parameters"))
     if type(tool.get("strict")) is bool:
         function["strict"] = tool["strict"]
     if not _FLAT.issuperset(tool):

@@ -14,7 +14,7 @@ from chat2response.convert.chat.context import Context
 from chat2response.convert.chat.outputs import OUTPUTS, content_of
 from chat2response.convert.chat.pairs import UNANSWERED, Pairs
 from chat2response.convert.chat.parts import lone_text, write_part
-from chat2response.convert.chat.system import ROLES
+from chat2response.convert.chat.system import joined, marked
 from chat2response.convert.chat.thoughts import Thoughts, sign
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.hub import HubRequest
@@ -32,7 +32,7 @@ class Turns:
     """Collects the assistant's turn that is open, and writes it once it is over."""
 
     __slots__ = (
-        "_answered", "_answers", "_context", "_items", "_leading", "_open", "_pairs", "_thoughts", "calls",
+        "_answered", "_answers", "_context", "_head", "_items", "_open", "_pairs", "_thoughts", "calls",
         "hub", "losses", "messages", "name", "parts", "policy", "quirks", "refusals", "tools",
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ class Turns:
         self.messages: list[_Message] = []
         self._items = items
         self._context: Context | None = None
-        self._leading = 0  # messages at the head that are instructions, as far as was asked
+        self._head: list[_Message] = []  # system messages that nothing else came before, to be joined
         self._pairs = Pairs(items, hub)
         self._start()
 
@@ -72,12 +72,28 @@ class Turns:
         self.end()
         self.messages.append(message)
 
-    def leading(self) -> bool:
-        """Whether nothing but instructions was written yet."""
-        messages = self.messages
-        while self._leading < len(messages) and messages[self._leading]["role"] in ROLES:
-            self._leading += 1
-        return self._leading == len(messages)
+    def system(self, message: _Message, path: str) -> None:
+        """A system message, placed as the backend wants it."""
+        self.end()
+        placement = self.quirks.system_placement
+        if placement == "in_place":
+            self.messages.append(message)
+        elif not self.messages:
+            if self._head and "name" in message:
+                self.losses.add(f"{path}.name", "dropped: joined with the message before it")
+            self._head.append(message)
+        elif placement == "joined":
+            self.messages.append(message)
+        else:
+            self.losses.add(path, "sent as a marked text of the user's")
+            self.messages.append(marked(message["content"]))
+
+    def written(self) -> list[_Message]:
+        """All messages, once everything is said."""
+        self.end()
+        messages = [joined(self._head), *self.messages] if self._head else self.messages
+        said = self.quirks.assistant_after_tools
+        return _answered(messages, said) if said else messages
 
     def join(self, index: int, item: _Item, known: frozenset[str]) -> None:
         """Every assistant item comes through here: it joins the open turn, or starts the next one."""
@@ -193,7 +209,7 @@ class Turns:
         before = len(shown)
         for number, part in enumerate(parts):
             where = f"{path}[{number}]"
-            made = write_part(part, where, self.losses)
+            made = write_part(part, where, self.losses, video=self.quirks.video)
             if made["type"] == "text":
                 texts.append(made)
                 continue
@@ -205,3 +221,13 @@ class Turns:
         if not texts:
             return _NO_OUTPUT if len(shown) > before else ""
         return lone_text(texts, flatten=self.quirks.flatten_content)
+
+
+def _answered(messages: list[_Message], said: str) -> list[_Message]:
+    """With an assistant's message wherever another one than a tool's follows a tool's."""
+    made: list[_Message] = []
+    for message in messages:
+        if made and made[-1]["role"] == "tool" and message["role"] not in ("assistant", "tool"):
+            made.append({"role": "assistant", "content": said})
+        made.append(message)
+    return made

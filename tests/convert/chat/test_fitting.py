@@ -157,3 +157,23 @@ def test_extra_fields_are_added_under_the_clients_own():
 
 def test_usage_is_not_asked_for_where_that_is_refused():
     assert "stream_options" not in body_of(Quirks(usage_in_stream=False), stream=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("switches", "fields", "kept"),
+    [
+        ({}, {}, False),
+        ({"thinks_unasked": False}, {}, True),
+        ({"thinks_unasked": False, "reasoning_on": {"think": True}}, {"think": True}, False),
+        ({"thinks_unasked": False, "reasoning_on": {"think": True}}, {"think": False}, True),
+        ({"reasoning_off": {"a": {"b": False}}}, {"a": {"b": False, "c": 1}}, True),
+        ({"reasoning_off": {"a": {"b": False}}}, {"a": 7}, False),
+    ],
+)
+def test_a_forced_choice_depends_on_whether_the_model_thinks(switches: Any, fields: Any, kept: bool):
+    quirks = Quirks(thinking_tool_choices=frozenset({"auto"}), **switches)
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    body, losses = to_chat(wanted(tools=[tool], tool_choice="required", **fields), quirks)
+    assert (body.get("tool_choice"), losses) == (
+        ("required", []) if kept else (None, ["tool_choice; dropped"])
+    )

@@ -10,6 +10,7 @@ from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.streams import ChatToResponses
 from chat2response.convert.writer import ResponseWriter
 from chat2response.wire.machine import DRAINING, RESET, TIMEOUT
 from tests.scripts import (
@@ -209,17 +210,15 @@ def test_reasoning_details_are_read_where_nothing_else_is():
     assert shown(answer(both)) == [("reasoning", "hm!")]
 
 
-def test_reasoning_goes_where_the_client_asked():
+@pytest.mark.parametrize("asked", [{"model": "m"}, {"model": "m", "reasoning": {"summary": "auto"}}])
+def test_reasoning_is_a_summary_whatever_the_client_asked(asked):
     stream = sse(chat(*thoughts("hm"), *text("a")))
-    raw = response_of(to_events(stream))["output"][0]
+    shown_to_all = response_of(to_events(stream, request=asked))["output"][0]
+    assert shown_to_all["summary"] == [{"type": "summary_text", "text": "hm"}]
+    assert "content" not in shown_to_all
+    raw = response_of(to_events(stream, request=asked, reasoning="content"))["output"][0]
     assert raw["content"] == [{"type": "reasoning_text", "text": "hm"}]
     assert raw["summary"] == []
-    asked = {"model": "m", "reasoning": {"summary": "auto"}}
-    summary = response_of(to_events(stream, request=asked))["output"][0]
-    assert summary["summary"] == [{"type": "summary_text", "text": "hm"}]
-    assert "content" not in summary
-    forced = response_of(to_events(stream, request=asked, reasoning="content"))["output"][0]
-    assert forced["content"]
     assert shown(response_of(to_events(stream, reasoning="hide"))) == [("message", "a")]
 
 
@@ -820,3 +819,52 @@ def test_a_writer_that_has_enough_ends_the_turn_as_completed():
     machine.close(RESET)
     writer.finish()
     assert shown(dict(writer.response)) == [("message", "a")]
+
+
+ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [chunk({"content": "a"}, usage=usage_chunk()["usage"]), {"choices": [], "usage": ZERO}],
+        [usage_chunk(), chunk({"content": "a"}, usage=ZERO)],
+        [chunk({"content": "a"}, usage=ZERO), usage_chunk(), {"choices": [], "x_groq": {"usage": ZERO}}],
+    ],
+)
+def test_zeros_do_not_replace_a_count(chunks):
+    counted = answer(*chunks)["usage"]
+    assert counted["output_tokens"] == usage_chunk()["usage"]["completion_tokens"]
+
+
+# -- sources beside the choices --------------------------------------------------------------------------
+
+SOURCES: dict[str, Any] = {
+    "citations": ["http://a.x", "http://b.x"],
+    "search_results": [{"title": "A", "url": "http://a.x"}],
+}
+
+
+def test_sources_of_the_whole_answer_become_its_citations_once():
+    said = answer(*text("Hi ", "[1]", **SOURCES))["output"][0]["content"][0]["annotations"]
+    assert [(each["url"], each["title"]) for each in said] == [("http://a.x", "A"), ("http://b.x", "")]
+
+
+def test_a_source_that_the_text_cites_itself_is_not_cited_again():
+    cited = chunk({"content": "Hi", "annotations": [citation(0, 2, "http://a.x")]}, **SOURCES)
+    said = answer(cited)["output"][0]["content"][0]["annotations"]
+    assert [each["url"] for each in said] == ["http://a.x", "http://b.x"]
+
+
+def test_sources_beside_a_call_are_a_loss():
+    machine = ChatToResponses({"model": "m"})
+    machine.feed(sse(chat(*text("Hi", **SOURCES), *call("{}"))))
+    assert [loss.field for loss in machine.losses] == ["citations"]
+    assert [item["type"] for item in machine.response["output"]] == ["message", "function_call"]
+
+
+def test_a_source_without_an_address_is_a_loss():
+    machine = ChatToResponses({"model": "m"})
+    odd = {"citations": [7, {"title": "A"}], "search_results": {"a": 1}}
+    machine.feed(sse(chat(*text("Hi", **odd))))
+    assert [loss.field for loss in machine.losses] == ["citations", "search_results"]

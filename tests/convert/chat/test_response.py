@@ -55,6 +55,13 @@ COMPLETIONS: dict[str, dict[str, Any]] = {
     ),
     "refusal": completion({"refusal": "no"}),
     "text and refusal": completion({"content": "a", "refusal": "no"}),
+    "sources": completion(
+        {"content": "Hi [1]"}, citations=["http://a.x"], search_results=[{"url": "http://b.x"}]
+    ),
+    "sources beside a call": completion(
+        {"content": "a", "tool_calls": [tool_call()]}, citations=["http://a.x"]
+    ),
+    "sources alone": completion({"content": ""}, citations=["http://a.x", 7]),
     "list": completion(
         {
             "content": [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat2response.convert.chat.names import sendable
 from chat2response.convert.chat.toolmap import ToolMap
-from chat2response.convert.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.responses.request import read_request
 from tests.convert.requests import Json, refused, to_chat, wanted
 
@@ -112,3 +112,19 @@ def test_any_tools_have_names_of_their_own_and_the_way_back(given_tools: list[tu
 def test_a_tool_that_a_request_no_longer_has_keeps_its_name(outer: str, name: str):
     assert mapped().sent(outer, name) == mapped(space(outer, flat(name))).sent(outer, name)
     assert mapped().sent(outer, name) == sendable(outer, name)
+
+
+def test_a_name_that_has_to_begin_with_a_letter_does_and_comes_back():
+    """Gemini takes no other, and gives calls back under the name it was told."""
+    tools = [flat("21st_magic"), flat("-x"), flat("_ok"), flat("_21st_magic"), space("3d", flat("render"))]
+    hub = read_request(wanted(tools=tools))
+    made = ToolMap.of(hub, Quirks(letter_names=True))
+    assert names(made)[1:4] == ["_-x", "_ok", "_21st_magic"]
+    assert names(made)[4] == "_3d__render"
+    assert len(set(names(made))) == 5
+    assert all(re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", name) for name in names(made))
+    assert [made.by_sent[name].name for name in names(made)] == [
+        "21st_magic", "-x", "_ok", "_21st_magic", "render"
+    ]  # fmt: skip
+    assert made.sent("", "9gone") == "_9gone"  # one that only the history calls
+    assert names(mapped(flat("21st_magic"))) == ["21st_magic"]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.chat.request import read_request
+from chat2response.convert.quirks import Quirks
 from tests.convert.requests import (
     Json,
     asked,
@@ -55,7 +56,7 @@ def official_chat(**fields: Any) -> tuple[Json, list[str]]:
             nested(description=None, parameters=None, strict=None),
             flat(parameters=NO_PARAMETERS, strict=False),
         ),
-        (nested(strict=False, parameters={}), flat(parameters={}, strict=False)),
+        (nested(strict=False, parameters={}), flat(parameters=NO_PARAMETERS, strict=False)),
     ],
 )
 def test_a_function_is_flat_with_its_strictness_written(tool: Json, made: Json):
@@ -177,7 +178,8 @@ def test_a_wrong_tool_field_from_chat_is_a_400_that_names_it(fields: Json, param
 @pytest.mark.parametrize(
     ("tool", "made"),
     [
-        (flat(parameters=None, strict=None, description=None), nested()),
+        (flat(parameters=None, strict=None, description=None), nested(parameters=NO_PARAMETERS)),
+        (flat(), nested(parameters=NO_PARAMETERS)),
         (flat(parameters=SCHEMA, strict=True), nested(parameters=SCHEMA, strict=True)),
         (flat(parameters=SCHEMA, strict=False), nested(parameters=SCHEMA, strict=False)),
         (
@@ -336,3 +338,60 @@ def test_a_vendors_format_passes():
     grammar = {"type": "structural_tag", "structures": []}
     assert to_responses(asked(response_format=grammar))[0]["text"] == {"format": grammar}
     assert to_chat(wanted(text={"format": grammar}))[0]["response_format"] == grammar
+
+
+# What backends refuse ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (None, NO_PARAMETERS),
+        ({}, NO_PARAMETERS),
+        ({"type": None}, NO_PARAMETERS),
+        ({"type": "object", "properties": None}, NO_PARAMETERS),
+        ({"type": None, "required": []}, {"type": "object", "required": [], "properties": {}}),
+        ({"properties": SCHEMA["properties"]}, SCHEMA),
+        ({"$ref": "#/$defs/A", "$defs": {}}, {"type": "object", "$ref": "#/$defs/A", "$defs": {}}),
+        ({"anyOf": [SCHEMA]}, {"type": "object", "anyOf": [SCHEMA]}),
+        (SCHEMA, SCHEMA),
+        ({"type": "object"}, {"type": "object"}),
+    ],
+)
+def test_parameters_are_the_schema_of_an_object_both_ways(given: Any, made: Json):
+    body, _ = to_chat(wanted(tools=[flat(parameters=given)]))
+    assert body["tools"] == [nested(parameters=made)]
+    body, _ = to_responses(asked(tools=[nested(parameters=given)]))
+    assert body["tools"] == [flat(parameters=made, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("values", "ours"),
+    [
+        ((), True),
+        ((True,), True),
+        ((True, True), True),
+        ((False,), False),
+        ((None,), None),
+        ((True, None), None),
+    ],
+)
+def test_a_stand_in_for_a_custom_tool_is_as_strict_as_the_clients_functions(values: Any, ours: Any):
+    functions = [
+        flat(f"f{number}", parameters=SCHEMA, **({} if value is None else {"strict": value}))
+        for number, value in enumerate(values)
+    ]
+    body, losses = to_chat(wanted(tools=[*functions, {"type": "custom", "name": "patch"}]))
+    assert body["tools"][-1]["function"].get("strict") is ours
+    assert losses == []
+
+
+def test_one_strictness_for_all_where_the_backend_takes_no_other():
+    tools = [flat("a", parameters=SCHEMA, strict=True), flat("b", parameters=SCHEMA, strict=False)]
+    body, losses = to_chat(wanted(tools=tools), Quirks(mixed_strict=False))
+    assert [each["function"].get("strict") for each in body["tools"]] == [None, None]
+    assert losses == ["tools.strict; dropped"]
+    body, losses = to_chat(wanted(tools=tools[:1]), Quirks(mixed_strict=False))
+    assert (body["tools"][0]["function"]["strict"], losses) == (True, [])
+    body, losses = to_chat(wanted(tools=tools))
+    assert ([each["function"]["strict"] for each in body["tools"]], losses) == ([True, False], [])

@@ -63,6 +63,11 @@ class Turn:
         return [item["text"] for item in self.items if item["type"] == "agent_message"]
 
     @property
+    def thoughts(self) -> list[str]:
+        """The model's reasoning, as its user sees it."""
+        return [item["text"] for item in self.items if item["type"] == "reasoning"]
+
+    @property
     def usage(self) -> dict[str, int]:
         """Of the completed turn."""
         (completed,) = [event for event in self.events if event["type"] == "turn.completed"]

@@ -24,6 +24,8 @@ async def test_its_own_tool_loop_goes_round(start: Start, upstream: ScriptedUpst
         assert heard[api]["results"] == [OUTPUT]
         assert heard[api]["text"] == "It is 21 degrees."
         assert heard[api]["usage"] == [18, 18]
+    if dialect == "chat":  # what is relayed is the upstream's own
+        assert heard["responses"]["reasoning"] == "Let me look."
 
 
 async def test_objects_by_schema(start: Start, upstream: ScriptedUpstream) -> None:

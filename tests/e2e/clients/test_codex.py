@@ -40,15 +40,16 @@ async def test_a_provider_without_a_key(start: Start, upstream: ScriptedUpstream
     assert turn.said == ["All done."]
 
 
-async def test_reasoning_comes_back_to_the_model(
+async def test_reasoning_is_shown_and_comes_back_to_the_model(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    """Codex keeps nothing but what is sealed in the item."""
+    """Codex shows the summary, and gives back what is sealed in the item."""
     says = calling("exec_command", {"cmd": COMMAND}, reasoning=("I should ", "echo."))
     upstream.play_for(CHAT, Session("chat", (says, DONE)))
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
 
     assert turn.failure is None
+    assert turn.thoughts == ["I should echo."]
     message, _ = last_output(upstream.last.json())
     assert message["reasoning_content"] == "I should echo."
 

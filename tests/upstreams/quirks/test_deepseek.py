@@ -72,3 +72,14 @@ class TestDeepSeek(VendorStage):
         assert "strict" not in body["tools"][0]["function"]
         body, lost = self.body(upstream, reasoning={"effort": "none"})
         assert (body["thinking"], "reasoning_effort" in body) == ({"type": "disabled"}, False)
+
+    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+        choice: Any = {"type": "function", "name": "weather"}
+        for asked in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert "tool_choice" not in body
+            assert "tool_choice" in lost
+        for asked in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+            assert "tool_choice" not in lost

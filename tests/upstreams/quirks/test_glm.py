@@ -46,6 +46,7 @@ class TestGlm(VendorStage):
             tool_choice="required",
             reasoning={"effort": "none"},
         )
-        assert lost == ["tool_choice", "presence_penalty"]
-        assert (body["max_tokens"], body["tool_stream"], body["thinking"]) == (9, True, {"type": "disabled"})
-        assert not {"stream_options", "tool_choice", "presence_penalty", "reasoning_effort"} & set(body)
+        assert lost == ["reasoning.effort", "tool_choice", "presence_penalty"]
+        assert (body["max_tokens"], body["tool_stream"], body["thinking"]) == (9, True, {"type": "enabled"})
+        assert body["reasoning_effort"] == "low"  # the newest cannot be told not to think
+        assert not {"stream_options", "tool_choice", "presence_penalty"} & set(body)

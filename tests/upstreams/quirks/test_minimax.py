@@ -1,6 +1,8 @@
 """MiniMax: `reasoning_split` puts reasoning into details; without it, it stands between tags."""
 # ruff: noqa: E501, RUF012
 
+from typing import Any
+
 from chat2response.upstreams.base import Upstream
 from tests.upstreams.quirks.vendor import VendorStage, whole
 
@@ -41,3 +43,14 @@ class TestMiniMax(VendorStage):
             raw = whole({"content": f"<{tag}>Hm.</{tag}>Yes."}, USAGE)
             output = self.read_whole(raw)["output"]
             assert [item["type"] for item in output] == ["reasoning", "message"]
+
+    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+        choice: Any = "required"
+        for asked in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "adaptive"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert "tool_choice" not in body
+            assert "tool_choice" in lost
+        for asked in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert body["tool_choice"] == "required"
+            assert "tool_choice" not in lost

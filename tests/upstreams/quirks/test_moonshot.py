@@ -1,6 +1,8 @@
 """Moonshot (Kimi): usage in the choice, `cached_tokens` bare; reasoning comes back within a tool loop."""
 # ruff: noqa: E501, RUF012
 
+from typing import Any
+
 from chat2response.upstreams.base import Upstream
 from tests.upstreams.quirks.vendor import VendorStage, called, whole
 
@@ -37,3 +39,21 @@ class TestMoonshot(VendorStage):
         assert ("tool_choice" in body, lost) == (False, ["tool_choice"])
         assert body["max_completion_tokens"] == 9
         assert "strict" not in body["tools"][0]["function"]
+
+    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+        choice: Any = "required"
+        for asked in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert "tool_choice" not in body
+            assert "tool_choice" in lost
+        for asked in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert body["tool_choice"] == "required"
+            assert "tool_choice" not in lost
+
+    def test_an_effort_stands_without_the_switch(self, upstream: Upstream) -> None:
+        """Both together are a 400."""
+        body, _ = self.body(upstream, reasoning={"effort": "high"})
+        assert (body["reasoning_effort"], "thinking" in body) == ("high", False)
+        body, _ = self.body(upstream, reasoning={"effort": "none"})
+        assert (body["thinking"], "reasoning_effort" in body) == ({"type": "disabled"}, False)

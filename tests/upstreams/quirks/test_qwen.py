@@ -1,4 +1,4 @@
-"""Qwen (DashScope): `enable_thinking`, one system message at the head, usage in a chunk of its own."""
+"""Qwen (DashScope): `enable_thinking`, a system message at the head alone, usage in a chunk of its own."""
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
@@ -29,12 +29,24 @@ class TestQwen(VendorStage):
     usage = (10, 0, 7, 4)
     echoed = {"role": "assistant", "content": "Rain."}
 
-    def test_all_instructions_become_the_first_message(self, upstream: Upstream) -> None:
+    def test_a_late_instruction_stays_in_its_place(self, upstream: Upstream) -> None:
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, lost = self.body(upstream, late, instructions="Help.")
-        assert body["messages"][0] == {"role": "system", "content": "Help.\n\nBe brief."}
-        assert [message["role"] for message in body["messages"]] == ["system", "user"]
+        assert body["messages"][0] == {"role": "system", "content": "Help."}
+        assert [message["role"] for message in body["messages"]] == ["system", "user", "user"]
+        assert body["messages"][2]["content"] == "<system_message>\nBe brief.\n</system_message>"
         assert lost == ["input[1]"]
+
+    def test_a_named_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+        choice = {"type": "function", "name": "weather"}
+        for asked in ({}, {"reasoning": {"effort": "high"}}, {"enable_thinking": True}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert "tool_choice" not in body
+            assert "tool_choice" in lost
+        for asked in ({"reasoning": {"effort": "none"}}, {"enable_thinking": False}):
+            body, lost = self.body(upstream, tool_choice=choice, **asked)
+            assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+            assert lost == []
 
     def test_reasoning_is_a_switch(self, upstream: Upstream) -> None:
         body, lost = self.body(upstream, reasoning={"effort": "high"})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.profiles import PROFILES
+from chat2response.convert.profiles import PROFILES, profile
 from chat2response.upstreams.base import Upstream
 from tests.upstreams.quirks.vendor import VendorStage, called, events_of, said, whole
 
@@ -105,7 +105,9 @@ class TestRows(VendorStage):
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, _ = self.body(upstream, late, instructions="Help.")
         users = [message["content"] for message in body["messages"] if message["role"] == "user"]
-        assert users == ["How is the weather in Oslo?"]
+        marked = profile(name).system_placement == "first_only"
+        assert users[0] == "How is the weather in Oslo?"
+        assert users[1:] == (["<system_message>\nBe brief.\n</system_message>"] if marked else [])
 
     def test_row_30_a_thought_that_says_nothing_leaves_nothing_behind(self, upstream: Upstream) -> None:
         """No text, nothing sealed: the item goes, not only its id; and what followed it stays."""

@@ -61,11 +61,14 @@ class TestVllm(VendorStage):
         assert body["chat_template_kwargs"] == {"a": 1, "enable_thinking": False, "thinking": False}
         assert lost == []
 
-    def test_row_28_the_developer_speaks_as_system_in_its_place(self, upstream: Upstream) -> None:
+    def test_row_28_the_developer_speaks_as_system_at_the_head_and_marked_elsewhere(
+        self, upstream: Upstream
+    ) -> None:
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, lost = self.body(upstream, late, instructions="Help.")
-        assert [message["role"] for message in body["messages"]] == ["system", "user", "system"]
-        assert lost == []
+        assert [message["role"] for message in body["messages"]] == ["system", "user", "user"]
+        assert body["messages"][2]["content"].startswith("<system_message>")
+        assert lost == ["input[1]"]
 
     def test_texts_are_one_string(self, upstream: Upstream) -> None:
         parts = [{"type": "input_text", "text": each} for each in ("<env/>", "Go.")]

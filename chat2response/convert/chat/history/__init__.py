@@ -5,7 +5,6 @@ from typing import Any
 from chat2response.convert.chat.history import builtin, calls, hosted, said
 from chat2response.convert.chat.history.rest import REST, write_other
 from chat2response.convert.chat.history.said import ROLES, WITHOUT_DEVELOPER
-from chat2response.convert.chat.system import merged
 from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.chat.turns import Turns
 from chat2response.convert.check import invalid, missing, sequence, text
@@ -29,14 +28,16 @@ def write_messages(
     items = [{"role": "user", "content": asked}] if type(asked) is str else sequence(asked, "input")
     turns, quirks = Turns(hub, losses, tools, policy, items), tools.quirks
     instructions = text(hub.body.get("instructions") or "", "instructions")
+    opening: dict[str, Any] = {}
     if said := "\n\n".join(filter(None, (instructions, told))):
         role = (ROLES if quirks.developer_role else WITHOUT_DEVELOPER)["developer"]
-        turns.messages.append({"role": role, "content": said})
+        opening = {"role": role, "content": said}
+        turns.system(opening, "instructions")
     for index, item in enumerate(items):
         kind = item.get("type")
         write = _ITEMS.get(kind, write_other) if type(kind) is str else write_other
         write(turns, index, item)
-    turns.end()
-    if len(turns.messages) == (1 if told and not instructions else 0):
+    messages = turns.written()
+    if not messages or (not instructions and messages == [opening]):
         raise invalid(hub.field("input"), "The request has no message to send.")
-    return merged(turns.messages) if quirks.system_placement == "merged" else turns.messages
+    return messages

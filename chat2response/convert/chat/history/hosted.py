@@ -7,7 +7,6 @@ result is an image, it is shown; where nothing of the result is in it (a web sea
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.chat.names import sendable
 from chat2response.convert.chat.outputs import ANY
 from chat2response.convert.chat.turns import Turns
 from chat2response.convert.check import mapping, objects, text
@@ -40,7 +39,7 @@ def _mcp_call(turns: Turns, index: int, item: _Item) -> None:
     error, output = item.get("error"), text(item.get("output") or "", f"{path}.output")
     if error:
         output = f"Error: {error if type(error) is str else encode(error).decode()}"
-    _told(turns, index, item, _MCP, sendable(label, name), arguments, output)
+    _told(turns, index, item, _MCP, turns.tools.sent(label, name), arguments, output)
 
 
 def _code(turns: Turns, index: int, item: _Item) -> None:

@@ -36,13 +36,15 @@ def write_message(turns: Turns, index: int, item: _Item) -> None:
         path = f"{turns.path(index)}.content"
         if type(content) is not list:
             raise _no_array(content, path)
-        content = write_parts(content, path, turns.losses, flatten=turns.quirks.flatten_content)
+        quirks = turns.quirks
+        content = write_parts(content, path, turns.losses, flatten=quirks.flatten_content, video=quirks.video)
     message = {"role": name, "content": content}
     if item.get("name") is not None and _may_name(turns, index):
         message["name"] = item["name"]
-    if turns.quirks.system_placement == "merged" and name != "user" and not turns.leading():
-        turns.losses.add(turns.path(index), "moved to the first message")
-    turns.messages.append(message)
+    if name == "user":
+        turns.messages.append(message)
+    else:
+        turns.system(message, turns.path(index))
     if not _MESSAGE_KEYS.issuperset(item):
         foreign.note(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
 

@@ -43,6 +43,13 @@ def ask(bound: Any, messages: list[Any], *, streamed: bool) -> Any:
     return whole
 
 
+def thoughts(message: Any) -> str:
+    """Its reasoning, as LangChain shows it."""
+    return "".join(
+        each.get("reasoning", "") for each in message.content_blocks if each["type"] == "reasoning"
+    )
+
+
 def session(*, responses: bool, streamed: bool) -> dict[str, Any]:
     bound = model(responses=responses).bind_tools([look])
     messages: list[Any] = [HumanMessage("What is it like in Paris?")]
@@ -51,6 +58,7 @@ def session(*, responses: bool, streamed: bool) -> dict[str, Any]:
     messages += [first, ToolMessage(look.invoke(call["args"]), tool_call_id=call["id"])]
     second = ask(bound, messages, streamed=streamed)
     return {
+        "reasoning": thoughts(first),
         "call": [call["name"], call["args"]],
         "text": second.text,
         "usage": second.usage_metadata["total_tokens"],

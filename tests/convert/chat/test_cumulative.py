@@ -1,0 +1,64 @@
+"""`reasoning_details` that come whole with each delta, or piece by piece: the stream tells."""
+
+from typing import Any
+
+import pytest
+
+from chat2response.convert.chat.cumulative import Increments
+from chat2response.convert.profiles import profile
+from chat2response.convert.streams import ChatToResponses
+from tests.scripts import chat, chunk, sse, text
+
+
+def detail(said: str, index: int = 0, kind: str = "reasoning.text") -> dict[str, Any]:
+    return {"type": kind, "id": f"reasoning-text-{index + 1}", "index": index, "text": said}
+
+
+def output_of(stream: bytes, backend: str) -> Any:
+    machine = ChatToResponses({"model": "m"}, quirks=backend)
+    machine.feed(stream)
+    return machine.response["output"]
+
+
+def pieces(*texts: str) -> list[str]:
+    increments = Increments()
+    return [increments.of([detail(each)])[0]["text"] for each in texts]
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (["The", "The user", "The user asks"], ["The", " user", " asks"]),
+        (["The", " user", " asks"], ["The", " user", " asks"]),
+        (["The", "The user", "The user", "The user asks"], ["The", " user", "", " asks"]),
+        (["The", "The", "The user"], ["The", "", " user"]),
+        (["ha", "ha", "ha", "!"], ["ha", "", "", "haha!"]),  # all of it is said, once it is clear
+        (["The", " user", "The user"], ["The", " user", "The user"]),  # decided once
+        (["The", "The user", "Now", "Now this"], ["The", " user", "Now", " this"]),  # begins anew
+    ],
+)
+def test_what_is_new(given: list[str], made: list[str]) -> None:
+    assert pieces(*given) == made
+
+
+def test_each_entry_is_a_text_of_its_own() -> None:
+    increments = Increments()
+    assert increments.of([detail("A"), detail("B", 1)]) == [detail("A"), detail("B", 1)]
+    assert increments.of([detail("A a"), detail("B b", 1)]) == [detail(" a"), detail(" b", 1)]
+
+
+@pytest.mark.parametrize("given", [["The", "The user"], ["The", " user"]])
+def test_a_minimax_stream_says_it_once(given: list[str]) -> None:
+    stream = sse(chat(*(chunk({"reasoning_details": [detail(each)]}) for each in given), *text("Hi")))
+    output = output_of(stream, "minimax")
+    assert output[0]["summary"] == [{"type": "summary_text", "text": "The user"}]
+
+
+def test_elsewhere_every_piece_is_new() -> None:
+    """A well-formed stream that repeats itself keeps its meaning."""
+    assert not profile("openrouter").cumulative_details
+    stream = sse(
+        chat(*(chunk({"reasoning_details": [detail(each)]}) for each in ("ha", "haha")), *text("Hi"))
+    )
+    output = output_of(stream, "openrouter")
+    assert output[0]["summary"] == [{"type": "summary_text", "text": "hahaha"}]
