@@ -189,7 +189,7 @@ def payload(block: bytes) -> bytes | None:
     """The joined data lines of one event; None where it has none (a comment, a lone name)."""
     if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
         return block[6:]  # nearly every event of a Chat stream
-    if block.startswith(b"event:") and b"\r" not in block:  # and of a Responses stream
+    if block.startswith(b"event: response.") and b"\r" not in block:  # and of a Responses stream
         start = block.find(b"\n") + 7
         if block[start - 6 : start] == b"data: " and block.find(b"\n", start) < 0:
             return block[start:]
