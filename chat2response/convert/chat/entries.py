@@ -221,8 +221,11 @@ class CallEntries:
 
     def _move(self, call: _Call, to: Slot) -> None:
         """The arguments of one slot become another's."""
-        call.slot.arguments.close()
-        piece = to.arguments.feed(call.slot.arguments.text)
+        given = call.slot.arguments
+        given.close()
+        if given.lost:
+            self._writer.losses.add(*REST)
+        piece = to.arguments.feed(given.text)
         self._writer.call(to.number, delta=piece)
 
 

@@ -312,6 +312,14 @@ def test_arguments_that_come_before_their_name():
     assert said([(0, "A", "f", "")], *late) == ([("f", "{}"), ("g", '{"b":2}')], [], "completed")
 
 
+def test_another_name_is_another_call_even_where_the_first_is_broken():
+    assert calls([(0, "A", "f", '{"a"')], [(0, "A", "g", '{"b":2}')]) == [("f", '{"a"'), ("g", '{"b":2}')]
+    again: list[list[Entry]] = [[(0, "", "f", "")], [(0, "", "g", '{"b":2}')]]
+    assert calls([(0, "A", "f", '{"a":1}')], *again) == TWO
+    late: list[list[Entry]] = [[(1, "B", "g", "{}")], [(0, "", "h", "{}")]]
+    assert said([(0, "A", "f", "")], *late)[1] == ["dropped: a name for a call that has one"]
+
+
 def test_one_id_for_calls_that_are_given_different_things():
     different = [("f", '{"a":1}'), ("f", '{"a":2}')]
     indices: list[tuple[int | None, int | None]] = [(0, 0), (0, 1), (None, None)]
