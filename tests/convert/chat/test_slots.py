@@ -1,8 +1,11 @@
 """Which call a tool-call entry belongs to, by everything that backends do with index, id and name."""
 
 import time
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat2response.convert.chat.entries import CallEntries
 from chat2response.convert.echo import Echo
@@ -379,3 +382,21 @@ def test_a_text_in_arguments_costs_time_that_grows_with_it():
     for _ in range(50_000):
         entries.read([{"index": 0, "function": {"arguments": "{}}"}}], None)
     assert time.thread_time() - started < 5.0
+
+
+ODD = st.tuples(
+    st.sampled_from([0, 1, 2, None]),
+    st.sampled_from(["", "A", "B"]),
+    st.sampled_from(["", "f", "g"]),
+    st.sampled_from(["", "{}", "null", '{"a":1}', '{"a"', ":1}", '{"b":2}', "x"]),
+)
+
+
+@given(st.lists(st.lists(ODD, min_size=1, max_size=2), max_size=5))
+def test_whatever_is_said_of_calls_is_in_the_answer_or_a_loss_or_the_answer_fails(chunks: Any):
+    found, lost, status = said(*chunks)
+    if status == "completed" and not lost:
+        names, given_ = {each[2] for chunk in chunks for each in chunk}, {e[3] for c in chunks for e in c}
+        assert all(any(name in made for made, _ in found) for name in names - {""})
+        pieces = given_ - {"", "{}", "null"}
+        assert all(any(piece in made for _, made in found) for piece in pieces)
