@@ -16,6 +16,7 @@ CallKind = Literal["function", "custom"]
 KINDS: dict[CallKind, Kind] = {"function": ARGUMENTS, "custom": INPUT}
 _MAX_NAME = 4096  # characters, and one piece more: no API takes a tenth of it
 NAMELESS = ("message.tool_calls", "dropped: a call without a name")
+RENAMED = ("message.tool_calls", "dropped: a name for a call that has one")
 UNNAMED = "The upstream called a tool without saying which."
 """Why an answer fails whose only call that was."""
 

@@ -6,7 +6,9 @@ word is missing here, or means something else, has it in its profile (`Quirks.fi
 """
 
 import re
-from typing import Literal
+from typing import Any, Literal
+
+from chat2response.wire.json import encode
 
 Ending = Literal["completed", "incomplete", "failed"]
 Meaning = tuple[Ending, str | None]
@@ -89,9 +91,15 @@ def announces_call(word: str) -> bool:
     return _plain(word) in CALLS
 
 
-def is_ending(word: str) -> bool:
-    """Whether a `finish_reason` is one: some backends write an empty text, or `null` as a text, for none."""
-    return word.strip().lower() not in ("", "null", "none")
+def word_of(finish: Any) -> str:
+    """The word in a `finish_reason`; empty where there is none.
+
+    Some backends write an empty text, or `null` as a text, for none. What is no text is nobody's word: it
+    stands as JSON, and so in no table.
+    """
+    if type(finish) is str:
+        return "" if finish.strip().lower() in ("", "null", "none") else finish
+    return encode(finish)[:_LONGEST].decode("utf-8", "ignore") if finish else ""
 
 
 def _plain(word: str) -> str:

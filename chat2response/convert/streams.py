@@ -5,7 +5,7 @@
     out = machine.close()
 
 What either makes of a stream does not depend on how the bytes were cut. Face to face (`ChatToResponses` into
-`ResponsesToChat`) they return the canonical form of a Chat stream, choice 0:
+`ResponsesToChat`) they return the canonical form of a Chat stream of one choice:
 
 - a role chunk (`content: ""`, `refusal: null`), then one chunk for each non-empty piece, with its text
   unchanged and in order; a delta that says several things is taken apart into reasoning, text, citations,
@@ -14,6 +14,7 @@ What either makes of a stream does not depend on how the bytes were cut. Face to
   with a blank line comes first;
 - calls are numbered from 0 as they begin. A chunk names the call (`id`, `type`, `name`, empty `arguments`),
   the next ones bring its arguments; it stands where the first of these came, or where something else began;
+- arguments are one JSON text; empty ones are `{}`, at the end, and what is repeated is not there;
 - logprobs stay with their text; citations count their places over all text;
 - one finish chunk with an OpenAI word, or one error chunk; the usage chunk if asked for and known; `[DONE]`.
 

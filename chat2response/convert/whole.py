@@ -6,7 +6,7 @@ from typing import Any
 
 from chat2response.convert import items, usage
 from chat2response.convert.arguments import EMPTY
-from chat2response.convert.calls import KINDS, NAMELESS, CallKind, OpenCall
+from chat2response.convert.calls import KINDS, NAMELESS, RENAMED, CallKind, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.losses import Losses
@@ -66,6 +66,8 @@ class WholeWriter:
         if call is None:
             self._settle()
             call = self._calls[slot] = OpenCall(id, len(self._calls))
+        if name and call.doc is not None and name != call.name:
+            self.losses.add(*RENAMED)
         call.learn(kind, call_id, name, namespace)
         if delta and call.doc is None:
             call.wait(delta)

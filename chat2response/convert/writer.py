@@ -10,7 +10,7 @@ from typing import Any
 
 from chat2response.convert import items, usage
 from chat2response.convert.arguments import EMPTY
-from chat2response.convert.calls import NAMELESS, CallKind, OpenCall
+from chat2response.convert.calls import NAMELESS, RENAMED, CallKind, OpenCall
 from chat2response.convert.echo import Echo
 from chat2response.convert.events import (
     ARGUMENTS,
@@ -188,6 +188,8 @@ class ResponseWriter:
             call = self._calls[slot] = OpenCall(id, len(self._calls))
         if not call.closed:
             self._changed[slot] = call
+        if name and call.doc is not None and name != call.name:
+            self.losses.add(*RENAMED)
         call.learn(kind, call_id, name, namespace)
         call.over = call.over or last
         if not delta:

@@ -38,11 +38,16 @@ def at_once(plain: Events, change: Change, rng: random.Random) -> tuple[Script, 
     events = changed(joined(plain), change, rng)
     if len(events) != 2 or not all(isinstance(event.get("choices"), list) for event in events):
         return None
-    said, end = (event["choices"][0] for event in events)
+    end, said = sorted((event["choices"][0] for event in events), key=words_in)
     choice = {**said, "finish_reason": said["finish_reason"] or end["finish_reason"]}
     message = choice.pop("delta", None) or choice.pop("message", None)
     whole = {**events[0], "object": "chat.completion", "choices": [{**choice, "message": message}]}
     return Script(CHAT, (json.dumps(whole).encode(),)), streamed(events)
+
+
+def words_in(value: Any) -> int:
+    """How many of the model's words it holds."""
+    return len(_WORD.findall(json.dumps(value)))
 
 
 def response_of(answer: Answer) -> dict[str, Any]:
@@ -120,13 +125,16 @@ async def test_senders(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, k
             response = hold_the_law(answer, sent, about)
             if kind == "neutral":
                 expected = response_of(await ask(running, name, streamed(plain)))
-                assert shape(response) == shape(expected), f"{about} changed the answer, sent {sent!r}"
+                came, due = shape(response), shape(expected)
+                assert came == due, f"{about} changed the answer: {came}, not {due}, sent {sent!r}"
                 assert response["usage"] == expected["usage"], f"{about} changed the usage, sent {sent!r}"
             if pair := at_once(plain, change, rng):
                 body = bytes(pair[0].steps[0])  # type: ignore[arg-type]
                 whole, single = [await ask(running, name, each) for each in pair]
                 one = shape(hold_the_law(whole, body, f"{about}, as JSON"))
-                other = shape(hold_the_law(single, body, f"{about}, in one chunk"))
+                # Of a chunk with words that are known, the keys that are not are not looked at.
+                partly = about == "another spelling"
+                other = shape(hold_the_law(single, b"" if partly else body, f"{about}, in one chunk"))
                 agreed = one == other or (one == "an error" and other[0] == "failed")
                 assert agreed, f"{about}: JSON and stream differ: {one} and {other}, sent {body!r}"
             return about

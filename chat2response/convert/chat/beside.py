@@ -9,6 +9,7 @@ from typing import Any
 
 from chat2response.convert.chat.answer import string, word
 from chat2response.convert.chat.delta import DeltaReader
+from chat2response.convert.endings import word_of
 from chat2response.convert.losses import Losses
 from chat2response.convert.weight import weigh
 from chat2response.wire.chat import DeltaShape, delta_of
@@ -33,8 +34,8 @@ class OtherChoices:
         if delta is not None:
             self.weight += sum(weigh(getattr(delta, name)) for name in delta.__struct_fields__)
             said.append((delta, logprobs))
-        if type(finish) is str and finish:
-            self._finish[place] = finish
+        if ending := word_of(finish):
+            self._finish[place] = ending
 
     def say(self, reader: DeltaReader, losses: Losses, *, spoken: bool) -> list[str]:
         """Says it, and gives how those ended that said something. Their calls are the turn's.

@@ -20,6 +20,7 @@ from chat2response.wire.json import is_complete_object
 _Entry = dict[str, Any]
 
 _ARGUMENTS = ("arguments", "parameters", "input", "args")  # the first is the rule
+_OF_AN_ENTRY = ("function", "custom", "name", "type", "id", "index", *_ARGUMENTS)
 
 
 class _Call:
@@ -221,8 +222,11 @@ class CallEntries:
 
     def _move(self, call: _Call, to: Slot) -> None:
         """The arguments of one slot become another's."""
-        call.slot.arguments.close()
-        piece = to.arguments.feed(call.slot.arguments.text)
+        given = call.slot.arguments
+        given.close()
+        if given.lost:
+            self._writer.losses.add(*REST)
+        piece = to.arguments.feed(given.text)
         self._writer.call(to.number, delta=piece)
 
 
@@ -230,7 +234,7 @@ def _listed(tool_calls: Any) -> list[Any]:
     """What stands in place of a list: one entry, or entries by their index."""
     if type(tool_calls) is not dict:
         return [tool_calls]
-    single = any(key in tool_calls for key in ("function", "custom", "name", "type", "id"))
+    single = any(key in tool_calls for key in _OF_AN_ENTRY)
     return [tool_calls] if single else [*tool_calls.values()]
 
 

@@ -7,11 +7,12 @@ A Machine that never raises on data: an unreadable chunk, an error in place of a
 from typing import Any
 
 from chat2response.convert import moderation, outcome, usage
-from chat2response.convert.chat.answer import ReasoningForm
+from chat2response.convert.chat.answer import ReasoningForm, objects
 from chat2response.convert.chat.beside import Messages, OtherChoices, numbered
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
-from chat2response.convert.endings import is_ending
+from chat2response.convert.chat.unread import Unread
+from chat2response.convert.endings import word_of
 from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.lenient import LenientReader
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
@@ -53,6 +54,8 @@ class ChatReader(LenientReader):
         self._moderation: dict[str, Any] | None = None
         self._others: OtherChoices | None = None
         self._messages: Messages | None = None
+        self._silent = False  # the chunk has a delta that said nothing
+        self._unread: Unread | None = None
 
     @property
     def said(self) -> int:
@@ -98,6 +101,9 @@ class ChatReader(LenientReader):
         if choices:
             for choice in choices:
                 self._choice(choice)
+            if self._silent:  # two chunks of most streams
+                self._silent = False
+                self._look_for_words(payload)
         if not choices or chunk.error:
             self._no_choices(chunk, payload, last)
         if self._writer.done and not self.done:
@@ -122,10 +128,12 @@ class ChatReader(LenientReader):
                 self._said += len(content)
                 self._text(content)  # nearly every chunk
             else:
+                before = self._delta.said
                 self._delta.read(delta, choice.logprobs)
+                self._silent = self._delta.said == before
         if choice.message is not None or choice.text is not None:
             self._instead(choice)
-        if choice.finish_reason and type(choice.finish_reason) is str:
+        if choice.finish_reason:
             self._finished(choice)
 
     def _instead(self, choice: ChoiceShape) -> None:
@@ -148,9 +156,15 @@ class ChatReader(LenientReader):
             delta = DeltaShape(content=choice.text)
         self._others.keep(choice.index, delta, choice.logprobs, choice.finish_reason)
 
+    def _look_for_words(self, payload: bytes) -> None:
+        """Names what stands in a delta that said nothing: perhaps words under another key."""
+        for choice in objects(decode(payload).get("choices")):
+            if self._unread is None:
+                self._unread = Unread(self._writer.losses)
+            self._unread.name(choice.get("delta"))
+
     def _finished(self, choice: ChoiceShape) -> None:
-        if is_ending(choice.finish_reason):
-            self._finish = choice.finish_reason
+        self._finish = word_of(choice.finish_reason) or self._finish
         if choice.usage and (self._usage is None or usage.counts(choice.usage)):
             self._usage = choice.usage
 

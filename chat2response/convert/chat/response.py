@@ -24,8 +24,9 @@ from chat2response.convert.chat.answer import (
 from chat2response.convert.chat.beside import OtherChoices, numbered
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.chat.names import sendable
+from chat2response.convert.chat.unread import Unread
 from chat2response.convert.echo import Echo
-from chat2response.convert.endings import is_ending
+from chat2response.convert.endings import word_of
 from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
@@ -58,7 +59,9 @@ def read_response(
     losses = losses if losses is not None else Losses()
     writer = WholeWriter(echo, ids, clock, losses)
     reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
-    reader.read(delta_of(_message(choice)), choice.get("logprobs"))
+    message = _message(choice)
+    reader.read(delta_of(message), choice.get("logprobs"))
+    Unread(losses).name(message)
     finish = _finish(choice, quirks)
     if len(completion["choices"]) > 1:
         finish = _others(completion["choices"], reader, losses, finish, quirks)
@@ -112,8 +115,8 @@ def _ending(completion: Mapping[str, Any], finish: str, losses: Losses, *, calle
 
 def _finish(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
     """The finish_reason; a body that came whole is an answer that ended, even where it does not say so."""
-    finish = choice.get("finish_reason")
-    return quirks.finish_reasons.get(finish, finish) if type(finish) is str and is_ending(finish) else "stop"
+    word = word_of(choice.get("finish_reason"))
+    return quirks.finish_reasons.get(word, word) or "stop"
 
 
 def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:

@@ -73,9 +73,7 @@ class CallSlots:
             return self._beside(known, call_id, name, given)
         if call_id and known.id and call_id != known.id:
             return self._renamed(known, call_id, name, given)
-        if name and known.name and known.arguments.whole:
-            return self._once_more(known, call_id, name, given)
-        return known
+        return self._once_more(known, call_id, name, given) if _is_over(known, name) else known
 
     def _first(self, index: Any, call_id: str, name: str, given: str) -> Slot:
         """An index that nothing was said under yet: a new call, unless its id was."""
@@ -114,7 +112,7 @@ class CallSlots:
         """Another id under a known index: a call met before, a new one if it is named, else the same."""
         met = self._by_id.get(call_id)
         if met is not None:
-            return met
+            return self._new() if name != met.name and _is_over(met, name) else met
         goes_on = name == known.name and _goes_on(known, given)
         return self._new() if name and not goes_on else known
 
@@ -129,7 +127,7 @@ class CallSlots:
             return self._beside(met, call_id, name, given)
         if not name or not met.name:
             return met
-        if met.arguments.whole:
+        if _is_over(met, name):
             return self._once_more(met, call_id, name, given)
         return met if name == met.name or (met.id and met.id == call_id) else self._new()
 
@@ -155,6 +153,14 @@ class CallSlots:
             twin = twin.twin
         self._slots.append(Slot(len(self._slots), twin, alike=alike))
         return self._slots[-1]
+
+
+def _is_over(known: Slot, name: str) -> bool:
+    """Whether a name is no part of this call's own: it has all it needs, or is called something else."""
+    if not name or not known.name:
+        return False
+    settled = known.arguments.begun or known.twin is not None
+    return known.arguments.whole or (settled and name != known.name)
 
 
 def _goes_on(known: Slot, given: str) -> bool:

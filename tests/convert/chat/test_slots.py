@@ -1,8 +1,11 @@
 """Which call a tool-call entry belongs to, by everything that backends do with index, id and name."""
 
 import time
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat2response.convert.chat.entries import CallEntries
 from chat2response.convert.echo import Echo
@@ -312,6 +315,14 @@ def test_arguments_that_come_before_their_name():
     assert said([(0, "A", "f", "")], *late) == ([("f", "{}"), ("g", '{"b":2}')], [], "completed")
 
 
+def test_another_name_is_another_call_even_where_the_first_is_broken():
+    assert calls([(0, "A", "f", '{"a"')], [(0, "A", "g", '{"b":2}')]) == [("f", '{"a"'), ("g", '{"b":2}')]
+    again: list[list[Entry]] = [[(0, "", "f", "")], [(0, "", "g", '{"b":2}')]]
+    assert calls([(0, "A", "f", '{"a":1}')], *again) == TWO
+    late: list[list[Entry]] = [[(1, "B", "g", "{}")], [(0, "", "h", "{}")]]
+    assert said([(0, "A", "f", "")], *late)[1] == ["dropped: a name for a call that has one"]
+
+
 def test_one_id_for_calls_that_are_given_different_things():
     different = [("f", '{"a":1}'), ("f", '{"a":2}')]
     indices: list[tuple[int | None, int | None]] = [(0, 0), (0, 1), (None, None)]
@@ -371,3 +382,21 @@ def test_a_text_in_arguments_costs_time_that_grows_with_it():
     for _ in range(50_000):
         entries.read([{"index": 0, "function": {"arguments": "{}}"}}], None)
     assert time.thread_time() - started < 5.0
+
+
+ODD = st.tuples(
+    st.sampled_from([0, 1, 2, None]),
+    st.sampled_from(["", "A", "B"]),
+    st.sampled_from(["", "f", "g"]),
+    st.sampled_from(["", "{}", "null", '{"a":1}', '{"a"', ":1}", '{"b":2}', "x"]),
+)
+
+
+@given(st.lists(st.lists(ODD, min_size=1, max_size=2), max_size=5))
+def test_whatever_is_said_of_calls_is_in_the_answer_or_a_loss_or_the_answer_fails(chunks: Any):
+    found, lost, status = said(*chunks)
+    if status == "completed" and not lost:
+        names, given_ = {each[2] for chunk in chunks for each in chunk}, {e[3] for c in chunks for e in c}
+        assert all(any(name in made for made, _ in found) for name in names - {""})
+        pieces = given_ - {"", "{}", "null"}
+        assert all(any(piece in made for _, made in found) for piece in pieces)
