@@ -95,6 +95,8 @@ def _fields(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
     if "detail" in body and "message" not in body:
         detail = body["detail"]
         return detail if type(detail) is dict else {**body, "message": detail}
+    if strict and body.get("choices"):
+        return None  # an answer, whatever stands beside it
     return _bare(body, strict=strict) or _base_resp(body)
 
 
@@ -105,7 +107,7 @@ def _bare(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
         inner = (value for value in body.values() if type(value) is dict)
         return body if told else next(filter(None, (_known(each) for each in inner)), None)
     coded = any(body.get(name) is not None for name in ("code", "error_code", "errorCode"))
-    return body if told and coded and not body.get("choices") else None
+    return body if told and coded else None
 
 
 def _known(value: dict[str, Any]) -> dict[str, Any] | None:
