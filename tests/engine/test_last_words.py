@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.engine.last_words import LastWords
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.relayed import RelayedStream
 from chat2response.engine.taps import ChatTap, ResponsesTap
@@ -118,3 +119,25 @@ async def test_a_chat_stream_that_only_clients_can_read_has_its_finish_and_usage
     assert await passed(stream) == spoilt + DONE
     assert stream.outcome == "completed"
     assert stream.usage is not None and stream.usage["output_tokens"] == 7
+
+
+END = b'{"type":"response.completed","sequence_number":9,"response":{"id":"r1","status":"completed"}}'
+BEFORE = (
+    b": a comment\n\n",
+    b"data: [DONE] is a word here\n\n",
+    b'id: 7\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n\n\n',
+    b'data: {"type":"response.output_text.delta",\ndata: "delta":"y"}\r\n\r\n',
+    b"data: " + END[:60] + b' and so on"}\n\n',  # begins as the end does
+    b"event: odd\r\rdata:\r\r",
+)
+
+
+@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\r\r", b""])
+@pytest.mark.parametrize("first", range(len(BEFORE)))
+def test_what_precedes_the_end_passes_untouched(blank: bytes, first: int) -> None:
+    frames = b"".join(BEFORE[first:]) + b"event: response.completed\ndata: " + END + blank
+    words = LastWords()
+    assert words.pass_on(frames, END) == frames
+    assert words.pass_on(b"data: late\n\n: but a comment\n\ndata: [DONE]\n\n", END) == (
+        b": but a comment\n\ndata: [DONE]\n\n"
+    )
