@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,6 +180,26 @@ class TestReadOnly:
             with server.client() as client:
                 client.config_set("maxmemory", "0")
             assert await store.put("things", "k", 2)
+
+    async def test_a_redis_that_cannot_write_its_disk_is_down_with_advice(self, tmp_path: Path) -> None:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        with started(appendonly="no", save=("3600", "1"), dir=str(folder)) as server:
+            await self._lose_disk(server, folder)
+
+    @staticmethod
+    async def _lose_disk(server: RedisServer, folder: Path) -> None:
+        async with opened(server.url, deadline=4.0) as store:
+            assert await store.put("things", "k", 1, expect=ABSENT)
+            folder.rmdir()
+            with server.client() as client:
+                client.bgsave()
+                async with asyncio.timeout(PATIENCE):
+                    while client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+                        await asyncio.sleep(0.02)
+            error = await down(store.put("things", "k", 2))
+            assert "It cannot write to its own disk" in str(error.advice)
+            assert await store.get("things", "k") is not None  # it reads on
 
     async def test_a_redis_without_enough_replicas_is_down_with_advice(self, own_redis: OwnRedis) -> None:
         server = own_redis()
