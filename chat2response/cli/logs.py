@@ -39,6 +39,12 @@ class Lines(logging.Formatter):
         super().__init__(_LINE)
         self._second, self._begins = -1, ""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """As the formatter's own; a plain text is put together at once."""
+        if record.args or record.exc_info or record.exc_text or record.stack_info:
+            return super().format(record)
+        return f"{self.formatTime(record)} {record.levelname} {record.name}: {record.msg}"
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """As the formatter's own, which makes the same text anew for each line of a second."""
         second = int(record.created)
@@ -53,6 +59,11 @@ class NeverBlocking(logging.Handler):
     def __init__(self, outlet: Outlet) -> None:
         super().__init__()
         self._outlet = outlet
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Writes it at once: the outlet has a lock of its own, and nothing is filtered here."""
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -80,15 +80,12 @@ def meaning_of(word: str) -> Meaning | None:
 
     Gemini's Chat API writes two, the second of which is the reason (`content_filter: RECITATION`).
     """
-    for each in (word, *reversed(word[:_LONGEST].split(":"))):
-        if known := _MEANINGS.get(_plain(each)):
-            return known
-    return None
+    return _MEANINGS.get(word) or _meaning_of(word[:_LONGEST])
 
 
 def announces_call(word: str) -> bool:
     """Whether the word says that the answer has a call."""
-    return _plain(word) in CALLS
+    return word in CALLS or _plain(word) in CALLS
 
 
 def word_of(finish: Any) -> str:
@@ -100,6 +97,13 @@ def word_of(finish: Any) -> str:
     if type(finish) is str:
         return "" if finish.strip().lower() in ("", "null", "none") else finish
     return encode(finish)[:_LONGEST].decode("utf-8", "ignore") if finish else ""
+
+
+def _meaning_of(word: str) -> Meaning | None:
+    for each in (word, *reversed(word.split(":"))):
+        if known := _MEANINGS.get(_plain(each)):
+            return known
+    return None
 
 
 def _plain(word: str) -> str:

@@ -17,6 +17,8 @@ def kind_of(start: bytes, *, ended: bool = False) -> Kind | None:
 
     `ended`: there is no more.
     """
+    if start[:1] == b"{":
+        return "json"  # nearly every answer that is one
     said = start.removeprefix(BOM_UTF8).lstrip(_BLANK)
     if len(start) - len(said) > _MOST_BLANK:
         return "other"

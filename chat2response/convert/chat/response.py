@@ -65,7 +65,8 @@ def read_response(
     finish = _finish(choice, quirks)
     if len(completion["choices"]) > 1:
         finish = _others(completion["choices"], reader, losses, finish, quirks)
-    reader.sources.take(completion.get("citations"), completion.get("search_results"))
+    if "citations" in completion or "search_results" in completion:
+        reader.sources.take(completion.get("citations"), completion.get("search_results"))
     ended = reader.close(_ending(completion, finish, losses, called=reader.called))
     if ended.error is not None:
         raise ended.error

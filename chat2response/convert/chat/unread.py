@@ -24,7 +24,9 @@ class Unread:
 
     def name(self, said: Any) -> None:
         """Those of one delta or message."""
-        for key, value in said.items() if type(said) is dict else ():
+        if type(said) is not dict or said.keys() <= _KNOWN:
+            return
+        for key, value in said.items():
             if self._left and key not in _KNOWN and _tells(value):
                 self._left -= 1
                 self._losses.add(f"message.{word(key)}", "dropped: unknown")
