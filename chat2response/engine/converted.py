@@ -96,6 +96,8 @@ class ConvertedStream:
             pass
         except Exception as error:
             self._note(error)
+        if before := self._before_end():
+            yield before
         yield self._end()
 
     def _encode(self, events: Sequence[Event]) -> bytes:
@@ -150,6 +152,18 @@ class ConvertedStream:
         release_frames(error)
         self._error = error
 
+    def _before_end(self) -> bytes:
+        """What the last read said: the comment on losses stands behind it, however the reads were cut.
+
+        A batch of its own: joined with the end, which says a whole answer again, it would be copied with it.
+        """
+        try:
+            events = self._writer.take()
+            return self._encode(events) if events else b""
+        except Exception as error:
+            self._note(error)
+            return b""
+
     def _end(self) -> bytes:
         try:
             return self._terminal()
@@ -163,14 +177,13 @@ class ConvertedStream:
         error = self._error or (outcome.error if outcome is not None else None)
         if error is not None:
             mask_error(error, self._target)
-        before = self._encode(events) if (events := writer.take()) else b""  # however the reads were cut
         if self._error is not None:
             writer.end("failed", error=self._error)
         else:
             writer.finish()
         frames = self._encoder.encode(writer.take())  # which may lose something yet
         lost = writer.losses.header()
-        return before + f": {HEADER}: {lost}\n\n".encode() + frames if lost else before + frames
+        return f": {HEADER}: {lost}\n\n".encode() + frames if lost else frames
 
     def _bare(self) -> bytes:
         """The failure, without the output: that may be what cannot be written."""

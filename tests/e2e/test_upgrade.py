@@ -43,7 +43,7 @@ async def asked(gateway: Running, path: str, *, key: str | None, method: str = "
 async def test_row_18_an_upgrade_is_426_and_says_that_http_works(
     start: Start, path: str, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row 18: after anything else a client would try again before it falls back; and nothing is logged."""
+    """Row 18: after anything else a client would try again first; the log has the access line alone."""
     caplog.set_level(logging.INFO)
     gateway = await start("chat", **settings)
     caplog.clear()
@@ -56,7 +56,7 @@ async def test_row_18_an_upgrade_is_426_and_says_that_http_works(
     assert body["error"]["code"] == "websocket_not_supported"
     assert "POST" in body["error"]["message"]
     assert set(body["error"]) == {"message", "type", "param", "code"}
-    assert caplog.records == []
+    assert [record.name for record in caplog.records] == ["chat2response.access"]
 
 
 @pytest.mark.parametrize("key", ["no-key-of-ours", None])
