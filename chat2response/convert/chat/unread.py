@@ -25,10 +25,11 @@ class Unread:
     def name(self, said: Any) -> None:
         """Those of one delta or message."""
         for key, value in said.items() if type(said) is dict else ():
-            if self._left and key not in _KNOWN and _tells(value):
+            if self._left and key not in _KNOWN and tells(value):
                 self._left -= 1
                 self._losses.add(f"message.{word(key)}", "dropped: unknown")
 
 
-def _tells(value: Any) -> bool:
+def tells(value: Any) -> bool:
+    """Whether a value may hold words: numbers and flags do not."""
     return bool(value.strip()) if type(value) is str else type(value) in (list, dict) and bool(value)

@@ -42,7 +42,7 @@ def shape(result: Result) -> Any:
     """How it ended, and what was said: the parts that JSON and stream, or two ways to send it, share."""
     if "message" in result:
         message = result["message"]
-        calls = [_without_ids(call) for call in message.get("tool_calls") or ()]
+        calls = [_plainly(_without_ids(call)) for call in message.get("tool_calls") or ()]
         texts = [message.get(name) or "" for name in ("content", "reasoning_content", "refusal")]
         return result["finish_reason"], *texts, json.dumps(calls)
     if "output" not in result:
@@ -96,3 +96,15 @@ def _add(message: Result, delta: Result) -> None:
 def _without_ids(item: Result) -> Result:
     """An item, or a call, without what is drawn for each answer, and without seals."""
     return {name: value for name, value in item.items() if name not in ("id", "encrypted_content")}
+
+
+def _plainly(call: Result) -> Result:
+    """A Chat call with its arguments decoded: JSON may be written in several ways."""
+    try:
+        return {
+            **call,
+            "arguments": json.loads(call["function"]["arguments"]),
+            "function": call["function"]["name"],
+        }
+    except (KeyError, ValueError):
+        return call

@@ -16,9 +16,12 @@ _LETTERS = "abcdefghijklmnop"
 _WORD = re.compile(r"w\d+x")
 
 
-def spoken(rng: random.Random) -> Said:
-    """An answer of chance whose words are all different: `w12x`, so that each can be looked for."""
-    numbers = iter(range(10, 10_000))
+def spoken(rng: random.Random, first: int = 0) -> Said:
+    """An answer of chance whose words are all different: `w12x`, so that each can be looked for.
+
+    They are numbered from `first` on.
+    """
+    numbers = iter(range(first + 10, 10_000))
 
     def words(most: int) -> tuple[str, ...]:
         return tuple(f"w{next(numbers)}x " for _ in range(rng.randint(0, most)))
@@ -39,8 +42,8 @@ def words_in(value: Any) -> list[str]:
 
 
 def changed(events: Events, change: Change, rng: random.Random) -> Events:
-    """A copy with that change."""
-    return change(copy.deepcopy(events), rng)
+    """A copy with that change; what stands in two events is two copies."""
+    return change(json.loads(json.dumps(events)), rng)
 
 
 # -- moves of whole events ---------------------------------------------------------------------------
