@@ -35,7 +35,7 @@ from chat2response.convert.responses.output import output_text, read_items
 from chat2response.convert.whole import WholeWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.chat import ChatCompletion, delta_of
-from chat2response.wire.ids import Clock, Ids, completion_id, new_id
+from chat2response.wire.ids import Clock, Ids, completion_id
 from chat2response.wire.responses import Response
 
 # -- completion to response --------------------------------------------------------------------------
@@ -163,7 +163,8 @@ def write_response(
     ended = outcome.from_response(response)
     if ended.error is not None:
         raise ended.error
-    said = _Said(losses if losses is not None else Losses())
+    own = string(response.get("id")).removeprefix("resp_")
+    said = _Said(losses if losses is not None else Losses(), own)
     for item in read_items(response, said.losses):
         said.take(item)
     said.beside(response)
@@ -199,9 +200,11 @@ SECOND_CALL = ("output[function_call]", "dropped: 'functions' have one call a me
 class _Said:
     """The items of a response, gathered into one message."""
 
-    def __init__(self, losses: Losses) -> None:
+    def __init__(self, losses: Losses, own: str) -> None:
+        """`own`: what tells this response from others."""
         self.logprobs: list[Any] = []
         self.losses = losses
+        self._own = own
         self._texts: list[str] = []
         self._length = 0
         self._refusals: list[str] = []
@@ -254,7 +257,7 @@ class _Said:
     def _call(self, call: dict[str, Any]) -> None:
         """Its id is one that no other call has: clients answer calls by it."""
         if not call["id"] or call["id"] in self._call_ids:
-            call["id"] = new_id("call")
+            call["id"] = f"call_{self._own}_{len(self._calls)}"
         self._call_ids.add(call["id"])
         self._calls.append(call)
 

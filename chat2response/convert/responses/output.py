@@ -27,12 +27,12 @@ _TEXTS = frozenset({"output_text", "text", "reasoning_text", "summary_text", "re
 _PART = frozenset(
     {"type", "text", "refusal", "annotations", "logprobs", "id", "index", "parsed", "obfuscation"}
 )
+_CONTENT = "output[message].content"
 _UNKNOWN = "dropped: unknown"
 
 
-def read_items(response: Mapping[str, Any], losses: Losses) -> list[_Item]:
+def read_items(response: Mapping[str, Any], losses: Losses) -> Iterator[_Item]:
     """The items of a response, each once; those that are messages, reasoning or calls by `read_item`."""
-    found: list[_Item] = []
     by_key: dict[tuple[str, str], list[_Item]] = {}
     for entry in _entries(response.get("output"), losses):
         item = read_item(entry, losses)
@@ -42,8 +42,7 @@ def read_items(response: Mapping[str, Any], losses: Losses) -> list[_Item]:
             if item in others:
                 continue
             others.append(item)
-        found.append(item)
-    return found
+        yield item
 
 
 def output_text(response: Mapping[str, Any], said: str, losses: Losses) -> str:
@@ -130,7 +129,7 @@ def _part(part: Any, where: str, losses: Losses) -> Any:
         part = {**part, "type": "text"}
     text = part.get("text", part.get("refusal"))
     if string(kind) not in _TEXTS and kind is not None:
-        if type(text) is str:
+        if type(text) is str or where == _CONTENT:
             return part  # which kinds have a place, its reader knows
         losses.add(f"output.content[{word(kind)}]")
         return None

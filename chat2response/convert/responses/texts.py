@@ -47,7 +47,7 @@ class Texts:
 
     __slots__ = (
         "_at", "_begun", "_closed", "_fresh", "_id", "_ids", "_last", "_matched", "_open", "_part", "_parts",
-        "_promised", "_raw", "_writer", "length",
+        "_pieces", "_promised", "_raw", "_writer", "length",
     )  # fmt: skip
 
     def __init__(self, writer: Writer) -> None:
@@ -56,6 +56,7 @@ class Texts:
         self._writer = writer
         self._parts: dict[Place, Part] = {}
         self._part = Part()  # the one that deltas go to
+        self._pieces = self._part.pieces
         self._open: Place | None = None
         self._last: Place | None = None  # the same, or the one before where that is over
         self._raw: tuple[Any, Kind, Any] | None = None  # how the last delta gave its place
@@ -79,12 +80,12 @@ class Texts:
         raw = (event.output_index, kind, event.summary_index if kind is SUMMARY else event.content_index)
         if (raw != self._raw or event.item_id != self._id) and not self._go_to(raw, event.item_id, text):
             return
-        self._part.pieces.append(text)
+        self._pieces.append(text)
         self._say(kind, text, event.item_id, event.logprobs)
 
     def join(self) -> None:
         """Makes one block of many pieces: small strings cost more than their text."""
-        if len(self._part.pieces) > _MANY:
+        if len(self._pieces) > _MANY:
             _ = self._part.text
 
     def _say(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
@@ -146,6 +147,7 @@ class Texts:
         if last is not None:
             self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
         self._part = self._parts.setdefault(place, Part())
+        self._pieces = self._part.pieces
         self._begun.add((place[0], place[1].item))
         if type(item_id) is str and item_id:
             self._ids.setdefault(item_id, place[0])
