@@ -58,7 +58,7 @@ _BLANK = vars(logging.LogRecord(log.name, logging.INFO, __file__, 0, "", None, N
 
 
 def _record(line: str) -> logging.LogRecord:
-    """As `log.info` makes it, without looking up who calls and taking a file's name apart: most of its cost."""
+    """As `log.info` makes it, without a look at who calls and at a file's name: most of its cost."""
     now = time()
     record = logging.LogRecord.__new__(logging.LogRecord)
     vars(record).update(_BLANK, msg=line, created=now, msecs=now % 1 * 1000)

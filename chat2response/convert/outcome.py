@@ -77,9 +77,21 @@ def fault_error(fault: Fault) -> BridgeError:
     return UpstreamError(fault.message)
 
 
+_STATUSES = ("completed", "incomplete", "failed", "cancelled", "queued", "in_progress")
+
+
+def status_of(response: Mapping[str, Any]) -> Any:
+    """The status of a response, in the API's words where its own are known; none is `completed`."""
+    status = response.get("status") or "completed"
+    if type(status) is str and status not in _STATUSES:
+        known = meaning_of(status)
+        return known[0] if known else status
+    return status
+
+
 def from_response(response: Mapping[str, Any]) -> Outcome:
     """How a whole response ended; a status that is not an end is a failure, none at all is `completed`."""
-    status = response.get("status") or "completed"
+    status = status_of(response)
     tier = response.get("service_tier")
     tier = tier if type(tier) is str else None
     moderation = response.get("moderation")
@@ -99,7 +111,7 @@ def from_response(response: Mapping[str, Any]) -> Outcome:
 
 def finish_reason(response: Mapping[str, Any], losses: Losses | None = None) -> FinishReason:
     """The Chat word for a response that ended without failing. What it cannot say is added to `losses`."""
-    if response.get("status") == "incomplete":
+    if status_of(response) == "incomplete":
         return _cut_short(response.get("incomplete_details"), losses)
     output = response.get("output")
     items = output if type(output) is list else []

@@ -30,6 +30,9 @@ _LONGER, _PLAIN = 14, 2  # nearly every event is two lines: a name, longer than 
 _ERROR_NAMES = (b"event: error", b"event:error")
 
 
+_TYPE = b'{"type":'
+_TYPED, _LAST = b'"response.', 100  # a type that is among the last keys
+
 # Signs of life that some servers write as data; sse-starlette's are the time.
 _KEEP_ALIVE = re.compile(
     rb"[\s:.*_-]*(?:(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|no[-_ ]?op|hb|processing|waiting"
@@ -45,6 +48,12 @@ def is_keep_alive(payload: bytes) -> bool:
 
 class ErrorPayload(bytes):
     """The payload of an event that is named `error`: whatever it says, it is no part of an answer."""
+
+
+class NamedPayload(bytes):
+    """The payload of an event that has a name, and does not say its type where most do: `name` may be it."""
+
+    name = ""
 
 
 class FrameTooLarge(Exception):
@@ -192,16 +201,26 @@ def payload(block: bytes) -> bytes | None:
     if block.startswith(b"event: response.") and b"\r" not in block:  # and of a Responses stream
         start = block.find(b"\n") + 7
         if block[start - 6 : start] == b"data: " and block.find(b"\n", start) < 0:
-            return block[start:]
+            if block.startswith(_TYPE, start) or block.rfind(_TYPED, -_LAST) > start:
+                return block[start:]
+            return _named(block[start:], block[: start - 7])
     lines = block.splitlines()
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data"]
     if data:
         joined = b"\n".join(data)
         if (len(lines[0]) < _LONGER or len(lines) > _PLAIN) and _is_error(lines):
             return ErrorPayload(joined)
+        if lines[0].startswith((b"event: response.", b"event:response.")) and not joined.startswith(_TYPE):
+            return _named(joined, lines[0])
         return joined
     error = [line[6:].removeprefix(b" ") for line in lines if line.startswith(b"error:")]
     return ErrorPayload(b"\n".join(error)) if error else None
+
+
+def _named(data: bytes, line: bytes) -> NamedPayload:
+    named = NamedPayload(data)
+    named.name = line[6:].strip().decode("utf-8", "replace")
+    return named
 
 
 def _is_error(lines: list[bytes]) -> bool:

@@ -13,6 +13,7 @@ from chat2response.wire.sse import (
     FrameCut,
     Frames,
     FrameTooLarge,
+    NamedPayload,
     first_payload,
     payloads,
     payloads_with,
@@ -279,4 +280,24 @@ def test_an_event_that_is_named_error_says_so(event, payload):
     ],
 )
 def test_the_word_error_elsewhere_says_nothing(stream):
-    assert all(type(each) is bytes for each in Frames().feed(stream))
+    assert all(type(each) is not ErrorPayload for each in Frames().feed(stream))
+
+
+@pytest.mark.parametrize("line", [b"event: response.output_text.delta", b"event:response.output_text.delta"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_payload_that_does_not_say_its_type_keeps_the_name_of_its_event(line, end):
+    (payload,) = Frames().feed(line + end + b'data: {"delta": "a"}' + end + end)
+    assert type(payload) is NamedPayload
+    assert (payload, payload.name) == (b'{"delta": "a"}', "response.output_text.delta")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"type":"response.output_text.delta","delta":"a"}',
+        b'{"delta":"a","type": "response.output_text.delta","sequence_number":3}',
+    ],
+)
+def test_a_payload_that_says_its_type_is_plain(data):
+    (payload,) = Frames().feed(b"event: response.output_text.delta\ndata: " + data + b"\n\n")
+    assert type(payload) is bytes

@@ -158,7 +158,11 @@ class ChatReader(LenientReader):
 
     def _look_for_words(self, payload: bytes) -> None:
         """Names what stands in a delta that said nothing: perhaps words under another key."""
-        for choice in objects(decode(payload).get("choices")):
+        try:
+            choices = decode(payload).get("choices")
+        except JSONError:  # a key that is no text: shapes are read without a look at it
+            return
+        for choice in objects(choices):
             if self._unread is None:
                 self._unread = Unread(self._writer.losses)
             self._unread.name(choice.get("delta"))

@@ -31,6 +31,7 @@ from chat2response.convert.failures import upstream_error
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.responses.output import output_text, read_items
 from chat2response.convert.whole import WholeWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.chat import ChatCompletion, delta_of
@@ -163,9 +164,11 @@ def write_response(
     ended = outcome.from_response(response)
     if ended.error is not None:
         raise ended.error
-    said = _Said(losses if losses is not None else Losses())
-    for item in objects(response.get("output")):
+    own = string(response.get("id")).removeprefix("resp_")
+    said = _Said(losses if losses is not None else Losses(), own)
+    for item in read_items(response, said.losses):
         said.take(item)
+    said.beside(response)
     if said.nameless:
         raise UpstreamError(UNNAMED)
     completion = _completion(response, said.message(reasoning_field), said, model)
@@ -198,15 +201,18 @@ SECOND_CALL = ("output[function_call]", "dropped: 'functions' have one call a me
 class _Said:
     """The items of a response, gathered into one message."""
 
-    def __init__(self, losses: Losses) -> None:
+    def __init__(self, losses: Losses, own: str) -> None:
+        """`own`: what tells this response from others."""
         self.logprobs: list[Any] = []
         self.losses = losses
+        self._own = own
         self._texts: list[str] = []
         self._length = 0
         self._refusals: list[str] = []
         self._annotations: list[dict[str, Any]] = []
         self._thoughts: list[str] = []
         self._calls: list[dict[str, Any]] = []
+        self._call_ids: set[str] = set()
 
     def take(self, item: Mapping[str, Any]) -> None:
         kind = item.get("type")
@@ -216,9 +222,14 @@ class _Said:
         elif kind == "reasoning":
             self._thoughts.append(_reasoning_text(item))
         elif string(kind) in CALLS:
-            self._calls.append(tool_call(item, self.losses))
+            self._call(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
+
+    def beside(self, response: Mapping[str, Any]) -> None:
+        """Takes the text beside the output, where that is all there is."""
+        if response.get("output_text"):
+            self._texts.append(output_text(response, "".join(self._texts), self.losses))
 
     @property
     def nameless(self) -> bool:
@@ -243,6 +254,13 @@ class _Said:
             if len(message["tool_calls"]) < len(self._calls):
                 self.losses.add(*NAMELESS)
         return message
+
+    def _call(self, call: dict[str, Any]) -> None:
+        """Its id is one that no other call has: clients answer calls by it."""
+        if not call["id"] or call["id"] in self._call_ids:
+            call["id"] = f"call_{self._own}_{len(self._calls)}"
+        self._call_ids.add(call["id"])
+        self._calls.append(call)
 
     def _part(self, part: Mapping[str, Any]) -> None:
         kind = part.get("type")
@@ -325,7 +343,9 @@ def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str
 def _completion(
     response: Mapping[str, Any], message: dict[str, Any], said: "_Said", model: str | None
 ) -> ChatCompletion:
-    created = response.get("created_at")
+    created, finish = response.get("created_at"), outcome.finish_reason(response, said.losses)
+    if finish == "stop" and message.get("tool_calls"):
+        finish = "tool_calls"  # found where the output is no array of items
     completion: dict[str, Any] = {
         "id": completion_id(string(response.get("id"))),
         "object": "chat.completion",
@@ -335,7 +355,7 @@ def _completion(
             {
                 "index": 0,
                 "message": message,
-                "finish_reason": outcome.finish_reason(response, said.losses),
+                "finish_reason": finish,
                 "logprobs": {"content": said.logprobs, "refusal": None} if said.logprobs else None,
             }
         ],

@@ -27,10 +27,11 @@ class Unread:
         if type(said) is not dict or said.keys() <= _KNOWN:
             return
         for key, value in said.items():
-            if self._left and key not in _KNOWN and _tells(value):
+            if self._left and key not in _KNOWN and tells(value):
                 self._left -= 1
                 self._losses.add(f"message.{word(key)}", "dropped: unknown")
 
 
-def _tells(value: Any) -> bool:
+def tells(value: Any) -> bool:
+    """Whether a value may hold words: numbers and flags do not."""
     return bool(value.strip()) if type(value) is str else type(value) in (list, dict) and bool(value)

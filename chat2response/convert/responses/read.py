@@ -11,13 +11,24 @@ from typing import Any, ClassVar
 from chat2response.convert import outcome, usage
 from chat2response.convert.arguments import REST, same
 from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
-from chat2response.convert.chat.answer import arguments_of, objects, parts_of, read_tokens, string, word
+from chat2response.convert.chat.answer import arguments_of, string, word
 from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import error_event, upstream_error
+from chat2response.convert.items import PHASED
 from chat2response.convert.lenient import LenientReader
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.responses.envelope import (
+    has_words,
+    is_other_end,
+    is_wrapped,
+    opened,
+    response_in,
+    text_of,
+)
 from chat2response.convert.responses.hosted import HostedItems
+from chat2response.convert.responses.output import read_item, read_items
 from chat2response.convert.responses.slots import ItemSlot, ItemSlots, Stage
+from chat2response.convert.responses.texts import KINDS, Texts, index_of
 from chat2response.convert.speech import Writer
 from chat2response.convert.weight import EVENT
 from chat2response.errors import UpstreamError
@@ -26,20 +37,17 @@ from chat2response.wire.json import JSONError, decode, too_deep
 from chat2response.wire.machine import RESET, Fault
 from chat2response.wire.responses import DeltaEvent, read_delta
 
-Place = tuple[int, Kind, int]  # output_index, kind of text, index of the part
-
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _BAD_ENDS = ("incomplete", "failed", "cancelled")
-_KINDS = (TEXT, REFUSAL, REASONING, SUMMARY)
+_TALKS = ("message", "reasoning")
 _CALLS: dict[str, tuple[CallKind, Kind]] = {
     "function_call": ("function", ARGUMENTS),
     "custom_tool_call": ("custom", INPUT),
 }
-_DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS, INPUT)}
+_DELTAS = {kind.delta: kind for kind in (*KINDS, ARGUMENTS, INPUT)}
 _DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
 _ADOPTED = ("response.audio.delta", "response.audio.transcript.delta")
 _OTHERS = ("message.tool_calls.arguments", "dropped: they differ from what was streamed")
-_PART_KINDS = {"text": TEXT, **{kind.part: kind for kind in _KINDS}}
 
 
 class ResponsesReader(LenientReader):
@@ -50,19 +58,19 @@ class ResponsesReader(LenientReader):
         self.done = False
         self.heard = False
         """At least one event has been read; comments are none."""
-        self.said = 0
-        """What the model has said, in characters, and what its other events leave in our tables."""
         self._writer = writer
         self._frames = sse.Frames()
-        self._open: Place | None = None  # the part that text goes to
-        self._last: Place | None = None  # the same, or the one before where that is over
-        self._sent: dict[Place, int] = {}  # characters handed on, per part
-        self._cited: dict[Place, int] = {}  # annotations handed on
-        self._over: set[Place] = set()  # parts that are whole
-        self._closed: set[tuple[int, str]] = set()  # items that are whole, by index and type
+        self._length = 0  # of what is no text, and what other events leave in our tables
         self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
+        self._added: dict[tuple[int, str], dict[str, Any]] = {}  # items that have no events of their own
+        self._texts = Texts(writer)
         self._slots = ItemSlots()
         self._hosted = HostedItems(writer)
+
+    @property
+    def said(self) -> int:
+        """What the model has said, in characters, and what its other events leave in our tables."""
+        return self._length + self._texts.length
 
     def feed(self, data: bytes, /) -> None:
         """Takes one network read."""
@@ -70,6 +78,7 @@ class ResponsesReader(LenientReader):
             if self.done:
                 return
             self._take(payload)
+        self._texts.join()
         if self._frames.overrun and not self.done:
             self.fail(UpstreamError("An event of the upstream's stream is too large."))
 
@@ -115,79 +124,71 @@ class ResponsesReader(LenientReader):
         if type(payload) is sse.ErrorPayload:
             self.fail(error_event(payload))
         else:
-            self._take_whole(decode(payload))
+            self._take_whole(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
 
-    def _take_whole(self, event: Any) -> None:
-        self.said += EVENT
-        kind = event.get("type") if type(event) is dict else None
-        take = self._TAKES.get(kind) if type(kind) is str else None
+    def _take_whole(self, event: Any, name: str = "") -> None:
+        self._length += EVENT
+        if type(event) is not dict:
+            if error := upstream_error(event):
+                self.fail(error)
+            return
+        take = self._taker(event)
+        if take is None or is_wrapped(event):
+            event = opened(event, name)
+            take = self._taker(event)
         if take is not None:
             take(self, event)
-        elif string(kind).startswith("response."):
+        elif string(event.get("type")).startswith("response."):
             self._other(event)
         elif error := upstream_error(event):
             self.fail(error)
+        else:
+            self._unknown(event)
+
+    def _taker(self, event: dict[str, Any]) -> Callable[["ResponsesReader", dict[str, Any]], None] | None:
+        kind = event.get("type")
+        return self._TAKES.get(kind) if type(kind) is str else None
 
     def _other(self, event: dict[str, Any]) -> None:
         """Of an item that is open, or of the answer itself; of the rest nothing is known."""
-        if not self._hosted.event(event) and event["type"] in _ADOPTED and type(event.get("delta")) is str:
+        if event["type"] in _ADOPTED and type(event.get("delta")) is str:
             self._writer.adopt({"type": event["type"], "delta": event["delta"]})
+        elif is_other_end(event):
+            self._terminal(event)
+        elif not self._hosted.event(event):
+            self._unknown(event)
+
+    def _unknown(self, event: dict[str, Any]) -> None:
+        if has_words(event):
+            self._writer.losses.add(f"output[{word(event.get('type'))}]", "dropped: an unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 
+    def _odd_delta(self, event: dict[str, Any]) -> None:
+        """One whose text is of another type, or under another key."""
+        text = text_of(event) if _DELTAS[event["type"]] is not ARGUMENTS else event.get("delta")
+        if text and type(text) is str:
+            read: dict[str, Any] = {name: event.get(name) for name in DeltaEvent.__struct_fields__}
+            self._delta(DeltaEvent(**{**read, "delta": text}))
+        elif text is None or type(text) is not str:
+            self._unknown(event)
+
     def _delta(self, event: DeltaEvent) -> None:
-        kind, index = _DELTAS[event.type], event.output_index
-        index = index if type(index) is int else 0
-        if kind is ARGUMENTS or kind is INPUT:
-            slot = self._slots.of_delta(index, event.item_id)
-            self._call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
+        kind = _DELTAS[event.type]
+        if kind is not ARGUMENTS and kind is not INPUT:
+            self._texts.delta(kind, event)
             return
-        number = event.summary_index if kind is SUMMARY else event.content_index
-        place = (index, kind, number if type(number) is int else 0)
-        if place == self._open or self._turn_to(place, event.item_id):
-            self._sent[place] = self._sent.get(place, 0) + len(event.delta)
-            self._say(kind, event.delta, event.item_id, event.logprobs)
-
-    def _say(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
-        self.said += len(text)
-        if kind is TEXT:
-            self._writer.text(text, read_tokens(logprobs) if logprobs else (), id=item_id)
-        elif kind is REFUSAL:
-            self._writer.refusal(text, id=item_id)
-        else:
-            self._writer.reasoning(text, summary=kind is SUMMARY, id=item_id)
-
-    def _turn_to(self, place: Place, item_id: Any) -> bool:
-        """The next text belongs elsewhere: ends what came before. False for a part that is over."""
-        if place in self._over:
-            return False
-        last, self._open, self._last = self._last, place, place
-        if last is not None:
-            self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
-        if type(item_id) is str:
-            self._index_of.setdefault(item_id, place[0])
-        return True
+        slot = self._slots.of_delta(index_of(event.output_index), event.item_id)
+        self._call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
 
     def _call_delta(
         self, slot: ItemSlot, delta: str, item_id: Any, kind: CallKind, *, last: bool = False
     ) -> None:
-        self.said += len(delta)
+        self._length += len(delta)
         slot.pieces.append(delta)
         if kind == "function":
             delta = slot.arguments.feed(delta)
         self._writer.call(slot.number, kind=kind, delta=delta, last=last, id=item_id)
-
-    def _annotation(self, event: dict[str, Any]) -> None:
-        place = (_index(event, "output_index"), TEXT, _index(event, "content_index"))
-        if place == self._open or self._turn_to(place, event.get("item_id")):
-            self._cite(place, event.get("annotation"), event.get("item_id"))
-
-    def _cite(self, place: Place, annotation: Any, item_id: Any) -> None:
-        self._cited[place] = self._cited.get(place, 0) + 1
-        if type(annotation) is dict and not too_deep(annotation):
-            self._writer.annotation(annotation, id=item_id)
-        else:
-            self._writer.losses.add("output.annotations[?]")
 
     # -- what is done: fill in what no delta said, then close --------------------------------------
 
@@ -210,50 +211,33 @@ class ResponsesReader(LenientReader):
             self._writer.losses.add(*_OTHERS)
 
     def _text_done(self, event: dict[str, Any], kind: Kind) -> None:
-        place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
-        self._rest_of_text(place, event)
+        self._texts.text_done(event, kind)
 
-    def _rest_of_text(self, place: Place, event: dict[str, Any]) -> None:
-        """`event` has the whole text, and the tokens of it that no delta brought."""
-        whole, sent = event.get(place[1].value), self._sent.get(place, 0)
-        if type(whole) is not str or len(whole) <= sent:
-            return
-        if place == self._open or self._turn_to(place, event.get("item_id")):
-            self._sent[place] = len(whole)
-            logprobs = None if sent else event.get("logprobs")
-            self._say(place[1], whole[sent:], event.get("item_id"), logprobs)
+    def _part_added(self, event: dict[str, Any]) -> None:
+        self._texts.part_added(event)
 
     def _part_done(self, event: dict[str, Any]) -> None:
-        part = event.get("part")
-        kind = _PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
-        if kind is not None and type(part) is dict:
-            place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
-            self._whole_part(place, part, event.get("item_id"))
+        self._texts.part_done(event)
 
-    def _whole_part(self, place: Place, part: dict[str, Any], item_id: Any) -> None:
-        if place in self._over:
-            return
-        self._rest_of_text(place, {**part, "item_id": item_id})
-        more = objects(part.get("annotations"))[self._cited.get(place, 0) :]
-        if more and (place == self._open or self._turn_to(place, item_id)):
-            for annotation in more:
-                self._cite(place, annotation, item_id)
-        self._over.add(place)
-        if place == self._open:
-            self._open = None
-            self._writer.close(part=True)
+    def _annotation(self, event: dict[str, Any]) -> None:
+        self._texts.annotation(event)
 
     # -- items -------------------------------------------------------------------------------------
 
     def _item_added(self, event: dict[str, Any]) -> None:
         item = event.get("item")
         if type(item) is dict:
-            index = _index(event, "output_index")
+            index, kind = _index(event, "output_index"), string(item.get("type"))
             self._index_of[string(item.get("id"))] = index
-            if string(item.get("type")) in _CALLS:
+            if kind in _CALLS:
                 self._announce(index, item, "added")
+                return
+            if kind in _TALKS:
+                self._texts.added(index, item)
             else:
                 self._hosted.added(index, item)
+                if kind and kind not in PHASED and not too_deep(item):
+                    self._added[index, kind] = item
 
     def _announce(self, index: int, item: dict[str, Any], stage: Stage) -> ItemSlot:
         call_id, name = string(item.get("call_id")), string(item.get("name"))
@@ -277,21 +261,20 @@ class ResponsesReader(LenientReader):
         item = event.get("item")
         if type(item) is dict:
             self._whole_item(_index(event, "output_index"), item, "done")
+        else:
+            self._unknown(event)
 
     def _whole_item(self, index: int, item: dict[str, Any], stage: Stage) -> None:
+        item = read_item(item, self._writer.losses)
         kind = item.get("type")
         if type(kind) is str and kind in _CALLS:
             self._whole_call(index, item, stage)
-        elif type(kind) is not str or (kind not in ("message", "reasoning") and too_deep(item)):
+        elif kind in _TALKS:
+            self._texts.whole(index, item, terminal=stage == "terminal")
+        elif type(kind) is not str or too_deep(item):
             self._writer.losses.add(f"output[{word(kind)}]")
-        elif kind not in ("message", "reasoning"):
+        else:
             self._hosted.whole(index, item)
-        elif (index, kind) not in self._closed:
-            self._closed.add((index, kind))
-            if kind == "message":
-                self._whole_message(index, item)
-            else:
-                self._whole_reasoning(index, item)
 
     def _whole_call(self, index: int, item: dict[str, Any], stage: Stage) -> None:
         called, text = _CALLS[item["type"]]
@@ -301,47 +284,20 @@ class ResponsesReader(LenientReader):
         if rest := slot.arguments.close():
             self._writer.call(slot.number, kind=called, delta=rest, id=item.get("id"))
 
-    def _whole_message(self, index: int, item: dict[str, Any]) -> None:
-        self._whole_parts(index, item, "content")
-        self._end_item(item)
-
-    def _whole_reasoning(self, index: int, item: dict[str, Any]) -> None:
-        self._whole_parts(index, item, "content")
-        self._whole_parts(index, item, "summary")
-        blob = item.get("encrypted_content")
-        if type(blob) is str and blob:
-            self.said += len(blob)
-            self._writer.signature(blob, id=item.get("id"))
-        self._end_item(item)
-
-    def _whole_parts(self, index: int, item: dict[str, Any], holder: str) -> None:
-        for number, part in enumerate(parts_of(item.get(holder))):
-            kind = _PART_KINDS.get(string(part.get("type")))
-            if item["type"] == "reasoning":
-                kind = REASONING if holder == "content" else SUMMARY
-            if kind is not None:
-                self._whole_part((index, kind, number), part, item.get("id"))
-            else:
-                self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
-
-    def _end_item(self, item: dict[str, Any]) -> None:
-        """An item that was cut is left open: the end of the turn says so, and closes it."""
-        if item.get("status") != "incomplete":
-            self._writer.close()
-
     # -- ends --------------------------------------------------------------------------------------
 
     def _terminal(self, event: dict[str, Any]) -> None:
-        response = event.get("response")
-        response = response if type(response) is dict else {}
-        status = event["type"].removeprefix("response.")
-        if status == "completed" and response.get("status") in _BAD_ENDS:
-            status = response["status"]
+        response, status = response_in(event), event["type"].removeprefix("response.")
+        if status not in _BAD_ENDS and (said := outcome.status_of(response)) in (*_BAD_ENDS, "completed"):
+            status = said
         ended = outcome.from_response({**response, "status": status})
         if ended.error is None:
-            for position, item in enumerate(objects(response.get("output"))):
+            for position, item in enumerate(read_items(response, self._writer.losses)):
                 place = self._index_of.get(string(item.get("id")), position)
                 self._whole_item(place, item, "terminal")
+            for (index, _), item in self._added.items():
+                self._hosted.whole(index, item)
+            self._texts.finish(response)
             ended = self._end_calls(ended)
         self._turn(ended, response.get("usage"))
 
@@ -388,12 +344,15 @@ class ResponsesReader(LenientReader):
         ARGUMENTS.done: partial(_given_done, called="function", kind=ARGUMENTS),
         INPUT.done: partial(_given_done, called="custom", kind=INPUT),
         "response.output_text.annotation.added": _annotation,
+        "response.content_part.added": _part_added,
+        "response.reasoning_summary_part.added": _part_added,
         "response.content_part.done": _part_done,
         "response.reasoning_summary_part.done": _part_done,
         "response.output_item.added": _item_added,
         "response.output_item.done": _item_done,
         "error": _error,
         **dict.fromkeys(_TERMINAL, _terminal),
+        **dict.fromkeys(_DELTAS, _odd_delta),
     }
 
 
@@ -404,5 +363,4 @@ def _given(held: dict[str, Any], kind: Kind) -> str:
 
 
 def _index(event: dict[str, Any], name: str) -> int:
-    value = event.get(name)
-    return value if type(value) is int else 0
+    return index_of(event.get(name))

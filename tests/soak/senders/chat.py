@@ -1,0 +1,230 @@
+"""What senders of Chat chunks do that changes nothing: `NEUTRAL`, a table of a name and a change each.
+
+What the model said is still plain, so the client gets the answer that it would get anyway.
+"""
+
+import random
+from typing import Any
+
+from tests.soak.senders.words import Change, Events
+
+
+def joined(chunks: Events) -> Events:
+    """The same answer with all its words in one chunk, before the one that finishes."""
+    delta: dict[str, Any] = {"role": "assistant", "content": None}
+    for chunk in chunks:
+        for name in ("content", "reasoning_content"):
+            if isinstance(value := delta_of(chunk).get(name), str) and value:
+                delta[name] = (delta.get(name) or "") + value
+    if calls := calls_of(chunks):
+        delta["tool_calls"] = [
+            {"index": index, "id": call.pop("id"), "type": "function", "function": call}
+            for index, call in calls.items()
+        ]
+    return [like(chunks[0], delta), chunks[end_of(chunks)]]
+
+
+# -- parts of a chunk --------------------------------------------------------------------------------
+
+
+def choice_of(chunk: dict[str, Any]) -> dict[str, Any]:
+    """Its first choice."""
+    return chunk["choices"][0] if chunk.get("choices") else {}
+
+
+def delta_of(chunk: dict[str, Any]) -> dict[str, Any]:
+    """What that says."""
+    return choice_of(chunk).get("delta", {})
+
+
+def entries_of(chunks: Events) -> Events:
+    """The entries of calls, in all chunks."""
+    return [entry for chunk in chunks for entry in delta_of(chunk).get("tool_calls", ())]
+
+
+def end_of(chunks: Events) -> int:
+    """Where the chunk stands that finishes."""
+    return next(at for at, chunk in enumerate(chunks) if choice_of(chunk).get("finish_reason"))
+
+
+def calls_of(chunks: Events) -> dict[int, dict[str, Any]]:
+    """Each call whole, by its index."""
+    found: dict[int, dict[str, Any]] = {}
+    for entry in entries_of(chunks):
+        call = found.setdefault(entry["index"], {"id": "", "name": "", "arguments": ""})
+        call["id"] = entry.get("id") or call["id"]
+        for name in ("name", "arguments"):
+            call[name] += entry["function"].get(name, "")
+    return found
+
+
+def like(chunk: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
+    """Another chunk of the same stream."""
+    return {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}]}
+
+
+# -- what stays plain --------------------------------------------------------------------------------
+
+
+def _arguments_again(chunks: Events, rng: random.Random) -> Events:
+    named = rng.random() < 0.5
+    for index, call in calls_of(chunks).items():
+        entry = {"index": index, "function": {"arguments": call["arguments"]}}
+        at = 1 + max(n for n, c in enumerate(chunks) if any(e["index"] == index for e in entries_of([c])))
+        chunks.insert(at, like(chunks[0], {"tool_calls": [entry | ({"id": call["id"]} if named else {})]}))
+    return chunks
+
+
+def _name_again(chunks: Events, rng: random.Random) -> Events:
+    calls = calls_of(chunks)
+    for entry in entries_of(chunks):
+        entry["function"]["name"] = calls[entry["index"]]["name"]
+        entry["id"] = calls[entry["index"]]["id"]
+    return chunks
+
+
+def _name_without_news(chunks: Events, rng: random.Random) -> Events:
+    again = [
+        {"index": index, "id": call["id"], "type": "function", "function": {"name": call["name"]}}
+        for index, call in calls_of(chunks).items()
+    ]
+    if again:
+        chunks.insert(end_of(chunks), like(chunks[0], {"tool_calls": again[-1:]}))
+    return chunks
+
+
+def _empty_object_first(chunks: Events, rng: random.Random) -> Events:
+    for entry in entries_of(chunks):
+        if entry["function"].get("arguments") == "":
+            entry["function"]["arguments"] = "{}"
+    return chunks
+
+
+def _index_as_text(chunks: Events, rng: random.Random) -> Events:
+    for entry in entries_of(chunks):
+        entry["index"] = str(entry["index"])
+    return chunks
+
+
+def _no_index(chunks: Events, rng: random.Random) -> Events:
+    """As senders do that write each call whole, in a chunk of its own."""
+    calls = calls_of(chunks)
+    chunks = [chunk for chunk in chunks if not entries_of([chunk])]
+    at = end_of(chunks)
+    for call in reversed(calls.values()):
+        function = {"name": call["name"], "arguments": call["arguments"]}
+        chunks.insert(at, like(chunks[0], {"tool_calls": [{"id": call["id"], "function": function}]}))
+    return chunks
+
+
+def _one_object(chunks: Events, rng: random.Random) -> Events:
+    """`tool_calls` is no list; sometimes the call is flat, too."""
+    flat = rng.random() < 0.5
+    for chunk in chunks:
+        if entries := entries_of([chunk]):
+            for entry in entries if flat else ():
+                entry |= entry.pop("function")
+            delta_of(chunk)["tool_calls"] = entries[0] if len(entries) == 1 else entries
+    return chunks
+
+
+def _same_call_elsewhere(chunks: Events, rng: random.Random) -> Events:
+    """A server that parses twice says a call again whole, under the next index."""
+    calls = calls_of(chunks)
+    if calls:
+        call = rng.choice(list(calls.values()))
+        function = {"name": call["name"], "arguments": call["arguments"]}
+        entry = {"index": len(calls), "id": call["id"], "type": "function", "function": function}
+        chunks.insert(end_of(chunks), like(chunks[0], {"tool_calls": [entry]}))
+    return chunks
+
+
+def _role_each_time(chunks: Events, rng: random.Random) -> Events:
+    for chunk in chunks:
+        if chunk.get("choices"):
+            delta_of(chunk).setdefault("role", "assistant")
+            delta_of(chunk).setdefault("content", rng.choice(("", None)))
+    return chunks
+
+
+def _finish_beside_words(chunks: Events, rng: random.Random) -> Events:
+    at = end_of(chunks)
+    choice_of(chunks[at - 1])["finish_reason"] = choice_of(chunks[at])["finish_reason"]
+    return [*chunks[:at], *chunks[at + 1 :]]
+
+
+def _finish_in_other_words(chunks: Events, rng: random.Random) -> Events:
+    choice = choice_of(chunks[end_of(chunks)])
+    if choice["finish_reason"] == "stop":
+        choice["finish_reason"] = rng.choice(("STOP", "eos", "end_turn", "complete", "stop_sequence"))
+    return chunks
+
+
+def _empty_finish(chunks: Events, rng: random.Random) -> Events:
+    for chunk in chunks:
+        for choice in chunk.get("choices", ()):
+            choice["finish_reason"] = choice["finish_reason"] or ""
+    return chunks
+
+
+def _zero_usage_behind(chunks: Events, rng: random.Random) -> Events:
+    zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    return [*chunks, {**chunks[-1], "choices": [], "usage": zero}]
+
+
+def _calls_in_second_choice(chunks: Events, rng: random.Random) -> Events:
+    for chunk in chunks:
+        if entries_of([chunk]):
+            choice_of(chunk)["index"] = 1
+    return chunks
+
+
+def _message_for_delta(chunks: Events, rng: random.Random) -> Events:
+    for chunk in chunks:
+        if chunk.get("choices"):
+            choice = choice_of(chunk)
+            choice["message"] = choice.pop("delta")
+            if rng.random() < 0.5:
+                choice["delta"] = {}
+    return chunks
+
+
+def _legacy_beside(chunks: Events, rng: random.Random) -> Events:
+    if len(calls_of(chunks)) == 1:
+        for chunk in chunks:
+            for entry in entries_of([chunk]):
+                delta_of(chunk)["function_call"] = dict(entry["function"])
+    return chunks
+
+
+def _less(*names: str) -> Change:
+    def without(chunks: Events, rng: random.Random) -> Events:
+        for chunk in chunks:
+            for name in names:
+                chunk.pop(name, None)
+                choice_of(chunk).pop(name, None)
+        return chunks
+
+    return without
+
+
+NEUTRAL: dict[str, Change] = {
+    "arguments again": _arguments_again,
+    "name and id in each piece": _name_again,
+    "the name once more": _name_without_news,
+    "an empty object first": _empty_object_first,
+    "an index as text": _index_as_text,
+    "calls without an index": _no_index,
+    "tool_calls as an object": _one_object,
+    "the same call under the next index": _same_call_elsewhere,
+    "a role in each piece": _role_each_time,
+    "the finish beside the last words": _finish_beside_words,
+    "the finish in other words": _finish_in_other_words,
+    "an empty finish in each piece": _empty_finish,
+    "zero usage behind the real one": _zero_usage_behind,
+    "the calls in a second choice": _calls_in_second_choice,
+    "message for delta": _message_for_delta,
+    "function_call beside tool_calls": _legacy_beside,
+    "no id, no object, no model": _less("id", "object", "created", "model"),
+    "no logprobs": _less("logprobs"),
+}

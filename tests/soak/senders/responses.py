@@ -1,0 +1,343 @@
+"""What senders of Responses events do that changes nothing: a name and a change each.
+
+What the model said is still plain, so the client gets the answer that it would get anyway. `WHOLE` has the
+changes of a response: one that came as JSON, or the one that a terminal event carries.
+"""
+
+import copy
+import json
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tests.e2e.said import Said
+from tests.soak.senders.words import Change, Events
+
+Resource = dict[str, Any]
+WholeChange = Callable[[Resource, random.Random], Resource]
+
+_DELTAS = ("output_text", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
+
+
+def told(*turns: Said) -> tuple[Events, Resource]:
+    """The events that say one after the other in one response, and the response."""
+    events: Events = []
+    output: list[Resource] = []
+    for number, said in enumerate(turns):
+        own = json.loads(
+            re.sub(r'"(rs_up|msg_up|fc_\d|call_\d)"', rf'"\1_{number}"', json.dumps(said.events()))
+        )[2:-1]
+        events += [{**event, "output_index": event["output_index"] + len(output)} for event in own]
+        output += [event["item"] for event in own if event["type"] == "response.output_item.done"]
+    first, second, *_, end = turns[0].events()
+    whole = {**end["response"], "output": output}
+    events = [first, second, *events, {**end, "response": whole}]
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)], whole
+
+
+def in_the_end(change: WholeChange) -> Change:
+    """The change to the response that the terminal event carries."""
+
+    def at_the_end(events: Events, rng: random.Random) -> Events:
+        events[-1]["response"] = change(events[-1]["response"], rng)
+        return events
+
+    return at_the_end
+
+
+def item_of(event: dict[str, Any]) -> dict[str, Any]:
+    """The item that an event carries."""
+    return event.get("item") or {}
+
+
+def is_call(item: dict[str, Any]) -> bool:
+    """Whether it calls a function."""
+    return item.get("type") == "function_call"
+
+
+def _types(*endings: str) -> Change:
+    """The events that end so do not come."""
+
+    def without(events: Events, rng: random.Random) -> Events:
+        return [event for event in events if not event["type"].endswith(endings)]
+
+    return without
+
+
+def _keys(*names: str) -> Change:
+    """The events have no such keys."""
+
+    def without(events: Events, rng: random.Random) -> Events:
+        return [{name: value for name, value in event.items() if name not in names} for event in events]
+
+    return without
+
+
+def _set(name: str, value: Callable[[Any, random.Random], Any]) -> Change:
+    """The key has another value, where it is."""
+
+    def other(events: Events, rng: random.Random) -> Events:
+        for event in events:
+            if name in event:
+                event[name] = value(event[name], rng)
+        return events
+
+    return other
+
+
+def _both(*changes: Change) -> Change:
+    def each(events: Events, rng: random.Random) -> Events:
+        for change in changes:
+            events = change(events, rng)
+        return events
+
+    return each
+
+
+# -- of the events -----------------------------------------------------------------------------------
+
+
+def _without_item_added(events: Events, rng: random.Random) -> Events:
+    return [event for event in events if not event["type"].endswith("output_item.added")]
+
+
+def _only_the_end(events: Events, rng: random.Random) -> Events:
+    return events[-1:]
+
+
+def _no_deltas(events: Events, rng: random.Random) -> Events:
+    return [event for event in events if not event["type"].endswith(".delta")]
+
+
+def _bare_minimum(events: Events, rng: random.Random) -> Events:
+    """Deltas, and what a call is; an end that carries nothing."""
+    kept = [e for e in events if e["type"].endswith(".delta") or is_call(item_of(e))]
+    end = events[-1]
+    return [*kept, {"type": end["type"], "response": {**end["response"], "output": []}}]
+
+
+def _ids_of_their_own(events: Events, rng: random.Random) -> Events:
+    for event in events:
+        if "item_id" in event:
+            event["item_id"] = f"item_{rng.random()}"
+    return events
+
+
+def _ids_in_the_end(events: Events, rng: random.Random) -> Events:
+    for item in events[-1]["response"]["output"]:
+        item["id"] = f"{item['type']}_{rng.random()}"
+    return events
+
+
+def _call_ids_in_the_end(events: Events, rng: random.Random) -> Events:
+    ids = rng.random() < 0.5
+    for item in filter(is_call, events[-1]["response"]["output"]):
+        item["call_id"] = f"call_{rng.random()}"
+        if ids:
+            item["id"] = f"fc_{rng.random()}"
+    return events
+
+
+def _call_ids_only(where: str) -> Change:
+    """A call has its `call_id` in that event alone; elsewhere it is missing, or empty."""
+
+    def only(events: Events, rng: random.Random) -> Events:
+        empty = rng.random() < 0.5
+        others = [item_of(event) for event in events[:-1] if not where or not event["type"].endswith(where)]
+        for item in (*others, *(events[-1]["response"]["output"] if where else ())):
+            if is_call(item):
+                del item["call_id"]
+                item |= {"call_id": ""} if empty else {}
+        return events
+
+    return only
+
+
+def _call_ids_per_event(events: Events, rng: random.Random) -> Events:
+    for event in events[:-1]:
+        if is_call(item_of(event)):
+            item_of(event)["call_id"] = f"call_{rng.random()}"
+    return events
+
+
+def _index_from_one(events: Events, rng: random.Random) -> Events:
+    for event in events:
+        if "output_index" in event:
+            event["output_index"] += 1
+    return events
+
+
+def _done_twice(events: Events, rng: random.Random) -> Events:
+    repeated: Events = []
+    for event in events:
+        repeated.append(event)
+        if event["type"].endswith(".done") and rng.random() < 0.5:
+            repeated.append(copy.deepcopy(event))
+    return repeated
+
+
+def _added_twice(events: Events, rng: random.Random) -> Events:
+    twice = [
+        [event, copy.deepcopy(event)] if event["type"].endswith(".added") else [event] for event in events
+    ]
+    return [event for pair in twice for event in pair]
+
+
+def _last_item_in_the_end(events: Events, rng: random.Random) -> Events:
+    last = len(events[-1]["response"]["output"]) - 1
+    return [event for event in events if event.get("output_index") != last]
+
+
+def _cut_deltas(events: Events, rng: random.Random) -> Events:
+    """The last delta of each text does not come; its `done` has it."""
+    kept = []
+    for event, following in zip(events, [*events[1:], {"type": ""}], strict=True):
+        if not (event["type"].endswith(".delta") and following["type"].endswith(".done")):
+            kept.append(event)
+    return kept
+
+
+_STRANGERS: tuple[dict[str, Any], ...] = (
+    {"type": "ping"}, {"type": "keepalive", "sequence_number": 3}, {"type": "response.rate_limits.updated"},
+    {"type": "codex.rate_limits", "limits": []}, {"type": "response.queued"}, {"type": None}, {}, {"a": "b"},
+    {"type": "response.metadata", "metadata": {"a": 1}}, {"type": "response.heartbeat", "response_id": "r"},
+)  # fmt: skip
+
+
+def _strangers(events: Events, rng: random.Random) -> Events:
+    for _ in range(rng.randint(1, 4)):
+        events.insert(rng.randrange(len(events)), dict(rng.choice(_STRANGERS)))
+    return events
+
+
+def _done_for_end(events: Events, rng: random.Random) -> Events:
+    """The terminal event's name is one that others use, or it has none that tells how it ended."""
+    events[-1]["type"] = rng.choice(("response.done", "response.completed"))
+    return events
+
+
+def _bare_end(events: Events, rng: random.Random) -> Events:
+    """The terminal event is the response itself, under its type or without any."""
+    end = events.pop()
+    return [*events, {**end["response"], **({"type": end["type"]} if rng.random() < 0.5 else {})}]
+
+
+# -- of a whole response -----------------------------------------------------------------------------
+
+
+def _without(*names: str) -> WholeChange:
+    def less(response: Resource, rng: random.Random) -> Resource:
+        return {name: value for name, value in response.items() if name not in names}
+
+    return less
+
+
+def _of_items(*names: str) -> WholeChange:
+    def less(response: Resource, rng: random.Random) -> Resource:
+        for item in response["output"]:
+            for name in names:
+                item.pop(name, None)
+        return response
+
+    return less
+
+
+def _item_twice(response: Resource, rng: random.Random) -> Resource:
+    at = rng.randrange(len(response["output"]))
+    response["output"].insert(at + 1, copy.deepcopy(response["output"][at]))
+    return response
+
+
+def _all_twice(response: Resource, rng: random.Random) -> Resource:
+    response["output"] += copy.deepcopy(response["output"])
+    return response
+
+
+def _text_itself(response: Resource, rng: random.Random) -> Resource:
+    """A content that is a text, or a part that is."""
+    in_list = rng.random() < 0.5
+    for item in response["output"]:
+        if item["type"] == "message":
+            text = item["content"][0]["text"]
+            item["content"] = [text] if in_list else text
+    return response
+
+
+def _text_parts(response: Resource, rng: random.Random) -> Resource:
+    for item in response["output"]:
+        for part in item.get("content", ()):
+            part["type"] = "text"
+    return response
+
+
+def _arguments_as_object(response: Resource, rng: random.Random) -> Resource:
+    for item in filter(is_call, response["output"]):
+        item["arguments"] = json.loads(item["arguments"])
+    return response
+
+
+def _stale_status(response: Resource, rng: random.Random) -> Resource:
+    response["status"] = rng.choice((None, "", "COMPLETED", "done", "success"))
+    return response
+
+
+WHOLE: dict[str, WholeChange] = {
+    "no ids of items": _of_items("id"),
+    "no status of items": _of_items("status"),
+    "no roles": _of_items("role"),
+    "no status": _without("status", "object"),
+    "no more than the output": _without("id", "created_at", "model", "status", "error", "tools"),
+    "an item twice": _item_twice,
+    "all items twice": _all_twice,
+    "a text for its parts": _text_itself,
+    "parts of type text": _text_parts,
+    "arguments as an object": _arguments_as_object,
+    "another word for completed": _stale_status,
+}
+
+NEUTRAL: dict[str, Change] = {
+    "no output_item.added": _without_item_added,
+    "no content_part.added": _types("_part.added"),
+    "no parts": _types("_part.added", "_part.done"),
+    "no done of texts": _types(*(f"{kind}.done" for kind in _DELTAS)),
+    "no output_item.done": _types("output_item.done"),
+    "no done": _types(".done"),
+    "no added": _types(".added"),
+    "neither added nor done": _types(".added", ".done"),
+    "no deltas": _no_deltas,
+    "items that are done only": _types(".added", ".delta", "_part.done", "text.done", "arguments.done"),
+    "texts that are done only": _types(".added", ".delta", "_part.done", "item.done"),
+    "the last delta missing": _cut_deltas,
+    "only the end": _only_the_end,
+    "the bare minimum": _bare_minimum,
+    "no beginning": _types(".created", ".in_progress"),
+    "nothing in the end": in_the_end(lambda response, rng: {**response, "output": []}),
+    "no output in the end": in_the_end(_without("output")),
+    "null in the end": in_the_end(lambda response, rng: {**response, "output": None}),
+    "an item's id in each event": _ids_of_their_own,
+    "other ids in the end": _ids_in_the_end,
+    "other call_ids in the end": _call_ids_in_the_end,
+    "call_id in added only": _call_ids_only("added"),
+    "call_id in done only": _call_ids_only("item.done"),
+    "call_id in the end only": _call_ids_only(""),
+    "a call_id in each event": _call_ids_per_event,
+    "no item_id": _keys("item_id"),
+    "no output_index": _keys("output_index"),
+    "no content_index": _keys("content_index", "summary_index"),
+    "no sequence_number": _keys("sequence_number"),
+    "zero for sequence_number": _set("sequence_number", lambda value, rng: 0),
+    "output_index as text": _set("output_index", lambda value, rng: str(value)),
+    "output_index as float": _set("output_index", lambda value, rng: float(value)),
+    "output_index null": _set("output_index", lambda value, rng: None),
+    "output_index always 0": _set("output_index", lambda value, rng: 0),
+    "output_index from 1": _index_from_one,
+    "indices as texts, no ids": _both(_keys("item_id"), _set("output_index", lambda value, rng: str(value))),
+    "done twice": _done_twice,
+    "added twice": _added_twice,
+    "the last item in the end only": _last_item_in_the_end,
+    "unknown events between": _strangers,
+    "another name of the end": _done_for_end,
+    "the bare response as the end": _bare_end,
+    **{f"{name}, in the end": in_the_end(change) for name, change in WHOLE.items()},
+}

@@ -1,0 +1,123 @@
+"""Responses upstreams as they really answer, read by Chat clients: nothing that a model said vanishes.
+
+The same law as for Chat upstreams (`test_senders`), and the same events in several frames: with names or
+without, the type in the name alone, with `[DONE]` or without.
+"""
+
+import copy
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.said import CHAT, RESPONSES, STREAM
+from tests.soak.gateway import Gateway, gateway
+from tests.soak.loops import Loop
+from tests.soak.raw import Answer
+from tests.soak.senders.law import Result, call_ids, hold_the_law, shape
+from tests.soak.senders.responses import NEUTRAL, WHOLE, told
+from tests.soak.senders.responses_odd import ODD, ODD_WHOLE
+from tests.soak.senders.words import Events, changed, spoken
+from tests.upstream import Received, Script, ScriptedUpstream
+
+Framing = Callable[[Events], list[bytes]]
+
+
+def _named(events: Events) -> list[bytes]:
+    return [f"event: {e.get('type')}\ndata: {json.dumps(e)}\n\n".encode() for e in events]
+
+
+def _nameless(events: Events) -> list[bytes]:
+    return [f"data: {json.dumps(e)}\n\n".encode() for e in events]
+
+
+def _with_done(events: Events) -> list[bytes]:
+    return [*_named(events), b"data: [DONE]\n\n"]
+
+
+def _name_only(events: Events) -> list[bytes]:
+    rest = [(e.get("type"), {name: e[name] for name in e if name != "type"}) for e in events]
+    return [f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode() for kind, data in rest]
+
+
+FRAMINGS: dict[str, Framing] = {
+    "with names": _named,
+    "without names": _nameless,
+    "with [DONE]": _with_done,
+    "the type in the name only": _name_only,
+}
+
+
+def streamed(events: Events, framing: Framing = _named) -> Script:
+    """The events as a stream."""
+    return Script(RESPONSES, tuple(framing(events)), media_type=STREAM, framing="chunked")
+
+
+def held(answer: Answer, script: Script, about: str) -> Result:
+    """What the client has; each call in it has an id of its own."""
+    result = hold_the_law(answer, b"".join(map(bytes, script.steps)), about, chat=True)  # type: ignore[arg-type]
+    ids = call_ids(result)
+    assert all(ids) and len(set(ids)) == len(ids), f"{about}: each call has an id of its own: {ids}"
+    return result
+
+
+@pytest.mark.parametrize("kind", ["neutral", "odd"])
+async def test_senders_of_responses(
+    loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, kind: str
+) -> None:
+    neutral = kind == "neutral"
+    changes, wholes = (NEUTRAL, WHOLE) if neutral else (ODD, ODD_WHOLE)
+    scripts: dict[str, Script] = {}
+
+    def answer_for(received: Received) -> Script:
+        return scripts[received.json()["model"]]
+
+    upstream.play_for(RESPONSES, answer_for)
+
+    async def ask(running: Gateway, name: str, script: Script) -> Answer:
+        scripts[name] = script
+        asked = {"model": name, "messages": [{"role": "user", "content": "x"}]}
+        try:
+            return await running.call(CHAT, {**asked, "stream": script.media_type == STREAM})
+        finally:
+            upstream.requests.clear()
+            del scripts[name]
+
+    async with gateway(tmp_path, upstream, "responses", apart=loop.dose.long) as running:
+
+        async def result(number: int, script: Script, about: str) -> Result:
+            return held(await ask(running, f"model-{number}", script), script, about)
+
+        async def attack(number: int, rng: random.Random) -> str:
+            turns = [spoken(rng, at * 1000) for at in range(rng.choice((1, 1, 2, 3)))]
+            plain, resource = told(*(replace(said, summarised=rng.random() < 0.5) for said in turns))
+            about, change = rng.choice(list(changes.items()))
+            framed, framing = rng.choice(list(FRAMINGS.items()))
+            script = streamed(changed(plain, change, rng), framing)
+            came = shape(await result(number, script, f"{about}, {framed}"))
+            due = shape(await result(number, streamed(plain), "plain"))
+            if neutral:
+                assert came == due, f"{about}, {framed}: {came}, not {due}, sent {script.steps!r}"
+            of_whole, whole_change = rng.choice(list(wholes.items()))
+            body = whole_change(copy.deepcopy(resource), rng)
+            json_script = Script(RESPONSES, (json.dumps(body).encode(),))
+            one = await result(number, json_script, f"{of_whole}, as JSON")
+            end = {"type": f"response.{body.get('status') or 'completed'}", "response": body}
+            other = await result(number, streamed([end]), f"{of_whole}, in one event")
+            agree(one, other, f"{of_whole}: {json_script.steps!r}")
+            if neutral:
+                assert shape(one) == due, f"{of_whole}: {one}, not {due}, sent {json_script.steps!r}"
+            return about
+
+        await loop.run(attack, per_round=100)
+
+
+def agree(whole: Result, streamed: Result, about: str) -> None:
+    """JSON and stream say the same, or both fail."""
+    if "error" in whole or "error" in streamed:
+        assert "error" in whole and "error" in streamed, f"{about}: {whole} and {streamed}"
+    else:
+        assert shape(whole) == shape(streamed), f"{about}: {whole} and {streamed}"
