@@ -11,7 +11,15 @@ from typing import Any, ClassVar
 from chat2response.convert import outcome, usage
 from chat2response.convert.arguments import REST, same
 from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
-from chat2response.convert.chat.answer import arguments_of, objects, parts_of, read_tokens, string, word
+from chat2response.convert.chat.answer import (
+    arguments_of,
+    number,
+    objects,
+    parts_of,
+    read_tokens,
+    string,
+    word,
+)
 from chat2response.convert.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.lenient import LenientReader
@@ -137,13 +145,14 @@ class ResponsesReader(LenientReader):
 
     def _delta(self, event: DeltaEvent) -> None:
         kind, index = _DELTAS[event.type], event.output_index
-        index = index if type(index) is int else 0
+        if type(index) is not int:
+            index = number(index) or 0
         if kind is ARGUMENTS or kind is INPUT:
             slot = self._slots.of_delta(index, event.item_id)
             self._call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
             return
-        number = event.summary_index if kind is SUMMARY else event.content_index
-        place = (index, kind, number if type(number) is int else 0)
+        part = event.summary_index if kind is SUMMARY else event.content_index
+        place = (index, kind, part if type(part) is int else number(part) or 0)
         if place == self._open or self._turn_to(place, event.item_id):
             self._sent[place] = self._sent.get(place, 0) + len(event.delta)
             self._say(kind, event.delta, event.item_id, event.logprobs)
@@ -315,12 +324,12 @@ class ResponsesReader(LenientReader):
         self._end_item(item)
 
     def _whole_parts(self, index: int, item: dict[str, Any], holder: str) -> None:
-        for number, part in enumerate(parts_of(item.get(holder))):
+        for at, part in enumerate(parts_of(item.get(holder))):
             kind = _PART_KINDS.get(string(part.get("type")))
             if item["type"] == "reasoning":
                 kind = REASONING if holder == "content" else SUMMARY
             if kind is not None:
-                self._whole_part((index, kind, number), part, item.get("id"))
+                self._whole_part((index, kind, at), part, item.get("id"))
             else:
                 self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
 
@@ -404,5 +413,4 @@ def _given(held: dict[str, Any], kind: Kind) -> str:
 
 
 def _index(event: dict[str, Any], name: str) -> int:
-    value = event.get(name)
-    return value if type(value) is int else 0
+    return number(event.get(name)) or 0
