@@ -170,8 +170,10 @@ def write_response(
     if ended.error is not None:
         raise ended.error
     said = _Said(losses if losses is not None else Losses())
-    for item in objects(response.get("output")):
+    output = response.get("output")
+    for item in objects([output] if type(output) is dict else output):
         said.take(item)
+    said.alone(response.get("output_text"))
     if said.nameless:
         raise UpstreamError(UNNAMED)
     completion = _completion(response, said.message(reasoning_field), said, model)
@@ -225,6 +227,11 @@ class _Said:
             self._calls.append(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
+
+    def alone(self, text: Any) -> None:
+        """The text of the whole answer, where no item has any."""
+        if type(text) is str and not self._texts:
+            self._text({"text": text})
 
     @property
     def nameless(self) -> bool:

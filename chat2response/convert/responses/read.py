@@ -47,6 +47,8 @@ _DELTAS = {kind.delta: kind for kind in (*_KINDS, ARGUMENTS, INPUT)}
 _DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
 _ADOPTED = ("response.audio.delta", "response.audio.transcript.delta")
 _OTHERS = ("message.tool_calls.arguments", "dropped: they differ from what was streamed")
+_BEHIND = ("output.text", "dropped: it stands behind the end of its part")
+_OTHER_TEXT = ("output.text", "dropped: it differs from what was streamed")
 _PART_KINDS = {"text": TEXT, **{kind.part: kind for kind in _KINDS}}
 
 
@@ -69,6 +71,10 @@ class ResponsesReader(LenientReader):
         self._over: set[Place] = set()  # parts that are whole
         self._closed: set[tuple[int, str]] = set()  # items that are whole, by index and type
         self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
+        self._places: dict[tuple[int, str], set[Place]] = {}  # parts that were begun, by index and type
+        self._shared: set[int] = set()  # indices that several items have
+        self._heard: set[int] = set()  # hashes of the messages' texts that are whole
+        self._streamed: frozenset[int] = frozenset()  # those before the terminal response
         self._slots = ItemSlots()
         self._hosted = HostedItems(writer)
 
@@ -131,15 +137,20 @@ class ResponsesReader(LenientReader):
         take = self._TAKES.get(kind) if type(kind) is str else None
         if take is not None:
             take(self, event)
-        elif string(kind).startswith("response."):
+        elif type(kind) is str and kind.startswith("response."):
             self._other(event)
         elif error := upstream_error(event):
             self.fail(error)
 
     def _other(self, event: dict[str, Any]) -> None:
         """Of an item that is open, or of the answer itself; of the rest nothing is known."""
-        if not self._hosted.event(event) and event["type"] in _ADOPTED and type(event.get("delta")) is str:
-            self._writer.adopt({"type": event["type"], "delta": event["delta"]})
+        if self._hosted.event(event):
+            return
+        kind, delta = event["type"], event.get("delta")
+        if kind in _ADOPTED and type(delta) is str:
+            self._writer.adopt({"type": kind, "delta": delta})
+        elif delta and "_call" not in kind:  # a hosted tool's, whose item is told whole
+            self._writer.losses.add(word(kind.removeprefix("response.")), "dropped: unknown")
 
     # -- deltas ------------------------------------------------------------------------------------
 
@@ -169,7 +180,9 @@ class ResponsesReader(LenientReader):
     def _turn_to(self, place: Place, item_id: Any) -> bool:
         """The next text belongs elsewhere: ends what came before. False for a part that is over."""
         if place in self._over:
+            self._writer.losses.add(*_BEHIND)
             return False
+        self._places.setdefault((place[0], place[1].item), set()).add(place)
         last, self._open, self._last = self._last, place, place
         if last is not None:
             self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
@@ -235,14 +248,21 @@ class ResponsesReader(LenientReader):
     def _part_done(self, event: dict[str, Any]) -> None:
         part = event.get("part")
         kind = _PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
-        if kind is not None and type(part) is dict:
+        if kind is None:
+            self._writer.losses.add(
+                f"output.content[{word(part.get('type') if type(part) is dict else None)}]"
+            )
+        elif type(part) is dict:
             place = (_index(event, "output_index"), kind, _index(event, kind.index or ""))
             self._whole_part(place, part, event.get("item_id"))
 
     def _whole_part(self, place: Place, part: dict[str, Any], item_id: Any) -> None:
         if place in self._over:
             return
+        text = part.get(place[1].value)
         self._rest_of_text(place, {**part, "item_id": item_id})
+        if type(text) is str and place[1].item == "message":
+            self._heard.add(hash(text))
         more = objects(part.get("annotations"))[self._cited.get(place, 0) :]
         if more and (place == self._open or self._turn_to(place, item_id)):
             for annotation in more:
@@ -262,7 +282,19 @@ class ResponsesReader(LenientReader):
             if string(item.get("type")) in _CALLS:
                 self._announce(index, item, "added")
             else:
+                self._begin_again(index, string(item.get("type")))
                 self._hosted.added(index, item)
+
+    def _begin_again(self, index: int, kind: str) -> None:
+        """Another item at an index whose message, or reasoning, has ended: that one's parts are not its."""
+        if (index, kind) not in self._closed:
+            return
+        self._shared.add(index)
+        self._closed.discard((index, kind))
+        for place in self._places.pop((index, kind), ()):
+            self._over.discard(place)
+            self._sent.pop(place, None)
+            self._cited.pop(place, None)
 
     def _announce(self, index: int, item: dict[str, Any], stage: Stage) -> ItemSlot:
         call_id, name = string(item.get("call_id")), string(item.get("name"))
@@ -295,12 +327,31 @@ class ResponsesReader(LenientReader):
             self._writer.losses.add(f"output[{word(kind)}]")
         elif kind not in ("message", "reasoning"):
             self._hosted.whole(index, item)
+        elif stage == "terminal" and ((index, kind) in self._closed or self._was_heard(item)):
+            self._look_at_ends(index, item)
         elif (index, kind) not in self._closed:
             self._closed.add((index, kind))
             if kind == "message":
                 self._whole_message(index, item)
             else:
                 self._whole_reasoning(index, item)
+
+    def _was_heard(self, item: dict[str, Any]) -> bool:
+        """Whether a message of the terminal response, under a new id, says what was streamed."""
+        if item["type"] != "message" or not self._streamed or string(item.get("id")) in self._index_of:
+            return False
+        texts = [part.get("text") or part.get("refusal") for part in parts_of(item.get("content"))]
+        return bool(texts) and all(type(text) is str and hash(text) in self._streamed for text in texts)
+
+    def _look_at_ends(self, index: int, item: dict[str, Any]) -> None:
+        """Names what the terminal response has more of than what was streamed."""
+        if item["type"] == "message" and index not in self._shared:
+            for at, part in enumerate(parts_of(item.get("content"))):
+                kind = _PART_KINDS.get(string(part.get("type")))
+                place = (index, kind, at) if kind is not None else None
+                text = part.get(kind.value) if kind is not None else None
+                if place in self._over and type(text) is str and len(text) > self._sent.get(place, 0):
+                    self._writer.losses.add(*_OTHER_TEXT)
 
     def _whole_call(self, index: int, item: dict[str, Any], stage: Stage) -> None:
         called, text = _CALLS[item["type"]]
@@ -342,15 +393,20 @@ class ResponsesReader(LenientReader):
 
     def _terminal(self, event: dict[str, Any]) -> None:
         response = event.get("response")
-        response = response if type(response) is dict else {}
+        response = response if type(response) is dict else event
         status = event["type"].removeprefix("response.")
         if status == "completed" and response.get("status") in _BAD_ENDS:
             status = response["status"]
         ended = outcome.from_response({**response, "status": status})
         if ended.error is None:
-            for position, item in enumerate(objects(response.get("output"))):
+            self._streamed = frozenset(self._heard)
+            output = response.get("output")
+            for position, item in enumerate(objects([output] if type(output) is dict else output)):
                 place = self._index_of.get(string(item.get("id")), position)
                 self._whole_item(place, item, "terminal")
+            text = response.get("output_text")
+            if type(text) is str and text and not self._sent:
+                self._say(TEXT, text, None, None)
             ended = self._end_calls(ended)
         self._turn(ended, response.get("usage"))
 
