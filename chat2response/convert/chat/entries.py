@@ -5,13 +5,13 @@ another (`slots.Slot.twin`). The end of the turn decides at the latest. What has
 fails the answer: an agent that was asked for a call must not take the turn for done.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.arguments import EMPTY, REST, same
+from chat2response.convert.arguments import EMPTY, REST, plain, same
 from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
-from chat2response.convert.chat.answer import arguments_of, number, word
+from chat2response.convert.chat.answer import arguments_of, number, string, word
 from chat2response.convert.chat.slots import LEGACY, CallSlots, Slot
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.speech import Speech
@@ -63,6 +63,9 @@ class CallEntries:
         self._extra = extra
         self._slots = CallSlots()
         self._calls: dict[int, _Call] = {}
+        self._in_deltas: Counter[tuple[str, str]] | None = (
+            None  # their calls, once a message tells them again
+        )
 
     @property
     def called(self) -> bool:
@@ -81,6 +84,25 @@ class CallEntries:
             self._call(LEGACY, "", function_call, taken)
         elif function_call:
             self._writer.losses.add("message.function_call")
+
+    def new_of(self, tool_calls: Any) -> Any:
+        """Those of a message, without the ones that the deltas had and that no id tells apart."""
+        if self._in_deltas is None:
+            calls = self._calls.values()
+            self._in_deltas = Counter((call.slot.name, plain(call.slot.arguments.text)) for call in calls)
+        if type(tool_calls) is not list or not self._in_deltas:
+            return tool_calls
+        return [entry for entry in tool_calls if not self._was_in_deltas(entry, self._in_deltas)]
+
+    def _was_in_deltas(self, entry: Any, known: Counter[tuple[str, str]]) -> bool:
+        function = entry.get("function") if type(entry) is dict and not entry.get("id") else None
+        if type(function) is not dict:
+            return False
+        said = (string(function.get("name")), plain(_given(function, "function")))
+        if not known[said]:
+            return False
+        known[said] -= 1
+        return True
 
     def _entry(self, entry: _Entry, taken: set[int], choice: int) -> None:
         function, index, call_id = entry.get("function"), entry.get("index"), entry.get("id")

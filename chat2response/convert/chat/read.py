@@ -250,7 +250,7 @@ class ChatReader(LenientReader):
         """What was kept until the end, for it may have been said otherwise."""
         texts = self._said + self._delta.texts
         if self._messages is not None:
-            self._messages.say(self._delta, texts)
+            self._messages.say(self._delta, texts, self._writer.losses)
         if self._others is not None:
             spoken = self._said > 0 or self._delta.texts > 0
             for finish in self._others.say(self._delta, self._writer.losses, spoken=spoken):

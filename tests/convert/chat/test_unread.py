@@ -107,3 +107,59 @@ def test_the_input_of_a_custom_tool_under_another_name() -> None:
 def test_no_success_behind_an_end_that_is_none(first: str, status: str) -> None:
     response, _ = streamed(chunk(delta={"content": "Hi"}), chunk(delta={}, finish=first), STOP)
     assert response["status"] == status
+
+
+# -- a message behind the deltas ------------------------------------------------------------------------
+
+
+def calls_of(response: Response) -> list[str]:
+    return [
+        f"{item['name']}{item['arguments']}" for item in response["output"] if item["type"] == "function_call"
+    ]
+
+
+def called(*calls: dict[str, Any]) -> dict[str, Any]:
+    return {"tool_calls": [{"index": at, **call} for at, call in enumerate(calls)]}
+
+
+WITHOUT_ID = {"type": "function", "function": {"name": "f", "arguments": '{"x":1}'}}
+
+
+@pytest.mark.parametrize("call", [WITHOUT_ID, {**WITHOUT_ID, "id": "a"}])
+def test_a_call_that_the_last_message_repeats_is_one(call: dict[str, Any]) -> None:
+    end = chunk(delta={}, message={"content": None, "tool_calls": [call]}, finish="tool_calls")
+    response, losses = streamed(chunk(delta=called(call)), end)
+    assert calls_of(response) == ['f{"x":1}'] and not losses
+
+
+def test_two_calls_that_the_last_message_repeats_are_two_and_a_third_is_new() -> None:
+    end = chunk(delta={}, message={"tool_calls": [WITHOUT_ID] * 3}, finish="tool_calls")
+    response, _ = streamed(chunk(delta=called(WITHOUT_ID, WITHOUT_ID)), end)
+    assert calls_of(response) == ['f{"x":1}'] * 3
+
+
+def test_calls_of_messages_that_grow() -> None:
+    half = {"id": "a", "function": {"name": "f", "arguments": '{"x"'}}
+    second = {"id": "b", "function": {"name": "g", "arguments": "{}"}}
+    response, _ = streamed(
+        chunk(message={"content": "A", "tool_calls": [half]}),
+        chunk(message={"content": "AB", "tool_calls": [{**WITHOUT_ID, "id": "a"}, second]}, finish="stop"),
+    )
+    assert calls_of(response) == ['f{"x":1}', "g{}"]
+
+
+def test_what_only_the_last_message_says() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "http://x", "title": "t"}}
+    message = {"content": "Hi", "refusal": "no", "annotations": [cited], "answer": "words"}
+    response, losses = streamed(chunk(delta={"content": "Hi"}), chunk(message=message, finish="stop"))
+    text, refusal = response["output"][0]["content"]
+    assert text["text"] == "Hi" and len(text["annotations"]) == 1 and refusal["refusal"] == "no"
+    assert losses == ["message.answer"]
+
+
+def test_refusals_and_citations_are_said_once() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "http://x", "title": "t"}}
+    said = {"content": "Hi", "refusal": "no", "annotations": [cited]}
+    response, _ = streamed(chunk(delta=said), chunk(message=said, finish="stop"))
+    text, refusal = response["output"][0]["content"]
+    assert len(text["annotations"]) == 1 and refusal["refusal"] == "no"
