@@ -51,6 +51,10 @@ class Arguments:
     @property
     def text(self) -> str:
         """All that counts of them so far."""
+        if len(self._unread) > 1:
+            self._unread = ["".join(self._unread)]  # it is asked for more than once
+        if len(self._text) > 1:
+            self._text = ["".join(self._text)]
         return EMPTY if self._state == "empty" else "".join((*self._text, *self._unread))
 
     def feed(self, piece: str) -> str:

@@ -56,6 +56,15 @@ def from_finish_reason(
     return Outcome(status, reason, None, service_tier, moderation)
 
 
+def last_word(before: str, word: str) -> str:
+    """The finish_reason that counts of two in a row: no success behind a known end that is none."""
+    if not before or not word:
+        return word or before
+    kept, given = meaning_of(before), meaning_of(word)
+    cut = kept is not None and kept[0] != "completed"
+    return before if cut and given is not None and given[0] == "completed" else word
+
+
 def failed(error: BridgeError) -> Outcome:
     """The turn ended with an error."""
     return Outcome("failed", None, error)

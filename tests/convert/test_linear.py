@@ -157,6 +157,9 @@ CHAT_READS: dict[str, Callable[[int], bytes]] = {
     "calls in the contrary order": lambda count: _chat([_entry(n) for n in reversed(range(count))]),
     "calls that are whole": lambda count: _chat([_entry(n, arguments="{}") for n in range(count)]),
     "calls without a name": lambda count: _chat([_entry(n, name="") for n in range(count)]),
+    "arguments that nothing names, in an event each": lambda count: b"".join(
+        _chat([{"index": n, "function": {"arguments": "{"}}]) for n in range(count)
+    ),
     "calls at one index": lambda count: _chat([{**_entry(n), "index": 0} for n in range(count)]),
     "calls without an index": lambda count: _chat([_without_index(n) for n in range(count)]),
     "an event for each call": lambda count: b"".join(_chat([_entry(n)]) for n in range(count)),

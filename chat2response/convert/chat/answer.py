@@ -12,6 +12,7 @@ from chat2response.wire.json import encode, too_deep
 
 Structure = Literal["reasoning_details", "thinking_blocks"]
 
+_DIGITS = 9  # of an index
 _IMPOSSIBLE = -9999.0
 """The log probability that OpenAI writes for a token that is not to be expected; others write `-Infinity`."""
 
@@ -152,6 +153,15 @@ def objects(value: Any) -> list[dict[str, Any]]:
 def parts_of(held: Any) -> list[dict[str, Any]]:
     """The parts of an item of an answer; some servers write the text itself."""
     return [{"type": "text", "text": held}] if type(held) is str and held else objects(held)
+
+
+def number(index: Any) -> int | None:
+    """An index in whatever form it is written (`1`, `"1"`, `1.0`); None for what is none."""
+    if type(index) is str and index.isdecimal() and len(index) <= _DIGITS:
+        return int(index)
+    if type(index) is float and index.is_integer():
+        return int(index)
+    return index if type(index) is int else None
 
 
 def _place(value: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from chat2response.convert.chat.answer import string, word
 from chat2response.convert.chat.delta import DeltaReader
+from chat2response.convert.chat.unread import Unread
 from chat2response.convert.endings import word_of
 from chat2response.convert.losses import Losses
 from chat2response.convert.weight import weigh
@@ -16,6 +17,8 @@ from chat2response.wire.chat import DeltaShape, delta_of
 
 _TEXT = ("content", "refusal", "annotations", "audio", "images")
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking_blocks")
+_NOT_SAID = ("tool_calls", "function_call", "refusal", "annotations", "audio", "images")
+"""What a message may say behind deltas that did not."""
 
 
 class OtherChoices:
@@ -83,8 +86,8 @@ class Messages:
             self.weight += weigh(message)
             self._all.append(message)
 
-    def say(self, reader: DeltaReader, texts: int) -> None:
-        """Says what the deltas did not. `texts`: the characters of text that they had."""
+    def say(self, reader: DeltaReader, texts: int, losses: Losses) -> None:
+        """Says what the deltas did not, and names what nobody knows. `texts`: their characters of text."""
         thoughts = reader.thoughts
         content = self._joined("content", texts)
         for name in _THOUGHTS[:2]:
@@ -92,11 +95,20 @@ class Messages:
                 reader.read(DeltaShape(**{name: thought}))
         if content:
             reader.read(DeltaShape(content=content))
+        calls = [calls for message in self._all if type(calls := message.get("tool_calls")) is list and calls]
+        last = (
+            calls[-1] if len(calls) > 1 and all(map(_goes_on, *zip(*pairwise(calls), strict=True))) else None
+        )
+        unread = Unread(losses)
         for message in self._all:
+            unread.name(message)
             rest = {key: value for key, value in message.items() if not _is_text(key, value)}
+            if last is not None and rest.get("tool_calls") is not last:
+                rest.pop("tool_calls", None)
             if texts or thoughts:
-                rest = {key: value for key, value in rest.items() if key in ("tool_calls", "function_call")}
-            reader.read(delta_of(numbered(rest)))
+                known = {name for name in _NOT_SAID if not reader.has_said(name)}
+                rest = {key: value for key, value in rest.items() if key in known}
+            reader.read(delta_of(numbered(rest)), again=True)
 
     def _joined(self, name: str, said: int) -> str:
         """A text of all messages, behind so many characters of it."""
@@ -105,6 +117,20 @@ class Messages:
         grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairs)
         whole = pieces[-1] if grows else "".join(pieces)
         return whole[said:]
+
+
+def _goes_on(calls: list[Any], later: list[Any]) -> bool:
+    """Whether the later calls are the same, with more of their arguments or with more calls behind them."""
+    pairs = [*zip(map(_called, calls), map(_called, later), strict=False)]
+    return len(later) >= len(calls) and all(
+        name == same and text and whole.startswith(text) for (name, text), (same, whole) in pairs
+    )
+
+
+def _called(call: Any) -> tuple[str, str]:
+    function = call.get("function") if type(call) is dict else None
+    given = function if type(function) is dict else {}
+    return string(given.get("name")), string(given.get("arguments"))
 
 
 def _is_text(key: str, value: Any) -> bool:

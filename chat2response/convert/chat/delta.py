@@ -53,6 +53,7 @@ class DeltaReader:
         """Of it, visible text."""
         self.thoughts = 0
         """Of it, plain reasoning."""
+        self._refused = False
         self._writer = writer
         self._logprobs = logprobs
         self._form = form
@@ -63,10 +64,10 @@ class DeltaReader:
         self.sources = Sources(writer)
         """Those of the whole answer, which stand beside its choices."""
 
-    def read(self, delta: DeltaShape, logprobs: Any = None, choice: int = 0) -> None:
+    def read(self, delta: DeltaShape, logprobs: Any = None, choice: int = 0, *, again: bool = False) -> None:
         """Everything in it, in the order a turn has: thoughts, text and its citations, refusal, calls.
 
-        `choice`: of several that share the turn, its own.
+        `choice`: of several that share the turn, its own. `again`: its calls may be those that were read.
         """
         if (
             delta.reasoning_content
@@ -87,13 +88,14 @@ class DeltaReader:
         if delta.refusal:
             self._refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
-            self._called(delta, choice)
+            self._called(delta, choice, again)
         if delta.audio:
             self._writer.losses.add("message.audio")
         if delta.images:
             self._writer.losses.add("message.images")
 
     def _refusal(self, refusal: Any) -> None:
+        self._refused = True
         if type(refusal) is str:
             self.said += len(refusal)
             self._writer.refusal(refusal)
@@ -172,12 +174,17 @@ class DeltaReader:
         """Whether there was a call, or a piece of one."""
         return self._calls is not None and self._calls.called
 
-    def _called(self, delta: DeltaShape, choice: int) -> None:
+    def has_said(self, field: str) -> bool:
+        """Whether there was a refusal, or a citation; of other fields nothing is kept."""
+        return self._refused if field == "refusal" else field == "annotations" and bool(self.sources.cited)
+
+    def _called(self, delta: DeltaShape, choice: int, again: bool) -> None:
         calls = self._calls
         if calls is None:
             calls = self._calls = CallEntries(self._writer, self._extra)
         before = calls.said
-        calls.read(delta.tool_calls, delta.function_call, choice)
+        tool_calls = calls.new_of(delta.tool_calls) if again else delta.tool_calls
+        calls.read(tool_calls, delta.function_call, choice)
         self.said += calls.said - before
         self.sources.late = self.sources.late or calls.called
 

@@ -5,34 +5,39 @@ another (`slots.Slot.twin`). The end of the turn decides at the latest. What has
 fails the answer: an agent that was asked for a call must not take the turn for done.
 """
 
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.arguments import EMPTY, REST, same
+from chat2response.convert.arguments import EMPTY, REST, plain, same
 from chat2response.convert.calls import NAMELESS, UNNAMED, CallKind
-from chat2response.convert.chat.answer import arguments_of, word
+from chat2response.convert.chat.answer import arguments_of, number, string, word
 from chat2response.convert.chat.slots import LEGACY, CallSlots, Slot
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.speech import Speech
+from chat2response.convert.weight import CALL
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import is_complete_object
 
 _Entry = dict[str, Any]
 
 _ARGUMENTS = ("arguments", "parameters", "input", "args")  # the first is the rule
+_MOST_HALVES = 16  # that are tried, of calls and of what nothing named
 _OF_AN_ENTRY = ("function", "custom", "name", "type", "id", "index", *_ARGUMENTS)
 
 
 class _Call:
     """One slot, on its way to the writer."""
 
-    __slots__ = ("kind", "open", "slot", "waiting")
+    __slots__ = ("again", "kind", "open", "slot", "waiting")
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.kind: CallKind = "function"
         self.open = False
         """The writer knows it."""
+        self.again = False
+        """It is whole, and was found to say what its twin says."""
         self.waiting: list[str] = []
 
     @property
@@ -58,6 +63,9 @@ class CallEntries:
         self._extra = extra
         self._slots = CallSlots()
         self._calls: dict[int, _Call] = {}
+        self._in_deltas: Counter[tuple[str, str]] | None = (
+            None  # their calls, once a message tells them again
+        )
 
     @property
     def called(self) -> bool:
@@ -77,10 +85,31 @@ class CallEntries:
         elif function_call:
             self._writer.losses.add("message.function_call")
 
+    def new_of(self, tool_calls: Any) -> Any:
+        """Those of a message, without the ones that the deltas had and that no id tells apart."""
+        if self._in_deltas is None:
+            calls = self._calls.values()
+            self._in_deltas = Counter((call.slot.name, plain(call.slot.arguments.text)) for call in calls)
+        if type(tool_calls) is not list or not self._in_deltas:
+            return tool_calls
+        return [entry for entry in tool_calls if not self._was_in_deltas(entry, self._in_deltas)]
+
+    def _was_in_deltas(self, entry: Any, known: Counter[tuple[str, str]]) -> bool:
+        function = entry.get("function") if type(entry) is dict and not entry.get("id") else None
+        if type(function) is not dict:
+            return False
+        said = (string(function.get("name")), plain(_given(function, "function")))
+        if not known[said]:
+            return False
+        known[said] -= 1
+        return True
+
     def _entry(self, entry: _Entry, taken: set[int], choice: int) -> None:
         function, index, call_id = entry.get("function"), entry.get("index"), entry.get("id")
         if type(call_id) is not str:
             call_id = ""
+        if index is not None and type(index) is not int:
+            index = number(index)
         if choice and type(index) is int:
             index = (choice, index)
         if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
@@ -121,6 +150,8 @@ class CallEntries:
         call = self._calls.get(slot.number)
         if call is None:
             call = self._calls[slot.number] = _Call(slot)
+            if not name:
+                self.said += CALL  # the writer weighs those that it knows
         if kind == "custom":
             call.kind = kind
         self._say(call, call_id, name, given)
@@ -146,7 +177,10 @@ class CallEntries:
         if not slot.alike:
             return bool(call.waiting)
         decided = slot.arguments.whole and twin.arguments.whole and not slot.arguments.empty
-        return decided and not twin.arguments.empty and not call.repeats
+        if call.again or not decided or twin.arguments.empty:
+            return False
+        call.again = call.repeats  # what is whole does not change
+        return not call.again
 
     def _open(self, call: _Call) -> None:
         call.open = True
@@ -166,7 +200,7 @@ class CallEntries:
         for call in calls:
             if not call.open and call.slot.name:
                 self._end_twin(call)
-        unplaced = [call for call in calls if call.nameless and not self._place(call, calls)]
+        unplaced = self._place([call for call in calls if call.nameless], calls)
         for call in calls:
             if call.open and call.kind == "function":
                 self._end_call(call, cut=ended.status == "incomplete")
@@ -204,21 +238,34 @@ class CallEntries:
         begins = slot.twin is not None and slot.twin.arguments.text.startswith(said.text)
         return slot.alike and (said.empty or (not said.whole and begins))
 
-    def _place(self, call: _Call, calls: list[_Call]) -> bool:
-        """Puts arguments that nothing named where they belong: to a call that has none, or half of them."""
-        given = call.slot.arguments
-        if not given.begun:
-            return False  # the input of a custom tool
+    def _place(self, nameless: list[_Call], calls: list[_Call]) -> list[_Call]:
+        """Puts arguments that nothing named where they belong: to a call that has none, or half of them.
+
+        Gives those that have no place.
+        """
+        if not nameless:
+            return nameless
         named = [each.slot for each in calls if each.open and each.kind == "function"]
-        bare = next((slot for slot in named if not slot.arguments.begun), None)
-        if bare is not None:
-            self._move(call, bare)
-            return True
-        for slot in named:
-            if not slot.arguments.whole and is_complete_object(slot.arguments.text + given.text):
-                self._move(call, slot)
-                return True
-        return False
+        bare = deque(slot for slot in named if not slot.arguments.begun)
+        halves = [slot for slot in named if slot.arguments.begun and not slot.arguments.whole][:_MOST_HALVES]
+        unplaced = []
+        for call in nameless:
+            given = call.slot.arguments
+            if not given.begun:  # the input of a custom tool
+                unplaced.append(call)
+            elif bare:
+                self._move(call, bare.popleft())
+            elif half := self._half(given.text, halves):
+                halves.remove(half)
+                self._move(call, half)
+            else:
+                unplaced.append(call)
+                halves = halves if len(unplaced) < _MOST_HALVES else []
+        return unplaced
+
+    def _half(self, rest: str, halves: list[Slot]) -> Slot | None:
+        """The call whose arguments end with this."""
+        return next((slot for slot in halves if is_complete_object(slot.arguments.text + rest)), None)
 
     def _move(self, call: _Call, to: Slot) -> None:
         """The arguments of one slot become another's."""
@@ -239,6 +286,5 @@ def _listed(tool_calls: Any) -> list[Any]:
 
 
 def _given(called: _Entry, kind: CallKind) -> str:
-    if kind == "custom":
-        return arguments_of(called.get("input"))
-    return next((given for key in _ARGUMENTS if (given := arguments_of(called.get(key)))), "")
+    keys = _ARGUMENTS if kind == "function" else ("input", *_ARGUMENTS)
+    return next((given for key in keys if (given := arguments_of(called.get(key)))), "")

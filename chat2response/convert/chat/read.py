@@ -11,7 +11,7 @@ from chat2response.convert.chat.answer import ReasoningForm, objects
 from chat2response.convert.chat.beside import Messages, OtherChoices, numbered
 from chat2response.convert.chat.carried import Carried
 from chat2response.convert.chat.delta import DeltaReader
-from chat2response.convert.chat.unread import Unread
+from chat2response.convert.chat.unread import Unread, beside
 from chat2response.convert.endings import word_of
 from chat2response.convert.failures import error_event, upstream_error
 from chat2response.convert.lenient import LenientReader
@@ -20,7 +20,7 @@ from chat2response.convert.speech import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.chat import ChoiceShape, Chunk, DeltaShape, delta_of, read_chunk
-from chat2response.wire.json import JSONError, decode
+from chat2response.wire.json import JSONError, decode, decode_leniently
 from chat2response.wire.machine import RESET, Fault
 
 _NO_FINISH = "The upstream ended its stream without saying that the answer is complete."
@@ -131,6 +131,8 @@ class ChatReader(LenientReader):
                 before = self._delta.said
                 self._delta.read(delta, choice.logprobs)
                 self._silent = self._delta.said == before
+        elif choice.message is None and choice.text is None:
+            self._silent = True
         if choice.message is not None or choice.text is not None:
             self._instead(choice)
         if choice.finish_reason:
@@ -157,18 +159,29 @@ class ChatReader(LenientReader):
         self._others.keep(choice.index, delta, choice.logprobs, choice.finish_reason)
 
     def _look_for_words(self, payload: bytes) -> None:
-        """Names what stands in a delta that said nothing: perhaps words under another key."""
+        """Reads what stands beside a delta that said nothing, and names what nobody knows in either."""
         try:
-            choices = decode(payload).get("choices")
-        except JSONError:  # a key that is no text: shapes are read without a look at it
+            choices = objects(decode_leniently(payload).get("choices"))
+        except JSONError:  # in a field that the shape skips
             return
-        for choice in objects(choices):
-            if self._unread is None:
-                self._unread = Unread(self._writer.losses)
-            self._unread.name(choice.get("delta"))
+        for choice in choices:
+            if choice.get("index") in (None, 0, "0"):
+                if choice.get("error") and (error := upstream_error({"error": choice["error"]})):
+                    self.fail(error)
+                    return
+                if words := beside(choice):
+                    self._delta.read(delta_of(numbered(words)))
+            unread = self._names()
+            unread.name_in_choice(choice)
+            unread.name(choice.get("delta"))
+
+    def _names(self) -> Unread:
+        if self._unread is None:
+            self._unread = Unread(self._writer.losses)
+        return self._unread
 
     def _finished(self, choice: ChoiceShape) -> None:
-        self._finish = word_of(choice.finish_reason) or self._finish
+        self._finish = outcome.last_word(self._finish, word_of(choice.finish_reason))
         if choice.usage and (self._usage is None or usage.counts(choice.usage)):
             self._usage = choice.usage
 
@@ -196,12 +209,15 @@ class ChatReader(LenientReader):
             self.fail(error_event(payload))
         elif chunk.error or not chunk.usage:
             try:
-                error = upstream_error(decode(payload))
+                value = decode(payload)
             except JSONError:  # in a field that the shape skips
                 self._not_json(payload, last)
                 return
+            error = upstream_error(value)
             if error is not None or chunk.error:
                 self.fail(error or UpstreamError("The upstream reported an error."))
+            elif chunk.choices is None:
+                self._names().name_in_event(value)
 
     def _odd(self, payload: bytes, last: bool) -> None:
         """Not strict JSON, or not the shape of a chunk."""
@@ -234,7 +250,7 @@ class ChatReader(LenientReader):
         """What was kept until the end, for it may have been said otherwise."""
         texts = self._said + self._delta.texts
         if self._messages is not None:
-            self._messages.say(self._delta, texts)
+            self._messages.say(self._delta, texts, self._writer.losses)
         if self._others is not None:
             spoken = self._said > 0 or self._delta.texts > 0
             for finish in self._others.say(self._delta, self._writer.losses, spoken=spoken):

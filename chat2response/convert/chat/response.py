@@ -24,7 +24,7 @@ from chat2response.convert.chat.answer import (
 from chat2response.convert.chat.beside import OtherChoices, numbered
 from chat2response.convert.chat.delta import DeltaReader
 from chat2response.convert.chat.names import sendable
-from chat2response.convert.chat.unread import Unread
+from chat2response.convert.chat.unread import Unread, beside
 from chat2response.convert.echo import Echo
 from chat2response.convert.endings import word_of
 from chat2response.convert.failures import upstream_error
@@ -62,7 +62,9 @@ def read_response(
     reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
     message = _message(choice)
     reader.read(delta_of(message), choice.get("logprobs"))
-    Unread(losses).name(message)
+    unread = Unread(losses)
+    unread.name_in_choice(choice)
+    unread.name(message)
     finish = _finish(choice, quirks)
     if len(completion["choices"]) > 1:
         finish = _others(completion["choices"], reader, losses, finish, quirks)
@@ -93,6 +95,8 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     choices = completion.get("choices") if type(completion) is dict else None
     if type(choices) is not list or not choices or type(choices[0]) is not dict:
         raise UpstreamError("The upstream's answer is not a chat completion.")
+    if choices[0].get("error") and (error := upstream_error({"error": choices[0]["error"]})):
+        raise error
     return choices[0]
 
 
@@ -133,14 +137,17 @@ def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def _message(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """What a choice says, wherever it stands: in `message`, as it should, in `delta`, or in `text`."""
-    for said in (choice.get("message"), choice.get("delta")):
-        if type(said) is dict and said:
-            return numbered(said)
-        if type(said) is str and said:
-            return {"content": said}
-    text = choice.get("text")
-    return {"content": text} if type(text) is str else {}
+    """What a choice says: in `message`, as it should, in `delta`, in `text`, or in the choice itself."""
+    places = [{"content": each} if type(each) is str else each for each in map(choice.get, _PLACES)]
+    said: dict[str, Any] = {}
+    for place in (*places, beside(choice)):
+        for name, value in place.items() if type(place) is dict else ():
+            if not said.get(name):
+                said[name] = value
+    return numbered(said)
+
+
+_PLACES = ("message", "delta", "text")
 
 
 CALLS = frozenset({"function_call", "custom_tool_call"})

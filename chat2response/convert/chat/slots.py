@@ -8,6 +8,7 @@ A call may also be said twice: under a second index with the id of the first, or
 comes of that is a `twin`: the same call, unless it turns out to be given something else.
 """
 
+from collections import deque
 from collections.abc import Container
 from typing import Any
 
@@ -20,7 +21,7 @@ LEGACY = -1
 class Slot:
     """One call of a turn, or a twin of one. `number`: as they appear."""
 
-    __slots__ = ("alike", "arguments", "claimed", "id", "name", "number", "twin")
+    __slots__ = ("alike", "arguments", "id", "name", "number", "places", "twin")
 
     def __init__(self, number: int, twin: "Slot | None" = None, *, alike: bool = False) -> None:
         self.number = number
@@ -31,16 +32,17 @@ class Slot:
         """The call that this one may be said to repeat."""
         self.alike = alike
         """It is the same one if it is given the same."""
-        self.claimed = False
-        """Arguments that nothing named are taken for its own."""
+        self.places: list[Any] = []
+        """The indices that it was said under."""
 
 
 class CallSlots:
     """The calls of one turn."""
 
-    __slots__ = ("_by_id", "_by_index", "_slots")
+    __slots__ = ("_bare", "_by_id", "_by_index", "_slots")
 
     def __init__(self) -> None:
+        self._bare: deque[Slot] = deque()  # named ones, which may have no arguments yet
         self._slots: list[Slot] = []
         self._by_index: dict[Any, Slot] = {}
         self._by_id: dict[str, Slot] = {}  # of several calls with one id the first
@@ -56,12 +58,16 @@ class CallSlots:
             if known is not None and not name and (not call_id or call_id == known.id):
                 return known  # nearly every one
             slot = self._by_index[index] = self._indexed(index, call_id, name, arguments, taken)
+            if not slot.places or slot.places[-1] != index:
+                slot.places.append(index)
         else:
             slot = self._unindexed(call_id, name, arguments, taken)
         if call_id and not slot.id:
             slot.id = call_id
             self._by_id.setdefault(call_id, slot)
         if name and name != slot.name and not (slot.name and slot.arguments.begun):
+            if not slot.name:
+                self._bare.append(slot)
             slot.name += name
         return slot
 
@@ -93,13 +99,13 @@ class CallSlots:
 
         So what comes under the index of the first such call is another's from now on.
         """
-        bare = (each for each in self._slots if each.name and not each.arguments.begun and not each.claimed)
-        for slot in bare:
-            slot.claimed = True
-            own = [index for index, each in self._by_index.items() if each is slot]
-            for index in own:
-                del self._by_index[index]
-            return
+        while self._bare:
+            slot = self._bare.popleft()  # it has arguments, or is given them now
+            if not slot.arguments.begun:
+                for index in slot.places:
+                    if self._by_index.get(index) is slot:
+                        del self._by_index[index]
+                return
 
     def _legacy(self, index: Any, name: str) -> Slot | None:
         """The call of this name that is said in the other form: in `function_call` and in `tool_calls`."""

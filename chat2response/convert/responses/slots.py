@@ -38,8 +38,10 @@ class ItemSlot:
 
     @property
     def said(self) -> str:
-        """All that it was given so far."""
-        return "".join(self.pieces)
+        """All that it was given so far; joined once, however often it is asked for."""
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
 
     def is_called(self, name: str) -> bool:
         """Whether it may bear this name."""
