@@ -80,6 +80,8 @@ def test_a_file_of_settings_is_named(run_as: Any, tmp_path: Path):
     [
         ("stop", "'stop' is neither a command nor a file."),
         ("strat", "Did you mean start?"),
+        ("help", "'help' is an option: --help."),
+        ("version", "'version' is an option: --version."),
         ("frob", "There are: audit, check-config, demo, keys, settings, start (without"),
         ("doctor", "'doctor' is the name of a command that comes with a later release."),
         ("mcp.json", "'mcp.json' is read as the path of an MCP configuration, but there is no such file."),
@@ -133,6 +135,8 @@ def test_the_example_is_a_good_configuration(run_as: Any):
         (["demo", "--nope"], "No such option: --nope.\n"),
         (["start", "-p", "99"], "No such option: -p.\n"),
         (["--port", "70000"], "70000 is not in the range"),
+        (["--port", "abc"], "Invalid value for '--port': 'abc' is not a valid whole number."),
+        (["--workers", "two"], "Invalid value for '--workers': 'two' is not a valid whole number."),
         (["keys", "nothing"], "No such command 'nothing'. There are: bulk, digest, generate,"),
         (["keys", "genrate"], "No such command 'genrate'. Did you mean 'generate'?"),
         (["keys", "creat"], "Did you mean 'create'?"),
@@ -184,7 +188,7 @@ def test_other_mistakes_are_said(run_as: Any, args: list[str]):
 
 
 def test_help_names_commands_and_options():
-    for args in (["--help"], ["--bind", "h:1", "--help"]):
+    for args in (["--help"], ["-h"], ["--bind", "h:1", "--help"]):
         result = invoke(*args)
         assert result.exit_code == 0
         for word in (
@@ -199,7 +203,9 @@ def test_help_names_commands_and_options():
             "--version",
         ):
             assert word in result.stdout
-    assert "Serve the built-in demo model" in invoke("demo", "--help").stdout
+    for name in ("--help", "-h"):
+        assert "Serve the built-in demo model" in invoke("demo", name).stdout
+        assert "Issue a key" in invoke("keys", "generate", name).stdout
 
 
 def test_version():
