@@ -500,7 +500,7 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
             )
             for endpoint in (
                 *("/chat/completions", "/Chat/Completions/", "/completions", "/responses", "/responses//"),
-                *("/messages", "/embeddings"),
+                *("/messages", "/embeddings", "/models", "/chat"),
             )
         ),
     ],
@@ -521,6 +521,7 @@ def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: 
         "http://responses:8000/v1",
         "https://h/responses/v1",
         "https://h/my-responses",
+        "https://h/api/chat",
     ],
 )
 def test_a_base_that_only_sounds_like_an_endpoint_is_taken(env: Any, base: str) -> None:

@@ -34,7 +34,11 @@ _RUST_LEVELS: dict[str, LogLevel] = {
     "error": "error",
     "off": "critical",
 }
-_ENDPOINT = re.compile(r"(/(?:chat/completions|completions|responses|messages|embeddings))/*$", re.IGNORECASE)
+# `/models` and `/chat` alone may end a base (as on Azure AI); behind `/v1` they do not.
+_ENDPOINT = re.compile(
+    r"(/(?:chat/completions|completions|responses|messages|embeddings)|(?<=/v1)/(?:models|chat))/*$",
+    re.IGNORECASE,
+)
 _LEAST_SECRET = 6  # characters
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
