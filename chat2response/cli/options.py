@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 
-
 class WholeNumber(click.IntRange):
     """A whole number within bounds; what is none is said in these words."""
 
