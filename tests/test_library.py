@@ -161,6 +161,9 @@ def test_a_profile_goes_by_its_name_in_all_that_knows_a_backend() -> None:
     ):
         with pytest.raises(QuirksError, match="Did you mean 'deepseek'"):
             refused()
+    given: Any = {"developer_role": True}
+    with pytest.raises(TypeError, match="quirks is the name of a profile, or a Quirks, not dict"):
+        to_chat_request({"model": "m", "input": "Hi"}, quirks=given)
 
 
 def test_a_completion_becomes_a_response_under_the_requests_name() -> None:

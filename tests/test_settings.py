@@ -4,6 +4,7 @@ import os
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -243,6 +244,18 @@ def test_a_line_of_our_file_that_lacks_the_prefix_is_told(env: Any) -> None:
         "SQLITE_PATH is not a setting, and nothing was read from it. Did you mean CHAT2RESPONSE_SQLITE_PATH?"
     ]
     assert list(doubts(settings, Path(os.devnull))) == []
+
+
+def test_a_line_of_a_file_that_sets_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    Path(".env").write_text(
+        "# a: b\n\nUPSTREAM_MODE=chat\n\nBIND_ADDR: 127.0.0.1:1\n\n\nCORS_MAX_AGE\nRUST_LOG=\n"
+    )
+    settings = load()
+    assert settings.upstream_mode is UpstreamMode.CHAT
+    assert list(doubts(settings)) == [
+        f"line {number} of .env is not NAME=value, and nothing was read from it." for number in (5, 8)
+    ]
+    assert caplog.text == ""  # the reader's own words name no file
 
 
 @pytest.mark.parametrize("name", ["OPENAI_API_KEY", "CHAT2RESPONSE_ADMIN_TOKEN"])
@@ -487,7 +500,7 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
             )
             for endpoint in (
                 *("/chat/completions", "/Chat/Completions/", "/completions", "/responses", "/responses//"),
-                *("/messages", "/embeddings"),
+                *("/messages", "/embeddings", "/models", "/chat"),
             )
         ),
     ],
@@ -508,6 +521,7 @@ def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: 
         "http://responses:8000/v1",
         "https://h/responses/v1",
         "https://h/my-responses",
+        "https://h/api/chat",
     ],
 )
 def test_a_base_that_only_sounds_like_an_endpoint_is_taken(env: Any, base: str) -> None:
@@ -625,6 +639,7 @@ def test_a_profile_that_cannot_be_is_an_error(env: Any, name: str, value: str, s
         env(**{name: value})
     assert str(caught.value).startswith(f"{name}: ")
     assert said in str(caught.value)
+    assert "?." not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -833,6 +848,13 @@ def test_an_env_file_that_is_no_text_is_named() -> None:
     Path("odd").write_bytes(b"\xff\xfe\n")
     with pytest.raises(SettingsError, match="odd is not a text file"):
         load(Path("odd"))
+
+
+def test_an_env_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("closed").write_text("UPSTREAM_MODE=chat\n")
+    monkeypatch.setattr("dotenv.dotenv_values", Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(SettingsError, match=r"closed cannot be read \(Permission denied\): let the gateway"):
+        load(Path("closed"))
 
 
 def test_a_price_list_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def read_or_make(folder: Path) -> SecretFile:
 
     `created`: by this very call, so the caller is the one to show it.
     """
-    path = folder / NAME
+    path = (folder / NAME).absolute()
     try:
         held = secret_file.read_or_make(path, lambda: f"admin_{secrets.token_hex(32)}")
     except OSError as error:

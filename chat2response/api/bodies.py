@@ -69,7 +69,9 @@ def _explain(error: ValidationError, shape: type[StrictBody]) -> InvalidRequest:
     if kind == "missing":
         return missing(path)
     if kind == "extra_forbidden":
-        near = get_close_matches(path, shape.model_fields, n=1)
+        near = [name for name in shape.model_fields if name.startswith(f"{path}_")] or get_close_matches(
+            path, shape.model_fields, n=1
+        )
         hint = f" Did you mean '{near[0]}'?" if near else ""
         return invalid(path, f"Unknown parameter: '{path}'.{hint}", "unknown_parameter")
     if kind in _EXPECTED:

@@ -1,6 +1,6 @@
 """Requests that no endpoint takes: the answer says what there is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,11 +22,18 @@ def unknown_path(document: Mapping[str, Any]) -> Callable[[str], NotFound]:
 
     def error(path: str) -> NotFound:
         shown = paths.shown(redact(path)[:_SHOWN])
-        near = get_close_matches(shown, document["paths"], n=1, cutoff=_NEAR)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return NotFound(f"There is no endpoint {shown}.{hint} See /docs for all of them.", code="unknown_url")
+        return NotFound(
+            f"There is no endpoint {shown}.{_hint(shown, document['paths'])} See /docs for all of them.",
+            code="unknown_url",
+        )
 
     return error
+
+
+def _hint(shown: str, paths: Collection[str]) -> str:
+    """A sentence about the path that is near, where one is."""
+    near = get_close_matches(shown[:_SHOWN], paths, n=1, cutoff=_NEAR)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def stray_handlers(document: Mapping[str, Any]) -> dict[Any, Any]:
@@ -40,10 +47,14 @@ def stray_handlers(document: Mapping[str, Any]) -> dict[Any, Any]:
         allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
         names = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
         scope = arrived(request.scope).scope
-        return refusal(
-            MethodNotAllowed(
-                f"{scope['method']} is not for {scope['path']}: use {names}.", headers={"allow": names}
-            )
-        )
+        hint = _hint(scope["path"], _taking(scope["method"]))
+        told = f"{scope['method']} is not for {scope['path']}: use {names}.{hint}"
+        return refusal(MethodNotAllowed(told, headers={"allow": names}))
+
+    def _taking(method: str) -> list[str]:
+        """The paths that take it and are no patterns, as /keys/{id} is: a slip of another path matches it."""
+        return [
+            path for path, there in document["paths"].items() if method.lower() in there and "{" not in path
+        ]
 
     return {404: no_path, 405: no_method}

@@ -104,7 +104,7 @@ def _no_option(name: str, names: Iterable[str], ctx: click.Context | None = None
 
 def _options(command: click.Command) -> Iterator[tuple[str, bool]]:
     """The names of all options of `command` and below it, and whether a value follows."""
-    yield from (("--help", False), ("--", False))
+    yield from (("--help", False), ("-h", False), ("--", False))
     for param in command.params:
         if isinstance(param, click.Option):
             yield from ((name, not param.is_flag) for name in (*param.opts, *param.secondary_opts))

@@ -3,12 +3,15 @@
 Gateway and client share the process but not a shortcut: what is shown went over the socket.
 """
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 import httpx
 
+from chat2response.api.access_log import log as access_log
 from chat2response.cli import server
 from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import BINDERS, Prepared, prepared, read_settings
@@ -60,7 +63,8 @@ class Tour:
             async with client:
                 await self._await_ready(client)
                 token = await self._issue_key(client)
-                await self._call(client, token)
+                with _without_access_lines():
+                    await self._call(client, token)
         except httpx.HTTPError as error:
             raise StepFailed(f"The gateway at {self._url} did not answer: {error!r}.") from error
         self._say_what_next(token)
@@ -113,6 +117,17 @@ class Tour:
 
     def _curl(self, path: str, token: str, body: bytes) -> str:
         return f"curl -N {self._url}{path} -H 'Authorization: Bearer {token}' -d '{body.decode()}'"
+
+
+@contextmanager
+def _without_access_lines() -> Iterator[None]:
+    """The call is shown as it goes: its line of the log would stand in the middle of a text."""
+    level = access_log.level
+    access_log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        access_log.setLevel(level)
 
 
 async def _show_events(chunks: AsyncIterator[bytes]) -> str:

@@ -5,6 +5,13 @@ from pathlib import Path
 
 import click
 
+
+class WholeNumber(click.IntRange):
+    """A whole number within bounds; what is none is said in these words."""
+
+    name = "whole number"
+
+
 env_file = click.option(
     "--env-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -18,10 +25,11 @@ keys_backend = click.option(
 )
 bind = click.option("--bind", metavar="HOST:PORT", help="Where to listen, in place of BIND_ADDR.")
 host = click.option("--host", metavar="HOST", help="The host alone: with 127.0.0.1, this machine only.")
-port = click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", help="The port alone.")
+port = click.option("--port", type=WholeNumber(0, 65535), metavar="PORT", help="The port alone.")
 workers = click.option(
     "--workers",
-    type=click.IntRange(1, 256),
+    type=WholeNumber(1, 256),
+    metavar="N",
     help="Processes that serve, in place of CHAT2RESPONSE_WORKERS (1). They share a SQLite file or a Redis.",
 )
 

@@ -21,7 +21,7 @@ class Commands(Anywhere):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if self.name_at(args) is None:
-            own = [arg for arg in args if arg in ("--help", "--version")]
+            own = [arg for arg in args if arg in ("--help", "-h", "--version")]
             args = own or [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -45,7 +45,12 @@ def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands, epilog=EXIT_CODES, aliases={"serve": DEFAULT, "run": DEFAULT})
+@click.group(
+    cls=Commands,
+    epilog=EXIT_CODES,
+    aliases={"serve": DEFAULT, "run": DEFAULT},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it."
 )

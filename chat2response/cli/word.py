@@ -21,6 +21,8 @@ def explain(word: str, commands: Collection[str], aliases: Collection[str], defa
     if word in RESERVED:
         there = _list(commands)
         return f"'{word}' is the name of a command that comes with a later release. There are: {there}."
+    if word in ("help", "version"):
+        return f"'{word}' is an option: --{word}."
     path = Path(word)
     if path.is_file():
         return _mcp(path)

@@ -286,8 +286,12 @@ PROFILES: Mapping[str, Quirks] = MappingProxyType(
 
 
 def quirks_of(named: Quirks | str) -> Quirks:
-    """Quirks, or those of the profile with this name. Raises QuirksError."""
-    return profile(named) if isinstance(named, str) else named
+    """Quirks, or those of the profile with this name. Raises QuirksError, and TypeError for anything else."""
+    if isinstance(named, Quirks):
+        return named
+    if isinstance(named, str):
+        return profile(named)
+    raise TypeError(f"quirks is the name of a profile, or a Quirks, not {type(named).__name__}")
 
 
 def profile(name: str, overrides: Mapping[str, Any] | None = None) -> Quirks:

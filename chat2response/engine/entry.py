@@ -82,7 +82,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         value = decode(body)
     except JSONError as error:
-        raise bad_json(error) from None
+        raise bad_json(error, body) from None
     if type(value) is not dict:
         raise not_an_object()
     if body.count(b"{") + body.count(b"[") > _SHALLOW and too_deep(value):
@@ -90,8 +90,10 @@ def read_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def bad_json(error: JSONError) -> InvalidRequest:
-    """400: the bytes are not JSON."""
+def bad_json(error: JSONError, body: bytes) -> InvalidRequest:
+    """400: `body` is not JSON."""
+    if not body.strip():
+        return InvalidRequest("The body of the request is empty: send a JSON object.", code=BAD_JSON)
     return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code=BAD_JSON)
 
 

@@ -71,5 +71,5 @@ def _references_in(body: bytes) -> list[Reference]:
     try:
         check_references(body)
     except JSONError as error:
-        raise bad_json(error) from None
+        raise bad_json(error, body) from None
     return references(fields)

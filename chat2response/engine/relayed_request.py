@@ -29,7 +29,7 @@ def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek,
                 raise
             return read(plain), plain
     except JSONError as error:
-        raise bad_json(error) from None
+        raise bad_json(error, body) from None
     except TypeError:
         raise not_an_object() from None
 
@@ -90,4 +90,4 @@ def with_model(body: bytes, target: Target) -> bytes:
     try:
         return body if target.model is None else with_member(body, "model", target.model)
     except JSONError as error:
-        raise bad_json(error) from None
+        raise bad_json(error, body) from None

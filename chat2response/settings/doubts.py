@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from chat2response.settings.model import Settings
 from chat2response.settings.names import PREFIX, meant_by
-from chat2response.settings.sources import env_file_of, names_in
+from chat2response.settings.sources import env_file_of, names_in, unread_lines
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _KEYS = ("OPENAI_API_KEY", "CHAT2RESPONSE_ADMIN_TOKEN")
@@ -24,6 +24,8 @@ def doubts(settings: Settings, env_file: Path | None = None) -> Iterator[str]:
     """
     file = env_file_of(env_file)
     own = [name.upper() for name in names_in(file)]
+    for number in unread_lines(file):
+        yield f"line {number} of {file} is not NAME=value, and nothing was read from it."
     for name in dict.fromkeys([*os.environ, *own]):
         meant = meant_by(name, in_file=name.upper() in own)
         if meant is not None and not _is_set(settings, meant):

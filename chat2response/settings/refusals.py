@@ -30,7 +30,7 @@ def _line(each: ErrorDetails) -> str:
         said = (
             f"{_shown(each['input'])} cannot be used; write {_allowed(Settings.model_fields[name.lower()])}"
         )
-    return f"{name.upper()}: {said}."
+    return f"{name.upper()}: {said}{'' if said.endswith('?') else '.'}"
 
 
 def _shown(value: object) -> str:

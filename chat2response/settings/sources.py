@@ -1,5 +1,6 @@
 """Where settings come from: the environment, and a `.env` file. Read once, at start."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ def load(env_file: Path | None = None) -> Settings:
     `.env` in the working folder; the environment wins over it.
     """
     file = env_file_of(env_file)
+    # It tells of a line that it cannot read at each reading, and names no file: `unread_lines` is for that.
+    logging.getLogger("dotenv").setLevel(logging.ERROR)
     _refuse_unknown([*os.environ, *names_in(file)])
     try:
         return Settings(_env_file=file, **_lower_case_proxies())  # type: ignore[call-arg]
@@ -69,6 +72,31 @@ def names_in(file: Path | None) -> list[str]:
         return list(dotenv_values(file, encoding=ENCODING))
     except UnicodeDecodeError:
         raise SettingsError(f"{file} is not a text file in UTF-8.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{file} cannot be read ({error.strerror or error}): let the gateway's user read it, or name "
+            "another file with --env-file."
+        ) from None
+
+
+def unread_lines(file: Path | None) -> list[int]:
+    """The numbers of its lines that are no NAME=value, so that nothing is read from them."""
+    if file is None:
+        return []
+    from dotenv.parser import parse_stream
+
+    with file.open(encoding=ENCODING) as lines:
+        read = list(parse_stream(lines))
+    return [
+        each.original.line + _blank_before(each.original.string)
+        for each in read
+        if each.error or (each.key is not None and each.value is None)
+    ]
+
+
+def _blank_before(text: str) -> int:
+    """How many blank lines it begins with."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _refuse_unknown(names: list[str]) -> None:

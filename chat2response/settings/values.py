@@ -34,7 +34,11 @@ _RUST_LEVELS: dict[str, LogLevel] = {
     "error": "error",
     "off": "critical",
 }
-_ENDPOINT = re.compile(r"(/(?:chat/completions|completions|responses|messages|embeddings))/*$", re.IGNORECASE)
+# `/models` and `/chat` alone may end a base (as on Azure AI); behind `/v1` they do not.
+_ENDPOINT = re.compile(
+    r"(/(?:chat/completions|completions|responses|messages|embeddings)|(?<=/v1)/(?:models|chat))/*$",
+    re.IGNORECASE,
+)
 _LEAST_SECRET = 6  # characters
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -254,7 +258,7 @@ def certificates(value: Path | None) -> Path | None:
 def listen_address(text: str, name: str = "BIND_ADDR") -> tuple[str, int]:
     """`host:port`, `:port`, `[::1]:port`. Raises SettingsError, which says `name`."""
     host, separator, port = text.strip().rpartition(":")
-    if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not separator or "/" in host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise SettingsError(f"{name} is host:port, for example 127.0.0.1:8088, not {text!r}.")
     return host.strip("[]") or "0.0.0.0", int(port)
 

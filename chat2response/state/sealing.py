@@ -43,7 +43,7 @@ def split_keys(text: str) -> tuple[str, ...]:
 
 def read_or_make(folder: Path) -> SecretFile:
     """The key file of `folder`, made where there is none yet. Raises SealKeyError."""
-    path = folder / NAME
+    path = (folder / NAME).absolute()
     instead = "or set CHAT2RESPONSE_SEAL_KEY, and the file is not needed"
     try:
         held = secret_file.read_or_make(path, lambda: secrets.token_hex(32))

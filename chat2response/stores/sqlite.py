@@ -120,7 +120,9 @@ class SqliteStore:
         try:
             await self._run(lambda link: None)
         except StoreDown as down:
-            raise CannotOpen(f"cannot open the SQLite file {self._file.path}: {down.internal}") from down
+            raise CannotOpen(
+                f"cannot open the SQLite file {self._file.path.absolute()}: {down.internal}"
+            ) from down
 
     async def get(self, kind: str, key: str) -> Entry | None:
         row, now = row_name(kind, key), self._clock()

@@ -2,9 +2,11 @@
 
 import errno
 import sqlite3
+from pathlib import Path
 
 from chat2response.stores.sqlite_file import FileUnusable
 
+_ELSEWHERE = "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend sqlite:<path>"
 _ADVICE = {
     sqlite3.SQLITE_FULL: "The disk is full: free space there.",
     sqlite3.SQLITE_IOERR: "The disk does not take it: free space, and see the system's log.",
@@ -12,10 +14,10 @@ _ADVICE = {
     sqlite3.SQLITE_CANTOPEN: "Let the gateway's user read and write the file and its folder.",
     sqlite3.SQLITE_PERM: "Let the gateway's user read and write the file and its folder.",
     sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every gateway and put a copy of it back.",
-    sqlite3.SQLITE_NOTADB: "The file is no database: stop every gateway and put a copy of it back.",
+    sqlite3.SQLITE_NOTADB: "The file is no database: if it was the key store, stop every gateway and put a "
+    f"copy of it back; else {_ELSEWHERE}.",
     sqlite3.SQLITE_BUSY: "Another process holds the file: end what has a transaction open in it.",
 }
-_ELSEWHERE = "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend sqlite:<path>"
 _BY_ERRNO = {
     **dict.fromkeys(
         (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG),
@@ -35,7 +37,7 @@ def words(error: Exception) -> str:
     if isinstance(error, FileUnusable):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        return f"{error.strerror}: {Path(error.filename).absolute()}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error}"
 
 

@@ -17,6 +17,15 @@ _INPUT = ("'input'", '"input"', "`input`")
 _MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
 _MOST_EVENTS = 20  # of an error body, that are looked at
 
+_REFUSED_KEY = (
+    "The upstream refused the gateway's own key: the operator has to check OPENAI_API_KEY "
+    "(the log has the upstream's words)."
+)
+_SENT_NO_KEY = (
+    "The upstream refused the gateway, which sends it no key: the operator has to set OPENAI_API_KEY "
+    "(the log has the upstream's words)."
+)
+
 _PASSED = frozenset(
     {b"retry-after", b"retry-after-ms", b"x-should-retry", b"openai-processing-ms", b"openai-version"}
 )
@@ -57,7 +66,7 @@ def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) ->
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
         return UpstreamRefusedUs(
-            "The upstream refused the gateway's own credentials; the operator has to mend this.",
+            _REFUSED_KEY if target.api_key else _SENT_NO_KEY,
             internal=f"upstream {status}: {mask(error.message, target)}",
             headers=passed,
         )

@@ -197,6 +197,16 @@ async def test_a_body_of_another_shape_is_refused_with_the_fields_name(http, pat
 async def test_the_near_name_is_told(http):
     answer = await http.post("/keys/generate", json={"ttl_second": 60})
     assert "'ttl_seconds'" in answer.json()["error"]["message"]
+    shortened = await http.post("/keys/generate", json={"ttl": 60})
+    assert shortened.json()["error"]["message"] == "Unknown parameter: 'ttl'. Did you mean 'ttl_seconds'?"
+
+
+async def test_a_slip_of_a_path_that_looks_like_a_keys_is_told(http):
+    answer = await http.post("/keys/generat", json={})
+    assert answer.status_code == 405
+    assert answer.json()["error"]["message"].endswith("use GET, HEAD. Did you mean /keys/generate?")
+    far = await http.post(f"/keys/{UNKNOWN}", json={})
+    assert far.json()["error"]["message"].endswith("use GET, HEAD.")
 
 
 @pytest.mark.parametrize("ttl", [0, -1, 10**12, 10**30])

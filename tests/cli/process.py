@@ -19,7 +19,11 @@ _OURS = re.compile(r"(CHAT2RESPONSE|OPENAI)_|(BIND_ADDR|UPSTREAM_MODE|ENV_FILE)$
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This one's, without our settings but `settings`."""
+    """This one's, without our settings but `settings`.
+
+    A command that finds no store asks the gateway of the usual port, which may be the developer's own: give
+    such a one a BIND_ADDR.
+    """
     kept = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
     return {**kept, "PYTHONPATH": str(ROOT), **settings}
 

@@ -16,7 +16,7 @@ from tests.cli.process import environment
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the machine's, and no .env file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.environ", environment())
+    monkeypatch.setattr("os.environ", environment(BIND_ADDR="127.0.0.1:1"))  # where nothing listens
 
 
 def invoke(*args: str, code: int = 0) -> Result:

@@ -24,6 +24,7 @@ async def test_no_key_is_printed_but_where_it_was_asked_for(tmp_path: Path) -> N
         "CHAT2RESPONSE_ADMIN_TOKEN": ADMIN,
         "CHAT2RESPONSE_KEYS_PEPPER_FILE": str(pepper),
         "CHAT2RESPONSE_LOG_LEVEL": "debug",
+        "BIND_ADDR": "127.0.0.1:0",  # else the first command, without a store yet, asks who listens at 8088
     }
     told: list[bytes] = []
 

@@ -39,6 +39,8 @@ async def test_it_shows_a_key_and_a_stream_and_stays_up(tmp_path: Path, client: 
         assert b"response.completed" in payloads(answer.content)[-2]
         stranger = await client.post(shown, content=body, headers={"authorization": "Bearer sk_x"})
         assert stranger.status_code == 401
+        first = (await gateway.logged("chat2response.access")).string
+        assert " POST /v1/responses " in first  # no line of the call that is shown: it would stand in it
         assert (tmp_path / "data" / "keys.db").is_file()
 
         gateway.signal(signal.SIGTERM)

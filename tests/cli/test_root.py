@@ -80,6 +80,8 @@ def test_a_file_of_settings_is_named(run_as: Any, tmp_path: Path):
     [
         ("stop", "'stop' is neither a command nor a file."),
         ("strat", "Did you mean start?"),
+        ("help", "'help' is an option: --help."),
+        ("version", "'version' is an option: --version."),
         ("frob", "There are: audit, check-config, demo, keys, settings, start (without"),
         ("doctor", "'doctor' is the name of a command that comes with a later release."),
         ("mcp.json", "'mcp.json' is read as the path of an MCP configuration, but there is no such file."),
@@ -133,6 +135,8 @@ def test_the_example_is_a_good_configuration(run_as: Any):
         (["demo", "--nope"], "No such option: --nope.\n"),
         (["start", "-p", "99"], "No such option: -p.\n"),
         (["--port", "70000"], "70000 is not in the range"),
+        (["--port", "abc"], "Invalid value for '--port': 'abc' is not a valid whole number."),
+        (["--workers", "two"], "Invalid value for '--workers': 'two' is not a valid whole number."),
         (["keys", "nothing"], "No such command 'nothing'. There are: bulk, digest, generate,"),
         (["keys", "genrate"], "No such command 'genrate'. Did you mean 'generate'?"),
         (["keys", "creat"], "Did you mean 'create'?"),
@@ -184,7 +188,7 @@ def test_other_mistakes_are_said(run_as: Any, args: list[str]):
 
 
 def test_help_names_commands_and_options():
-    for args in (["--help"], ["--bind", "h:1", "--help"]):
+    for args in (["--help"], ["-h"], ["--bind", "h:1", "--help"]):
         result = invoke(*args)
         assert result.exit_code == 0
         for word in (
@@ -199,7 +203,9 @@ def test_help_names_commands_and_options():
             "--version",
         ):
             assert word in result.stdout
-    assert "Serve the built-in demo model" in invoke("demo", "--help").stdout
+    for name in ("--help", "-h"):
+        assert "Serve the built-in demo model" in invoke("demo", name).stdout
+        assert "Issue a key" in invoke("keys", "generate", name).stdout
 
 
 def test_version():
@@ -227,6 +233,7 @@ def test_version():
         ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is no name"),
         ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
         (["--bind", "nowhere"], {}, "--bind is host:port"),
+        (["--bind", "http://127.0.0.1:8088"], {}, "--bind is host:port, for example 127.0.0.1:8088"),
         (["--bind", "h:1", "--port", "2"], {}, "--bind names host and port: give it, or"),
         (["--host", "h:1"], {}, "--host is a host alone, as 127.0.0.1, not 'h:1'; --port names"),
         (["--host", ""], {}, "--host is a host alone"),
@@ -285,17 +292,25 @@ def test_a_store_that_cannot_be_opened_is_one_line_and_code_3(tmp_path: Path):
     (tmp_path / "file").touch()
     result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="file/keys.db")
     assert result.exit_code == 3
-    assert "cannot open the SQLite file file/keys.db" in result.stderr
+    assert f"cannot open the SQLite file {tmp_path}/file/keys.db" in result.stderr
     assert "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend" in result.stderr
     assert "Errno" not in result.stderr and "Error:" not in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_no_store_may_be_the_wrong_path(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("no database " * 100)
+    result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="notes.txt")
+    assert result.exit_code == 3
+    assert f"cannot open the SQLite file {tmp_path}/notes.txt" in result.stderr
+    assert "else choose another file with CHAT2RESPONSE_SQLITE_PATH" in result.stderr
 
 
 def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):
     (tmp_path / "file").touch()
     result = invoke("--bind", "0.0.0.0:0", "--keys-backend=memory", CHAT2RESPONSE_STATE_DIR="file/state")
     assert result.exit_code == 3
-    assert "admin token" in result.stderr
+    assert f"admin token's file {tmp_path}/file/state/admin.token cannot be used" in result.stderr
 
 
 def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):
@@ -303,6 +318,7 @@ def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):
     given = {"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_STATE_DIR": "file/state"}
     result = invoke("--bind", "127.0.0.1:0", "--keys-backend=memory", **given)
     assert result.exit_code == 3
+    assert f"{tmp_path}/file/state/seal.keys cannot be used" in result.stderr
     assert "CHAT2RESPONSE_SEAL_KEY" in result.stderr
 
 

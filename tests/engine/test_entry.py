@@ -39,6 +39,13 @@ def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
     assert (caught.value.status, caught.value.code) == (400, code)
 
 
+@pytest.mark.parametrize("body", [b"", b" \n"])
+def test_an_empty_body_is_called_empty(body: bytes) -> None:
+    for read in (read_object, lambda given: read_mended(Call("chat", given, "req"))):
+        with pytest.raises(InvalidRequest, match=r"body of the request is empty: send a JSON object\."):
+            read(body)
+
+
 def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
     body = b'\xef\xbb\xbf{"model":"m","a":["x\\ud83d"],"b":NaN,"b":1}'
     call = Call("chat", body, "req")

@@ -1,6 +1,6 @@
 """What of an upstream's refusal reaches the client: its words, in every vendor's shape; no secret of ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -113,8 +113,15 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
         "upstream_authentication_error",
     )
     assert "sk-" not in error.message
+    assert "own key: the operator has to check OPENAI_API_KEY" in error.message
     assert error.headers == {"x-upstream-request-id": "r"}
     assert str(status) in (error.internal or "")
+
+
+def test_where_no_key_is_sent_that_is_said() -> None:
+    error = refusal_of(b'{"error": "Unauthorized"}', 401, [], replace(TARGET, api_key=None))
+    assert isinstance(error, UpstreamRefusedUs)
+    assert "sends it no key: the operator has to set OPENAI_API_KEY" in error.message
 
 
 @pytest.mark.parametrize("status", [401, 403])
