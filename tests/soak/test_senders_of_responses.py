@@ -18,8 +18,9 @@ from tests.soak.gateway import Gateway, gateway
 from tests.soak.loops import Loop
 from tests.soak.raw import Answer
 from tests.soak.senders.law import Result, call_ids, hold_the_law, shape
-from tests.soak.senders.responses import NEUTRAL, WHOLE, told
+from tests.soak.senders.responses import NEUTRAL, told
 from tests.soak.senders.responses_odd import ODD, ODD_WHOLE
+from tests.soak.senders.responses_whole import WHOLE
 from tests.soak.senders.words import Events, changed, spoken
 from tests.upstream import Received, Script, ScriptedUpstream
 

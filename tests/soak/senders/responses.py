@@ -1,7 +1,6 @@
 """What senders of Responses events do that changes nothing: a name and a change each.
 
-What the model said is still plain, so the client gets the answer that it would get anyway. `WHOLE` has the
-changes of a response: one that came as JSON, or the one that a terminal event carries.
+What the model said is still plain, so the client gets the answer that it would get anyway.
 """
 
 import copy
@@ -12,10 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.e2e.said import Said
+from tests.soak.senders.responses_whole import WHOLE, Resource, WholeChange, is_call, without
 from tests.soak.senders.words import Change, Events
-
-Resource = dict[str, Any]
-WholeChange = Callable[[Resource, random.Random], Resource]
 
 _DELTAS = ("output_text", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
 
@@ -49,11 +46,6 @@ def in_the_end(change: WholeChange) -> Change:
 def item_of(event: dict[str, Any]) -> dict[str, Any]:
     """The item that an event carries."""
     return event.get("item") or {}
-
-
-def is_call(item: dict[str, Any]) -> bool:
-    """Whether it calls a function."""
-    return item.get("type") == "function_call"
 
 
 def _types(*endings: str) -> Change:
@@ -223,79 +215,6 @@ def _bare_end(events: Events, rng: random.Random) -> Events:
     return [*events, {**end["response"], **({"type": end["type"]} if rng.random() < 0.5 else {})}]
 
 
-# -- of a whole response -----------------------------------------------------------------------------
-
-
-def _without(*names: str) -> WholeChange:
-    def less(response: Resource, rng: random.Random) -> Resource:
-        return {name: value for name, value in response.items() if name not in names}
-
-    return less
-
-
-def _of_items(*names: str) -> WholeChange:
-    def less(response: Resource, rng: random.Random) -> Resource:
-        for item in response["output"]:
-            for name in names:
-                item.pop(name, None)
-        return response
-
-    return less
-
-
-def _item_twice(response: Resource, rng: random.Random) -> Resource:
-    at = rng.randrange(len(response["output"]))
-    response["output"].insert(at + 1, copy.deepcopy(response["output"][at]))
-    return response
-
-
-def _all_twice(response: Resource, rng: random.Random) -> Resource:
-    response["output"] += copy.deepcopy(response["output"])
-    return response
-
-
-def _text_itself(response: Resource, rng: random.Random) -> Resource:
-    """A content that is a text, or a part that is."""
-    in_list = rng.random() < 0.5
-    for item in response["output"]:
-        if item["type"] == "message":
-            text = item["content"][0]["text"]
-            item["content"] = [text] if in_list else text
-    return response
-
-
-def _text_parts(response: Resource, rng: random.Random) -> Resource:
-    for item in response["output"]:
-        for part in item.get("content", ()):
-            part["type"] = "text"
-    return response
-
-
-def _arguments_as_object(response: Resource, rng: random.Random) -> Resource:
-    for item in filter(is_call, response["output"]):
-        item["arguments"] = json.loads(item["arguments"])
-    return response
-
-
-def _stale_status(response: Resource, rng: random.Random) -> Resource:
-    response["status"] = rng.choice((None, "", "COMPLETED", "done", "success"))
-    return response
-
-
-WHOLE: dict[str, WholeChange] = {
-    "no ids of items": _of_items("id"),
-    "no status of items": _of_items("status"),
-    "no roles": _of_items("role"),
-    "no status": _without("status", "object"),
-    "no more than the output": _without("id", "created_at", "model", "status", "error", "tools"),
-    "an item twice": _item_twice,
-    "all items twice": _all_twice,
-    "a text for its parts": _text_itself,
-    "parts of type text": _text_parts,
-    "arguments as an object": _arguments_as_object,
-    "another word for completed": _stale_status,
-}
-
 NEUTRAL: dict[str, Change] = {
     "no output_item.added": _without_item_added,
     "no content_part.added": _types("_part.added"),
@@ -313,7 +232,7 @@ NEUTRAL: dict[str, Change] = {
     "the bare minimum": _bare_minimum,
     "no beginning": _types(".created", ".in_progress"),
     "nothing in the end": in_the_end(lambda response, rng: {**response, "output": []}),
-    "no output in the end": in_the_end(_without("output")),
+    "no output in the end": in_the_end(without("output")),
     "null in the end": in_the_end(lambda response, rng: {**response, "output": None}),
     "an item's id in each event": _ids_of_their_own,
     "other ids in the end": _ids_in_the_end,

@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.soak.senders.responses import Resource, WholeChange, in_the_end, is_call, item_of
+from tests.soak.senders.responses import in_the_end, item_of
+from tests.soak.senders.responses_whole import Resource, WholeChange, is_call
 from tests.soak.senders.words import Change, Events, missing, swapped, twice
 
 
