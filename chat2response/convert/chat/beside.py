@@ -89,9 +89,10 @@ class Messages:
     def say(self, reader: DeltaReader, texts: int, losses: Losses) -> None:
         """Says what the deltas did not, and names what nobody knows. `texts`: their characters of text."""
         thoughts = reader.thoughts
-        content = self._joined("content", texts)
+        content = self._rest("content", texts, reader.latest, losses)
+        latest = reader.latest_thought
         for name in _THOUGHTS[:2]:
-            if thought := self._joined(name, thoughts):
+            if thought := self._rest(name, thoughts, latest, losses):
                 reader.read(DeltaShape(**{name: thought}))
         if content:
             reader.read(DeltaShape(content=content))
@@ -110,13 +111,19 @@ class Messages:
                 rest = {key: value for key, value in rest.items() if key in known}
             reader.read(delta_of(numbered(rest)), again=True)
 
-    def _joined(self, name: str, said: int) -> str:
-        """A text of all messages, behind so many characters of it."""
+    def _rest(self, name: str, said: int, latest: str, losses: Losses) -> str:
+        """A text of all messages, without what was streamed of it: `said` characters, ending in `latest`."""
+        whole = self._joined(name)
+        if said and whole and (len(whole) < said or not whole[:said].endswith(latest)):
+            losses.add(f"message.{name}", "dropped: it differs from what was streamed")
+            return ""
+        return whole[said:]
+
+    def _joined(self, name: str) -> str:
         pieces = [piece for message in self._all if (piece := string(message.get(name)))]
         pairs = pairwise(pieces)
         grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairs)
-        whole = pieces[-1] if grows else "".join(pieces)
-        return whole[said:]
+        return pieces[-1] if grows else "".join(pieces)
 
 
 def _goes_on(calls: list[Any], later: list[Any]) -> bool:

@@ -51,6 +51,10 @@ class DeltaReader:
         """In characters; what a backend wants back beside its reasoning included."""
         self.texts = 0
         """Of it, visible text."""
+        self.latest = ""
+        """The last piece of visible text."""
+        self.latest_thought = ""
+        """The same of plain reasoning."""
         self.thoughts = 0
         """Of it, plain reasoning."""
         self._refused = False
@@ -108,6 +112,7 @@ class DeltaReader:
             self.said += len(text)
             if kind == "text":
                 self.texts += len(text)
+                self.latest = text
                 self._writer.text(text, tokens)
                 tokens = []
             else:
@@ -122,6 +127,7 @@ class DeltaReader:
         if text:
             self.said += len(text)
             self.thoughts += len(text)
+            self.latest_thought = text
             self._piece("reasoning", text)
         details = delta.reasoning_details
         if self._increments is not None and details:

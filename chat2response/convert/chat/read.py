@@ -126,6 +126,7 @@ class ChatReader(LenientReader):
                 and not (delta.function_call or delta.audio or delta.images)
             ):
                 self._said += len(content)
+                self._delta.latest = content
                 self._text(content)  # nearly every chunk
             else:
                 before = self._delta.said
