@@ -58,7 +58,7 @@ async def test_a_body_over_the_cap_is_413(start: Start, upstream: ScriptedUpstre
 
 
 BAD = (
-    (b"", "could not parse"),
+    (b"", "is empty: send a JSON object"),
     (b'{"model":', "could not parse"),
     (b'{"model": "\xff"}', "could not parse"),
     (b'{"model": "\\ud800"', "could not parse"),
