@@ -172,9 +172,10 @@ def payloads(whole: bytes) -> list[bytes]:
 
 def first_payload(whole: bytes) -> bytes | None:
     """The payload of the first event that has one; the rest is not looked at."""
-    if b"error" in whole and _ERROR.search(whole):
-        return next(iter(_payloads(whole)), None)
-    return _next_payload(whole, 0, b"\r" in whole)[0]
+    data, end = _next_payload(whole, 0, b"\r" in whole)
+    if whole.find(b"error", 0, end) >= 0 and _ERROR.search(whole, 0, end):
+        return next(iter(_payloads(whole[:end])), None)
+    return data
 
 
 def payloads_with(pattern: re.Pattern[bytes], whole: bytes) -> list[bytes]:
