@@ -24,7 +24,8 @@ class Masks:
         self._long = tuple(Secret(each, b"[secret]") for each in given if len(each) >= LEAST)
 
     def __call__(self, text: str) -> str:
-        """The text without them."""
+        """The text without them; half characters, which no file takes, as `\\ud800`. Never raises."""
+        text = text.encode("utf-8", "backslashreplace").decode()
         for secret in self._long:
             text = secret.remove_text(text)
         for word in self._short:

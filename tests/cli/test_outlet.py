@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chat2response.cli.logs import Masks
 from chat2response.cli.outlet import Outlet
 
 
@@ -38,6 +39,15 @@ def test_a_stream_without_a_file_is_written_to() -> None:
     outlet = Outlet(lambda: stream)
     outlet.write("a\n")
     assert outlet.flush(30.0) and stream.getvalue() == "a\n"
+
+
+def test_half_a_character_in_a_line_does_not_end_the_log(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+") as file:
+        outlet = Outlet(lambda: file, shown=Masks(("sk-operator-0123456789abcdef",)))
+        for line in ("half \ud800 sk-operator-0123456789abcdef\n", "the next\n"):
+            outlet.write(line)
+            assert outlet.flush(30.0)
+        assert (tmp_path / "log").read_text("utf-8") == "half \\ud800 [secret]\nthe next\n"
 
 
 def test_who_writes_to_a_full_pipe_goes_on_and_what_is_lost_is_counted() -> None:
