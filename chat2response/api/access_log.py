@@ -27,7 +27,7 @@ _CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-admin-token")
 
 
 class AccessLog:
-    """Of one endpoint. `target`: the address that its calls go to."""
+    """Writes the access lines of one endpoint. `target`: the upstream address that its calls go to."""
 
     def __init__(self, route: str, target: str = "-") -> None:
         self._route = route

@@ -15,7 +15,7 @@ _CREDENTIALS = ("key", "api_key", "apikey", "api-key", "token", "access_token")
 
 
 def parameters_of(query: bytes, names: Sequence[str]) -> dict[str, str]:
-    """Those of a call's query. Raises InvalidRequest."""
+    """The query parameters of a call, by name. Raises InvalidRequest."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     return known((pair for pair in pairs if pair[0] not in _IGNORED), names)
 

@@ -178,7 +178,7 @@ def same(one: str, other: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The same arguments without white space."""
+    """The JSON of some arguments without white space; a text that is no JSON, stripped."""
     text = text.strip() or EMPTY
     try:
         value = decode(text)

@@ -6,11 +6,12 @@ text ends within a character, the event waits for the next one, which has the ot
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.speech import Writer
+from chat2response.errors import UpstreamError, release_frames
 from chat2response.wire.json import JSONError, decode_as_written, encode, repaired
 from chat2response.wire.mend import Repair, ends_in_half, joined
 
@@ -21,6 +22,28 @@ def name_repairs(repairs: Iterable[Repair], losses: Losses) -> None:
     """What was mended in an answer, as losses; by the same names in streams and whole answers."""
     for path, effect in repairs:
         losses.add("output" if path == "delta" else _WHERE.sub("message", path), effect)
+
+
+class Reads(Protocol):
+    """A reader of a stream, as far as whole answers need it."""
+
+    def feed(self, data: bytes, /) -> None: ...
+
+    def fail(self, error: UpstreamError) -> None: ...
+
+
+def feed_as_event(reader: Reads, as_event: Callable[[Any], Any], answer: Any) -> None:
+    """Feeds a whole answer to a reader of streams: as the one event that says the same.
+
+    `as_event` makes that event, and raises UpstreamError for what is no answer: an error to the reader.
+    """
+    try:
+        event = as_event(answer)
+    except UpstreamError as error:
+        release_frames(error)
+        reader.fail(error)
+    else:
+        reader.feed(b"data: %b\n\n" % encode(event))
 
 
 class LenientReader(ABC):

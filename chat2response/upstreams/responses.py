@@ -5,12 +5,12 @@ from typing import Any
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.echo import Echo
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.lenient import feed_as_event
 from chat2response.convert.losses import Losses
 from chat2response.convert.responses.read import ResponsesReader
 from chat2response.convert.responses.request import write_request
 from chat2response.convert.responses.response import as_event, read_response
 from chat2response.convert.speech import Writer
-from chat2response.errors import UpstreamError, release_frames
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream
@@ -35,13 +35,7 @@ class ResponsesUpstream(HttpUpstream):
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """A resource is what its terminal event carries; anything else is an error."""
-        try:
-            event = as_event(answer)
-        except UpstreamError as error:
-            release_frames(error)
-            reader.fail(error)
-        else:
-            reader.feed(b"data: %b\n\n" % encode(event))
+        feed_as_event(reader, as_event, answer)
 
 
 class _AsItIs:

@@ -14,11 +14,12 @@ from tests.e2e.said import CHAT, RESPONSES, STREAM
 from tests.soak.gateway import Gateway, gateway
 from tests.soak.loops import Loop
 from tests.soak.raw import Answer
+from tests.soak.senders.asking import Asking
 from tests.soak.senders.chat import NEUTRAL, joined
 from tests.soak.senders.chat_odd import ODD
 from tests.soak.senders.law import hold_the_law, result_of, shape
 from tests.soak.senders.words import Change, Events, changed, spoken, words_in
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.upstream import Script, ScriptedUpstream
 
 
 def streamed(events: Events) -> Script:
@@ -45,21 +46,11 @@ def at_once(plain: Events, change: Change, rng: random.Random) -> tuple[Script, 
 @pytest.mark.parametrize("kind", ["neutral", "odd"])
 async def test_senders(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, kind: str) -> None:
     changes = NEUTRAL if kind == "neutral" else ODD
-    scripts: dict[str, Script] = {}
-
-    def answer_for(received: Received) -> Script:
-        return scripts[received.json()["model"]]
-
-    upstream.play_for(CHAT, answer_for)
+    asking = Asking(upstream, CHAT)
 
     async def ask(running: Gateway, name: str, script: Script) -> Answer:
-        scripts[name] = script
-        stream = script.media_type == STREAM
-        try:
-            return await running.call(RESPONSES, {"model": name, "input": "x", "stream": stream})
-        finally:
-            upstream.requests.clear()
-            del scripts[name]
+        body = {"model": name, "input": "x", "stream": script.media_type == STREAM}
+        return await asking.ask(running, RESPONSES, body, script)
 
     async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
 

@@ -17,12 +17,13 @@ from tests.e2e.said import CHAT, RESPONSES, STREAM
 from tests.soak.gateway import Gateway, gateway
 from tests.soak.loops import Loop
 from tests.soak.raw import Answer
+from tests.soak.senders.asking import Asking
 from tests.soak.senders.law import Result, call_ids, hold_the_law, shape
 from tests.soak.senders.responses import NEUTRAL, told
 from tests.soak.senders.responses_odd import ODD, ODD_WHOLE
 from tests.soak.senders.responses_whole import WHOLE
 from tests.soak.senders.words import Events, changed, spoken
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.upstream import Script, ScriptedUpstream
 
 Framing = Callable[[Events], list[bytes]]
 
@@ -71,21 +72,11 @@ async def test_senders_of_responses(
 ) -> None:
     neutral = kind == "neutral"
     changes, wholes = (NEUTRAL, WHOLE) if neutral else (ODD, ODD_WHOLE)
-    scripts: dict[str, Script] = {}
-
-    def answer_for(received: Received) -> Script:
-        return scripts[received.json()["model"]]
-
-    upstream.play_for(RESPONSES, answer_for)
+    asking = Asking(upstream, RESPONSES)
 
     async def ask(running: Gateway, name: str, script: Script) -> Answer:
-        scripts[name] = script
-        asked = {"model": name, "messages": [{"role": "user", "content": "x"}]}
-        try:
-            return await running.call(CHAT, {**asked, "stream": script.media_type == STREAM})
-        finally:
-            upstream.requests.clear()
-            del scripts[name]
+        body = {"model": name, "messages": [{"role": "user", "content": "x"}]}
+        return await asking.ask(running, CHAT, {**body, "stream": script.media_type == STREAM}, script)
 
     async with gateway(tmp_path, upstream, "responses", apart=loop.dose.long) as running:
 

@@ -34,7 +34,7 @@ class Desk:
 
     @property
     def book(self) -> KeyBook:
-        """Of a command that uses the store itself."""
+        """The keys in the store, for a command that opens the store itself."""
         return self._stored.book
 
     @property

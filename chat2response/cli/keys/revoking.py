@@ -14,7 +14,10 @@ _WORDS = {None: "is revoked", "already_revoked": "was already revoked", "unknown
 
 
 async def revoke(desk: Desk, *, ids: Sequence[str], owner: str | None, label: str | None, yes: bool) -> None:
-    """That one was revoked before is no failure: it is what was asked for. One that is not known is."""
+    """Revokes the chosen keys and says what became of each.
+
+    A key that was revoked before is no failure; an unknown key is one.
+    """
     selects = owner is not None or label is not None
     if selects == bool(ids):
         raise click.UsageError("Say which keys: ids or tokens, or else --owner or --label.")

@@ -69,7 +69,7 @@ class StoredKeys:
         return await revoked_document(self.book, id, by=self.actor)
 
     async def set_expiration(self, id: str, **end: Any) -> Document | None:
-        """Its new end."""
+        """Sets when a key expires; None for an unknown key."""
         self._check_end(end)
         key = await self.book.set_expiration(id, **end, by=self.actor)
         return None if key is None else {"updated": True, "id": id, "expires_at": key.expires_at}

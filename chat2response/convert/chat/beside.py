@@ -97,14 +97,12 @@ class Messages:
         if content:
             reader.read(DeltaShape(content=content))
         calls = [calls for message in self._all if type(calls := message.get("tool_calls")) is list and calls]
-        last = (
-            calls[-1] if len(calls) > 1 and all(map(_goes_on, *zip(*pairwise(calls), strict=True))) else None
-        )
+        grows = len(calls) > 1 and all(_goes_on(one, later) for one, later in pairwise(calls))
         unread = Unread(losses)
         for message in self._all:
             unread.name(message)
             rest = {key: value for key, value in message.items() if not _is_text(key, value)}
-            if last is not None and rest.get("tool_calls") is not last:
+            if grows and rest.get("tool_calls") is not calls[-1]:
                 rest.pop("tool_calls", None)
             if texts or thoughts:
                 known = {name for name in _NOT_SAID if not reader.has_said(name)}
@@ -121,8 +119,7 @@ class Messages:
 
     def _joined(self, name: str) -> str:
         pieces = [piece for message in self._all if (piece := string(message.get(name)))]
-        pairs = pairwise(pieces)
-        grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairs)
+        grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairwise(pieces))
         return pieces[-1] if grows else "".join(pieces)
 
 

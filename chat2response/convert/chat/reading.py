@@ -7,7 +7,7 @@ one chunk.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.chat.carried import Carried
@@ -21,15 +21,14 @@ from chat2response.convert.chat.toolmap import ToolMap
 from chat2response.convert.echo import Echo
 from chat2response.convert.fold import finished
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.lenient import Reads, feed_as_event
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.sealer import Sealer
 from chat2response.convert.speech import Writer
 from chat2response.convert.thought import Seal
 from chat2response.convert.writer import ResponseWriter
-from chat2response.errors import UpstreamError, release_frames
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.json import encode
 from chat2response.wire.responses import Response
 
 ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks for it
@@ -105,18 +104,6 @@ class Reading:
         return finished(writer)
 
 
-class _Reads(Protocol):
-    def feed(self, data: bytes, /) -> None: ...
-
-    def fail(self, error: UpstreamError) -> None: ...
-
-
-def feed_whole(reader: _Reads, completion: Any) -> None:
+def feed_whole(reader: Reads, completion: Any) -> None:
     """Feeds a reader a whole completion: one chunk with everything in it. What is none is an error to it."""
-    try:
-        chunk = as_chunk(completion)
-    except UpstreamError as error:
-        release_frames(error)
-        reader.fail(error)
-    else:
-        reader.feed(b"data: %b\n\n" % encode(chunk))
+    feed_as_event(reader, as_chunk, completion)

@@ -7,7 +7,7 @@ of a text that comes whole, in a `done` event or in the terminal response, only 
 
 from typing import Any
 
-from chat2response.convert.chat.answer import objects, read_tokens, string, word
+from chat2response.convert.chat.answer import number, objects, read_tokens, string, word
 from chat2response.convert.chat.unread import tells
 from chat2response.convert.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.responses.output import output_text, read_item
@@ -124,10 +124,10 @@ class Texts:
 
     def _go_to(self, raw: tuple[Any, Kind, Any], item_id: Any, text: str) -> bool:
         """The next delta belongs elsewhere. False for one that says what a whole part has said already."""
-        index, kind, number = raw
+        index, kind, part_index = raw
         index = index_of(index)
         at = self._item_at(index, kind.item, item_id)
-        place = (at, kind, index_of(number))
+        place = (at, kind, index_of(part_index))
         part = self._parts.get(place)
         if part is not None and part.over:
             if text in part.text:
@@ -265,12 +265,12 @@ class Texts:
         """Its parts, and where each belongs."""
         found: list[tuple[Place, dict[str, Any]]] = []
         for holder in ("content",) if item["type"] == "message" else ("content", "summary"):
-            for number, part in enumerate(objects(item.get(holder))):
+            for at_part, part in enumerate(objects(item.get(holder))):
                 kind = PART_KINDS.get(string(part.get("type")))
                 if item["type"] == "reasoning":
                     kind = REASONING if holder == "content" else SUMMARY
                 if kind is not None and kind.item == item["type"]:
-                    found.append(((at, kind, number), part))
+                    found.append(((at, kind, at_part), part))
                 else:
                     self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
         return found
@@ -301,8 +301,4 @@ class Texts:
 
 def index_of(value: Any) -> int:
     """An index, also where it is written as a text or with a point; 0 where there is none."""
-    if type(value) is int:
-        return value
-    if type(value) is str and value.isdecimal() and len(value) < 7:
-        return int(value)
-    return int(value) if type(value) is float and value.is_integer() else 0
+    return number(value) or 0

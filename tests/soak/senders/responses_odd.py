@@ -41,11 +41,16 @@ def _unknown_text(events: Events, rng: random.Random) -> Events:
     return events
 
 
+def _retype(holder: dict[str, Any], rng: random.Random) -> None:
+    """A value becomes one of another type, which still holds what was said."""
+    name = rng.choice(list(holder))
+    holder[name] = rng.choice(AS_TYPE)(holder[name])
+
+
 def _other_type(events: Events, rng: random.Random) -> Events:
     """A value becomes one of another type, which still holds what was said."""
     event = rng.choice(events)
-    name = rng.choice(list(event))
-    event[name] = rng.choice(AS_TYPE)(event[name])
+    _retype(event, rng)
     return events
 
 
@@ -155,8 +160,7 @@ def _unknown_part(response: Resource, rng: random.Random) -> Resource:
 
 def _value_of_an_item(response: Resource, rng: random.Random) -> Resource:
     item = rng.choice(response["output"])
-    name = rng.choice(list(item))
-    item[name] = rng.choice(AS_TYPE)(item[name])
+    _retype(item, rng)
     return response
 
 
@@ -164,8 +168,7 @@ def _value_of_a_part(response: Resource, rng: random.Random) -> Resource:
     parts = [part for item in response["output"] for part in item.get("content", ())]
     if parts:
         part = rng.choice(parts)
-        name = rng.choice(list(part))
-        part[name] = rng.choice(AS_TYPE)(part[name])
+        _retype(part, rng)
     return response
 
 
