@@ -172,6 +172,7 @@ async def test_who_hangs_up_stops_the_upstream_behind_it(
     await exchange.chunk()
     await exchange.close()
     await either.until(either.last.gone.is_set)
+    assert len(either.requests) == 1
 
 
 # -- and one that does not ---------------------------------------------------------------------------

@@ -6,21 +6,20 @@ before it is cumulative, any other is not; the first that can be told apart deci
 
 from typing import Any
 
-from chat2response.convert.chat.answer import objects, word
+from chat2response.convert.chat.answer import number, objects, word
 
 _TEXTS = ("text", "summary")
 
 
 class Increments:
-    """Of one turn."""
+    """Finds what is new in the `reasoning_details` of one turn."""
 
     __slots__ = ("_cumulative", "_repeats", "_so_far")
 
     def __init__(self) -> None:
         self._cumulative: bool | None = None  # None: not known yet
-        self._so_far: dict[
-            tuple[str, str, int], str
-        ] = {}  # by entry and field; of no use once texts are known to be new
+        # By entry and field; of no use once texts are known to be new.
+        self._so_far: dict[tuple[str, str, int], str] = {}
         self._repeats = ""  # a text that came again as it was: all of it once more, or the same piece
 
     def of(self, entries: Any) -> Any:
@@ -59,4 +58,5 @@ class Increments:
 
 
 def _index(value: Any) -> int:
-    return value if type(value) is int else -1
+    at = number(value)
+    return -1 if at is None else at

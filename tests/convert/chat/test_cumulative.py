@@ -25,6 +25,16 @@ def pieces(*texts: str) -> list[str]:
     return [increments.of([detail(each)])[0]["text"] for each in texts]
 
 
+def test_an_index_written_as_a_text_tells_entries_apart() -> None:
+    increments = Increments()
+
+    def said(*entries: tuple[str, str]) -> list[str]:
+        return [each["text"] for each in increments.of([{**detail(t), "index": at} for at, t in entries])]
+
+    assert said(("0", "The"), ("1", "And")) == ["The", "And"]
+    assert said(("0", "The user"), ("1", "And so")) == [" user", " so"]
+
+
 @pytest.mark.parametrize(
     ("given", "made"),
     [
