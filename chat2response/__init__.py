@@ -7,15 +7,15 @@ The library converts requests, answers and streams, with no I/O. The gateway is 
 command line; importing the library loads none of it.
 """
 
-from chat2response.convert.face import (
+from chat2response.convert.library.functions import (
     to_chat_completion,
     to_chat_request,
     to_response,
     to_responses_request,
 )
+from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.losses import Loss, Losses
-from chat2response.convert.quirks import Quirks, QuirksError
-from chat2response.convert.streams import ChatToResponses, ResponsesToChat
+from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.wire.chat import ChatCompletion, ChatRequest, ChatUsage, Message, ToolCall
 from chat2response.wire.machine import Fault

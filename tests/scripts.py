@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.chat.entering import LOGPROBS
-from chat2response.convert.streams import ChatToResponses, ResponsesToChat
+from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
+from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
+from chat2response.convert.policy import ReasoningForm
 from chat2response.wire.machine import Fault
 from tests.grammar import assert_chat_stream, assert_well_formed, parse_sse, validate_chunk, validate_event
 

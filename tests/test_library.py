@@ -104,7 +104,7 @@ def test_everything_public_says_what_it_is(name: str) -> None:
 def test_the_functions_are_typed(function: Any) -> None:
     hints = get_type_hints(function)
     assert hints["return"].__name__ in chat2response.__all__
-    assert function.__module__ == "chat2response.convert.face"
+    assert function.__module__ == "chat2response.convert.library.functions"
 
 
 def test_the_example_in_the_docstring_works() -> None:

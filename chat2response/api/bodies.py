@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chat2response.api.door import arrived
-from chat2response.convert.check import invalid, missing, wrong_type
+from chat2response.convert.validation import invalid, missing, wrong_type
 from chat2response.engine.entry import read_object
 from chat2response.errors import InvalidRequest
 

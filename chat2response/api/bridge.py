@@ -10,8 +10,8 @@ from chat2response.api.credentials import Gate
 from chat2response.api.hang_up import on_hang_up
 from chat2response.api.heart import Heart, Rhythm
 from chat2response.api.query import parameters_of
-from chat2response.convert.clients import CLIENTS, DEFAULT, ClientProfile
-from chat2response.convert.clients import HEADER as PROFILE_HEADER
+from chat2response.convert.client_profiles import CLIENTS, DEFAULT, ClientProfile
+from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine

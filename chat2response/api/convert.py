@@ -14,11 +14,11 @@ from chat2response.api.buffers import Buffers
 from chat2response.api.cors import Cors
 from chat2response.api.credentials import Gate
 from chat2response.api.query import parameters_of
-from chat2response.convert.face import to_chat_request, to_responses_request
+from chat2response.convert.library.functions import to_chat_request, to_responses_request
 from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
-from chat2response.convert.profiles import profile
-from chat2response.convert.quirks import Quirks, QuirksError
+from chat2response.convert.quirks.profiles import profile
+from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from chat2response.engine.entry import BAD_JSON, mended_object, read_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode

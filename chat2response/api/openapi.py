@@ -6,7 +6,7 @@ from typing import Any, Literal
 from chat2response.api.describe import Described, json_content, query, ref, refusals, takes
 from chat2response.api.examples import CHAT, RESPONSES
 from chat2response.api.schemas import SCHEMAS
-from chat2response.convert.profiles import PROFILES
+from chat2response.convert.quirks.profiles import PROFILES
 
 ABOUT = """\
 Any OpenAI client (Chat Completions or Responses) on any OpenAI-compatible upstream, behind API keys.

@@ -13,7 +13,7 @@ from chat2response.api.answers import json_answer
 from chat2response.api.describe import refusals
 from chat2response.api.key_shapes import KEY_IN_PATH
 from chat2response.api.queries import asked
-from chat2response.convert.check import invalid
+from chat2response.convert.validation import invalid
 from chat2response.errors import BridgeError
 from chat2response.keys.usage import NAMES, Row, UsageBook, Used, grouped
 

@@ -1,6 +1,5 @@
-"""The pure conversion library: dialects into the hub and out of it, with no I/O and no clock of its own.
+"""The conversion library: requests and answers from one dialect into the hub, and out of it into another.
 
-The hub is a Responses request (`HubRequest`) answered by Responses events (`ResponseWriter`). Each
-dialect has a folder with the same file names: `request`, `messages`, `tools` (requests, both ways),
-`response` (a whole answer, both ways), `read` (its stream into a writer), `write` (events into its stream).
+It is pure: no I/O, no clock and no randomness of its own. What asks an upstream lives in `engine/` and
+`upstreams/`; bytes and JSON live in `wire/`.
 """

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chat2response.convert.thought import Seal
+from chat2response.convert.sealed_reasoning import Seal
 from chat2response.wire.responses import ResponsesRequest
 
 Dialect = Literal["chat", "responses"]

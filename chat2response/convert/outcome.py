@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.endings import Ending, announces_call, meaning_of
-from chat2response.convert.failures import upstream_error
+from chat2response.convert.errors.upstream_errors import upstream_error
+from chat2response.convert.finish_reasons import Ending, announces_call, meaning_of
 from chat2response.convert.losses import Losses
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason

@@ -18,3 +18,6 @@ class Policy:
 
 
 DEFAULT_POLICY = Policy()
+
+ReasoningForm = Literal["summary", "content", "hide"]
+"""Where reasoning goes in a response: `summary` parts, raw `content`, or nowhere."""

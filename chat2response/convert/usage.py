@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.wire.chat import ChatUsage
 from chat2response.wire.responses import Usage
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from chat2response.convert.clients import DEFAULT, ClientProfile
+from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import HeaderList, Origin

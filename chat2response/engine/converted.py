@@ -4,16 +4,16 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from chat2response.convert.chat.response import write_response
-from chat2response.convert.chat.write import ChatEncoder
-from chat2response.convert.clients import DEFAULT, ClientProfile
-from chat2response.convert.events import Delta, Event
+from chat2response.convert.client_profiles import DEFAULT, ClientProfile
+from chat2response.convert.dialects.chat.answer.completion import write_response
+from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
+from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import HEADER, Losses
 from chat2response.convert.outcome import response_error
-from chat2response.convert.responses.write import ResponsesEncoder, SuitedEncoder
-from chat2response.convert.weight import MAX_OUTPUT, check_weight
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
+from chat2response.convert.writer.events import Delta, Event
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.hold import Ahead, deadline_in
 from chat2response.engine.obfuscation import Encoder, Obfuscated
 from chat2response.errors import BridgeError, release_frames

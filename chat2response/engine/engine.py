@@ -11,9 +11,9 @@ the client's hang-up, a revocation or a shutdown.
 import logging
 from dataclasses import dataclass, field, replace
 
-from chat2response.convert.chat.answer import ReasoningForm
 from chat2response.convert.losses import Fidelity
-from chat2response.convert.weight import MAX_OUTPUT
+from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.call import Call
 from chat2response.engine.fanout import FanOut, choices_of, single
 from chat2response.engine.opening import Opening

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.chat import request as chat
-from chat2response.convert.check import missing
+from chat2response.convert.dialects.chat.request import request as chat
+from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.errors.misspelled_fields import point_out
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.responses import request as responses
-from chat2response.convert.spelling import point_out
+from chat2response.convert.validation import missing
 from chat2response.engine.call import Call
 from chat2response.engine.plan import SPOKEN
 from chat2response.engine.twice import check_ask, check_names

@@ -12,9 +12,9 @@ from itertools import chain
 from types import TracebackType
 from typing import Any
 
-from chat2response.convert.check import invalid
 from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.usage import add, from_chat, to_chat
+from chat2response.convert.validation import invalid
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.entry import read_mended
 from chat2response.engine.opening import Opening

@@ -1,8 +1,8 @@
 """A whole answer of a turn that is read as a stream: where what a wrapper does may end the upstream early."""
 
-from chat2response.convert.fold import finished
-from chat2response.convert.weight import MAX_OUTPUT, check_weight
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
+from chat2response.convert.writer.finished_response import finished
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.upstreams.base import Turn
 from chat2response.wire.responses import Response
 

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Protocol
 
-from chat2response.convert.events import Delta, Event
+from chat2response.convert.writer.events import Delta, Event
 
 STEP = 64  # bytes
 _END = b"}\n\n"

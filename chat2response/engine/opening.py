@@ -10,17 +10,17 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.echo import Echo
+from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.errors.misspelled_fields import point_out as point_out_spelling
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.outcome import fault_error
-from chat2response.convert.speech import Writer
-from chat2response.convert.spelling import point_out as point_out_spelling
-from chat2response.convert.stop import StopWriter, stops_of
-from chat2response.convert.streams import reasoning_form
+from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.usage import read as read_usage
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.writer.protocol import Writer
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.convert.writer.stop_strings import StopWriter, stops_of
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.converted import ConvertedStream, encoder_for, whole_body
 from chat2response.engine.corrections import corrected

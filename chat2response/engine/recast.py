@@ -7,10 +7,10 @@ Responses itself gets its upstream's own answer.
 
 from dataclasses import replace
 
+from chat2response.convert.dialects.responses.request import read_request
+from chat2response.convert.dialects.responses.text_input import fits_plain, plain_input
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.responses.plain import fits_plain, plain_input
-from chat2response.convert.responses.request import read_request
 from chat2response.engine.entry import read_object
 from chat2response.engine.plan import Plan
 from chat2response.wire.edit import with_member

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.check import conversation, invalid, wrong_type
+from chat2response.convert.validation import conversation, invalid, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
 from chat2response.wire.plain import MAY_BE_EMPTY, PAYLOADS
 

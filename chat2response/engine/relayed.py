@@ -7,7 +7,7 @@ from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from chat2response.convert.failures import error_event, upstream_error
+from chat2response.convert.errors.upstream_errors import error_event, upstream_error
 from chat2response.convert.outcome import fault_error
 from chat2response.engine.hiding import without_usage
 from chat2response.engine.hold import Ahead, deadline_in

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from chat2response.convert.check import unsupported
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.validation import unsupported
 from chat2response.engine.entry import bad_json, not_an_object, read_object
 from chat2response.engine.spending import Spending, limited
 from chat2response.engine.twice import check_ask

@@ -10,11 +10,11 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from chat2response.convert.clients import error_event
-from chat2response.convert.failures import upstream_error
+from chat2response.convert.client_profiles import error_event
+from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
+from chat2response.convert.size_limit import MAX_OUTPUT, weigh_json
 from chat2response.convert.usage import counts, from_chat, read
-from chat2response.convert.weight import MAX_OUTPUT, weigh_json
 from chat2response.engine.owned import container_ids, owned_ids
 from chat2response.errors import BridgeError
 from chat2response.wire import sse

@@ -6,7 +6,7 @@ decides nothing here passes as often as it likes. To some servers (those in Go) 
 
 from collections.abc import Container, Iterable, Sequence
 
-from chat2response.convert.check import invalid
+from chat2response.convert.validation import invalid
 from chat2response.errors import InvalidRequest
 from chat2response.keys.ask import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
 from chat2response.wire.members import elements, last_values, repeated

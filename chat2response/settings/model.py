@@ -11,13 +11,13 @@ from chat2response.api.addresses import LOOPBACK, Network, networks
 from chat2response.api.admin import AdminRules
 from chat2response.api.cors import ANY, CorsOptions
 from chat2response.api.heart import Rhythm
-from chat2response.convert.clients import CLIENTS, ClientProfile
+from chat2response.convert.client_profiles import CLIENTS, ClientProfile
 from chat2response.convert.losses import Fidelity
 from chat2response.convert.policy import Hosted, Orphans, Policy
-from chat2response.convert.profiles import GENERIC, profile
-from chat2response.convert.profiles import OPENAI as OPENAI_PROFILE
-from chat2response.convert.quirks import Quirks
-from chat2response.convert.weight import MAX_OUTPUT
+from chat2response.convert.quirks.profiles import GENERIC, profile
+from chat2response.convert.quirks.profiles import OPENAI as OPENAI_PROFILE
+from chat2response.convert.quirks.quirks import Quirks
+from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.pepper import PepperError, Peppers, read_peppers
 from chat2response.keys.policy import KeyPolicy

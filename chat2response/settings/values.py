@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from chat2response.api.addresses import networks
 from chat2response.api.admin_token import LEAST as LEAST_TOKEN
 from chat2response.api.cors import ANY
-from chat2response.convert.profiles import profile
-from chat2response.convert.quirks import Quirks, with_overrides
+from chat2response.convert.quirks.profiles import profile
+from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy
 from chat2response.observe.redact import login_in, shown_url
 from chat2response.state.sealing import split_keys

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.weight import MAX_OUTPUT, check_weight, weigh_json
+from chat2response.convert.size_limit import MAX_OUTPUT, check_weight, weigh_json
 from chat2response.errors import UpstreamError
 from chat2response.wire.containers import TooManyContainers
 from chat2response.wire.json import JSONError, mended

@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.echo import Echo
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.speech import Writer
+from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.writer.protocol import Writer
 from chat2response.observe.redact import shown_url
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import Fault

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from chat2response.convert.chat.reading import Reading, feed_whole
-from chat2response.convert.chat.request import write_request
-from chat2response.convert.chat.toolmap import ToolMap
+from chat2response.convert.dialects.chat.answer.answer_decoder import Reading, feed_whole
+from chat2response.convert.dialects.chat.request.request import write_request
+from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.upstreams.base import PATHS, Target

@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.chat.restore import restored
-from chat2response.convert.chat.toolmap import ToolMap
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
-from chat2response.convert.speech import Writer
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.writer.protocol import Writer
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Reply, Target
 from chat2response.upstreams.demo_ask import Ask

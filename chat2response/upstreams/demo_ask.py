@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from chat2response.convert.chat.choice import write_choice
-from chat2response.convert.chat.entering import LOGPROBS
-from chat2response.convert.chat.outputs import OUTPUTS, content_of
-from chat2response.convert.chat.toolmap import ToolMap
-from chat2response.convert.chat.tools import parameters_of
-from chat2response.convert.check import (
+from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS, content_of
+from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
+from chat2response.convert.dialects.chat.tools.tool_choice import write_choice
+from chat2response.convert.dialects.chat.tools.tool_definitions import parameters_of
+from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.validation import (
     integer,
     invalid,
     mapping,
@@ -23,10 +26,7 @@ from chat2response.convert.check import (
     text,
     unsupported,
 )
-from chat2response.convert.hub import HubRequest
-from chat2response.convert.losses import Losses
-from chat2response.convert.quirks import OPENAI_COMPATIBLE
-from chat2response.convert.stop import stops_of
+from chat2response.convert.writer.stop_strings import stops_of
 
 _STATE = ("background", "conversation", "previous_response_id", "prompt")
 _CHATS = ("audio", "logit_bias")

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.check import invalid
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.speech import Writer
+from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.validation import invalid
+from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.upstreams.demo_ask import Ask, Function
 from chat2response.upstreams.demo_schema import NoInstance, instance

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any
 
-from chat2response.convert.chat.read import ChatReader
-from chat2response.convert.lenient import name_repairs
+from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
+from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
-from chat2response.convert.responses.read import ResponsesReader
-from chat2response.convert.weight import MAX_OUTPUT
+from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import Cut, Exchange, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.answers import decoded

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.weight import MAX_OUTPUT
+from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import Transport
 from chat2response.observe.secrets import secret_of
 from chat2response.upstreams.answers import decoded

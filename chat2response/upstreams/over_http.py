@@ -7,16 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.echo import Echo
-from chat2response.convert.fold import finished
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient import name_repairs
+from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import DEFAULT_POLICY, Policy
-from chat2response.convert.speech import Writer
-from chat2response.convert.weight import MAX_OUTPUT, check_weight
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
+from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
+from chat2response.convert.writer.finished_response import finished
+from chat2response.convert.writer.protocol import Writer
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http import HttpRawReply, HttpTurn, Reader

@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8
 from urllib.parse import urlsplit
 
-from chat2response.convert.failures import plain_error, upstream_error
+from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
 from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
 from chat2response.net.transport import Exchange
 from chat2response.observe.redact import redact

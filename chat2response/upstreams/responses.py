@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.responses.request import write_request
+from chat2response.convert.dialects.responses.response import as_event, read_response
+from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient import feed_as_event
+from chat2response.convert.lenient_reader import feed_as_event
 from chat2response.convert.losses import Losses
-from chat2response.convert.responses.read import ResponsesReader
-from chat2response.convert.responses.request import write_request
-from chat2response.convert.responses.response import as_event, read_response
-from chat2response.convert.speech import Writer
+from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.writer.protocol import Writer
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http import Reader
 from chat2response.upstreams.over_http import How, HttpUpstream

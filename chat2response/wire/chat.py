@@ -2,7 +2,8 @@
 
 The TypedDicts name the keys that we touch; other keys survive. `Chunk` and its parts are the stream's hot
 path: read by shape, so that a delta costs about a microsecond. Their fields are typed as loosely as
-backends write them (numbers as strings, lists as contents); `convert/chat/read.py` makes sense of that.
+backends write them (numbers as strings, lists as contents); the reader in
+`convert/dialects/chat/answer/stream_reader.py` makes sense of that.
 A chunk is `{id, model, choices: [{index, delta: {...}, finish_reason}], usage}`, then `data: [DONE]`.
 """
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.events import Delta, Event
+from chat2response.convert.writer.events import Delta, Event
 
 
 def as_dicts(events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -9,11 +9,11 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from chat2response.convert.chat import request as chat
+from chat2response.convert.dialects.chat.request import request as chat
+from chat2response.convert.dialects.responses import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
-from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.responses import request as responses
+from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.errors import InvalidRequest
 
 Json = dict[str, Any]

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.face import to_chat_request, to_responses_request
+from chat2response.convert.library.functions import to_chat_request, to_responses_request
+from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.losses import Losses
-from chat2response.convert.streams import ChatToResponses, ResponsesToChat
 
 _MANY = 12_000
 _CPU_SECONDS = 10.0

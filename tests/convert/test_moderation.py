@@ -8,12 +8,12 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 from pydantic import TypeAdapter
 
-from chat2response.convert.chat.response import read_response, write_response
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
-from chat2response.convert.profiles import PROFILES
-from chat2response.convert.streams import ChatToResponses
+from chat2response.convert.quirks.profiles import PROFILES
 from tests.convert.requests import Json, asked, to_chat, to_responses, wanted
 from tests.grammar import validate_completion, validate_response
 from tests.scripts import (

@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat2response.convert.chat import request as chat
+from chat2response.convert.dialects.chat.request import request as chat
+from chat2response.convert.dialects.responses import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
-from chat2response.convert.quirks import Quirks
-from chat2response.convert.responses import request as responses
+from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import decode, encode
 from tests.convert.conversations import Turn, chat_form, conversations, items_form

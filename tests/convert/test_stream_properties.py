@@ -9,15 +9,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat2response.convert.chat.entering import LOGPROBS
-from chat2response.convert.chat.response import as_chunk, read_response, write_response
-from chat2response.convert.chat.write import ChatEncoder
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response, write_response
+from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
+from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
+from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
+from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.losses import Losses
-from chat2response.convert.responses.read import ResponsesReader
-from chat2response.convert.streams import ChatToResponses, ResponsesToChat
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET
 from tests import sdk

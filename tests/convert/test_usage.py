@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.convert import usage
-from chat2response.convert.quirks import Quirks
+from chat2response.convert.quirks.quirks import Quirks
 
 FULL_CHAT = {
     "prompt_tokens": 100,

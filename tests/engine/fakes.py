@@ -11,7 +11,7 @@ from typing import Any
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
-from chat2response.convert.speech import Writer
+from chat2response.convert.writer.protocol import Writer
 from chat2response.net.transport import Cut, cut_error
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown

@@ -5,13 +5,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from chat2response.convert.chat.read import ChatReader
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
+from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.responses.read import ResponsesReader
-from chat2response.convert.weight import check_weight, weigh_json
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.size_limit import check_weight, weigh_json
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.converted import ConvertedStream, encoder_for
 from chat2response.engine.fold import folded
 from chat2response.engine.taps import ResponsesTap

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.profiles import PROFILES
-from chat2response.convert.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.quirks.profiles import PROFILES
+from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.engine.call import Call
 from chat2response.engine.entry import read_call, read_mended, read_object
 from chat2response.engine.relayed_request import overlaid, peek_request

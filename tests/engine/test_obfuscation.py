@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.chat.write import ChatEncoder
-from chat2response.convert.clients import OPEN_RESPONSES
-from chat2response.convert.echo import Echo
+from chat2response.convert.client_profiles import OPEN_RESPONSES
+from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
+from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.responses.write import ResponsesEncoder, SuitedEncoder
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.converted import encoder_for
 from chat2response.engine.obfuscation import STEP, Obfuscated
 from tests.open_responses import check_event

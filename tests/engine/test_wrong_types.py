@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.chat.read import ChatReader
-from chat2response.convert.chat.reading import Reading
-from chat2response.convert.chat.reading import feed_whole as feed_completion
-from chat2response.convert.chat.toolmap import ToolMap
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import feed_whole as feed_completion
+from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
+from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.dialects.responses.response import as_event, read_response
+from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.quirks import OPENAI_COMPATIBLE
-from chat2response.convert.responses.read import ResponsesReader
-from chat2response.convert.responses.response import as_event, read_response
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.converted import encoder_for, whole_body
 from chat2response.engine.estimates import told_usage
 from chat2response.engine.hiding import without_usage

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chat2response.convert.chat.response import read_response, write_response
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from tests.fidelity.measure import Json, Probe

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chat2response.convert.chat import request as chat
+from chat2response.convert.dialects.chat.request import request as chat
+from chat2response.convert.dialects.responses import request as responses
 from chat2response.convert.losses import Losses
-from chat2response.convert.profiles import OPENAI, PROFILES
-from chat2response.convert.quirks import Quirks
-from chat2response.convert.responses import request as responses
+from chat2response.convert.quirks.profiles import OPENAI, PROFILES
+from chat2response.convert.quirks.quirks import Quirks
 from tests.fidelity.answers import CHAT_ANSWERS, RESPONSES_ANSWERS, to_completion, to_response
 from tests.fidelity.measure import Convert, Json, Probe, fate
 from tests.fidelity.probes import CHAT_FIELDS, CHAT_MESSAGES, ITEMS, RESPONSES_FIELDS, TOOLS, USER

@@ -9,8 +9,9 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from openai.types.responses import ResponseInputItemParam, ToolParam
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming as ResponsesParams
 
-from chat2response.convert.chat import entering, history, leaving, messages
-from chat2response.convert.responses import request as responses
+from chat2response.convert.dialects.chat.history import conversation, message_reader
+from chat2response.convert.dialects.chat.request import request_builder, request_fields_in
+from chat2response.convert.dialects.responses import request as responses
 from tests.fidelity.measure import Probe, fate
 from tests.fidelity.page import CHAT, PAGE, page, toward_responses
 from tests.fidelity.probes import CHAT_FIELDS, CHAT_MESSAGES, ITEMS, RESPONSES_FIELDS, TOOLS
@@ -52,12 +53,15 @@ def kinds(union: Any) -> set[str]:
 
 
 def test_every_field_of_a_chat_request_has_a_row() -> None:
-    known = {*get_type_hints(ChatParams), *entering.READERS, *responses._LEAVE} - _PLAIN
+    known = {*get_type_hints(ChatParams), *request_fields_in.READERS, *responses._LEAVE} - _PLAIN
     assert missing(known, CHAT_FIELDS) == set()
 
 
 def test_every_field_of_a_responses_request_has_a_row() -> None:
-    known = {*get_type_hints(ResponsesParams), *leaving.WRITERS, *responses._CHECKS} - {"model", "tools"}
+    known = {*get_type_hints(ResponsesParams), *request_builder.WRITERS, *responses._CHECKS} - {
+        "model",
+        "tools",
+    }
     assert missing(known, RESPONSES_FIELDS) == set()
 
 
@@ -77,6 +81,6 @@ def test_what_the_engine_is_said_to_do_is_seen_to_be_done(probe: Probe) -> None:
 
 
 def test_every_role_item_and_tool_has_a_row() -> None:
-    assert missing(messages._READERS, CHAT_MESSAGES) == set()
-    assert missing({*kinds(ResponseInputItemParam), *history._ITEMS}, ITEMS) == set()
+    assert missing(message_reader._READERS, CHAT_MESSAGES) == set()
+    assert missing({*kinds(ResponseInputItemParam), *conversation._ITEMS}, ITEMS) == set()
     assert missing(kinds(ToolParam), TOOLS) == set()

@@ -112,12 +112,12 @@ def test_convert_asks_no_clock_and_makes_no_id_itself():
     ],
 )
 def test_an_own_clock_or_id_is_found(source):
-    assert len(list(purity_faults([module("chat2response.convert.writer", source)]))) == 1
+    assert len(list(purity_faults([module("chat2response.convert.writer.response_writer", source)]))) == 1
 
 
 def test_a_default_source_passes():
     source = "import time\ndef f(ids=new_id, clock=time.time):\n    return ids('msg'), clock()"
-    assert not list(purity_faults([module("chat2response.convert.writer", source)]))
+    assert not list(purity_faults([module("chat2response.convert.writer.response_writer", source)]))
 
 
 def test_the_package_keeps_its_floors():
@@ -141,8 +141,8 @@ def test_the_package_keeps_its_floors():
         ("chat2response.settings", "from chat2response.compose import build"),
         ("chat2response.settings", "from chat2response.app import build"),
         ("chat2response.errors", "from chat2response.wire import json"),
-        ("chat2response.convert.chat.read", "import os.path"),
-        ("chat2response.convert.chat.read", "from random import choice"),
+        ("chat2response.convert.dialects.chat.answer.stream_reader", "import os.path"),
+        ("chat2response.convert.dialects.chat.answer.stream_reader", "from random import choice"),
         ("chat2response.engine.call", "from starlette.requests import Request"),
         ("chat2response.compose", "import fastapi"),
     ],
@@ -160,9 +160,12 @@ def test_the_face_sees_only_the_library(source):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("chat2response.convert.chat.read", "from chat2response.convert.hub import HubRequest"),
-        ("chat2response.convert.chat.read", "from ..hub import HubRequest"),
-        ("chat2response.convert.chat.read", "from ...wire import json"),
+        (
+            "chat2response.convert.dialects.chat.answer.stream_reader",
+            "from chat2response.convert.hub import HubRequest",
+        ),
+        ("chat2response.convert.dialects.chat.answer.stream_reader", "from ..hub import HubRequest"),
+        ("chat2response.convert.dialects.chat.answer.stream_reader", "from ...wire import json"),
         ("chat2response.engine.call", "import orjson\nfrom chat2response.errors import BridgeError"),
         ("chat2response.upstreams.chat", "from chat2response import __version__"),
         ("chat2response.settings", "from chat2response.net.options import NetOptions"),

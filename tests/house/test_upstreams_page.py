@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 
-from chat2response.convert.profiles import GENERIC, PROFILES
-from chat2response.convert.quirks import Quirks, with_overrides
+from chat2response.convert.quirks.profiles import GENERIC, PROFILES
+from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.wire.json import decode, encode
 from tests.house.source import ROOT
 

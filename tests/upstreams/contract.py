@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.echo import Echo
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.losses import Losses
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError, UpstreamRefusedUs, UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.upstreams.base import Origin, Target, Upstream

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.echo import Echo
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport, TransportOptions
 from chat2response.upstreams.base import Origin, Target, Upstream, UpstreamDialect
 from tests.doubles import Clock, Ids

@@ -1,8 +1,8 @@
 """The Chat upstream: the contract, and what it alone does."""
 
-from chat2response.convert.echo import Echo
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.losses import Losses
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Target, Upstream
 from chat2response.upstreams.chat import ChatUpstream

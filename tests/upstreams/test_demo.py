@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.chat.answer import ReasoningForm
-from chat2response.convert.chat.request import read_request as read_chat
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.request.request import read_request as read_chat
+from chat2response.convert.dialects.responses.request import read_request as read_responses
+from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.responses.request import read_request as read_responses
-from chat2response.convert.responses.write import ResponsesEncoder
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, InvalidRequest, NotFound, UpstreamError
 from chat2response.upstreams.base import Origin, Target
 from chat2response.upstreams.demo import DemoTurn, DemoUpstream

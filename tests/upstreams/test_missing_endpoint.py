@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.failures import upstream_error
+from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.missing_endpoint import point_out

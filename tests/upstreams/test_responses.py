@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat2response.convert.echo import Echo
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Target, Upstream

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.profiles import PROFILES, profile
+from chat2response.convert.quirks.profiles import PROFILES, profile
 from chat2response.upstreams.base import Upstream
 from tests.upstreams.quirks.vendor import VendorStage, called, events_of, said, whole
 

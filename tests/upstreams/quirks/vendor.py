@@ -8,15 +8,15 @@ whole; and given back, as a client does that keeps no state (Codex: `store: fals
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from chat2response.convert.chat.reading import ENCRYPTED, Reading
-from chat2response.convert.chat.toolmap import ToolMap
-from chat2response.convert.echo import Echo
+from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, Reading
+from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
+from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.profiles import PROFILES
-from chat2response.convert.quirks import Quirks
-from chat2response.convert.responses.write import ResponsesEncoder
-from chat2response.convert.writer import ResponseWriter
+from chat2response.convert.quirks.profiles import PROFILES
+from chat2response.convert.quirks.quirks import Quirks
+from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Origin, Target, Upstream

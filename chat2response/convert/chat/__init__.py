@@ -1,1 +1,0 @@
-"""Chat Completions: into the hub and out of it."""

@@ -1,0 +1,153 @@
+"""`Carried`: what a backend gives beside the text of its reasoning, and wants back unchanged.
+
+OpenRouter's `reasoning_details`, LiteLLM's `thinking_blocks`, Gemini's `extra_content` on a call or a
+message: texts with signatures, encrypted data. None of it means anything here; it is put together from the
+deltas, travels sealed, and is put on the same assistant message in the history.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat2response.convert.dialects.chat.answer.content_pieces import Structure
+from chat2response.convert.loose_values import objects
+from chat2response.convert.quirks.quirks import Carried as Kind
+from chat2response.wire.json import too_deep
+
+_Object = dict[str, Any]
+
+_GROWING = ("text", "summary", "thinking", "data")  # what a later delta of the same entry adds to
+
+
+class Carried:
+    """Of one assistant message."""
+
+    __slots__ = ("_blocks", "_calls", "_details", "_kinds", "_message")
+
+    def __init__(self, kinds: frozenset[Kind] = frozenset()) -> None:
+        self._kinds = kinds
+        self._clear()
+
+    def _clear(self) -> None:
+        self._details: list[_Object] = []
+        self._blocks: list[_Object] = []
+        self._calls: _Object = {}
+        self._message: Any = None
+
+    def __bool__(self) -> bool:
+        return bool(self._details or self._blocks or self._calls or self._message)
+
+    # -- from an answer ----------------------------------------------------------------------------
+
+    def keep(self, name: Structure, entries: Any) -> bool:
+        """Takes those of a delta, where this backend wants them back."""
+        if name not in self._kinds or too_deep(entries):
+            return False
+        (self._grow_details if name == "reasoning_details" else self._grow_blocks)(entries)
+        return True
+
+    def keep_extra(self, extra: Any, call_id: str | None) -> bool:
+        """The same for `extra_content`, of the call or (None) of the message itself."""
+        if "extra_content" not in self._kinds or too_deep(extra):
+            return False
+        if call_id is None:
+            self._message = extra
+        else:
+            self._calls[call_id] = extra
+        return True
+
+    def _grow_details(self, value: Any) -> None:
+        """An entry goes on with that of its type and index in an earlier delta."""
+        before = list(self._details)
+        for entry in objects(value):
+            _extend(self._details, _same(before, entry), entry)
+
+    def _grow_blocks(self, value: Any) -> None:
+        """A block of thinking goes on, in the next delta, until it is signed."""
+        last = self._blocks[-1] if self._blocks else {}
+        unsigned = last.get("type") == "thinking" and not last.get("signature")
+        for number, entry in enumerate(objects(value)):
+            goes_on = number == 0 and unsigned and entry.get("type") == "thinking"
+            _extend(self._blocks, last if goes_on else None, entry)
+
+    def take(self) -> _Object:
+        """All of it, as JSON has it; what comes later is another's."""
+        taken = {
+            "details": _joined(self._details),
+            "blocks": _joined(self._blocks),
+            "calls": self._calls,
+            "message": self._message,
+        }
+        self._clear()
+        return {name: value for name, value in taken.items() if value}
+
+    # -- into the history --------------------------------------------------------------------------
+
+    def join(self, taken: Mapping[str, Any], *, more: bool) -> None:
+        """Adds what `take` gave. `more`: it went on with what was joined before."""
+        for name, own, grow in (
+            ("details", self._details, self._grow_details),
+            ("blocks", self._blocks, self._grow_blocks),
+        ):
+            if more:
+                grow(taken.get(name))
+            else:
+                own.extend(map(dict, objects(taken.get(name))))
+        self._calls.update(taken.get("calls") or {})
+        self._message = taken.get("message") or self._message
+
+    def put(self, message: _Object, calls: list[_Object], *, reasoning: bool) -> None:
+        """Writes it on an assistant message and on its calls. `reasoning`: that too, not signatures alone."""
+        if reasoning and self._details:
+            message["reasoning_details"] = _joined(self._details)
+        if reasoning and self._blocks:
+            message["thinking_blocks"] = _joined(self._blocks)
+        if self._message:
+            message["extra_content"] = self._message
+        nameless = self._calls.get("")  # some versions give no ids; then the first call is the signed one
+        for call in calls:
+            extra = self._calls.get(call["id"]) or nameless
+            if extra is not None:
+                call["extra_content"] = extra
+                nameless = None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it says the reasoning too, so that a field with its text would say it twice."""
+        return bool(self._details or self._blocks)
+
+
+def _same(before: list[_Object], entry: _Object) -> _Object | None:
+    """The entry of an earlier delta that `entry` goes on with."""
+    key = (entry.get("type"), entry.get("index"))
+    if key[1] is None:
+        before = before[-1:]
+    return next((each for each in reversed(before) if (each.get("type"), each.get("index")) == key), None)
+
+
+def _extend(entries: list[_Object], known: _Object | None, entry: _Object) -> None:
+    if known is None:
+        entries.append(dict(entry))
+        return
+    for name, value in entry.items():
+        if value is None:
+            continue
+        held = known.get(name)
+        if name not in _GROWING or type(value) is not str:
+            known[name] = value
+        elif type(held) is _Pieces:
+            held.append(value)
+        else:
+            known[name] = _Pieces((held, value)) if type(held) is str else value
+
+
+class _Pieces(list[str]):
+    """A text that still grows: joined at each delta, it would be copied at each delta."""
+
+
+def _joined(entries: list[_Object]) -> list[_Object]:
+    """The entries with their texts in one piece each, in place."""
+    for entry in entries:
+        for name, value in entry.items():
+            if type(value) is _Pieces:
+                entry[name] = "".join(value)
+    return entries

@@ -1,0 +1,235 @@
+"""Writes events as a Chat stream: `chat.completion.chunk` frames, then `[DONE]`.
+
+One role chunk first and one finish chunk last; calls are numbered from 0 whatever their `output_index`.
+A failure is an `error` chunk: the SDKs raise on it, and no `finish_reason` pretends the answer is whole.
+The chunks add up to what `write_response` says of the same response.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from chat2response.convert import moderation, outcome, usage
+from chat2response.convert.dialects.chat.answer.completion import (
+    CALLS,
+    SECOND_CALL,
+    legacy_call,
+    lost_annotation,
+    lost_item,
+    nested_citation,
+    tool_call,
+)
+from chat2response.convert.losses import Losses
+from chat2response.convert.writer.events import (
+    ARGUMENTS,
+    INPUT,
+    REASONING,
+    REFUSAL,
+    SUMMARY,
+    TEXT,
+    Delta,
+    Event,
+    Kind,
+    Stream,
+)
+from chat2response.wire.ids import completion_id
+from chat2response.wire.json import encode
+from chat2response.wire.responses import EventDict
+from chat2response.wire.sse import DONE_FRAME
+
+
+class ChatEncoder:
+    """Batches of events to bytes, for one choice.
+
+    `include_usage`: the client asked for it: every chunk has a `usage` key, and one more chunk brings it.
+    `reasoning_field`: the delta's key for reasoning text. `losses`: where to note what Chat cannot say.
+    `legacy`: a call is written as `function_call`.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        *,
+        include_usage: bool = False,
+        logprobs: bool = False,
+        reasoning_field: str = "reasoning_content",
+        losses: Losses | None = None,
+        legacy: bool = False,
+    ) -> None:
+        self._losses = losses if losses is not None else Losses()
+        self._include_usage = include_usage
+        self._legacy = legacy
+        self._after_call = b"}" + _AFTER if legacy else _AFTER_CALL
+        self._logprobs = logprobs
+        self._fields: dict[Kind, str] = {
+            TEXT: "content",
+            REFUSAL: "refusal",
+            REASONING: reasoning_field,
+            SUMMARY: reasoning_field,
+        }
+        self._calls: dict[int, int] = {}  # output_index -> index among the calls
+        self._thoughts = 0  # runs of reasoning text begun, over all items
+        self._raw: set[int] = set()  # output_index of the items that showed their raw reasoning
+        self._length = 0  # characters of the text parts that are closed
+        self._progress = False
+        self._head = b""
+        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        """The chunks of a batch."""
+        return b"".join([self._delta(e) if type(e) is Delta else self._event(e) for e in events])  # type: ignore[arg-type]
+
+    # -- deltas ------------------------------------------------------------------------------------
+
+    def _delta(self, delta: Delta) -> bytes:
+        stream = delta.stream
+        head = stream.head
+        if not head:
+            head = stream.head = self._stream_head(stream) if head is None else b""
+            if not head:
+                return b""
+        if self._logprobs and delta.logprobs:
+            return self._chunk(
+                {"content": delta.text}, logprobs={"content": list(delta.logprobs), "refusal": None}
+            )
+        return b"%b%b%b%b" % (
+            head,
+            encode(delta.text),
+            self._after_call if stream.kind in _CALL_HEADS else _AFTER,
+            self._tail,
+        )
+
+    def _stream_head(self, stream: Stream) -> bytes:
+        """What precedes the text of every delta of this stream; nothing where the stream is not shown."""
+        if stream.kind is SUMMARY and stream.output_index in self._raw:
+            return b""
+        if stream.kind in _CALL_HEADS:
+            number = self._calls[stream.output_index]
+            if self._legacy:
+                return b"" if number else b'%b{"index":0,"delta":{"function_call":{"arguments":' % self._head
+            begun = b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,' % (self._head, number)
+            return begun + _CALL_HEADS[stream.kind]
+        field = self._fields[stream.kind]
+        return b'%b{"index":0,"delta":{%b:' % (self._head, encode(field))
+
+    # -- events ------------------------------------------------------------------------------------
+
+    def _event(self, event: EventDict) -> bytes:
+        take = self._TAKES.get(event["type"])
+        return take(self, event) if take is not None else b""
+
+    def _begin(self, event: EventDict) -> bytes:
+        response = event["response"]
+        opening = {
+            "id": completion_id(response["id"]),
+            "object": "chat.completion.chunk",
+            "created": response["created_at"],
+            "model": response["model"],
+        }
+        self._head = b'data: %b,"choices":[' % encode(opening)[:-1]
+        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+
+    def _beat(self, event: EventDict) -> bytes:
+        """A chunk that says nothing, for each one but the first, which stands behind `created`."""
+        first, self._progress = not self._progress, True
+        return b"" if first else self._chunk({})
+
+    def _item(self, event: EventDict) -> bytes:
+        item = event["item"]
+        if item["type"] in CALLS:
+            return self._call(event["output_index"], item)
+        if item["type"] not in ("message", "reasoning"):
+            self._losses.add(lost_item(item["type"]))
+        return b""
+
+    def _call(self, output_index: int, item: Mapping[str, Any]) -> bytes:
+        number = self._calls[output_index] = len(self._calls)
+        if self._legacy:
+            if number:
+                self._losses.add(*SECOND_CALL)
+                return b""
+            return self._chunk({"function_call": legacy_call(tool_call(item))})
+        return self._chunk({"tool_calls": [{"index": number, **tool_call(item)}]})
+
+    def _thought(self, event: EventDict) -> bytes:
+        """Chat has one run of reasoning text: a blank line stands between the parts of ours.
+
+        An item with raw text and a summary says the same twice: the raw text comes first, and is shown.
+        """
+        kind, index = event["part"]["type"], event["output_index"]
+        if kind == "reasoning_text":
+            self._raw.add(index)
+        elif kind != "summary_text" or index in self._raw:
+            return b""
+        self._thoughts += 1
+        return self._chunk({self._fields[SUMMARY]: "\n\n"}) if self._thoughts > 1 else b""
+
+    def _citation(self, event: EventDict) -> bytes:
+        nested = nested_citation(event["annotation"], self._length)
+        if nested is None:
+            self._losses.add(lost_annotation(event["annotation"]))
+            return b""
+        return self._chunk({"annotations": [nested]})
+
+    def _audio(self, event: EventDict) -> bytes:
+        """Chat streams it too, in another form and in no words of ours."""
+        self._losses.add("output.audio")
+        return b""
+
+    def _text_done(self, event: EventDict) -> bytes:
+        """Chat's text is one string: places in a later part count on from here."""
+        self._length += len(event["text"])
+        return b""
+
+    def _end(self, event: EventDict) -> bytes:
+        response = event["response"]
+        finish: str = outcome.finish_reason(response, self._losses)
+        if self._legacy and finish == "tool_calls":
+            finish = "function_call"
+        judged = moderation.to_chat(response.get("moderation"))
+        frames = self._chunk({}, finish, tier=response.get("service_tier"), judged=judged)
+        counts = usage.to_chat(response.get("usage"))
+        if self._include_usage and counts is not None:
+            frames += b'%b],"usage":%b}\n\n' % (self._head, encode(counts))
+        return frames + DONE_FRAME
+
+    def _failed(self, event: EventDict) -> bytes:
+        return (
+            b'data: {"error":%b}\n\n' % encode(outcome.failure_fields(event["response"]["error"]))
+            + DONE_FRAME
+        )
+
+    def _chunk(
+        self,
+        delta: Mapping[str, Any],
+        finish: str | None = None,
+        logprobs: Any = None,
+        tier: str | None = None,
+        judged: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
+        more = b',"service_tier":%b' % encode(tier) if tier else b""
+        if judged:
+            more += b',"moderation":%b' % encode(judged)
+        return b"%b%b]%b%b" % (self._head, encode(choice), more, self._tail)
+
+    # Of the class: in each encoder it would be a cycle, and made for each stream.
+    _TAKES: ClassVar[dict[str, Callable[["ChatEncoder", EventDict], bytes]]] = {
+        "response.created": _begin,
+        "response.in_progress": _beat,
+        "response.output_item.added": _item,
+        "response.content_part.added": _thought,
+        "response.reasoning_summary_part.added": _thought,
+        "response.output_text.annotation.added": _citation,
+        "response.output_text.done": _text_done,
+        "response.audio.delta": _audio,
+        "response.audio.transcript.delta": _audio,
+        "response.completed": _end,
+        "response.incomplete": _end,
+        "response.failed": _failed,
+    }
+
+
+_AFTER = b'},"finish_reason":null,"logprobs":null}]'
+_CALL_HEADS = {ARGUMENTS: b'"function":{"arguments":', INPUT: b'"custom":{"input":'}
+_AFTER_CALL = b"}}]" + _AFTER

@@ -1,0 +1,28 @@
+"""`configuration_update` items: settings that the conversation itself changed; the last one counts."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.validation import mapping
+from chat2response.wire.responses import ResponsesRequest
+
+_TYPE = "configuration_update"
+_FIELDS = ("reasoning", "text")
+
+
+def configured(hub: HubRequest) -> HubRequest:
+    """The request with what its input changed: the effort, the format of the answer."""
+    items: Any = hub.body.get("input")
+    if type(items) is not list:
+        return hub
+    updates = [index for index, item in enumerate(items) if type(item) is dict and item.get("type") == _TYPE]
+    if not updates:
+        return hub
+    body: dict[str, Any] = dict(hub.body)
+    for index in updates:
+        for name in _FIELDS:
+            if items[index].get(name) is not None:
+                changed = mapping(items[index][name], f"{hub.item_path(index)}.{name}")
+                body[name] = {**(body.get(name) or {}), **changed}
+    return replace(hub, body=cast(ResponsesRequest, body))

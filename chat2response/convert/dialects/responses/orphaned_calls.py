@@ -1,0 +1,48 @@
+"""Orphans of a Chat client's history, put right toward a Responses upstream where the operator wants it.
+
+The upstream names them itself, in a 400; and where it keeps the conversation, an output may well answer a
+call that is not in the request.
+"""
+
+from typing import Any
+
+from chat2response.convert.dialects.chat.history.call_pairing import UNANSWERED, Pairs
+from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.policy import Policy
+
+_Item = dict[str, Any]
+
+_CALLS = ("function_call", "custom_tool_call")
+_ELSEWHERE = ("previous_response_id", "conversation")
+
+
+class Orphans:
+    """Of one request; asked item by item, in their order."""
+
+    def __init__(self, items: list[_Item], hub: HubRequest, losses: Losses) -> None:
+        self._pairs = Pairs(items, hub)
+        self._hub = hub
+        self._losses = losses
+
+    @classmethod
+    def of(cls, items: list[_Item], hub: HubRequest, losses: Losses, policy: Policy) -> "Orphans | None":
+        """None where nothing is to be put right."""
+        if policy.orphans == "refuse" or any(hub.body.get(name) for name in _ELSEWHERE):
+            return None
+        return cls(items, hub, losses)
+
+    def dropped(self, item: _Item, index: int) -> bool:
+        """Whether it is an output that answers no call; said."""
+        if item["type"] not in OUTPUTS or not self._pairs.orphan(index):
+            return False
+        self._losses.add(self._hub.item_path(index), "dropped: it answers no call")
+        return True
+
+    def answer(self, item: _Item, index: int) -> _Item | None:
+        """The output that a call lacks; said."""
+        if item["type"] not in _CALLS or self._pairs.answer(item["call_id"]) is not None:
+            return None
+        self._losses.add(self._hub.item_path(index), "answered here: it has no output")
+        return {"type": f"{item['type']}_output", "call_id": item["call_id"], "output": UNANSWERED}

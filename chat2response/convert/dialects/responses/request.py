@@ -1,0 +1,173 @@
+"""A Responses request into the hub, and the hub's request toward a Responses upstream."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from chat2response.convert.dialects.responses.history import write_items
+from chat2response.convert.dialects.responses.text_input import plain_input
+from chat2response.convert.dialects.responses.tool_definitions import write_tools
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
+from chat2response.convert.validation import (
+    conversation,
+    flag,
+    integer,
+    invalid,
+    mapping,
+    number,
+    objects,
+    sequence,
+    text,
+    unsupported,
+    whole_body,
+    wrong_type,
+)
+from chat2response.wire.responses import ResponsesRequest
+
+LEAST_OUTPUT_TOKENS = 16  # the API's minimum of `max_output_tokens`
+
+
+def read_request(body: Mapping[str, Any]) -> HubRequest:
+    """The hub's request of a Responses body, which is kept as it is.
+
+    Checks the types of the fields that the house reads; raises InvalidRequest. The inside of items, tools
+    and formats is checked where they are written.
+    """
+    for name, value in whole_body(body).items():
+        if value is not None:
+            check = _CHECKS.get(name)
+            if check is not None:
+                check(value, name)
+    return HubRequest(cast(ResponsesRequest, body), "responses")
+
+
+def write_request(
+    hub: HubRequest, losses: Losses, *, text_input: bool = False, policy: Policy = DEFAULT_POLICY
+) -> ResponsesRequest:
+    """The body for a Responses upstream; `input` is its last key, so that a longer history extends the bytes.
+
+    `text_input`: the upstream takes `input` as one text only.
+    What the API cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
+    """
+    out: dict[str, Any] = dict(hub.body)
+    if hub.dialect == "responses":
+        for name, value in hub.extra.items():
+            out.setdefault(name, value)
+        return cast(ResponsesRequest, out)
+    del out["input"]
+    _raise_limit(out, hub, losses)
+    write_tools(out, losses)
+    for name, value in hub.extra.items():
+        leave = _LEAVE.get(name)
+        if leave is None:
+            out.setdefault(name, value)
+        else:
+            leave(value, name, losses)
+    items = write_items(hub, losses, policy)
+    if not items:
+        raise invalid(hub.field("input"), "The request has no message to send.")
+    out["input"] = plain_input(items, hub, losses) if text_input else items
+    return cast(ResponsesRequest, out)
+
+
+def _raise_limit(out: dict[str, Any], hub: HubRequest, losses: Losses) -> None:
+    limit = out.get("max_output_tokens")
+    if limit is None or limit >= LEAST_OUTPUT_TOKENS:
+        return
+    name = hub.field("max_output_tokens")
+    if limit < 1:
+        raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
+    out["max_output_tokens"] = LEAST_OUTPUT_TOKENS
+    losses.add(name, f"raised to {LEAST_OUTPUT_TOKENS}")
+
+
+def _refuse(value: Any, name: str, losses: Losses) -> None:
+    raise unsupported(name, f"'{name}' cannot be sent to a Responses upstream.")
+
+
+def _refuse_if_any(value: Any, name: str, losses: Losses) -> None:
+    if value not in ([], {}):
+        _refuse(value, name, losses)
+
+
+def _choices(value: Any, name: str, losses: Losses) -> None:
+    if integer(value, name) != 1:
+        _refuse(value, name, losses)
+
+
+def _modalities(value: Any, name: str, losses: Losses) -> None:
+    if any(each != "text" for each in sequence(value, name)):
+        _refuse(value, name, losses)
+
+
+def _lose(value: Any, name: str, losses: Losses) -> None:
+    losses.add(name)
+
+
+def _lose_penalty(value: Any, name: str, losses: Losses) -> None:
+    if number(value, name):
+        losses.add(name)
+
+
+def _stream_options(value: Any, name: str, losses: Losses) -> None:
+    """`include_usage` is the gateway's to keep: a Responses stream always ends with its usage."""
+    for key in value:
+        if key != "include_usage":
+            losses.add(f"{name}.{key}")
+
+
+_LEAVE: dict[str, Callable[[Any, str, Losses], None]] = {
+    "audio": _refuse,
+    "frequency_penalty": _lose_penalty,
+    "logit_bias": _refuse_if_any,
+    "max_output_tokens": _lose,
+    "max_tokens": _lose,
+    "modalities": _modalities,
+    "n": _choices,
+    "prediction": _lose,
+    "presence_penalty": _lose_penalty,
+    "seed": _lose,
+    "stop": _refuse_if_any,
+    "stream_options": _stream_options,
+}
+
+
+def _input(value: Any, name: str) -> None:
+    if type(value) is list:
+        objects(value, name)
+    elif type(value) is not str:
+        raise wrong_type(name, "a string or an array", value)
+
+
+def _choice(value: Any, name: str) -> None:
+    if type(value) is not str:
+        text(mapping(value, name).get("type"), f"{name}.type")
+
+
+def _strings(value: Any, name: str) -> None:
+    for index, each in enumerate(sequence(value, name)):
+        text(each, f"{name}[{index}]")
+
+
+_CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "background": flag,
+    "conversation": conversation,
+    "include": _strings,
+    "input": _input,
+    "instructions": text,
+    "max_output_tokens": integer,
+    "metadata": mapping,
+    "model": text,
+    "parallel_tool_calls": flag,
+    "previous_response_id": text,
+    "prompt_cache_options": mapping,
+    "reasoning": mapping,
+    "store": flag,
+    "stream": flag,
+    "stream_options": mapping,
+    "text": mapping,
+    "tool_choice": _choice,
+    "tools": objects,
+    "top_logprobs": integer,
+}

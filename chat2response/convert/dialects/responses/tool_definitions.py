@@ -1,0 +1,39 @@
+"""The hub's tools toward a Responses upstream, when they came from another dialect."""
+
+from typing import Any
+
+from chat2response.convert import unknown_fields
+from chat2response.convert.losses import Losses
+from chat2response.convert.validation import chosen_without_tools
+
+_KNOWN = {
+    "function": frozenset({"type", "name", "description", "parameters", "strict"}),
+    "custom": frozenset({"type", "name", "description", "format"}),
+}
+"""By type, the keys that are written; the other types are Responses' own and pass as they are."""
+
+
+def write_tools(out: dict[str, Any], losses: Losses) -> None:
+    """Makes the three tool fields of `out` fit to send.
+
+    Without tools they all go: `tools: []`, or a choice among none, is a 400 upstream. Raises
+    InvalidRequest for a choice that names a tool then.
+    """
+    tools = out.get("tools")
+    if tools:
+        out["tools"] = [_write_tool(tool, index, losses) for index, tool in enumerate(tools)]
+        return
+    choice = out.get("tool_choice")
+    if type(choice) is dict:
+        raise chosen_without_tools()
+    if choice == "required":
+        losses.add("tool_choice")
+    for name in ("tools", "tool_choice", "parallel_tool_calls"):
+        out.pop(name, None)
+
+
+def _write_tool(tool: dict[str, Any], index: int, losses: Losses) -> dict[str, Any]:
+    known = _KNOWN.get(tool["type"])
+    if known is None or known.issuperset(tool):
+        return tool
+    return unknown_fields.listed(tool, known, f"tools[{index}]", losses)

@@ -1,0 +1,17 @@
+"""The response that a writer has, once its turn is over."""
+
+from chat2response.convert.outcome import fault_error
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.wire.machine import RESET
+from chat2response.wire.responses import Response
+
+
+def finished(writer: ResponseWriter) -> Response:
+    """The whole response. Raises the BridgeError that the turn ended with."""
+    outcome = writer.outcome
+    if outcome is None:
+        raise fault_error(RESET)
+    if outcome.error is not None:
+        raise outcome.error
+    writer.finish()
+    return writer.response

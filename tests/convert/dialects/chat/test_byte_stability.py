@@ -1,0 +1,82 @@
+"""Prompt caches hold: turn N+1's body begins with turn N's (`pitfalls` row 33)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chat2response.convert.dialects.chat.request.request import write_request
+from chat2response.convert.dialects.responses.request import read_request
+from chat2response.convert.library.streams import ChatToResponses
+from chat2response.convert.losses import Losses
+from chat2response.convert.quirks.profiles import profile
+from chat2response.convert.quirks.quirks import Quirks
+from chat2response.wire.json import encode
+from tests.convert.dialects.chat.codex import AGENTS, EXEC, SHELL, namespace
+from tests.convert.requests import Json
+from tests.scripts import call, chat, sse, text, thoughts
+
+TOOLS = [*SHELL, EXEC, AGENTS, namespace("functions", "", EXEC), {"type": "web_search"}, {"type": "shell"}]
+LONG_ID = "call_" + "x" * 70
+
+TURNS: list[list[Json]] = [
+    [*thoughts("I list."), *call('{"cmd":', '"ls"}', id="call_1", name="exec_command")],
+    [*text("Now code."), *call(json.dumps({"input": "text('hi €')"}), id="call_2", name="exec")],
+    call('{"targets": "a"}', id="call_3", name="multi_agent_v1__wait_agent"),
+    [
+        *thoughts("Both."),
+        *call("{}", index=0, id="call_4", name="multi_agent_v1__spawn_agent"),
+        *call('{"input": "x"}', index=1, id="call_5", name="functions__exec"),
+    ],
+    call('{"commands": ["ls"]}', id="call_6", name="shell"),
+    call('{"path": "a.png"}', id=LONG_ID, name="view_image"),
+    text("Well."),
+    [*thoughts("Hm."), *text("Yes."), *call('{"cmd": "pwd"}', id="call_8", name="exec_command")],
+    call('{"input": "{}"}', id="call_9", name="functions__exec"),
+    text("Done."),
+]
+SHELL_OUTPUT = [{"stdout": "a", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]
+IMAGE = [{"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "high"}]
+
+
+def answer_to(item: Json) -> Json | None:
+    """What a client gives back for an item of the answer."""
+    if "call_id" not in item:
+        return None
+    output: Any = "ok"
+    if item["type"] == "custom_tool_call":
+        output = [{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}]
+    if item["type"] == "shell_call":
+        output = SHELL_OUTPUT
+    if item.get("name") == "view_image":
+        output = IMAGE
+    return {"type": f"{item['type']}_output", "call_id": item["call_id"], "output": output}
+
+
+@pytest.mark.parametrize(
+    "backend", ["openai", "generic", "deepseek", "mistral", "qwen", "vllm", "gemini", "groq"]
+)
+def test_row_33_ten_turns_each_begin_with_the_bytes_of_the_turn_before(backend: str):
+    """Row 33: functions, custom tools, namespaces, a shell, images, reasoning; no random id is sent up."""
+    quirks: Quirks = profile(backend)
+    items: list[Json] = [{"type": "message", "role": "user", "content": "Go."}]
+    request: Json = {"model": "m", "tools": TOOLS, "stream": True, "instructions": "Be brief."}
+    before = b""
+    for turn in TURNS:
+        asked = {**request, "input": items}
+        body = encode(write_request(read_request(asked), Losses(), quirks))
+        assert body == encode(write_request(read_request(asked), Losses(), quirks)), "the same, every time"
+        assert body.endswith(b"]}"), "messages are the last key"
+        assert body.startswith(before)
+        before = body.removesuffix(b"]}")
+        machine = ChatToResponses(asked, quirks=quirks)  # with ids of its own, all of them random
+        machine.feed(sse(chat(*turn, finish="stop")))
+        output = json.loads(json.dumps(machine.response["output"]))
+        assert output
+        items = [*items, *output, *filter(None, map(answer_to, output))]
+        if not any("call_id" in item for item in output):
+            items.append({"type": "message", "role": "user", "content": "Go on."})
+    sent = json.loads(before + b"]}")
+    said = [message for message in sent["messages"] if message["role"] == "assistant"]
+    between = {"role": "assistant", "content": quirks.assistant_after_tools}
+    assert sum(message != between for message in said) == len(TURNS) - 1

@@ -1,0 +1,141 @@
+"""The Sealer: each reasoning item carries its own text, sealed, in streams and whole answers alike."""
+
+import json
+from base64 import b64decode, b64encode
+from typing import Any
+
+import pytest
+
+from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
+from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.quirks.profiles import PROFILES
+from chat2response.convert.sealed_reasoning import Thought, open_thought, seal_thought
+from chat2response.convert.writer.response_writer import ResponseWriter
+from tests.doubles import Clock, Ids
+from tests.scripts import CHAT_STREAMS, call, chat, checked_events, chunk, response_of, sse, text, thoughts
+
+HUB = HubRequest(body={"model": "m", "input": "hi"}, dialect="responses")
+
+
+class Plain:
+    """A seal that hides nothing, so that a test can look inside."""
+
+    def seal(self, plain: bytes) -> str:
+        return "plain." + b64encode(plain).decode()
+
+    def open(self, sealed: str) -> bytes | None:
+        return b64decode(sealed[6:]) if sealed.startswith("plain.") else None
+
+
+def streamed(chunks: list[dict[str, Any]], form: Any = "content", quirks: Any = None) -> Any:
+    """The events of a stream that is sealed."""
+    writer = ResponseWriter(Echo.of(HUB), Ids(), Clock())
+    reader = Reading(form, quirks or PROFILES["generic"], Plain()).reader(writer)
+    writer.begin()
+    reader.feed(sse(chunks))
+    reader.close()
+    writer.finish()
+    return checked_events(ResponsesEncoder().encode(writer.take()))
+
+
+def sealed(response: Any) -> list[Any]:
+    """What each reasoning item carries."""
+    return [
+        json.loads(b64decode(item["encrypted_content"][6:]))
+        for item in response["output"]
+        if item["type"] == "reasoning"
+    ]
+
+
+def test_each_item_carries_its_own_text():
+    chunks = chat(*thoughts("a", "b"), *text("x"), *thoughts("c"), *text("y"))
+    response = response_of(streamed(chunks))
+    assert sealed(response) == [{"text": "ab"}, {"text": "c", "more": True}]
+    assert [item["type"] for item in response["output"]] == ["reasoning", "message"] * 2
+
+
+def test_it_is_there_when_the_item_is_done_and_not_before():
+    events = streamed(chat(*thoughts("a"), *text("x")))
+    items = {
+        event["type"]: event["item"] for event in events if event.get("output_index") == 0 and "item" in event
+    }
+    assert "encrypted_content" not in items["response.output_item.added"]
+    assert items["response.output_item.done"]["encrypted_content"].startswith("plain.")
+
+
+@pytest.mark.parametrize("form", ["content", "summary", "hide"])
+def test_every_form_carries_it(form: str):
+    response = response_of(streamed(chat(*thoughts("a"), *text("x")), form))
+    assert sealed(response) == [{"text": "a"}]
+    shown = [*response["output"][0]["summary"], *response["output"][0].get("content", ())]
+    assert [part["text"] for part in shown] == ([] if form == "hide" else ["a"])
+
+
+def test_an_answer_that_was_cut_short_is_sealed_and_one_that_failed_is_not():
+    assert sealed(response_of(streamed(chat(*thoughts("a"), finish="length")))) == [{"text": "a"}]
+    broken = [*chat(*thoughts("a"), finish=None), {"error": {"message": "Broken."}}]
+    response = response_of(streamed(broken))
+    assert (response["status"], "encrypted_content" in response["output"][0]) == ("failed", False)
+
+
+@pytest.mark.parametrize("name", [name for name in CHAT_STREAMS if name != "error"])
+def test_without_reasoning_nothing_changes(name: str):
+    chunks = CHAT_STREAMS[name]
+    response = response_of(streamed(chunks))
+    if any("reasoning_content" in (each["choices"] or [{}])[0].get("delta", {}) for each in chunks):
+        response["output"][0].pop("encrypted_content")
+    writer = ResponseWriter(Echo.of(HUB), Ids(), Clock())
+    reader = Reading(quirks=PROFILES["generic"]).reader(writer)
+    reader.feed(sse(chunks))
+    reader.close()
+    writer.finish()
+    assert response == writer.response
+
+
+def test_a_signature_stands_before_its_call():
+    signed = {"google": {"thought_signature": "s"}}
+    entry = {
+        "index": 0,
+        "id": "call_a",
+        "extra_content": signed,
+        "function": {"name": "f", "arguments": "{}"},
+    }
+    response = response_of(
+        streamed(chat(*text("I ask."), chunk({"tool_calls": [entry]}), finish="tool_calls"))
+    )
+    assert [item["type"] for item in response["output"]] == ["message", "reasoning", "function_call"]
+    assert sealed(response) == [{"carried": {"calls": {"call_a": signed}}}]
+
+
+def test_what_came_late_goes_on_with_what_was_sealed():
+    first = {"type": "reasoning.text", "index": 0, "text": "a"}
+    last = {"type": "reasoning.text", "index": 0, "signature": "s"}
+    chunks = chat(
+        chunk({"reasoning": "a", "reasoning_details": [first]}),
+        *text("x"),
+        chunk({"reasoning_details": [last]}),
+    )
+    said = sealed(response_of(streamed(chunks)))
+    assert said == [
+        {"text": "a", "carried": {"details": [first]}},
+        {"carried": {"details": [last]}, "more": True},
+    ]
+
+
+def test_a_call_in_pieces_is_not_split_by_what_comes_late():
+    late = chunk({"reasoning_content": ""}, extra="x")
+    response = response_of(streamed(chat(*call('{"a":', "1}"), late, finish="tool_calls")))
+    assert [item["type"] for item in response["output"]] == ["function_call"]
+
+
+def test_an_envelope_of_another_shape_does_not_open():
+    seal = Plain()
+    for plain in (b"", b"[]", b'{"words": "x"}', b"null"):
+        assert open_thought(seal.seal(plain), seal) is None
+    thought = Thought("a", {"calls": {"b": 1}}, more=True)
+    assert open_thought(seal_thought(thought, seal), seal) == thought
+    assert open_thought(seal_thought(Thought(), seal), seal) == Thought()
+    assert open_thought("plain.", None) is None
+    assert open_thought(7, seal) is None

@@ -1,0 +1,123 @@
+"""Stop strings, cut out of what a Responses upstream says (pitfalls, row 38)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.convert.writer.stop_strings import StopWriter, stops_of
+from chat2response.errors import InvalidRequest
+from tests.grammar import assert_well_formed
+from tests.scripts import Numbered, now
+
+
+def hub(stop: object) -> HubRequest:
+    return HubRequest(body={"model": "m"}, dialect="chat", extra={"stop": stop})
+
+
+def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
+    """The text deltas that come out, and whether the upstream was ended."""
+    inner = ResponseWriter(Echo.of(hub(None)), Numbered(), now)
+    writer = StopWriter(inner, stops)
+    inner.begin()
+    for delta in deltas:
+        writer.text(delta)
+        if writer.done:
+            break
+    stopped = writer.done
+    writer.turn(None, Outcome())
+    inner.finish()
+    events = [event if isinstance(event, dict) else event.as_dict() for event in inner.take()]
+    assert_well_formed(events)
+    return [event["delta"] for event in events if event["type"] == "response.output_text.delta"], stopped
+
+
+@pytest.mark.parametrize(
+    ("deltas", "stops", "out", "stopped"),
+    [
+        (["a", "b"], ["X"], ["a", "b"], False),
+        (["one STOP two"], ["STOP"], ["one "], True),
+        (["one ST", "OP two"], ["STOP"], ["one "], True),
+        (["S", "T", "O", "P"], ["STOP"], [], True),
+        (["S", "T", "O", "M"], ["STOP"], ["S", "T", "O", "M"], False),
+        (["SSTOP"], ["STOP"], ["S"], True),
+        (["ab", "abac"], ["abac"], ["ab"], True),
+        (["x", "\n", "\ny"], ["\n\n"], ["x"], True),
+        (["a1", "b2"], ["2", "1"], ["a"], True),
+        (["ends with ST"], ["STOP"], ["ends with ST"], False),
+        (["ü€", "𝄞z"], ["𝄞"], ["ü€"], True),
+    ],
+)
+def test_row_38_the_text_ends_before_the_first_stop_string(
+    deltas: list[str], stops: list[str], out: list[str], stopped: bool
+) -> None:
+    assert said(deltas, stops) == (out, stopped)
+
+
+@given(
+    st.lists(st.text("abS", max_size=4), max_size=12),
+    st.lists(st.text("abS", min_size=1, max_size=3), min_size=1, max_size=3),
+)
+def test_how_the_text_is_cut_does_not_matter(deltas: list[str], stops: list[str]) -> None:
+    whole = "".join(deltas)
+    ends = [at for stop in stops if (at := whole.find(stop)) >= 0]
+    out, stopped = said(deltas, stops)
+    # The first string that is met may end later than one that begins earlier, and only as a whole.
+    if not ends:
+        assert ("".join(out), stopped) == (whole, False)
+    else:
+        assert stopped
+        assert whole.startswith("".join(out))
+        assert not any(stop in "".join(out) for stop in stops)
+
+
+def test_a_delta_that_nothing_begins_in_is_not_held() -> None:
+    inner = ResponseWriter(Echo.of(hub(None)), Numbered(), now)
+    writer = StopWriter(inner, ["STOP"])
+    inner.begin()
+    before = inner.made
+    writer.text("plain")
+    assert inner.made > before
+    before = inner.made
+    writer.text("S")
+    assert inner.made == before
+
+
+def test_what_comes_between_lets_go_of_what_was_held() -> None:
+    inner = ResponseWriter(Echo.of(hub(None)), Numbered(), now)
+    writer = StopWriter(inner, ["STOP"])
+    inner.begin()
+    writer.text("ST")
+    writer.call("a", call_id="c", name="f", delta="{}")
+    writer.text("OP")
+    writer.turn(None, Outcome())
+    inner.finish()
+    texts = [part["text"] for item in inner.response["output"] for part in item.get("content", [])]
+    assert texts == ["ST", "OP"]
+    assert not writer.done
+
+
+@pytest.mark.parametrize(
+    ("stop", "stops"), [(None, ()), ("a", ("a",)), (["a", "", "b"], ("a", "b")), ([], ())]
+)
+def test_as_the_client_wrote_them(stop: object, stops: tuple[str, ...]) -> None:
+    assert stops_of(hub(stop)) == stops
+
+
+@pytest.mark.parametrize(("stop", "param"), [(5, "stop"), (["a", 1], "stop[1]"), ({"a": 1}, "stop")])
+def test_what_is_no_stop_string(stop: object, param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        stops_of(hub(stop))
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize("stop", [["a"] * 17, "a" * 1025, ["b", "a" * 1025]])
+def test_more_stop_strings_than_can_be_watched_for_are_refused(stop: object) -> None:
+    """Each delta is compared with each of them."""
+    with pytest.raises(InvalidRequest) as refused:
+        stops_of(hub(stop))
+    assert refused.value.param == "stop"
+    assert len(stops_of(hub(["a" * 1024] * 16))) == 16
