@@ -20,9 +20,9 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from chat2response.keys import KeyRing
-from chat2response.keys.admission import Admission
-from chat2response.keys.ask import Ask
-from chat2response.keys.prices import Prices
+from chat2response.quota.admission import Admission
+from chat2response.quota.estimate import Ask
+from chat2response.quota.prices import Prices
 from chat2response.stores import StoreDown, open_store
 
 ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)

@@ -27,10 +27,10 @@ from typing import Any
 
 from chat2response.errors import Unauthorized
 from chat2response.keys import KeyPolicy, KeyRing, new_token
-from chat2response.keys.admission import Admission
-from chat2response.keys.ask import Ask
 from chat2response.keys.limits import KeyLimits
-from chat2response.keys.prices import Prices
+from chat2response.quota.admission import Admission
+from chat2response.quota.estimate import Ask
+from chat2response.quota.prices import Prices
 from chat2response.stores import Store, open_store
 from chat2response.stores.base import row_name
 from chat2response.stores.sqlite_link import TABLE

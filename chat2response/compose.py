@@ -12,14 +12,14 @@ from chat2response.api.admin_token import read_or_make
 from chat2response.api.health import StoreHealth
 from chat2response.api.status import About
 from chat2response.engine.engine import Engine
-from chat2response.engine.spending import Books
-from chat2response.keys.admission import Admission
 from chat2response.keys.audit import Audit
-from chat2response.keys.ring import KeyRing
-from chat2response.keys.usage import UsageBook
+from chat2response.keys.verifier import KeyRing
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
+from chat2response.quota.admission import Admission
+from chat2response.quota.call_meter import Books
+from chat2response.quota.usage_log import UsageBook
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing

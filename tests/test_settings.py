@@ -14,7 +14,7 @@ from chat2response.api.heart import Rhythm
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.keys.policy import KeyPolicy
+from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
 from chat2response.settings.doubts import doubts

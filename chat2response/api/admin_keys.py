@@ -17,7 +17,7 @@ from chat2response.api.throttle import Throttle
 from chat2response.errors import BridgeError, Forbidden, Unauthorized
 from chat2response.keys import Actor, ApiKey, KeyRing
 from chat2response.keys.grants import grants_of
-from chat2response.keys.token import parse
+from chat2response.keys.tokens.token import parse
 from chat2response.stores import StoreDown
 
 _ACTOR = "chat2response.actor"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chat2response.api.door import arrived
 from chat2response.convert.validation import invalid, missing, wrong_type
-from chat2response.engine.entry import read_object
+from chat2response.engine.request_reader import read_object
 from chat2response.errors import InvalidRequest
 
 MAX_BODY = 64 * 1024  # bytes

@@ -15,10 +15,10 @@ from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
-from chat2response.engine.entry import too_many
-from chat2response.engine.fanout import FanOut
-from chat2response.engine.opening import Opening
 from chat2response.engine.plan import SPOKEN
+from chat2response.engine.request_reader import too_many
+from chat2response.engine.respond.choices import FanOut
+from chat2response.engine.run import Opening
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.containers import TooManyContainers

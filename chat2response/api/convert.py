@@ -19,7 +19,7 @@ from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from chat2response.engine.entry import BAD_JSON, mended_object, read_object
+from chat2response.engine.request_reader import BAD_JSON, mended_object, read_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode
 from chat2response.wire.large import apart_if, is_large

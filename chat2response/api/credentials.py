@@ -12,8 +12,8 @@ from chat2response.api.asgi import Request
 from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
 from chat2response.keys.grants import grants_of
 from chat2response.keys.record import ApiKey
-from chat2response.keys.ring import KeyRing
-from chat2response.keys.token import parse
+from chat2response.keys.tokens.token import parse
+from chat2response.keys.verifier import KeyRing
 from chat2response.observe.metrics import Metrics
 
 OPEN_TENANT = "open"

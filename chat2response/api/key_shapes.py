@@ -6,9 +6,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from chat2response.api.bodies import StrictBody
 from chat2response.api.describe import Described
+from chat2response.keys.expiry_policy import UNSET
 from chat2response.keys.limits import MOST, NAMES
-from chat2response.keys.policy import UNSET
-from chat2response.keys.token import id_in
+from chat2response.keys.tokens.token import id_in
 
 SOME_ID = "0123456789abcdef0123456789abcdef"
 SOME_DIGEST = f"$c2r-sha256${'0' * 32}${'0' * 64}"

@@ -21,8 +21,8 @@ from chat2response.api.status_route import StatusParts, status_route
 from chat2response.api.strays import stray_handlers, unknown_path
 from chat2response.api.usage import usage_routes
 from chat2response.keys import KeyRing
-from chat2response.keys.usage import UsageBook
 from chat2response.observe.metrics import Metrics
+from chat2response.quota.usage_log import UsageBook
 
 # FastAPI would follow variables of the environment here, and send what passes to somebody.
 _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)

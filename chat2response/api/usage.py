@@ -15,7 +15,7 @@ from chat2response.api.key_shapes import KEY_IN_PATH
 from chat2response.api.queries import asked
 from chat2response.convert.validation import invalid
 from chat2response.errors import BridgeError
-from chat2response.keys.usage import NAMES, Row, UsageBook, Used, grouped
+from chat2response.quota.usage_log import NAMES, Row, UsageBook, Used, grouped
 
 GROUPS = ("key", "model", "day")
 _SPAN = 30  # days told where nobody says since when

@@ -3,8 +3,8 @@
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity
 from chat2response.engine.plan import Plan
-from chat2response.engine.recast import may_recast, recast
-from chat2response.engine.rejoined import may_rejoin, rejoined
+from chat2response.engine.system_messages import may_rejoin, rejoined
+from chat2response.engine.text_input import may_recast, recast
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Upstream
 

@@ -15,13 +15,13 @@ from chat2response.convert.losses import Fidelity
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.call import Call
-from chat2response.engine.fanout import FanOut, choices_of, single
-from chat2response.engine.opening import Opening
+from chat2response.engine.live_runs import LiveRuns
 from chat2response.engine.plan import Plan, plans
-from chat2response.engine.runs import LiveRuns
-from chat2response.engine.spending import Books
+from chat2response.engine.respond.choices import FanOut, choices_of, single
+from chat2response.engine.run import Opening
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.seldom import Seldom
+from chat2response.quota.call_meter import Books
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Upstream, UpstreamDialect

@@ -7,10 +7,10 @@ upstream's own account decides.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat2response.engine.entry import bad_json, read_object
-from chat2response.engine.owned import owned_ids, tells_of_more
-from chat2response.engine.references import MOST_IDS, Reference, no_item, references, too_many
-from chat2response.engine.twice import check_references
+from chat2response.engine.answer_ids import owned_ids, tells_of_more
+from chat2response.engine.duplicate_keys import check_references
+from chat2response.engine.id_references import MOST_IDS, Reference, no_item, references, too_many
+from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode_leniently

@@ -1,13 +1,17 @@
-"""API keys: tokens, records, and the ring that checks them. passlib loads with the first check."""
+"""API keys: their records, what can be done to them, their verification and revocation, and the audit.
+
+What a key may use is counted in `quota/`; HTTP endpoints live in `api/management/`, commands in `cli/keys/`.
+passlib loads with the first check of a token.
+"""
 
 from chat2response.keys.actor import Actor
 from chat2response.keys.audit import Audit
-from chat2response.keys.book import KeyBook
-from chat2response.keys.policy import UNSET, KeyPolicy, Unset
+from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
+from chat2response.keys.last_used import KeyUse
 from chat2response.keys.record import ApiKey, Issued
-from chat2response.keys.ring import EXPIRED, INVALID, MISSING, REVOKED, KeyRing
-from chat2response.keys.token import Token, new_token
-from chat2response.keys.use import KeyUse
+from chat2response.keys.service import KeyBook
+from chat2response.keys.tokens.token import Token, new_token
+from chat2response.keys.verifier import EXPIRED, INVALID, MISSING, REVOKED, KeyRing
 
 __all__ = [
     "EXPIRED",

@@ -7,7 +7,7 @@ from typing import Any
 
 from chat2response.errors import InvalidRequest
 from chat2response.keys.record import KIND, STATES, ApiKey, State, read_entry
-from chat2response.keys.token import is_key_id
+from chat2response.keys.tokens.token import is_key_id
 from chat2response.stores import Store
 from chat2response.wire.json import JSONError, decode, encode
 

@@ -7,7 +7,7 @@ from typing import Any
 from chat2response.errors import Conflict, InvalidRequest
 from chat2response.keys.actor import Actor
 from chat2response.keys.delegation import check_within
-from chat2response.keys.policy import LAST_MOMENT
+from chat2response.keys.expiry_policy import LAST_MOMENT
 from chat2response.keys.record import ApiKey, Digest, Issued, Retired
 
 

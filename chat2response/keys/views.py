@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat2response.keys.actor import Actor
-from chat2response.keys.book import KeyBook
 from chat2response.keys.listing import KeyPage
 from chat2response.keys.record import ApiKey, Issued
+from chat2response.keys.service import KeyBook
 
 
 def issued_document(issued: Issued) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from chat2response.convert.quirks.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.engine import EngineOptions
-from chat2response.keys.pepper import PepperError, Peppers, read_peppers
-from chat2response.keys.policy import KeyPolicy
-from chat2response.keys.prices import Prices, PricesError, read_prices
+from chat2response.keys.expiry_policy import KeyPolicy
+from chat2response.keys.tokens.pepper import PepperError, Peppers, read_peppers
 from chat2response.net.place import Place
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 from chat2response.net.transport import TransportOptions
+from chat2response.quota.prices import Prices, PricesError, read_prices
 from chat2response.settings import values
 from chat2response.settings.values import (
     AuthMode,

@@ -12,8 +12,8 @@ from chat2response.api.management import build_management
 from chat2response.api.status import About
 from chat2response.app import Gateway
 from chat2response.keys import KeyPolicy, KeyRing
-from chat2response.keys.usage import UsageBook
 from chat2response.observe.metrics import Metrics
+from chat2response.quota.usage_log import UsageBook
 from chat2response.settings import Settings
 from chat2response.stores import MemoryStore, Store
 from tests.doubles import Clock

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys.records import LEAST_AGE
+from chat2response.keys.repository import LEAST_AGE
 from chat2response.stores import MemoryStore, StoreDown
 from tests.api.management import ELSEWHERE, HERE, Parts, client
 from tests.doubles import Clock

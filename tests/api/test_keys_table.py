@@ -1,4 +1,4 @@
-"""When a key ends, over HTTP: every row of the truth table of `keys/policy.py`, under every policy."""
+"""When a key ends, over HTTP: every row of the truth table of `keys/expiry_policy.py`, under every policy."""
 
 from typing import Any
 

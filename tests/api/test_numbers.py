@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chat2response.keys.policy import LAST_MOMENT
-from chat2response.keys.records import LEAST_AGE
+from chat2response.keys.expiry_policy import LAST_MOMENT
+from chat2response.keys.repository import LEAST_AGE
 from tests.api.management import Parts
 from tests.doubles import Clock
 

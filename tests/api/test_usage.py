@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.usage import from_chat
-from chat2response.keys.usage import Used
+from chat2response.quota.usage_log import Used
 from tests.api.management import Parts, client
 
 DAY = 86_400

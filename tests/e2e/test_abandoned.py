@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chat2response.keys.ledgers import KIND, ledgers
 from chat2response.keys.limits import KeyLimits
+from chat2response.quota.windows import KIND, ledgers
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.listen import ASKED

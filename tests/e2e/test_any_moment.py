@@ -9,7 +9,7 @@ import contextlib
 
 import pytest
 
-from chat2response.engine.runs import Run
+from chat2response.engine.live_runs import Run
 from chat2response.wire.machine import DRAINING
 from tests.e2e.conftest import Start
 from tests.e2e.listen import Surface

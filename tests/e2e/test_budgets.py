@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.keys.ask import input_estimate
-from chat2response.keys.ledgers import DAY, KIND, LEASE_SECONDS
-from chat2response.keys.usage import Used
+from chat2response.quota.estimate import input_estimate
+from chat2response.quota.usage_log import Used
+from chat2response.quota.windows import DAY, KIND, LEASE_SECONDS
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse, whole

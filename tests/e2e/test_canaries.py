@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from chat2response.cli.logs import Lines, Masks
-from chat2response.engine.opening import Opening
+from chat2response.engine.run import Opening
 from tests.cli.process import Command, command
 from tests.e2e.conftest import Start
 from tests.e2e.listen import Surface

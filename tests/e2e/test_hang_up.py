@@ -12,7 +12,7 @@ import uvicorn
 
 from chat2response.api import asgi, coded
 from chat2response.app import Gateway
-from chat2response.engine.opening import Opening
+from chat2response.engine.run import Opening
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running

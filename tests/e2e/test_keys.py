@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from chat2response.keys import INVALID, MISSING, KeyUse
-from chat2response.keys.token import parse
+from chat2response.keys.tokens.token import parse
 from chat2response.stores import StoreDown
 from tests.doubles import Clock
 from tests.e2e.conftest import Start

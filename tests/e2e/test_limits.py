@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from chat2response.keys.ask import input_estimate
+from chat2response.quota.estimate import input_estimate
 from tests.e2e.conftest import Start
 from tests.e2e.gateway import Running
 from tests.e2e.listen import ASKED

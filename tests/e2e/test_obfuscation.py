@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chat2response.engine.obfuscation import STEP
+from chat2response.engine.respond.obfuscation import STEP
 from tests.e2e.conftest import Start
 from tests.e2e.listen import Surface
 from tests.e2e.pairs import converted_way, post, text_of

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chat2response.keys.token import parse
+from chat2response.keys.tokens.token import parse
 from chat2response.wire.machine import DRAINING, REVOKED
 from tests.e2e.conftest import Start
 from tests.e2e.listen import Surface

@@ -8,13 +8,13 @@ import pytest
 
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine, EngineOptions
-from chat2response.engine.opening import Opening
-from chat2response.engine.spending import Books
-from chat2response.keys.admission import Admission
-from chat2response.keys.prices import Prices
-from chat2response.keys.usage import UsageBook
-from chat2response.keys.use import KeyUse
+from chat2response.engine.run import Opening
+from chat2response.keys.last_used import KeyUse
 from chat2response.observe.metrics import Metrics
+from chat2response.quota.admission import Admission
+from chat2response.quota.call_meter import Books
+from chat2response.quota.prices import Prices
+from chat2response.quota.usage_log import UsageBook
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes, Surface

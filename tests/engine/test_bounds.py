@@ -12,9 +12,9 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.converted import ConvertedStream, encoder_for
-from chat2response.engine.fold import folded
-from chat2response.engine.taps import ResponsesTap
+from chat2response.engine.relay.taps import ResponsesTap
+from chat2response.engine.respond.respond import ConvertedStream, encoder_for
+from chat2response.engine.respond.whole_answer import folded
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import Target
 from chat2response.wire.ids import new_id

@@ -22,14 +22,14 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.converted import encoder_for, whole_body
-from chat2response.engine.estimates import told_usage
-from chat2response.engine.hiding import without_usage
-from chat2response.engine.owned import owned_ids
-from chat2response.engine.relayed import _error_as_answer, _leading_error
-from chat2response.engine.taps import ChatTap, ResponsesTap
-from chat2response.engine.unsealed import unsealed
+from chat2response.engine.answer_ids import owned_ids
+from chat2response.engine.relay.relay import _error_as_answer, _leading_error
+from chat2response.engine.relay.taps import ChatTap, ResponsesTap
+from chat2response.engine.relay.usage_filter import without_usage
+from chat2response.engine.respond.respond import encoder_for, whole_body
+from chat2response.engine.strip_reasoning import unsealed
 from chat2response.errors import BridgeError, UpstreamError
+from chat2response.quota.usage_estimate import told_usage
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.catalog import Catalog, Description
 from chat2response.upstreams.refusals import refusal_of

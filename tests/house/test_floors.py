@@ -137,7 +137,7 @@ def test_the_package_keeps_its_floors():
         ("chat2response.wire.sse", "from chat2response.observe import metrics"),
         ("chat2response.observe.log", "from chat2response.wire import json"),
         ("chat2response.stores.sqlite", "from chat2response.net import http"),
-        ("chat2response.keys.ring", "from chat2response.settings import Settings"),
+        ("chat2response.keys.verifier", "from chat2response.settings import Settings"),
         ("chat2response.settings", "from chat2response.compose import build"),
         ("chat2response.settings", "from chat2response.app import build"),
         ("chat2response.errors", "from chat2response.wire import json"),

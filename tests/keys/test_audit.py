@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import Conflict, InvalidRequest
 from chat2response.keys import Actor, Audit, KeyBook, KeyRing
-from chat2response.keys.records import LEAST_AGE
+from chat2response.keys.repository import LEAST_AGE
 from chat2response.stores import MemoryStore, Store, StoreDown
 from chat2response.wire.json import encode
 from tests.doubles import Clock

@@ -7,14 +7,14 @@ import pytest
 
 from chat2response.errors import Conflict, InvalidRequest, Unauthorized
 from chat2response.keys import EXPIRED, INVALID, ApiKey, KeyBook, KeyRing, Token
+from chat2response.keys.last_used import KIND as USE
+from chat2response.keys.last_used import KeyUse
 from chat2response.keys.listing import Filter
 from chat2response.keys.record import KIND
-from chat2response.keys.records import LEAST_AGE
-from chat2response.keys.use import KIND as USE
-from chat2response.keys.use import KeyUse
+from chat2response.keys.repository import LEAST_AGE
 from chat2response.stores import Store
 from tests.doubles import Clock
-from tests.keys.test_hashing import VECTORS
+from tests.keys.tokens.test_hashing import VECTORS
 
 UNKNOWN = "0123456789abcdef" * 2
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.keys.token import new_token
+from chat2response.keys.tokens.token import new_token
 from chat2response.observe.redact import login_in, masked_url, redact
 
 OURS = f"sk_{'0123456789abcdef' * 2}.{'f' * 64}"

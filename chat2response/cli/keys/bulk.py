@@ -11,8 +11,8 @@ from chat2response.cli.keys.desk import Desk
 from chat2response.cli.keys.rows import Row, new_sheet, read_rows, wrong_row
 from chat2response.errors import BridgeError, InvalidRequest
 from chat2response.keys import UNSET, ApiKey
-from chat2response.keys.fields import NAMES, differing
 from chat2response.keys.grants import doubts
+from chat2response.keys.key_fields import NAMES, differing
 from chat2response.keys.views import issued_document
 
 _TAKEN = (*NAMES, "ttl_seconds", "expires_at")

@@ -7,7 +7,7 @@ import click
 
 from chat2response.cli.keys.desk import Desk, unknown
 from chat2response.errors import InvalidRequest, NotFound
-from chat2response.keys.token import id_in, is_key_id
+from chat2response.keys.tokens.token import id_in, is_key_id
 
 _DIGITS = 32  # of an id
 _SHOWN = 5  # keys that one line names

@@ -15,7 +15,7 @@ from chat2response.cli.keys.stored import Document
 from chat2response.cli.prepare import local_url
 from chat2response.errors import BridgeError
 from chat2response.keys import UNSET
-from chat2response.keys.token import is_key_id
+from chat2response.keys.tokens.token import is_key_id
 from chat2response.settings import Settings
 from chat2response.wire.json import JSONError, decode, encode
 

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from chat2response.errors import InvalidRequest
 from chat2response.keys import Actor, KeyBook
+from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.grants import doubts
 from chat2response.keys.listing import Filter
-from chat2response.keys.policy import KeyPolicy
 from chat2response.keys.views import detailed, issued_document, page_document, revoked_document
 
 Document = dict[str, Any]

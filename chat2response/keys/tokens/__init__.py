@@ -1,0 +1,4 @@
+"""A key's secret: the token that a client presents, its hash, the peppers, and the cache of checked tokens.
+
+The key's record (owner, limits, expiry) lives in `keys/`.
+"""

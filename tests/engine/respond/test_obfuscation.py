@@ -1,0 +1,97 @@
+"""Deltas padded to a common length, and nothing else touched."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chat2response.convert.client_profiles import OPEN_RESPONSES
+from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
+from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
+from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.engine.respond.obfuscation import STEP, Obfuscated
+from chat2response.engine.respond.respond import encoder_for
+from tests.open_responses import check_event
+from tests.scripts import Numbered, now
+
+ENCODERS = {
+    "responses": ResponsesEncoder,
+    "suited": lambda: SuitedEncoder(OPEN_RESPONSES),
+    "chat": ChatEncoder,
+    "chat, with usage": lambda: ChatEncoder(include_usage=True),
+}
+WORDS = ["", "a", "ab", 'a "quoted" \u00fc', "a" * 63, "a" * 64, "a" * 1000]
+
+
+def events() -> list[Any]:
+    """A stream with deltas of every kind, of many lengths."""
+    writer = ResponseWriter(Echo("m", {}), Numbered(), now)
+    writer.begin()
+    for word in WORDS:
+        writer.reasoning(word)
+    for word in WORDS:
+        writer.text(word)
+    writer.call("c", kind="function", call_id="c", name="f")
+    for word in WORDS:
+        writer.call("c", kind="function", delta=word)
+    writer.turn(None, Outcome("completed"))
+    writer.finish()
+    return writer.take()
+
+
+def frames_of(encoded: bytes) -> list[bytes]:
+    return [frame + b"\n\n" for frame in encoded.split(b"\n\n")[:-1]]
+
+
+def payload(frame: bytes) -> Any:
+    data = frame.rstrip().rpartition(b"data: ")[2]
+    return data if data == b"[DONE]" else json.loads(data)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_delta_is_as_long_as_many_others(name: str) -> None:
+    made: Any = ENCODERS[name]
+    plain, padded = made().encode(events()), Obfuscated(made()).encode(events())
+    noises = []
+    for before, after in zip(frames_of(plain), frames_of(padded), strict=True):
+        if before == after:
+            continue
+        assert len(after) % STEP == 0
+        said = payload(after)
+        noises.append(said.pop("obfuscation"))
+        assert said == payload(before)
+        if name == "suited":
+            check_event(payload(after))
+    assert len(noises) >= 3 * (len(WORDS) - 1)  # an empty one may be none
+    assert len(set(noises)) > len(noises) // 2
+
+
+def test_nothing_but_deltas_is_padded() -> None:
+    for frame in frames_of(Obfuscated(ResponsesEncoder()).encode(events())):
+        said = payload(frame)
+        is_delta = said != b"[DONE]" and said["type"].endswith(".delta")
+        assert (b'"obfuscation"' in frame) is is_delta
+    role, *_, finish, done = frames_of(Obfuscated(ChatEncoder()).encode(events()))
+    assert b"obfuscation" not in role + finish + done
+
+
+@pytest.mark.parametrize(
+    ("options", "padded"),
+    [
+        (None, False),
+        ({}, False),
+        ({"include_obfuscation": False}, False),
+        ({"include_obfuscation": None}, False),
+        ({"include_obfuscation": True}, True),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+def test_only_who_asks_gets_it(dialect: Any, options: Any, padded: bool) -> None:
+    hub = HubRequest(body={"model": "m", "input": "x", "stream_options": options}, dialect=dialect)
+    encoder = encoder_for(dialect, hub, Losses())
+    assert isinstance(encoder, Obfuscated) is padded
+    assert (b"obfuscation" in encoder.encode(events())) is padded

@@ -1,0 +1,260 @@
+"""What others do to keys is heard, on the stores that have others, and ends what runs under a revoked key."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from chat2response.errors import Unauthorized
+from chat2response.keys import INVALID, KeyBook, KeyRing
+from chat2response.keys.record import KIND
+from chat2response.keys.revocation import Follower
+from chat2response.stores import MISSED, MemoryStore, Store, StoreDown, open_store
+from tests.doubles import Clock
+from tests.upstream import PATIENCE
+
+
+class Runs:
+    """Calls that run, by the ids of their keys."""
+
+    def __init__(self, *ids: str) -> None:
+        self.ids = set(ids)
+        self.ended = asyncio.Event()
+
+    def key_ids(self) -> set[str]:
+        return set(self.ids)
+
+    def end_key(self, key_id: str) -> None:
+        self.ids.discard(key_id)
+        self.ended.set()
+
+    async def one_ends(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self.ended.wait()
+        self.ended.clear()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def stores(
+    request: pytest.FixtureRequest, store_address: Callable[[str], str]
+) -> AsyncIterator[tuple[Store, Store]]:
+    """Those of two processes, on one file or server."""
+    address = store_address(request.param)
+    pair = open_store(address), open_store(address)
+    yield pair
+    for store in pair:
+        await store.close()
+
+
+@pytest.fixture
+async def no_back_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 3600)
+
+
+async def refused(ring: KeyRing, token: str) -> str:
+    """The text with which it is refused, as soon as it is."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await ring.verify(token)
+            except Unauthorized as error:
+                return error.message
+            await asyncio.sleep(0.001)
+
+
+async def test_another_process_is_heard_at_once(stores: Any, no_back_stop: None) -> None:
+    ours, others = stores
+    # What is remembered would hold for an hour: only the feed can make it forgotten.
+    ring, other = KeyRing(ours, cache_seconds=3600), KeyBook(others)
+    first, second = await other.generate(), await other.generate()
+    ring.start()
+    for token in (first.token, second.token):
+        await ring.verify(token)
+    await other.revoke(first.key.id)
+    assert await refused(ring, first.token) == "API key revoked"
+    await other.rotate(second.key.id)
+    assert await refused(ring, second.token) == "API key expired"
+    await ring.close()
+
+
+async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any, no_back_stop: None) -> None:
+    ours, others = stores
+    ring, other = KeyRing(ours, cache_seconds=3600), KeyBook(others)
+    token, digest = other.new_digest()
+    ring.start()
+    assert await refused(ring, token.text()) == INVALID
+    await other.import_digest(token.id, digest)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                assert (await ring.verify(token.text())).id == token.id
+                break
+            except Unauthorized:
+                await asyncio.sleep(0.001)
+    await ring.close()
+
+
+async def test_what_runs_under_a_key_that_another_revokes_ends(stores: Any, no_back_stop: None) -> None:
+    ours, others = stores
+    ring, other = KeyRing(ours), KeyBook(others)
+    doomed, living = (await other.generate()).key.id, (await other.generate()).key.id
+    runs = Runs(doomed, living, "f" * 32)  # the last one's record was never there
+    ring.start(runs)
+    await runs.one_ends()  # the feed begins with a look at all
+    assert runs.ids == {doomed, living}
+    await other.update(doomed, label="x")
+    await other.set_expiration(living, expires_at=1)  # it was let in before
+    await other.revoke(doomed)
+    await runs.one_ends()
+    assert runs.ids == {living}
+    await ring.close()
+
+
+async def test_our_own_revocation_ends_it_too(no_back_stop: None) -> None:
+    ring = KeyRing(MemoryStore())
+    key = (await ring.generate()).key
+    runs = Runs(key.id)
+    ring.start(runs)
+    ring.start(runs)  # once
+    await ring.revoke(key.id)
+    await runs.one_ends()
+    await ring.close()
+    await ring.close()
+
+
+class Silent(MemoryStore):
+    """A store that tells nothing, and can be away."""
+
+    away = False
+
+    async def changes(self, kind: str) -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield MISSED
+
+    async def get_many(self, kind: str, keys: Any) -> Any:
+        if self.away:
+            self.away = False
+            raise StoreDown("away")
+        return await super().get_many(kind, keys)
+
+
+async def test_what_no_feed_tells_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 0.001)
+    store = Silent()
+    key = (await KeyBook(store).generate()).key
+    runs = Runs(key.id)
+    follower = Follower(store, lambda id: None)
+    follower.start(runs)
+    await store.put(KIND, key.id, key.document() | {"revoked_at": 1})  # as a writer that announces nothing
+    await runs.one_ends()
+    await follower.close()
+
+
+async def test_a_store_that_is_away_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, no_back_stop: None
+) -> None:
+    monkeypatch.setattr("chat2response.keys.revocation.RETRY_SECONDS", 0)
+    store = Silent()
+    ring = KeyRing(store)
+    key = (await ring.generate()).key
+    runs = Runs(key.id)
+    ring.start(runs)
+    store.away = True
+    await ring.revoke(key.id)
+    await runs.one_ends()
+    assert not store.away
+    await ring.close()
+
+
+class TestServeStale:
+    """Opt-in: a token that was good a short while ago opens while the store is away."""
+
+    @pytest.fixture
+    def store(self, clock: Clock) -> Any:
+        class Failing(MemoryStore):
+            away = False
+
+            async def get(self, kind: str, key: str) -> Any:
+                if self.away:
+                    raise StoreDown("away")
+                return await super().get(kind, key)
+
+        return Failing(clock=clock)
+
+    async def test_for_so_long_and_no_longer(self, store: Any, clock: Clock) -> None:
+        ring = KeyRing(store, clock=clock, serve_stale=30)
+        known, unknown = await ring.generate(), await ring.generate()
+        await ring.verify(known.token)
+        store.away = True
+        for _ in range(2):
+            clock.advance(14.9)
+            assert (await ring.verify(known.token)).id == known.key.id
+            with pytest.raises(StoreDown):
+                await ring.verify(unknown.token)  # not checked lately
+            with pytest.raises(StoreDown):
+                await ring.verify(known.token[:-1] + ("0" if known.token[-1] != "0" else "1"))
+        clock.advance(0.2)
+        with pytest.raises(StoreDown):
+            await ring.verify(known.token)
+
+    async def test_not_each_of_them_waits_for_the_store(
+        self, store: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ring = KeyRing(store, clock=clock, serve_stale=300)
+        tokens = [(await ring.generate()).token for _ in range(5)]
+        for token in tokens:
+            await ring.verify(token)
+        asked: list[str] = []
+
+        async def away(kind: str, key: str) -> Any:
+            asked.append(key)
+            raise StoreDown("away")
+
+        monkeypatch.setattr(store, "get", away)
+        for round_ in (1, 2):
+            clock.advance(1)
+            for token in tokens * 2:
+                await ring.verify(token)
+            assert len(asked) == round_
+
+    async def test_never_past_the_keys_end(self, store: Any, clock: Clock) -> None:
+        ring = KeyRing(store, clock=clock, serve_stale=300)
+        issued = await ring.generate(ttl_seconds=10)
+        rotated = await ring.generate(ttl_seconds=1000)
+        await ring.rotate(rotated.key.id, grace_seconds=10)
+        for token in (issued.token, rotated.token):
+            await ring.verify(token)
+        store.away = True
+        clock.advance(9)
+        for token in (issued.token, rotated.token):
+            await ring.verify(token)
+        clock.advance(1)
+        for token in (issued.token, rotated.token):
+            with pytest.raises(StoreDown):
+                await ring.verify(token)
+
+    async def test_not_for_a_key_that_was_seen_to_be_dead(self, store: Any, clock: Clock) -> None:
+        ring, other = KeyRing(store, clock=clock, serve_stale=300), KeyBook(store, clock=clock)
+        one, two = await ring.generate(), await ring.generate()
+        for token in (one.token, two.token):
+            await ring.verify(token)
+        await ring.revoke(one.key.id)  # our own word
+        await other.revoke(two.key.id)
+        clock.advance(1)
+        with pytest.raises(Unauthorized):
+            await ring.verify(two.token)
+        store.away = True
+        clock.advance(1)
+        for token in (one.token, two.token):
+            with pytest.raises(StoreDown):
+                await ring.verify(token)
+
+    async def test_not_unless_it_is_asked_for(self, store: Any, clock: Clock) -> None:
+        ring = KeyRing(store, clock=clock)
+        issued = await ring.generate()
+        await ring.verify(issued.token)
+        store.away = True
+        clock.advance(1)
+        with pytest.raises(StoreDown):
+            await ring.verify(issued.token)

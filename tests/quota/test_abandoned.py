@@ -1,0 +1,230 @@
+"""Nothing stays reserved of a call that nobody waits for, wherever it was left."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Literal
+
+import pytest
+
+from chat2response.keys.record import ApiKey
+from chat2response.quota.admission import RENEW_SECONDS, Admission, Grant
+from chat2response.quota.windows import KIND, ledgers
+from chat2response.stores import Lease, StoreDown
+from chat2response.stores.memory import MemoryStore
+from tests.quota.test_admission import ASK, NOON, PRICES, key, used
+
+Fate = Literal["never", "unheard", "late"]
+"""What becomes of a call to the store that its caller leaves: it never happens, its answer is not heard, or
+it happens after all that the gateway does then."""
+
+LIMITS: dict[str, Any] = {
+    "requests_per_minute": 100,
+    "concurrent_requests": 1,
+    "tokens_per_day": 60,
+    "cost_per_day": 100,
+}
+
+
+class Hesitant(MemoryStore):
+    """A store whose call number `at` is left by its caller."""
+
+    def __init__(self, at: int, fate: Fate, leave: Callable[[], object]) -> None:
+        super().__init__(clock=lambda: NOON)
+        self.late: list[Callable[[], Awaitable[Any]]] = []
+        self.calls = 0
+        self.at = at
+        self._fate = fate
+        self._leave = leave
+
+    async def lease(self, *args: Any, **named: Any) -> Lease:
+        return await self._call(partial(super().lease, *args, **named))
+
+    async def renew(self, *args: Any, **named: Any) -> bool:
+        return await self._call(partial(super().renew, *args, **named))
+
+    async def settle(self, *args: Any, **named: Any) -> None:
+        return await self._call(partial(super().settle, *args, **named))
+
+    async def add(self, *args: Any, **named: Any) -> int | None:
+        return await self._call(partial(super().add, *args, **named))
+
+    async def _call(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        self.calls += 1
+        if self.calls != self.at:
+            await asyncio.sleep(0)
+            return await work()
+        if self._fate == "unheard":
+            await work()
+        elif self._fate == "late":
+            self.late.append(work)
+        self._leave()
+        return await asyncio.Event().wait()  # until the caller is cancelled
+
+
+async def standing(store: MemoryStore, who: ApiKey) -> dict[str, int]:
+    """What is used of each limit that has leases."""
+    assert who.limits is not None
+    return {
+        each.limit: (await store.lease(KIND, each.key, 0, ttl=60, window=each.kept)).used
+        for each in ledgers(who.id, who.limits, NOON)
+        if each.measure != "requests"
+    }
+
+
+async def drained(admission: Admission) -> None:
+    """Waits until nothing waits to be settled."""
+    async with asyncio.timeout(10):
+        while admission.settlements.waiting or admission.settlements.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("fate", ["never", "unheard", "late"])
+@pytest.mark.parametrize("at", range(1, 9))
+async def test_a_call_that_is_cancelled_at_any_call_to_the_store_leaves_nothing_reserved(
+    at: int, fate: Fate
+) -> None:
+    """One to four are of its admission, five to seven of its settlement: then what it used must count."""
+    who = key(**LIMITS)
+    task: asyncio.Task[None]
+    store = Hesitant(at, fate, lambda: task.cancel())
+    admission = Admission(store, PRICES, clock=lambda: NOON)
+    entered: list[Grant] = []
+
+    async def call() -> None:
+        grant = await admission.enter(who, ASK)
+        entered.append(grant)
+        grant.usage(used(10, 5))
+        await grant.leave()
+
+    task = asyncio.create_task(call())
+    await asyncio.wait({task})
+    assert task.cancelled() == (at <= 7)
+    store.at = 0
+    await drained(admission)
+    for work in store.late:
+        await work()
+    assert not admission.live
+    tokens, cost = (15, 20) if entered else (0, 0)
+    assert await standing(store, who) == {
+        "concurrent_requests": 0,
+        "tokens_per_day": tokens,
+        "cost_per_day": cost,
+    }
+    await admission.close()
+
+
+@pytest.mark.parametrize("fate", ["never", "unheard", "late"])
+@pytest.mark.parametrize("at", range(1, 9))
+async def test_a_refusal_that_is_cancelled_leaves_nothing_reserved(at: int, fate: Fate) -> None:
+    """One to five are its admission, whose last limit refuses it; then all is given back."""
+    who = key(**{**LIMITS, "tokens_per_day": 1000, "cost_per_day": 1})
+    task: asyncio.Task[Grant]
+    store = Hesitant(at, fate, lambda: task.cancel())
+    admission = Admission(store, PRICES, clock=lambda: NOON)
+    task = asyncio.create_task(admission.enter(who, ASK))
+    await asyncio.wait({task})
+    assert task.cancelled() == (at <= 7), "four to reserve, one request and two leases to give back"
+    store.at = 0
+    await drained(admission)
+    for work in store.late:
+        await work()
+    assert set((await standing(store, who)).values()) == {0}
+    await admission.close()
+
+
+async def test_a_task_that_is_cancelled_before_its_settlement_begins_settles_all_the_same() -> None:
+    """A second cancellation, too, while it leaves."""
+    store = MemoryStore(clock=lambda: NOON)
+    admission, who = Admission(store, PRICES, clock=lambda: NOON), key(**LIMITS)
+    grant = await admission.enter(who, ASK)
+    grant.usage(used(10, 5))
+    task = asyncio.create_task(grant.leave())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    await drained(admission)
+    assert (await standing(store, who))["tokens_per_day"] == 15
+    await admission.close()
+
+
+class Slow(MemoryStore):
+    """A store whose answers to `lease` come after its deadline, though it does as it was asked."""
+
+    slow = True
+    down = False
+
+    async def lease(self, *args: Any, **named: Any) -> Lease:
+        lease = await super().lease(*args, **named)
+        if self.slow:
+            raise StoreDown("no answer in time")
+        return lease
+
+    async def settle(self, *args: Any, **named: Any) -> None:
+        if self.down:
+            raise StoreDown("away")
+        await super().settle(*args, **named)
+
+
+async def test_an_answer_that_comes_after_the_deadline_leaves_nothing_reserved() -> None:
+    store, who = Slow(clock=lambda: NOON), key(concurrent_requests=1)
+    admission = Admission(store, PRICES, clock=lambda: NOON)
+    for _ in range(3):
+        with pytest.raises(StoreDown):
+            await admission.enter(who, ASK)
+    store.slow = False
+    await drained(admission)
+    await (await admission.enter(who, ASK)).leave()
+    await admission.close()
+
+
+async def test_what_is_given_back_while_the_store_is_away_waits_for_it() -> None:
+    store, who = Slow(clock=lambda: NOON), key(concurrent_requests=1)
+    admission = Admission(store, PRICES, clock=lambda: NOON)
+    store.down = True
+    with pytest.raises(StoreDown):
+        await admission.enter(who, ASK)
+    store.down = store.slow = False
+    await admission.close()  # a shutdown waits for it, too
+    assert await standing(store, who) == {"concurrent_requests": 0}
+
+
+async def test_a_lease_that_the_store_has_lost_is_taken_anew_while_its_call_runs() -> None:
+    now = NOON
+    store, who = MemoryStore(clock=lambda: now), key(concurrent_requests=1, tokens_per_day=100)
+    admission = Admission(store, PRICES, clock=lambda: now)
+    grant = await admission.enter(who, ASK)
+    for each in grant.reservations:
+        await store.delete(KIND, each.ledger.key)
+    now += RENEW_SECONDS
+    await admission.renew()
+    assert await standing(store, who) == {"concurrent_requests": 1, "tokens_per_day": 30}
+    grant.usage(used(10, 5))
+    await grant.leave()
+    assert await standing(store, who) == {"concurrent_requests": 0, "tokens_per_day": 15}
+    await admission.close()
+
+
+@pytest.mark.parametrize("fate", ["never", "unheard", "late"])
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_renewal_that_comes_after_the_end_of_its_call_takes_nothing(fate: Fate, lost: bool) -> None:
+    """Call 2 is the renewal of the slot; where the store has lost that, call 3 takes it anew."""
+    now, who = NOON, key(concurrent_requests=1)
+    task: asyncio.Task[None]
+    store = Hesitant(3 if lost else 2, fate, lambda: task.cancel())
+    admission = Admission(store, PRICES, clock=lambda: now)
+    grant = await admission.enter(who, ASK)
+    if lost:
+        await store.delete(KIND, grant.reservations[0].ledger.key)
+    now += RENEW_SECONDS
+    task = asyncio.create_task(admission.renew())
+    await asyncio.wait({task})
+    assert task.cancelled()
+    store.at = 0
+    await grant.leave()
+    store.at = 0
+    await drained(admission)
+    for work in store.late:
+        await work()
+    assert await standing(store, who) == {"concurrent_requests": 0}
+    await admission.close()
