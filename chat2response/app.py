@@ -11,19 +11,19 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from chat2response.api.access_log import AccessLog
-from chat2response.api.asgi import App, Receive, Request, Scope, Send
-from chat2response.api.bridge import Bridge
-from chat2response.api.buffers import Buffers
-from chat2response.api.convert import Convert
-from chat2response.api.cors import Cors
-from chat2response.api.credentials import Gate, ManagedGate, OpenGate, PassthroughGate
-from chat2response.api.endpoint import Endpoint, Handler
-from chat2response.api.health import Ready, live, not_ready
-from chat2response.api.models import Models
-from chat2response.api.openapi import Face
-from chat2response.api.paths import has_control_characters
-from chat2response.api.upgrade import NoSocket, is_websocket
+from chat2response.api.bridge.authentication import Gate, ManagedGate, OpenGate, PassthroughGate
+from chat2response.api.bridge.bridge import Bridge
+from chat2response.api.bridge.convert import Convert
+from chat2response.api.bridge.models import Models
+from chat2response.api.http.access_log import AccessLog
+from chat2response.api.http.body_buffers import Buffers
+from chat2response.api.http.cors import Cors
+from chat2response.api.http.endpoint import Endpoint, Handler
+from chat2response.api.http.paths import has_control_characters
+from chat2response.api.http.request import App, Receive, Request, Scope, Send
+from chat2response.api.http.websocket_upgrade import NoSocket, is_websocket
+from chat2response.api.management.health import Ready, live, not_ready
+from chat2response.api.openapi.document import Face
 from chat2response.compose import Services
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import BridgeError, MethodNotAllowed
@@ -230,6 +230,6 @@ class _Late:
         return self._app
 
     def _build(self) -> App:
-        from chat2response.api.management import build_management
+        from chat2response.api.management.application import build_management
 
         return build_management(self._services, self._face, self._cors)

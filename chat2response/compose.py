@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from chat2response.api.addresses import is_loopback
-from chat2response.api.admin import AdminRules
-from chat2response.api.admin_token import read_or_make
-from chat2response.api.health import StoreHealth
-from chat2response.api.status import About
+from chat2response.api.admin.rules import AdminRules
+from chat2response.api.admin.token_file import read_or_make
+from chat2response.api.http.client_address import is_loopback
+from chat2response.api.management.health import StoreHealth
+from chat2response.api.management.status import About
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
 from chat2response.keys.verifier import KeyRing

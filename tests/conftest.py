@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.doubles import Clock, Ids
-from tests.house import network
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.house import network
 
-pytest_plugins = ["tests.house.no_skips", "tests.outbound", "tests.redis_server", "tests.redis_sets"]
+pytest_plugins = [
+    "tests.support.house.no_skips",
+    "tests.support.outbound_proxy",
+    "tests.support.redis_server",
+    "tests.support.redis_topologies",
+]
 
 # On two shared cores an example's wall time says nothing. In CI hypothesis derandomises by itself.
 settings.register_profile("house", parent=settings(), deadline=None)

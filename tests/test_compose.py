@@ -11,7 +11,7 @@ from chat2response.settings import Settings
 from chat2response.stores import CannotOpen, MemoryStore
 from chat2response.stores.sqlite import SqliteStore
 from chat2response.wire.json import decode
-from tests.doubles import Clock, Ids
+from tests.support.clock_and_ids import Clock, Ids
 
 KEY = "0123456789abcdef" * 2
 

@@ -4,9 +4,9 @@ import re
 import tomllib
 from pathlib import Path
 
-from chat2response.api.admin_token import read_or_make
+from chat2response.api.admin.token_file import read_or_make
 from chat2response.keys import new_token
-from tests.house.source import ROOT
+from tests.support.house.source import ROOT
 
 RULES = {rule["id"]: rule for rule in tomllib.loads((ROOT / "deploy" / "gitleaks.toml").read_text())["rules"]}
 

@@ -21,7 +21,7 @@ from chat2response import (
     to_response,
     to_responses_request,
 )
-from tests.doubles import Clock, Ids
+from tests.support.clock_and_ids import Clock, Ids
 
 CHAT: dict[str, Any] = {
     "model": "m",

@@ -8,9 +8,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from chat2response.api.addresses import LOOPBACK
-from chat2response.api.admin import AdminRules
-from chat2response.api.heart import Rhythm
+from chat2response.api.admin.rules import AdminRules
+from chat2response.api.bridge.stream_sender import Rhythm
+from chat2response.api.http.client_address import LOOPBACK
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
@@ -19,7 +19,7 @@ from chat2response.net.proxies import Proxies, Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
 from chat2response.settings.doubts import doubts
 from chat2response.upstreams.base import Target
-from tests.outbound import Certificates
+from tests.support.outbound_proxy import Certificates
 
 PROFILE, QUIRKS = "CHAT2RESPONSE_UPSTREAM_PROFILE", "CHAT2RESPONSE_QUIRKS"
 

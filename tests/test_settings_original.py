@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.api.cors import CorsOptions
+from chat2response.api.http.cors import CorsOptions
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, load

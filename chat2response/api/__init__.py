@@ -1,1 +1,4 @@
-"""HTTP: verify the key, read the body, open the engine, deliver. Hot endpoints are plain ASGI callables."""
+"""The HTTP face: authenticate, read the body within bounds, call the engine, send its answer.
+
+Endpoints on the hot path are plain ASGI callables; the rest is FastAPI. Sockets and processes live in `server/`.
+"""

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import httpx
 
-from chat2response.api.access_log import log as access_log
+from chat2response.api.http.access_log import log as access_log
 from chat2response.cli import server
 from chat2response.cli.choices import Choices
 from chat2response.cli.prepare import BINDERS, Prepared, prepared, read_settings

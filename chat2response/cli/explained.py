@@ -24,7 +24,7 @@ Exit codes:
 @contextmanager
 def explained() -> Iterator[None]:
     """Around the work of a command: its errors end the process."""
-    from chat2response.api.admin_token import AdminTokenError
+    from chat2response.api.admin.token_file import AdminTokenError
     from chat2response.errors import BridgeError
     from chat2response.settings import SettingsError
     from chat2response.state.sealing import SealKeyError

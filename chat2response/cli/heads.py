@@ -19,8 +19,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from chat2response.api.asgi import ANSWER, FLOW, HeaderPairs
-from chat2response.api.hang_up import HANG_UP
+from chat2response.api.http.disconnect import HANG_UP
+from chat2response.api.http.request import ANSWER, FLOW, HeaderPairs
 from chat2response.cli import refusals
 from chat2response.cli.joined import JoinedHeads
 from chat2response.cli.linger import Linger

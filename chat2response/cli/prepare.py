@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.api.addresses import address_of
+from chat2response.api.http.client_address import address_of
 from chat2response.cli.choices import CannotStart, Choices
 from chat2response.cli.listeners import in_url, listening, port_of
 from chat2response.cli.reading import read

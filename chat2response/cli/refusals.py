@@ -1,7 +1,7 @@
 """What the server answers by itself, before a request reaches the application: whole answers, in the one
 shape that errors have here. The connection ends behind each of them."""
 
-from chat2response.api.asgi import error_body
+from chat2response.api.http.request import error_body
 from chat2response.errors import BridgeError
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers

@@ -21,7 +21,7 @@ from typing import Any
 
 import uvicorn
 
-from chat2response.api.asgi import App
+from chat2response.api.http.request import App
 from chat2response.app import Gateway
 from chat2response.cli import logs
 from chat2response.cli.heads import BoundedHeads

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from chat2response.api.cors import ANY
+from chat2response.api.http.cors import ANY
 from chat2response.cli import workers
 from chat2response.cli.choices import Choices
 from chat2response.cli.outlet import Outlet

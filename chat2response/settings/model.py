@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chat2response.api.addresses import LOOPBACK, Network, networks
-from chat2response.api.admin import AdminRules
-from chat2response.api.cors import ANY, CorsOptions
-from chat2response.api.heart import Rhythm
+from chat2response.api.admin.rules import AdminRules
+from chat2response.api.bridge.stream_sender import Rhythm
+from chat2response.api.http.client_address import LOOPBACK, Network, networks
+from chat2response.api.http.cors import ANY, CorsOptions
 from chat2response.convert.client_profiles import CLIENTS, ClientProfile
 from chat2response.convert.losses import Fidelity
 from chat2response.convert.policy import Hosted, Orphans, Policy

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from chat2response.api.addresses import networks
-from chat2response.api.admin_token import LEAST as LEAST_TOKEN
-from chat2response.api.cors import ANY
+from chat2response.api.admin.token_file import LEAST as LEAST_TOKEN
+from chat2response.api.http.client_address import networks
+from chat2response.api.http.cors import ANY
 from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from chat2response.stores import Store, open_store
-from tests.api.management import Parts, client
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
+from tests.support.management_client import Parts, client
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])

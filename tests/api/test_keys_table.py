@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chat2response.keys import KeyPolicy
-from tests.api.management import Parts, client
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
+from tests.support.management_client import Parts, client
 
 DAY = 86_400
 REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL). "

@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from chat2response.observe.metrics import Metrics
-from tests.api.management import Parts, client
+from tests.support.management_client import Parts, client
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:

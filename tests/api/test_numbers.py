@@ -8,8 +8,8 @@ import pytest
 
 from chat2response.keys.expiry_policy import LAST_MOMENT
 from chat2response.keys.repository import LEAST_AGE
-from tests.api.management import Parts
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
+from tests.support.management_client import Parts
 
 HUGE = ("1" + "0" * 400, "-1" + "0" * 400, "1" + "0" * 5000, "1e400", "1e308", "1.5", "-1")
 DIGEST = f"$c2r-sha256${'0' * 32}${'0' * 64}"

@@ -10,14 +10,14 @@ import httpx
 import pytest
 import redis
 
-from chat2response.api.health import StoreHealth
+from chat2response.api.management.health import StoreHealth
 from chat2response.errors import Unauthorized
 from chat2response.keys import INVALID
 from chat2response.state.owners import Owners
 from chat2response.stores import UNREADABLE, Store, open_store
 from chat2response.stores.base import Tag
-from tests.api.management import Parts, client
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
+from tests.support.management_client import Parts, client
 
 JUNK = [
     b"junk",

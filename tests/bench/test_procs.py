@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.procs import Process, StartError
-from tests.ports import free_port
+from tests.support.free_ports import free_port
 
 CORE = min(os.sched_getaffinity(0))
 LISTEN = """

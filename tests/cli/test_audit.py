@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chat2response.cli.root import cli
-from tests.cli.process import environment
+from tests.support.cli.process import environment
 
 
 @pytest.fixture(autouse=True)

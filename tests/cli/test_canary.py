@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.cli.process import command
-from tests.upstream import PATIENCE
+from tests.support.cli.process import command
+from tests.support.scripted_upstream import PATIENCE
 
 UPSTREAM_KEY = "sk-test-canary-0123456789-upstream"
 ADMIN = "admin_" + "0123456789abcdef" * 4

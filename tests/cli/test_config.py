@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from chat2response.cli.root import cli
 from chat2response.settings import Settings, load
-from tests.cli.process import environment
-from tests.house.source import ROOT
+from tests.support.cli.process import environment
+from tests.support.house.source import ROOT
 
 SECRETS = {
     "OPENAI_API_KEY": "sk-test-canary-0123456789",

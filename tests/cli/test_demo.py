@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from chat2response.wire.sse import payloads
-from tests.cli.process import command
-from tests.upstream import PATIENCE
+from tests.support.cli.process import command
+from tests.support.scripted_upstream import PATIENCE
 
 TOKEN = r"sk_[0-9a-f]{32}\.[0-9a-f]{64}"
 LOCAL = ("demo", "--bind", "127.0.0.1:0")

@@ -12,7 +12,7 @@ import pytest
 from chat2response.cli import heads
 from chat2response.cli.pace import WINDOW
 from chat2response.cli.refusals import MAX_HEAD, MAX_WAITING
-from tests.cli.serving import Served, cuts, served
+from tests.support.cli.server_protocol import Served, cuts, served
 
 GET = b"GET /x HTTP/1.1\r\nHost: h\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: h\r\n"

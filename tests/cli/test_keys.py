@@ -20,9 +20,9 @@ from chat2response.cli.keys import finding
 from chat2response.cli.root import cli
 from chat2response.keys import KeyBook
 from chat2response.stores import open_store
-from tests.cli.process import command, environment
 from tests.house.test_imports import SERVER_PARTS, loaded_by
-from tests.upstream import PATIENCE
+from tests.support.cli.process import command, environment
+from tests.support.scripted_upstream import PATIENCE
 
 UNKNOWN = "0123456789abcdef" * 2
 TOKEN = re.compile(r"sk_[0-9a-f]{32}\.[0-9a-f]{64}")

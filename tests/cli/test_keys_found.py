@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from chat2response.cli.keys import finding
 from chat2response.cli.root import cli
 from chat2response.keys.limits import NAMES
-from tests.cli.process import command, environment
+from tests.support.cli.process import command, environment
 
 NOWHERE = "127.0.0.1:1"
 UNKNOWN = "0123456789abcdef" * 2

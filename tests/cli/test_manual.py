@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from chat2response.keys import INVALID, MISSING
-from tests.cli.curl import curl
-from tests.cli.process import PATIENCE, command
-from tests.e2e.said import CHAT, RESPONSES, Said, speaking
-from tests.e2e.streams import chunks_of, events_of
-from tests.upstream import ScriptedUpstream
+from tests.support.cli.curl import curl
+from tests.support.cli.process import PATIENCE, command
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, speaking
+from tests.support.e2e.sse_streams import chunks_of, events_of
+from tests.support.scripted_upstream import ScriptedUpstream
 
 UPSTREAM_KEY = "sk-operator-0123456789"
 FAR = 4_102_444_800  # 2100-01-01

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from chat2response.cli.refusals import MAX_HEAD
-from tests.cli.process import command
-from tests.ports import free_port
-from tests.upstream import PATIENCE
+from tests.support.cli.process import command
+from tests.support.free_ports import free_port
+from tests.support.scripted_upstream import PATIENCE
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/proxy"])

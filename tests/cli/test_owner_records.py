@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.process import command
-from tests.e2e.keeping import keeping
-from tests.e2e.said import RESPONSES
-from tests.upstream import PATIENCE, Received, Script, ScriptedUpstream
+from tests.support.cli.process import command
+from tests.support.e2e.scripted_model import RESPONSES
+from tests.support.e2e.stateful_upstream import keeping
+from tests.support.scripted_upstream import PATIENCE, Received, Script, ScriptedUpstream
 
 KEY = "sk-test-0123456789"
 ROUNDS = 2

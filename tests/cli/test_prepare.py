@@ -14,7 +14,7 @@ from chat2response.cli.logs import Lines, Masks
 from chat2response.cli.prepare import prepared, read_settings
 from chat2response.cli.start import banner
 from chat2response.settings import Settings, UpstreamMode
-from tests.cli.process import environment
+from tests.support.cli.process import environment
 
 
 @pytest.fixture(autouse=True)

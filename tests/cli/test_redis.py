@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import httpx
 
-from tests.cli.process import command
-from tests.redis_server import PASSWORD, RedisServer
-from tests.upstream import PATIENCE
+from tests.support.cli.process import command
+from tests.support.redis_server import PASSWORD, RedisServer
+from tests.support.scripted_upstream import PATIENCE
 
 LOCAL = ("--bind", "127.0.0.1:0")
 KEY = "sk-test-0123456789"

@@ -14,9 +14,9 @@ from chat2response.cli import start as start_command
 from chat2response.cli.choices import Choices
 from chat2response.cli.root import cli
 from chat2response.settings import listen_address
-from tests.cli.process import environment
-from tests.house.source import ROOT
 from tests.house.test_imports import SERVER_PARTS, loaded_by
+from tests.support.cli.process import environment
+from tests.support.house.source import ROOT
 
 LOCAL = ("--bind", "127.0.0.1:0")
 

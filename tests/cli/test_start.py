@@ -15,8 +15,8 @@ from chat2response.cli.server import Server, _beside
 from chat2response.compose import compose
 from chat2response.settings import Settings
 from chat2response.wire.machine import DRAINING
-from tests.cli.process import Command, command
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.cli.process import Command, command
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
 WAITING = r"running calls: 1"

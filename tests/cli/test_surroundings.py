@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.process import Command, command, environment
 from tests.cli.test_outlet import full_pipe
-from tests.ports import free_port
-from tests.upstream import PATIENCE
+from tests.support.cli.process import Command, command, environment
+from tests.support.free_ports import free_port
+from tests.support.scripted_upstream import PATIENCE
 
 LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
 

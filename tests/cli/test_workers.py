@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.process import Command, command
 from tests.cli.test_start import COMPLETED, CREATED, STREAM, Calling, closed
-from tests.upstream import PATIENCE, ScriptedUpstream
+from tests.support.cli.process import Command, command
+from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 TWO = ("--workers", "2", "--bind", "127.0.0.1:0", "--keys-backend=sqlite:keys.db")
 

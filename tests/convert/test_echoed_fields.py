@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
-from tests.grammar import validate_response
+from tests.support.stream_grammar import validate_response
 
 
 def resource(*, kept: bool = False, **body: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.machine import RESET
-from tests.scripts import Numbered, now
+from tests.support.upstream_streams import Numbered, now
 
 Make = Callable[[ResponseWriter], ChatReader | ResponsesReader]
 

@@ -14,9 +14,9 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
-from tests.convert.requests import Json, asked, to_chat, to_responses, wanted
-from tests.grammar import validate_completion, validate_response
-from tests.scripts import (
+from tests.support.convert.requests import Json, asked, to_chat, to_responses, wanted
+from tests.support.stream_grammar import validate_completion, validate_response
+from tests.support.upstream_streams import (
     Events,
     Numbered,
     chat,

@@ -14,8 +14,8 @@ from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import decode, encode
-from tests.convert.conversations import Turn, chat_form, conversations, items_form
-from tests.convert.requests import (
+from tests.support.convert.conversations import Turn, chat_form, conversations, items_form
+from tests.support.convert.requests import (
     asked,
     assert_official_chat,
     assert_official_responses,

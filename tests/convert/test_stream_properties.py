@@ -20,8 +20,8 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET
-from tests import sdk
-from tests.scripts import (
+from tests.support import openai_sdk
+from tests.support.upstream_streams import (
     CHAT_STREAMS,
     DONE,
     RESPONSES_STREAMS,
@@ -372,7 +372,7 @@ def test_row_56_the_chunks_of_a_response_add_up_to_its_legacy_completion(answer:
     lost = Losses()
     whole: Any = write_response(response_of(events), losses=lost, legacy=True)["choices"][0]
     chunks, losses = legacy_chunks(pieces(named(events), cuts))
-    summed = sdk.added_up(chunks)["choices"][0]
+    summed = openai_sdk.added_up(chunks)["choices"][0]
     assert visible(summed["message"]) == visible(whole["message"])
     assert summed["finish_reason"] == whole["finish_reason"]
     assert "tool_calls" not in visible(whole["message"])
@@ -383,7 +383,7 @@ def test_row_56_the_chunks_of_a_response_add_up_to_its_legacy_completion(answer:
 def test_row_56_a_legacy_answer_comes_back_as_it_was(answer: Any, cuts: list[int]):
     completion, stream = answer
     chunks, losses = legacy_chunks(pieces(named(to_events(sse(stream))), cuts))
-    sent, back = completion["choices"][0], sdk.added_up(chunks)["choices"][0]
+    sent, back = completion["choices"][0], openai_sdk.added_up(chunks)["choices"][0]
     assert visible(back["message"]) == visible(sent["message"])
     ends = {"length": "length", "content_filter": "content_filter"}
     called = "function_call" if sent["message"].get("function_call") else "stop"
@@ -409,7 +409,7 @@ def legacy_chunks(reads: list[bytes]) -> tuple[list[dict[str, Any]], Losses]:
 def test_face_to_face_the_answer_comes_back(answer: Any, cuts: list[int]):
     completion, stream = answer
     sent = completion["choices"][0]
-    back = sdk.added_up(face_to_face(pieces(sse(stream), cuts)))["choices"][0]
+    back = openai_sdk.added_up(face_to_face(pieces(sse(stream), cuts)))["choices"][0]
     assert visible(back["message"]) == visible(sent["message"])
     called = bool(sent["message"].get("tool_calls"))
     ends = {"length": "length", "content_filter": "content_filter"}
@@ -430,7 +430,7 @@ def test_row_56_the_chunks_of_a_response_add_up_to_its_completion(answer: Any):
     echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
     response = read_response(completion, echo, Numbered(), now)
     event = {"type": f"response.{response['status']}", "response": response}
-    summed = sdk.added_up(to_chunks(named([event])))["choices"][0]
+    summed = openai_sdk.added_up(to_chunks(named([event])))["choices"][0]
     whole: Any = write_response(response)["choices"][0]
     assert visible(summed["message"]) == visible(whole["message"])
     assert summed["finish_reason"] == whole["finish_reason"]

@@ -12,8 +12,8 @@ import uvloop
 from pydantic import SecretStr
 
 from chat2response.settings import Settings
-from tests.e2e.gateway import OPERATOR_KEY, Running, running
-from tests.upstream import PATIENCE, ScriptedUpstream
+from tests.support.e2e.gateway import OPERATOR_KEY, Running, running
+from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 _OURS = ("OPENAI_", "CHAT2RESPONSE_", "UPSTREAM_MODE", "BIND_ADDR")
 

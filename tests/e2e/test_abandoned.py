@@ -11,10 +11,10 @@ import pytest
 from chat2response.keys.limits import KeyLimits
 from chat2response.quota.windows import KIND, ledgers
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import ASKED
-from tests.e2e.said import CHAT, Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SLOTS = 100
 PATIENCE = 10.0  # of one that passes within a few ms; a lease lasts for 60

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
-from tests.e2e.listen import ASKED, QUESTION, Surface
-from tests.e2e.pairs import GUARDED, PATH, Reading, body_for, every_way, json_or_stream, post
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, speaking, stream
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.dialect_pairs import GUARDED, PATH, Reading, body_for, every_way, json_or_stream, post
+from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, speaking, stream
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 LOGGER = "chat2response.access"
 CHUNK = b'data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}\n\n'
@@ -218,7 +218,7 @@ async def test_with_the_level_off_nothing_of_a_line_is_made(
     def fail(*_: object) -> None:
         raise AssertionError("a line was made")
 
-    monkeypatch.setattr("chat2response.api.access_log.AccessLog._line", fail)
+    monkeypatch.setattr("chat2response.api.http.access_log.AccessLog._line", fail)
     caplog.set_level(logging.WARNING, LOGGER)
     upstream.play_for(CHAT, speaking("chat", SAID))
     gateway = await start("chat")

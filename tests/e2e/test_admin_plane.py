@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from chat2response.api.admin import PATHS
+from chat2response.api.admin.rules import PATHS
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import error_of, post
-from tests.e2e.said import CHAT, RESPONSES, Said, whole
-from tests.upstream import PATIENCE, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import error_of, post
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, whole
+from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 TOKEN = "the-operators-own-admin-token"
 DATA = ("/proxy", "/convert", CHAT, RESPONSES, "/v1/models", "/v1/models/m", "/chat/completions")

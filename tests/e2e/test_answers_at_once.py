@@ -7,11 +7,11 @@ import pytest
 
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for
-from tests.e2e.said import Said, stream, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hello", " there"))
 

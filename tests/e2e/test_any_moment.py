@@ -12,10 +12,10 @@ import pytest
 from chat2response.engine.live_runs import Run
 from chat2response.wire.machine import DRAINING
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import error_of, every_way, failure_of, json_or_stream, post
-from tests.e2e.said import Said, stream, whole
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import error_of, every_way, failure_of, json_or_stream, post
+from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(reasoning=("I think.",), text=("Hello", " there"))
 MOMENTS = range(0, 60, 4)

@@ -9,11 +9,11 @@ from openai import AsyncAzureOpenAI
 
 from chat2response.keys import INVALID
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY, Running
-from tests.e2e.listen import ASKED, QUESTION, Surface
-from tests.e2e.pairs import PATH, body_for, error_of, every_way, post, sdk_call
-from tests.e2e.said import RESPONSES, Said, whole
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, every_way, post, sdk_call
+from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY, Running
+from tests.support.e2e.scripted_model import RESPONSES, Said, whole
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 NAMES = ("authorization", "x-api-key", "api-key")

@@ -9,14 +9,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.doubles import Clock
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.keeping import ask, keeping
-from tests.e2e.pairs import PATH, body_for, error_of, failure_of, post, relayed_way
-from tests.e2e.said import RESPONSES, STREAM, Said, frames, speaking, sse, stream
-from tests.redis_server import RedisServer
-from tests.upstream import PATIENCE, Received, Script, ScriptedUpstream
+from tests.support.clock_and_ids import Clock
+from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, failure_of, post, relayed_way
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import RESPONSES, STREAM, Said, frames, speaking, sse, stream
+from tests.support.e2e.stateful_upstream import ask, keeping
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_upstream import PATIENCE, Received, Script, ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 FRAME = b'data: {"type":"vendor.filler","x":"%b"}\n\n' % (b"x" * 65_536)

@@ -8,11 +8,11 @@ import pytest
 
 from chat2response.keys import INVALID
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import GUARDED, PATH, assert_no_entry, body_for, error_of
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, whole
-from tests.upstream import PATIENCE, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import GUARDED, PATH, assert_no_entry, body_for, error_of
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, whole
+from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 CAP = 4096

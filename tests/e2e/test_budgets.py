@@ -11,10 +11,10 @@ from chat2response.quota.estimate import input_estimate
 from chat2response.quota.usage_log import Used
 from chat2response.quota.windows import DAY, KIND, LEASE_SECONDS
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse, whole
 from tests.e2e.test_limits import ASK, TALK, limited
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse, whole
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(text=("word " * 60, "It is."))
 NOW = 1_795_694_400.0

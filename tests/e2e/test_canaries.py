@@ -16,13 +16,13 @@ from pydantic import SecretStr
 
 from chat2response.cli.logs import Lines, Masks
 from chat2response.engine.run import Opening
-from tests.cli.process import Command, command
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for, post
-from tests.e2e.said import PATHS, Said, frames, stream, whole
-from tests.outbound import LOGIN, SECRETS, OutboundProxy, StartProxy
-from tests.upstream import PATIENCE, Answer, Received, Script, ScriptedUpstream
+from tests.support.cli.process import Command, command
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for, post
+from tests.support.e2e.scripted_model import PATHS, Said, frames, stream, whole
+from tests.support.outbound_proxy import LOGIN, SECRETS, OutboundProxy, StartProxy
+from tests.support.scripted_upstream import PATIENCE, Answer, Received, Script, ScriptedUpstream
 
 # Not of a shape that could be known by looking at it: what hides these, hides everything.
 UPSTREAM_KEY = "canary.upstream.Key/0001"

@@ -6,10 +6,20 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED
-from tests.e2e.said import CHAT, RESPONSES, Call, Said, frames, refused, speaking, sse, stream
-from tests.e2e.streams import chunks_of
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.scripted_model import (
+    CHAT,
+    RESPONSES,
+    Call,
+    Said,
+    frames,
+    refused,
+    speaking,
+    sse,
+    stream,
+)
+from tests.support.e2e.sse_streams import chunks_of
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 TALK: dict[str, Any] = {"model": ASKED, "messages": [{"role": "user", "content": "Hi"}]}
 SAYS = [

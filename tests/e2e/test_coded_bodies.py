@@ -14,10 +14,10 @@ import zstandard
 from chat2response.keys import INVALID
 from chat2response.wire import codings
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, assert_no_entry, body_for, error_of, every_way
-from tests.e2e.said import CHAT, RESPONSES, Said, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, assert_no_entry, body_for, error_of, every_way
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 CAP = 64 * 1024

@@ -1,10 +1,10 @@
 """Every kind of answer, to every client, from every upstream, whole and streamed: heard the same."""
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface, ask, expected
-from tests.e2e.pairs import every_way, json_or_stream
-from tests.e2e.said import PATHS, Call, Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import Surface, ask, expected
+from tests.support.e2e.dialect_pairs import every_way, json_or_stream
+from tests.support.e2e.scripted_model import PATHS, Call, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 KINDS = {
     "text": Said(text=("Gr", "ü", "ße, ", "\u2028 世界")),

@@ -6,11 +6,11 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for, every_way, json_or_stream
-from tests.e2e.said import CHAT, Said, stream, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for, every_way, json_or_stream
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, Said, stream, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 PAGE, OTHER = "https://app.example", "https://elsewhere.example"

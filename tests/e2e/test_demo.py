@@ -7,10 +7,10 @@ import pytest
 
 from chat2response.upstreams.demo import DemoUpstream
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import failure_of, json_or_stream
-from tests.e2e.said import CHAT, RESPONSES
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.dialect_pairs import failure_of, json_or_stream
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, RESPONSES
+from tests.support.scripted_upstream import ScriptedUpstream
 
 MESSAGES: Any = [{"role": "user", "content": "Hello there"}]
 TOOLS = [{"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}]

@@ -6,12 +6,12 @@ import pytest
 
 from chat2response.convert.losses import FIDELITY_HEADER, HEADER
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import ASKED
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, speaking
 from tests.fidelity.measure import Probe
 from tests.fidelity.probes import CHAT_FIELDS
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Yes.",))
 TALK = {"model": ASKED, "messages": [{"role": "user", "content": "Hi"}]}

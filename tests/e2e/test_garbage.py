@@ -16,11 +16,11 @@ import pytest
 import chat2response
 from chat2response.net.exchange import MAX_BODY
 from tests.e2e.conftest import Start
-from tests.e2e.pairs import PATH, body_for, every_way, post
-from tests.e2e.said import CHAT, RESPONSES, STREAM
 from tests.e2e.test_unread import is_answered
-from tests.net.asking import until
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import PATH, body_for, every_way, post
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM
+from tests.support.http_requests import until
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}\n\n'
 EVENT = (

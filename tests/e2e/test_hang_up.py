@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import uvicorn
 
-from chat2response.api import asgi, coded
+from chat2response.api.http import content_encoding, request
 from chat2response.app import Gateway
 from chat2response.engine.run import Opening
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import ASKED, QUESTION, Surface
-from tests.e2e.pairs import PATH, Reading, body_for, every_way, json_or_stream, post
-from tests.e2e.said import PATHS, Said, stream, whole
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.dialect_pairs import PATH, Reading, body_for, every_way, json_or_stream, post
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import PATHS, Said, stream, whole
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(text=("Hello", " there"))
 
@@ -270,9 +270,9 @@ async def test_while_its_body_is_decoded(
     async def late(*args: Any) -> bytes:
         asked.set()
         await gone.wait()
-        return await coded.unpacked(*args)
+        return await content_encoding.unpacked(*args)
 
-    monkeypatch.setattr(asgi, "unpacked", late)
+    monkeypatch.setattr(request, "unpacked", late)
     body = gzip.compress(encode(body_for("chat")))
     await _send_and_leave(gateway, asked.wait(), body, headers="Content-Encoding: gzip\r\n")
     assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this

@@ -10,10 +10,10 @@ import pytest
 
 from chat2response.cli import heads, linger
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import body_for, post
-from tests.e2e.said import CHAT, Said, whole
-from tests.upstream import PATIENCE, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import body_for, post
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import every_way, json_or_stream, post, sdk_call
-from tests.e2e.said import PATHS, Said, speaking, stream, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import every_way, json_or_stream, post, sdk_call
+from tests.support.e2e.scripted_model import PATHS, Said, speaking, stream, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 

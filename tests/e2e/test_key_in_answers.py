@@ -14,12 +14,12 @@ import pytest
 from pydantic import SecretStr
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, post
-from tests.e2e.said import PATHS, Said, sse
-from tests.upstream import Script, ScriptedUpstream
-from tests.wrong_types import paths, put
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, post
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import PATHS, Said, sse
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.wrong_types import paths, put
 
 KEY = "canary.Upstream-Key/0123456789"
 SAID = Said(text=("Hi", " there"))

@@ -8,13 +8,22 @@ import pytest
 from chat2response.keys import INVALID, MISSING, KeyUse
 from chat2response.keys.tokens.token import parse
 from chat2response.stores import StoreDown
-from tests.doubles import Clock
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import GUARDED, PATH, assert_no_entry, body_for, error_of, every_way, post, sdk_call
-from tests.e2e.said import CHAT, Said, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.clock_and_ids import Clock
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import (
+    GUARDED,
+    PATH,
+    assert_no_entry,
+    body_for,
+    error_of,
+    every_way,
+    post,
+    sdk_call,
+)
+from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
+from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 guarded = pytest.mark.parametrize(("method", "path"), GUARDED, ids=[f"{m} {p}" for m, p in GUARDED])

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for, error_of, every_way, json_or_stream
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, stream, whole
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, every_way, json_or_stream
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, stream, whole
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 GZIP = {"content-encoding": "gzip"}

@@ -7,11 +7,11 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import OPERATOR_KEY
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import error_of, every_way, json_or_stream, post, sdk_call
-from tests.e2e.said import CHAT, LIMITS, PATHS, RESPONSES, STREAM, frames, sse
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import error_of, every_way, json_or_stream, post, sdk_call
+from tests.support.e2e.gateway import OPERATOR_KEY
+from tests.support.e2e.scripted_model import CHAT, LIMITS, PATHS, RESPONSES, STREAM, frames, sse
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 LEADING: list[tuple[dict[str, Any], int]] = [
     ({"message": "Full up.", "type": "overloaded", "param": None, "code": 503}, 503),

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED
-from tests.e2e.said import RESPONSES, Call, Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.scripted_model import RESPONSES, Call, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 F = {"name": "look", "description": "Looks.", "parameters": {"type": "object"}}
 HI = {"role": "user", "content": "Hi"}

@@ -9,12 +9,12 @@ import pytest
 
 from chat2response.quota.estimate import input_estimate
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.listen import ASKED
-from tests.e2e.pairs import Reading
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse
-from tests.e2e.streams import chunks_of
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.dialect_pairs import Reading
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse
+from tests.support.e2e.sse_streams import chunks_of
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("It ", "is."))  # 11 tokens in, 7 out
 STORES = ["memory", "sqlite", "redis"]

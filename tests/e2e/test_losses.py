@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import error_of, json_or_stream, post
-from tests.e2e.said import CHAT, PATHS, Said, frames, speaking, sse
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import error_of, json_or_stream, post
+from tests.support.e2e.scripted_model import CHAT, PATHS, Said, frames, speaking, sse
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 LOSSES = "x-chat2response-losses"

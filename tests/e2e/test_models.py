@@ -8,10 +8,10 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
-from tests.e2e.pairs import error_of
-from tests.e2e.said import MODELS
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import error_of
+from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
+from tests.support.e2e.scripted_model import MODELS
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 LISTED = [
     {"id": name, "object": "model", "created": 1, "owned_by": "x", "context_length": 9}

@@ -4,10 +4,10 @@ from typing import Any
 
 from chat2response.engine.respond.obfuscation import STEP
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import converted_way, post, text_of
-from tests.e2e.said import Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import converted_way, post, text_of
+from tests.support.e2e.scripted_model import Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(reasoning=("Hm, ", "well."), text=("A", " word", " and another one"))
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}

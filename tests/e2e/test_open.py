@@ -7,8 +7,8 @@ import pytest
 import chat2response
 from chat2response.stores import StoreDown
 from tests.e2e.conftest import Start
-from tests.e2e.pairs import error_of
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.dialect_pairs import error_of
+from tests.support.scripted_upstream import ScriptedUpstream
 
 CHAT: dict[str, Any] = {
     "model": "m",

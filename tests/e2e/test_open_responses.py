@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.said import PATHS, RESPONSES, STREAM, Call, Said, frames, sse
-from tests.open_responses import check_event, check_response
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import PATHS, RESPONSES, STREAM, Call, Said, frames, sse
+from tests.support.open_responses import check_event, check_response
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 MODEL = "gpt-4o-mini"
 PROFILES = ("default", "open-responses")

@@ -6,13 +6,22 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.cli.process import command
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface, ask, expected
-from tests.e2e.pairs import PATH, Reading, body_for, error_of, every_way, failure_of, json_or_stream, post
-from tests.e2e.said import Said, stream, whole
-from tests.outbound import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
-from tests.upstream import ScriptedUpstream
+from tests.support.cli.process import command
+from tests.support.e2e.client_calls import Surface, ask, expected
+from tests.support.e2e.dialect_pairs import (
+    PATH,
+    Reading,
+    body_for,
+    error_of,
+    every_way,
+    failure_of,
+    json_or_stream,
+    post,
+)
+from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.outbound_proxy import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Through", " it."))
 

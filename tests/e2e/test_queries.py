@@ -3,11 +3,11 @@
 import httpx2
 import pytest
 
-from chat2response.api import queries
-from chat2response.api.endpoint import MAX_PARAMETERS, MAX_QUERY
+from chat2response.api.http.endpoint import MAX_PARAMETERS, MAX_QUERY
+from chat2response.api.management import query_params
 from tests.e2e.conftest import Start
-from tests.e2e.said import CHAT, Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.scripted_model import CHAT, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 LONG = "%ff=%ff&" * 8000  # 64 KB, as many as a head may have
 PATHS = [
@@ -32,9 +32,9 @@ def unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("it was parsed")
 
-    monkeypatch.setattr("chat2response.api.query.parse_qsl", fail)
+    monkeypatch.setattr("chat2response.api.http.query.parse_qsl", fail)
     monkeypatch.setattr("starlette.datastructures.parse_qsl", fail)
-    monkeypatch.setattr(queries, "asked", fail)
+    monkeypatch.setattr(query_params, "asked", fail)
 
 
 @pytest.mark.usefixtures("unparsed")

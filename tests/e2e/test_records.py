@@ -8,11 +8,11 @@ import pytest
 
 from chat2response.stores import StoreDown
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.keeping import REFERENCES, SAID, ask, keeping
-from tests.e2e.pairs import Reading, body_for, failure_of
-from tests.e2e.said import RESPONSES, frames, sse, stream, whole
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import Reading, body_for, failure_of
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import RESPONSES, frames, sse, stream, whole
+from tests.support.e2e.stateful_upstream import REFERENCES, SAID, ask, keeping
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 
 class GatedStore:

@@ -6,11 +6,11 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import body_for, error_of, every_way, json_or_stream, post, sdk_call
-from tests.e2e.said import LIMITS, PATHS, RESPONSES, refused
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import body_for, error_of, every_way, json_or_stream, post, sdk_call
+from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
+from tests.support.e2e.scripted_model import LIMITS, PATHS, RESPONSES, refused
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 STATUSES: list[tuple[int, type[openai.APIStatusError], dict[str, Any]]] = [
     (

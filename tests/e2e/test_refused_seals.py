@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED
-from tests.e2e.pairs import json_or_stream
-from tests.e2e.said import RESPONSES, Said, stream, whole
 from tests.e2e.test_sealing import SHARED, USER, given_back, thinking, turn
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.dialect_pairs import json_or_stream
+from tests.support.e2e.scripted_model import RESPONSES, Said, stream, whole
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 LOSSES = "x-chat2response-losses"
 SAID = Said(text=("Hi",))

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import OPERATOR_KEY
-from tests.e2e.pairs import error_of
-from tests.e2e.said import PATHS, STREAM, Said, stream, whole
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import error_of
+from tests.support.e2e.gateway import OPERATOR_KEY
+from tests.support.e2e.scripted_model import PATHS, STREAM, Said, stream, whole
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "responses"])
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
 PDF = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.7").decode()

@@ -10,14 +10,14 @@ import pytest
 
 from chat2response.keys import KeyRing
 from chat2response.wire.machine import REVOKED
-from tests.doubles import Clock
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import Reading, body_for, error_of, failure_of, post
-from tests.e2e.said import CHAT, PATHS, RESPONSES
 from tests.e2e.test_stop import SAID, open_ended
-from tests.redis_server import RedisServer
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.clock_and_ids import Clock
+from tests.support.e2e.dialect_pairs import Reading, body_for, error_of, failure_of, post
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 
 async def issued(gateway: Running) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import QUESTION, Surface, ask, expected
-from tests.e2e.pairs import (
+from tests.support.e2e.client_calls import QUESTION, Surface, ask, expected
+from tests.support.e2e.dialect_pairs import (
     PATH,
     Reading,
     body_for,
@@ -19,11 +19,11 @@ from tests.e2e.pairs import (
     json_or_stream,
     post,
 )
-from tests.e2e.said import PATHS, Call, Said, frames, refused, speaking, sse, stream
-from tests.e2e.streams import events_of, last_response
-from tests.grammar import validate_response
-from tests.open_responses import check_response
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.scripted_model import PATHS, Call, Said, frames, refused, speaking, sse, stream
+from tests.support.e2e.sse_streams import events_of, last_response
+from tests.support.open_responses import check_response
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.stream_grammar import validate_response
 
 SAID = Said(reasoning=("I think.",), text=("Hello", ", you", " there."))
 FULL = Said(reasoning=("Hm.",), text=("Look",), calls=(Call("f", id="call_a"), Call("g", id="call_b")))

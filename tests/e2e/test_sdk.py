@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED
-from tests.e2e.said import CHAT, PATHS, RESPONSES, Call, Said, speaking
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Call, Said, speaking
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Done.",))
 SCHEMA = {

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.said import CHAT, Call, Said, speaking
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, Call, Said, speaking
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 LOSSES = "x-chat2response-losses"
 INCLUDE = ["reasoning.encrypted_content"]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import (
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import (
     PATH,
     Reading,
     body_for,
@@ -16,10 +16,10 @@ from tests.e2e.pairs import (
     failure_of,
     relayed_way,
 )
-from tests.e2e.said import Said, stream
-from tests.e2e.streams import chunks_of, events_of
-from tests.sdk import added_up, followed
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.scripted_model import Said, stream
+from tests.support.e2e.sse_streams import chunks_of, events_of
+from tests.support.openai_sdk import added_up, followed
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(text=("Hello", ", you", " there."))
 SOON = 0.03  # seconds of silence; what is waited for comes however busy the machine is

@@ -7,10 +7,10 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED, QUESTION, Surface
-from tests.e2e.pairs import PATH, body_for, error_of, json_or_stream, post
-from tests.e2e.said import PATHS, Said, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, json_or_stream, post
+from tests.support.e2e.scripted_model import PATHS, Said, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 STATE: list[tuple[str, Any]] = [

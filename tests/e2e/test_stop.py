@@ -7,8 +7,8 @@ import pytest
 from chat2response.keys.tokens.token import parse
 from chat2response.wire.machine import DRAINING, REVOKED
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import (
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import (
     PATH,
     Reading,
     body_for,
@@ -19,8 +19,8 @@ from tests.e2e.pairs import (
     post,
     text_of,
 )
-from tests.e2e.said import PATHS, RESPONSES, Said, stream, whole
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.scripted_model import PATHS, RESPONSES, Said, stream, whole
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(text=("Hello", " there"))
 

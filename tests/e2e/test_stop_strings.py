@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED
-from tests.e2e.said import RESPONSES, Call, Said, frames, speaking, sse
-from tests.e2e.streams import last_response
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.scripted_model import RESPONSES, Call, Said, frames, speaking, sse
+from tests.support.e2e.sse_streams import last_response
+from tests.support.scripted_upstream import ScriptedUpstream
 
 TALK: dict[str, Any] = {"model": ASKED, "messages": [{"role": "user", "content": "Count."}]}
 

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.process import Command, command
-from tests.doubles import Clock
 from tests.e2e.conftest import Start
-from tests.redis_server import RedisServer
-from tests.upstream import PATIENCE
+from tests.support.cli.process import Command, command
+from tests.support.clock_and_ids import Clock
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_upstream import PATIENCE
 
 ASK = {"model": "demo", "input": "Hi"}
 

@@ -8,9 +8,8 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import OPERATOR_KEY
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import (
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import (
     PATH,
     Reading,
     body_for,
@@ -22,8 +21,9 @@ from tests.e2e.pairs import (
     sdk_call,
     text_of,
 )
-from tests.e2e.said import Said, stream, whole
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.gateway import OPERATOR_KEY
+from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hello", ", you", " there."))
 BROKEN = {"message": "It broke.", "type": "server_error", "param": None, "code": None}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.pairs import json_or_stream
-from tests.e2e.said import CHAT, Said, stream, whole
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import json_or_stream
+from tests.support.e2e.scripted_model import CHAT, Said, stream, whole
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 ITEMS = [
     {"role": "developer", "content": "Be brief."},

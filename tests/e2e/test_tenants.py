@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.keeping import REFERENCES, SAID, ask, keeping
-from tests.e2e.pairs import body_for, error_of
-from tests.e2e.said import RESPONSES, frames, sse
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import body_for, error_of
+from tests.support.e2e.scripted_model import RESPONSES, frames, sse
+from tests.support.e2e.stateful_upstream import REFERENCES, SAID, ask, keeping
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 
 def _renamed(value: Any) -> Any:

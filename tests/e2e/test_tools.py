@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.pairs import error_of, json_or_stream, post
-from tests.e2e.said import CHAT, RESPONSES, STREAM, Call, Said, speaking
-from tests.e2e.streams import events_of
-from tests.scripts import Events, named
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import error_of, json_or_stream, post
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, Call, Said, speaking
+from tests.support.e2e.sse_streams import events_of
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.upstream_streams import Events, named
 
 PATCH = "*** Begin Patch\n*** Add File: a\n+\u20ac \U0001f600\n*** End Patch\n"
 TOOLS: list[dict[str, Any]] = [

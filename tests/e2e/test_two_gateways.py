@@ -8,13 +8,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.doubles import Clock
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import body_for, error_of
-from tests.e2e.said import CHAT, Said, whole
-from tests.redis_server import RedisServer
-from tests.upstream import ScriptedUpstream
+from tests.support.clock_and_ids import Clock
+from tests.support.e2e.dialect_pairs import body_for, error_of
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_upstream import ScriptedUpstream
 
 
 async def call(gateway: Running, token: str) -> httpx2.Response:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import converted_way, error_of, every_way, json_or_stream, post
-from tests.e2e.said import PATHS
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import converted_way, error_of, every_way, json_or_stream, post
+from tests.support.e2e.scripted_model import PATHS
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 
 @pytest.mark.parametrize("status", [302, 307])

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.cli.process import command
 from tests.e2e.conftest import Start
-from tests.e2e.pairs import PATH, body_for, converted_way
-from tests.e2e.said import CHAT, RESPONSES, STREAM, Said, stream
 from tests.e2e.test_blocking import held, unsent
-from tests.net.asking import until
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.cli.process import command
+from tests.support.e2e.dialect_pairs import PATH, body_for, converted_way
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, Said, stream
+from tests.support.http_requests import until
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 CLIENTS = 20
 PER_CLIENT = 1024 * 1024

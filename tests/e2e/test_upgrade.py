@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.gateway import Running
-from tests.e2e.pairs import post
-from tests.e2e.said import Said, whole
-from tests.upstream import PATIENCE, ScriptedUpstream
+from tests.support.e2e.dialect_pairs import post
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import Said, whole
+from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 # As Codex 0.169 sends it.
 HANDSHAKE = (

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED, QUESTION, Surface, ask, expected
-from tests.e2e.pairs import PATH, error_of, json_or_stream, post
-from tests.e2e.said import RESPONSES, Said, stream, whole
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED, QUESTION, Surface, ask, expected
+from tests.support.e2e.dialect_pairs import PATH, error_of, json_or_stream, post
+from tests.support.e2e.scripted_model import RESPONSES, Said, stream, whole
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 TURNS = [

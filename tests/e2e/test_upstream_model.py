@@ -5,11 +5,19 @@ import json
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import ASKED, Surface
-from tests.e2e.pairs import PATH, converted_way, error_of, every_way, json_or_stream, post, sdk_call
-from tests.e2e.said import MODEL, PATHS, Said, stream, whole
-from tests.e2e.streams import chunks_of, events_of
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.client_calls import ASKED, Surface
+from tests.support.e2e.dialect_pairs import (
+    PATH,
+    converted_way,
+    error_of,
+    every_way,
+    json_or_stream,
+    post,
+    sdk_call,
+)
+from tests.support.e2e.scripted_model import MODEL, PATHS, Said, stream, whole
+from tests.support.e2e.sse_streams import chunks_of, events_of
+from tests.support.scripted_upstream import ScriptedUpstream
 
 SAID = Said(text=("Hi",))
 ALIAS = "vendor/the-model"

@@ -10,11 +10,11 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
 from tests.e2e.conftest import Start
-from tests.e2e.listen import Surface, expected, of_completion, of_response
-from tests.e2e.pairs import PATH, Reading, body_for, every_way, json_or_stream, post, text_of
-from tests.e2e.said import CHAT, PATHS, Call, Said, frames, stream, whole
-from tests.e2e.streams import last_response, validated
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface, expected, of_completion, of_response
+from tests.support.e2e.dialect_pairs import PATH, Reading, body_for, every_way, json_or_stream, post, text_of
+from tests.support.e2e.scripted_model import CHAT, PATHS, Call, Said, frames, stream, whole
+from tests.support.e2e.sse_streams import last_response, validated
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 SAID = Said(
     reasoning=("I think, ", "€"),

@@ -19,8 +19,8 @@ from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes, Surface
 from chat2response.wire.json import encode
-from tests.doubles import Clock, Ids
-from tests.engine.fakes import FakeUpstream, FragileStore
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.engine.fakes import FakeUpstream, FragileStore
 
 KEY = "sk-test-000111222333"
 BODIES: dict[Surface, dict[str, Any]] = {

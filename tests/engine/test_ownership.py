@@ -14,8 +14,8 @@ from chat2response.upstreams.base import Target
 from chat2response.wire.json import encode
 from chat2response.wire.peek import ResponsesPeek, peek_responses
 from tests.engine.conftest import Scene, whole
-from tests.engine.fakes import FakeReply, FakeTurn, FakeUpstream, FragileStore, ends
-from tests.engine.frames import RESPONSES_STREAMS
+from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, FragileStore, ends
+from tests.support.engine.frames import RESPONSES_STREAMS
 
 MANAGED = Target("responses", api_key="sk-operator", managed=True)
 PASSTHROUGH = Target("responses", managed=False)

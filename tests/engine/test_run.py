@@ -21,8 +21,8 @@ from chat2response.wire.machine import (
     Fault,
 )
 from tests.engine.conftest import Scene, rest, whole
-from tests.engine.fakes import JSON, FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
-from tests.engine.frames import CHAT_STREAMS, RESPONSES_STREAMS
+from tests.support.engine.fakes import JSON, FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
+from tests.support.engine.frames import CHAT_STREAMS, RESPONSES_STREAMS
 
 STATUS = {
     CANCELLED: 502,

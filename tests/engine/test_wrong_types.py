@@ -34,9 +34,9 @@ from chat2response.upstreams.base import Target
 from chat2response.upstreams.catalog import Catalog, Description
 from chat2response.upstreams.refusals import refusal_of
 from chat2response.wire.json import encode
-from tests.doubles import Ids
-from tests.scripts import CHAT_STREAMS, RESPONSES_STREAMS, now
-from tests.wrong_types import mutations
+from tests.support.clock_and_ids import Ids
+from tests.support.upstream_streams import CHAT_STREAMS, RESPONSES_STREAMS, now
+from tests.support.wrong_types import mutations
 
 GONE = UpstreamError("gone")
 TARGET = Target("chat", "http://inner.example/v1", "sk-operator-0123456789")

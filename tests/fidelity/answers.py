@@ -7,7 +7,7 @@ from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from tests.fidelity.measure import Json, Probe
-from tests.scripts import Numbered, now
+from tests.support.upstream_streams import Numbered, now
 
 
 def to_response(body: Json, losses: Losses) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 from chat2response.engine.call import Call
 from chat2response.upstreams.base import Reply
 from chat2response.wire.json import decode, encode
-from tests.doubles import Clock, Ids
 from tests.engine.conftest import BODIES, Scene
-from tests.engine.fakes import FakeTurn, FakeUpstream, ends, says
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.engine.fakes import FakeTurn, FakeUpstream, ends, says
 
 Json = dict[str, Any]
 

@@ -11,7 +11,7 @@ from chat2response.convert.quirks.quirks import Quirks
 from tests.fidelity.answers import CHAT_ANSWERS, RESPONSES_ANSWERS, to_completion, to_response
 from tests.fidelity.measure import Convert, Json, Probe, fate
 from tests.fidelity.probes import CHAT_FIELDS, CHAT_MESSAGES, ITEMS, RESPONSES_FIELDS, TOOLS, USER
-from tests.house.source import ROOT
+from tests.support.house.source import ROOT
 
 PAGE = ROOT / "docs" / "fidelity.md"
 CHAT: Json = {"model": "m", "messages": [USER]}

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx2
 
-from tests.upstream import Received
+from tests.support.scripted_upstream import Received
 
 FOLDER = Path(__file__).parent / "upstream"
 

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.said import PATHS
 from tests.golden.case import Case, Outcome, cases, outcome
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.scripted_model import PATHS
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 NOW = 1_700_000_000.0
 

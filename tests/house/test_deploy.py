@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from chat2response.settings import Settings
-from tests.house.source import ROOT
+from tests.support.house.source import ROOT
 
 COMPOSE: Any = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
 WORKFLOWS = sorted(ROOT.joinpath(".github/workflows").glob("*.yml"))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.house.source import Module, module, modules
+from tests.support.house.source import Module, module, modules
 
 READERS = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv", "get_exec_path"}
 PACKAGES = {"dotenv", "pydantic_settings"}

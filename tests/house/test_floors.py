@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.house.source import PACKAGE, Module, folder_of, module, modules
+from tests.support.house.source import PACKAGE, Module, folder_of, module, modules
 
 # A row's folders belong together; rows of one floor are neighbours and do not see each other.
 # Halves are the two files beside the staircase: the library face stands on convert/, and settings builds the
@@ -170,7 +170,7 @@ def test_the_face_sees_only_the_library(source):
         ("chat2response.upstreams.chat", "from chat2response import __version__"),
         ("chat2response.settings", "from chat2response.net.options import NetOptions"),
         ("chat2response.__main__", "from chat2response.cli import main"),
-        ("chat2response.api.keys", "from fastapi import APIRouter"),
+        ("chat2response.api.management.keys", "from fastapi import APIRouter"),
     ],
 )
 def test_a_descending_import_passes(name, source):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.house.source import Module, module, modules
+from tests.support.house.source import Module, module, modules
 
 CODECS = {"json", "orjson", "msgspec", "simplejson", "ujson", "rapidjson"}
 # A library's own codec, called as a method: `await request.json()`, pydantic's text forms.
@@ -44,7 +44,7 @@ def test_only_wire_knows_a_codec():
     ],
 )
 def test_a_codec_is_found_and_wire_may_have_one(source):
-    assert list(json_faults([module("chat2response.api.convert", source)]))
+    assert list(json_faults([module("chat2response.api.bridge.convert", source)]))
     assert not list(json_faults([module("chat2response.wire.json", source)]))
 
 
@@ -52,4 +52,4 @@ def test_a_codec_is_found_and_wire_may_have_one(source):
     "source", ["from chat2response.wire import json\njson.decode(b'')", "from ..wire.json import encode"]
 )
 def test_our_own_codec_passes(source):
-    assert not list(json_faults([module("chat2response.api.convert", source)]))
+    assert not list(json_faults([module("chat2response.api.bridge.convert", source)]))

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.house.source import ROOT
+from tests.support.house.source import ROOT
 
 RUN, DEV = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.source import ROOT
+from tests.support.house.source import ROOT
 
 # Not part of the project where git cannot be asked (an unpacked archive): what .gitignore names.
 IGNORED = {"__pycache__", "build", "data", "dist"}

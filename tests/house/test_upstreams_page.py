@@ -9,7 +9,7 @@ from dataclasses import fields
 from chat2response.convert.quirks.profiles import GENERIC, PROFILES
 from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.wire.json import decode, encode
-from tests.house.source import ROOT
+from tests.support.house.source import ROOT
 
 PAGE = ROOT / "docs" / "upstreams.md"
 

@@ -7,9 +7,9 @@ import pytest
 
 from chat2response.keys import KeyBook, KeyPolicy, KeyRing
 from chat2response.stores import Store, open_store
-from tests import redis_sets
-from tests.doubles import Clock
-from tests.stores.tls import tls_address, tls_in_front
+from tests.support import redis_topologies
+from tests.support.clock_and_ids import Clock
+from tests.support.stores.redis_tls import tls_address, tls_in_front
 
 DEADLINE = 15.0  # TLS handshakes at once take seconds on a busy machine
 
@@ -22,14 +22,16 @@ async def plain_store(
     async with AsyncExitStack() as stack:
         if request.param == "tls":
             server, cert, key = request.getfixturevalue("locked_server")
-            redis_sets.emptied([server])
+            redis_topologies.emptied([server])
             port = await stack.enter_async_context(tls_in_front(server.socket, cert, key))
             address = tls_address(port, cert)
         elif request.param == "cluster":
-            address = redis_sets.cluster_address(redis_sets.emptied(request.getfixturevalue("whole_cluster")))
+            address = redis_topologies.cluster_address(
+                redis_topologies.emptied(request.getfixturevalue("whole_cluster"))
+            )
         elif request.param == "sentinel":
             watched = request.getfixturevalue("whole_watched")
-            redis_sets.emptied([watched.master])
+            redis_topologies.emptied([watched.master])
             address = watched.url
         else:
             address = store_address(request.param)

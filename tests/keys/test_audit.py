@@ -10,7 +10,7 @@ from chat2response.keys import Actor, Audit, KeyBook, KeyRing
 from chat2response.keys.repository import LEAST_AGE
 from chat2response.stores import MemoryStore, Store, StoreDown
 from chat2response.wire.json import encode
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 UNKNOWN = "0123456789abcdef" * 2
 ADMIN = Actor("token", origin="192.0.2.7")

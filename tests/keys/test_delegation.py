@@ -12,7 +12,7 @@ from chat2response.keys import Actor, ApiKey, KeyBook, KeyPolicy
 from chat2response.keys.delegation import glob_covers, wider_grant
 from chat2response.keys.grants import grants_of
 from chat2response.stores import MemoryStore
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 
 @pytest.mark.parametrize(

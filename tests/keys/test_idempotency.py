@@ -10,7 +10,7 @@ from chat2response.keys import Actor, KeyBook, KeyRing
 from chat2response.keys.idempotency import KIND, SECONDS
 from chat2response.stores import Store, StoreDown
 from chat2response.wire.json import encode
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 REPEAT = "7d8f2c1e-3b5a-4c6d-8e9f-0a1b2c3d4e5f"
 ADMIN = Actor("token")

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.keys.last_used import KIND, KeyUse, Use
 from chat2response.stores import Store
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 ONE, TWO = "1" * 32, "2" * 32
 

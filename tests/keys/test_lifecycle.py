@@ -13,8 +13,8 @@ from chat2response.keys.listing import Filter
 from chat2response.keys.record import KIND
 from chat2response.keys.repository import LEAST_AGE
 from chat2response.stores import Store
-from tests.doubles import Clock
 from tests.keys.tokens.test_hashing import VECTORS
+from tests.support.clock_and_ids import Clock
 
 UNKNOWN = "0123456789abcdef" * 2
 

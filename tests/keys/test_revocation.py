@@ -11,8 +11,8 @@ from chat2response.keys import INVALID, KeyBook, KeyRing
 from chat2response.keys.record import KIND
 from chat2response.keys.revocation import Follower
 from chat2response.stores import MISSED, MemoryStore, Store, StoreDown, open_store
-from tests.doubles import Clock
-from tests.upstream import PATIENCE
+from tests.support.clock_and_ids import Clock
+from tests.support.scripted_upstream import PATIENCE
 
 
 class Runs:

@@ -13,9 +13,9 @@ from chat2response.keys.record import Digest
 from chat2response.keys.tokens.hashing import Hasher
 from chat2response.observe.redact import redact
 from chat2response.stores import Page, StoreDown, open_store
-from tests.doubles import Clock
 from tests.keys.tokens.test_hashing import VECTORS
-from tests.keys.watched import Watched
+from tests.support.clock_and_ids import Clock
+from tests.support.stores.observed_store import Watched
 
 UNKNOWN = "0123456789abcdef" * 2
 

@@ -9,9 +9,9 @@ import pytest
 from chat2response.errors import Unauthorized
 from chat2response.keys import INVALID, REVOKED, KeyRing
 from chat2response.stores import Store, open_store
-from tests.doubles import Clock
-from tests.redis_server import RedisServer
-from tests.stores.processes import finish, start
+from tests.support.clock_and_ids import Clock
+from tests.support.redis_server import RedisServer
+from tests.support.stores.processes import finish, start
 
 ID, SECRET, SALT = "0123456789abcdef" * 2, "fedcba9876543210" * 4, "00112233445566778899aabbccddeeff"
 TOKEN = f"sk_{ID}.{SECRET}"

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from chat2response.net.transport import Transport, TransportOptions
-from tests.upstream import ScriptedUpstream
+from tests.support.scripted_upstream import ScriptedUpstream
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -9,8 +9,8 @@ from chat2response.errors import UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED
-from tests.net.asking import PATH, STREAM, body_of, post, settle
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.http_requests import PATH, STREAM, body_of, post, settle
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- kept connections --------------------------------------------------------------------------------
 

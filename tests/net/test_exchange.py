@@ -14,8 +14,8 @@ from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreach
 from chat2response.net.connection import READ
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED, RESET, REVOKED, TIMEOUT
-from tests.net.asking import IMPATIENT, PATH, PATIENT, STREAM, body_of, cut_of, post, settle, until
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.http_requests import IMPATIENT, PATH, PATIENT, STREAM, body_of, cut_of, post, settle, until
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- bodies ------------------------------------------------------------------------------------------
 

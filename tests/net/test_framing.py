@@ -10,8 +10,8 @@ from chat2response.net.connection import READ, Connection
 from chat2response.net.exchange import Exchange
 from chat2response.net.transport import Transport
 from chat2response.wire.machine import RESET
-from tests.net.asking import IMPATIENT, PATH, body_of, cut_of, post
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.http_requests import IMPATIENT, PATH, body_of, cut_of, post
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

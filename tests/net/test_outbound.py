@@ -13,9 +13,9 @@ from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreach
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.net.transport import Transport, TransportOptions
 from chat2response.wire.machine import RESET
-from tests.net.asking import PATH, STREAM, body_of, cut_of, post, until
-from tests.outbound import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
-from tests.upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.http_requests import PATH, STREAM, body_of, cut_of, post, until
+from tests.support.outbound_proxy import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
+from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 IMPATIENT = {"connect_timeout": 0.3, "read_timeout": 0.3}
 Through = Callable[..., Transport]

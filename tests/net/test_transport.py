@@ -7,8 +7,8 @@ import pytest
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.transport import Transport
-from tests.net.asking import IMPATIENT, PATH, body_of, post
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.http_requests import IMPATIENT, PATH, body_of, post
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 # -- requests ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from chat2response.stores import StoreDown
 from chat2response.stores.memory import MemoryStore
 from chat2response.stores.steady import BELIEVED_SECONDS
 from chat2response.wire.responses import Usage
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 NOON = 1_795_694_400.0  # 2026-11-26, 12:00 UTC
 PRICES = Prices({"m": Price(input=1, output=2, cached_input=1)})

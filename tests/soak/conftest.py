@@ -7,8 +7,8 @@ import pytest
 import uvloop
 
 from tests.e2e.conftest import _clean  # noqa: F401 - a fixture for every test here
-from tests.soak.loops import Dose, Loop
-from tests.upstream import ScriptedUpstream
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.soak.loops import Dose, Loop
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for
-from tests.e2e.said import PATHS, STREAM, Said, stream
-from tests.soak.gateway import gateway
-from tests.soak.loops import Loop
-from tests.soak.raw import ANSWER_WITHIN, Client, request
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for
+from tests.support.e2e.scripted_model import PATHS, STREAM, Said, stream
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
+from tests.support.soak.gateway import gateway
+from tests.support.soak.loops import Loop
+from tests.support.soak.raw_http import ANSWER_WITHIN, Client, request
 
 SAID = Said(reasoning=("I think.",), text=tuple(f"word{number} " for number in range(40)))
 MOMENTS = ("in the head", "in the body", "before the answer", "in the answer", "half closed")

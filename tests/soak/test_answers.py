@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for
-from tests.e2e.said import PATHS, STREAM
-from tests.soak.gateway import gateway
-from tests.soak.laws import judge, judge_end
-from tests.soak.loops import Loop
-from tests.soak.mutate import broken, changed, encoded
-from tests.soak.raw import Answer
-from tests.soak.samples import REFUSED, SAID
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for
+from tests.support.e2e.scripted_model import PATHS, STREAM
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
+from tests.support.soak.gateway import gateway
+from tests.support.soak.laws import judge, judge_end
+from tests.support.soak.loops import Loop
+from tests.support.soak.mutate import broken, changed, encoded
+from tests.support.soak.raw_http import Answer
+from tests.support.soak.samples import REFUSED, SAID
 
 MODELS = tuple(PATH)
 _ODD = (100, 101, 199, 201, 204, 206, 299, 301, 304, 399, 418, 499, 529, 599, 600, 700, 999)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.said import PATHS, Model
-from tests.soak.gateway import gateway
-from tests.soak.laws import judge, judge_end
-from tests.soak.loops import Loop
-from tests.soak.mutate import broken, changed, encoded, nested
-from tests.soak.raw import ask, request
-from tests.soak.samples import CHAT, RESPONSES, SAID
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.e2e.scripted_model import PATHS, Model
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
+from tests.support.soak.gateway import gateway
+from tests.support.soak.laws import judge, judge_end
+from tests.support.soak.loops import Loop
+from tests.support.soak.mutate import broken, changed, encoded, nested
+from tests.support.soak.raw_http import ask, request
+from tests.support.soak.samples import CHAT, RESPONSES, SAID
 
 ENDPOINTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/chat/completions", CHAT),

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.pairs import body_for
-from tests.e2e.said import CHAT, Said, stream
-from tests.soak.gateway import Gateway, gateway
-from tests.soak.loops import Loop
-from tests.soak.raw import ANSWER_WITHIN, Client, request
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.dialect_pairs import body_for
+from tests.support.e2e.scripted_model import CHAT, Said, stream
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.soak.gateway import Gateway, gateway
+from tests.support.soak.loops import Loop
+from tests.support.soak.raw_http import ANSWER_WITHIN, Client, request
 
 SLOTS = 20
 AT_ONCE = 60

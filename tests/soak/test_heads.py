@@ -5,13 +5,13 @@ import json
 import random
 from pathlib import Path
 
-from tests.e2e.said import PATHS, Said, whole
-from tests.soak.gateway import gateway
-from tests.soak.laws import judge
-from tests.soak.loops import Loop
-from tests.soak.mutate import broken
-from tests.soak.raw import Answer, Client, NoAnswer, request
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.scripted_model import PATHS, Said, whole
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.soak.gateway import gateway
+from tests.support.soak.laws import judge
+from tests.support.soak.loops import Loop
+from tests.support.soak.mutate import broken
+from tests.support.soak.raw_http import Answer, Client, NoAnswer, request
 
 TARGETS = (
     "/keys",

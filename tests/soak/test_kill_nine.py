@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.cli.process import Command, command
-from tests.redis_server import RedisServer
-from tests.soak.loops import Loop
-from tests.upstream import PATIENCE
+from tests.support.cli.process import Command, command
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_upstream import PATIENCE
+from tests.support.soak.loops import Loop
 
 CLIENTS = 6
 TO_START = 20.0

@@ -5,10 +5,10 @@ import random
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.soak.gateway import Gateway, gateway
-from tests.soak.loops import SECONDS, Loop
-from tests.soak.raw import ask, request
-from tests.upstream import ScriptedUpstream
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.soak.gateway import Gateway, gateway
+from tests.support.soak.loops import SECONDS, Loop
+from tests.support.soak.raw_http import ask, request
 
 OPEN = {
     "/", "/docs", "/openapi.json", "/status", "/proxy", "/convert", "/v1/responses", "/responses",

@@ -13,14 +13,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.pairs import body_for
-from tests.e2e.said import CHAT, Said, whole
-from tests.ports import free_port
-from tests.redis_server import RedisServer
-from tests.soak.gateway import Gateway, gateway
-from tests.soak.laws import judge
-from tests.soak.loops import Loop
-from tests.upstream import ScriptedUpstream
+from tests.support.e2e.dialect_pairs import body_for
+from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.free_ports import free_port
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.soak.gateway import Gateway, gateway
+from tests.support.soak.laws import judge
+from tests.support.soak.loops import Loop
 
 SAID = Said(text=("Hi",))
 SEEN_WITHIN = 10.0

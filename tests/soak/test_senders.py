@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.said import CHAT, RESPONSES, STREAM
-from tests.soak.gateway import Gateway, gateway
-from tests.soak.loops import Loop
-from tests.soak.raw import Answer
 from tests.soak.senders.asking import Asking
 from tests.soak.senders.chat import NEUTRAL, joined
 from tests.soak.senders.chat_odd import ODD
 from tests.soak.senders.law import hold_the_law, result_of, shape
 from tests.soak.senders.words import Change, Events, changed, spoken, words_in
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.soak.gateway import Gateway, gateway
+from tests.support.soak.loops import Loop
+from tests.support.soak.raw_http import Answer
 
 
 def streamed(events: Events) -> Script:

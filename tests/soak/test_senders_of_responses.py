@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.said import CHAT, RESPONSES, STREAM
-from tests.soak.gateway import Gateway, gateway
-from tests.soak.loops import Loop
-from tests.soak.raw import Answer
 from tests.soak.senders.asking import Asking
 from tests.soak.senders.law import Result, call_ids, hold_the_law, shape
 from tests.soak.senders.responses import NEUTRAL, told
 from tests.soak.senders.responses_odd import ODD, ODD_WHOLE
 from tests.soak.senders.responses_whole import WHOLE
 from tests.soak.senders.words import Events, changed, spoken
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.soak.gateway import Gateway, gateway
+from tests.support.soak.loops import Loop
+from tests.support.soak.raw_http import Answer
 
 Framing = Callable[[Events], list[bytes]]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for
-from tests.soak.flood import flood
-from tests.soak.gateway import Gateway, gateway
-from tests.soak.laws import judge_end
-from tests.soak.loops import Dose, Loop
-from tests.soak.raw import Client, request
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for
+from tests.support.soak.flood import flood
+from tests.support.soak.gateway import Gateway, gateway
+from tests.support.soak.laws import judge_end
+from tests.support.soak.loops import Dose, Loop
+from tests.support.soak.raw_http import Client, request
 
 SIZE = 4 * 2**20
 """Bytes of each stream."""

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.listen import Surface
-from tests.e2e.pairs import PATH, body_for
-from tests.e2e.said import Said, stream, whole
-from tests.soak.gateway import ADMIN_TOKEN, BY_ADMIN, Gateway, gateway
-from tests.soak.loops import Loop
-from tests.soak.raw import Client, NoAnswer, ask, chunk, request
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.e2e.client_calls import Surface
+from tests.support.e2e.dialect_pairs import PATH, body_for
+from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.soak.gateway import ADMIN_TOKEN, BY_ADMIN, Gateway, gateway
+from tests.support.soak.loops import Loop
+from tests.support.soak.raw_http import Client, NoAnswer, ask, chunk, request
 
 _JSON = "Content-Type: application/json"
 SAID = Said(text=("Hello", " there"))

@@ -8,7 +8,7 @@ import pytest
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore, open_store
 from chat2response.stores.base import StoreDown
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 DAY = 24 * 3600
 

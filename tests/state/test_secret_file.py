@@ -1,4 +1,4 @@
-"""A secret in a file: made once, by one of many, for us only. More: tests/api/test_admin_token.py."""
+"""A secret in a file: made once, by one of many, for us only. More: tests/api/admin/test_token_file.py."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor

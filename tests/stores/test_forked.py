@@ -3,8 +3,8 @@
 from pathlib import Path
 from statistics import median
 
-from tests.redis_server import RedisServer
-from tests.stores.processes import finish, start
+from tests.support.redis_server import RedisServer
+from tests.support.stores.processes import finish, start
 
 ROUNDS = 7
 BOUND = 0.2  # seconds; as the median, for one round may meet a machine that does something else

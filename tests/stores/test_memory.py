@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chat2response.stores import MISSED, MemoryStore, Store, open_store
-from tests.doubles import Clock
-from tests.stores.contract import Later, StoreContract, moving
-from tests.stores.contract_counting import CountingContract
-from tests.stores.contract_logs import LogContract
+from tests.support.clock_and_ids import Clock
+from tests.support.stores.contract import Later, StoreContract, moving
+from tests.support.stores.contract_counting import CountingContract
+from tests.support.stores.contract_logs import LogContract
 
 
 class TestMemory(StoreContract, CountingContract, LogContract):

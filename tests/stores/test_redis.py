@@ -11,13 +11,13 @@ import pytest
 
 from chat2response.stores import ABSENT, MISSED, UNREADABLE, Store, StoreDown, Tag, open_store, redis_feed
 from chat2response.stores.redis import RedisStore
-from tests.redis_server import PASSWORD, RedisServer
-from tests.stores.contract import Later, StoreContract
-from tests.stores.contract_changes import ChangesContract, told
-from tests.stores.contract_counting import CountingContract
-from tests.stores.contract_logs import LogContract
-from tests.stores.processes import INCREMENTS, PROCESSES, count, count_together
-from tests.stores.tls import certificate, tls_in_front
+from tests.support.redis_server import PASSWORD, RedisServer
+from tests.support.stores.contract import Later, StoreContract
+from tests.support.stores.contract_changes import ChangesContract, told
+from tests.support.stores.contract_counting import CountingContract
+from tests.support.stores.contract_logs import LogContract
+from tests.support.stores.processes import INCREMENTS, PROCESSES, count, count_together
+from tests.support.stores.redis_tls import certificate, tls_in_front
 
 
 @pytest.mark.parametrize("way", ["url", "unix"])

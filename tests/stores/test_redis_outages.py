@@ -11,11 +11,11 @@ import redis
 
 from chat2response.stores import ABSENT, MISSED, StoreDown, redis_connections
 from chat2response.stores.redis import RedisStore
-from tests import redis_sets
-from tests.redis_server import RedisServer, started
-from tests.stores.black_hole import black_hole
-from tests.stores.contract_changes import told
 from tests.stores.test_redis import down, opened
+from tests.support import redis_topologies
+from tests.support.redis_server import RedisServer, started
+from tests.support.stores.contract_changes import told
+from tests.support.stores.silent_tcp_proxy import black_hole
 
 OwnRedis = Callable[..., RedisServer]
 PATIENCE = 20.0
@@ -213,7 +213,7 @@ class TestReadOnly:
             assert "min-replicas-to-write" in str(error.advice)
 
     async def test_a_demoted_master_is_left_for_the_one_that_the_sentinels_name(self) -> None:
-        with redis_sets.watched() as watched:
+        with redis_topologies.watched() as watched:
             store = RedisStore(watched.url, deadline=4.0)
             await asyncio.gather(*(store.add("counts", "n", 1) for _ in range(4)))
             with redis.Redis(port=watched.port) as sentinel:

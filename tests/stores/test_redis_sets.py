@@ -8,14 +8,14 @@ import pytest
 
 from chat2response.stores import MISSED, Store, StoreDown, open_store
 from chat2response.stores.redis import RedisStore
-from tests import redis_sets
-from tests.redis_server import RedisServer
-from tests.stores.contract import Later, StoreContract
-from tests.stores.contract_changes import ChangesContract, told
-from tests.stores.contract_counting import CountingContract
-from tests.stores.contract_logs import LogContract
-from tests.stores.processes import count_together
-from tests.stores.tls import tls_address, tls_in_front
+from tests.support import redis_topologies
+from tests.support.redis_server import RedisServer
+from tests.support.stores.contract import Later, StoreContract
+from tests.support.stores.contract_changes import ChangesContract, told
+from tests.support.stores.contract_counting import CountingContract
+from tests.support.stores.contract_logs import LogContract
+from tests.support.stores.processes import count_together
+from tests.support.stores.redis_tls import tls_address, tls_in_front
 
 DEADLINE = 15.0  # sixteen TLS handshakes at once take seconds on a busy machine
 
@@ -47,7 +47,7 @@ class Contracts(StoreContract, CountingContract, LogContract, ChangesContract):
 
 @pytest.fixture
 def cluster(whole_cluster: list[RedisServer]) -> list[RedisServer]:
-    return redis_sets.emptied(whole_cluster)
+    return redis_topologies.emptied(whole_cluster)
 
 
 class TestCluster(Contracts):
@@ -57,7 +57,7 @@ class TestCluster(Contracts):
 
     @pytest.fixture
     def address(self, servers: list[RedisServer]) -> str:
-        return redis_sets.cluster_address(servers[:2])  # those that are named tell of the third
+        return redis_topologies.cluster_address(servers[:2])  # those that are named tell of the third
 
     async def test_documents_lie_on_all_of_them(self, store: Store, servers: list[RedisServer]) -> None:
         for n in range(60):
@@ -96,16 +96,16 @@ class TestCluster(Contracts):
 
 class TestSentinel(Contracts):
     @pytest.fixture
-    def servers(self, whole_watched: redis_sets.Watched) -> list[RedisServer]:
-        return redis_sets.emptied([whole_watched.master])
+    def servers(self, whole_watched: redis_topologies.Watched) -> list[RedisServer]:
+        return redis_topologies.emptied([whole_watched.master])
 
     @pytest.fixture
-    def address(self, servers: list[RedisServer], whole_watched: redis_sets.Watched) -> str:
+    def address(self, servers: list[RedisServer], whole_watched: redis_topologies.Watched) -> str:
         return whole_watched.url
 
 
 async def test_a_new_master_is_found() -> None:
-    with redis_sets.watched() as watched:
+    with redis_topologies.watched() as watched:
         store, other = RedisStore(watched.url), RedisStore(watched.url)
         changes = store.changes("things")
         assert await told(changes) is MISSED
@@ -134,7 +134,7 @@ async def _written(store: Store) -> bool:
 class TestPasswordAndTls(Contracts):
     @pytest.fixture
     def servers(self, locked_server: Any) -> list[RedisServer]:
-        return redis_sets.emptied([locked_server[0]])
+        return redis_topologies.emptied([locked_server[0]])
 
     @pytest.fixture
     async def address(self, servers: list[RedisServer], locked_server: Any) -> AsyncIterator[str]:

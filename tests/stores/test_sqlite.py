@@ -23,11 +23,11 @@ from chat2response.stores import (
 )
 from chat2response.stores.sqlite import SqliteStore
 from chat2response.stores.sqlite_link import CHANGES, LOGS, TABLE
-from tests.doubles import Clock
-from tests.stores.contract import Later, StoreContract, moving
-from tests.stores.contract_changes import ChangesContract, told
-from tests.stores.contract_counting import CountingContract
-from tests.stores.contract_logs import LogContract
+from tests.support.clock_and_ids import Clock
+from tests.support.stores.contract import Later, StoreContract, moving
+from tests.support.stores.contract_changes import ChangesContract, told
+from tests.support.stores.contract_counting import CountingContract
+from tests.support.stores.contract_logs import LogContract
 
 
 class TestSqlite(StoreContract, CountingContract, LogContract, ChangesContract):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat2response.stores.sqlite import SqliteStore
-from tests.stores.processes import INCREMENTS, PROCESSES, count, count_together, finish, start
+from tests.support.stores.processes import INCREMENTS, PROCESSES, count, count_together, finish, start
 
 WRITE = """
 async def main():

@@ -11,7 +11,7 @@ import pytest
 
 from chat2response.stores.sqlite import SqliteStore
 from chat2response.stores.sqlite_queue import WriteQueue
-from tests.stores.processes import finish, start
+from tests.support.stores.processes import finish, start
 
 PATIENCE = 30.0
 

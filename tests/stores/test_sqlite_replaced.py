@@ -15,9 +15,9 @@ import pytest
 
 from chat2response.stores import MISSED, CannotOpen, StoreDown, sqlite_feed, sqlite_file
 from chat2response.stores.sqlite import SqliteStore
-from tests.stores.contract_changes import PATIENCE, told
-from tests.stores.processes import finish, start
 from tests.stores.test_sqlite_processes import WRITE
+from tests.support.stores.contract_changes import PATIENCE, told
+from tests.support.stores.processes import finish, start
 
 PUT = """
 async def main():

@@ -13,9 +13,9 @@ from chat2response.stores import ABSENT, StoreDown, sqlite
 from chat2response.stores.sqlite import SqliteStore
 from chat2response.stores.sqlite_link import TABLE, Link
 from chat2response.stores.sqlite_writes import AT_ONCE
-from tests.doubles import Clock
 from tests.stores.test_sqlite import raw, started
-from tests.upstream import PATIENCE
+from tests.support.clock_and_ids import Clock
+from tests.support.scripted_upstream import PATIENCE
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from chat2response.stores import MemoryStore, Store
 from chat2response.stores.sqlite import SqliteStore
 from chat2response.stores.steady import BELIEVED_SECONDS, STEP_SECONDS, SteadyClock
-from tests.doubles import Clock
+from tests.support.clock_and_ids import Clock
 
 DAY = 86_400.0
 JUMP = 40 * DAY

@@ -7,10 +7,10 @@ from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Target, Upstream
 from chat2response.upstreams.chat import ChatUpstream
 from chat2response.wire.json import decode, encode
-from tests.doubles import Clock, Ids
-from tests.upstream import ScriptedUpstream
-from tests.upstreams.contract import UpstreamContract
-from tests.upstreams.stage import HUB, STREAMED
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.upstreams.contract import UpstreamContract
+from tests.support.upstreams.stage import HUB, STREAMED
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 

@@ -19,8 +19,8 @@ from chat2response.upstreams.base import Origin, Target
 from chat2response.upstreams.demo import DemoTurn, DemoUpstream
 from chat2response.upstreams.demo_script import MODELS
 from chat2response.wire.machine import DRAINING, REVOKED
-from tests.doubles import Clock, Ids
-from tests.grammar import assert_well_formed, parse_sse, validate_event, validate_response
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.stream_grammar import assert_well_formed, parse_sse, validate_event, validate_response
 
 TARGET, ORIGIN = Target("demo"), Origin()
 WEATHER = {

@@ -9,10 +9,10 @@ from chat2response.net.transport import Transport
 from chat2response.upstreams.base import Origin, Target, Upstream
 from chat2response.upstreams.responses import ResponsesUpstream
 from chat2response.wire.json import decode, encode
-from tests.doubles import Clock, Ids
-from tests.upstream import ScriptedUpstream
-from tests.upstreams.contract import UpstreamContract
-from tests.upstreams.stage import HUB
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.upstreams.contract import UpstreamContract
+from tests.support.upstreams.stage import HUB
 
 TEXT = {"type": "output_text", "text": "Hello", "annotations": []}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [TEXT]}

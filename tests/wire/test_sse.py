@@ -18,7 +18,7 @@ from chat2response.wire.sse import (
     payloads,
     payloads_with,
 )
-from tests.scripts import pieces
+from tests.support.upstream_streams import pieces
 
 LINE_ENDS = st.sampled_from(["\n", "\r", "\r\n"])
 LINES = st.sampled_from(

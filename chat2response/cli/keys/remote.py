@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from chat2response.api.answers import WARNING
+from chat2response.api.management.responses import WARNING
 from chat2response.cli.choices import CannotStart
 from chat2response.cli.keys.stored import Document
 from chat2response.cli.prepare import local_url

@@ -11,8 +11,8 @@ from chat2response.convert.dialects.chat.request.request_fields_in import LOGPRO
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat, reasoning_form
 from chat2response.wire.machine import DRAINING, RESET, Fault
-from tests import sdk
-from tests.scripts import (
+from tests.support import openai_sdk
+from tests.support.upstream_streams import (
     CHAT_STREAMS,
     RESPONSES_STREAMS,
     Numbered,
@@ -206,7 +206,7 @@ def test_face_to_face_nothing_is_lost(name: str):
     if name == "error":
         assert chunks[-1]["error"]["message"] == "Broken."
         return
-    there, back = sdk.added_up(CHAT_STREAMS[name]), sdk.added_up(chunks)
+    there, back = openai_sdk.added_up(CHAT_STREAMS[name]), openai_sdk.added_up(chunks)
     (first,), (second,) = there["choices"], back["choices"]
     assert plain(second["message"]) == plain(first["message"])
     assert second["finish_reason"] == first["finish_reason"]
@@ -229,7 +229,7 @@ def plain(message: dict[str, Any]) -> dict[str, Any]:
 def test_the_sdk_follows_our_responses_stream(name: str):
     events = to_events(sse(CHAT_STREAMS[name]))
     response = response_of(events)
-    followed = sdk.followed(events)
+    followed = openai_sdk.followed(events)
     if response["status"] == "completed":
         assert followed is not None
         assert [item["id"] for item in followed["output"]] == [item["id"] for item in response["output"]]
@@ -243,7 +243,7 @@ def test_the_sdk_follows_our_responses_stream(name: str):
 def test_the_chunks_of_a_response_add_up_to_its_completion(name: str):
     machine = ResponsesToChat(model="m", include_usage=True, logprobs=True, ids=Numbered(), clock=now)
     output = machine.feed(named(RESPONSES_STREAMS[name])) + machine.close()
-    summed = sdk.added_up(checked_chunks(output))
+    summed = openai_sdk.added_up(checked_chunks(output))
     whole = json.loads(json.dumps(write_response(machine.response)))
     assert plain(summed["choices"][0].pop("message")) == plain(whole["choices"][0].pop("message"))
     assert {**summed, "system_fingerprint": None, "service_tier": "default"} == {

@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.quirks.profiles import GENERIC, OPENAI, PROFILES, profile, quirks_of
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from tests.convert.requests import USER, to_chat, wanted
+from tests.support.convert.requests import USER, to_chat, wanted
 
 PROMISED = {
     *("openai", "vllm", "ollama", "llama.cpp", "sglang", "lmstudio", "deepseek", "moonshot", "qwen", "glm"),

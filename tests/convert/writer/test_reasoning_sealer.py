@@ -13,8 +13,18 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.sealed_reasoning import Thought, open_thought, seal_thought
 from chat2response.convert.writer.response_writer import ResponseWriter
-from tests.doubles import Clock, Ids
-from tests.scripts import CHAT_STREAMS, call, chat, checked_events, chunk, response_of, sse, text, thoughts
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.upstream_streams import (
+    CHAT_STREAMS,
+    call,
+    chat,
+    checked_events,
+    chunk,
+    response_of,
+    sse,
+    text,
+    thoughts,
+)
 
 HUB = HubRequest(body={"model": "m", "input": "hi"}, dialect="responses")
 

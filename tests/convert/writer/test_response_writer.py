@@ -13,8 +13,8 @@ from chat2response.convert.usage import read
 from chat2response.convert.writer.response_builder import WholeWriter
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
-from tests.convert.dicts import as_dicts
-from tests.scripts import Numbered, checked_events, now, response_of
+from tests.support.convert.event_dicts import as_dicts
+from tests.support.upstream_streams import Numbered, checked_events, now, response_of
 
 USED = read({"input_tokens": 1, "output_tokens": 2})
 CUT = Outcome("incomplete", "max_output_tokens")

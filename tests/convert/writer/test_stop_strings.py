@@ -10,8 +10,8 @@ from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.convert.writer.stop_strings import StopWriter, stops_of
 from chat2response.errors import InvalidRequest
-from tests.grammar import assert_well_formed
-from tests.scripts import Numbered, now
+from tests.support.stream_grammar import assert_well_formed
+from tests.support.upstream_streams import Numbered, now
 
 
 def hub(stop: object) -> HubRequest:

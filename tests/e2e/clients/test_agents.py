@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.e2e.clients.running import python
-from tests.e2e.clients.session import OUTPUT, looking
 from tests.e2e.conftest import Start
-from tests.e2e.said import CHAT, PATHS, RESPONSES
-from tests.upstream import ScriptedUpstream
+from tests.support.clients.processes import python
+from tests.support.clients.scripted_session import OUTPUT, looking
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES
+from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 

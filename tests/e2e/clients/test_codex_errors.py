@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.clients.codex import Codex
 from tests.e2e.conftest import Start
-from tests.e2e.said import Said, frames, refused, sse, stream
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.clients.codex import Codex
+from tests.support.e2e.scripted_model import Said, frames, refused, sse, stream
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 

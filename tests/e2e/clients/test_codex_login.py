@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients.codex import CHATGPT, MODEL, OPENAI, PROVIDER, Codex
-from tests.e2e.clients.session import COMMAND, DONE, Session, calling, last_output
-from tests.e2e.clients.tap import Tap
 from tests.e2e.conftest import Start
-from tests.e2e.said import CHAT, MODELS
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.clients.codex import CHATGPT, MODEL, OPENAI, PROVIDER, Codex
+from tests.support.clients.recording_port import Tap
+from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling, last_output
+from tests.support.e2e.scripted_model import CHAT, MODELS
+from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients.codex import OPENAI, Codex
-from tests.e2e.clients.session import COMMAND, DONE, Session, calling
 from tests.e2e.conftest import Start
-from tests.e2e.said import CHAT
-from tests.upstream import ScriptedUpstream
+from tests.support.clients.codex import OPENAI, Codex
+from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling
+from tests.support.e2e.scripted_model import CHAT
+from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 

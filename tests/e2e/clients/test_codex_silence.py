@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients.codex import IMPATIENT, Codex
-from tests.e2e.clients.session import COMMAND, DONE, Session, calling
 from tests.e2e.conftest import Start
-from tests.e2e.said import CHAT
-from tests.upstream import Received, Script, ScriptedUpstream
+from tests.support.clients.codex import IMPATIENT, Codex
+from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling
+from tests.support.e2e.scripted_model import CHAT
+from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 

@@ -3,11 +3,11 @@
 import pytest
 
 from chat2response.keys import INVALID
-from tests.e2e.clients.running import node
-from tests.e2e.clients.session import looking
 from tests.e2e.conftest import Start
-from tests.e2e.said import PATHS
-from tests.upstream import ScriptedUpstream
+from tests.support.clients.processes import node
+from tests.support.clients.scripted_session import looking
+from tests.support.e2e.scripted_model import PATHS
+from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 

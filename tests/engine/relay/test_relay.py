@@ -19,8 +19,8 @@ from chat2response.wire import sse
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET, TIMEOUT
 from tests.engine.conftest import KEY, Scene, rest, whole
-from tests.engine.fakes import FakeReply, events_of
-from tests.engine.frames import (
+from tests.support.engine.fakes import FakeReply, events_of
+from tests.support.engine.frames import (
     CHAT_STREAMS,
     DONE,
     RESPONSES_STREAMS,

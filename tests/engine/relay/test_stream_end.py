@@ -13,8 +13,8 @@ from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
 from chat2response.upstreams.base import Target
 from chat2response.wire.machine import RESET
-from tests.engine.fakes import FakeReply
-from tests.engine.frames import CHAT_STREAMS, DONE, RESPONSES_STREAMS, chunk
+from tests.support.engine.fakes import FakeReply
+from tests.support.engine.frames import CHAT_STREAMS, DONE, RESPONSES_STREAMS, chunk
 
 TEXT = b"".join(RESPONSES_STREAMS["text"][:-1])
 CHAT = b"".join(CHAT_STREAMS["text"][:-1])

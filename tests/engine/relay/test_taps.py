@@ -7,8 +7,8 @@ import pytest
 from chat2response.engine.answer_ids import owned_ids
 from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 from chat2response.errors import UpstreamError
-from tests.engine.fakes import events_of
-from tests.engine.frames import (
+from tests.support.engine.fakes import events_of
+from tests.support.engine.frames import (
     CHAT_STREAMS,
     DONE,
     RESPONSES_STREAMS,

@@ -15,8 +15,8 @@ from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.respond.obfuscation import STEP, Obfuscated
 from chat2response.engine.respond.respond import encoder_for
-from tests.open_responses import check_event
-from tests.scripts import Numbered, now
+from tests.support.open_responses import check_event
+from tests.support.upstream_streams import Numbered, now
 
 ENCODERS = {
     "responses": ResponsesEncoder,

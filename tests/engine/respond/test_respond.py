@@ -13,7 +13,7 @@ from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.json import decode
 from chat2response.wire.machine import RESET
 from tests.engine.conftest import KEY, Scene, rest, whole
-from tests.engine.fakes import FakeTurn, FakeUpstream, comment, ends, events_of, says
+from tests.support.engine.fakes import FakeTurn, FakeUpstream, comment, ends, events_of, says
 
 SURFACES = [("responses", "chat"), ("chat", "responses")]
 WAYS = [*SURFACES, ("proxy", "chat"), ("responses", "demo"), ("chat", "demo")]

@@ -7,7 +7,7 @@ import pytest
 from chat2response.errors import InvalidRequest, UpstreamError, UpstreamRefusedUs
 from chat2response.stores.base import StoreDown
 from tests.engine.conftest import KEY, Scene, whole
-from tests.engine.fakes import JSON, FakeReply, FakeUpstream
+from tests.support.engine.fakes import JSON, FakeReply, FakeUpstream
 
 # -- whole answers -----------------------------------------------------------------------------------
 

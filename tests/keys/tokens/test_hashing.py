@@ -9,7 +9,7 @@ import pytest
 
 from chat2response.keys.record import Digest
 from chat2response.keys.tokens.hashing import Hasher, SaltedSha256, digest_text, parse_digest
-from tests.stores.processes import ROOT
+from tests.support.stores.processes import ROOT
 
 # salt, secret, and `(salt bytes; secret bytes) | sha256sum`: what the Rust edition would have written.
 VECTORS = [

@@ -10,8 +10,8 @@ from chat2response.keys import KeyBook, KeyRing
 from chat2response.keys.record import KIND
 from chat2response.keys.tokens.pepper import Peppers
 from chat2response.stores import Store, StoreDown
-from tests.doubles import Clock
 from tests.keys.tokens.test_hashing import VECTORS
+from tests.support.clock_and_ids import Clock
 
 V1 = Peppers("v1", {"v1": b"1" * 32})
 V2 = Peppers("v2", {"v2": b"2" * 32, "v1": b"1" * 32})

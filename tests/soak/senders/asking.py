@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.soak.gateway import Gateway
-from tests.soak.raw import Answer
-from tests.upstream import Script, ScriptedUpstream
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.soak.gateway import Gateway
+from tests.support.soak.raw_http import Answer
 
 
 class Asking:

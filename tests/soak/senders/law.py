@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from tests.soak.laws import judge, judge_end
-from tests.soak.raw import Answer
 from tests.soak.senders.words import words_in
+from tests.support.soak.laws import judge, judge_end
+from tests.support.soak.raw_http import Answer
 
 _LOSSES = "x-chat2response-losses"
 Result = dict[str, Any]

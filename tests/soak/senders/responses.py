@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.said import Said
 from tests.soak.senders.responses_whole import WHOLE, Resource, WholeChange, is_call, without
 from tests.soak.senders.words import Change, Events
+from tests.support.e2e.scripted_model import Said
 
 _DELTAS = ("output_text", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
 

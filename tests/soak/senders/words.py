@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.said import Call, Said
+from tests.support.e2e.scripted_model import Call, Said
 
 Events = list[dict[str, Any]]
 Change = Callable[[Events, random.Random], Events]

@@ -4,7 +4,7 @@
 from typing import Any
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 CALL = called("call_00_x")
 USAGE = {

@@ -2,7 +2,7 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 SIGNED = {"google": {"thought_signature": "CvcQAdHtim8="}}
 ONE = called("function-call-1", extra_content=SIGNED)

@@ -4,7 +4,7 @@
 import pytest
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 EXTRA = {"google": {"thought_signature": "Cv=="}}
 CALL = called("call_1", extra_content=EXTRA)

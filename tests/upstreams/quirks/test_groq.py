@@ -2,7 +2,7 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 CALL = called("fc_7a1e")
 USAGE = {"queue_time": 0.03, "prompt_tokens": 60, "completion_tokens": 14, "total_tokens": 74}

@@ -2,7 +2,7 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, events_of, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, events_of, whole
 
 CALL = called("toolu_01")
 BLOCKS = [

@@ -2,7 +2,7 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import TOOL, VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import TOOL, VendorStage, called, whole
 
 CALL = called("yTzAHdkYcY7wGxTBN8hfBgCqFQ7TUoQd")
 USAGE = {"completion_tokens": 22, "prompt_tokens": 50, "total_tokens": 72}

@@ -2,7 +2,7 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import TOOL, VendorStage, whole
+from tests.support.upstreams.vendor_answer import TOOL, VendorStage, whole
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21}
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, whole
+from tests.support.upstreams.vendor_answer import VendorStage, whole
 
 DETAILS = [
     {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 CALL = called("D681PevKs")
 USAGE = {"prompt_tokens": 44, "total_tokens": 64, "completion_tokens": 20}

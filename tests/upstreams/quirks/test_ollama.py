@@ -2,7 +2,7 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 ONE, TWO = called("call_5yk2"), called("call_9xq7", '{"city":"Bergen"}')
 USAGE = {"prompt_tokens": 26, "completion_tokens": 11, "total_tokens": 37}

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.quirks.profiles import PROFILES, profile
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, events_of, said, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, events_of, said, whole
 
 USAGE = {
     "prompt_tokens": 9,

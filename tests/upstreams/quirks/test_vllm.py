@@ -4,7 +4,7 @@
 import pytest
 
 from chat2response.upstreams.base import Upstream
-from tests.upstreams.quirks.vendor import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, called, whole
 
 CALL = called("chatcmpl-tool-1f3a")
 

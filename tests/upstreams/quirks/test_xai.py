@@ -1,7 +1,7 @@
 """xAI: reasoning tokens are not among `completion_tokens`."""
 # ruff: noqa: E501, RUF012
 
-from tests.upstreams.quirks.vendor import VendorStage, whole
+from tests.support.upstreams.vendor_answer import VendorStage, whole
 
 USAGE = {
     "prompt_tokens": 32,

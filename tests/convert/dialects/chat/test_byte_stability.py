@@ -12,9 +12,9 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.wire.json import encode
-from tests.convert.dialects.chat.codex import AGENTS, EXEC, SHELL, namespace
-from tests.convert.requests import Json
-from tests.scripts import call, chat, sse, text, thoughts
+from tests.support.convert.codex_tools import AGENTS, EXEC, SHELL, namespace
+from tests.support.convert.requests import Json
+from tests.support.upstream_streams import call, chat, sse, text, thoughts
 
 TOOLS = [*SHELL, EXEC, AGENTS, namespace("functions", "", EXEC), {"type": "web_search"}, {"type": "shell"}]
 LONG_ID = "call_" + "x" * 70

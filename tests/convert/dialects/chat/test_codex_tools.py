@@ -6,9 +6,9 @@ from typing import Any
 from chat2response.convert.library.functions import to_chat_request, to_response
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.quirks.quirks import Quirks
-from tests.convert.dialects.chat.codex import EXEC, GPT_5_5, GPT_6, PATCH, UNKNOWN
-from tests.convert.requests import Json, assert_official_chat, to_chat
-from tests.scripts import Numbered, call, chat, checked_events, now, response_of, sse
+from tests.support.convert.codex_tools import EXEC, GPT_5_5, GPT_6, PATCH, UNKNOWN
+from tests.support.convert.requests import Json, assert_official_chat, to_chat
+from tests.support.upstream_streams import Numbered, call, chat, checked_events, now, response_of, sse
 
 JS = 'const r = await tools.exec_command({cmd: "echo \\"hi\\""});\ntext(r.output);'
 

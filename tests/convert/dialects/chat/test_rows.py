@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
-from tests.convert.requests import Json, asked, items_of, messages_of, refused, to_chat, to_responses, wanted
-from tests.scripts import (
+from tests.support.convert.requests import (
+    Json,
+    asked,
+    items_of,
+    messages_of,
+    refused,
+    to_chat,
+    to_responses,
+    wanted,
+)
+from tests.support.upstream_streams import (
     Events,
     Numbered,
     arguments,

@@ -4,7 +4,7 @@ import pytest
 
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import InvalidRequest
-from tests.convert.requests import Json, refused, to_chat, wanted
+from tests.support.convert.requests import Json, refused, to_chat, wanted
 
 VIDEO = {"type": "input_video", "video_url": "data:video/mp4;base64,AAAA"}
 

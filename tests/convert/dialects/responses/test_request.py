@@ -9,7 +9,14 @@ from chat2response.convert.dialects.responses.request import read_request, write
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
-from tests.convert.requests import Json, asked, assert_official_responses, refused, to_responses, wanted
+from tests.support.convert.requests import (
+    Json,
+    asked,
+    assert_official_responses,
+    refused,
+    to_responses,
+    wanted,
+)
 
 
 def test_the_body_is_kept_as_it_is():

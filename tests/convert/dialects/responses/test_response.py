@@ -4,7 +4,7 @@ import pytest
 
 from chat2response.convert.dialects.responses.response import as_event, read_response
 from chat2response.errors import UpstreamError
-from tests.scripts import RESPONSES_STREAMS
+from tests.support.upstream_streams import RESPONSES_STREAMS
 
 WHOLE = RESPONSES_STREAMS["text"][-1]["response"]
 

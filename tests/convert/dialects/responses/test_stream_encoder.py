@@ -11,9 +11,9 @@ from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
-from tests.convert.dicts import as_dicts
-from tests.grammar import parse_sse
-from tests.scripts import DONE, Numbered, checked_events, now
+from tests.support.convert.event_dicts import as_dicts
+from tests.support.stream_grammar import parse_sse
+from tests.support.upstream_streams import DONE, Numbered, checked_events, now
 
 TOKENS = [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}]
 

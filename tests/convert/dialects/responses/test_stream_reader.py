@@ -14,7 +14,7 @@ from chat2response.convert.library.streams import ResponsesToChat
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.json import encode
 from chat2response.wire.machine import RESET, TIMEOUT, Fault
-from tests.scripts import (
+from tests.support.upstream_streams import (
     CUT,
     DONE,
     RESPONSES_STREAMS,

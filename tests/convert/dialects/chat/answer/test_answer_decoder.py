@@ -20,8 +20,17 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from tests.convert.test_stream_properties import CHUNK, CUTS, FORMS, frames, messages, split
 from tests.convert.writer.test_reasoning_sealer import Plain
-from tests.doubles import Clock, Ids
-from tests.scripts import chat, checked_events, chunk, pieces, response_of, sse, to_events, token
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.upstream_streams import (
+    chat,
+    checked_events,
+    chunk,
+    pieces,
+    response_of,
+    sse,
+    to_events,
+    token,
+)
 
 HUB = HubRequest(body={"model": "m", "input": "hi"}, dialect="responses")
 EVERY = Quirks(

@@ -13,7 +13,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_builder import WholeWriter
-from tests.scripts import Numbered, now
+from tests.support.upstream_streams import Numbered, now
 
 Entry = tuple[int | None, str, str, str]  # index, id, name, arguments
 

@@ -10,8 +10,8 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
 from chat2response.errors import UpstreamError
-from tests.grammar import validate_completion, validate_response
-from tests.scripts import USAGE, Numbered, citation, now, response_of, sse, to_events, token
+from tests.support.stream_grammar import validate_completion, validate_response
+from tests.support.upstream_streams import USAGE, Numbered, citation, now, response_of, sse, to_events, token
 
 
 def completion(

@@ -7,7 +7,7 @@ import pytest
 from chat2response.convert.dialects.chat.answer.cumulative_reasoning import Increments
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.quirks.profiles import profile
-from tests.scripts import chat, chunk, sse, text
+from tests.support.upstream_streams import chat, chunk, sse, text
 
 
 def detail(said: str, index: int = 0, kind: str = "reasoning.text") -> dict[str, Any]:

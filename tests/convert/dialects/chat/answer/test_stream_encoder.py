@@ -12,7 +12,7 @@ from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, UpstreamError
-from tests.scripts import Numbered, checked_chunks, deltas, now, said
+from tests.support.upstream_streams import Numbered, checked_chunks, deltas, now, said
 
 USED = read({"input_tokens": 1, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}})
 

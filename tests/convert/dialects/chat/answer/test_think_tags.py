@@ -12,7 +12,17 @@ from chat2response.convert.library.functions import to_response
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import Quirks
-from tests.scripts import call, chat, checked_events, chunk, citation, response_of, sse, text, token
+from tests.support.upstream_streams import (
+    call,
+    chat,
+    checked_events,
+    chunk,
+    citation,
+    response_of,
+    sse,
+    text,
+    token,
+)
 
 TAGS = Quirks(think_tags=(("<think>", "</think>"), ("◁think▷", "◁/think▷")))
 OPEN = Quirks(think_tags=(("<think>", "</think>"),), think_open=True)

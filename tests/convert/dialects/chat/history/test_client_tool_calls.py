@@ -9,15 +9,8 @@ from chat2response.convert.library.functions import to_response
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.policy import Policy
 from chat2response.errors import UpstreamError
-from tests.convert.requests import (
-    Json,
-    assert_official_chat,
-    messages_of,
-    refused,
-    to_chat,
-    wanted,
-)
-from tests.scripts import Numbered, call, chat, checked_events, now, response_of, sse, text
+from tests.support.convert.requests import Json, assert_official_chat, messages_of, refused, to_chat, wanted
+from tests.support.upstream_streams import Numbered, call, chat, checked_events, now, response_of, sse, text
 
 USER: Json = {"role": "user", "content": "hi"}
 SEARCH: Json = {

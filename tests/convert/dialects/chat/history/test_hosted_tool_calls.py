@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.policy import Policy
-from tests.convert.requests import Json, messages_of, refused, to_chat, wanted
+from tests.support.convert.requests import Json, messages_of, refused, to_chat, wanted
 
 USER: Json = {"role": "user", "content": "hi"}
 REFUSE = Policy(hosted="refuse")

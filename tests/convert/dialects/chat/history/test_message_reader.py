@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.request.request import read_request
-from tests.convert.requests import USER, Json, asked, items_of, refused, to_responses
+from tests.support.convert.requests import USER, Json, asked, items_of, refused, to_responses
 
 URL = "data:image/png;base64,AAAA"
 

@@ -12,7 +12,7 @@ from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.sealed_reasoning import Thought, seal_thought
 from tests.convert.dialects.chat.history.test_turns import USER, call, output, said, thought
-from tests.convert.requests import Json, messages_of, to_chat, wanted
+from tests.support.convert.requests import Json, messages_of, to_chat, wanted
 
 HISTORY = [
     *(USER, thought("one"), said("x")),

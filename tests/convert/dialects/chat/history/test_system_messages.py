@@ -10,7 +10,7 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES, profile
 from chat2response.convert.quirks.quirks import Quirks, SystemPlacement
 from chat2response.wire.json import encode
-from tests.convert.requests import Json
+from tests.support.convert.requests import Json
 
 USER = {"role": "user", "content": "Hi"}
 DEVELOPER = {"role": "developer", "content": "Be brief."}

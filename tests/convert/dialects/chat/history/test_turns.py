@@ -8,7 +8,7 @@ import pytest
 from chat2response.convert.dialects.chat.history.call_ids import fitted
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.quirks import Quirks
-from tests.convert.requests import Json, messages_of, refused, to_chat, wanted
+from tests.support.convert.requests import Json, messages_of, refused, to_chat, wanted
 
 URL = "data:image/png;base64,AAAA"
 USER: Json = {"role": "user", "content": "hi"}

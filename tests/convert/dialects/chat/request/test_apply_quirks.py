@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.quirks.quirks import Quirks
-from tests.convert.requests import USER, Json, to_chat, wanted
+from tests.support.convert.requests import USER, Json, to_chat, wanted
 
 TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
 OTHER = {**TOOL, "name": "g", "strict": False}

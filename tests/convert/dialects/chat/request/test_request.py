@@ -8,7 +8,7 @@ from chat2response.convert.dialects.chat.request.request import read_request, wr
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.wire.json import encode
-from tests.convert.requests import (
+from tests.support.convert.requests import (
     USER,
     Json,
     asked,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.quirks.quirks import Quirks
-from tests.convert.requests import USER, Json, refused, to_chat, wanted
+from tests.support.convert.requests import USER, Json, refused, to_chat, wanted
 
 SCHEMA = {"type": "object", "properties": {"z": {"type": "string"}, "a": {"type": "number"}}}
 WANTED: Json = {"type": "json_schema", "name": "answer", "schema": SCHEMA, "strict": True}

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.library.functions import to_chat_completion
 from chat2response.convert.quirks.quirks import Quirks
-from tests.convert.requests import (
+from tests.support.convert.requests import (
     Json,
     asked,
     assert_official_chat,
@@ -16,7 +16,7 @@ from tests.convert.requests import (
     to_responses,
     wanted,
 )
-from tests.scripts import CHAT_STREAMS, Events, deltas, named, sse, to_chunks, to_events
+from tests.support.upstream_streams import CHAT_STREAMS, Events, deltas, named, sse, to_chunks, to_events
 
 DEFINITION = 'start: "x"'
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": DEFINITION}

@@ -15,8 +15,8 @@ from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import UpstreamError
-from tests import sdk
-from tests.scripts import (
+from tests.support import openai_sdk
+from tests.support.upstream_streams import (
     Numbered,
     call,
     chat,
@@ -230,7 +230,7 @@ def limited(choice: Json, *chunks: Json, tools: list[Json] = FLAT) -> tuple[list
 
 def as_completion(chunks: tuple[Json, ...]) -> Json:
     """What the SDK makes of the chunks."""
-    return sdk.added_up(chat(*chunks, finish="tool_calls"))
+    return openai_sdk.added_up(chat(*chunks, finish="tool_calls"))
 
 
 def test_a_call_outside_the_allowed_tools_is_left_out_and_named():

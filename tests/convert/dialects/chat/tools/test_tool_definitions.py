@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.request.request import read_request
 from chat2response.convert.quirks.quirks import Quirks
-from tests.convert.requests import (
+from tests.support.convert.requests import (
     Json,
     asked,
     assert_official_chat,

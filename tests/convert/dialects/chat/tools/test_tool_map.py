@@ -10,7 +10,7 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.chat.tools.tool_names import sendable
 from chat2response.convert.dialects.responses.request import read_request
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from tests.convert.requests import Json, refused, to_chat, wanted
+from tests.support.convert.requests import Json, refused, to_chat, wanted
 
 
 def mapped(*tools: Json, **fields: Any) -> ToolMap:

@@ -1,0 +1,10 @@
+"""Parameters in the query of the management endpoints: known names only, each once."""
+
+from fastapi import Request
+
+from chat2response.api.http.query import known
+
+
+def asked(request: Request, *names: str) -> dict[str, str]:
+    """What the query asks for, of these names. Raises InvalidRequest for any other."""
+    return known(request.query_params.multi_items(), names)

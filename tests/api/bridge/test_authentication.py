@@ -1,0 +1,131 @@
+"""The credentials of a request, and the gates that judge them."""
+
+import pytest
+
+from chat2response.api.bridge.authentication import (
+    Caller,
+    ManagedGate,
+    OpenGate,
+    PassthroughGate,
+    bearer,
+    token_of,
+)
+from chat2response.api.http.request import Request
+from chat2response.errors import InvalidRequest, Unauthorized
+from chat2response.keys import KeyRing
+from chat2response.observe.metrics import Metrics
+from chat2response.stores import MemoryStore
+from tests.support.clock_and_ids import Clock
+
+
+def request(*headers: tuple[str, str]) -> Request:
+    """As the server hands it on: names in lower case."""
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+
+    async def unused(*_: object) -> None:
+        raise AssertionError("a gate reads no body and sends nothing")
+
+    return Request({"headers": pairs}, unused, unused)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "token"),
+    [
+        (None, None),
+        ("", None),
+        ("abc", None),
+        ("Basic abc", None),
+        ("Bearerabc", None),
+        ("Bearer", ""),
+        ("Bearer ", ""),
+        ("Bearer abc", "abc"),
+        ("bEARER   a b ", "a b"),
+    ],
+)
+def test_a_bearer_is_read_whatever_its_case(given: str | None, token: str | None) -> None:
+    assert bearer(given) == token
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ([], None),
+        ([("authorization", "Bearer a")], "a"),
+        ([("x-api-key", "a")], "a"),
+        ([("api-key", " a ")], "a"),
+        ([("x-api-key", "")], None),
+        ([("authorization", "Bearer")], ""),
+        ([("authorization", "Bearer"), ("x-api-key", "a")], "a"),
+        ([("authorization", "Bearer a"), ("x-api-key", "")], "a"),
+        ([("authorization", "Basic b"), ("api-key", "a")], "a"),
+        ([("authorization", "Bearer a"), ("x-api-key", "a"), ("api-key", "a")], "a"),
+        ([("authorization", "Bearer a"), ("authorization", "BEARER a")], "a"),
+        ([("x-other", "1"), ("x-other", "2"), ("authorization", "Bearer a")], "a"),
+    ],
+)
+def test_one_key_is_found_wherever_it_is(headers: list[tuple[str, str]], token: str | None) -> None:
+    assert token_of(request(*headers)) == token
+
+
+@pytest.mark.parametrize(
+    ("headers", "names"),
+    [
+        ([("authorization", "Bearer a"), ("x-api-key", "b")], "(authorization, x-api-key)"),
+        ([("x-api-key", "a"), ("api-key", "b")], "(x-api-key, api-key)"),
+        ([("api-key", "a"), ("authorization", "Bearer b")], "(api-key, authorization)"),
+        ([("authorization", "Bearer a"), ("authorization", "Bearer b")], "(authorization)"),
+        ([("x-api-key", "a"), ("x-api-key", "b")], "(x-api-key)"),
+    ],
+)
+def test_two_that_differ_are_refused_by_their_headers_names(
+    headers: list[tuple[str, str]], names: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        token_of(request(*headers))
+    assert names in refused.value.message
+    assert refused.value.code == "conflicting_credentials"
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ([], None),
+        ([("authorization", "bearer  x~y")], "bearer  x~y"),
+        ([("x-api-key", "k")], "Bearer k"),
+        ([("api-key", "k")], "Bearer k"),
+        ([("authorization", "BEARER k"), ("api-key", "k")], "BEARER k"),
+        ([("authorization", "Basic b"), ("x-api-key", "k")], "Bearer k"),
+        ([("authorization", "Basic b")], None),
+    ],
+)
+async def test_what_goes_up_in_passthrough(headers: list[tuple[str, str]], sent: str | None) -> None:
+    assert await PassthroughGate().admit(request(*headers), "chat") == Caller(authorization=sent)
+
+
+async def test_open_lets_anybody_in_and_keeps_nothing_of_theirs() -> None:
+    for headers in ([], [("authorization", "Bearer a"), ("x-api-key", "b")]):
+        assert await OpenGate().admit(request(*headers), "chat") == Caller("open")
+
+
+async def test_managed_counts_what_it_decides() -> None:
+    clock, metrics = Clock(), Metrics()
+    keys = KeyRing(MemoryStore(clock=clock), clock=clock)
+    issued = await keys.generate()
+    gate = ManagedGate(keys, metrics)
+
+    for name in ("x-api-key", "api-key"):
+        assert await gate.admit(request((name, issued.token)), "chat") == Caller(issued.key.id, issued.key)
+    for headers in ([], [("x-api-key", "nonsense")]):
+        with pytest.raises(Unauthorized):
+            await gate.admit(request(*headers), "chat")
+
+    assert metrics.key_checks == {"ok": 2, "refused": 2}
+
+
+async def test_a_key_of_ours_is_not_passed_through() -> None:
+    issued = await KeyRing(MemoryStore(), clock=Clock()).generate(label="stray")
+    for header in (("authorization", f"Bearer {issued.token}"), ("x-api-key", issued.token)):
+        with pytest.raises(Unauthorized) as refused:
+            await PassthroughGate().admit(request(header), "chat")
+        assert "CHAT2RESPONSE_AUTH_MODE=managed" in refused.value.message
+        assert issued.token not in refused.value.message

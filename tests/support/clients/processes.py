@@ -1,0 +1,78 @@
+"""Client programs as their users run them: processes, told where the gateway is by their environment.
+
+A program gets `BASE_URL`, `API_KEY` and `MODEL`, and prints one JSON object: what it heard.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.gateway import Running
+
+HERE = Path(__file__).parent
+NODE = HERE / "node"
+BIN = Path(sys.prefix) / "clients" / "bin"
+"""Of the environment that holds the Python clients, and Node; `make test-clients` makes it."""
+
+SECONDS = 120.0
+"""After which a client hangs. A start alone takes seconds on a busy machine."""
+
+# Their telemetry would be sent to the network.
+_QUIET = {
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+    "LANGSMITH_TRACING": "false",
+    "AI_SDK_LOG_WARNINGS": "false",
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def node(program: str, gateway: Running, *args: str) -> Any:
+    """Runs `node/<program>`; what it printed."""
+    return await _heard([str(BIN / "node"), str(NODE / program), *args], gateway)
+
+
+async def python(program: str, gateway: Running, *args: str) -> Any:
+    """Runs `python/<program>` in the clients' environment; what it printed."""
+    return await _heard([str(BIN / "python"), str(HERE / "python" / program), *args], gateway)
+
+
+async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = None) -> Finished:
+    """Runs a program to its end, with this environment and nothing of ours; it is killed when it hangs."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": f"{BIN}:{os.environ['PATH']}", **env},
+        cwd=cwd,
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+async def _heard(command: list[str], gateway: Running) -> Any:
+    told = {"BASE_URL": f"{gateway.url}/v1", "API_KEY": gateway.key, "MODEL": ASKED, "HOME": str(HERE)}
+    finished = await run(command, {**_QUIET, **told})
+    assert finished.code == 0, f"{finished.out}\n{finished.err}"
+    return json.loads(finished.out)

@@ -1,0 +1,45 @@
+"""An upstream that keeps what it makes, and the ids by which it can be found again."""
+
+import json
+from typing import Any
+
+import httpx2
+
+from tests.support.e2e.dialect_pairs import body_for
+from tests.support.e2e.gateway import Running
+from tests.support.e2e.scripted_model import RESPONSES, Call, Said, frames, sse
+from tests.support.scripted_upstream import Received, Script
+
+SAID = Said(text=("Hi",), calls=(Call("look"),), response_id="resp_a")
+CONVERSATION = {"conversation": {"id": "conv_a"}}
+
+
+def keeping(request: Received) -> Script:
+    """An upstream that keeps what it makes, in a conversation; but not what it is asked not to store."""
+    asked = request.json()
+    where = CONVERSATION if asked.get("store") is not False or asked.get("conversation") else {}
+    if not asked.get("stream"):
+        return Script(RESPONSES, (json.dumps(SAID.resource(**where)).encode(),))
+    events = SAID.events()
+    for event in events:
+        if "response" in event:
+            event["response"] = {**event["response"], **where}
+    return frames("responses", *sse(*events, done=False))
+
+
+REFERENCES: dict[str, dict[str, Any]] = {
+    "response": {"previous_response_id": "resp_a"},
+    "conversation": {"conversation": "conv_a"},
+    "conversation object": {"conversation": {"id": "conv_a"}},
+    "message": {"input": [{"type": "item_reference", "id": "msg_up"}]},
+    "call": {"input": [{"role": "user", "content": "x"}, {"type": "item_reference", "id": "fc_0"}]},
+    "typeless": {"input": [{"id": "msg_up"}]},
+    "null type": {"input": [{"id": "msg_up", "type": None}]},
+}
+"""Every way to refer to something that it made."""
+
+
+async def ask(gateway: Running, key: str, more: dict[str, Any]) -> httpx2.Response:
+    """A request of this key, whose answer is kept unless `more` says otherwise."""
+    body = {**body_for("responses"), "store": True, **more}
+    return await gateway.post(RESPONSES, body, headers={"authorization": f"Bearer {key}"})

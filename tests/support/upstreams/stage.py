@@ -1,0 +1,71 @@
+"""The stage of the upstream contract: a scripted server, a transport, a writer; a dialect adds its words."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.net.transport import Transport, TransportOptions
+from chat2response.upstreams.base import Origin, Target, Upstream, UpstreamDialect
+from tests.support.clock_and_ids import Clock, Ids
+from tests.support.scripted_upstream import Script, ScriptedUpstream
+
+KEY = "sk-operator-0123456789"
+HUB = HubRequest(body={"model": "m", "input": "Hi"}, dialect="responses")
+STREAMED = HubRequest(body={"model": "m", "input": "Hi", "stream": True}, dialect="responses")
+
+
+class UpstreamStage:
+    """`path`: where it posts. `stream`: the frames of an answer that says "Hello". `whole`: that as JSON."""
+
+    dialect: UpstreamDialect
+    path: str
+    stream: tuple[bytes, ...]
+    whole: bytes
+    error_frame = b'data: {"error":{"message":"No room.","code":503}}\n\n'
+
+    def make(self, transport: Transport) -> Upstream:
+        raise NotImplementedError
+
+    # -- the stage -----------------------------------------------------------------------------------
+
+    @pytest.fixture
+    async def server(self) -> AsyncIterator[ScriptedUpstream]:
+        async with ScriptedUpstream() as scripted:
+            yield scripted
+
+    @pytest.fixture
+    async def transport(self, server: ScriptedUpstream) -> AsyncIterator[Transport]:
+        made = Transport(TransportOptions())
+        yield made
+        await made.close()
+        await server.until(lambda: not server.open)
+
+    @pytest.fixture
+    def upstream(self, transport: Transport) -> Upstream:
+        return self.make(transport)
+
+    @pytest.fixture
+    def target(self, server: ScriptedUpstream) -> Target:
+        return Target(self.dialect, server.url, KEY)
+
+    @pytest.fixture
+    def writer(self, ids: Ids, clock: Clock) -> ResponseWriter:
+        return ResponseWriter(Echo.of(HUB), ids, clock)
+
+    def streaming(self, *steps: Any, **more: Any) -> Script:
+        return Script(self.path, steps, media_type="text/event-stream", framing="chunked", **more)
+
+    def answering(self, body: bytes, **more: Any) -> Script:
+        return Script(self.path, (body,), **more)
+
+    async def read(
+        self, upstream: Upstream, target: Target, writer: ResponseWriter, ask: HubRequest | bytes = STREAMED
+    ) -> None:
+        """A turn from its head to its end."""
+        async with upstream.open(ask, target, writer, Origin(stream=True), "content") as turn:
+            async for _ in turn.reads():
+                pass
