@@ -33,7 +33,7 @@ from chat2response.quota.estimate import Ask
 from chat2response.quota.prices import Prices
 from chat2response.stores import Store, open_store
 from chat2response.stores.base import row_name
-from chat2response.stores.sqlite_link import TABLE
+from chat2response.stores.sqlite.connection import TABLE
 from chat2response.wire.json import encode
 
 ROUNDS = 5

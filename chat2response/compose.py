@@ -95,7 +95,9 @@ def compose(
         "responses": ResponsesUpstream(transport, settings.policy(), most),
     }
     if settings.upstream_mode is UpstreamMode.DEMO:
-        from chat2response.upstreams.demo import DemoUpstream  # nobody else has to wait for its words
+        from chat2response.upstreams.demo.upstream import (
+            DemoUpstream,  # nobody else has to wait for its words
+        )
 
         upstreams["demo"] = DemoUpstream()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)

@@ -9,7 +9,7 @@ from chat2response.compose import compose, ensure_admin_token, ensure_seal_keys,
 from chat2response.engine.call import Call
 from chat2response.settings import Settings
 from chat2response.stores import CannotOpen, MemoryStore
-from chat2response.stores.sqlite import SqliteStore
+from chat2response.stores.sqlite.store import SqliteStore
 from chat2response.wire.json import decode
 from tests.support.clock_and_ids import Clock, Ids
 

@@ -17,7 +17,7 @@ from chat2response.convert.quirks.quirks import Quirks
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address, load
-from chat2response.settings.doubts import doubts
+from chat2response.settings.warnings import doubts
 from chat2response.upstreams.base import Target
 from tests.support.outbound_proxy import Certificates
 

@@ -1,4 +1,4 @@
 """The HTTP face: authenticate, read the body within bounds, call the engine, send its answer.
 
-Endpoints on the hot path are plain ASGI callables; the rest is FastAPI. Sockets and processes live in `server/`.
+Hot endpoints are plain ASGI callables; the rest is FastAPI. Sockets and processes live in `server/`.
 """

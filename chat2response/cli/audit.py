@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from chat2response.cli import options
-from chat2response.cli.anywhere import Anywhere
-from chat2response.cli.keys.running import run, with_options
+from chat2response.cli.keys.runner import run, with_options
+from chat2response.cli.option_anywhere import Anywhere
 
 
 @click.group(cls=Anywhere)

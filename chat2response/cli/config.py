@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chat2response.cli import options
-from chat2response.cli.choices import Choices
-from chat2response.cli.explained import explained
+from chat2response.cli.errors import explained
+from chat2response.server.start_options import Choices
 
 if TYPE_CHECKING:
     from chat2response.stores import Store
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @click.option("--schema", is_flag=True, help="As a JSON Schema.")
 def settings_command(schema: bool) -> None:
     """Show every setting, its default and what it does, as a table."""
-    from chat2response.settings import described
+    from chat2response.settings import docs
     from chat2response.wire.json import encode
 
-    lines = [encode(described.schema()).decode()] if schema else described.table()
+    lines = [encode(docs.schema()).decode()] if schema else docs.table()
     click.echo("\n".join(lines))
 
 
@@ -36,9 +36,9 @@ def check_config(**given: Any) -> None:
     """
     choices = Choices(**given)
     with explained():
-        from chat2response.cli.prepare import check_workers, read_settings
+        from chat2response.server.bootstrap import check_workers, read_settings
         from chat2response.settings import SettingsError
-        from chat2response.settings.described import effective
+        from chat2response.settings.docs import effective
         from chat2response.stores import open_store, shown_address
 
         settings = read_settings(choices)

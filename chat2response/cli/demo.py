@@ -12,10 +12,10 @@ import click
 import httpx
 
 from chat2response.api.http.access_log import log as access_log
-from chat2response.cli import server
-from chat2response.cli.choices import Choices
-from chat2response.cli.prepare import BINDERS, Prepared, prepared, read_settings
 from chat2response.cli.start import banner
+from chat2response.server import server
+from chat2response.server.bootstrap import BINDERS, Prepared, prepared, read_settings
+from chat2response.server.start_options import Choices
 from chat2response.settings import UpstreamMode
 from chat2response.wire.json import decode, encode
 from chat2response.wire.sse import DONE, Frames

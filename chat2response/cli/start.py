@@ -4,13 +4,13 @@ import sys
 from collections.abc import Iterator
 
 from chat2response.api.http.cors import ANY
-from chat2response.cli import workers
-from chat2response.cli.choices import Choices
-from chat2response.cli.outlet import Outlet
-from chat2response.cli.prepare import Prepared, prepared, read_settings
 from chat2response.observe.redact import shown_url
+from chat2response.server import workers
+from chat2response.server.bootstrap import Prepared, prepared, read_settings
+from chat2response.server.nonblocking_output import Outlet
+from chat2response.server.start_options import Choices
 from chat2response.settings import AuthMode, Settings, UpstreamMode
-from chat2response.stores import redis_address
+from chat2response.stores.redis import address
 
 
 def start(choices: Choices) -> None:
@@ -59,7 +59,7 @@ def _sealing(ready: Prepared) -> Iterator[str]:
         yield "  sealing   with the first key of CHAT2RESPONSE_SEAL_KEY"
     elif ready.seal_keys is not None:
         yield f"  sealing   with the key in {ready.seal_keys.path.absolute()}"
-        if ready.store.partition(":")[0] in redis_address.SCHEMES:
+        if ready.store.partition(":")[0] in address.SCHEMES:
             yield "            SEVERAL GATEWAYS on one Redis need one CHAT2RESPONSE_SEAL_KEY: with a key"
             yield "            of its own, each opens only the reasoning that it sealed itself"
 

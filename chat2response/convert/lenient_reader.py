@@ -13,7 +13,7 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError, release_frames
 from chat2response.wire.json import JSONError, decode_as_written, encode, repaired
-from chat2response.wire.mend import Repair, ends_in_half, joined
+from chat2response.wire.json_repair import Repair, ends_in_half, joined
 
 _WHERE = re.compile(r"choices\[\d+\]\.(?:delta|message)(?=\.|$)")
 

@@ -8,7 +8,7 @@ from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import HeaderList, Origin
 from chat2response.upstreams.routes import Surface
-from chat2response.wire.mend import Repair
+from chat2response.wire.json_repair import Repair
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"

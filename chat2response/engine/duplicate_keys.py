@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 from chat2response.convert.validation import invalid
 from chat2response.errors import InvalidRequest
 from chat2response.quota.estimate import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
-from chat2response.wire.members import elements, last_values, repeated
+from chat2response.wire.json_members import elements, last_values, repeated
 
 _REFERENCES = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
 _OF_ITEM = ("type", "id", "role", "container_id", "approval_request_id", "environment", "tools")

@@ -19,8 +19,8 @@ from chat2response.engine.live_runs import LiveRuns
 from chat2response.engine.plan import Plan, plans
 from chat2response.engine.respond.choices import FanOut, choices_of, single
 from chat2response.engine.run import Opening
+from chat2response.observe.log_throttle import Seldom
 from chat2response.observe.metrics import Metrics
-from chat2response.observe.seldom import Seldom
 from chat2response.quota.call_meter import Books
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing

@@ -16,7 +16,7 @@ from typing import Any
 
 from chat2response.convert.validation import conversation, invalid, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
-from chat2response.wire.plain import MAY_BE_EMPTY, PAYLOADS
+from chat2response.wire.reference_scan import MAY_BE_EMPTY, PAYLOADS
 
 MOST_IDS = 10_000  # that one request may name: they are one look-up in the store
 

@@ -14,8 +14,8 @@ from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode_leniently
-from chat2response.wire.large import apart_if, is_large
-from chat2response.wire.peek import ResponsesPeek
+from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.request_peek import ResponsesPeek
 
 
 class Ownership:

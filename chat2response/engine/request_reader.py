@@ -12,9 +12,9 @@ from chat2response.engine.call import Call
 from chat2response.engine.duplicate_keys import check_ask, check_names
 from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
-from chat2response.wire.containers import TooManyContainers
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, mended, too_deep
-from chat2response.wire.mend import Repair, readable
+from chat2response.wire.json_repair import Repair, readable
+from chat2response.wire.json_size import TooManyContainers
 
 BAD_JSON = "invalid_json"
 _SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply

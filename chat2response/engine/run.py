@@ -38,11 +38,11 @@ from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.quota.call_meter import Spending, capped, capped_hub
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.missing_endpoint import point_out
-from chat2response.upstreams.refusals import mask_error, refusal_of, refuses_input
+from chat2response.upstreams.upstream_refusals import mask_error, refusal_of, refuses_input
 from chat2response.wire.json import encode, mended
-from chat2response.wire.large import apart_if, is_large
+from chat2response.wire.large_documents import apart_if, is_large
 from chat2response.wire.machine import Fault
-from chat2response.wire.peek import ChatPeek
+from chat2response.wire.request_peek import ChatPeek
 from chat2response.wire.responses import Response
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 
 from chat2response.convert.losses import Losses
 from chat2response.state.sealing import is_ours
-from chat2response.wire.edit import with_value, without_elements
 from chat2response.wire.json import JSONError, decode
-from chat2response.wire.members import elements, last_values
+from chat2response.wire.json_edit import with_value, without_elements
+from chat2response.wire.json_members import elements, last_values
 
 _CODE = "invalid_encrypted_content"
 _WORDS = ("encrypted content", "could not be verified")  # Azure and others send no code

@@ -13,7 +13,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.engine.plan import Plan
 from chat2response.engine.request_reader import read_object
-from chat2response.wire.edit import with_member
+from chat2response.wire.json_edit import with_member
 
 
 def plain_body(body: bytes, losses: Losses) -> bytes:

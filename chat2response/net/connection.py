@@ -15,7 +15,7 @@ from typing import cast
 import httptools
 
 from chat2response.errors import UpstreamError, UpstreamUnreachable
-from chat2response.net.exchange import Cut, Exchange
+from chat2response.net.http_response import Cut, Exchange
 from chat2response.wire.machine import RESET, TIMEOUT
 
 _MAX_HEAD = 64 * 1024  # bytes of a head; and of what frames a body, between two bytes of it

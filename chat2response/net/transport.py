@@ -11,9 +11,9 @@ from typing import Any
 
 from chat2response.errors import UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import Connection
-from chat2response.net.dial import Dialler
-from chat2response.net.exchange import Cut, Exchange, Headers, cut_error
-from chat2response.net.place import Place
+from chat2response.net.connector import Dialler
+from chat2response.net.endpoint import Place
+from chat2response.net.http_response import Cut, Exchange, Headers, cut_error
 from chat2response.net.proxies import Proxies
 from chat2response.net.tunnel import refusal
 

@@ -6,7 +6,7 @@ from typing import cast
 import httptools
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from chat2response.net.place import Place
+from chat2response.net.endpoint import Place
 from chat2response.net.proxies import Proxy
 
 _MAX_ANSWER = 64 * 1024  # bytes

@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from chat2response.errors import UpstreamUnreachable
-from chat2response.net.place import Place
+from chat2response.net.endpoint import Place
 from chat2response.net.proxies import Proxy
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")

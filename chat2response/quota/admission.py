@@ -26,7 +26,7 @@ from chat2response.quota.prices import Price, Prices
 from chat2response.quota.settlements import Due, Settlements
 from chat2response.quota.windows import KIND, LEASE_SECONDS, Ledger, Measure, ledgers
 from chat2response.stores import Lease, Store, StoreDown, new_lease_id
-from chat2response.stores.steady import SteadyClock, monotonic_of
+from chat2response.stores.steady_clock import SteadyClock, monotonic_of
 from chat2response.wire.responses import Usage
 
 _log = logging.getLogger(__name__)

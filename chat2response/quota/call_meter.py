@@ -27,7 +27,7 @@ from chat2response.quota.usage_estimate import (
 from chat2response.quota.usage_log import UsageBook
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
-from chat2response.wire.large import apart_if, is_large
+from chat2response.wire.large_documents import apart_if, is_large
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response, Usage
 

@@ -21,7 +21,7 @@ from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.tokens.pepper import PepperError, Peppers, read_peppers
-from chat2response.net.place import Place
+from chat2response.net.endpoint import Place
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 from chat2response.net.transport import TransportOptions
 from chat2response.quota.prices import Prices, PricesError, read_prices

@@ -19,7 +19,7 @@ from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy
 from chat2response.observe.redact import login_in, shown_url
 from chat2response.state.sealing import split_keys
-from chat2response.stores import redis_address
+from chat2response.stores.redis import address as redis_address
 from chat2response.upstreams.routes import SURFACES, Surface
 from chat2response.wire.json import JSONError, decode
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from os.path import normpath
 from pathlib import Path
 
-from chat2response.stores import redis_address
 from chat2response.stores.base import (
     ABSENT,
     MISSED,
@@ -23,6 +22,7 @@ from chat2response.stores.base import (
 )
 from chat2response.stores.ledger import new_lease_id
 from chat2response.stores.memory import MemoryStore
+from chat2response.stores.redis import address
 
 __all__ = [
     "ABSENT",
@@ -62,12 +62,12 @@ def open_store(
             raise ValueError("sqlite: needs the path of a file; for a store in memory write `memory`")
         if path.startswith("//"):
             raise ValueError("sqlite: is followed by a path, not by a URL: `sqlite:data/keys.db`")
-        from chat2response.stores.sqlite import SqliteStore  # here: 40 ms that memory need not pay
+        from chat2response.stores.sqlite.store import SqliteStore  # here: 40 ms that memory need not pay
 
         return SqliteStore(path, clock=clock, deadline=deadline)
-    if scheme in redis_address.SCHEMES:
-        redis_address.check(url)
-        from chat2response.stores.redis import RedisStore  # here: half a second
+    if scheme in address.SCHEMES:
+        address.check(url)
+        from chat2response.stores.redis.store import RedisStore  # here: half a second
 
         return RedisStore(url, deadline=deadline, pool_max=redis_pool_max)
     if scheme == "sled":
@@ -83,4 +83,4 @@ def shown_address(url: str) -> str:
     scheme, _, path = url.partition(":")
     if scheme == "sqlite":
         return f"sqlite:{normpath(Path(path).absolute())}"
-    return redis_address.shown(url) if scheme in redis_address.SCHEMES else url
+    return address.shown(url) if scheme in address.SCHEMES else url

@@ -1,8 +1,8 @@
 """What a store is: JSON documents by kind and key, changed by compare-and-set; counters, ledgers and logs;
 what other processes change of it. Each call has a deadline.
 
-Nothing here knows what is stored. `tests/support/stores/contract.py` and its neighbours are this page as a test; a
-backend is done when it passes. Every call raises `StoreDown` for any failure or missed deadline, and never
+Nothing here knows what is stored. The contract suites in `tests/support/stores/` test this page; a backend
+is done when it passes them. Every call raises `StoreDown` for any failure or missed deadline, and never
 waits longer. A write that ends in `StoreDown`, or whose caller was cancelled, may or may not have happened;
 whatever it was, it happened whole.
 

@@ -26,7 +26,7 @@ from chat2response.stores.base import (
     prefix,
     row_name,
 )
-from chat2response.stores.steady import SteadyClock, monotonic_of
+from chat2response.stores.steady_clock import SteadyClock, monotonic_of
 from chat2response.wire.json import decode, encode
 
 SWEEP_SECONDS = 60.0

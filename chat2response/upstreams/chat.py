@@ -9,8 +9,8 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.upstreams.base import PATHS, Target
-from chat2response.upstreams.http import Reader
-from chat2response.upstreams.over_http import How, HttpUpstream
+from chat2response.upstreams.http_stream import Reader
+from chat2response.upstreams.http_upstream import How, HttpUpstream
 from chat2response.wire.json import encode
 
 

@@ -12,8 +12,8 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.upstreams.base import PATHS, Target
-from chat2response.upstreams.http import Reader
-from chat2response.upstreams.over_http import How, HttpUpstream
+from chat2response.upstreams.http_stream import Reader
+from chat2response.upstreams.http_upstream import How, HttpUpstream
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response

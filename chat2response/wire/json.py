@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from chat2response.wire.mend import Repair, TooDeep, mend
+from chat2response.wire.json_repair import Repair, TooDeep, mend
 
 T = TypeVar("T")
 

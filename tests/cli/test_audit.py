@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chat2response.cli.root import cli
+from chat2response.cli.commands import cli
 from tests.support.cli.process import environment
 
 

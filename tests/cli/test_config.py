@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from chat2response.cli.root import cli
+from chat2response.cli.commands import cli
 from chat2response.settings import Settings, load
 from tests.support.cli.process import environment
 from tests.support.house.source import ROOT

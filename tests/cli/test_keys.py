@@ -16,8 +16,8 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from chat2response.cli.keys import finding
-from chat2response.cli.root import cli
+from chat2response.cli.commands import cli
+from chat2response.cli.keys import find_key
 from chat2response.keys import KeyBook
 from chat2response.stores import open_store
 from tests.house.test_imports import SERVER_PARTS, loaded_by
@@ -159,7 +159,7 @@ def test_the_long_dead_are_purged_after_a_question(monkeypatch: pytest.MonkeyPat
     unasked = keys("purge", "--older-than", "1h", stdin="y\n")
     assert unasked.exit_code == 2
     assert "Go on? Nobody can be asked here: add --yes." in unasked.stderr
-    monkeypatch.setattr(finding, "is_interactive", lambda: True)
+    monkeypatch.setattr(find_key, "is_interactive", lambda: True)
     refused = keys("purge", "--older-than", "1h", stdin="n\n")
     assert refused.exit_code == 1
     assert "2 keys are purged, and gone from lists for good. Go on?" in refused.stderr
@@ -363,7 +363,7 @@ def test_help_loads_no_server_part() -> None:
 def test_a_command_loads_no_web_server() -> None:
     told("generate")
     script = (
-        "import sys\nfrom chat2response.cli.root import cli\n"
+        "import sys\nfrom chat2response.cli.commands import cli\n"
         "cli(['keys', 'list'], standalone_mode=False)\n"
         "heavy = {'fastapi', 'starlette', 'uvicorn', 'redis', 'passlib'}\n"
         "print({m.partition('.')[0] for m in sys.modules} & heavy)"

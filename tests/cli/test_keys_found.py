@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chat2response.cli.keys import finding
-from chat2response.cli.root import cli
+from chat2response.cli.commands import cli
+from chat2response.cli.keys import find_key
 from chat2response.keys.limits import NAMES
 from tests.support.cli.process import command, environment
 
@@ -30,7 +30,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def interactive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody sits at the terminal."""
-    monkeypatch.setattr(finding, "is_interactive", lambda: True)
+    monkeypatch.setattr(find_key, "is_interactive", lambda: True)
 
 
 def keys(*args: str, stdin: str | None = None, **settings: str) -> Result:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chat2response.cli.refusals import MAX_HEAD
+from chat2response.server.error_answers import MAX_HEAD
 from tests.support.cli.process import command
 from tests.support.free_ports import free_port
 from tests.support.scripted_upstream import PATIENCE

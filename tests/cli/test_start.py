@@ -11,8 +11,8 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from chat2response.cli.server import Server, _beside
 from chat2response.compose import compose
+from chat2response.server.server import Server, _beside
 from chat2response.settings import Settings
 from chat2response.wire.machine import DRAINING
 from tests.support.cli.process import Command, command
@@ -202,7 +202,7 @@ async def test_a_second_signal_ends_streams_with_a_terminal_event(
 
 
 async def test_who_does_not_read_is_cut_off_a_while_after_the_second(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chat2response.cli.server._LAST_WORDS", 0.0)
+    monkeypatch.setattr("chat2response.server.server._LAST_WORDS", 0.0)
     aborted = asyncio.Event()
     connection: Any = Mock(**{"transport.abort.side_effect": aborted.set})
     server = Server(compose(Settings.model_validate({}), store_url="memory"))
@@ -217,7 +217,7 @@ async def test_who_does_not_read_is_cut_off_a_while_after_the_second(monkeypatch
 
 
 async def test_a_third_signal_does_so_at_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chat2response.cli.server._LAST_WORDS", 3600.0)
+    monkeypatch.setattr("chat2response.server.server._LAST_WORDS", 3600.0)
     connection: Any = Mock()
     server = Server(compose(Settings.model_validate({}), store_url="memory"))
     server.server_state.connections.add(connection)

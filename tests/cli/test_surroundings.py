@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.test_outlet import full_pipe
+from tests.server.test_nonblocking_output import full_pipe
 from tests.support.cli.process import Command, command, environment
 from tests.support.free_ports import free_port
 from tests.support.scripted_upstream import PATIENCE

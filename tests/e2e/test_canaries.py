@@ -14,8 +14,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from chat2response.cli.logs import Lines, Masks
 from chat2response.engine.run import Opening
+from chat2response.server.logs import Lines, Masks
 from tests.e2e.conftest import Start
 from tests.support.cli.process import Command, command
 from tests.support.e2e.client_calls import Surface

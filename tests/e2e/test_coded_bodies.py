@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from chat2response.keys import INVALID
-from chat2response.wire import codings
+from chat2response.wire import content_encoding
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, assert_no_entry, body_for, error_of, every_way
@@ -128,7 +128,7 @@ async def test_row_46_the_key_is_checked_before_anything_is_unpacked(
 ) -> None:
     """Rows 17 and 46: a stranger's body is neither read nor unpacked."""
     gateway = await start("chat")
-    monkeypatch.setattr(codings, "decoder_for", None)
+    monkeypatch.setattr(content_encoding, "decoder_for", None)
 
     answer = await gateway.http.post(
         CHAT, content=b"x", headers={"content-encoding": "nonsense", "authorization": "Bearer no"}

@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from chat2response.upstreams.demo import DemoUpstream
+from chat2response.upstreams.demo.upstream import DemoUpstream
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import failure_of, json_or_stream
 from tests.support.e2e.gateway import Running

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 import chat2response
-from chat2response.net.exchange import MAX_BODY
+from chat2response.net.http_response import MAX_BODY
 from tests.e2e.conftest import Start
 from tests.e2e.test_unread import is_answered
 from tests.support.e2e.dialect_pairs import PATH, body_for, every_way, post

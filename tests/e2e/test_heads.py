@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.cli import heads, linger
+from chat2response.server import http_protocol, lingering_close
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import body_for, post
 from tests.support.e2e.gateway import Running
@@ -21,8 +21,8 @@ HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a test sends arrives sooner, also on a busy machine.
-    monkeypatch.setattr(heads, "HEAD_SECONDS", 1.5)
-    monkeypatch.setattr(linger, "SILENCE", 0.0)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.5)
+    monkeypatch.setattr(lingering_close, "SILENCE", 0.0)
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def test_a_head_that_takes_too_long_is_408(start: Start, sent: bytes) -> N
 
 @pytest.mark.usefixtures("impatient")
 async def test_bytes_now_and_then_win_no_time(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linger, "SILENCE", PATIENCE)  # it is read why before the connection goes
+    monkeypatch.setattr(lingering_close, "SILENCE", PATIENCE)  # it is read why before the connection goes
     gateway = await start("chat")
     async with wire(gateway) as (reader, writer):
         reading = asyncio.ensure_future(reader.readuntil(b"}}"))
@@ -117,7 +117,7 @@ SHORT = 2.0  # seconds; what is not silent on purpose is so for less, on a busy 
 
 
 async def impatient_with_bodies(start: Start, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Running:
-    monkeypatch.setattr(linger, "SILENCE", 0.0)
+    monkeypatch.setattr(lingering_close, "SILENCE", 0.0)
     return await start("chat", chat2response_body_timeout_seconds=SHORT, **more)
 
 
@@ -204,7 +204,7 @@ async def test_who_was_refused_cannot_go_on_with_the_body_without_end(
 async def test_what_is_not_http_is_told_so_in_json(
     start: Start, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(linger, "SILENCE", 0.0)
+    monkeypatch.setattr(lingering_close, "SILENCE", 0.0)
     gateway = await start("chat")
     async with wire(gateway) as (reader, writer):
         writer.write(sent)

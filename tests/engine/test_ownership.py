@@ -12,7 +12,7 @@ from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import encode
-from chat2response.wire.peek import ResponsesPeek, peek_responses
+from chat2response.wire.request_peek import ResponsesPeek, peek_responses
 from tests.engine.conftest import Scene, whole
 from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, FragileStore, ends
 from tests.support.engine.frames import RESPONSES_STREAMS

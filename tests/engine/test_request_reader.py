@@ -12,7 +12,7 @@ from chat2response.engine.request_reader import read_call, read_mended, read_obj
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import MAX_DEPTH, decode
-from chat2response.wire.mend import HALF
+from chat2response.wire.json_repair import HALF
 from tests.engine.conftest import BODIES
 
 CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%b}'

@@ -32,7 +32,7 @@ from chat2response.errors import BridgeError, UpstreamError
 from chat2response.quota.usage_estimate import told_usage
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.catalog import Catalog, Description
-from chat2response.upstreams.refusals import refusal_of
+from chat2response.upstreams.upstream_refusals import refusal_of
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Ids
 from tests.support.upstream_streams import CHAT_STREAMS, RESPONSES_STREAMS, now

@@ -43,5 +43,7 @@ def test_a_gateway_without_redis_does_not_load_it():
 def test_a_gateway_that_nobody_sends_coded_bodies_does_not_load_what_unpacks_them():
     libraries = {"brotli", "zstandard"}
     assert loaded_by("import chat2response.app") & libraries == set()
-    decode = "from chat2response.wire.codings import decoder_for; decoder_for('zstd'), decoder_for('br')"
+    decode = (
+        "from chat2response.wire.content_encoding import decoder_for; decoder_for('zstd'), decoder_for('br')"
+    )
     assert loaded_by(decode) >= libraries

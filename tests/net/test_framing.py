@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import UpstreamError, UpstreamTimeout
 from chat2response.net.connection import READ, Connection
-from chat2response.net.exchange import Exchange
+from chat2response.net.http_response import Exchange
 from chat2response.net.transport import Transport
 from chat2response.wire.machine import RESET
 from tests.support.http_requests import IMPATIENT, PATH, body_of, cut_of, post

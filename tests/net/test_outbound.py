@@ -325,7 +325,7 @@ async def test_who_stops_waiting_for_a_tunnel_leaves_nothing_open(through: Throu
 
 
 def test_a_tunnel_is_asked_for_an_address_as_urls_write_it() -> None:
-    from chat2response.net.place import Place
+    from chat2response.net.endpoint import Place
     from chat2response.net.tunnel import Tunnel
 
     async def ask() -> str:

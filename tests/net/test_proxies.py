@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from chat2response.errors import UpstreamUnreachable
-from chat2response.net.place import Place
+from chat2response.net.endpoint import Place
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 
 PROXY = Proxy("proxy.example", 3128)

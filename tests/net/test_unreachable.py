@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from chat2response.net.place import Place
+from chat2response.net.endpoint import Place
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.net.unreachable import unreachable
 

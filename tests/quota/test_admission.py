@@ -16,7 +16,7 @@ from chat2response.quota.prices import Price, Prices
 from chat2response.quota.windows import LEASE_SECONDS
 from chat2response.stores import StoreDown
 from chat2response.stores.memory import MemoryStore
-from chat2response.stores.steady import BELIEVED_SECONDS
+from chat2response.stores.steady_clock import BELIEVED_SECONDS
 from chat2response.wire.responses import Usage
 from tests.support.clock_and_ids import Clock
 

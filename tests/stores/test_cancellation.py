@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chat2response.stores.cancellation import heed_cancellation
-from chat2response.stores.redis import RedisStore
+from chat2response.stores.redis.store import RedisStore
 
 
 async def swallowing(begun: asyncio.Event, then: Exception | None = None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chat2response.net.exchange import Exchange
+from chat2response.net.http_response import Exchange
 from chat2response.net.transport import Cut, Transport, TransportOptions
 from chat2response.wire.machine import Fault
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream

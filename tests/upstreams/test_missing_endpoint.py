@@ -9,7 +9,7 @@ from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.missing_endpoint import point_out
-from chat2response.upstreams.refusals import refusal_of
+from chat2response.upstreams.upstream_refusals import refusal_of
 
 TARGET = Target("responses", "http://me:canary@llm.inner.example:8000/v1")
 

@@ -1,4 +1,4 @@
-"""The data plane: Chat, Responses, `/proxy`, `/convert` and `/v1/models`, their authentication, the stream sender.
+"""The data plane: Chat, Responses, `/proxy`, `/convert`, models, their authentication, the stream sender.
 
 Keys are managed in `management/`.
 """

@@ -21,8 +21,8 @@ from chat2response.engine.respond.choices import FanOut
 from chat2response.engine.run import Opening
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
-from chat2response.wire.containers import TooManyContainers
-from chat2response.wire.large import apart_if, check_structure, is_large
+from chat2response.wire.json_size import TooManyContainers
+from chat2response.wire.large_documents import apart_if, check_structure, is_large
 from chat2response.wire.machine import CANCELLED, TIMEOUT
 
 _LOSSES = HEADER.encode()

@@ -22,7 +22,7 @@ from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from chat2response.engine.request_reader import BAD_JSON, mended_object, read_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode
-from chat2response.wire.large import apart_if, is_large
+from chat2response.wire.large_documents import apart_if, is_large
 
 WITHOUT_KEY = 256 * 1024
 WITH_KEY = 4 * 1024 * 1024

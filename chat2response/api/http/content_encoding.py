@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from chat2response.api.http.body_buffers import Hold
 from chat2response.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
-from chat2response.wire.codings import ACCEPTED, CodingError, Decoder, decoder_for
+from chat2response.wire.content_encoding import ACCEPTED, CodingError, Decoder, decoder_for
 
 _AT_ONCE = 1024 * 1024  # plain bytes made in the loop
 _IN_THREAD = 4 * 1024 * 1024  # plain bytes made before room is taken for them

@@ -7,8 +7,8 @@ from typing import Any, TextIO
 
 import click
 
-from chat2response.cli.keys.desk import Desk
-from chat2response.cli.keys.rows import Row, new_sheet, read_rows, wrong_row
+from chat2response.cli.keys.context import Desk
+from chat2response.cli.keys.files import Row, new_sheet, read_rows, wrong_row
 from chat2response.errors import BridgeError, InvalidRequest
 from chat2response.keys import UNSET, ApiKey
 from chat2response.keys.grants import doubts

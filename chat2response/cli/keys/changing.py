@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from chat2response.cli.keys.asked import end_of, fields_of
-from chat2response.cli.keys.desk import Desk, unknown
-from chat2response.cli.keys.finding import confirm, find
-from chat2response.cli.keys.tables import card, moment
+from chat2response.cli.keys.arguments import end_of, fields_of
+from chat2response.cli.keys.context import Desk, unknown
+from chat2response.cli.keys.find_key import confirm, find
+from chat2response.cli.keys.format import card, moment
 from chat2response.keys import UNSET
 
 _ASK = "Change it?"

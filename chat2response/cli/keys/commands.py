@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from chat2response.cli.anywhere import Anywhere
-from chat2response.cli.keys.running import Command, common, run, with_options
-from chat2response.cli.keys.words import LimitOption, Moment, Pair, Span
+from chat2response.cli.keys.param_types import LimitOption, Moment, Pair, Span
+from chat2response.cli.keys.runner import Command, common, run, with_options
+from chat2response.cli.option_anywhere import Anywhere
 
 _ALIASES = {
     **dict.fromkeys(("create", "new", "add"), "generate"),

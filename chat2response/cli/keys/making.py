@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from chat2response.cli.keys.asked import end_of, fields_of
-from chat2response.cli.keys.desk import Desk
-from chat2response.cli.keys.tables import card
+from chat2response.cli.keys.arguments import end_of, fields_of
+from chat2response.cli.keys.context import Desk
+from chat2response.cli.keys.format import card
 
 
 async def generate(desk: Desk, *, quiet: bool, **asked: Any) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 
 from chat2response.api.management.responses import WARNING
-from chat2response.cli.choices import CannotStart
-from chat2response.cli.keys.stored import Document
-from chat2response.cli.prepare import local_url
+from chat2response.cli.keys.key_admin import Document
 from chat2response.errors import BridgeError
 from chat2response.keys import UNSET
 from chat2response.keys.tokens.token import is_key_id
+from chat2response.server.bootstrap import local_url
+from chat2response.server.start_options import CannotStart
 from chat2response.settings import Settings
 from chat2response.wire.json import JSONError, decode, encode
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.cli.keys.desk import Desk, unknown
-from chat2response.cli.keys.finding import find
-from chat2response.cli.keys.stored import Document
-from chat2response.cli.keys.tables import card, table
+from chat2response.cli.keys.context import Desk, unknown
+from chat2response.cli.keys.find_key import find
+from chat2response.cli.keys.format import card, table
+from chat2response.cli.keys.key_admin import Document
 from chat2response.keys.listing import MOST
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.errors.codes import is_known
-from chat2response.wire.containers import SMALL
 from chat2response.wire.json import JSONError, decode_leniently, encode, too_deep
+from chat2response.wire.json_size import SMALL
 
 MESSAGES = (
     *("message", "msg", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "status_msg"),

@@ -17,12 +17,12 @@ from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.errors import BridgeError, UpstreamError, release_frames
 from chat2response.net.transport import Cut
 from chat2response.stores.base import StoreDown
-from chat2response.upstreams.answers import check_answer
 from chat2response.upstreams.base import RawReply, Target
-from chat2response.upstreams.refusals import mask, refusal_of
+from chat2response.upstreams.upstream_refusals import mask, refusal_of
+from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, decode_leniently
-from chat2response.wire.large import apart_if, is_large
+from chat2response.wire.large_documents import apart_if, is_large
 from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.responses import Usage
 

@@ -9,11 +9,11 @@ from chat2response.engine.duplicate_keys import check_ask
 from chat2response.engine.request_reader import bad_json, not_an_object, read_object
 from chat2response.quota.call_meter import Spending, limited
 from chat2response.upstreams.base import Target
-from chat2response.wire.edit import with_member
 from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.large import apart_if
-from chat2response.wire.mend import readable
-from chat2response.wire.peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
+from chat2response.wire.json_edit import with_member
+from chat2response.wire.json_repair import readable
+from chat2response.wire.large_documents import apart_if
+from chat2response.wire.request_peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 
 
 def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek, bytes]:

@@ -21,10 +21,10 @@ from chat2response.engine.request_reader import read_mended
 from chat2response.engine.run import Opening
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.large import is_large
+from chat2response.wire.json_repair import readable
+from chat2response.wire.large_documents import is_large
 from chat2response.wire.machine import CANCELLED, Fault
-from chat2response.wire.mend import readable
-from chat2response.wire.peek import peek_chat
+from chat2response.wire.request_peek import peek_chat
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
 

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from chat2response.cli.heads import BoundedHeads
+from chat2response.server.http_protocol import BoundedHeads
 
 
 @dataclass

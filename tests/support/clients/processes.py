@@ -15,7 +15,7 @@ from typing import Any
 from tests.support.e2e.client_calls import ASKED
 from tests.support.e2e.gateway import Running
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "e2e" / "clients"
 NODE = HERE / "node"
 BIN = Path(sys.prefix) / "clients" / "bin"
 """Of the environment that holds the Python clients, and Node; `make test-clients` makes it."""

@@ -13,8 +13,8 @@ from openai import AsyncOpenAI
 
 from chat2response.api.http.body_buffers import Buffers
 from chat2response.app import Gateway
-from chat2response.cli.server import Server
 from chat2response.compose import Services, compose
+from chat2response.server.server import Server
 from chat2response.settings import AuthMode, Settings
 from tests.support.e2e.sse_streams import assert_ours, chunks_of, events_of
 from tests.support.scripted_upstream import PATIENCE

@@ -1,0 +1,89 @@
+"""The few keys of a request that decide its way, read without building the rest of it.
+
+A relayed body is never decoded as a whole: histories of a megabyte are common with agents.
+"""
+
+from typing import Any
+
+import msgspec
+
+from chat2response.wire.json import JSONError, decode, decoder
+from chat2response.wire.reference_scan import read_plain
+
+
+class ChatPeek(msgspec.Struct, gc=False):
+    """A Chat request."""
+
+    model: Any = None
+    stream: Any = None
+    store: Any = None
+    n: Any = None
+
+
+class ResponsesPeek(msgspec.Struct, gc=False):
+    """A Responses request.
+
+    `ids`: those of the input items, all of which come with their payload, where nothing else in the request
+    can name what an upstream keeps. None: the whole of it has to be read to know what it names.
+    """
+
+    model: Any = None
+    stream: Any = None
+    store: Any = None
+    ids: list[str] | None = None
+
+
+class _Keys(msgspec.Struct, gc=False):
+    model: Any = None
+    stream: Any = None
+    store: Any = None
+
+
+class AnswerPeek(msgspec.Struct, gc=False):
+    """A whole answer of either API."""
+
+    object: Any = None
+    usage: Any = None
+    status: Any = None
+
+
+_read_answer = decoder(AnswerPeek)
+_read_chat = decoder(ChatPeek)
+_read_keys = decoder(_Keys)
+
+
+def peek_chat(body: bytes) -> ChatPeek:
+    """The keys of a Chat body. Raises JSONError; JSON that is no object raises TypeError."""
+    try:
+        return _read_chat(body)
+    except JSONError:
+        fields = _fields(body)
+        return ChatPeek(*(fields.get(name) for name in ChatPeek.__struct_fields__))
+
+
+def peek_responses(body: bytes) -> ResponsesPeek:
+    """The keys of a Responses body. Raises JSONError; JSON that is no object raises TypeError."""
+    plain = read_plain(body)
+    if plain is not None:
+        return ResponsesPeek(*plain)
+    try:
+        keys = _read_keys(body)
+    except JSONError:
+        _fields(body)
+        raise
+    return ResponsesPeek(keys.model, keys.stream, keys.store)
+
+
+def peek_answer(body: bytes) -> AnswerPeek:
+    """The keys of a whole answer; nothing of what is none."""
+    try:
+        return _read_answer(body)
+    except JSONError:
+        return AnswerPeek()
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    value = decode(body)
+    if type(value) is not dict:
+        raise TypeError("not an object")
+    return value

@@ -1,0 +1,45 @@
+"""What a body is, told by its first bytes."""
+
+import pytest
+
+from chat2response.wire.content_sniffing import kind_of
+
+KINDS = [
+    (b'data: {"a":1}\n\n', "events"),
+    (b"data\n\n", "events"),
+    (b"data:[DONE]\r\n\r\n", "events"),
+    (b"event: response.created\ndata: {}\n\n", "events"),
+    (b"id: 7\ndata: {}\n\n", "events"),
+    (b"retry: 1\n\n", "events"),
+    (b"error: x\n\n", "events"),
+    (b": OPENROUTER PROCESSING\n\n", "events"),
+    (b"\r\n\ndata: {}\n\n", "events"),
+    (b"\xef\xbb\xbfdata: {}\n\n", "events"),
+    (b"{}", "json"),
+    (b"\n \t {}", "json"),
+    (b"\xef\xbb\xbf[]", "json"),
+    (b'"text"', "json"),
+    (b"<html>data: x</html>", "other"),
+    (b"dataset: x", "other"),
+    (b"Internal Server Error", "other"),
+    (b"ide", "other"),
+    (b"dat", "other"),
+    (b"data", "other"),
+    (b"", "other"),
+    (b"\n", "other"),
+    (b"\xef\xbb", "other"),
+    (b"null", "other"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), KINDS)
+def test_a_kind_is_told_by_a_few_bytes_however_they_come(body, kind):
+    assert kind_of(body, ended=True) == kind
+    told = [each for at in range(len(body)) if (each := kind_of(body[:at])) is not None]
+    assert set(told) <= {kind}
+    assert len(told) >= len(body) - 10
+
+
+def test_blanks_are_not_awaited_without_end():
+    assert kind_of(b"\n" * 1024) is None
+    assert kind_of(b"\n" * 1025) == kind_of(b"\n" * 1025 + b"data: x") == "other"
