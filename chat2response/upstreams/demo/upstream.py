@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
@@ -57,7 +57,7 @@ class DemoUpstream:
         """A streamed turn. Raises as `script` does."""
         losses = Losses(origin.fidelity)
         asked = _asked(ask, losses)
-        writer = restored(writer, asked.tools)
+        writer = restore_tool_calls(writer, asked.tools)
         return DemoTurn(script(asked), writer, reasoning, self._delay, losses)
 
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
@@ -157,7 +157,7 @@ def _played(whole: Script, writer: ResponseWriter, tools: ToolMap, form: Reasoni
     if whole.ending.error is not None:
         raise whole.ending.error
     writer.begin()
-    said = restored(writer, tools)
+    said = restore_tool_calls(writer, tools)
     for step in whole.steps:
         whole.play(step, said, form)
     said.turn(whole.usage(len(whole.steps)), whole.ending)

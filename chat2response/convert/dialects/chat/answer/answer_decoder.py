@@ -14,7 +14,7 @@ from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.echoed_fields import Echo
@@ -73,7 +73,7 @@ class Reading:
         """A reader of chunks onto `writer`."""
         form, carried = self.form, None
         if self.tools is not None:
-            writer = restored(writer, self.tools, self.allowed)
+            writer = restore_tool_calls(writer, self.tools, self.allowed)
         if self.seal is not None:
             carried = Carried(self.quirks.carried)
             writer = Sealer(writer, self.seal, carried, show=form != "hide")

@@ -13,7 +13,7 @@ from chat2response.convert.dialects.chat.answer.content_pieces import arguments_
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, numbered
 from chat2response.convert.dialects.chat.answer.unknown_keys import Unread, beside
-from chat2response.convert.dialects.chat.tools.tool_names import sendable
+from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
 from chat2response.convert.dialects.responses.output_items import output_text, read_items
 from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.errors.upstream_errors import upstream_error
@@ -327,7 +327,7 @@ def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str
     """
     name = string(item.get("name"))
     if namespace := item.get("namespace"):
-        name = sendable(string(namespace), name)
+        name = sendable_name(string(namespace), name)
     call_id = string(item.get("call_id")) or string(item.get("id"))
     if item["type"] == "custom_tool_call":
         called = {"name": name, "input": string(item.get("input"))}
