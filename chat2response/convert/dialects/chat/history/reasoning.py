@@ -7,7 +7,7 @@ wrote, byte for byte. Without a seal, the visible text (the parts of the reasoni
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
-from chat2response.convert.quirks.quirks import Echo, Quirks
+from chat2response.convert.quirks.quirks import Quirks, ReasoningEcho
 from chat2response.convert.sealed_reasoning import Thought
 
 _THINK = ("<think>", "</think>")
@@ -18,7 +18,7 @@ class TurnReasoning:
 
     __slots__ = ("_echo", "_metadata", "_quirks", "_texts")
 
-    def __init__(self, quirks: Quirks, echo: Echo | None = None) -> None:
+    def __init__(self, quirks: Quirks, echo: ReasoningEcho | None = None) -> None:
         self._quirks = quirks
         self._echo = echo or quirks.reasoning_echo
         self._texts: list[str] = []  # joined once at the end: a turn may have very many parts

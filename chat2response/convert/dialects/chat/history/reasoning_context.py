@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.quirks.quirks import Echo, Quirks
+from chat2response.convert.quirks.quirks import Quirks, ReasoningEcho
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningContext:
     """The reasoning context of one request."""
 
-    echo: Echo
+    echo: ReasoningEcho
     since: int = 0
     """The index of the first item whose reasoning is sent back."""
 
@@ -34,7 +34,7 @@ class ReasoningContext:
             return cls("always")
         return cls(echo) if quirks.reasoning_required else cls(echo, _last_user_item(items))
 
-    def echo_at(self, index: int) -> Echo:
+    def echo_at(self, index: int) -> ReasoningEcho:
         """The rule for the turn of the item at `index`."""
         return self.echo if index >= self.since else "never"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.quirks.quirks import Choice, Quirks
+from chat2response.convert.quirks.quirks import Quirks, ToolChoiceKind
 
 _Body = dict[str, Any]
 
@@ -92,13 +92,13 @@ def _apply_tool_quirks(out: _Body, hub: HubRequest, losses: Losses, quirks: Quir
         out["tools"] = [_without_strict(tool, losses) for tool in out["tools"]]
 
 
-def _choice_kind(choice: Any) -> Choice:
+def _choice_kind(choice: Any) -> ToolChoiceKind:
     if type(choice) is dict:
         return "allowed" if choice.get("type") == "allowed_tools" else "named"
     return "none" if choice == "none" else "required" if choice == "required" else "auto"
 
 
-def _accepted_choices(out: _Body, quirks: Quirks) -> frozenset[Choice]:
+def _accepted_choices(out: _Body, quirks: Quirks) -> frozenset[ToolChoiceKind]:
     """The kinds of `tool_choice` that the backend accepts with this body (its reasoning fields matter)."""
     thinking_only = quirks.thinking_tool_choices
     return quirks.tool_choices if thinking_only is None or not _is_thinking(out, quirks) else thinking_only
@@ -122,7 +122,7 @@ def _contains(out: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
     return True
 
 
-def _express_choice(out: _Body, choice: Any, losses: Losses, accepted: frozenset[Choice]) -> None:
+def _express_choice(out: _Body, choice: Any, losses: Losses, accepted: frozenset[ToolChoiceKind]) -> None:
     """Expresses the choice by sending fewer tools: none, the named one, or the allowed ones."""
     del out["tool_choice"]
     if choice == "none":
