@@ -841,7 +841,7 @@ def test_the_example_file_names_settings_and_their_defaults(env: Any) -> None:
     written, bare = env(), Settings(_env_file=None)  # type: ignore[call-arg]
     assert len(lines) >= 5
     assert written.base_url == bare.base_url
-    assert written.model_copy(update={"openai_base_url": None, "chat2response_state_dir": None}) == bare
+    assert {**dict(written), "openai_base_url": None, "chat2response_state_dir": None} == dict(bare)
     assert written.state_dir == bare.state_dir
 
 
@@ -869,7 +869,7 @@ def test_an_env_file_that_is_no_text_is_named() -> None:
 def test_an_env_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("closed").write_text("UPSTREAM_MODE=chat\n")
     monkeypatch.setattr("dotenv.dotenv_values", Mock(side_effect=PermissionError(13, "Permission denied")))
-    with pytest.raises(SettingsError, match=r"closed cannot be read \(Permission denied\): let the gateway"):
+    with pytest.raises(SettingsError, match=r"closed cannot be read \(Permission denied\). Make it readable"):
         load(Path("closed"))
 
 

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         case_sensitive=False,
+        defer_build=True,  # `compose.CheckedSettings` is what a process builds
     )
 
     openai_base_url: Annotated[str | None, Blank] = None

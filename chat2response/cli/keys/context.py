@@ -115,8 +115,8 @@ def run(
             _say(f"kept in {shown_address(place.url)}{'' if was_there else ', a new store'}")
         if settings.unmanaged_reason is not None:
             _say(
-                f"WARNING: with this shell's settings ({settings.unmanaged_reason}) a gateway asks nobody for "
-                "a key: what is issued here opens nothing there"
+                f"WARNING: with this shell's settings ({settings.unmanaged_reason}) a gateway asks nobody "
+                "for a key: what is issued here opens nothing there"
             )
 
 
