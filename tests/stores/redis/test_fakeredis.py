@@ -1,6 +1,6 @@
 """The store contract on fakeredis, in this process: the same scripts without a server, for speed.
 
-The real redis-server is in `test_store.py`. What only a server can show (outages, processes, TLS) is not here.
+The real redis-server is in `test_store.py`. Only a server can show outages, processes and TLS.
 """
 
 from collections.abc import AsyncIterator
