@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
@@ -115,7 +115,7 @@ class ChatToResponses(_Stream):
         super().__init__(hub, ids, clock)
         known = quirks_of(quirks)
         form = reasoning or reasoning_form(hub)
-        reading = Reading.to(request, form, ToolMap.of(hub, known))
+        reading = AnswerDecoder.from_request(request, form, ToolMap.of(hub, known))
         self._reader = reading.reader(self._writer)
         self._encoder = ResponsesEncoder()
 

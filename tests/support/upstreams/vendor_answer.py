@@ -8,7 +8,7 @@ whole; and given back, as a client does that keeps no state (Codex: `store: fals
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import Echo
@@ -155,9 +155,9 @@ class VendorStage(UpstreamStage):
         made: Json = decode(upstream.body(ask(*items, **fields), target, losses))
         return made, [loss.field for loss in losses]
 
-    def reading(self, hub: HubRequest) -> Reading:
+    def reading(self, hub: HubRequest) -> AnswerDecoder:
         """How the answer to this request is read."""
-        return Reading.of(hub, ToolMap.of(hub, self.quirks), "content")
+        return AnswerDecoder.from_hub(hub, ToolMap.of(hub, self.quirks), "content")
 
     def streamed(self, stream: bytes) -> Any:
         """The response that these bytes of a stream become."""

@@ -704,9 +704,9 @@ def reader(writer_type: type[ResponseWriter] = ResponseWriter) -> tuple[Response
 def test_a_reader_has_heard_once_an_event_was_read():
     machine, _ = reader()
     machine.feed(b": ping\n\nevent: x\n\ndata: {")
-    assert not machine.heard
+    assert not machine.started
     machine.feed(b"}\n\n")
-    assert machine.heard
+    assert machine.started
     assert not machine.done
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.request.request import read_request as read_chat
 from chat2response.convert.dialects.responses.request import read_request, write_request
-from chat2response.convert.dialects.responses.text_input import fits_plain, plain_input
+from chat2response.convert.dialects.responses.text_input import fits_text_input, input_as_text
 from chat2response.convert.losses import Losses
 from chat2response.errors import InvalidRequest
 
@@ -68,7 +68,7 @@ def test_what_no_text_can_say_is_refused(alone: bool) -> None:
         asked(*turns)
     assert (caught.value.param, caught.value.status) == ("messages", 400)
     assert "input_image" in caught.value.message
-    assert not fits_plain(read_chat({"model": "m", "messages": turns}))
+    assert not fits_text_input(read_chat({"model": "m", "messages": turns}))
 
 
 @pytest.mark.parametrize(
@@ -98,18 +98,18 @@ def test_what_no_text_can_say_is_refused(alone: bool) -> None:
 def test_a_responses_clients_own_items(items: list[Any], text: str) -> None:
     losses = Losses()
     hub = read_request({"model": "m", "input": items})
-    assert plain_input(items, hub, losses) == text
-    assert fits_plain(hub)
+    assert input_as_text(items, hub, losses) == text
+    assert fits_text_input(hub)
 
 
 @pytest.mark.parametrize("item", [{"type": "item_reference", "id": "x"}, {"type": "compaction"}, {"id": "x"}])
 def test_items_that_are_more_than_text_are_refused(item: Any) -> None:
     hub = read_request({"model": "m", "input": [item]})
     with pytest.raises(InvalidRequest, match="takes its input as text only") as caught:
-        plain_input([item], hub, Losses())
+        input_as_text([item], hub, Losses())
     assert caught.value.param == "input"
-    assert not fits_plain(hub)
+    assert not fits_text_input(hub)
 
 
 def test_a_text_is_one_already() -> None:
-    assert not fits_plain(read_request({"model": "m", "input": "Hi"}))
+    assert not fits_text_input(read_request({"model": "m", "input": "Hi"}))

@@ -6,7 +6,7 @@ wrote, byte for byte; what a client shows of it (parts of an item) stands in whe
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.quirks.quirks import Echo, Quirks
 from chat2response.convert.sealed_reasoning import Thought
 
@@ -23,7 +23,7 @@ class Thoughts:
         self._quirks = quirks
         self._echo = echo or quirks.reasoning_echo
         self._said: list[str] = []  # joined once: a turn may have very many parts
-        self._carried: Carried | None = None
+        self._carried: ProviderMetadata | None = None
 
     def shown(self, text: str) -> None:
         """A part of a reasoning item as the client shows it."""
@@ -40,7 +40,7 @@ class Thoughts:
             self.shown(thought.text)
         if thought.carried:
             if self._carried is None:
-                self._carried = Carried()
+                self._carried = ProviderMetadata()
             self._carried.join(thought.carried, more=thought.more)
 
     def due(self, calls: list[dict[str, Any]]) -> bool:

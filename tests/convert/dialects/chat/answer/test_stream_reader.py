@@ -539,7 +539,7 @@ def test_done_without_a_finish_is_no_completion(done):
     assert response["status"] == "failed"
     assert (
         response["error"]["message"]
-        == "The upstream ended its stream without saying that the answer is complete."
+        == "The upstream ended its stream without a finish reason, so the answer may be incomplete."
     )
 
 
@@ -626,8 +626,8 @@ def test_the_code_of_an_error_reaches_the_client():
             b'data: {"x":NaN,"y":' + b"[" * 200 + b"]" * 200 + b"}\n\n",
             "The upstream sent a chunk that cannot be read.",
         ),
-        (b'data: {"choices":{"a":1}}\n\n', "The upstream sent a chunk of an unknown shape."),
-        (b'data: {"choices":[{"delta":"text"}]}\n\n', "The upstream sent a chunk of an unknown shape."),
+        (b'data: {"choices":{"a":1}}\n\n', "The upstream sent a chunk in an unknown format."),
+        (b'data: {"choices":[{"delta":"text"}]}\n\n', "The upstream sent a chunk in an unknown format."),
     ],
 )
 def test_a_bad_chunk_does_not_swallow_the_good_ones_before_it(bad, message):
@@ -783,9 +783,9 @@ def test_a_reader_has_heard_once_an_event_was_read():
     machine, _ = reader()
     machine.feed(b": OPENROUTER PROCESSING\n\n")
     machine.feed(b"data: {")
-    assert not machine.heard
+    assert not machine.started
     machine.feed(b"}\n\n")
-    assert machine.heard
+    assert machine.started
     assert not machine.done
 
 
