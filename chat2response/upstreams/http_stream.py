@@ -143,7 +143,7 @@ class HttpTurn(Opened):
     @property
     def said(self) -> int:
         """What the model has said so far, in characters."""
-        return self._reader.output_size
+        return self._reader.output_chars
 
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()

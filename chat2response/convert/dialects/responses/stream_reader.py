@@ -69,9 +69,9 @@ class ResponsesReader(LenientReader):
         self._hosted = HostedItems(writer)
 
     @property
-    def output_size(self) -> int:
+    def output_chars(self) -> int:
         """The model's output so far, in characters, plus the size of the other events."""
-        return self._length + self._text_parts.output_size
+        return self._length + self._text_parts.output_chars
 
     def feed(self, data: bytes, /) -> None:
         """Reads the bytes of one network read."""

@@ -48,11 +48,11 @@ class TextParts:
 
     __slots__ = (
         "_assigned", "_begun", "_closed", "_early", "_id", "_ids", "_last", "_last_index", "_matched",
-        "_open", "_part", "_parts", "_pieces", "_raw", "_writer", "output_size",
+        "_open", "_part", "_parts", "_pieces", "_raw", "_writer", "output_chars",
     )  # fmt: skip
 
     def __init__(self, writer: Writer) -> None:
-        self.output_size = 0
+        self.output_chars = 0
         """The characters written so far."""
         self._writer = writer
         self._parts: dict[Place, Part] = {}
@@ -90,7 +90,7 @@ class TextParts:
             _ = self._part.text
 
     def _write(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
-        self.output_size += len(text)
+        self.output_chars += len(text)
         if kind is TEXT:
             self._writer.text(text, read_tokens(logprobs) if logprobs else (), id=item_id)
         elif kind is REFUSAL:
@@ -257,7 +257,7 @@ class TextParts:
         self._closed.add((item_index, kind))
         blob = item.get("encrypted_content")
         if kind == "reasoning" and type(blob) is str and blob:
-            self.output_size += len(blob)
+            self.output_chars += len(blob)
             self._writer.signature(blob, id=item_id)
         if (
             item.get("status") != "incomplete"

@@ -17,7 +17,7 @@ NO_RESPONSE = "The upstream's answer is not a Responses API response."
         {**WHOLE, "status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
         {**WHOLE, "error": None},
         {"object": "response", "id": "x"},
-        {"output": []},  # some servers leave out what names it
+        {"output": []},  # some servers omit `object`
     ],
 )
 def test_an_answer_passes_as_it_is(body):

@@ -58,8 +58,8 @@ class CallEntries:
 
     def __init__(self, writer: Speech, extra: Callable[[Any, str], None]) -> None:
         """`extra`: receives the `extra_content` of an entry, and its call's id."""
-        self.output_size = 0
-        """The size of all entries, in characters."""
+        self.output_chars = 0
+        """The size of all entries."""
         self._writer = writer
         self._extra = extra
         self._slots = CallSlots()
@@ -145,14 +145,14 @@ class CallEntries:
             arguments = _call_arguments(function, kind)
         if not (call_id or name or arguments):
             return
-        self.output_size += len(arguments) + len(name) + len(call_id)
+        self.output_chars += len(arguments) + len(name) + len(call_id)
         slot = self._slots.find(index, call_id, name, arguments, taken)
         taken.add(slot.number)
         call = self._calls.get(slot.number)
         if call is None:
             call = self._calls[slot.number] = _Call(slot)
             if not name:
-                self.output_size += CALL  # the writer counts the calls that it knows
+                self.output_chars += CALL  # the writer counts the calls that it knows
         if kind == "custom":
             call.kind = kind
         self._write(call, call_id, name, arguments)

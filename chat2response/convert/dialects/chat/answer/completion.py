@@ -101,7 +101,7 @@ def _others(choices: list[Any], reader: DeltaReader, losses: Losses, finish: str
         if type(choice) is dict:
             reason = _finish(choice, quirks)
             others.add(number, delta_of(_message(choice)), choice.get("logprobs"), reason)
-    for other in others.write(reader, losses, has_text=reader.text_size > 0):
+    for other in others.write(reader, losses, has_text=reader.text_chars > 0):
         finish = other if outcome.from_finish_reason(finish).status == "completed" else finish
     return finish
 

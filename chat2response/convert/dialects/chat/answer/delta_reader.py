@@ -47,15 +47,15 @@ class DeltaReader:
         logprobs: bool = True,
     ) -> None:
         """`logprobs`: whether to pass them on."""
-        self.output_size = 0
+        self.output_chars = 0
         """The size of everything read, in characters, including the provider metadata."""
-        self.text_size = 0
+        self.text_chars = 0
         """Of it, the visible text."""
         self.last_text = ""
         """The last piece of visible text."""
         self.last_reasoning = ""
         """The last piece of plain reasoning."""
-        self.reasoning_size = 0
+        self.reasoning_chars = 0
         """Of it, the plain reasoning."""
         self._refused = False
         self._writer = writer
@@ -101,7 +101,7 @@ class DeltaReader:
     def _refusal(self, refusal: Any) -> None:
         self._refused = True
         if type(refusal) is str:
-            self.output_size += len(refusal)
+            self.output_chars += len(refusal)
             self._writer.refusal(refusal)
         else:
             self._writer.losses.add("message.refusal")
@@ -109,9 +109,9 @@ class DeltaReader:
     def _content(self, content: Any, logprobs: Any) -> None:
         tokens = token_logprobs(logprobs)
         for kind, text in content_pieces(content):
-            self.output_size += len(text)
+            self.output_chars += len(text)
             if kind == "text":
-                self.text_size += len(text)
+                self.text_chars += len(text)
                 self.last_text = text
                 self._writer.text(text, tokens)
                 tokens = []
@@ -125,8 +125,8 @@ class DeltaReader:
     def _reasoning(self, delta: DeltaShape) -> None:
         text = self._plain_reasoning(delta)  # the structures beside it repeat this text
         if text:
-            self.output_size += len(text)
-            self.reasoning_size += len(text)
+            self.output_chars += len(text)
+            self.reasoning_chars += len(text)
             self.last_reasoning = text
             self._piece("reasoning", text)
         details = delta.reasoning_details
@@ -138,14 +138,14 @@ class DeltaReader:
     def _structured(self, name: Structure, entries: Any, plain: str) -> None:
         """Entries with texts and signatures. `plain`: their text, if a field of its own has it too."""
         stored = self._metadata is not None and self._metadata.add(name, entries)
-        self.output_size += texts(entries)
+        self.output_chars += texts(entries)
         for kind, text in structured_pieces(name, entries):
             if not (stored if kind == "lost" else plain):
                 self._piece(kind, text)
 
     def _extra(self, extra: Any, call_id: Any = None) -> None:
         """Gemini's signatures, on a call or on the message."""
-        self.output_size += weigh(extra)
+        self.output_chars += weigh(extra)
         if self._metadata is None or not self._metadata.add_extra(extra, call_id):
             self._piece("lost", "extra_content" if call_id is None else "tool_calls.extra_content")
 
@@ -188,10 +188,10 @@ class DeltaReader:
         calls = self._calls
         if calls is None:
             calls = self._calls = CallEntries(self._writer, self._extra)
-        before = calls.output_size
+        before = calls.output_chars
         tool_calls = calls.without_repeats(delta.tool_calls) if again else delta.tool_calls
         calls.read(tool_calls, delta.function_call, choice)
-        self.output_size += calls.output_size - before
+        self.output_chars += calls.output_chars - before
         self.sources.late = self.sources.late or calls.has_calls
 
     def close(self, ending: Outcome) -> Outcome:

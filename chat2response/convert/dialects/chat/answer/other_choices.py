@@ -49,14 +49,14 @@ class OtherChoices:
         """
         reasons = []
         for number, (key, deltas) in enumerate(self._deltas.items(), 1):
-            before = reader.output_size
-            has_text = has_text or reader.text_size > 0
+            before = reader.output_chars
+            has_text = has_text or reader.text_chars > 0
             _without(deltas, _TEXT, f"choices[{key}].message.content", losses, drop=has_text)
-            has_reasoning = reader.reasoning_size > 0
+            has_reasoning = reader.reasoning_chars > 0
             _without(deltas, _THOUGHTS, f"choices[{key}].message.reasoning", losses, drop=has_reasoning)
             for delta, logprobs in deltas:
                 reader.read(delta, None if has_text else logprobs, number)
-            if reader.output_size > before and key in self._finish:
+            if reader.output_chars > before and key in self._finish:
                 reasons.append(self._finish[key])
         return reasons
 
@@ -87,13 +87,13 @@ class WholeMessages:
             self.weight += weigh(message)
             self._all.append(message)
 
-    def write(self, reader: DeltaReader, text_size: int, losses: Losses) -> None:
-        """Writes what the deltas (with `text_size` characters of text) did not have; reports unknown keys."""
-        reasoning_size = reader.reasoning_size
-        content = self._unstreamed("content", text_size, reader.last_text, losses)
+    def write(self, reader: DeltaReader, text_chars: int, losses: Losses) -> None:
+        """Writes what the deltas (with `text_chars` of text) did not have; reports unknown keys."""
+        reasoning_chars = reader.reasoning_chars
+        content = self._unstreamed("content", text_chars, reader.last_text, losses)
         last = reader.last_reasoning
         for name in _THOUGHTS[:2]:
-            if reasoning := self._unstreamed(name, reasoning_size, last, losses):
+            if reasoning := self._unstreamed(name, reasoning_chars, last, losses):
                 reader.read(DeltaShape(**{name: reasoning}))
         if content:
             reader.read(DeltaShape(content=content))
@@ -105,7 +105,7 @@ class WholeMessages:
             rest = {key: value for key, value in message.items() if not _is_text(key, value)}
             if grows and rest.get("tool_calls") is not calls[-1]:
                 rest.pop("tool_calls", None)
-            if text_size or reasoning_size:
+            if text_chars or reasoning_chars:
                 missing = {name for name in _ADDITIONS if not reader.has_output(name)}
                 rest = {key: value for key, value in rest.items() if key in missing}
             reader.read(delta_of(with_indices(rest)), again=True)

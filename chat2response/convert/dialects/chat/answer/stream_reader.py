@@ -43,7 +43,7 @@ class ChatReader(LenientReader):
         self.done = False
         self.started = False
         """Whether an event has been read; comments do not count."""
-        self._text_size = 0
+        self._text_chars = 0
         self._writer = writer
         self._text = writer.text
         self._delta = DeltaReader(writer, reasoning, quirks, metadata, logprobs=logprobs)
@@ -59,10 +59,10 @@ class ChatReader(LenientReader):
         self._unknown_keys: UnknownKeys | None = None
 
     @property
-    def output_size(self) -> int:
+    def output_chars(self) -> int:
         """The model's output so far, in characters."""
         buffered = (each.weight for each in (self._others, self._messages) if each is not None)
-        return self._text_size + self._delta.output_size + sum(buffered)
+        return self._text_chars + self._delta.output_chars + sum(buffered)
 
     def feed(self, data: bytes, /) -> None:
         """Reads the bytes of one network read."""
@@ -126,13 +126,13 @@ class ChatReader(LenientReader):
                 and not (delta.tool_calls or delta.annotations or delta.refusal)
                 and not (delta.function_call or delta.audio or delta.images)
             ):
-                self._text_size += len(content)
+                self._text_chars += len(content)
                 self._delta.last_text = content
                 self._text(content)  # nearly every chunk
             else:
-                before = self._delta.output_size
+                before = self._delta.output_chars
                 self._delta.read(delta, choice.logprobs)
-                self._silent = self._delta.output_size == before
+                self._silent = self._delta.output_chars == before
         elif choice.message is None and choice.text is None:
             self._silent = True
         if choice.message is not None or choice.text is not None:
@@ -190,7 +190,7 @@ class ChatReader(LenientReader):
     def _beside_choices(self, chunk: Chunk) -> None:
         """Reads what stands beside the choices."""
         if chunk.citations or chunk.search_results:
-            self._text_size += self._delta.sources.add(chunk.citations, chunk.search_results)
+            self._text_chars += self._delta.sources.add(chunk.citations, chunk.search_results)
         self._count(chunk)
 
     def _count(self, chunk: Chunk) -> None:
@@ -250,11 +250,11 @@ class ChatReader(LenientReader):
 
     def _write_buffered(self) -> None:
         """Writes what was buffered until the end of the turn, where it is certain that no delta has it."""
-        text_size = self._text_size + self._delta.text_size
+        text_chars = self._text_chars + self._delta.text_chars
         if self._messages is not None:
-            self._messages.write(self._delta, text_size, self._writer.losses)
+            self._messages.write(self._delta, text_chars, self._writer.losses)
         if self._others is not None:
-            has_text = self._text_size > 0 or self._delta.text_size > 0
+            has_text = self._text_chars > 0 or self._delta.text_chars > 0
             for finish in self._others.write(self._delta, self._writer.losses, has_text=has_text):
                 if not self._finish or outcome.from_finish_reason(self._finish).status == "completed":
                     self._finish = finish
