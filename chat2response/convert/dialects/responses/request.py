@@ -25,7 +25,7 @@ from chat2response.convert.validation import (
 )
 from chat2response.wire.responses import ResponsesRequest
 
-LEAST_OUTPUT_TOKENS = 16  # the API's minimum of `max_output_tokens`
+MIN_OUTPUT_TOKENS = 16  # the API's minimum of `max_output_tokens`
 
 
 def read_request(body: Mapping[str, Any]) -> HubRequest:
@@ -73,13 +73,13 @@ def write_request(
 
 def _raise_limit(out: dict[str, Any], hub: HubRequest, losses: Losses) -> None:
     limit = out.get("max_output_tokens")
-    if limit is None or limit >= LEAST_OUTPUT_TOKENS:
+    if limit is None or limit >= MIN_OUTPUT_TOKENS:
         return
     name = hub.field("max_output_tokens")
     if limit < 1:
         raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
-    out["max_output_tokens"] = LEAST_OUTPUT_TOKENS
-    losses.add(name, f"raised to {LEAST_OUTPUT_TOKENS}")
+    out["max_output_tokens"] = MIN_OUTPUT_TOKENS
+    losses.add(name, f"raised to {MIN_OUTPUT_TOKENS}")
 
 
 def _refuse(value: Any, name: str, losses: Losses) -> None:

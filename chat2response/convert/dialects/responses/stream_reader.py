@@ -90,7 +90,7 @@ class ResponsesReader(LenientReader):
                 self._take(payload, last=True)
         self._take_waiting()
         if not self.done:
-            self._turn(outcome.from_fault(fault or RESET))
+            self._end_turn(outcome.from_fault(fault or RESET))
 
     def _take(self, payload: bytes, *, last: bool = False) -> None:
         self.started = True
@@ -99,35 +99,35 @@ class ResponsesReader(LenientReader):
         try:
             event = read_delta(payload)
             if type(event.delta) is not str or event.type not in _DELTAS:
-                self._not_a_delta(payload)
+                self._read_non_delta(payload)
             elif event.delta:
-                self._delta(event)
+                self._read_delta(event)
         except JSONError:
-            self._not_an_event(payload, last)
+            self._handle_non_event(payload, last)
         if self._writer.done and not self.done:
-            self._turn(Outcome())
+            self._end_turn(Outcome())
 
-    def _not_an_event(self, payload: bytes, last: bool) -> None:
+    def _handle_non_event(self, payload: bytes, last: bool) -> None:
         """Handles a payload that is no strict JSON, or no object."""
         try:
-            self._not_a_delta(payload)
+            self._read_non_delta(payload)
         except JSONError:
-            self._not_json(payload, last)
+            self._handle_non_json(payload, last)
 
-    def _not_json(self, payload: bytes, last: bool) -> None:
+    def _handle_non_json(self, payload: bytes, last: bool) -> None:
         try:
             self._take_leniently(payload)
         except JSONError:
             if payload.strip() != sse.DONE and not last and not sse.is_keep_alive(payload):
                 self.fail(UpstreamError("The upstream sent an event that cannot be read."))
 
-    def _not_a_delta(self, payload: bytes) -> None:
+    def _read_non_delta(self, payload: bytes) -> None:
         if type(payload) is sse.ErrorPayload:
             self.fail(error_event(payload))
         else:
-            self._take_whole(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
+            self._read_event(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
 
-    def _take_whole(self, event: Any, name: str = "") -> None:
+    def _read_event(self, event: Any, name: str = "") -> None:
         self._length += EVENT
         if type(event) is not dict:
             if error := upstream_error(event):
@@ -140,49 +140,49 @@ class ResponsesReader(LenientReader):
         if handle is not None:
             handle(self, event)
         elif string(event.get("type")).startswith("response."):
-            self._other(event)
+            self._read_other(event)
         elif error := upstream_error(event):
             self.fail(error)
         else:
-            self._unknown(event)
+            self._report_unknown(event)
 
     def _handler(self, event: dict[str, Any]) -> Callable[["ResponsesReader", dict[str, Any]], None] | None:
         kind = event.get("type")
         return self._HANDLERS.get(kind) if type(kind) is str else None
 
-    def _other(self, event: dict[str, Any]) -> None:
+    def _read_other(self, event: dict[str, Any]) -> None:
         """Handles other events: of an open item, of the answer itself, or unknown ones."""
         if event["type"] in _ADOPTED and type(event.get("delta")) is str:
             self._writer.adopt({"type": event["type"], "delta": event["delta"]})
         elif ends_answer(event):
             self._terminal(event)
         elif not self._hosted.pass_event(event):
-            self._unknown(event)
+            self._report_unknown(event)
 
-    def _unknown(self, event: dict[str, Any]) -> None:
+    def _report_unknown(self, event: dict[str, Any]) -> None:
         if has_output(event):
             self._writer.losses.add(f"output[{word(event.get('type'))}]", "dropped: an unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 
-    def _odd_delta(self, event: dict[str, Any]) -> None:
+    def _read_odd_delta(self, event: dict[str, Any]) -> None:
         """Reads a delta whose text has another type, or another key."""
         text = delta_text(event) if _DELTAS[event["type"]] is not ARGUMENTS else event.get("delta")
         if text and type(text) is str:
             fields: dict[str, Any] = {name: event.get(name) for name in DeltaEvent.__struct_fields__}
-            self._delta(DeltaEvent(**{**fields, "delta": text}))
+            self._read_delta(DeltaEvent(**{**fields, "delta": text}))
         elif text is None or type(text) is not str:
-            self._unknown(event)
+            self._report_unknown(event)
 
-    def _delta(self, event: DeltaEvent) -> None:
+    def _read_delta(self, event: DeltaEvent) -> None:
         kind = _DELTAS[event.type]
         if kind is not ARGUMENTS and kind is not INPUT:
             self._text_parts.delta(kind, event)
             return
         slot = self._slots.find_by_delta(index_of(event.output_index), event.item_id)
-        self._call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
+        self._write_call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
 
-    def _call_delta(
+    def _write_call_delta(
         self, slot: ItemSlot, delta: str, item_id: Any, kind: CallKind, *, last: bool = False
     ) -> None:
         self._length += len(delta)
@@ -205,9 +205,9 @@ class ResponsesReader(LenientReader):
         """Writes what no delta had of `whole`, the call's arguments or input."""
         streamed = slot.text
         if whole.startswith(streamed):
-            self._call_delta(slot, whole[len(streamed) :], item_id, kind, last=last)
+            self._write_call_delta(slot, whole[len(streamed) :], item_id, kind, last=last)
         elif slot.arguments.empty:  # the real arguments after an empty object
-            self._call_delta(slot, whole, item_id, kind)
+            self._write_call_delta(slot, whole, item_id, kind)
         elif whole.strip() and not (kind == "function" and same(whole, slot.arguments.text)):
             self._writer.losses.add(*_DIFFERENT_ARGUMENTS)
 
@@ -263,7 +263,7 @@ class ResponsesReader(LenientReader):
         if type(item) is dict:
             self._finish_item(_index(event, "output_index"), item, "done")
         else:
-            self._unknown(event)
+            self._report_unknown(event)
 
     def _finish_item(self, index: int, item: dict[str, Any], stage: Stage) -> None:
         item = read_item(item, self._writer.losses)
@@ -303,7 +303,7 @@ class ResponsesReader(LenientReader):
                 self._hosted.finish_item(index, item)
             self._text_parts.finish(response)
             ending = self._end_calls(ending)
-        self._turn(ending, response.get("usage"))
+        self._end_turn(ending, response.get("usage"))
 
     def _end_calls(self, ending: Outcome) -> Outcome:
         """Ends the calls. Only calls without a name are a failure."""
@@ -313,7 +313,7 @@ class ResponsesReader(LenientReader):
                 slot.name = slot.hinted_name
                 self._writer.call(slot.number, name=slot.name)
             if not slot.text.strip() and slot.initial_text:
-                self._call_delta(slot, slot.initial_text, None, "function")
+                self._write_call_delta(slot, slot.initial_text, None, "function")
             if rest := slot.arguments.close():
                 self._writer.call(slot.number, delta=rest)
             if slot.arguments.lost:
@@ -332,9 +332,9 @@ class ResponsesReader(LenientReader):
         self._take_waiting()
         if self.done:
             return
-        self._turn(outcome.failed(error))
+        self._end_turn(outcome.failed(error))
 
-    def _turn(self, ending: Outcome, reported: Any = None) -> None:
+    def _end_turn(self, ending: Outcome, reported: Any = None) -> None:
         self.done = True
         self._writer.turn(usage.read(reported), ending)
 
@@ -356,7 +356,7 @@ class ResponsesReader(LenientReader):
         "response.output_item.done": _item_done,
         "error": _error,
         **dict.fromkeys(_TERMINAL, _terminal),
-        **dict.fromkeys(_DELTAS, _odd_delta),
+        **dict.fromkeys(_DELTAS, _read_odd_delta),
     }
 
 

@@ -16,13 +16,13 @@ from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.json import too_deep
 from chat2response.wire.responses import DeltaEvent
 
-Place = tuple[int, Kind, int]
-"""The item, the kind of text, the index of the part."""
+PartKey = tuple[int, Kind, int]
+"""A part's item index, its kind of text, and its own index."""
 
 KINDS = (TEXT, REFUSAL, REASONING, SUMMARY)
 PART_KINDS = {"text": TEXT, **{kind.part: kind for kind in KINDS}}
 _OTHER = ("message.content", "dropped: it differs from what was streamed")
-_MANY = 1024  # pieces of a text before they are joined
+_MAX_PIECES = 1024  # pieces of a text before they are joined
 
 
 class Part:
@@ -55,11 +55,11 @@ class TextParts:
         self.output_chars = 0
         """The characters written so far."""
         self._writer = writer
-        self._parts: dict[Place, Part] = {}
+        self._parts: dict[PartKey, Part] = {}
         self._part = Part()  # the part that deltas continue
         self._pieces = self._part.pieces
-        self._open: Place | None = None
-        self._last: Place | None = None  # the open place, or the last one that was open
+        self._open: PartKey | None = None
+        self._last: PartKey | None = None  # the open part, or the last one that was open
         self._raw: tuple[Any, Kind, Any] | None = None  # the indices and the kind of the last delta
         self._id: Any = None  # the item id of the last delta
         self._ids: dict[str, int] = {}  # an item's id -> its index
@@ -86,7 +86,7 @@ class TextParts:
 
     def join(self) -> None:
         """Joins many pieces into one block, because small strings take more memory than their text."""
-        if len(self._pieces) > _MANY:
+        if len(self._pieces) > _MAX_PIECES:
             _ = self._part.text
 
     def _write(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
@@ -98,7 +98,7 @@ class TextParts:
         else:
             self._writer.reasoning(text, summary=kind is SUMMARY, id=item_id)
 
-    # -- places ------------------------------------------------------------------------------------
+    # -- keys of parts -----------------------------------------------------------------------------
 
     def begin_item(self, index: int, item: dict[str, Any]) -> None:
         """Begins an item; another id under a used index begins another item."""
@@ -124,36 +124,36 @@ class TextParts:
         return self._assigned
 
     def _move_to(self, raw: tuple[Any, Kind, Any], item_id: Any, text: str) -> bool:
-        """Moves to the place of the next delta. False if a complete part already has its text."""
+        """Moves to the part of the next delta. False if that part is complete and already has its text."""
         index, kind, part_index = raw
         index = index_of(index)
         item_index = self._item_index(index, kind.item, item_id)
-        place = (item_index, kind, index_of(part_index))
-        part = self._parts.get(place)
+        key = (item_index, kind, index_of(part_index))
+        part = self._parts.get(key)
         if part is not None and part.over:
             if text in part.text:
                 return False
             item_index = self._last_index[index, kind.item] = self._new_index()
-            place = (item_index, kind, 0)
-        self._open_at(place, item_id)
+            key = (item_index, kind, 0)
+        self._open_at(key, item_id)
         self._raw, self._id = raw, item_id
         return True
 
-    def _open_at(self, place: Place, item_id: Any) -> None:
-        """Opens a place for the next text, and closes the one before."""
+    def _open_at(self, key: PartKey, item_id: Any) -> None:
+        """Opens a part for the next text, and closes the one before."""
         self._raw = None
-        if place == self._open:
+        if key == self._open:
             return
-        last, self._open, self._last = self._last, place, place
+        last, self._open, self._last = self._last, key, key
         if last is not None:
-            self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
-        self._part = self._parts.setdefault(place, Part())
+            self._writer.close(part=last[0] == key[0] and last[1].item == key[1].item)
+        self._part = self._parts.setdefault(key, Part())
         self._pieces = self._part.pieces
-        self._begun.add((place[0], place[1].item))
+        self._begun.add((key[0], key[1].item))
         if type(item_id) is str and item_id:
-            self._ids.setdefault(item_id, place[0])
+            self._ids.setdefault(item_id, key[0])
 
-    def _place(self, event: dict[str, Any], kind: Kind) -> Place:
+    def _part_key(self, event: dict[str, Any], kind: Kind) -> PartKey:
         item_index = self._item_index(index_of(event.get("output_index")), kind.item, event.get("item_id"))
         return item_index, kind, index_of(event.get(kind.index or ""))
 
@@ -161,7 +161,7 @@ class TextParts:
 
     def text_done(self, event: dict[str, Any], kind: Kind) -> None:
         """Reads the whole text of a part, and its logprobs if no delta had any."""
-        self._write_rest(self._place(event, kind), event)
+        self._write_rest(self._part_key(event, kind), event)
 
     def part_added(self, event: dict[str, Any]) -> None:
         """Begins a part; its text is mostly empty, or comes again later."""
@@ -179,7 +179,7 @@ class TextParts:
                     self.finish_item(index, item)
                 continue
             kind = PART_KINDS.get(string(entry["part"].get("type")))
-            if kind is not None and self._place(entry, kind) not in self._parts:
+            if kind is not None and self._part_key(entry, kind) not in self._parts:
                 self.part_done(entry)
         if text := output_text(response, self.visible_text, self._writer.losses):
             self._open_at((self._new_index(), TEXT, 0), None)
@@ -190,16 +190,16 @@ class TextParts:
         part = event.get("part")
         kind = PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
         if kind is not None and type(part) is dict:
-            self._whole_part(self._place(event, kind), part, event.get("item_id"))
+            self._whole_part(self._part_key(event, kind), part, event.get("item_id"))
         elif may_have_text(part):
             self._writer.losses.add("output.content[?]")
 
     def annotation(self, event: dict[str, Any]) -> None:
         """Writes a citation in an open part."""
-        place = self._place(event, TEXT)
-        part = self._parts.get(place)
+        key = self._part_key(event, TEXT)
+        part = self._parts.get(key)
         if part is None or not part.over:
-            self._open_at(place, event.get("item_id"))
+            self._open_at(key, event.get("item_id"))
             self._cite(event.get("annotation"), event.get("item_id"))
 
     def _cite(self, annotation: Any, item_id: Any) -> None:
@@ -209,33 +209,33 @@ class TextParts:
         else:
             self._writer.losses.add("output.annotations[?]")
 
-    def _write_rest(self, place: Place, event: dict[str, Any]) -> None:
-        whole, part = event.get(place[1].value), self._parts.get(place)
+    def _write_rest(self, key: PartKey, event: dict[str, Any]) -> None:
+        whole, part = event.get(key[1].value), self._parts.get(key)
         streamed = part.text if part is not None else ""
         if type(whole) is not str:
             if may_have_text(whole):
-                self._writer.losses.add(f"output.content[{word(place[1].part)}]", "dropped: its text is none")
+                self._writer.losses.add(f"output.content[{word(key[1].part)}]", "dropped: its text is none")
         elif whole.startswith(streamed):
             if len(whole) > len(streamed):
-                self._open_at(place, event.get("item_id"))
+                self._open_at(key, event.get("item_id"))
                 self._part.pieces.append(whole[len(streamed) :])
                 logprobs = None if streamed else event.get("logprobs")
-                self._write(place[1], whole[len(streamed) :], event.get("item_id"), logprobs)
+                self._write(key[1], whole[len(streamed) :], event.get("item_id"), logprobs)
         elif whole.strip() not in streamed:
             self._writer.losses.add(*_OTHER)
 
-    def _whole_part(self, place: Place, part: dict[str, Any], item_id: Any) -> None:
-        self._write_rest(place, {**part, "item_id": item_id})
-        known = self._parts.get(place)
+    def _whole_part(self, key: PartKey, part: dict[str, Any], item_id: Any) -> None:
+        self._write_rest(key, {**part, "item_id": item_id})
+        known = self._parts.get(key)
         if known is None or not known.over:
             more = objects(part.get("annotations"))[known.cited if known else 0 :]
             if more:
-                self._open_at(place, item_id)
+                self._open_at(key, item_id)
                 for annotation in more:
                     self._cite(annotation, item_id)
-            known = self._parts.setdefault(place, Part())
+            known = self._parts.setdefault(key, Part())
             known.over = True
-        if place == self._open:
+        if key == self._open:
             self._open = self._raw = None
             self._writer.close(part=True)
 
@@ -244,13 +244,13 @@ class TextParts:
     def finish_item(self, index: int, item: dict[str, Any], *, terminal: bool = False) -> None:
         """Ends an item: by its `done`, or (`terminal`) by the response that repeats it."""
         kind, item_id = item["type"], item.get("id")
-        item_index = self._find(index, item, terminal=terminal)
+        item_index = self._find_item(index, item, terminal=terminal)
         if terminal:
             self._matched.add((item_index, kind))
         if type(item_id) is str and item_id:
             self._ids.setdefault(item_id, item_index)
-        for place, part in self._places(item_index, item):
-            self._whole_part(place, part, item_id)
+        for key, part in self._keyed_parts(item_index, item):
+            self._whole_part(key, part, item_id)
         if (item_index, kind) in self._closed:
             return
         self._begun.add((item_index, kind))
@@ -259,26 +259,24 @@ class TextParts:
         if kind == "reasoning" and type(blob) is str and blob:
             self.output_chars += len(blob)
             self._writer.signature(blob, id=item_id)
-        if (
-            item.get("status") != "incomplete"
-        ):  # otherwise the end of the turn reports it, and closes the item
+        if item.get("status") != "incomplete":  # otherwise the end of the turn closes the item
             self._writer.close()
 
-    def _places(self, item_index: int, item: dict[str, Any]) -> list[tuple[Place, dict[str, Any]]]:
-        """The parts of an item, and the place of each."""
-        places: list[tuple[Place, dict[str, Any]]] = []
+    def _keyed_parts(self, item_index: int, item: dict[str, Any]) -> list[tuple[PartKey, dict[str, Any]]]:
+        """The parts of an item, each with its key."""
+        keyed_parts: list[tuple[PartKey, dict[str, Any]]] = []
         for holder in ("content",) if item["type"] == "message" else ("content", "summary"):
-            for at_part, part in enumerate(objects(item.get(holder))):
+            for part_index, part in enumerate(objects(item.get(holder))):
                 kind = PART_KINDS.get(string(part.get("type")))
                 if item["type"] == "reasoning":
                     kind = REASONING if holder == "content" else SUMMARY
                 if kind is not None and kind.item == item["type"]:
-                    places.append(((item_index, kind, at_part), part))
+                    keyed_parts.append(((item_index, kind, part_index), part))
                 else:
                     self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
-        return places
+        return keyed_parts
 
-    def _find(self, index: int, item: dict[str, Any], *, terminal: bool) -> int:
+    def _find_item(self, index: int, item: dict[str, Any], *, terminal: bool) -> int:
         kind, item_id = item["type"], item.get("id")
         known = self._ids.get(item_id) if type(item_id) is str and item_id else None
         if known is not None:
@@ -289,8 +287,8 @@ class TextParts:
             (not terminal and (item_index, kind) not in self._closed) or self._matches(item_index, item)
         ):
             return item_index
-        for other, its in self._begun:
-            if its == kind and (other, its) not in self._matched and self._matches(other, item):
+        for other, other_kind in self._begun:
+            if other_kind == kind and (other, other_kind) not in self._matched and self._matches(other, item):
                 return other
         if (item_index, kind) in (self._matched if terminal else self._closed):
             return self._new_index()
@@ -298,11 +296,11 @@ class TextParts:
 
     def _matches(self, item_index: int, item: dict[str, Any]) -> bool:
         """Whether the text streamed there is the item's text, or the beginning of it."""
-        places = self._places(item_index, item)
-        streamed = [self._parts[place].text if place in self._parts else "" for place, _ in places]
-        whole = [string(part.get(place[1].value)) for place, part in places]
+        keyed_parts = self._keyed_parts(item_index, item)
+        streamed = [self._parts[key].text if key in self._parts else "" for key, _ in keyed_parts]
+        whole = [string(part.get(key[1].value)) for key, part in keyed_parts]
         return any(streamed) and all(
-            all_.startswith(some) for all_, some in zip(whole, streamed, strict=True)
+            text.startswith(beginning) for text, beginning in zip(whole, streamed, strict=True)
         )
 
 

@@ -23,7 +23,7 @@ from chat2response.wire.json import is_complete_object
 _Entry = dict[str, Any]
 
 _ARGUMENTS = ("arguments", "parameters", "input", "args")  # the first is the standard name
-_MOST_HALVES = 16  # how many incomplete calls, and how many unnamed arguments, are tried
+_MAX_HALVES = 16  # how many incomplete calls, and how many unnamed arguments, are tried
 _ENTRY_KEYS = ("function", "custom", "name", "type", "id", "index", *_ARGUMENTS)
 
 
@@ -64,9 +64,7 @@ class CallEntries:
         self._extra = extra
         self._slots = CallSlots()
         self._calls: dict[int, _Call] = {}
-        self._in_deltas: Counter[tuple[str, str]] | None = (
-            None  # the deltas' calls, once a message repeats them
-        )
+        self._in_deltas: Counter[tuple[str, str]] | None = None  # set once a message may repeat calls
 
     @property
     def has_calls(self) -> bool:
@@ -78,11 +76,11 @@ class CallEntries:
         touched: set[int] = set()
         for entry in tool_calls if type(tool_calls) is list else _as_list(tool_calls):
             if type(entry) is dict:
-                self._entry(entry, touched, choice)
+                self._read_entry(entry, touched, choice)
             elif entry:
                 self._writer.losses.add("message.tool_calls[?]")
         if type(function_call) is dict:
-            self._call(LEGACY, "", function_call, touched)
+            self._read_call(LEGACY, "", function_call, touched)
         elif function_call:
             self._writer.losses.add("message.function_call")
 
@@ -105,7 +103,7 @@ class CallEntries:
         known[key] -= 1
         return True
 
-    def _entry(self, entry: _Entry, taken: set[int], choice: int) -> None:
+    def _read_entry(self, entry: _Entry, taken: set[int], choice: int) -> None:
         function, index, call_id = entry.get("function"), entry.get("index"), entry.get("id")
         if type(call_id) is not str:
             call_id = ""
@@ -116,26 +114,26 @@ class CallEntries:
         if entry.get("extra_content"):  # a signature; this entry may be the first of its call
             self._extra(entry["extra_content"], call_id)
         if type(function) is dict:
-            self._call(index, call_id, function, taken)
+            self._read_call(index, call_id, function, taken)
         else:
-            self._odd_entry(entry, index, call_id, taken)
+            self._read_odd_entry(entry, index, call_id, taken)
 
-    def _odd_entry(self, entry: _Entry, index: Any, call_id: str, taken: set[int]) -> None:
-        """An entry of a custom tool, one that has only an id, or one without an object around its name."""
+    def _read_odd_entry(self, entry: _Entry, index: Any, call_id: str, taken: set[int]) -> None:
+        """Reads an entry of a custom tool, one with only an id, or one without an object around its name."""
         function, custom = entry.get("function"), entry.get("custom")
         if type(custom) is dict:
-            self._call(index, call_id, custom, taken, "custom")
+            self._read_call(index, call_id, custom, taken, "custom")
         elif type(function) is str:
-            self._call(index, call_id, {**entry, "name": function}, taken)
+            self._read_call(index, call_id, {**entry, "name": function}, taken)
         elif "name" in entry or any(key in entry for key in _ARGUMENTS):
             kind: CallKind = "custom" if entry.get("type") == "custom" else "function"
-            self._call(index, call_id, entry, taken, kind)
+            self._read_call(index, call_id, entry, taken, kind)
         elif entry.get("type") not in (None, "function"):
             self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
         elif call_id:
-            self._call(index, call_id, {}, taken)
+            self._read_call(index, call_id, {}, taken)
 
-    def _call(
+    def _read_call(
         self, index: Any, call_id: str, function: _Entry, taken: set[int], kind: CallKind = "function"
     ) -> None:
         name = function.get("name")
@@ -169,7 +167,7 @@ class CallEntries:
         if piece:
             call.waiting.append(piece)
         if slot.name and (slot.twin is None or self._is_another(call)):
-            self._open(call)
+            self._open_call(call)
 
     def _is_another(self, call: _Call) -> bool:
         """Whether a twin is certainly a call of its own by now."""
@@ -183,7 +181,7 @@ class CallEntries:
         call.again = call.repeats  # whole arguments do not change
         return not call.again
 
-    def _open(self, call: _Call) -> None:
+    def _open_call(self, call: _Call) -> None:
         call.open = True
         slot, (first, *rest) = call.slot, call.waiting or [""]
         call.waiting = []
@@ -225,9 +223,9 @@ class CallEntries:
         assert twin is not None
         arguments, known = slot.arguments, twin.arguments
         if slot.alike and arguments.begun and (not known.begun or (known.empty and not arguments.empty)):
-            self._move(call, twin)
+            self._move_arguments(call, twin)
         elif arguments.begun and not call.repeats and not self._is_partial_repeat(slot):
-            self._open(call)
+            self._open_call(call)
             return
         arguments.close()
         if arguments.lost:
@@ -248,27 +246,27 @@ class CallEntries:
             return nameless
         named = [each.slot for each in calls if each.open and each.kind == "function"]
         empty = deque(slot for slot in named if not slot.arguments.begun)
-        halves = [slot for slot in named if slot.arguments.begun and not slot.arguments.whole][:_MOST_HALVES]
+        halves = [slot for slot in named if slot.arguments.begun and not slot.arguments.whole][:_MAX_HALVES]
         unplaced = []
         for call in nameless:
             arguments = call.slot.arguments
             if not arguments.begun:  # the input of a custom tool
                 unplaced.append(call)
             elif empty:
-                self._move(call, empty.popleft())
-            elif half := self._half(arguments.text, halves):
+                self._move_arguments(call, empty.popleft())
+            elif half := self._find_half(arguments.text, halves):
                 halves.remove(half)
-                self._move(call, half)
+                self._move_arguments(call, half)
             else:
                 unplaced.append(call)
-                halves = halves if len(unplaced) < _MOST_HALVES else []
+                halves = halves if len(unplaced) < _MAX_HALVES else []
         return unplaced
 
-    def _half(self, rest: str, halves: list[Slot]) -> Slot | None:
+    def _find_half(self, rest: str, halves: list[Slot]) -> Slot | None:
         """The call whose arguments this completes."""
         return next((slot for slot in halves if is_complete_object(slot.arguments.text + rest)), None)
 
-    def _move(self, call: _Call, to: Slot) -> None:
+    def _move_arguments(self, call: _Call, to: Slot) -> None:
         """Adds the arguments of one slot to another."""
         arguments = call.slot.arguments
         arguments.close()

@@ -31,7 +31,7 @@ class Slot:
         self.twin = twin
         """The call that this one may repeat."""
         self.alike = alike
-        """It is the same call if its arguments are the same."""
+        """Whether equal arguments make it the same call."""
         self.indices: list[Any] = []
         """The indices that it came under."""
 

@@ -54,21 +54,21 @@ def read_response(
     losses = losses if losses is not None else Losses()
     writer = WholeWriter(echo, ids, clock, losses)
     reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
-    message = _message(choice)
+    message = _message_of(choice)
     reader.read(delta_of(message), choice.get("logprobs"))
     unknown_keys = UnknownKeys(losses)
     unknown_keys.report_choice(choice)
     unknown_keys.report(message)
-    finish = _finish(choice, quirks)
+    finish = _finish_reason(choice, quirks)
     if len(completion["choices"]) > 1:
-        finish = _others(completion["choices"], reader, losses, finish, quirks)
+        finish = _write_other_choices(completion["choices"], reader, losses, finish, quirks)
     if "citations" in completion or "search_results" in completion:
         reader.sources.add(completion.get("citations"), completion.get("search_results"))
-    ending = reader.close(_ending(completion, finish, losses, called=reader.has_calls))
+    ending = reader.close(_outcome_of(completion, finish, losses, called=reader.has_calls))
     if ending.error is not None:
         raise ending.error
     reader.sources.finish()
-    return writer.close(usage.from_chat(_usage(completion, choice), quirks), ending)
+    return writer.close(usage.from_chat(_usage_of(completion, choice), quirks), ending)
 
 
 def as_chunk(completion: Any) -> dict[str, Any]:
@@ -94,32 +94,34 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _others(choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks) -> str:
+def _write_other_choices(
+    choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks
+) -> str:
     """Writes what stands in the other choices; returns the finish reason of the turn."""
     others = OtherChoices()
     for number, choice in enumerate(choices[1:], 1):
         if type(choice) is dict:
-            reason = _finish(choice, quirks)
-            others.add(number, delta_of(_message(choice)), choice.get("logprobs"), reason)
+            reason = _finish_reason(choice, quirks)
+            others.add(number, delta_of(_message_of(choice)), choice.get("logprobs"), reason)
     for other in others.write(reader, losses, has_text=reader.text_chars > 0):
         finish = other if outcome.from_finish_reason(finish).status == "completed" else finish
     return finish
 
 
-def _ending(completion: Mapping[str, Any], finish: str, losses: Losses, *, called: bool) -> Outcome:
+def _outcome_of(completion: Mapping[str, Any], finish: str, losses: Losses, *, called: bool) -> Outcome:
     tier = completion.get("service_tier")
     tier = tier if type(tier) is str else None
     verdict = moderation.from_chat(completion.get("moderation"), losses)
     return outcome.from_finish_reason(finish, tier, verdict, losses=losses, called=called)
 
 
-def _finish(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
+def _finish_reason(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
     """The finish reason; a whole body is an answer that ended, even without one."""
     word = word_of(choice.get("finish_reason"))
     return quirks.finish_reasons.get(word, word) or "stop"
 
 
-def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
+def _usage_of(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     groq = completion.get("x_groq")
     of_groq = groq.get("usage") if type(groq) is dict else None
     return usage.best(choice.get("usage"), completion.get("usage"), of_groq)
@@ -127,10 +129,10 @@ def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
     fields = {key: value for key, value in choice.items() if key not in ("message", "text")}
-    return {**fields, "index": number, "delta": _message(choice), "finish_reason": _finish(choice)}
+    return {**fields, "index": number, "delta": _message_of(choice), "finish_reason": _finish_reason(choice)}
 
 
-def _message(choice: Mapping[str, Any]) -> dict[str, Any]:
+def _message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
     """The message of a choice: in `message` (the standard), `delta` or `text`, or in the choice itself."""
     values = map(choice.get, _MESSAGE_KEYS)
     candidates = [{"content": each} if type(each) is str else each for each in values]
@@ -173,7 +175,7 @@ def write_response(
     builder.add_output_text(response)
     if builder.nameless:
         raise UpstreamError(UNNAMED)
-    completion = _completion(response, builder.message(reasoning_field), builder, model)
+    completion = _build_completion(response, builder.message(reasoning_field), builder, model)
     if legacy:
         _to_legacy(completion["choices"][0], builder.losses)
     return completion
@@ -220,11 +222,11 @@ class _MessageBuilder:
         kind = item.get("type")
         if kind == "message":
             for part in parts_of(item.get("content")):
-                self._part(part)
+                self._add_part(part)
         elif kind == "reasoning":
             self._reasoning.append(_reasoning_text(item))
         elif string(kind) in CALLS:
-            self._call(tool_call(item, self.losses))
+            self._add_call(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
 
@@ -257,23 +259,23 @@ class _MessageBuilder:
                 self.losses.add(*NAMELESS)
         return message
 
-    def _call(self, call: dict[str, Any]) -> None:
+    def _add_call(self, call: dict[str, Any]) -> None:
         """Adds a call under a unique id, because clients answer calls by their ids."""
         if not call["id"] or call["id"] in self._call_ids:
             call["id"] = f"call_{self._own}_{len(self._calls)}"
         self._call_ids.add(call["id"])
         self._calls.append(call)
 
-    def _part(self, part: Mapping[str, Any]) -> None:
+    def _add_part(self, part: Mapping[str, Any]) -> None:
         kind = part.get("type")
         if kind in ("output_text", "text"):
-            self._text(part)
+            self._add_text(part)
         elif kind == "refusal":
             self._refusals.append(string(part.get("refusal")))
         else:
             self.losses.add(f"output.content[{word(kind)}]")
 
-    def _text(self, part: Mapping[str, Any]) -> None:
+    def _add_text(self, part: Mapping[str, Any]) -> None:
         text = string(part.get("text"))
         self.logprobs.extend(read_tokens(part.get("logprobs")))
         for annotation in objects(part.get("annotations")):
@@ -342,7 +344,7 @@ def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str
     return {"id": call_id, "type": "function", "function": function}
 
 
-def _completion(
+def _build_completion(
     response: Mapping[str, Any], message: dict[str, Any], builder: "_MessageBuilder", model: str | None
 ) -> ChatCompletion:
     created, finish = response.get("created_at"), outcome.finish_reason(response, builder.losses)

@@ -20,9 +20,7 @@ class CumulativeReasoning:
         self._cumulative: bool | None = None  # None: not known yet
         # By entry and field; not needed any more once the texts are known to be increments.
         self._so_far: dict[tuple[str, str, int], str] = {}
-        self._repeats = (
-            ""  # a text that came twice: either the cumulative text so far, or the same piece again
-        )
+        self._repeats = ""  # texts that came twice: the cumulative text so far, or the same piece again
 
     def increments(self, entries: Any) -> Any:
         """The entries of one delta, their texts reduced to what is new."""

@@ -80,17 +80,17 @@ class DeltaReader:
             or delta.reasoning_text
             or delta.thinking_blocks
         ):
-            self._reasoning(delta)
+            self._read_reasoning(delta)
         if delta.extra_content and is_signed(delta.extra_content):
-            self._extra(delta.extra_content)
+            self._read_extra(delta.extra_content)
         shown = logprobs if self._logprobs else None
         if delta.content or shown:
-            self._content(delta.content, shown)
+            self._read_content(delta.content, shown)
         if delta.annotations:
             for annotation in delta.annotations if type(delta.annotations) is list else [delta.annotations]:
-                self._annotation(annotation)
+                self._read_annotation(annotation)
         if delta.refusal:
-            self._refusal(delta.refusal)
+            self._read_refusal(delta.refusal)
         if delta.tool_calls or delta.function_call:
             self._read_calls(delta, choice, again)
         if delta.audio:
@@ -98,7 +98,7 @@ class DeltaReader:
         if delta.images:
             self._writer.losses.add("message.images")
 
-    def _refusal(self, refusal: Any) -> None:
+    def _read_refusal(self, refusal: Any) -> None:
         self._refused = True
         if type(refusal) is str:
             self.output_chars += len(refusal)
@@ -106,7 +106,7 @@ class DeltaReader:
         else:
             self._writer.losses.add("message.refusal")
 
-    def _content(self, content: Any, logprobs: Any) -> None:
+    def _read_content(self, content: Any, logprobs: Any) -> None:
         tokens = token_logprobs(logprobs)
         for kind, text in content_pieces(content):
             self.output_chars += len(text)
@@ -116,38 +116,38 @@ class DeltaReader:
                 self._writer.text(text, tokens)
                 tokens = []
             else:
-                self._piece(kind, text)
+                self._write_piece(kind, text)
         if tokens:  # part of a character: the token has a probability, but no text yet
             self._writer.text("", tokens)
         if type(logprobs) is dict and logprobs.get("refusal"):
             self._writer.losses.add("logprobs.refusal")
 
-    def _reasoning(self, delta: DeltaShape) -> None:
+    def _read_reasoning(self, delta: DeltaShape) -> None:
         text = self._plain_reasoning(delta)  # the structures beside it repeat this text
         if text:
             self.output_chars += len(text)
             self.reasoning_chars += len(text)
             self.last_reasoning = text
-            self._piece("reasoning", text)
+            self._write_piece("reasoning", text)
         details = delta.reasoning_details
         if self._cumulative is not None and details:
             details = self._cumulative.increments(details)
-        self._structured("reasoning_details", details, text)
-        self._structured("thinking_blocks", delta.thinking_blocks, text)
+        self._read_structured("reasoning_details", details, text)
+        self._read_structured("thinking_blocks", delta.thinking_blocks, text)
 
-    def _structured(self, name: Structure, entries: Any, plain: str) -> None:
-        """Entries with texts and signatures. `plain`: their text, if a field of its own has it too."""
+    def _read_structured(self, name: Structure, entries: Any, plain: str) -> None:
+        """Reads entries with texts and signatures. `plain`: their text, if a field of its own has it too."""
         stored = self._metadata is not None and self._metadata.add(name, entries)
         self.output_chars += texts(entries)
         for kind, text in structured_pieces(name, entries):
             if not (stored if kind == "lost" else plain):
-                self._piece(kind, text)
+                self._write_piece(kind, text)
 
-    def _extra(self, extra: Any, call_id: Any = None) -> None:
-        """Gemini's signatures, on a call or on the message."""
+    def _read_extra(self, extra: Any, call_id: Any = None) -> None:
+        """Reads Gemini's signatures, on a call or on the message."""
         self.output_chars += weigh(extra)
         if self._metadata is None or not self._metadata.add_extra(extra, call_id):
-            self._piece("lost", "extra_content" if call_id is None else "tool_calls.extra_content")
+            self._write_piece("lost", "extra_content" if call_id is None else "tool_calls.extra_content")
 
     def _plain_reasoning(self, delta: DeltaShape) -> str:
         for name in self._reasoning_fields:
@@ -158,7 +158,7 @@ class DeltaReader:
                 self._writer.losses.add(f"message.{name}")
         return ""
 
-    def _piece(self, kind: str, text: str) -> None:
+    def _write_piece(self, kind: str, text: str) -> None:
         if kind == "reasoning":
             if self._form != "hide":
                 self._writer.reasoning(text, summary=self._form == "summary")
@@ -167,7 +167,7 @@ class DeltaReader:
         else:
             self._writer.losses.add(f"message.{text}")
 
-    def _annotation(self, annotation: Any) -> None:
+    def _read_annotation(self, annotation: Any) -> None:
         flat = url_citation(annotation)
         if flat is None:
             self._writer.losses.add("message.annotations")
@@ -187,7 +187,7 @@ class DeltaReader:
     def _read_calls(self, delta: DeltaShape, choice: int, again: bool) -> None:
         calls = self._calls
         if calls is None:
-            calls = self._calls = CallEntries(self._writer, self._extra)
+            calls = self._calls = CallEntries(self._writer, self._read_extra)
         before = calls.output_chars
         tool_calls = calls.without_repeats(delta.tool_calls) if again else delta.tool_calls
         calls.read(tool_calls, delta.function_call, choice)

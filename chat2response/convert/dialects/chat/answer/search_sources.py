@@ -20,7 +20,7 @@ class SearchSources:
         """URLs that the text cites itself."""
         self.late = False
         """The text has ended, because a call came."""
-        self._titles: dict[str, str] = {}  # by address
+        self._titles: dict[str, str] = {}  # by URL
         self._writer = writer
 
     def add(self, citations: Any, results: Any) -> int:

@@ -92,27 +92,27 @@ class ChatReader(LenientReader):
         try:
             chunk = read_chunk(payload)
         except JSONError:
-            self._not_a_chunk(payload, last)
+            self._handle_non_chunk(payload, last)
             return
         if chunk.usage or chunk.x_groq or chunk.moderation or chunk.citations or chunk.search_results:
-            self._beside_choices(chunk)
+            self._read_beside_choices(chunk)
         if chunk.service_tier is not None and type(chunk.service_tier) is str:
             self._tier = chunk.service_tier
         choices = chunk.choices
         if choices:
             for choice in choices:
-                self._choice(choice)
+                self._read_choice(choice)
             if self._silent:  # two chunks of most streams
                 self._silent = False
                 self._read_beside_delta(payload)
         if not choices or chunk.error:
-            self._no_choices(chunk, payload, last)
+            self._read_without_choices(chunk, payload, last)
         if self._writer.done and not self.done:
-            self._turn(outcome.Outcome(service_tier=self._tier))
+            self._end_turn(outcome.Outcome(service_tier=self._tier))
 
-    def _choice(self, choice: ChoiceShape) -> None:
+    def _read_choice(self, choice: ChoiceShape) -> None:
         if choice.index and choice.index != "0":
-            self._other(choice)
+            self._buffer_other_choice(choice)
             return
         delta = choice.delta
         if delta is not None:
@@ -136,11 +136,11 @@ class ChatReader(LenientReader):
         elif choice.message is None and choice.text is None:
             self._silent = True
         if choice.message is not None or choice.text is not None:
-            self._in_place_of_delta(choice)
+            self._read_in_place_of_delta(choice)
         if choice.finish_reason:
-            self._finished(choice)
+            self._record_finish(choice)
 
-    def _in_place_of_delta(self, choice: ChoiceShape) -> None:
+    def _read_in_place_of_delta(self, choice: ChoiceShape) -> None:
         """Reads what stands in place of a delta: a text, as in the old completions API, or a message."""
         text = choice.text
         if type(text) is str and text and not (choice.delta is not None and choice.delta.content):
@@ -150,7 +150,7 @@ class ChatReader(LenientReader):
                 self._messages = WholeMessages()
             self._messages.add(choice.message)
 
-    def _other(self, choice: ChoiceShape) -> None:
+    def _buffer_other_choice(self, choice: ChoiceShape) -> None:
         if self._others is None:
             self._others = OtherChoices()
         delta = choice.delta
@@ -173,27 +173,27 @@ class ChatReader(LenientReader):
                     return
                 if fields := message_fields(choice):
                     self._delta.read(delta_of(with_indices(fields)))
-            unknown_keys = self._keys_reporter()
+            unknown_keys = self._unknown_keys_reporter()
             unknown_keys.report_choice(choice)
             unknown_keys.report(choice.get("delta"))
 
-    def _keys_reporter(self) -> UnknownKeys:
+    def _unknown_keys_reporter(self) -> UnknownKeys:
         if self._unknown_keys is None:
             self._unknown_keys = UnknownKeys(self._writer.losses)
         return self._unknown_keys
 
-    def _finished(self, choice: ChoiceShape) -> None:
+    def _record_finish(self, choice: ChoiceShape) -> None:
         self._finish = outcome.last_word(self._finish, word_of(choice.finish_reason))
         if choice.usage and (self._usage is None or usage.counts(choice.usage)):
             self._usage = choice.usage
 
-    def _beside_choices(self, chunk: Chunk) -> None:
+    def _read_beside_choices(self, chunk: Chunk) -> None:
         """Reads what stands beside the choices."""
         if chunk.citations or chunk.search_results:
             self._text_chars += self._delta.sources.add(chunk.citations, chunk.search_results)
-        self._count(chunk)
+        self._record_usage(chunk)
 
-    def _count(self, chunk: Chunk) -> None:
+    def _record_usage(self, chunk: Chunk) -> None:
         """Records the latest usage; some backends send it with every chunk. Zeros replace nothing."""
         if chunk.moderation:
             self._moderation = moderation.from_chat(chunk.moderation, self._writer.losses)
@@ -205,7 +205,7 @@ class ChatReader(LenientReader):
 
     # -- what is not a chunk -----------------------------------------------------------------------
 
-    def _no_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
+    def _read_without_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
         """Handles a chunk without choices: an error beside it or in its place, usage, or some keep-alive."""
         if type(payload) is sse.ErrorPayload:
             self.fail(error_event(payload))
@@ -213,15 +213,15 @@ class ChatReader(LenientReader):
             try:
                 value = decode(payload)
             except JSONError:  # in a field that the chunk type skips
-                self._not_json(payload, last)
+                self._handle_non_json(payload, last)
                 return
             error = upstream_error(value)
             if error is not None or chunk.error:
                 self.fail(error or UpstreamError("The upstream reported an error."))
             elif chunk.choices is None:
-                self._keys_reporter().report_event(value)
+                self._unknown_keys_reporter().report_event(value)
 
-    def _not_a_chunk(self, payload: bytes, last: bool) -> None:
+    def _handle_non_chunk(self, payload: bytes, last: bool) -> None:
         """Handles a payload that is no strict JSON, or no chunk."""
         if type(payload) is sse.ErrorPayload:
             self.fail(error_event(payload))
@@ -229,7 +229,7 @@ class ChatReader(LenientReader):
         try:
             value = decode(payload)
         except JSONError:
-            self._not_json(payload, last)
+            self._handle_non_json(payload, last)
             return
         error = upstream_error(value)
         if error is not None:
@@ -237,7 +237,7 @@ class ChatReader(LenientReader):
         elif type(value) is dict:
             self.fail(UpstreamError("The upstream sent a chunk in an unknown format."))
 
-    def _not_json(self, payload: bytes, last: bool) -> None:
+    def _handle_non_json(self, payload: bytes, last: bool) -> None:
         try:
             self._take_leniently(payload)
         except JSONError:
@@ -268,13 +268,13 @@ class ChatReader(LenientReader):
         if self._finish:
             finish = self._quirks.finish_reasons.get(self._finish, self._finish)
             losses, has_calls = self._writer.losses, self._delta.has_calls
-            self._turn(
+            self._end_turn(
                 outcome.from_finish_reason(
                     finish, self._tier, self._moderation, losses=losses, called=has_calls
                 )
             )
         elif isinstance(cause, Fault):
-            self._turn(outcome.from_fault(cause))
+            self._end_turn(outcome.from_fault(cause))
         else:
             self.fail(UpstreamError(cause))
 
@@ -282,9 +282,9 @@ class ChatReader(LenientReader):
         """Ends the turn with an error."""
         self._take_waiting()
         if not self.done:
-            self._turn(outcome.failed(error))
+            self._end_turn(outcome.failed(error))
 
-    def _turn(self, ending: outcome.Outcome) -> None:
+    def _end_turn(self, ending: outcome.Outcome) -> None:
         self.done = True
         ending = self._delta.close(ending)
         if ending.status != "failed":

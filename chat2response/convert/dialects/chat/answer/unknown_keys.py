@@ -12,7 +12,7 @@ from chat2response.convert.loose_values import word
 from chat2response.convert.losses import Losses
 from chat2response.wire.chat import DeltaShape
 
-_MOST = 16  # keys reported per answer
+_MAX_KEYS = 16  # keys reported per answer
 _KNOWN = frozenset(DeltaShape.__struct_fields__) | {
     *("role", "name", "id", "index", "object", "type", "created", "model", "provider", "phase", "parsed"),
     *("tool_call_id", "finish_reason", "stop_reason", "matched_stop", "logprobs", "usage"),
@@ -55,7 +55,7 @@ class UnknownKeys:
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
-        self._left = _MOST
+        self._left = _MAX_KEYS
 
     def report(self, fields: Any) -> None:
         """Reports those of one delta or message."""
