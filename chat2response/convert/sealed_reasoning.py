@@ -24,7 +24,7 @@ class Seal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """The text as the backend gave it, and what it wants back beside it (`Carried.take`)."""
+    """The text as the backend gave it, and what it wants back beside it (`ProviderMetadata.take`)."""
 
     text: str = ""
     carried: Mapping[str, Any] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading, feed_whole
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder, feed_whole
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
@@ -23,11 +23,11 @@ class ChatUpstream(HttpUpstream):
         """The Chat request for a hub request; its tools tell what the answer calls."""
         tools = ToolMap.of(ask, target.quirks, self._policy)
         fields = write_request(ask, losses, target.quirks, tools=tools, policy=self._policy)
-        return encode(target.named(fields)), partial(Reading.of, ask, tools)
+        return encode(target.named(fields)), partial(AnswerDecoder.from_hub, ask, tools)
 
     def how(self, target: Target) -> How:
         """By the quirks alone."""
-        return lambda reasoning: Reading(reasoning, target.quirks)
+        return lambda reasoning: AnswerDecoder(reasoning, target.quirks)
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """A completion is one chunk with everything in it; what has no choices is an error, or unreadable."""

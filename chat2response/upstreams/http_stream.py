@@ -138,12 +138,12 @@ class HttpTurn(Opened):
     @property
     def heard(self) -> bool:
         """Whether a first event has been read; comments are none, and some backends send them for long."""
-        return self._reader.heard
+        return self._reader.started
 
     @property
     def said(self) -> int:
         """What the model has said so far, in characters."""
-        return self._reader.said
+        return self._reader.output_chars
 
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()

@@ -129,7 +129,7 @@ def _folded(events: Events, answer: Answer, writer: ResponseWriter, most: int) -
     for at in range(0, len(events), _PIECE):
         reader.feed(events[at : at + _PIECE])
         writer.take()  # nobody looks at events here
-        check_weight(reader.said + writer.weight, most)
+        check_weight(reader.output_chars + writer.weight, most)
         if reader.done:
             break
     else:

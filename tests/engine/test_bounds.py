@@ -75,7 +75,7 @@ class Endless:
 
     @property
     def said(self) -> int:
-        return self._reader.said
+        return self._reader.output_chars
 
     async def reads(self) -> Any:
         for self.rounds in range(ROUNDS):

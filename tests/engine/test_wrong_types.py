@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.answer_decoder import feed_whole as feed_completion
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
@@ -190,7 +190,7 @@ def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str
 
 
 def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
-    how = Reading.of(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
+    how = AnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
     for wrong in mutations(COMPLETION):
         losses = Losses().answered()
         with suppress(BridgeError):

@@ -6,7 +6,7 @@ A client that keeps no state with us gives the item back, and the backend gets t
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.sealed_reasoning import Seal, Thought, seal_thought
 from chat2response.convert.writer.protocol import Writer
@@ -18,7 +18,7 @@ class Sealer(Wrapper):
     """Writer around a Writer. `carried`: what the reader keeps beside the text. `show`: whether the text is
     seen too, or goes sealed only."""
 
-    def __init__(self, inner: Writer, seal: Seal, carried: Carried, *, show: bool = True) -> None:
+    def __init__(self, inner: Writer, seal: Seal, carried: ProviderMetadata, *, show: bool = True) -> None:
         super().__init__(inner)
         self._seal = seal
         self._carried = carried

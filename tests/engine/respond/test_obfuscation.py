@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
+from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
 from chat2response.convert.echoed_fields import Echo
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -20,7 +20,7 @@ from tests.support.upstream_streams import Numbered, now
 
 ENCODERS = {
     "responses": ResponsesEncoder,
-    "suited": lambda: SuitedEncoder(OPEN_RESPONSES),
+    "suited": lambda: ProfiledEncoder(OPEN_RESPONSES),
     "chat": ChatEncoder,
     "chat, with usage": lambda: ChatEncoder(include_usage=True),
 }
