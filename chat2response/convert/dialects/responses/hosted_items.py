@@ -41,7 +41,9 @@ class HostedItems:
         item_type = next((each for each in begun if _about(kind, each)), None)
         if item_type is None or too_deep(event):
             return False
-        self._writer.phase((index, item_type), kind, **{key: event[key] for key in event if key not in _OURS})
+        self._writer.item_event(
+            (index, item_type), kind, **{key: event[key] for key in event if key not in _OURS}
+        )
         return True
 
     def whole(self, index: int, item: dict[str, Any]) -> None:

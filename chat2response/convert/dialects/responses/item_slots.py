@@ -8,7 +8,7 @@ decides, then the item's id, then the index, then what is called, and with what:
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from chat2response.convert.writer.call_arguments import Arguments, plain, same
+from chat2response.convert.writer.call_arguments import CallArguments, compact_json, same_arguments
 
 Stage = Literal["added", "done", "terminal"]
 """Where an item stands: as it begins, as it ends, or among the response's output."""
@@ -29,7 +29,7 @@ class ItemSlot:
         """The arguments that stood in its item when it began."""
         self.hint = ""
         """What an event about its arguments called it."""
-        self.arguments = Arguments()
+        self.arguments = CallArguments()
         self.pieces: list[str] = []
         """What it was given, as it came."""
         self.done = False
@@ -98,12 +98,12 @@ class ItemSlots:
                 continue
             if not call_id or not slot.call_id:
                 return slot
-            again = (slot is own or stage == "terminal") and same(slot.said, given)
+            again = (slot is own or stage == "terminal") and same_arguments(slot.said, given)
             if stage != "added" and (not slot.done or again):
                 return slot  # under another call_id
         if stage != "terminal":
             return None
-        left = self._left_over().get((name, plain(given)), ())
+        left = self._left_over().get((name, compact_json(given)), ())
         return next((slot for slot in left if not slot.matched), None)
 
     def _left_over(self) -> dict[tuple[str, str], list[ItemSlot]]:
@@ -111,7 +111,7 @@ class ItemSlots:
         if self._left is None:
             self._left = {}
             for slot in self._slots:
-                self._left.setdefault((slot.name, plain(slot.said)), []).append(slot)
+                self._left.setdefault((slot.name, compact_json(slot.said)), []).append(slot)
         return self._left
 
     def _new(self, index: int) -> ItemSlot:

@@ -146,7 +146,7 @@ class Texts:
             return
         last, self._open, self._last = self._last, place, place
         if last is not None:
-            self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
+            self._writer.close_item(part=last[0] == place[0] and last[1].item == place[1].item)
         self._part = self._parts.setdefault(place, Part())
         self._pieces = self._part.pieces
         self._begun.add((place[0], place[1].item))
@@ -237,7 +237,7 @@ class Texts:
             known.over = True
         if place == self._open:
             self._open = self._raw = None
-            self._writer.close(part=True)
+            self._writer.close_item(part=True)
 
     # -- whole items -------------------------------------------------------------------------------
 
@@ -258,9 +258,9 @@ class Texts:
         blob = item.get("encrypted_content")
         if kind == "reasoning" and type(blob) is str and blob:
             self.length += len(blob)
-            self._writer.signature(blob, id=item_id)
+            self._writer.encrypted_content(blob, id=item_id)
         if item.get("status") != "incomplete":  # else the end of the turn says so, and closes it
-            self._writer.close()
+            self._writer.close_item()
 
     def _places(self, at: int, item: dict[str, Any]) -> list[tuple[Place, dict[str, Any]]]:
         """Its parts, and where each belongs."""

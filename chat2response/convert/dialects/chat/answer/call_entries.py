@@ -14,9 +14,14 @@ from chat2response.convert.dialects.chat.answer.content_pieces import arguments_
 from chat2response.convert.loose_values import number, string, word
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.size_limit import CALL
-from chat2response.convert.writer.call_arguments import EMPTY, REST, plain, same
-from chat2response.convert.writer.open_call import NAMELESS, UNNAMED, CallKind
-from chat2response.convert.writer.protocol import Speech
+from chat2response.convert.writer.call_arguments import (
+    EMPTY_OBJECT,
+    TEXT_AFTER_END,
+    compact_json,
+    same_arguments,
+)
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
+from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import is_complete_object
 
@@ -50,13 +55,13 @@ class _Call:
     def repeats(self) -> bool:
         """Whether it was given what its twin was; while either may go on, that is not known."""
         one, twin = self.slot.arguments, self.slot.twin
-        return twin is not None and self.slot.alike and same(one.text, twin.arguments.text)
+        return twin is not None and self.slot.alike and same_arguments(one.text, twin.arguments.text)
 
 
 class CallEntries:
     """Reads the entries of a turn onto `writer`. Never raises on data."""
 
-    def __init__(self, writer: Speech, extra: Callable[[Any, str], None]) -> None:
+    def __init__(self, writer: ContentWriter, extra: Callable[[Any, str], None]) -> None:
         """`extra`: takes the `extra_content` of an entry, and its call's id."""
         self.said = 0
         """In characters."""
@@ -90,7 +95,9 @@ class CallEntries:
         """Those of a message, without the ones that the deltas had and that no id tells apart."""
         if self._in_deltas is None:
             calls = self._calls.values()
-            self._in_deltas = Counter((call.slot.name, plain(call.slot.arguments.text)) for call in calls)
+            self._in_deltas = Counter(
+                (call.slot.name, compact_json(call.slot.arguments.text)) for call in calls
+            )
         if type(tool_calls) is not list or not self._in_deltas:
             return tool_calls
         return [entry for entry in tool_calls if not self._was_in_deltas(entry, self._in_deltas)]
@@ -99,7 +106,7 @@ class CallEntries:
         function = entry.get("function") if type(entry) is dict and not entry.get("id") else None
         if type(function) is not dict:
             return False
-        said = (string(function.get("name")), plain(_given(function, "function")))
+        said = (string(function.get("name")), compact_json(_given(function, "function")))
         if not known[said]:
             return False
         known[said] -= 1
@@ -207,17 +214,17 @@ class CallEntries:
                 self._end_call(call, cut=ended.status == "incomplete")
         if not unplaced:
             return ended
-        self._writer.losses.add(*NAMELESS)
+        self._writer.losses.add(*NAMELESS_CALL)
         alone = ended.status == "completed" and not any(call.open for call in calls)
-        return failed(UpstreamError(UNNAMED)) if alone else ended
+        return failed(UpstreamError(NAMELESS_CALL_MESSAGE)) if alone else ended
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments
-        rest = arguments.close() if arguments.begun or cut else EMPTY
+        rest = arguments.close() if arguments.begun or cut else EMPTY_OBJECT
         if rest:
             self._writer.call(call.slot.number, kind=call.kind, delta=rest)
         if arguments.lost:
-            self._writer.losses.add(*REST)
+            self._writer.losses.add(*TEXT_AFTER_END)
 
     def _end_twin(self, call: _Call) -> None:
         """One that no later piece told from the call it may repeat."""
@@ -231,7 +238,7 @@ class CallEntries:
             return
         said.close()
         if said.lost:
-            self._writer.losses.add(*REST)
+            self._writer.losses.add(*TEXT_AFTER_END)
 
     def _cut_again(self, slot: Slot) -> bool:
         """Whether it is a repetition that breaks off, or has not got to its arguments."""
@@ -273,7 +280,7 @@ class CallEntries:
         given = call.slot.arguments
         given.close()
         if given.lost:
-            self._writer.losses.add(*REST)
+            self._writer.losses.add(*TEXT_AFTER_END)
         piece = to.arguments.feed(given.text)
         self._writer.call(to.number, delta=piece)
 

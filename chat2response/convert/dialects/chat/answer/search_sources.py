@@ -7,7 +7,7 @@ in the text they belong, nobody says.
 from typing import Any
 
 from chat2response.convert.loose_values import string
-from chat2response.convert.writer.protocol import Speech
+from chat2response.convert.writer.protocol import ContentWriter
 
 
 class Sources:
@@ -15,7 +15,7 @@ class Sources:
 
     __slots__ = ("_titles", "_writer", "cited", "late")
 
-    def __init__(self, writer: Speech) -> None:
+    def __init__(self, writer: ContentWriter) -> None:
         self.cited: set[str] = set()
         """Addresses that the text cites itself."""
         self.late = False

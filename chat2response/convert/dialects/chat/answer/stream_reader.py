@@ -287,4 +287,4 @@ class ChatReader(LenientReader):
         ended = self._delta.close(ended)
         if ended.status != "failed":
             self._delta.sources.finish()
-        self._writer.turn(usage.from_chat(self._usage, self._quirks), ended)
+        self._writer.end_turn(usage.from_chat(self._usage, self._quirks), ended)

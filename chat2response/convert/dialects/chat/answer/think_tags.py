@@ -11,10 +11,10 @@ from typing import Any, Literal
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.writer.protocol import Writer
-from chat2response.convert.writer.wrapper import Holding, begun
+from chat2response.convert.writer.wrapper import BufferingWrapper, partial_match_length
 
 
-class ThinkSplitter(Holding):
+class ThinkSplitter(BufferingWrapper):
     """Writer around a Writer; `quirks.think_tags` are the tags, `form` says where reasoning goes."""
 
     def __init__(self, inner: Writer, quirks: Quirks, form: ReasoningForm) -> None:
@@ -73,7 +73,7 @@ class ThinkSplitter(Holding):
             self._think(thought)
             self._at, self._closing = "head", ""
             return True
-        held = begun(thought, self._closing)
+        held = partial_match_length(thought, self._closing)
         self._keep(thought[len(thought) - held :])
         self._think(thought[: len(thought) - held])
         return False

@@ -8,7 +8,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
 from chat2response.convert.quirks.quirks import Echo, Quirks
-from chat2response.convert.sealed_reasoning import Thought
+from chat2response.convert.sealed_reasoning import SealedReasoning
 
 _THINK = ("<think>", "</think>")
 
@@ -32,7 +32,7 @@ class Thoughts:
         elif text:
             self._said.append(text)
 
-    def opened(self, thought: Thought) -> None:
+    def opened(self, thought: SealedReasoning) -> None:
         """What was sealed in a reasoning item."""
         if thought.more:
             self._said += (thought.text,) if thought.text else ()

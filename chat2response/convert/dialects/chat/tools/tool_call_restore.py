@@ -13,7 +13,7 @@ from chat2response.convert.dialects.chat.tools.custom_tool_input import InputUnw
 from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
 from chat2response.convert.loose_values import word
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.writer.open_call import OpenCall
+from chat2response.convert.writer.call_builder import CallBuilder
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper
 from chat2response.errors import UpstreamError
@@ -52,8 +52,10 @@ class CallNames(Wrapper):
 
     def __init__(self, inner: Writer) -> None:
         super().__init__(inner)
-        self._waiting: dict[Hashable, OpenCall] = {}
-        self._named: dict[Hashable, OpenCall] = {}  # those of them that may pass as soon as something begins
+        self._waiting: dict[Hashable, CallBuilder] = {}
+        self._named: dict[
+            Hashable, CallBuilder
+        ] = {}  # those of them that may pass as soon as something begins
         self._passed: set[Hashable] = set()
 
     def call(self, slot: Hashable, **said: Any) -> None:
@@ -65,23 +67,23 @@ class CallNames(Wrapper):
         if call is None:
             self._release()
             order = len(self._passed) + len(self._waiting)
-            call = self._waiting[slot] = OpenCall(said.get("id"), order)
-        call.learn(kind, said.get("call_id"), said.get("name"), said.get("namespace"))
+            call = self._waiting[slot] = CallBuilder(said.get("id"), order)
+        call.update(kind, said.get("call_id"), said.get("name"), said.get("namespace"))
         if call.name:
             self._named[slot] = call
-        call.over = call.over or last
-        if delta and call.wait(delta):
+        call.ended = call.ended or last
+        if delta and call.buffer(delta):
             self._pass(slot, call)
 
-    def _pass(self, slot: Hashable, call: OpenCall) -> None:
+    def _pass(self, slot: Hashable, call: CallBuilder) -> None:
         del self._waiting[slot]
         self._named.pop(slot, None)
         self._passed.add(slot)
         said: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
-        for piece in call.waiting() or [""]:
-            self._inner.call(slot, kind=call.kind, delta=piece, id=call.given_id, **said)
+        for piece in call.take_buffered() or [""]:
+            self._inner.call(slot, kind=call.kind, delta=piece, id=call.upstream_id, **said)
             said = {}
-        if call.over:
+        if call.ended:
             self._inner.call(slot, kind=call.kind, last=True)
 
     def _release(self, *, nameless: bool = False) -> None:
@@ -109,22 +111,22 @@ class CallNames(Wrapper):
             self._release()
         self._inner.reasoning(delta, summary=summary, id=id)
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
+    def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
         self._release()
-        self._inner.signature(blob, id=id)
+        self._inner.encrypted_content(blob, id=id)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._release()
         self._inner.item(item, slot=slot, done=done)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         self._release()
-        self._inner.close(part=part, status=status)
+        self._inner.close_item(part=part, status=status)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
         self._release(nameless=True)
         self._passed.clear()
-        self._inner.turn(used, outcome)
+        self._inner.end_turn(used, outcome)
 
 
 class AllowedCalls(Wrapper):
@@ -149,9 +151,9 @@ class AllowedCalls(Wrapper):
         if passes:
             self._inner.call(slot, **said)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
         self._passes.clear()
-        self._inner.turn(used, outcome)
+        self._inner.end_turn(used, outcome)
 
 
 class CustomToolUnwrapper(Wrapper):
@@ -177,7 +179,7 @@ class CustomToolUnwrapper(Wrapper):
             said = {**said, "kind": "custom", "delta": given, "last": unwrapper.whole}
         self._inner.call(slot, **said)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
         for slot, (unwrapper, name) in self._calls.items():
             rest = unwrapper.close()
             self._inner.call(slot, kind="custom", delta=rest, last=not unwrapper.cut)
@@ -186,7 +188,7 @@ class CustomToolUnwrapper(Wrapper):
             if unwrapper.cut and outcome.status == "completed":
                 outcome = failed(UpstreamError(f"The upstream's call of '{name}' breaks off in its input."))
         self._calls.clear()
-        self._inner.turn(used, outcome)
+        self._inner.end_turn(used, outcome)
 
 
 class BuiltinRestorer(Wrapper):
@@ -210,7 +212,7 @@ class BuiltinRestorer(Wrapper):
         else:
             self._inner.call(slot, **said)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
         for kind, call_id, pieces in self._calls.values() if outcome.status != "failed" else ():
             item = read_arguments(kind, "".join(pieces))
             if item is not None:
@@ -220,7 +222,7 @@ class BuiltinRestorer(Wrapper):
             else:
                 self.losses.add("message.tool_calls", "dropped: a call that was cut short")
         self._calls.clear()
-        self._inner.turn(used, outcome)
+        self._inner.end_turn(used, outcome)
 
 
 class NamespaceRestorer(Wrapper):
@@ -237,5 +239,5 @@ class NamespaceRestorer(Wrapper):
         self._inner.call(slot, **said)
 
 
-def _order(waiting: tuple[Hashable, OpenCall]) -> int:
+def _order(waiting: tuple[Hashable, CallBuilder]) -> int:
     return waiting[1].order
