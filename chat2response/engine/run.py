@@ -10,7 +10,7 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import point_out as point_out_spelling
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import reasoning_form
@@ -269,7 +269,7 @@ class Opening:
         if hub.body.get("stream") is True:
             return await self._convert_stream(hub, ask, stops)
         engine = self._engine
-        echo = Echo.of(hub)
+        echo = EchoedFields.of(hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         form = self._form(hub)
         told = StopWriter(writer, stops)
@@ -323,7 +323,7 @@ class Opening:
     ) -> Answer:
         engine, target = self._engine, self._plan.target
         given = SPOKEN[self._call.surface][1]
-        echo = await self._apart(Echo.of, hub)
+        echo = await self._apart(EchoedFields.of, hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
         form = self._form(hub)
@@ -349,14 +349,14 @@ class Opening:
         losses = reply.losses.answered()
         self._headers = reply.headers
         form = self._form(hub)
-        echo = await self._apart(Echo.of, hub)
+        echo = await self._apart(EchoedFields.of, hub)
         response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
         return await self._whole(hub, echo, response, reply.headers, losses, large=large)
 
     async def _whole(
         self,
         hub: HubRequest,
-        echo: Echo,
+        echo: EchoedFields,
         response: Response,
         headers: HeaderList,
         losses: Losses,

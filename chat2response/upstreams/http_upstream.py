@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
@@ -33,7 +33,7 @@ class Answer(Protocol):
         ...
 
     def response(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, answer: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
         """The response that a JSON answer is. Raises UpstreamError where it is none."""
         ...
@@ -100,7 +100,9 @@ class HttpUpstream(ABC):
             self._transport, url, target, origin, body, self._max_output
         )
 
-        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
+        def read(
+            echo: EchoedFields, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses
+        ) -> Response:
             said = how(reasoning)
             if isinstance(answer, Document):
                 name_repairs(answer.repairs, lost)

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
@@ -66,7 +66,7 @@ class DemoUpstream:
         asked = _asked(ask, losses)
         whole = script(asked)
 
-        def read(echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, lost: Losses) -> Response:
+        def read(echo: EchoedFields, ids: Ids, clock: Clock, form: ReasoningForm, lost: Losses) -> Response:
             return _played(whole, ResponseWriter(echo, ids, clock), asked.tools, form)
 
         return Reply(200, [], losses, read)
@@ -118,7 +118,7 @@ class DemoTurn:
             self.heard = True
             said += 1
             yield
-        self._writer.turn(self._script.usage(said), self._ending(whole=said == len(steps)))
+        self._writer.end_turn(self._script.usage(said), self._ending(whole=said == len(steps)))
 
     def stop(self, fault: Fault) -> None:
         """Ends the turn now: wakes the pause between two words."""
@@ -160,7 +160,7 @@ def _played(whole: Script, writer: ResponseWriter, tools: ToolMap, form: Reasoni
     said = restore_tool_calls(writer, tools)
     for step in whole.steps:
         whole.play(step, said, form)
-    said.turn(whole.usage(len(whole.steps)), whole.ending)
+    said.end_turn(whole.usage(len(whole.steps)), whole.ending)
     writer.finish()
     return writer.response
 

@@ -102,7 +102,7 @@ class FakeTurn(Stage):
                 self.heard = self.heard or step is not comment
                 yield
         except Cut as cut:
-            self.writer.turn(None, from_fault(cut.fault))
+            self.writer.end_turn(None, from_fault(cut.fault))
 
 
 def comment(writer: Writer) -> None:
@@ -123,7 +123,7 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
         "output_tokens_details": {},
         "total_tokens": 5,
     }
-    return lambda writer: writer.turn(usage, outcome or Outcome())
+    return lambda writer: writer.end_turn(usage, outcome or Outcome())
 
 
 class FakeUpstream:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
@@ -161,7 +161,7 @@ class VendorStage(UpstreamStage):
 
     def streamed(self, stream: bytes) -> Any:
         """The response of a stream of these bytes."""
-        writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
+        writer = ResponseWriter(EchoedFields.of(ask()), Ids(), Clock())
         reader = self.decoder(ask()).reader(writer)
         reader.feed(stream)
         reader.close()
@@ -171,7 +171,7 @@ class VendorStage(UpstreamStage):
     def read_whole(self, completion: Json) -> Any:
         """The response of a completion."""
         hub = ask(stream=False)
-        return self.decoder(hub).response(completion, Echo.of(hub), Ids(), Clock())
+        return self.decoder(hub).response(completion, EchoedFields.of(hub), Ids(), Clock())
 
     def history(self, upstream: Upstream, response: Any) -> list[Json]:
         """The assistant's messages in the next request of a client that echoes all items."""
@@ -187,7 +187,7 @@ class VendorStage(UpstreamStage):
         stream = events_of(self.transcript)
         for size in (len(stream), 1):
             server.play(self.streaming(*(stream[at : at + size] for at in range(0, len(stream), size))))
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
+            writer = ResponseWriter(EchoedFields.of(ask()), Ids(), Clock())
             writer.begin()
             await self.read(upstream, self.at(server), writer, ask())
             writer.finish()
@@ -197,7 +197,7 @@ class VendorStage(UpstreamStage):
     def test_the_stream_may_be_cut_anywhere(self) -> None:
         stream = events_of(self.transcript)
         for at in range(len(stream)):
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
+            writer = ResponseWriter(EchoedFields.of(ask()), Ids(), Clock())
             reader = self.decoder(ask()).reader(writer)
             reader.feed(stream[:at])
             reader.feed(stream[at:])
@@ -208,7 +208,7 @@ class VendorStage(UpstreamStage):
         server.play(self.answering(encode(self.completion)))
         hub = ask(stream=False)
         reply = await upstream.once(hub, self.at(server), Origin())
-        response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
+        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
         assert response["status"] == "completed"
         self.check(response, reply.losses)
 
@@ -218,7 +218,7 @@ class VendorStage(UpstreamStage):
         server.play(self.answering(encode(self.completion)))
         hub, target = ask(stream=False), self.at(server)
         reply = await upstream.once(hub, target, Origin())
-        response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
+        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
         again = ask(*echoed_items(response))
         messages = self.sent(upstream, target, again)["messages"]
         assistant_messages = [message for message in messages if message["role"] == "assistant"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.quirks.quirks import Quirks, ReasoningEcho
-from chat2response.convert.sealed_reasoning import Thought
+from chat2response.convert.sealed_reasoning import SealedReasoning
 
 _THINK = ("<think>", "</think>")
 
@@ -31,7 +31,7 @@ class TurnReasoning:
         elif text:
             self._texts.append(text)
 
-    def add_sealed(self, thought: Thought) -> None:
+    def add_sealed(self, thought: SealedReasoning) -> None:
         """Adds the reasoning that was sealed in an item's `encrypted_content`."""
         if thought.more:
             self._texts += (thought.text,) if thought.text else ()
