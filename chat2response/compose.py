@@ -18,8 +18,8 @@ from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.quota.admission import Admission
-from chat2response.quota.call_meter import Books
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.call_meter import Meters
+from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
@@ -49,20 +49,20 @@ class Services:
     health: StoreHealth
 
     @property
-    def usage(self) -> UsageBook:
+    def usage(self) -> UsageLog:
         """What keys used."""
-        return self.engine.books.usage
+        return self.engine.meters.usage
 
     async def open(self) -> None:
         """Makes the store ready. Raises stores.CannotOpen."""
         await self.store.open()
-        self.engine.books.start()
+        self.engine.meters.start()
         self.keys.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
 
     async def close(self) -> None:
         """Lets go of connections and files."""
         await self.transport.close()
-        await self.engine.books.close()
+        await self.engine.meters.close()
         await self.keys.close()
         await self.store.close()
 
@@ -109,14 +109,14 @@ def compose(
         audit=audit,
         serve_stale=settings.chat2response_keys_serve_stale_seconds,
     )
-    books = Books(
+    meters = Meters(
         Admission(store, settings.prices(), clock=clock),
-        UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
+        UsageLog(store, keep_days=settings.chat2response_usage_days, clock=clock),
         keys.use,
     )
     sealing = Sealing(settings.seal_keys or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
-        settings.routes(), upstreams, Owners(store), books, metrics, ids, clock, settings.engine(), sealing
+        settings.routes(), upstreams, Owners(store), meters, metrics, ids, clock, settings.engine(), sealing
     )
     metrics.in_flight = engine.runs.__len__
     admin, about = settings.admin(admin_token), _about(settings, shown_address(store_url))

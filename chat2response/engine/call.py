@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
-from chat2response.upstreams.base import HeaderList, Origin
+from chat2response.upstreams.base import ClientContext, HeaderList
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.json_repair import Repair
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
-_MODEL = 200  # characters
+_MAX_MODEL_LENGTH = 200  # characters
 
 
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
@@ -45,12 +45,12 @@ class Call:
 
     def note_model(self, model: object) -> None:
         """Keeps the model of its body, which may be whatever JSON allows."""
-        self.model = model[:_MODEL] if type(model) is str else None if model is None else "?"
+        self.model = model[:_MAX_MODEL_LENGTH] if type(model) is str else None if model is None else "?"
 
-    def origin(self, fidelity: Fidelity, *, stream: bool) -> Origin:
+    def client_context(self, fidelity: Fidelity, *, stream: bool) -> ClientContext:
         """What of the client goes along upstream."""
         stall = self.stall if stream else 0.0
-        return Origin(self.authorization, self.request_id, stream, self.hops, fidelity, stall)
+        return ClientContext(self.authorization, self.request_id, stream, self.hops, fidelity, stall)
 
     def without_key(self, text: str) -> str:
         """`text` without the credentials that the client's own call was sent up with."""
@@ -68,5 +68,5 @@ class Answer:
     losses: Losses
     body: bytes | None = None
     batches: AsyncIterator[bytes] | None = None
-    beat: Callable[[], bytes] | None = None
+    keepalive: Callable[[], bytes] | None = None
     """With `batches`: a sign of life that fits behind those that were taken; nothing where there is none."""

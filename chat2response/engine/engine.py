@@ -17,11 +17,11 @@ from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.call import Call
 from chat2response.engine.live_runs import LiveRuns
 from chat2response.engine.plan import Plan, plans
-from chat2response.engine.respond.choices import FanOut, choices_of, single
-from chat2response.engine.run import Opening
+from chat2response.engine.respond.choices import MultiChoiceRun, choices_of, with_one_choice
+from chat2response.engine.run import CallRun
 from chat2response.observe.log_throttle import Seldom
 from chat2response.observe.metrics import Metrics
-from chat2response.quota.call_meter import Books
+from chat2response.quota.call_meter import Meters
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Upstream, UpstreamDialect
@@ -51,7 +51,7 @@ class Engine:
     routes: Routes
     upstreams: dict[UpstreamDialect, Upstream]
     owners: Owners
-    books: Books
+    meters: Meters
     metrics: Metrics
     ids: Ids
     clock: Clock
@@ -59,18 +59,18 @@ class Engine:
     sealing: Sealing | None = None
     """What reasoning travels sealed with; None: it does not."""
     runs: LiveRuns = field(default_factory=LiveRuns)
-    no_endpoint: Seldom = field(default_factory=lambda: Seldom(log, "the upstream: %s"))
+    log_missing_endpoint: Seldom = field(default_factory=lambda: Seldom(log, "the upstream: %s"))
     """Logs an upstream that lacks the endpoint it was asked for."""
     plans: dict[Surface, Plan] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plans", plans(self.routes))
 
-    def open(self, call: Call) -> Opening | FanOut:
+    def open(self, call: Call) -> CallRun | MultiChoiceRun:
         """The call as a context; it is a live run, or several. Raises InvalidRequest."""
         choices = choices_of(call, self.plans[call.surface])
         if choices == 1:
-            return Opening(self, call)
-        one = single(call)
+            return CallRun(self, call)
+        single_call = with_one_choice(call)
         call.body = b""
-        return FanOut([Opening(self, replace(one)) for _ in range(choices)])
+        return MultiChoiceRun([CallRun(self, replace(single_call)) for _ in range(choices)])

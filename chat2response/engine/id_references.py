@@ -18,7 +18,7 @@ from chat2response.convert.validation import conversation, invalid, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
 from chat2response.wire.reference_scan import MAY_BE_EMPTY, PAYLOADS
 
-MOST_IDS = 10_000  # that one request may name: they are one look-up in the store
+MAX_IDS = 10_000  # that one request may name: they are one look-up in the store
 
 Refusal = Callable[[str], InvalidRequest | NotFound]
 
@@ -41,26 +41,26 @@ def no_item(id: str) -> NotFound:
 
 def references(fields: Mapping[str, Any]) -> list[Reference]:
     """All of them. Raises InvalidRequest for a shape that nobody sends."""
-    found = [*_of_the_request(fields), *_of_items(fields.get("input"))]
-    found += _of_tools(fields.get("tools"), "tools")
-    return found
+    result = [*_in_request(fields), *_in_items(fields.get("input"))]
+    result += _in_tools(fields.get("tools"), "tools")
+    return result
 
 
-def too_many(count: int) -> InvalidRequest:
+def too_many_ids(count: int) -> InvalidRequest:
     """400: more ids than one look-up may have."""
     return invalid(
         "input",
-        f"The request names {count} ids; {MOST_IDS} at most. Leave out the ids of items that you send whole.",
+        f"The request names {count} ids; {MAX_IDS} at most. Leave out the ids of items that you send whole.",
         "too_many_references",
     )
 
 
-def _of_the_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
+def _in_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
     if id := _id(fields.get("previous_response_id"), "previous_response_id"):
         yield Reference(id, _no_response("previous_response_id"))
-    if (held := fields.get("conversation")) is not None:
-        named = conversation(held, "conversation")
-        if id := named if type(named) is str else named["id"]:  # type: ignore[index]
+    if (value := fields.get("conversation")) is not None:
+        conversation_id = conversation(value, "conversation")
+        if id := conversation_id if type(conversation_id) is str else conversation_id["id"]:  # type: ignore[index]
             yield Reference(id, _no_conversation)
     options = fields.get("prompt_cache_options")
     if type(options) is dict:
@@ -69,38 +69,38 @@ def _of_the_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
             yield Reference(id, _no_response(path))
 
 
-def _of_items(value: Any) -> list[Reference]:
+def _in_items(value: Any) -> list[Reference]:
     if value is None or type(value) is str:
         return []
     if type(value) is not list:
         raise wrong_type("input", "a string or an array", value)
-    found: list[Reference] = []
-    asked: list[str] = []  # approvals that may be requested in the same input
+    result: list[Reference] = []
+    approval_ids: list[str] = []  # approvals that may be requested in the same input
     for at, item in enumerate(value):
         path = f"input[{at}]"
         if type(item) is list:
             raise wrong_type(path, "an object", item)
         if type(item) is dict:
-            found += _of_item(item, path, asked)
-    here = {each.id for each in found if not each.must_own}
-    found += [Reference(id, no_item, must_own=id not in here) for id in asked]
-    return found
+            result += _in_item(item, path, approval_ids)
+    payload_ids = {each.id for each in result if not each.must_own}
+    result += [Reference(id, no_item, must_own=id not in payload_ids) for id in approval_ids]
+    return result
 
 
-def _of_item(item: dict[str, Any], path: str, asked: list[str]) -> Iterator[Reference]:
-    bare = _is_bare(item)
+def _in_item(item: dict[str, Any], path: str, approval_ids: list[str]) -> Iterator[Reference]:
+    is_reference = _is_reference(item)
     if id := _id(item.get("id"), f"{path}.id"):
-        yield Reference(id, no_item, must_own=bare)
+        yield Reference(id, no_item, must_own=is_reference)
     if id := _id(item.get("container_id"), f"{path}.container_id"):
-        yield Reference(id, _no_container("input"), must_own=bare)
+        yield Reference(id, _no_container("input"), must_own=is_reference)
     if id := _id(item.get("approval_request_id"), f"{path}.approval_request_id"):
-        asked.append(id)
-    yield from _of_environment(item.get("environment"), f"{path}.environment", must_own=bare)
+        approval_ids.append(id)
+    yield from _in_environment(item.get("environment"), f"{path}.environment", must_own=is_reference)
     if item.get("tools") is not None:
-        yield from _of_tools(item["tools"], f"{path}.tools")
+        yield from _in_tools(item["tools"], f"{path}.tools")
 
 
-def _is_bare(item: dict[str, Any]) -> bool:
+def _is_reference(item: dict[str, Any]) -> bool:
     """Whether it is a reference: an item without its payload. The API lets a reference leave its type out."""
     kind, role = item.get("type"), item.get("role")
     if kind is None and role is None:
@@ -112,37 +112,37 @@ def _is_bare(item: dict[str, Any]) -> bool:
     names = PAYLOADS.get(kind)
     if names is None:  # `item_reference`, or a vendor's
         names = () if kind == "item_reference" else tuple(_PAYLOADS)
-        return not any(_says_something(item, name) for name in names)
-    return bool(names) and not any(_says_something(item, name) for name in names)
+        return not any(_has_content(item, name) for name in names)
+    return bool(names) and not any(_has_content(item, name) for name in names)
 
 
-def _says_something(item: dict[str, Any], name: str) -> bool:
+def _has_content(item: dict[str, Any], name: str) -> bool:
     value = item.get(name)
     return value is not None and (name in MAY_BE_EMPTY or value not in ("", [], {}))
 
 
-def _of_tools(value: Any, path: str) -> Iterator[Reference]:
+def _in_tools(value: Any, path: str) -> Iterator[Reference]:
     """Of tools, and of those in a namespace."""
     if value is None:
         return
     if type(value) is not list:
         raise wrong_type(path, "an array", value)
     waiting = [(tool, f"{path}[{at}]") for at, tool in enumerate(value)]
-    for tool, place in waiting:  # grows while it is walked
+    for tool, tool_path in waiting:  # grows while it is walked
         if type(tool) is list:
-            raise wrong_type(place, "an object", tool)
+            raise wrong_type(tool_path, "an object", tool)
         if type(tool) is not dict:
             continue
-        yield from _of_container(tool.get("container"), f"{place}.container")
-        yield from _of_environment(tool.get("environment"), f"{place}.environment")
+        yield from _in_container(tool.get("container"), f"{tool_path}.container")
+        yield from _in_environment(tool.get("environment"), f"{tool_path}.environment")
         inner = tool.get("tools")
         if inner is not None:
             if type(inner) is not list:
-                raise wrong_type(f"{place}.tools", "an array", inner)
-            waiting += [(each, f"{place}.tools[{at}]") for at, each in enumerate(inner)]
+                raise wrong_type(f"{tool_path}.tools", "an array", inner)
+            waiting += [(each, f"{tool_path}.tools[{at}]") for at, each in enumerate(inner)]
 
 
-def _of_container(value: Any, path: str) -> Iterator[Reference]:
+def _in_container(value: Any, path: str) -> Iterator[Reference]:
     if type(value) is dict:
         for name in ("id", "container_id"):
             if id := _id(value.get(name), f"{path}.{name}"):
@@ -151,7 +151,7 @@ def _of_container(value: Any, path: str) -> Iterator[Reference]:
         yield Reference(id, _no_container(path))
 
 
-def _of_environment(value: Any, path: str, *, must_own: bool = True) -> Iterator[Reference]:
+def _in_environment(value: Any, path: str, *, must_own: bool = True) -> Iterator[Reference]:
     """Of a shell, an object; of a computer, a word."""
     if type(value) is dict:
         if id := _id(value.get("container_id"), f"{path}.container_id"):

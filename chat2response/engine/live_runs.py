@@ -26,7 +26,7 @@ class Run(Protocol):
         ...
 
 
-_MOST_ENDED = 10_000  # revoked keys that are remembered
+_MAX_REVOKED = 10_000  # revoked keys that are remembered
 
 
 class LiveRuns:
@@ -34,15 +34,15 @@ class LiveRuns:
 
     def __init__(self) -> None:
         self._runs: set[Run] = set()
-        self._over: Fault | None = None
-        self._ended: dict[str | None, None] = {}  # keys, in the order in which they were revoked
+        self._shutdown_fault: Fault | None = None
+        self._revoked: dict[str | None, None] = {}  # keys, in the order in which they were revoked
 
     def add(self, run: Run) -> None:
         """It has begun; after `end`, or that of its key, it is stopped at once."""
         self._runs.add(run)
-        if self._over is not None:
-            run.stop(self._over)
-        elif self._ended and run.tenant in self._ended:
+        if self._shutdown_fault is not None:
+            run.stop(self._shutdown_fault)
+        elif self._revoked and run.tenant in self._revoked:
             run.stop(REVOKED)
 
     def discard(self, run: Run) -> None:
@@ -65,9 +65,9 @@ class LiveRuns:
 
     def end_key(self, key_id: str) -> None:
         """Ends what runs under a key that was revoked, also what has shown the key and only then begins."""
-        if len(self._ended) >= _MOST_ENDED:
-            del self._ended[next(iter(self._ended))]
-        self._ended[key_id] = None
+        if len(self._revoked) >= _MAX_REVOKED:
+            del self._revoked[next(iter(self._revoked))]
+        self._revoked[key_id] = None
         for run in self.of_key(key_id):
             run.stop(REVOKED)
 
@@ -82,5 +82,5 @@ class LiveRuns:
 
     def end(self, fault: Fault) -> None:
         """Ends every one, and those that would still begin."""
-        self._over = fault
+        self._shutdown_fault = fault
         self.stop_all(fault)

@@ -11,12 +11,12 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Lookahead(Generic[T]):
     """An async iterator whose next step may be begun before it is wanted."""
 
     def __init__(self, source: AsyncIterator[T]) -> None:
         self.source = source
-        self._step: asyncio.Task[T] | None = None
+        self._pending: asyncio.Task[T] | None = None
 
     async def wait(self, deadline: float) -> bool:
         """Begins the next step; whether it was over by `deadline`, on the loop's clock.
@@ -26,14 +26,14 @@ class Ahead(Generic[T]):
         seconds = deadline - asyncio.get_running_loop().time()
         if seconds <= 0:
             return False
-        if self._step is None:
-            self._step = asyncio.ensure_future(self._next())
-        done, _ = await asyncio.wait({self._step}, timeout=seconds)
+        if self._pending is None:
+            self._pending = asyncio.ensure_future(self._advance())
+        done, _ = await asyncio.wait({self._pending}, timeout=seconds)
         return bool(done)
 
-    async def step(self) -> T:
+    async def next(self) -> T:
         """The next step. Raises StopAsyncIteration at the end."""
-        step, self._step = self._step, None
+        step, self._pending = self._pending, None
         if step is None:
             return await anext(self.source)
         try:
@@ -43,14 +43,14 @@ class Ahead(Generic[T]):
 
     async def close(self) -> None:
         """Ends a step that nobody will take."""
-        step, self._step = self._step, None
+        step, self._pending = self._pending, None
         if step is not None:
             step.cancel()
             await asyncio.wait({step})
             if not step.cancelled():
                 step.exception()  # looked at, so that asyncio does not complain that nobody did
 
-    async def _next(self) -> T:
+    async def _advance(self) -> T:
         return await anext(self.source)
 
 

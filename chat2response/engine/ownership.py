@@ -7,9 +7,9 @@ upstream's own account decides.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat2response.engine.answer_ids import owned_ids, tells_of_more
+from chat2response.engine.answer_ids import mentions_stored_objects, owned_ids
 from chat2response.engine.duplicate_keys import check_references
-from chat2response.engine.id_references import MOST_IDS, Reference, no_item, references, too_many
+from chat2response.engine.id_references import MAX_IDS, Reference, no_item, references, too_many_ids
 from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
@@ -30,7 +30,7 @@ class Ownership:
         if self._tenant is None:
             return
         if peek.ids is None:
-            await self._check(await apart_if(is_large(body), _references_in, body))
+            await self._check(await apart_if(is_large(body), _references_in_body, body))
         elif peek.ids:
             await self._check([Reference(each, no_item, must_own=False) for each in dict.fromkeys(peek.ids)])
 
@@ -39,13 +39,13 @@ class Ownership:
         if self._tenant is not None:
             await self._check(references(fields))
 
-    async def _check(self, named: list[Reference]) -> None:
-        if not named:
+    async def _check(self, references: list[Reference]) -> None:
+        if not references:
             return
-        if len(named) > MOST_IDS:
-            raise too_many(len(named))
-        owners = await self._owners.of([each.id for each in named])
-        for each, owner in zip(named, owners, strict=True):
+        if len(references) > MAX_IDS:
+            raise too_many_ids(len(references))
+        owners = await self._owners.of([each.id for each in references])
+        for each, owner in zip(references, owners, strict=True):
             if owner != self._tenant and (each.must_own or owner is not None):
                 raise each.refusal(each.id)
 
@@ -54,19 +54,19 @@ class Ownership:
         if ids and self._tenant is not None:
             await self._owners.record(self._tenant, ids)
 
-    async def record_body(self, body: bytes, *, kept: bool = True) -> None:
+    async def record_body(self, body: bytes, *, stored: bool = True) -> None:
         """The same for the ids in a whole JSON answer. `kept`: the upstream stores it."""
-        if self._tenant is None or not (kept or tells_of_more(body)):
+        if self._tenant is None or not (stored or mentions_stored_objects(body)):
             return
         try:
             answer = await apart_if(is_large(body), decode_leniently, body)
         except JSONError:
             return  # not an answer anyone could continue
         if type(answer) is dict:
-            await self.record(owned_ids(answer, kept=kept))
+            await self.record(owned_ids(answer, stored=stored))
 
 
-def _references_in(body: bytes) -> list[Reference]:
+def _references_in_body(body: bytes) -> list[Reference]:
     fields = read_object(body)
     try:
         check_references(body)

@@ -19,7 +19,7 @@ from chat2response.convert.hub import Dialect
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes, Surface
 
-SPOKEN: dict[Surface, tuple[Dialect, Dialect]] = {
+SURFACE_DIALECTS: dict[Surface, tuple[Dialect, Dialect]] = {
     "chat": ("chat", "chat"),
     "responses": ("responses", "responses"),
     "proxy": ("chat", "responses"),
@@ -39,14 +39,14 @@ class Plan:
 
 def plans(routes: Routes) -> dict[Surface, Plan]:
     """The way of every surface: they are few, and settled at start."""
-    return {surface: plan(surface, routes) for surface in SPOKEN}
+    return {surface: plan(surface, routes) for surface in SURFACE_DIALECTS}
 
 
 def plan(surface: Surface, routes: Routes) -> Plan:
     """The way of a call on `surface`."""
     target = routes.of(surface)
-    taken, given = SPOKEN[surface]
-    down: Literal["relay", "convert"] = "relay" if given == target.dialect else "convert"
-    if taken != target.dialect:
-        return Plan(target, "convert", down, f"{taken} in, {target.dialect} upstream, {given} out")
-    return Plan(target, "relay" if down == "relay" else "overlay", down, f"{taken} in, {given} out")
+    reads, writes = SURFACE_DIALECTS[surface]
+    down: Literal["relay", "convert"] = "relay" if writes == target.dialect else "convert"
+    if reads != target.dialect:
+        return Plan(target, "convert", down, f"{reads} in, {target.dialect} upstream, {writes} out")
+    return Plan(target, "relay" if down == "relay" else "overlay", down, f"{reads} in, {writes} out")

@@ -8,12 +8,12 @@ from chat2response.engine.call import Call
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Target
 
-_ASKED = b"encrypted_content"  # in `include`, or in an item that comes back
+_SEAL_FIELD = b"encrypted_content"  # in `include`, or in an item that comes back
 
 
 def with_seal(hub: HubRequest, call: Call, target: Target, sealing: Sealing | None) -> HubRequest:
     """The request with its seal, where it may need one: toward a Responses server nothing is sealed here."""
-    if sealing is None or target.dialect != "chat" or _ASKED not in call.body:
+    if sealing is None or target.dialect != "chat" or _SEAL_FIELD not in call.body:
         return hub
     model = target.model or str(hub.body.get("model"))
     return replace(hub, seal=sealing.seal_of(_tenant(call), target.base_url, model))

@@ -9,8 +9,8 @@ from chat2response.convert.errors.misspelled_fields import point_out
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import missing
 from chat2response.engine.call import Call
-from chat2response.engine.duplicate_keys import check_ask, check_names
-from chat2response.engine.plan import SPOKEN
+from chat2response.engine.duplicate_keys import check_field_names, check_permission_fields
+from chat2response.engine.plan import SURFACE_DIALECTS
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, mended, too_deep
 from chat2response.wire.json_repair import Repair, readable
@@ -20,17 +20,17 @@ BAD_JSON = "invalid_json"
 _SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
 
 
-def read_whole(call: Call, limited: bool, goes_up: bool) -> tuple[dict[str, Any], HubRequest]:
+def read_whole(call: Call, check_permissions: bool, overlay: bool) -> tuple[dict[str, Any], HubRequest]:
     """The call's request, decoded, and in the hub. Raises InvalidRequest.
 
     `limited`: what its key must be allowed to ask for may be there in one way only. `goes_up`: as it is.
     """
-    fields = read_mended(call)
+    fields = read_repaired(call)
     hub = read_call(call, fields)
-    if limited and goes_up:
-        check_ask(call.body)
-    elif limited:
-        check_names(fields)
+    if check_permissions and overlay:
+        check_permission_fields(call.body)
+    elif check_permissions:
+        check_field_names(fields)
     return fields, hub
 
 
@@ -41,12 +41,12 @@ def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     try:
         return _read(call, fields)
     except InvalidRequest as error:
-        point_out(error, fields, SPOKEN[call.surface][0])
+        point_out(error, fields, SURFACE_DIALECTS[call.surface][0])
         raise
 
 
 def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
-    if SPOKEN[call.surface][0] == "responses":
+    if SURFACE_DIALECTS[call.surface][0] == "responses":
         return responses.read_request(fields)
     if call.conversation_id:
         fields = {**fields, "conversation": call.conversation_id}
@@ -55,26 +55,28 @@ def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
     return chat.read_request(fields)
 
 
-def read_mended(call: Call) -> dict[str, Any]:
+def read_repaired(call: Call) -> dict[str, Any]:
     """The object that the call's body is, mended where strict readers refuse it. Raises InvalidRequest."""
     try:
         return read_object(call.body)
     except InvalidRequest as error:
         if error.code != BAD_JSON:
             raise
-        fields, call.body, call.repairs = mended_object(call.body, error)
+        fields, call.body, call.repairs = read_repaired_object(call.body, error)
         return fields
 
 
-def mended_object(body: bytes, error: InvalidRequest) -> tuple[dict[str, Any], bytes, Sequence[Repair]]:
+def read_repaired_object(
+    body: bytes, error: InvalidRequest
+) -> tuple[dict[str, Any], bytes, Sequence[Repair]]:
     """The object, the body that says it in strict JSON, and what was mended; `error`: raised where none was.
 
     The body keeps keys that are there twice, for the checks of what goes up as it is.
     """
-    plain = readable(body)
-    if plain == body:
+    repaired = readable(body)
+    if repaired == body:
         raise error
-    return read_object(plain), plain, mended(body)[1]
+    return read_object(repaired), repaired, mended(body)[1]
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def bad_json(error: JSONError, body: bytes) -> InvalidRequest:
     return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code=BAD_JSON)
 
 
-def too_many(error: TooManyContainers) -> InvalidRequest:
+def too_many_containers(error: TooManyContainers) -> InvalidRequest:
     """400: more is in the body than anybody decodes."""
     return InvalidRequest(
         f"The JSON body has more than {error.limit} {error.what}. Brackets and commas inside strings do not "

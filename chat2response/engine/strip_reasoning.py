@@ -14,46 +14,48 @@ from chat2response.wire.json_edit import with_value, without_elements
 from chat2response.wire.json_members import elements, last_values
 
 _CODE = "invalid_encrypted_content"
-_WORDS = ("encrypted content", "could not be verified")  # Azure and others send no code
+_MESSAGE_PARTS = ("encrypted content", "could not be verified")  # Azure and others send no code
 
 
-def unsealed(body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
+def strip_reasoning(body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
     """A Responses request without the reasoning that its upstream refused; None where it refused something
     else, or no reasoning is sealed. The other items keep their bytes.
 
     The whole item goes: without what is sealed, its id names something that this upstream does not have.
     `refusal`: the body that came with status 400.
     """
-    if not _is_about_a_seal(refusal):
+    if not _is_about_encrypted_content(refusal):
         return None
     try:
         items = last_values(body).get("input", b"")
     except JSONError:  # a key that is no UTF-8: it passed unread, and passes so again
         return None
-    blobs = map(_blob, elements(items))
-    sealed = {at: blob for at, blob in enumerate(blobs) if blob is not None}
-    ours = {at for at, blob in sealed.items() if type(blob) is str and is_ours(blob)}
-    left_out = ours or set(sealed)  # who cannot open ours may well have sealed the others
-    if not left_out:
+    contents = map(_encrypted_content, elements(items))
+    sealed = {at: content for at, content in enumerate(contents) if content is not None}
+    ours = {at for at, content in sealed.items() if type(content) is str and is_ours(content)}
+    dropped = ours or set(sealed)  # who cannot open ours may well have sealed the others
+    if not dropped:
         return None
-    for at in sorted(left_out):
+    for at in sorted(dropped):
         losses.add(f"input[{at}]", "dropped: the upstream cannot open its encrypted_content")
-    return with_value(body, "input", without_elements(items, left_out))
+    return with_value(body, "input", without_elements(items, dropped))
 
 
-def _is_about_a_seal(refusal: bytes) -> bool:
+def _is_about_encrypted_content(refusal: bytes) -> bool:
     try:
-        said = decode(refusal)
+        value = decode(refusal)
     except JSONError:
         return False
-    error = said.get("error") if type(said) is dict else None
+    error = value.get("error") if type(value) is dict else None
     if type(error) is not dict:
         return False
     message = error.get("message")
-    return error.get("code") == _CODE or (type(message) is str and all(words in message for words in _WORDS))
+    return error.get("code") == _CODE or (
+        type(message) is str and all(part in message for part in _MESSAGE_PARTS)
+    )
 
 
-def _blob(element: bytes) -> Any:
+def _encrypted_content(element: bytes) -> Any:
     """What is sealed in an item that is reasoning; else None."""
     try:
         item = decode(element)

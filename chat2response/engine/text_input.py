@@ -23,7 +23,7 @@ def plain_body(body: bytes, losses: Losses) -> bytes:
     return with_member(body, "input", plain_input(items, hub, losses)) if type(items) is list else body
 
 
-def may_recast(hub: HubRequest | None, plan: Plan) -> bool:
+def can_send_text(hub: HubRequest | None, plan: Plan) -> bool:
     """Whether a refused request can be sent again with a text in place of its items."""
     target = plan.target
     if hub is None or hub.dialect != "chat" or target.dialect != "responses" or target.text_input:
@@ -31,6 +31,6 @@ def may_recast(hub: HubRequest | None, plan: Plan) -> bool:
     return fits_plain(hub)
 
 
-def recast(plan: Plan) -> Plan:
+def with_text_input(plan: Plan) -> Plan:
     """The same way to an upstream that takes text only."""
     return replace(plan, target=replace(plan.target, text_input=True))

@@ -21,10 +21,10 @@ from chat2response.keys.grants import grants_of
 from chat2response.keys.limits import MOST, KeyLimits
 from chat2response.keys.record import ApiKey
 from chat2response.quota import rate_limit_headers
-from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Ask
+from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Estimate
 from chat2response.quota.prices import Price, Prices
-from chat2response.quota.settlements import Due, Settlements
-from chat2response.quota.windows import KIND, LEASE_SECONDS, Ledger, Measure, ledgers
+from chat2response.quota.settlements import Settlement, Settlements
+from chat2response.quota.windows import KIND, LEASE_SECONDS, Measure, Window, windows_of
 from chat2response.stores import Lease, Store, StoreDown, new_lease_id
 from chat2response.stores.steady_clock import SteadyClock, monotonic_of
 from chat2response.wire.responses import Usage
@@ -38,8 +38,8 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 class Reservation:
     """`n` of a ledger, under a lease; without one where requests are counted."""
 
-    ledger: Ledger
-    n: int
+    window: Window
+    amount: int
     lease: str
 
 
@@ -54,7 +54,7 @@ class Grant:
         "output_cap",
         "output_tokens",
         "price",
-        "since",
+        "reserved_at",
     )
 
     def __init__(self, admission: "Admission", price: Price | None, output_cap: int | None) -> None:
@@ -65,15 +65,15 @@ class Grant:
         """The most output tokens that the request must be sent with; None: it says so itself, or need not."""
         self.headers: rate_limit_headers.HeaderList = []
         """Of the answer: how the key stands."""
-        self.since = 0.0
+        self.reserved_at = 0.0
         self._admission = admission
         self._reservations: list[Reservation] = []
         self._usage: Usage | None = None
 
     @property
-    def counts(self) -> bool:
+    def needs_usage(self) -> bool:
         """Whether what the call uses must be known: a limit of tokens or cost is in force."""
-        return any(each.ledger.measure in ("tokens", "cost") for each in self._reservations)
+        return any(each.window.measure in ("tokens", "cost") for each in self._reservations)
 
     def usage(self, usage: Usage) -> None:
         """Notes what was used, for `leave` to settle; the last word counts."""
@@ -94,21 +94,21 @@ class Grant:
         reservations, self._reservations = self._reservations, []
         self._admission.live.discard(self)
         await self._admission.settlements.settle(
-            Due(each.ledger.key, each.lease, each.n)
+            Settlement(each.window.key, each.lease, each.amount)
             for each in reservations
-            if each.lease and each.ledger.measure != "slots"
+            if each.lease and each.window.measure != "slots"
         )
 
     def abandon(self) -> None:
         """Gives everything back that may have been reserved, and does not wait for it."""
-        self._admission.settlements.later(self._close())
+        self._admission.settlements.settle_later(self._close())
 
-    def _close(self) -> list[Due]:
+    def _close(self) -> list[Settlement]:
         """What there is to settle; from now on it is the caller's."""
         reservations, self._reservations = self._reservations, []
         self._admission.live.discard(self)
         return [
-            Due(each.ledger.key, each.lease, self._used(each.ledger.measure))
+            Settlement(each.window.key, each.lease, self._used(each.window.measure))
             for each in reservations
             if each.lease
         ]
@@ -166,7 +166,7 @@ class Admission:
     def start(self) -> None:
         """Begins to renew what long calls hold; once."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep())
+            self._task = asyncio.create_task(self._renew_forever())
 
     async def close(self) -> None:
         """Ends that, and settles what waits."""
@@ -177,39 +177,44 @@ class Admission:
             self._task = None
         await self.settlements.close()
 
-    async def enter(self, key: ApiKey, ask: Ask) -> Grant:
+    async def enter(self, key: ApiKey, estimate: Estimate) -> Grant:
         """Lets the call in.
 
         Raises Forbidden (a scope is missing), InvalidRequest (more output than the key may ask for),
         RateLimited (a limit is reached), StoreDown.
         """
         granted = grants_of(key.scopes)
-        for model in (ask.model, *ask.fallbacks):
+        for model in (estimate.model, *estimate.fallbacks):
             granted.check_model(model)
-        granted.check_upstream(ask.upstream)
-        granted.check_tools(ask.tools)
-        price = self.prices.of(ask.model)
+        granted.check_upstream(estimate.upstream)
+        granted.check_tools(estimate.tools)
+        price = self.prices.of(estimate.model)
         limits = key.limits
         if limits is None:
             return Grant(self, price, None)
-        output, cap = _output(limits, ask)
+        output, cap = _output(limits, estimate)
         grant = Grant(self, price, cap)
         grant.output_tokens = output
-        cost = min(price.at_most(ask.input_tokens, output), MOST) if price is not None else 0
-        wanted = {"requests": 1, "slots": 1, "tokens": min(ask.input_tokens + output, MOST), "cost": cost}
+        cost = min(price.at_most(estimate.input_tokens, output), MOST) if price is not None else 0
+        amounts = {
+            "requests": 1,
+            "slots": 1,
+            "tokens": min(estimate.input_tokens + output, MOST),
+            "cost": cost,
+        }
         try:
-            standings = await self._reserve(grant, key.id, limits, wanted)
+            window_usages = await self._reserve(grant, key.id, limits, amounts)
         except RateLimited:
-            await self._take_back(grant)
+            await self._release_refused(grant)
             raise
         except BaseException:  # nobody has heard what the store answered
             grant.abandon()
             raise
-        grant.headers = rate_limit_headers.headers(standings)
+        grant.headers = rate_limit_headers.headers(window_usages)
         self.live.add(grant)
         return grant
 
-    async def count(self, key: ApiKey) -> rate_limit_headers.HeaderList:
+    async def count_request(self, key: ApiKey) -> rate_limit_headers.HeaderList:
         """Counts a request that asks for no answer of a model; the headers of its own answer.
 
         Raises RateLimited, StoreDown.
@@ -218,22 +223,22 @@ class Admission:
             return []
         grant = Grant(self, None, None)
         try:
-            standings = await self._reserve(grant, key.id, key.limits.of_requests(), {"requests": 1})
+            window_usages = await self._reserve(grant, key.id, key.limits.of_requests(), {"requests": 1})
         except RateLimited:
-            await self._take_back(grant)
+            await self._release_refused(grant)
             raise
-        return rate_limit_headers.headers(standings)
+        return rate_limit_headers.headers(window_usages)
 
     async def renew(self) -> None:
         """Renews the leases of long calls, and settles what a store that was away did not take."""
         now = self._clock()
         for grant in tuple(self.live):
-            if abs(now - grant.since) >= RENEW_SECONDS:  # a clock may be set back
+            if abs(now - grant.reserved_at) >= RENEW_SECONDS:  # a clock may be set back
                 for reservation in grant.reservations:
                     await self._renew(grant, reservation)
         await self.settlements.settle_waiting()
 
-    async def _keep(self) -> None:
+    async def _renew_forever(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             try:
@@ -244,54 +249,56 @@ class Admission:
     # -- reserving ---------------------------------------------------------------------------------
 
     async def _reserve(
-        self, grant: Grant, key_id: str, limits: KeyLimits, wanted: dict[str, int]
-    ) -> list[rate_limit_headers.Standing]:
-        standings: list[rate_limit_headers.Standing] = []
-        grant.since = self._clock()
-        for ledger in ledgers(key_id, limits, grant.since):
-            n = wanted[ledger.measure]
-            granted, used = await self._take(grant, ledger, n)
-            standings.append(rate_limit_headers.Standing(ledger, used))
+        self, grant: Grant, key_id: str, limits: KeyLimits, amounts: dict[str, int]
+    ) -> list[rate_limit_headers.WindowUsage]:
+        window_usages: list[rate_limit_headers.WindowUsage] = []
+        grant.reserved_at = self._clock()
+        for window in windows_of(key_id, limits, grant.reserved_at):
+            amount = amounts[window.measure]
+            granted, used = await self._reserve_in(grant, window, amount)
+            window_usages.append(rate_limit_headers.WindowUsage(window, used))
             if not granted:
-                raise rate_limit_headers.refusal(standings[-1], n, rate_limit_headers.headers(standings))
-        return standings
+                raise rate_limit_headers.refusal(
+                    window_usages[-1], amount, rate_limit_headers.headers(window_usages)
+                )
+        return window_usages
 
-    async def _take(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
+    async def _reserve_in(self, grant: Grant, window: Window, amount: int) -> tuple[bool, int]:
         """Whether it is reserved, and what is used then."""
-        if ledger.measure == "requests":
-            return await self._count(grant, ledger, n)
-        reservation = Reservation(ledger, n, new_lease_id())
+        if window.measure == "requests":
+            return await self._count_requests(grant, window, amount)
+        reservation = Reservation(window, amount, new_lease_id())
         grant.add(reservation)
-        lease = await self._lease(reservation, ceiling=ledger.ceiling)
+        lease = await self._lease(reservation, ceiling=window.ceiling)
         if lease.id is None:
             grant.remove(reservation)
         return lease.id is not None, lease.used
 
-    async def _count(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
-        count = await self._store.add(KIND, ledger.key, n, ceiling=ledger.ceiling, ttl=ledger.kept)
+    async def _count_requests(self, grant: Grant, window: Window, amount: int) -> tuple[bool, int]:
+        count = await self._store.add(KIND, window.key, amount, ceiling=window.ceiling, ttl=window.ttl)
         if count is None:
-            return False, ledger.ceiling
-        grant.add(Reservation(ledger, n, ""))
+            return False, window.ceiling
+        grant.add(Reservation(window, amount, ""))
         return True, count
 
     async def _lease(self, reservation: Reservation, ceiling: int | None = None) -> Lease:
-        ledger = reservation.ledger
+        window = reservation.window
         return await self._store.lease(
             KIND,
-            ledger.key,
-            reservation.n,
+            window.key,
+            reservation.amount,
             id=reservation.lease,
             ceiling=ceiling,
             ttl=LEASE_SECONDS,
-            window=ledger.kept,
+            window=window.ttl,
         )
 
-    async def _take_back(self, grant: Grant) -> None:
+    async def _release_refused(self, grant: Grant) -> None:
         """What a call that a limit refuses had reserved before, its requests included."""
         requests = [each for each in grant.reservations if not each.lease]
         try:
             for each in requests:
-                await self._store.add(KIND, each.ledger.key, -each.n, ttl=each.ledger.kept)
+                await self._store.add(KIND, each.window.key, -each.amount, ttl=each.window.ttl)
         except StoreDown:
             _log.debug("a refused request counts, for the store is away")
         finally:
@@ -302,7 +309,7 @@ class Admission:
             return
         try:
             renewed = await self._store.renew(
-                KIND, reservation.ledger.key, reservation.lease, reservation.n, ttl=LEASE_SECONDS
+                KIND, reservation.window.key, reservation.lease, reservation.amount, ttl=LEASE_SECONDS
             )
             if not renewed and grant.has(reservation):
                 await self._lease_anew(grant, reservation)
@@ -311,28 +318,28 @@ class Admission:
 
     async def _lease_anew(self, grant: Grant, reservation: Reservation) -> None:
         """The store has lost the lease of a running call: under a new id, for the old one may be refused."""
-        anew = Reservation(reservation.ledger, reservation.n, new_lease_id())
+        replacement = Reservation(reservation.window, reservation.amount, new_lease_id())
         taken = False
         try:
-            taken = (await self._lease(anew)).id is not None and grant.has(reservation)
+            taken = (await self._lease(replacement)).id is not None and grant.has(reservation)
         finally:
             if taken:
-                reservation.lease = anew.lease
+                reservation.lease = replacement.lease
             else:  # the call has ended meanwhile, or nobody knows what the store did
-                self.settlements.later([Due(anew.ledger.key, anew.lease, 0)])
+                self.settlements.settle_later([Settlement(replacement.window.key, replacement.lease, 0)])
 
 
-def _output(limits: KeyLimits, ask: Ask) -> tuple[int, int | None]:
+def _output(limits: KeyLimits, estimate: Estimate) -> tuple[int, int | None]:
     """The output tokens to reserve, and the cap that the request must be given. Raises InvalidRequest."""
-    most, asked = limits.max_output_tokens, ask.output_tokens
-    if most is not None and asked is not None and asked > most * ask.choices:
+    max_output, requested = limits.max_output_tokens, estimate.output_tokens
+    if max_output is not None and requested is not None and requested > max_output * estimate.choices:
         raise InvalidRequest(
-            f"This key may ask for at most {most} output tokens; '{ask.output_field}' asks for more.",
-            param=ask.output_field,
+            f"This key may request at most {max_output} output tokens. Lower '{estimate.output_field}'.",
+            param=estimate.output_field,
             code="max_output_tokens_exceeded",
         )
-    if asked is not None and not ask.unbounded:
-        return asked, None
-    likely = (limits.default_output_tokens or most or DEFAULT_OUTPUT_TOKENS) * ask.choices
-    cap = most if most is None or asked is None else asked // ask.choices
-    return min(max(likely, asked or 0), MOST), cap
+    if requested is not None and not estimate.unbounded:
+        return requested, None
+    default_output = (limits.default_output_tokens or max_output or DEFAULT_OUTPUT_TOKENS) * estimate.choices
+    cap = max_output if max_output is None or requested is None else requested // estimate.choices
+    return min(max(default_output, requested or 0), MOST), cap

@@ -18,7 +18,7 @@ from chat2response.wire.json import JSONError, decode
 from chat2response.wire.responses import Usage
 
 _FIELDS = ("input", "cached_input", "output")
-_MAX_REMEMBERED = 1000  # names of models; clients can invent any number
+_MAX_CACHED = 1000  # names of models; clients can invent any number
 
 
 class PricesError(Exception):
@@ -38,11 +38,11 @@ class Price:
         cached = min(usage["input_tokens_details"].get("cached_tokens", 0), usage["input_tokens"])
         fresh = usage["input_tokens"] - cached
         exact = fresh * self.input + cached * self.cached_input + usage["output_tokens"] * self.output
-        return _up(exact)
+        return _round_up(exact)
 
     def at_most(self, input_tokens: int, output_tokens: int) -> int:
         """Micro-dollars for so many tokens, none of them cached."""
-        return _up(input_tokens * max(self.input, self.cached_input) + output_tokens * self.output)
+        return _round_up(input_tokens * max(self.input, self.cached_input) + output_tokens * self.output)
 
 
 class Prices:
@@ -51,17 +51,17 @@ class Prices:
     def __init__(self, table: Mapping[str, Price] | None = None) -> None:
         self._table = dict(table or {})
         self._globs = sorted(self._table, key=len, reverse=True)
-        self._found: dict[str, Price | None] = {}
+        self._cache: dict[str, Price | None] = {}
 
     def of(self, model: str) -> Price | None:
         """The price of a model, by the client's name for it; None where it has none."""
-        if model not in self._found:
-            if len(self._found) >= _MAX_REMEMBERED:
-                self._found.clear()
-            self._found[model] = self._find(model)
-        return self._found[model]
+        if model not in self._cache:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[model] = self._lookup(model)
+        return self._cache[model]
 
-    def _find(self, model: str) -> Price | None:
+    def _lookup(self, model: str) -> Price | None:
         if model in self._table:
             return self._table[model]
         return next((self._table[glob] for glob in self._globs if fnmatchcase(model, glob)), None)
@@ -95,6 +95,6 @@ def _price(model: str, fields: Any, path: Path) -> Price:
     return Price(fields["input"], fields["output"], fields["input"] if cached is None else cached)
 
 
-def _up(exact: float) -> int:
+def _round_up(exact: float) -> int:
     # Not math.ceil alone: 3 * 1.1 is a little more than 3.3.
     return -int(-round(exact, 6) // 1)

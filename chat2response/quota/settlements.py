@@ -16,17 +16,17 @@ from typing import NamedTuple
 from chat2response.quota.windows import KIND
 from chat2response.stores import Store, StoreDown
 
-_MOST = 10_000  # settlements that wait; the oldest beyond it run out as leases do
-_AT_ONCE = 64
+_MAX_WAITING = 10_000  # settlements that wait; the oldest beyond it run out as leases do
+_BATCH_SIZE = 64
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 _log = logging.getLogger(__name__)
 
 
-class Due(NamedTuple):
+class Settlement(NamedTuple):
     """A lease of a ledger, and what takes its place."""
 
-    ledger: str
+    key: str
     lease: str
     used: int
 
@@ -36,7 +36,7 @@ class Settlements:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: deque[Due] = deque(maxlen=_MOST)
+        self._waiting: deque[Settlement] = deque(maxlen=_MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -46,40 +46,40 @@ class Settlements:
         return len(self._waiting)
 
     @property
-    def at_work(self) -> bool:
+    def busy(self) -> bool:
         """Whether some are being settled."""
         return self._task is not None and not self._task.done()
 
-    async def settle(self, dues: Iterable[Due]) -> None:
+    async def settle(self, settlements: Iterable[Settlement]) -> None:
         """Now, or later where the store is away or the caller is cancelled. Never raises StoreDown."""
-        open_ = {due.lease: due for due in dues}
-        if not open_:
+        unsettled = {settlement.lease: settlement for settlement in settlements}
+        if not unsettled:
             return
 
-        async def one(due: Due) -> None:
+        async def settle_one(settlement: Settlement) -> None:
             with suppress(StoreDown):
-                await self._store.settle(KIND, due.ledger, due.lease, due.used)
-                del open_[due.lease]
+                await self._store.settle(KIND, settlement.key, settlement.lease, settlement.used)
+                del unsettled[settlement.lease]
 
         try:
-            if len(open_) == 1:
-                await one(*open_.values())
+            if len(unsettled) == 1:
+                await settle_one(*unsettled.values())
             else:
-                await asyncio.gather(*map(one, tuple(open_.values())))
+                await asyncio.gather(*map(settle_one, tuple(unsettled.values())))
         finally:
-            self.later(open_.values())
+            self.settle_later(unsettled.values())
 
-    def later(self, dues: Iterable[Due]) -> None:
+    def settle_later(self, settlements: Iterable[Settlement]) -> None:
         """Whoever asks does not wait for it."""
-        self._waiting.extend(dues)
+        self._waiting.extend(settlements)
         if self._waiting and not self._closed and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._keep_settling())
+            self._task = asyncio.create_task(self._settle_until_taken())
 
     async def settle_waiting(self) -> bool:
         """What waits now, once. False: the store is away, and some waits on."""
         while self._waiting:
-            dues = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-            down = await self._settle_batch(dues)
+            settlements = [self._waiting.popleft() for _ in range(min(_BATCH_SIZE, len(self._waiting)))]
+            down = await self._settle_batch(settlements)
             if down is not None:
                 _log.info("the store does not take what calls used: %s", down.internal)
                 return False
@@ -95,28 +95,28 @@ class Settlements:
             self._task = None
         await self.settle_waiting()
 
-    async def _settle_batch(self, dues: list[Due]) -> StoreDown | None:
-        open_ = dict.fromkeys(dues)
+    async def _settle_batch(self, settlements: list[Settlement]) -> StoreDown | None:
+        unsettled = dict.fromkeys(settlements)
         down: StoreDown | None = None
 
-        async def one(due: Due) -> None:
+        async def settle_one(settlement: Settlement) -> None:
             nonlocal down
             try:
-                await self._store.settle(KIND, due.ledger, due.lease, due.used)
-                del open_[due]
+                await self._store.settle(KIND, settlement.key, settlement.lease, settlement.used)
+                del unsettled[settlement]
             except StoreDown as error:
                 down = error
 
         try:
-            await asyncio.gather(*map(one, dues))
+            await asyncio.gather(*map(settle_one, settlements))
         finally:
-            self._waiting.extendleft(reversed(open_))
+            self._waiting.extendleft(reversed(unsettled))
         return down
 
-    async def _keep_settling(self) -> None:
-        tries = 0
+    async def _settle_until_taken(self) -> None:
+        attempts = 0
         while not await self.settle_waiting():
-            if not tries:
+            if not attempts:
                 _log.warning("the store is away: what %d calls used waits until it is back", self.waiting)
-            await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-            tries += 1
+            await asyncio.sleep(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)])
+            attempts += 1

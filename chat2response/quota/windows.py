@@ -22,7 +22,7 @@ Measure = Literal["requests", "slots", "tokens", "cost"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Window:
     """One limit in force at one moment."""
 
     limit: str
@@ -33,11 +33,11 @@ class Ledger:
     """Of the ledger in the store."""
     resets_in: float | None = None
     """Seconds until a new span begins; None: it is freed as calls end."""
-    kept: float | None = None
+    ttl: float | None = None
     """Seconds that the store keeps it from its first use; calls that end after their span still settle."""
 
 
-def ledgers(key_id: str, limits: KeyLimits, now: float) -> Iterator[Ledger]:
+def windows_of(key_id: str, limits: KeyLimits, now: float) -> Iterator[Window]:
     """Those of a key, the ones that refuse soonest first."""
     spans = _spans(now)
     for limit, measure, span in _LIMITS:
@@ -45,10 +45,10 @@ def ledgers(key_id: str, limits: KeyLimits, now: float) -> Iterator[Ledger]:
         if ceiling is None:
             continue
         if span is None:
-            yield Ledger(limit, measure, ceiling, f"{key_id}.slots")
+            yield Window(limit, measure, ceiling, f"{key_id}.slots")
             continue
-        name, resets_in, kept = spans[span]
-        yield Ledger(limit, measure, ceiling, f"{key_id}.{measure}.{name}", resets_in, kept)
+        name, resets_in, ttl = spans[span]
+        yield Window(limit, measure, ceiling, f"{key_id}.{measure}.{name}", resets_in, ttl)
 
 
 _LIMITS: tuple[tuple[str, Measure, str | None], ...] = (

@@ -45,13 +45,13 @@ class Target:
         path = PATHS.get(self.dialect)
         return self.dialect if path is None else f"{shown_url(self.base_url)}{path}"
 
-    def named(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    def with_model(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request's fields with the model's name as this upstream knows it."""
         return fields if self.model is None else {**fields, "model": self.model}
 
 
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
-class Origin:
+class ClientContext:
     """What of the client's own request goes along with it."""
 
     authorization: str | None = field(default=None, repr=False)
@@ -92,12 +92,12 @@ class Turn(Protocol):
     losses: Losses
 
     @property
-    def heard(self) -> bool:
+    def started(self) -> bool:
         """Whether a first event has been read."""
         ...
 
     @property
-    def said(self) -> int:
+    def output_chars(self) -> int:
         """What the model has said so far, in characters, where something bounds it."""
         ...
 
@@ -141,16 +141,16 @@ class RawReply(Protocol):
 class Upstream(Protocol):
     """Takes a request from the hub, or a finished body in its own dialect."""
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+    def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
         """The request in this upstream's dialect, as the bytes that will be sent."""
         ...
 
     def open(
         self,
-        ask: HubRequest | bytes,
+        request: HubRequest | bytes,
         target: Target,
         writer: Writer,
-        origin: Origin,
+        context: ClientContext,
         reasoning: ReasoningForm,
     ) -> AbstractAsyncContextManager[Turn]:
         """A stream, read into `writer`. Entering raises UpstreamError: nothing was sent to the client yet.
@@ -159,14 +159,16 @@ class Upstream(Protocol):
         """
         ...
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
+    async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """A JSON answer. Cancelling closes the upstream."""
         ...
 
-    def relay(self, body: bytes, target: Target, origin: Origin) -> AbstractAsyncContextManager[RawReply]:
+    def relay(
+        self, body: bytes, target: Target, context: ClientContext
+    ) -> AbstractAsyncContextManager[RawReply]:
         """The upstream's own bytes, errors included."""
         ...
 
-    async def models(self, target: Target, origin: Origin) -> bytes:
+    async def models(self, target: Target, context: ClientContext) -> bytes:
         """The upstream's list of models (`{"object": "list", "data": [...]}`), as JSON."""
         ...

@@ -10,7 +10,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http_stream import Reader
-from chat2response.upstreams.http_upstream import How, HttpUpstream
+from chat2response.upstreams.http_upstream import DecoderFactory, HttpUpstream
 from chat2response.wire.json import encode
 
 
@@ -19,13 +19,15 @@ class ChatUpstream(HttpUpstream):
 
     path = PATHS["chat"]
 
-    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
+    def encode_request(
+        self, request: HubRequest, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
         """The Chat request for a hub request; its tools tell what the answer calls."""
-        tools = ToolMap.of(ask, target.quirks, self._policy)
-        fields = write_request(ask, losses, target.quirks, tools=tools, policy=self._policy)
-        return encode(target.named(fields)), partial(Reading.of, ask, tools)
+        tools = ToolMap.of(request, target.quirks, self._policy)
+        fields = write_request(request, losses, target.quirks, tools=tools, policy=self._policy)
+        return encode(target.with_model(fields)), partial(Reading.of, request, tools)
 
-    def how(self, target: Target) -> How:
+    def decoder_factory(self, target: Target) -> DecoderFactory:
         """By the quirks alone."""
         return lambda reasoning: Reading(reasoning, target.quirks)
 

@@ -11,36 +11,36 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import Cut, Exchange, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
-from chat2response.upstreams.base import HeaderList, Origin, Target
-from chat2response.upstreams.upstream_refusals import passed_headers, refusal
-from chat2response.upstreams.whole_answers import decoded
+from chat2response.upstreams.base import ClientContext, HeaderList, Target
+from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
+from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import Kind, kind_of
 from chat2response.wire.large_documents import apart_if, is_large
 from chat2response.wire.machine import Fault
 
-_START = 4096  # bytes that tell what a body is
+_SNIFF_LENGTH = 4096  # bytes that tell what a body is
 Reader = ChatReader | ResponsesReader
 FeedWhole = Callable[[Reader, Any], None]
 """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
 
 
-def request_headers(target: Target, origin: Origin) -> dict[str, str]:
+def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
     """Ours to the upstream: the operator's key, or the client's own credentials, never both."""
     headers = {
         "Content-Type": "application/json",
-        "Accept": "text/event-stream" if origin.stream else "application/json",
-        "X-Chat2response-Hops": str(origin.hops + 1),
+        "Accept": "text/event-stream" if context.stream else "application/json",
+        "X-Chat2response-Hops": str(context.hops + 1),
     }
     if target.api_key:
         headers["Authorization"] = f"Bearer {target.api_key}"
-    elif origin.authorization:
-        headers["Authorization"] = origin.authorization
-    if origin.request_id:
-        headers["X-Request-Id"] = origin.request_id
+    elif context.authorization:
+        headers["Authorization"] = context.authorization
+    if context.request_id:
+        headers["X-Request-Id"] = context.request_id
     return headers
 
 
-class Opened:
+class ResponseContext:
     """An exchange as a context: opened on entry, closed on exit."""
 
     def __init__(
@@ -48,14 +48,14 @@ class Opened:
         transport: Transport,
         url: str,
         target: Target,
-        origin: Origin,
+        context: ClientContext,
         body: bytes | None,
         method: str = "POST",
     ) -> None:
         self._transport = transport
         self._url = url
         self._target = target
-        self._origin = origin
+        self._client_context = context
         self._body = body
         self._method = method
         self._finished = False
@@ -75,13 +75,13 @@ class Opened:
         exchange = self._exchange = await self._transport.open(
             self._method,
             self._url,
-            request_headers(self._target, self._origin),
+            request_headers(self._target, self._client_context),
             self._body,
-            stall=self._origin.stall,
+            stall=self._client_context.stall,
         )
         self._body = None  # sent; a stream may stay open for long
         self.status = exchange.status
-        self.headers = passed_headers(exchange, self._secret)
+        self.headers = forwarded_headers(exchange, self._secret)
 
     async def body(self, start: bytes = b"") -> bytes:
         """All of it, without our key. `start`: what was read of it before."""
@@ -109,12 +109,12 @@ async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
             return start, kind
 
 
-def named_events(exchange: Exchange) -> bool:
+def is_event_stream(exchange: Exchange) -> bool:
     """Whether the content type says that the body is a stream of events, or nothing."""
     return "event-stream" in (exchange.header("content-type") or "event-stream")
 
 
-class HttpTurn(Opened):
+class HttpTurn(ResponseContext):
     """A Turn: the exchange's bytes into a reader."""
 
     def __init__(
@@ -122,26 +122,26 @@ class HttpTurn(Opened):
         transport: Transport,
         url: str,
         target: Target,
-        origin: Origin,
+        context: ClientContext,
         body: bytes,
         reader: Reader,
         whole: FeedWhole,
         losses: Losses,
         max_output: int = MAX_OUTPUT,
     ) -> None:
-        super().__init__(transport, url, target, origin, body)
+        super().__init__(transport, url, target, context, body)
         self._max_output = max_output
         self._reader = reader
         self._whole = whole
         self.losses = losses
 
     @property
-    def heard(self) -> bool:
+    def started(self) -> bool:
         """Whether a first event has been read; comments are none, and some backends send them for long."""
         return self._reader.heard
 
     @property
-    def said(self) -> int:
+    def output_chars(self) -> int:
         """What the model has said so far, in characters."""
         return self._reader.said
 
@@ -149,7 +149,7 @@ class HttpTurn(Opened):
         await self.connect()
         if self.status >= 300:
             try:
-                raise await refusal(self.exchange, self._target)
+                raise await read_refusal(self.exchange, self._target)
             finally:
                 await self.exchange.close()
         return self
@@ -158,14 +158,14 @@ class HttpTurn(Opened):
         """Feeds the reader until it is done, or the body ends."""
         reader, exchange = self._reader, self.exchange
         fault: Fault | None = None
-        clean = SecretFilter(self._secret) if self._secret is not None else None
+        secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         try:
             data, kind = await first_bytes(exchange)
-            if kind == "json" or (kind == "other" and not named_events(exchange)):
+            if kind == "json" or (kind == "other" and not is_event_stream(exchange)):
                 await self._read_whole(data)
                 return
             while data:
-                reader.feed(data if clean is None else clean.feed(data))
+                reader.feed(data if secret_filter is None else secret_filter.feed(data))
                 del data  # not kept: a client that does not read holds this up for long
                 if reader.done:
                     self._finished = True
@@ -174,25 +174,25 @@ class HttpTurn(Opened):
                 data = await exchange.chunk()
         except Cut as cut:
             fault = cut.fault
-        if clean is not None:
-            reader.feed(clean.close())
+        if secret_filter is not None:
+            reader.feed(secret_filter.close())
         reader.close(fault)
 
     async def _read_whole(self, start: bytes) -> None:
         """Some servers ignore `stream`, or answer 200 with an error as JSON. `start`: what was read of it."""
-        answer, repairs = await decoded(await self.body(start), self._max_output)
+        answer, repairs = await decode_answer(await self.body(start), self._max_output)
         name_repairs(repairs, self._reader.losses)
         self._whole(self._reader, answer)
         self._reader.close()
 
 
-class HttpRawReply(Opened):
+class HttpRawReply(ResponseContext):
     """A RawReply: the exchange's bytes as they are."""
 
     def __init__(
-        self, transport: Transport, url: str, target: Target, origin: Origin, body: bytes | None
+        self, transport: Transport, url: str, target: Target, context: ClientContext, body: bytes | None
     ) -> None:
-        super().__init__(transport, url, target, origin, body)
+        super().__init__(transport, url, target, context, body)
         self._start = b""  # read already, to tell what the body is
         self._kind: Kind = "other"
         self._streams = False  # although its type says otherwise, or nothing
@@ -200,10 +200,10 @@ class HttpRawReply(Opened):
     @property
     def media_type(self) -> str:
         """The upstream's content type; where it names none, or another for a stream, what the body is."""
-        given = self.exchange.header("content-type")
-        if not given or (self._streams and "event-stream" not in given):
-            given = "text/event-stream" if self._kind == "events" else "application/json"
-        return given if self._secret is None else self._secret.remove_text(given)
+        content_type = self.exchange.header("content-type")
+        if not content_type or (self._streams and "event-stream" not in content_type):
+            content_type = "text/event-stream" if self._kind == "events" else "application/json"
+        return content_type if self._secret is None else self._secret.remove_text(content_type)
 
     async def __aenter__(self) -> "HttpRawReply":
         await self.connect()
@@ -211,8 +211,8 @@ class HttpRawReply(Opened):
 
     async def streams(self) -> bool:
         """Whether the body is a stream of events: its type says so, or else its first bytes."""
-        given = self.exchange.header("content-type")
-        if given and "event-stream" in given:
+        content_type = self.exchange.header("content-type")
+        if content_type and "event-stream" in content_type:
             return True
         try:
             self._start, self._kind = await first_bytes(self.exchange)
@@ -223,22 +223,22 @@ class HttpRawReply(Opened):
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """What arrives, as it arrives, without our key."""
-        clean = SecretFilter(self._secret) if self._secret is not None else None
+        secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         while True:
             start, self._start = self._start, b""
             data = [start or await self.exchange.chunk()]
             del start
             if not data[0]:
                 break
-            if clean is not None:
-                data[0] = clean.feed(data[0])
+            if secret_filter is not None:
+                data[0] = secret_filter.feed(data[0])
             if data[0]:
                 yield data.pop()  # not kept here: a client that does not read holds this up for long
-        if clean is not None and (rest := clean.close()):
-            yield rest
+        if secret_filter is not None and (remaining := secret_filter.close()):
+            yield remaining
 
     async def read(self) -> bytes:
         """All of it."""
         body = await self.body(self._start)
-        self._start, self._kind = b"", kind_of(body[:_START], ended=True) or "other"
+        self._start, self._kind = b"", kind_of(body[:_SNIFF_LENGTH], ended=True) or "other"
         return body

@@ -17,15 +17,15 @@ from chat2response.convert.writer.finished_response import finished
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Reply, Target
-from chat2response.upstreams.http_json import Document, Events, fetch, fetch_models
+from chat2response.upstreams.base import ClientContext, Reply, Target
+from chat2response.upstreams.http_json import Document, EventStreamBody, fetch, fetch_models
 from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn, Reader
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.large_documents import apart_if
 from chat2response.wire.responses import Response
 
 
-class Answer(Protocol):
+class AnswerDecoder(Protocol):
     """How one answer is read."""
 
     def reader(self, writer: Writer) -> Reader:
@@ -39,7 +39,7 @@ class Answer(Protocol):
         ...
 
 
-How = Callable[[ReasoningForm], Answer]
+DecoderFactory = Callable[[ReasoningForm], AnswerDecoder]
 
 
 class HttpUpstream(ABC):
@@ -57,79 +57,93 @@ class HttpUpstream(ABC):
         self._policy = policy
 
     @abstractmethod
-    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
+    def encode_request(
+        self, request: HubRequest, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
         """The request in this dialect, for a hub request; and how its answer is read."""
 
     @abstractmethod
-    def how(self, target: Target) -> How:
+    def decoder_factory(self, target: Target) -> DecoderFactory:
         """How the answer to a finished body is read: nothing in it is asked for by us."""
 
     @abstractmethod
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+    def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
         """The request in this dialect, for a hub request."""
-        return self.asked(ask, target, losses)[0]
+        return self.encode_request(request, target, losses)[0]
 
-    def _sent(self, ask: HubRequest | bytes, target: Target, losses: Losses) -> tuple[bytes, How]:
-        return (ask, self.how(target)) if isinstance(ask, bytes) else self.asked(ask, target, losses)
+    def _encoded(
+        self, request: HubRequest | bytes, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
+        return (
+            (request, self.decoder_factory(target))
+            if isinstance(request, bytes)
+            else self.encode_request(request, target, losses)
+        )
 
     def open(
         self,
-        ask: HubRequest | bytes,
+        request: HubRequest | bytes,
         target: Target,
         writer: Writer,
-        origin: Origin,
+        context: ClientContext,
         reasoning: ReasoningForm,
     ) -> HttpTurn:
         """A streamed turn."""
-        losses = Losses(origin.fidelity)
-        body, how = self._sent(ask, target, losses)
-        url, reader = target.base_url + self.path, how(reasoning).reader(writer)
+        losses = Losses(context.fidelity)
+        body, decoder_factory = self._encoded(request, target, losses)
+        url, reader = target.base_url + self.path, decoder_factory(reasoning).reader(writer)
         return HttpTurn(
-            self._transport, url, target, origin, body, reader, self.feed_whole, losses, self._max_output
+            self._transport, url, target, context, body, reader, self.feed_whole, losses, self._max_output
         )
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
+    async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """A JSON answer."""
-        losses = Losses(origin.fidelity)
-        body, how = await apart_if(origin.large, self._sent, ask, target, losses)
+        losses = Losses(context.fidelity)
+        body, decoder_factory = await apart_if(context.large, self._encoded, request, target, losses)
         url = target.base_url + self.path
         status, headers, answer, large = await fetch(
-            self._transport, url, target, origin, body, self._max_output
+            self._transport, url, target, context, body, self._max_output
         )
 
-        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
-            said = how(reasoning)
+        def read(
+            echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, response_losses: Losses
+        ) -> Response:
+            decoder = decoder_factory(reasoning)
             if isinstance(answer, Document):
-                name_repairs(answer.repairs, lost)
-                return said.response(answer.value, echo, ids, clock, lost)
-            return _folded(answer, said, ResponseWriter(echo, ids, clock, lost), self._max_output)
+                name_repairs(answer.repairs, response_losses)
+                return decoder.response(answer.value, echo, ids, clock, response_losses)
+            return _read_event_stream(
+                answer, decoder, ResponseWriter(echo, ids, clock, response_losses), self._max_output
+            )
 
         return Reply(status, headers, losses, read, large)
 
-    def relay(self, body: bytes, target: Target, origin: Origin) -> HttpRawReply:
+    def relay(self, body: bytes, target: Target, context: ClientContext) -> HttpRawReply:
         """The server's own bytes."""
-        return HttpRawReply(self._transport, target.base_url + self.path, target, origin, body)
+        return HttpRawReply(self._transport, target.base_url + self.path, target, context, body)
 
-    async def models(self, target: Target, origin: Origin) -> bytes:
+    async def models(self, target: Target, context: ClientContext) -> bytes:
         """The server's list."""
-        return await fetch_models(self._transport, target, origin)
+        return await fetch_models(self._transport, target, context)
 
 
-_PIECE = 64 * 1024  # bytes that are read at once, between looks at what is kept of them
+_CHUNK = 64 * 1024  # bytes that are read at once, between looks at what is kept of them
 
 
-def _folded(events: Events, answer: Answer, writer: ResponseWriter, most: int) -> Response:
+def _read_event_stream(
+    events: EventStreamBody, answer: AnswerDecoder, writer: ResponseWriter, max_output: int
+) -> Response:
     """The response that a stream makes which came for a JSON request. Raises the error that it ended with."""
-    writer.most = most
+    writer.most = max_output
     writer.begin()
     reader = answer.reader(writer)
-    for at in range(0, len(events), _PIECE):
-        reader.feed(events[at : at + _PIECE])
+    for at in range(0, len(events), _CHUNK):
+        reader.feed(events[at : at + _CHUNK])
         writer.take()  # nobody looks at events here
-        check_weight(reader.said + writer.weight, most)
+        check_weight(reader.said + writer.weight, max_output)
         if reader.done:
             break
     else:

@@ -11,7 +11,7 @@ from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
 
 _STATUSES = (404, 405, 501)  # 501: plain file servers, for POST
-_THING = re.compile(r"model|deployment|engine|tokeni[sz]er", re.IGNORECASE)
+_OTHER_SUBJECT = re.compile(r"model|deployment|engine|tokeni[sz]er", re.IGNORECASE)
 _ROUTE = re.compile(
     r"\b(?:url|uri|route|path|endpoint|page)\b"
     r"|\bresource (?:was |is |could )?not (?:be )?found"
@@ -30,12 +30,12 @@ def lacks_endpoint(error: UpstreamError, status: int, *, readable: bool) -> bool
 
     `readable`: its body is an error that can be read; a page or an empty body is a server of another kind.
     """
-    if status not in _STATUSES or error.param or _THING.search(f"{error.code} {error.message}"):
+    if status not in _STATUSES or error.param or _OTHER_SUBJECT.search(f"{error.code} {error.message}"):
         return False
     return status != 404 or not readable or _ROUTE.search(error.message) is not None
 
 
-def point_out(error: UpstreamError, target: Target) -> str | None:
+def add_likely_cause(error: UpstreamError, target: Target) -> str | None:
     """Adds to the error what its likely cause is, where it says that there is no such endpoint.
 
     Returns a line for the log, which names the address that was asked; None for any other error.
@@ -52,7 +52,7 @@ def likely_cause(target: Target) -> str:
     other = "chat" if target.dialect == "responses" else "responses"
     mode = f"it may speak {_NAMES[other]} only (UPSTREAM_MODE={other})"
     if _VERSION.search(urlsplit(target.base_url).path):
-        base = "or OPENAI_BASE_URL may be wrong"
+        address = "or OPENAI_BASE_URL may be wrong"
     else:
-        base = "or OPENAI_BASE_URL may lack /v1"
-    return f"The upstream has no {_NAMES[target.dialect]} endpoint at its address: {mode}, {base}."
+        address = "or OPENAI_BASE_URL may lack /v1"
+    return f"The upstream has no {_NAMES[target.dialect]} endpoint at its address: {mode}, {address}."

@@ -13,9 +13,9 @@ from chat2response.upstreams.missing_endpoint import lacks_endpoint
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, decode_leniently
 
-_INPUT = ("'input'", '"input"', "`input`")
+_INPUT_NAMES = ("'input'", '"input"', "`input`")
 _MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
-_MOST_EVENTS = 20  # of an error body, that are looked at
+_MAX_EVENTS = 20  # of an error body, that are looked at
 
 _REFUSED_KEY = (
     "The upstream refused the gateway's own key: the operator has to check OPENAI_API_KEY "
@@ -26,28 +26,28 @@ _SENT_NO_KEY = (
     "(the log has the upstream's words)."
 )
 
-_PASSED = frozenset(
+_FORWARDED = frozenset(
     {b"retry-after", b"retry-after-ms", b"x-should-retry", b"openai-processing-ms", b"openai-version"}
 )
-_PASSED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
+_FORWARDED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
-def passed_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderList:
+def forwarded_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderList:
     """The upstream's headers that reach the client, in lower case; its request id under another name.
 
     `secret`: what must not be in them.
     """
-    passed: HeaderList = []
+    forwarded: HeaderList = []
     for name, value in exchange.headers:
         name = name.lower()
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES):
-            passed.append((name, value))
+        if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES):
+            forwarded.append((name, value))
         elif name == b"x-request-id":
-            passed.append((b"x-upstream-request-id", value))
-    return passed if secret is None else [(name, secret.remove(value)) for name, value in passed]
+            forwarded.append((b"x-upstream-request-id", value))
+    return forwarded if secret is None else [(name, secret.remove(value)) for name, value in forwarded]
 
 
-async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
+async def read_refusal(exchange: Exchange, target: Target) -> UpstreamError:
     """The error that an answer with status 300 or more is. Its status counts even where its body is cut."""
     try:
         body = await exchange.read(_MAX_ERROR)
@@ -55,31 +55,31 @@ async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
         body = b""
     secret = secret_of(target.api_key)
     body = body if secret is None else secret.remove(body)
-    return refusal_of(body, exchange.status, passed_headers(exchange, secret), target)
+    return refusal_error(body, exchange.status, forwarded_headers(exchange, secret), target)
 
 
-def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
+def refusal_error(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
     """The same for a body that has been read."""
-    passed = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    error = _in_json(body, status) or _in_events(body, status)
+    forwarded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    error = _error_in_json(body, status) or _error_in_events(body, status)
     readable = error is not None
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
         return UpstreamRefusedUs(
             _REFUSED_KEY if target.api_key else _SENT_NO_KEY,
             internal=f"upstream {status}: {mask(error.message, target)}",
-            headers=passed,
+            headers=forwarded,
         )
     if status < 400:  # a redirect: not followed, and no address of it told
         error = UpstreamError(f"The upstream answered with status {status}, which is no answer.")
     mask_error(error, target)
-    error.headers.update(passed)
+    error.headers.update(forwarded)
     error.refused_input = refuses_input(body, status)
     error.no_endpoint = lacks_endpoint(error, status, readable=readable)
     return error
 
 
-def _in_json(body: bytes, status: int) -> UpstreamError | None:
+def _error_in_json(body: bytes, status: int) -> UpstreamError | None:
     try:
         value = decode_leniently(body)
     except JSONError:
@@ -87,10 +87,10 @@ def _in_json(body: bytes, status: int) -> UpstreamError | None:
     return upstream_error(value, status)
 
 
-def _in_events(body: bytes, status: int) -> UpstreamError | None:
+def _error_in_events(body: bytes, status: int) -> UpstreamError | None:
     """The first error among the events of a body that is a stream; None where it has none."""
-    for payload in sse.payloads(body.removeprefix(BOM_UTF8))[:_MOST_EVENTS]:
-        error = _in_json(payload, status)
+    for payload in sse.payloads(body.removeprefix(BOM_UTF8))[:_MAX_EVENTS]:
+        error = _error_in_json(payload, status)
         if error is None and payload.strip() not in (b"", sse.DONE):
             error = plain_error(payload.decode("utf-8", "replace"), status)
         if error is not None:
@@ -107,13 +107,13 @@ def refuses_input(body: bytes, status: int) -> bool:
     if status not in (400, 422):
         return False
     try:
-        said = decode(body)
+        value = decode(body)
     except JSONError:
-        said = None
-    held = said.get("error") if type(said) is dict else None
-    message = held.get("message") if type(held) is dict else held
+        value = None
+    error = value.get("error") if type(value) is dict else None
+    message = error.get("message") if type(error) is dict else error
     text = message if type(message) is str else body.decode("utf-8", "replace")
-    return any(name in text for name in _INPUT) or ("Field required" in text and "input" in text)
+    return any(name in text for name in _INPUT_NAMES) or ("Field required" in text and "input" in text)
 
 
 def mask_error(error: BridgeError, target: Target) -> None:
@@ -139,10 +139,10 @@ def _addresses(base_url: str) -> list[str]:
     """The address, with less and less around the host. A bare word (`ollama`) is no address."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
-    forms = [
+    addresses = [
         base_url,
         parts.netloc,
         parts.netloc.rpartition("@")[2],
         host if "." in host or ":" in host else "",
     ]
-    return [form for form in dict.fromkeys(forms) if form]
+    return [form for form in dict.fromkeys(addresses) if form]

@@ -11,13 +11,13 @@ from chat2response.wire.json_size import TooManyContainers
 from chat2response.wire.large_documents import MAX_ANSWER_CONTAINERS, apart_if, check_structure, is_large
 
 
-async def decoded(answer: bytes, most: int = MAX_OUTPUT) -> tuple[Any, Sequence[Repair]]:
+async def decode_answer(answer: bytes, max_output: int = MAX_OUTPUT) -> tuple[Any, Sequence[Repair]]:
     """A whole JSON answer, and what was mended in it; a large one is bounded, and decoded beside the loop.
 
     Raises UpstreamError, also for one that takes more than `most` bytes to keep.
     """
     await check_answer(answer)
-    check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), most)
+    check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), max_output)
     try:
         return await apart_if(is_large(answer), mended, answer)
     except JSONError as error:

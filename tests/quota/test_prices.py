@@ -59,7 +59,7 @@ def test_a_model_that_nothing_fits_has_no_price() -> None:
 def test_clients_cannot_fill_the_memory_with_names() -> None:
     prices = Prices({"a*": Price(1, 1, 1)})
     assert all(prices.of(f"a{number}") is not None for number in range(3000))
-    assert len(prices._found) <= 1000
+    assert len(prices._cache) <= 1000
 
 
 def test_cached_input_costs_as_input_where_nothing_is_said(tmp_path: Path) -> None:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from chat2response.convert.errors.upstream_errors import error_event, upstream_error
 from chat2response.convert.outcome import fault_error
-from chat2response.engine.lookahead import Ahead, deadline_in
+from chat2response.engine.lookahead import Lookahead, deadline_in
 from chat2response.engine.ownership import Ownership
-from chat2response.engine.relay.stream_end import LastWords
+from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.engine.relay.taps import Tap
 from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.errors import BridgeError, UpstreamError, release_frames
 from chat2response.net.transport import Cut
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import RawReply, Target
-from chat2response.upstreams.upstream_refusals import mask, refusal_of
+from chat2response.upstreams.upstream_refusals import mask, refusal_error
 from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, decode_leniently
@@ -30,21 +30,23 @@ log = logging.getLogger("chat2response.engine")
 
 _LINE_ENDS = b"\r\n"
 _DELTA = b'"delta"'
-_MAX_HELD = 64 * 1024  # bytes of comments that are held back until the first event
+_MAX_BUFFERED = 64 * 1024  # bytes of comments that are held back until the first event
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _OPENS_OBJECT = re.compile(rb"[ \t\r\n]*+\{")
-_LAST_WORDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
+_TRAILER_SECONDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
 
 
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
-class Whole:
+class WholeReply:
     """An answer that was read whole."""
 
     body: bytes
     media_type: str
 
 
-async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, kept: bool) -> Whole:
+async def read_whole_reply(
+    reply: RawReply, target: Target, ownership: Ownership, *, stored: bool
+) -> WholeReply:
     """A JSON answer, or a refusal: the bytes as they are, once their owner is recorded.
 
     Raises UpstreamError for a refusal that must not pass as it is: of our own key, in a shape that no OpenAI
@@ -55,21 +57,21 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, 
     await check_answer(body)
     large = is_large(body)
     if reply.status >= 300:
-        return await apart_if(large, _refused, body, reply, target)
+        return await apart_if(large, _read_refusal, body, reply, target)
     error = await apart_if(large, _error_as_answer, body)
     if error is not None:
         raise error
     if not _OPENS_OBJECT.match(body):  # no answer of either API: a stream unasked, or mere words
-        return Whole(await apart_if(large, _masked, body, target), reply.media_type)
-    await ownership.record_body(body, kept=kept)
-    return Whole(body, reply.media_type)
+        return WholeReply(await apart_if(large, _masked, body, target), reply.media_type)
+    await ownership.record_body(body, stored=stored)
+    return WholeReply(body, reply.media_type)
 
 
-def _refused(body: bytes, reply: RawReply, target: Target) -> Whole:
-    ours = target.managed and reply.status in (401, 403)
-    error = refusal_of(body, reply.status, reply.headers, target)
-    if not ours and reply.status >= 400 and not error.no_endpoint and _is_error_object(body):
-        return Whole(_masked(body, target), reply.media_type)
+def _read_refusal(body: bytes, reply: RawReply, target: Target) -> WholeReply:
+    key_rejected = target.managed and reply.status in (401, 403)
+    error = refusal_error(body, reply.status, reply.headers, target)
+    if not key_rejected and reply.status >= 400 and not error.no_endpoint and _is_error_object(body):
+        return WholeReply(_masked(body, target), reply.media_type)
     raise error
 
 
@@ -111,17 +113,17 @@ class RelayedStream:
         self._target = target
         self._ownership = ownership
         self._cut = sse.FrameCut()
-        self._last_words = LastWords()
-        self._ahead = Ahead(self._frames())
+        self._end_filter = StreamEndFilter()
+        self._lookahead = Lookahead(self._frames())
         self._first = b""
         self._error: BridgeError = fault_error(RESET)
 
     async def begin(self, hold: float) -> None:
         """Waits for the first event, `hold` seconds at most. Raises the error it is, or that came instead."""
         deadline = deadline_in(hold)
-        while len(self._first) < _MAX_HELD and await self._ahead.wait(deadline):
+        while len(self._first) < _MAX_BUFFERED and await self._lookahead.wait(deadline):
             try:
-                frames = await self._ahead.step()
+                frames = await self._lookahead.next()
             except StopAsyncIteration:
                 raise self._error from None
             self._first += frames
@@ -139,9 +141,9 @@ class RelayedStream:
             if first:
                 yield first
                 del first
-            yield await self._ahead.step()
+            yield await self._lookahead.next()
             while True:  # a loop variable would keep what a client that does not read has yet to take
-                yield await anext(self._ahead.source)
+                yield await anext(self._lookahead.source)
         except StopAsyncIteration:
             pass
         except StoreDown:
@@ -153,13 +155,13 @@ class RelayedStream:
         if end:
             yield _masked(end, self._target)
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         """A comment: what passes ends with a whole frame each time, and nothing else may be added to it."""
         return b"" if self._tap.ended else sse.KEEP_ALIVE
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
-        await self._ahead.close()
+        await self._lookahead.close()
 
     @property
     def response_id(self) -> str | None:
@@ -172,7 +174,7 @@ class RelayedStream:
         return self._tap.status if self._tap.ended else "cancel"
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the batch that was made last holds the end."""
         return self._tap.ended
 
@@ -188,14 +190,14 @@ class RelayedStream:
             async for data in chunks:
                 frames = self._cut.feed(data)
                 if frames:
-                    await self._note(frames)
-                    shown = [self._shown(frames)]
+                    await self._record(frames)
+                    client_frames = [self._client_frames(frames)]
                     del data, frames
-                    yield shown.pop()
+                    yield client_frames.pop()
                     if self._tap.ended:
                         break
-            async for data in _within(_LAST_WORDS, chunks):
-                frames = self._shown(self._cut.feed(data))
+            async for data in _chunks_within(_TRAILER_SECONDS, chunks):
+                frames = self._client_frames(self._cut.feed(data))
                 if frames:
                     yield frames
         except sse.FrameTooLarge:
@@ -206,27 +208,27 @@ class RelayedStream:
             release_frames(error)
             self._error = error
         else:
-            rest = _last_frame(self._cut.rest)
-            if rest:
-                await self._note(rest)
-                yield self._shown(rest)
+            last_frame = _last_frame(self._cut.rest)
+            if last_frame:
+                await self._record(last_frame)
+                yield self._client_frames(last_frame)
             else:
-                self._error = _error_in_place(self._cut.rest) or self._error
+                self._error = _error_as_json(self._cut.rest) or self._error
 
-    def _shown(self, frames: bytes) -> bytes:
+    def _client_frames(self, frames: bytes) -> bytes:
         """As the client gets them: nearly always as they are."""
         if self._tap.ended:
-            frames = self._last_words.pass_on(frames, self._tap.end)
+            frames = self._end_filter.pass_on(frames, self._tap.end)
         if self._hide_usage:
             frames = without_usage(frames)
-        return _masked(frames, self._target) if self._tap.erred else frames
+        return _masked(frames, self._target) if self._tap.saw_error else frames
 
-    async def _note(self, frames: bytes) -> None:
+    async def _record(self, frames: bytes) -> None:
         self.deltas += frames.count(_DELTA)
         try:
-            made = self._tap.feed(frames)
-            if made:
-                await self._ownership.record(made)
+            new_ids = self._tap.feed(frames)
+            if new_ids:
+                await self._ownership.record(new_ids)
         except BaseException:
             self._tap.withhold()
             raise
@@ -237,7 +239,7 @@ def _masked(data: bytes, target: Target) -> bytes:
     return mask(text, target).encode("utf-8", "surrogateescape")
 
 
-async def _within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chunks_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """What comes in so long and no longer: a stream that has had its end need not be closed by its sender."""
     deadline = deadline_in(seconds)
     while True:
@@ -249,14 +251,14 @@ async def _within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator
         yield data
 
 
-def _last_frame(rest: bytes) -> bytes:
+def _last_frame(tail: bytes) -> bytes:
     """A last event without its blank line, completed; nothing where it was cut off.
 
     A lone line end is the rest of the blank line before it (a CRLF that came in two reads).
     """
-    if not rest.strip(_LINE_ENDS):
-        return rest
-    data = sse.payload(rest)
+    if not tail.strip(_LINE_ENDS):
+        return tail
+    data = sse.payload(tail)
     if data is None:
         return b""
     if data != sse.DONE:
@@ -264,10 +266,10 @@ def _last_frame(rest: bytes) -> bytes:
             decode_leniently(data)
         except JSONError:
             return b""
-    return rest.rstrip(_LINE_ENDS) + b"\n\n"
+    return tail.rstrip(_LINE_ENDS) + b"\n\n"
 
 
-def _error_in_place(body: bytes) -> UpstreamError | None:
+def _error_as_json(body: bytes) -> UpstreamError | None:
     """The error that stands as JSON where a stream was announced."""
     if not _OPENS_OBJECT.match(body.removeprefix(BOM_UTF8)):
         return None

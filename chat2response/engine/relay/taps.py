@@ -33,7 +33,7 @@ class Tap(Protocol):
     usage: Usage | None
     status: str
     """How it ended: completed, incomplete, failed."""
-    erred: bool
+    saw_error: bool
     """The frames fed last, or some before, told of an error: an upstream's words, which may hold secrets."""
 
     @property
@@ -65,7 +65,11 @@ _NOTABLE = re.compile(
     rb'|type"\s*:\s*"error"|error"\s*:\s*\{)'
 )
 _NUMBERED = b'"sequence_number"'
-_ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
+_TERMINAL_STATUS = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+}
 
 
 class ResponsesTap:
@@ -75,16 +79,16 @@ class ResponsesTap:
     bytes of items that are kept for an end of ours; what comes after them passes, and is missing from it.
     """
 
-    def __init__(self, *, kept: bool, error_event: bool = False, remembers: int = MAX_OUTPUT) -> None:
-        self._room = remembers
+    def __init__(self, *, stored: bool, error_event: bool = False, max_item_bytes: int = MAX_OUTPUT) -> None:
+        self._room = max_item_bytes
         self._error_event = error_event
         self.ended = False
         self.end = b""
         self.usage: Usage | None = None
         self.status = "failed"
-        self.erred = False
-        self._kept = kept
-        self._told: set[str] = set()
+        self.saw_error = False
+        self._stored = stored
+        self._reported: set[str] = set()
         self._response: dict[str, Any] = {}
         self._items: list[Any] = []
         self._last = b""  # the last event with a number, and the one before
@@ -95,10 +99,10 @@ class ResponsesTap:
         self._before = self._last
         if (at := frames.rfind(_NUMBERED)) >= 0:
             self._last = _event_at(frames, at)
-        made: list[str] = []
+        new_ids: list[str] = []
         for data in sse.payloads_with(_NOTABLE, frames.removeprefix(BOM_UTF8)):
-            made += self._notice(data)
-        return made
+            new_ids += self._read_event(data)
+        return new_ids
 
     @property
     def response_id(self) -> str | None:
@@ -132,7 +136,7 @@ class ResponsesTap:
         numbers = [_object(data).get("sequence_number") for data in _payloads(self._last)]
         return max((number for number in numbers if type(number) is int), default=-1) + 1
 
-    def _notice(self, data: bytes) -> list[str]:
+    def _read_event(self, data: bytes) -> list[str]:
         if self.ended:  # what comes behind the end does not pass
             return []
         event = _object(data)
@@ -141,37 +145,37 @@ class ResponsesTap:
             return []
         response = event.get("response")
         if type(response) is dict:
-            made = self._resource(kind, response)
+            new_ids = self._read_response(kind, response)
             if self.ended:
                 self.end = data
-            return made
+            return new_ids
         if kind == "response.output_item.done":
             item = event.get("item")
             self._room -= weigh_json(data, len(data))
             if self._room >= 0:
                 self._items.append(item)
-            return self._new(container_ids(item)) if type(item) is dict else []
+            return self._unreported(container_ids(item)) if type(item) is dict else []
         if kind == "error" or (kind is None and event.get("error")):
             self._error = upstream_error(event)  # not an end: clients wait for response.failed behind it
-            self.erred = True
+            self.saw_error = True
         return []
 
-    def _resource(self, kind: Any, response: dict[str, Any]) -> list[str]:
+    def _read_response(self, kind: Any, response: dict[str, Any]) -> list[str]:
         if kind == "response.created":
             self._response = response
-        elif kind in _ENDS or kind == "response.cancelled":
+        elif kind in _TERMINAL_STATUS or kind == "response.cancelled":
             self.ended = True
-            self.status = _ENDS.get(kind, "failed")
-            self.erred = self.erred or self.status == "failed"
+            self.status = _TERMINAL_STATUS.get(kind, "failed")
+            self.saw_error = self.saw_error or self.status == "failed"
             self.usage = read(response.get("usage"))
         else:
             return []
-        return self._new(owned_ids(response, kept=self._kept))
+        return self._unreported(owned_ids(response, stored=self._stored))
 
-    def _new(self, ids: list[str]) -> list[str]:
-        new = [each for each in dict.fromkeys(ids) if each not in self._told]
-        self._told.update(new)
-        return new
+    def _unreported(self, ids: list[str]) -> list[str]:
+        unreported = [each for each in dict.fromkeys(ids) if each not in self._reported]
+        self._reported.update(unreported)
+        return unreported
 
 
 # A finish_reason of "" is how some backends write null.
@@ -188,25 +192,25 @@ class ChatTap:
 
     end = DONE
 
-    def __init__(self, *, kept: bool, choices: int = 1) -> None:
+    def __init__(self, *, stored: bool, choices: int = 1) -> None:
         self.ended = False
         self.usage: Usage | None = None
         self.status = "failed"
-        self.erred = False
+        self.saw_error = False
         self._choices = choices
         self._finished: set[Any] = set()
         self._failed = False  # an error took the place of a chunk
-        self._nameless = kept  # its id has still to be told
+        self._needs_id = stored  # its id has still to be told
 
     def feed(self, frames: bytes) -> Sequence[str]:
         if DONE in frames and (at := _done_at(frames)) >= 0:
             self.ended = True
             frames = frames[:at]
-        for key, told in _CHAT_NOTABLE:
+        for key, pattern in _CHAT_NOTABLE:
             if key in frames:
-                for data in sse.payloads_with(told, frames.removeprefix(BOM_UTF8)):
-                    self._notice(_object(data))
-        return self._name(frames) if self._nameless else ()
+                for data in sse.payloads_with(pattern, frames.removeprefix(BOM_UTF8)):
+                    self._read_event(_object(data))
+        return self._chat_id(frames) if self._needs_id else ()
 
     @property
     def response_id(self) -> str | None:
@@ -226,18 +230,18 @@ class ChatTap:
         self.status = "failed"
         return b'data: {"error":%b}\n\n' % encode(error.fields()) + DONE_FRAME
 
-    def _name(self, frames: bytes) -> Sequence[str]:
+    def _chat_id(self, frames: bytes) -> Sequence[str]:
         for data in _payloads(frames):
-            named = _object(data).get("id")
-            if type(named) is str and named:
-                self._nameless = False
-                return (named,)
+            chat_id = _object(data).get("id")
+            if type(chat_id) is str and chat_id:
+                self._needs_id = False
+                return (chat_id,)
         return ()
 
-    def _notice(self, chunk: dict[str, Any]) -> None:
-        told = chunk.get("usage")
-        if self.usage is None or counts(told):
-            self.usage = from_chat(told)
+    def _read_event(self, chunk: dict[str, Any]) -> None:
+        usage = chunk.get("usage")
+        if self.usage is None or counts(usage):
+            self.usage = from_chat(usage)
         choices = chunk.get("choices")
         for choice in choices if type(choices) is list else ():
             finish = choice.get("finish_reason") if type(choice) is dict else None
@@ -246,7 +250,7 @@ class ChatTap:
                     self._finished.add(str(choice.get("index"))[:20])
                 self.status = from_finish_reason(finish).status
         if chunk.get("error"):
-            self._failed = self.erred = True
+            self._failed = self.saw_error = True
             self.status = "failed"
 
 
@@ -264,8 +268,8 @@ def _done_at(frames: bytes) -> int:
     while at >= 0:
         line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
         after = frames[at + len(DONE) : at + len(DONE) + 1]
-        named = frames[line:at].removeprefix(BOM_UTF8)
-        if named in (b"data: ", b"data:") and after in (b"", b"\n", b"\r"):
+        prefix = frames[line:at].removeprefix(BOM_UTF8)
+        if prefix in (b"data: ", b"data:") and after in (b"", b"\n", b"\r"):
             return line
         at = frames.find(DONE, at + len(DONE))
     return -1

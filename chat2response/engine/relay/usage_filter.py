@@ -12,14 +12,14 @@ def without_usage(frames: bytes) -> bytes:
     """Whole frames without the chunk that only counts; all others keep their bytes."""
     if b'"usage"' not in frames:
         return frames
-    kept: list[bytes] = []
+    passed: list[bytes] = []
     start = 0
     for blank in _ANY_BLANK.finditer(frames):
         if not _only_counts(frames[start : blank.start()]):
-            kept.append(frames[start : blank.end()])
+            passed.append(frames[start : blank.end()])
         start = blank.end()
-    kept.append(frames[start:])
-    return b"".join(kept)
+    passed.append(frames[start:])
+    return b"".join(passed)
 
 
 def _only_counts(block: bytes) -> bool:

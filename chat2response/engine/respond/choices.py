@@ -17,8 +17,8 @@ from chat2response.convert.usage import add, from_chat, to_chat
 from chat2response.convert.validation import invalid
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.plan import Plan
-from chat2response.engine.request_reader import read_mended
-from chat2response.engine.run import Opening
+from chat2response.engine.request_reader import read_repaired
+from chat2response.engine.run import CallRun
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
 from chat2response.wire.json_repair import readable
@@ -28,9 +28,9 @@ from chat2response.wire.request_peek import peek_chat
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
 
-MOST = 8
+MAX_CHOICES = 8
 """Choices that one call may ask for: each is a call of its own upstream."""
-_WAITING = 1  # batches of all branches that wait for the client, beside the one that each branch waits with
+_QUEUE_SIZE = 1  # batches of all branches that wait for the client; each branch waits with one more
 
 
 def choices_of(call: Call, plan: Plan) -> int:
@@ -46,8 +46,8 @@ def choices_of(call: Call, plan: Plan) -> int:
         return 1
     if type(n) is not int or n <= 1:
         return 1
-    if n > MOST:
-        raise invalid("n", f"'n' is at most {MOST} with this upstream: each choice is a call of its own.")
+    if n > MAX_CHOICES:
+        raise invalid("n", f"'n' may be at most {MAX_CHOICES} here: each choice is a separate upstream call.")
     return n
 
 
@@ -60,18 +60,18 @@ def _n_of(body: bytes) -> Any:
         return peek_chat(readable(body)).n
 
 
-def single(call: Call) -> Call:
+def with_one_choice(call: Call) -> Call:
     """The same call for one choice. Raises InvalidRequest."""
-    fields = read_mended(call)
+    fields = read_repaired(call)
     return replace(call, body=encode({name: value for name, value in fields.items() if name != "n"}))
 
 
-class FanOut:
+class MultiChoiceRun:
     """A context, as an Opening is; its branches are the runs that the registry holds."""
 
-    def __init__(self, branches: list[Opening]) -> None:
+    def __init__(self, branches: list[CallRun]) -> None:
         self._branches = branches
-        self._entered: list[Opening] = []
+        self._entered: list[CallRun] = []
         self._failure: BaseException | None = None
         """The first one: the others are only what stopped branches say."""
 
@@ -91,7 +91,7 @@ class FanOut:
         for loss in (loss for answer in answers for loss in answer.losses):
             losses.add(loss.field, loss.effect)
         if first.body is not None:
-            body = merged([decode(answer.body or b"{}") for answer in answers])
+            body = merge_completions([decode(answer.body or b"{}") for answer in answers])
             return Answer(200, first.media_type, first.headers, losses, encode(body))
         return Answer(
             200, first.media_type, first.headers, losses, None, self._batches(answers), lambda: KEEP_ALIVE
@@ -123,7 +123,7 @@ class FanOut:
         """What could not cross, in any of the branches."""
         return chain.from_iterable(branch.lost for branch in self._branches)
 
-    async def _enter(self, branch: Opening) -> Answer:
+    async def _enter(self, branch: CallRun) -> Answer:
         try:
             answer = await branch.__aenter__()
         except BaseException as error:
@@ -140,9 +140,9 @@ class FanOut:
         await asyncio.gather(*(branch.__aexit__(None, None, None) for branch in entered))
 
     async def _batches(self, answers: list[Answer]) -> AsyncIterator[bytes]:
-        queue: asyncio.Queue[tuple[int, bytes | None]] = asyncio.Queue(_WAITING)
+        queue: asyncio.Queue[tuple[int, bytes | None]] = asyncio.Queue(_QUEUE_SIZE)
         pumps = [asyncio.create_task(_pump(index, answer, queue)) for index, answer in enumerate(answers)]
-        merger, running = Merger(len(answers)), len(pumps)
+        merger, running = ChoiceMerger(len(answers)), len(pumps)
         try:
             while running and merger.error is None:
                 index, batch = await queue.get()
@@ -159,7 +159,7 @@ class FanOut:
             await asyncio.gather(*pumps, return_exceptions=True)
 
 
-class Merger:
+class ChoiceMerger:
     """Chunks of several streams as those of one."""
 
     def __init__(self, choices: int) -> None:
@@ -192,23 +192,23 @@ class Merger:
         if not chunk["choices"]:
             self._usage = add(self._usage, from_chat(chunk.get("usage")))
             return b""
-        moved = [{**choice, "index": index} for choice in chunk["choices"]]
+        choices = [{**choice, "index": index} for choice in chunk["choices"]]
         return _frame(
-            {**chunk, "id": self._base.get("id"), "created": self._base.get("created"), "choices": moved}
+            {**chunk, "id": self._base.get("id"), "created": self._base.get("created"), "choices": choices}
         )
 
 
-def merged(completions: list[dict[str, Any]]) -> dict[str, Any]:
+def merge_completions(completions: list[dict[str, Any]]) -> dict[str, Any]:
     """One completion with a choice of each; what they used is added up."""
     choices = [
         {**choice, "index": index}
         for index, completion in enumerate(completions)
         for choice in completion["choices"]
     ]
-    used: Usage | None = None
+    usage: Usage | None = None
     for completion in completions:
-        used = add(used, from_chat(completion.get("usage")))
-    return {**completions[0], "choices": choices, "usage": to_chat(used)}
+        usage = add(usage, from_chat(completion.get("usage")))
+    return {**completions[0], "choices": choices, "usage": to_chat(usage)}
 
 
 async def _pump(index: int, answer: Answer, queue: "asyncio.Queue[tuple[int, bytes | None]]") -> None:

@@ -23,7 +23,7 @@ class Encoder(Protocol):
     def encode(self, events: Sequence[Event]) -> bytes: ...
 
 
-class Obfuscated:
+class ObfuscatingEncoder:
     """Encoder around an Encoder that writes one frame for a delta, or none."""
 
     def __init__(self, inner: Encoder) -> None:

@@ -14,15 +14,15 @@ from chat2response.convert.outcome import response_error
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
 from chat2response.convert.writer.events import Delta, Event
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.lookahead import Ahead, deadline_in
-from chat2response.engine.respond.obfuscation import Encoder, Obfuscated
+from chat2response.engine.lookahead import Lookahead, deadline_in
+from chat2response.engine.respond.obfuscation import Encoder, ObfuscatingEncoder
 from chat2response.errors import BridgeError, release_frames
 from chat2response.upstreams.base import Target, Turn
 from chat2response.upstreams.upstream_refusals import mask_error
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
 
-_AT_ONCE = 128
+_MAX_BATCH = 128
 """Events of one batch: some 64 KiB at most, but for those that say much by themselves."""
 
 log = logging.getLogger("chat2response.engine")
@@ -37,34 +37,35 @@ class ConvertedStream:
         writer: ResponseWriter,
         encoder: Encoder,
         target: Target,
-        most: int = MAX_OUTPUT,
+        max_output: int = MAX_OUTPUT,
     ) -> None:
         """`most`: bytes that are kept of the answer; one that grows larger fails."""
-        self._most = most
+        self._max_output = max_output
         self._turn = turn
         self._writer = writer
-        writer.most = most
+        writer.most = max_output
         self._encoder = encoder
         self._target = target
-        self._ahead = Ahead(turn.reads())
-        self._over = False
+        self._lookahead = Lookahead(turn.reads())
+        self._done = False
         self._error: BridgeError | None = None  # not the turn's own: its reading, or ours, failed
-        self._last = -1  # the number of the last event that was made into bytes
+        self._last_number = -1  # the number of the last event that was made into bytes
 
     async def begin(self, hold: float) -> None:
         """Waits for the first event, `hold` seconds at most. Raises the error where that is all there is."""
         self._writer.begin()
         deadline = deadline_in(hold)
-        while await self._ahead.wait(deadline):
+        while await self._lookahead.wait(deadline):
             try:
-                await self._ahead.step()
+                await self._lookahead.next()
             except StopAsyncIteration:
-                self._over = True
-            outcome, said = self._writer.outcome, self._writer.response["output"] or len(self._writer.losses)
-            if outcome is not None and outcome.error is not None and not said:
+                self._done = True
+            outcome = self._writer.outcome
+            has_output = self._writer.response["output"] or len(self._writer.losses)
+            if outcome is not None and outcome.error is not None and not has_output:
                 raise outcome.error
-            check_weight(self._turn.said + self._writer.weight, self._most)
-            if self._over or self._turn.heard:
+            check_weight(self._turn.output_chars + self._writer.weight, self._max_output)
+            if self._done or self._turn.started:
                 return
 
     async def batches(self) -> AsyncIterator[bytes]:
@@ -76,45 +77,45 @@ class ConvertedStream:
         writer, turn = self._writer, self._turn
         events = writer.take()
         try:
-            while len(events) > _AT_ONCE:
-                yield self._encode(events[:_AT_ONCE])
-                del events[:_AT_ONCE]
+            while len(events) > _MAX_BATCH:
+                yield self._encode(events[:_MAX_BATCH])
+                del events[:_MAX_BATCH]
             yield self._encode(events)
-            if not self._over:
-                await self._ahead.step()
+            if not self._done:
+                await self._lookahead.next()
                 while True:
                     events = writer.take()
-                    if turn.said + writer.weight > self._most:
-                        check_weight(turn.said + writer.weight, self._most)
-                    while len(events) > _AT_ONCE:
-                        yield self._encode(events[:_AT_ONCE])
-                        del events[:_AT_ONCE]
+                    if turn.output_chars + writer.weight > self._max_output:
+                        check_weight(turn.output_chars + writer.weight, self._max_output)
+                    while len(events) > _MAX_BATCH:
+                        yield self._encode(events[:_MAX_BATCH])
+                        del events[:_MAX_BATCH]
                     if events:
                         yield self._encode(events)
-                    await anext(self._ahead.source)
+                    await anext(self._lookahead.source)
         except StopAsyncIteration:
             pass
         except Exception as error:
-            self._note(error)
-        if before := self._before_end():
-            yield before
+            self._note_error(error)
+        if batch := self._last_batch():
+            yield batch
         yield self._end()
 
     def _encode(self, events: Sequence[Event]) -> bytes:
-        made = self._encoder.encode(events)
-        self._last = _number(events[-1])
-        return made
+        encoded = self._encoder.encode(events)
+        self._last_number = _sequence_number(events[-1])
+        return encoded
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         """A sign of life with data in it: to some clients a comment is silence. None before a first batch."""
-        if self._last < 0 or self.over:
+        if self._last_number < 0 or self.ended:
             return b""
         self._writer.beat()
         return self._encode(self._writer.take())
 
     async def close(self) -> None:
         """Ends what was begun ahead."""
-        await self._ahead.close()
+        await self._lookahead.close()
 
     @property
     def response_id(self) -> str | None:
@@ -129,7 +130,7 @@ class ConvertedStream:
         return str(self._writer.response["status"]) if self._writer.ended else "cancel"
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the batch that was made last holds the end."""
         return self._error is not None or self._writer.ended
 
@@ -145,14 +146,14 @@ class ConvertedStream:
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def _note(self, error: Exception) -> None:
+    def _note_error(self, error: Exception) -> None:
         if not isinstance(error, BridgeError):
             log.error("%s: the answer could not be converted", self.response_id, exc_info=error)
             error = BridgeError("The gateway failed while it was converting the answer.")
         release_frames(error)
         self._error = error
 
-    def _before_end(self) -> bytes:
+    def _last_batch(self) -> bytes:
         """What the last read said: the comment on losses stands behind it, however the reads were cut.
 
         A batch of its own: joined with the end, which says a whole answer again, it would be copied with it.
@@ -161,15 +162,15 @@ class ConvertedStream:
             events = self._writer.take()
             return self._encode(events) if events else b""
         except Exception as error:
-            self._note(error)
+            self._note_error(error)
             return b""
 
     def _end(self) -> bytes:
         try:
             return self._terminal()
         except Exception as error:
-            self._note(error)
-            return self._bare()
+            self._note_error(error)
+            return self._minimal_end()
 
     def _terminal(self) -> bytes:
         writer = self._writer
@@ -182,22 +183,22 @@ class ConvertedStream:
         else:
             writer.finish()
         frames = self._encoder.encode(writer.take())  # which may lose something yet
-        lost = writer.losses.header()
-        return f": {HEADER}: {lost}\n\n".encode() + frames if lost else frames
+        lost_header = writer.losses.header()
+        return f": {HEADER}: {lost_header}\n\n".encode() + frames if lost_header else frames
 
-    def _bare(self) -> bytes:
+    def _minimal_end(self) -> bytes:
         """The failure, without the output: that may be what cannot be written."""
         assert self._error is not None
-        ended = {"status": "failed", "error": response_error(self._error), "output": []}
+        changes = {"status": "failed", "error": response_error(self._error), "output": []}
         event = {
             "type": "response.failed",
-            "sequence_number": self._last + 1,
-            "response": {**self._writer.response, **ended},
+            "sequence_number": self._last_number + 1,
+            "response": {**self._writer.response, **changes},
         }
         return self._encoder.encode([event])
 
 
-def _number(event: Event) -> int:
+def _sequence_number(event: Event) -> int:
     number: int = event.sequence_number if type(event) is Delta else event["sequence_number"]  # type: ignore[index]
     return number
 
@@ -208,7 +209,7 @@ def encoder_for(
     """The encoder of the client's dialect, as its request and its profile ask."""
     encoder = _encoder(dialect, request, losses, client)
     options: Any = request.body.get("stream_options")
-    return Obfuscated(encoder) if options and options.get("include_obfuscation") is True else encoder
+    return ObfuscatingEncoder(encoder) if options and options.get("include_obfuscation") is True else encoder
 
 
 def _encoder(dialect: str, request: HubRequest, losses: Losses, client: ClientProfile) -> Encoder:

@@ -7,14 +7,14 @@ from chat2response.upstreams.base import Turn
 from chat2response.wire.responses import Response
 
 
-async def folded(turn: Turn, writer: ResponseWriter, most: int = MAX_OUTPUT) -> Response:
+async def read_whole_turn(turn: Turn, writer: ResponseWriter, max_output: int = MAX_OUTPUT) -> Response:
     """The response that the turn's events make. Raises the BridgeError that the turn ended with.
 
     `most`: bytes that are kept of it; one that is larger is an UpstreamError.
     """
-    writer.most = most
+    writer.most = max_output
     writer.begin()
     async for _ in turn.reads():
         writer.take()  # nobody looks at events here
-        check_weight(turn.said + writer.weight, most)
+        check_weight(turn.output_chars + writer.weight, max_output)
     return finished(writer)

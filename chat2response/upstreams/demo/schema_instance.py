@@ -42,10 +42,10 @@ class _Maker:
 
     def __init__(self, root: Any) -> None:
         self._root = root
-        self._left = _MAX_SIZE
+        self._budget = _MAX_SIZE
 
     def make(self, schema: Any, refs: tuple[str, ...], depth: int) -> Any:
-        self._spend(1)
+        self._charge(1)
         if depth > _MAX_DEPTH:
             raise NoInstance("the schema is nested too deeply")
         if schema is False:
@@ -58,29 +58,29 @@ class _Maker:
             return schema["enum"][0]
         if "$ref" in schema:
             return self._follow(schema, refs, depth)
-        for word in ("anyOf", "oneOf"):
-            if type(schema.get(word)) is list:
-                rest = {key: value for key, value in schema.items() if key != word}
-                return self._first([_merged(rest, branch) for branch in schema[word]], refs, depth)
+        for keyword in ("anyOf", "oneOf"):
+            if type(schema.get(keyword)) is list:
+                remaining = {key: value for key, value in schema.items() if key != keyword}
+                return self._first([_merged(remaining, branch) for branch in schema[keyword]], refs, depth)
         if type(schema.get("allOf")) is list:
             return self.make(self._joined(schema), refs, depth + 1)
-        return self._typed(schema, refs, depth)
+        return self._by_type(schema, refs, depth)
 
-    def _typed(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> Any:
-        kind = schema.get("type") or _kind(schema)
-        if type(kind) is list:
-            return self._first([{**schema, "type": each} for each in kind], refs, depth)
-        if kind == "object":
+    def _by_type(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> Any:
+        type_name = schema.get("type") or _implied_type(schema)
+        if type(type_name) is list:
+            return self._first([{**schema, "type": each} for each in type_name], refs, depth)
+        if type_name == "object":
             return self._object(schema, refs, depth)
-        if kind == "array":
+        if type_name == "array":
             return self._array(schema, refs, depth)
-        if kind == "string":
+        if type_name == "string":
             return self._string(schema)
-        if kind in ("integer", "number"):
-            return _number(schema, whole=kind == "integer")
-        if kind in ("boolean", "null"):
-            return True if kind == "boolean" else None
-        raise NoInstance(f"there is no type {kind!r}")
+        if type_name in ("integer", "number"):
+            return _number(schema, whole=type_name == "integer")
+        if type_name in ("boolean", "null"):
+            return True if type_name == "boolean" else None
+        raise NoInstance(f"there is no type {type_name!r}")
 
     def _object(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> dict[str, Any]:
         """The required properties, in the schema's order: models are held to it too."""
@@ -94,7 +94,7 @@ class _Maker:
 
     def _array(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> list[Any]:
         count = _bound(schema, "minItems", 0)
-        self._spend(count)
+        self._charge(count)
         return [self.make(schema.get("items", True), refs, depth + 1) for _ in range(int(count))]
 
     def _string(self, schema: dict[str, Any]) -> str:
@@ -102,7 +102,7 @@ class _Maker:
         if type(known) is str and known in _FORMATS:
             return _FORMATS[known]
         least = _bound(schema, "minLength", 0)
-        self._spend(least)
+        self._charge(least)
         text = _WORD * max(1, math.ceil(least / len(_WORD)))
         length = max(least, min(len(_WORD), _bound(schema, "maxLength", math.inf)))
         return text[: int(length)]
@@ -121,8 +121,8 @@ class _Maker:
         ref = schema["$ref"]
         if ref in refs:
             raise NoInstance("the schema has no finite instance")
-        rest = {key: value for key, value in schema.items() if key != "$ref"}
-        return self.make(_merged(rest, self._resolve(ref)), (*refs, ref), depth + 1)
+        remaining = {key: value for key, value in schema.items() if key != "$ref"}
+        return self.make(_merged(remaining, self._resolve(ref)), (*refs, ref), depth + 1)
 
     def _joined(self, schema: dict[str, Any]) -> Any:
         """`allOf` as one schema."""
@@ -136,17 +136,17 @@ class _Maker:
     def _resolve(self, ref: Any) -> Any:
         if type(ref) is not str or ref[:1] != "#":
             raise NoInstance("only references inside the schema are followed")
-        found = self._root
+        value = self._root
         for name in unquote(ref[1:]).split("/")[1:]:
             name = name.replace("~1", "/").replace("~0", "~")
-            if type(found) is not dict or name not in found:
+            if type(value) is not dict or name not in value:
                 raise NoInstance(f"its reference {ref!r} leads nowhere")
-            found = found[name]
-        return found
+            value = value[name]
+        return value
 
-    def _spend(self, count: float) -> None:
-        self._left -= max(0, math.ceil(count))
-        if self._left < 0:
+    def _charge(self, count: float) -> None:
+        self._budget -= max(0, math.ceil(count))
+        if self._budget < 0:
             raise NoInstance("its smallest instance is too large for a demo")
 
 
@@ -164,7 +164,7 @@ def _merged(first: dict[str, Any], second: Any) -> Any:
     return both
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _implied_type(schema: dict[str, Any]) -> str:
     """The type of a schema that names none."""
     if "properties" in schema or "required" in schema:
         return "object"

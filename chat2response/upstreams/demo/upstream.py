@@ -19,8 +19,8 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError
-from chat2response.upstreams.base import HeaderList, Origin, RawReply, Reply, Target
-from chat2response.upstreams.demo.request import Ask
+from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Reply, Target
+from chat2response.upstreams.demo.request import DemoRequest
 from chat2response.upstreams.demo.script import MODELS, Script, script
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
@@ -42,40 +42,44 @@ class DemoUpstream:
     def __init__(self, *, delay: float = 0.03) -> None:
         self._delay = delay
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+    def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
         """There is no dialect to write it in: never asked for."""
         raise _no_bytes()
 
     def open(
         self,
-        ask: HubRequest | bytes,
+        request: HubRequest | bytes,
         target: Target,
         writer: Writer,
-        origin: Origin,
+        context: ClientContext,
         reasoning: ReasoningForm,
     ) -> "DemoTurn":
         """A streamed turn. Raises as `script` does."""
-        losses = Losses(origin.fidelity)
-        asked = _asked(ask, losses)
-        writer = restored(writer, asked.tools)
-        return DemoTurn(script(asked), writer, reasoning, self._delay, losses)
+        losses = Losses(context.fidelity)
+        demo_request = _demo_request(request, losses)
+        writer = restored(writer, demo_request.tools)
+        return DemoTurn(script(demo_request), writer, reasoning, self._delay, losses)
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
+    async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """The whole answer, at once. Raises as `script` does."""
-        losses = Losses(origin.fidelity)
-        asked = _asked(ask, losses)
-        whole = script(asked)
+        losses = Losses(context.fidelity)
+        demo_request = _demo_request(request, losses)
+        script_ = script(demo_request)
 
-        def read(echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, lost: Losses) -> Response:
-            return _played(whole, ResponseWriter(echo, ids, clock), asked.tools, form)
+        def read(
+            echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, response_losses: Losses
+        ) -> Response:
+            return _play_whole(script_, ResponseWriter(echo, ids, clock), demo_request.tools, form)
 
         return Reply(200, [], losses, read)
 
-    def relay(self, body: bytes, target: Target, origin: Origin) -> AbstractAsyncContextManager[RawReply]:
+    def relay(
+        self, body: bytes, target: Target, context: ClientContext
+    ) -> AbstractAsyncContextManager[RawReply]:
         """There are no bytes to pass on: never asked for."""
         raise _no_bytes()
 
-    async def models(self, target: Target, origin: Origin) -> bytes:
+    async def models(self, target: Target, context: ClientContext) -> bytes:
         """Those of `demo_script`."""
         return encode(_MODELS)
 
@@ -84,14 +88,14 @@ class DemoTurn:
     """A Turn: one step of the script in each read, `delay` seconds apart; the first comes at once."""
 
     def __init__(
-        self, words: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
+        self, script_: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
     ) -> None:
         self.status = 200
         self.headers: HeaderList = []
         self.losses = losses
-        self.heard = False
-        self.said = 0  # a script has its end
-        self._script = words
+        self.started = False
+        self.output_chars = 0  # a script has its end
+        self._script = script_
         self._writer = writer
         self._form: ReasoningForm = form
         self._delay = delay
@@ -108,26 +112,26 @@ class DemoTurn:
 
     async def reads(self) -> AsyncIterator[None]:
         """Says the script, to its end or until `stop`."""
-        said, steps = 0, self._script.steps
+        output_chars, steps = 0, self._script.steps
         for step in steps:
-            if said:
+            if output_chars:
                 await self._pause()
             if self._fault is not None or self._writer.done:
                 break
             self._script.play(step, self._writer, self._form)
-            self.heard = True
-            said += 1
+            self.started = True
+            output_chars += 1
             yield
-        self._writer.turn(self._script.usage(said), self._ending(whole=said == len(steps)))
+        self._writer.turn(self._script.usage(output_chars), self._ending(script_=output_chars == len(steps)))
 
     def stop(self, fault: Fault) -> None:
         """Ends the turn now: wakes the pause between two words."""
         self._fault = self._fault or fault
         _wake(self._waker)
 
-    def _ending(self, *, whole: bool) -> Outcome:
+    def _ending(self, *, script_: bool) -> Outcome:
         """What has been said to its end stays said, whatever comes then."""
-        if whole:
+        if script_:
             return self._script.ending
         return Outcome() if self._fault is None else from_fault(self._fault)
 
@@ -146,21 +150,21 @@ def _wake(waker: "asyncio.Future[None] | None") -> None:
         waker.set_result(None)
 
 
-def _asked(ask: HubRequest | bytes, losses: Losses) -> Ask:
-    if isinstance(ask, bytes):
+def _demo_request(request: HubRequest | bytes, losses: Losses) -> DemoRequest:
+    if isinstance(request, bytes):
         raise _no_bytes()
-    return Ask.of(ask, losses)
+    return DemoRequest.of(request, losses)
 
 
-def _played(whole: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
+def _play_whole(script_: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
     """The script as one response: the fold of its stream. Raises its error where it ends in one."""
-    if whole.ending.error is not None:
-        raise whole.ending.error
+    if script_.ending.error is not None:
+        raise script_.ending.error
     writer.begin()
-    said = restored(writer, tools)
-    for step in whole.steps:
-        whole.play(step, said, form)
-    said.turn(whole.usage(len(whole.steps)), whole.ending)
+    output_chars = restored(writer, tools)
+    for step in script_.steps:
+        script_.play(step, output_chars, form)
+    output_chars.turn(script_.usage(len(script_.steps)), script_.ending)
     writer.finish()
     return writer.response
 

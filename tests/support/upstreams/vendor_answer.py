@@ -19,7 +19,7 @@ from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.state.sealing import Sealing
-from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.upstreams.chat import ChatUpstream
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
@@ -35,7 +35,7 @@ USER = {"type": "message", "role": "user", "content": "How is the weather in Osl
 RESULT = "4 degrees, rain"
 
 
-def ask(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
+def request(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
     """A stateless client's request; `items` follow the user's question."""
     body: Any = {
         "model": "m",
@@ -152,7 +152,7 @@ class VendorStage(UpstreamStage):
         """The body that a request becomes, and the fields that lost something."""
         losses = Losses()
         target = Target("chat", quirks=self.quirks)
-        made: Json = decode(upstream.body(ask(*items, **fields), target, losses))
+        made: Json = decode(upstream.body(request(*items, **fields), target, losses))
         return made, [loss.field for loss in losses]
 
     def reading(self, hub: HubRequest) -> Reading:
@@ -161,8 +161,8 @@ class VendorStage(UpstreamStage):
 
     def streamed(self, stream: bytes) -> Any:
         """The response that these bytes of a stream become."""
-        writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
-        reader = self.reading(ask()).reader(writer)
+        writer = ResponseWriter(Echo.of(request()), Ids(), Clock())
+        reader = self.reading(request()).reader(writer)
         reader.feed(stream)
         reader.close()
         writer.finish()
@@ -170,13 +170,13 @@ class VendorStage(UpstreamStage):
 
     def read_whole(self, completion: Json) -> Any:
         """The response that a completion becomes."""
-        hub = ask(stream=False)
+        hub = request(stream=False)
         return self.reading(hub).response(completion, Echo.of(hub), Ids(), Clock())
 
     def history(self, upstream: Upstream, response: Any) -> list[Json]:
         """The assistant's messages of the next request, from a client that gives all items back."""
         target = Target("chat", quirks=self.quirks)
-        messages = self.sent(upstream, target, ask(*given_back(response)))["messages"]
+        messages = self.sent(upstream, target, request(*given_back(response)))["messages"]
         return [message for message in messages if message["role"] == "assistant"]
 
     # -- what holds for every vendor -----------------------------------------------------------------
@@ -187,9 +187,9 @@ class VendorStage(UpstreamStage):
         stream = events_of(self.transcript)
         for size in (len(stream), 1):
             server.play(self.streaming(*(stream[at : at + size] for at in range(0, len(stream), size))))
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
+            writer = ResponseWriter(Echo.of(request()), Ids(), Clock())
             writer.begin()
-            await self.read(upstream, self.at(server), writer, ask())
+            await self.read(upstream, self.at(server), writer, request())
             writer.finish()
             events = checked_events(ResponsesEncoder().encode(writer.take()))
             self.check(response_of(events), writer.losses)
@@ -197,8 +197,8 @@ class VendorStage(UpstreamStage):
     def test_the_stream_may_be_cut_anywhere(self) -> None:
         stream = events_of(self.transcript)
         for at in range(len(stream)):
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
-            reader = self.reading(ask()).reader(writer)
+            writer = ResponseWriter(Echo.of(request()), Ids(), Clock())
+            reader = self.reading(request()).reader(writer)
             reader.feed(stream[:at])
             reader.feed(stream[at:])
             reader.close()
@@ -206,8 +206,8 @@ class VendorStage(UpstreamStage):
 
     async def test_a_whole_answer_says_the_same(self, upstream: Upstream, server: ScriptedUpstream) -> None:
         server.play(self.answering(encode(self.completion)))
-        hub = ask(stream=False)
-        reply = await upstream.once(hub, self.at(server), Origin())
+        hub = request(stream=False)
+        reply = await upstream.once(hub, self.at(server), ClientContext())
         response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
         assert response["status"] == "completed"
         self.check(response, reply.losses)
@@ -216,10 +216,10 @@ class VendorStage(UpstreamStage):
         self, upstream: Upstream, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(encode(self.completion)))
-        hub, target = ask(stream=False), self.at(server)
-        reply = await upstream.once(hub, target, Origin())
+        hub, target = request(stream=False), self.at(server)
+        reply = await upstream.once(hub, target, ClientContext())
         response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
-        again = ask(*given_back(response))
+        again = request(*given_back(response))
         messages = self.sent(upstream, target, again)["messages"]
         spoken = [message for message in messages if message["role"] == "assistant"]
         assert spoken == [self.echoed]
