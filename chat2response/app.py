@@ -25,6 +25,8 @@ from chat2response.api.http.websocket_upgrade import NoSocket, is_websocket
 from chat2response.api.management.health import Ready, live, not_ready
 from chat2response.api.openapi.document import Face
 from chat2response.compose import Services
+from chat2response.compose.api import client_profile, convert_cors, cors, stream_timeouts
+from chat2response.compose.upstreams import catalog, conversion_policy
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import BridgeError, MethodNotAllowed
 from chat2response.settings import AuthMode
@@ -56,8 +58,8 @@ class Gateway:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._cors = Cors(services.settings.cors())
-        self._convert_cors = Cors(services.settings.convert_cors())
+        self._cors = Cors(cors(services.settings))
+        self._convert_cors = Cors(convert_cors(services.settings))
         self.buffers = Buffers(services.settings.max_buffered_bytes)
         self._endpoints: dict[str, Found] = {}
         self._upgrades: dict[str, App] = {}
@@ -102,15 +104,15 @@ class Gateway:
     def _add_endpoints(self) -> None:
         services, settings = self._services, self._services.settings
         gate = _gate(services)
-        limit, client = settings.chat2response_max_body_bytes, settings.client
+        limit, client = settings.chat2response_max_body_bytes, client_profile(settings)
         for path, surface in BRIDGES.items():
-            rhythm = settings.rhythm(surface)
+            rhythm = stream_timeouts(settings, surface)
             self._add(
                 path, ("POST",), Bridge(surface, services.engine, gate, limit, self.buffers, client, rhythm)
             )
         self._add_upgrades(NoSocket(gate))
         self._add_convert(gate)
-        models = Models(services.engine, gate, settings.catalog())
+        models = Models(services.engine, gate, catalog(settings))
         for path in _MODELS:
             self._add(path, _READ, models)
         ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.health)
@@ -127,7 +129,7 @@ class Gateway:
             self._convert_cors,
             quirks,
             settings.chat2response_fidelity,
-            settings.policy(),
+            conversion_policy(settings),
         )
         self._add("/convert", ("POST",), convert)
 

@@ -4,6 +4,9 @@ import sys
 from collections.abc import Iterator
 
 from chat2response.api.http.cors import ANY
+from chat2response.compose.api import cors
+from chat2response.compose.keys import seal_keys
+from chat2response.compose.upstreams import profile_name, upstream_proxy
 from chat2response.observe.redact import shown_url
 from chat2response.server import workers
 from chat2response.server.bootstrap import Prepared, prepared, read_settings
@@ -29,11 +32,11 @@ def banner(ready: Prepared, count: int = 1) -> Iterator[str]:
     yield f"chat2response {ready.services.about.version} on {ready.url}{by}"
     yield f"  upstream  {_upstream(settings)}"
     yield f"  keys      {_keys(settings, ready.store)}"
-    if settings.unasked is not None:
+    if settings.unmanaged_reason is not None:
         yield "            those issued at POST /keys/generate are asked for by nobody, and open nothing"
     yield from _sealing(ready)
     yield f"  admin     {_admin(ready)}"
-    if settings.auth_mode is AuthMode.OPEN and ANY in settings.cors().origins:
+    if settings.auth_mode is AuthMode.OPEN and ANY in cors(settings).origins:
         yield "  WARNING   any web page that somebody here opens may call, at the operator's expense:"
         yield "            CORS_ALLOWED_ORIGINS=* and nobody is asked for a key. Name the origins that may"
     token = ready.admin_token
@@ -55,7 +58,7 @@ def _admin(ready: Prepared) -> str:
 
 def _sealing(ready: Prepared) -> Iterator[str]:
     """Who opens the reasoning that clients keep for us; several gateways have to be told one key."""
-    if ready.services.settings.seal_keys:
+    if seal_keys(ready.services.settings):
         yield "  sealing   with the first key of CHAT2RESPONSE_SEAL_KEY"
     elif ready.seal_keys is not None:
         yield f"  sealing   with the key in {ready.seal_keys.path.absolute()}"
@@ -73,7 +76,7 @@ def _keys(settings: Settings, store: str) -> str:
                 "OPEN: nobody is asked for one; all callers are one tenant and share whatever is kept for it"
             )
         case AuthMode.PASSTHROUGH:
-            return f"none of ours: each client's own key goes up ({settings.unasked})"
+            return f"none of ours: each client's own key goes up ({settings.unmanaged_reason})"
 
 
 def _upstream(settings: Settings) -> str:
@@ -86,11 +89,11 @@ def _upstream(settings: Settings) -> str:
         where += ", without a key"
     if mode is not UpstreamMode.RESPONSES:
         changed = ", changed by CHAT2RESPONSE_QUIRKS" if settings.chat2response_quirks is not None else ""
-        where += f", profile {settings.profile}{changed}"
+        where += f", profile {profile_name(settings)}{changed}"
     if settings.chat2response_upstream_model is not None:
         where += f", always as {settings.chat2response_upstream_model.strip()}"
-    if settings.proxy is not None:
-        where += f", through the proxy {settings.proxy}"
+    if upstream_proxy(settings) is not None:
+        where += f", through the proxy {upstream_proxy(settings)}"
     if settings.openai_base_url is None:
         return f"{speaks} at {where} (OpenAI's own address; OPENAI_BASE_URL names another)"
     return f"{speaks} at {where}"

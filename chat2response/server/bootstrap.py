@@ -9,6 +9,7 @@ from typing import Any
 
 from chat2response.api.http.client_address import address_of
 from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
+from chat2response.compose.upstreams import proxies
 from chat2response.server.listeners import in_url, listening, port_of
 from chat2response.server.settings_reader import read
 from chat2response.server.start_options import CannotStart, Choices
@@ -75,7 +76,7 @@ def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) ->
         fixed["chat2response_workers"] = choices.workers
     settings = settings.model_copy(update=fixed)
     listen_address(settings.bind_addr)
-    settings.proxies()  # said before anything is opened
+    proxies(settings)  # an invalid one is an error before anything is opened
     return settings
 
 

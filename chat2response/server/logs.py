@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 
+from chat2response.compose.shown_settings import secrets
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import LEAST, Secret
 from chat2response.server.nonblocking_output import Outlet
@@ -76,7 +77,7 @@ class NeverBlocking(logging.Handler):
 def set_up(settings: Settings, *made: str) -> None:
     """Once per process. What is secret in `settings` is never logged, nor what was `made` beside it."""
     least = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    handler = NeverBlocking(Outlet(lambda: sys.stderr, shown=Masks((*settings.secrets(), *made))))
+    handler = NeverBlocking(Outlet(lambda: sys.stderr, shown=Masks((*secrets(settings), *made))))
     handler.setFormatter(Lines())
     # No line of ours names a thread, a process or a task: looking them up is half of what a record costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

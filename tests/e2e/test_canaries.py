@@ -14,6 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from chat2response.compose.shown_settings import secrets
 from chat2response.engine.run import CallRun
 from chat2response.server.logs import Lines, Masks
 from tests.e2e.conftest import Start
@@ -266,7 +267,7 @@ async def test_not_in_a_traceback_either(
     monkeypatch.setattr(CallRun, "_relay_up", fails)
     answer = await post(gateway, "chat", streamed=streamed)
     text = "\n".join(map(Lines().format, caplog.records))
-    lines = Masks(gateway.services.settings.secrets())(text)
+    lines = Masks(secrets(gateway.services.settings))(text)
     assert answer.status_code == 500
     assert "RuntimeError: unforeseen" in lines
     assert_silent(answer.content + lines.encode(), UPSTREAM_KEY, CLIENT_BEARER, *SECRETS)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from chat2response.cli.keys.key_admin import KeyAdmin, StoredKeys
+from chat2response.compose.keys import key_policy, peppers
 from chat2response.errors import NotFound
 from chat2response.keys import Actor, Audit, KeyBook
 from chat2response.observe.redact import redact
@@ -112,10 +113,10 @@ def run(
     if makes and isinstance(keys, StoredKeys):
         if not (quiet and was_there):
             _say(f"kept in {shown_address(place.url)}{'' if was_there else ', a new store'}")
-        if settings.unasked is not None:
+        if settings.unmanaged_reason is not None:
             _say(
-                f"WARNING: with this shell's settings ({settings.unasked}) a gateway asks nobody for a key: "
-                "what is issued here opens nothing there"
+                f"WARNING: with this shell's settings ({settings.unmanaged_reason}) a gateway asks nobody "
+                "for a key: what is issued here opens nothing there"
             )
 
 
@@ -137,8 +138,8 @@ async def _keys(settings: Settings, place: Place, *, makes: bool, uses: Uses) ->
             if not makes or place.url == "memory":
                 raise _no_store(settings, place)
         audit = Audit(store, keep_days=settings.chat2response_audit_days)
-        policy = settings.key_policy()
-        book = KeyBook(store, policy, peppers=settings.peppers(), audit=audit)
+        policy = key_policy(settings)
+        book = KeyBook(store, policy, peppers=peppers(settings), audit=audit)
         yield StoredKeys(book, Actor("shell", origin=_user()), policy)
     finally:
         await store.close()
