@@ -1,4 +1,4 @@
-"""The ids that an answer of a Responses upstream brings into the world."""
+"""Collects the ids that a Responses upstream creates with an answer."""
 
 import re
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ _CONVERSATION = re.compile(rb'"conversation"\s*:\s*\{')
 
 
 def mentions_stored_objects(body: bytes) -> bool:
-    """Whether an answer that is not stored may tell of something that is: a container, a conversation."""
+    """Whether an answer that is not stored may name something that is: a container or a conversation."""
     return b"container_id" in body or _CONVERSATION.search(body) is not None
 
 
 def owned_ids(response: dict[str, Any], *, stored: bool = True) -> list[str]:
-    """Of a stored response: its own, its conversation's, its items', and their containers'.
+    """The ids of a response, its conversation, its items and their containers, without duplicates.
 
-    Not `kept`: the containers alone, which an upstream makes all the same. What is said in a conversation is
-    kept there in any case.
+    With `stored=False` only the containers count, which the upstream creates in any case. A response inside a
+    conversation is stored whatever `store` says.
     """
     output = response.get("output")
     items = [item for item in output if type(item) is dict] if type(output) is list else []
@@ -31,7 +31,7 @@ def owned_ids(response: dict[str, Any], *, stored: bool = True) -> list[str]:
 
 
 def container_ids(item: dict[str, Any]) -> list[str]:
-    """Those in which an item ran, and those that its text cites files of."""
+    """The containers that an item ran in, and those whose files its text cites."""
     values = [item.get("container_id")]
     environment = item.get("environment")
     if type(environment) is dict:

@@ -1,4 +1,4 @@
-"""A request that its upstream refused for its form, corrected: asked once more, before the first byte."""
+"""Corrects a request whose form the upstream rejected, for one retry before the first byte."""
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity
@@ -12,10 +12,10 @@ from chat2response.upstreams.base import Upstream
 def corrected_plan(
     error: UpstreamError, hub: HubRequest | None, plan: Plan, upstream: Upstream, fidelity: Fidelity
 ) -> Plan | None:
-    """The plan by which to ask again; None where nothing can be done about this error.
+    """The plan for the retry, or None if nothing can be corrected.
 
-    `hub`: what the request was written from, if we wrote it. Each correction is made once: after it, there
-    is nothing more to correct.
+    `hub`: the request that the body was written from, if the gateway wrote it. Each correction happens once:
+    the plan that it returns leaves nothing more to correct.
     """
     if error.refused_input and can_send_text(hub, plan):
         return with_text_input(plan)

@@ -1,7 +1,8 @@
-"""A key that is there twice in a body that goes up as it is: parsers differ in which of the two they take.
+"""Rejects duplicate keys in a body that goes upstream unchanged, since parsers differ in which value they
+take.
 
-What was checked must be what the upstream reads. So what is checked may be there once only; a key that
-decides nothing here passes as often as it likes. To some servers (those in Go) `Model` is `model`, too.
+The upstream must read the value that was checked, so every checked key may occur only once. Other keys may
+repeat. Some servers, those written in Go, also read `Model` as `model`.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -18,12 +19,12 @@ _PERMISSION_FIELDS = (
     "model", "models", "tools", "input", "stream", "stream_options", "background",
     *OUTPUT_LIMITS, *CHOICES, *SEARCH_SWITCHES,
 )  # fmt: skip
-_MAX_TOOL_DEPTH = 4  # levels of tools; the APIs have two, and each one is read again with all that is in it
+_MAX_TOOL_DEPTH = 4  # the APIs nest two; each level is parsed again with all inner ones
 _TOOL_FIELDS = ("type", "server_label", "environment", "tools")
 
 
 def check_references(body: bytes) -> None:
-    """A Responses request, a JSON object, may name what is kept in one way only. Raises InvalidRequest."""
+    """Checks that a Responses request names stored objects unambiguously. Raises InvalidRequest."""
     fields = _unique_values(body, _REFERENCE_FIELDS)
     _unique_values(fields.get("conversation", b""), ("id",), "conversation.")
     _unique_values(
@@ -47,7 +48,7 @@ def _check_containers(fields: dict[str, bytes], path: str, depth: int = 0) -> No
 
 
 def check_permission_fields(body: bytes) -> None:
-    """A request, a JSON object, may say in one way only what its key must be allowed to ask for.
+    """Checks that a request states unambiguously what its key needs permission for.
 
     Raises InvalidRequest.
     """
@@ -59,7 +60,7 @@ def check_permission_fields(body: bytes) -> None:
 
 
 def check_field_names(fields: Iterable[str]) -> None:
-    """The same of a request that is written anew: no key may be another spelling of one that is checked.
+    """Like `check_permission_fields`, for a request that is written anew: only the spelling of keys matters.
 
     Raises InvalidRequest.
     """
@@ -82,7 +83,7 @@ def _tools_in(fields: dict[str, bytes], path: str, depth: int) -> Sequence[bytes
 
 
 def _unique_values(value: bytes, names: Container[str], path: str = "") -> dict[str, bytes]:
-    """The values of an object's keys, unread; nothing of what is no object."""
+    """The raw values of an object's keys; empty if `value` is not an object. Raises InvalidRequest."""
     if not value.lstrip(b" \t\r\n").startswith(b"{"):
         return {}
     fields = last_values(value)
@@ -99,8 +100,8 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
         if exact in names and name not in names:
             raise invalid(
                 path + name,
-                f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which your "
-                f"key's rights are checked by: write '{exact}'.",
+                f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which needs a "
+                f"permission. Write '{exact}'.",
                 "unknown_parameter",
             )
 
@@ -108,7 +109,7 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
 def _duplicate(path: str) -> InvalidRequest:
     return invalid(
         path,
-        f"'{path}' is given twice. Your key's right to it is checked, and parsers differ in which of the two "
-        "they read: give it once.",
+        f"'{path}' occurs twice. Your key's permissions depend on it, and parsers differ in which value they "
+        "read. Send it once.",
         "duplicate_parameter",
     )

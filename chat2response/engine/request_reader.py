@@ -1,4 +1,4 @@
-"""A client's body into the hub: JSON, an object, of a depth we can write again, then the dialect's reader."""
+"""Reads a client's body into the hub: parses the JSON, bounds its depth, and calls the dialect's reader."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +17,14 @@ from chat2response.wire.json_repair import Repair, readable
 from chat2response.wire.json_size import TooManyContainers
 
 BAD_JSON = "invalid_json"
-_SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
+_SHALLOW = MAX_DEPTH  # brackets; a body with no more than these cannot nest too deeply
 
 
 def read_whole(call: Call, check_permissions: bool, overlay: bool) -> tuple[dict[str, Any], HubRequest]:
-    """The call's request, decoded, and in the hub. Raises InvalidRequest.
+    """The decoded body and the hub request. Raises InvalidRequest.
 
-    `limited`: what its key must be allowed to ask for may be there in one way only. `goes_up`: as it is.
+    `check_permissions`: the key's permissions depend on fields of the body. `overlay`: the body goes upstream
+    as the client wrote it.
     """
     fields = read_repaired(call)
     hub = read_call(call, fields)
@@ -35,7 +36,7 @@ def read_whole(call: Call, check_permissions: bool, overlay: bool) -> tuple[dict
 
 
 def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
-    """The call's request in the hub; `fields` is its body, decoded. Raises InvalidRequest."""
+    """Reads the decoded body `fields` into the hub. Raises InvalidRequest."""
     if fields.get("model") is None:
         raise missing("model")
     try:
@@ -56,7 +57,7 @@ def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
 
 
 def read_repaired(call: Call) -> dict[str, Any]:
-    """The object that the call's body is, mended where strict readers refuse it. Raises InvalidRequest."""
+    """The body as an object, repaired where it is not strict JSON. Raises InvalidRequest."""
     try:
         return read_object(call.body)
     except InvalidRequest as error:
@@ -69,9 +70,9 @@ def read_repaired(call: Call) -> dict[str, Any]:
 def read_repaired_object(
     body: bytes, error: InvalidRequest
 ) -> tuple[dict[str, Any], bytes, Sequence[Repair]]:
-    """The object, the body that says it in strict JSON, and what was mended; `error`: raised where none was.
+    """The object, the body as strict JSON, and the repairs. Raises `error` if nothing can be repaired.
 
-    The body keeps keys that are there twice, for the checks of what goes up as it is.
+    The repaired body keeps duplicate keys for the checks of a relayed body.
     """
     repaired = readable(body)
     if repaired == body:
@@ -80,7 +81,7 @@ def read_repaired_object(
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that `body` is. Raises InvalidRequest that says what it is instead."""
+    """The JSON object in `body`. Raises InvalidRequest for anything else."""
     try:
         value = decode(body)
     except JSONError as error:
@@ -93,21 +94,21 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def bad_json(error: JSONError, body: bytes) -> InvalidRequest:
-    """400: `body` is not JSON."""
+    """400: the body is not JSON."""
     if not body.strip():
         return InvalidRequest("The body of the request is empty: send a JSON object.", code=BAD_JSON)
     return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code=BAD_JSON)
 
 
 def too_many_containers(error: TooManyContainers) -> InvalidRequest:
-    """400: more is in the body than anybody decodes."""
+    """400: the body has more values than the gateway decodes."""
     return InvalidRequest(
         f"The JSON body has more than {error.limit} {error.what}. Brackets and commas inside strings do not "
-        "count: send a shorter history, fewer tools, or large data as text.",
+        "count. Send a shorter history, fewer tools, or large data as text.",
         code=error.code,
     )
 
 
 def not_an_object() -> InvalidRequest:
-    """400: JSON, but not an object."""
+    """400: the body is JSON, but not an object."""
     return InvalidRequest("The body of the request must be a JSON object.", code="invalid_type")

@@ -1,4 +1,4 @@
-"""`Opening`: one call while it runs."""
+"""`CallRun`: one call while it runs."""
 
 import asyncio
 import logging
@@ -60,7 +60,7 @@ Args = TypeVarTuple("Args")
 
 
 class CallRun:
-    """The context that `Engine.open` returns, and the run that the registry holds."""
+    """The async context that `Engine.open` returns; the registry of live runs holds it."""
 
     def __init__(self, engine: "Engine", call: Call) -> None:
         self._engine = engine
@@ -73,11 +73,11 @@ class CallRun:
         self._cancelled = False  # by `stop`, not from outside
         self._context: AbstractAsyncContextManager[Any] | None = None
         self._live: Turn | RawReply | None = None
-        self._headers: HeaderList = []  # the upstream's, for an error that its answer turns out to be
+        self._headers: HeaderList = []  # the upstream's, for errors that are raised after its head
         self._stream: ConvertedStream | RelayedStream | None = None
         self._fidelity = call.fidelity or engine.options.fidelity
-        self._stream_losses = Losses()  # what the upstream says in a stream and the answer cannot
-        self._header_losses: Iterable[Loss] = ()  # what the answer was headed with
+        self._stream_losses = Losses()  # of the answer's events, in a stream
+        self._header_losses: Iterable[Loss] = ()  # reported in the answer's header
         self._fault: Fault | None = None
         self._outcome = "error"
 
@@ -92,14 +92,14 @@ class CallRun:
             answer = await (self._relay_request() if self._plan.up == "relay" else self._convert_request())
             self._entering = None
             await self._meter.release_body()
-            self._call.body = b""  # the upstream has it, and a stream may stay open for long
+            self._call.body = b""  # sent; a stream may stay open for long
         except BaseException as error:
             self._entering = None
             if isinstance(error, UpstreamError):
                 self._meter.note_error(error)
             await self._leave()
             public = [self._public_error(error, task)]
-            del task  # it may end with this error: in a variable, either would be a cycle with the traceback
+            del task  # it may raise this error: a reference here would make a cycle through the traceback
             if public[0] is error:
                 public.clear()
                 raise
@@ -131,7 +131,7 @@ class CallRun:
                 await self._meter.settle_unfinished(self._stream, self._fault)
 
     def _public_error(self, error: BaseException, task: "asyncio.Task[Any] | None") -> BaseException:
-        """The error as the caller sees it: a stop under its own name, an upstream's words without secrets."""
+        """The error for the caller: the fault of a stop, or an upstream's error without secrets."""
         if isinstance(error, asyncio.CancelledError):
             from_outside = not self._cancelled or (task is not None and task.uncancel() > 0)
             return error if from_outside or self._fault is None else fault_error(self._fault)
@@ -151,31 +151,31 @@ class CallRun:
 
     @property
     def tenant(self) -> str | None:
-        """The key it runs under."""
+        """The id of the key that the call runs under."""
         return self._call.tenant
 
     @property
     def response_id(self) -> str | None:
-        """The id its client knows, once there is one."""
+        """The id that the client knows, once there is one."""
         return self._stream.response_id if self._stream is not None else None
 
     @property
     def model(self) -> str | None:
-        """The model that its client asked for."""
+        """The requested model."""
         return self._call.model
 
     @property
     def outcome(self) -> str:
-        """How it ended: completed, incomplete, failed, error (an HTTP status), or a fault's cause."""
+        """How the call ended: completed, incomplete, failed, error (an HTTP status), or a fault's cause."""
         return self._outcome
 
     @property
     def lost(self) -> Iterable[Loss]:
-        """What could not cross, of the request and of the answer."""
+        """The losses of the request and of the answer."""
         return chain(self._header_losses, self._stream_losses)
 
     def stop(self, fault: Fault) -> None:
-        """Ends it now. The first fault counts."""
+        """Stops the call. Only the first fault counts."""
         if self._fault is not None:
             return
         self._fault = fault
@@ -184,10 +184,10 @@ class CallRun:
         elif self._entering is not None:
             self._cancelled = self._entering.cancel()
 
-    # -- ways --------------------------------------------------------------------------------------
+    # -- plans -------------------------------------------------------------------------------------
 
     async def _relay_request(self) -> Answer:
-        """The client's bytes go up as they are, and so do the upstream's come down."""
+        """Relays the client's body to the upstream, and the answer back."""
         target = self._plan.target
         peek, checked = await self._apart(peek_request, self._call.body, target)
         self._call.note_model(peek.model)
@@ -204,7 +204,7 @@ class CallRun:
             body = await self._apart(plain_body, body, losses)
         body = await self._apart(with_model, body, target)
         if body is checked:
-            body = self._call.body  # as it came, also where it is no strict JSON
+            body = self._call.body  # the client's own bytes, even if they are not strict JSON
         elif checked is not self._call.body:
             for path, effect in (await self._apart(mended, self._call.body))[1]:
                 losses.add(path, effect)
@@ -213,7 +213,7 @@ class CallRun:
         )
 
     async def _convert_request(self) -> Answer:
-        """The request is read; the answer comes down converted, or (`/proxy` on Responses) as it is."""
+        """Reads the request into the hub. The answer is converted, or relayed (`/proxy` on Responses)."""
         check_permissions, overlay = self._meter.reads_body, self._plan.up == "overlay"
         fields, hub = await self._apart(read_whole, self._call, check_permissions, overlay)
         self._call.note_model(fields.get("model"))
@@ -233,10 +233,10 @@ class CallRun:
             sent_body = await self._apart(encode, fields)
         hub = with_seal(hub, self._call, target, self._engine.sealing)
         if self._fidelity == "strict":
-            self._add_gateway_losses(hub, Losses("strict"))  # before the upstream is asked
+            self._add_gateway_losses(hub, Losses("strict"))  # raises before the upstream is called
         body = hub.body
         if target.dialect == "responses":
-            await self._ownership.check({**hub.extra, **body, "input": None})  # no item of Chat has an id
+            await self._ownership.check({**hub.extra, **body, "input": None})  # Chat items have no ids
         request = (
             await self._apart(with_usage_option, sent_body, hub, fields, target)
             if self._plan.up == "overlay"
@@ -270,11 +270,11 @@ class CallRun:
         return await self._convert_whole(hub, request)
 
     def _stop_strings(self, hub: HubRequest) -> Sequence[str]:
-        """The stop strings that the gateway has to watch for: a Responses upstream knows none."""
+        """The stop strings that the gateway watches for, since Responses upstreams do not support any."""
         return stops_of(hub) if self._plan.target.dialect == "responses" else ()
 
     async def _watch_stop_strings(self, hub: HubRequest, stops: Sequence[str]) -> Answer:
-        """Stop strings are watched for here: the upstream streams, also for a whole answer."""
+        """Streams from the upstream, even for a whole answer, and ends at the first stop string."""
         stripped = {name: value for name, value in hub.extra.items() if name != "stop"}
         request = replace(hub, extra=stripped, body={**hub.body, "stream": True})
         if hub.body.get("stream") is True:
@@ -303,7 +303,9 @@ class CallRun:
         hub: HubRequest | None = None,
         retried: bool = False,
     ) -> Answer:
-        """`hub`: what `body` was written from, if we wrote it. `again`: it was refused once, and edited."""
+        """`hub`: the request that `body` was written from, if the gateway wrote it. `retried`: this is a
+        retry.
+        """
         target = self._plan.target
         context = self._upstream.relay(body, target, self._client_context(stream=stream))
         reply = await self._enter(context)
@@ -377,9 +379,9 @@ class CallRun:
         deltas: int = 0,
         large: bool = True,
     ) -> Answer:
-        """A response in the client's dialect. `deltas`: of one whose usage was not told."""
+        """Writes a response in the client's dialect. `deltas`: their number, for a response without usage."""
         self._add_gateway_losses(hub, losses)
-        reported = response.get("usage")  # converted already, where the upstream speaks Chat
+        reported = response.get("usage")  # converted already if the upstream speaks Chat
         usage = reported if self._plan.target.dialect == "chat" else read_usage(reported)
         self._engine.metrics.tokens(usage)
         self._outcome = str(response.get("status"))
@@ -406,13 +408,13 @@ class CallRun:
     # -- steps -------------------------------------------------------------------------------------
 
     async def _apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
-        """A step that takes time by the size of the request: beside the loop, where that is large."""
+        """Runs a step whose time grows with the request: in a thread, if the request is large."""
         return await apart_if(self._large, work, *args)
 
     async def _open_turn(
         self, request: HubRequest | bytes, writer: Writer, form: ReasoningForm
     ) -> AbstractAsyncContextManager[Turn]:
-        """The turn that `ask`, written for the upstream, is; not entered yet."""
+        """Writes `request` for the upstream and returns its turn, not yet entered."""
         client_context = self._client_context(stream=True)
         return await self._apart(
             self._upstream.open, request, self._plan.target, writer, client_context, form
@@ -431,7 +433,7 @@ class CallRun:
         return self._engine.upstreams[self._plan.target.dialect]
 
     async def _discard_answer(self) -> None:
-        """Closes what an upstream answered, to ask it again."""
+        """Closes the upstream's answer before a retry."""
         stream, self._stream = self._stream, None
         context, self._context = self._context, None
         self._live, self._headers = None, []
@@ -442,7 +444,7 @@ class CallRun:
 
     async def _enter(self, context: AbstractAsyncContextManager[Any]) -> Any:
         if self._fault is not None:
-            raise fault_error(self._fault)  # nobody waits for it any more
+            raise fault_error(self._fault)  # nobody waits for the answer
         self._meter.upstream_called = True
         live = self._live = await context.__aenter__()
         self._context = context
@@ -450,7 +452,7 @@ class CallRun:
         return live
 
     def _add_gateway_losses(self, hub: HubRequest, losses: Losses) -> None:
-        """What the gateway itself does not do, said beside what the converter could not."""
+        """Adds the losses of the gateway itself to those of the converter."""
         for path, effect in self._call.repairs:
             losses.add(path, effect)
         if hub.body.get("store") is not True:
@@ -460,7 +462,7 @@ class CallRun:
             losses.add("store", "not kept")
 
     def _note_end(self) -> None:
-        """Usage, losses and outcome of a stream, for the metrics."""
+        """Reports a stream's usage, losses and outcome to the metrics."""
         if self._stream is None:
             return
         metrics = self._engine.metrics
@@ -469,4 +471,4 @@ class CallRun:
         for loss in self._stream_losses:
             metrics.lost(loss.field)
         if self._stream_losses:
-            log.info("%s: lost of the answer: %s", self._call.request_id, self._stream_losses.header())
+            log.info("%s: losses of the answer: %s", self._call.request_id, self._stream_losses.header())

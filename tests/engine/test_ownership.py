@@ -304,7 +304,7 @@ async def test_the_ids_of_a_request_are_one_look_up_and_not_without_end() -> Non
     await check(held, {"input": items})
     assert looked == [10_000]
     for rest in ({}, {"tools": [{"container": ""}]}):
-        with pytest.raises(InvalidRequest, match="10001 ids; 10000 at most"):
+        with pytest.raises(InvalidRequest, match="10001 ids, but at most 10000"):
             await check(held, {"input": [*items, {"role": "user", "content": "x", "id": "msg"}], **rest})
 
 

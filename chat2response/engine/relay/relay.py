@@ -1,4 +1,4 @@
-"""Down by relay: the upstream's bytes are the client's bytes."""
+"""Relays an answer: the client gets the upstream's bytes."""
 
 import asyncio
 import logging
@@ -30,15 +30,15 @@ log = logging.getLogger("chat2response.engine")
 
 _LINE_ENDS = b"\r\n"
 _DELTA = b'"delta"'
-_MAX_BUFFERED = 64 * 1024  # bytes of comments that are held back until the first event
+_MAX_BUFFERED = 64 * 1024  # bytes of comments that are buffered before the first event
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _OPENS_OBJECT = re.compile(rb"[ \t\r\n]*+\{")
-_TRAILER_SECONDS = 0.25  # seconds for what may follow the end of a stream: `[DONE]`, a comment
+_TRAILER_SECONDS = 0.25  # seconds to wait for `[DONE]` or a comment after the end
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
+@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
 class WholeReply:
-    """An answer that was read whole."""
+    """An answer whose whole body has been read."""
 
     body: bytes
     media_type: str
@@ -47,11 +47,11 @@ class WholeReply:
 async def read_whole_reply(
     reply: RawReply, target: Target, ownership: Ownership, *, stored: bool
 ) -> WholeReply:
-    """A JSON answer, or a refusal: the bytes as they are, once their owner is recorded.
+    """Reads a JSON answer or an error and records the owner of its ids; its bytes stay unchanged.
 
-    Raises UpstreamError for a refusal that must not pass as it is: of our own key, in a shape that no OpenAI
-    client reads, of an endpoint that the upstream does not have, or with status 200 (to the SDK an answer
-    without content, or a stream without events).
+    Raises UpstreamError for an error that must not be relayed: a rejected gateway key, a shape that OpenAI
+    clients cannot read, a missing endpoint, or an error with status 200, which an SDK would take for an empty
+    answer.
     """
     body = await reply.read()
     await check_answer(body)
@@ -61,7 +61,7 @@ async def read_whole_reply(
     error = await apart_if(large, _error_as_answer, body)
     if error is not None:
         raise error
-    if not _OPENS_OBJECT.match(body):  # no answer of either API: a stream unasked, or mere words
+    if not _OPENS_OBJECT.match(body):  # an unexpected stream or plain text: no answer of either API
         return WholeReply(await apart_if(large, _masked, body, target), reply.media_type)
     await ownership.record_body(body, stored=stored)
     return WholeReply(body, reply.media_type)
@@ -76,9 +76,9 @@ def _read_refusal(body: bytes, reply: RawReply, target: Target) -> WholeReply:
 
 
 def _error_as_answer(body: bytes) -> UpstreamError | None:
-    """The error that a body with status 200 is. A failed response is an answer, and no such error."""
+    """The error in a body with status 200, if it is one. A failed response is an answer."""
     if not _OPENS_WITH_ERROR.match(body):
-        return None  # answers are not decoded for this
+        return None  # avoids decoding ordinary answers
     try:
         value = decode(body)
     except JSONError:
@@ -95,18 +95,17 @@ def _is_error_object(body: bytes) -> bool:
 
 
 class RelayedStream:
-    """Passes a stream on, up to the last whole frame of each read; gives it an end if it has none.
+    """Relays a stream up to the last whole frame of each read, and adds an end if the upstream sends none.
 
-    `tap` learns from what passes. The one thing that may delay a frame is the owner record of the ids in
-    it: what a client was told exists, must exist. The one thing that may change in it is a secret of ours
-    in the words of an error.
+    `tap` reads a copy of the frames. Only the record of new ids' owners may delay a frame (law 6, persist,
+    then announce), and only the gateway's secrets in an error message are changed.
     """
 
     def __init__(
         self, reply: RawReply, tap: Tap, ownership: Ownership, target: Target, *, hide_usage: bool = False
     ) -> None:
         self.deltas = 0
-        """How many pieces the model has said, roughly."""
+        """The approximate number of output deltas."""
         self._tap = tap
         self._hide_usage = hide_usage
         self._reply = reply
@@ -119,7 +118,7 @@ class RelayedStream:
         self._error: BridgeError = fault_error(RESET)
 
     async def begin(self, hold: float) -> None:
-        """Waits for the first event, `hold` seconds at most. Raises the error it is, or that came instead."""
+        """Waits up to `hold` seconds for the first event. Raises the error that comes in its place."""
         deadline = deadline_in(hold)
         while len(self._first) < _MAX_BUFFERED and await self._lookahead.wait(deadline):
             try:
@@ -128,63 +127,65 @@ class RelayedStream:
                 raise self._error from None
             self._first += frames
             event = sse.first_payload(frames.removeprefix(BOM_UTF8))
-            if event is not None:  # else comments only, which some backends send before an error
+            if event is not None:  # else comments, which some backends send before an error
                 error = _leading_error(event)
                 if error is not None:
                     raise error
                 return
 
     async def batches(self) -> AsyncIterator[bytes]:
-        """The frames, then the end that was missing."""
+        """The frames, then the end if the upstream sent none."""
         try:
             first, self._first = self._first, b""
             if first:
                 yield first
                 del first
             yield await self._lookahead.next()
-            while True:  # a loop variable would keep what a client that does not read has yet to take
+            while True:  # a loop variable would keep a batch alive while a slow client blocks
                 yield await anext(self._lookahead.source)
         except StopAsyncIteration:
             pass
         except StoreDown:
             self._error = fault_error(STORE_DOWN)
         except Exception:
-            log.exception("%s: the stream could not be passed on", self.response_id)
-            self._error = BridgeError("The gateway failed while it was passing the answer on.")
+            log.exception("%s: cannot relay the stream", self.response_id)
+            self._error = BridgeError("The gateway failed to relay the answer.")
         end = self._tap.close(self._error)
         if end:
             yield _masked(end, self._target)
 
     def keepalive(self) -> bytes:
-        """A comment: what passes ends with a whole frame each time, and nothing else may be added to it."""
+        """A comment frame: every batch ends with a whole frame, and nothing else may be added to a relayed
+        stream.
+        """
         return b"" if self._tap.ended else sse.KEEP_ALIVE
 
     async def close(self) -> None:
-        """Ends what was begun ahead."""
+        """Cancels the read that `begin` may have started."""
         await self._lookahead.close()
 
     @property
     def response_id(self) -> str | None:
-        """The response's id, once the upstream has told it."""
+        """The response's id, once the upstream has sent it."""
         return self._tap.response_id
 
     @property
     def outcome(self) -> str:
-        """How it ended; `cancel` where nobody waited for its end."""
+        """How the stream ended; `cancel` if it was left before its end."""
         return self._tap.status if self._tap.ended else "cancel"
 
     @property
     def ended(self) -> bool:
-        """Whether the batch that was made last holds the end."""
+        """Whether the last batch contains the end."""
         return self._tap.ended
 
     @property
     def usage(self) -> Usage | None:
-        """What it used, as far as the upstream has said."""
+        """The usage that the upstream has reported so far."""
         return self._tap.usage
 
     async def _frames(self) -> AsyncIterator[bytes]:
-        """Whole frames, tapped and recorded."""
+        """Whole frames, after the tap has read them and their ids are recorded."""
         try:
             chunks = self._reply.chunks()
             async for data in chunks:
@@ -204,7 +205,7 @@ class RelayedStream:
             self._error = fault_error(TOO_LARGE)
         except Cut as cut:
             self._error = fault_error(cut.fault)
-        except UpstreamError as error:  # a body in a coding that cannot be undone
+        except UpstreamError as error:  # a content encoding that cannot be decoded
             release_frames(error)
             self._error = error
         else:
@@ -216,7 +217,7 @@ class RelayedStream:
                 self._error = _error_as_json(self._cut.rest) or self._error
 
     def _client_frames(self, frames: bytes) -> bytes:
-        """As the client gets them: nearly always as they are."""
+        """The frames as the client gets them, unchanged except for secrets, hidden usage and late events."""
         if self._tap.ended:
             frames = self._end_filter.pass_on(frames, self._tap.end)
         if self._hide_usage:
@@ -235,12 +236,12 @@ class RelayedStream:
 
 
 def _masked(data: bytes, target: Target) -> bytes:
-    text = data.decode("utf-8", "surrogateescape")  # whatever is no UTF-8 stays as it is
+    text = data.decode("utf-8", "surrogateescape")  # keeps bytes that are not UTF-8
     return mask(text, target).encode("utf-8", "surrogateescape")
 
 
 async def _chunks_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """What comes in so long and no longer: a stream that has had its end need not be closed by its sender."""
+    """The chunks that arrive within `seconds`: a stream may stay open after its end."""
     deadline = deadline_in(seconds)
     while True:
         try:
@@ -252,9 +253,9 @@ async def _chunks_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncI
 
 
 def _last_frame(tail: bytes) -> bytes:
-    """A last event without its blank line, completed; nothing where it was cut off.
+    """The last event, completed with the blank line it lacks; empty if the event was cut off.
 
-    A lone line end is the rest of the blank line before it (a CRLF that came in two reads).
+    A lone line end belongs to the blank line before it (a CRLF that two reads split).
     """
     if not tail.strip(_LINE_ENDS):
         return tail
@@ -270,7 +271,7 @@ def _last_frame(tail: bytes) -> bytes:
 
 
 def _error_as_json(body: bytes) -> UpstreamError | None:
-    """The error that stands as JSON where a stream was announced."""
+    """The error in a JSON body that was sent in place of a stream."""
     if not _OPENS_OBJECT.match(body.removeprefix(BOM_UTF8)):
         return None
     try:
@@ -280,7 +281,7 @@ def _error_as_json(body: bytes) -> UpstreamError | None:
 
 
 def _leading_error(event: bytes) -> BridgeError | None:
-    """The error that a stream consists of, when its first event is one."""
+    """The error that a stream's first event contains, if it does."""
     if type(event) is sse.ErrorPayload:
         return error_event(event)
     if b"error" not in event and b'"detail"' not in event and b'"message"' not in event:

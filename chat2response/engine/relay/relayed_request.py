@@ -1,4 +1,4 @@
-"""A request that goes up as its client wrote it: what of it is read, and the few edits that it gets."""
+"""Reads the few fields of a relayed request that the gateway needs, and makes the few edits it requires."""
 
 from functools import partial
 from typing import Any
@@ -17,8 +17,9 @@ from chat2response.wire.request_peek import ChatPeek, ResponsesPeek, peek_chat, 
 
 
 def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek, bytes]:
-    """The few members that decide its way, and the body that is checked and edited: this one, or the same in
-    strict JSON where only lenient readers take it. Raises InvalidRequest."""
+    """The fields that decide the plan, and the body to check and edit: the client's own, or its repaired form
+    where it is not strict JSON. Raises InvalidRequest.
+    """
     peek = peek_chat if target.dialect == "chat" else peek_responses
     try:
         try:
@@ -35,7 +36,7 @@ def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek,
 
 
 def _has_repaired_names(value: Any) -> bool:
-    """Whether a key may not be what it is checked as: some servers leave half characters out."""
+    """Whether a repaired key may differ from the key that a server reads: some drop lone surrogates."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -51,7 +52,9 @@ def _has_repaired_names(value: Any) -> bool:
 async def admit_relayed(
     body: bytes, peek: ChatPeek | ResponsesPeek, target: Target, meter: CallMeter, *, large: bool
 ) -> tuple[bytes, bool]:
-    """Lets the call in: its body, with what its key's limits add; whether usage stays hidden."""
+    """Admits the call. Returns the body with its key's limits added, and whether to hide usage from the
+    client.
+    """
     if not meter.reads_body:
         await meter.admit(body, {"model": peek.model})
         return body, False
@@ -64,7 +67,7 @@ async def admit_relayed(
 
 
 def with_usage_option(body: bytes, hub: HubRequest, fields: dict[str, Any], target: Target) -> bytes:
-    """A client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
+    """A client's own Chat body for an answer that is converted: adds `include_usage` to a stream.
 
     `fields`: `body`, decoded.
 
@@ -72,7 +75,7 @@ def with_usage_option(body: bytes, hub: HubRequest, fields: dict[str, Any], targ
     """
     for name in ("background", "conversation", "previous_response_id"):
         if hub.body.get(name):
-            raise unsupported(name, f"'{name}' needs a Responses upstream; this one is Chat Completions.")
+            raise unsupported(name, f"'{name}' needs a Responses upstream. This one speaks Chat Completions.")
     if (hub.extra.get("n") or 1) != 1:
         raise unsupported("n", "'n' must be 1 here: a response has one answer.")
     if hub.body.get("stream") is not True or not target.quirks.usage_in_stream:
@@ -83,7 +86,7 @@ def with_usage_option(body: bytes, hub: HubRequest, fields: dict[str, Any], targ
 
 
 def with_model(body: bytes, target: Target) -> bytes:
-    """`body` under the upstream's name of the model: the one edit that every relay knows.
+    """`body` with the upstream's name of the model, if the operator configured one.
 
     Raises InvalidRequest.
     """

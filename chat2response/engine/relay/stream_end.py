@@ -1,24 +1,24 @@
-"""What of a relayed stream still passes once it has had its end: one end, says law 1, whatever follows it."""
+"""Filters what follows the end of a relayed stream (law 1, one terminal event)."""
 
 import re
 from codecs import BOM_UTF8
 
 from chat2response.wire import sse
 
-_SEARCH_LENGTH = 48  # bytes of the end that a search looks for: more would cost more
+_SEARCH_LENGTH = 48  # bytes of the end to search for; a longer search costs more
 _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 class StreamEndFilter:
-    """Fed whole frames, from those on that hold the end. Comments pass, and behind an event one `[DONE]`."""
+    """Is fed whole frames, from the end on. Passes comments, and one `[DONE]` after a terminal event."""
 
     def __init__(self) -> None:
         self._ended = False
         self._done = False
 
     def pass_on(self, frames: bytes, end: bytes) -> bytes:
-        """The frames without what comes too late; `end`: the payload of the event that ends the stream."""
-        start = 0 if self._ended else _start_of_block(frames, end)  # what is before the end passes, unread
+        """The frames without late events. `end`: the payload of the event that ends the stream."""
+        start = 0 if self._ended else _start_of_block(frames, end)  # frames before the end pass unread
         passed = [frames[:start]]
         for block, blank in _blocks(frames[start:]):
             if self._passes(block, end):
@@ -38,8 +38,8 @@ class StreamEndFilter:
 
 
 def _blocks(frames: bytes) -> list[tuple[bytes, bytes]]:
-    """Each event and the blank line behind it; the last event may have none."""
-    if b"\r" not in frames:  # a pattern would try each byte of an end that may hold a whole answer
+    """Each event with the blank line after it; the last event may lack one."""
+    if b"\r" not in frames:  # a regex would scan the whole of an end that repeats the answer
         *whole, last = frames.split(b"\n\n")
         return [*((block, b"\n\n") for block in whole), (last, b"")]
     blocks, start = [], 0
@@ -50,7 +50,7 @@ def _blocks(frames: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _start_of_block(frames: bytes, end: bytes) -> int:
-    """Where the block begins that may hold the end; 0, the first, where a search does not find it."""
+    """The start of the block that may contain the end; 0 (the first block) if the search fails."""
     position = frames.find(end[:_SEARCH_LENGTH])
     if position <= 0:
         return 0

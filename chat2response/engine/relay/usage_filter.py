@@ -1,4 +1,4 @@
-"""Kept from a client who did not ask for it: the usage of a Chat stream that its key's limits need."""
+"""Hides the usage chunk of a Chat stream from a client that did not request it."""
 
 import re
 
@@ -9,7 +9,7 @@ _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 def without_usage(frames: bytes) -> bytes:
-    """Whole frames without the chunk that only counts; all others keep their bytes."""
+    """Removes the chunk that contains only usage; all other frames keep their bytes."""
     if b'"usage"' not in frames:
         return frames
     passed: list[bytes] = []

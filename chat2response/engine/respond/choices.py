@@ -1,7 +1,7 @@
-"""`n` choices from an upstream that gives one: as many calls at once, each a choice of one answer.
+"""Serves `n` choices from an upstream that returns one: runs `n` calls at once and merges their answers.
 
-Each branch is a call like any other, with its own admission, upstream and end; here their Chat answers are
-merged under one id. A branch that fails before the first byte fails the call. One that fails later stops the
+Each branch is a complete call with its own admission, upstream and end. Here the Chat answers are merged
+under one id. A branch that fails before the first byte fails the whole call. One that fails later stops the
 others, and the stream ends with its error.
 """
 
@@ -29,14 +29,14 @@ from chat2response.wire.responses import Usage
 from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
 
 MAX_CHOICES = 8
-"""Choices that one call may ask for: each is a call of its own upstream."""
+"""Choices that one call may request: each one is an upstream call."""
 _QUEUE_SIZE = 1  # batches of all branches that wait for the client; each branch waits with one more
 
 
 def choices_of(call: Call, plan: Plan) -> int:
-    """How many calls a call is; 1 where its upstream counts choices itself, or `n` is not a good number.
+    """The number of upstream calls; 1 if the upstream handles `n` itself, or `n` is not a positive integer.
 
-    Raises InvalidRequest for more than `MOST`.
+    Raises InvalidRequest for more than `MAX_CHOICES`.
     """
     if call.surface != "chat" or plan.up != "convert" or b'"n"' not in call.body:
         return 1
@@ -55,30 +55,30 @@ def _n_of(body: bytes) -> Any:
     try:
         return peek_chat(body).n
     except JSONError:
-        if is_large(body):  # nothing slow is done with it here
+        if is_large(body):  # repairing a large body would block the event loop
             raise
         return peek_chat(readable(body)).n
 
 
 def with_one_choice(call: Call) -> Call:
-    """The same call for one choice. Raises InvalidRequest."""
+    """The call with `n` removed. Raises InvalidRequest."""
     fields = read_repaired(call)
     return replace(call, body=encode({name: value for name, value in fields.items() if name != "n"}))
 
 
 class MultiChoiceRun:
-    """A context, as an Opening is; its branches are the runs that the registry holds."""
+    """An async context like CallRun, over one run for each choice. The registry holds the branches."""
 
     def __init__(self, branches: list[CallRun]) -> None:
         self._branches = branches
         self._entered: list[CallRun] = []
         self._failure: BaseException | None = None
-        """The first one: the others are only what stopped branches say."""
+        """The first error of a branch; later ones only say that the branch was stopped."""
 
     async def __aenter__(self) -> Answer:
         try:
             results = await asyncio.gather(*map(self._enter, self._branches), return_exceptions=True)
-        except BaseException:  # cancelled from outside: what had been entered is left
+        except BaseException:  # cancelled from outside: leave the branches that were entered
             await self._leave()
             raise
         failed = [result for result in results if isinstance(result, BaseException)]
@@ -103,24 +103,24 @@ class MultiChoiceRun:
         await self._leave()
 
     def stop(self, fault: Fault) -> None:
-        """Ends all branches now."""
+        """Stops all branches."""
         for branch in self._branches:
             branch.stop(fault)
 
     @property
     def model(self) -> str | None:
-        """The model that its client asked for."""
+        """The requested model."""
         return self._branches[0].model
 
     @property
     def outcome(self) -> str:
-        """That of the first branch that did not complete."""
+        """The outcome of the first branch that did not complete, else `completed`."""
         outcomes = [branch.outcome for branch in self._branches]
         return next((each for each in outcomes if each != "completed"), "completed")
 
     @property
     def lost(self) -> Iterable[Loss]:
-        """What could not cross, in any of the branches."""
+        """The losses of all branches."""
         return chain.from_iterable(branch.lost for branch in self._branches)
 
     async def _enter(self, branch: CallRun) -> Answer:
@@ -160,23 +160,23 @@ class MultiChoiceRun:
 
 
 class ChoiceMerger:
-    """Chunks of several streams as those of one."""
+    """Merges the chunks of several streams into one stream."""
 
     def __init__(self, choices: int) -> None:
         self.error: bytes | None = None
-        """The frame of the error that a branch ended with."""
+        """The error frame that a branch ended with."""
         self._frames = [sse.Frames() for _ in range(choices)]
         self._base: dict[str, Any] = {}
         self._usage: Usage | None = None
 
     def take(self, index: int, batch: bytes) -> bytes:
-        """What of a branch's batch goes out now."""
+        """The merged frames for one batch of a branch."""
         comments = [b"%b\n\n" % line for line in batch.splitlines() if line.startswith(b":")]
         payloads = [payload for payload in self._frames[index].feed(batch) if payload != DONE]
         return b"".join([*comments, *(self._chunk(index, decode(payload)) for payload in payloads)])
 
     def end(self) -> bytes:
-        """What comes last: an error, or the usage where it was asked for."""
+        """The last frames: an error, or the usage if the client requested it."""
         if self.error is not None:
             return self.error + DONE_FRAME
         if self._usage is None:
@@ -199,7 +199,7 @@ class ChoiceMerger:
 
 
 def merge_completions(completions: list[dict[str, Any]]) -> dict[str, Any]:
-    """One completion with a choice of each; what they used is added up."""
+    """One completion with the choice of each; usage is added up."""
     choices = [
         {**choice, "index": index}
         for index, completion in enumerate(completions)

@@ -364,7 +364,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     end, done = events_of(out[len(first) :])
     assert done == "[DONE]"
     error = end["response"]["error"] if surface == "responses" else end["error"]
-    assert error["message"] == "The gateway failed while it was passing the answer on."
+    assert error["message"] == "The gateway failed to relay the answer."
     assert end.get("sequence_number", 1) == 1
     assert "secret" not in out.decode()
     assert scene.outcomes == ["failed"]

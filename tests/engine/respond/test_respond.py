@@ -177,7 +177,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     scene: Scene, surface: Any, dialect: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, out = await whole(open_stream(scene, surface, dialect, says("a"), RuntimeError("a secret detail")))
-    assert end_of(out, surface)["message"] == "The gateway failed while it was converting the answer."
+    assert end_of(out, surface)["message"] == "The gateway failed to convert the answer."
     assert "secret" not in out.decode()
     assert scene.outcomes == ["failed"]
     (record,) = caplog.get_records("call")
