@@ -1,5 +1,6 @@
-"""What a call may spend and what it spent: admission before the upstream is asked, settlement before the end
-of the answer reaches the client (who may ask again at once), and the books that usage is told from.
+"""Meters one call: admits it before the upstream is called, and settles its usage before the answer ends.
+
+The client sees the end of the answer only after the settlement, since it may send its next request at once.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -36,31 +37,31 @@ _OURS = b"x-ratelimit-"
 
 @dataclass(frozen=True, slots=True)
 class Meters:
-    """What all calls of a process are admitted by and written into."""
+    """What all calls of a process share: admission, the usage log, and the use of keys."""
 
     admission: Admission
     usage: UsageLog
     key_use: KeyUse
 
     def start(self) -> None:
-        """Begins to renew and to write down."""
+        """Starts the background tasks."""
         self.admission.start()
         self.usage.tally.start()
         self.key_use.tally.start()
 
     async def close(self) -> None:
-        """Ends that; what is not written yet is written."""
+        """Stops the background tasks, and writes what is pending."""
         await self.admission.close()
         await self.usage.tally.close()
         await self.key_use.tally.close()
 
 
 class MeteredStream(Protocol):
-    """A stream whose use is settled with its end."""
+    """A stream whose usage is settled before its end passes."""
 
     @property
     def ended(self) -> bool:
-        """Whether the batch that was made last holds the end."""
+        """Whether the last batch contains the end."""
         ...
 
     @property
@@ -68,14 +69,14 @@ class MeteredStream(Protocol):
 
     @property
     def deltas(self) -> int:
-        """How many pieces the model has said: what is counted where the upstream does not count."""
+        """The approximate number of output deltas, for upstreams that report no usage."""
         ...
 
     def batches(self) -> AsyncIterator[bytes]: ...
 
 
 class CallMeter:
-    """Of one call. `tenant` None: whose call it is, nobody knows, and nothing is written down."""
+    """The meter of one call. With `tenant` None nothing is recorded, since the caller is unknown."""
 
     def __init__(self, meters: Meters, key: ApiKey | None, tenant: str | None, target: Target) -> None:
         self._meters = meters
@@ -85,24 +86,24 @@ class CallMeter:
         self._grant: Grant | None = None
         self._model = ""
         self._body = b""
-        self._input_tokens = 0  # of a body that is forgotten
+        self._input_tokens = 0  # of a body that has been released
         self._background = False
         self._settled = tenant is None
         self.upstream_called = False
-        """The upstream is asked: from here on a call costs its input, whether or not its client waits."""
+        """Whether the upstream was called: from then on the input counts, even if the client disconnects."""
         self._error_usage: Usage | None = None  # reported with the upstream's error
-        self._still_running = False  # at the upstream, though the client gets an error
+        self._still_running = False  # at the upstream, although the client gets an error
 
     @property
     def reads_body(self) -> bool:
-        """Whether this key's calls have to be looked into: those of others are passed on unread."""
+        """Whether limits or scopes of the key depend on the body; other bodies are relayed unread."""
         key = self._key
         return key is not None and (key.limits is not None or grants_of(key.scopes).of_body)
 
     async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
-        """Lets the call in. `fields`: of the body, decoded; at least `model`, all of them where `reads_body`.
+        """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.
 
-        Raises as Admission.enter does.
+        Raises what Admission.enter raises.
         """
         model = fields.get("model")
         self._model = model if type(model) is str else ""
@@ -118,16 +119,16 @@ class CallMeter:
 
     @property
     def has_reservations(self) -> bool:
-        """Whether something waits to be settled."""
+        """Whether reservations wait for their settlement."""
         return self._grant is not None and bool(self._grant.reservations)
 
     @property
     def headers(self) -> HeaderList:
-        """How the key stands, for the answer."""
+        """The key's rate limit headers."""
         return self._grant.headers if self._grant is not None else []
 
     def answer_headers(self, headers: HeaderList) -> HeaderList:
-        """The answer's headers: a limited key's limits are its own, not those of the operator's account."""
+        """The answer's headers; a limited key's own limits replace those of the operator's account."""
         own = self.headers
         return (
             [*(each for each in headers if not each[0].lower().startswith(_OURS)), *own] if own else headers
@@ -135,19 +136,19 @@ class CallMeter:
 
     @property
     def needs_usage(self) -> bool:
-        """Whether what the call uses must be known exactly."""
+        """Whether the exact usage of the call must be known."""
         return self._grant is not None and self._grant.needs_usage
 
     @property
     def output_cap(self) -> int | None:
-        """The most output tokens that the request must be sent with."""
+        """The output limit to add to the request, if any."""
         return self._grant.output_cap if self._grant is not None else None
 
     async def settle(self, usage: Usage | None, *, deltas: int = 0, answered: bool = False) -> None:
-        """The call has used this; the first word counts.
+        """Settles the call with its usage; only the first call counts.
 
-        `deltas`: what was heard of an answer that does not say what it used. `answered`: there was one,
-        however little was heard; so its input counts.
+        `deltas`: the output seen, for an answer without usage. `answered`: there was an answer, so its input
+        counts however little of it was seen.
         """
         if self._settled:
             return
@@ -166,22 +167,22 @@ class CallMeter:
             await self._grant.leave()
 
     async def release_body(self) -> None:
-        """Keeps of the body what an answer that is cut may need: a stream may stay open for long."""
+        """Drops the body, but keeps the estimate of its tokens for an answer that breaks off."""
         if not self._settled:
             self._input_tokens = await apart_if(is_large(self._body), estimate_input, self._body)
         self._body = b""
 
     def _estimated_input(self) -> int:
-        """The tokens of the request, estimated."""
+        """The estimated tokens of the request."""
         return self._input_tokens or estimate_input(self._body)
 
     def note_error(self, error: UpstreamError) -> None:
-        """The upstream's error takes the place of an answer."""
+        """Stores the usage that comes with an upstream's error."""
         self._error_usage = usage_of(error.usage, response=False)
         self._still_running = error.runs_on
 
     async def settle_running(self) -> None:
-        """The call goes on at its upstream, and nobody hears its end: it keeps what it has reserved."""
+        """Settles a call that goes on upstream: its reservation counts as used."""
         if self._settled:
             return
         self._settled = True
@@ -190,7 +191,7 @@ class CallMeter:
             await self._grant.leave_running()
 
     async def settle_body(self, body: bytes, *, refused: bool) -> None:
-        """By a whole answer, or a refusal, of either API."""
+        """Settles by a whole answer or error, of either API."""
         if self._settled:
             return
         large = is_large(body)
@@ -203,7 +204,7 @@ class CallMeter:
             await self.settle(usage, deltas=output_estimate, answered=not refused)
 
     async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:
-        """By a whole response; `usage`: what it says, `deltas`: what was heard of it."""
+        """Settles by a whole response. `usage`: what it reports; `deltas`: the output seen."""
         if nonzero_usage(usage) is not None or self._settled:
             await self.settle(usage)
         elif response.get("status") in RUNNING:
@@ -212,7 +213,7 @@ class CallMeter:
             await self.settle(None, deltas=deltas or output_tokens(response), answered=True)
 
     async def settle_unfinished(self, stream: MeteredStream | None, fault: Fault | None) -> None:
-        """What no end of an answer has settled: one that was cut, that failed, or that nobody waited for."""
+        """Settles what is not settled yet: an answer that broke off, failed, or was abandoned."""
         abandoned = self.upstream_called and fault is not None and fault.cause == "cancel"
         if self._still_running:
             await self.settle_running()
@@ -227,7 +228,7 @@ class CallMeter:
         return self._grant.output_tokens if self._grant is not None else 0
 
     async def settle_stream(self, stream: MeteredStream) -> AsyncIterator[bytes]:
-        """The stream's batches; what it used is settled before the last of them."""
+        """The stream's batches; settles its usage before the last one."""
         async for batch in stream.batches():
             if stream.ended:
                 await self.settle(stream.usage, deltas=stream.deltas)
@@ -245,10 +246,10 @@ class CallMeter:
 def add_limits(
     fields: Mapping[str, Any], dialect: str, quirks: Quirks, *, cap: int | None, needs_usage: bool
 ) -> tuple[bytes | None, bool]:
-    """The body of a relayed call with what its key's limits add, None where they add nothing; and whether the
-    usage that was asked for has to be kept from the client.
+    """The body of a relayed call with its key's limits added (None: unchanged), and whether to hide its
+    usage.
 
-    `cap`: the most output tokens; `count`: the usage of a Chat stream must be told.
+    `cap`: the output limit to set; `needs_usage`: a Chat stream must report its usage.
     """
     body = fields if cap is None else capped(fields, cap, _name_of_limit(dialect, quirks))
     hide_usage = False
@@ -262,18 +263,18 @@ def add_limits(
 
 
 def capped(fields: Mapping[str, Any], cap: int, name: str) -> dict[str, Any]:
-    """A request with `cap` as its only output limit, under this name."""
+    """The request with `cap` as its only output limit, under the name `name`."""
     return {**_uncapped(fields, name), name: cap}
 
 
 def capped_hub(hub: HubRequest, cap: int, quirks: Quirks) -> HubRequest:
-    """The same for a request in the hub, and what rides beside it."""
+    """`capped` for a hub request and its extra fields."""
     body: Any = capped(hub.body, cap, "max_output_tokens")
     return replace(hub, body=body, extra=_uncapped(hub.extra, quirks.max_tokens))
 
 
 def _uncapped(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Without an output limit of any name."""
+    """The fields without any output limit."""
     return {key: value for key, value in fields.items() if key not in OUTPUT_LIMITS and key != name}
 
 

@@ -1,4 +1,4 @@
-"""`Ask`: what a call would use, told before it runs, and what of it is only guessed."""
+"""`Estimate`: what a call may use, computed from its request before it runs."""
 
 import re
 from collections.abc import Mapping
@@ -8,52 +8,53 @@ from typing import Any
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1000
-"""What one picture or file is taken for, whatever its size: its bytes say nothing about its tokens."""
+"""The tokens counted for a picture or file of any size: its bytes say nothing about its tokens."""
 DEFAULT_OUTPUT_TOKENS = 1024
-"""Set aside for a call that names no maximum, where its key does not say either."""
+"""The output tokens reserved if neither the request nor its key names a maximum."""
 
-_MAX_NUMBER_LENGTH = 40  # characters of a number that came as text
+_MAX_NUMBER_LENGTH = 40  # characters of a number sent as text
 _MEDIA = re.compile(rb";base64,[A-Za-z0-9+/=\\_-]+")
 OUTPUT_LIMITS = (
     "max_output_tokens", "max_completion_tokens", "max_tokens",
     "n_predict", "num_predict", "max_new_tokens",
 )  # fmt: skip
-"""The names of an output limit: those of the APIs, and what llama.cpp, Ollama and TGI take as well."""
+"""The names of an output limit: those of the APIs, and those of llama.cpp, Ollama and TGI."""
 SEARCH_SWITCHES = ("web_search_options", "search_parameters", "enable_search", "plugins")
-"""Fields that let a backend search the web: OpenAI's, xAI's, Qwen's, OpenRouter's."""
+"""Fields that enable web search upstream: OpenAI's, xAI's, Qwen's, OpenRouter's."""
 CHOICES = ("n", "best_of", "num_return_sequences")
 _MAX_TOKENS = 2**40
-"""What a number of tokens is taken for at most, so that a store can count it."""
+"""The upper bound of any token count, so that a store can count it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A call at the door. Token counts are estimates: the upstream counts, and later."""
+    """What a call may use. The upstream counts the tokens later; these are estimates."""
 
     model: str
     upstream: str
     """`chat`, `responses` or `demo`."""
     input_tokens: int = 0
     output_tokens: int | None = None
-    """The most that the client asked for, for all of its choices; None: it did not say. Where it gave the
-    limit under several names, the largest: which of them counts, each upstream decides for itself."""
+    """The requested maximum for all choices together; None: none requested. Of several names the largest
+    counts: which one applies is up to the upstream.
+    """
     output_field: str | None = None
-    """The client's own name of that limit."""
+    """The client's name of that limit."""
     unbounded: bool = False
-    """A limit has a value that bounds nothing, as -1, which to some upstreams means no limit at all."""
+    """Whether a limit has a value without effect, such as -1, which some upstreams read as unlimited."""
     choices: int = 1
     tools: tuple[str, ...] = ()
-    """The hosted tools it names: their types, and `mcp.<server_label>`."""
+    """The hosted tools in the request: their types, and `mcp.<server_label>`."""
     fallbacks: tuple[str, ...] = ()
-    """Other models that may answer (`models`, of OpenRouter)."""
+    """Other models that may answer (OpenRouter's `models`)."""
 
 
 def estimate_request(
     body: bytes, fields: Mapping[str, Any], upstream: str, limit_field: str = "max_tokens"
 ) -> Estimate:
-    """The ask of a request of either dialect; `fields`: its body, decoded.
+    """The estimate for a request of either dialect; `fields`: its decoded body.
 
-    `own`: the upstream's own name of the output limit.
+    `limit_field`: the upstream's own name of the output limit.
     """
     limits = {
         name: _number(fields[name]) for name in (*OUTPUT_LIMITS, limit_field) if fields.get(name) is not None
@@ -78,7 +79,7 @@ def estimate_request(
 
 
 def _number(value: Any) -> int:
-    """A number as lenient parsers read it, `5.0` and `"5"` too; 0 for what bounds nothing."""
+    """A number as lenient parsers read it (`5.0`, `\"5\"`); 0 for a value without effect as a limit."""
     if type(value) is str and len(value) <= _MAX_NUMBER_LENGTH:
         try:
             value = float(value)
@@ -90,7 +91,7 @@ def _number(value: Any) -> int:
 
 
 def estimate_input(body: bytes) -> int:
-    """Tokens of a request's text, its JSON included, and of what it carries in base64."""
+    """The tokens of a request's text (JSON included) and of its base64 media."""
     if b";base64," not in body:
         return -(-len(body) // BYTES_PER_TOKEN)
     media = [match.end() - match.start() for match in _MEDIA.finditer(body)]
@@ -98,7 +99,7 @@ def estimate_input(body: bytes) -> int:
 
 
 def _hosted_tools(fields: Mapping[str, Any]) -> list[str]:
-    """Wherever a request can name them: its tools, those that stand in its input, and switches of vendors."""
+    """The hosted tools of a request: in its tools, in its input, and in vendors' switches."""
     tools = _tool_names(fields.get("tools"))
     for item in _as_array(fields.get("input")):
         if type(item) is dict and "tools" in item:
@@ -122,12 +123,12 @@ def _tool_names(tools: Any) -> list[str]:
 
 
 def _as_array(value: Any) -> list[Any]:
-    """An object alone is taken for an array of one: some servers do so, too."""
+    """An array; a single object counts as an array of one, as in some servers."""
     return value if type(value) is list else [value] if type(value) is dict else []
 
 
 def _is_local(environment: Any) -> bool:
-    """Whether a shell runs at the client's, and in no container of the upstream's."""
+    """Whether a shell runs on the client's side, and not in a container of the upstream's."""
     return environment is None or (type(environment) is dict and environment.get("type") == "local")
 
 

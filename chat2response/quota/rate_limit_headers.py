@@ -1,4 +1,4 @@
-"""How a key stands with its limits, told: headers on every answer, and the 429 when a limit is reached."""
+"""The rate limit headers of every answer, and the 429 when a limit is reached."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from chat2response.quota.windows import Window
 
 HeaderList = list[tuple[bytes, bytes]]
 
-_SLOT_RETRY_SECONDS = 1.0  # seconds: when a slot may be free again, nobody knows
+_SLOT_RETRY_SECONDS = 1.0  # it is unknown when a slot becomes free
 _UNITS = {
     "requests": "requests",
-    "slots": "requests at the same time",
+    "slots": "concurrent requests",
     "tokens": "tokens",
     "cost": "micro-dollars",
 }
@@ -21,19 +21,19 @@ _TYPES = {"requests": "requests", "slots": "requests", "tokens": "tokens", "cost
 
 @dataclass(frozen=True, slots=True)
 class WindowUsage:
-    """What of a limit is used, this call's reservation included."""
+    """What is used of a window, this call's reservation included."""
 
     window: Window
     used: int
 
     @property
     def remaining(self) -> int:
-        """What is left of it."""
+        """What is left of the limit."""
         return max(self.window.ceiling - self.used, 0)
 
 
 def headers(window_usages: Iterable[WindowUsage]) -> HeaderList:
-    """`x-ratelimit-*`, as OpenAI names them: of requests, and of the token limit that has the least left."""
+    """`x-ratelimit-*`, as OpenAI names them, for requests and for the token limit with the least left."""
     by_measure: dict[str, WindowUsage] = {}
     for window_usage in window_usages:
         measure = window_usage.window.measure
@@ -53,13 +53,13 @@ def headers(window_usages: Iterable[WindowUsage]) -> HeaderList:
 
 
 def refusal(window_usage: WindowUsage, requested: int, headers: HeaderList) -> RateLimited:
-    """The 429. `standing` is without the refused call; `told`: the headers of the limits so far."""
+    """The 429. `window_usage` excludes the refused call; `headers`: the rate limit headers so far."""
     window = window_usage.window
     never = requested > window.ceiling
     budget = window.limit.endswith(("_day", "_month"))
     wait = max(1, ceil(window.resets_in if window.resets_in is not None else _SLOT_RETRY_SECONDS))
     retry_headers = {} if never else {"retry-after": str(wait)}
-    if never or budget:  # an SDK would wait for it, twice
+    if never or budget:  # an SDK would wait and retry twice
         retry_headers["x-should-retry"] = "false"
     return RateLimited(
         _message(window_usage, requested, never=never, wait=wait),
@@ -70,7 +70,7 @@ def refusal(window_usage: WindowUsage, requested: int, headers: HeaderList) -> R
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes it: `1s`, `6m0s`, `23h59m1s`."""
+    """A duration as OpenAI writes it: `1s`, `6m0s`, `23h59m1s`."""
     total = ceil(seconds)
     hours, minutes, seconds_left = total // 3600, total % 3600 // 60, total % 60
     if hours:
@@ -85,11 +85,11 @@ def _message(window_usage: WindowUsage, requested: int, *, never: bool, wait: in
     if never:
         return (
             f"Request too large: {limit}, and this request alone may use {requested} {unit}. "
-            "Shorten its input or name a smaller maximum of output tokens; the key's "
-            "default_output_tokens is what counts where a request names none."
+            "Shorten its input or request fewer output tokens. If a request names no maximum, the key's "
+            "default_output_tokens counts."
         )
     if window.resets_in is None:
-        return f"Rate limit reached: {limit}, and all are in use. Please try again when one has ended."
+        return f"Rate limit reached: {limit}, and all are in use. Try again when a call has ended."
     reached = "Quota exceeded" if window.limit.endswith(("_day", "_month")) else "Rate limit reached"
     return (
         f"{reached}: {limit}. {window_usage.used} {unit} are used or reserved, and this request may use "

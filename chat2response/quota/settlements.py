@@ -1,9 +1,8 @@
-"""Settling leases, off the request's way where it must be.
+"""Settles leases, in the background where necessary.
 
-Who waits for a settlement gets it at once. What the store does not take then, and what belongs to a caller
-who has gone, waits here: a task settles it, again and again until the store takes it. So a reservation ends
-with its call and not with its lease, whether or not anybody heard the answer to either. Settling twice counts
-once.
+A settlement is tried at once. If the store does not accept it, or if the caller is gone, it waits here, and a
+task retries until the store accepts it. So a reservation ends with its call rather than with its lease,
+whether or not the store's replies were seen. Settling twice counts once.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from chat2response.quota.windows import KIND
 from chat2response.stores import Store, StoreDown
 
-_MAX_WAITING = 10_000  # settlements that wait; the oldest beyond it run out as leases do
+_MAX_WAITING = 10_000  # settlements that wait; beyond this the oldest expire with their leases
 _BATCH_SIZE = 64
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -24,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Settlement(NamedTuple):
-    """A lease of a ledger, and what takes its place."""
+    """The amount that replaces the reservation of a lease."""
 
     key: str
     lease: str
@@ -32,7 +31,7 @@ class Settlement(NamedTuple):
 
 
 class Settlements:
-    """One per admission."""
+    """The settlements of one admission."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -42,16 +41,16 @@ class Settlements:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of settlements that wait."""
         return len(self._waiting)
 
     @property
     def busy(self) -> bool:
-        """Whether some are being settled."""
+        """Whether a task is settling."""
         return self._task is not None and not self._task.done()
 
     async def settle(self, settlements: Iterable[Settlement]) -> None:
-        """Now, or later where the store is away or the caller is cancelled. Never raises StoreDown."""
+        """Settles now, or later if the store is down or the caller is cancelled. Never raises StoreDown."""
         unsettled = {settlement.lease: settlement for settlement in settlements}
         if not unsettled:
             return
@@ -70,23 +69,23 @@ class Settlements:
             self.settle_later(unsettled.values())
 
     def settle_later(self, settlements: Iterable[Settlement]) -> None:
-        """Whoever asks does not wait for it."""
+        """Settles in the background."""
         self._waiting.extend(settlements)
         if self._waiting and not self._closed and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._settle_until_taken())
 
     async def settle_waiting(self) -> bool:
-        """What waits now, once. False: the store is away, and some waits on."""
+        """Settles what waits, once. Returns False if the store is down and some still wait."""
         while self._waiting:
             settlements = [self._waiting.popleft() for _ in range(min(_BATCH_SIZE, len(self._waiting)))]
             down = await self._settle_batch(settlements)
             if down is not None:
-                _log.info("the store does not take what calls used: %s", down.internal)
+                _log.info("the store does not accept settlements: %s", down.internal)
                 return False
         return True
 
     async def close(self) -> None:
-        """Settles what waits; what the store does not take now runs out as leases do."""
+        """Settles what waits; what the store does not accept now expires with its lease."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
@@ -117,6 +116,6 @@ class Settlements:
         attempts = 0
         while not await self.settle_waiting():
             if not attempts:
-                _log.warning("the store is away: what %d calls used waits until it is back", self.waiting)
+                _log.warning("the store is down: %d settlements wait for it", self.waiting)
             await asyncio.sleep(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)])
             attempts += 1

@@ -1,4 +1,4 @@
-"""What each key used, by day (UTC) and model: a document for each key and day, kept for so many days."""
+"""The usage of each key by day (UTC) and model: one document per key and day, stored for a number of days."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from chat2response.wire.responses import Usage
 KIND = "usage"
 DAY = 86_400
 OTHER = "(other)"
-_MAX_MODELS = 100  # of a key and day; what is more, clients have invented
-_MAX_PENDING = 1000  # sums that are not handed on yet
+_MAX_MODELS = 100  # per key and day; clients can invent more
+_MAX_PENDING = 1000  # sums before they are handed to `tally`
 _EPOCH = date(1970, 1, 1).toordinal()
 _MAX_NAME_LENGTH = 200  # characters of a model's name
 
@@ -21,8 +21,9 @@ Models = dict[str, "UsageTotals"]
 
 
 class UsageTotals(NamedTuple):
-    """Sums. `cost`: micro-dollars of the calls that have a price; `unpriced`: calls that have none;
-    `estimated`: calls whose tokens the upstream did not say, counted here."""
+    """Totals. `cost`: micro-dollars of the calls that have a price; `unpriced`: the number of calls without
+    one; `estimated`: the number of calls whose tokens the upstream did not report.
+    """
 
     requests: int = 0
     input_tokens: int = 0
@@ -35,16 +36,16 @@ class UsageTotals(NamedTuple):
 
     @classmethod
     def read(cls, doc: Any) -> "UsageTotals":
-        """Of a document's part; what is not ours counts nothing."""
+        """Reads totals from a document; unknown fields are ignored."""
         fields = doc if isinstance(doc, Mapping) else {}
         return cls(**{name: fields[name] for name in FIELDS if type(fields.get(name)) is int})
 
     def plus(self, other: "UsageTotals") -> "UsageTotals":
-        """Both together."""
+        """The sum of both."""
         return UsageTotals(*map(int.__add__, self, other))
 
     def document(self) -> dict[str, int]:
-        """All sums by name."""
+        """The totals by name."""
         return self._asdict()
 
 
@@ -53,7 +54,7 @@ FIELDS = UsageTotals._fields
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """What a key used of a model on a day."""
+    """The usage of a model by a key on a day."""
 
     key_id: str
     day: str
@@ -62,13 +63,13 @@ class UsageRow:
 
 
 class UsageLog:
-    """Notes and tells. `keep_days`: how long; `clock`: epoch seconds."""
+    """Records and reports usage. `keep_days`: how long it is stored; `clock`: epoch seconds."""
 
     def __init__(self, store: Store, *, keep_days: int, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
         self._keep_days = keep_days
-        # By key, day and model, in the order of NAMES: every call comes by here, and nothing is built for it.
+        # By key, day and model, in the order of FIELDS. Every call passes here, so nothing else is allocated.
         self._pending: dict[tuple[str, int, str], list[int]] = {}
         self.tally: Tally[Models] = Tally(
             store,
@@ -89,7 +90,7 @@ class UsageLog:
         *,
         estimated: bool = False,
     ) -> None:
-        """A call was made. `usage` None: the upstream refused it, and nothing was used."""
+        """Records a call. `usage` None: the upstream refused it, and nothing was used."""
         key = (key_id, int(self._clock() // DAY), model)
         sums = self._pending.get(key)
         if sums is None:
@@ -111,14 +112,14 @@ class UsageLog:
             sums[7] += 1
 
     def _gather(self) -> None:
-        """Hands what came since the last time to the tally."""
+        """Hands the pending sums to the tally."""
         pending, self._pending = self._pending, {}
         for (key_id, day, model), sums in pending.items():
             name = f"{key_id}.{date.fromordinal(_EPOCH + day)}"
             self.tally.note(name, {model[:_MAX_NAME_LENGTH] or OTHER: UsageTotals(*sums)})
 
     async def for_key(self, key_id: str, first: date, last: date) -> list[UsageRow]:
-        """Of one key, by day and model, both days included. Raises StoreDown."""
+        """The rows of one key, by day and model; both days are included. Raises StoreDown."""
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         names = [f"{key_id}.{day}" for day in days]
         entries = await self._store.get_many(KIND, names) if names else []
@@ -128,8 +129,8 @@ class UsageLog:
         return rows
 
     async def for_all(self, first: date, last: date) -> list[UsageRow]:
-        """Of all keys. Raises StoreDown."""
-        docs: dict[str, Any] = dict.fromkeys(self.tally.unwritten())  # by name: a scan may meet one twice
+        """The rows of all keys. Raises StoreDown."""
+        docs: dict[str, Any] = dict.fromkeys(self.tally.unwritten())  # by name: a scan may repeat one
         cursor = None
         while True:
             page = await self._store.scan(KIND, cursor=cursor, limit=500)
@@ -140,11 +141,11 @@ class UsageLog:
         return [row for name in names for row in self._rows_of(name, docs[name])]
 
     def first_day(self) -> date:
-        """The oldest day that is still kept."""
+        """The oldest day that is still stored."""
         return self.today() - timedelta(days=self._keep_days - 1)
 
     def today(self) -> date:
-        """In UTC."""
+        """Today's date in UTC."""
         return datetime.fromtimestamp(self._clock(), UTC).date()
 
     def _rows_of(self, name: str, doc: Any) -> Iterator[UsageRow]:
@@ -154,7 +155,7 @@ class UsageLog:
 
 
 def group_rows(rows: Sequence[UsageRow], by: Sequence[str]) -> list[tuple[dict[str, str], UsageTotals]]:
-    """Sums over rows that agree in all of `by` (`key`, `model`, `day`), in the order of those values."""
+    """Sums the rows that agree in all of `by` (`key`, `model`, `day`), sorted by these values."""
     sums: dict[tuple[str, ...], UsageTotals] = {}
     for row in rows:
         values = {"key": row.key_id, "model": row.model, "day": row.day}

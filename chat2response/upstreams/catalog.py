@@ -1,10 +1,10 @@
-"""What the operator says of models: context, modalities, reasoning levels; from a small JSON file.
+"""Describes models: context, modalities and reasoning levels, from a small JSON file of the operator's.
 
     {"qwen3-coder": {"context_window": 262144, "reasoning_levels": ["low", "high"], "freeform": true},
      "llama-*": {"context_window": 131072, "input_modalities": ["text", "image"]}}
 
-Names are those that clients use, or globs; an exact name counts before any glob, and the longest glob before
-shorter ones. A name that is no glob is listed even where the upstream does not list it.
+Names are those that clients use, or globs. An exact name wins over globs, and the longest matching glob over
+shorter ones. A name that is not a glob is listed even if the upstream does not list it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,12 +29,12 @@ _OUTPUT = {"mode": "bytes", "limit": 10_000}  # how much of a tool's output Code
 
 
 class CatalogError(Exception):
-    """The file cannot be used; the text tells the operator what to write."""
+    """The catalog file cannot be used; the message says what to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDescription:
-    """Of one model. `freeform`: it can write patches as text, in a tool without a JSON schema."""
+    """Describes one model. `freeform`: it can write patches as text, in a tool without a JSON schema."""
 
     display_name: str | None = None
     description: str | None = None
@@ -55,18 +55,18 @@ class Catalog:
     models: Mapping[str, ModelDescription] = field(default_factory=dict)
 
     def of(self, name: str) -> ModelDescription | None:
-        """What is said of a model; None: nothing."""
+        """The description of a model, if there is one."""
         if (exact := self.models.get(name)) is not None:
             return exact
         globs = [each for each in self.models if _GLOB & set(each) and fnmatchcase(name, each)]
         return self.models[max(globs, key=len)] if globs else None
 
     def model_list(self, entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        """A list in both forms, of the upstream's entries and our own: `data` as OpenAI has it, `models` as
-        Codex reads it, of those that are described.
+        """The upstream's entries and the catalog's own, in two forms: `data` as OpenAI lists them, and
+        `models` as Codex reads them, for the described ones.
         """
         data = list(entries)
-        known = [each.get("id") for each in data]  # of any type: a stranger's
+        known = [each.get("id") for each in data]  # of any type, as the upstream sent them
         own_names = [name for name in self.models if not _GLOB & set(name) and name not in known]
         data += [{"id": name, "object": "model", "created": 0, "owned_by": "gateway"} for name in own_names]
         names = [each["id"] for each in data if type(each.get("id")) is str]
@@ -78,21 +78,21 @@ class Catalog:
 
 
 def read_catalog(file: Path) -> Catalog:
-    """Raises CatalogError."""
+    """Reads the catalog from a file. Raises CatalogError."""
     try:
         value = shaped(decode(file.read_bytes()), dict[str, dict[str, Any]])
         return Catalog({name: _description(name, each) for name, each in value.items()})
     except OSError as error:
         raise CatalogError(f"{file} cannot be read ({error.strerror})") from None
     except JSONError as error:
-        raise CatalogError(f"{file} describes no models: {error}") from None
+        raise CatalogError(f"{file} is not a valid model catalog: {error}") from None
 
 
 def _description(name: str, entry: dict[str, Any]) -> ModelDescription:
     known = [each.name for each in fields(ModelDescription)]
     for each in entry:
         if each not in known:
-            raise JSONError(f"{each!r} of {name!r} is not one of {', '.join(known)}")
+            raise JSONError(f"unknown field {each!r} for {name!r}. Known: {', '.join(known)}")
     try:
         described: ModelDescription = shaped(entry, ModelDescription)
     except JSONError as error:
@@ -101,7 +101,7 @@ def _description(name: str, entry: dict[str, Any]) -> ModelDescription:
 
 
 def _codex_entry(name: str, description: ModelDescription, priority: int) -> dict[str, Any]:
-    """An entry with every key that Codex 0.169 insists on, and those that we can fill."""
+    """An entry with every key that Codex 0.169 requires, and those that the gateway can fill."""
     levels = [
         {"effort": each, "description": _DESCRIPTIONS.get(each, each)}
         for each in description.reasoning_levels

@@ -1,4 +1,4 @@
-"""A Chat Completions server."""
+"""Chat Completions servers as upstreams."""
 
 from functools import partial
 from typing import Any
@@ -22,15 +22,15 @@ class ChatUpstream(HttpUpstream):
     def encode_request(
         self, request: HubRequest, target: Target, losses: Losses
     ) -> tuple[bytes, DecoderFactory]:
-        """The Chat request for a hub request; its tools tell what the answer calls."""
+        """The Chat request for a hub request; its tool map is needed to read the answer's calls."""
         tools = ToolMap.of(request, target.quirks, self._policy)
         fields = write_request(request, losses, target.quirks, tools=tools, policy=self._policy)
         return encode(target.with_model(fields)), partial(Reading.of, request, tools)
 
     def decoder_factory(self, target: Target) -> DecoderFactory:
-        """By the quirks alone."""
+        """Decodes by the quirks alone."""
         return lambda reasoning: Reading(reasoning, target.quirks)
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """A completion is one chunk with everything in it; what has no choices is an error, or unreadable."""
+        """Feeds a completion as one chunk. Without choices it is an error, or unreadable."""
         feed_whole(reader, answer)

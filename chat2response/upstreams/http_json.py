@@ -1,4 +1,4 @@
-"""JSON answers over the transport: one request, one decoded body."""
+"""Fetches JSON answers over the transport: one request, one decoded body."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from chat2response.wire.content_sniffing import kind_of
 from chat2response.wire.json_repair import Repair
 from chat2response.wire.large_documents import apart_if, is_large
 
-_SNIFF_LENGTH = 4096  # bytes that tell what a body is
+_SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 
 
 class EventStreamBody(bytes):
-    """A whole stream, from a server that was asked for JSON."""
+    """The body of a stream that a server sent in place of JSON."""
 
 
 @dataclass(slots=True)
 class Document:
-    """JSON, decoded, and what was mended in it."""
+    """A decoded JSON body, and the repairs that it needed."""
 
     value: Any
     repairs: Sequence[Repair] = ()
@@ -38,10 +38,10 @@ async def fetch(
     body: bytes,
     max_output: int = MAX_OUTPUT,
 ) -> tuple[int, HeaderList, Document | EventStreamBody, bool]:
-    """Status, headers for the client, the body, and whether that is large.
+    """The status, the headers for the client, the body, and whether it is large.
 
-    A body that is a stream, unasked, stays as it is: an `Events`.
-    Raises UpstreamError where it is no answer, or more than `most` bytes of one.
+    A stream in place of JSON is returned as an `EventStreamBody`. Raises UpstreamError for anything else, and
+    for more than `max_output` bytes.
     """
     exchange = await transport.open("POST", url, request_headers(target, context), body)
     try:
@@ -60,7 +60,7 @@ async def fetch(
 
 
 async def fetch_models(transport: Transport, target: Target, context: ClientContext) -> bytes:
-    """`GET {base}/models`, the bytes as they are. Raises UpstreamError."""
+    """`GET {base}/models`, unchanged. Raises UpstreamError."""
     exchange = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
     try:
         if exchange.status >= 300:

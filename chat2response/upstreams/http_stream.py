@@ -1,4 +1,4 @@
-"""What Chat and Responses upstreams share: addresses, headers, turns and raw replies over the transport."""
+"""Turns and raw replies over the transport, shared by Chat and Responses upstreams."""
 
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -18,14 +18,14 @@ from chat2response.wire.content_sniffing import Kind, kind_of
 from chat2response.wire.large_documents import apart_if, is_large
 from chat2response.wire.machine import Fault
 
-_SNIFF_LENGTH = 4096  # bytes that tell what a body is
+_SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 Reader = ChatReader | ResponsesReader
 FeedWhole = Callable[[Reader, Any], None]
-"""Feeds a reader an answer that came as one JSON body although a stream was asked for."""
+"""Feeds a reader a JSON body that a server sent in place of a stream."""
 
 
 def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
-    """Ours to the upstream: the operator's key, or the client's own credentials, never both."""
+    """The request headers: with the operator's key or the client's credentials, never both."""
     headers = {
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if context.stream else "application/json",
@@ -41,7 +41,7 @@ def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
 
 
 class ResponseContext:
-    """An exchange as a context: opened on entry, closed on exit."""
+    """An HTTP exchange as an async context: opened on entry, closed on exit."""
 
     def __init__(
         self,
@@ -66,12 +66,12 @@ class ResponseContext:
 
     @property
     def exchange(self) -> Exchange:
-        """The open one."""
-        assert self._exchange is not None, "entered first"
+        """The open exchange."""
+        assert self._exchange is not None, "not entered yet"
         return self._exchange
 
     async def connect(self) -> None:
-        """Sends, and waits for the head."""
+        """Sends the request and waits for the head."""
         exchange = self._exchange = await self._transport.open(
             self._method,
             self._url,
@@ -84,7 +84,7 @@ class ResponseContext:
         self.headers = forwarded_headers(exchange, self._secret)
 
     async def body(self, start: bytes = b"") -> bytes:
-        """All of it, without our key. `start`: what was read of it before."""
+        """The whole body without the gateway's key. `start`: bytes that were read before."""
         body = start + await self.exchange.read()
         return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
 
@@ -100,7 +100,7 @@ class ResponseContext:
 
 
 async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
-    """The first bytes of a body, as many as tell its kind; seldom more than one read. Raises Cut."""
+    """The first bytes of a body, enough to tell its kind; rarely more than one read. Raises Cut."""
     start = b""
     while True:
         data = await exchange.chunk()
@@ -110,12 +110,12 @@ async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
 
 
 def is_event_stream(exchange: Exchange) -> bool:
-    """Whether the content type says that the body is a stream of events, or nothing."""
+    """Whether the content type is that of an event stream, or missing."""
     return "event-stream" in (exchange.header("content-type") or "event-stream")
 
 
 class HttpTurn(ResponseContext):
-    """A Turn: the exchange's bytes into a reader."""
+    """A Turn that feeds the exchange's bytes to a reader."""
 
     def __init__(
         self,
@@ -137,12 +137,12 @@ class HttpTurn(ResponseContext):
 
     @property
     def started(self) -> bool:
-        """Whether a first event has been read; comments are none, and some backends send them for long."""
+        """Whether the first event has been read. Comments do not count: some backends send them for long."""
         return self._reader.heard
 
     @property
     def output_chars(self) -> int:
-        """What the model has said so far, in characters."""
+        """The characters of output so far."""
         return self._reader.said
 
     async def __aenter__(self) -> "HttpTurn":
@@ -155,7 +155,7 @@ class HttpTurn(ResponseContext):
         return self
 
     async def reads(self) -> AsyncIterator[None]:
-        """Feeds the reader until it is done, or the body ends."""
+        """Feeds the reader until it is done or the body ends."""
         reader, exchange = self._reader, self.exchange
         fault: Fault | None = None
         secret_filter = SecretFilter(self._secret) if self._secret is not None else None
@@ -166,7 +166,7 @@ class HttpTurn(ResponseContext):
                 return
             while data:
                 reader.feed(data if secret_filter is None else secret_filter.feed(data))
-                del data  # not kept: a client that does not read holds this up for long
+                del data  # not referenced: a slow client may block this generator for long
                 if reader.done:
                     self._finished = True
                     return
@@ -179,7 +179,7 @@ class HttpTurn(ResponseContext):
         reader.close(fault)
 
     async def _read_whole(self, start: bytes) -> None:
-        """Some servers ignore `stream`, or answer 200 with an error as JSON. `start`: what was read of it."""
+        """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
         answer, repairs = await decode_answer(await self.body(start), self._max_output)
         name_repairs(repairs, self._reader.losses)
         self._whole(self._reader, answer)
@@ -187,19 +187,19 @@ class HttpTurn(ResponseContext):
 
 
 class HttpRawReply(ResponseContext):
-    """A RawReply: the exchange's bytes as they are."""
+    """A RawReply that returns the exchange's bytes."""
 
     def __init__(
         self, transport: Transport, url: str, target: Target, context: ClientContext, body: bytes | None
     ) -> None:
         super().__init__(transport, url, target, context, body)
-        self._start = b""  # read already, to tell what the body is
+        self._start = b""  # read already, to tell the kind of the body
         self._kind: Kind = "other"
-        self._streams = False  # although its type says otherwise, or nothing
+        self._streams = False  # although the content type says otherwise, or nothing
 
     @property
     def media_type(self) -> str:
-        """The upstream's content type; where it names none, or another for a stream, what the body is."""
+        """The upstream's content type, or the body's own kind if the type is missing or wrong."""
         content_type = self.exchange.header("content-type")
         if not content_type or (self._streams and "event-stream" not in content_type):
             content_type = "text/event-stream" if self._kind == "events" else "application/json"
@@ -210,19 +210,19 @@ class HttpRawReply(ResponseContext):
         return self
 
     async def streams(self) -> bool:
-        """Whether the body is a stream of events: its type says so, or else its first bytes."""
+        """Whether the body is an event stream, by its content type or else by its first bytes."""
         content_type = self.exchange.header("content-type")
         if content_type and "event-stream" in content_type:
             return True
         try:
             self._start, self._kind = await first_bytes(self.exchange)
-        except Cut:  # which whoever reads on is told as well
+        except Cut:  # the next read raises it, too
             return False
         self._streams = self._kind == "events"
         return self._streams
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What arrives, as it arrives, without our key."""
+        """The chunks as they arrive, without the gateway's key."""
         secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         while True:
             start, self._start = self._start, b""
@@ -233,12 +233,12 @@ class HttpRawReply(ResponseContext):
             if secret_filter is not None:
                 data[0] = secret_filter.feed(data[0])
             if data[0]:
-                yield data.pop()  # not kept here: a client that does not read holds this up for long
+                yield data.pop()  # not referenced: a slow client may block this generator for long
         if secret_filter is not None and (remaining := secret_filter.close()):
             yield remaining
 
     async def read(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         body = await self.body(self._start)
         self._start, self._kind = b"", kind_of(body[:_SNIFF_LENGTH], ended=True) or "other"
         return body

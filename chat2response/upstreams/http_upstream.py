@@ -1,6 +1,6 @@
-"""`HttpUpstream`: what a Chat and a Responses server have in common as upstreams.
+"""`HttpUpstream`: what Chat and Responses servers have in common as upstreams.
 
-A dialect adds its path, how a request is written, and how an answer is read.
+A dialect adds its path, how to write a request, and how to read an answer.
 """
 
 from abc import ABC, abstractmethod
@@ -26,16 +26,16 @@ from chat2response.wire.responses import Response
 
 
 class AnswerDecoder(Protocol):
-    """How one answer is read."""
+    """Decodes one answer."""
 
     def reader(self, writer: Writer) -> Reader:
-        """What reads a stream into `writer`."""
+        """Reads a stream into `writer`."""
         ...
 
     def response(
         self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
-        """The response that a JSON answer is. Raises UpstreamError where it is none."""
+        """The response in a JSON answer. Raises UpstreamError if it is none."""
         ...
 
 
@@ -43,7 +43,7 @@ DecoderFactory = Callable[[ReasoningForm], AnswerDecoder]
 
 
 class HttpUpstream(ABC):
-    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what cannot cross as it is.
+    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what a dialect cannot express.
     `max_output`: the bytes that a converted JSON answer may have.
     """
 
@@ -60,18 +60,18 @@ class HttpUpstream(ABC):
     def encode_request(
         self, request: HubRequest, target: Target, losses: Losses
     ) -> tuple[bytes, DecoderFactory]:
-        """The request in this dialect, for a hub request; and how its answer is read."""
+        """The hub request in this dialect, and the factory of its answer's decoder."""
 
     @abstractmethod
     def decoder_factory(self, target: Target) -> DecoderFactory:
-        """How the answer to a finished body is read: nothing in it is asked for by us."""
+        """The factory of the decoder for a body that the gateway did not write."""
 
     @abstractmethod
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
+        """Feeds a reader a JSON body that a server sent in place of a stream."""
 
     def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
-        """The request in this dialect, for a hub request."""
+        """The hub request in this dialect."""
         return self.encode_request(request, target, losses)[0]
 
     def _encoded(
@@ -126,23 +126,23 @@ class HttpUpstream(ABC):
         return HttpRawReply(self._transport, target.base_url + self.path, target, context, body)
 
     async def models(self, target: Target, context: ClientContext) -> bytes:
-        """The server's list."""
+        """The server's list of models."""
         return await fetch_models(self._transport, target, context)
 
 
-_CHUNK = 64 * 1024  # bytes that are read at once, between looks at what is kept of them
+_CHUNK = 64 * 1024  # bytes that are fed at once, between checks of the size
 
 
 def _read_event_stream(
     events: EventStreamBody, answer: AnswerDecoder, writer: ResponseWriter, max_output: int
 ) -> Response:
-    """The response that a stream makes which came for a JSON request. Raises the error that it ended with."""
+    """The response of a stream that came in place of JSON. Raises the error that it ended with."""
     writer.most = max_output
     writer.begin()
     reader = answer.reader(writer)
     for at in range(0, len(events), _CHUNK):
         reader.feed(events[at : at + _CHUNK])
-        writer.take()  # nobody looks at events here
+        writer.take()  # the events are not needed
         check_weight(reader.said + writer.weight, max_output)
         if reader.done:
             break

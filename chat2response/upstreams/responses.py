@@ -1,4 +1,4 @@
-"""A Responses server."""
+"""Responses servers as upstreams."""
 
 from typing import Any
 
@@ -32,16 +32,16 @@ class ResponsesUpstream(HttpUpstream):
         return encode(target.with_model(fields)), _responses_decoder
 
     def decoder_factory(self, target: Target) -> DecoderFactory:
-        """As it is."""
+        """The decoder of a Responses answer, which needs no context."""
         return _responses_decoder
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """A resource is what its terminal event carries; anything else is an error."""
+        """Feeds a resource as its terminal event; anything else is an error."""
         feed_as_event(reader, as_event, answer)
 
 
 class _ResponsesDecoder:
-    """A Responses server says itself what of its reasoning is a summary."""
+    """Decodes Responses answers, which mark reasoning summaries themselves."""
 
     def reader(self, writer: Writer) -> Reader:
         return ResponsesReader(writer)
@@ -49,7 +49,7 @@ class _ResponsesDecoder:
     def response(
         self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
-        """The server's own resource."""
+        """The response that the server sent."""
         return read_response(answer)
 
 

@@ -113,7 +113,7 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
         "upstream_authentication_error",
     )
     assert "sk-" not in error.message
-    assert "own key: the operator has to check OPENAI_API_KEY" in error.message
+    assert "rejected the gateway's API key. Check OPENAI_API_KEY" in error.message
     assert error.headers == {"x-upstream-request-id": "r"}
     assert str(status) in (error.internal or "")
 
@@ -121,7 +121,7 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
 def test_where_no_key_is_sent_that_is_said() -> None:
     error = refusal_error(b'{"error": "Unauthorized"}', 401, [], replace(TARGET, api_key=None))
     assert isinstance(error, UpstreamRefusedUs)
-    assert "sends it no key: the operator has to set OPENAI_API_KEY" in error.message
+    assert "has no API key. Set OPENAI_API_KEY" in error.message
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -134,7 +134,7 @@ def test_in_passthrough_it_is_the_clients_own_affair(status: int) -> None:
 def test_a_redirect_is_a_502_that_tells_no_address(status: int) -> None:
     error = refusal_error(b'{"error":{"message":"go to https://elsewhere.example"}}', status, [], TARGET)
     assert error.status == 502
-    assert error.message == f"The upstream answered with status {status}, which is no answer."
+    assert error.message == f"The upstream answered with status {status}: redirects are not followed."
 
 
 # -- masks -------------------------------------------------------------------------------------------

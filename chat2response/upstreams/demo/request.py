@@ -1,7 +1,7 @@
-"""`Ask`: what the demo model makes of a request: the few things it acts on.
+"""`DemoRequest`: the few parts of a request that the demo model acts on.
 
-It keeps nothing and samples nothing. What would change its answer and cannot be had here is refused; what
-has no effect on a model that always says the same (`temperature`, `seed`) is simply true of its answer.
+The demo stores and samples nothing. Fields that would change its answer and are not supported are rejected.
+Fields without effect on a constant answer (`temperature`, `seed`) are accepted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ _Item = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A tool that may be called, by its name with Chat; `path` is the client's name of its parameters."""
+    """A callable tool, under its Chat name; `path`: the client's path of its parameters."""
 
     name: str
     parameters: Any
@@ -44,29 +44,29 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
-    """One request, read."""
+    """A parsed request."""
 
     model: str
     user_text: str
-    """The last user message; a part that is no text stands as `[its type]`."""
+    """The last user message; each part that is not text stands as `[its type]`."""
     tool_outputs: tuple[str, ...]
-    """What tools answered, where that is the newest of the conversation."""
+    """The tool outputs at the end of the conversation."""
     tools: ToolMap
     functions: tuple[Function, ...]
     """The tools that may be called."""
     must_call: bool
     parallel: bool
     limit: int | None
-    """Of words in the answer."""
+    """The maximum of words in the answer."""
     format: Mapping[str, Any]
     """`text.format`."""
     schema_path: str
     stops: tuple[str, ...]
     logprobs: bool
     alternatives: bool
-    """Whether the likeliest other words are wanted beside each."""
+    """Whether the client requests the top log probabilities."""
     word_count: int
-    """In the whole conversation."""
+    """The words of the whole conversation."""
 
     @classmethod
     def of(cls, hub: HubRequest, losses: Losses) -> "DemoRequest":
@@ -104,7 +104,7 @@ class DemoRequest:
 
 
 def _refuse(hub: HubRequest) -> None:
-    """What only a real upstream has."""
+    """Rejects what only a real upstream supports."""
     body: Mapping[str, Any] = hub.body
     refused = [name for name in _STATE_FIELDS if body.get(name)] + [
         name for name in _CHAT_FIELDS if hub.extra.get(name)
@@ -114,7 +114,7 @@ def _refuse(hub: HubRequest) -> None:
     if any(each != "text" for each in sequence(hub.extra.get("modalities", []), "modalities")):
         refused.append("modalities")
     if refused:
-        raise unsupported(refused[0], f"'{refused[0]}' cannot be had of the demo upstream.")
+        raise unsupported(refused[0], f"The demo upstream does not support '{refused[0]}'.")
 
 
 def _items(hub: HubRequest) -> Sequence[_Item]:
@@ -124,16 +124,16 @@ def _items(hub: HubRequest) -> Sequence[_Item]:
         raise missing(name)
     items = [{"role": "user", "content": value}] if type(value) is str else objects(value, name)
     if not items:
-        raise invalid(name, f"Invalid '{name}': there is nothing in it to answer.")
+        raise invalid(name, f"Invalid '{name}': it is empty. Send at least one message.")
     for index, item in enumerate(items):
         if item.get("type") == "item_reference":
             path = hub.item_path(index)
-            raise unsupported(path, "The demo upstream keeps no items, so none can be referred to.")
+            raise unsupported(path, "The demo upstream stores no items. Send the item itself.")
     return items
 
 
 def _outputs(hub: HubRequest, items: Sequence[_Item], tools: ToolMap) -> tuple[str, ...]:
-    """Those at the very end, in their order."""
+    """The outputs at the very end, in their order."""
     outputs: list[str] = []
     for index in range(len(items) - 1, -1, -1):
         kind = items[index].get("type")
@@ -162,7 +162,7 @@ def _parts(content: list[Any]) -> Iterator[str]:
 
 
 def _functions(hub: HubRequest, tools: ToolMap) -> tuple[Function, ...]:
-    """The tools that can be called, each as the function that stands in for it."""
+    """The callable tools, each as a function."""
     prefix = ".function" if hub.dialect == "chat" else ""
     return tuple(
         Function(bound.sent, parameters_of(bound), f"{bound.path}{prefix}.parameters")
@@ -171,7 +171,7 @@ def _functions(hub: HubRequest, tools: ToolMap) -> tuple[Function, ...]:
 
 
 def _choose(choice: Any, functions: tuple[Function, ...]) -> tuple[tuple[Function, ...], bool]:
-    """Which of them may be called, and whether one must be; `choice` as Chat writes it."""
+    """The functions that may be called, and whether one must be; `choice` is in the Chat form."""
     if choice is None or type(choice) is str:
         if choice not in (None, "auto", "none", "required"):
             raise invalid("tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'.")

@@ -1,7 +1,7 @@
-"""A small instance of a JSON schema: what the demo model writes as arguments and as structured output.
+"""Makes a small instance of a JSON schema, for the demo model's arguments and structured output.
 
-Honoured: `type`, `enum`, `const`, `properties`, `required`, `items`, `minItems`, `anyOf`, `oneOf`, `allOf`,
-`$ref` inside the schema, the bounds of numbers and of a string's length, the common `format`s. Not `pattern`.
+Supported: `type`, `enum`, `const`, `properties`, `required`, `items`, `minItems`, `anyOf`, `oneOf`, `allOf`,
+`$ref` inside the schema, bounds of numbers and of a string's length, common `format`s. Not `pattern`.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 _MAX_DEPTH = 100
-_MAX_SIZE = 10_000  # values and characters; a schema of a few lines can ask for any number
+_MAX_SIZE = 10_000  # values and characters; a short schema can require any number
 _WORD = "demo"
 _FORMATS = {
     "date": "2026-01-01",
@@ -26,19 +26,19 @@ _FORMATS = {
 
 
 class NoInstance(Exception):
-    """Nothing small fits the schema; the text says why."""
+    """No small instance fits the schema; the message says why."""
 
 
 def instance(schema: Any) -> Any:
-    """A value that fits `schema`, with no property that is not required. Raises NoInstance."""
+    """A value that fits `schema`, with required properties only. Raises NoInstance."""
     try:
         return _Maker(schema).make(schema, (), 0)
     except OverflowError:
-        raise NoInstance("its numbers are too large for a demo") from None
+        raise NoInstance("its numbers are too large for the demo") from None
 
 
 class _Maker:
-    """Walks one schema; `refs` are the references that lead to where it stands."""
+    """Walks one schema; `refs`: the references that lead to the current place."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
@@ -49,7 +49,7 @@ class _Maker:
         if depth > _MAX_DEPTH:
             raise NoInstance("the schema is nested too deeply")
         if schema is False:
-            raise NoInstance("a part of the schema allows nothing")
+            raise NoInstance("a part of the schema allows no value")
         if type(schema) is not dict:
             return _WORD
         if "const" in schema:
@@ -80,10 +80,10 @@ class _Maker:
             return _number(schema, whole=type_name == "integer")
         if type_name in ("boolean", "null"):
             return True if type_name == "boolean" else None
-        raise NoInstance(f"there is no type {type_name!r}")
+        raise NoInstance(f"the type {type_name!r} is unknown")
 
     def _object(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> dict[str, Any]:
-        """The required properties, in the schema's order: models are held to it too."""
+        """The required properties, in the schema's order, which models follow, too."""
         properties = schema.get("properties")
         properties = properties if type(properties) is dict else {}
         required = schema.get("required")
@@ -108,8 +108,8 @@ class _Maker:
         return text[: int(length)]
 
     def _first(self, branches: list[Any], refs: tuple[str, ...], depth: int) -> Any:
-        """The first branch with a finite instance: one that leads back to where we are has none."""
-        why = NoInstance("the schema offers no alternative")
+        """The first branch with a finite instance; a branch that leads back to itself has none."""
+        why = NoInstance("the schema has no usable alternative")
         for branch in branches:
             try:
                 return self.make(branch, refs, depth + 1)
@@ -135,23 +135,23 @@ class _Maker:
 
     def _resolve(self, ref: Any) -> Any:
         if type(ref) is not str or ref[:1] != "#":
-            raise NoInstance("only references inside the schema are followed")
+            raise NoInstance("references must stay inside the schema")
         value = self._root
         for name in unquote(ref[1:]).split("/")[1:]:
             name = name.replace("~1", "/").replace("~0", "~")
             if type(value) is not dict or name not in value:
-                raise NoInstance(f"its reference {ref!r} leads nowhere")
+                raise NoInstance(f"the reference {ref!r} does not exist")
             value = value[name]
         return value
 
     def _charge(self, count: float) -> None:
         self._budget -= max(0, math.ceil(count))
         if self._budget < 0:
-            raise NoInstance("its smallest instance is too large for a demo")
+            raise NoInstance("its smallest instance is too large for the demo")
 
 
 def _merged(first: dict[str, Any], second: Any) -> Any:
-    """Both at once, as far as properties go; `second` wins where they say the same thing twice."""
+    """Merges two schemas as far as properties go; `second` wins on conflicts."""
     if type(second) is not dict:
         return second if second is False else first
     both = {**first, **second}
@@ -165,14 +165,14 @@ def _merged(first: dict[str, Any], second: Any) -> Any:
 
 
 def _implied_type(schema: dict[str, Any]) -> str:
-    """The type of a schema that names none."""
+    """The type of a schema without `type`."""
     if "properties" in schema or "required" in schema:
         return "object"
     return "array" if "items" in schema or "minItems" in schema else "string"
 
 
 def _number(schema: dict[str, Any], *, whole: bool) -> float:
-    """The number nearest to 0 within the bounds, a step or half the way off an exclusive one."""
+    """The number nearest to 0 within the bounds; one step, or halfway, inside an exclusive bound."""
     above, below = _bound(schema, "exclusiveMinimum", -math.inf), _bound(schema, "exclusiveMaximum", math.inf)
     low, high = (
         max(above, _bound(schema, "minimum", -math.inf)),

@@ -1,10 +1,10 @@
-"""The demo model itself: a request in, the words of its answer out, the same ones every time.
+"""The demo model: turns a request into the words of an answer, always the same ones.
 
-demo             repeats what the user said; calls a function that the user names, or that it must
-demo-reasoner    the same, but thinks first
-demo-tools       calls the first function offered, named or not; two where the user says "parallel"
-demo-error       refuses with 429 before it has said anything
-demo-broken      breaks off after a few words
+demo             repeats the user's text; calls a function that the user names, or that it must call
+demo-reasoner    does the same, but reasons first
+demo-tools       calls the first function, named or not; two if the user says "parallel"
+demo-error       rejects every request with 429
+demo-broken      fails after a few words
 """
 
 import re
@@ -24,7 +24,7 @@ from chat2response.wire.responses import Usage
 
 MODELS = ("demo", "demo-reasoner", "demo-tools", "demo-error", "demo-broken")
 
-_MAX_QUOTE = 2000  # characters of what is repeated; the answer to a novel need not be one
+_MAX_QUOTE = 2000  # characters of a long text that are repeated
 _BREAKS_AFTER = 4  # words
 _WORD = re.compile(r"\S+\s*")
 _JSON_PIECE = re.compile(r"[^,:]*[,:]|[^,:]+")
@@ -32,7 +32,7 @@ _JSON_PIECE = re.compile(r"[^,:]*[,:]|[^,:]+")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One word, which is one delta and one token."""
+    """One word: one delta and one token."""
 
     kind: Literal["reasoning", "text", "call"]
     text: str
@@ -42,17 +42,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """All that will be said, and how it ends."""
+    """All words of the answer, and how it ends."""
 
     steps: Sequence[Step]
     ending: Outcome
     input_tokens: int
-    """Words of the request."""
+    """The words of the request."""
     logprobs: bool = False
     alternatives: bool = False
 
     def play(self, step: Step, writer: Writer, form: ReasoningForm) -> None:
-        """Says one step."""
+        """Writes one step."""
         if step.kind == "text":
             writer.text(step.text, [_certain_logprob(step.text, self.alternatives)] if self.logprobs else ())
         elif step.kind == "call":
@@ -61,7 +61,7 @@ class Script:
             writer.reasoning(step.text, summary=form == "summary")
 
     def usage(self, played: int) -> Usage:
-        """The tokens of the first `played` steps, hidden ones too."""
+        """The tokens of the first `played` steps, including hidden ones."""
         thought = sum(step.kind == "reasoning" for step in self.steps[:played])
         return {
             "input_tokens": self.input_tokens,
@@ -73,17 +73,17 @@ class Script:
 
 
 def script(request: DemoRequest) -> Script:
-    """What the model answers. Raises NotFound for a model it is not, InvalidRequest for an impossible schema.
+    """The model's answer. Raises NotFound for an unknown model, InvalidRequest for an impossible schema.
 
-    Of `demo-error` the refusal is raised: UpstreamError.
+    `demo-error` raises its UpstreamError.
     """
     if request.model not in MODELS:
         known = ", ".join(MODELS)
-        message = f"The model '{request.model}' does not exist: the demo upstream has {known}."
+        message = f"The model '{request.model}' does not exist. The demo upstream has {known}."
         raise NotFound(message, param="model", code="model_not_found")
     if request.model == "demo-error":
         raise UpstreamError(
-            "The demo-error model refuses every request.",
+            "The demo-error model rejects every request.",
             status=429,
             type="rate_limit_error",
             code="rate_limit_exceeded",
@@ -92,7 +92,7 @@ def script(request: DemoRequest) -> Script:
     steps = [*_reasoning_steps(request), *(_call_steps(request) or _text_steps(request))]
     ending = Outcome()
     if request.model == "demo-broken":
-        steps, ending = steps[:_BREAKS_AFTER], failed(UpstreamError("The demo-broken model broke off."))
+        steps, ending = steps[:_BREAKS_AFTER], failed(UpstreamError("The demo-broken model always fails."))
     if request.limit is not None and len(steps) > request.limit:
         steps, ending = steps[: request.limit], Outcome("incomplete", "max_output_tokens")
     return Script(steps, ending, request.word_count, request.logprobs, request.alternatives)
@@ -125,7 +125,9 @@ def _call_steps(request: DemoRequest) -> list[Step]:
 
 
 def _chosen_functions(request: DemoRequest) -> Sequence[Function]:
-    """The functions to call now: those the user names, in that order, else the first where one has to be."""
+    """The functions to call: those that the user names, in that order, or else the first if one must be
+    called.
+    """
     if request.tool_outputs or not request.functions:
         return ()
     mentioned = sorted(_mentioned_functions(request), key=lambda match: match[0])
@@ -139,7 +141,7 @@ def _chosen_functions(request: DemoRequest) -> Sequence[Function]:
 
 
 def _mentioned_functions(request: DemoRequest) -> Iterator[tuple[int, Function]]:
-    """With the place of the name in what the user said."""
+    """The functions that the user names, with the offset of the name."""
     for function in request.functions:
         match = re.search(rf"(?<![\w-]){re.escape(function.name)}(?![\w-])", request.user_text)
         if match:
@@ -183,6 +185,6 @@ def _json_of(schema: Any, path: str) -> str:
 
 
 def _certain_logprob(word: str, alternatives: bool) -> dict[str, Any]:
-    """The log probability of a word that could not have been another one: it is the only alternative too."""
+    """The log probability of a certain word, which is its own only alternative."""
     token = {"token": word, "logprob": 0.0, "bytes": list(word.encode())}
     return {**token, "top_logprobs": [token] if alternatives else []}

@@ -1,7 +1,7 @@
-"""The built-in upstream: no network, no model, the same answer every time. Only ever chosen by name.
+"""The demo upstream. It is chosen only by name.
 
-It has no dialect: every call is converted, so it shows the bridge from both sides. What it says is in
-`demo_script.py`; here it is said, a word at a time.
+It has no dialect: every call is converted, so it shows the bridge from both sides. `script.py` writes its
+answers; this module plays them, one word at a time.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ _MODELS = {
 
 
 class DemoUpstream:
-    """Upstream without a server. `delay`: seconds between the words of a stream."""
+    """An upstream without a server. `delay`: seconds between the words of a stream."""
 
     def __init__(self, *, delay: float = 0.03) -> None:
         self._delay = delay
 
     def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
-        """There is no dialect to write it in: never asked for."""
+        """Never called: the demo has no dialect to write."""
         raise _no_bytes()
 
     def open(
@@ -54,14 +54,14 @@ class DemoUpstream:
         context: ClientContext,
         reasoning: ReasoningForm,
     ) -> "DemoTurn":
-        """A streamed turn. Raises as `script` does."""
+        """A streamed turn. Raises what `script` raises."""
         losses = Losses(context.fidelity)
         demo_request = _demo_request(request, losses)
         writer = restored(writer, demo_request.tools)
         return DemoTurn(script(demo_request), writer, reasoning, self._delay, losses)
 
     async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
-        """The whole answer, at once. Raises as `script` does."""
+        """The whole answer at once. Raises what `script` raises."""
         losses = Losses(context.fidelity)
         demo_request = _demo_request(request, losses)
         script_ = script(demo_request)
@@ -76,16 +76,16 @@ class DemoUpstream:
     def relay(
         self, body: bytes, target: Target, context: ClientContext
     ) -> AbstractAsyncContextManager[RawReply]:
-        """There are no bytes to pass on: never asked for."""
+        """Never called: the demo has no bytes to relay."""
         raise _no_bytes()
 
     async def models(self, target: Target, context: ClientContext) -> bytes:
-        """Those of `demo_script`."""
+        """The demo models."""
         return encode(_MODELS)
 
 
 class DemoTurn:
-    """A Turn: one step of the script in each read, `delay` seconds apart; the first comes at once."""
+    """A Turn that plays one step of the script per read, `delay` seconds apart; the first comes at once."""
 
     def __init__(
         self, script_: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
@@ -94,7 +94,7 @@ class DemoTurn:
         self.headers: HeaderList = []
         self.losses = losses
         self.started = False
-        self.output_chars = 0  # a script has its end
+        self.output_chars = 0  # not bounded: a script ends
         self._script = script_
         self._writer = writer
         self._form: ReasoningForm = form
@@ -111,27 +111,27 @@ class DemoTurn:
         """Nothing is open."""
 
     async def reads(self) -> AsyncIterator[None]:
-        """Says the script, to its end or until `stop`."""
-        output_chars, steps = 0, self._script.steps
+        """Plays the script until its end or until `stop`."""
+        played, steps = 0, self._script.steps
         for step in steps:
-            if output_chars:
+            if played:
                 await self._pause()
             if self._fault is not None or self._writer.done:
                 break
             self._script.play(step, self._writer, self._form)
             self.started = True
-            output_chars += 1
+            played += 1
             yield
-        self._writer.turn(self._script.usage(output_chars), self._ending(script_=output_chars == len(steps)))
+        self._writer.turn(self._script.usage(played), self._ending(complete=played == len(steps)))
 
     def stop(self, fault: Fault) -> None:
-        """Ends the turn now: wakes the pause between two words."""
+        """Ends the turn: wakes the pause between two words."""
         self._fault = self._fault or fault
         _wake(self._waker)
 
-    def _ending(self, *, script_: bool) -> Outcome:
-        """What has been said to its end stays said, whatever comes then."""
-        if script_:
+    def _ending(self, *, complete: bool) -> Outcome:
+        """The script's ending if it was played completely, whatever came later; else the fault's."""
+        if complete:
             return self._script.ending
         return Outcome() if self._fault is None else from_fault(self._fault)
 
@@ -157,7 +157,7 @@ def _demo_request(request: HubRequest | bytes, losses: Losses) -> DemoRequest:
 
 
 def _play_whole(script_: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
-    """The script as one response: the fold of its stream. Raises its error where it ends in one."""
+    """The script as one response. Raises the error that it ends with."""
     if script_.ending.error is not None:
         raise script_.ending.error
     writer.begin()
