@@ -69,7 +69,7 @@ CHAT_ANSWERS: tuple[Probe, ...] = (
     Probe(
         "moderation", {"top": {"moderation": {"input": {"type": "moderation_results", "results": [_JUDGED]}}}}
     ),
-    Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no place for it"),
+    Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no field for it"),
 )
 
 _USED: Json = {
@@ -114,5 +114,5 @@ RESPONSES_ANSWERS: tuple[Probe, ...] = (
     Probe("usage", {"top": {"usage": _USED}}),
     Probe("service_tier", {"top": {"service_tier": "flex"}}),
     Probe("moderation", {"top": {"moderation": {"input": _JUDGED}}}),
-    Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no place for it"),
+    Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no field for it"),
 )  # fmt: skip
