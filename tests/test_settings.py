@@ -435,7 +435,7 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
     ("text", "told"),
     [
         (None, "cannot be read"),
-        ("[1]", "describes no models"),
+        ("[1]", "is not a valid model catalog"),
         ('{"m": {"context": 1}}', "context"),
         ('{"m": {"context_window": "9"}}', "context_window"),
     ],

@@ -22,7 +22,7 @@ from chat2response.api.openapi.document import Face, complete
 from chat2response.api.openapi.routes import document_routes
 from chat2response.keys import KeyRing
 from chat2response.observe.metrics import Metrics
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 
 # FastAPI would follow variables of the environment here, and send what passes to somebody.
 _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
@@ -34,7 +34,7 @@ class Parts(StatusParts, Protocol):
     @property
     def keys(self) -> KeyRing: ...
     @property
-    def usage(self) -> UsageBook: ...
+    def usage(self) -> UsageLog: ...
     @property
     def admin(self) -> AdminRules: ...
 

@@ -15,14 +15,14 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, InvalidRequest, NotFound, UpstreamError
-from chat2response.upstreams.base import Origin, Target
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.demo.script import MODELS
 from chat2response.upstreams.demo.upstream import DemoTurn, DemoUpstream
 from chat2response.wire.machine import DRAINING, REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.stream_grammar import assert_well_formed, parse_sse, validate_event, validate_response
 
-TARGET, ORIGIN = Target("demo"), Origin()
+TARGET, ORIGIN = Target("demo"), ClientContext()
 WEATHER = {
     "type": "function",
     "name": "get_weather",
@@ -465,10 +465,10 @@ async def test_the_whole_answer_is_the_fold_of_the_stream(hub, form):
 async def test_words_come_one_by_one_and_the_first_at_once():
     stream = Stream(ask(), delay=3600.0)
     reads = stream.turn.reads()
-    assert not stream.turn.heard
+    assert not stream.turn.started
     async with asyncio.timeout(5):
         await anext(reads)
-    assert stream.turn.heard
+    assert stream.turn.started
     waiting = asyncio.ensure_future(anext(reads))
     await asyncio.wait({waiting}, timeout=0.02)
     assert not waiting.done()
