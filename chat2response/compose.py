@@ -13,7 +13,7 @@ from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
-from chat2response.keys.verifier import KeyRing
+from chat2response.keys.verifier import KeyVerifier
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
@@ -38,7 +38,7 @@ class Services:
 
     settings: Settings
     store: Store
-    keys: KeyRing
+    keys: KeyVerifier
     engine: Engine
     transport: Transport
     metrics: Metrics
@@ -101,7 +101,7 @@ def compose(
 
         upstreams["demo"] = DemoUpstream()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
-    keys = KeyRing(
+    keys = KeyVerifier(
         store,
         settings.key_policy(),
         clock=clock,

@@ -11,7 +11,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import UpstreamError
 from chat2response.keys.grants import grants_of
-from chat2response.keys.last_used import KeyUse
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey
 from chat2response.quota.admission import Admission, Grant
 from chat2response.quota.estimate import OUTPUT_LIMITS, input_estimate, read_ask
@@ -40,7 +40,7 @@ class Books:
 
     admission: Admission
     usage: UsageBook
-    use: KeyUse
+    use: LastUsedTracker
 
     def start(self) -> None:
         """Begins to renew and to write down."""
