@@ -24,7 +24,7 @@ from chat2response.compose.upstreams import (
 )
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
-from chat2response.keys.verifier import KeyRing
+from chat2response.keys.verifier import KeyVerifier
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
@@ -49,7 +49,7 @@ class Services:
 
     settings: Settings
     store: Store
-    keys: KeyRing
+    keys: KeyVerifier
     engine: Engine
     transport: Transport
     metrics: Metrics
@@ -112,7 +112,7 @@ def compose(
 
         upstreams["demo"] = DemoUpstream()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
-    keys = KeyRing(
+    keys = KeyVerifier(
         store,
         key_policy(settings),
         clock=clock,

@@ -20,7 +20,7 @@ from chat2response.api.management.usage import usage_routes
 from chat2response.api.openapi.components import refusals
 from chat2response.api.openapi.document import Face, complete
 from chat2response.api.openapi.routes import document_routes
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.usage_log import UsageLog
 
@@ -32,7 +32,7 @@ class Parts(StatusParts, Protocol):
     """What the management endpoints are made of; `compose.Services` is one."""
 
     @property
-    def keys(self) -> KeyRing: ...
+    def keys(self) -> KeyVerifier: ...
     @property
     def usage(self) -> UsageLog: ...
     @property
