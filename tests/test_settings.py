@@ -737,20 +737,20 @@ def test_which_proxy_leads_where(
     env: Any, variables: dict[str, str], http: Any, https: Any, spelled: Any
 ) -> None:
     proxies = env(**{spelled(name): value for name, value in variables.items()}).proxies()
-    assert proxies.toward("vllm.internal", 80, secure=False) == http
-    assert proxies.toward("api.example", 443, secure=True) == https
+    assert proxies.select("vllm.internal", 80, secure=False) == http
+    assert proxies.select("api.example", 443, secure=True) == https
 
 
 def test_where_both_cases_are_set_the_lower_one_counts(env: Any) -> None:
     settings = env(HTTP_PROXY="upper:1", http_proxy="lower:1", NO_PROXY="*", no_proxy="x.example")
-    assert settings.proxies().toward("h", 80, secure=False) == Proxy("lower", 1)
+    assert settings.proxies().select("h", 80, secure=False) == Proxy("lower", 1)
     assert env(http_proxy="").proxies().http is None, "set and empty: no proxy"
 
 
 def test_proxies_may_stand_in_the_env_file(env: Any) -> None:
     Path(".env").write_text("HTTPS_PROXY=file.example:1\nno_proxy=direct.example\n")
-    assert env().proxies().toward("h", 443, secure=True) == Proxy("file.example", 1)
-    assert env().proxies().toward("direct.example", 443, secure=True) is None
+    assert env().proxies().select("h", 443, secure=True) == Proxy("file.example", 1)
+    assert env().proxies().select("direct.example", 443, secure=True) is None
     assert env(HTTPS_PROXY="env.example:2").proxies().https == Proxy("env.example", 2)
 
 

@@ -19,7 +19,7 @@ from chat2response.engine.live_runs import LiveRuns
 from chat2response.engine.plan import Plan, plans
 from chat2response.engine.respond.choices import FanOut, choices_of, single
 from chat2response.engine.run import Opening
-from chat2response.observe.log_throttle import Seldom
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.call_meter import Books
 from chat2response.state.owners import Owners
@@ -59,7 +59,7 @@ class Engine:
     sealing: Sealing | None = None
     """What reasoning travels sealed with; None: it does not."""
     runs: LiveRuns = field(default_factory=LiveRuns)
-    no_endpoint: Seldom = field(default_factory=lambda: Seldom(log, "the upstream: %s"))
+    no_endpoint: LogThrottle = field(default_factory=lambda: LogThrottle(log, "the upstream: %s"))
     """Logs an upstream that lacks the endpoint it was asked for."""
     plans: dict[Surface, Plan] = field(init=False)
 

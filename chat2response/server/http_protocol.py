@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from chat2response.api.http.disconnect import HANG_UP
 from chat2response.api.http.request import ANSWER, FLOW, HeaderPairs
-from chat2response.observe.log_throttle import Seldom
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import Pace
 from chat2response.server.coalescing_transport import JoinedHeads
@@ -35,7 +35,7 @@ WRITE_HIGH = 64 * 1024  # bytes that wait to be written, over which nothing is w
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search  # in a header's value
 _TLS = b"\x16"  # how a TLS handshake begins, and no request
 
-_tls_spoken = Seldom(
+_tls_spoken = LogThrottle(
     logging.getLogger("chat2response"),
     "A client speaks TLS (https://) to this port, which serves plain HTTP: call it with http://, or put a "
     "proxy that ends TLS in front of it.",

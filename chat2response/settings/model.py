@@ -21,7 +21,7 @@ from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.engine import EngineOptions
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.tokens.pepper import PepperError, Peppers, read_peppers
-from chat2response.net.endpoint import Place
+from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 from chat2response.net.transport import TransportOptions
 from chat2response.quota.prices import Prices, PricesError, read_prices
@@ -321,7 +321,7 @@ class Settings(BaseSettings):
     @property
     def proxy(self) -> Proxy | None:
         """The one on the way to the upstream. Raises SettingsError."""
-        return Place.of(self.base_url, self.proxies()).proxy
+        return Endpoint.of(self.base_url, self.proxies()).proxy
 
     def transport(self, user_agent: str) -> TransportOptions:
         """The way to upstreams. Raises SettingsError for a proxy that is none."""

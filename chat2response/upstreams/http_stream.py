@@ -9,7 +9,7 @@ from chat2response.convert.dialects.responses.stream_reader import ResponsesRead
 from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.net.transport import Cut, Exchange, Transport
+from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.upstream_refusals import passed_headers, refusal
@@ -60,12 +60,12 @@ class Opened:
         self._method = method
         self._finished = False
         self._secret: Secret | None = secret_of(target.api_key)
-        self._exchange: Exchange | None = None
+        self._exchange: HttpResponse | None = None
         self.status = 0
         self.headers: HeaderList = []
 
     @property
-    def exchange(self) -> Exchange:
+    def exchange(self) -> HttpResponse:
         """The open one."""
         assert self._exchange is not None, "entered first"
         return self._exchange
@@ -99,7 +99,7 @@ class Opened:
             await self._exchange.close(finished=self._finished)
 
 
-async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
+async def first_bytes(exchange: HttpResponse) -> tuple[bytes, Kind]:
     """The first bytes of a body, as many as tell its kind; seldom more than one read. Raises Cut."""
     start = b""
     while True:
@@ -109,7 +109,7 @@ async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
             return start, kind
 
 
-def named_events(exchange: Exchange) -> bool:
+def named_events(exchange: HttpResponse) -> bool:
     """Whether the content type says that the body is a stream of events, or nothing."""
     return "event-stream" in (exchange.header("content-type") or "event-stream")
 
@@ -172,7 +172,7 @@ class HttpTurn(Opened):
                     return
                 yield
                 data = await exchange.chunk()
-        except Cut as cut:
+        except StreamInterrupted as cut:
             fault = cut.fault
         if clean is not None:
             reader.feed(clean.close())
@@ -216,7 +216,7 @@ class HttpRawReply(Opened):
             return True
         try:
             self._start, self._kind = await first_bytes(self.exchange)
-        except Cut:  # which whoever reads on is told as well
+        except StreamInterrupted:  # which whoever reads on is told as well
             return False
         self._streams = self._kind == "events"
         return self._streams

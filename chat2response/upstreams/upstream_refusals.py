@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
 from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
-from chat2response.net.transport import Exchange
+from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import HeaderList, Target
@@ -32,7 +32,7 @@ _PASSED = frozenset(
 _PASSED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
-def passed_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderList:
+def passed_headers(exchange: HttpResponse, secret: Secret | None = None) -> HeaderList:
     """The upstream's headers that reach the client, in lower case; its request id under another name.
 
     `secret`: what must not be in them.
@@ -47,7 +47,7 @@ def passed_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderLi
     return passed if secret is None else [(name, secret.remove(value)) for name, value in passed]
 
 
-async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
+async def refusal(exchange: HttpResponse, target: Target) -> UpstreamError:
     """The error that an answer with status 300 or more is. Its status counts even where its body is cut."""
     try:
         body = await exchange.read(_MAX_ERROR)
