@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.bridge.stream_sender import Rhythm
+from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.profiles import PROFILES
@@ -435,12 +435,12 @@ def test_what_is_no_file_of_models_is_said(env: Any, text: str | None, told: str
 
 
 def test_how_long_a_stream_may_be_silent(env: Any) -> None:
-    assert load().rhythm("chat") == Rhythm(15.0, 60.0)
-    assert env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90").rhythm("proxy") == Rhythm(15.0, 90.0)
+    assert load().stream_timeouts("chat") == StreamTimeouts(15.0, 60.0)
+    assert env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90").stream_timeouts("proxy") == StreamTimeouts(15.0, 90.0)
     own = env(CHAT2RESPONSE_HEARTBEAT_SECONDS="20, proxy=0", CHAT2RESPONSE_STALL_SECONDS="responses=300")
-    assert own.rhythm("chat") == Rhythm(20.0, 90.0)
-    assert own.rhythm("responses") == Rhythm(20.0, 300.0)
-    assert own.rhythm("proxy") == Rhythm(0.0, 90.0)
+    assert own.stream_timeouts("chat") == StreamTimeouts(20.0, 90.0)
+    assert own.stream_timeouts("responses") == StreamTimeouts(20.0, 300.0)
+    assert own.stream_timeouts("proxy") == StreamTimeouts(0.0, 90.0)
 
 
 # -- values that are wrong ---------------------------------------------------------------------------

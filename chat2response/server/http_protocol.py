@@ -19,8 +19,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from chat2response.api.http.disconnect import HANG_UP
-from chat2response.api.http.request import ANSWER, FLOW, HeaderPairs
+from chat2response.api.http.disconnect import DISCONNECT
+from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, HeaderPairs
 from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import Pace
@@ -75,7 +75,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._lost = False
         self._hung_up: Callable[[], None] | None = None
         # Of the connection: made for each request, it would be a cycle that only the collector finds.
-        self._extensions: Any = {HANG_UP: self._watch, ANSWER: self._answer}
+        self._extensions: Any = {DISCONNECT: self._watch, SEND_RESPONSE: self._answer}
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._linger = Linger(self.loop, self._joined.end)
         transport.set_write_buffer_limits(WRITE_HIGH)
         super().connection_made(self._joined)
-        self._extensions[FLOW] = self.flow
+        self._extensions[FLOW_CONTROL] = self.flow
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Secre
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.bridge.stream_sender import Rhythm
+from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import ANY, CorsOptions
 from chat2response.convert.client_profiles import CLIENTS, ClientProfile
@@ -420,12 +420,12 @@ class Settings(BaseSettings):
         except CatalogError as error:
             raise SettingsError(f"CHAT2RESPONSE_MODELS_FILE: {error}.") from None
 
-    def rhythm(self, surface: Surface) -> Rhythm:
+    def stream_timeouts(self, surface: Surface) -> StreamTimeouts:
         """How long a stream on `surface` may be silent, in either direction."""
-        usual = Rhythm(stall=self.chat2response_http_timeout_seconds)
-        beats = values.seconds(self.chat2response_heartbeat_seconds, {surface: usual.heartbeat})
+        usual = StreamTimeouts(stall=self.chat2response_http_timeout_seconds)
+        keepalives = values.seconds(self.chat2response_heartbeat_seconds, {surface: usual.keepalive})
         stalls = values.seconds(self.chat2response_stall_seconds, {surface: usual.stall})
-        return Rhythm(beats.get(surface, usual.heartbeat), stalls.get(surface, usual.stall))
+        return StreamTimeouts(keepalives.get(surface, usual.keepalive), stalls.get(surface, usual.stall))
 
     @property
     def client(self) -> ClientProfile:

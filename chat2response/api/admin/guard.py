@@ -44,12 +44,12 @@ class AdminGuard:
             request.scope[_ACTOR] = await self._actor(visit, wanted)
         except Unauthorized:
             if visit.tokens:  # a right one passes all the same: nobody can lock an operator out
-                self._throttle.check(visit.sender.address)
+                self._throttle.check(visit.client.address)
                 await self._count(visit)
             raise
 
     async def _actor(self, visit: Visit, wanted: str | None) -> Actor:
-        origin = None if visit.sender.address is None else str(visit.sender.address)
+        origin = None if visit.client.address is None else str(visit.client.address)
         try:
             check(self._rules, visit)
         except (Unauthorized, Forbidden) as refused:
@@ -66,7 +66,7 @@ class AdminGuard:
         check(replace(self._rules, token=token), visit)
         key = await self._keys.verify(token)
         grants = grants_of(key.scopes)
-        grants.check_address(None if visit.sender.address is None else str(visit.sender.address))
+        grants.check_address(None if visit.client.address is None else str(visit.client.address))
         if not (grants.admin if wanted is None else grants.allows_admin(wanted)):
             raise Forbidden(
                 "This key may not use this part of the admin plane: none of its scopes grants "
@@ -76,7 +76,7 @@ class AdminGuard:
         return key
 
     async def _count(self, visit: Visit) -> None:
-        address = visit.sender.address
+        address = visit.client.address
         if not self._throttle.failed(address):
             return
         log.warning("too many wrong admin credentials from %s", address)

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from chat2response.api.bridge.authentication import bearer
 from chat2response.api.http.client_address import (
     LOOPBACK,
+    ClientAddress,
     Network,
-    Sender,
     address_of,
+    client_address,
     is_loopback,
-    sender,
     within,
 )
-from chat2response.api.http.proxy_headers import shows_a_proxy
+from chat2response.api.http.proxy_headers import is_proxy_header
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 
 PATHS = ("/keys", "/metrics", "/usage", "/audit", "/reload")
@@ -59,7 +59,7 @@ class AdminRules:
 class Visit:
     """What of a request decides. Header values as they came, in their order."""
 
-    sender: Sender
+    client: ClientAddress
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     tokens: tuple[str, ...] = field(default=(), repr=False)
@@ -86,13 +86,13 @@ class Visit:
         has_body = values(b"transfer-encoding") or any(each != "0" for each in values(b"content-length"))
         named = "".join(values(b"content-type")).partition(";")[0].strip().lower()
         return cls(
-            sender(scope, trusted),
+            client_address(scope, trusted),
             hosts=values(b"host"),
             origins=values(b"origin"),
             tokens=(*values(b"x-admin-token"), *(token for token in bearers if token is not None)),
             local=server[0] if server else None,
             sites=tuple(value.strip().lower() for value in values(b"sec-fetch-site")),
-            trace=next((name.decode("latin-1") for name, _ in headers if shows_a_proxy(name)), None),
+            trace=next((name.decode("latin-1") for name, _ in headers if is_proxy_header(name)), None),
             http_version=scope.get("http_version", ""),
             media_type=named if has_body else None,
         )
@@ -115,8 +115,8 @@ def check(rules: AdminRules, visit: Visit) -> None:
     # Without a preflight a browser names no origin; and a page of another port is of the same site.
     if not set(visit.sites) <= {"same-origin", "none"}:
         raise _other_origin()
-    if not visit.sender.vouched:
-        raise _untrusted_proxy(visit.sender.header)
+    if not visit.client.trusted:
+        raise _untrusted_proxy(visit.client.header)
     if not (rules.token is not None and any(_same(given, rules.token) for given in visit.tokens)):
         _check_without_token(rules, visit)
     # A web page of any origin can send other types without asking us first (CORS).
@@ -125,9 +125,9 @@ def check(rules: AdminRules, visit: Visit) -> None:
 
 
 def _check_without_token(rules: AdminRules, visit: Visit) -> None:
-    if rules.everywhere or not within(visit.sender.address, rules.allow):
+    if rules.everywhere or not within(visit.client.address, rules.allow):
         raise _refusal(rules, visit)
-    if visit.sender.header is None:  # else a trusted proxy says whose request it is
+    if visit.client.header is None:  # else a trusted proxy says whose request it is
         _check_direct(visit)
     if len(visit.hosts) != 1 or not _names_us(visit.hosts[0], rules, visit.local):
         raise Forbidden(

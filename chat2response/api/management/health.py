@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 async def live(request: Request) -> None:
     """200 while the event loop turns."""
-    await request.answer(200, _OK)
+    await request.respond(200, _OK)
 
 
 class StoreHealth:
@@ -98,11 +98,11 @@ class Ready:
 
     async def __call__(self, request: Request) -> None:
         if self._health is None or await self._health.is_ready():
-            await request.answer(200, _OK)
+            await request.respond(200, _OK)
         else:
-            await request.answer(503, _NOT_READY)
+            await request.respond(503, _NOT_READY)
 
 
 async def not_ready(request: Request) -> None:
     """What `Ready` is replaced by when the gateway drains."""
-    await request.answer(503, _NOT_READY, JSON, [CLOSE])
+    await request.respond(503, _NOT_READY, JSON, [CLOSE])

@@ -66,7 +66,7 @@ class Door:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
-                more = request.added if request.status >= 400 else ()
+                more = request.extra_headers if request.status >= 400 else ()
                 message["headers"] = [*message.get("headers", ()), request_id, *more]
             await request.send(message)
 
@@ -88,14 +88,16 @@ class Door:
             return True
         if self._guard is not None and rules.guards(path):  # a stranger is not told what is not there
             await self._guard(request, rules.first_word(path))
-        elif request.added and self._cors is not None and await self._cors.preflight(request, _METHODS):
+        elif (
+            request.extra_headers and self._cors is not None and await self._cors.preflight(request, _METHODS)
+        ):
             return False
         raise self._unknown(path)
 
     def _add_cors(self, request: Request, path: str) -> None:
         """An error that is not of the admin plane, nor near it, a page may read."""
         if self._cors is not None and not path.startswith(rules.PATHS):
-            request.added = self._cors.headers(request.headers.get(b"origin"))
+            request.extra_headers = self._cors.headers(request.headers.get(b"origin"))
 
 
 def _inner(request: Request) -> Scope:

@@ -21,7 +21,7 @@ def unknown_path(document: Mapping[str, Any]) -> Callable[[str], NotFound]:
     """What makes the error for a path that is not there; `document` may be filled later."""
 
     def error(path: str) -> NotFound:
-        shown = paths.shown(redact(path)[:_SHOWN])
+        shown = paths.printable(redact(path)[:_SHOWN])
         return NotFound(
             f"There is no endpoint {shown}.{_hint(shown, document['paths'])} See /docs for all of them.",
             code="unknown_url",

@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.api.admin.rules import PATHS, AdminRules, Visit, check, guards
-from chat2response.api.http.client_address import Sender, address_of, networks
+from chat2response.api.http.client_address import ClientAddress, address_of, networks
 from chat2response.api.management.application import build_management
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 from tests.support.management_client import ELSEWHERE, HERE, Parts, client
@@ -12,7 +12,7 @@ TOKEN = "admin_" + "7" * 64
 OPEN = AdminRules()
 MADE = AdminRules(TOKEN, host="0.0.0.0")
 SET = AdminRules(TOKEN, everywhere=True, host="0.0.0.0")
-SENDER = Sender(address_of(HERE))
+SENDER = ClientAddress(address_of(HERE))
 PROXY = "192.0.2.99"
 UNKNOWN = "0" * 32
 GUARDED = [
