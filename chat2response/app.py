@@ -28,7 +28,7 @@ from chat2response.api.http.paths import has_control_characters
 from chat2response.api.http.request import App, Receive, Request, Scope, Send
 from chat2response.api.http.websocket_upgrade import WebSocketRefusal, is_websocket
 from chat2response.api.management.health import Ready, live, not_ready
-from chat2response.api.openapi.document import Face
+from chat2response.api.openapi.document import Plane
 from chat2response.compose import Services
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import BridgeError, MethodNotAllowed
@@ -220,9 +220,9 @@ def _draining() -> BridgeError:
 class _LazyApplication:
     """The management application of a listener, built at its first request."""
 
-    def __init__(self, services: Services, face: Face, cors: Cors | None = None) -> None:
+    def __init__(self, services: Services, plane: Plane, cors: Cors | None = None) -> None:
         self._services = services
-        self._face = face
+        self._face = plane
         self._cors = cors
         self._app: App | None = None
         self._loading = asyncio.Lock()

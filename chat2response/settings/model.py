@@ -269,7 +269,7 @@ class Settings(BaseSettings):
         asked = self.chat2response_admin_allow
         return AdminRules(
             given.get_secret_value().strip() if given is not None else made,
-            everywhere=given is not None,
+            always_require_token=given is not None,
             host=self.admin_listen[0],
             allow=LOOPBACK if asked is None else networks(asked),
             hosts=tuple(each.lower() for each in values.words(self.chat2response_admin_hosts)),

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from chat2response.api.admin.token_file import LEAST as LEAST_TOKEN
+from chat2response.api.admin.token_file import MIN_LENGTH as MIN_TOKEN_LENGTH
 from chat2response.api.http.client_address import networks
 from chat2response.api.http.cors import ANY
 from chat2response.convert.quirks.profiles import profile
@@ -110,9 +110,9 @@ def one_line(value: SecretStr | None) -> SecretStr | None:
 
 def admin_token(value: SecretStr | None) -> SecretStr | None:
     """A token that nobody can guess. Raises ValueError."""
-    if value is not None and len(value.get_secret_value().strip()) < LEAST_TOKEN:
+    if value is not None and len(value.get_secret_value().strip()) < MIN_TOKEN_LENGTH:
         raise ValueError(
-            f"it has fewer than {LEAST_TOKEN} characters, so it could be guessed; take a random one, "
+            f"it has fewer than {MIN_TOKEN_LENGTH} characters, so it could be guessed; take a random one, "
             "for example what `openssl rand -hex 32` prints"
         )
     return one_line(value)
