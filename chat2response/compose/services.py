@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.admin.token_file import read_or_make
+from chat2response.api.admin.token_file import read_or_create
 from chat2response.api.http.client_address import is_loopback
 from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
@@ -153,7 +153,7 @@ def ensure_admin_token(settings: Settings) -> SecretFile | None:
     """
     if settings.chat2response_admin_token is not None or is_loopback(settings.admin_listen[0]):
         return None
-    return read_or_make(settings.state_dir)
+    return read_or_create(settings.state_dir)
 
 
 def ensure_seal_keys(settings: Settings) -> SecretFile | None:

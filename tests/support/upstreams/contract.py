@@ -12,7 +12,7 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError, UpstreamRefusedUs, UpstreamTimeout, UpstreamUnreachable
-from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.wire.machine import REVOKED
 from tests.support.clock_and_ids import Clock, Ids
@@ -382,7 +382,7 @@ class UpstreamContract(UpstreamStage):
             chunks = reply.chunks()
             assert await anext(chunks) == self.stream[0]
             reply.stop(REVOKED)
-            with pytest.raises(Cut) as caught:
+            with pytest.raises(StreamInterrupted) as caught:
                 await anext(chunks)
         assert caught.value.fault == REVOKED
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)

@@ -56,9 +56,7 @@ class CallNameBuffer(Wrapper):
     def __init__(self, inner: Writer) -> None:
         super().__init__(inner)
         self._waiting: dict[Hashable, CallBuilder] = {}
-        self._named: dict[
-            Hashable, CallBuilder
-        ] = {}  # the waiting calls that have a name
+        self._named: dict[Hashable, CallBuilder] = {}  # the waiting calls that have a name
         self._released: set[Hashable] = set()
 
     def call(self, slot: Hashable, **params: Any) -> None:
