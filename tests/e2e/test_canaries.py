@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from chat2response.engine.run import Opening
-from chat2response.server.logs import Lines, Masks
+from chat2response.server.logs import LineFormatter, SecretMask
 from tests.e2e.conftest import Start
 from tests.support.cli.process import Command, command
 from tests.support.e2e.client_calls import Surface
@@ -265,8 +265,8 @@ async def test_not_in_a_traceback_either(
     )
     monkeypatch.setattr(Opening, "_relay_up", fails)
     answer = await post(gateway, "chat", streamed=streamed)
-    text = "\n".join(map(Lines().format, caplog.records))
-    lines = Masks(gateway.services.settings.secrets())(text)
+    text = "\n".join(map(LineFormatter().format, caplog.records))
+    lines = SecretMask(gateway.services.settings.secrets())(text)
     assert answer.status_code == 500
     assert "RuntimeError: unforeseen" in lines
     assert_silent(answer.content + lines.encode(), UPSTREAM_KEY, CLIENT_BEARER, *SECRETS)
