@@ -435,7 +435,7 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
     ("text", "told"),
     [
         (None, "cannot be read"),
-        ("[1]", "describes no models"),
+        ("[1]", "is not a valid model catalog"),
         ('{"m": {"context": 1}}', "context"),
         ('{"m": {"context_window": "9"}}', "context_window"),
     ],
@@ -640,8 +640,8 @@ def test_several_seal_keys_are_a_ring_and_none_is_shown(env: Any) -> None:
     ("name", "value", "said"),
     [
         ("CHAT2RESPONSE_SEAL_KEY", "short", "a key is 32 characters or more of random text"),
-        (PROFILE, "vlm", "'vlm' is no profile. Did you mean 'vllm'?"),
-        (QUIRKS, '{"developer": true}', "'developer' is not a quirk. Did you mean 'developer_role'?"),
+        (PROFILE, "vlm", "Unknown profile: 'vlm'. Did you mean 'vllm'?"),
+        (QUIRKS, '{"developer": true}', "Unknown quirk: 'developer'. Did you mean 'developer_role'?"),
         (QUIRKS, '{"developer_role": 1}', "'developer_role': Expected `bool`, got `int`."),
         (QUIRKS, "[]", "write a JSON object"),
         (QUIRKS, "developer_role", "it is no JSON"),

@@ -8,13 +8,13 @@ import pytest
 
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine, EngineOptions
-from chat2response.engine.run import Opening
-from chat2response.keys.last_used import KeyUse
+from chat2response.engine.run import CallRun
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.admission import Admission
-from chat2response.quota.call_meter import Books
+from chat2response.quota.call_meter import Meters
 from chat2response.quota.prices import Prices
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes, Surface
@@ -51,10 +51,10 @@ class Scene:
             Routes.single(target),
             {dialect: upstream},
             Owners(self.store),
-            Books(
+            Meters(
                 Admission(self.store, self.prices, clock=self.clock),
-                UsageBook(self.store, keep_days=30, clock=self.clock),
-                KeyUse(self.store, clock=self.clock),
+                UsageLog(self.store, keep_days=30, clock=self.clock),
+                LastUsedTracker(self.store, clock=self.clock),
             ),
             self.metrics,
             self.ids,
@@ -76,14 +76,14 @@ class Scene:
         managed: bool = True,
         hold: float = 5.0,
         **fields: Any,
-    ) -> Opening:
+    ) -> CallRun:
         """A call about to be entered; `fields` are added to its body."""
         upstream = answer if isinstance(answer, FakeUpstream) else FakeUpstream(answer, gate)
         engine = self.engine(upstream, dialect, managed=managed, hold=hold)
         self.opened += 1
         body = encode({**BODIES[surface], **fields})
         opening = engine.open(Call(surface, body, "req-1", tenant if managed else None))
-        assert isinstance(opening, Opening)
+        assert isinstance(opening, CallRun)
         return opening
 
     @property
@@ -113,7 +113,7 @@ class Scene:
         assert self.metrics.calls.total() == self.opened
 
 
-async def whole(opening: Opening) -> tuple[Answer, bytes]:
+async def whole(opening: CallRun) -> tuple[Answer, bytes]:
     """The answer, and all it says."""
     async with opening as answer:
         if answer.body is not None:

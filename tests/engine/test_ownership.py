@@ -304,7 +304,7 @@ async def test_the_ids_of_a_request_are_one_look_up_and_not_without_end() -> Non
     await check(held, {"input": items})
     assert looked == [10_000]
     for rest in ({}, {"tools": [{"container": ""}]}):
-        with pytest.raises(InvalidRequest, match="10001 ids; 10000 at most"):
+        with pytest.raises(InvalidRequest, match="10001 ids, but at most 10000"):
             await check(held, {"input": [*items, {"role": "user", "content": "x", "id": "msg"}], **rest})
 
 
@@ -319,19 +319,19 @@ async def test_the_containers_of_an_answer_are_recorded_also_where_nothing_is_st
             {"type": "message", "content": [cited, 7, {"annotations": 7}]},
         ],
     }
-    await held.record_body(encode(answer), kept=False)
+    await held.record_body(encode(answer), stored=False)
     assert await owners.of(["cntr_1", "cntr_2", "cntr_3", "resp_9", "ci_9"]) == ["a", "a", "a", None, None]
 
 
 async def test_what_is_said_in_a_conversation_is_kept_whatever_store_says() -> None:
     held = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
     answer = {"id": "resp_9", "conversation": {"id": "conv_9"}, "output": [{"id": "msg_9"}]}
-    await held.record_body(encode(answer), kept=False)
+    await held.record_body(encode(answer), stored=False)
     await held.record_body(
-        encode({"id": "resp_8", "conversation": None, "output": [{"id": "x"}]}), kept=False
+        encode({"id": "resp_8", "conversation": None, "output": [{"id": "x"}]}), stored=False
     )
     assert await owners.of(["conv_9", "msg_9", "resp_8", "x"]) == ["a", "a", None, None]
-    tap = ResponsesTap(kept=False)
+    tap = ResponsesTap(stored=False)
     ended = {"type": "response.completed", "response": answer}
     assert list(tap.feed(b"data: %b\n\n" % encode(ended))) == ["resp_9", "conv_9", "msg_9"]
 

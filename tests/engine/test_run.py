@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.run import Opening
+from chat2response.engine.run import CallRun
 from chat2response.errors import BridgeError, Unavailable
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.machine import (
@@ -40,7 +40,7 @@ FAULTS = [pytest.param(fault, id=fault.cause) for fault in STATUS]
 class Stuck:
     """A call that waits for something that never comes; `waiting` is set when it does."""
 
-    opening: Opening
+    opening: CallRun
     waiting: Callable[[], Awaitable[Any]]
     upstream: FakeUpstream
 
@@ -207,7 +207,7 @@ EVERY_STREAM = pytest.mark.parametrize(
 )
 
 
-def running(scene: Scene, surface: Surface, dialect: str) -> tuple[Opening, Any]:
+def running(scene: Scene, surface: Surface, dialect: str) -> tuple[CallRun, Any]:
     """A call that has begun to speak, and then waits for ever."""
     stage = (
         FakeReply(RELAYED[surface], asyncio.Event())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.losses import Losses
-from chat2response.engine.strip_reasoning import unsealed
+from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.state.sealing import Sealing
 
 WORDS = "The encrypted content gAAA...DQ== could not be verified."
@@ -27,7 +27,7 @@ def thought(blob: str | None, **more: Any) -> str:
 def sent(items: str, refused: bytes = REFUSED) -> tuple[str | None, str | None]:
     """What is sent again in place of these items, and what is said of it."""
     losses = Losses()
-    rest = unsealed(b'{"model":"m", "input" : %b }' % items.encode(), refused, losses)
+    rest = strip_reasoning(b'{"model":"m", "input" : %b }' % items.encode(), refused, losses)
     if rest is None:
         return None, losses.header()
     before, after = b'{"model":"m", "input" : ', b" }"
@@ -68,7 +68,7 @@ def test_ours_go_alone_where_there_are_any() -> None:
 )
 def test_where_no_reasoning_is_sealed_the_refusal_stands(items: str) -> None:
     assert sent(items) == (None, None)
-    assert unsealed(b'{"model":"m"}', REFUSED, Losses()) is None
+    assert strip_reasoning(b'{"model":"m"}', REFUSED, Losses()) is None
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_an_item_that_is_no_reasoning_stays() -> None:
     ],
 )
 def test_what_passed_unread_may_be_no_utf_8(body: bytes) -> None:
-    assert unsealed(body, REFUSED, Losses()) is None
+    assert strip_reasoning(body, REFUSED, Losses()) is None

@@ -9,10 +9,10 @@ import pytest
 
 from chat2response.keys.record import ApiKey
 from chat2response.quota.admission import RENEW_SECONDS, Admission, Grant
-from chat2response.quota.windows import KIND, ledgers
+from chat2response.quota.windows import KIND, windows_of
 from chat2response.stores import Lease, StoreDown
 from chat2response.stores.memory import MemoryStore
-from tests.quota.test_admission import ASK, NOON, PRICES, key, used
+from tests.quota.test_admission import ESTIMATE, NOON, PRICES, key, used
 
 Fate = Literal["never", "unheard", "late"]
 """What becomes of a call to the store that its caller leaves: it never happens, its answer is not heard, or
@@ -66,8 +66,8 @@ async def standing(store: MemoryStore, who: ApiKey) -> dict[str, int]:
     """What is used of each limit that has leases."""
     assert who.limits is not None
     return {
-        each.limit: (await store.lease(KIND, each.key, 0, ttl=60, window=each.kept)).used
-        for each in ledgers(who.id, who.limits, NOON)
+        each.limit: (await store.lease(KIND, each.key, 0, ttl=60, window=each.ttl)).used
+        for each in windows_of(who.id, who.limits, NOON)
         if each.measure != "requests"
     }
 
@@ -75,7 +75,7 @@ async def standing(store: MemoryStore, who: ApiKey) -> dict[str, int]:
 async def drained(admission: Admission) -> None:
     """Waits until nothing waits to be settled."""
     async with asyncio.timeout(10):
-        while admission.settlements.waiting or admission.settlements.at_work:  # noqa: ASYNC110
+        while admission.settlements.waiting or admission.settlements.busy:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
@@ -92,7 +92,7 @@ async def test_a_call_that_is_cancelled_at_any_call_to_the_store_leaves_nothing_
     entered: list[Grant] = []
 
     async def call() -> None:
-        grant = await admission.enter(who, ASK)
+        grant = await admission.enter(who, ESTIMATE)
         entered.append(grant)
         grant.usage(used(10, 5))
         await grant.leave()
@@ -122,7 +122,7 @@ async def test_a_refusal_that_is_cancelled_leaves_nothing_reserved(at: int, fate
     task: asyncio.Task[Grant]
     store = Hesitant(at, fate, lambda: task.cancel())
     admission = Admission(store, PRICES, clock=lambda: NOON)
-    task = asyncio.create_task(admission.enter(who, ASK))
+    task = asyncio.create_task(admission.enter(who, ESTIMATE))
     await asyncio.wait({task})
     assert task.cancelled() == (at <= 7), "four to reserve, one request and two leases to give back"
     store.at = 0
@@ -137,7 +137,7 @@ async def test_a_task_that_is_cancelled_before_its_settlement_begins_settles_all
     """A second cancellation, too, while it leaves."""
     store = MemoryStore(clock=lambda: NOON)
     admission, who = Admission(store, PRICES, clock=lambda: NOON), key(**LIMITS)
-    grant = await admission.enter(who, ASK)
+    grant = await admission.enter(who, ESTIMATE)
     grant.usage(used(10, 5))
     task = asyncio.create_task(grant.leave())
     await asyncio.sleep(0)
@@ -171,10 +171,10 @@ async def test_an_answer_that_comes_after_the_deadline_leaves_nothing_reserved()
     admission = Admission(store, PRICES, clock=lambda: NOON)
     for _ in range(3):
         with pytest.raises(StoreDown):
-            await admission.enter(who, ASK)
+            await admission.enter(who, ESTIMATE)
     store.slow = False
     await drained(admission)
-    await (await admission.enter(who, ASK)).leave()
+    await (await admission.enter(who, ESTIMATE)).leave()
     await admission.close()
 
 
@@ -183,7 +183,7 @@ async def test_what_is_given_back_while_the_store_is_away_waits_for_it() -> None
     admission = Admission(store, PRICES, clock=lambda: NOON)
     store.down = True
     with pytest.raises(StoreDown):
-        await admission.enter(who, ASK)
+        await admission.enter(who, ESTIMATE)
     store.down = store.slow = False
     await admission.close()  # a shutdown waits for it, too
     assert await standing(store, who) == {"concurrent_requests": 0}
@@ -193,9 +193,9 @@ async def test_a_lease_that_the_store_has_lost_is_taken_anew_while_its_call_runs
     now = NOON
     store, who = MemoryStore(clock=lambda: now), key(concurrent_requests=1, tokens_per_day=100)
     admission = Admission(store, PRICES, clock=lambda: now)
-    grant = await admission.enter(who, ASK)
+    grant = await admission.enter(who, ESTIMATE)
     for each in grant.reservations:
-        await store.delete(KIND, each.ledger.key)
+        await store.delete(KIND, each.window.key)
     now += RENEW_SECONDS
     await admission.renew()
     assert await standing(store, who) == {"concurrent_requests": 1, "tokens_per_day": 30}
@@ -213,9 +213,9 @@ async def test_a_renewal_that_comes_after_the_end_of_its_call_takes_nothing(fate
     task: asyncio.Task[None]
     store = Hesitant(3 if lost else 2, fate, lambda: task.cancel())
     admission = Admission(store, PRICES, clock=lambda: now)
-    grant = await admission.enter(who, ASK)
+    grant = await admission.enter(who, ESTIMATE)
     if lost:
-        await store.delete(KIND, grant.reservations[0].ledger.key)
+        await store.delete(KIND, grant.reservations[0].window.key)
     now += RENEW_SECONDS
     task = asyncio.create_task(admission.renew())
     await asyncio.wait({task})

@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 
-from chat2response.quota.estimate import CHOICES, MEDIA_TOKENS, OUTPUT_LIMITS, Ask, input_estimate, read_ask
+from chat2response.quota.estimate import (
+    CHOICES,
+    MEDIA_TOKENS,
+    OUTPUT_LIMITS,
+    Estimate,
+    estimate_input,
+    estimate_request,
+)
 
 
-def asked(**fields: Any) -> Ask:
+def asked(**fields: Any) -> Estimate:
     body = json.dumps(fields).encode()
-    return read_ask(body, fields, "chat")
+    return estimate_request(body, fields, "chat")
 
 
 @pytest.mark.parametrize("name", ["max_output_tokens", "max_completion_tokens", "max_tokens"])
@@ -23,7 +30,7 @@ def test_the_output_limit_under_the_clients_name(name: str) -> None:
 def test_the_largest_of_all_names_counts_for_upstreams_differ_in_which_they_read() -> None:
     for first, second in permutations([*OUTPUT_LIMITS, "their_own"], 2):
         fields = {first: 9, second: 5}
-        ask = read_ask(b"{}", fields, "chat", "their_own")
+        ask = estimate_request(b"{}", fields, "chat", "their_own")
         assert (ask.output_tokens, ask.output_field, ask.unbounded) == (9, first, False)
 
 
@@ -105,8 +112,8 @@ def test_hosted_tools_by_type_and_the_clients_own_not_at_all() -> None:
 
 
 def test_text_counts_by_its_length_and_media_do_not() -> None:
-    assert input_estimate(b"x" * 401) == 101
+    assert estimate_input(b"x" * 401) == 101
     picture = b'{"url": "data:image/png;base64,%b"}' % (b"A/+" * 100_000)
-    assert MEDIA_TOKENS < input_estimate(picture) < MEDIA_TOKENS + 20
+    assert MEDIA_TOKENS < estimate_input(picture) < MEDIA_TOKENS + 20
     escaped = picture.replace(b"/", b"\\/")
-    assert MEDIA_TOKENS < input_estimate(escaped) < MEDIA_TOKENS + 20
+    assert MEDIA_TOKENS < estimate_input(escaped) < MEDIA_TOKENS + 20

@@ -59,7 +59,7 @@ def test_a_model_that_nothing_fits_has_no_price() -> None:
 def test_clients_cannot_fill_the_memory_with_names() -> None:
     prices = Prices({"a*": Price(1, 1, 1)})
     assert all(prices.of(f"a{number}") is not None for number in range(3000))
-    assert len(prices._found) <= 1000
+    assert len(prices._cache) <= 1000
 
 
 def test_cached_input_costs_as_input_where_nothing_is_said(tmp_path: Path) -> None:
@@ -71,12 +71,12 @@ def test_cached_input_costs_as_input_where_nothing_is_said(tmp_path: Path) -> No
     ("content", "said"),
     [
         ("{", "is not JSON"),
-        ([], "holds no object"),
-        ({"m": 3}, "is an object"),
+        ([], "must contain an object"),
+        ({"m": 3}, "must be an object"),
         ({"m": {"input": 1}}, "lacks output"),
-        ({"m": {"input": 1, "output": -1}}, "is no price"),
-        ({"m": {"input": True, "output": 1}}, "is no price"),
-        ({"m": {"input": 1, "output": 1, "outpt": 1}}, "'outpt' of 'm' is not one of"),
+        ({"m": {"input": 1, "output": -1}}, "must be a price"),
+        ({"m": {"input": True, "output": 1}}, "must be a price"),
+        ({"m": {"input": 1, "output": 1, "outpt": 1}}, "unknown field 'outpt' for 'm'"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, content: Any, said: str) -> None:

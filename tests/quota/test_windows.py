@@ -3,14 +3,14 @@
 import pytest
 
 from chat2response.keys.limits import NAMES, KeyLimits
-from chat2response.quota.windows import ledgers
+from chat2response.quota.windows import windows_of
 
 NOON = 1_795_694_400.0  # 2026-11-26, 12:00 UTC
 DAY = 86_400
 
 
 def of(now: float, **limits: int) -> dict[str, tuple[str, float | None]]:
-    return {each.limit: (each.key, each.resets_in) for each in ledgers("k", KeyLimits(**limits), now)}
+    return {each.limit: (each.key, each.resets_in) for each in windows_of("k", KeyLimits(**limits), now)}
 
 
 def test_no_limit_has_no_ledger() -> None:
@@ -20,7 +20,7 @@ def test_no_limit_has_no_ledger() -> None:
 
 def test_each_limit_has_its_own_ledger_and_the_first_is_the_one_that_refuses_soonest() -> None:
     bounds = [name for name in NAMES if not name.endswith("output_tokens")]
-    found = list(ledgers("k", KeyLimits(**dict.fromkeys(bounds, 9)), NOON))
+    found = list(windows_of("k", KeyLimits(**dict.fromkeys(bounds, 9)), NOON))
     assert {each.limit for each in found} == set(bounds)
     assert len({each.key for each in found}) == len(bounds)
     assert found[0].limit == "requests_per_minute"
@@ -54,6 +54,6 @@ def test_a_slot_is_free_when_its_call_ends() -> None:
 
 
 def test_a_ledger_outlives_its_span_so_that_calls_that_began_in_it_settle() -> None:
-    for each in ledgers("k", KeyLimits(tokens_per_minute=1, tokens_per_day=1, tokens_per_month=1), NOON):
-        assert each.kept is not None and each.resets_in is not None
-        assert each.kept > each.resets_in + 60
+    for each in windows_of("k", KeyLimits(tokens_per_minute=1, tokens_per_day=1, tokens_per_month=1), NOON):
+        assert each.ttl is not None and each.resets_in is not None
+        assert each.ttl > each.resets_in + 60

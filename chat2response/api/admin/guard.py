@@ -15,7 +15,7 @@ from chat2response.api.admin.rules import AdminRules, Visit, check
 from chat2response.api.admin.throttle import Throttle
 from chat2response.api.http.request import Request
 from chat2response.errors import BridgeError, Forbidden, Unauthorized
-from chat2response.keys import Actor, ApiKey, KeyRing
+from chat2response.keys import Actor, ApiKey, KeyVerifier
 from chat2response.keys.grants import grants_of
 from chat2response.keys.tokens.token import parse
 from chat2response.stores import StoreDown
@@ -28,7 +28,7 @@ log = logging.getLogger("chat2response.api")
 class AdminGuard:
     """One for each application: it remembers who failed. `clock`: seconds."""
 
-    def __init__(self, rules: AdminRules, keys: KeyRing, clock: Callable[[], float]) -> None:
+    def __init__(self, rules: AdminRules, keys: KeyVerifier, clock: Callable[[], float]) -> None:
         self._rules = rules
         self._keys = keys
         self._throttle = Throttle(clock)

@@ -13,7 +13,7 @@ from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
 from chat2response.keys.grants import grants_of
 from chat2response.keys.record import ApiKey
 from chat2response.keys.tokens.token import parse
-from chat2response.keys.verifier import KeyRing
+from chat2response.keys.verifier import KeyVerifier
 from chat2response.observe.metrics import Metrics
 
 OPEN_TENANT = "open"
@@ -55,7 +55,7 @@ class Gate(Protocol):
 class ManagedGate:
     """Only keys of ours open it, and they never go up."""
 
-    def __init__(self, keys: KeyRing, metrics: Metrics, trusted: Sequence[Network] = ()) -> None:
+    def __init__(self, keys: KeyVerifier, metrics: Metrics, trusted: Sequence[Network] = ()) -> None:
         """`trusted`: where the operator's own proxies are."""
         self._keys = keys
         self._trusted = trusted

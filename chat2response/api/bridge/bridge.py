@@ -15,10 +15,10 @@ from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
-from chat2response.engine.plan import SPOKEN
-from chat2response.engine.request_reader import too_many
-from chat2response.engine.respond.choices import FanOut
-from chat2response.engine.run import Opening
+from chat2response.engine.plan import SURFACE_DIALECTS
+from chat2response.engine.request_reader import too_many_containers
+from chat2response.engine.respond.choices import MultiChoiceRun
+from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.json_size import TooManyContainers
@@ -51,7 +51,7 @@ class Bridge:
         self._rhythm = rhythm
         self._surface: Surface = surface
         self._parameters = PROXY_PARAMETERS if surface == "proxy" else ()
-        self._endpoint = SPOKEN[surface][0]  # `/proxy` takes Chat requests
+        self._endpoint = SURFACE_DIALECTS[surface][0]  # `/proxy` takes Chat requests
         self._engine = engine
         self._gate = gate
         self._max_body = max_body
@@ -87,7 +87,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         try:
             await check_structure(body)
         except TooManyContainers as error:
-            raise too_many(error) from None
+            raise too_many_containers(error) from None
     return body
 
 
@@ -107,7 +107,7 @@ def fidelity_of(request: Request) -> Fidelity | None:
     )
 
 
-async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
+async def deliver(opening: CallRun | MultiChoiceRun, request: Request, rhythm: Rhythm) -> None:
     """The answer to the client; its hang-up to the upstream."""
     request.record = opening
     forget = on_hang_up(request, lambda: opening.stop(CANCELLED))
@@ -129,9 +129,11 @@ async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -
         forget()
 
 
-async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
-    assert answer.batches is not None and answer.beat is not None
-    heart = Heart(request.send, answer.beat, lambda: opening.stop(TIMEOUT), rhythm)
+async def _stream(
+    answer: Answer, opening: CallRun | MultiChoiceRun, request: Request, rhythm: Rhythm
+) -> None:
+    assert answer.batches is not None and answer.keepalive is not None
+    heart = Heart(request.send, answer.keepalive, lambda: opening.stop(TIMEOUT), rhythm)
     flow: Flow | None = (request.scope.get("extensions") or {}).get(FLOW)
     try:
         async for batch in answer.batches:

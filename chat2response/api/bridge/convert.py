@@ -19,7 +19,7 @@ from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from chat2response.engine.request_reader import BAD_JSON, mended_object, read_object
+from chat2response.engine.request_reader import BAD_JSON, read_object, read_repaired_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode
 from chat2response.wire.large_documents import apart_if, is_large
@@ -130,7 +130,7 @@ class Convert:
         except InvalidRequest as error:
             if error.code != BAD_JSON:
                 raise
-            fields, _, repairs = mended_object(body, error)
+            fields, _, repairs = read_repaired_object(body, error)
         for path, effect in repairs:
             losses.add(path, effect)
         return fields

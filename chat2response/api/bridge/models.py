@@ -14,7 +14,7 @@ from chat2response.api.http.request import JSON, HeaderPairs, Request
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.observe.redact import shown_url
-from chat2response.upstreams.base import Origin
+from chat2response.upstreams.base import ClientContext
 from chat2response.upstreams.catalog import Catalog
 from chat2response.wire.json import JSONError, decode, encode
 
@@ -33,10 +33,10 @@ class Models:
         caller = await self._gate.admit(request, "models")
         request.tenant = caller.tenant
         # It asks the operator's account: a key's requests are counted, whatever they ask for.
-        standing = [] if caller.key is None else await self._engine.books.admission.count(caller.key)
-        origin = Origin(caller.authorization, request.id, hops=request.hops)
-        entries, error = await self._entries(origin)
-        listed = self._catalog.listed(entries)
+        standing = [] if caller.key is None else await self._engine.meters.admission.count_request(caller.key)
+        context = ClientContext(caller.authorization, request.id, hops=request.hops)
+        entries, error = await self._entries(context)
+        listed = self._catalog.model_list(entries)
         _, _, wanted = request.scope["path"].partition("/models/")
         if wanted:
             await _answer(request, _one(listed["data"], unquote(wanted), error), standing)
@@ -46,11 +46,11 @@ class Models:
             log.warning("%s: no list of models at %s/models: %s", request.id, asked, error.message)
         await _answer(request, listed, standing)
 
-    async def _entries(self, origin: Origin) -> tuple[list[dict[str, Any]], UpstreamError | None]:
+    async def _entries(self, context: ClientContext) -> tuple[list[dict[str, Any]], UpstreamError | None]:
         """The upstream's entries, or why there are none. Raises what concerns the client's own key."""
         target = self._engine.routes.of("responses")
         try:
-            return _read(await self._engine.upstreams[target.dialect].models(target, origin)), None
+            return _read(await self._engine.upstreams[target.dialect].models(target, context)), None
         except UpstreamError as error:
             if error.status in (401, 403) and not target.managed:
                 raise

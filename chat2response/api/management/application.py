@@ -20,9 +20,9 @@ from chat2response.api.management.usage import usage_routes
 from chat2response.api.openapi.components import refusals
 from chat2response.api.openapi.document import Face, complete
 from chat2response.api.openapi.routes import document_routes
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 from chat2response.observe.metrics import Metrics
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 
 # FastAPI would follow variables of the environment here, and send what passes to somebody.
 _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
@@ -32,9 +32,9 @@ class Parts(StatusParts, Protocol):
     """What the management endpoints are made of; `compose.Services` is one."""
 
     @property
-    def keys(self) -> KeyRing: ...
+    def keys(self) -> KeyVerifier: ...
     @property
-    def usage(self) -> UsageBook: ...
+    def usage(self) -> UsageLog: ...
     @property
     def admin(self) -> AdminRules: ...
 

@@ -9,7 +9,7 @@ from chat2response.api.admin.guard import actor_of
 from chat2response.api.management.body_params import StrictBody
 from chat2response.api.openapi.components import query
 from chat2response.errors import InvalidRequest
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 
 IDEMPOTENCY_KEY = query("Idempotency-Key", "The same key and body within an hour: the same answer.") | {
     "in": "header"
@@ -25,12 +25,12 @@ def repeat_of(request: Request) -> str | None:
 
 
 async def once(
-    keys: KeyRing,
+    keys: KeyVerifier,
     request: Request,
     operation: str,
     ask: StrictBody,
     work: Callable[[], Awaitable[dict[str, Any]]],
 ) -> dict[str, Any]:
-    """What `work` answers, done once for an Idempotency-Key. Raises what `KeyBook.once` does."""
+    """What `work` answers, done once for an Idempotency-Key. Raises what `KeyService.once` does."""
     asked = ask.model_dump(exclude_unset=True)
     return await keys.once(operation, asked, work, repeat=repeat_of(request), by=actor_of(request.scope))

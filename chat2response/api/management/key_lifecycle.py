@@ -24,7 +24,7 @@ from chat2response.api.management.middleware import arrived
 from chat2response.api.management.responses import json_answer, unasked, warnings
 from chat2response.api.openapi.components import refusals, takes
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
-from chat2response.keys import ApiKey, KeyRing
+from chat2response.keys import ApiKey, KeyVerifier
 from chat2response.keys.grants import doubts
 from chat2response.keys.views import detailed, issued_document
 from chat2response.observe.redact import redact
@@ -32,7 +32,7 @@ from chat2response.observe.redact import redact
 _POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
 
 
-def key_life_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
+def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     """The endpoints over one ring; `auth_mode`: whether its keys are asked for."""
     warned = unasked(auth_mode)
     router = APIRouter(tags=["keys"])

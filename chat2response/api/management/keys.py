@@ -21,7 +21,7 @@ from chat2response.api.management.key_models import (
 from chat2response.api.management.query_params import asked
 from chat2response.api.management.responses import json_answer, json_array, unasked
 from chat2response.api.openapi.components import query, refusals, takes
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 from chat2response.keys.grants import doubts
 from chat2response.keys.listing import MOST, Filter, whole
 from chat2response.keys.record import STATES
@@ -38,7 +38,7 @@ _QUERY = [
 ]
 
 
-def key_routes(keys: KeyRing, auth_mode: str) -> APIRouter:
+def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     """The four endpoints over one ring; `auth_mode`: whether its keys are asked for."""
     warned = unasked(auth_mode)
     router = APIRouter(tags=["keys"])

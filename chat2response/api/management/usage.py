@@ -15,7 +15,7 @@ from chat2response.api.management.responses import json_answer
 from chat2response.api.openapi.components import refusals
 from chat2response.convert.validation import invalid
 from chat2response.errors import BridgeError
-from chat2response.quota.usage_log import NAMES, Row, UsageBook, Used, grouped
+from chat2response.quota.usage_log import FIELDS, UsageLog, UsageRow, UsageTotals, group_rows
 
 GROUPS = ("key", "model", "day")
 _SPAN = 30  # days told where nobody says since when
@@ -54,7 +54,7 @@ class UsageList(BaseModel):
     total: UsageSums
 
 
-def usage_routes(book: UsageBook) -> APIRouter:
+def usage_routes(book: UsageLog) -> APIRouter:
     """Both endpoints over one book."""
     router = APIRouter(tags=["usage"])
 
@@ -67,7 +67,7 @@ def usage_routes(book: UsageBook) -> APIRouter:
     )
     async def of_all(request: Request) -> Response:
         span = Asked(request, book, ("key", "model"))
-        return span.answer(await book.of_all(span.first, span.last))
+        return span.answer(await book.for_all(span.first, span.last))
 
     @router.get(
         "/keys/{id}/usage",
@@ -78,7 +78,7 @@ def usage_routes(book: UsageBook) -> APIRouter:
     )
     async def of_key(request: Request) -> Response:
         span = Asked(request, book, ("model", "day"))
-        return span.answer(await book.of_key(request.path_params["id"], span.first, span.last))
+        return span.answer(await book.for_key(request.path_params["id"], span.first, span.last))
 
     return router
 
@@ -86,7 +86,7 @@ def usage_routes(book: UsageBook) -> APIRouter:
 class Asked:
     """The query. Raises InvalidRequest for what cannot be meant."""
 
-    def __init__(self, request: Request, book: UsageBook, by: Sequence[str]) -> None:
+    def __init__(self, request: Request, book: UsageLog, by: Sequence[str]) -> None:
         query = asked(request, *_QUERY)
         # Of days to come there is nothing, and a span up to the year 9999 would be millions of documents.
         self.last = min(_day(query.get("to"), "to") or book.today(), book.today())
@@ -96,12 +96,12 @@ class Asked:
         self._by = _groups(query.get("group_by"), by)
         self._csv = _format(query.get("format"))
 
-    def answer(self, rows: Sequence[Row]) -> Response:
+    def answer(self, rows: Sequence[UsageRow]) -> Response:
         """The rows in the form that was asked for."""
-        groups = grouped(rows, self._by)
+        groups = group_rows(rows, self._by)
         if self._csv:
             return _as_csv(self._by, groups)
-        total = grouped(rows, ())
+        total = group_rows(rows, ())
         return json_answer(
             {
                 "object": "list",
@@ -109,7 +109,7 @@ class Asked:
                 "to": str(self.last),
                 "group_by": self._by,
                 "data": [{**group, **used.document()} for group, used in groups],
-                "total": (total[0][1] if total else Used()).document(),
+                "total": (total[0][1] if total else UsageTotals()).document(),
             }
         )
 
@@ -142,9 +142,9 @@ def _wrong(name: str, expected: str) -> BridgeError:
     return invalid(name, f"'{name}' is {expected}.")
 
 
-def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], Used]]) -> Response:
+def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], UsageTotals]]) -> Response:
     file = io.StringIO()
-    table = csv.DictWriter(file, [*by, *NAMES], lineterminator="\n")
+    table = csv.DictWriter(file, [*by, *FIELDS], lineterminator="\n")
     table.writeheader()
     table.writerows(
         {name: _inert(value) for name, value in group.items()} | used.document() for group, used in groups

@@ -12,7 +12,7 @@ from chat2response.api.bridge.authentication import (
 )
 from chat2response.api.http.request import Request
 from chat2response.errors import InvalidRequest, Unauthorized
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 from chat2response.observe.metrics import Metrics
 from chat2response.stores import MemoryStore
 from tests.support.clock_and_ids import Clock
@@ -109,7 +109,7 @@ async def test_open_lets_anybody_in_and_keeps_nothing_of_theirs() -> None:
 
 async def test_managed_counts_what_it_decides() -> None:
     clock, metrics = Clock(), Metrics()
-    keys = KeyRing(MemoryStore(clock=clock), clock=clock)
+    keys = KeyVerifier(MemoryStore(clock=clock), clock=clock)
     issued = await keys.generate()
     gate = ManagedGate(keys, metrics)
 
@@ -123,7 +123,7 @@ async def test_managed_counts_what_it_decides() -> None:
 
 
 async def test_a_key_of_ours_is_not_passed_through() -> None:
-    issued = await KeyRing(MemoryStore(), clock=Clock()).generate(label="stray")
+    issued = await KeyVerifier(MemoryStore(), clock=Clock()).generate(label="stray")
     for header in (("authorization", f"Bearer {issued.token}"), ("x-api-key", issued.token)):
         with pytest.raises(Unauthorized) as refused:
             await PassthroughGate().admit(request(header), "chat")

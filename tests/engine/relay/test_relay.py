@@ -41,7 +41,7 @@ TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 def relay_of(name: str, *steps: Any) -> RelayedStream:
     """The relay of a stream by its name; what the upstream does are `steps`."""
-    tap = ChatTap(kept=False) if name.startswith("chat") else ResponsesTap(kept=False)
+    tap = ChatTap(stored=False) if name.startswith("chat") else ResponsesTap(stored=False)
     owners = Owners(MemoryStore())
     target = Target("chat", "http://10.0.0.9:8000/v1", "sk-test-000111222333")
     return RelayedStream(FakeReply(*steps), tap, Ownership(owners, None, target), target)
@@ -268,7 +268,7 @@ async def test_frames_wait_for_the_record(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("surface", "store", "kept"),
+    ("surface", "store", "stored"),
     [
         ("responses", None, True),
         ("responses", True, True),
@@ -279,13 +279,13 @@ async def test_frames_wait_for_the_record(scene: Scene) -> None:
     ],
 )
 async def test_only_what_the_upstream_keeps_has_an_owner(
-    scene: Scene, surface: Any, store: bool | None, kept: bool
+    scene: Scene, surface: Any, store: bool | None, stored: bool
 ) -> None:
     frames = TEXT if surface == "responses" else CHAT_STREAMS["text"]
     more: dict[str, Any] = {} if store is None else {"store": store}
     await whole(scene.open(FakeReply(*frames), surface, surface, stream=True, **more))
     name = "resp_up" if surface == "responses" else "chatcmpl-up"
-    assert await scene.owner(name) == ("key-1" if kept else None)
+    assert await scene.owner(name) == ("key-1" if stored else None)
 
 
 async def test_a_proxied_answer_is_kept_only_when_the_chat_client_said_so(scene: Scene) -> None:
@@ -364,7 +364,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     end, done = events_of(out[len(first) :])
     assert done == "[DONE]"
     error = end["response"]["error"] if surface == "responses" else end["error"]
-    assert error["message"] == "The gateway failed while it was passing the answer on."
+    assert error["message"] == "The gateway failed to relay the answer."
     assert end.get("sequence_number", 1) == 1
     assert "secret" not in out.decode()
     assert scene.outcomes == ["failed"]

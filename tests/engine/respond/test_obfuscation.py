@@ -8,12 +8,12 @@ import pytest
 from chat2response.convert.client_profiles import OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.respond.obfuscation import STEP, Obfuscated
+from chat2response.engine.respond.obfuscation import STEP, ObfuscatingEncoder
 from chat2response.engine.respond.respond import encoder_for
 from tests.support.open_responses import check_event
 from tests.support.upstream_streams import Numbered, now
@@ -29,7 +29,7 @@ WORDS = ["", "a", "ab", 'a "quoted" \u00fc', "a" * 63, "a" * 64, "a" * 1000]
 
 def events() -> list[Any]:
     """A stream with deltas of every kind, of many lengths."""
-    writer = ResponseWriter(Echo("m", {}), Numbered(), now)
+    writer = ResponseWriter(EchoedFields("m", {}), Numbered(), now)
     writer.begin()
     for word in WORDS:
         writer.reasoning(word)
@@ -38,7 +38,7 @@ def events() -> list[Any]:
     writer.call("c", kind="function", call_id="c", name="f")
     for word in WORDS:
         writer.call("c", kind="function", delta=word)
-    writer.turn(None, Outcome("completed"))
+    writer.end_turn(None, Outcome("completed"))
     writer.finish()
     return writer.take()
 
@@ -55,7 +55,7 @@ def payload(frame: bytes) -> Any:
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_delta_is_as_long_as_many_others(name: str) -> None:
     made: Any = ENCODERS[name]
-    plain, padded = made().encode(events()), Obfuscated(made()).encode(events())
+    plain, padded = made().encode(events()), ObfuscatingEncoder(made()).encode(events())
     noises = []
     for before, after in zip(frames_of(plain), frames_of(padded), strict=True):
         if before == after:
@@ -71,11 +71,11 @@ def test_every_delta_is_as_long_as_many_others(name: str) -> None:
 
 
 def test_nothing_but_deltas_is_padded() -> None:
-    for frame in frames_of(Obfuscated(ResponsesEncoder()).encode(events())):
+    for frame in frames_of(ObfuscatingEncoder(ResponsesEncoder()).encode(events())):
         said = payload(frame)
         is_delta = said != b"[DONE]" and said["type"].endswith(".delta")
         assert (b'"obfuscation"' in frame) is is_delta
-    role, *_, finish, done = frames_of(Obfuscated(ChatEncoder()).encode(events()))
+    role, *_, finish, done = frames_of(ObfuscatingEncoder(ChatEncoder()).encode(events()))
     assert b"obfuscation" not in role + finish + done
 
 
@@ -93,5 +93,5 @@ def test_nothing_but_deltas_is_padded() -> None:
 def test_only_who_asks_gets_it(dialect: Any, options: Any, padded: bool) -> None:
     hub = HubRequest(body={"model": "m", "input": "x", "stream_options": options}, dialect=dialect)
     encoder = encoder_for(dialect, hub, Losses())
-    assert isinstance(encoder, Obfuscated) is padded
+    assert isinstance(encoder, ObfuscatingEncoder) is padded
     assert (b"obfuscation" in encoder.encode(events())) is padded

@@ -8,7 +8,7 @@ import pytest
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed, from_fault
-from chat2response.engine.run import Opening
+from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.json import decode
 from chat2response.wire.machine import RESET
@@ -19,7 +19,7 @@ SURFACES = [("responses", "chat"), ("chat", "responses")]
 WAYS = [*SURFACES, ("proxy", "chat"), ("responses", "demo"), ("chat", "demo")]
 
 
-def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> Opening:
+def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> CallRun:
     return scene.open(FakeTurn(*steps), surface, dialect, stream=True, **more)
 
 
@@ -177,7 +177,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     scene: Scene, surface: Any, dialect: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, out = await whole(open_stream(scene, surface, dialect, says("a"), RuntimeError("a secret detail")))
-    assert end_of(out, surface)["message"] == "The gateway failed while it was converting the answer."
+    assert end_of(out, surface)["message"] == "The gateway failed to convert the answer."
     assert "secret" not in out.decode()
     assert scene.outcomes == ["failed"]
     (record,) = caplog.get_records("call")
@@ -249,8 +249,8 @@ async def test_an_incomplete_answer_is_counted_as_one(scene: Scene) -> None:
 
 async def test_an_error_in_a_200_answer_is_masked(scene: Scene) -> None:
     class Refusing(FakeUpstream):
-        async def once(self, ask: Any, target: Any, origin: Any) -> Any:
-            reply = await super().once(ask, target, origin)
+        async def once(self, request: Any, target: Any, context: Any) -> Any:
+            reply = await super().once(request, target, context)
 
             def read(*_: Any) -> Any:
                 raise UpstreamError(f"Not with {KEY}", status=429)

@@ -104,7 +104,7 @@ async def test_a_redirect_is_no_answer(scene: Scene) -> None:
         await whole(scene.open(reply, "chat", "chat"))
     assert (caught.value.status, caught.value.message) == (
         502,
-        "The upstream answered with status 307, which is no answer.",
+        "The upstream answered with status 307: redirects are not followed.",
     )
 
 

@@ -91,18 +91,18 @@ class FakeTurn(Stage):
         self.status = 200
         self.headers: HeaderList = headers or []
         self.losses = Losses()
-        self.heard = False
-        self.said = 0
+        self.started = False
+        self.output_chars = 0
         self.writer: Writer
 
     async def reads(self) -> AsyncIterator[None]:
         try:
             async for step in self.play():
                 step(self.writer)
-                self.heard = self.heard or step is not comment
+                self.started = self.started or step is not comment
                 yield
         except Cut as cut:
-            self.writer.turn(None, from_fault(cut.fault))
+            self.writer.end_turn(None, from_fault(cut.fault))
 
 
 def comment(writer: Writer) -> None:
@@ -123,7 +123,7 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
         "output_tokens_details": {},
         "total_tokens": 5,
     }
-    return lambda writer: writer.turn(usage, outcome or Outcome())
+    return lambda writer: writer.end_turn(usage, outcome or Outcome())
 
 
 class FakeUpstream:
@@ -141,20 +141,20 @@ class FakeUpstream:
         self.left = 0
         self.cancelled = 0
 
-    def body(self, ask: Any, target: Any, losses: Losses) -> bytes:
+    def body(self, request: Any, target: Any, losses: Losses) -> bytes:
         return b'{"made": "by the upstream"}'
 
     @asynccontextmanager
-    async def _context(self, ask: Any) -> AsyncIterator[Any]:
-        await self._head(ask)
+    async def _context(self, request: Any) -> AsyncIterator[Any]:
+        await self._head(request)
         self.entered += 1
         try:
             yield self.answer
         finally:
             self.left += 1
 
-    async def _head(self, ask: Any) -> None:
-        self.asked.append(ask)
+    async def _head(self, request: Any) -> None:
+        self.asked.append(request)
         self.asking.set()
         try:
             if self.gate is not None:
@@ -165,19 +165,19 @@ class FakeUpstream:
         if isinstance(self.answer, BaseException):
             raise self.answer
 
-    def open(self, ask: Any, target: Any, writer: Writer, origin: Any, reasoning: Any) -> Any:
+    def open(self, request: Any, target: Any, writer: Writer, context: Any, reasoning: Any) -> Any:
         if isinstance(self.answer, FakeTurn):
             self.answer.writer = writer
-        return self._context(ask)
+        return self._context(request)
 
-    def relay(self, body: bytes, target: Any, origin: Any) -> Any:
+    def relay(self, body: bytes, target: Any, context: Any) -> Any:
         return self._context(body)
 
-    async def once(self, ask: Any, target: Any, origin: Any) -> Reply:
-        await self._head(ask)
+    async def once(self, request: Any, target: Any, context: Any) -> Reply:
+        await self._head(request)
         return Reply(200, [], Losses(), lambda *_: self.answer)
 
-    async def models(self, target: Any, origin: Any) -> bytes:
+    async def models(self, target: Any, context: Any) -> bytes:
         raise NotImplementedError
 
 

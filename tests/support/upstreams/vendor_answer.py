@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
@@ -19,7 +19,7 @@ from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.state.sealing import Sealing
-from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.upstreams.chat import ChatUpstream
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
@@ -35,7 +35,7 @@ USER = {"type": "message", "role": "user", "content": "How is the weather in Osl
 RESULT = "4 degrees, rain"
 
 
-def ask(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
+def request(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
     """A stateless client's request; `items` follow the user's question."""
     body: Any = {
         "model": "m",
@@ -152,7 +152,7 @@ class VendorStage(UpstreamStage):
         """The body for the upstream, and the fields with losses."""
         losses = Losses()
         target = Target("chat", quirks=self.quirks)
-        sent_body: Json = decode(upstream.body(ask(*items, **fields), target, losses))
+        sent_body: Json = decode(upstream.body(request(*items, **fields), target, losses))
         return sent_body, [loss.field for loss in losses]
 
     def decoder(self, hub: HubRequest) -> AnswerDecoder:
@@ -161,8 +161,8 @@ class VendorStage(UpstreamStage):
 
     def streamed(self, stream: bytes) -> Any:
         """The response of a stream of these bytes."""
-        writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
-        reader = self.decoder(ask()).reader(writer)
+        writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
+        reader = self.decoder(request()).reader(writer)
         reader.feed(stream)
         reader.close()
         writer.finish()
@@ -170,13 +170,13 @@ class VendorStage(UpstreamStage):
 
     def read_whole(self, completion: Json) -> Any:
         """The response of a completion."""
-        hub = ask(stream=False)
-        return self.decoder(hub).response(completion, Echo.of(hub), Ids(), Clock())
+        hub = request(stream=False)
+        return self.decoder(hub).response(completion, EchoedFields.of(hub), Ids(), Clock())
 
     def history(self, upstream: Upstream, response: Any) -> list[Json]:
         """The assistant's messages in the next request of a client that echoes all items."""
         target = Target("chat", quirks=self.quirks)
-        messages = self.sent(upstream, target, ask(*echoed_items(response)))["messages"]
+        messages = self.sent(upstream, target, request(*echoed_items(response)))["messages"]
         return [message for message in messages if message["role"] == "assistant"]
 
     # -- tests for every vendor ----------------------------------------------------------------------
@@ -187,9 +187,9 @@ class VendorStage(UpstreamStage):
         stream = events_of(self.transcript)
         for size in (len(stream), 1):
             server.play(self.streaming(*(stream[at : at + size] for at in range(0, len(stream), size))))
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
+            writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
             writer.begin()
-            await self.read(upstream, self.at(server), writer, ask())
+            await self.read(upstream, self.at(server), writer, request())
             writer.finish()
             events = checked_events(ResponsesEncoder().encode(writer.take()))
             self.check(response_of(events), writer.losses)
@@ -197,8 +197,8 @@ class VendorStage(UpstreamStage):
     def test_the_stream_may_be_cut_anywhere(self) -> None:
         stream = events_of(self.transcript)
         for at in range(len(stream)):
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
-            reader = self.decoder(ask()).reader(writer)
+            writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
+            reader = self.decoder(request()).reader(writer)
             reader.feed(stream[:at])
             reader.feed(stream[at:])
             reader.close()
@@ -206,9 +206,9 @@ class VendorStage(UpstreamStage):
 
     async def test_a_whole_answer_says_the_same(self, upstream: Upstream, server: ScriptedUpstream) -> None:
         server.play(self.answering(encode(self.completion)))
-        hub = ask(stream=False)
-        reply = await upstream.once(hub, self.at(server), Origin())
-        response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
+        hub = request(stream=False)
+        reply = await upstream.once(hub, self.at(server), ClientContext())
+        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
         assert response["status"] == "completed"
         self.check(response, reply.losses)
 
@@ -216,10 +216,10 @@ class VendorStage(UpstreamStage):
         self, upstream: Upstream, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(encode(self.completion)))
-        hub, target = ask(stream=False), self.at(server)
-        reply = await upstream.once(hub, target, Origin())
-        response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
-        again = ask(*echoed_items(response))
+        hub, target = request(stream=False), self.at(server)
+        reply = await upstream.once(hub, target, ClientContext())
+        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
+        again = request(*echoed_items(response))
         messages = self.sent(upstream, target, again)["messages"]
         assistant_messages = [message for message in messages if message["role"] == "assistant"]
         assert assistant_messages == [self.echoed]

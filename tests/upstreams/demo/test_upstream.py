@@ -9,20 +9,20 @@ import pytest
 from chat2response.convert.dialects.chat.request.request import read_request as read_chat
 from chat2response.convert.dialects.responses.request import read_request as read_responses
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, InvalidRequest, NotFound, UpstreamError
-from chat2response.upstreams.base import Origin, Target
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.demo.script import MODELS
 from chat2response.upstreams.demo.upstream import DemoTurn, DemoUpstream
 from chat2response.wire.machine import DRAINING, REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.stream_grammar import assert_well_formed, parse_sse, validate_event, validate_response
 
-TARGET, ORIGIN = Target("demo"), Origin()
+TARGET, ORIGIN = Target("demo"), ClientContext()
 WEATHER = {
     "type": "function",
     "name": "get_weather",
@@ -48,7 +48,7 @@ class Stream:
     """A turn of the demo with its writer."""
 
     def __init__(self, hub: HubRequest, form: ReasoningForm = "content", delay: float = 0.0) -> None:
-        self.writer = ResponseWriter(Echo.of(hub), Ids(), Clock())
+        self.writer = ResponseWriter(EchoedFields.of(hub), Ids(), Clock())
         self.turn: DemoTurn = DemoUpstream(delay=delay).open(hub, TARGET, self.writer, ORIGIN, form)
         self.writer.begin()
 
@@ -77,7 +77,7 @@ async def answered(hub: HubRequest, form: ReasoningForm = "content") -> dict[str
 
 async def whole(hub: HubRequest, form: ReasoningForm = "content") -> dict[str, Any]:
     reply = await DemoUpstream().once(hub, TARGET, ORIGIN)
-    return json.loads(json.dumps(reply.read(Echo.of(hub), Ids(), Clock(), form, Losses())))
+    return json.loads(json.dumps(reply.read(EchoedFields.of(hub), Ids(), Clock(), form, Losses())))
 
 
 def text_of(response: dict[str, Any]) -> str:
@@ -295,7 +295,7 @@ async def test_tools_of_every_kind_can_be_called(named: str, kind: str):
         "run": (None, "run"), "agents__wait": ("agents", "wait"), "apply_patch": (None, None),
     }[named]  # fmt: skip
     whole = (await DemoUpstream().once(hub, TARGET, ORIGIN)).read(
-        Echo.of(hub), Ids(), Clock(), "content", Losses()
+        EchoedFields.of(hub), Ids(), Clock(), "content", Losses()
     )
     assert whole["output"] == [call]
 
@@ -465,10 +465,10 @@ async def test_the_whole_answer_is_the_fold_of_the_stream(hub, form):
 async def test_words_come_one_by_one_and_the_first_at_once():
     stream = Stream(ask(), delay=3600.0)
     reads = stream.turn.reads()
-    assert not stream.turn.heard
+    assert not stream.turn.started
     async with asyncio.timeout(5):
         await anext(reads)
-    assert stream.turn.heard
+    assert stream.turn.started
     waiting = asyncio.ensure_future(anext(reads))
     await asyncio.wait({waiting}, timeout=0.02)
     assert not waiting.done()

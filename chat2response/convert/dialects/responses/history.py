@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import unknown_fields
-from chat2response.convert.dialects.chat.history.call_ids import fitted
+from chat2response.convert.dialects.chat.history.call_ids import fit_call_id
 from chat2response.convert.dialects.responses.orphaned_calls import OrphanedCalls
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -83,7 +83,7 @@ def _call(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
 
 def _with_valid_call_id(item: _Item) -> _Item:
     """The item with a `call_id` that the API accepts."""
-    call_id = fitted(item["call_id"], _MAX_CALL_ID)
+    call_id = fit_call_id(item["call_id"], _MAX_CALL_ID)
     return item if call_id is item["call_id"] else {**item, "call_id": call_id}
 
 

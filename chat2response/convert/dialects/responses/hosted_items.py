@@ -42,7 +42,7 @@ class HostedItems:
         item_type = next((each for each in open_types if _about(kind, each)), None)
         if item_type is None or too_deep(event):
             return False
-        self._writer.phase(
+        self._writer.item_event(
             (index, item_type), kind, **{key: event[key] for key in event if key not in _OWN_KEYS}
         )
         return True

@@ -8,7 +8,7 @@ first, then the item's id, then the index, then the name and the arguments. Each
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from chat2response.convert.writer.call_arguments import Arguments, plain, same
+from chat2response.convert.writer.call_arguments import CallArguments, compact_json, same_arguments
 
 Stage = Literal["added", "done", "terminal"]
 """Where an item comes from: its beginning, its end, or the output of the terminal response."""
@@ -29,7 +29,7 @@ class ItemSlot:
         """The arguments in its item when it began."""
         self.hinted_name = ""
         """The name in an event about its arguments."""
-        self.arguments = Arguments()
+        self.arguments = CallArguments()
         self.pieces: list[str] = []
         """Its arguments or input, in the pieces as they came."""
         self.done = False
@@ -98,12 +98,12 @@ class ItemSlots:
                 continue
             if not call_id or not slot.call_id:
                 return slot
-            again = (slot is by_item_id or stage == "terminal") and same(slot.text, text)
+            again = (slot is by_item_id or stage == "terminal") and same_arguments(slot.text, text)
             if stage != "added" and (not slot.done or again):
                 return slot  # under another call_id
         if stage != "terminal":
             return None
-        candidates = self._streamed_calls().get((name, plain(text)), ())
+        candidates = self._streamed_calls().get((name, compact_json(text)), ())
         return next((slot for slot in candidates if not slot.matched), None)
 
     def _streamed_calls(self) -> dict[tuple[str, str], list[ItemSlot]]:
@@ -111,7 +111,7 @@ class ItemSlots:
         if self._streamed is None:
             self._streamed = {}
             for slot in self._slots:
-                self._streamed.setdefault((slot.name, plain(slot.text)), []).append(slot)
+                self._streamed.setdefault((slot.name, compact_json(slot.text)), []).append(slot)
         return self._streamed
 
     def _new(self, index: int) -> ItemSlot:

@@ -6,7 +6,7 @@ if the upstream keeps the conversation, an output may well answer a call that is
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.history.call_pairing import UNANSWERED, Pairs
+from chat2response.convert.dialects.chat.history.call_pairing import MISSING_OUTPUT, CallPairing
 from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -22,7 +22,7 @@ class OrphanedCalls:
     """The orphans of one request. Callers pass the items in order."""
 
     def __init__(self, items: list[_Item], hub: HubRequest, losses: Losses) -> None:
-        self._pairs = Pairs(items, hub)
+        self._pairs = CallPairing(items, hub)
         self._hub = hub
         self._losses = losses
 
@@ -37,14 +37,14 @@ class OrphanedCalls:
 
     def drops(self, item: _Item, index: int) -> bool:
         """Whether the item is an output that answers no call; records the loss."""
-        if item["type"] not in OUTPUTS or not self._pairs.orphan(index):
+        if item["type"] not in OUTPUTS or not self._pairs.is_orphan(index):
             return False
         self._losses.add(self._hub.item_path(index), "dropped: it answers no call")
         return True
 
     def missing_output(self, item: _Item, index: int) -> _Item | None:
         """The output that a call lacks, or None; records the loss."""
-        if item["type"] not in _CALLS or self._pairs.answer(item["call_id"]) is not None:
+        if item["type"] not in _CALLS or self._pairs.take_output(item["call_id"]) is not None:
             return None
         self._losses.add(self._hub.item_path(index), "answered here: it has no output")
-        return {"type": f"{item['type']}_output", "call_id": item["call_id"], "output": UNANSWERED}
+        return {"type": f"{item['type']}_output", "call_id": item["call_id"], "output": MISSING_OUTPUT}

@@ -27,9 +27,9 @@ from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import string, word
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.size_limit import EVENT
-from chat2response.convert.writer.call_arguments import REST, same
+from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
-from chat2response.convert.writer.open_call import NAMELESS, UNNAMED, CallKind
 from chat2response.convert.writer.output_items import PHASED
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
@@ -153,7 +153,7 @@ class ResponsesReader(LenientReader):
     def _read_other(self, event: dict[str, Any]) -> None:
         """Handles other events: of an open item, of the answer itself, or unknown ones."""
         if event["type"] in _ADOPTED and type(event.get("delta")) is str:
-            self._writer.adopt({"type": event["type"], "delta": event["delta"]})
+            self._writer.forward_event({"type": event["type"], "delta": event["delta"]})
         elif ends_answer(event):
             self._terminal(event)
         elif not self._hosted.pass_event(event):
@@ -208,7 +208,7 @@ class ResponsesReader(LenientReader):
             self._write_call_delta(slot, whole[len(streamed) :], item_id, kind, last=last)
         elif slot.arguments.empty:  # the real arguments after an empty object
             self._write_call_delta(slot, whole, item_id, kind)
-        elif whole.strip() and not (kind == "function" and same(whole, slot.arguments.text)):
+        elif whole.strip() and not (kind == "function" and same_arguments(whole, slot.arguments.text)):
             self._writer.losses.add(*_DIFFERENT_ARGUMENTS)
 
     def _text_done(self, event: dict[str, Any], kind: Kind) -> None:
@@ -317,11 +317,11 @@ class ResponsesReader(LenientReader):
             if remainder := slot.arguments.close():
                 self._writer.call(slot.number, delta=remainder)
             if slot.arguments.lost:
-                self._writer.losses.add(*REST)
+                self._writer.losses.add(*TEXT_AFTER_END)
         nameless = any(not slot.name and slot.text.strip() for slot in slots)
         if nameless and ending.status == "completed" and not any(slot.name for slot in self._slots):
-            self._writer.losses.add(*NAMELESS)
-            return outcome.failed(UpstreamError(UNNAMED))
+            self._writer.losses.add(*NAMELESS_CALL)
+            return outcome.failed(UpstreamError(NAMELESS_CALL_MESSAGE))
         return ending
 
     def _error(self, event: dict[str, Any]) -> None:
@@ -336,7 +336,7 @@ class ResponsesReader(LenientReader):
 
     def _end_turn(self, ending: Outcome, reported: Any = None) -> None:
         self.done = True
-        self._writer.turn(usage.read(reported), ending)
+        self._writer.end_turn(usage.read(reported), ending)
 
     # On the class: on each reader it would be a reference cycle, built anew for each stream.
     _HANDLERS: ClassVar[dict[str, Callable[["ResponsesReader", dict[str, Any]], None]]] = {

@@ -146,7 +146,7 @@ class TextParts:
             return
         last, self._open, self._last = self._last, key, key
         if last is not None:
-            self._writer.close(part=last[0] == key[0] and last[1].item == key[1].item)
+            self._writer.close_item(part=last[0] == key[0] and last[1].item == key[1].item)
         self._part = self._parts.setdefault(key, Part())
         self._pieces = self._part.pieces
         self._begun.add((key[0], key[1].item))
@@ -237,7 +237,7 @@ class TextParts:
             known.over = True
         if key == self._open:
             self._open = self._raw = None
-            self._writer.close(part=True)
+            self._writer.close_item(part=True)
 
     # -- whole items -------------------------------------------------------------------------------
 
@@ -258,9 +258,9 @@ class TextParts:
         blob = item.get("encrypted_content")
         if kind == "reasoning" and type(blob) is str and blob:
             self.output_chars += len(blob)
-            self._writer.signature(blob, id=item_id)
+            self._writer.encrypted_content(blob, id=item_id)
         if item.get("status") != "incomplete":  # otherwise the end of the turn closes the item
-            self._writer.close()
+            self._writer.close_item()
 
     def _keyed_parts(self, item_index: int, item: dict[str, Any]) -> list[tuple[PartKey, dict[str, Any]]]:
         """The parts of an item, each with its key."""

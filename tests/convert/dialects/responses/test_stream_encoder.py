@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
@@ -19,7 +19,7 @@ TOKENS = [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}]
 
 
 def writer() -> ResponseWriter:
-    echo = Echo.of(HubRequest(body={"model": "m", "metadata": {"k": "wörld"}}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m", "metadata": {"k": "wörld"}}, dialect="responses"))
     started = ResponseWriter(echo, Numbered(), now)
     started.begin()
     return started
@@ -38,7 +38,7 @@ def write_everything(writer: ResponseWriter) -> None:
     writer.call(0, call_id="c", name="f", namespace="n", delta='{"a":')
     writer.call(0, delta="1}")
     writer.item({"type": "compaction", "id": "cmp_1", "encrypted_content": "x"})
-    writer.turn(read({"input_tokens": 1, "output_tokens": 2**70}), Outcome())
+    writer.end_turn(read({"input_tokens": 1, "output_tokens": 2**70}), Outcome())
 
 
 def test_the_bytes_say_what_the_events_say():
@@ -65,7 +65,7 @@ def test_every_frame_is_named_and_the_last_is_done():
 )
 def test_each_end_is_followed_by_done(outcome: Outcome):
     response_writer = writer()
-    response_writer.turn(None, outcome)
+    response_writer.end_turn(None, outcome)
     response_writer.finish()
     assert ResponsesEncoder().encode(response_writer.take()).endswith(DONE)
 

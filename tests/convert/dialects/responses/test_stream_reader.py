@@ -8,7 +8,7 @@ import pytest
 from chat2response.convert.dialects.responses.response import as_event
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ResponsesToChat
 from chat2response.convert.writer.response_writer import ResponseWriter
@@ -30,7 +30,7 @@ from tests.support.upstream_streams import (
 
 def read(data: bytes | list[bytes], fault: Fault | None = None) -> list[dict[str, Any]]:
     """The stream through reader, writer and the Responses encoder: events again, checked."""
-    writer = ResponseWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     machine = ResponsesReader(writer)
     writer.begin()
     for each in [data] if isinstance(data, bytes) else data:
@@ -135,7 +135,9 @@ def searching(*left_out: str) -> list[dict[str, Any]]:
 
 def through(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The events that a Responses client gets."""
-    writer = ResponseWriter(Echo.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now)
+    writer = ResponseWriter(
+        EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now
+    )
     writer.begin()
     reader = ResponsesReader(writer)
     reader.feed(named(stream))
@@ -697,7 +699,7 @@ def test_a_whole_response_is_its_terminal_event(name):
 
 
 def reader(writer_type: type[ResponseWriter] = ResponseWriter) -> tuple[ResponsesReader, ResponseWriter]:
-    writer = writer_type(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = writer_type(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     return ResponsesReader(writer), writer
 
 

@@ -14,10 +14,10 @@ from chat2response.convert.dialects.chat.answer.provider_metadata import Provide
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import Reads, feed_as_event
 from chat2response.convert.losses import Losses
@@ -26,7 +26,7 @@ from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.sealed_reasoning import Seal
 from chat2response.convert.writer.finished_response import finished
 from chat2response.convert.writer.protocol import Writer
-from chat2response.convert.writer.reasoning_sealer import Sealer
+from chat2response.convert.writer.reasoning_sealer import ReasoningSealer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.responses import Response
@@ -76,10 +76,10 @@ class AnswerDecoder:
         """A reader of chunks that writes to `writer`."""
         form, metadata = self.form, None
         if self.tools is not None:
-            writer = restored(writer, self.tools, self.allowed)
+            writer = restore_tool_calls(writer, self.tools, self.allowed)
         if self.seal is not None:
             metadata = ProviderMetadata(self.quirks.carried)
-            writer = Sealer(writer, self.seal, metadata, show=form != "hide")
+            writer = ReasoningSealer(writer, self.seal, metadata, show=form != "hide")
             form = "content" if form == "hide" else form
         if self.quirks.think_tags:
             writer = ThinkSplitter(writer, self.quirks, form)
@@ -88,7 +88,7 @@ class AnswerDecoder:
         )
 
     def response(
-        self, completion: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, completion: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
         """Converts a whole completion. Raises UpstreamError if it is an error, or no completion."""
         if self.plain:

@@ -14,9 +14,14 @@ from chat2response.convert.dialects.chat.answer.content_pieces import arguments_
 from chat2response.convert.loose_values import number, string, word
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.size_limit import CALL
-from chat2response.convert.writer.call_arguments import EMPTY, REST, plain, same
-from chat2response.convert.writer.open_call import NAMELESS, UNNAMED, CallKind
-from chat2response.convert.writer.protocol import Speech
+from chat2response.convert.writer.call_arguments import (
+    EMPTY_OBJECT,
+    TEXT_AFTER_END,
+    compact_json,
+    same_arguments,
+)
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
+from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import is_complete_object
 
@@ -50,13 +55,13 @@ class _Call:
     def repeats(self) -> bool:
         """Whether its arguments are its twin's; unknown while either may continue."""
         arguments, twin = self.slot.arguments, self.slot.twin
-        return twin is not None and self.slot.alike and same(arguments.text, twin.arguments.text)
+        return twin is not None and self.slot.alike and same_arguments(arguments.text, twin.arguments.text)
 
 
 class CallEntries:
     """Reads the entries of a turn and writes calls to `writer`. Never raises on data."""
 
-    def __init__(self, writer: Speech, extra: Callable[[Any, str], None]) -> None:
+    def __init__(self, writer: ContentWriter, extra: Callable[[Any, str], None]) -> None:
         """`extra`: receives the `extra_content` of an entry, and its call's id."""
         self.output_chars = 0
         """The size of all entries."""
@@ -88,7 +93,9 @@ class CallEntries:
         """The calls of a message, without those that the deltas had and that no id distinguishes."""
         if self._in_deltas is None:
             calls = self._calls.values()
-            self._in_deltas = Counter((call.slot.name, plain(call.slot.arguments.text)) for call in calls)
+            self._in_deltas = Counter(
+                (call.slot.name, compact_json(call.slot.arguments.text)) for call in calls
+            )
         if type(tool_calls) is not list or not self._in_deltas:
             return tool_calls
         return [entry for entry in tool_calls if not self._was_in_deltas(entry, self._in_deltas)]
@@ -97,7 +104,7 @@ class CallEntries:
         function = entry.get("function") if type(entry) is dict and not entry.get("id") else None
         if type(function) is not dict:
             return False
-        key = (string(function.get("name")), plain(_call_arguments(function, "function")))
+        key = (string(function.get("name")), compact_json(_call_arguments(function, "function")))
         if not known[key]:
             return False
         known[key] -= 1
@@ -205,17 +212,17 @@ class CallEntries:
                 self._end_call(call, cut=ending.status == "incomplete")
         if not unplaced:
             return ending
-        self._writer.losses.add(*NAMELESS)
+        self._writer.losses.add(*NAMELESS_CALL)
         alone = ending.status == "completed" and not any(call.open for call in calls)
-        return failed(UpstreamError(UNNAMED)) if alone else ending
+        return failed(UpstreamError(NAMELESS_CALL_MESSAGE)) if alone else ending
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments
-        remainder = arguments.close() if arguments.begun or cut else EMPTY
+        remainder = arguments.close() if arguments.begun or cut else EMPTY_OBJECT
         if remainder:
             self._writer.call(call.slot.number, kind=call.kind, delta=remainder)
         if arguments.lost:
-            self._writer.losses.add(*REST)
+            self._writer.losses.add(*TEXT_AFTER_END)
 
     def _end_twin(self, call: _Call) -> None:
         """Decides about a twin that no later piece distinguished from its call."""
@@ -229,7 +236,7 @@ class CallEntries:
             return
         arguments.close()
         if arguments.lost:
-            self._writer.losses.add(*REST)
+            self._writer.losses.add(*TEXT_AFTER_END)
 
     def _is_partial_repeat(self, slot: Slot) -> bool:
         """Whether it is a repetition that stops early, or before its arguments."""
@@ -271,7 +278,7 @@ class CallEntries:
         arguments = call.slot.arguments
         arguments.close()
         if arguments.lost:
-            self._writer.losses.add(*REST)
+            self._writer.losses.add(*TEXT_AFTER_END)
         piece = to.arguments.feed(arguments.text)
         self._writer.call(to.number, delta=piece)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Container
 from typing import Any
 
-from chat2response.convert.writer.call_arguments import Arguments
+from chat2response.convert.writer.call_arguments import CallArguments
 
 LEGACY = -1
 """The index of a `function_call`."""
@@ -27,7 +27,7 @@ class Slot:
         self.number = number
         self.id = ""
         self.name = ""
-        self.arguments = Arguments()
+        self.arguments = CallArguments()
         self.twin = twin
         """The call that this one may repeat."""
         self.alike = alike

@@ -13,9 +13,9 @@ from chat2response.convert.dialects.chat.answer.content_pieces import arguments_
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, with_indices
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
-from chat2response.convert.dialects.chat.tools.tool_names import sendable
+from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
 from chat2response.convert.dialects.responses.output_items import output_text, read_items
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.convert.finish_reasons import word_of
 from chat2response.convert.logprobs import read_tokens
@@ -24,9 +24,9 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.writer.call_arguments import REST, once
-from chat2response.convert.writer.open_call import NAMELESS, UNNAMED
-from chat2response.convert.writer.response_builder import WholeWriter
+from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, normalize_arguments
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
+from chat2response.convert.writer.response_builder import ResponseBuilder
 from chat2response.errors import UpstreamError
 from chat2response.wire.chat import ChatCompletion, delta_of
 from chat2response.wire.ids import Clock, Ids, completion_id
@@ -37,7 +37,7 @@ from chat2response.wire.responses import Response
 
 def read_response(
     completion: Any,
-    echo: Echo,
+    echo: EchoedFields,
     ids: Ids,
     clock: Clock,
     *,
@@ -52,7 +52,7 @@ def read_response(
     """
     choice = _first_choice(completion)
     losses = losses if losses is not None else Losses()
-    writer = WholeWriter(echo, ids, clock, losses)
+    writer = ResponseBuilder(echo, ids, clock, losses)
     reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
     message = _message_of(choice)
     reader.read(delta_of(message), choice.get("logprobs"))
@@ -68,7 +68,7 @@ def read_response(
     if ending.error is not None:
         raise ending.error
     reader.sources.finish()
-    return writer.close(usage.from_chat(_usage_of(completion, choice), quirks), ending)
+    return writer.finish(usage.from_chat(_usage_of(completion, choice), quirks), ending)
 
 
 def as_chunk(completion: Any) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def write_response(
         builder.add(item)
     builder.add_output_text(response)
     if builder.nameless:
-        raise UpstreamError(UNNAMED)
+        raise UpstreamError(NAMELESS_CALL_MESSAGE)
     completion = _build_completion(response, builder.message(reasoning_field), builder, model)
     if legacy:
         _to_legacy(completion["choices"][0], builder.losses)
@@ -256,7 +256,7 @@ class _MessageBuilder:
         if self._calls:
             message["tool_calls"] = [call for call in self._calls if call[call["type"]]["name"]]
             if len(message["tool_calls"]) < len(self._calls):
-                self.losses.add(*NAMELESS)
+                self.losses.add(*NAMELESS_CALL)
         return message
 
     def _add_call(self, call: dict[str, Any]) -> None:
@@ -330,16 +330,16 @@ def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str
     """
     name = string(item.get("name"))
     if namespace := item.get("namespace"):
-        name = sendable(string(namespace), name)
+        name = sendable_name(string(namespace), name)
     call_id = string(item.get("call_id")) or string(item.get("id"))
     if item["type"] == "custom_tool_call":
         function = {"name": name, "input": string(item.get("input"))}
         return {"id": call_id, "type": "custom", "custom": function}
     arguments = arguments_of(item.get("arguments"))
     if losses is not None and item.get("status") != "incomplete":
-        arguments, lost = once(arguments)
+        arguments, lost = normalize_arguments(arguments)
         if lost:
-            losses.add(*REST)
+            losses.add(*TEXT_AFTER_END)
     function = {"name": name, "arguments": arguments}
     return {"id": call_id, "type": "function", "function": function}
 

@@ -22,7 +22,7 @@ from chat2response.convert.outcome import Outcome
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.size_limit import texts, weigh
-from chat2response.convert.writer.protocol import Speech
+from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.wire.chat import DeltaShape
 
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
@@ -39,7 +39,7 @@ class DeltaReader:
 
     def __init__(
         self,
-        writer: Speech,
+        writer: ContentWriter,
         form: ReasoningForm,
         quirks: Quirks = OPENAI_COMPATIBLE,
         metadata: ProviderMetadata | None = None,

@@ -11,7 +11,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.content_pieces import Structure
 from chat2response.convert.loose_values import objects
-from chat2response.convert.quirks.quirks import Carried as Kind
+from chat2response.convert.quirks.quirks import CarriedField as Kind
 from chat2response.wire.json import too_deep
 
 _Object = dict[str, Any]

@@ -7,7 +7,7 @@ positions in the text are unknown.
 from typing import Any
 
 from chat2response.convert.loose_values import string
-from chat2response.convert.writer.protocol import Speech
+from chat2response.convert.writer.protocol import ContentWriter
 
 
 class SearchSources:
@@ -15,7 +15,7 @@ class SearchSources:
 
     __slots__ = ("_titles", "_writer", "cited", "late")
 
-    def __init__(self, writer: Speech) -> None:
+    def __init__(self, writer: ContentWriter) -> None:
         self.cited: set[str] = set()
         """URLs that the text cites itself."""
         self.late = False

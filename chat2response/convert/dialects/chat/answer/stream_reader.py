@@ -289,4 +289,4 @@ class ChatReader(LenientReader):
         ending = self._delta.close(ending)
         if ending.status != "failed":
             self._delta.sources.finish()
-        self._writer.turn(usage.from_chat(self._usage, self._quirks), ending)
+        self._writer.end_turn(usage.from_chat(self._usage, self._quirks), ending)

@@ -11,10 +11,10 @@ from typing import Any, Literal
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.writer.protocol import Writer
-from chat2response.convert.writer.wrapper import Holding, begun
+from chat2response.convert.writer.wrapper import BufferingWrapper, partial_match_length
 
 
-class ThinkSplitter(Holding):
+class ThinkSplitter(BufferingWrapper):
     """A wrapper around a Writer; `quirks.think_tags` are the tags, `form` says where reasoning goes."""
 
     def __init__(self, inner: Writer, quirks: Quirks, form: ReasoningForm) -> None:
@@ -73,7 +73,7 @@ class ThinkSplitter(Holding):
             self._write_reasoning(reasoning)
             self._state, self._closing = "head", ""
             return True
-        undecided = begun(reasoning, self._closing)
+        undecided = partial_match_length(reasoning, self._closing)
         self._cut_to(reasoning[len(reasoning) - undecided :])
         self._write_reasoning(reasoning[: len(reasoning) - undecided])
         return False

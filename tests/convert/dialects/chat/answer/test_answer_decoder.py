@@ -11,7 +11,7 @@ from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.request import read_request
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.functions import to_response
 from chat2response.convert.losses import Losses
@@ -45,7 +45,7 @@ TOOLS = ToolMap.of(
 
 def through(decoder: AnswerDecoder, reads: list[bytes]) -> Any:
     """The events of a stream, checked."""
-    writer = ResponseWriter(Echo.of(HUB), Ids(), Clock())
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
     reader = decoder.reader(writer)
     writer.begin()
     for data in reads:
@@ -80,7 +80,7 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
     decoder = AnswerDecoder(form, EVERY, Plain())
     streamed = response_of(through(decoder, [sse(chat(*map(chunk, deltas)))]))
     completion = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    whole = decoder.response(completion, Echo.of(HUB), Ids(), Clock())
+    whole = decoder.response(completion, EchoedFields.of(HUB), Ids(), Clock())
     assert whole == streamed
 
 
@@ -90,7 +90,7 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
 def test_what_is_no_completion_is_an_error_on_either_way(completion: Any):
     for decoder in (AnswerDecoder(), AnswerDecoder("content", EVERY, Plain())):
         with pytest.raises(UpstreamError):
-            decoder.response(completion, Echo.of(HUB), Ids(), Clock())
+            decoder.response(completion, EchoedFields.of(HUB), Ids(), Clock())
 
 
 def test_only_what_changes_words_leaves_the_direct_way():

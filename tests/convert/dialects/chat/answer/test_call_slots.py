@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.convert.dialects.chat.answer.call_entries import CallEntries
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer.response_builder import WholeWriter
+from chat2response.convert.writer.response_builder import ResponseBuilder
 from tests.support.upstream_streams import Numbered, now
 
 Entry = tuple[int | None, str, str, str]  # index, id, name, arguments
@@ -26,7 +26,9 @@ def calls(*chunks: list[Entry]) -> list[tuple[str, str]]:
 def result(*chunks: list[Entry]) -> tuple[list[tuple[str, str]], list[str], str]:
     """Each call's name and arguments, the effects of the losses, and the status of the turn."""
     losses = Losses()
-    writer = WholeWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now, losses)
+    writer = ResponseBuilder(
+        EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now, losses
+    )
     entries = CallEntries(writer, lambda extra, call_id: None)
     for chunk in chunks:
         tool_calls = [
@@ -35,7 +37,7 @@ def result(*chunks: list[Entry]) -> tuple[list[tuple[str, str]], list[str], str]
         ]
         entries.read(tool_calls, None)
     ended = entries.close(Outcome())
-    output = writer.close(None, ended)["output"]
+    output = writer.finish(None, ended)["output"]
     function_calls = [(item["name"], item["arguments"]) for item in output if item["type"] == "function_call"]
     return function_calls, [loss.effect for loss in losses], ended.status
 
@@ -374,7 +376,9 @@ def test_arguments_that_nothing_names_are_a_loss_beside_a_call():
 
 
 def test_a_text_in_arguments_costs_time_that_grows_with_it():
-    writer = WholeWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now, Losses())
+    writer = ResponseBuilder(
+        EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now, Losses()
+    )
     entries = CallEntries(writer, lambda extra, call_id: None)
     opening = [{"index": 0, "id": "A", "function": {"name": "f", "arguments": '{"a":"'}}]
     entries.read(opening, None)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response, write_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
@@ -28,7 +28,7 @@ def completion(
 
 
 def to_response(body: Any, *, reasoning: Any = "content", losses: Losses | None = None) -> dict[str, Any]:
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     response = dict(read_response(body, echo, Numbered(), now, reasoning=reasoning, losses=losses))
     validate_response(response)
     return response

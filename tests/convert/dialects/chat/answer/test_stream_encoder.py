@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
@@ -21,11 +21,11 @@ class Script(ResponseWriter):
     """A writer whose `chunks()` returns its events as checked chunks."""
 
     def __init__(self) -> None:
-        super().__init__(Echo.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
+        super().__init__(EchoedFields.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
         self.begin()
 
     def chunks(self, outcome: Outcome | None = None, **options: Any) -> list[dict[str, Any]]:
-        self.turn(USED, outcome or Outcome())
+        self.end_turn(USED, outcome or Outcome())
         self.finish()
         return checked_chunks(ChatEncoder(**options).encode(self.take()))
 
@@ -97,7 +97,7 @@ def test_reasoning_is_one_field_and_a_blank_line_parts_its_runs(summary):
     writer = Script()
     writer.reasoning("one", summary=summary)
     writer.reasoning("!", summary=summary)
-    writer.close(part=True)
+    writer.close_item(part=True)
     writer.reasoning("two", summary=summary)
     writer.text("a")
     writer.reasoning("three", summary=summary)
@@ -116,9 +116,9 @@ def test_of_raw_reasoning_and_its_summary_one_is_shown():
     writer = Script()
     writer.reasoning("raw one")
     writer.reasoning("summary one", summary=True)
-    writer.close(part=True)
+    writer.close_item(part=True)
     writer.reasoning("more summary", summary=True)
-    writer.close()
+    writer.close_item()
     writer.reasoning("only a summary", summary=True)
     assert joined_field(writer.chunks(), "reasoning_content") == "raw one\n\nonly a summary"
 
@@ -247,7 +247,7 @@ def test_batches_may_be_cut_anywhere():
             lambda: writer.text("b"),
             lambda: writer.call(0, call_id="c", name="f", delta="{"),
             lambda: writer.call(0, delta="}"),
-            lambda: writer.turn(USED, Outcome()),
+            lambda: writer.end_turn(USED, Outcome()),
             writer.finish,
         ):
             say()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.outcome import Outcome
@@ -54,7 +54,7 @@ def shown(response: dict[str, Any]) -> list[Any]:
 
 
 def reader() -> tuple[ChatReader, ResponseWriter]:
-    writer = ResponseWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     return ChatReader(writer), writer
 
 
@@ -809,7 +809,7 @@ class Stopping(ResponseWriter):
 
 
 def test_a_writer_that_has_enough_ends_the_turn_as_completed():
-    writer = Stopping(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = Stopping(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     machine = ChatReader(writer)
     machine.feed(sse([usage_chunk(U), *text("a", "b")], done=False))
     assert machine.done
