@@ -82,9 +82,9 @@ class Scene:
         engine = self.engine(upstream, dialect, managed=managed, hold=hold)
         self.opened += 1
         body = encode({**BODIES[surface], **fields})
-        opening = engine.open(Call(surface, body, "req-1", tenant if managed else None))
-        assert isinstance(opening, CallRun)
-        return opening
+        call_run = engine.open(Call(surface, body, "req-1", tenant if managed else None))
+        assert isinstance(call_run, CallRun)
+        return call_run
 
     @property
     def outcomes(self) -> list[str]:
@@ -113,9 +113,9 @@ class Scene:
         assert self.metrics.calls.total() == self.opened
 
 
-async def whole(opening: CallRun) -> tuple[Answer, bytes]:
+async def whole(call_run: CallRun) -> tuple[Answer, bytes]:
     """The answer, and all it says."""
-    async with opening as answer:
+    async with call_run as answer:
         if answer.body is not None:
             return answer, answer.body
         return answer, await rest(answer)

@@ -41,7 +41,7 @@ def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b" \n"])
 def test_an_empty_body_is_called_empty(body: bytes) -> None:
-    for read in (read_object, lambda given: read_repaired(Call("chat", given, "req"))):
+    for read in (read_object, lambda body: read_repaired(Call("chat", body, "req"))):
         with pytest.raises(InvalidRequest, match=r"body of the request is empty: send a JSON object\."):
             read(body)
 
@@ -128,7 +128,7 @@ def test_a_whole_answer_needs_no_overlay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("fields", "sent"),
     [
         (b"", b',"stream_options":{"include_usage":true}'),
         (b',"stream_options":null,"z":1', b',"stream_options":{"include_usage":true},"z":1'),
@@ -146,8 +146,8 @@ def test_a_whole_answer_needs_no_overlay() -> None:
         ),
     ],
 )
-def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(given: bytes, sent: bytes) -> None:
-    assert overlay(b',"stream":true' + given) == CHAT % (b',"stream":true' + sent)
+def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(fields: bytes, sent: bytes) -> None:
+    assert overlay(b',"stream":true' + fields) == CHAT % (b',"stream":true' + sent)
 
 
 def test_usage_is_not_added_where_the_backend_refuses_the_option() -> None:

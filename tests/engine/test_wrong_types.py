@@ -233,7 +233,7 @@ def _look_at(answer: Any) -> None:
 
 
 def test_any_field_of_a_refusal_may_be_wrong() -> None:
-    asked = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
+    body_with_seal = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
     for error in ERRORS:
         for wrong in mutations(error):
             body = encode(wrong)
@@ -242,7 +242,7 @@ def test_any_field_of_a_refusal_may_be_wrong() -> None:
                 assert 400 <= refused.status <= 599
                 assert all(type(each) is str for each in (refused.message, refused.type))
                 assert all(each is None or type(each) is str for each in (refused.code, refused.param))
-            strip_reasoning(asked, body, Losses())
+            strip_reasoning(body_with_seal, body, Losses())
             _error_as_answer(body)
             _leading_error(body)
 

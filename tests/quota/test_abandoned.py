@@ -62,7 +62,7 @@ class Hesitant(MemoryStore):
         return await asyncio.Event().wait()  # until the caller is cancelled
 
 
-async def standing(store: MemoryStore, who: ApiKey) -> dict[str, int]:
+async def window_use(store: MemoryStore, who: ApiKey) -> dict[str, int]:
     """What is used of each limit that has leases."""
     assert who.limits is not None
     return {
@@ -106,7 +106,7 @@ async def test_a_call_that_is_cancelled_at_any_call_to_the_store_leaves_nothing_
         await work()
     assert not admission.live
     tokens, cost = (15, 20) if entered else (0, 0)
-    assert await standing(store, who) == {
+    assert await window_use(store, who) == {
         "concurrent_requests": 0,
         "tokens_per_day": tokens,
         "cost_per_day": cost,
@@ -129,7 +129,7 @@ async def test_a_refusal_that_is_cancelled_leaves_nothing_reserved(at: int, fate
     await drained(admission)
     for work in store.late:
         await work()
-    assert set((await standing(store, who)).values()) == {0}
+    assert set((await window_use(store, who)).values()) == {0}
     await admission.close()
 
 
@@ -144,7 +144,7 @@ async def test_a_task_that_is_cancelled_before_its_settlement_begins_settles_all
     task.cancel()
     await asyncio.wait({task})
     await drained(admission)
-    assert (await standing(store, who))["tokens_per_day"] == 15
+    assert (await window_use(store, who))["tokens_per_day"] == 15
     await admission.close()
 
 
@@ -186,7 +186,7 @@ async def test_what_is_given_back_while_the_store_is_away_waits_for_it() -> None
         await admission.enter(who, ESTIMATE)
     store.down = store.slow = False
     await admission.close()  # a shutdown waits for it, too
-    assert await standing(store, who) == {"concurrent_requests": 0}
+    assert await window_use(store, who) == {"concurrent_requests": 0}
 
 
 async def test_a_lease_that_the_store_has_lost_is_taken_anew_while_its_call_runs() -> None:
@@ -198,10 +198,10 @@ async def test_a_lease_that_the_store_has_lost_is_taken_anew_while_its_call_runs
         await store.delete(KIND, each.window.key)
     now += RENEW_SECONDS
     await admission.renew()
-    assert await standing(store, who) == {"concurrent_requests": 1, "tokens_per_day": 30}
+    assert await window_use(store, who) == {"concurrent_requests": 1, "tokens_per_day": 30}
     grant.usage(used(10, 5))
     await grant.leave()
-    assert await standing(store, who) == {"concurrent_requests": 0, "tokens_per_day": 15}
+    assert await window_use(store, who) == {"concurrent_requests": 0, "tokens_per_day": 15}
     await admission.close()
 
 
@@ -226,5 +226,5 @@ async def test_a_renewal_that_comes_after_the_end_of_its_call_takes_nothing(fate
     await drained(admission)
     for work in store.late:
         await work()
-    assert await standing(store, who) == {"concurrent_requests": 0}
+    assert await window_use(store, who) == {"concurrent_requests": 0}
     await admission.close()

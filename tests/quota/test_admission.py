@@ -45,8 +45,8 @@ class Stage:
 
 
 def key(*scopes: str, id: str = "a" * 32, **limits: Any) -> ApiKey:
-    given = KeyLimits(**limits) if limits else None
-    return ApiKey(id=id, created_at=0, digest=NO_DIGEST, scopes=scopes or None, limits=given)
+    key_limits = KeyLimits(**limits) if limits else None
+    return ApiKey(id=id, created_at=0, digest=NO_DIGEST, scopes=scopes or None, limits=key_limits)
 
 
 def used(prompt: int, completion: int) -> Usage:
@@ -55,9 +55,9 @@ def used(prompt: int, completion: int) -> Usage:
     return usage
 
 
-async def refused(admission: Admission, who: ApiKey, ask: Estimate = ESTIMATE) -> BridgeError:
+async def refused(admission: Admission, who: ApiKey, estimate: Estimate = ESTIMATE) -> BridgeError:
     with pytest.raises(BridgeError) as raised:
-        await admission.enter(who, ask)
+        await admission.enter(who, estimate)
     return raised.value
 
 
@@ -83,11 +83,11 @@ async def test_a_key_without_limits_asks_the_store_nothing() -> None:
 )
 async def test_a_missing_scope_is_named_before_anything_is_reserved(scope: str, param: str | None) -> None:
     stage = Stage()
-    ask = Estimate("m", "chat", tools=("web_search",))
-    error = await refused(stage.first, key(scope, requests_per_minute=1), ask)
+    estimate = Estimate("m", "chat", tools=("web_search",))
+    error = await refused(stage.first, key(scope, requests_per_minute=1), estimate)
     assert isinstance(error, Forbidden)
     assert (error.status, error.code, error.param) == (403, "insufficient_scope", param)
-    await stage.first.enter(key(requests_per_minute=1), ask)
+    await stage.first.enter(key(requests_per_minute=1), estimate)
 
 
 async def test_requests_per_minute() -> None:
@@ -325,12 +325,12 @@ async def test_keys_do_not_share_their_limits() -> None:
 async def test_a_limit_that_bounds_nothing_is_replaced_by_the_keys_own() -> None:
     """`-1` is no limit at all to some upstreams; beside a number, that number is the cap."""
     stage, who = Stage(), key(max_output_tokens=20, tokens_per_day=10_000)
-    for ask, cap, reserved in (
+    for estimate, cap, reserved in (
         (Estimate("m", "chat", 10, unbounded=True), 20, 30),
         (Estimate("m", "chat", 10, 7, "max_tokens", unbounded=True), 7, 30),
         (Estimate("m", "chat", 10, 14, "max_tokens", choices=2, unbounded=True), 7, 50),
     ):
-        grant = await stage.first.enter(who, ask)
+        grant = await stage.first.enter(who, estimate)
         left = dict(grant.headers)[b"x-ratelimit-remaining-tokens"]
         assert (grant.output_cap, left) == (cap, b"%d" % (10_000 - reserved))
         await grant.leave()

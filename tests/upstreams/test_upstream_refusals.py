@@ -52,8 +52,8 @@ def test_the_upstreams_request_id_has_another_name() -> None:
 
 
 def test_headers_keep_their_order_and_their_doubles() -> None:
-    given = ((b"X-RateLimit-A", b"1"), (b"Server", b"x"), (b"x-ratelimit-a", b"2"), (b"Retry-After", b"3"))
-    assert passed(*given) == [(b"x-ratelimit-a", b"1"), (b"x-ratelimit-a", b"2"), (b"retry-after", b"3")]
+    headers = ((b"X-RateLimit-A", b"1"), (b"Server", b"x"), (b"x-ratelimit-a", b"2"), (b"Retry-After", b"3"))
+    assert passed(*headers) == [(b"x-ratelimit-a", b"1"), (b"x-ratelimit-a", b"2"), (b"retry-after", b"3")]
 
 
 # -- shapes ------------------------------------------------------------------------------------------

@@ -392,13 +392,13 @@ async def test_a_body_that_cannot_be_decoded_is_the_upstreams_error(
     scene: Scene, before: list[bytes]
 ) -> None:
     reply = FakeReply(*before, UpstreamError("The upstream's answer cannot be read."))
-    opening = scene.open(reply, "responses", "responses", stream=True)
+    call_run = scene.open(reply, "responses", "responses", stream=True)
     if before:
-        *_, failed, _done = events_of((await whole(opening))[1])
+        *_, failed, _done = events_of((await whole(call_run))[1])
         assert failed["response"]["error"]["message"] == "The upstream's answer cannot be read."
         return
     with pytest.raises(UpstreamError, match="cannot be read"):
-        await whole(opening)
+        await whole(call_run)
 
 
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
@@ -409,7 +409,7 @@ async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
 @pytest.mark.parametrize("name", ["responses: text", "chat: text"])
 async def test_a_secret_in_an_error_is_masked_wherever_it_stands_in_the_stream(name: str) -> None:
     begun = STREAMS[name][:2]
-    told = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
-    out = await passed(relay_of(name, *begun, told))
+    error_frame = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
+    out = await passed(relay_of(name, *begun, error_frame))
     assert b"sk-test-000111222333" not in out and b"10.0.0.9" not in out
     assert out.startswith(b"".join(begun)) and b'"message":"no [key] at [upstream]"' in out

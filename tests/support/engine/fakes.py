@@ -135,8 +135,8 @@ class FakeUpstream:
     def __init__(self, answer: Any, gate: asyncio.Event | None = None) -> None:
         self.answer = answer
         self.gate = gate
-        self.asked: list[Any] = []
-        self.asking = asyncio.Event()
+        self.requests: list[Any] = []
+        self.called = asyncio.Event()
         self.entered = 0
         self.left = 0
         self.cancelled = 0
@@ -154,8 +154,8 @@ class FakeUpstream:
             self.left += 1
 
     async def _head(self, request: Any) -> None:
-        self.asked.append(request)
-        self.asking.set()
+        self.requests.append(request)
+        self.called.set()
         try:
             if self.gate is not None:
                 await self.gate.wait()
@@ -199,9 +199,9 @@ def events_of(stream: bytes) -> list[Any]:
     """The payloads of a stream, decoded; `[DONE]` as text."""
     plain = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     blocks = [block for block in plain.split(b"\n\n") if block]
-    found = []
+    payloads = []
     for block in blocks:
         data = b"\n".join(line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
         if data:
-            found.append("[DONE]" if data == b"[DONE]" else decode(data))
-    return found
+            payloads.append("[DONE]" if data == b"[DONE]" else decode(data))
+    return payloads

@@ -354,9 +354,9 @@ class UpstreamContract(UpstreamStage):
     async def test_a_relayed_stream_keeps_its_bytes(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
-        given = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
+        headers = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
         stream = (b": hi\r\n\r\n", *self.stream)
-        server.play(self.streaming(*stream, headers=given))
+        server.play(self.streaming(*stream, headers=headers))
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert (reply.status, reply.media_type) == (200, "text/event-stream")
             assert reply.headers == [(b"x-ratelimit-remaining", b"3"), (b"x-upstream-request-id", b"theirs")]

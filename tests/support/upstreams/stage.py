@@ -39,9 +39,9 @@ class UpstreamStage:
 
     @pytest.fixture
     async def transport(self, server: ScriptedUpstream) -> AsyncIterator[Transport]:
-        made = Transport(TransportOptions())
-        yield made
-        await made.close()
+        created = Transport(TransportOptions())
+        yield created
+        await created.close()
         await server.until(lambda: not server.open)
 
     @pytest.fixture
