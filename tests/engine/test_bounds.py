@@ -1,4 +1,4 @@
-"""What is kept of one converted answer has a bound, whatever it consists of and however it is asked."""
+"""A converted answer takes a bounded amount of memory, whatever it consists of."""
 
 import json
 from typing import Any, ClassVar
@@ -63,7 +63,7 @@ ENDLESS = {
 
 
 class Endless:
-    """A Turn that goes on for as long as it is read."""
+    """A Turn that never ends."""
 
     status, losses, started = 200, Losses(), True
     headers: ClassVar[list[tuple[bytes, bytes]]] = []
@@ -116,7 +116,7 @@ async def test_so_is_one_that_is_folded_into_a_json_answer(what: str) -> None:
 
 
 class OneEvent(Endless):
-    """A Turn of one event, with very many things in it."""
+    """A Turn of one event with very many parts."""
 
     def __init__(self, delta: Any, writer: ResponseWriter) -> None:
         self._reader = ChatReader(writer)

@@ -1,4 +1,4 @@
-"""Law 7 at the engine's doors: another tenant's id is answered exactly as an unknown one."""
+"""Law 7, tenants never meet: another tenant's id gets the same answer as an unknown one."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ REFERENCES: list[tuple[dict[str, Any], type[BridgeError], str, str | None]] = [
 
 
 async def ownership(tenant: str | None, target: Target = MANAGED) -> Ownership:
-    """`a` owns everything there is."""
+    """An Ownership in whose store `a` owns everything."""
     owners = Owners(MemoryStore())
     await owners.record("a", ["resp_1", "conv_1", "msg_1"])
     return Ownership(owners, tenant, target)
@@ -199,7 +199,7 @@ async def test_a_container_is_its_tenants_alone(fields: dict[str, Any]) -> None:
     await owned.record(["cntr_1"])
     await check(owned, fields)
     stranger = Ownership(owned._owners, "b", MANAGED)
-    for each in (stranger, await ownership("a")):  # of another; of nobody
+    for each in (stranger, await ownership("a")):  # another tenant's, and nobody's
         with pytest.raises(NotFound, match="Container with id 'cntr_1' not found"):
             await check(each, fields)
 
@@ -264,7 +264,7 @@ ODD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "param"), ODD)
 async def test_what_nobody_sends_is_refused(fields: dict[str, Any], param: str) -> None:
-    """What is not understood here might be understood upstream."""
+    """The upstream might understand what the gateway does not."""
     with pytest.raises(InvalidRequest) as caught:
         await check(await ownership("a"), fields)
     assert (caught.value.status, caught.value.param, caught.value.code) == (400, param, "invalid_type")

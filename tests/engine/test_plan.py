@@ -1,4 +1,4 @@
-"""The table of ways, as data: every surface on every upstream mode."""
+"""The table of plans: every surface in every upstream mode."""
 
 from typing import Any
 

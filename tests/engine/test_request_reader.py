@@ -1,4 +1,4 @@
-"""A body at the engine's door: what is no object, what is too deep, and what an overlay leaves alone."""
+"""Reading a body: what is not an object, what nests too deeply, and what an overlay leaves unchanged."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ def test_a_relayed_body_is_checked_as_strict_readers_see_it(dialect: Any) -> Non
 @pytest.mark.parametrize(("levels", "taken"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (900, False)])
 def test_depth_has_a_bound(levels: int, taken: bool) -> None:
     inner = levels - 1
-    wide = b",".join([b"[]"] * 200)  # many brackets alone are no depth
+    wide = b",".join([b"[]"] * 200)  # many brackets are not depth
     body = b'{"wide":[%b],"deep":%b%b}' % (wide, b"[" * inner, b"]" * inner)
     if taken:
         assert read_object(body)

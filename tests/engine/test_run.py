@@ -38,7 +38,7 @@ FAULTS = [pytest.param(fault, id=fault.cause) for fault in STATUS]
 
 @dataclass
 class Stuck:
-    """A call that waits for something that never comes; `waiting` is set when it does."""
+    """A call that waits for something that never happens; `waiting` returns once it does."""
 
     call_run: CallRun
     waiting: Callable[[], Awaitable[Any]]
@@ -98,7 +98,7 @@ EVERY_STAGE = pytest.mark.parametrize("make", [pytest.param(make, id=name) for n
 
 
 async def entering(stuck: Stuck) -> "asyncio.Task[Any]":
-    """The call, stuck."""
+    """Enters the call and waits until it is stuck."""
     task = asyncio.ensure_future(whole(stuck.call_run))
     await stuck.waiting()
     return task
@@ -156,7 +156,7 @@ async def test_a_stop_does_not_disturb_a_deadline_around_the_call(
             async with asyncio.timeout(60):
                 await whole(stuck.call_run)
         except Unavailable:
-            await asyncio.sleep(0)  # a cancellation that was left over would come up here
+            await asyncio.sleep(0)  # a leftover cancellation would surface here
             return "unavailable"
         return "answered"
 
@@ -208,7 +208,7 @@ EVERY_STREAM = pytest.mark.parametrize(
 
 
 def running(scene: Scene, surface: Surface, dialect: str) -> tuple[CallRun, Any]:
-    """A call that has begun to speak, and then waits for ever."""
+    """A call that has sent its first event and then waits for ever."""
     stage = (
         FakeReply(RELAYED[surface], asyncio.Event())
         if surface == dialect

@@ -1,4 +1,4 @@
-"""What a call would use."""
+"""Estimates of what a call may use."""
 
 import json
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""What tokens cost."""
+"""The costs of tokens."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_a_million_tokens_cost_their_price_in_micro_dollars() -> None:
     price = Price(input=1.25, output=10, cached_input=0.125)
     assert price.of(used(1_000_000, 1_000_000)) == 11_250_000
     assert price.of(used(1_000_000, 0, cached=400_000)) == 600_000 * 1.25 + 400_000 * 0.125
-    assert price.of(used(10, 0, cached=99)) == 2  # no more is cached than there is
+    assert price.of(used(10, 0, cached=99)) == 2  # at most the whole input is cached
 
 
 def test_costs_are_rounded_up_and_not_by_noise() -> None:

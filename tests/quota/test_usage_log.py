@@ -1,4 +1,4 @@
-"""What each key used."""
+"""The usage of each key."""
 
 from datetime import date
 
@@ -35,7 +35,7 @@ async def test_a_call_as_it_counts() -> None:
     usage = usage_log(MemoryStore())
     usage.note("k", "priced", USAGE, 50)
     usage.note("k", "unpriced", USAGE, estimated=True)
-    usage.note("k", "refused", None)  # by the upstream: nothing was used, nothing costs
+    usage.note("k", "refused", None)  # refused upstream: uses and costs nothing
     counted = {row.model: row.usage for row in await usage.for_key("k", TODAY, TODAY)}
     assert counted == {
         "priced": ONE,
@@ -50,7 +50,7 @@ async def test_by_key_day_and_model_noted_and_written_alike() -> None:
     usage = usage_log(store, clock)
     usage.note("k1", "a", USAGE, 50)
     await usage.tally.flush()
-    usage.note("k1", "a", USAGE, 50)  # not written yet
+    usage.note("k1", "a", USAGE, 50)  # not written to the store yet
     usage.note("k1", "b", USAGE, 50)
     clock.now += DAY
     usage.note("k1", "a", USAGE, 50)

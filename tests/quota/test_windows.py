@@ -1,4 +1,4 @@
-"""The ledgers of a key's limits."""
+"""The windows of a key's limits."""
 
 import pytest
 
@@ -13,13 +13,13 @@ def windows_at(now: float, **limits: int) -> dict[str, tuple[str, float | None]]
     return {each.limit: (each.key, each.resets_in) for each in windows_of("k", KeyLimits(**limits), now)}
 
 
-def test_no_limit_has_no_ledger() -> None:
+def test_no_limit_has_no_window() -> None:
     assert windows_at(NOON) == {}
     # These bound a call, not its key.
     assert windows_at(NOON, max_output_tokens=5, default_output_tokens=5) == {}
 
 
-def test_each_limit_has_its_own_ledger_and_the_first_is_the_one_that_refuses_soonest() -> None:
+def test_each_limit_has_its_own_window_and_the_first_is_the_one_that_refuses_soonest() -> None:
     bounds = [name for name in NAMES if not name.endswith("output_tokens")]
     result = list(windows_of("k", KeyLimits(**dict.fromkeys(bounds, 9)), NOON))
     assert {each.limit for each in result} == set(bounds)
@@ -54,7 +54,7 @@ def test_a_slot_is_free_when_its_call_ends() -> None:
     assert windows_at(NOON, concurrent_requests=1) == {"concurrent_requests": ("k.slots", None)}
 
 
-def test_a_ledger_outlives_its_span_so_that_calls_that_began_in_it_settle() -> None:
+def test_a_counter_outlives_its_window_so_that_calls_that_began_in_it_settle() -> None:
     for each in windows_of("k", KeyLimits(tokens_per_minute=1, tokens_per_day=1, tokens_per_month=1), NOON):
         assert each.ttl is not None and each.resets_in is not None
         assert each.ttl > each.resets_in + 60

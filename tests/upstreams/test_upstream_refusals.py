@@ -1,4 +1,4 @@
-"""What of an upstream's refusal reaches the client: its words, in every vendor's shape; no secret of ours."""
+"""What the client sees of an upstream's error: its message in every vendor's format, and no secrets."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Taps over whole streams of every kind, cut between any two frames: what they know, and the end they add."""
+"""Taps over whole streams of every kind, cut between any two frames: what they learn, and the added end."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 
 
 def parts(streams: dict[str, list[bytes]]) -> list[Any]:
-    """Every stream at every boundary between frames."""
+    """Every stream, cut at every boundary between frames."""
     return [
         pytest.param(frames[:number], id=f"{name}, {number} of {len(frames)}")
         for name, frames in streams.items()

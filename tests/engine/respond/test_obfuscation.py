@@ -1,4 +1,4 @@
-"""Deltas padded to a common length, and nothing else touched."""
+"""Deltas are padded to a common length, and nothing else changes."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ WORDS = ["", "a", "ab", 'a "quoted" \u00fc', "a" * 63, "a" * 64, "a" * 1000]
 
 
 def events() -> list[Any]:
-    """A stream with deltas of every kind, of many lengths."""
+    """A stream with deltas of every kind and of many lengths."""
     writer = ResponseWriter(Echo("m", {}), Numbered(), now)
     writer.begin()
     for word in WORDS:
@@ -66,7 +66,7 @@ def test_every_delta_is_as_long_as_many_others(name: str) -> None:
         assert padded_event == payload(before)
         if name == "suited":
             check_event(payload(after))
-    assert len(noises) >= 3 * (len(WORDS) - 1)  # an empty one may be none
+    assert len(noises) >= 3 * (len(WORDS) - 1)  # the padding may be empty
     assert len(set(noises)) > len(noises) // 2
 
 

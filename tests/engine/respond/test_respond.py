@@ -1,4 +1,4 @@
-"""Down by conversion: a turn's events in the client's dialect, and one end whatever happens."""
+"""Conversion: a turn's events in the client's dialect, and exactly one end whatever happens."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: A
 
 
 def end_of(out: bytes, surface: str) -> dict[str, Any]:
-    """The one error that ends a stream; checks that nothing follows but `[DONE]`, and that it is alone."""
+    """The error that ends a stream; checks that it is the only one, and that only `[DONE]` follows."""
     *before, end, done = events_of(out)
     assert done == "[DONE]"
     assert not any("error" in each and "choices" not in each and "type" not in each for each in before)

@@ -1,4 +1,4 @@
-"""Whole answers and refusals in a relay: their bytes, their owners, and secrets that must not pass."""
+"""Relayed whole answers and errors: their bytes, their owners, and secrets that must not pass."""
 
 from typing import Any
 

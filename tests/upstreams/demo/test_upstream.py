@@ -1,4 +1,4 @@
-"""The demo upstream: what its models say, in a stream and whole, and how a stream of it ends."""
+"""The demo upstream: what its models answer, streamed and whole, and how a stream ends."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def chat(user_input: Any = "Say hello.", **more: Any) -> HubRequest:
 
 
 class Stream:
-    """A turn of the demo with its writer."""
+    """A turn of the demo, with its writer."""
 
     def __init__(self, hub: HubRequest, form: ReasoningForm = "content", delay: float = 0.0) -> None:
         self.writer = ResponseWriter(Echo.of(hub), Ids(), Clock())
@@ -53,7 +53,7 @@ class Stream:
         self.writer.begin()
 
     def ended(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """The events, each validated, and the response; both as they were on the wire."""
+        """The validated events, and the response, both as sent."""
         self.writer.finish()
         events = parse_sse(ResponsesEncoder().encode(self.writer.take()))
         for event in events:
@@ -81,7 +81,7 @@ async def whole(hub: HubRequest, form: ReasoningForm = "content") -> dict[str, A
 
 
 def text_of(response: dict[str, Any]) -> str:
-    """The text of its only message."""
+    """The text of the only message."""
     (message,) = (item for item in response["output"] if item["type"] == "message")
     return "".join(part["text"] for part in message["content"])
 
