@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 from chat2response.quota.admission import Admission
 from chat2response.quota.estimate import Estimate
 from chat2response.quota.prices import Prices
@@ -34,7 +34,7 @@ async def caller(path: str, rate: float, seconds: float) -> None:
     """One gateway's part: begins at the first line of stdin, prints the milliseconds of each call."""
     store = open_store(f"sqlite:{path}")
     await store.open()
-    key = (await KeyRing(store).generate(limits=LIMITS)).key
+    key = (await KeyVerifier(store).generate(limits=LIMITS)).key
     admission = Admission(store, Prices(), clock=time.time)
     times: list[float] = []
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.admin.token_file import read_or_make
+from chat2response.api.admin.token_file import read_or_create
 from chat2response.api.http.client_address import is_loopback
 from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
@@ -24,7 +24,7 @@ from chat2response.compose.upstreams import (
 )
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
-from chat2response.keys.verifier import KeyRing
+from chat2response.keys.verifier import KeyVerifier
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
@@ -49,7 +49,7 @@ class Services:
 
     settings: Settings
     store: Store
-    keys: KeyRing
+    keys: KeyVerifier
     engine: Engine
     transport: Transport
     metrics: Metrics
@@ -112,7 +112,7 @@ def compose(
 
         upstreams["demo"] = DemoUpstream()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
-    keys = KeyRing(
+    keys = KeyVerifier(
         store,
         key_policy(settings),
         clock=clock,
@@ -153,7 +153,7 @@ def ensure_admin_token(settings: Settings) -> SecretFile | None:
     """
     if settings.chat2response_admin_token is not None or is_loopback(settings.admin_listen[0]):
         return None
-    return read_or_make(settings.state_dir)
+    return read_or_create(settings.state_dir)
 
 
 def ensure_seal_keys(settings: Settings) -> SecretFile | None:

@@ -19,7 +19,7 @@ from chat2response.engine.live_runs import LiveRuns
 from chat2response.engine.plan import Plan, plans
 from chat2response.engine.respond.choices import MultiChoiceRun, choices_of, with_one_choice
 from chat2response.engine.run import CallRun
-from chat2response.observe.log_throttle import Seldom
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.call_meter import Meters
 from chat2response.state.owners import Owners
@@ -59,7 +59,7 @@ class Engine:
     sealing: Sealing | None = None
     """Seals reasoning that travels through clients; None: no sealing."""
     runs: LiveRuns = field(default_factory=LiveRuns)
-    log_missing_endpoint: Seldom = field(default_factory=lambda: Seldom(log, "the upstream: %s"))
+    log_missing_endpoint: LogThrottle = field(default_factory=lambda: LogThrottle(log, "the upstream: %s"))
     """Logs an upstream that lacks the requested endpoint."""
     plans: dict[Surface, Plan] = field(init=False)
 

@@ -10,7 +10,7 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import point_out as point_out_spelling
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import reasoning_form
@@ -280,7 +280,7 @@ class CallRun:
         if hub.body.get("stream") is True:
             return await self._convert_stream(hub, request, stops)
         engine = self._engine
-        echo = Echo.of(hub)
+        echo = EchoedFields.of(hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         form = self._form(hub)
         output_writer = StopWriter(writer, stops)
@@ -338,7 +338,7 @@ class CallRun:
     ) -> Answer:
         engine, target = self._engine, self._plan.target
         dialect = SURFACE_DIALECTS[self._call.surface][1]
-        echo = await self._apart(Echo.of, hub)
+        echo = await self._apart(EchoedFields.of, hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._stream_losses = writer.losses
         form = self._form(hub)
@@ -364,14 +364,14 @@ class CallRun:
         losses = reply.losses.answered()
         self._headers = reply.headers
         form = self._form(hub)
-        echo = await self._apart(Echo.of, hub)
+        echo = await self._apart(EchoedFields.of, hub)
         response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
         return await self._write_whole(hub, echo, response, reply.headers, losses, large=large)
 
     async def _write_whole(
         self,
         hub: HubRequest,
-        echo: Echo,
+        echo: EchoedFields,
         response: Response,
         headers: HeaderList,
         losses: Losses,

@@ -8,7 +8,7 @@ upstream's own answer.
 from dataclasses import replace
 
 from chat2response.convert.dialects.responses.request import read_request
-from chat2response.convert.dialects.responses.text_input import fits_plain, plain_input
+from chat2response.convert.dialects.responses.text_input import fits_text_input, input_as_text
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.engine.plan import Plan
@@ -20,7 +20,7 @@ def plain_body(body: bytes, losses: Losses) -> bytes:
     """A client's own Responses body with its items written as text. Raises InvalidRequest."""
     hub = read_request(read_object(body))
     items = hub.body.get("input")
-    return with_member(body, "input", plain_input(items, hub, losses)) if type(items) is list else body
+    return with_member(body, "input", input_as_text(items, hub, losses)) if type(items) is list else body
 
 
 def can_send_text(hub: HubRequest | None, plan: Plan) -> bool:
@@ -28,7 +28,7 @@ def can_send_text(hub: HubRequest | None, plan: Plan) -> bool:
     target = plan.target
     if hub is None or hub.dialect != "chat" or target.dialect != "responses" or target.text_input:
         return False
-    return fits_plain(hub)
+    return fits_text_input(hub)
 
 
 def with_text_input(plan: Plan) -> Plan:

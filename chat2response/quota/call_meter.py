@@ -12,7 +12,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import UpstreamError
 from chat2response.keys.grants import grants_of
-from chat2response.keys.last_used import KeyUse
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey
 from chat2response.quota.admission import Admission, Grant
 from chat2response.quota.estimate import OUTPUT_LIMITS, estimate_input, estimate_request
@@ -41,7 +41,7 @@ class Meters:
 
     admission: Admission
     usage: UsageLog
-    key_use: KeyUse
+    key_use: LastUsedTracker
 
     def start(self) -> None:
         """Starts the background tasks."""

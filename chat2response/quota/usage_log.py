@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from chat2response.keys.write_behind import Tally
+from chat2response.keys.write_behind import WriteBehind
 from chat2response.stores import Store
 from chat2response.wire.responses import Usage
 
@@ -71,7 +71,7 @@ class UsageLog:
         self._keep_days = keep_days
         # By key, day and model, in the order of FIELDS. Every call passes here, so nothing else is allocated.
         self._pending: dict[tuple[str, int, str], list[int]] = {}
-        self.tally: Tally[Models] = Tally(
+        self.tally: WriteBehind[Models] = WriteBehind(
             store,
             KIND,
             read=_read,

@@ -19,9 +19,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from chat2response.api.http.disconnect import HANG_UP
-from chat2response.api.http.request import ANSWER, FLOW, HeaderPairs
-from chat2response.observe.log_throttle import Seldom
+from chat2response.api.http.disconnect import DISCONNECT
+from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, HeaderPairs
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import Pace
 from chat2response.server.coalescing_transport import JoinedHeads
@@ -35,7 +35,7 @@ WRITE_HIGH = 64 * 1024  # bytes that wait to be written, over which nothing is w
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search  # in a header's value
 _TLS = b"\x16"  # how a TLS handshake begins, and no request
 
-_tls_spoken = Seldom(
+_tls_spoken = LogThrottle(
     logging.getLogger("chat2response"),
     "A client speaks TLS (https://) to this port, which serves plain HTTP: call it with http://, or put a "
     "proxy that ends TLS in front of it.",
@@ -75,7 +75,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._lost = False
         self._hung_up: Callable[[], None] | None = None
         # Of the connection: made for each request, it would be a cycle that only the collector finds.
-        self._extensions: Any = {HANG_UP: self._watch, ANSWER: self._answer}
+        self._extensions: Any = {DISCONNECT: self._watch, SEND_RESPONSE: self._answer}
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._linger = Linger(self.loop, self._joined.end)
         transport.set_write_buffer_limits(WRITE_HIGH)
         super().connection_made(self._joined)
-        self._extensions[FLOW] = self.flow
+        self._extensions[FLOW_CONTROL] = self.flow
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

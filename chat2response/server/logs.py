@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chat2response.compose.shown_settings import secrets
 from chat2response.observe.redact import redact
-from chat2response.observe.secrets import LEAST, Secret
+from chat2response.observe.secrets import MIN_LENGTH, Secret
 from chat2response.server.nonblocking_output import Outlet
 from chat2response.settings import Settings
 
@@ -21,8 +21,8 @@ class Masks:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         given = [each for each in secrets if each]
-        self._short = tuple(each for each in given if len(each) < LEAST)
-        self._long = tuple(Secret(each, b"[secret]") for each in given if len(each) >= LEAST)
+        self._short = tuple(each for each in given if len(each) < MIN_LENGTH)
+        self._long = tuple(Secret(each, b"[secret]") for each in given if len(each) >= MIN_LENGTH)
 
     def __call__(self, text: str) -> str:
         """The text without them; half characters, which no file takes, as `\\ud800`. Never raises."""

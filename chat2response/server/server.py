@@ -24,7 +24,7 @@ import uvicorn
 from chat2response.api.http.request import App
 from chat2response.app import Gateway
 from chat2response.compose import Services
-from chat2response.observe.log_throttle import Seldom
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import logs
 from chat2response.server.bootstrap import Prepared
 from chat2response.server.http_protocol import BoundedHeads
@@ -38,7 +38,7 @@ OnceUp = Callable[[], Awaitable[None]]
 _KEEP_ALIVE = 75  # seconds that an idle connection stays; proxies in front keep theirs for 60
 _LAST_WORDS = 5.0  # seconds for the terminal events of streams that were ended
 
-_out_of_files = Seldom(
+_out_of_files = LogThrottle(
     log,
     "The limit of open files is reached, and new connections are refused: raise it (ulimit -n, "
     "LimitNOFILE= of systemd, --ulimit nofile= of Docker).",

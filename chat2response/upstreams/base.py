@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.convert.policy import ReasoningForm
@@ -68,7 +68,7 @@ class ClientContext:
     """Whether to write the request in a thread."""
 
 
-Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]
+Read = Callable[[EchoedFields, Ids, Clock, ReasoningForm, Losses], Response]
 
 
 @dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost

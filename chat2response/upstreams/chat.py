@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading, feed_whole
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder, feed_whole
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
@@ -25,11 +25,11 @@ class ChatUpstream(HttpUpstream):
         """The Chat request for a hub request; its tool map is needed to read the answer's calls."""
         tools = ToolMap.of(request, target.quirks, self._policy)
         fields = write_request(request, losses, target.quirks, tools=tools, policy=self._policy)
-        return encode(target.with_model(fields)), partial(Reading.of, request, tools)
+        return encode(target.with_model(fields)), partial(AnswerDecoder.from_hub, request, tools)
 
     def decoder_factory(self, target: Target) -> DecoderFactory:
         """Decodes by the quirks alone."""
-        return lambda reasoning: Reading(reasoning, target.quirks)
+        return lambda reasoning: AnswerDecoder(reasoning, target.quirks)
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
         """Feeds a completion as one chunk. Without choices it is an error, or unreadable."""

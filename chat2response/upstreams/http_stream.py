@@ -9,7 +9,7 @@ from chat2response.convert.dialects.responses.stream_reader import ResponsesRead
 from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.net.transport import Cut, Exchange, Transport
+from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
@@ -60,12 +60,12 @@ class ResponseContext:
         self._method = method
         self._finished = False
         self._secret: Secret | None = secret_of(target.api_key)
-        self._exchange: Exchange | None = None
+        self._exchange: HttpResponse | None = None
         self.status = 0
         self.headers: HeaderList = []
 
     @property
-    def exchange(self) -> Exchange:
+    def exchange(self) -> HttpResponse:
         """The open exchange."""
         assert self._exchange is not None, "not entered yet"
         return self._exchange
@@ -99,7 +99,7 @@ class ResponseContext:
             await self._exchange.close(finished=self._finished)
 
 
-async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
+async def first_bytes(exchange: HttpResponse) -> tuple[bytes, Kind]:
     """The first bytes of a body, enough to tell its kind; rarely more than one read. Raises Cut."""
     start = b""
     while True:
@@ -109,7 +109,7 @@ async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
             return start, kind
 
 
-def is_event_stream(exchange: Exchange) -> bool:
+def is_event_stream(exchange: HttpResponse) -> bool:
     """Whether the content type is that of an event stream, or missing."""
     return "event-stream" in (exchange.header("content-type") or "event-stream")
 
@@ -138,12 +138,12 @@ class HttpTurn(ResponseContext):
     @property
     def started(self) -> bool:
         """Whether the first event has been read. Comments do not count: some backends send them for long."""
-        return self._reader.heard
+        return self._reader.started
 
     @property
     def output_chars(self) -> int:
         """The characters of output so far."""
-        return self._reader.said
+        return self._reader.output_chars
 
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()
@@ -172,7 +172,7 @@ class HttpTurn(ResponseContext):
                     return
                 yield
                 data = await exchange.chunk()
-        except Cut as cut:
+        except StreamInterrupted as cut:
             fault = cut.fault
         if secret_filter is not None:
             reader.feed(secret_filter.close())
@@ -216,7 +216,7 @@ class HttpRawReply(ResponseContext):
             return True
         try:
             self._start, self._kind = await first_bytes(self.exchange)
-        except Cut:  # the next read raises it, too
+        except StreamInterrupted:  # the next read raises it, too
             return False
         self._streams = self._kind == "events"
         return self._streams

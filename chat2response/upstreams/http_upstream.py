@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
@@ -33,7 +33,7 @@ class AnswerDecoder(Protocol):
         ...
 
     def response(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, answer: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
         """The response in a JSON answer. Raises UpstreamError if it is none."""
         ...
@@ -109,7 +109,7 @@ class HttpUpstream(ABC):
         )
 
         def read(
-            echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, response_losses: Losses
+            echo: EchoedFields, ids: Ids, clock: Clock, reasoning: ReasoningForm, response_losses: Losses
         ) -> Response:
             decoder = decoder_factory(reasoning)
             if isinstance(answer, Document):
@@ -143,7 +143,7 @@ def _read_event_stream(
     for at in range(0, len(events), _CHUNK):
         reader.feed(events[at : at + _CHUNK])
         writer.take()  # the events are not needed
-        check_weight(reader.said + writer.weight, max_output)
+        check_weight(reader.output_chars + writer.weight, max_output)
         if reader.done:
             break
     else:

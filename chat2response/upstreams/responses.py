@@ -5,7 +5,7 @@ from typing import Any
 from chat2response.convert.dialects.responses.request import write_request
 from chat2response.convert.dialects.responses.response import as_event, read_response
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import feed_as_event
 from chat2response.convert.losses import Losses
@@ -47,7 +47,7 @@ class _ResponsesDecoder:
         return ResponsesReader(writer)
 
     def response(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, answer: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
         """The response that the server sent."""
         return read_response(answer)

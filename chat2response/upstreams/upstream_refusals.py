@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
 from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
-from chat2response.net.transport import Exchange
+from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import HeaderList, Target
@@ -31,7 +31,7 @@ _FORWARDED = frozenset(
 _FORWARDED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
-def forwarded_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderList:
+def forwarded_headers(exchange: HttpResponse, secret: Secret | None = None) -> HeaderList:
     """The upstream's headers for the client, in lower case; its request id gets another name.
 
     `secret`: is removed from them.
@@ -46,7 +46,7 @@ def forwarded_headers(exchange: Exchange, secret: Secret | None = None) -> Heade
     return forwarded if secret is None else [(name, secret.remove(value)) for name, value in forwarded]
 
 
-async def read_refusal(exchange: Exchange, target: Target) -> UpstreamError:
+async def read_refusal(exchange: HttpResponse, target: Target) -> UpstreamError:
     """The error in an answer with status 300 or more. The status counts even if the body is cut off."""
     try:
         body = await exchange.read(_MAX_ERROR)

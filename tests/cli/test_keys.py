@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from chat2response.cli.commands import cli
 from chat2response.cli.keys import find_key
-from chat2response.keys import KeyBook
+from chat2response.keys import KeyService
 from chat2response.stores import open_store
 from tests.house.test_imports import SERVER_PARTS, loaded_by
 from tests.support.cli.process import command, environment
@@ -144,7 +144,7 @@ def test_lists_are_filtered_and_paged() -> None:
 async def dead_keys(count: int) -> list[str]:
     """Keys that ended two hours ago."""
     store = open_store("sqlite:data/keys.db")
-    book = KeyBook(store, clock=lambda: time.time() - 7200)
+    book = KeyService(store, clock=lambda: time.time() - 7200)
     made = [await book.generate(ttl_seconds=1) for _ in range(count)]
     await store.close()
     return [each.key.id for each in made]

@@ -270,9 +270,9 @@ async def test_while_its_body_is_decoded(
     async def late(*args: Any) -> bytes:
         asked.set()
         await gone.wait()
-        return await content_encoding.unpacked(*args)
+        return await content_encoding.decode(*args)
 
-    monkeypatch.setattr(request, "unpacked", late)
+    monkeypatch.setattr(request, "decode", late)
     body = gzip.compress(encode(body_for("chat")))
     await _send_and_leave(gateway, asked.wait(), body, headers="Content-Encoding: gzip\r\n")
     assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this

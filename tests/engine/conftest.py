@@ -9,7 +9,7 @@ import pytest
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine, EngineOptions
 from chat2response.engine.run import CallRun
-from chat2response.keys.last_used import KeyUse
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.admission import Admission
 from chat2response.quota.call_meter import Meters
@@ -54,7 +54,7 @@ class Scene:
             Meters(
                 Admission(self.store, self.prices, clock=self.clock),
                 UsageLog(self.store, keep_days=30, clock=self.clock),
-                KeyUse(self.store, clock=self.clock),
+                LastUsedTracker(self.store, clock=self.clock),
             ),
             self.metrics,
             self.ids,

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
@@ -75,7 +75,7 @@ class Endless:
 
     @property
     def output_chars(self) -> int:
-        return self._reader.said
+        return self._reader.output_chars
 
     async def reads(self) -> Any:
         for self.rounds in range(ROUNDS):
@@ -85,7 +85,7 @@ class Endless:
 
 
 def writer() -> ResponseWriter:
-    return ResponseWriter(Echo.of(HUB), new_id, lambda: 0.0)
+    return ResponseWriter(EchoedFields.of(HUB), new_id, lambda: 0.0)
 
 
 @pytest.mark.parametrize("surface", ["responses", "chat"])

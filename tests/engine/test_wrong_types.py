@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.answer_decoder import feed_whole as feed_completion
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.response import as_event, read_response
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
@@ -143,7 +143,7 @@ def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[
 
 def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
     """Converts what `read` writes into the client's dialect."""
-    writer = ResponseWriter(Echo.of(HUB), Ids(), now, Losses().answered())
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().answered())
     writer.begin()
     encoder = encoder_for(spoken, HUB, writer.losses)
     reader = read(writer)
@@ -190,11 +190,11 @@ def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str
 
 
 def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
-    how = Reading.of(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
+    how = AnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
     for wrong in mutations(COMPLETION):
         losses = Losses().answered()
         with suppress(BridgeError):
-            response = how.response(wrong, Echo.of(HUB), Ids(), now, losses)
+            response = how.response(wrong, EchoedFields.of(HUB), Ids(), now, losses)
             for spoken in ("chat", "responses"):
                 assert whole_body(spoken, response, "m", losses)
         _look_at(wrong)

@@ -1,6 +1,6 @@
 """The Chat upstream: the contract, and what only it does."""
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
@@ -70,5 +70,5 @@ class TestChat(UpstreamContract):
     ) -> None:
         server.play(self.answering(self.whole))
         reply = await upstream.once(HUB, target, ClientContext())
-        response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+        response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
         assert (response["id"], response["model"]) == ("resp_0001", "m")

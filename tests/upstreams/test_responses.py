@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from chat2response.net.transport import Transport
@@ -61,7 +61,7 @@ class TestResponses(UpstreamContract):
     ) -> None:
         server.play(self.answering(self.whole))
         reply = await upstream.once(HUB, target, ClientContext())
-        assert reply.read(Echo.of(HUB), ids, clock, "content", reply.losses) == decode(self.whole)
+        assert reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses) == decode(self.whole)
 
     @pytest.mark.parametrize("status", ["failed", "cancelled", "in_progress"])
     async def test_a_whole_response_that_did_not_end_well_is_an_error(
@@ -76,7 +76,7 @@ class TestResponses(UpstreamContract):
         server.play(self.answering(encode({**RESPONSE, "status": status})))
         reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError):
-            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     @pytest.mark.parametrize("status", ["incomplete", "failed"])
     async def test_a_whole_response_in_place_of_a_stream_keeps_its_status(

@@ -12,7 +12,7 @@ import click
 from chat2response.cli.keys.key_admin import KeyAdmin, StoredKeys
 from chat2response.compose.keys import key_policy, peppers
 from chat2response.errors import NotFound
-from chat2response.keys import Actor, Audit, KeyBook
+from chat2response.keys import Actor, Audit, KeyService
 from chat2response.observe.redact import redact
 from chat2response.server import logs
 from chat2response.server.bootstrap import local_url
@@ -34,7 +34,7 @@ class Desk:
     as_json: bool = False
 
     @property
-    def book(self) -> KeyBook:
+    def book(self) -> KeyService:
         """The keys in the store, for a command that opens the store itself."""
         return self._stored.book
 
@@ -139,7 +139,7 @@ async def _keys(settings: Settings, place: Place, *, makes: bool, uses: Uses) ->
                 raise _no_store(settings, place)
         audit = Audit(store, keep_days=settings.chat2response_audit_days)
         policy = key_policy(settings)
-        book = KeyBook(store, policy, peppers=peppers(settings), audit=audit)
+        book = KeyService(store, policy, peppers=peppers(settings), audit=audit)
         yield StoredKeys(book, Actor("shell", origin=_user()), policy)
     finally:
         await store.close()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from chat2response.errors import InvalidRequest
-from chat2response.keys import Actor, KeyBook
+from chat2response.keys import Actor, KeyService
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.grants import doubts
 from chat2response.keys.listing import Filter
@@ -36,7 +36,7 @@ class KeyAdmin(Protocol):
 class StoredKeys:
     """`policy`: that of this shell's settings."""
 
-    def __init__(self, book: KeyBook, actor: Actor, policy: KeyPolicy) -> None:
+    def __init__(self, book: KeyService, actor: Actor, policy: KeyPolicy) -> None:
         self.book = book
         self.actor = actor
         self._policy = policy

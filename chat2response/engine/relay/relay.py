@@ -15,7 +15,7 @@ from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.engine.relay.taps import Tap
 from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.errors import BridgeError, UpstreamError, release_frames
-from chat2response.net.transport import Cut
+from chat2response.net.transport import StreamInterrupted
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import RawReply, Target
 from chat2response.upstreams.upstream_refusals import mask, refusal_error
@@ -203,7 +203,7 @@ class RelayedStream:
                     yield frames
         except sse.FrameTooLarge:
             self._error = fault_error(TOO_LARGE)
-        except Cut as cut:
+        except StreamInterrupted as cut:
             self._error = fault_error(cut.fault)
         except UpstreamError as error:  # a content encoding that cannot be decoded
             release_frames(error)

@@ -7,7 +7,7 @@ from typing import Any
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.dialects.chat.answer.completion import write_response
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
+from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import HEADER, Losses
 from chat2response.convert.outcome import response_error
@@ -214,7 +214,7 @@ def encoder_for(
 
 def _encoder(dialect: str, request: HubRequest, losses: Losses, client: ClientProfile) -> Encoder:
     if dialect == "responses":
-        return ResponsesEncoder() if client.plain else SuitedEncoder(client)
+        return ResponsesEncoder() if client.plain else ProfiledEncoder(client)
     options = request.extra.get("stream_options")
     include_usage = type(options) is dict and options.get("include_usage") is True
     include: Any = request.body.get("include") or ()

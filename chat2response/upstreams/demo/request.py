@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS, content_of
+from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS, output_content
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.chat.tools.tool_choice import write_choice
-from chat2response.convert.dialects.chat.tools.tool_definitions import parameters_of
+from chat2response.convert.dialects.chat.tools.tool_choice import write_tool_choice
+from chat2response.convert.dialects.chat.tools.tool_definitions import tool_parameters
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -75,11 +75,11 @@ class DemoRequest:
         body: Mapping[str, Any] = hub.body
         items = _items(hub)
         tools = ToolMap.of(hub, OPENAI_COMPATIBLE)
-        for path, effect in tools.dropped.items():
+        for path, effect in tools.dropped_tools.items():
             losses.add("web_search_options" if hub.dialect == "chat" else path, f"dropped: {effect}")
         choice = body.get("tool_choice")
         if choice is not None:
-            choice = write_choice(choice, tools, losses)
+            choice = write_tool_choice(choice, tools, losses)
         functions, must_call = _choose(choice, _functions(hub, tools))
         format, path = _format(hub)
         instructions = body.get("instructions") or ""
@@ -139,7 +139,7 @@ def _outputs(hub: HubRequest, items: Sequence[_Item], tools: ToolMap) -> tuple[s
         kind = items[index].get("type")
         if type(kind) is not str or kind not in OUTPUTS:
             break
-        outputs.append(_text(content_of(items[index], hub.item_path(index), tools)))
+        outputs.append(_text(output_content(items[index], hub.item_path(index), tools)))
     return tuple(reversed(outputs))
 
 
@@ -165,8 +165,8 @@ def _functions(hub: HubRequest, tools: ToolMap) -> tuple[Function, ...]:
     """The callable tools, each as a function."""
     prefix = ".function" if hub.dialect == "chat" else ""
     return tuple(
-        Function(bound.sent, parameters_of(bound), f"{bound.path}{prefix}.parameters")
-        for bound in tools.bound.values()
+        Function(tool.sent_name, tool_parameters(tool), f"{tool.path}{prefix}.parameters")
+        for tool in tools.by_key.values()
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
@@ -57,7 +57,7 @@ class DemoUpstream:
         """A streamed turn. Raises what `script` raises."""
         losses = Losses(context.fidelity)
         demo_request = _demo_request(request, losses)
-        writer = restored(writer, demo_request.tools)
+        writer = restore_tool_calls(writer, demo_request.tools)
         return DemoTurn(script(demo_request), writer, reasoning, self._delay, losses)
 
     async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
@@ -67,7 +67,7 @@ class DemoUpstream:
         script_ = script(demo_request)
 
         def read(
-            echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, response_losses: Losses
+            echo: EchoedFields, ids: Ids, clock: Clock, form: ReasoningForm, response_losses: Losses
         ) -> Response:
             return _play_whole(script_, ResponseWriter(echo, ids, clock), demo_request.tools, form)
 
@@ -122,7 +122,7 @@ class DemoTurn:
             self.started = True
             played += 1
             yield
-        self._writer.turn(self._script.usage(played), self._ending(complete=played == len(steps)))
+        self._writer.end_turn(self._script.usage(played), self._ending(complete=played == len(steps)))
 
     def stop(self, fault: Fault) -> None:
         """Ends the turn: wakes the pause between two words."""
@@ -161,10 +161,10 @@ def _play_whole(script_: Script, writer: ResponseWriter, tools: ToolMap, form: R
     if script_.ending.error is not None:
         raise script_.ending.error
     writer.begin()
-    output_chars = restored(writer, tools)
+    output_chars = restore_tool_calls(writer, tools)
     for step in script_.steps:
         script_.play(step, output_chars, form)
-    output_chars.turn(script_.usage(len(script_.steps)), script_.ending)
+    output_chars.end_turn(script_.usage(len(script_.steps)), script_.ending)
     writer.finish()
     return writer.response
 

@@ -10,7 +10,7 @@ from chat2response.engine.ownership import Ownership
 from chat2response.engine.relay.relay import RelayedStream
 from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 from chat2response.errors import UpstreamError
-from chat2response.net.transport import Cut
+from chat2response.net.transport import StreamInterrupted
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
@@ -72,7 +72,7 @@ def last_boundary(data: bytes) -> int:
 async def test_a_stream_cut_at_any_byte_passes_up_to_its_last_whole_frame_and_then_ends(name: str) -> None:
     stream = b"".join(STREAMS[name])
     for length in range(len(stream) + 1):
-        out = await passed(relay_of(name, stream[:length], Cut(RESET)))
+        out = await passed(relay_of(name, stream[:length], StreamInterrupted(RESET)))
         end = last_boundary(stream[:length])
         assert out[:end] == stream[:end]
         match events_of(out[end:]):
@@ -181,7 +181,9 @@ async def test_the_upstreams_address_is_masked_in_an_error(scene: Scene) -> None
     assert caught.value.message == "[key] at [upstream], [upstream]"
 
 
-@pytest.mark.parametrize("steps", [[], [b": only a comment\n\n"], [b'data: {"id'], [Cut(RESET)]])
+@pytest.mark.parametrize(
+    "steps", [[], [b": only a comment\n\n"], [b'data: {"id'], [StreamInterrupted(RESET)]]
+)
 async def test_an_end_before_anything_is_a_502(scene: Scene, steps: list[Any]) -> None:
     with pytest.raises(UpstreamError) as caught:
         await whole(scene.open(FakeReply(*steps), "responses", "responses", stream=True))
@@ -190,7 +192,7 @@ async def test_an_end_before_anything_is_a_502(scene: Scene, steps: list[Any]) -
 
 async def test_silence_before_anything_is_a_504(scene: Scene) -> None:
     with pytest.raises(UpstreamError) as caught:
-        await whole(scene.open(FakeReply(Cut(TIMEOUT)), "responses", "responses", stream=True))
+        await whole(scene.open(FakeReply(StreamInterrupted(TIMEOUT)), "responses", "responses", stream=True))
     assert caught.value.status == 504
 
 

@@ -8,7 +8,7 @@ from chat2response.engine.ownership import Ownership
 from chat2response.engine.relay.relay import RelayedStream
 from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.engine.relay.taps import ChatTap, ResponsesTap
-from chat2response.net.transport import Cut
+from chat2response.net.transport import StreamInterrupted
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
 from chat2response.upstreams.base import Target
@@ -99,7 +99,7 @@ async def test_an_end_that_only_clients_can_read_is_the_end(odd: bytes, ending: 
 async def test_what_only_clients_can_read_is_in_the_end_that_a_cut_stream_gets(odd: bytes) -> None:
     begun = b"".join(RESPONSES_STREAMS["text"][:-2]).replace(b'"id":"', b'"zz":%b,"id":"' % odd)
     tap = ResponsesTap(stored=True)
-    stream = relay_of(tap, begun, Cut(RESET))
+    stream = relay_of(tap, begun, StreamInterrupted(RESET))
     out = await passed(stream)
     assert out.startswith(begun)
     assert out.endswith(DONE)

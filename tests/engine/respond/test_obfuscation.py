@@ -7,8 +7,8 @@ import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
@@ -20,7 +20,7 @@ from tests.support.upstream_streams import Numbered, now
 
 ENCODERS = {
     "responses": ResponsesEncoder,
-    "suited": lambda: SuitedEncoder(OPEN_RESPONSES),
+    "suited": lambda: ProfiledEncoder(OPEN_RESPONSES),
     "chat": ChatEncoder,
     "chat, with usage": lambda: ChatEncoder(include_usage=True),
 }
@@ -29,7 +29,7 @@ WORDS = ["", "a", "ab", 'a "quoted" \u00fc', "a" * 63, "a" * 64, "a" * 1000]
 
 def events() -> list[Any]:
     """A stream with deltas of every kind and of many lengths."""
-    writer = ResponseWriter(Echo("m", {}), Numbered(), now)
+    writer = ResponseWriter(EchoedFields("m", {}), Numbered(), now)
     writer.begin()
     for word in WORDS:
         writer.reasoning(word)
@@ -38,7 +38,7 @@ def events() -> list[Any]:
     writer.call("c", kind="function", call_id="c", name="f")
     for word in WORDS:
         writer.call("c", kind="function", delta=word)
-    writer.turn(None, Outcome("completed"))
+    writer.end_turn(None, Outcome("completed"))
     writer.finish()
     return writer.take()
 

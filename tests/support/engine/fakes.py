@@ -12,7 +12,7 @@ from typing import Any
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
 from chat2response.convert.writer.protocol import Writer
-from chat2response.net.transport import Cut, cut_error
+from chat2response.net.transport import StreamInterrupted, cut_error
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import HeaderList, Reply
@@ -43,7 +43,7 @@ class Stage:
             if isinstance(step, asyncio.Event):
                 await self._wait(step)
             if self.stopped is not None:
-                raise Cut(self.stopped)
+                raise StreamInterrupted(self.stopped)
             if isinstance(step, BaseException):
                 raise step
             if not isinstance(step, asyncio.Event):
@@ -79,7 +79,7 @@ class FakeReply(Stage):
     async def read(self) -> bytes:
         try:
             return b"".join([data async for data in self.play()])
-        except Cut as cut:
+        except StreamInterrupted as cut:
             raise cut_error(cut.fault) from None
 
 
@@ -101,8 +101,8 @@ class FakeTurn(Stage):
                 step(self.writer)
                 self.started = self.started or step is not comment
                 yield
-        except Cut as cut:
-            self.writer.turn(None, from_fault(cut.fault))
+        except StreamInterrupted as cut:
+            self.writer.end_turn(None, from_fault(cut.fault))
 
 
 def comment(writer: Writer) -> None:
@@ -123,7 +123,7 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
         "output_tokens_details": {},
         "total_tokens": 5,
     }
-    return lambda writer: writer.turn(usage, outcome or Outcome())
+    return lambda writer: writer.end_turn(usage, outcome or Outcome())
 
 
 class FakeUpstream:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError, UpstreamRefusedUs, UpstreamTimeout, UpstreamUnreachable
-from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.wire.machine import REVOKED
 from tests.support.clock_and_ids import Clock, Ids
@@ -80,7 +80,7 @@ class UpstreamContract(UpstreamStage):
         server.play(self.answering(self.whole, headers=(("X-Request-ID", "theirs"), ("Server", "x"))))
         reply = await upstream.once(HUB, target, ClientContext())
         assert (reply.status, reply.headers) == (200, [(b"x-upstream-request-id", b"theirs")])
-        response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+        response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
         assert response["status"] == "completed"
         assert response["output"][0]["content"][0]["text"] == "Hello"
 
@@ -105,7 +105,7 @@ class UpstreamContract(UpstreamStage):
         server.play(self.answering(body))
         reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError):
-            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     async def test_cancelling_a_whole_answer_closes_the_upstream(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
@@ -281,10 +281,10 @@ class UpstreamContract(UpstreamStage):
         stream = b"".join(self.stream)
         for steps in ((stream,), tuple(stream[at : at + 1] for at in range(len(stream)))):
             server.play(self.streaming(b": hi\n\n", *steps).but(media_type=media_type))
-            writer = ResponseWriter(Echo.of(HUB), ids, clock)
+            writer = ResponseWriter(EchoedFields.of(HUB), ids, clock)
             await self.read(upstream, target, writer)
             reply = await upstream.once(HUB, target, ClientContext())
-            response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
             assert (response["status"], response["output"][0]["content"][0]["text"]) == ("completed", "Hello")
             assert writer.response["output"][0]["content"] == response["output"][0]["content"]
 
@@ -293,7 +293,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         for media_type in ("text/event-stream", None):
             server.play(self.answering(b"\n " + self.whole).but(media_type=media_type))
-            writer = ResponseWriter(Echo.of(HUB), ids, clock)
+            writer = ResponseWriter(EchoedFields.of(HUB), ids, clock)
             await self.read(upstream, target, writer)
             assert writer.response["output"][0]["content"][0]["text"] == "Hello"
 
@@ -305,7 +305,7 @@ class UpstreamContract(UpstreamStage):
         upstream._max_output = 3  # type: ignore[attr-defined]
         reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError, match="larger than the 3 bytes"):
-            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     # -- relay ---------------------------------------------------------------------------------------
 
@@ -382,7 +382,7 @@ class UpstreamContract(UpstreamStage):
             chunks = reply.chunks()
             assert await anext(chunks) == self.stream[0]
             reply.stop(REVOKED)
-            with pytest.raises(Cut) as caught:
+            with pytest.raises(StreamInterrupted) as caught:
                 await anext(chunks)
         assert caught.value.fault == REVOKED
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport, TransportOptions
@@ -54,7 +54,7 @@ class UpstreamStage:
 
     @pytest.fixture
     def writer(self, ids: Ids, clock: Clock) -> ResponseWriter:
-        return ResponseWriter(Echo.of(HUB), ids, clock)
+        return ResponseWriter(EchoedFields.of(HUB), ids, clock)
 
     def streaming(self, *steps: Any, **more: Any) -> Script:
         return Script(self.path, steps, media_type="text/event-stream", framing="chunked", **more)

@@ -9,7 +9,7 @@ import pytest
 from chat2response.convert.dialects.chat.request.request import read_request as read_chat
 from chat2response.convert.dialects.responses.request import read_request as read_responses
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
@@ -48,7 +48,7 @@ class Stream:
     """A turn of the demo, with its writer."""
 
     def __init__(self, hub: HubRequest, form: ReasoningForm = "content", delay: float = 0.0) -> None:
-        self.writer = ResponseWriter(Echo.of(hub), Ids(), Clock())
+        self.writer = ResponseWriter(EchoedFields.of(hub), Ids(), Clock())
         self.turn: DemoTurn = DemoUpstream(delay=delay).open(hub, TARGET, self.writer, ORIGIN, form)
         self.writer.begin()
 
@@ -77,7 +77,7 @@ async def answered(hub: HubRequest, form: ReasoningForm = "content") -> dict[str
 
 async def whole(hub: HubRequest, form: ReasoningForm = "content") -> dict[str, Any]:
     reply = await DemoUpstream().once(hub, TARGET, ORIGIN)
-    return json.loads(json.dumps(reply.read(Echo.of(hub), Ids(), Clock(), form, Losses())))
+    return json.loads(json.dumps(reply.read(EchoedFields.of(hub), Ids(), Clock(), form, Losses())))
 
 
 def text_of(response: dict[str, Any]) -> str:
@@ -297,7 +297,7 @@ async def test_tools_of_every_kind_can_be_called(named: str, kind: str):
         "run": (None, "run"), "agents__wait": ("agents", "wait"), "apply_patch": (None, None),
     }[named]  # fmt: skip
     whole = (await DemoUpstream().once(hub, TARGET, ORIGIN)).read(
-        Echo.of(hub), Ids(), Clock(), "content", Losses()
+        EchoedFields.of(hub), Ids(), Clock(), "content", Losses()
     )
     assert whole["output"] == [call]
 
