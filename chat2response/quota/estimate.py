@@ -79,7 +79,7 @@ def estimate_request(
 
 
 def _number(value: Any) -> int:
-    """A number as lenient parsers read it (`5.0`, `\"5\"`); 0 for a value without effect as a limit."""
+    """A number as lenient parsers read it (`5.0`, `"5"`); 0 for a value without effect as a limit."""
     if type(value) is str and len(value) <= _MAX_NUMBER_LENGTH:
         try:
             value = float(value)

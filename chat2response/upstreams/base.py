@@ -171,5 +171,5 @@ class Upstream(Protocol):
         ...
 
     async def models(self, target: Target, context: ClientContext) -> bytes:
-        """The upstream's list of models (`{\"object\": \"list\", \"data\": [...]}`), as JSON."""
+        """The upstream's list of models (`{"object": "list", "data": [...]}`), as JSON."""
         ...

@@ -1,4 +1,4 @@
-"""What is kept of one converted answer has a bound, whatever it consists of and however it is asked."""
+"""A converted answer takes a bounded amount of memory, whatever it consists of."""
 
 import json
 from typing import Any, ClassVar
@@ -63,7 +63,7 @@ ENDLESS = {
 
 
 class Endless:
-    """A Turn that goes on for as long as it is read."""
+    """A Turn that never ends."""
 
     status, losses, started = 200, Losses(), True
     headers: ClassVar[list[tuple[bytes, bytes]]] = []
@@ -91,9 +91,9 @@ def writer() -> ResponseWriter:
 @pytest.mark.parametrize("surface", ["responses", "chat"])
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: str) -> None:
-    made = writer()
-    turn: Any = Endless(what, made)
-    stream = ConvertedStream(turn, made, encoder_for(surface, HUB, made.losses), Target("chat"), MOST)
+    writer_ = writer()
+    turn: Any = Endless(what, writer_)
+    stream = ConvertedStream(turn, writer_, encoder_for(surface, HUB, writer_.losses), Target("chat"), MOST)
     await stream.begin(5.0)
     last = b""
     async for batch in stream.batches():
@@ -108,15 +108,15 @@ async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: s
 
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_so_is_one_that_is_folded_into_a_json_answer(what: str) -> None:
-    made = writer()
-    turn: Any = Endless(what, made)
+    writer_ = writer()
+    turn: Any = Endless(what, writer_)
     with pytest.raises(BridgeError) as caught:
-        await read_whole_turn(turn, made, MOST)
+        await read_whole_turn(turn, writer_, MOST)
     assert (caught.value.status, caught.value.code) == (502, "output_too_large")
 
 
 class OneEvent(Endless):
-    """A Turn of one event, with very many things in it."""
+    """A Turn of one event with very many parts."""
 
     def __init__(self, delta: Any, writer: ResponseWriter) -> None:
         self._reader = ChatReader(writer)
@@ -141,18 +141,20 @@ MANY_IN_ONE = {
 
 @pytest.mark.parametrize("what", MANY_IN_ONE)
 async def test_one_event_is_worked_through_no_further_than_to_the_bound(what: str) -> None:
-    made = writer()
-    turn: Any = OneEvent(MANY_IN_ONE[what], made)
-    stream = ConvertedStream(turn, made, encoder_for("responses", HUB, made.losses), Target("chat"), MOST)
+    writer_ = writer()
+    turn: Any = OneEvent(MANY_IN_ONE[what], writer_)
+    stream = ConvertedStream(
+        turn, writer_, encoder_for("responses", HUB, writer_.losses), Target("chat"), MOST
+    )
     with pytest.raises(UpstreamError) as caught:
         await stream.begin(5.0)
     assert caught.value.code == "output_too_large"
-    assert made.made < MOST // 256, "the events of what fits, and no more"
+    assert writer_.made < MOST // 256, "the events of what fits, and no more"
     folding = writer()
     with pytest.raises(UpstreamError) as caught:
         await read_whole_turn(OneEvent(MANY_IN_ONE[what], folding), folding, MOST)  # type: ignore[arg-type]
     assert caught.value.code == "output_too_large"
-    assert folding.made == made.made
+    assert folding.made == writer_.made
 
 
 def test_a_json_answer_of_empty_values_weighs_more_than_its_bytes_and_code_in_a_text_little_more() -> None:

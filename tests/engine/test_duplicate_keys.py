@@ -1,4 +1,4 @@
-"""What was checked is what goes up: a key that is checked may be there once."""
+"""The upstream reads what was checked: a checked key may occur only once."""
 
 import pytest
 

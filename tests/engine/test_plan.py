@@ -1,4 +1,4 @@
-"""The table of ways, as data: every surface on every upstream mode."""
+"""The table of plans: every surface in every upstream mode."""
 
 from typing import Any
 
@@ -38,11 +38,11 @@ def test_the_table_is_whole() -> None:
 
 @pytest.mark.parametrize(("surface", "mode"), TABLE)
 def test_the_way_of_a_call(surface: Any, mode: str) -> None:
-    made = plan(surface, MODES[mode])
-    assert (made.target, made.up, made.down) == TABLE[surface, mode]
-    taken, given = SURFACE_DIALECTS[surface]
-    assert made.why.startswith(taken)
-    assert made.why.endswith(f"{given} out")
+    result = plan(surface, MODES[mode])
+    assert (result.target, result.up, result.down) == TABLE[surface, mode]
+    reads, writes = SURFACE_DIALECTS[surface]
+    assert result.why.startswith(reads)
+    assert result.why.endswith(f"{writes} out")
 
 
 @pytest.mark.parametrize("mode", MODES)

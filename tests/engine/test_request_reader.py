@@ -1,4 +1,4 @@
-"""A body at the engine's door: what is no object, what is too deep, and what an overlay leaves alone."""
+"""Reading a body: what is not an object, what nests too deeply, and what an overlay leaves unchanged."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b" \n"])
 def test_an_empty_body_is_called_empty(body: bytes) -> None:
-    for read in (read_object, lambda given: read_repaired(Call("chat", given, "req"))):
+    for read in (read_object, lambda body: read_repaired(Call("chat", body, "req"))):
         with pytest.raises(InvalidRequest, match=r"body of the request is empty: send a JSON object\."):
             read(body)
 
@@ -85,7 +85,7 @@ def test_a_relayed_body_is_checked_as_strict_readers_see_it(dialect: Any) -> Non
 @pytest.mark.parametrize(("levels", "taken"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (900, False)])
 def test_depth_has_a_bound(levels: int, taken: bool) -> None:
     inner = levels - 1
-    wide = b",".join([b"[]"] * 200)  # many brackets alone are no depth
+    wide = b",".join([b"[]"] * 200)  # many brackets are not depth
     body = b'{"wide":[%b],"deep":%b%b}' % (wide, b"[" * inner, b"]" * inner)
     if taken:
         assert read_object(body)
@@ -128,7 +128,7 @@ def test_a_whole_answer_needs_no_overlay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("fields", "sent"),
     [
         (b"", b',"stream_options":{"include_usage":true}'),
         (b',"stream_options":null,"z":1', b',"stream_options":{"include_usage":true},"z":1'),
@@ -146,8 +146,8 @@ def test_a_whole_answer_needs_no_overlay() -> None:
         ),
     ],
 )
-def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(given: bytes, sent: bytes) -> None:
-    assert overlay(b',"stream":true' + given) == CHAT % (b',"stream":true' + sent)
+def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(fields: bytes, sent: bytes) -> None:
+    assert overlay(b',"stream":true' + fields) == CHAT % (b',"stream":true' + sent)
 
 
 def test_usage_is_not_added_where_the_backend_refuses_the_option() -> None:

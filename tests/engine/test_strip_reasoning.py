@@ -1,4 +1,4 @@
-"""What is left out of a request whose sealed reasoning was refused, and when."""
+"""Which items are removed from a request after its encrypted reasoning was rejected, and when."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def thought(blob: str | None, **more: Any) -> str:
 
 
 def sent(items: str, refused: bytes = REFUSED) -> tuple[str | None, str | None]:
-    """What is sent again in place of these items, and what is said of it."""
+    """The retried items, and the losses."""
     losses = Losses()
     rest = strip_reasoning(b'{"model":"m", "input" : %b }' % items.encode(), refused, losses)
     if rest is None:
@@ -50,7 +50,7 @@ def test_the_sealed_items_go_and_the_others_keep_their_bytes() -> None:
 
 
 def test_ours_go_alone_where_there_are_any() -> None:
-    """The others may be the upstream's own, which it opens."""
+    """The others may be the upstream's own, which it can open."""
     theirs = thought("gAAA")
     assert sent(f"[{thought(OURS)},{theirs}]") == (f"[{theirs}]", dropped(0))
 
@@ -62,8 +62,8 @@ def test_ours_go_alone_where_there_are_any() -> None:
         "null",
         "[]",
         '[7, "x", [], {"role":"user","content":"encrypted_content"}]',
-        f"[{thought(None)}]",  # its id stands for it, at the upstream
-        '[{"type":"compaction","encrypted_content":"gAAA"}]',  # the whole conversation: never left out
+        f"[{thought(None)}]",  # only its id: the upstream has its content
+        '[{"type":"compaction","encrypted_content":"gAAA"}]',  # the whole conversation: never removed
     ],
 )
 def test_where_no_reasoning_is_sealed_the_refusal_stands(items: str) -> None:

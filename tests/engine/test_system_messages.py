@@ -1,4 +1,4 @@
-"""Which refusals are about system messages, in the words of those who refuse them."""
+"""Which errors are about system messages, in the words of various servers."""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""What an upstream says may be of any type: no field of any event, chunk, answer or error fails the gateway.
+"""An upstream may send any type: no field of an event, chunk, answer or error breaks the gateway.
 
-Streams go through the readers, writers, encoders and taps, one field of one event wrong at a time. A fault
-there would be a 500, or an ended stream.
+The streams go through readers, writers, encoders and taps, with one field of one event wrong at a time. A bug
+there would be a 500 or a broken stream.
 """
 
 import json
@@ -132,7 +132,7 @@ def frames_of(events: Sequence[Any]) -> list[bytes]:
 
 
 def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[bytes]]:
-    """The stream with one field of one event wrong, two ways for every field."""
+    """The stream with one field of one event wrong, in two ways for every field."""
     frames = frames_of(events)
     return [
         [*frames[:at], *frames_of([wrong]), *frames[at + 1 :]]
@@ -142,7 +142,7 @@ def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[
 
 
 def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
-    """What `read` has made, all the way to the client."""
+    """Converts what `read` writes into the client's dialect."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().answered())
     writer.begin()
     encoder = encoder_for(spoken, HUB, writer.losses)
@@ -183,7 +183,7 @@ def test_any_field_of_a_chat_chunk_may_be_wrong(name: str) -> None:
     "more", [{"response": {"id": "resp_1"}}, {"item": {"id": "x"}}, {"error": {"message": "x"}}]
 )
 def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str, Any]) -> None:
-    noted = {"type": kind, "note": {"type": "response.completed"}, **more}  # found by the tap's search
+    noted = {"type": kind, "note": {"type": "response.completed"}, **more}  # matches the tap's search
     tap = ResponsesTap(stored=True)
     assert list(tap.feed(b"data: %b\n\n" % encode(noted))) == []
     assert not tap.ended
@@ -214,7 +214,7 @@ def test_any_field_of_a_whole_response_may_be_wrong() -> None:
         try:
             frame = [b"data: %b\n\n" % encode(as_event(wrong))]
         except UpstreamError:
-            continue  # no response any more
+            continue  # not a response any more
         for spoken in ("chat", "responses"):
             convert(lambda writer, frame=frame: fed(frame, ResponsesReader(writer)), spoken)  # type: ignore[misc]
 
@@ -233,7 +233,7 @@ def _look_at(answer: Any) -> None:
 
 
 def test_any_field_of_a_refusal_may_be_wrong() -> None:
-    asked = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
+    body_with_seal = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
     for error in ERRORS:
         for wrong in mutations(error):
             body = encode(wrong)
@@ -242,7 +242,7 @@ def test_any_field_of_a_refusal_may_be_wrong() -> None:
                 assert 400 <= refused.status <= 599
                 assert all(type(each) is str for each in (refused.message, refused.type))
                 assert all(each is None or type(each) is str for each in (refused.code, refused.param))
-            strip_reasoning(asked, body, Losses())
+            strip_reasoning(body_with_seal, body, Losses())
             _error_as_answer(body)
             _leading_error(body)
 

@@ -27,7 +27,7 @@ ESTIMATE = Estimate("m", "chat", input_tokens=10, output_tokens=20, output_field
 
 @dataclass
 class Stage:
-    """A store, its clock, and any number of processes that admit by it."""
+    """A store, its clock, and any number of processes that share it."""
 
     now: float = NOON
     store: Any = None
@@ -45,8 +45,8 @@ class Stage:
 
 
 def key(*scopes: str, id: str = "a" * 32, **limits: Any) -> ApiKey:
-    given = KeyLimits(**limits) if limits else None
-    return ApiKey(id=id, created_at=0, digest=NO_DIGEST, scopes=scopes or None, limits=given)
+    key_limits = KeyLimits(**limits) if limits else None
+    return ApiKey(id=id, created_at=0, digest=NO_DIGEST, scopes=scopes or None, limits=key_limits)
 
 
 def used(prompt: int, completion: int) -> Usage:
@@ -55,9 +55,9 @@ def used(prompt: int, completion: int) -> Usage:
     return usage
 
 
-async def refused(admission: Admission, who: ApiKey, ask: Estimate = ESTIMATE) -> BridgeError:
+async def refused(admission: Admission, who: ApiKey, estimate: Estimate = ESTIMATE) -> BridgeError:
     with pytest.raises(BridgeError) as raised:
-        await admission.enter(who, ask)
+        await admission.enter(who, estimate)
     return raised.value
 
 
@@ -83,11 +83,11 @@ async def test_a_key_without_limits_asks_the_store_nothing() -> None:
 )
 async def test_a_missing_scope_is_named_before_anything_is_reserved(scope: str, param: str | None) -> None:
     stage = Stage()
-    ask = Estimate("m", "chat", tools=("web_search",))
-    error = await refused(stage.first, key(scope, requests_per_minute=1), ask)
+    estimate = Estimate("m", "chat", tools=("web_search",))
+    error = await refused(stage.first, key(scope, requests_per_minute=1), estimate)
     assert isinstance(error, Forbidden)
     assert (error.status, error.code, error.param) == (403, "insufficient_scope", param)
-    await stage.first.enter(key(requests_per_minute=1), ask)
+    await stage.first.enter(key(requests_per_minute=1), estimate)
 
 
 async def test_requests_per_minute() -> None:
@@ -113,7 +113,7 @@ async def test_requests_per_minute() -> None:
 
 
 async def test_requests_per_day_beside_those_per_minute() -> None:
-    """The one of which less is left is told; a call that the day refuses is not one of its minute."""
+    """The headers report the limit with less left; a call that the day refuses is not counted per minute."""
     stage, who = Stage(), key(requests_per_minute=2, requests_per_day=3)
     grants = [await stage.first.enter(who, ESTIMATE) for _ in range(2)]
     assert dict(grants[1].headers)[b"x-ratelimit-limit-requests"] == b"2"
@@ -132,7 +132,7 @@ async def test_requests_per_day_beside_those_per_minute() -> None:
         assert "requests_per_day of this key is 3" in error.message
 
     stage.now += 12 * 3600 - 60
-    for _ in range(2):  # the five that were refused have not counted
+    for _ in range(2):  # the five refused calls did not count
         await stage.first.enter(who, ESTIMATE)
     assert (await refused(stage.first, who)).code == "rate_limit_exceeded"
 
@@ -168,8 +168,8 @@ async def test_what_a_call_may_use_is_reserved_and_what_it_used_takes_its_place(
     second = await stage.process().enter(who, ESTIMATE)
     assert dict(second.headers)[b"x-ratelimit-remaining-tokens"] == b"0"
     assert (await refused(stage.first, who)).status == 429
-    await spend(first, 10, 2)  # 12, and 30 are reserved
-    await spend(second, 5, 1)  # 18 in all
+    await spend(first, 10, 2)  # 12 used, and 30 reserved
+    await spend(second, 5, 1)  # 18 used in all
     third = await stage.first.enter(who, ESTIMATE)
     assert dict(third.headers)[b"x-ratelimit-remaining-tokens"] == b"12"
 
@@ -225,7 +225,7 @@ async def test_a_call_that_can_never_fit_says_so() -> None:
 async def test_a_refused_call_gives_back_what_it_had_reserved() -> None:
     stage = Stage()
     who = key(requests_per_minute=2, concurrent_requests=5, tokens_per_minute=30)
-    await (await stage.first.enter(who, ESTIMATE)).leave()  # nothing was used but a request
+    await (await stage.first.enter(who, ESTIMATE)).leave()  # uses only a request
     grant = await stage.first.enter(who, Estimate("m", "chat", 5, 5))
     await grant.leave()
     assert (await refused(stage.first, who)).type == "requests"
@@ -293,7 +293,7 @@ async def test_leaving_while_a_lease_is_renewed_frees_both() -> None:
 
 
 class Away(MemoryStore):
-    """A store that can go away."""
+    """A store that can go down."""
 
     down = False
 
@@ -323,14 +323,14 @@ async def test_keys_do_not_share_their_limits() -> None:
 
 
 async def test_a_limit_that_bounds_nothing_is_replaced_by_the_keys_own() -> None:
-    """`-1` is no limit at all to some upstreams; beside a number, that number is the cap."""
+    """Some upstreams read `-1` as unlimited; beside a number, that number is the cap."""
     stage, who = Stage(), key(max_output_tokens=20, tokens_per_day=10_000)
-    for ask, cap, reserved in (
+    for estimate, cap, reserved in (
         (Estimate("m", "chat", 10, unbounded=True), 20, 30),
         (Estimate("m", "chat", 10, 7, "max_tokens", unbounded=True), 7, 30),
         (Estimate("m", "chat", 10, 14, "max_tokens", choices=2, unbounded=True), 7, 50),
     ):
-        grant = await stage.first.enter(who, ask)
+        grant = await stage.first.enter(who, estimate)
         left = dict(grant.headers)[b"x-ratelimit-remaining-tokens"]
         assert (grant.output_cap, left) == (cap, b"%d" % (10_000 - reserved))
         await grant.leave()
@@ -372,7 +372,9 @@ async def test_a_call_that_runs_on_unheard_keeps_what_it_reserved_and_its_slot_f
 
 
 async def test_a_clock_that_jumps_ahead_gives_no_new_budget() -> None:
-    """On every store, for the gateway's clock names the day. One that stays ahead for an hour is right."""
+    """Even with every store, since the gateway's clock names the day. A clock that stays ahead for an hour is
+    right.
+    """
     wall, monotonic = Clock(NOON), Clock(0)
     store, who = MemoryStore(clock=lambda: NOON), key(tokens_per_day=40, requests_per_day=5)
     admission = Admission(store, PRICES, clock=wall, monotonic=monotonic)

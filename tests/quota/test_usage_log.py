@@ -1,4 +1,4 @@
-"""What each key used."""
+"""The usage of each key."""
 
 from datetime import date
 
@@ -27,15 +27,15 @@ class At:
         return self.now
 
 
-def book(store: MemoryStore, clock: At | None = None, keep_days: int = 30) -> UsageLog:
+def usage_log(store: MemoryStore, clock: At | None = None, keep_days: int = 30) -> UsageLog:
     return UsageLog(store, keep_days=keep_days, clock=clock or At())
 
 
 async def test_a_call_as_it_counts() -> None:
-    usage = book(MemoryStore())
+    usage = usage_log(MemoryStore())
     usage.note("k", "priced", USAGE, 50)
     usage.note("k", "unpriced", USAGE, estimated=True)
-    usage.note("k", "refused", None)  # by the upstream: nothing was used, nothing costs
+    usage.note("k", "refused", None)  # refused upstream: uses and costs nothing
     counted = {row.model: row.usage for row in await usage.for_key("k", TODAY, TODAY)}
     assert counted == {
         "priced": ONE,
@@ -47,10 +47,10 @@ async def test_a_call_as_it_counts() -> None:
 
 async def test_by_key_day_and_model_noted_and_written_alike() -> None:
     store, clock = MemoryStore(), At()
-    usage = book(store, clock)
+    usage = usage_log(store, clock)
     usage.note("k1", "a", USAGE, 50)
     await usage.tally.flush()
-    usage.note("k1", "a", USAGE, 50)  # not written yet
+    usage.note("k1", "a", USAGE, 50)  # not written to the store yet
     usage.note("k1", "b", USAGE, 50)
     clock.now += DAY
     usage.note("k1", "a", USAGE, 50)
@@ -72,7 +72,7 @@ async def test_by_key_day_and_model_noted_and_written_alike() -> None:
 
 async def test_two_processes_add_up() -> None:
     store = MemoryStore()
-    first, second = book(store), book(store)
+    first, second = usage_log(store), usage_log(store)
     for usage in (first, second):
         usage.note("k", "m", USAGE, 50)
         await usage.tally.flush()
@@ -83,7 +83,7 @@ async def test_two_processes_add_up() -> None:
 async def test_rows_are_kept_so_long_and_no_longer() -> None:
     clock = At()
     store = MemoryStore(clock=clock)
-    usage = book(store, clock, keep_days=2)
+    usage = usage_log(store, clock, keep_days=2)
     usage.note("k", "m", USAGE, 50)
     await usage.tally.flush()
     clock.now += 2 * DAY - 1
@@ -95,7 +95,7 @@ async def test_rows_are_kept_so_long_and_no_longer() -> None:
 
 async def test_names_that_clients_invent_do_not_grow_a_document_without_end() -> None:
     store = MemoryStore()
-    usage = book(store)
+    usage = usage_log(store)
     for number in range(150):
         usage.note("k", f"{number:03d}" * 200, USAGE, 50)
     await usage.tally.flush()

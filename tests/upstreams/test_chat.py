@@ -1,4 +1,4 @@
-"""The Chat upstream: the contract, and what it alone does."""
+"""The Chat upstream: the contract, and what only it does."""
 
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses

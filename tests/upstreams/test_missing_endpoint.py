@@ -1,4 +1,4 @@
-"""Which refusals say that there is no such endpoint, in the words that servers have for it."""
+"""Which errors say that the endpoint does not exist, in the words of various servers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The Responses upstream: the contract, and what it alone does."""
+"""The Responses upstream: the contract, and what only it does."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What of an upstream's refusal reaches the client: its words, in every vendor's shape; no secret of ours."""
+"""What the client sees of an upstream's error: its message in every vendor's format, and no secrets."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,8 +52,8 @@ def test_the_upstreams_request_id_has_another_name() -> None:
 
 
 def test_headers_keep_their_order_and_their_doubles() -> None:
-    given = ((b"X-RateLimit-A", b"1"), (b"Server", b"x"), (b"x-ratelimit-a", b"2"), (b"Retry-After", b"3"))
-    assert passed(*given) == [(b"x-ratelimit-a", b"1"), (b"x-ratelimit-a", b"2"), (b"retry-after", b"3")]
+    headers = ((b"X-RateLimit-A", b"1"), (b"Server", b"x"), (b"x-ratelimit-a", b"2"), (b"Retry-After", b"3"))
+    assert passed(*headers) == [(b"x-ratelimit-a", b"1"), (b"x-ratelimit-a", b"2"), (b"retry-after", b"3")]
 
 
 # -- shapes ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The relay: the upstream's bytes are the client's bytes, and every stream has one end."""
+"""The relay: the client gets the upstream's bytes, and every stream ends exactly once."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
 def relay_of(name: str, *steps: Any) -> RelayedStream:
-    """The relay of a stream by its name; what the upstream does are `steps`."""
+    """The relay of a named stream; `steps`: what the upstream does."""
     tap = ChatTap(stored=False) if name.startswith("chat") else ResponsesTap(stored=False)
     owners = Owners(MemoryStore())
     target = Target("chat", "http://10.0.0.9:8000/v1", "sk-test-000111222333")
@@ -48,7 +48,7 @@ def relay_of(name: str, *steps: Any) -> RelayedStream:
 
 
 async def passed(stream: RelayedStream) -> bytes:
-    """All that comes out after a head that was not held."""
+    """The whole output, with no wait for the first event."""
     await stream.begin(0)
     out = b"".join([batch async for batch in stream.batches()])
     await stream.close()
@@ -56,7 +56,7 @@ async def passed(stream: RelayedStream) -> bytes:
 
 
 def last_boundary(data: bytes) -> int:
-    """Where the last frame ends: behind its blank line."""
+    """The offset after the last whole frame."""
     at = end = 0
     for number, line in enumerate(data.splitlines(keepends=True)):
         at += len(line)
@@ -84,7 +84,7 @@ async def test_a_stream_cut_at_any_byte_passes_up_to_its_last_whole_frame_and_th
 
 
 def assert_one_end(out: bytes, name: str) -> None:
-    """One terminal event; of a Chat answer one finish, or one error, and `[DONE]` last."""
+    """One terminal event; in Chat one finish or one error, then `[DONE]`."""
     events = events_of(out)
     if name.startswith("responses"):
         kinds = [event["type"] for event in events if event != "[DONE]"]
@@ -394,13 +394,13 @@ async def test_a_body_that_cannot_be_decoded_is_the_upstreams_error(
     scene: Scene, before: list[bytes]
 ) -> None:
     reply = FakeReply(*before, UpstreamError("The upstream's answer cannot be read."))
-    opening = scene.open(reply, "responses", "responses", stream=True)
+    call_run = scene.open(reply, "responses", "responses", stream=True)
     if before:
-        *_, failed, _done = events_of((await whole(opening))[1])
+        *_, failed, _done = events_of((await whole(call_run))[1])
         assert failed["response"]["error"]["message"] == "The upstream's answer cannot be read."
         return
     with pytest.raises(UpstreamError, match="cannot be read"):
-        await whole(opening)
+        await whole(call_run)
 
 
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
@@ -411,7 +411,7 @@ async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
 @pytest.mark.parametrize("name", ["responses: text", "chat: text"])
 async def test_a_secret_in_an_error_is_masked_wherever_it_stands_in_the_stream(name: str) -> None:
     begun = STREAMS[name][:2]
-    told = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
-    out = await passed(relay_of(name, *begun, told))
+    error_frame = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
+    out = await passed(relay_of(name, *begun, error_frame))
     assert b"sk-test-000111222333" not in out and b"10.0.0.9" not in out
     assert out.startswith(b"".join(begun)) and b'"message":"no [key] at [upstream]"' in out

@@ -1,4 +1,4 @@
-"""A relayed stream has one end, whatever the upstream sends behind it, and however badly it writes."""
+"""A relayed stream ends once, whatever the upstream sends afterwards, and however it is formatted."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ LATE = [
     b'data: {"error":{"message":"late"}}\n\n',
     chunk({"content": "late"}, finish="stop"),
 ]
-# What a strict reader refuses, and Python's and JavaScript's take, or at least one of them.
+# Strict readers reject these; Python's or JavaScript's parser takes them.
 ODD = [b"NaN", b"1e999", b"-Infinity", b'"\\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b"9" * 5000, b'"a\tb"']
 
 
@@ -44,7 +44,7 @@ async def passed(stream: RelayedStream) -> bytes:
 
 
 def cut(data: bytes, reads: str) -> list[bytes]:
-    """The same bytes in one read, in two, or frame by frame, or byte by byte."""
+    """The bytes in one read, in two, frame by frame, or byte by byte."""
     match reads:
         case "one":
             return [data]
@@ -127,7 +127,7 @@ BEFORE = (
     b"data: [DONE] is a word here\n\n",
     b'id: 7\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n\n\n',
     b'data: {"type":"response.output_text.delta",\ndata: "delta":"y"}\r\n\r\n',
-    b"data: " + END[:60] + b' and so on"}\n\n',  # begins as the end does
+    b"data: " + END[:60] + b' and so on"}\n\n',  # starts like the end
     b"event: odd\r\rdata:\r\r",
 )
 

@@ -1,4 +1,4 @@
-"""Taps over whole streams of every kind, cut between any two frames: what they know, and the end they add."""
+"""Taps over whole streams of every kind, cut between any two frames: what they learn, and the added end."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ TERMINAL = {"response.completed", "response.incomplete", "response.failed"}
 
 
 def parts(streams: dict[str, list[bytes]]) -> list[Any]:
-    """Every stream at every boundary between frames."""
+    """Every stream, cut at every boundary between frames."""
     return [
         pytest.param(frames[:number], id=f"{name}, {number} of {len(frames)}")
         for name, frames in streams.items()
@@ -71,12 +71,12 @@ def test_a_responses_stream_gets_exactly_the_end_it_lacks(frames: list[bytes], r
 def test_a_whole_responses_stream_teaches_its_usage_status_and_ids_once(name: str) -> None:
     frames = RESPONSES_STREAMS[name]
     tap = ResponsesTap(stored=True)
-    told = [each for frame in frames for each in tap.feed(frame)]
+    ids = [each for frame in frames for each in tap.feed(frame)]
     terminal = next(event for event in seen(frames) if event["type"] in TERMINAL)
     assert tap.status == terminal["type"].removeprefix("response.")
     assert tap.usage is not None
     assert (tap.usage["input_tokens"], tap.usage["output_tokens"]) == (11, 7)
-    assert told == ["resp_up", *(item["id"] for item in terminal["response"]["output"])]
+    assert ids == ["resp_up", *(item["id"] for item in terminal["response"]["output"])]
     assert tap.response_id == "resp_up"
     assert tap.close(GONE) == b""
 
@@ -188,8 +188,8 @@ def test_a_chat_stream_gets_exactly_the_end_it_lacks(frames: list[bytes], reads:
 @pytest.mark.parametrize("name", CHAT_STREAMS)
 def test_a_whole_chat_stream_teaches_its_usage_status_and_id_once(name: str) -> None:
     tap = ChatTap(stored=True)
-    told = [each for frame in CHAT_STREAMS[name] for each in tap.feed(frame)]
-    assert told == ["chatcmpl-up"]
+    ids = [each for frame in CHAT_STREAMS[name] for each in tap.feed(frame)]
+    assert ids == ["chatcmpl-up"]
     assert tap.usage is not None
     assert (tap.usage["input_tokens"], tap.usage["output_tokens"]) == (11, 7)
     assert tap.status == ("incomplete" if name == "cut short" else "completed")

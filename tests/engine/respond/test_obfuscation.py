@@ -1,4 +1,4 @@
-"""Deltas padded to a common length, and nothing else touched."""
+"""Deltas are padded to a common length, and nothing else changes."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ WORDS = ["", "a", "ab", 'a "quoted" \u00fc', "a" * 63, "a" * 64, "a" * 1000]
 
 
 def events() -> list[Any]:
-    """A stream with deltas of every kind, of many lengths."""
+    """A stream with deltas of every kind and of many lengths."""
     writer = ResponseWriter(EchoedFields("m", {}), Numbered(), now)
     writer.begin()
     for word in WORDS:
@@ -54,26 +54,26 @@ def payload(frame: bytes) -> Any:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_delta_is_as_long_as_many_others(name: str) -> None:
-    made: Any = ENCODERS[name]
-    plain, padded = made().encode(events()), ObfuscatingEncoder(made()).encode(events())
+    encoder_type: Any = ENCODERS[name]
+    plain, padded = encoder_type().encode(events()), ObfuscatingEncoder(encoder_type()).encode(events())
     noises = []
     for before, after in zip(frames_of(plain), frames_of(padded), strict=True):
         if before == after:
             continue
         assert len(after) % STEP == 0
-        said = payload(after)
-        noises.append(said.pop("obfuscation"))
-        assert said == payload(before)
+        padded_event = payload(after)
+        noises.append(padded_event.pop("obfuscation"))
+        assert padded_event == payload(before)
         if name == "suited":
             check_event(payload(after))
-    assert len(noises) >= 3 * (len(WORDS) - 1)  # an empty one may be none
+    assert len(noises) >= 3 * (len(WORDS) - 1)  # the padding may be empty
     assert len(set(noises)) > len(noises) // 2
 
 
 def test_nothing_but_deltas_is_padded() -> None:
     for frame in frames_of(ObfuscatingEncoder(ResponsesEncoder()).encode(events())):
-        said = payload(frame)
-        is_delta = said != b"[DONE]" and said["type"].endswith(".delta")
+        padded_event = payload(frame)
+        is_delta = padded_event != b"[DONE]" and padded_event["type"].endswith(".delta")
         assert (b'"obfuscation"' in frame) is is_delta
     role, *_, finish, done = frames_of(ObfuscatingEncoder(ChatEncoder()).encode(events()))
     assert b"obfuscation" not in role + finish + done

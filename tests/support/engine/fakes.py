@@ -1,7 +1,7 @@
-"""The engine's neighbours, forty lines each: the seams are one method wide.
+"""Fakes of the engine's neighbours, some forty lines each.
 
-What an answer does is a list of steps, played one after another: bytes (or a call on the writer) come in, an
-`asyncio.Event` is waited for, an exception is raised. `stop` ends any wait, as it does on a socket.
+An answer is a list of steps, played in order: bytes (or a call on the writer) arrive, an `asyncio.Event` is
+awaited, an exception is raised. `stop` ends any wait, as on a socket.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ JSON = "application/json"
 
 
 class Stage:
-    """Plays steps until they are over, or until it is stopped."""
+    """Plays steps until they end or `stop` is called."""
 
     def __init__(self, steps: Iterable[Any]) -> None:
         self.steps = list(steps)
         self.stopped: Fault | None = None
         self.waiting = asyncio.Event()
-        """Set when a wait has begun: now a test can do what must happen meanwhile."""
+        """Set once a wait has begun, so that a test can act meanwhile."""
         self._stop = asyncio.Event()
 
     def stop(self, fault: Fault) -> None:
@@ -38,7 +38,7 @@ class Stage:
         self._stop.set()
 
     async def play(self) -> AsyncIterator[Any]:
-        """The steps that are neither waits nor errors. Raises Cut when stopped."""
+        """Yields the steps that are neither waits nor errors. Raises Cut once stopped."""
         for step in self.steps:
             if isinstance(step, asyncio.Event):
                 await self._wait(step)
@@ -106,16 +106,16 @@ class FakeTurn(Stage):
 
 
 def comment(writer: Writer) -> None:
-    """A step of a turn that brings no event."""
+    """A step without an event."""
 
 
 def says(text: str) -> Callable[[Writer], None]:
-    """A step: the model says something."""
+    """A step: the model writes text."""
     return lambda writer: writer.text(text)
 
 
 def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
-    """A step: the turn is over."""
+    """A step: the turn ends."""
     usage: Any = {
         "input_tokens": 3,
         "input_tokens_details": {},
@@ -127,16 +127,16 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
 
 
 class FakeUpstream:
-    """An Upstream that gives `answer`: a FakeReply, a FakeTurn, a whole answer, or an error.
+    """An Upstream that returns `answer`: a FakeReply, a FakeTurn, a whole answer, or an error.
 
-    `gate`: waited for before there is a head. `left` counts the contexts that were closed.
+    `gate`: is awaited before the head. `left` counts the closed contexts.
     """
 
     def __init__(self, answer: Any, gate: asyncio.Event | None = None) -> None:
         self.answer = answer
         self.gate = gate
-        self.asked: list[Any] = []
-        self.asking = asyncio.Event()
+        self.requests: list[Any] = []
+        self.called = asyncio.Event()
         self.entered = 0
         self.left = 0
         self.cancelled = 0
@@ -154,8 +154,8 @@ class FakeUpstream:
             self.left += 1
 
     async def _head(self, request: Any) -> None:
-        self.asked.append(request)
-        self.asking.set()
+        self.requests.append(request)
+        self.called.set()
         try:
             if self.gate is not None:
                 await self.gate.wait()
@@ -182,7 +182,7 @@ class FakeUpstream:
 
 
 class FragileStore(MemoryStore):
-    """Refuses every write from the moment `down` is set; `before` is awaited by each write."""
+    """Refuses every write once `down` is set; each write awaits `before`."""
 
     down = False
     before: Callable[[], Awaitable[None]] | None = None
@@ -196,12 +196,12 @@ class FragileStore(MemoryStore):
 
 
 def events_of(stream: bytes) -> list[Any]:
-    """The payloads of a stream, decoded; `[DONE]` as text."""
+    """The decoded payloads of a stream; `[DONE]` as a string."""
     plain = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     blocks = [block for block in plain.split(b"\n\n") if block]
-    found = []
+    payloads = []
     for block in blocks:
         data = b"\n".join(line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
         if data:
-            found.append("[DONE]" if data == b"[DONE]" else decode(data))
-    return found
+            payloads.append("[DONE]" if data == b"[DONE]" else decode(data))
+    return payloads

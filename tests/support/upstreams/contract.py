@@ -1,6 +1,6 @@
-"""What every upstream over HTTP promises, against a scripted one on a real socket.
+"""What every upstream over HTTP promises, tested against a scripted one on a real socket.
 
-A dialect's test is a subclass that says how that dialect writes one answer, and the few things it alone does.
+A dialect's test is a subclass that defines one answer in its dialect, and adds what only this dialect does.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.support.upstreams.stage import HUB, KEY, STREAMED, UpstreamStage
 
 
 class UpstreamContract(UpstreamStage):
-    """The promises, kept by each dialect."""
+    """The promises of every dialect."""
 
     # -- requests ------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class UpstreamContract(UpstreamStage):
         self, server: ScriptedUpstream, target: Target, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(*self.stream[:2], end="stall"))
-        transport = Transport(TransportOptions(read_timeout=1.5))  # what comes first comes sooner
+        transport = Transport(TransportOptions(read_timeout=1.5))  # the first events arrive sooner
         await self.read(self.make(transport), target, writer)
         assert writer.outcome is not None
         assert isinstance(writer.outcome.error, UpstreamTimeout)
@@ -277,7 +277,7 @@ class UpstreamContract(UpstreamStage):
         clock: Clock,
         media_type: str | None,
     ) -> None:
-        """However it is cut, and also where JSON was asked for."""
+        """However it is cut, and even if JSON was requested."""
         stream = b"".join(self.stream)
         for steps in ((stream,), tuple(stream[at : at + 1] for at in range(len(stream)))):
             server.play(self.streaming(b": hi\n\n", *steps).but(media_type=media_type))
@@ -354,9 +354,9 @@ class UpstreamContract(UpstreamStage):
     async def test_a_relayed_stream_keeps_its_bytes(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
-        given = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
+        headers = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
         stream = (b": hi\r\n\r\n", *self.stream)
-        server.play(self.streaming(*stream, headers=given))
+        server.play(self.streaming(*stream, headers=headers))
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert (reply.status, reply.media_type) == (200, "text/event-stream")
             assert reply.headers == [(b"x-ratelimit-remaining", b"3"), (b"x-upstream-request-id", b"theirs")]
@@ -440,7 +440,7 @@ class UpstreamContract(UpstreamStage):
         server.play(self.answering(b'{"error":', status=429, end="stall"))
         asking = asyncio.ensure_future(self.read(upstream, target, writer))
         request = await server.asked()
-        await asyncio.sleep(0.02)  # the head is here, and the body is awaited
+        await asyncio.sleep(0.02)  # the head has arrived, and the body is awaited
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

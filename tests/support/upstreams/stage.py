@@ -1,4 +1,4 @@
-"""The stage of the upstream contract: a scripted server, a transport, a writer; a dialect adds its words."""
+"""The fixtures of the upstream contract: a scripted server, a transport, a writer."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,7 +19,7 @@ STREAMED = HubRequest(body={"model": "m", "input": "Hi", "stream": True}, dialec
 
 
 class UpstreamStage:
-    """`path`: where it posts. `stream`: the frames of an answer that says "Hello". `whole`: that as JSON."""
+    """`path`: the endpoint. `stream`: the frames of an answer "Hello". `whole`: the same as JSON."""
 
     dialect: UpstreamDialect
     path: str
@@ -39,9 +39,9 @@ class UpstreamStage:
 
     @pytest.fixture
     async def transport(self, server: ScriptedUpstream) -> AsyncIterator[Transport]:
-        made = Transport(TransportOptions())
-        yield made
-        await made.close()
+        created = Transport(TransportOptions())
+        yield created
+        await created.close()
         await server.until(lambda: not server.open)
 
     @pytest.fixture
@@ -69,7 +69,7 @@ class UpstreamStage:
         writer: ResponseWriter,
         request: HubRequest | bytes = STREAMED,
     ) -> None:
-        """A turn from its head to its end."""
+        """Reads a turn from its head to its end."""
         async with upstream.open(request, target, writer, ClientContext(stream=True), "content") as turn:
             async for _ in turn.reads():
                 pass
