@@ -73,4 +73,4 @@ def _part(part: Any, field: str) -> str:
 
 
 def _refusal(what: str, field: str) -> InvalidRequest:
-    return unsupported(field, f"{what} cannot be sent to this upstream, which takes its input as text only.")
+    return unsupported(field, f"{what} cannot be sent to this upstream, which accepts only text as input.")

@@ -214,7 +214,9 @@ class TextParts:
         streamed = part.text if part is not None else ""
         if type(whole) is not str:
             if may_have_text(whole):
-                self._writer.losses.add(f"output.content[{word(key[1].part)}]", "dropped: its text is none")
+                self._writer.losses.add(
+                    f"output.content[{word(key[1].part)}]", "dropped: its text is not a string"
+                )
         elif whole.startswith(streamed):
             if len(whole) > len(streamed):
                 self._open_at(key, event.get("item_id"))
