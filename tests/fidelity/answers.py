@@ -3,7 +3,7 @@
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from tests.fidelity.measure import Json, Probe
@@ -21,7 +21,7 @@ def to_response(body: Json, losses: Losses) -> Any:
         "choices": [choice],
         **body.get("top", {}),
     }
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     return read_response(completion, echo, Numbered(), now, losses=losses)
 
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.completion import write_response
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses import request as responses
 from chat2response.convert.dialects.responses.response import read_response as validate_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import point_out
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
@@ -99,8 +99,8 @@ def to_response(
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     backend_quirks = resolve_quirks(quirks)
     form = reasoning_form(hub, reasoning)
-    reading = Reading.to(request_fields, form, ToolMap.of(hub, backend_quirks))
-    return reading.response(fields, Echo.of(hub), ids, clock, losses)
+    reading = AnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
+    return reading.response(fields, EchoedFields.of(hub), ids, clock, losses)
 
 
 def to_chat_completion(response: Mapping[str, Any], *, model: str | None = None) -> ChatCompletion:

@@ -27,13 +27,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.losses import Losses
@@ -51,7 +51,7 @@ class _Stream:
 
     def __init__(self, request: HubRequest, ids: Ids, clock: Clock) -> None:
         self.done = False
-        self._writer = ResponseWriter(Echo.of(request), ids, clock)
+        self._writer = ResponseWriter(EchoedFields.of(request), ids, clock)
         self._reader: ChatReader | ResponsesReader
         self._encoder: ChatEncoder | ResponsesEncoder
 
@@ -116,7 +116,7 @@ class ChatToResponses(_Stream):
         super().__init__(hub, ids, clock)
         backend_quirks = resolve_quirks(quirks)
         form = reasoning or reasoning_form(hub)
-        reading = Reading.to(request, form, ToolMap.of(hub, backend_quirks))
+        reading = AnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
         self._reader = reading.reader(self._writer)
         self._encoder = ResponsesEncoder()
 

@@ -19,7 +19,7 @@ from chat2response.convert.validation import (
     unsupported,
     wrong_type,
 )
-from chat2response.convert.writer.call_arguments import filled, same
+from chat2response.convert.writer.call_arguments import arguments_or_empty_object, same_arguments
 
 _Items = list[dict[str, Any]]
 
@@ -195,7 +195,12 @@ def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str,
     arguments = _or_empty(function.get("arguments"))
     if type(call_id) is not str or type(name) is not str or type(arguments) is not str:
         raise _bad_call(call, f"messages[{row}].tool_calls[{index}]")
-    item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": filled(arguments)}
+    item = {
+        "type": "function_call",
+        "call_id": call_id,
+        "name": name,
+        "arguments": arguments_or_empty_object(arguments),
+    }
     if not _CALL_KEYS.issuperset(call):
         unknown_fields.keep(call, _CALL_KEYS, item, f"tool_calls[{index}].")
     if not _FUNCTION_KEYS.issuperset(function):
@@ -231,9 +236,13 @@ def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_LegacyCalls"
     path = f"messages[{row}].function_call"
     function = mapping(call, path)
     name = text(function.get("name"), f"{path}.name")
-    arguments = filled(text(_or_empty(function.get("arguments")), f"{path}.arguments"))
+    arguments = arguments_or_empty_object(text(_or_empty(function.get("arguments")), f"{path}.arguments"))
     for item in items[start:]:
-        if item["type"] == "function_call" and item["name"] == name and same(item["arguments"], arguments):
+        if (
+            item["type"] == "function_call"
+            and item["name"] == name
+            and same_arguments(item["arguments"], arguments)
+        ):
             legacy.add_alias(name, item["call_id"])
             return
     item = {"type": "function_call", "call_id": legacy.new_id(), "name": name, "arguments": arguments}

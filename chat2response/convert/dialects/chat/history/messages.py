@@ -7,7 +7,7 @@ from chat2response.convert import unknown_fields
 from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.dialects.chat.request.content_parts import plain_text, write_part, write_parts
-from chat2response.convert.sealed_reasoning import open_thought
+from chat2response.convert.sealed_reasoning import open_reasoning
 from chat2response.convert.validation import invalid, missing, text, unsupported, wrong_type
 
 _Item = dict[str, Any]
@@ -87,7 +87,7 @@ def write_reasoning(turns: TurnBuilder, index: int, item: _Item) -> None:
     """Sends sealed reasoning back unchanged; without a seal, the text that the client sends."""
     turns.join(index, item, _REASONING_KEYS)
     if item.get("encrypted_content") is not None:
-        thought = open_thought(item["encrypted_content"], turns.hub.seal)
+        thought = open_reasoning(item["encrypted_content"], turns.hub.seal)
         if thought is not None:
             turns.reasoning(index).add_sealed(thought)
             return

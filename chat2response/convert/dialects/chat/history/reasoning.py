@@ -6,9 +6,9 @@ wrote, byte for byte. Without a seal, the visible text (the parts of the reasoni
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.quirks.quirks import Quirks, ReasoningEcho
-from chat2response.convert.sealed_reasoning import Thought
+from chat2response.convert.sealed_reasoning import SealedReasoning
 
 _THINK = ("<think>", "</think>")
 
@@ -22,7 +22,7 @@ class TurnReasoning:
         self._quirks = quirks
         self._echo = echo or quirks.reasoning_echo
         self._texts: list[str] = []  # joined once at the end: a turn may have very many parts
-        self._metadata: Carried | None = None
+        self._metadata: ProviderMetadata | None = None
 
     def add_visible(self, text: str) -> None:
         """Adds the text of one part of a reasoning item, as the client sends it."""
@@ -31,7 +31,7 @@ class TurnReasoning:
         elif text:
             self._texts.append(text)
 
-    def add_sealed(self, thought: Thought) -> None:
+    def add_sealed(self, thought: SealedReasoning) -> None:
         """Adds the reasoning that was sealed in an item's `encrypted_content`."""
         if thought.more:
             self._texts += (thought.text,) if thought.text else ()
@@ -39,7 +39,7 @@ class TurnReasoning:
             self.add_visible(thought.text)
         if thought.carried:
             if self._metadata is None:
-                self._metadata = Carried()
+                self._metadata = ProviderMetadata()
             self._metadata.join(thought.carried, more=thought.more)
 
     def is_sent_back(self, calls: list[dict[str, Any]]) -> bool:

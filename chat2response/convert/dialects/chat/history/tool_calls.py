@@ -7,7 +7,7 @@ from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.dialects.chat.tools.custom_tools import write_call
 from chat2response.convert.validation import text
-from chat2response.convert.writer.call_arguments import filled
+from chat2response.convert.writer.call_arguments import arguments_or_empty_object
 
 _Item = dict[str, Any]
 
@@ -22,7 +22,7 @@ def _function(turns: TurnBuilder, index: int, item: _Item) -> None:
         for key in ("call_id", "name"):
             text(item.get(key), f"{turns.path(index)}.{key}")
         arguments = text("" if arguments is None else arguments, f"{turns.path(index)}.arguments")
-    function = {"name": _sent_name(turns, index, item), "arguments": filled(arguments)}
+    function = {"name": _sent_name(turns, index, item), "arguments": arguments_or_empty_object(arguments)}
     turns.add_call({"id": call_id, "type": "function", "function": function}, index)
 
 

@@ -14,7 +14,7 @@ from chat2response.convert.dialects.chat.tools.custom_tool_input import CustomTo
 from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
 from chat2response.convert.loose_values import word
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.writer.open_call import OpenCall
+from chat2response.convert.writer.call_builder import CallBuilder
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper
 from chat2response.errors import UpstreamError
@@ -55,8 +55,8 @@ class CallNameBuffer(Wrapper):
 
     def __init__(self, inner: Writer) -> None:
         super().__init__(inner)
-        self._waiting: dict[Hashable, OpenCall] = {}
-        self._named: dict[Hashable, OpenCall] = {}  # the waiting calls that have a name
+        self._waiting: dict[Hashable, CallBuilder] = {}
+        self._named: dict[Hashable, CallBuilder] = {}  # the waiting calls that have a name
         self._released: set[Hashable] = set()
 
     def call(self, slot: Hashable, **params: Any) -> None:
@@ -68,23 +68,23 @@ class CallNameBuffer(Wrapper):
         if call is None:
             self._release()
             order = len(self._released) + len(self._waiting)
-            call = self._waiting[slot] = OpenCall(params.get("id"), order)
-        call.learn(kind, params.get("call_id"), params.get("name"), params.get("namespace"))
+            call = self._waiting[slot] = CallBuilder(params.get("id"), order)
+        call.update(kind, params.get("call_id"), params.get("name"), params.get("namespace"))
         if call.name:
             self._named[slot] = call
-        call.over = call.over or last
-        if delta and call.wait(delta):
+        call.ended = call.ended or last
+        if delta and call.buffer(delta):
             self._release_call(slot, call)
 
-    def _release_call(self, slot: Hashable, call: OpenCall) -> None:
+    def _release_call(self, slot: Hashable, call: CallBuilder) -> None:
         del self._waiting[slot]
         self._named.pop(slot, None)
         self._released.add(slot)
         params: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
-        for piece in call.waiting() or [""]:
-            self._inner.call(slot, kind=call.kind, delta=piece, id=call.given_id, **params)
+        for piece in call.take_buffered() or [""]:
+            self._inner.call(slot, kind=call.kind, delta=piece, id=call.upstream_id, **params)
             params = {}
-        if call.over:
+        if call.ended:
             self._inner.call(slot, kind=call.kind, last=True)
 
     def _release(self, *, nameless: bool = False) -> None:
@@ -112,22 +112,22 @@ class CallNameBuffer(Wrapper):
             self._release()
         self._inner.reasoning(delta, summary=summary, id=id)
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
+    def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
         self._release()
-        self._inner.signature(blob, id=id)
+        self._inner.encrypted_content(blob, id=id)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._release()
         self._inner.item(item, slot=slot, done=done)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         self._release()
-        self._inner.close(part=part, status=status)
+        self._inner.close_item(part=part, status=status)
 
-    def turn(self, usage: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         self._release(nameless=True)
         self._released.clear()
-        self._inner.turn(usage, outcome)
+        self._inner.end_turn(usage, outcome)
 
 
 class AllowedToolsFilter(Wrapper):
@@ -152,9 +152,9 @@ class AllowedToolsFilter(Wrapper):
         if is_allowed:
             self._inner.call(slot, **params)
 
-    def turn(self, usage: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         self._is_allowed.clear()
-        self._inner.turn(usage, outcome)
+        self._inner.end_turn(usage, outcome)
 
 
 class CustomToolRestorer(Wrapper):
@@ -180,7 +180,7 @@ class CustomToolRestorer(Wrapper):
             params = {**params, "kind": "custom", "delta": piece, "last": decoder.complete}
         self._inner.call(slot, **params)
 
-    def turn(self, usage: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         for slot, (decoder, name) in self._decoders.items():
             piece = decoder.close()
             self._inner.call(slot, kind="custom", delta=piece, last=not decoder.truncated)
@@ -189,7 +189,7 @@ class CustomToolRestorer(Wrapper):
             if decoder.truncated and outcome.status == "completed":
                 outcome = failed(UpstreamError(f"The upstream sent a truncated call of '{name}'."))
         self._decoders.clear()
-        self._inner.turn(usage, outcome)
+        self._inner.end_turn(usage, outcome)
 
 
 class ClientToolRestorer(Wrapper):
@@ -213,7 +213,7 @@ class ClientToolRestorer(Wrapper):
         else:
             self._inner.call(slot, **params)
 
-    def turn(self, usage: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         for kind, call_id, pieces in self._calls.values() if outcome.status != "failed" else ():
             item = read_call(kind, "".join(pieces))
             if item is not None:
@@ -224,7 +224,7 @@ class ClientToolRestorer(Wrapper):
             else:
                 self.losses.add("message.tool_calls", "dropped: a call that was cut short")
         self._calls.clear()
-        self._inner.turn(usage, outcome)
+        self._inner.end_turn(usage, outcome)
 
 
 class NamespaceRestorer(Wrapper):
@@ -241,5 +241,5 @@ class NamespaceRestorer(Wrapper):
         self._inner.call(slot, **params)
 
 
-def _call_order(waiting: tuple[Hashable, OpenCall]) -> int:
+def _call_order(waiting: tuple[Hashable, CallBuilder]) -> int:
     return waiting[1].order
