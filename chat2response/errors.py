@@ -229,7 +229,7 @@ class UpstreamError(BridgeError):
     """Whether the upstream works on all the same, and nobody will hear of it."""
 
 
-class UpstreamRefusedUs(UpstreamError):
+class UpstreamUnauthorized(UpstreamError):
     """An upstream 401/403 in managed mode: it concerns the operator's key, not the client's."""
 
     type = "upstream_authentication_error"

@@ -18,7 +18,7 @@ from chat2response.server.bootstrap import BINDERS, Prepared, prepared, read_set
 from chat2response.server.start_options import Choices
 from chat2response.settings import UpstreamMode
 from chat2response.wire.json import decode, encode
-from chat2response.wire.sse import DONE, Frames
+from chat2response.wire.sse import DONE, FrameDecoder
 
 BIND = "127.0.0.1:8088"
 MAKE = 'make run ARGS="--bind 127.0.0.1:8089"'
@@ -132,7 +132,7 @@ def _without_access_lines() -> Iterator[None]:
 
 async def _show_events(chunks: AsyncIterator[bytes]) -> str:
     """A line for each event as it arrives, one for each run of deltas. Returns the type of the last event."""
-    frames, shown = Frames(), Events()
+    frames, shown = FrameDecoder(), Events()
     try:
         async for chunk in chunks:
             for payload in frames.feed(chunk):

@@ -81,10 +81,10 @@ OPEN_RESPONSES = ClientProfile(
     efforts=frozenset({"none", "low", "medium", "high", "xhigh"}),
     tools=frozenset({"function"}),
 )
-CLIENTS: Mapping[str, ClientProfile] = {each.name: each for each in (DEFAULT, OPEN_RESPONSES)}
+CLIENT_PROFILES: Mapping[str, ClientProfile] = {each.name: each for each in (DEFAULT, OPEN_RESPONSES)}
 
 
-class Suited:
+class ProfileAdapter:
     """The events of one stream, as a client takes them: numbered anew where some are added or left out."""
 
     def __init__(self, client: ClientProfile) -> None:

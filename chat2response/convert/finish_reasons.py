@@ -75,7 +75,7 @@ _BETWEEN = re.compile(r"[^a-z0-9]+")
 _LONGEST = 100  # characters that are looked at
 
 
-def meaning_of(word: str) -> Meaning | None:
+def finish_meaning(word: str) -> Meaning | None:
     """What a word says of the ending; None for a word that is in no table.
 
     Gemini's Chat API writes two, the second of which is the reason (`content_filter: RECITATION`).
@@ -88,7 +88,7 @@ def announces_call(word: str) -> bool:
     return word in CALLS or _plain(word) in CALLS
 
 
-def word_of(finish: Any) -> str:
+def finish_reason_text(finish: Any) -> str:
     """The word in a `finish_reason`; empty where there is none.
 
     Some backends write an empty text, or `null` as a text, for none. What is no text is nobody's word: it

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError, release_frames
-from chat2response.wire.json import JSONError, decode_as_written, encode, repaired
-from chat2response.wire.json_repair import Repair, ends_in_half, joined
+from chat2response.wire.json import JSONError, decode_as_written, encode, repair_value
+from chat2response.wire.json_repair import Repair, ends_in_half_character, join_halves
 
 _WHERE = re.compile(r"choices\[\d+\]\.(?:delta|message)(?=\.|$)")
 
@@ -24,7 +24,7 @@ def name_repairs(repairs: Iterable[Repair], losses: Losses) -> None:
         losses.add("output" if path == "delta" else _WHERE.sub("message", path), effect)
 
 
-class Reads(Protocol):
+class StreamReader(Protocol):
     """A reader of a stream, as far as whole answers need it."""
 
     def feed(self, data: bytes, /) -> None: ...
@@ -32,7 +32,7 @@ class Reads(Protocol):
     def fail(self, error: UpstreamError) -> None: ...
 
 
-def feed_as_event(reader: Reads, as_event: Callable[[Any], Any], answer: Any) -> None:
+def feed_as_event(reader: StreamReader, as_event: Callable[[Any], Any], answer: Any) -> None:
     """Feeds a whole answer to a reader of streams: as the one event that says the same.
 
     `as_event` makes that event, and raises UpstreamError for what is no answer: an error to the reader.
@@ -69,8 +69,8 @@ class LenientReader(ABC):
         self._take_written(decode_as_written(payload))
 
     def _take_written(self, value: Any) -> None:
-        mended, repairs = repaired(value)  # which bounds its depth, too
-        if ends_in_half(value):
+        mended, repairs = repair_value(value)  # which bounds its depth, too
+        if ends_in_half_character(value):
             self._waiting = value
             self._take = self._take_behind  # type: ignore[method-assign]  # until the next event
         else:
@@ -81,10 +81,10 @@ class LenientReader(ABC):
         """Takes the event behind the one that waits."""
         try:
             value = decode_as_written(payload)
-            repaired(value)
+            repair_value(value)
         except JSONError:
             value = None
-        first, rest = joined(self._waiting, value)
+        first, rest = join_halves(self._waiting, value)
         if rest != value:
             self._waiting = first
             payload = b""
@@ -102,6 +102,6 @@ class LenientReader(ABC):
             return
         value, self._waiting = self._waiting, None
         del self._take  # the reader's own again
-        mended, repairs = repaired(value)
+        mended, repairs = repair_value(value)
         name_repairs(repairs, self._writer.losses)
         self._take(encode(mended))

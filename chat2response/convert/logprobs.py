@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.loose_values import objects, string
+from chat2response.convert.loose_values import as_objects, as_string
 
 _IMPOSSIBLE = -9999.0
 """The log probability that OpenAI writes for a token that is not to be expected; others write `-Infinity`."""
@@ -17,11 +17,11 @@ def token_logprobs(logprobs: Any) -> list[dict[str, Any]]:
 
 def read_tokens(tokens: Any) -> list[dict[str, Any]]:
     """Tokens of either dialect, every key in its place."""
-    return [_token(token) for token in objects(tokens)]
+    return [_token(token) for token in as_objects(tokens)]
 
 
 def _token(token: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_one_token(token), "top_logprobs": [*map(_one_token, objects(token.get("top_logprobs")))]}
+    return {**_one_token(token), "top_logprobs": [*map(_one_token, as_objects(token.get("top_logprobs")))]}
 
 
 def _one_token(token: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _one_token(token: Mapping[str, Any]) -> dict[str, Any]:
     if logprob is None and "logprob" in token:
         logprob = _IMPOSSIBLE
     return {
-        "token": string(token.get("token")),
+        "token": as_string(token.get("token")),
         "logprob": logprob if type(logprob) in (float, int) else 0.0,
         "bytes": [each for each in octets if type(each) is int] if type(octets) is list else [],
     }

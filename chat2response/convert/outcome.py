@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.errors.upstream_errors import upstream_error
-from chat2response.convert.finish_reasons import Ending, announces_call, meaning_of
+from chat2response.convert.finish_reasons import Ending, announces_call, finish_meaning
 from chat2response.convert.losses import Losses
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
@@ -45,7 +45,7 @@ def from_finish_reason(
 
     `called`: whether the answer has a call. Where `finish` announces one and there is none, that is a loss.
     """
-    known = meaning_of(finish)
+    known = finish_meaning(finish)
     status, reason = known or ("incomplete", "max_output_tokens")
     if status == "failed":
         return failed(UpstreamError(f"The upstream ended the answer with an error ({finish[:100]})."))
@@ -56,11 +56,11 @@ def from_finish_reason(
     return Outcome(status, reason, None, service_tier, moderation)
 
 
-def last_word(before: str, word: str) -> str:
+def later_finish_reason(before: str, word: str) -> str:
     """The finish_reason that counts of two in a row: no success behind a known end that is none."""
     if not before or not word:
         return word or before
-    kept, given = meaning_of(before), meaning_of(word)
+    kept, given = finish_meaning(before), finish_meaning(word)
     cut = kept is not None and kept[0] != "completed"
     return before if cut and given is not None and given[0] == "completed" else word
 
@@ -93,7 +93,7 @@ def status_of(response: Mapping[str, Any]) -> Any:
     """The status of a response, in the API's words where its own are known; none is `completed`."""
     status = response.get("status") or "completed"
     if type(status) is str and status not in _STATUSES:
-        known = meaning_of(status)
+        known = finish_meaning(status)
         return known[0] if known else status
     return status
 
@@ -133,7 +133,7 @@ def _cut_short(details: Any, losses: Losses | None) -> FinishReason:
     reason = details.get("reason") if type(details) is dict else None
     if type(reason) is not str or not reason:
         return "length"
-    known = meaning_of(reason)
+    known = finish_meaning(reason)
     if known is not None and known[1] == "content_filter":
         return "content_filter"
     if losses is not None and (known is None or known[1] is None):

@@ -11,11 +11,11 @@ from chat2response.errors import UpstreamError
 
 MAX_OUTPUT = 32 * 1024 * 1024
 """Bytes that are kept of one converted answer, where the operator says nothing."""
-ITEM = 1024
+ITEM_WEIGHT = 1024
 """An item, or a part of one, with its ids and its place in the tables."""
-CALL = 32 * 1024
+CALL_WEIGHT = 32 * 1024
 """A call: it is looked at whenever another thing begins, and no answer has a thousand."""
-EVENT = 256
+EVENT_WEIGHT = 256
 """What an event leaves in a reader's tables at most."""
 _VALUE = 64
 
@@ -39,7 +39,7 @@ def weigh(value: Any) -> int:
     return total
 
 
-def texts(entries: Any) -> int:
+def text_length(entries: Any) -> int:
     """The characters of the texts in a list of flat objects; their other values go on in each delta."""
     return sum(map(_texts, entries)) if isinstance(entries, Iterable) else 0
 

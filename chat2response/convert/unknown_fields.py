@@ -15,14 +15,14 @@ _INSTEAD = {"tool_calls": "dropped: in Responses a call is an item of type funct
 """What is said of a key whose place is elsewhere."""
 
 
-def keep(source: Mapping[str, Any], known: Set[str], into: dict[str, Any], prefix: str = "") -> None:
+def copy_unknown(source: Mapping[str, Any], known: Set[str], into: dict[str, Any], prefix: str = "") -> None:
     """Copies what is not `known` and not empty: SDKs echo `annotations: []`, which says nothing."""
     for key, value in source.items():
         if value and key not in known:
             into.setdefault(prefix + key, value)
 
 
-def note(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> None:
+def report_unknown(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> None:
     """Names as lost every key of `source` that is not `known`."""
     for key, value in source.items():
         if value is not None and key not in known:
@@ -30,7 +30,7 @@ def note(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) 
             losses.add(where, _INSTEAD.get(key, "dropped"))
 
 
-def listed(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> dict[str, Any]:
+def keep_known(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> dict[str, Any]:
     """`source` with its `known` keys only; the others are named as lost."""
-    note(source, known, path, losses)
+    report_unknown(source, known, path, losses)
     return {key: value for key, value in source.items() if key in known}

@@ -39,16 +39,16 @@ def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
     }
 
 
-def counts(usage: Any) -> bool:
+def has_counts(usage: Any) -> bool:
     """Whether a completion's usage counts anything: zeros alone hold a place, and say nothing."""
     return type(usage) is dict and any(map(usage.get, _COUNTS))
 
 
-def best(*given: Any) -> Any:
+def first_with_counts(*given: Any) -> Any:
     """Of several usages of one completion the first that counts anything, else the first that there is."""
     first = None
     for usage in given:
-        if counts(usage):
+        if has_counts(usage):
             return usage
         first = first or usage
     return first

@@ -6,10 +6,10 @@ decides nothing here passes as often as it likes. To some servers (those in Go) 
 
 from collections.abc import Container, Iterable, Sequence
 
-from chat2response.convert.validation import invalid
+from chat2response.convert.validation import invalid_value
 from chat2response.errors import InvalidRequest
 from chat2response.quota.estimate import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
-from chat2response.wire.json_members import elements, last_values, repeated
+from chat2response.wire.json_members import elements, first_repeated_key, last_values
 
 _REFERENCES = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
 _OF_ITEM = ("type", "id", "role", "container_id", "approval_request_id", "environment", "tools")
@@ -75,7 +75,7 @@ def _check_tools(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
 def _tools_of(fields: dict[str, bytes], path: str, depth: int) -> Sequence[bytes]:
     tools = elements(fields.get("tools", b""))
     if tools and depth == _DEEPEST:
-        raise invalid(f"{path}tools", f"Tools nest more than {_DEEPEST} levels at '{path}tools'.")
+        raise invalid_value(f"{path}tools", f"Tools nest more than {_DEEPEST} levels at '{path}tools'.")
     return tools
 
 
@@ -85,7 +85,7 @@ def _once(value: bytes, names: Container[str], path: str = "") -> dict[str, byte
         return {}
     fields = last_values(value)
     _check_spelling(fields, names, path)
-    name = repeated(value, fields, names)
+    name = first_repeated_key(value, fields, names)
     if name is not None:
         raise _twice(path + name)
     return fields
@@ -95,7 +95,7 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
     for name in fields:
         exact = name.casefold()
         if exact in names and name not in names:
-            raise invalid(
+            raise invalid_value(
                 path + name,
                 f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which your "
                 f"key's rights are checked by: write '{exact}'.",
@@ -104,7 +104,7 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
 
 
 def _twice(path: str) -> InvalidRequest:
-    return invalid(
+    return invalid_value(
         path,
         f"'{path}' is given twice. Your key's right to it is checked, and parsers differ in which of the two "
         "they read: give it once.",

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.validation import conversation, invalid, wrong_type
+from chat2response.convert.validation import invalid_value, require_conversation, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
-from chat2response.wire.reference_scan import MAY_BE_EMPTY, PAYLOADS
+from chat2response.wire.reference_scan import ITEM_PAYLOADS, MAY_BE_EMPTY
 
 MOST_IDS = 10_000  # that one request may name: they are one look-up in the store
 
 Refusal = Callable[[str], InvalidRequest | NotFound]
 
-_PAYLOADS = frozenset(name for names in PAYLOADS.values() for name in names)
+_PAYLOADS = frozenset(name for names in ITEM_PAYLOADS.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def references(fields: Mapping[str, Any]) -> list[Reference]:
 
 def too_many(count: int) -> InvalidRequest:
     """400: more ids than one look-up may have."""
-    return invalid(
+    return invalid_value(
         "input",
         f"The request names {count} ids; {MOST_IDS} at most. Leave out the ids of items that you send whole.",
         "too_many_references",
@@ -59,7 +59,7 @@ def _of_the_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
     if id := _id(fields.get("previous_response_id"), "previous_response_id"):
         yield Reference(id, _no_response("previous_response_id"))
     if (held := fields.get("conversation")) is not None:
-        named = conversation(held, "conversation")
+        named = require_conversation(held, "conversation")
         if id := named if type(named) is str else named["id"]:  # type: ignore[index]
             yield Reference(id, _no_conversation)
     options = fields.get("prompt_cache_options")
@@ -109,7 +109,7 @@ def _is_bare(item: dict[str, Any]) -> bool:
         kind = "message"
     if type(kind) is not str:
         raise wrong_type("input", "an item whose type is a string", kind)
-    names = PAYLOADS.get(kind)
+    names = ITEM_PAYLOADS.get(kind)
     if names is None:  # `item_reference`, or a vendor's
         names = () if kind == "item_reference" else tuple(_PAYLOADS)
         return not any(_says_something(item, name) for name in names)

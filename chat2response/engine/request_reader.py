@@ -5,15 +5,15 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.responses import request as responses
-from chat2response.convert.errors.misspelled_fields import point_out
+from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import missing
+from chat2response.convert.validation import missing_field
 from chat2response.engine.call import Call
 from chat2response.engine.duplicate_keys import check_ask, check_names
 from chat2response.engine.plan import SPOKEN
 from chat2response.errors import InvalidRequest
-from chat2response.wire.json import MAX_DEPTH, JSONError, decode, mended, too_deep
-from chat2response.wire.json_repair import Repair, readable
+from chat2response.wire.json import MAX_DEPTH, JSONError, decode, decode_with_repairs, too_deep
+from chat2response.wire.json_repair import Repair, make_strict
 from chat2response.wire.json_size import TooManyContainers
 
 BAD_JSON = "invalid_json"
@@ -37,11 +37,11 @@ def read_whole(call: Call, limited: bool, goes_up: bool) -> tuple[dict[str, Any]
 def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     """The call's request in the hub; `fields` is its body, decoded. Raises InvalidRequest."""
     if fields.get("model") is None:
-        raise missing("model")
+        raise missing_field("model")
     try:
         return _read(call, fields)
     except InvalidRequest as error:
-        point_out(error, fields, SPOKEN[call.surface][0])
+        add_hint(error, fields, SPOKEN[call.surface][0])
         raise
 
 
@@ -71,10 +71,10 @@ def mended_object(body: bytes, error: InvalidRequest) -> tuple[dict[str, Any], b
 
     The body keeps keys that are there twice, for the checks of what goes up as it is.
     """
-    plain = readable(body)
+    plain = make_strict(body)
     if plain == body:
         raise error
-    return read_object(plain), plain, mended(body)[1]
+    return read_object(plain), plain, decode_with_repairs(body)[1]
 
 
 def read_object(body: bytes) -> dict[str, Any]:

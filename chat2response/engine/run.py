@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from chat2response.convert.echoed_fields import EchoedFields
-from chat2response.convert.errors.misspelled_fields import point_out as point_out_spelling
+from chat2response.convert.errors.misspelled_fields import add_hint as point_out_spelling
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Loss, Losses
@@ -20,7 +20,7 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.convert.writer.stop_strings import StopWriter, stops_of
+from chat2response.convert.writer.stop_strings import StopStringWriter, read_stop_strings
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.corrections import corrected
 from chat2response.engine.ownership import Ownership
@@ -39,8 +39,8 @@ from chat2response.quota.call_meter import Spending, capped, capped_hub
 from chat2response.upstreams.base import HeaderList, Origin, RawReply, Turn, Upstream
 from chat2response.upstreams.missing_endpoint import point_out
 from chat2response.upstreams.upstream_refusals import mask_error, refusal_of, refuses_input
-from chat2response.wire.json import encode, mended
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.json import decode_with_repairs, encode
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 from chat2response.wire.request_peek import ChatPeek
 from chat2response.wire.responses import Response
@@ -201,7 +201,7 @@ class Opening:
         if body is checked:
             body = self._call.body  # as it came, also where it is no strict JSON
         elif checked is not self._call.body:
-            for path, effect in (await self._apart(mended, self._call.body))[1]:
+            for path, effect in (await self._apart(decode_with_repairs, self._call.body))[1]:
                 losses.add(path, effect)
         return await self._relay_down(
             body, losses, stream=peek.stream is True, kept=kept, choices=choices, hidden=hidden
@@ -260,7 +260,7 @@ class Opening:
 
     def _stops_here(self, hub: HubRequest) -> Sequence[str]:
         """The stop strings that the gateway has to watch for: a Responses upstream knows none."""
-        return stops_of(hub) if self._plan.target.dialect == "responses" else ()
+        return read_stop_strings(hub) if self._plan.target.dialect == "responses" else ()
 
     async def _stopped(self, hub: HubRequest, stops: Sequence[str]) -> Answer:
         """Stop strings are watched for here: the upstream streams, also for a whole answer."""
@@ -272,7 +272,7 @@ class Opening:
         echo = EchoedFields.of(hub)
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         form = self._form(hub)
-        told = StopWriter(writer, stops)
+        told = StopStringWriter(writer, stops)
         turn: Turn = await self._enter(await self._opened(ask, told, form))
         response = await folded(turn, writer, engine.options.max_output)
         losses = turn.losses.answered()
@@ -327,7 +327,7 @@ class Opening:
         writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
         self._said = writer.losses
         form = self._form(hub)
-        told = StopWriter(writer, stops) if stops else writer
+        told = StopStringWriter(writer, stops) if stops else writer
         turn = await self._enter(await self._opened(ask, told, form))
         converted = self._stream = ConvertedStream(
             turn,
@@ -350,7 +350,7 @@ class Opening:
         self._headers = reply.headers
         form = self._form(hub)
         echo = await self._apart(EchoedFields.of, hub)
-        response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
+        response = await run_in_thread_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
         return await self._whole(hub, echo, response, reply.headers, losses, large=large)
 
     async def _whole(
@@ -373,7 +373,7 @@ class Opening:
         await self._spending.settle_response(response, usage, deltas)
         given = SPOKEN[self._call.surface][1]
         write = partial(whole_body, legacy=hub.legacy)
-        body = await apart_if(large, write, given, response, echo.model, losses, self._call.client)
+        body = await run_in_thread_if(large, write, given, response, echo.model, losses, self._call.client)
         return Answer(200, JSON_TYPE, self._spending.answered(headers), losses, body)
 
     def _streaming(
@@ -392,7 +392,7 @@ class Opening:
 
     async def _apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """A step that takes time by the size of the request: beside the loop, where that is large."""
-        return await apart_if(self._large, work, *args)
+        return await run_in_thread_if(self._large, work, *args)
 
     async def _opened(
         self, ask: HubRequest | bytes, writer: Writer, form: ReasoningForm

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, in_pieces
+from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, split_pieces
 from chat2response.wire.machine import RESET, Fault
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -186,7 +186,7 @@ class Exchange:
             while not (piece := next(self._decoded, b"")):
                 data = await self._received()
                 if data:
-                    self._decoded = in_pieces(decoder.pieces(data), _TURN)
+                    self._decoded = split_pieces(decoder.pieces(data), _TURN)
                 elif decoder.cut:
                     raise Cut(RESET)
                 else:

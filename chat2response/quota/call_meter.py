@@ -27,7 +27,7 @@ from chat2response.quota.usage_estimate import (
 from chat2response.quota.usage_log import UsageBook
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response, Usage
 
@@ -111,7 +111,7 @@ class Spending:
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
             target = self._target
-            ask = await apart_if(
+            ask = await run_in_thread_if(
                 is_large(body), read_ask, body, fields, target.dialect, target.quirks.max_tokens
             )
             self._grant = await self._books.admission.enter(key, ask)
@@ -168,7 +168,7 @@ class Spending:
     async def forget_body(self) -> None:
         """Keeps of the body what an answer that is cut may need: a stream may stay open for long."""
         if not self._settled:
-            self._input_tokens = await apart_if(is_large(self._body), input_estimate, self._body)
+            self._input_tokens = await run_in_thread_if(is_large(self._body), input_estimate, self._body)
         self._body = b""
 
     def _input(self) -> int:
@@ -194,12 +194,12 @@ class Spending:
         if self._settled:
             return
         large = is_large(body)
-        usage = await apart_if(large, told_usage, body)
-        if usage is None and not refused and await apart_if(large, runs_on, body):
+        usage = await run_in_thread_if(large, told_usage, body)
+        if usage is None and not refused and await run_in_thread_if(large, runs_on, body):
             await self.settle_running()
         else:
             unknown = usage is None and not refused
-            heard = await apart_if(large, answer_tokens, body) if unknown else 0
+            heard = await run_in_thread_if(large, answer_tokens, body) if unknown else 0
             await self.settle(usage, deltas=heard, answered=not refused)
 
     async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:

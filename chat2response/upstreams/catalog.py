@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from chat2response.wire.json import JSONError, decode, shaped
+from chat2response.wire.json import JSONError, convert_to, decode
 
 _GLOB = frozenset("*?[")
 _DESCRIPTIONS = {
@@ -78,7 +78,7 @@ class Catalog:
 def read_catalog(file: Path) -> Catalog:
     """Raises CatalogError."""
     try:
-        value = shaped(decode(file.read_bytes()), dict[str, dict[str, Any]])
+        value = convert_to(decode(file.read_bytes()), dict[str, dict[str, Any]])
         return Catalog({name: _description(name, each) for name, each in value.items()})
     except OSError as error:
         raise CatalogError(f"{file} cannot be read ({error.strerror})") from None
@@ -92,7 +92,7 @@ def _description(name: str, given: dict[str, Any]) -> Description:
         if each not in known:
             raise JSONError(f"{each!r} of {name!r} is not one of {', '.join(known)}")
     try:
-        described: Description = shaped(given, Description)
+        described: Description = convert_to(given, Description)
     except JSONError as error:
         raise JSONError(f"{name!r}: {error}") from None
     return described

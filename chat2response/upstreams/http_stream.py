@@ -14,8 +14,8 @@ from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import HeaderList, Origin, Target
 from chat2response.upstreams.upstream_refusals import passed_headers, refusal
 from chat2response.upstreams.whole_answers import decoded
-from chat2response.wire.content_sniffing import Kind, kind_of
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.content_sniffing import Kind, sniff_content
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 
 _START = 4096  # bytes that tell what a body is
@@ -86,7 +86,11 @@ class Opened:
     async def body(self, start: bytes = b"") -> bytes:
         """All of it, without our key. `start`: what was read of it before."""
         body = start + await self.exchange.read()
-        return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
+        return (
+            body
+            if self._secret is None
+            else await run_in_thread_if(is_large(body), self._secret.remove, body)
+        )
 
     def stop(self, fault: Fault) -> None:
         """Ends the body now."""
@@ -105,7 +109,7 @@ async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
     while True:
         data = await exchange.chunk()
         start += data
-        if kind := kind_of(start, ended=not data):
+        if kind := sniff_content(start, ended=not data):
             return start, kind
 
 
@@ -240,5 +244,5 @@ class HttpRawReply(Opened):
     async def read(self) -> bytes:
         """All of it."""
         body = await self.body(self._start)
-        self._start, self._kind = b"", kind_of(body[:_START], ended=True) or "other"
+        self._start, self._kind = b"", sniff_content(body[:_START], ended=True) or "other"
         return body

@@ -13,7 +13,7 @@ from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
-from chat2response.convert.writer.finished_response import finished
+from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
@@ -21,7 +21,7 @@ from chat2response.upstreams.base import Origin, Reply, Target
 from chat2response.upstreams.http_json import Document, Events, fetch, fetch_models
 from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn, Reader
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.large_documents import apart_if
+from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.responses import Response
 
 
@@ -94,7 +94,7 @@ class HttpUpstream(ABC):
     async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
         """A JSON answer."""
         losses = Losses(origin.fidelity)
-        body, how = await apart_if(origin.large, self._sent, ask, target, losses)
+        body, how = await run_in_thread_if(origin.large, self._sent, ask, target, losses)
         url = target.base_url + self.path
         status, headers, answer, large = await fetch(
             self._transport, url, target, origin, body, self._max_output
@@ -136,4 +136,4 @@ def _folded(events: Events, answer: Answer, writer: ResponseWriter, most: int) -
             break
     else:
         reader.close()
-    return finished(writer)
+    return finished_response(writer)

@@ -48,7 +48,7 @@ def decoder_for(coding: str) -> Decoder | None:
     return None
 
 
-def in_pieces(made: Iterator[bytes], most: int) -> Iterator[bytes]:
+def split_pieces(made: Iterator[bytes], most: int) -> Iterator[bytes]:
     """The same bytes, `most` at a time at most."""
     for piece in made:
         if len(piece) <= most:

@@ -12,7 +12,7 @@ _FIELDS = (b"data", b"event", b"id", b"retry", b"error")
 _ENDS = (b":", b"\r", b"\n")  # of a field's name
 
 
-def kind_of(start: bytes, *, ended: bool = False) -> Kind | None:
+def sniff_content(start: bytes, *, ended: bool = False) -> Kind | None:
     """The kind of a body that begins with `start`; None where more of it has to be seen, a few bytes.
 
     `ended`: there is no more.

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from chat2response.wire.json_repair import Repair, TooDeep, mend
+from chat2response.wire.json_repair import Repair, TooDeep, repair_document
 
 T = TypeVar("T")
 
@@ -50,10 +50,10 @@ def decode_leniently(data: bytes) -> Any:
 
     The value can be written again: `mended` without what was mended.
     """
-    return mended(data)[0]
+    return decode_with_repairs(data)[0]
 
 
-def mended(data: bytes) -> tuple[Any, Sequence[Repair]]:
+def decode_with_repairs(data: bytes) -> tuple[Any, Sequence[Repair]]:
     """The value, and what of it strict readers refuse and was replaced. Raises JSONError.
 
     NaN and what is beyond a double become null; half characters, and bytes that are no UTF-8, U+FFFD.
@@ -61,13 +61,13 @@ def mended(data: bytes) -> tuple[Any, Sequence[Repair]]:
     try:
         return decode(data), ()
     except JSONError:
-        return repaired(decode_as_written(data))
+        return repair_value(decode_as_written(data))
 
 
-def repaired(value: Any) -> tuple[Any, Sequence[Repair]]:
+def repair_value(value: Any) -> tuple[Any, Sequence[Repair]]:
     """The same of a value that was decoded as it is written. Raises JSONError."""
     try:
-        return mend(value, MAX_DEPTH)
+        return repair_document(value, MAX_DEPTH)
     except TooDeep as error:
         raise JSONError(str(error)) from None
 
@@ -104,7 +104,7 @@ def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None)
     return typed
 
 
-def shaped(value: Any, shape: Any) -> Any:
+def convert_to(value: Any, shape: Any) -> Any:
     """A decoded value as an instance of `shape`, a type: lists become its tuples and sets.
 
     Raises JSONError that says what was expected, and where.
@@ -142,7 +142,7 @@ def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
     return bool(level)
 
 
-def ends_of_values(data: bytes) -> Callable[[int], int]:
+def value_end_finder(data: bytes) -> Callable[[int], int]:
     """Tells where the value ends that begins at a place of a valid document; for what msgspec cannot tell.
 
     The returned function raises JSONError where the value nests too deeply.

@@ -7,10 +7,10 @@ form of its numbers.
 from collections.abc import Container
 
 from chat2response.wire.json import encode
-from chat2response.wire.json_members import elements, last_values, walk
+from chat2response.wire.json_members import elements, iterate_members, last_values
 
 
-def with_member(body: bytes, key: str, value: str) -> bytes:
+def with_string(body: bytes, key: str, value: str) -> bytes:
     """`with_value` of a text."""
     return with_value(body, key, encode(value))
 
@@ -25,7 +25,7 @@ def with_value(body: bytes, key: str, value: bytes) -> bytes:
         return body
     pieces: list[bytes] = []
     kept = 0
-    for name, start, end in walk(body, last):
+    for name, start, end in iterate_members(body, last):
         if name == key:
             pieces += (body[kept:start], value)
             kept = end

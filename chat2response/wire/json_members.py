@@ -7,7 +7,7 @@ two they take.
 import re
 from collections.abc import Callable, Container, Iterator
 
-from chat2response.wire.json import JSONError, Raw, decode, decoder, ends_of_values
+from chat2response.wire.json import JSONError, Raw, decode, decoder, value_end_finder
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPENING = re.compile(rb"[ \t\r\n]*+\{")
@@ -32,7 +32,7 @@ def elements(value: bytes) -> list[bytes]:
         return []
 
 
-def walk(body: bytes, last: dict[str, bytes]) -> Iterator[tuple[str, int, int]]:
+def iterate_members(body: bytes, last: dict[str, bytes]) -> Iterator[tuple[str, int, int]]:
     """Of each member in turn: its key, and where its value begins and ends. `last`: `last_values(body)`."""
     opening = _OPENING.match(body)
     at = opening.end() if opening else 0
@@ -42,16 +42,16 @@ def walk(body: bytes, last: dict[str, bytes]) -> Iterator[tuple[str, int, int]]:
         name = decode(written) if b"\\" in written else written[1:-1].decode()
         end = _end_of(body, start, last[name])
         if end is None:
-            skip = skip or ends_of_values(body)
+            skip = skip or value_end_finder(body)
             end = skip(start)
         at = end
         yield name, start, at
 
 
-def repeated(body: bytes, last: dict[str, bytes], names: Container[str]) -> str | None:
+def first_repeated_key(body: bytes, last: dict[str, bytes], names: Container[str]) -> str | None:
     """The first of these keys that is there twice. `last`: `last_values(body)`."""
     seen = set()
-    for name, _, _ in walk(body, last):
+    for name, _, _ in iterate_members(body, last):
         if name in seen:
             return name
         if name in names:

@@ -11,10 +11,10 @@ from codecs import BOM_UTF8
 from math import isfinite
 from typing import Any
 
-MOST_REPAIRS = 16  # that are named of one document
+MAX_REPAIRS = 16  # that are named of one document
 _LONGEST_NAME = 40  # characters of a key in a path
-HALF = "replaced by U+FFFD: half a character"
-NUMBER = "dropped: no number of JSON"
+HALF_CHARACTER = "replaced by U+FFFD: half a character"
+NOT_JSON_NUMBER = "dropped: no number of JSON"
 Repair = tuple[str, str]
 """The path of a value, and what became of it."""
 
@@ -36,28 +36,28 @@ class TooDeep(ValueError):
     """It nests more levels than are walked."""
 
 
-def mend(value: Any, depth: int) -> tuple[Any, list[Repair]]:
+def repair_document(value: Any, depth: int) -> tuple[Any, list[Repair]]:
     """A decoded value that can be written again, and what was mended in it. Raises TooDeep."""
     mender = _Mender()
     return mender.mend(value, depth), mender.repairs
 
 
-def readable(body: bytes) -> bytes:
+def make_strict(body: bytes) -> bytes:
     """A document with the same members, in the same order, twice where they are twice, that strict readers
     take; the same bytes where nothing is to be mended. Other mistakes stay in it."""
     return _TOKEN.sub(_plain_token, body.removeprefix(BOM_UTF8))
 
 
-def ends_in_half(value: Any) -> bool:
+def ends_in_half_character(value: Any) -> bool:
     """Whether some text in a decoded value ends with the first half of a character. It nests few levels."""
     if type(value) is str:
         return _ENDS_HIGH.search(value) is not None
     if type(value) is dict:
-        return any(map(ends_in_half, value.values()))
-    return type(value) is list and any(map(ends_in_half, value))
+        return any(map(ends_in_half_character, value.values()))
+    return type(value) is list and any(map(ends_in_half_character, value))
 
 
-def joined(first: Any, second: Any) -> tuple[Any, Any]:
+def join_halves(first: Any, second: Any) -> tuple[Any, Any]:
     """Two values of one stream, the second half of each character moved to where its first half is."""
     if type(first) is str and type(second) is str:
         if _ENDS_HIGH.search(first) and _BEGINS_LOW.match(second):
@@ -66,13 +66,13 @@ def joined(first: Any, second: Any) -> tuple[Any, Any]:
     elif type(first) is dict and type(second) is dict:
         both_say = [name for name in _SAME_PLACE if name in first and name in second]
         if all(first[name] == second[name] for name in both_say):
-            pairs = {name: joined(first[name], second[name]) for name in first if name in second}
+            pairs = {name: join_halves(first[name], second[name]) for name in first if name in second}
             return (
                 {**first, **{name: pair[0] for name, pair in pairs.items()}},
                 {**second, **{name: pair[1] for name, pair in pairs.items()}},
             )
     elif type(first) is list and type(second) is list:
-        both = [joined(*pair) for pair in zip(first, second, strict=False)]
+        both = [join_halves(*pair) for pair in zip(first, second, strict=False)]
         return (
             [*(pair[0] for pair in both), *first[len(both) :]],
             [*(pair[1] for pair in both), *second[len(both) :]],
@@ -89,7 +89,7 @@ class _Mender:
         if type(value) is str:
             return self._text(value)
         if type(value) is float and not isfinite(value):
-            self._note(NUMBER)
+            self._note(NOT_JSON_NUMBER)
             return None
         if depth <= 0 and isinstance(value, list | dict):
             raise TooDeep("nested too deeply")
@@ -111,11 +111,11 @@ class _Mender:
     def _text(self, text: str) -> str:
         mended = _LONE.sub("\ufffd", text)
         if mended != text:
-            self._note(HALF)
+            self._note(HALF_CHARACTER)
         return mended
 
     def _note(self, effect: str) -> None:
-        if len(self.repairs) < MOST_REPAIRS:
+        if len(self.repairs) < MAX_REPAIRS:
             self.repairs.append(("".join(self._path).removeprefix(".") or "key", effect))
 
 

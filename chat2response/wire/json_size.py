@@ -11,7 +11,7 @@ MAX_CONTAINERS = 65_536
 """Arrays and objects of one document that a stranger sends."""
 VALUES_PER_CONTAINER = 4
 """A document may have this many values for each container that it may have."""
-SMALL = 2 * MAX_CONTAINERS
+SMALL_DOCUMENT = 2 * MAX_CONTAINERS
 """A document of so many bytes cannot have more: an empty container is two of them."""
 
 _QUOTE, _ESCAPED_BACKSLASH, _ESCAPED_QUOTE, _BACKSLASH = b'"', b"\\\\", b'\\"', b"\\"
@@ -67,7 +67,7 @@ class StructureCounter:
             raise TooManyValues(self._max_values)
 
 
-class MarkCounter:
+class QuickCounter:
     """The quick count, which takes what stands in strings for more of the same: it clears a document, and
     never refuses it."""
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import TypeVar, TypeVarTuple
 
-from chat2response.wire.json_size import MAX_CONTAINERS, SMALL, MarkCounter, StructureCounter
+from chat2response.wire.json_size import MAX_CONTAINERS, SMALL_DOCUMENT, QuickCounter, StructureCounter
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -24,7 +24,7 @@ _QUICK_SLICE = 8 * 1024 * 1024  # the same, where they are only searched
 
 def is_large(document: bytes) -> bool:
     """Whether it is worked on apart from the loop."""
-    return len(document) > SMALL
+    return len(document) > SMALL_DOCUMENT
 
 
 async def check_structure(document: bytes, max_containers: int = MAX_CONTAINERS) -> None:
@@ -38,7 +38,7 @@ async def check_structure(document: bytes, max_containers: int = MAX_CONTAINERS)
 
 
 async def _surely_fits(document: bytes, max_containers: int) -> bool:
-    marks = MarkCounter(document, max_containers)
+    marks = QuickCounter(document, max_containers)
     for at in range(0, len(document), _QUICK_SLICE):
         if not marks.count(at, at + _QUICK_SLICE):
             return False
@@ -46,14 +46,14 @@ async def _surely_fits(document: bytes, max_containers: int) -> bool:
     return True
 
 
-async def apart(work: Callable[[*Args], T], *args: *Args) -> T:
+async def run_in_thread(work: Callable[[*Args], T], *args: *Args) -> T:
     """What `work` returns or raises, done in the thread for large documents."""
     return await asyncio.get_running_loop().run_in_executor(_thread(), partial(work, *args))
 
 
-async def apart_if(large: bool, work: Callable[[*Args], T], *args: *Args) -> T:
+async def run_in_thread_if(large: bool, work: Callable[[*Args], T], *args: *Args) -> T:
     """The same, but at once where nothing large is in it."""
-    return await apart(work, *args) if large else work(*args)
+    return await run_in_thread(work, *args) if large else work(*args)
 
 
 @lru_cache(maxsize=1)

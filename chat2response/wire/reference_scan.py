@@ -11,7 +11,7 @@ import msgspec
 
 from chat2response.wire.json import JSONError, Raw, decoder
 
-PAYLOADS: dict[str, tuple[str, ...]] = {
+ITEM_PAYLOADS: dict[str, tuple[str, ...]] = {
     "message": ("content",),
     "reasoning": ("encrypted_content", "content", "summary"),
     "function_call": ("name", "arguments"),
@@ -140,7 +140,7 @@ class _Tool(_ToolRest, gc=False, forbid_unknown_fields=True):
 class _Item(_ItemRest, gc=False, forbid_unknown_fields=True):
     """An input item that is itself what it says, whichever value of a key counts that is there twice."""
 
-    type: Literal[tuple(PAYLOADS)] = ""  # type: ignore[valid-type]
+    type: Literal[tuple(ITEM_PAYLOADS)] = ""  # type: ignore[valid-type]
     role: str = ""
     id: _Id | None = None
     container_id: None = None
@@ -171,7 +171,7 @@ class _Item(_ItemRest, gc=False, forbid_unknown_fields=True):
             raise ValueError("an item without its type")
         if self.id is not _SOME_ID:
             return
-        payload = PAYLOADS[self.type or "message"]
+        payload = ITEM_PAYLOADS[self.type or "message"]
         for name in payload:
             value = getattr(self, name)
             if value is _NONE or value is None:
@@ -201,7 +201,7 @@ _collector = _Collector()
 _read = decoder(_Request, _collector.hook)
 
 
-def read_plain(body: bytes) -> tuple[Any, Any, Any, list[str]] | None:
+def read_plain_request(body: bytes) -> tuple[Any, Any, Any, list[str]] | None:
     """`model`, `stream`, `store` and the ids of the items; None where the body is none of these."""
     try:
         request = _read(body)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chat2response.wire.json import JSONError, decode, decoder
-from chat2response.wire.reference_scan import read_plain
+from chat2response.wire.reference_scan import read_plain_request
 
 
 class ChatPeek(msgspec.Struct, gc=False):
@@ -63,7 +63,7 @@ def peek_chat(body: bytes) -> ChatPeek:
 
 def peek_responses(body: bytes) -> ResponsesPeek:
     """The keys of a Responses body. Raises JSONError; JSON that is no object raises TypeError."""
-    plain = read_plain(body)
+    plain = read_plain_request(body)
     if plain is not None:
         return ResponsesPeek(*plain)
     try:

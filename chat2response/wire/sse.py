@@ -60,7 +60,7 @@ class FrameTooLarge(Exception):
     """An event is larger than the bound; it may not have ended yet."""
 
 
-class FrameCut:
+class FrameSplitter:
     """Lets bytes through untouched up to the end of the last complete event; keeps the rest.
 
     Each byte is looked at once, however many reads an event comes in: a search begins where the last ended.
@@ -116,14 +116,14 @@ class FrameCut:
         return bool(self._rest)
 
 
-class Frames:
+class FrameDecoder:
     """A Machine from bytes to event payloads (the joined `data` lines); comments and names are left out."""
 
     __slots__ = ("_cut", "_fresh", "_limit", "done", "overrun")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
-        self._cut = FrameCut(limit)
+        self._cut = FrameSplitter(limit)
         self._fresh = True
         self.done = False
         self.overrun = False

@@ -13,7 +13,7 @@ from chat2response.api.management.key_models import KEY_IN_PATH
 from chat2response.api.management.query_params import asked
 from chat2response.api.management.responses import json_answer
 from chat2response.api.openapi.components import refusals
-from chat2response.convert.validation import invalid
+from chat2response.convert.validation import invalid_value
 from chat2response.errors import BridgeError
 from chat2response.quota.usage_log import NAMES, Row, UsageBook, Used, grouped
 
@@ -139,7 +139,7 @@ def _format(text: str | None) -> bool:
 
 
 def _wrong(name: str, expected: str) -> BridgeError:
-    return invalid(name, f"'{name}' is {expected}.")
+    return invalid_value(name, f"'{name}' is {expected}.")
 
 
 def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], Used]]) -> Response:

@@ -87,12 +87,12 @@ def base_resp_code(number: int) -> str:
     return _BASE_RESP.get(number, str(number))
 
 
-def is_known(code: str) -> bool:
+def is_known_code(code: str) -> bool:
     """Whether it is a code, or a vendor's word for one, that clients act on."""
     return code.lower() in _BY_WORD
 
 
-def verdict(code: str | None, kind: str | None, message: str, status: int | None) -> str | None:
+def classify_error(code: str | None, kind: str | None, message: str, status: int | None) -> str | None:
     """The code that clients act on, for an error with this code, type and message; its own where it is none.
 
     `status`: its HTTP status, where it has one.

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.errors.codes import is_known
+from chat2response.convert.errors.codes import is_known_code
 from chat2response.wire.json import JSONError, decode_leniently, encode, too_deep
-from chat2response.wire.json_size import SMALL
+from chat2response.wire.json_size import SMALL_DOCUMENT
 
-MESSAGES = (
+MESSAGE_KEYS = (
     *("message", "msg", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "status_msg"),
     "Message",
 )
@@ -24,14 +24,14 @@ _HOLDERS = (
 )
 """Where there may be another error, or mere words."""
 _CODES = ("code", "error_code", "errorCode", "err_code", "Code")
-_PLAIN = frozenset({*MESSAGES, *_CODES, "type", "param", "status", "object", "success"})
+_PLAIN = frozenset({*MESSAGE_KEYS, *_CODES, "type", "param", "status", "object", "success"})
 _DEEPEST = 5
 _ENTRIES = 20  # of a list
 _QUOTED = 500  # characters of an error that has no words
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ErrorFields:
     """What was found; empty where nothing was."""
 
     message: str = ""
@@ -40,57 +40,57 @@ class Words:
     param: str | None = None
 
 
-def words_of(error: Mapping[str, Any]) -> Words:
+def read_error_fields(error: Mapping[str, Any]) -> ErrorFields:
     """The words of an error object; of one without a message, the object itself as JSON."""
     found = _in_object(error, _DEEPEST)
     if found.message or too_deep(error) or not any(error[name] for name in error if name not in _PLAIN):
         return found
-    return Words(encode(error).decode()[:_QUOTED], found.code, found.kind, found.param)
+    return ErrorFields(encode(error).decode()[:_QUOTED], found.code, found.kind, found.param)
 
 
-def _in_value(value: Any, depth: int) -> Words:
+def _in_value(value: Any, depth: int) -> ErrorFields:
     if type(value) is str:
         return _in_text(value, depth)
     if type(value) in (int, float):
-        return Words(str(value))
+        return ErrorFields(str(value))
     if depth <= 0:
-        return Words()
+        return ErrorFields()
     if type(value) is dict:
         return _in_object(value, depth)
     if type(value) is list:
         found = [words for each in value[:_ENTRIES] if (words := _in_value(each, depth - 1)).message]
-        first = found[0] if found else Words()
-        return Words("; ".join(each.message for each in found), first.code, first.kind, first.param)
-    return Words()
+        first = found[0] if found else ErrorFields()
+        return ErrorFields("; ".join(each.message for each in found), first.code, first.kind, first.param)
+    return ErrorFields()
 
 
-def _in_text(text: str, depth: int) -> Words:
+def _in_text(text: str, depth: int) -> ErrorFields:
     """The text, or the error that it is as JSON."""
-    if depth > 0 and text.lstrip()[:1] in ("{", "[") and len(text) <= SMALL:
+    if depth > 0 and text.lstrip()[:1] in ("{", "[") and len(text) <= SMALL_DOCUMENT:
         try:
             found = _in_value(decode_leniently(text.encode("utf-8", "replace")), depth - 1)
         except JSONError:
-            found = Words()
+            found = ErrorFields()
         if found.message:
             return found
-    return Words(text)
+    return ErrorFields(text)
 
 
-def _in_object(error: Mapping[str, Any], depth: int) -> Words:
-    told = next((value for name in MESSAGES if (value := error.get(name))), None)
+def _in_object(error: Mapping[str, Any], depth: int) -> ErrorFields:
+    told = next((value for name in MESSAGE_KEYS if (value := error.get(name))), None)
     inner = _in_value(told, depth - 1)
     for name in _HOLDERS if not inner.message else ():
         if error.get(name) and (inner := _in_value(error[name], depth - 1)).message:
             break
     own = _joined(inner, error, depth)
     code, kind, param = _code(error), _string(error.get("type")), _string(error.get("param"))
-    return Words(own.message, _better(code, own.code), kind or own.kind, param or own.param)
+    return ErrorFields(own.message, _better(code, own.code), kind or own.kind, param or own.param)
 
 
-def _joined(words: Words, error: Mapping[str, Any], depth: int) -> Words:
+def _joined(words: ErrorFields, error: Mapping[str, Any], depth: int) -> ErrorFields:
     """With what stands beside a message that says little: a provider's own words, what a model wrote."""
     metadata, written = error.get("metadata"), error.get("failed_generation")
-    raw = _in_value(metadata.get("raw"), depth - 1) if type(metadata) is dict else Words()
+    raw = _in_value(metadata.get("raw"), depth - 1) if type(metadata) is dict else ErrorFields()
     message = words.message
     if raw.message and raw.message not in message:
         message = f"{message}: {raw.message}" if message else raw.message
@@ -98,14 +98,16 @@ def _joined(words: Words, error: Mapping[str, Any], depth: int) -> Words:
         written = "" if too_deep(written) else encode(written).decode()
     if written and written not in message:
         message = f"{message}\nfailed_generation: {written}"
-    return Words(message, _better(words.code, raw.code), words.kind or raw.kind, words.param or raw.param)
+    return ErrorFields(
+        message, _better(words.code, raw.code), words.kind or raw.kind, words.param or raw.param
+    )
 
 
 def _better(code: str | None, inner: str | None) -> str | None:
     """The code that says more: one that clients act on, else the outer one, unless it is a mere number."""
     if inner is None or code is None:
         return code or inner
-    return inner if not is_known(code) and (is_known(inner) or code.isdecimal()) else code
+    return inner if not is_known_code(code) and (is_known_code(inner) or code.isdecimal()) else code
 
 
 def _code(error: Mapping[str, Any]) -> str | None:

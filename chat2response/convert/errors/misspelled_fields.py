@@ -16,7 +16,7 @@ _Value = Mapping[str, Any]
 _Rule = tuple[Callable[[_Value], bool], str]
 
 
-def point_out(error: InvalidRequest, body: _Value, dialect: Dialect) -> None:
+def add_hint(error: InvalidRequest, body: _Value, dialect: Dialect) -> None:
     """Adds a sentence to `error` where the value it is about, or one around it, is the other API's.
 
     `body`: the client's own; `dialect`: the API that it was sent to.

@@ -9,8 +9,8 @@ Known forms: `{"error": {message, type, code, param}}`, `{"error": "text"}`, `{"
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.errors.codes import base_resp_code, verdict
-from chat2response.convert.errors.error_fields import MESSAGES, words_of
+from chat2response.convert.errors.codes import base_resp_code, classify_error
+from chat2response.convert.errors.error_fields import MESSAGE_KEYS, read_error_fields
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import JSONError, decode_leniently
 
@@ -58,9 +58,9 @@ def error_event(payload: bytes) -> UpstreamError:
         value, mere_text = None, True
     if error := upstream_error(value, named=True):
         return error
-    words = words_of(value if type(value) is dict else {"message": value})
+    words = read_error_fields(value if type(value) is dict else {"message": value})
     text = words.message or (payload.decode("utf-8", "replace").strip()[:500] if mere_text else "")
-    code = verdict(words.code, words.kind, text, None)
+    code = classify_error(words.code, words.kind, text, None)
     return UpstreamError(text or "The upstream reported an error.", status=_status({}, code), code=code)
 
 
@@ -73,7 +73,7 @@ def _usage(body: Mapping[str, Any]) -> Any:
 def plain_error(text: str, status: int) -> UpstreamError:
     """For a body that holds no error we can read."""
     shown = text.strip()[:500] or f"The upstream answered with status {status}."
-    code = verdict(None, None, shown, status)
+    code = classify_error(None, None, shown, status)
     return UpstreamError(shown, status=status, type=_type(status), code=code)
 
 
@@ -102,7 +102,7 @@ def _fields(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
 
 def _bare(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
     """A message without an object of its own; or, where there is a status, one that is a level down."""
-    told = any(body.get(name) for name in MESSAGES)
+    told = any(body.get(name) for name in MESSAGE_KEYS)
     if not strict:
         inner = (value for value in body.values() if type(value) is dict)
         return body if told else next(filter(None, (_known(each) for each in inner)), None)
@@ -111,7 +111,7 @@ def _bare(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
 
 
 def _known(value: dict[str, Any]) -> dict[str, Any] | None:
-    return value if any(value.get(name) for name in (*MESSAGES, "error")) else None
+    return value if any(value.get(name) for name in (*MESSAGE_KEYS, "error")) else None
 
 
 def _base_resp(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -124,12 +124,12 @@ def _base_resp(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _from_fields(fields: Mapping[str, Any], status: int | None) -> UpstreamError:
-    words = words_of(fields)
+    words = read_error_fields(fields)
     message = words.message[:MAX_MESSAGE]
-    code = verdict(words.code, words.kind, message, status)
+    code = classify_error(words.code, words.kind, message, status)
     if status is None:
         status = _status(fields, code)
-        code = verdict(code, None, "", status)
+        code = classify_error(code, None, "", status)
     return UpstreamError(
         message or f"The upstream answered with status {status}.",
         status=status,

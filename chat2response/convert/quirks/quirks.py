@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, get_type_hints
 
-from chat2response.wire.json import JSONError, shaped
+from chat2response.wire.json import JSONError, convert_to
 
 ReasoningIn = Literal["reasoning_content", "reasoning", "reasoning_text"]
 Carried = Literal["reasoning_details", "thinking_blocks", "extra_content"]
@@ -162,7 +162,7 @@ def with_overrides(quirks: Quirks, overrides: Mapping[str, Any]) -> Quirks:
             near = get_close_matches(name, types, n=1, cutoff=0.0)
             raise QuirksError(f"{name!r} is not a quirk. Did you mean {near[0]!r}?")
         try:
-            made[name] = shaped(value, types[name])
+            made[name] = convert_to(value, types[name])
         except JSONError as error:
             raise QuirksError(f"{name!r}: {error}.") from None
     return replace(quirks, **made)

@@ -6,7 +6,7 @@ from chat2response.wire.machine import RESET
 from chat2response.wire.responses import Response
 
 
-def finished(writer: ResponseWriter) -> Response:
+def finished_response(writer: ResponseWriter) -> Response:
     """The whole response. Raises the BridgeError that the turn ended with."""
     outcome = writer.outcome
     if outcome is None:

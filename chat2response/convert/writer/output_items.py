@@ -28,7 +28,7 @@ _PREFIXES = {
     "tool_search_call": "tsc",
     "web_search_call": "ws",
 }
-PHASED = frozenset(
+ITEMS_WITH_EVENTS = frozenset(
     {
         "code_interpreter_call",
         "file_search_call",
@@ -42,12 +42,12 @@ PHASED = frozenset(
 """Items that have events of their own between their beginning and their end."""
 
 
-def prefix(item_type: str) -> str:
+def id_prefix(item_type: str) -> str:
     """How the ids of such items begin."""
     return _PREFIXES.get(item_type, "item")
 
 
-def calls(item_type: str) -> bool:
+def makes_call(item_type: str) -> bool:
     """Whether its `call_id` names a call that it makes, rather than one that it answers."""
     return item_type.endswith("_call")
 
@@ -106,7 +106,7 @@ def fits(item: ItemDict, kind: Kind) -> bool:
     return kind is not REASONING or not item["summary"]
 
 
-def moved_citation(
+def move_citation(
     annotation: dict[str, Any], by: int, open_part: Kind | None, losses: Losses
 ) -> dict[str, Any] | None:
     """The citation with its places moved into the open part; None, and a loss, where they are not in it."""

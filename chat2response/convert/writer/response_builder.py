@@ -53,7 +53,7 @@ class ResponseBuilder:
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         moved: dict[str, Any] | None = annotation
         if in_turn and self._said:
-            moved = output_items.moved_citation(annotation, -self._said, self._kind, self.losses)
+            moved = output_items.move_citation(annotation, -self._said, self._kind, self.losses)
         if moved is not None:
             self._at(TEXT)["annotations"].append(moved)
 

@@ -12,7 +12,7 @@ from chat2response.convert import usage
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, conclude, from_fault
-from chat2response.convert.size_limit import CALL, ITEM, check_weight, weigh
+from chat2response.convert.size_limit import CALL_WEIGHT, ITEM_WEIGHT, check_weight, weigh
 from chat2response.convert.writer import output_items
 from chat2response.convert.writer.call_arguments import EMPTY_OBJECT
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, RENAMED_CALL, CallBuilder, CallKind
@@ -148,7 +148,7 @@ class ResponseWriter:
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         if in_turn and self._said:
             kind = self._part.kind if self._part is not None else None
-            moved = output_items.moved_citation(annotation, -self._said, kind, self.losses)
+            moved = output_items.move_citation(annotation, -self._said, kind, self.losses)
             if moved is None:
                 return
             annotation = moved
@@ -185,7 +185,7 @@ class ResponseWriter:
         call = self._calls.get(slot)
         if call is None:
             self._settle()
-            self._weigh(CALL)
+            self._weigh(CALL_WEIGHT)
             call = self._calls[slot] = CallBuilder(id, len(self._calls))
         if not call.closed:
             self._changed[slot] = call
@@ -268,7 +268,7 @@ class ResponseWriter:
                 item = self._add(output_items.message(self._new_id("msg", item_id)))
             else:
                 item = self._add(output_items.reasoning(self._new_id("rs", item_id)))
-        self._weigh(ITEM)
+        self._weigh(ITEM_WEIGHT)
         stream = Stream(kind, item["id"], self._item_index, len(item.setdefault(kind.holder, [])))
         self._part = stream
         added = "response.reasoning_summary_part.added" if kind is SUMMARY else "response.content_part.added"
@@ -276,7 +276,7 @@ class ResponseWriter:
         return stream
 
     def _add(self, item: dict[str, Any]) -> dict[str, Any]:
-        self._weigh(ITEM)
+        self._weigh(ITEM_WEIGHT)
         self._item = item
         self._item_index = len(self._output)
         self._output.append(item)
@@ -286,10 +286,10 @@ class ResponseWriter:
 
     def _begin_item(self, item: dict[str, Any]) -> int:
         self._settle()
-        self._weigh(ITEM)
+        self._weigh(ITEM_WEIGHT)
         index = len(self._output)
-        made = {**item, "id": self._new_id(output_items.prefix(item["type"]), item.get("id"))}
-        if "call_id" in item and output_items.calls(item["type"]):
+        made = {**item, "id": self._new_id(output_items.id_prefix(item["type"]), item.get("id"))}
+        if "call_id" in item and output_items.makes_call(item["type"]):
             made["call_id"] = self._new_id("call", item["call_id"])
         self._output.append(made)
         self._emit("response.output_item.added", output_index=index, item=dict(made))

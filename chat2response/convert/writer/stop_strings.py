@@ -8,26 +8,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import invalid, sequence, text
+from chat2response.convert.validation import invalid_value, require_array, require_string
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import BufferingWrapper, partial_match_length
 
-MOST = 16
-LONGEST = 1024  # characters
+MAX_STOP_STRINGS = 16
+MAX_STOP_LENGTH = 1024  # characters
 """Stop strings that are watched for: each delta is compared with each of them."""
 
 
-def stops_of(hub: HubRequest) -> tuple[str, ...]:
+def read_stop_strings(hub: HubRequest) -> tuple[str, ...]:
     """The stop strings that a request names. Raises InvalidRequest, also for more than can be watched for."""
     asked = hub.extra.get("stop")
-    given = [asked] if type(asked) is str else sequence([] if asked is None else asked, "stop")
-    stops = tuple(text(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
-    if len(stops) > MOST or any(len(stop) > LONGEST for stop in stops):
-        raise invalid("stop", f"'stop' has at most {MOST} strings of at most {LONGEST} characters here.")
+    given = [asked] if type(asked) is str else require_array([] if asked is None else asked, "stop")
+    stops = tuple(require_string(each, f"stop[{index}]") for index, each in enumerate(given) if each != "")
+    if len(stops) > MAX_STOP_STRINGS or any(len(stop) > MAX_STOP_LENGTH for stop in stops):
+        raise invalid_value(
+            "stop",
+            f"'stop' has at most {MAX_STOP_STRINGS} strings of at most {MAX_STOP_LENGTH} characters here.",
+        )
     return stops
 
 
-class StopWriter(BufferingWrapper):
+class StopStringWriter(BufferingWrapper):
     """Writer around a Writer. A delta is held back for as long as a stop string may have begun in it."""
 
     def __init__(self, inner: Writer, stops: Sequence[str]) -> None:

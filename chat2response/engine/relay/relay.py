@@ -22,7 +22,7 @@ from chat2response.upstreams.upstream_refusals import mask, refusal_of
 from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, decode_leniently
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.responses import Usage
 
@@ -55,12 +55,12 @@ async def whole_reply(reply: RawReply, target: Target, ownership: Ownership, *, 
     await check_answer(body)
     large = is_large(body)
     if reply.status >= 300:
-        return await apart_if(large, _refused, body, reply, target)
-    error = await apart_if(large, _error_as_answer, body)
+        return await run_in_thread_if(large, _refused, body, reply, target)
+    error = await run_in_thread_if(large, _error_as_answer, body)
     if error is not None:
         raise error
     if not _OPENS_OBJECT.match(body):  # no answer of either API: a stream unasked, or mere words
-        return Whole(await apart_if(large, _masked, body, target), reply.media_type)
+        return Whole(await run_in_thread_if(large, _masked, body, target), reply.media_type)
     await ownership.record_body(body, kept=kept)
     return Whole(body, reply.media_type)
 
@@ -110,7 +110,7 @@ class RelayedStream:
         self._reply = reply
         self._target = target
         self._ownership = ownership
-        self._cut = sse.FrameCut()
+        self._cut = sse.FrameSplitter()
         self._last_words = LastWords()
         self._ahead = Ahead(self._frames())
         self._first = b""

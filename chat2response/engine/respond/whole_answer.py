@@ -1,7 +1,7 @@
 """A whole answer of a turn that is read as a stream: where what a wrapper does may end the upstream early."""
 
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
-from chat2response.convert.writer.finished_response import finished
+from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.upstreams.base import Turn
 from chat2response.wire.responses import Response
@@ -17,4 +17,4 @@ async def folded(turn: Turn, writer: ResponseWriter, most: int = MAX_OUTPUT) -> 
     async for _ in turn.reads():
         writer.take()  # nobody looks at events here
         check_weight(turn.said + writer.weight, most)
-    return finished(writer)
+    return finished_response(writer)

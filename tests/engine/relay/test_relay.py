@@ -133,7 +133,7 @@ async def test_a_done_without_its_blank_line_is_completed() -> None:
 
 async def test_a_frame_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = relay_of("responses", TEXT[0], b"data: " + b"x" * 400, b"x" * 400)
-    stream._cut = sse.FrameCut(limit=500)
+    stream._cut = sse.FrameSplitter(limit=500)
     out = await passed(stream)
     assert out.startswith(TEXT[0])
     failed, _ = events_of(out[len(TEXT[0]) :])

@@ -27,7 +27,7 @@ class HostedItems:
     def added(self, index: int, item: dict[str, Any]) -> None:
         """One begins, if it is of a kind that has something to tell before its end."""
         kind = item.get("type")
-        if type(kind) is str and kind in output_items.PHASED and not too_deep(item):
+        if type(kind) is str and kind in output_items.ITEMS_WITH_EVENTS and not too_deep(item):
             place = (index, kind)
             begun = self._open.setdefault(index, [])
             if kind not in begun and place not in self._ended:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.unknown_keys import tells
-from chat2response.convert.loose_values import string, word
+from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.losses import Losses
 
 _Item = dict[str, Any]
@@ -36,7 +36,7 @@ def read_items(response: Mapping[str, Any], losses: Losses) -> Iterator[_Item]:
     by_key: dict[tuple[str, str], list[_Item]] = {}
     for entry in _entries(response.get("output"), losses):
         item = read_item(entry, losses)
-        kind, own = string(item.get("type")), item.get("call_id") or item.get("id")
+        kind, own = as_string(item.get("type")), item.get("call_id") or item.get("id")
         if type(own) is str and own:
             others = by_key.setdefault((kind, own), [])
             if item in others:
@@ -69,10 +69,10 @@ def read_item(item: _Item, losses: Losses) -> _Item:
     if known is None:
         return item
     if not known.issuperset(item):
-        _name_unknown(item, known, f"output[{word(kind)}]", losses)
-    for holder in _HOLDERS.get(string(kind), ()):
+        _name_unknown(item, known, f"output[{short_name(kind)}]", losses)
+    for holder in _HOLDERS.get(as_string(kind), ()):
         held = item.get(holder)
-        parts = _parts(held, f"output[{word(kind)}].{holder}", losses) if held else held
+        parts = _parts(held, f"output[{short_name(kind)}].{holder}", losses) if held else held
         if parts is not held:
             item = {**item, holder: parts}
     return item
@@ -113,7 +113,7 @@ def _is_plain(part: Any) -> bool:
     if type(part) is not dict or not _PART.issuperset(part):
         return False
     text = part.get("text", part.get("refusal"))
-    return string(part.get("type")) in _TEXTS and type(text) is str
+    return as_string(part.get("type")) in _TEXTS and type(text) is str
 
 
 def _part(part: Any, where: str, losses: Losses) -> Any:
@@ -128,19 +128,19 @@ def _part(part: Any, where: str, losses: Losses) -> Any:
     if kind is None and type(part.get("text")) is str:
         part = {**part, "type": "text"}
     text = part.get("text", part.get("refusal"))
-    if string(kind) not in _TEXTS and kind is not None:
+    if as_string(kind) not in _TEXTS and kind is not None:
         if type(text) is str or where == _CONTENT:
             return part  # which kinds have a place, its reader knows
-        losses.add(f"output.content[{word(kind)}]")
+        losses.add(f"output.content[{short_name(kind)}]")
         return None
     if type(text) is not str and tells(text):
-        losses.add(f"{where}[{word(kind)}]", "dropped: its text is none")
+        losses.add(f"{where}[{short_name(kind)}]", "dropped: its text is none")
     if not _PART.issuperset(part):
-        _name_unknown(part, _PART, f"{where}[{word(kind)}]", losses)
+        _name_unknown(part, _PART, f"{where}[{short_name(kind)}]", losses)
     return part
 
 
 def _name_unknown(held: _Item, known: frozenset[str], where: str, losses: Losses) -> None:
     for key, value in held.items():
         if key not in known and tells(value):
-            losses.add(f"{where}.{word(key)}", _UNKNOWN)
+            losses.add(f"{where}.{short_name(key)}", _UNKNOWN)

@@ -7,7 +7,7 @@ one stream and is made once. One call, one batch, one run of bytes.
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.client_profiles import ClientProfile, Suited
+from chat2response.convert.client_profiles import ClientProfile, ProfileAdapter
 from chat2response.convert.writer.events import TEXT, Delta, Event, Stream
 from chat2response.wire.json import Fragment, encode
 from chat2response.wire.responses import EventDict
@@ -49,7 +49,7 @@ class SuitedEncoder(ResponsesEncoder):
 
     def __init__(self, client: ClientProfile) -> None:
         super().__init__()
-        self._suited = Suited(client)
+        self._suited = ProfileAdapter(client)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The frames of a batch."""

@@ -24,13 +24,13 @@ from chat2response.convert.dialects.responses.output_items import read_item, rea
 from chat2response.convert.dialects.responses.text_parts import KINDS, Texts, index_of
 from chat2response.convert.errors.upstream_errors import error_event, upstream_error
 from chat2response.convert.lenient_reader import LenientReader
-from chat2response.convert.loose_values import string, word
+from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.size_limit import EVENT
+from chat2response.convert.size_limit import EVENT_WEIGHT
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
-from chat2response.convert.writer.output_items import PHASED
+from chat2response.convert.writer.output_items import ITEMS_WITH_EVENTS
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
@@ -60,7 +60,7 @@ class ResponsesReader(LenientReader):
         self.heard = False
         """At least one event has been read; comments are none."""
         self._writer = writer
-        self._frames = sse.Frames()
+        self._frames = sse.FrameDecoder()
         self._length = 0  # of what is no text, and what other events leave in our tables
         self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
         self._added: dict[tuple[int, str], dict[str, Any]] = {}  # items that have no events of their own
@@ -128,7 +128,7 @@ class ResponsesReader(LenientReader):
             self._take_whole(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
 
     def _take_whole(self, event: Any, name: str = "") -> None:
-        self._length += EVENT
+        self._length += EVENT_WEIGHT
         if type(event) is not dict:
             if error := upstream_error(event):
                 self.fail(error)
@@ -139,7 +139,7 @@ class ResponsesReader(LenientReader):
             take = self._taker(event)
         if take is not None:
             take(self, event)
-        elif string(event.get("type")).startswith("response."):
+        elif as_string(event.get("type")).startswith("response."):
             self._other(event)
         elif error := upstream_error(event):
             self.fail(error)
@@ -161,7 +161,7 @@ class ResponsesReader(LenientReader):
 
     def _unknown(self, event: dict[str, Any]) -> None:
         if has_words(event):
-            self._writer.losses.add(f"output[{word(event.get('type'))}]", "dropped: an unknown event")
+            self._writer.losses.add(f"output[{short_name(event.get('type'))}]", "dropped: an unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class ResponsesReader(LenientReader):
     def _given_done(self, event: dict[str, Any], called: CallKind, kind: Kind) -> None:
         item_id = event.get("item_id")
         slot = self._slots.of_delta(_index(event, "output_index"), item_id)
-        slot.hint = string(event.get("name"))
+        slot.hint = as_string(event.get("name"))
         self._rest_of_call(slot, _given(event, kind), item_id, called)
 
     def _rest_of_call(
@@ -228,8 +228,8 @@ class ResponsesReader(LenientReader):
     def _item_added(self, event: dict[str, Any]) -> None:
         item = event.get("item")
         if type(item) is dict:
-            index, kind = _index(event, "output_index"), string(item.get("type"))
-            self._index_of[string(item.get("id"))] = index
+            index, kind = _index(event, "output_index"), as_string(item.get("type"))
+            self._index_of[as_string(item.get("id"))] = index
             if kind in _CALLS:
                 self._announce(index, item, "added")
                 return
@@ -237,11 +237,11 @@ class ResponsesReader(LenientReader):
                 self._texts.added(index, item)
             else:
                 self._hosted.added(index, item)
-                if kind and kind not in PHASED and not too_deep(item):
+                if kind and kind not in ITEMS_WITH_EVENTS and not too_deep(item):
                     self._added[index, kind] = item
 
     def _announce(self, index: int, item: dict[str, Any], stage: Stage) -> ItemSlot:
-        call_id, name = string(item.get("call_id")), string(item.get("name"))
+        call_id, name = as_string(item.get("call_id")), as_string(item.get("name"))
         kind, text = _CALLS[item["type"]]
         given = _given(item, text)
         slot = self._slots.of_item(index, item.get("id"), call_id, name, given, stage)
@@ -251,7 +251,7 @@ class ResponsesReader(LenientReader):
         self._writer.call(
             slot.number,
             kind=kind,
-            call_id=call_id or string(item.get("id")),
+            call_id=call_id or as_string(item.get("id")),
             name=name,
             namespace=namespace if type(namespace) is str else None,
             id=item.get("id"),
@@ -273,7 +273,7 @@ class ResponsesReader(LenientReader):
         elif kind in _TALKS:
             self._texts.whole(index, item, terminal=stage == "terminal")
         elif type(kind) is not str or too_deep(item):
-            self._writer.losses.add(f"output[{word(kind)}]")
+            self._writer.losses.add(f"output[{short_name(kind)}]")
         else:
             self._hosted.whole(index, item)
 
@@ -294,7 +294,7 @@ class ResponsesReader(LenientReader):
         ended = outcome.from_response({**response, "status": status})
         if ended.error is None:
             for position, item in enumerate(read_items(response, self._writer.losses)):
-                place = self._index_of.get(string(item.get("id")), position)
+                place = self._index_of.get(as_string(item.get("id")), position)
                 self._whole_item(place, item, "terminal")
             for (index, _), item in self._added.items():
                 self._hosted.whole(index, item)
@@ -360,7 +360,7 @@ class ResponsesReader(LenientReader):
 def _given(held: dict[str, Any], kind: Kind) -> str:
     """The arguments or the input of a call."""
     given = held.get(kind.value)
-    return arguments_of(given) if kind is ARGUMENTS else string(given)
+    return arguments_of(given) if kind is ARGUMENTS else as_string(given)
 
 
 def _index(event: dict[str, Any], name: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.answer.unknown_keys import tells
 from chat2response.convert.dialects.responses.output_items import output_text, read_item
 from chat2response.convert.logprobs import read_tokens
-from chat2response.convert.loose_values import number, objects, string, word
+from chat2response.convert.loose_values import as_index, as_objects, as_string, short_name
 from chat2response.convert.writer.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.json import too_deep
@@ -178,7 +178,7 @@ class Texts:
                 if (self._item_at(index, item["type"], item.get("id")), item["type"]) not in self._begun:
                     self.whole(index, item)
                 continue
-            kind = PART_KINDS.get(string(held["part"].get("type")))
+            kind = PART_KINDS.get(as_string(held["part"].get("type")))
             if kind is not None and self._place(held, kind) not in self._parts:
                 self.part_done(held)
         if text := output_text(response, self.spoken, self._writer.losses):
@@ -188,7 +188,7 @@ class Texts:
     def part_done(self, event: dict[str, Any]) -> None:
         """`event` has a whole part."""
         part = event.get("part")
-        kind = PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
+        kind = PART_KINDS.get(as_string(part.get("type"))) if type(part) is dict else None
         if kind is not None and type(part) is dict:
             self._whole_part(self._place(event, kind), part, event.get("item_id"))
         elif tells(part):
@@ -214,7 +214,9 @@ class Texts:
         said = part.text if part is not None else ""
         if type(whole) is not str:
             if tells(whole):
-                self._writer.losses.add(f"output.content[{word(place[1].part)}]", "dropped: its text is none")
+                self._writer.losses.add(
+                    f"output.content[{short_name(place[1].part)}]", "dropped: its text is none"
+                )
         elif whole.startswith(said):
             if len(whole) > len(said):
                 self._turn_to(place, event.get("item_id"))
@@ -228,7 +230,7 @@ class Texts:
         self._rest(place, {**part, "item_id": item_id})
         known = self._parts.get(place)
         if known is None or not known.over:
-            more = objects(part.get("annotations"))[known.cited if known else 0 :]
+            more = as_objects(part.get("annotations"))[known.cited if known else 0 :]
             if more:
                 self._turn_to(place, item_id)
                 for annotation in more:
@@ -266,14 +268,14 @@ class Texts:
         """Its parts, and where each belongs."""
         found: list[tuple[Place, dict[str, Any]]] = []
         for holder in ("content",) if item["type"] == "message" else ("content", "summary"):
-            for at_part, part in enumerate(objects(item.get(holder))):
-                kind = PART_KINDS.get(string(part.get("type")))
+            for at_part, part in enumerate(as_objects(item.get(holder))):
+                kind = PART_KINDS.get(as_string(part.get("type")))
                 if item["type"] == "reasoning":
                     kind = REASONING if holder == "content" else SUMMARY
                 if kind is not None and kind.item == item["type"]:
                     found.append(((at, kind, at_part), part))
                 else:
-                    self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
+                    self._writer.losses.add(f"output.content[{short_name(part.get('type'))}]")
         return found
 
     def _find(self, index: int, item: dict[str, Any], *, terminal: bool) -> int:
@@ -296,10 +298,10 @@ class Texts:
         """Whether what was streamed there is what the item says, or the beginning of it."""
         places = self._places(at, item)
         said = [self._parts[place].text if place in self._parts else "" for place, _ in places]
-        whole = [string(part.get(place[1].value)) for place, part in places]
+        whole = [as_string(part.get(place[1].value)) for place, part in places]
         return any(said) and all(all_.startswith(some) for all_, some in zip(whole, said, strict=True))
 
 
 def index_of(value: Any) -> int:
     """An index, also where it is written as a text or with a point; 0 where there is none."""
-    return number(value) or 0
+    return as_index(value) or 0

@@ -11,9 +11,9 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.call_slots import LEGACY, CallSlots, Slot
 from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
-from chat2response.convert.loose_values import number, string, word
+from chat2response.convert.loose_values import as_index, as_string, short_name
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.size_limit import CALL
+from chat2response.convert.size_limit import CALL_WEIGHT
 from chat2response.convert.writer.call_arguments import (
     EMPTY_OBJECT,
     TEXT_AFTER_END,
@@ -106,7 +106,7 @@ class CallEntries:
         function = entry.get("function") if type(entry) is dict and not entry.get("id") else None
         if type(function) is not dict:
             return False
-        said = (string(function.get("name")), compact_json(_given(function, "function")))
+        said = (as_string(function.get("name")), compact_json(_given(function, "function")))
         if not known[said]:
             return False
         known[said] -= 1
@@ -117,7 +117,7 @@ class CallEntries:
         if type(call_id) is not str:
             call_id = ""
         if index is not None and type(index) is not int:
-            index = number(index)
+            index = as_index(index)
         if choice and type(index) is int:
             index = (choice, index)
         if entry.get("extra_content"):  # a signature; the call may be announced by this very entry
@@ -138,7 +138,7 @@ class CallEntries:
             kind: CallKind = "custom" if entry.get("type") == "custom" else "function"
             self._call(index, call_id, entry, taken, kind)
         elif entry.get("type") not in (None, "function"):
-            self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
+            self._writer.losses.add(f"message.tool_calls[{short_name(entry['type'])}]")
         elif call_id:
             self._call(index, call_id, {}, taken)
 
@@ -159,7 +159,7 @@ class CallEntries:
         if call is None:
             call = self._calls[slot.number] = _Call(slot)
             if not name:
-                self.said += CALL  # the writer weighs those that it knows
+                self.said += CALL_WEIGHT  # the writer weighs those that it knows
         if kind == "custom":
             call.kind = kind
         self._say(call, call_id, name, given)

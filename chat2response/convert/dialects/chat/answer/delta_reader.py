@@ -21,7 +21,7 @@ from chat2response.convert.logprobs import token_logprobs
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.size_limit import texts, weigh
+from chat2response.convert.size_limit import text_length, weigh
 from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.wire.chat import DeltaShape
 
@@ -138,7 +138,7 @@ class DeltaReader:
     def _structured(self, name: Structure, entries: Any, plain: str) -> None:
         """Entries with texts and signatures. `plain`: their text, where it came in a field of its own too."""
         kept = self._carried is not None and self._carried.keep(name, entries)
-        self.said += texts(entries)
+        self.said += text_length(entries)
         for kind, said in structured_pieces(name, entries):
             if not (kept if kind == "lost" else plain):
                 self._piece(kind, said)

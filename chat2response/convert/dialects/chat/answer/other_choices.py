@@ -9,8 +9,8 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.unknown_keys import Unread
-from chat2response.convert.finish_reasons import word_of
-from chat2response.convert.loose_values import string, word
+from chat2response.convert.finish_reasons import finish_reason_text
+from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import weigh
 from chat2response.wire.chat import DeltaShape, delta_of
@@ -32,12 +32,12 @@ class OtherChoices:
 
     def keep(self, index: Any, delta: DeltaShape | None, logprobs: Any, finish: Any) -> None:
         """What one chunk says in another choice."""
-        place = word(str(index))
+        place = short_name(str(index))
         said = self._said.setdefault(place, [])
         if delta is not None:
             self.weight += sum(weigh(getattr(delta, name)) for name in delta.__struct_fields__)
             said.append((delta, logprobs))
-        if ending := word_of(finish):
+        if ending := finish_reason_text(finish):
             self._finish[place] = ending
 
     def say(self, reader: DeltaReader, losses: Losses, *, spoken: bool) -> list[str]:
@@ -118,7 +118,7 @@ class Messages:
         return whole[said:]
 
     def _joined(self, name: str) -> str:
-        pieces = [piece for message in self._all if (piece := string(message.get(name)))]
+        pieces = [piece for message in self._all if (piece := as_string(message.get(name)))]
         grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairwise(pieces))
         return pieces[-1] if grows else "".join(pieces)
 
@@ -134,7 +134,7 @@ def _goes_on(calls: list[Any], later: list[Any]) -> bool:
 def _called(call: Any) -> tuple[str, str]:
     function = call.get("function") if type(call) is dict else None
     given = function if type(function) is dict else {}
-    return string(given.get("name")), string(given.get("arguments"))
+    return as_string(given.get("name")), as_string(given.get("arguments"))
 
 
 def _is_text(key: str, value: Any) -> bool:

@@ -12,9 +12,9 @@ from chat2response.convert.dialects.chat.answer.other_choices import Messages, O
 from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
 from chat2response.convert.dialects.chat.answer.unknown_keys import Unread, beside
 from chat2response.convert.errors.upstream_errors import error_event, upstream_error
-from chat2response.convert.finish_reasons import word_of
+from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.lenient_reader import LenientReader
-from chat2response.convert.loose_values import objects
+from chat2response.convert.loose_values import as_objects
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer.protocol import Writer
@@ -48,7 +48,7 @@ class ChatReader(LenientReader):
         self._text = writer.text
         self._delta = DeltaReader(writer, reasoning, quirks, carried, logprobs=logprobs)
         self._quirks = quirks
-        self._frames = sse.Frames()
+        self._frames = sse.FrameDecoder()
         self._finish = ""
         self._usage: Any = None
         self._tier: str | None = None
@@ -163,7 +163,7 @@ class ChatReader(LenientReader):
     def _look_for_words(self, payload: bytes) -> None:
         """Reads what stands beside a delta that said nothing, and names what nobody knows in either."""
         try:
-            choices = objects(decode_leniently(payload).get("choices"))
+            choices = as_objects(decode_leniently(payload).get("choices"))
         except JSONError:  # in a field that the shape skips
             return
         for choice in choices:
@@ -183,8 +183,8 @@ class ChatReader(LenientReader):
         return self._unread
 
     def _finished(self, choice: ChoiceShape) -> None:
-        self._finish = outcome.last_word(self._finish, word_of(choice.finish_reason))
-        if choice.usage and (self._usage is None or usage.counts(choice.usage)):
+        self._finish = outcome.later_finish_reason(self._finish, finish_reason_text(choice.finish_reason))
+        if choice.usage and (self._usage is None or usage.has_counts(choice.usage)):
             self._usage = choice.usage
 
     def _beside(self, chunk: Chunk) -> None:
@@ -199,7 +199,7 @@ class ChatReader(LenientReader):
             self._moderation = moderation.from_chat(chunk.moderation, self._writer.losses)
         for counted in (chunk.usage, chunk.x_groq.get("usage") if type(chunk.x_groq) is dict else None):
             if counted and type(counted) is dict:
-                if self._usage is None or usage.counts(counted):
+                if self._usage is None or usage.has_counts(counted):
                     self._usage = counted
                 return
 

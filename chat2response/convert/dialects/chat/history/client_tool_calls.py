@@ -6,7 +6,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.history.tool_outputs import ANY
 from chat2response.convert.dialects.chat.history.turns import Turns
 from chat2response.convert.dialects.chat.tools.client_tools import BUILTINS, CALLED
-from chat2response.convert.validation import mapping, text
+from chat2response.convert.validation import require_object, require_string
 from chat2response.wire.json import encode
 
 _Item = dict[str, Any]
@@ -18,11 +18,11 @@ def _call(turns: Turns, index: int, item: _Item) -> None:
     kind = CALLED[item["type"]]
     builtin = BUILTINS[kind]
     path = turns.path(index)
-    held = mapping(item.get(builtin.holder), f"{path}.{builtin.holder}")
+    held = require_object(item.get(builtin.holder), f"{path}.{builtin.holder}")
     turns.join(index, item, _KEYS | {builtin.holder})
     arguments = encode(builtin.given(held)).decode()
     function = {"name": turns.tools.sent("", kind, kind), "arguments": arguments}
-    call_id = text(item.get("call_id") or item.get("id"), f"{path}.call_id")
+    call_id = require_string(item.get("call_id") or item.get("id"), f"{path}.call_id")
     turns.call({"id": call_id, "type": "function", "function": function}, index, item.get("id"))
 
 

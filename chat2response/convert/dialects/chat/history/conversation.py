@@ -15,7 +15,7 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
-from chat2response.convert.validation import invalid, missing, sequence, text
+from chat2response.convert.validation import invalid_value, missing_field, require_array, require_string
 
 _ITEMS = {
     **message_items.ITEMS,
@@ -35,10 +35,10 @@ def write_messages(
     """
     asked: Any = hub.body.get("input")
     if asked is None:
-        raise missing(hub.field("input"))
-    items = [{"role": "user", "content": asked}] if type(asked) is str else sequence(asked, "input")
+        raise missing_field(hub.field("input"))
+    items = [{"role": "user", "content": asked}] if type(asked) is str else require_array(asked, "input")
     turns, quirks = Turns(hub, losses, tools, policy, items), tools.quirks
-    instructions = text(hub.body.get("instructions") or "", "instructions")
+    instructions = require_string(hub.body.get("instructions") or "", "instructions")
     opening: dict[str, Any] = {}
     if said := "\n\n".join(filter(None, (instructions, told))):
         role = (ROLES if quirks.developer_role else WITHOUT_DEVELOPER)["developer"]
@@ -50,5 +50,5 @@ def write_messages(
         write(turns, index, item)
     messages = turns.written()
     if not messages or (not instructions and messages == [opening]):
-        raise invalid(hub.field("input"), "The request has no message to send.")
+        raise invalid_value(hub.field("input"), "The request has no message to send.")
     return messages

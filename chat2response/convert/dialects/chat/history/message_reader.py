@@ -11,12 +11,12 @@ from typing import Any
 from chat2response.convert import unknown_fields
 from chat2response.convert.dialects.chat.request.content_parts import read_answer_parts, read_parts
 from chat2response.convert.validation import (
-    invalid,
-    mapping,
-    missing,
-    sequence,
-    text,
-    unsupported,
+    invalid_value,
+    missing_field,
+    require_array,
+    require_object,
+    require_string,
+    unsupported_field,
     wrong_type,
 )
 from chat2response.convert.writer.call_arguments import arguments_or_empty_object, same_arguments
@@ -78,8 +78,10 @@ def _retype(items: _Items) -> None:
 
 def _bad_role(row: int, role: Any) -> Exception:
     path = f"messages[{row}].role"
-    text(role, path)
-    return invalid(path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}.")
+    require_string(role, path)
+    return invalid_value(
+        path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}."
+    )
 
 
 def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
@@ -88,20 +90,20 @@ def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_Lega
         content = _read_content(content, row)
     item = {"type": "message", "role": message["role"], "content": content}
     if len(message) > 2:
-        unknown_fields.keep(message, _PLAIN, item)
+        unknown_fields.copy_unknown(message, _PLAIN, item)
     items.append(item)
 
 
 def _read_tool(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     call_id = message.get("tool_call_id")
     if type(call_id) is not str:
-        text(call_id, f"messages[{row}].tool_call_id")
+        require_string(call_id, f"messages[{row}].tool_call_id")
     output = message.get("content")
     if type(output) is not str:
         output = _read_content(output, row)
     item = {"type": "function_call_output", "call_id": call_id, "output": output}
     if len(message) > 3:
-        unknown_fields.keep(message, _TOOL, item)
+        unknown_fields.copy_unknown(message, _TOOL, item)
     items.append(item)
 
 
@@ -109,14 +111,14 @@ def _read_content(content: Any, row: int) -> Any:
     path = f"messages[{row}].content"
     if type(content) is list:
         return read_parts(content, path)
-    raise missing(path) if content is None else wrong_type(path, "a string or an array", content)
+    raise missing_field(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
 def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     start = len(items)
     if message.get("audio") is not None:
         path = f"messages[{row}].audio"
-        raise unsupported(path, f"'{path}' cannot be converted here.")
+        raise unsupported_field(path, f"'{path}' cannot be converted here.")
     _read_reasoning(message, row, items)
     parts = _read_answer(message, row)
     if parts:
@@ -124,13 +126,13 @@ def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_
     calls = message.get("tool_calls")
     if calls is not None:
         first = len(items)
-        _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
+        _read_calls(require_array(calls, f"messages[{row}].tool_calls"), row, items)
         if len(items) > first + 1:
             legacy.twice += _repeated(items, first)
     if message.get("function_call") is not None:
         _read_legacy_call(message["function_call"], row, items, legacy, start)
     if len(items) > start and not _ASSISTANT.issuperset(message):
-        unknown_fields.keep(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
+        unknown_fields.copy_unknown(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
 
 
 def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
@@ -138,7 +140,7 @@ def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
     for key in ("reasoning_content", "reasoning"):
         value = message.get(key)
         if value:
-            content = [{"type": "reasoning_text", "text": text(value, f"messages[{row}].{key}")}]
+            content = [{"type": "reasoning_text", "text": require_string(value, f"messages[{row}].{key}")}]
             items.append({"type": "reasoning", "summary": [], "content": content, "field": key})
             return
 
@@ -158,7 +160,7 @@ def _read_answer(message: dict[str, Any], row: int) -> _Items:
         raise wrong_type(f"messages[{row}].content", "a string or an array", content)
     refusal = message.get("refusal")
     if refusal:
-        parts.append({"type": "refusal", "refusal": text(refusal, f"messages[{row}].refusal")})
+        parts.append({"type": "refusal", "refusal": require_string(refusal, f"messages[{row}].refusal")})
     return parts
 
 
@@ -170,7 +172,9 @@ def _read_calls(calls: list[Any], row: int, items: _Items) -> None:
         read = _CALLS.get(kind) if type(kind) is str else None
         if read is None:
             path = f"messages[{row}].tool_calls[{index}].type"
-            raise unsupported(path, f"A tool call of type '{text(kind, path)}' cannot be converted here.")
+            raise unsupported_field(
+                path, f"A tool call of type '{require_string(kind, path)}' cannot be converted here."
+            )
         items.append(read(call, row, index))
 
 
@@ -200,9 +204,9 @@ def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str,
         "arguments": arguments_or_empty_object(arguments),
     }
     if not _CALL.issuperset(call):
-        unknown_fields.keep(call, _CALL, item, f"tool_calls[{index}].")
+        unknown_fields.copy_unknown(call, _CALL, item, f"tool_calls[{index}].")
     if not _FUNCTION.issuperset(known):
-        unknown_fields.keep(known, _FUNCTION, item, f"tool_calls[{index}].function.")
+        unknown_fields.copy_unknown(known, _FUNCTION, item, f"tool_calls[{index}].function.")
     return item
 
 
@@ -212,15 +216,15 @@ def _or_empty(arguments: Any) -> Any:
 
 def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
     path = f"messages[{row}].tool_calls[{index}]"
-    custom = mapping(call.get("custom"), f"{path}.custom")
+    custom = require_object(call.get("custom"), f"{path}.custom")
     item = {
         "type": "custom_tool_call",
-        "call_id": text(call.get("id"), f"{path}.id"),
-        "name": text(custom.get("name"), f"{path}.custom.name"),
-        "input": text(custom.get("input"), f"{path}.custom.input"),
+        "call_id": require_string(call.get("id"), f"{path}.id"),
+        "name": require_string(custom.get("name"), f"{path}.custom.name"),
+        "input": require_string(custom.get("input"), f"{path}.custom.input"),
     }
-    unknown_fields.keep(call, _CALL, item, f"tool_calls[{index}].")
-    unknown_fields.keep(custom, _CUSTOM, item, f"tool_calls[{index}].custom.")
+    unknown_fields.copy_unknown(call, _CALL, item, f"tool_calls[{index}].")
+    unknown_fields.copy_unknown(custom, _CUSTOM, item, f"tool_calls[{index}].custom.")
     return item
 
 
@@ -231,9 +235,11 @@ _LEGACY = "call_legacy_"
 def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_Legacy", start: int) -> None:
     """`start`: of the message's own items, one of which may be this call: clients write it in both forms."""
     path = f"messages[{row}].function_call"
-    known = mapping(call, path)
-    name = text(known.get("name"), f"{path}.name")
-    arguments = arguments_or_empty_object(text(_or_empty(known.get("arguments")), f"{path}.arguments"))
+    known = require_object(call, path)
+    name = require_string(known.get("name"), f"{path}.name")
+    arguments = arguments_or_empty_object(
+        require_string(_or_empty(known.get("arguments")), f"{path}.arguments")
+    )
     for item in items[start:]:
         if (
             item["type"] == "function_call"
@@ -243,16 +249,16 @@ def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_Legacy", sta
             legacy.also(name, item["call_id"])
             return
     item = {"type": "function_call", "call_id": legacy.new_id(), "name": name, "arguments": arguments}
-    unknown_fields.keep(known, _FUNCTION, item, "function_call.")
+    unknown_fields.copy_unknown(known, _FUNCTION, item, "function_call.")
     items.append(item)
 
 
 def _read_function(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
     """What a function answered: the first call of its name that is not answered yet."""
-    name = text(message.get("name"), f"messages[{row}].name")
+    name = require_string(message.get("name"), f"messages[{row}].name")
     call_id = legacy.waiting(name)
     if call_id is None:
-        raise invalid(f"messages[{row}].name", f"No 'function_call' of '{name}' waits for this answer.")
+        raise invalid_value(f"messages[{row}].name", f"No 'function_call' of '{name}' waits for this answer.")
     answer = {**message, "role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}
     _read_tool(answer, row, items, legacy)
 
@@ -306,11 +312,11 @@ def _is_legacy(item: dict[str, Any]) -> bool:
 
 def _bad_call(call: dict[str, Any], path: str) -> Exception:
     """Which field it is, once it is known that one is wrong."""
-    text(call.get("id"), f"{path}.id")
-    function = mapping(call.get("function"), f"{path}.function")
-    text(function.get("name"), f"{path}.function.name")
-    text(_or_empty(function.get("arguments")), f"{path}.function.arguments")
-    return invalid(path, f"Invalid tool call: '{path}'.")
+    require_string(call.get("id"), f"{path}.id")
+    function = require_object(call.get("function"), f"{path}.function")
+    require_string(function.get("name"), f"{path}.function.name")
+    require_string(_or_empty(function.get("arguments")), f"{path}.function.arguments")
+    return invalid_value(path, f"Invalid tool call: '{path}'.")
 
 
 _READERS: dict[str, Callable[[dict[str, Any], int, _Items, _Legacy], None]] = {

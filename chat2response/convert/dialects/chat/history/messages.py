@@ -8,7 +8,13 @@ from chat2response.convert.dialects.chat.history.tool_outputs import ANY
 from chat2response.convert.dialects.chat.history.turns import Turns
 from chat2response.convert.dialects.chat.request.content_parts import plain_text, write_part, write_parts
 from chat2response.convert.sealed_reasoning import open_reasoning
-from chat2response.convert.validation import invalid, missing, text, unsupported, wrong_type
+from chat2response.convert.validation import (
+    invalid_value,
+    missing_field,
+    require_string,
+    unsupported_field,
+    wrong_type,
+)
 
 _Item = dict[str, Any]
 
@@ -29,7 +35,9 @@ def write_message(turns: Turns, index: int, item: _Item) -> None:
     name = roles.get(role) if type(role) is str else None
     if name is None:
         path = f"{turns.path(index)}.role"
-        raise invalid(path, f"A message of role '{text(role, path)}' cannot be sent to a Chat upstream.")
+        raise invalid_value(
+            path, f"A message of role '{require_string(role, path)}' cannot be sent to a Chat upstream."
+        )
     turns.end()
     content = item.get("content")
     if type(content) is not str:
@@ -46,7 +54,7 @@ def write_message(turns: Turns, index: int, item: _Item) -> None:
     else:
         turns.system(message, turns.path(index))
     if not _MESSAGE_KEYS.issuperset(item):
-        unknown_fields.note(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
+        unknown_fields.report_unknown(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
 
 
 def _may_name(turns: Turns, index: int) -> bool:
@@ -74,11 +82,11 @@ def _answer(turns: Turns, index: int, item: _Item) -> None:
 
 def _answer_part(turns: Turns, part: Any, path: str) -> None:
     if type(part) is dict and part.get("type") == "refusal":
-        turns.refusals.append(text(part.get("refusal"), f"{path}.refusal"))
+        turns.refusals.append(require_string(part.get("refusal"), f"{path}.refusal"))
         return
     made = write_part(part, path, turns.losses)
     if made["type"] != "text":
-        raise unsupported(path, "An assistant's message can hold text and refusals only.")
+        raise unsupported_field(path, "An assistant's message can hold text and refusals only.")
     if made["text"]:
         turns.parts.append(made)
 
@@ -109,12 +117,12 @@ def _no_thought(part: Any, path: str) -> Exception:
     if type(part) is not dict:
         return wrong_type(path, "an object", part)
     if part.get("text") is None:
-        return missing(f"{path}.text")
+        return missing_field(f"{path}.text")
     return wrong_type(f"{path}.text", "a string", part["text"])
 
 
 def _no_array(content: Any, path: str) -> Exception:
-    return missing(path) if content is None else wrong_type(path, "a string or an array", content)
+    return missing_field(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
 ITEMS: dict[str, Callable[[Turns, int, _Item], None]] = {

@@ -101,7 +101,7 @@ class Turns:
             self.end()
         self._open = True
         if not known.issuperset(item):
-            unknown_fields.note(item, known, self.hub.item_path(index), self.losses)
+            unknown_fields.report_unknown(item, known, self.hub.item_path(index), self.losses)
 
     def thoughts(self, index: int) -> Thoughts:
         """The reasoning of the open turn; the item at `index` is of it."""
@@ -140,7 +140,7 @@ class Turns:
         self._answered = True
         known = OUTPUTS[item["type"]][1]
         if not known.issuperset(item):
-            unknown_fields.note(item, known, self.hub.item_path(index), self.losses)
+            unknown_fields.report_unknown(item, known, self.hub.item_path(index), self.losses)
 
     def _orphan(self, message: str, index: int) -> Exception:
         where = f"It stands at '{self.hub.item_path(index)}'."

@@ -12,7 +12,7 @@ from chat2response.convert.dialects.chat.tools.tool_definitions import write_for
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.validation import integer, mapping, sequence, unsupported
+from chat2response.convert.validation import require_array, require_integer, require_object, unsupported_field
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ def _lose(to: Leaving, value: Any, name: str) -> None:
 def _refuse(to: Leaving, value: Any, name: str) -> None:
     if value is not False:
         path = to.hub.field(name)
-        raise unsupported(path, f"'{path}' is not supported with a Chat Completions upstream.")
+        raise unsupported_field(path, f"'{path}' is not supported with a Chat Completions upstream.")
 
 
 def _limit(to: Leaving, value: Any, name: str) -> None:
@@ -60,7 +60,7 @@ def _limit(to: Leaving, value: Any, name: str) -> None:
 def _reasoning(to: Leaving, value: Any, name: str) -> None:
     """What a vendor with an object of this name knows beyond the effort passes."""
     rest = {}
-    for key, each in mapping(value, name).items():
+    for key, each in require_object(value, name).items():
         if each is None:
             continue
         if key == "effort":
@@ -92,7 +92,7 @@ _REASONING = frozenset({"summary", "generate_summary", "mode"})  # how the gatew
 
 
 def _text(to: Leaving, value: Any, name: str) -> None:
-    for key, each in mapping(value, name).items():
+    for key, each in require_object(value, name).items():
         if each is None:
             continue
         if key == "format":
@@ -105,7 +105,7 @@ def _text(to: Leaving, value: Any, name: str) -> None:
 
 def _include(to: Leaving, value: Any, name: str) -> None:
     """The other values say what of hosted tools and inputs is shown: nothing, where there are none."""
-    for index, each in enumerate(sequence(value, name)):
+    for index, each in enumerate(require_array(value, name)):
         if each == LOGPROBS:
             to.out["logprobs"] = True
         elif type(each) is not str or each not in _INCLUDED:
@@ -127,20 +127,20 @@ _INCLUDED = frozenset(
 
 def _top_logprobs(to: Leaving, value: Any, name: str) -> None:
     """How many, for an answer that shows any: it does where `include` asks, and Chat takes it only then."""
-    if integer(value, name) and LOGPROBS in (to.hub.body.get("include") or ()):
+    if require_integer(value, name) and LOGPROBS in (to.hub.body.get("include") or ()):
         to.out[name] = value
 
 
 def _stream_options(to: Leaving, value: Any, name: str) -> None:
     """Obfuscation is the gateway's own; what a vendor knows beyond it passes."""
-    rest = {key: each for key, each in mapping(value, name).items() if key != "include_obfuscation"}
+    rest = {key: each for key, each in require_object(value, name).items() if key != "include_obfuscation"}
     to.out[name] = {**to.out.get(name, {}), **rest}
 
 
 def _cache_options(to: Leaving, value: Any, name: str) -> None:
     """Chat knows a mode and one lifetime."""
     kept = {}
-    for key, each in mapping(value, name).items():
+    for key, each in require_object(value, name).items():
         if key == "mode" or (key == "ttl" and each == "30m"):
             kept[key] = each
         elif each is not None:
@@ -170,8 +170,8 @@ def _truncation(to: Leaving, value: Any, name: str) -> None:
 
 
 def _choices(to: Leaving, value: Any, name: str) -> None:
-    if integer(value, name) != 1:
-        raise unsupported(name, "Only one choice can be asked for here: 'n' must be 1.")
+    if require_integer(value, name) != 1:
+        raise unsupported_field(name, "Only one choice can be asked for here: 'n' must be 1.")
 
 
 def _messages(to: Leaving, value: Any, name: str) -> None:
@@ -179,7 +179,7 @@ def _messages(to: Leaving, value: Any, name: str) -> None:
         "A Responses request has its conversation in 'input', not in 'messages'; a Chat Completions request "
         "goes to /v1/chat/completions, to /proxy, or to /convert."
     )
-    raise unsupported(name, message)
+    raise unsupported_field(name, message)
 
 
 WRITERS: dict[str, _Write] = {

@@ -10,14 +10,14 @@ from chat2response.convert.dialects.chat.tools.tool_definitions import (
     read_web_search,
 )
 from chat2response.convert.validation import (
-    conversation,
-    flag,
-    integer,
-    mapping,
-    objects,
-    sequence,
-    text,
-    unsupported,
+    require_array,
+    require_boolean,
+    require_conversation,
+    require_integer,
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
 )
 
 _Fields = dict[str, Any]
@@ -57,15 +57,15 @@ def _within(outer: str, inner: str, read: Callable[[Any, str], Any]) -> _Read:
 
 def _merge(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     """A Responses field that a Chat client may send too; Chat's own names for its members win."""
-    body[name] = {**mapping(value, name), **body.get(name, {})}
+    body[name] = {**require_object(value, name), **body.get(name, {})}
 
 
 def _include(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    body[name] = [*sequence(value, name), *body.get(name, ())]
+    body[name] = [*require_array(value, name), *body.get(name, ())]
 
 
 def _logprobs(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    if flag(value, name):
+    if require_boolean(value, name):
         body["include"] = [*body.get("include", ()), LOGPROBS]
 
 
@@ -75,13 +75,16 @@ def _tools(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
 
 def _functions(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     """Chat's tools of old: each is what a tool of type function has inside."""
-    tools = [{"type": "function", "function": each} for each in objects(value, name)]
+    tools = [{"type": "function", "function": each} for each in require_objects(value, name)]
     body["tools"] = [*read_tools(tools), *body.get("tools", ())]
 
 
 def _function_call(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     if type(value) is not str:
-        value = {"type": "function", "name": text(mapping(value, name).get("name"), f"{name}.name")}
+        value = {
+            "type": "function",
+            "name": require_string(require_object(value, name).get("name"), f"{name}.name"),
+        }
     body.setdefault("tool_choice", value)
 
 
@@ -91,7 +94,7 @@ def _web_search(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
 
 def _stream_options(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     """What Responses knows goes to the body; `include_usage` and the rest stay apart, for the gateway."""
-    rest = dict(mapping(value, name))
+    rest = dict(require_object(value, name))
     obfuscation = rest.pop("include_obfuscation", None)
     if obfuscation is not None:
         body[name] = {"include_obfuscation": obfuscation}
@@ -105,7 +108,7 @@ def _input(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
         "A Chat Completions request has its conversation in 'messages', not in 'input'; "
         "a Responses request goes to /v1/responses, or to /convert?to=chat."
     )
-    raise unsupported(name, message)
+    raise unsupported_field(name, message)
 
 
 def _read_format(value: Any, name: str) -> dict[str, Any]:
@@ -126,31 +129,31 @@ READERS: dict[str, _Read] = {
     ),
     # Responses' own fields from a Chat client, /convert's too: whoever reads the hub looks for them there.
     **dict.fromkeys(("context_management", "max_tool_calls", "prompt", "truncation"), _keep),
-    "background": _checked(flag),
-    "conversation": _checked(conversation),
+    "background": _checked(require_boolean),
+    "conversation": _checked(require_conversation),
     "function_call": _function_call,
     "functions": _functions,
     "include": _include,
     "input": _input,
-    "instructions": _checked(text),
+    "instructions": _checked(require_string),
     "logprobs": _logprobs,
     "max_completion_tokens": _read_apart,
     "max_output_tokens": _read_apart,
     "max_tokens": _read_apart,
     "messages": _read_apart,
-    "model": _checked(text),
-    "parallel_tool_calls": _checked(flag),
-    "previous_response_id": _checked(text),
+    "model": _checked(require_string),
+    "parallel_tool_calls": _checked(require_boolean),
+    "previous_response_id": _checked(require_string),
     "reasoning": _merge,
-    "reasoning_effort": _within("reasoning", "effort", text),
+    "reasoning_effort": _within("reasoning", "effort", require_string),
     "response_format": _within("text", "format", _read_format),
-    "store": _checked(flag),
-    "stream": _checked(flag),
+    "store": _checked(require_boolean),
+    "stream": _checked(require_boolean),
     "stream_options": _stream_options,
     "text": _merge,
     "tool_choice": _checked(_read_choice),
     "tools": _tools,
-    "top_logprobs": _checked(integer),
-    "verbosity": _within("text", "verbosity", text),
+    "top_logprobs": _checked(require_integer),
+    "verbosity": _within("text", "verbosity", require_string),
     "web_search_options": _web_search,
 }  # fmt: skip

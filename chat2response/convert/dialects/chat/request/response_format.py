@@ -9,7 +9,7 @@ from typing import Any
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.validation import mapping
+from chat2response.convert.validation import require_object
 from chat2response.wire.json import encode
 
 _ANY_OBJECT = {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
@@ -37,7 +37,7 @@ def suit_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Qu
         losses.add(path, "emulated: an instruction")
     if kind == "json_object":
         return _PLAIN
-    return _told(mapping(asked.get("json_schema"), "response_format.json_schema"))
+    return _told(require_object(asked.get("json_schema"), "response_format.json_schema"))
 
 
 def _told(wanted: dict[str, Any]) -> str:

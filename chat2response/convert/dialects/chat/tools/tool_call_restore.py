@@ -11,7 +11,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.tools.client_tools import BUILTINS, BuiltinKind, read_arguments
 from chat2response.convert.dialects.chat.tools.custom_tool_input import InputUnwrapper
 from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
-from chat2response.convert.loose_values import word
+from chat2response.convert.loose_values import short_name
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.writer.call_builder import CallBuilder
 from chat2response.convert.writer.protocol import Writer
@@ -147,7 +147,7 @@ class AllowedCalls(Wrapper):
             name = said.get("name") or ""
             passes = self._passes[slot] = name in self._allowed
             if not passes:
-                self.losses.add("message.tool_calls", f"dropped: {word(name)} is not an allowed tool")
+                self.losses.add("message.tool_calls", f"dropped: {short_name(name)} is not an allowed tool")
         if passes:
             self._inner.call(slot, **said)
 

@@ -9,12 +9,12 @@ from typing import Any
 from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
 from chat2response.convert.losses import Losses
 from chat2response.convert.validation import (
-    chosen_without_tools,
-    invalid,
-    mapping,
-    objects,
-    text,
-    unsupported,
+    invalid_value,
+    require_object,
+    require_objects,
+    require_string,
+    tool_choice_without_tools,
+    unsupported_field,
 )
 
 _Choice = dict[str, Any]
@@ -30,24 +30,26 @@ def read_tool_choice(choice: Any) -> Any:
     """The hub's `tool_choice`: modes stay, names lose their nest."""
     if type(choice) is str:
         return choice
-    kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
+    kind = require_string(require_object(choice, "tool_choice").get("type"), "tool_choice.type")
     if kind in _NAMED:
         return _flat_name(choice, "tool_choice")
     if kind == "allowed_tools":
-        allowed = mapping(choice.get("allowed_tools"), "tool_choice.allowed_tools")
+        allowed = require_object(choice.get("allowed_tools"), "tool_choice.allowed_tools")
         path = "tool_choice.allowed_tools.tools"
-        tools = objects(allowed.get("tools"), path)
+        tools = require_objects(allowed.get("tools"), path)
         names = [_flat_name(tool, f"{path}[{index}]") for index, tool in enumerate(tools)]
         return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": names}
-    raise unsupported("tool_choice.type", f"A tool choice of type '{kind}' cannot be converted here.")
+    raise unsupported_field("tool_choice.type", f"A tool choice of type '{kind}' cannot be converted here.")
 
 
 def _flat_name(choice: _Choice, where: str) -> _Choice:
-    kind = text(choice.get("type"), f"{where}.type")
+    kind = require_string(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
-        raise unsupported(f"{where}.type", "Only tools of type 'function' or 'custom' can be chosen here.")
-    inner = mapping(choice.get(kind), f"{where}.{kind}")
-    return {"type": kind, "name": text(inner.get("name"), f"{where}.{kind}.name")}
+        raise unsupported_field(
+            f"{where}.type", "Only tools of type 'function' or 'custom' can be chosen here."
+        )
+    inner = require_object(choice.get(kind), f"{where}.{kind}")
+    return {"type": kind, "name": require_string(inner.get("name"), f"{where}.{kind}.name")}
 
 
 # -- the hub to Chat -----------------------------------------------------------------------------------
@@ -59,9 +61,9 @@ def write_choice(choice: Any, tools: ToolMap, losses: Losses) -> Any:
         if choice == "required" and not tools.bound:
             losses.add("tool_choice")
         return choice
-    kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
+    kind = require_string(require_object(choice, "tool_choice").get("type"), "tool_choice.type")
     if not tools.given:
-        raise chosen_without_tools()
+        raise tool_choice_without_tools()
     if kind == "allowed_tools":
         return _write_allowed(choice, tools, losses)
     bound = _chosen(choice, "tool_choice", tools)
@@ -74,7 +76,7 @@ def write_choice(choice: Any, tools: ToolMap, losses: Losses) -> Any:
 def _write_allowed(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
     """The allowed set without the tools that were dropped; when none is left, no tool may be called."""
     names = []
-    for index, tool in enumerate(objects(choice.get("tools"), "tool_choice.tools")):
+    for index, tool in enumerate(require_objects(choice.get("tools"), "tool_choice.tools")):
         bound = _chosen(tool, f"tool_choice.tools[{index}]", tools)
         if bound is None:
             losses.add(f"tool_choice.tools[{index}]")
@@ -82,7 +84,9 @@ def _write_allowed(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
             names.append(_nested(bound, tools))
     mode = choice.get("mode") or "auto"
     if mode not in _MODES:
-        raise invalid("tool_choice.mode", f"Invalid 'tool_choice.mode': expected one of {', '.join(_MODES)}.")
+        raise invalid_value(
+            "tool_choice.mode", f"Invalid 'tool_choice.mode': expected one of {', '.join(_MODES)}."
+        )
     if not names and mode == "required":
         losses.add("tool_choice.mode")
     if not names or mode == "none":
@@ -109,13 +113,13 @@ def _find(choice: _Choice, tools: ToolMap) -> Bound | None:
 
 def _chosen(choice: _Choice, where: str, tools: ToolMap) -> Bound | None:
     """The tool that is named; None for one that was dropped, or of a kind that Chat does not have."""
-    kind = text(choice.get("type"), f"{where}.type")
+    kind = require_string(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
         return tools.find("", kind, kind)
-    name = text(choice.get("name"), f"{where}.name")
+    name = require_string(choice.get("name"), f"{where}.name")
     bound = tools.find(choice.get("namespace"), name)
     if bound is None:
-        raise invalid(where, f"'{where}' names '{name}', which is not among the tools.")
+        raise invalid_value(where, f"'{where}' names '{name}', which is not among the tools.")
     return bound
 
 

@@ -14,7 +14,12 @@ from chat2response.convert.dialects.chat.tools.tool_choice import write_choice
 from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.validation import mapping, objects, text, unsupported
+from chat2response.convert.validation import (
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
+)
 
 _Tool = dict[str, Any]
 
@@ -29,12 +34,14 @@ _CUSTOM = frozenset({"type", "name", "description", "format"}) | _STEERING
 def read_tools(tools: Any) -> list[_Tool]:
     """The hub's tools of Chat's `tools`: flat, with `parameters` and `strict` always written."""
     made = []
-    for index, tool in enumerate(objects(tools, "tools")):
+    for index, tool in enumerate(require_objects(tools, "tools")):
         kind = tool.get("type")
         read = _READERS.get(kind) if type(kind) is str else None
         if read is None:
             path = f"tools[{index}].type"
-            raise unsupported(path, f"A tool of type '{text(kind, path)}' cannot be converted here.")
+            raise unsupported_field(
+                path, f"A tool of type '{require_string(kind, path)}' cannot be converted here."
+            )
         made.append(read(tool, index))
     return made
 
@@ -42,41 +49,46 @@ def read_tools(tools: Any) -> list[_Tool]:
 def _read_function(tool: _Tool, index: int) -> _Tool:
     function = tool.get("function")
     if type(function) is not dict:
-        function = mapping(function, f"tools[{index}].function")
+        function = require_object(function, f"tools[{index}].function")
     name = function.get("name")
     if type(name) is not str:
-        text(name, f"tools[{index}].function.name")
+        require_string(name, f"tools[{index}].function.name")
     made: _Tool = {"type": "function", "name": name}
     if function.get("description") is not None:
         made["description"] = function["description"]
     made["parameters"] = object_schema(function.get("parameters"))
     made["strict"] = function.get("strict") is True
     if len(tool) > 2:
-        unknown_fields.keep(tool, {"type", "function"}, made)
+        unknown_fields.copy_unknown(tool, {"type", "function"}, made)
     if not _NESTED.issuperset(function):
-        unknown_fields.keep(function, _NESTED, made, "function.")
+        unknown_fields.copy_unknown(function, _NESTED, made, "function.")
     return made
 
 
 def _read_custom(tool: _Tool, index: int) -> _Tool:
     """A grammar stands one level deeper in Chat."""
     path = f"tools[{index}].custom"
-    custom = mapping(tool.get("custom"), path)
-    made: _Tool = {"type": "custom", "name": text(custom.get("name"), f"{path}.name")}
+    custom = require_object(tool.get("custom"), path)
+    made: _Tool = {"type": "custom", "name": require_string(custom.get("name"), f"{path}.name")}
     if custom.get("description") is not None:
         made["description"] = custom["description"]
     if custom.get("format") is not None:
-        made["format"] = _read_custom_format(mapping(custom["format"], f"{path}.format"), f"{path}.format")
-    unknown_fields.keep(tool, {"type", "custom"}, made)
-    unknown_fields.keep(custom, {"name", "description", "format"}, made, "custom.")
+        made["format"] = _read_custom_format(
+            require_object(custom["format"], f"{path}.format"), f"{path}.format"
+        )
+    unknown_fields.copy_unknown(tool, {"type", "custom"}, made)
+    unknown_fields.copy_unknown(custom, {"name", "description", "format"}, made, "custom.")
     return made
 
 
 def _read_custom_format(asked: dict[str, Any], path: str) -> dict[str, Any]:
-    if text(asked.get("type"), f"{path}.type") != "grammar":
+    if require_string(asked.get("type"), f"{path}.type") != "grammar":
         return asked
-    grammar = mapping(asked.get("grammar"), f"{path}.grammar")
-    return {"type": "grammar", **{key: text(grammar.get(key), f"{path}.grammar.{key}") for key in _GRAMMAR}}
+    grammar = require_object(asked.get("grammar"), f"{path}.grammar")
+    return {
+        "type": "grammar",
+        **{key: require_string(grammar.get(key), f"{path}.grammar.{key}") for key in _GRAMMAR},
+    }
 
 
 _GRAMMAR = ("syntax", "definition")
@@ -99,24 +111,24 @@ _SHAPES = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf"})
 
 def read_web_search(options: Any) -> _Tool:
     """The hub's `web_search` tool of Chat's `web_search_options`: the location moves up one level."""
-    made = {**mapping(options, "web_search_options"), "type": "web_search"}
+    made = {**require_object(options, "web_search_options"), "type": "web_search"}
     location = made.get("user_location")
     if location is not None:
         path = "web_search_options.user_location"
-        approximate = mapping(mapping(location, path).get("approximate"), f"{path}.approximate")
+        approximate = require_object(require_object(location, path).get("approximate"), f"{path}.approximate")
         made["user_location"] = {"type": "approximate", **approximate}
     return made
 
 
 def read_format(wanted: Any) -> dict[str, Any]:
     """The hub's `text.format` of Chat's `response_format`; a schema, optional in Chat, is always written."""
-    asked = mapping(wanted, "response_format")
+    asked = require_object(wanted, "response_format")
     if asked.get("type") != "json_schema":
-        text(asked.get("type"), "response_format.type")
+        require_string(asked.get("type"), "response_format.type")
         return asked
     path = "response_format.json_schema"
-    nested = mapping(asked.get("json_schema"), path)
-    text(nested.get("name"), f"{path}.name")
+    nested = require_object(asked.get("json_schema"), path)
+    require_string(nested.get("name"), f"{path}.name")
     made = {"type": "json_schema", **{key: value for key, value in nested.items() if value is not None}}
     made.setdefault("schema", {"type": "object", "properties": {}})
     return made
@@ -124,11 +136,11 @@ def read_format(wanted: Any) -> dict[str, Any]:
 
 def write_format(wanted: Any, path: str) -> dict[str, Any]:
     """Chat's `response_format` of the hub's `text.format`, whose path is `path`."""
-    asked = mapping(wanted, path)
+    asked = require_object(wanted, path)
     if asked.get("type") != "json_schema":
-        text(asked.get("type"), f"{path}.type")
+        require_string(asked.get("type"), f"{path}.type")
         return asked
-    text(asked.get("name"), f"{path}.name")
+    require_string(asked.get("name"), f"{path}.name")
     nested = {key: value for key, value in asked.items() if value is not None and key != "type"}
     return {"type": "json_schema", "json_schema": nested}
 
@@ -187,7 +199,7 @@ def _write_tool(bound: Bound, tools: ToolMap, losses: Losses) -> _Tool:
     if bound.kind != "custom":
         return _write_builtin(bound, bound.kind, losses)
     if not _CUSTOM.issuperset(bound.tool):
-        unknown_fields.note(bound.tool, _CUSTOM, bound.path, losses)
+        unknown_fields.report_unknown(bound.tool, _CUSTOM, bound.path, losses)
     about = _described(bound)
     if tools.native(bound):
         return write_native(bound.tool, bound.sent, about, bound.path)
@@ -205,7 +217,7 @@ def _write_function(bound: Bound, losses: Losses) -> _Tool:
     if type(tool.get("strict")) is bool:
         function["strict"] = tool["strict"]
     if not _FLAT.issuperset(tool):
-        unknown_fields.note(tool, _FLAT, bound.path, losses)
+        unknown_fields.report_unknown(tool, _FLAT, bound.path, losses)
     return {"type": "function", "function": function}
 
 
@@ -221,8 +233,10 @@ def parameters_of(bound: Bound) -> Any:
 def _write_builtin(bound: Bound, kind: BuiltinKind, losses: Losses) -> _Tool:
     """A client's own description and parameters win: those of a search are its own."""
     tool = bound.tool
-    unknown_fields.note(tool, _BUILTIN, bound.path, losses)
-    unknown_fields.note(tool.get("environment") or {}, {"type"}, f"{bound.path}.environment", losses)
+    unknown_fields.report_unknown(tool, _BUILTIN, bound.path, losses)
+    unknown_fields.report_unknown(
+        tool.get("environment") or {}, {"type"}, f"{bound.path}.environment", losses
+    )
     function = {
         "name": bound.sent,
         "description": tool.get("description") or BUILTINS[kind].description,
@@ -234,4 +248,4 @@ def _write_builtin(bound: Bound, kind: BuiltinKind, losses: Losses) -> _Tool:
 def _described(bound: Bound) -> str:
     """The description, below that of the namespace."""
     own = bound.tool.get("description") or ""
-    return "\n\n".join(filter(None, (bound.about, text(own, f"{bound.path}.description"))))
+    return "\n\n".join(filter(None, (bound.about, require_string(own, f"{bound.path}.description"))))

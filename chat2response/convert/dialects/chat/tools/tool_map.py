@@ -13,7 +13,12 @@ from chat2response.convert.dialects.chat.tools.tool_names import begins, sendabl
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.validation import mapping, objects, text, unsupported
+from chat2response.convert.validation import (
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
+)
 
 Kind = Literal["function", "custom"] | BuiltinKind
 Key = tuple[str, str, str]
@@ -102,9 +107,9 @@ class ToolMap:
         self.given = True
         kind = tool.get("type")
         if kind == "namespace":
-            namespace = text(tool.get("name"), f"{path}.name")
-            about = text(tool.get("description") or "", f"{path}.description")
-            for index, inner in enumerate(objects(tool.get("tools"), f"{path}.tools")):
+            namespace = require_string(tool.get("name"), f"{path}.name")
+            about = require_string(tool.get("description") or "", f"{path}.description")
+            for index, inner in enumerate(require_objects(tool.get("tools"), f"{path}.tools")):
                 self._bind(inner, f"{path}.tools[{index}]", policy, namespace, about)
         else:
             self._bind(tool, path, policy)
@@ -112,12 +117,12 @@ class ToolMap:
     def _bind(
         self, tool: Mapping[str, Any], path: str, policy: Policy, namespace: str = "", about: str = ""
     ) -> None:
-        given = text(tool.get("type"), f"{path}.type")
+        given = require_string(tool.get("type"), f"{path}.type")
         kind = _NAMED.get(given)
         if kind is not None:
             name = tool.get("name")
             if type(name) is not str:
-                name = text(name, f"{path}.name")
+                name = require_string(name, f"{path}.name")
             self.bound["", namespace, name] = Bound(kind, name, namespace, tool, path, about)
             return
         builtin = _BUILTIN.get(given)
@@ -129,7 +134,7 @@ class ToolMap:
     def _drop(self, tool: Mapping[str, Any], kind: str, path: str, policy: Policy) -> None:
         if policy.hosted == "refuse":
             message = f"A tool of type '{kind}' cannot be had of a Chat Completions upstream."
-            raise unsupported(f"{path}.type", message)
+            raise unsupported_field(f"{path}.type", message)
         label = tool.get("server_label")
         named = f"{kind[:_CALLED]} ({label[:_CALLED]})" if type(label) is str else kind[:_CALLED]
         self.dropped[path] = named.encode("ascii", "replace").decode()
@@ -144,7 +149,7 @@ def _keeps_name(bound: Bound, quirks: Quirks) -> bool:
 
 def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
     """The tools of the request and of its input, with their paths."""
-    for index, tool in enumerate(objects(hub.body.get("tools") or [], "tools")):
+    for index, tool in enumerate(require_objects(hub.body.get("tools") or [], "tools")):
         yield tool, f"tools[{index}]"
     items: Any = hub.body.get("input")
     if type(items) is not list:
@@ -153,5 +158,5 @@ def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
         kind = item.get("type") if type(item) is dict else None
         if type(kind) is str and kind in BRINGING:
             path = f"{hub.item_path(index)}.tools"
-            for number, tool in enumerate(objects(item.get("tools"), path)):
-                yield mapping(tool, f"{path}[{number}]"), f"{path}[{number}]"
+            for number, tool in enumerate(require_objects(item.get("tools"), path)):
+                yield require_object(tool, f"{path}[{number}]"), f"{path}[{number}]"
