@@ -6,17 +6,17 @@ from typing import Any
 from chat2response.convert.loose_values import as_objects, as_string
 
 _IMPOSSIBLE = -9999.0
-"""The log probability that OpenAI writes for a token that is not to be expected; others write `-Infinity`."""
+"""OpenAI's log probability for an extremely unlikely token; other vendors send `-Infinity`."""
 
 
 def token_logprobs(logprobs: Any) -> list[dict[str, Any]]:
-    """`logprobs.content` with the byte lists Responses requires (Chat allows null)."""
+    """`logprobs.content` with the byte lists that Responses requires (Chat allows null)."""
     tokens = logprobs.get("content") if type(logprobs) is dict else None
     return read_tokens(tokens)
 
 
 def read_tokens(tokens: Any) -> list[dict[str, Any]]:
-    """Tokens of either dialect, every key in its place."""
+    """Tokens of either dialect, with every key that Responses requires."""
     return [_token(token) for token in as_objects(tokens)]
 
 

@@ -270,15 +270,15 @@ class Opening:
             return await self._convert_stream(hub, ask, stops)
         engine = self._engine
         echo = EchoedFields.of(hub)
-        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
+        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).for_answer())
         form = self._form(hub)
         told = StopStringWriter(writer, stops)
         turn: Turn = await self._enter(await self._opened(ask, told, form))
         response = await folded(turn, writer, engine.options.max_output)
-        losses = turn.losses.answered()
+        losses = turn.losses.for_answer()
         for loss in writer.losses:
             losses.add(loss.field, loss.effect)
-        return await self._whole(hub, echo, response, turn.headers, losses, deltas=writer.made)
+        return await self._whole(hub, echo, response, turn.headers, losses, deltas=writer.event_count)
 
     async def _relay_down(
         self,
@@ -324,7 +324,7 @@ class Opening:
         engine, target = self._engine, self._plan.target
         given = SPOKEN[self._call.surface][1]
         echo = await self._apart(EchoedFields.of, hub)
-        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
+        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).for_answer())
         self._said = writer.losses
         form = self._form(hub)
         told = StopStringWriter(writer, stops) if stops else writer
@@ -337,7 +337,7 @@ class Opening:
             engine.options.max_output,
         )
         await converted.begin(engine.options.hold)
-        losses = turn.losses.answered()
+        losses = turn.losses.for_answer()
         self._lose(hub, losses)
         return self._streaming(200, SSE_TYPE, turn.headers, losses, converted)
 
@@ -346,7 +346,7 @@ class Opening:
         self._spending.asked = True
         reply = await self._upstream.once(ask, target, self._origin(stream=False))
         large = self._large or reply.large
-        losses = reply.losses.answered()
+        losses = reply.losses.for_answer()
         self._headers = reply.headers
         form = self._form(hub)
         echo = await self._apart(EchoedFields.of, hub)

@@ -187,7 +187,7 @@ class Exchange:
                 data = await self._received()
                 if data:
                     self._decoded = split_pieces(decoder.pieces(data), _TURN)
-                elif decoder.cut:
+                elif decoder.incomplete:
                     raise Cut(RESET)
                 else:
                     return b""

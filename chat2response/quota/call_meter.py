@@ -178,7 +178,7 @@ class Spending:
     def fail(self, error: UpstreamError) -> None:
         """The upstream's error takes the place of an answer."""
         self._failed = usage_of(error.usage, response=False)
-        self._runs_on = error.runs_on
+        self._runs_on = error.still_running
 
     async def settle_running(self) -> None:
         """The call goes on at its upstream, and nobody hears its end: it keeps what it has reserved."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.lenient_reader import name_repairs
+from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import Cut, Exchange, Transport
@@ -185,7 +185,7 @@ class HttpTurn(Opened):
     async def _read_whole(self, start: bytes) -> None:
         """Some servers ignore `stream`, or answer 200 with an error as JSON. `start`: what was read of it."""
         answer, repairs = await decoded(await self.body(start), self._max_output)
-        name_repairs(repairs, self._reader.losses)
+        add_repair_losses(repairs, self._reader.losses)
         self._whole(self._reader, answer)
         self._reader.close()
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient_reader import name_repairs
+from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
@@ -105,7 +105,7 @@ class HttpUpstream(ABC):
         ) -> Response:
             said = how(reasoning)
             if isinstance(answer, Document):
-                name_repairs(answer.repairs, lost)
+                add_repair_losses(answer.repairs, lost)
                 return said.response(answer.value, echo, ids, clock, lost)
             return _folded(answer, said, ResponseWriter(echo, ids, clock, lost), self._max_output)
 
@@ -125,7 +125,7 @@ _PIECE = 64 * 1024  # bytes that are read at once, between looks at what is kept
 
 def _folded(events: Events, answer: Answer, writer: ResponseWriter, most: int) -> Response:
     """The response that a stream makes which came for a JSON request. Raises the error that it ended with."""
-    writer.most = most
+    writer.max_weight = most
     writer.begin()
     reader = answer.reader(writer)
     for at in range(0, len(events), _PIECE):

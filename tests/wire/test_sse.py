@@ -185,7 +185,7 @@ def test_an_event_that_never_ends_is_not_held_without_bound():
     with pytest.raises(FrameTooLarge):
         for _ in range(100):
             cut.feed(b"data: " + b"x" * 100)
-    assert len(cut.rest) <= 1000 + 106
+    assert len(cut.remainder) <= 1000 + 106
 
 
 # -- passing bytes on ---------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_a_cut_passes_whole_events_on_and_loses_no_byte(stream: tuple[bytes, lis
         passed += cut.feed(data_read)
         whole = payloads(passed.removeprefix("\ufeff".encode()))
         assert whole == expected[: len(whole)]  # what was passed on can be read on its own
-    assert passed + cut.rest == data
+    assert passed + cut.remainder == data
 
 
 # -- work ----------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def _looked_at(monkeypatch: pytest.MonkeyPatch, size: int, read_size: int) -> in
     event = b"data: " + b"x" * size + b"\n\n"
     passed = b"".join(cut.feed(event[at : at + read_size]) for at in range(0, len(event), read_size))
     monkeypatch.undo()
-    assert passed == event and not cut.resting
+    assert passed == event and not cut.has_remainder
     return seen
 
 
@@ -238,10 +238,10 @@ def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
     """A new one for each read would be a copy of all that came before."""
     cut = FrameSplitter()
     cut.feed(b"data: ")
-    buffer = cut._rest
+    buffer = cut._buffer
     for _ in range(1000):
         cut.feed(b"x")
-    assert cut._rest is buffer and len(buffer) == 1006
+    assert cut._buffer is buffer and len(buffer) == 1006
 
 
 @pytest.mark.parametrize(

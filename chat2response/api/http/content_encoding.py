@@ -50,7 +50,7 @@ async def unpacked(coded: bytes, decoder: Decoder, limit: int, hold: Hold | None
             _count(hold, size)
     except CodingError as error:
         raise _damaged(str(error)) from None
-    if decoder.cut or not coded:
+    if decoder.incomplete or not coded:
         raise _damaged("it ends too early")
     if hold is not None:
         hold.release(len(coded))

@@ -206,12 +206,12 @@ class RelayedStream:
             release_frames(error)
             self._error = error
         else:
-            rest = _last_frame(self._cut.rest)
+            rest = _last_frame(self._cut.remainder)
             if rest:
                 await self._note(rest)
                 yield self._shown(rest)
             else:
-                self._error = _error_in_place(self._cut.rest) or self._error
+                self._error = _error_in_place(self._cut.remainder) or self._error
 
     def _shown(self, frames: bytes) -> bytes:
         """As the client gets them: nearly always as they are."""

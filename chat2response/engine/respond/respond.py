@@ -43,7 +43,7 @@ class ConvertedStream:
         self._most = most
         self._turn = turn
         self._writer = writer
-        writer.most = most
+        writer.max_weight = most
         self._encoder = encoder
         self._target = target
         self._ahead = Ahead(turn.reads())
@@ -136,7 +136,7 @@ class ConvertedStream:
     @property
     def deltas(self) -> int:
         """How many pieces the model has said, roughly: the events but those that open every stream."""
-        return max(self._writer.made - 2, 0)
+        return max(self._writer.event_count - 2, 0)
 
     @property
     def usage(self) -> Usage | None:
@@ -213,7 +213,7 @@ def encoder_for(
 
 def _encoder(dialect: str, request: HubRequest, losses: Losses, client: ClientProfile) -> Encoder:
     if dialect == "responses":
-        return ResponsesEncoder() if client.plain else SuitedEncoder(client)
+        return ResponsesEncoder() if client.is_default else SuitedEncoder(client)
     options = request.extra.get("stream_options")
     include_usage = type(options) is dict and options.get("include_usage") is True
     include: Any = request.body.get("include") or ()
@@ -232,5 +232,5 @@ def whole_body(
 ) -> bytes:
     """A whole answer in the client's dialect, under the name it asked for."""
     if dialect == "responses":
-        return encode(response if client.plain else client.resource(response))
+        return encode(response if client.is_default else client.adapt(response))
     return encode(write_response(response, model=model, losses=losses, legacy=legacy))

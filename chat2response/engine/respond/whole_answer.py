@@ -12,7 +12,7 @@ async def folded(turn: Turn, writer: ResponseWriter, most: int = MAX_OUTPUT) -> 
 
     `most`: bytes that are kept of it; one that is larger is an UpstreamError.
     """
-    writer.most = most
+    writer.max_weight = most
     writer.begin()
     async for _ in turn.reads():
         writer.take()  # nobody looks at events here

@@ -78,12 +78,12 @@ def test_a_delta_that_nothing_begins_in_is_not_held() -> None:
     inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
     writer = StopStringWriter(inner, ["STOP"])
     inner.begin()
-    before = inner.made
+    before = inner.event_count
     writer.text("plain")
-    assert inner.made > before
-    before = inner.made
+    assert inner.event_count > before
+    before = inner.event_count
     writer.text("S")
-    assert inner.made == before
+    assert inner.event_count == before
 
 
 def test_what_comes_between_lets_go_of_what_was_held() -> None:

@@ -18,7 +18,7 @@ def read_response(body: Any) -> Response:
     if ended.error is not None:
         if isinstance(ended.error, UpstreamError):
             ended.error.usage = body.get("usage")
-            ended.error.runs_on = body.get("status") in RUNNING
+            ended.error.still_running = body.get("status") in RUNNING
         raise ended.error
     return body  # type: ignore[no-any-return]
 

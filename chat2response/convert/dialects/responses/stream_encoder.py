@@ -74,5 +74,5 @@ def _delta(delta: Delta) -> bytes:
 
 def _head(stream: Stream) -> bytes:
     kind = stream.kind.delta
-    opening = encode({"type": kind, **stream.where()})[:-1]
+    opening = encode({"type": kind, **stream.position()})[:-1]
     return b'event: %b\ndata: %b,"delta":' % (kind.encode(), opening)

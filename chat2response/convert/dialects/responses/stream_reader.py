@@ -78,7 +78,7 @@ class ResponsesReader(LenientReader):
         for payload in self._frames.feed(data):
             if self.done:
                 return
-            self._take(payload)
+            self._read(payload)
         self._texts.join()
         if self._frames.overrun and not self.done:
             self.fail(UpstreamError("An event of the upstream's stream is too large."))
@@ -87,12 +87,12 @@ class ResponsesReader(LenientReader):
         """The stream ended, or was stopped: without a terminal event that is a failure."""
         for payload in self._frames.close(fault):
             if not self.done:
-                self._take(payload, last=True)
-        self._take_waiting()
+                self._read(payload, last=True)
+        self._read_buffered()
         if not self.done:
             self._turn(outcome.from_fault(fault or RESET))
 
-    def _take(self, payload: bytes, *, last: bool = False) -> None:
+    def _read(self, payload: bytes, *, last: bool = False) -> None:
         self.heard = True
         if payload == sse.DONE:
             return
@@ -116,7 +116,7 @@ class ResponsesReader(LenientReader):
 
     def _not_json(self, payload: bytes, last: bool) -> None:
         try:
-            self._take_leniently(payload)
+            self._read_leniently(payload)
         except JSONError:
             if payload.strip() != sse.DONE and not last and not sse.is_keep_alive(payload):
                 self.fail(UpstreamError("The upstream sent an event that cannot be read."))
@@ -313,7 +313,7 @@ class ResponsesReader(LenientReader):
                 self._call_delta(slot, slot.announced, None, "function")
             if rest := slot.arguments.close():
                 self._writer.call(slot.number, delta=rest)
-            if slot.arguments.lost:
+            if slot.arguments.has_extra_text:
                 self._writer.losses.add(*TEXT_AFTER_END)
         nameless = any(not slot.name and slot.said.strip() for slot in slots)
         if nameless and ended.status == "completed" and not any(slot.name for slot in self._slots):
@@ -326,7 +326,7 @@ class ResponsesReader(LenientReader):
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""
-        self._take_waiting()
+        self._read_buffered()
         if self.done:
             return
         self._turn(outcome.failed(error))

@@ -49,7 +49,7 @@ class _Call:
     @property
     def nameless(self) -> bool:
         """Whether it was given something, and is no call."""
-        return not self.slot.name and (self.slot.arguments.begun or bool(self.waiting))
+        return not self.slot.name and (self.slot.arguments.started or bool(self.waiting))
 
     @property
     def repeats(self) -> bool:
@@ -184,7 +184,7 @@ class CallEntries:
         assert twin is not None
         if not slot.alike:
             return bool(call.waiting)
-        decided = slot.arguments.whole and twin.arguments.whole and not slot.arguments.empty
+        decided = slot.arguments.complete and twin.arguments.complete and not slot.arguments.empty
         if call.again or not decided or twin.arguments.empty:
             return False
         call.again = call.repeats  # what is whole does not change
@@ -220,10 +220,10 @@ class CallEntries:
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments
-        rest = arguments.close() if arguments.begun or cut else EMPTY_OBJECT
+        rest = arguments.close() if arguments.started or cut else EMPTY_OBJECT
         if rest:
             self._writer.call(call.slot.number, kind=call.kind, delta=rest)
-        if arguments.lost:
+        if arguments.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
 
     def _end_twin(self, call: _Call) -> None:
@@ -231,20 +231,20 @@ class CallEntries:
         slot, twin = call.slot, call.slot.twin
         assert twin is not None
         said, known = slot.arguments, twin.arguments
-        if slot.alike and said.begun and (not known.begun or (known.empty and not said.empty)):
+        if slot.alike and said.started and (not known.started or (known.empty and not said.empty)):
             self._move(call, twin)
-        elif said.begun and not call.repeats and not self._cut_again(slot):
+        elif said.started and not call.repeats and not self._cut_again(slot):
             self._open(call)
             return
         said.close()
-        if said.lost:
+        if said.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
 
     def _cut_again(self, slot: Slot) -> bool:
         """Whether it is a repetition that breaks off, or has not got to its arguments."""
         said = slot.arguments
         begins = slot.twin is not None and slot.twin.arguments.text.startswith(said.text)
-        return slot.alike and (said.empty or (not said.whole and begins))
+        return slot.alike and (said.empty or (not said.complete and begins))
 
     def _place(self, nameless: list[_Call], calls: list[_Call]) -> list[_Call]:
         """Puts arguments that nothing named where they belong: to a call that has none, or half of them.
@@ -254,12 +254,14 @@ class CallEntries:
         if not nameless:
             return nameless
         named = [each.slot for each in calls if each.open and each.kind == "function"]
-        bare = deque(slot for slot in named if not slot.arguments.begun)
-        halves = [slot for slot in named if slot.arguments.begun and not slot.arguments.whole][:_MOST_HALVES]
+        bare = deque(slot for slot in named if not slot.arguments.started)
+        halves = [slot for slot in named if slot.arguments.started and not slot.arguments.complete][
+            :_MOST_HALVES
+        ]
         unplaced = []
         for call in nameless:
             given = call.slot.arguments
-            if not given.begun:  # the input of a custom tool
+            if not given.started:  # the input of a custom tool
                 unplaced.append(call)
             elif bare:
                 self._move(call, bare.popleft())
@@ -279,7 +281,7 @@ class CallEntries:
         """The arguments of one slot become another's."""
         given = call.slot.arguments
         given.close()
-        if given.lost:
+        if given.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
         piece = to.arguments.feed(given.text)
         self._writer.call(to.number, delta=piece)

@@ -65,7 +65,7 @@ class CallSlots:
         if call_id and not slot.id:
             slot.id = call_id
             self._by_id.setdefault(call_id, slot)
-        if name and name != slot.name and not (slot.name and slot.arguments.begun):
+        if name and name != slot.name and not (slot.name and slot.arguments.started):
             if not slot.name:
                 self._bare.append(slot)
             slot.name += name
@@ -101,7 +101,7 @@ class CallSlots:
         """
         while self._bare:
             slot = self._bare.popleft()  # it has arguments, or is given them now
-            if not slot.arguments.begun:
+            if not slot.arguments.started:
                 for index in slot.places:
                     if self._by_index.get(index) is slot:
                         del self._by_index[index]
@@ -165,11 +165,11 @@ def _is_over(known: Slot, name: str) -> bool:
     """Whether a name is no part of this call's own: it has all it needs, or is called something else."""
     if not name or not known.name:
         return False
-    settled = known.arguments.begun or known.twin is not None
-    return known.arguments.whole or (settled and name != known.name)
+    settled = known.arguments.started or known.twin is not None
+    return known.arguments.complete or (settled and name != known.name)
 
 
 def _goes_on(known: Slot, given: str) -> bool:
     """Whether this can only be more of arguments that have begun: it begins no object of its own."""
-    open_ = known.arguments.begun and not known.arguments.whole
+    open_ = known.arguments.started and not known.arguments.complete
     return open_ and bool(given) and given.lstrip()[:1] != "{"

@@ -73,7 +73,7 @@ class ChatReader(LenientReader):
             if payload == sse.DONE:
                 self._end(_NO_FINISH)
             else:
-                self._take(payload)
+                self._read(payload)
         if self._frames.overrun and not self.done:
             self.fail(UpstreamError("An event of the upstream's stream is too large."))
 
@@ -82,13 +82,13 @@ class ChatReader(LenientReader):
         for payload in self._frames.close(fault):
             if not self.done and payload != sse.DONE:
                 self.heard = True
-                self._take(payload, last=True)
+                self._read(payload, last=True)
         if not self.done:
             self._end(fault or RESET)
 
     # -- chunks ----------------------------------------------------------------------------------
 
-    def _take(self, payload: bytes, *, last: bool = False) -> None:
+    def _read(self, payload: bytes, *, last: bool = False) -> None:
         try:
             chunk = read_chunk(payload)
         except JSONError:
@@ -239,7 +239,7 @@ class ChatReader(LenientReader):
 
     def _not_json(self, payload: bytes, last: bool) -> None:
         try:
-            self._take_leniently(payload)
+            self._read_leniently(payload)
         except JSONError:
             if payload.strip() == sse.DONE:
                 self._end(_NO_FINISH)
@@ -261,7 +261,7 @@ class ChatReader(LenientReader):
 
     def _end(self, cause: Fault | str) -> None:
         """`cause`: why it ended, for an answer that had not finished."""
-        self._take_waiting()
+        self._read_buffered()
         if self.done:
             return
         self._late()
@@ -278,7 +278,7 @@ class ChatReader(LenientReader):
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""
-        self._take_waiting()
+        self._read_buffered()
         if not self.done:
             self._turn(outcome.failed(error))
 
