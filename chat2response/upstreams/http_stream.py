@@ -100,7 +100,7 @@ class ResponseContext:
 
 
 async def first_bytes(response: HttpResponse) -> tuple[bytes, Kind]:
-    """The first bytes of a body, enough to tell its kind; rarely more than one read. Raises StreamInterrupted."""
+    """The first bytes of a body, enough to tell its kind. Raises StreamInterrupted."""
     start = b""
     while True:
         data = await response.chunk()
