@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from chat2response.compose.shown_settings import secrets
 from chat2response.engine.run import CallRun
-from chat2response.server.logs import Lines, Masks
+from chat2response.server.logs import LineFormatter, SecretMask
 from tests.e2e.conftest import Start
 from tests.support.cli.process import Command, command
 from tests.support.e2e.client_calls import Surface
@@ -266,8 +266,8 @@ async def test_not_in_a_traceback_either(
     )
     monkeypatch.setattr(CallRun, "_relay_up", fails)
     answer = await post(gateway, "chat", streamed=streamed)
-    text = "\n".join(map(Lines().format, caplog.records))
-    lines = Masks(secrets(gateway.services.settings))(text)
+    text = "\n".join(map(LineFormatter().format, caplog.records))
+    lines = SecretMask(secrets(gateway.services.settings))(text)
     assert answer.status_code == 500
     assert "RuntimeError: unforeseen" in lines
     assert_silent(answer.content + lines.encode(), UPSTREAM_KEY, CLIENT_BEARER, *SECRETS)

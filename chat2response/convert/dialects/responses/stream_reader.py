@@ -197,9 +197,9 @@ class ResponsesReader(LenientReader):
         item_id = event.get("item_id")
         slot = self._slots.find_by_delta(_index(event, "output_index"), item_id)
         slot.hinted_name = string(event.get("name"))
-        self._write_rest_of_call(slot, _arguments_or_input(event, kind), item_id, called)
+        self._write_call_remainder(slot, _arguments_or_input(event, kind), item_id, called)
 
-    def _write_rest_of_call(
+    def _write_call_remainder(
         self, slot: ItemSlot, whole: str, item_id: Any, kind: CallKind, *, last: bool = False
     ) -> None:
         """Writes what no delta had of `whole`, the call's arguments or input."""
@@ -281,9 +281,9 @@ class ResponsesReader(LenientReader):
         called, text = _CALLS[item["type"]]
         whole = called == "custom" and item.get("status") != "incomplete"
         slot = self._announce(index, item, stage)
-        self._write_rest_of_call(slot, _arguments_or_input(item, text), item.get("id"), called, last=whole)
-        if rest := slot.arguments.close():
-            self._writer.call(slot.number, kind=called, delta=rest, id=item.get("id"))
+        self._write_call_remainder(slot, _arguments_or_input(item, text), item.get("id"), called, last=whole)
+        if remainder := slot.arguments.close():
+            self._writer.call(slot.number, kind=called, delta=remainder, id=item.get("id"))
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -314,8 +314,8 @@ class ResponsesReader(LenientReader):
                 self._writer.call(slot.number, name=slot.name)
             if not slot.text.strip() and slot.initial_text:
                 self._write_call_delta(slot, slot.initial_text, None, "function")
-            if rest := slot.arguments.close():
-                self._writer.call(slot.number, delta=rest)
+            if remainder := slot.arguments.close():
+                self._writer.call(slot.number, delta=remainder)
             if slot.arguments.lost:
                 self._writer.losses.add(*TEXT_AFTER_END)
         nameless = any(not slot.name and slot.text.strip() for slot in slots)

@@ -161,7 +161,7 @@ class TextParts:
 
     def text_done(self, event: dict[str, Any], kind: Kind) -> None:
         """Reads the whole text of a part, and its logprobs if no delta had any."""
-        self._write_rest(self._part_key(event, kind), event)
+        self._write_remainder(self._part_key(event, kind), event)
 
     def part_added(self, event: dict[str, Any]) -> None:
         """Begins a part; its text is mostly empty, or comes again later."""
@@ -209,7 +209,7 @@ class TextParts:
         else:
             self._writer.losses.add("output.annotations[?]")
 
-    def _write_rest(self, key: PartKey, event: dict[str, Any]) -> None:
+    def _write_remainder(self, key: PartKey, event: dict[str, Any]) -> None:
         whole, part = event.get(key[1].value), self._parts.get(key)
         streamed = part.text if part is not None else ""
         if type(whole) is not str:
@@ -225,7 +225,7 @@ class TextParts:
             self._writer.losses.add(*_OTHER)
 
     def _whole_part(self, key: PartKey, part: dict[str, Any], item_id: Any) -> None:
-        self._write_rest(key, {**part, "item_id": item_id})
+        self._write_remainder(key, {**part, "item_id": item_id})
         known = self._parts.get(key)
         if known is None or not known.over:
             more = objects(part.get("annotations"))[known.cited if known else 0 :]

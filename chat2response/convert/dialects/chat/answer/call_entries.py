@@ -190,10 +190,10 @@ class CallEntries:
 
     def _open_call(self, call: _Call) -> None:
         call.open = True
-        slot, (first, *rest) = call.slot, call.waiting or [""]
+        slot, (first, *remainder) = call.slot, call.waiting or [""]
         call.waiting = []
         self._writer.call(slot.number, kind=call.kind, call_id=slot.id, name=slot.name, delta=first)
-        for piece in rest:
+        for piece in remainder:
             self._writer.call(slot.number, kind=call.kind, delta=piece)
 
     # -- the end -----------------------------------------------------------------------------------
@@ -218,9 +218,9 @@ class CallEntries:
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments
-        rest = arguments.close() if arguments.begun or cut else EMPTY_OBJECT
-        if rest:
-            self._writer.call(call.slot.number, kind=call.kind, delta=rest)
+        remainder = arguments.close() if arguments.begun or cut else EMPTY_OBJECT
+        if remainder:
+            self._writer.call(call.slot.number, kind=call.kind, delta=remainder)
         if arguments.lost:
             self._writer.losses.add(*TEXT_AFTER_END)
 
@@ -269,9 +269,9 @@ class CallEntries:
                 halves = halves if len(unplaced) < _MAX_HALVES else []
         return unplaced
 
-    def _find_half(self, rest: str, halves: list[Slot]) -> Slot | None:
+    def _find_half(self, remainder: str, halves: list[Slot]) -> Slot | None:
         """The call whose arguments this completes."""
-        return next((slot for slot in halves if is_complete_object(slot.arguments.text + rest)), None)
+        return next((slot for slot in halves if is_complete_object(slot.arguments.text + remainder)), None)
 
     def _move_arguments(self, call: _Call, to: Slot) -> None:
         """Adds the arguments of one slot to another."""

@@ -102,13 +102,13 @@ class WholeMessages:
         unknown_keys = UnknownKeys(losses)
         for message in self._all:
             unknown_keys.report(message)
-            rest = {key: value for key, value in message.items() if not _is_text(key, value)}
-            if grows and rest.get("tool_calls") is not calls[-1]:
-                rest.pop("tool_calls", None)
+            remainder = {key: value for key, value in message.items() if not _is_text(key, value)}
+            if grows and remainder.get("tool_calls") is not calls[-1]:
+                remainder.pop("tool_calls", None)
             if text_chars or reasoning_chars:
                 missing = {name for name in _ADDITIONS if not reader.has_output(name)}
-                rest = {key: value for key, value in rest.items() if key in missing}
-            reader.read(delta_of(with_indices(rest)), again=True)
+                remainder = {key: value for key, value in remainder.items() if key in missing}
+            reader.read(delta_of(with_indices(remainder)), again=True)
 
     def _unstreamed(self, name: str, streamed: int, last: str, losses: Losses) -> str:
         """The text of all messages behind what was streamed: `streamed` characters, ending in `last`."""

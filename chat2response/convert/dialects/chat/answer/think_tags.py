@@ -57,8 +57,8 @@ class ThinkSplitter(BufferingWrapper):
         self._write_text(text if self._removed else self._buffered, id)
         return False
 
-    def _enter(self, rest: str, closing: str) -> bool:
-        self._cut_to(rest)
+    def _enter(self, remainder: str, closing: str) -> bool:
+        self._cut_to(remainder)
         self._state, self._closing, self._fresh = "thoughts", closing, True
         return True
 
@@ -67,9 +67,9 @@ class ThinkSplitter(BufferingWrapper):
         if self._fresh:
             self._cut_to(self._buffered.lstrip())
             self._fresh = not self._buffered
-        reasoning, closing, rest = self._buffered.partition(self._closing)
+        reasoning, closing, remainder = self._buffered.partition(self._closing)
         if closing:
-            self._cut_to(rest)
+            self._cut_to(remainder)
             self._write_reasoning(reasoning)
             self._state, self._closing = "head", ""
             return True
@@ -78,10 +78,10 @@ class ThinkSplitter(BufferingWrapper):
         self._write_reasoning(reasoning[: len(reasoning) - undecided])
         return False
 
-    def _cut_to(self, rest: str) -> None:
-        """Removes everything before `rest` from the text."""
-        self._removed += len(self._buffered) - len(rest)
-        self._buffered = rest
+    def _cut_to(self, remainder: str) -> None:
+        """Removes everything before `remainder` from the text."""
+        self._removed += len(self._buffered) - len(remainder)
+        self._buffered = remainder
 
     def _write_reasoning(self, reasoning: str) -> None:
         if self._tokens:
