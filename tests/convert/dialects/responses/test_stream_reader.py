@@ -598,9 +598,13 @@ def test_an_item_that_was_cut_is_incomplete(cut):
         (
             {"type": "response.failed", "response": {}},
             "server_error",
-            "The upstream's response ended as failed.",
+            "The upstream's response ended with the status 'failed'.",
         ),
-        ({"type": "response.failed"}, "server_error", "The upstream's response ended as failed."),
+        (
+            {"type": "response.failed"},
+            "server_error",
+            "The upstream's response ended with the status 'failed'.",
+        ),
         ({"type": "response.cancelled", "response": {}}, "server_error", "The response was cancelled."),
         (
             {"type": "response.completed", "response": {"status": "cancelled"}},
