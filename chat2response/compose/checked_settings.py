@@ -10,7 +10,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from chat2response.api.admin.token_file import MIN_LENGTH as MIN_TOKEN_LENGTH
 from chat2response.api.http.client_address import networks
@@ -31,10 +30,8 @@ _ENDPOINT = re.compile(
 )
 
 
-class CheckedSettings(Settings):
+class CheckedSettings(Settings, defer_build=False):
     """Settings that every folder can use. The validators raise ValueError with a message for the operator."""
-
-    model_config = SettingsConfigDict(defer_build=False)
 
     @field_validator("openai_base_url")
     @classmethod

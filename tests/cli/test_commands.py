@@ -233,7 +233,7 @@ def test_version():
         ),
         ([], {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS: 'app.example' is not an origin"),
         ([], {"CORS_ALLOWED_ORIGINS": "https://a.example/x"}, "is not an origin"),
-        ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is no name"),
+        ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is not a name"),
         ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR must be host:port"),
         (["--bind", "nowhere"], {}, "--bind must be host:port"),
         (["--bind", "http://127.0.0.1:8088"], {}, "--bind must be host:port, for example 127.0.0.1:8088"),
@@ -262,7 +262,7 @@ def test_version():
         (
             LOCAL,
             {"CHAT2RESPONSE_SLED_PATH": "./data"},
-            "write CHAT2RESPONSE_SQLITE_PATH=<path of a new file>",
+            "Set CHAT2RESPONSE_SQLITE_PATH=<a new file>",
         ),
     ],
 )
