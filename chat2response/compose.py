@@ -23,7 +23,7 @@ from chat2response.quota.usage_log import UsageBook
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
-from chat2response.state.sealing import read_or_make as make_seal_keys
+from chat2response.state.sealing import read_or_create as make_seal_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
 from chat2response.upstreams.base import Upstream, UpstreamDialect
@@ -112,7 +112,7 @@ def compose(
     books = Books(
         Admission(store, settings.prices(), clock=clock),
         UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
-        keys.use,
+        keys.last_used,
     )
     sealing = Sealing(settings.seal_keys or seal_keys or (secrets.token_hex(32),))
     engine = Engine(

@@ -8,7 +8,7 @@ seals) every further turn of the session would be refused. That is looked at onl
 from typing import Any
 
 from chat2response.convert.losses import Losses
-from chat2response.state.sealing import is_ours
+from chat2response.state.sealing import is_seal
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.json_edit import with_value, without_elements
 from chat2response.wire.json_members import elements, last_values
@@ -32,7 +32,7 @@ def unsealed(body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
         return None
     blobs = map(_blob, elements(items))
     sealed = {at: blob for at, blob in enumerate(blobs) if blob is not None}
-    ours = {at for at, blob in sealed.items() if type(blob) is str and is_ours(blob)}
+    ours = {at for at, blob in sealed.items() if type(blob) is str and is_seal(blob)}
     left_out = ours or set(sealed)  # who cannot open ours may well have sealed the others
     if not left_out:
         return None

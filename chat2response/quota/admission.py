@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from chat2response.errors import InvalidRequest, RateLimited
 from chat2response.keys.grants import grants_of
-from chat2response.keys.limits import MOST, KeyLimits
+from chat2response.keys.limits import MAX_LIMIT, KeyLimits
 from chat2response.keys.record import ApiKey
 from chat2response.quota import rate_limit_headers
 from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Ask
@@ -118,8 +118,8 @@ class Grant:
             return 0
         usage = self._usage
         if measure == "tokens":  # some upstreams' totals are less than their parts
-            return min(max(usage["total_tokens"], usage["input_tokens"] + usage["output_tokens"]), MOST)
-        return min(self.price.of(usage), MOST) if self.price is not None else 0
+            return min(max(usage["total_tokens"], usage["input_tokens"] + usage["output_tokens"]), MAX_LIMIT)
+        return min(self.price.of(usage), MAX_LIMIT) if self.price is not None else 0
 
     # -- for the admission -------------------------------------------------------------------------
 
@@ -195,8 +195,13 @@ class Admission:
         output, cap = _output(limits, ask)
         grant = Grant(self, price, cap)
         grant.output_tokens = output
-        cost = min(price.at_most(ask.input_tokens, output), MOST) if price is not None else 0
-        wanted = {"requests": 1, "slots": 1, "tokens": min(ask.input_tokens + output, MOST), "cost": cost}
+        cost = min(price.at_most(ask.input_tokens, output), MAX_LIMIT) if price is not None else 0
+        wanted = {
+            "requests": 1,
+            "slots": 1,
+            "tokens": min(ask.input_tokens + output, MAX_LIMIT),
+            "cost": cost,
+        }
         try:
             standings = await self._reserve(grant, key.id, limits, wanted)
         except RateLimited:
@@ -335,4 +340,4 @@ def _output(limits: KeyLimits, ask: Ask) -> tuple[int, int | None]:
         return asked, None
     likely = (limits.default_output_tokens or most or DEFAULT_OUTPUT_TOKENS) * ask.choices
     cap = most if most is None or asked is None else asked // ask.choices
-    return min(max(likely, asked or 0), MOST), cap
+    return min(max(likely, asked or 0), MAX_LIMIT), cap

@@ -45,14 +45,14 @@ class Books:
     def start(self) -> None:
         """Begins to renew and to write down."""
         self.admission.start()
-        self.usage.tally.start()
-        self.use.tally.start()
+        self.usage.write_behind.start()
+        self.use.write_behind.start()
 
     async def close(self) -> None:
         """Ends that; what is not written yet is written."""
         await self.admission.close()
-        await self.usage.tally.close()
-        await self.use.tally.close()
+        await self.usage.write_behind.close()
+        await self.use.write_behind.close()
 
 
 class Metered(Protocol):
@@ -97,7 +97,7 @@ class Spending:
     def reads_body(self) -> bool:
         """Whether this key's calls have to be looked into: those of others are passed on unread."""
         key = self._key
-        return key is not None and (key.limits is not None or grants_of(key.scopes).of_body)
+        return key is not None and (key.limits is not None or grants_of(key.scopes).restrict_body)
 
     async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
         """Lets the call in. `fields`: of the body, decoded; at least `model`, all of them where `reads_body`.

@@ -70,7 +70,7 @@ class UsageBook:
         self._keep_days = keep_days
         # By key, day and model, in the order of NAMES: every call comes by here, and nothing is built for it.
         self._fresh: dict[tuple[str, int, str], list[int]] = {}
-        self.tally: WriteBehind[Models] = WriteBehind(
+        self.write_behind: WriteBehind[Models] = WriteBehind(
             store,
             KIND,
             read=_read,
@@ -115,7 +115,7 @@ class UsageBook:
         fresh, self._fresh = self._fresh, {}
         for (key_id, day, model), sums in fresh.items():
             name = f"{key_id}.{date.fromordinal(_EPOCH + day)}"
-            self.tally.note(name, {model[:_LONGEST_NAME] or OTHER: Used(*sums)})
+            self.write_behind.add(name, {model[:_LONGEST_NAME] or OTHER: Used(*sums)})
 
     async def of_key(self, key_id: str, first: date, last: date) -> list[Row]:
         """Of one key, by day and model, both days included. Raises StoreDown."""
@@ -129,7 +129,9 @@ class UsageBook:
 
     async def of_all(self, first: date, last: date) -> list[Row]:
         """Of all keys. Raises StoreDown."""
-        docs: dict[str, Any] = dict.fromkeys(self.tally.unwritten())  # by name: a scan may meet one twice
+        docs: dict[str, Any] = dict.fromkeys(
+            self.write_behind.pending_keys()
+        )  # by name: a scan may meet one twice
         cursor = None
         while True:
             page = await self._store.scan(KIND, cursor=cursor, limit=500)
@@ -149,7 +151,7 @@ class UsageBook:
 
     def _rows(self, name: str, doc: Any) -> Iterator[Row]:
         key_id, _, day = name.rpartition(".")
-        models = _add(_read(doc), self.tally.counted(name) or {})
+        models = _add(_read(doc), self.write_behind.pending(name) or {})
         return (Row(key_id, day, model, used) for model, used in sorted(models.items()))
 
 

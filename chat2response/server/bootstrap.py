@@ -13,7 +13,7 @@ from chat2response.server.listeners import in_url, listening, port_of
 from chat2response.server.settings_reader import read
 from chat2response.server.start_options import CannotStart, Choices
 from chat2response.settings import Settings, SettingsError, listen_address
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import MemoryStore, Store, shown_address
 
@@ -134,7 +134,7 @@ def prepared(settings: Settings, choices: Choices, chosen_with: str = BINDERS) -
                 settings,
                 store_url=store_url,
                 admin_token=token.value if token else None,
-                seal_keys=split_keys(seals.value) if seals else (),
+                seal_keys=parse_keys(seals.value) if seals else (),
             )
         except ValueError as error:
             said_by = "--keys-backend" if choices.keys_backend else settings.store_setting

@@ -35,7 +35,7 @@ from chat2response.settings.values import (
     UpstreamMode,
     listen_address,
 )
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.catalog import Catalog, CatalogError, read_catalog
 from chat2response.upstreams.routes import Routes, Surface
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     def seal_keys(self) -> tuple[str, ...]:
         """The operator's keys for what travels sealed, the one that seals first; none where not set."""
         given = self.chat2response_seal_key
-        return split_keys(given.get_secret_value()) if given is not None else ()
+        return parse_keys(given.get_secret_value()) if given is not None else ()
 
     @property
     def state_dir(self) -> Path:

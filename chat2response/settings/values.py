@@ -18,7 +18,7 @@ from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.net.proxies import Proxy
 from chat2response.observe.redact import login_in, shown_url
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.stores.redis import address as redis_address
 from chat2response.upstreams.routes import SURFACES, Surface
 from chat2response.wire.json import JSONError, decode
@@ -191,7 +191,7 @@ def known_quirks(value: str | None) -> str | None:
 def seal_keys(value: SecretStr | None) -> SecretStr | None:
     """Keys for what travels sealed. Raises ValueError."""
     if value is not None:
-        split_keys(value.get_secret_value())
+        parse_keys(value.get_secret_value())
     return value
 
 

@@ -241,9 +241,13 @@ def test_version():
         (
             [*LOCAL, "--keys-backend", "sled:./data"],
             {},
-            "--keys-backend: sled is not kept here: write `sqlite:",
+            "--keys-backend: sled is not supported. Write `sqlite:",
         ),
-        ([*LOCAL, "--keys-backend=redis://:hunter2/@h"], {}, "--keys-backend: a Redis is named as redis://["),
+        (
+            [*LOCAL, "--keys-backend=redis://:hunter2/@h"],
+            {},
+            "--keys-backend: a Redis address has the form redis://[",
+        ),
         (
             LOCAL,
             {"CHAT2RESPONSE_REDIS_URL": "redis://:hunter2#@h"},

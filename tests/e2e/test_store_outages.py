@@ -140,11 +140,11 @@ async def test_a_redis_that_takes_no_writes_is_red_and_a_revocation_says_what_to
         refused = await client.post("/keys/revoke", json={"id": made["id"]})
         assert refused.status_code == 503
         told = refused.json()["error"]["message"]
-        assert "did not take the change" in told
+        assert "did not save the change" in told
         assert "primary" in told
         code, said = await shell(tmp_path, "keys", "revoke", made["id"], f"--keys-backend={server.url}")
         assert code == 3
-        assert "did not take the change" in said
+        assert "did not save the change" in said
         assert "primary" in said
         assert await call(client, made["token"]) == 200  # it was not revoked
         with server.client() as inside:

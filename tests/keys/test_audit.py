@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import Conflict, InvalidRequest
 from chat2response.keys import Actor, Audit, KeyService, KeyVerifier
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import MemoryStore, Store, StoreDown
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Clock
@@ -28,8 +28,8 @@ async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> 
     await service.revoke(id, by=ADMIN)
     token, digest = service.new_digest()
     await service.import_digest(token.id, digest, ttl_seconds=5)
-    clock.advance(LEAST_AGE + 10)
-    await service.purge(LEAST_AGE, by=ADMIN)
+    clock.advance(MIN_PURGE_AGE + 10)
+    await service.purge(MIN_PURGE_AGE, by=ADMIN)
     page = await service.audit.read()
     assert [(line["action"], line["key"], line["by"], line["from"]) for line in page.lines[:6]] == [
         ("key.generated", id, "token", "192.0.2.7"),
@@ -67,7 +67,7 @@ async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
     await service.revoke(made.key.id)
     await service.revoke(UNKNOWN)
     await service.update(UNKNOWN, label="x")
-    await service.purge(LEAST_AGE)
+    await service.purge(MIN_PURGE_AGE)
     with pytest.raises(Conflict):
         await service.rotate(made.key.id)
     with pytest.raises(InvalidRequest):
@@ -112,7 +112,7 @@ class TestPages:
         audit = Audit(plain_store, clock=clock)
         for n in range(5):
             for m in range(3):
-                await audit.note("x", ADMIN, f"{n}{m}")
+                await audit.record("x", ADMIN, f"{n}{m}")
             clock.advance(20 * DAY)
         wanted = [f"{n}{m}" for n in range(5) for m in range(3)]
         for limit in (1, 2, 3, 4, 15, 1000):
@@ -127,19 +127,19 @@ class TestPages:
                     break
             assert seen == wanted
         assert (await audit.read(cursor=cursor)).lines == []
-        await audit.note("x", ADMIN, "new")
+        await audit.record("x", ADMIN, "new")
         later = await audit.read(cursor=cursor)
         assert [line["key"] for line in later.lines] == ["new"]
 
     async def test_old_months_go_as_a_whole(self, clock: Clock) -> None:
         store = MemoryStore(clock=clock)
         audit = Audit(store, keep_days=30, clock=clock)
-        await audit.note("x", ADMIN, "old")
+        await audit.record("x", ADMIN, "old")
         old = datetime.fromtimestamp(clock(), UTC).strftime("%Y-%m")
         clock.advance(29 * DAY)
         assert len((await audit.read()).lines) == 1
         clock.advance(2 * DAY)
-        await audit.note("x", ADMIN, "new")
+        await audit.record("x", ADMIN, "new")
         assert [line["key"] for line in (await audit.read()).lines] == ["new"]
         assert [line["key"] for line in (await audit.read(cursor=f"{old}:0")).lines] == ["new"]
 

@@ -20,16 +20,18 @@ async def test_the_same_request_gets_the_same_answer(
     service: KeyVerifier, shell: KeyService, clock: Clock
 ) -> None:
     asked: dict[str, Any] = {"label": "l", "ttl_seconds": 5, "by": ADMIN}
-    first = await service.generate(**asked, repeat=REPEAT)
+    first = await service.generate(**asked, idempotency_key=REPEAT)
     clock.advance(10)
     await service.revoke(first.key.id)  # whatever has become of it
-    assert await shell.generate(**asked, repeat=REPEAT) == first
+    assert await shell.generate(**asked, idempotency_key=REPEAT) == first
     assert len(await service.list()) == 1
     assert [line["action"] for line in (await service.audit.read()).lines] == ["key.generated", "key.revoked"]
 
 
 async def test_at_the_same_time_too(service: KeyVerifier, shell: KeyService) -> None:
-    made = await asyncio.gather(*(book.generate(label="l", repeat=REPEAT) for book in (service, shell) * 4))
+    made = await asyncio.gather(
+        *(book.generate(label="l", idempotency_key=REPEAT) for book in (service, shell) * 4)
+    )
     assert len({issued.token for issued in made}) == 1
     assert len(await service.list()) == 1
     await service.verify(made[0].token)
@@ -43,28 +45,28 @@ async def test_a_repetition_that_is_faster_than_the_first(
     async def late(kind: str, *args: Any, **more: Any) -> bool:
         if kind == "keys":
             monkeypatch.undo()
-            faster.append(await shell.generate(repeat=REPEAT))
+            faster.append(await shell.generate(idempotency_key=REPEAT))
         return await put(kind, *args, **more)
 
     monkeypatch.setattr(plain_store, "put", late)
-    assert [await service.generate(repeat=REPEAT)] == faster
+    assert [await service.generate(idempotency_key=REPEAT)] == faster
     assert len(await service.list()) == 1
 
 
 async def test_another_request_with_its_key_is_refused(service: KeyVerifier) -> None:
-    await service.generate(label="l", repeat=REPEAT)
+    await service.generate(label="l", idempotency_key=REPEAT)
     for other in ({"label": "m"}, {}, {"label": "l", "ttl_seconds": 5}, {"label": "l", "expires_at": None}):
         with pytest.raises(InvalidRequest) as caught:
-            await service.generate(**other, repeat=REPEAT)
+            await service.generate(**other, idempotency_key=REPEAT)
         assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
 
 
 async def test_it_is_forgotten_after_an_hour(service: KeyVerifier, plain_store: Store, clock: Clock) -> None:
-    first = await service.generate(repeat=REPEAT)
+    first = await service.generate(idempotency_key=REPEAT)
     ((place, _),) = (await plain_store.scan(KIND)).entries
     await plain_store.delete(KIND, place)  # Redis has a clock of its own
     clock.advance(SECONDS)
-    assert (await service.generate(repeat=REPEAT)).token != first.token
+    assert (await service.generate(idempotency_key=REPEAT)).token != first.token
 
 
 async def test_it_is_kept_for_an_hour(plain_store: Store, service: KeyVerifier, monkeypatch: Any) -> None:
@@ -76,7 +78,7 @@ async def test_it_is_kept_for_an_hour(plain_store: Store, service: KeyVerifier, 
         return await put(kind, *args, **more)
 
     monkeypatch.setattr(plain_store, "put", watched)
-    await service.generate(repeat=REPEAT)
+    await service.generate(idempotency_key=REPEAT)
     assert lives == [(KIND, SECONDS), ("keys", None)]  # first what a repetition finds, then the key
 
 
@@ -92,16 +94,16 @@ async def test_a_request_that_died_half_way_is_finished(
 
     monkeypatch.setattr(plain_store, "put", dies)
     with pytest.raises(StoreDown):
-        await service.generate(repeat=REPEAT)
+        await service.generate(idempotency_key=REPEAT)
     monkeypatch.undo()
-    issued = await service.generate(repeat=REPEAT)
+    issued = await service.generate(idempotency_key=REPEAT)
     assert (await service.verify(issued.token)).id == issued.key.id
     assert len(await service.list()) == 1
 
 
 async def test_each_admin_has_repetitions_of_its_own(service: KeyVerifier) -> None:
     keys = [(await service.generate(scopes=["admin:keys"])).key for _ in range(2)]
-    made = {(await service.generate(repeat=REPEAT, by=Actor("key", key))).token for key in keys}
+    made = {(await service.generate(idempotency_key=REPEAT, by=Actor("key", key))).token for key in keys}
     assert len(made) == 2
 
 
@@ -109,11 +111,11 @@ async def test_a_refused_creation_is_not_remembered(service: KeyVerifier) -> Non
     narrow = (await service.generate(scopes=["admin:keys", "model:a"])).key
     for _ in range(2):
         with pytest.raises(Forbidden):
-            await service.generate(repeat=REPEAT, by=Actor("key", narrow))
+            await service.generate(idempotency_key=REPEAT, by=Actor("key", narrow))
 
 
 async def test_the_store_alone_tells_nothing(service: KeyVerifier, plain_store: Store) -> None:
-    issued = await service.generate(label="the-label", repeat=REPEAT)
+    issued = await service.generate(label="the-label", idempotency_key=REPEAT)
     ((place, entry),) = (await plain_store.scan(KIND)).entries
     said = place + encode(entry.doc).decode()
     hex_token = issued.token.encode().hex()
@@ -126,7 +128,7 @@ async def test_the_store_alone_tells_nothing(service: KeyVerifier, plain_store: 
 )
 async def test_a_key_that_could_be_guessed_is_refused(service: KeyVerifier, key: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await service.generate(repeat=key)
+        await service.generate(idempotency_key=key)
     assert caught.value.code == "invalid_idempotency_key"
 
 
@@ -137,7 +139,7 @@ async def test_a_repeated_rotation_makes_one_secret(
     service: KeyVerifier, shell: KeyService, clock: Clock
 ) -> None:
     id = (first := await service.generate()).key.id
-    asked: dict[str, Any] = {"grace_seconds": 600, "by": ADMIN, "repeat": REPEAT}
+    asked: dict[str, Any] = {"grace_seconds": 600, "by": ADMIN, "idempotency_key": REPEAT}
     renewed = await service.rotate(id, **asked)
     assert renewed is not None
     clock.advance(10)
@@ -155,7 +157,9 @@ async def test_rotations_at_the_same_time_with_one_key_are_one(
     service: KeyVerifier, shell: KeyService
 ) -> None:
     first = await service.generate()
-    each = [book.rotate(first.key.id, grace_seconds=60, repeat=REPEAT) for book in (service, shell) * 4]
+    each = [
+        book.rotate(first.key.id, grace_seconds=60, idempotency_key=REPEAT) for book in (service, shell) * 4
+    ]
     made = await asyncio.gather(*each)
     assert len({issued.token for issued in made if issued is not None}) == 1
     assert made[0] is not None
@@ -173,11 +177,11 @@ async def test_a_repetition_that_looks_up_the_key_after_the_first_is_done_is_the
 
     async def get_late(id: str) -> Any:
         monkeypatch.setattr(service, "get", get)
-        first.append(await service.rotate(id, grace_seconds=60, repeat=REPEAT))
+        first.append(await service.rotate(id, grace_seconds=60, idempotency_key=REPEAT))
         return await get(id)
 
     monkeypatch.setattr(service, "get", get_late)
-    second = await service.rotate(key.key.id, grace_seconds=60, repeat=REPEAT)
+    second = await service.rotate(key.key.id, grace_seconds=60, idempotency_key=REPEAT)
     assert second is not None
     assert second.token == first[0].token
 
@@ -195,9 +199,9 @@ async def test_a_rotation_that_died_half_way_is_finished(
 
     monkeypatch.setattr(plain_store, "put", dies)
     with pytest.raises(StoreDown):
-        await service.rotate(first.key.id, repeat=REPEAT)
+        await service.rotate(first.key.id, idempotency_key=REPEAT)
     monkeypatch.undo()
-    renewed = await service.rotate(first.key.id, repeat=REPEAT)
+    renewed = await service.rotate(first.key.id, idempotency_key=REPEAT)
     assert renewed is not None
     assert (await service.verify(renewed.token)).id == first.key.id
     with pytest.raises(Unauthorized):
@@ -217,27 +221,27 @@ async def test_one_that_died_before_another_came_is_not_made_up_for(
 
     monkeypatch.setattr(plain_store, "put", dies)
     with pytest.raises(StoreDown):
-        await service.rotate(first.key.id, repeat=REPEAT)
+        await service.rotate(first.key.id, idempotency_key=REPEAT)
     monkeypatch.undo()
     second = await service.rotate(first.key.id)
     assert second is not None
     with pytest.raises(Conflict) as caught:
-        await service.rotate(first.key.id, repeat=REPEAT)
+        await service.rotate(first.key.id, idempotency_key=REPEAT)
     assert caught.value.code == "key_changed"
     await service.verify(second.token)
 
 
 async def test_what_was_answered_is_answered_again_whatever_came_after(service: KeyVerifier) -> None:
     first = await service.generate()
-    renewed = await service.rotate(first.key.id, repeat=REPEAT)
+    renewed = await service.rotate(first.key.id, idempotency_key=REPEAT)
     await service.rotate(first.key.id)
     await service.revoke(first.key.id)
-    assert await service.rotate(first.key.id, repeat=REPEAT) == renewed
+    assert await service.rotate(first.key.id, idempotency_key=REPEAT) == renewed
 
 
 async def test_a_rotation_of_a_key_that_is_not_there_is_not_remembered(service: KeyVerifier) -> None:
-    assert await service.rotate("0" * 32, repeat=REPEAT) is None
-    await service.verify((await service.generate(repeat=REPEAT)).token)
+    assert await service.rotate("0" * 32, idempotency_key=REPEAT) is None
+    await service.verify((await service.generate(idempotency_key=REPEAT)).token)
 
 
 # -- all else ------------------------------------------------------------------------------------------
@@ -251,11 +255,15 @@ async def test_other_work_is_done_once_and_answered_alike(service: KeyVerifier, 
         return {"secretly": len(done)}
 
     for _ in range(3):
-        assert await service.once("revoke", {"id": "x"}, work, repeat=REPEAT, by=ADMIN) == {"secretly": 1}
-    assert await service.once("revoke", {"id": "x"}, work, repeat=None, by=ADMIN) == {"secretly": 2}
+        assert await service.run_once("revoke", {"id": "x"}, work, idempotency_key=REPEAT, by=ADMIN) == {
+            "secretly": 1
+        }
+    assert await service.run_once("revoke", {"id": "x"}, work, idempotency_key=None, by=ADMIN) == {
+        "secretly": 2
+    }
     for operation, asked in (("revoke", {"id": "y"}), ("update", {"id": "x"})):
         with pytest.raises(InvalidRequest) as caught:
-            await service.once(operation, asked, work, repeat=REPEAT, by=ADMIN)
+            await service.run_once(operation, asked, work, idempotency_key=REPEAT, by=ADMIN)
         assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
     ((_, entry),) = (await plain_store.scan(KIND)).entries
     assert b"secretly" not in encode(entry.doc)
@@ -270,7 +278,7 @@ async def test_a_repetition_while_the_first_is_at_work_is_refused(service: KeyVe
         return {"done": True}
 
     async def ask() -> dict[str, Any]:
-        return await service.once("purge", {}, work, repeat=REPEAT, by=ADMIN)
+        return await service.run_once("purge", {}, work, idempotency_key=REPEAT, by=ADMIN)
 
     first = asyncio.create_task(ask())
     await begun.wait()
@@ -291,5 +299,5 @@ async def test_an_error_is_not_remembered(service: KeyVerifier) -> None:
 
     for kind in (StoreDown, InvalidRequest):
         with pytest.raises(kind):
-            await service.once("purge", {}, work, repeat=REPEAT, by=ADMIN)
-    assert await service.once("purge", {}, work, repeat=REPEAT, by=ADMIN) == {"done": True}
+            await service.run_once("purge", {}, work, idempotency_key=REPEAT, by=ADMIN)
+    assert await service.run_once("purge", {}, work, idempotency_key=REPEAT, by=ADMIN) == {"done": True}

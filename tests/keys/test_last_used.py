@@ -28,7 +28,7 @@ async def test_what_is_noted_is_read_at_once_and_stays_when_it_is_written(
     wanted = [LastUsed(now + 5, 2, 42), LastUsed()]
     assert await use.read([ONE, TWO]) == wanted
     assert await plain_store.get(KIND, ONE) is None
-    await use.tally.flush()
+    await use.write_behind.flush()
     assert await use.read([ONE, TWO]) == wanted
     assert await LastUsedTracker(plain_store).read([ONE, TWO]) == wanted
     assert await use.read([]) == []
@@ -40,7 +40,7 @@ async def test_processes_add_up(use: LastUsedTracker, plain_store: Store, clock:
         for each in (use, other):
             each.note(ONE, requests=1, tokens=10)
         clock.advance(1)
-        await asyncio.gather(use.tally.flush(), other.tally.flush())
+        await asyncio.gather(use.write_behind.flush(), other.write_behind.flush())
     assert await use.read([ONE]) == [LastUsed(int(clock()) - 1, 6, 60)]
 
 
@@ -58,5 +58,5 @@ async def test_a_document_that_is_not_ours_counts_from_nothing(
 ) -> None:
     await plain_store.put(KIND, ONE, doc)
     use.note(ONE, requests=1)
-    await use.tally.flush()
+    await use.write_behind.flush()
     assert await use.read([ONE]) == [LastUsed(int(clock()), 1, 0)]

@@ -11,7 +11,7 @@ from chat2response.keys.last_used import KIND as USE
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.listing import Filter
 from chat2response.keys.record import KIND
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import Store
 from tests.keys.tokens.test_hashing import VECTORS
 from tests.support.clock_and_ids import Clock
@@ -223,7 +223,7 @@ class TestImport:
         assert caught.value.param == "digest"
 
     async def test_a_pepper_that_is_not_here(self, service: KeyVerifier) -> None:
-        with pytest.raises(InvalidRequest, match="no pepper 'v9' here"):
+        with pytest.raises(InvalidRequest, match="has no pepper 'v9'"):
             await service.import_digest(UNKNOWN, f"$c2r-hmac-sha256$v9${'0' * 32}${'0' * 64}")
 
     @pytest.mark.parametrize("id", ["", "x", UNKNOWN.upper(), f"sk_{UNKNOWN}"])
@@ -311,24 +311,24 @@ class TestPurge:
         await service.revoke(old[1].key.id)
         use = LastUsedTracker(plain_store, clock=clock)
         use.note(old[0].key.id, requests=1)
-        await use.tally.flush()
-        clock.advance(LEAST_AGE)
+        await use.write_behind.flush()
+        clock.advance(MIN_PURGE_AGE)
         recent = await service.generate(ttl_seconds=1)
         living = await service.generate(ttl_seconds=10_000)
         clock.advance(1)
-        assert await service.purge(LEAST_AGE) == (2, False)
+        assert await service.purge(MIN_PURGE_AGE) == (2, False)
         clock.advance(1)
         await asyncio.sleep(0.01)  # Redis has a clock of its own, and an end a millisecond away
         assert {key.id for key in await service.list()} == {recent.key.id, living.key.id}
         assert await plain_store.get(USE, old[0].key.id) is None
         assert await refusal(service, old[1].token) == INVALID
-        assert await service.purge(LEAST_AGE) == (0, False)
+        assert await service.purge(MIN_PURGE_AGE) == (0, False)
 
     async def test_a_key_that_is_given_a_new_end_meanwhile_stays(
         self, service: KeyVerifier, shell: KeyService, plain_store: Store, clock: Clock, monkeypatch: Any
     ) -> None:
         id = (await service.generate(ttl_seconds=1)).key.id
-        clock.advance(LEAST_AGE + 1)
+        clock.advance(MIN_PURGE_AGE + 1)
         put = plain_store.put
 
         async def put_after_a_change(*args: Any, **more: Any) -> bool:
@@ -337,7 +337,7 @@ class TestPurge:
             return await put(*args, **more)
 
         monkeypatch.setattr(plain_store, "put", put_after_a_change)
-        assert await service.purge(LEAST_AGE) == (0, False)
+        assert await service.purge(MIN_PURGE_AGE) == (0, False)
         assert [key.id for key in await service.list()] == [id]
 
     async def test_it_stops_at_its_limit(
@@ -346,16 +346,16 @@ class TestPurge:
         record = (await service.generate(ttl_seconds=1)).key.document()
         for n in range(450):
             await plain_store.put(KIND, f"{n:032x}", record | {"id": f"{n:032x}"})
-        clock.advance(LEAST_AGE + 1)
-        purged, more = await service.purge(LEAST_AGE, limit=100)
+        clock.advance(MIN_PURGE_AGE + 1)
+        purged, more = await service.purge(MIN_PURGE_AGE, limit=100)
         assert 100 <= purged < 451 and more
         while more:
-            purged, more = await service.purge(LEAST_AGE)
+            purged, more = await service.purge(MIN_PURGE_AGE)
         clock.advance(1)
         await asyncio.sleep(0.01)
         assert await service.list() == []
 
-    @pytest.mark.parametrize("age", [0, -1, LEAST_AGE - 1, True, "9999"])
+    @pytest.mark.parametrize("age", [0, -1, MIN_PURGE_AGE - 1, True, "9999"])
     async def test_nobody_purges_the_recently_dead(self, service: KeyVerifier, age: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.purge(age)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import InvalidRequest
-from chat2response.keys.limits import MOST, NAMES, KeyLimits
+from chat2response.keys.limits import MAX_LIMIT, NAMES, KeyLimits
 
 
 def test_each_limit_comes_back_as_it_was_and_none_is_left_out() -> None:
@@ -22,7 +22,7 @@ def test_budgets_of_nothing_allow_what_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", [-1, True, 1.0, "5", MOST + 1, [5]])
+@pytest.mark.parametrize("value", [-1, True, 1.0, "5", MAX_LIMIT + 1, [5]])
 def test_a_limit_is_a_whole_number(name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         KeyLimits.check({name: value})

@@ -49,7 +49,7 @@ async def stores(
 
 @pytest.fixture
 async def no_back_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 3600)
+    monkeypatch.setattr("chat2response.keys.revocation.RECHECK_SECONDS", 3600)
 
 
 async def refused(ring: KeyVerifier, token: str) -> str:
@@ -140,7 +140,7 @@ class Silent(MemoryStore):
 
 
 async def test_what_no_feed_tells_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("chat2response.keys.revocation.RECHECK_SECONDS", 0.001)
     store = Silent()
     key = (await KeyService(store).generate()).key
     runs = Runs(key.id)

@@ -84,7 +84,7 @@ class TestVerify:
     ) -> None:
         assert await refusal(ring, garbage) == INVALID
         assert store.gets == 0
-        assert not ring._bad
+        assert not ring._rejected
 
     async def test_unknown_and_wrong_are_told_alike(
         self, ring: KeyVerifier, store: Watched, monkeypatch: pytest.MonkeyPatch
@@ -235,10 +235,10 @@ class TestMemory:
             for n in range(2):
                 await refusal(ring, f"sk_{n:032x}.{token[36:]}")
             await ring.verify(token)
-            assert len(ring._good) <= 10
+            assert len(ring._accepted) <= 10
         for n in range(25):
             await refusal(ring, f"sk_{n:032x}.{'0' * 64}")
-            assert 0 < len(ring._bad) <= 10
+            assert 0 < len(ring._rejected) <= 10
 
     async def test_it_holds_no_token(self, ring: KeyVerifier) -> None:
         token = (await ring.generate()).token
@@ -246,7 +246,7 @@ class TestMemory:
         await refusal(ring, wrong_secret(token))
         kept = repr(vars(ring))
         assert token[36:68] not in kept
-        assert all(len(digest) == 32 for digest in (*ring._good, *ring._bad))
+        assert all(len(digest) == 32 for digest in (*ring._accepted, *ring._rejected))
 
     async def test_a_read_from_before_a_revocation_is_not_remembered(
         self, ring: KeyVerifier, store: Watched

@@ -50,14 +50,14 @@ async def test_what_is_noted_is_added_to_what_is_kept() -> None:
     store = MemoryStore()
     await store.put("counts", "a", 5)
     counts = counting(store)
-    counts.note("a", 1)
-    counts.note("a", 2)
-    counts.note("b", 4)
-    assert (counts.counted("a"), counts.unwritten(), await kept(store, "a")) == (3, ("a", "b"), 5)
+    counts.add("a", 1)
+    counts.add("a", 2)
+    counts.add("b", 4)
+    assert (counts.pending("a"), counts.pending_keys(), await kept(store, "a")) == (3, ("a", "b"), 5)
 
     await counts.flush()
     assert (await kept(store, "a"), await kept(store, "b")) == (8, 4)
-    assert counts.counted("a") is None
+    assert counts.pending("a") is None
 
     await counts.flush()
     assert await kept(store, "a") == 8
@@ -67,7 +67,7 @@ async def test_another_process_may_count_at_the_same_moment() -> None:
     store = Shaky()
     store.overtaken_by = 10
     counts = counting(store)
-    counts.note("a", 1)
+    counts.add("a", 1)
     await counts.flush()
     assert await kept(store, "a") == 11
 
@@ -75,12 +75,12 @@ async def test_another_process_may_count_at_the_same_moment() -> None:
 async def test_what_the_store_does_not_take_stays_counted(caplog: pytest.LogCaptureFixture) -> None:
     store = Shaky()
     counts = counting(store)
-    counts.note("a", 1)
+    counts.add("a", 1)
     store.down = True
     with caplog.at_level(logging.INFO):
         await counts.flush()
-    assert "not written down now: away" in caplog.text
-    counts.note("a", 1)
+    assert "cannot be written now; they stay pending: away" in caplog.text
+    counts.add("a", 1)
     store.down = False
     await counts.flush()
     assert await kept(store, "a") == 2
@@ -90,7 +90,7 @@ async def test_more_than_one_batch() -> None:
     store = MemoryStore()
     counts = counting(store)
     for number in range(450):
-        counts.note(f"k{number}", number + 1)
+        counts.add(f"k{number}", number + 1)
     await counts.flush()
     assert [await kept(store, f"k{number}") for number in (0, 200, 449)] == [1, 201, 450]
 
@@ -101,10 +101,10 @@ async def test_it_writes_by_itself_and_at_its_end(monkeypatch: pytest.MonkeyPatc
     counts = counting(store)
     counts.start()
     counts.start()
-    counts.note("a", 1)
+    counts.add("a", 1)
     async with asyncio.timeout(10):
         await store.written.wait()
-    counts.note("a", 1)
+    counts.add("a", 1)
     await counts.close()
     assert await kept(store, "a") == 2
 
@@ -113,6 +113,6 @@ async def test_a_store_that_is_away_at_the_end_is_said(caplog: pytest.LogCapture
     store = Shaky()
     store.down = True
     counts = counting(store)
-    counts.note("a", 1)
+    counts.add("a", 1)
     await counts.close()
-    assert "1 counts (counts) could not be written down" in caplog.text
+    assert "1 counts (counts) were lost" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.stores import MemoryStore, Store
 from chat2response.stores.sqlite.store import SqliteStore
-from chat2response.stores.steady_clock import BELIEVED_SECONDS, STEP_SECONDS, SteadyClock
+from chat2response.stores.steady_clock import ACCEPT_SECONDS, JUMP_SECONDS, SteadyClock
 from tests.support.clock_and_ids import Clock
 
 DAY = 86_400.0
@@ -39,7 +39,7 @@ def test_without_a_step_it_is_the_wall_clock() -> None:
         assert steady() == clocks.wall()
     for _ in range(100):  # a clock that drifts is corrected often
         clocks.pass_(60)
-        clocks.wall.advance(STEP_SECONDS - 1)
+        clocks.wall.advance(JUMP_SECONDS - 1)
         assert steady() == clocks.wall()
 
 
@@ -48,8 +48,8 @@ def test_a_step_ahead_is_believed_when_it_has_lasted() -> None:
     steady, before = clocks.steady(), clocks.wall()
     clocks.wall.advance(JUMP)
     assert steady() == before
-    clocks.pass_(BELIEVED_SECONDS - 1)
-    assert steady() == before + BELIEVED_SECONDS - 1
+    clocks.pass_(ACCEPT_SECONDS - 1)
+    assert steady() == before + ACCEPT_SECONDS - 1
     clocks.pass_(1)
     assert steady() == clocks.wall()
     clocks.pass_(1)
@@ -62,7 +62,7 @@ def test_a_step_that_is_taken_back_was_none() -> None:
     for _ in range(3):
         clocks.wall.advance(JUMP)
         steady()
-        clocks.pass_(BELIEVED_SECONDS - 1)
+        clocks.pass_(ACCEPT_SECONDS - 1)
         steady()
         clocks.wall.advance(-JUMP)
         assert steady() == clocks.wall()
@@ -138,7 +138,7 @@ async def test_a_jump_that_lasts_is_the_time(opened: Opened) -> None:
     await store.add("books", "requests", 7, ttl=180)
     clocks.wall.advance(JUMP)
     assert await store.add("books", "requests", 0) == 7
-    clocks.pass_(BELIEVED_SECONDS)
+    clocks.pass_(ACCEPT_SECONDS)
     assert await store.add("books", "requests", 0) == 0
     await store.close()
 
@@ -152,7 +152,7 @@ async def test_a_ledger_that_begins_while_a_step_is_not_believed_yet_outlives_it
     lease = await store.lease("books", "today", 9, ttl=60, window=2 * DAY)
     assert lease.id is not None
     await store.settle("books", "today", lease.id, 5)
-    clocks.pass_(BELIEVED_SECONDS)
+    clocks.pass_(ACCEPT_SECONDS)
     assert await look(store, "today", window=2 * DAY) == 5
     await store.close()
 

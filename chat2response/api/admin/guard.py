@@ -81,7 +81,7 @@ class AdminGuard:
             return
         log.warning("too many wrong admin credentials from %s", address)
         try:
-            await self._keys.audit.note("admin.throttled", Actor("network", origin=str(address)))
+            await self._keys.audit.record("admin.throttled", Actor("network", origin=str(address)))
         except StoreDown as down:
             log.warning("the audit does not tell of it: %s", down.internal)
 

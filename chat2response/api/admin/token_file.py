@@ -25,7 +25,7 @@ def read_or_make(folder: Path) -> SecretFile:
     """
     path = (folder / NAME).absolute()
     try:
-        held = secret_file.read_or_make(path, lambda: f"admin_{secrets.token_hex(32)}")
+        held = secret_file.read_or_create(path, lambda: f"admin_{secrets.token_hex(32)}")
     except OSError as error:
         raise AdminTokenError(
             f"The admin token's file {path} cannot be used ({error.strerror or error}): "

@@ -9,11 +9,11 @@ from chat2response.api.management.query_params import asked
 from chat2response.api.management.responses import json_answer
 from chat2response.api.openapi.components import query, refusals
 from chat2response.keys import Audit
-from chat2response.keys.audit import MOST
-from chat2response.keys.listing import whole
+from chat2response.keys.audit import MAX_PAGE_SIZE
+from chat2response.keys.listing import whole_number
 
 _QUERY = [
-    query("limit", "How many lines at most.", {"type": "integer", "minimum": 1, "maximum": MOST}),
+    query("limit", "How many lines at most.", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}),
     query("cursor", "The next_cursor of the answer before: what follows it."),
 ]
 
@@ -53,7 +53,9 @@ def audit_routes(audit: Audit) -> APIRouter:
     )
     async def lines(request: Request) -> Response:
         given = asked(request, *(each["name"] for each in _QUERY))
-        page = await audit.read(cursor=given.get("cursor"), limit=whole(given.get("limit", 100), "limit"))
+        page = await audit.read(
+            cursor=given.get("cursor"), limit=whole_number(given.get("limit", 100), "limit")
+        )
         return json_answer(
             {"object": "list", "data": page.lines, "has_more": page.has_more, "next_cursor": page.cursor}
         )

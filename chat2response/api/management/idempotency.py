@@ -31,6 +31,8 @@ async def once(
     ask: StrictBody,
     work: Callable[[], Awaitable[dict[str, Any]]],
 ) -> dict[str, Any]:
-    """What `work` answers, done once for an Idempotency-Key. Raises what `KeyService.once` does."""
+    """What `work` answers, done once for an Idempotency-Key. Raises what `KeyService.run_once` does."""
     asked = ask.model_dump(exclude_unset=True)
-    return await keys.once(operation, asked, work, repeat=repeat_of(request), by=actor_of(request.scope))
+    return await keys.run_once(
+        operation, asked, work, idempotency_key=repeat_of(request), by=actor_of(request.scope)
+    )

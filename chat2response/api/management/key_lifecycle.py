@@ -25,8 +25,8 @@ from chat2response.api.management.responses import json_answer, unasked, warning
 from chat2response.api.openapi.components import refusals, takes
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyVerifier
-from chat2response.keys.grants import doubts
-from chat2response.keys.views import detailed, issued_document
+from chat2response.keys.grants import scope_warnings
+from chat2response.keys.views import issued_document, key_details
 from chat2response.observe.redact import redact
 
 _POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
@@ -53,7 +53,11 @@ def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     async def rotate(request: Request, ask: Annotated[RotateKey, Depends(json_body(RotateKey))]) -> Response:
         by = actor_of(request.scope)
         issued = await keys.rotate(
-            ask.id, grace_seconds=ask.grace_seconds, force=ask.force, repeat=repeat_of(request), by=by
+            ask.id,
+            grace_seconds=ask.grace_seconds,
+            force=ask.force,
+            idempotency_key=repeat_of(request),
+            by=by,
         )
         if issued is None:
             raise _unknown(ask.id)
@@ -81,7 +85,7 @@ def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             return await _details(await keys.update(ask.id, by=actor_of(request.scope), **said), ask.id)
 
         answer = await once(keys, request, "update", ask, work)
-        return json_answer(answer, warnings(doubts(ask.scopes or ())))
+        return json_answer(answer, warnings(scope_warnings(ask.scopes or ())))
 
     @router.post(
         "/keys/import",
@@ -110,7 +114,7 @@ def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             return {"imported": made, "id": ask.id}
 
         answer = await once(keys, request, "import", ask, work)
-        return json_answer(answer, warned(doubts(ask.scopes or ())))
+        return json_answer(answer, warned(scope_warnings(ask.scopes or ())))
 
     @router.post(
         "/keys/purge",
@@ -147,7 +151,7 @@ def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     async def _details(key: ApiKey | None, id: str) -> dict[str, Any]:
         if key is None:
             raise _unknown(id)
-        (document,) = await detailed(keys, [key])
+        (document,) = await key_details(keys, [key])
         return document
 
     return router

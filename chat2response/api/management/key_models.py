@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from chat2response.api.management.body_params import StrictBody
 from chat2response.api.openapi.components import Described
 from chat2response.keys.expiry_policy import UNSET
-from chat2response.keys.limits import MOST, NAMES
+from chat2response.keys.limits import MAX_LIMIT, NAMES
 from chat2response.keys.tokens.token import id_in
 
 SOME_ID = "0123456789abcdef0123456789abcdef"
@@ -30,7 +30,7 @@ _END = Field(
     None, description="When the key ends, in epoch seconds; wins over ttl_seconds. null: it never does."
 )
 _TTL = Field(None, description="Seconds from now until the key ends.")
-_LIMIT: Described = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MOST}, {"type": "null"}]}
+_LIMIT: Described = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}, {"type": "null"}]}
 _LABEL = Field(None, description="A name for people.")
 _OWNER = Field(None, description="Whose it is.")
 _METADATA = Field(None, description="At most 16 strings by name.")

@@ -22,14 +22,14 @@ from chat2response.api.management.query_params import asked
 from chat2response.api.management.responses import json_answer, json_array, unasked
 from chat2response.api.openapi.components import query, refusals, takes
 from chat2response.keys import KeyVerifier
-from chat2response.keys.grants import doubts
-from chat2response.keys.listing import MOST, Filter, whole
+from chat2response.keys.grants import scope_warnings
+from chat2response.keys.listing import MAX_PAGE_SIZE, Filter, whole_number
 from chat2response.keys.record import STATES
-from chat2response.keys.views import issued_document, page_document, revoked_document
+from chat2response.keys.views import issued_document, page_document, revoke_key
 
 _INTEGER = {"type": "integer"}
 _QUERY = [
-    query("limit", "How many keys a page has at most.", _INTEGER | {"minimum": 1, "maximum": MOST}),
+    query("limit", "How many keys a page has at most.", _INTEGER | {"minimum": 1, "maximum": MAX_PAGE_SIZE}),
     query("cursor", "The next_cursor of the page before."),
     query("state", "Only keys of this state.", {"type": "string", "enum": list(STATES)}),
     query("owner", "Only keys of this owner."),
@@ -69,9 +69,9 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         request: Request, ask: Annotated[GenerateKey, Depends(json_body(GenerateKey))]
     ) -> Response:
         issued = await keys.generate(
-            **ask.end(), **ask.said(), repeat=repeat_of(request), by=actor_of(request.scope)
+            **ask.end(), **ask.said(), idempotency_key=repeat_of(request), by=actor_of(request.scope)
         )
-        return json_answer(issued_document(issued), warned(doubts(ask.scopes or ())))
+        return json_answer(issued_document(issued), warned(scope_warnings(ask.scopes or ())))
 
     @router.post(
         "/keys/revoke",
@@ -85,7 +85,7 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     )
     async def revoke(request: Request, ask: Annotated[RevokeKey, Depends(json_body(RevokeKey))]) -> Response:
         async def work() -> dict[str, Any]:
-            return await revoked_document(keys, ask.id, by=actor_of(request.scope))
+            return await revoke_key(keys, ask.id, by=actor_of(request.scope))
 
         return json_answer(await once(keys, request, "revoke", ask, work))
 
@@ -131,10 +131,10 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             state=given.get("state"),  # type: ignore[arg-type]  # it is checked there
             owner=given.get("owner"),
             label=given.get("label"),
-            expiring_within=None if within is None else whole(within, "expiring_within"),
+            expiring_within=None if within is None else whole_number(within, "expiring_within"),
         )
         page = await keys.page(
-            wanted, cursor=given.get("cursor"), limit=whole(given.get("limit", 100), "limit")
+            wanted, cursor=given.get("cursor"), limit=whole_number(given.get("limit", 100), "limit")
         )
         return json_answer(await page_document(keys, page))
 

@@ -6,7 +6,7 @@ import click
 
 from chat2response.cli.keys.context import Desk
 from chat2response.cli.keys.files import Sheet, new_sheet
-from chat2response.keys.audit import MOST
+from chat2response.keys.audit import MAX_PAGE_SIZE
 from chat2response.wire.json import encode
 
 
@@ -24,7 +24,7 @@ async def export(desk: Desk, *, cursor: str | None, output: Path | None) -> None
 async def _copy(desk: Desk, cursor: str | None, put: Sheet) -> tuple[int, str | None]:
     count = 0
     while True:
-        page = await desk.book.audit.read(cursor=cursor, limit=MOST)
+        page = await desk.book.audit.read(cursor=cursor, limit=MAX_PAGE_SIZE)
         for line in page.lines:
             put(line)
         count, cursor = count + len(page.lines), page.cursor

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from chat2response.errors import InvalidRequest
 from chat2response.keys import Actor, KeyService
 from chat2response.keys.expiry_policy import KeyPolicy
-from chat2response.keys.grants import doubts
+from chat2response.keys.grants import scope_warnings
 from chat2response.keys.listing import Filter
-from chat2response.keys.views import detailed, issued_document, page_document, revoked_document
+from chat2response.keys.views import issued_document, key_details, page_document, revoke_key
 
 Document = dict[str, Any]
 
@@ -46,7 +46,7 @@ class StoredKeys:
         """A new key, and its token."""
         self._check_end(asked)
         issued = await self.book.generate(**asked, by=self.actor)
-        self.warnings += doubts(asked.get("scopes") or ())
+        self.warnings += scope_warnings(asked.get("scopes") or ())
         return issued_document(issued)
 
     async def every(self) -> list[Document]:
@@ -62,11 +62,11 @@ class StoredKeys:
     async def show(self, id: str) -> Document | None:
         """All that is known of a key."""
         key = await self.book.get(id)
-        return None if key is None else (await detailed(self.book, [key]))[0]
+        return None if key is None else (await key_details(self.book, [key]))[0]
 
     async def revoke(self, id: str) -> Document:
         """Whether it was revoked now, and if not, why."""
-        return await revoked_document(self.book, id, by=self.actor)
+        return await revoke_key(self.book, id, by=self.actor)
 
     async def set_expiration(self, id: str, **end: Any) -> Document | None:
         """Sets when a key expires; None for an unknown key."""
@@ -82,12 +82,12 @@ class StoredKeys:
     async def update(self, id: str, **fields: Any) -> Document | None:
         """The changed key."""
         key = await self.book.update(id, **fields, by=self.actor)
-        self.warnings += doubts(fields.get("scopes") or ())
+        self.warnings += scope_warnings(fields.get("scopes") or ())
         return None if key is None else key.details(self.book.now())
 
     async def dead(self, older_than: int) -> int | None:
         """How many a purge would remove; None where that cannot be told."""
-        return await self.book.dead(older_than)
+        return await self.book.count_purgeable(older_than)
 
     async def purge(self, older_than: int, *, limit: int) -> tuple[int, bool]:
         """How many were removed, and whether there are more."""

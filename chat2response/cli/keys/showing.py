@@ -7,7 +7,7 @@ from chat2response.cli.keys.context import Desk, unknown
 from chat2response.cli.keys.find_key import find
 from chat2response.cli.keys.format import card, table
 from chat2response.cli.keys.key_admin import Document
-from chat2response.keys.listing import MOST
+from chat2response.keys.listing import MAX_PAGE_SIZE
 
 
 async def list_keys(desk: Desk, *, limit: int | None, cursor: str | None, **wanted: Any) -> None:
@@ -31,7 +31,7 @@ async def every(desk: Desk, wanted: Mapping[str, Any]) -> list[Document]:
     found: dict[str, Document] = {}
     cursor = None
     while True:
-        page = await desk.keys.page(wanted, cursor=cursor, limit=MOST)
+        page = await desk.keys.page(wanted, cursor=cursor, limit=MAX_PAGE_SIZE)
         found |= {key["id"]: key for key in page["data"]}
         if (cursor := page["next_cursor"]) is None:
             return sorted(found.values(), key=lambda key: (key["created_at"], key["id"]))

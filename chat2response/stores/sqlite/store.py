@@ -223,7 +223,7 @@ class SqliteStore:
             self._clock(),
             row_name(kind, key),
             ledger.lease_id(lease),
-            amount(n, least=0),
+            amount(n, minimum=0),
         )
 
         def replace(link: SqliteConnection) -> None:
@@ -365,7 +365,7 @@ class SqliteStore:
             outcomes = self._work(lambda link: commit(link, writes))
         except StoreDown as down:
             for write in writes:
-                write.answer.set_exception(down.again())
+                write.answer.set_exception(down.copy())
             return
         for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(outcome, Exception):

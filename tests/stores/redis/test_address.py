@@ -90,7 +90,7 @@ def test_of_a_file_the_absolute_path_is_shown(
 )
 def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(
-        ValueError, match=r"a Redis is named as (redis(\+cluster|\+sentinel)?|unix)://"
+        ValueError, match=r"a Redis address has the form (redis(\+cluster|\+sentinel)?|unix)://"
     ) as caught:
         open_store(url)
     assert "hunter2" not in str(caught.value)
@@ -98,7 +98,7 @@ def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
 
 
 def test_only_three_schemes_are_a_redis() -> None:
-    with pytest.raises(ValueError, match="a Redis is named by a URL"):
+    with pytest.raises(ValueError, match="a Redis address is a URL"):
         redis_address.check("memory")
 
 

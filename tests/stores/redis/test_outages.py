@@ -202,7 +202,7 @@ class TestReadOnly:
                 assert await store.put("things", "k", 1, expect=ABSENT)
                 await asyncio.to_thread(lose_disk, server, folder)
                 error = await down(store.put("things", "k", 2))
-                assert "It cannot write to its own disk" in str(error.advice)
+                assert "Redis cannot write to its disk" in str(error.advice)
                 assert await store.get("things", "k") is not None  # it reads on
 
     async def test_a_redis_without_enough_replicas_is_down_with_advice(self, own_redis: OwnRedis) -> None:

@@ -352,8 +352,8 @@ class TestOpening:
     [
         ("sqlite:", "path of a file"),
         ("sqlite::memory:", "write `memory`"),
-        ("sqlite:///data/keys.db", "not by a URL"),
-        ("sled:./data", "write `sqlite:<path of a new file>`"),
+        ("sqlite:///data/keys.db", "not a URL"),
+        ("sled:./data", "Write `sqlite:<path of a new file>`"),
         ("memory:x", "'memory'"),
         ("", "write `memory`"),
         ("nosql://user:hunter2@host", "'nosql'"),

@@ -67,7 +67,7 @@ class StoreContract:
             await store.scan(kind)
 
     async def test_an_empty_key_is_refused(self, store: Store) -> None:
-        with pytest.raises(ValueError, match="not empty"):
+        with pytest.raises(ValueError, match="must not be empty"):
             await store.put("things", "", {})
 
     async def test_what_json_cannot_say_is_refused(self, store: Store) -> None:
