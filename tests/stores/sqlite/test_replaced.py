@@ -228,8 +228,8 @@ async def test_a_file_that_was_overwritten_is_down(
     whole = path.with_name("whole.db")
     for n in range(50):
         await store.put("things", f"k{n}", "x" * 1000)
-    assert store._link is not None
-    store._link.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert store._connection is not None
+    store._connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copyfile(path, whole)
     changes = store.changes("things")
     assert await told(changes) is MISSED
@@ -264,7 +264,7 @@ class TestCheck:
             await store.put("things", f"k{n}", "x" * 1000)
         await store.close()
         spoil(path)
-        with pytest.raises(CannotOpen, match=r"(?s)damaged.*put a copy back") as caught:
+        with pytest.raises(CannotOpen, match=r"(?s)damaged.*restore a backup") as caught:
             await SqliteStore(path).open()
         assert str(path) in str(caught.value)
 
@@ -278,10 +278,10 @@ class TestCheck:
         for n in range(200):
             await store.put("things", f"k{n}", "x" * 1000)
         await store.close()
-        monkeypatch.setattr(sqlite_file, "_STEPS", 10)
+        monkeypatch.setattr(sqlite_file, "_PROGRESS_STEPS", 10)
         assert sqlite_file.check(path, patience=1.0, seconds=0.0) is False
         monkeypatch.setattr(time, "monotonic", count().__next__)
         again = sqlite_file.DatabaseFile(path)
         with caplog.at_level(logging.INFO, "chat2response.stores.sqlite.file"):
             again.check_once(patience=1.0)
-        assert "checked in part" in caplog.text
+        assert "only a part of it was checked" in caplog.text

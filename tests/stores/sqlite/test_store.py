@@ -87,7 +87,7 @@ async def open_and_close(path: Path) -> None:
 
 async def started(store: SqliteStore, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     """A task whose first statement has been handed to the (open) store's connection."""
-    link = store._link
+    link = store._connection
     assert link is not None
     begun = threading.Event()
     rows = link.rows
@@ -153,10 +153,10 @@ async def test_values_are_json_text(path: Path, store: SqliteStore) -> None:
 
 async def test_commits_are_on_disk(path: Path, store: SqliteStore) -> None:
     await store.open()
-    assert store._link is not None
-    assert store._link.rows("PRAGMA synchronous") == [(2,)]
-    assert store._link.rows("PRAGMA journal_mode") == [("wal",)]
-    assert store._link.rows("PRAGMA busy_timeout") == [(1800,)]
+    assert store._connection is not None
+    assert store._connection.rows("PRAGMA synchronous") == [(2,)]
+    assert store._connection.rows("PRAGMA journal_mode") == [("wal",)]
+    assert store._connection.rows("PRAGMA busy_timeout") == [(1800,)]
 
 
 async def test_expired_rows_are_swept_by_later_writes(path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_expired_rows_are_swept_by_later_writes(path: Path) -> None:
 async def test_who_was_away_for_long_is_told_that_it_has_missed_something(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "CHANGES_KEPT", 5)
+    monkeypatch.setattr(sqlite, "MAX_CHANGES", 5)
     clock = Clock()
     store, other = SqliteStore(path, clock=clock), SqliteStore(path, clock=clock)
     await other.put("things", "before", 1)
@@ -269,17 +269,17 @@ async def test_a_cancelled_caller_leaves_no_transaction_behind(path: Path, store
 
 async def test_a_full_disk_is_down_and_recovers(store: SqliteStore) -> None:
     await store.put("things", "k", 1)
-    assert store._link is not None
-    pages = store._link.rows("PRAGMA page_count")[0][0]
-    store._link.rows(f"PRAGMA max_page_count={pages}")
+    assert store._connection is not None
+    pages = store._connection.rows("PRAGMA page_count")[0][0]
+    store._connection.rows(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreDown) as caught:
         await store.put("things", "big", "x" * 100_000)
     assert "full" in str(caught.value.internal)
     assert "full" not in str(caught.value)  # the public text tells nothing
     assert await store.get("things", "big") is None
     assert await store.put("things", "big", "x" * 100_000)
-    pages = store._link.rows("PRAGMA page_count")[0][0]
-    store._link.rows(f"PRAGMA max_page_count={pages}")
+    pages = store._connection.rows("PRAGMA page_count")[0][0]
+    store._connection.rows(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreDown):
         await store.append("logs", "k", ["small", "x" * 100_000])
     assert await store.read("logs", "k") == []
@@ -288,8 +288,8 @@ async def test_a_full_disk_is_down_and_recovers(store: SqliteStore) -> None:
 
 async def test_a_dead_database_thread_is_down_in_time_and_recovers(hasty: SqliteStore) -> None:
     await hasty.put("things", "k", 1)
-    assert hasty._link is not None
-    hasty._link._conn.close()  # the thread ends; what is sent to it from now on is never answered
+    assert hasty._connection is not None
+    hasty._connection._conn.close()  # the thread ends; what is sent to it from now on is never answered
     assert await elapsed_until_down(hasty) < SOON
     assert (await hasty.get("things", "k")) is not None
 

@@ -13,7 +13,7 @@ from chat2response.stores import ABSENT, StoreDown
 from chat2response.stores.sqlite import store as sqlite
 from chat2response.stores.sqlite.connection import TABLE, SqliteConnection
 from chat2response.stores.sqlite.store import SqliteStore
-from chat2response.stores.sqlite.writes import AT_ONCE
+from chat2response.stores.sqlite.writes import MAX_BATCH
 from tests.stores.sqlite.test_store import raw, started
 from tests.support.clock_and_ids import Clock
 from tests.support.scripted_upstream import PATIENCE
@@ -70,7 +70,7 @@ async def test_writes_that_wait_share_a_commit(
 async def test_very_many_take_their_turns(
     store: SqliteStore, tmp_path: Path, statements: Counter[str]
 ) -> None:
-    calls = [store.add("counts", "n", 1) for _ in range(2 * AT_ONCE + 1)]
+    calls = [store.add("counts", "n", 1) for _ in range(2 * MAX_BATCH + 1)]
     assert await together(store, tmp_path / "docs.db", *calls) == [*range(1, len(calls) + 1)]
     assert statements["COMMIT"] == 4
 
