@@ -1,4 +1,4 @@
-"""The audit on each store: a line before each change, who made it, and no secret."""
+"""The audit log on each store: a line before each change, with its actor and without secrets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,11 +19,11 @@ DAY = 86_400
 
 async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> None:
     now = int(clock())
-    made = await service.generate(label="l", metadata={"secret-note": "xyzzy"}, ttl_seconds=5, by=ADMIN)
-    id = made.key.id
+    issued = await service.generate(label="l", metadata={"secret-note": "xyzzy"}, ttl_seconds=5, by=ADMIN)
+    id = issued.key.id
     shell = Actor("shell", origin="root")
     await service.update(id, label="new", scopes=["model:a"], by=shell)
-    await service.rotate(id, grace_seconds=2, by=Actor("key", made.key, "::1"))
+    await service.rotate(id, grace_seconds=2, by=Actor("key", issued.key, "::1"))
     await service.set_expiration(id, ttl_seconds=9, by=ADMIN)
     await service.revoke(id, by=ADMIN)
     token, digest = service.new_digest()
@@ -51,25 +51,32 @@ async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> 
 
 
 async def test_no_line_holds_a_secret(service: KeyVerifier, plain_store: Store) -> None:
-    made = await service.generate(metadata={"a": "xyzzy"})
-    renewed = await service.rotate(made.key.id, grace_seconds=5)
+    issued = await service.generate(metadata={"a": "xyzzy"})
+    renewed = await service.rotate(issued.key.id, grace_seconds=5)
     assert renewed is not None
-    await service.update(made.key.id, label=renewed.token, metadata={"b": "xyzzy"}, scopes=[renewed.token])
-    said = encode((await service.audit.read()).lines).decode()
-    for hidden in ("xyzzy", made.token[36:], renewed.token[36:], made.key.digest.hash_hex, "salt", "hash"):
-        assert hidden not in said
+    await service.update(issued.key.id, label=renewed.token, metadata={"b": "xyzzy"}, scopes=[renewed.token])
+    text = encode((await service.audit.read()).lines).decode()
+    for hidden in (
+        "xyzzy",
+        issued.token[36:],
+        renewed.token[36:],
+        issued.key.digest.hash_hex,
+        "salt",
+        "hash",
+    ):
+        assert hidden not in text
 
 
 async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
-    made = await service.generate()
-    await service.revoke(made.key.id)
+    issued = await service.generate()
+    await service.revoke(issued.key.id)
     before = (await service.audit.read()).lines
-    await service.revoke(made.key.id)
+    await service.revoke(issued.key.id)
     await service.revoke(UNKNOWN)
     await service.update(UNKNOWN, label="x")
     await service.purge(MIN_PURGE_AGE)
     with pytest.raises(Conflict):
-        await service.rotate(made.key.id)
+        await service.rotate(issued.key.id)
     with pytest.raises(InvalidRequest):
         await service.generate(ttl_seconds=0)
     assert (await service.audit.read()).lines == before
@@ -77,17 +84,21 @@ async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
 
 async def test_no_change_goes_without_a_line(clock: Clock, monkeypatch: Any) -> None:
     store = MemoryStore(clock=clock)
-    book = KeyService(store, clock=clock)
-    made = await book.generate()
+    service = KeyService(store, clock=clock)
+    issued = await service.generate()
 
     async def down(*_: Any, **__: Any) -> Any:
         raise StoreDown("the log is full")
 
     monkeypatch.setattr(store, "append", down)
-    for change in (book.generate(), book.revoke(made.key.id), book.update(made.key.id, label="x")):
+    for change in (
+        service.generate(),
+        service.revoke(issued.key.id),
+        service.update(issued.key.id, label="x"),
+    ):
         with pytest.raises(StoreDown):
             await change
-    assert await book.list() == [made.key]
+    assert await service.list() == [issued.key]
 
 
 async def test_a_change_that_is_tried_again_has_one_line(
@@ -114,7 +125,7 @@ class TestPages:
             for m in range(3):
                 await audit.record("x", ADMIN, f"{n}{m}")
             clock.advance(20 * DAY)
-        wanted = [f"{n}{m}" for n in range(5) for m in range(3)]
+        expected = [f"{n}{m}" for n in range(5) for m in range(3)]
         for limit in (1, 2, 3, 4, 15, 1000):
             seen: list[str] = []
             cursor = None
@@ -125,7 +136,7 @@ class TestPages:
                 cursor = page.cursor
                 if not page.has_more:
                     break
-            assert seen == wanted
+            assert seen == expected
         assert (await audit.read(cursor=cursor)).lines == []
         await audit.record("x", ADMIN, "new")
         later = await audit.read(cursor=cursor)
@@ -147,8 +158,8 @@ class TestPages:
         page = await Audit(plain_store, clock=clock).read()
         assert (page.lines, page.cursor, page.has_more) == ([], None, False)
 
-    @pytest.mark.parametrize("asked", [{"cursor": "x"}, {"cursor": ""}, {"limit": 0}, {"limit": 1001}])
-    async def test_what_cannot_be_asked(self, clock: Clock, asked: Any) -> None:
+    @pytest.mark.parametrize("params", [{"cursor": "x"}, {"cursor": ""}, {"limit": 0}, {"limit": 1001}])
+    async def test_what_cannot_be_asked(self, clock: Clock, params: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
-            await Audit(MemoryStore(clock=clock), clock=clock).read(**asked)
-        assert caught.value.param == next(iter(asked))
+            await Audit(MemoryStore(clock=clock), clock=clock).read(**params)
+        assert caught.value.param == next(iter(params))

@@ -1,4 +1,4 @@
-"""When a key ends: the truth table."""
+"""The expiry policy: the truth table of its docstring."""
 
 from typing import Any
 
@@ -86,24 +86,24 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("policy", "asked", "end"), CREATION)
-def test_creation(policy: KeyPolicy, asked: dict[str, Any], end: int | str | None) -> None:
+@pytest.mark.parametrize(("policy", "params", "end"), CREATION)
+def test_creation(policy: KeyPolicy, params: dict[str, Any], end: int | str | None) -> None:
     if end is REFUSED:
         with pytest.raises(InvalidRequest, match=r"^Expiration required: ") as caught:
-            policy.at_creation(NOW, **asked)
+            policy.at_creation(NOW, **params)
         assert (caught.value.status, caught.value.param) == (400, "expires_at")
     else:
-        assert policy.at_creation(NOW, **asked) == end
+        assert policy.at_creation(NOW, **params) == end
 
 
-@pytest.mark.parametrize(("policy", "asked", "end"), CHANGE)
-def test_change(policy: KeyPolicy, asked: dict[str, Any], end: int | str | None) -> None:
+@pytest.mark.parametrize(("policy", "params", "end"), CHANGE)
+def test_change(policy: KeyPolicy, params: dict[str, Any], end: int | str | None) -> None:
     if end is REFUSED:
         with pytest.raises(InvalidRequest, match=r"^Expiration required: ") as caught:
-            policy.at_change(NOW, **asked)
+            policy.at_change(NOW, **params)
         assert (caught.value.status, caught.value.param) == (400, "expires_at")
     else:
-        assert policy.at_change(NOW, **asked) == end
+        assert policy.at_change(NOW, **params) == end
 
 
 @pytest.mark.parametrize("end", [0, NOW - 1, NOW])

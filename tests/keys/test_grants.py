@@ -1,4 +1,4 @@
-"""What a key may do."""
+"""Grants among a key's scopes: what they allow, and warnings for mistyped ones."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_a_grant_that_cannot_be_read_restricts_and_grants_nothing() -> None:
 
 def test_admin_is_never_implied() -> None:
     grants = grants_of(("admin:usage", "admin:audit"))
-    assert [grants.allows_admin(what) for what in ("usage", "audit", "keys")] == [True, True, False]
+    assert [grants.allows_admin(area) for area in ("usage", "audit", "keys")] == [True, True, False]
     assert grants_of(("admin:*",)).allows_admin("keys")
 
 
@@ -73,8 +73,8 @@ def test_admin_is_never_implied() -> None:
     ["endpoint:all", "net:10.0.0.0/40", "model:", "admin:root", "upstream:x"],
 )
 def test_what_looks_like_a_grant_and_is_none_is_a_mistake(scope: str) -> None:
-    said = scope_error(scope)
-    assert said is not None and scope in said
+    text = scope_error(scope)
+    assert text is not None and scope in text
 
 
 @pytest.mark.parametrize("scope", ["team", "read:all", "model:gpt-*", "net:::1", "admin:*", "tool:mcp.x"])
@@ -83,7 +83,7 @@ def test_good_grants_and_labels_are_none(scope: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "meant"),
+    ("scope", "suggestion"),
     [
         ("models:gpt-4", "model:gpt-4"),
         ("Model:gpt-4", "model:gpt-4"),
@@ -96,9 +96,9 @@ def test_good_grants_and_labels_are_none(scope: str) -> None:
         ("admins:keys", "admin:keys"),
     ],
 )
-def test_a_label_that_is_nearly_a_grant_is_doubted(scope: str, meant: str) -> None:
-    (said,) = scope_warnings([scope, "model:x"])
-    assert said == f"'{scope}' is a label and restricts nothing. Did you mean '{meant}'?"
+def test_a_label_that_is_nearly_a_grant_is_doubted(scope: str, suggestion: str) -> None:
+    (text,) = scope_warnings([scope, "model:x"])
+    assert text == f"'{scope}' is a label and restricts nothing. Did you mean '{suggestion}'?"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_limits_of_others_are_skipped_in_a_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "own", "wider"),
+    ("requested", "own", "wider"),
     [
         ({}, {}, None),
         ({"tokens_per_day": 5}, {}, None),
@@ -55,8 +55,8 @@ def test_limits_of_others_are_skipped_in_a_record() -> None:
         ({"tokens_per_day": 6}, {"tokens_per_day": 5}, "tokens_per_day"),
         ({}, {"tokens_per_day": 5}, "tokens_per_day"),
         ({"tokens_per_day": 1}, {"tokens_per_day": 5, "cost_per_month": 5}, "cost_per_month"),
-        ({"default_output_tokens": 9}, {"default_output_tokens": 5}, None),  # an estimate, no right
+        ({"default_output_tokens": 9}, {"default_output_tokens": 5}, None),  # an estimate, not a right
     ],
 )
-def test_which_allows_more(asked: dict[str, int], own: dict[str, int], wider: str | None) -> None:
-    assert KeyLimits(**asked).wider_than(KeyLimits(**own)) == wider
+def test_which_allows_more(requested: dict[str, int], own: dict[str, int], wider: str | None) -> None:
+    assert KeyLimits(**requested).wider_than(KeyLimits(**own)) == wider

@@ -1,4 +1,4 @@
-"""Seals: what one made, it alone opens; a ring of keys opens what any of them sealed."""
+"""Sealing: only the same key and binding open a seal; a process opens seals of all its keys."""
 
 import base64
 import stat
@@ -19,8 +19,8 @@ def test_what_was_sealed_opens():
     sealed = seal.seal(PLAIN)
     assert sealed.isascii()
     encoded = sealed.rpartition(".")[2]
-    held = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-    assert PLAIN not in held and b"it is." not in held  # not merely written in another alphabet
+    decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    assert PLAIN not in decoded and b"it is." not in decoded  # encrypted, not only encoded
     assert seal.open(sealed) == PLAIN
     assert Sealing([OLD]).seal_for(*BOUND).open(sealed) == PLAIN
     assert seal.seal(PLAIN) != sealed
@@ -37,10 +37,10 @@ def test_what_was_sealed_opens():
     ],
 )
 def test_no_other_tenant_upstream_or_model_opens_it(other: tuple[str | None, str, str]):
-    ring = Sealing([OLD])
-    sealed = ring.seal_for(*BOUND).seal(PLAIN)
-    assert ring.seal_for(*other).open(sealed) is None
-    assert ring.seal_for(*BOUND).open(sealed) == PLAIN
+    sealing = Sealing([OLD])
+    sealed = sealing.seal_for(*BOUND).seal(PLAIN)
+    assert sealing.seal_for(*other).open(sealed) is None
+    assert sealing.seal_for(*BOUND).open(sealed) == PLAIN
 
 
 def test_the_first_key_seals_and_all_open():
@@ -48,8 +48,8 @@ def test_the_first_key_seals_and_all_open():
     old = before.seal_for(*BOUND).seal(PLAIN)
     new = during.seal_for(*BOUND).seal(PLAIN)
     opens = {
-        (ring, sealed): ring.seal_for(*BOUND).open(sealed) == PLAIN
-        for ring, sealed in product((before, during, after), (old, new))
+        (sealing, sealed): sealing.seal_for(*BOUND).open(sealed) == PLAIN
+        for sealing, sealed in product((before, during, after), (old, new))
     }
     assert [key for key, opened in opens.items() if not opened] == [(before, new), (after, old)]
 
@@ -88,9 +88,9 @@ def test_a_key_that_can_be_guessed_is_refused(text: str):
 
 
 def test_a_key_file_is_made_once(tmp_path: Path):
-    made, again = read_or_create(tmp_path / "state"), read_or_create(tmp_path / "state")
-    assert (made.created, again.created, made.value) == (True, False, again.value)
-    assert len(made.value) == 64
+    first, again = read_or_create(tmp_path / "state"), read_or_create(tmp_path / "state")
+    assert (first.created, again.created, first.value) == (True, False, again.value)
+    assert len(first.value) == 64
     assert stat.S_IMODE((tmp_path / "state" / FILE_NAME).stat().st_mode) == 0o600
 
 

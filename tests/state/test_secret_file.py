@@ -1,4 +1,4 @@
-"""A secret in a file: made once, by one of many, for us only. More: tests/api/admin/test_token_file.py."""
+"""The secret file: private, created once by one of the workers. See tests/api/admin/test_token_file.py."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from chat2response.state.secret_file import read_or_create
 def test_it_is_made_once_and_then_read(tmp_path: Path):
     path = tmp_path / "state" / "a.secret"
     first = read_or_create(path, lambda: "first")
-    second = read_or_create(path, lambda: pytest.fail("made again"))
+    second = read_or_create(path, lambda: pytest.fail("created again"))
     assert (first.value, first.created, first.path) == ("first", True, path)
     assert (second.value, second.created) == ("first", False)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,4 +1,4 @@
-"""A clock that jumps: nothing that counts is lost by it."""
+"""The steady clock: a jump of the wall clock loses no count."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +15,18 @@ JUMP = 40 * DAY
 
 
 class Clocks:
-    """A wall clock that can jump, and the monotonic one, which cannot."""
+    """A wall clock that can jump, and a monotonic clock."""
 
     def __init__(self) -> None:
         self.wall = Clock()
         self.monotonic = Clock(5.0)
 
     def steady(self) -> SteadyClock:
-        """Begins now."""
+        """A steady clock that starts now."""
         return SteadyClock(self.wall, self.monotonic)
 
     def pass_(self, seconds: float) -> None:
-        """Time goes on."""
+        """Advance both clocks."""
         self.wall.advance(seconds)
         self.monotonic.advance(seconds)
 
@@ -82,7 +82,7 @@ Opened = Callable[[Clocks], Store]
 
 @pytest.fixture(params=["memory", "sqlite"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
-    """Another process on the same SQLite file; memory is of one process."""
+    """Open a store: for SQLite on one shared file, like another process; a memory store is always new."""
     if request.param == "memory":
         return lambda clocks: MemoryStore(clock=clocks.wall, monotonic=clocks.monotonic)
     path = tmp_path / "docs.db"
@@ -90,12 +90,12 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
 
 
 async def look(store: Store, key: str, **more: float) -> int:
-    """What is used of a ledger."""
+    """The amount that is used of a ledger."""
     return (await store.lease("books", key, 0, ttl=60, **more)).used  # type: ignore[arg-type]
 
 
 async def test_a_clock_that_jumps_ahead_empties_no_ledger(opened: Opened) -> None:
-    """Neither what is settled, nor what runs; during the jump and after it, though the store cleans up."""
+    """Settled and leased amounts survive, during the jump and after it, although the store sweeps."""
     clocks = Clocks()
     store = opened(clocks)
     settled = await store.lease("books", "day", 9, ttl=60, window=2 * DAY)
@@ -144,7 +144,7 @@ async def test_a_jump_that_lasts_is_the_time(opened: Opened) -> None:
 
 
 async def test_a_ledger_that_begins_while_a_step_is_not_believed_yet_outlives_it(opened: Opened) -> None:
-    """A machine that wakes up after days: what its calls use from now on counts for all of the day."""
+    """A machine resumes after days: what its calls use from now on counts for the whole day."""
     clocks = Clocks()
     store = opened(clocks)
     await look(store, "yesterday", window=2 * DAY)
@@ -158,7 +158,7 @@ async def test_a_ledger_that_begins_while_a_step_is_not_believed_yet_outlives_it
 
 
 async def test_a_lease_of_a_process_whose_clock_is_ahead_ends_in_time(tmp_path: Path) -> None:
-    """It started while the clock was wrong, and died."""
+    """The process started while the clock was wrong, and died."""
     right, wrong = Clocks(), Clocks()
     wrong.wall.advance(JUMP)
     stores = [SqliteStore(tmp_path / "docs.db", clock=c.wall, monotonic=c.monotonic) for c in (right, wrong)]

@@ -1,4 +1,4 @@
-"""Which addresses name a Redis, what is shown of them, and that a password never is."""
+"""Redis addresses: which are valid, how they are shown, and that no password is shown."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def test_of_a_file_the_absolute_path_is_shown(
         "redis:///0",
         "redis:h:6379",
         "redis://:hunter2@",
-        "redis://:hunter2/@h",  # in each of these a part of the password has slid somewhere else
+        "redis://:hunter2/@h",  # in each of these a part of the password is parsed as something else
         "redis://:1/hunter2@h",
         "redis://:hunter2#@h",
         "redis://:hunter2?@h",
