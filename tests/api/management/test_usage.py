@@ -62,7 +62,7 @@ async def test_all_keys_by_key_and_model() -> None:
 
 async def test_one_key_by_model_and_day() -> None:
     made = parts()
-    await made.usage.tally.flush()
+    await made.usage.write_behind.flush()
     today = str(made.usage.today())
     told = await ask(made, f"/keys/{FIRST}/usage")
     assert [(row["model"], row["day"] == today, row["requests"]) for row in told["data"]] == [
