@@ -13,7 +13,7 @@ from chat2response.api.admin.rules import PATHS, AdminRules, guards
 from chat2response.api.http.cors import Cors, CorsOptions
 from chat2response.api.http.paths import has_control_characters
 from chat2response.api.http.request import App, Message
-from chat2response.api.management import not_found
+from chat2response.api.management import unknown_routes
 from chat2response.api.management.application import build_management
 from tests.support.management_client import ELSEWHERE, Parts, client, client_of
 
@@ -63,7 +63,7 @@ async def status_of(app: App, method: str, path: str) -> int:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the search for what a path may have meant."""
-    monkeypatch.setattr(not_found, "get_close_matches", lambda *args, **more: [])
+    monkeypatch.setattr(unknown_routes, "get_close_matches", lambda *args, **more: [])
 
 
 def test_the_paths_below_are_all_there_are() -> None:
