@@ -6,7 +6,7 @@ import pytest
 from chat2response.api.http.endpoint import MAX_PARAMETERS, MAX_QUERY
 from chat2response.api.management import query_params
 from tests.e2e.conftest import Start
-from tests.support.e2e.scripted_model import CHAT, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
 LONG = "%ff=%ff&" * 8000  # 64 KB, as many as a head may have
@@ -109,7 +109,7 @@ async def test_who_has_no_key_is_told_that_first(start: Start, path: str) -> Non
 
 
 async def test_what_clients_send_with_every_call_is_taken(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(CHAT, speaking("chat", Said(text=("Hi",))))
+    upstream.play_for(CHAT, speaking("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     assert (await gateway.post("/v1/chat/completions?api-version=2025-01-01", CHAT_BODY)).status_code == 200
     assert (await gateway.http.get("/v1/models?client_version=0.80.0")).status_code == 200

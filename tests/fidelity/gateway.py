@@ -14,7 +14,7 @@ from tests.support.engine.fakes import FakeTurn, FakeUpstream, ends, says
 
 Json = dict[str, Any]
 
-SAID = "before STOP behind"
+REPLY = "before STOP behind"
 """What the model says to every call."""
 
 
@@ -54,17 +54,17 @@ async def _asked(fields: Json) -> Seen:
 
 
 class _Model(FakeUpstream):
-    """Says `SAID`, whole or as a stream."""
+    """Says `REPLY`, whole or as a stream."""
 
     def __init__(self) -> None:
         super().__init__(None)
 
     def open(self, *args: Any) -> Any:
-        self.answer = FakeTurn(says(SAID), ends())
+        self.answer = FakeTurn(says(REPLY), ends())
         return super().open(*args)
 
     async def once(self, ask: Any, target: Any, origin: Any) -> Reply:
-        part = {"type": "output_text", "text": SAID, "annotations": [], "logprobs": []}
+        part = {"type": "output_text", "text": REPLY, "annotations": [], "logprobs": []}
         message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
         head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed"}
         self.answer = {**head, "output": [{**message, "content": [part]}]}
