@@ -29,7 +29,7 @@ async def test_with_a_listener_of_its_own_the_other_knows_no_admin_plane(start: 
     for path in PATHS:
         answer = await gateway.http.get(path)
         assert (answer.status_code, error_of(answer)["code"]) == (404, "unknown_url")
-        assert error_of(answer)["message"].startswith(f"There is no endpoint {path}.")
+        assert error_of(answer)["message"].startswith(f"No such endpoint: {path}.")
     assert (await gateway.http.post("/keys/generate", json={})).status_code == 404
     status = (await gateway.http.get("/status")).json()
     assert "details" not in status

@@ -204,9 +204,9 @@ async def test_the_near_name_is_told(http):
 async def test_a_slip_of_a_path_that_looks_like_a_keys_is_told(http):
     answer = await http.post("/keys/generat", json={})
     assert answer.status_code == 405
-    assert answer.json()["error"]["message"].endswith("use GET, HEAD. Did you mean /keys/generate?")
+    assert answer.json()["error"]["message"].endswith("Use GET, HEAD. Did you mean /keys/generate?")
     far = await http.post(f"/keys/{UNKNOWN}", json={})
-    assert far.json()["error"]["message"].endswith("use GET, HEAD.")
+    assert far.json()["error"]["message"].endswith("Use GET, HEAD.")
 
 
 @pytest.mark.parametrize("ttl", [0, -1, 10**12, 10**30])
@@ -242,7 +242,7 @@ async def test_a_key_that_nobody_asks_for_comes_with_a_warning(mode):
         taken = await http.post("/keys/import", json={"id": "f" * 32, "digest": SOME_DIGEST})
         revoked = await http.post("/keys/revoke", json={"id": id})
     assert list(result.json()) == ["id", "token", "created_at", "expires_at", "label", "scopes"]
-    reply = f"the auth mode is {mode}: no key is asked for, and this one opens nothing"
+    reply = f"the auth mode is {mode}: the gateway checks no keys, so this key has no effect"
     for answer in (result, renewed, taken):
         assert answer.status_code == 200
         assert answer.headers.get(WARNING) == (None if mode == "managed" else reply)
@@ -252,16 +252,16 @@ async def test_a_key_that_nobody_asks_for_comes_with_a_warning(mode):
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("generate", "send {} for the defaults."),
-        ("revoke", "send a JSON object with 'id'."),
-        ("import", "send a JSON object with 'id' and 'digest'."),
+        ("generate", "Send {} for the defaults."),
+        ("revoke", "Send a JSON object with 'id'."),
+        ("import", "Send a JSON object with 'id' and 'digest'."),
     ],
 )
 @pytest.mark.parametrize("content", [b"", b" \n"])
 async def test_an_empty_body_is_told_what_to_send(http, path, hint, content):
     answer = await http.post(f"/keys/{path}", content=content, headers=JSON)
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == f"The body of the request is empty: {hint}"
+    assert answer.json()["error"]["message"] == f"The request body is empty. {hint}"
 
 
 @pytest.mark.parametrize("path", ["generate", "revoke", "set_expiration"])

@@ -179,7 +179,7 @@ async def test_an_unknown_path_is_told_what_is_near(path, near):
 async def test_a_path_of_another_program_is_told_no_other(path):
     async with client(Parts.plain()) as http:
         answer = await http.get(path)
-    assert answer.json()["error"]["message"] == f"There is no endpoint {path}. See /docs for all of them."
+    assert answer.json()["error"]["message"] == f"No such endpoint: {path}. See /docs for all endpoints."
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
@@ -216,7 +216,7 @@ async def test_another_method_is_told_the_right_one(method, path, allowed):
     assert answer.headers["allow"] == allowed
     error = answer.json()["error"]
     assert error["code"] == "method_not_allowed"
-    assert error["message"] == f"{method} is not for {path}: use {allowed}."
+    assert error["message"] == f"{path} does not support {method}. Use {allowed}."
 
 
 async def test_head_of_what_is_only_posted_is_refused():
