@@ -25,6 +25,7 @@ from chat2response.api.management.responses import issue_warnings, json_response
 from chat2response.api.openapi.components import error_responses, request_body
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyVerifier
+from chat2response.keys.grants import scope_warnings
 from chat2response.keys.views import issued_document, key_details
 from chat2response.observe.redact import redact
 
