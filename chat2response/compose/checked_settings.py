@@ -20,7 +20,7 @@ from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.observe.redact import redact, shown_url
 from chat2response.settings import Settings, checks
 from chat2response.settings import load as load_settings
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.stores.redis import address as redis_address
 
 # A base URL may end in `/models` or `/chat` (as on Azure AI), but not in `/v1/models` or `/v1/chat`.
@@ -84,7 +84,7 @@ class CheckedSettings(Settings, defer_build=False):
     @classmethod
     def _seal_keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            split_keys(value.get_secret_value())
+            parse_keys(value.get_secret_value())
         return value
 
     @field_validator("chat2response_heartbeat_seconds", "chat2response_stall_seconds")
