@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.bridge.stream_sender import Rhythm
+from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK
 from chat2response.compose import load
 from chat2response.compose.api import admin_rules, stream_timeouts
@@ -435,7 +435,7 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
     ("text", "told"),
     [
         (None, "cannot be read"),
-        ("[1]", "describes no models"),
+        ("[1]", "is not a valid model catalog"),
         ('{"m": {"context": 1}}', "context"),
         ('{"m": {"context_window": "9"}}', "context_window"),
     ],
@@ -448,12 +448,14 @@ def test_what_is_no_file_of_models_is_said(env: Any, text: str | None, told: str
 
 
 def test_how_long_a_stream_may_be_silent(env: Any) -> None:
-    assert stream_timeouts(load(), "chat") == Rhythm(15.0, 60.0)
-    assert stream_timeouts(env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90"), "proxy") == Rhythm(15.0, 90.0)
+    assert stream_timeouts(load(), "chat") == StreamTimeouts(15.0, 60.0)
+    assert stream_timeouts(env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90"), "proxy") == StreamTimeouts(
+        15.0, 90.0
+    )
     own = env(CHAT2RESPONSE_HEARTBEAT_SECONDS="20, proxy=0", CHAT2RESPONSE_STALL_SECONDS="responses=300")
-    assert stream_timeouts(own, "chat") == Rhythm(20.0, 90.0)
-    assert stream_timeouts(own, "responses") == Rhythm(20.0, 300.0)
-    assert stream_timeouts(own, "proxy") == Rhythm(0.0, 90.0)
+    assert stream_timeouts(own, "chat") == StreamTimeouts(20.0, 90.0)
+    assert stream_timeouts(own, "responses") == StreamTimeouts(20.0, 300.0)
+    assert stream_timeouts(own, "proxy") == StreamTimeouts(0.0, 90.0)
 
 
 # -- values that are wrong ---------------------------------------------------------------------------
@@ -640,8 +642,8 @@ def test_several_seal_keys_are_a_ring_and_none_is_shown(env: Any) -> None:
     ("name", "value", "said"),
     [
         ("CHAT2RESPONSE_SEAL_KEY", "short", "a key is 32 characters or more of random text"),
-        (PROFILE, "vlm", "'vlm' is no profile. Did you mean 'vllm'?"),
-        (QUIRKS, '{"developer": true}', "'developer' is not a quirk. Did you mean 'developer_role'?"),
+        (PROFILE, "vlm", "Unknown profile: 'vlm'. Did you mean 'vllm'?"),
+        (QUIRKS, '{"developer": true}', "Unknown quirk: 'developer'. Did you mean 'developer_role'?"),
         (QUIRKS, '{"developer_role": 1}', "'developer_role': Expected `bool`, got `int`."),
         (QUIRKS, "[]", "write a JSON object"),
         (QUIRKS, "developer_role", "it is no JSON"),
@@ -709,7 +711,7 @@ def test_the_rules_of_the_admin_plane(env: Any) -> None:
         ),
         "made",
     )
-    assert (rules.token, rules.everywhere, rules.host) == ("set-by-the-operator", True, "127.0.0.1")
+    assert (rules.token, rules.always_require_token, rules.host) == ("set-by-the-operator", True, "127.0.0.1")
     assert rules.allow == (*LOOPBACK, ip_network("172.17.0.0/16"))
     assert (rules.hosts, rules.trusted) == (("gateway", "keys.example"), (ip_network("10.0.0.1"),))
 
@@ -752,22 +754,22 @@ ALL, OWN = Proxy("all.example", 3), Proxy("own.example", 4)
 def test_which_proxy_leads_where(
     env: Any, variables: dict[str, str], http: Any, https: Any, spelled: Any
 ) -> None:
-    configured = proxies(env(**{spelled(name): value for name, value in variables.items()}))
-    assert configured.toward("vllm.internal", 80, secure=False) == http
-    assert configured.toward("api.example", 443, secure=True) == https
+    proxies = env(**{spelled(name): value for name, value in variables.items()}).proxies()
+    assert proxies.select("vllm.internal", 80, secure=False) == http
+    assert proxies.select("api.example", 443, secure=True) == https
 
 
 def test_where_both_cases_are_set_the_lower_one_counts(env: Any) -> None:
     settings = env(HTTP_PROXY="upper:1", http_proxy="lower:1", NO_PROXY="*", no_proxy="x.example")
-    assert proxies(settings).toward("h", 80, secure=False) == Proxy("lower", 1)
-    assert proxies(env(http_proxy="")).http is None, "set and empty: no proxy"
+    assert settings.proxies().select("h", 80, secure=False) == Proxy("lower", 1)
+    assert env(http_proxy="").proxies().http is None, "set and empty: no proxy"
 
 
 def test_proxies_may_stand_in_the_env_file(env: Any) -> None:
     Path(".env").write_text("HTTPS_PROXY=file.example:1\nno_proxy=direct.example\n")
-    assert proxies(env()).toward("h", 443, secure=True) == Proxy("file.example", 1)
-    assert proxies(env()).toward("direct.example", 443, secure=True) is None
-    assert proxies(env(HTTPS_PROXY="env.example:2")).https == Proxy("env.example", 2)
+    assert env().proxies().select("h", 443, secure=True) == Proxy("file.example", 1)
+    assert env().proxies().select("direct.example", 443, secure=True) is None
+    assert env(HTTPS_PROXY="env.example:2").proxies().https == Proxy("env.example", 2)
 
 
 @pytest.mark.parametrize("name", ["CHAT2RESPONSE_PROXY_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])

@@ -39,11 +39,11 @@ def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
 
 
 def _http(settings: Settings) -> Any:
-    return proxies(settings).toward("h.example", 80, secure=False)
+    return proxies(settings).select("h.example", 80, secure=False)
 
 
 def _https(settings: Settings) -> Any:
-    return proxies(settings).toward("h.example", 443, secure=True)
+    return proxies(settings).select("h.example", 443, secure=True)
 
 
 def _policy(settings: Settings) -> KeyPolicy:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.bridge.stream_sender import Rhythm
+from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import CorsOptions
 from chat2response.convert.client_profiles import CLIENT_PROFILES, ClientProfile
@@ -17,7 +17,7 @@ def admin_rules(settings: Settings, generated_token: str | None) -> AdminRules:
     token, allow = settings.chat2response_admin_token, settings.chat2response_admin_allow
     return AdminRules(
         token.get_secret_value().strip() if token is not None else generated_token,
-        everywhere=token is not None,
+        always_require_token=token is not None,
         host=settings.admin_listen[0],
         allow=LOOPBACK if allow is None else networks(allow),
         hosts=tuple(each.lower() for each in comma_list(settings.chat2response_admin_hosts)),
@@ -47,12 +47,12 @@ def convert_cors(settings: Settings) -> CorsOptions:
     return cors(settings) if named else CorsOptions(origins=())
 
 
-def stream_timeouts(settings: Settings, surface: Surface) -> Rhythm:
+def stream_timeouts(settings: Settings, surface: Surface) -> StreamTimeouts:
     """How long a stream on `surface` may be silent, in either direction."""
-    default = Rhythm(stall=settings.chat2response_http_timeout_seconds)
-    heartbeats = seconds_by_surface(settings.chat2response_heartbeat_seconds, {surface: default.heartbeat})
+    default = StreamTimeouts(stall=settings.chat2response_http_timeout_seconds)
+    heartbeats = seconds_by_surface(settings.chat2response_heartbeat_seconds, {surface: default.keepalive})
     stalls = seconds_by_surface(settings.chat2response_stall_seconds, {surface: default.stall})
-    return Rhythm(heartbeats.get(surface, default.heartbeat), stalls.get(surface, default.stall))
+    return StreamTimeouts(heartbeats.get(surface, default.keepalive), stalls.get(surface, default.stall))
 
 
 def client_profile(settings: Settings) -> ClientProfile:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from chat2response.api.admin.token_file import LEAST as LEAST_TOKEN
+from chat2response.api.admin.token_file import MIN_LENGTH as MIN_TOKEN_LENGTH
 from chat2response.api.http.client_address import networks
 from chat2response.compose.api import seconds_by_surface
 from chat2response.compose.upstreams import json_object
@@ -54,10 +54,10 @@ class CheckedSettings(Settings):
     @field_validator("chat2response_admin_token")
     @classmethod
     def _admin_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().strip()) < LEAST_TOKEN:
+        if value is not None and len(value.get_secret_value().strip()) < MIN_TOKEN_LENGTH:
             raise ValueError(
-                f"it has fewer than {LEAST_TOKEN} characters, so it could be guessed; take a random one, "
-                "for example what `openssl rand -hex 32` prints"
+                f"it has fewer than {MIN_TOKEN_LENGTH} characters, so it could be guessed; take a random "
+                "one, for example what `openssl rand -hex 32` prints"
             )
         return checks.one_line(value)
 

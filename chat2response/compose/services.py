@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.admin.token_file import read_or_make
+from chat2response.api.admin.token_file import read_or_create
 from chat2response.api.http.client_address import is_loopback
 from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
@@ -24,13 +24,13 @@ from chat2response.compose.upstreams import (
 )
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
-from chat2response.keys.verifier import KeyRing
+from chat2response.keys.verifier import KeyVerifier
 from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.quota.admission import Admission
-from chat2response.quota.call_meter import Books
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.call_meter import Meters
+from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
@@ -49,7 +49,7 @@ class Services:
 
     settings: Settings
     store: Store
-    keys: KeyRing
+    keys: KeyVerifier
     engine: Engine
     transport: Transport
     metrics: Metrics
@@ -60,20 +60,20 @@ class Services:
     health: StoreHealth
 
     @property
-    def usage(self) -> UsageBook:
+    def usage(self) -> UsageLog:
         """What keys used."""
-        return self.engine.books.usage
+        return self.engine.meters.usage
 
     async def open(self) -> None:
         """Makes the store ready. Raises stores.CannotOpen."""
         await self.store.open()
-        self.engine.books.start()
+        self.engine.meters.start()
         self.keys.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
 
     async def close(self) -> None:
         """Lets go of connections and files."""
         await self.transport.close()
-        await self.engine.books.close()
+        await self.engine.meters.close()
         await self.keys.close()
         await self.store.close()
 
@@ -112,7 +112,7 @@ def compose(
 
         upstreams["demo"] = DemoUpstream()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
-    keys = KeyRing(
+    keys = KeyVerifier(
         store,
         key_policy(settings),
         clock=clock,
@@ -120,9 +120,9 @@ def compose(
         audit=audit,
         serve_stale=settings.chat2response_keys_serve_stale_seconds,
     )
-    books = Books(
+    meters = Meters(
         Admission(store, prices(settings), clock=clock),
-        UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
+        UsageLog(store, keep_days=settings.chat2response_usage_days, clock=clock),
         keys.use,
     )
     sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
@@ -130,7 +130,7 @@ def compose(
         routes(settings),
         upstreams,
         Owners(store),
-        books,
+        meters,
         metrics,
         ids,
         clock,
@@ -153,7 +153,7 @@ def ensure_admin_token(settings: Settings) -> SecretFile | None:
     """
     if settings.chat2response_admin_token is not None or is_loopback(settings.admin_listen[0]):
         return None
-    return read_or_make(settings.state_dir)
+    return read_or_create(settings.state_dir)
 
 
 def ensure_seal_keys(settings: Settings) -> SecretFile | None:

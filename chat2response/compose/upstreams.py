@@ -10,7 +10,7 @@ from chat2response.convert.quirks.profiles import GENERIC, profile
 from chat2response.convert.quirks.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.engine.engine import EngineOptions
-from chat2response.net.endpoint import Place
+from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 from chat2response.net.transport import TransportOptions
 from chat2response.settings import OPENAI, AuthMode, Settings, SettingsError, UpstreamMode
@@ -70,7 +70,7 @@ def proxies(settings: Settings) -> Proxies:
 
 def upstream_proxy(settings: Settings) -> Proxy | None:
     """The proxy on the way to the configured upstream. Raises SettingsError."""
-    return Place.of(settings.base_url, proxies(settings)).proxy
+    return Endpoint.of(settings.base_url, proxies(settings)).proxy
 
 
 def transport_options(settings: Settings, user_agent: str) -> TransportOptions:

@@ -1,4 +1,4 @@
-"""Settings as a command reads them: what looks like a mistake is told on stderr."""
+"""Reads the settings for a command, and prints warnings about likely mistakes on stderr."""
 
 from pathlib import Path
 

@@ -74,8 +74,7 @@ class Writer(ContentWriter, Protocol):
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         """An output item that no other method covers: whole, or (`done=False`) only its beginning.
 
-        An item that begins needs a `slot`; call again with the whole item at its end (`item_event` in
-        between).
+        An item that begins needs a `slot`. Call `item_event` in between, and this again with the whole item.
         """
         ...
 

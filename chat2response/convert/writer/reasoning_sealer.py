@@ -6,7 +6,7 @@ A client that stores no responses at the gateway sends the item back; the backen
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.sealed_reasoning import Seal, SealedReasoning, seal_reasoning
 from chat2response.convert.writer.protocol import Writer
@@ -21,7 +21,7 @@ class ReasoningSealer(Wrapper):
     text.
     """
 
-    def __init__(self, inner: Writer, seal: Seal, carried: Carried, *, show: bool = True) -> None:
+    def __init__(self, inner: Writer, seal: Seal, carried: ProviderMetadata, *, show: bool = True) -> None:
         super().__init__(inner)
         self._seal = seal
         self._carried = carried

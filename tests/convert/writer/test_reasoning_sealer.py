@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
@@ -42,7 +42,7 @@ class Plain:
 def streamed(chunks: list[dict[str, Any]], form: Any = "content", quirks: Any = None) -> Any:
     """The events of a stream that is sealed."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
-    reader = Reading(form, quirks or PROFILES["generic"], Plain()).reader(writer)
+    reader = AnswerDecoder(form, quirks or PROFILES["generic"], Plain()).reader(writer)
     writer.begin()
     reader.feed(sse(chunks))
     reader.close()
@@ -97,7 +97,7 @@ def test_without_reasoning_nothing_changes(name: str):
     if any("reasoning_content" in (each["choices"] or [{}])[0].get("delta", {}) for each in chunks):
         response["output"][0].pop("encrypted_content")
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
-    reader = Reading(quirks=PROFILES["generic"]).reader(writer)
+    reader = AnswerDecoder(quirks=PROFILES["generic"]).reader(writer)
     reader.feed(sse(chunks))
     reader.close()
     writer.finish()

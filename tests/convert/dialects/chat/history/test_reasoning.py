@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.history.reasoning import Thoughts, sign
+from chat2response.convert.dialects.chat.history.reasoning import TurnReasoning, add_missing_signature
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.sealed_reasoning import SealedReasoning
 
@@ -17,14 +17,14 @@ def put(
     quirks: Quirks, *thoughts: SealedReasoning | str, content: Any = "x", calls: Any = ()
 ) -> dict[str, Any]:
     """The message of a turn with these thoughts: opened, or shown (a text)."""
-    collected = Thoughts(quirks)
+    collected = TurnReasoning(quirks)
     for thought in thoughts:
         if isinstance(thought, str):
-            collected.shown(thought)
+            collected.add_visible(thought)
         else:
-            collected.opened(thought)
+            collected.add_sealed(thought)
     message = {"role": "assistant", "content": content}
-    collected.put(message, list(calls))
+    collected.write_to(message, list(calls))
     return message
 
 
@@ -111,8 +111,8 @@ def test_a_calls_own_goes_back_whatever_the_rule_and_an_unknown_one_has_a_word()
     assert set(message) == {"role", "content"}
     calls = [call("a"), call("b")]
     put(Quirks(), thought, calls=calls)
-    sign(calls, "skip")
+    add_missing_signature(calls, "skip")
     skipped = {"google": {"thought_signature": "skip"}}
     assert [each.get("extra_content") for each in calls] == [skipped, signed]
-    sign(calls[1:], "skip")
+    add_missing_signature(calls[1:], "skip")
     assert calls[1]["extra_content"] == signed
