@@ -81,7 +81,7 @@ class ResponsesReader(LenientReader):
             self._read(payload)
         self._text_parts.join()
         if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("The upstream sent an event that is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream; without a terminal event that is a failure."""
