@@ -1,4 +1,4 @@
-"""What is spelled as the other API spells it, one level down, is named as such where it is refused."""
+"""A refused value in the form of the other API gets a hint."""
 
 from typing import Any
 
