@@ -11,9 +11,9 @@ from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.http_stream import request_headers
 from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
 from chat2response.upstreams.whole_answers import decode_answer
-from chat2response.wire.content_sniffing import kind_of
+from chat2response.wire.content_sniffing import sniff_content
 from chat2response.wire.json_repair import Repair
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 
@@ -50,11 +50,11 @@ async def fetch(
         secret = secret_of(target.api_key)
         answer = await response.read()
         large = is_large(answer)
-        answer = answer if secret is None else await apart_if(large, secret.remove, answer)
+        answer = answer if secret is None else await run_in_thread_if(large, secret.remove, answer)
         headers = forwarded_headers(response, secret)
     finally:
         await response.close()
-    if kind_of(answer[:_SNIFF_LENGTH], ended=True) == "events":
+    if sniff_content(answer[:_SNIFF_LENGTH], ended=True) == "events":
         return response.status, headers, EventStreamBody(answer), large
     return response.status, headers, Document(*await decode_answer(answer, max_output)), large
 

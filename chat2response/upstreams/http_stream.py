@@ -6,7 +6,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.lenient_reader import name_repairs
+from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
@@ -14,8 +14,8 @@ from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
 from chat2response.upstreams.whole_answers import decode_answer
-from chat2response.wire.content_sniffing import Kind, kind_of
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.content_sniffing import Kind, sniff_content
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
@@ -86,7 +86,11 @@ class ResponseContext:
     async def body(self, start: bytes = b"") -> bytes:
         """The whole body without the gateway's key. `start`: bytes that were read before."""
         body = start + await self.response.read()
-        return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
+        return (
+            body
+            if self._secret is None
+            else await run_in_thread_if(is_large(body), self._secret.remove, body)
+        )
 
     def stop(self, fault: Fault) -> None:
         """Ends the body now."""
@@ -105,7 +109,7 @@ async def first_bytes(response: HttpResponse) -> tuple[bytes, Kind]:
     while True:
         data = await response.chunk()
         start += data
-        if kind := kind_of(start, ended=not data):
+        if kind := sniff_content(start, ended=not data):
             return start, kind
 
 
@@ -181,7 +185,7 @@ class HttpTurn(ResponseContext):
     async def _read_whole(self, start: bytes) -> None:
         """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
         answer, repairs = await decode_answer(await self.body(start), self._max_output)
-        name_repairs(repairs, self._reader.losses)
+        add_repair_losses(repairs, self._reader.losses)
         self._whole(self._reader, answer)
         self._reader.close()
 
@@ -240,5 +244,5 @@ class HttpRawReply(ResponseContext):
     async def read(self) -> bytes:
         """The whole body."""
         body = await self.body(self._start)
-        self._start, self._kind = b"", kind_of(body[:_SNIFF_LENGTH], ended=True) or "other"
+        self._start, self._kind = b"", sniff_content(body[:_SNIFF_LENGTH], ended=True) or "other"
         return body

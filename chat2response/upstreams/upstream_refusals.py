@@ -4,7 +4,7 @@ from codecs import BOM_UTF8
 from urllib.parse import urlsplit
 
 from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
-from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
+from chat2response.errors import BridgeError, UpstreamError, UpstreamUnauthorized
 from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
@@ -64,7 +64,7 @@ def refusal_error(body: bytes, status: int, headers: HeaderList, target: Target)
     readable = error is not None
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
-        return UpstreamRefusedUs(
+        return UpstreamUnauthorized(
             _KEY_REJECTED if target.api_key else _KEY_MISSING,
             internal=f"upstream {status}: {mask(error.message, target)}",
             headers=forwarded,
