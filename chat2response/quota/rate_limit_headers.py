@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
 def _message(window_usage: WindowUsage, requested: int, *, impossible: bool, wait: int) -> str:
     window = window_usage.window
     unit = _UNITS[window.measure]
-    limit = f"{window.limit} of this key is {window.ceiling}"
+    limit = f"this key's {window.limit} is {window.ceiling}"
     if impossible:
         return (
             f"Request too large: {limit}, and this request alone may use {requested} {unit}. "
