@@ -26,10 +26,10 @@ from statistics import median
 from typing import Any
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import KeyPolicy, KeyRing, new_token
+from chat2response.keys import KeyPolicy, KeyVerifier, new_token
 from chat2response.keys.limits import KeyLimits
 from chat2response.quota.admission import Admission
-from chat2response.quota.estimate import Ask
+from chat2response.quota.estimate import Estimate
 from chat2response.quota.prices import Prices
 from chat2response.stores import Store, open_store
 from chat2response.stores.base import row_name
@@ -40,7 +40,7 @@ ROUNDS = 5
 BATCH = 300  # operations in a round
 STORES = ("memory", "sqlite", "redis")
 CROWD = 32
-ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)
+ESTIMATE = Estimate("m", "chat", input_tokens=10, output_tokens=10)
 LIMITS = {"requests_per_minute": 10**9, "concurrent_requests": 10**6, "tokens_per_minute": 10**12}
 
 Operation = Callable[[int], Awaitable[object]]
@@ -65,7 +65,7 @@ async def measure(sizes: list[int], stores: list[str]) -> None:
 
 async def row(store: Store, tokens: list[str]) -> dict[str, float]:
     """The figures for a filled store."""
-    ring, uncached = KeyRing(store, cache_seconds=3600.0), KeyRing(store, cache_seconds=0.0)
+    ring, uncached = KeyVerifier(store, cache_seconds=3600.0), KeyVerifier(store, cache_seconds=0.0)
     unknown_tokens = [new_token().text() for _ in range((BATCH + 1) * ROUNDS)]
     admission = Admission(store, Prices(), clock=time.time)
     await ring.verify(tokens[0])
@@ -77,7 +77,7 @@ async def row(store: Store, tokens: list[str]) -> dict[str, float]:
             await ring.verify(token)
 
     async def call(number: int) -> None:
-        await (await admission.enter(limited, ASK)).leave()
+        await (await admission.enter(limited, ESTIMATE)).leave()
 
     async def crowd(number: int) -> None:
         await asyncio.gather(*map(call, range(CROWD)))
@@ -110,7 +110,7 @@ async def filled_store(address: str, size: int) -> AsyncIterator[tuple[Store, li
     """A store with `size` keys, and the tokens of some of them."""
     store = open_store(address, clock=time.time, deadline=60.0)  # many writes queue up
     await store.open()
-    ring = KeyRing(store, KeyPolicy(default_ttl=86_400))
+    ring = KeyVerifier(store, KeyPolicy(default_ttl=86_400))
     tokens = [(await ring.generate()).token for _ in range(min(size, BATCH))]
     key = await store.get("keys", tokens[0][3:35])
     assert key is not None

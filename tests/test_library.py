@@ -162,7 +162,7 @@ def test_a_profile_goes_by_its_name_in_all_that_knows_a_backend() -> None:
         with pytest.raises(QuirksError, match="Did you mean 'deepseek'"):
             refused()
     given: Any = {"developer_role": True}
-    with pytest.raises(TypeError, match="quirks is the name of a profile, or a Quirks, not dict"):
+    with pytest.raises(TypeError, match="quirks must be a Quirks or the name of a profile, not dict"):
         to_chat_request({"model": "m", "input": "Hi"}, quirks=given)
 
 
@@ -272,11 +272,11 @@ class _Model:
 @pytest.mark.parametrize(
     ("given", "hint"),
     [
-        ('{"model": "m"}', r"not str: decode the JSON first, json\.loads\({}\)"),
-        (b"{}", r"not bytes: decode the JSON first, json\.loads\({}\)"),
-        (_Model(), r"not _Model: pass {}\.model_dump\(exclude_unset=True\)"),
-        ([("model", "m")], "not list: pass the decoded JSON object"),
-        (7, "not int: pass the decoded JSON object"),
+        ('{"model": "m"}', r"not str. Decode the JSON first: json\.loads\({}\)"),
+        (b"{}", r"not bytes. Decode the JSON first: json\.loads\({}\)"),
+        (_Model(), r"not _Model. Pass {}\.model_dump\(exclude_unset=True\)"),
+        ([("model", "m")], "not list. Pass the decoded JSON object"),
+        (7, "not int. Pass the decoded JSON object"),
     ],
 )
 @pytest.mark.parametrize(
@@ -293,5 +293,5 @@ class _Model:
 def test_what_is_no_mapping_is_a_type_error_that_says_what_to_pass(
     call: Any, name: str, given: Any, hint: str
 ) -> None:
-    with pytest.raises(TypeError, match=f"^{name} is a mapping .a dict., {hint.format(name)}$"):
+    with pytest.raises(TypeError, match=f"^{name} must be a mapping .a dict., {hint.format(name)}.$"):
         call(given)

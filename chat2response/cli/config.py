@@ -36,15 +36,17 @@ def check_config(**params: Any) -> None:
     """
     start_options = StartOptions(**params)
     with report_errors():
+        from chat2response.compose.keys import peppers, prices
+        from chat2response.compose.shown_settings import effective
+        from chat2response.compose.upstreams import catalog
         from chat2response.server.bootstrap import check_workers, read_settings
         from chat2response.settings import SettingsError
-        from chat2response.settings.docs import effective
         from chat2response.stores import open_store, shown_address
 
         settings = read_settings(start_options)
-        settings.prices()
-        settings.peppers()
-        settings.catalog()
+        prices(settings)
+        peppers(settings)
+        catalog(settings)
         url = start_options.keys_backend or settings.store_url
         try:
             store = open_store(url)

@@ -4,6 +4,9 @@ import sys
 from collections.abc import Iterator
 
 from chat2response.api.http.cors import ANY
+from chat2response.compose.api import cors
+from chat2response.compose.keys import seal_keys
+from chat2response.compose.upstreams import profile_name, upstream_proxy
 from chat2response.observe.redact import shown_url
 from chat2response.server import workers
 from chat2response.server.bootstrap import PreparedGateway, prepare, read_settings
@@ -29,11 +32,11 @@ def banner(prepared: PreparedGateway, count: int = 1) -> Iterator[str]:
     yield f"chat2response {prepared.services.about.version} on {prepared.url}{workers_note}"
     yield f"  upstream  {_upstream(settings)}"
     yield f"  keys      {_keys(settings, prepared.store)}"
-    if settings.unasked is not None:
+    if settings.unmanaged_reason is not None:
         yield "            keys issued at POST /keys/generate have no effect: the gateway does not check keys"
     yield from _sealing(prepared)
     yield f"  admin     {_admin(prepared)}"
-    if settings.auth_mode is AuthMode.OPEN and ANY in settings.cors().origins:
+    if settings.auth_mode is AuthMode.OPEN and ANY in cors(settings).origins:
         yield "  WARNING   any web page can call this gateway at your expense: CORS_ALLOWED_ORIGINS=* and no"
         yield "            key is required. List the origins that you trust in CORS_ALLOWED_ORIGINS"
     token = prepared.admin_token
@@ -55,7 +58,7 @@ def _admin(prepared: PreparedGateway) -> str:
 
 def _sealing(prepared: PreparedGateway) -> Iterator[str]:
     """The key that seals reasoning for clients to store; several gateways must share one."""
-    if prepared.services.settings.seal_keys:
+    if seal_keys(prepared.services.settings):
         yield "  sealing   with the first key in CHAT2RESPONSE_SEAL_KEY"
     elif prepared.seal_keys is not None:
         yield f"  sealing   with the key in {prepared.seal_keys.path.absolute()}"
@@ -71,7 +74,7 @@ def _keys(settings: Settings, store: str) -> str:
         case AuthMode.OPEN:
             return "OPEN: no key is required; all callers share one tenant and its stored data"
         case AuthMode.PASSTHROUGH:
-            return f"none: the upstream gets each client's own key ({settings.unasked})"
+            return f"none: the upstream gets each client's own key ({settings.unmanaged_reason})"
 
 
 def _upstream(settings: Settings) -> str:
@@ -84,11 +87,11 @@ def _upstream(settings: Settings) -> str:
         where += ", without a key"
     if mode is not UpstreamMode.RESPONSES:
         changed = ", changed by CHAT2RESPONSE_QUIRKS" if settings.chat2response_quirks is not None else ""
-        where += f", profile {settings.profile}{changed}"
+        where += f", profile {profile_name(settings)}{changed}"
     if settings.chat2response_upstream_model is not None:
         where += f", always with the model {settings.chat2response_upstream_model.strip()}"
-    if settings.proxy is not None:
-        where += f", through the proxy {settings.proxy}"
+    if upstream_proxy(settings) is not None:
+        where += f", through the proxy {upstream_proxy(settings)}"
     if settings.openai_base_url is None:
         return f"{apis} at {where} (the OpenAI API; OPENAI_BASE_URL sets another address)"
     return f"{apis} at {where}"

@@ -7,11 +7,11 @@ passlib loads with the first check of a token.
 from chat2response.keys.actor import Actor
 from chat2response.keys.audit import Audit
 from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
-from chat2response.keys.last_used import KeyUse
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey, Issued
-from chat2response.keys.service import KeyBook
+from chat2response.keys.service import KeyService
 from chat2response.keys.tokens.token import Token, new_token
-from chat2response.keys.verifier import EXPIRED, INVALID, MISSING, REVOKED, KeyRing
+from chat2response.keys.verifier import EXPIRED, INVALID, MISSING, REVOKED, KeyVerifier
 
 __all__ = [
     "EXPIRED",
@@ -23,10 +23,10 @@ __all__ = [
     "ApiKey",
     "Audit",
     "Issued",
-    "KeyBook",
     "KeyPolicy",
-    "KeyRing",
-    "KeyUse",
+    "KeyService",
+    "KeyVerifier",
+    "LastUsedTracker",
     "Token",
     "Unset",
     "new_token",

@@ -33,7 +33,7 @@ _NONCE = 12  # bytes
 Document = dict[str, Any]
 
 
-class Repeats:
+class IdempotentRequest:
     """The place of one Idempotency-Key. Methods raise StoreDown."""
 
     def __init__(self, store: Store, material: bytes, asked: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Repeats:
         self._document: Document = {}
 
     @classmethod
-    async def of(cls, store: Store, key: str, by: Actor, asked: Mapping[str, Any]) -> "Repeats":
+    async def of(cls, store: Store, key: str, by: Actor, asked: Mapping[str, Any]) -> "IdempotentRequest":
         """`asked`: what is asked for; the same key must ask for the same. Raises InvalidRequest."""
         if not _KEY.fullmatch(key):
             raise InvalidRequest(

@@ -16,7 +16,7 @@ from chat2response.keys import idempotency, last_used
 from chat2response.keys.actor import GATEWAY, Actor
 from chat2response.keys.audit import Audit
 from chat2response.keys.expiry_policy import LAST_MOMENT
-from chat2response.keys.last_used import KeyUse
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.listing import Filter, KeyPage, page
 from chat2response.keys.record import KIND, ApiKey, compact, read_entry
 from chat2response.keys.tokens.token import is_key_id
@@ -33,12 +33,12 @@ _NOT_CHANGED = (
     "{advice} Then ask again; it does no harm where it was done already"
 )
 
-Keys = list[ApiKey]  # named here, for inside Records `list` is a method
+Keys = list[ApiKey]  # named here, for inside KeyRepository `list` is a method
 Runs = list[Keys]
 Edit = Callable[[ApiKey], Mapping[str, Any] | None]
 
 
-class Records:
+class KeyRepository:
     """Keys in a store, the `audit` of what is done to them, and their `use`. `clock`: epoch seconds.
 
     Every method raises StoreDown.
@@ -50,7 +50,7 @@ class Records:
         self._store = store
         self._clock = clock
         self.audit = audit or Audit(store, clock=clock)
-        self.use = KeyUse(store, clock=clock)
+        self.use = LastUsedTracker(store, clock=clock)
 
     def now(self) -> float:
         """The time that keys go by, in epoch seconds."""

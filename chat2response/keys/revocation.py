@@ -32,7 +32,7 @@ class Running(Protocol):
         ...
 
 
-class Follower:
+class RevocationFollower:
     """`forget` is told each key that others changed, None for all.
 
     A call whose key reaches its end in time runs on: it was let in before.

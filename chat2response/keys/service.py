@@ -11,10 +11,10 @@ from chat2response.keys.actor import GATEWAY, Actor
 from chat2response.keys.audit import Audit
 from chat2response.keys.delegation import check_end, check_rights, check_within
 from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
-from chat2response.keys.idempotency import Document, Repeats
+from chat2response.keys.idempotency import Document, IdempotentRequest
 from chat2response.keys.key_fields import checked
 from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, Issued, read_entry
-from chat2response.keys.repository import Records
+from chat2response.keys.repository import KeyRepository
 from chat2response.keys.rotation import Rotation, unfinished
 from chat2response.keys.tokens.pepper import Peppers
 from chat2response.keys.tokens.token import Token, is_key_id, new_token
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chat2response.keys.tokens.hashing import Hasher
 
 
-class KeyBook(Records):
+class KeyService(KeyRepository):
     """Keys in a store. Every method raises StoreDown.
 
     `by` is who asks for a change: what a key asks for must lie within what it has itself, else Forbidden.
@@ -88,7 +88,7 @@ class KeyBook(Records):
         if repeat is not None:
             end = "unset" if expires_at is UNSET else expires_at
             asked = {**fields, "ttl_seconds": ttl_seconds, "expires_at": end}
-            repeats = await Repeats.of(self._store, repeat, by, asked)
+            repeats = await IdempotentRequest.of(self._store, repeat, by, asked)
             if (earlier := await repeats.earlier()) is not None:
                 return await self._finish(earlier, by)
         token = self._new_token()
@@ -181,7 +181,7 @@ class KeyBook(Records):
             key = await self._change(id, rotation.fields, "key.rotated", by)
             return None if key is None else Issued(key, token.text())
         asked = {"operation": "rotate", "id": id, "grace_seconds": grace_seconds, "force": force}
-        repeats = await Repeats.of(self._store, repeat, by, asked)
+        repeats = await IdempotentRequest.of(self._store, repeat, by, asked)
         planned = await repeats.earlier()
         if planned is None:
             if (held := await self.get(id)) is None:
@@ -214,7 +214,7 @@ class KeyBook(Records):
         """
         if repeat is None:
             return await work()
-        repeats = await Repeats.of(self._store, repeat, by, {"operation": operation, **asked})
+        repeats = await IdempotentRequest.of(self._store, repeat, by, {"operation": operation, **asked})
         return await repeats.answer(work)
 
     async def import_digest(

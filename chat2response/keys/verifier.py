@@ -18,11 +18,11 @@ from chat2response.errors import Unauthorized
 from chat2response.keys.audit import Audit
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
-from chat2response.keys.revocation import Follower, Running
-from chat2response.keys.service import KeyBook
-from chat2response.keys.tokens.cache import Bad, Good, Memory
+from chat2response.keys.revocation import RevocationFollower, Running
+from chat2response.keys.service import KeyService
+from chat2response.keys.tokens.cache import Accepted, Rejected, TokenCache
 from chat2response.keys.tokens.pepper import Peppers
-from chat2response.keys.tokens.rehash import Upgrades
+from chat2response.keys.tokens.rehash import Rehasher
 from chat2response.keys.tokens.token import TOKEN_LENGTH, Token, new_token, parse
 from chat2response.stores import Entry, Store, StoreDown
 from chat2response.wire.json import decode, encode
@@ -42,7 +42,7 @@ _NOBODY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
 _ASK_AGAIN = 1.0  # seconds; not each request waits until a store that hangs has had its time
 
 
-class KeyRing(KeyBook):
+class KeyVerifier(KeyService):
     """Keys in a store. `clock`: epoch seconds; `cache_size`: tokens that are remembered of each kind.
 
     `serve_stale`: seconds for which a token that was good opens while the store cannot be asked; 0 for not.
@@ -64,12 +64,12 @@ class KeyRing(KeyBook):
         super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers, audit=audit)
         self._cache_seconds = cache_seconds
         self._serve_stale = serve_stale
-        self._opening: Memory[Good] = Memory(cache_size)
-        self._refused: Memory[Bad] = Memory(cache_size)
+        self._opening: TokenCache[Accepted] = TokenCache(cache_size)
+        self._refused: TokenCache[Rejected] = TokenCache(cache_size)
         self._good, self._bad = self._opening.found, self._refused.found
         self._lookups: dict[str, asyncio.Task[Entry | None]] = {}
-        self._upgrades = Upgrades(store)
-        self._follower = Follower(store, self._forget)
+        self._upgrades = Rehasher(store)
+        self._follower = RevocationFollower(store, self._forget)
         self._ask_at = 0.0  # until then a store that was down is not asked about keys that open without it
         self.stale_checks = 0
         """How often a token opened although the store could not be asked."""
@@ -135,14 +135,14 @@ class KeyRing(KeyBook):
         until = now + self._cache_seconds
         if fault is not None:
             if changes == self._changes:
-                self._refused.remember(parsed.id, digest, Bad(fault, now, until))
+                self._refused.remember(parsed.id, digest, Rejected(fault, now, until))
                 self._good.pop(digest, None)
             raise Unauthorized(fault)
         if opened is key and self._hasher.outdated(key.digest):
             self._upgrades.offer(key.id, key.digest, self._hasher.make(parsed.secret))
         ends = inf if opened is None or opened.expires_at is None else opened.expires_at
         if changes == self._changes:
-            self._opening.remember(parsed.id, digest, Good(key, now, min(until, ends), ends))
+            self._opening.remember(parsed.id, digest, Accepted(key, now, min(until, ends), ends))
         return key
 
     @cached_property

@@ -6,7 +6,7 @@ from typing import Any
 from chat2response.keys.actor import Actor
 from chat2response.keys.listing import KeyPage
 from chat2response.keys.record import ApiKey, Issued
-from chat2response.keys.service import KeyBook
+from chat2response.keys.service import KeyService
 
 
 def issued_document(issued: Issued) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def issued_document(issued: Issued) -> dict[str, Any]:
     return document | {name: value for name, value in said.items() if value is not None}
 
 
-async def revoked_document(book: KeyBook, id: str, *, by: Actor) -> dict[str, Any]:
+async def revoked_document(book: KeyService, id: str, *, by: Actor) -> dict[str, Any]:
     """Revokes a key; the answer says whether it was done now, and if not, why. Raises StoreDown."""
     if await book.revoke(id, by=by):
         return {"revoked": True, "id": id}
@@ -38,13 +38,13 @@ async def revoked_document(book: KeyBook, id: str, *, by: Actor) -> dict[str, An
     return {"revoked": False, "id": id, "reason": "already_revoked" if known else "unknown_key"}
 
 
-async def detailed(book: KeyBook, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
+async def detailed(book: KeyService, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
     """All that may be shown of keys, with what is known of their use. Raises StoreDown."""
     used = await book.use.read([key.id for key in keys])
     return [key.details(book.now()) | each.document() for key, each in zip(keys, used, strict=True)]
 
 
-async def page_document(book: KeyBook, page: KeyPage) -> dict[str, Any]:
+async def page_document(book: KeyService, page: KeyPage) -> dict[str, Any]:
     """A page of a list, in the form of OpenAI's lists. Raises StoreDown."""
     return {
         "object": "list",

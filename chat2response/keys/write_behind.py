@@ -25,7 +25,7 @@ def _nothing() -> None:
     """There is nothing to gather."""
 
 
-class Tally(Generic[Count]):
+class WriteBehind(Generic[Count]):
     """Counts by the key of their document.
 
     `read` makes a count of a document (None: there is none), `add` both of two, `write` the document; `ttl`:

@@ -9,6 +9,7 @@ from typing import Any
 
 from chat2response.api.http.client_address import address_of
 from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
+from chat2response.compose.upstreams import proxies
 from chat2response.server.listeners import open_listeners, port_of, url_host
 from chat2response.server.settings_reader import read
 from chat2response.server.start_options import CannotStart, StartOptions
@@ -75,7 +76,7 @@ def read_settings(options: StartOptions, *, bind: str | None = None, **fixed: An
         fixed["chat2response_workers"] = options.workers
     settings = settings.model_copy(update=fixed)
     listen_address(settings.bind_addr)
-    settings.proxies()  # raises before anything is opened
+    proxies(settings)  # raises before anything is opened
     return settings
 
 

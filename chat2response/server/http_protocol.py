@@ -19,9 +19,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from chat2response.api.http.disconnect import HANG_UP
-from chat2response.api.http.request import ANSWER, FLOW, HeaderPairs
-from chat2response.observe.log_throttle import Seldom
+from chat2response.api.http.disconnect import DISCONNECT
+from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, HeaderPairs
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import BodyRate
 from chat2response.server.coalescing_transport import CoalescingTransport
@@ -37,7 +37,7 @@ _INVALID_VALUE = re.compile(
 ).search  # characters that a header's value may not have
 _TLS = b"\x16"  # the first byte of a TLS handshake, and of no HTTP request
 
-_warn_tls = Seldom(
+_warn_tls = LogThrottle(
     logging.getLogger("chat2response"),
     "A client uses TLS (https://), but this port serves plain HTTP. Call it with http://, or put a "
     "proxy that terminates TLS in front of it.",
@@ -77,7 +77,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._lost = False
         self._on_disconnect: Callable[[], None] | None = None
         # One per connection: one per request would form a reference cycle that only the collector frees.
-        self._extensions: Any = {HANG_UP: self._watch, ANSWER: self._answer}
+        self._extensions: Any = {DISCONNECT: self._watch, SEND_RESPONSE: self._answer}
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._linger = LingeringClose(self.loop, self._coalescing.end)
         transport.set_write_buffer_limits(WRITE_HIGH)
         super().connection_made(self._coalescing)
-        self._extensions[FLOW] = self.flow
+        self._extensions[FLOW_CONTROL] = self.flow
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

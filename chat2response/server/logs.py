@@ -5,8 +5,9 @@ import sys
 import time
 from collections.abc import Iterable
 
+from chat2response.compose.shown_settings import secrets
 from chat2response.observe.redact import redact
-from chat2response.observe.secrets import LEAST, Secret
+from chat2response.observe.secrets import MIN_LENGTH, Secret
 from chat2response.server.nonblocking_output import NonBlockingOutput
 from chat2response.settings import Settings
 
@@ -20,8 +21,8 @@ class SecretMask:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         values = [secret for secret in secrets if secret]
-        self._short = tuple(secret for secret in values if len(secret) < LEAST)
-        self._long = tuple(Secret(secret, b"[secret]") for secret in values if len(secret) >= LEAST)
+        self._short = tuple(secret for secret in values if len(secret) < MIN_LENGTH)
+        self._long = tuple(Secret(secret, b"[secret]") for secret in values if len(secret) >= MIN_LENGTH)
 
     def __call__(self, text: str) -> str:
         """The masked text; lone surrogates, which cannot be encoded, become `\\ud800`. Never raises."""
@@ -76,7 +77,7 @@ class NonBlockingHandler(logging.Handler):
 def set_up(settings: Settings, *extra_secrets: str) -> None:
     """Configures logging, once per process. Masks the secrets of `settings` and `extra_secrets`."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    mask = SecretMask((*settings.secrets(), *extra_secrets))
+    mask = SecretMask((*secrets(settings), *extra_secrets))
     handler = NonBlockingHandler(NonBlockingOutput(lambda: sys.stderr, transform=mask))
     handler.setFormatter(LineFormatter())
     # Log lines name no thread, process or task: looking those up is half the cost of a record.

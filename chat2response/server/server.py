@@ -24,7 +24,7 @@ import uvicorn
 from chat2response.api.http.request import App
 from chat2response.app import Gateway
 from chat2response.compose import Services
-from chat2response.observe.log_throttle import Seldom
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import logs
 from chat2response.server.bootstrap import PreparedGateway
 from chat2response.server.http_protocol import BoundedHttpProtocol
@@ -38,7 +38,7 @@ OnServing = Callable[[], Awaitable[None]]
 _KEEP_ALIVE = 75  # seconds before an idle connection closes; proxies in front use 60
 _TERMINAL_EVENT_SECONDS = 5.0  # for clients to read the terminal events of ended streams
 
-_out_of_files = Seldom(
+_out_of_files = LogThrottle(
     log,
     "The process has reached its limit of open files and cannot accept new connections. Raise the limit: "
     "ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker.",

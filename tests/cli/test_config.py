@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from chat2response.cli.commands import cli
-from chat2response.settings import Settings, load
+from chat2response.compose import load
+from chat2response.settings import Settings
 from tests.support.cli.process import environment
 from tests.support.house.source import ROOT
 

@@ -9,7 +9,7 @@ from openai.types.responses import Response
 from pydantic import TypeAdapter
 
 from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
@@ -60,7 +60,7 @@ def completion(moderation: Any) -> Json:
 
 def response(moderation: Any, losses: Losses | None = None) -> Any:
     """The response that a moderated completion becomes."""
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     return read_response(completion(moderation), echo, Numbered(), now, losses=losses)
 
 

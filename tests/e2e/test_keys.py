@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from chat2response.keys import INVALID, MISSING, KeyUse
+from chat2response.keys import INVALID, MISSING, LastUsedTracker
 from chat2response.keys.tokens.token import parse
 from chat2response.stores import StoreDown
 from tests.e2e.conftest import Start
@@ -167,8 +167,8 @@ async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
     assert use.tokens == 2 * answer.json()["usage"]["total_tokens"] > 0
     shown = (await gateway.http.get(f"/keys/{token[3:35]}")).json()
     assert (shown["requests"], shown["tokens"]) == (use.requests, use.tokens)
-    await gateway.services.engine.books.close()  # as the end of the process does
-    assert await KeyUse(gateway.services.store).read([token[3:35]]) == [use]
+    await gateway.services.engine.meters.close()  # as the end of the process does
+    assert await LastUsedTracker(gateway.services.store).read([token[3:35]]) == [use]
 
 
 async def test_a_rotated_key_stays_the_same_tenant_while_both_secrets_open(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from tests.fidelity.measure import Json, Probe
@@ -21,7 +21,7 @@ def to_response(body: Json, losses: Losses) -> Any:
         "choices": [choice],
         **body.get("top", {}),
     }
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     return read_response(completion, echo, Numbered(), now, losses=losses)
 
 
@@ -69,7 +69,7 @@ CHAT_ANSWERS: tuple[Probe, ...] = (
     Probe(
         "moderation", {"top": {"moderation": {"input": {"type": "moderation_results", "results": [_JUDGED]}}}}
     ),
-    Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no place for it"),
+    Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no field for it"),
 )
 
 _USED: Json = {
@@ -114,5 +114,5 @@ RESPONSES_ANSWERS: tuple[Probe, ...] = (
     Probe("usage", {"top": {"usage": _USED}}),
     Probe("service_tier", {"top": {"service_tier": "flex"}}),
     Probe("moderation", {"top": {"moderation": {"input": _JUDGED}}}),
-    Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no place for it"),
+    Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no field for it"),
 )  # fmt: skip

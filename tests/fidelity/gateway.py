@@ -50,7 +50,7 @@ async def _asked(fields: Json) -> Seen:
     engine = Scene(Clock(), Ids()).engine(upstream, "responses")
     call = Call("chat", encode({**BODIES["chat"], **fields}), "req-1", "key-1")
     async with engine.open(call) as answer:
-        return Seen(decode(answer.body or b""), len(upstream.asked))
+        return Seen(decode(answer.body or b""), len(upstream.requests))
 
 
 class _Model(FakeUpstream):

@@ -40,7 +40,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """`kind`: kept, emulated, approximated, lost, refused, here (the gateway's own affair)."""
+    """`kind`: kept, emulated, approximated, lost, refused, not sent (the gateway handles it itself)."""
 
     kind: str
     how: str = ""
@@ -66,7 +66,7 @@ def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
         return _lost(new)
     changed = dict(sorted(_changes(plain, made, "")))
     if not changed:
-        return Fate("here", probe.note)
+        return Fate("not sent", probe.note)
     if probe.native and probe.native not in (types := set(_types(made))):
         return Fate("emulated", f"as a {min(types)}" if types else f"as `{min(changed)}`")
     if probe.role and probe.role not in (roles := _roles(made)):
@@ -81,7 +81,7 @@ def _by_the_engine(probe: Probe, does: Does, convert: Convert, minimal: Json) ->
     assert done(dict(probe.fields), does), f"the engine does not do what {probe.label} asks for"
     elsewhere = fate(replace(probe, does=None), convert, minimal)
     told = "a 400" if elsewhere.kind == "refused" else str(elsewhere)
-    return Fate("emulated", f"{probe.engine} on {probe.on}; elsewhere {told}")
+    return Fate("emulated", f"{probe.engine}, on {probe.on}; elsewhere {told}")
 
 
 def _named(probe: Probe, path: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chat2response.keys import KeyBook, KeyPolicy, KeyRing
+from chat2response.keys import KeyPolicy, KeyService, KeyVerifier
 from chat2response.stores import Store, open_store
 from tests.support import redis_topologies
 from tests.support.clock_and_ids import Clock
@@ -41,12 +41,12 @@ async def plain_store(
 
 
 @pytest.fixture
-def service(plain_store: Store, clock: Clock) -> KeyRing:
+def service(plain_store: Store, clock: Clock) -> KeyVerifier:
     """The key service of a gateway."""
-    return KeyRing(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)
+    return KeyVerifier(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)
 
 
 @pytest.fixture
-def shell(plain_store: Store, clock: Clock) -> KeyBook:
+def shell(plain_store: Store, clock: Clock) -> KeyService:
     """The key service of another process on the same store."""
-    return KeyBook(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)
+    return KeyService(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)

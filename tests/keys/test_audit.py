@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Conflict, InvalidRequest
-from chat2response.keys import Actor, Audit, KeyBook, KeyRing
+from chat2response.keys import Actor, Audit, KeyService, KeyVerifier
 from chat2response.keys.repository import LEAST_AGE
 from chat2response.stores import MemoryStore, Store, StoreDown
 from chat2response.wire.json import encode
@@ -17,7 +17,7 @@ ADMIN = Actor("token", origin="192.0.2.7")
 DAY = 86_400
 
 
-async def test_every_change_has_its_line(service: KeyRing, clock: Clock) -> None:
+async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> None:
     now = int(clock())
     made = await service.generate(label="l", metadata={"secret-note": "xyzzy"}, ttl_seconds=5, by=ADMIN)
     id = made.key.id
@@ -50,7 +50,7 @@ async def test_every_change_has_its_line(service: KeyRing, clock: Clock) -> None
     assert page.lines[3]["changes"] == {"expires_at": now + 9}
 
 
-async def test_no_line_holds_a_secret(service: KeyRing, plain_store: Store) -> None:
+async def test_no_line_holds_a_secret(service: KeyVerifier, plain_store: Store) -> None:
     made = await service.generate(metadata={"a": "xyzzy"})
     renewed = await service.rotate(made.key.id, grace_seconds=5)
     assert renewed is not None
@@ -60,7 +60,7 @@ async def test_no_line_holds_a_secret(service: KeyRing, plain_store: Store) -> N
         assert hidden not in said
 
 
-async def test_what_changes_nothing_has_no_line(service: KeyRing) -> None:
+async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
     made = await service.generate()
     await service.revoke(made.key.id)
     before = (await service.audit.read()).lines
@@ -77,7 +77,7 @@ async def test_what_changes_nothing_has_no_line(service: KeyRing) -> None:
 
 async def test_no_change_goes_without_a_line(clock: Clock, monkeypatch: Any) -> None:
     store = MemoryStore(clock=clock)
-    book = KeyBook(store, clock=clock)
+    book = KeyService(store, clock=clock)
     made = await book.generate()
 
     async def down(*_: Any, **__: Any) -> Any:
@@ -91,7 +91,7 @@ async def test_no_change_goes_without_a_line(clock: Clock, monkeypatch: Any) -> 
 
 
 async def test_a_change_that_is_tried_again_has_one_line(
-    service: KeyRing, shell: KeyBook, plain_store: Store, monkeypatch: Any
+    service: KeyVerifier, shell: KeyService, plain_store: Store, monkeypatch: Any
 ) -> None:
     id = (await service.generate()).key.id
     put = plain_store.put

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.errors import Forbidden
-from chat2response.keys import Actor, ApiKey, KeyBook, KeyPolicy
+from chat2response.keys import Actor, ApiKey, KeyPolicy, KeyService
 from chat2response.keys.delegation import glob_covers, wider_grant
 from chat2response.keys.grants import grants_of
 from chat2response.stores import MemoryStore
@@ -69,12 +69,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(clock: Clock) -> KeyBook:
-    return KeyBook(MemoryStore(clock=clock), KeyPolicy(allow_no_expiration=True), clock=clock)
+def book(clock: Clock) -> KeyService:
+    return KeyService(MemoryStore(clock=clock), KeyPolicy(allow_no_expiration=True), clock=clock)
 
 
 @pytest.fixture
-async def maker(book: KeyBook) -> ApiKey:
+async def maker(book: KeyService) -> ApiKey:
     made = await book.generate(
         scopes=["admin:keys", "model:gpt-*"], limits={"requests_per_minute": 10}, ttl_seconds=1000
     )
@@ -88,7 +88,7 @@ ALLOWED: dict[str, Any] = {
 }
 
 
-async def test_a_key_makes_what_it_has_and_no_more(book: KeyBook, maker: ApiKey) -> None:
+async def test_a_key_makes_what_it_has_and_no_more(book: KeyService, maker: ApiKey) -> None:
     by = Actor("key", maker)
     await book.generate(**ALLOWED, by=by)
     _, digest = book.new_digest()
@@ -111,7 +111,7 @@ async def test_a_key_makes_what_it_has_and_no_more(book: KeyBook, maker: ApiKey)
     assert len(await book.list()) == 2
 
 
-async def test_a_key_widens_no_other_and_not_itself(book: KeyBook, maker: ApiKey) -> None:
+async def test_a_key_widens_no_other_and_not_itself(book: KeyService, maker: ApiKey) -> None:
     by = Actor("key", maker)
     made = (await book.generate(**ALLOWED, by=by)).key
     for id in (made.id, maker.id):
@@ -129,7 +129,7 @@ async def test_a_key_widens_no_other_and_not_itself(book: KeyBook, maker: ApiKey
     assert await book.set_expiration(made.id, ttl_seconds=900, by=by)
 
 
-async def test_a_wider_key_is_not_taken_over(book: KeyBook, maker: ApiKey) -> None:
+async def test_a_wider_key_is_not_taken_over(book: KeyService, maker: ApiKey) -> None:
     by = Actor("key", maker)
     wide = await book.generate(ttl_seconds=500)
     with pytest.raises(Forbidden):
@@ -141,7 +141,7 @@ async def test_a_wider_key_is_not_taken_over(book: KeyBook, maker: ApiKey) -> No
     assert await book.revoke(wide.key.id, by=by)  # to end one widens nothing
 
 
-async def test_others_are_bound_by_nothing(book: KeyBook) -> None:
+async def test_others_are_bound_by_nothing(book: KeyService) -> None:
     for by in (Actor("token"), Actor("network"), Actor("shell")):
         made = await book.generate(expires_at=None, scopes=["admin:*"], by=by)
         assert await book.rotate(made.key.id, by=by)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Conflict, Forbidden, InvalidRequest, Unauthorized
-from chat2response.keys import Actor, KeyBook, KeyRing
+from chat2response.keys import Actor, KeyService, KeyVerifier
 from chat2response.keys.idempotency import KIND, SECONDS
 from chat2response.stores import Store, StoreDown
 from chat2response.wire.json import encode
@@ -16,7 +16,9 @@ REPEAT = "7d8f2c1e-3b5a-4c6d-8e9f-0a1b2c3d4e5f"
 ADMIN = Actor("token")
 
 
-async def test_the_same_request_gets_the_same_answer(service: KeyRing, shell: KeyBook, clock: Clock) -> None:
+async def test_the_same_request_gets_the_same_answer(
+    service: KeyVerifier, shell: KeyService, clock: Clock
+) -> None:
     asked: dict[str, Any] = {"label": "l", "ttl_seconds": 5, "by": ADMIN}
     first = await service.generate(**asked, repeat=REPEAT)
     clock.advance(10)
@@ -26,7 +28,7 @@ async def test_the_same_request_gets_the_same_answer(service: KeyRing, shell: Ke
     assert [line["action"] for line in (await service.audit.read()).lines] == ["key.generated", "key.revoked"]
 
 
-async def test_at_the_same_time_too(service: KeyRing, shell: KeyBook) -> None:
+async def test_at_the_same_time_too(service: KeyVerifier, shell: KeyService) -> None:
     made = await asyncio.gather(*(book.generate(label="l", repeat=REPEAT) for book in (service, shell) * 4))
     assert len({issued.token for issued in made}) == 1
     assert len(await service.list()) == 1
@@ -34,7 +36,7 @@ async def test_at_the_same_time_too(service: KeyRing, shell: KeyBook) -> None:
 
 
 async def test_a_repetition_that_is_faster_than_the_first(
-    service: KeyRing, shell: KeyBook, plain_store: Store, monkeypatch: Any
+    service: KeyVerifier, shell: KeyService, plain_store: Store, monkeypatch: Any
 ) -> None:
     put, faster = plain_store.put, []
 
@@ -49,7 +51,7 @@ async def test_a_repetition_that_is_faster_than_the_first(
     assert len(await service.list()) == 1
 
 
-async def test_another_request_with_its_key_is_refused(service: KeyRing) -> None:
+async def test_another_request_with_its_key_is_refused(service: KeyVerifier) -> None:
     await service.generate(label="l", repeat=REPEAT)
     for other in ({"label": "m"}, {}, {"label": "l", "ttl_seconds": 5}, {"label": "l", "expires_at": None}):
         with pytest.raises(InvalidRequest) as caught:
@@ -57,7 +59,7 @@ async def test_another_request_with_its_key_is_refused(service: KeyRing) -> None
         assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
 
 
-async def test_it_is_forgotten_after_an_hour(service: KeyRing, plain_store: Store, clock: Clock) -> None:
+async def test_it_is_forgotten_after_an_hour(service: KeyVerifier, plain_store: Store, clock: Clock) -> None:
     first = await service.generate(repeat=REPEAT)
     ((place, _),) = (await plain_store.scan(KIND)).entries
     await plain_store.delete(KIND, place)  # Redis has a clock of its own
@@ -65,7 +67,7 @@ async def test_it_is_forgotten_after_an_hour(service: KeyRing, plain_store: Stor
     assert (await service.generate(repeat=REPEAT)).token != first.token
 
 
-async def test_it_is_kept_for_an_hour(plain_store: Store, service: KeyRing, monkeypatch: Any) -> None:
+async def test_it_is_kept_for_an_hour(plain_store: Store, service: KeyVerifier, monkeypatch: Any) -> None:
     lives = []
     put = plain_store.put
 
@@ -79,7 +81,7 @@ async def test_it_is_kept_for_an_hour(plain_store: Store, service: KeyRing, monk
 
 
 async def test_a_request_that_died_half_way_is_finished(
-    service: KeyRing, plain_store: Store, monkeypatch: Any
+    service: KeyVerifier, plain_store: Store, monkeypatch: Any
 ) -> None:
     put = plain_store.put
 
@@ -97,20 +99,20 @@ async def test_a_request_that_died_half_way_is_finished(
     assert len(await service.list()) == 1
 
 
-async def test_each_admin_has_repetitions_of_its_own(service: KeyRing) -> None:
+async def test_each_admin_has_repetitions_of_its_own(service: KeyVerifier) -> None:
     keys = [(await service.generate(scopes=["admin:keys"])).key for _ in range(2)]
     made = {(await service.generate(repeat=REPEAT, by=Actor("key", key))).token for key in keys}
     assert len(made) == 2
 
 
-async def test_a_refused_creation_is_not_remembered(service: KeyRing) -> None:
+async def test_a_refused_creation_is_not_remembered(service: KeyVerifier) -> None:
     narrow = (await service.generate(scopes=["admin:keys", "model:a"])).key
     for _ in range(2):
         with pytest.raises(Forbidden):
             await service.generate(repeat=REPEAT, by=Actor("key", narrow))
 
 
-async def test_the_store_alone_tells_nothing(service: KeyRing, plain_store: Store) -> None:
+async def test_the_store_alone_tells_nothing(service: KeyVerifier, plain_store: Store) -> None:
     issued = await service.generate(label="the-label", repeat=REPEAT)
     ((place, entry),) = (await plain_store.scan(KIND)).entries
     said = place + encode(entry.doc).decode()
@@ -122,7 +124,7 @@ async def test_the_store_alone_tells_nothing(service: KeyRing, plain_store: Stor
 @pytest.mark.parametrize(
     "key", ["", "short", "x" * 256, "has a space in its middle", "ü" * 20, "x" * 19 + "\n"]
 )
-async def test_a_key_that_could_be_guessed_is_refused(service: KeyRing, key: str) -> None:
+async def test_a_key_that_could_be_guessed_is_refused(service: KeyVerifier, key: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         await service.generate(repeat=key)
     assert caught.value.code == "invalid_idempotency_key"
@@ -131,7 +133,9 @@ async def test_a_key_that_could_be_guessed_is_refused(service: KeyRing, key: str
 # -- rotations -----------------------------------------------------------------------------------------
 
 
-async def test_a_repeated_rotation_makes_one_secret(service: KeyRing, shell: KeyBook, clock: Clock) -> None:
+async def test_a_repeated_rotation_makes_one_secret(
+    service: KeyVerifier, shell: KeyService, clock: Clock
+) -> None:
     id = (first := await service.generate()).key.id
     asked: dict[str, Any] = {"grace_seconds": 600, "by": ADMIN, "repeat": REPEAT}
     renewed = await service.rotate(id, **asked)
@@ -147,7 +151,9 @@ async def test_a_repeated_rotation_makes_one_secret(service: KeyRing, shell: Key
         assert (caught.value.status, caught.value.code) == (422, "idempotency_key_reused")
 
 
-async def test_rotations_at_the_same_time_with_one_key_are_one(service: KeyRing, shell: KeyBook) -> None:
+async def test_rotations_at_the_same_time_with_one_key_are_one(
+    service: KeyVerifier, shell: KeyService
+) -> None:
     first = await service.generate()
     each = [book.rotate(first.key.id, grace_seconds=60, repeat=REPEAT) for book in (service, shell) * 4]
     made = await asyncio.gather(*each)
@@ -158,7 +164,7 @@ async def test_rotations_at_the_same_time_with_one_key_are_one(service: KeyRing,
 
 
 async def test_a_repetition_that_looks_up_the_key_after_the_first_is_done_is_the_first(
-    service: KeyRing, monkeypatch: Any
+    service: KeyVerifier, monkeypatch: Any
 ) -> None:
     """It found nothing made yet, and then a key that was rotated a moment ago."""
     key = await service.generate()
@@ -177,7 +183,7 @@ async def test_a_repetition_that_looks_up_the_key_after_the_first_is_done_is_the
 
 
 async def test_a_rotation_that_died_half_way_is_finished(
-    service: KeyRing, plain_store: Store, monkeypatch: Any
+    service: KeyVerifier, plain_store: Store, monkeypatch: Any
 ) -> None:
     first = await service.generate()
     put = plain_store.put
@@ -199,7 +205,7 @@ async def test_a_rotation_that_died_half_way_is_finished(
 
 
 async def test_one_that_died_before_another_came_is_not_made_up_for(
-    service: KeyRing, plain_store: Store, monkeypatch: Any
+    service: KeyVerifier, plain_store: Store, monkeypatch: Any
 ) -> None:
     first = await service.generate()
     put = plain_store.put
@@ -221,7 +227,7 @@ async def test_one_that_died_before_another_came_is_not_made_up_for(
     await service.verify(second.token)
 
 
-async def test_what_was_answered_is_answered_again_whatever_came_after(service: KeyRing) -> None:
+async def test_what_was_answered_is_answered_again_whatever_came_after(service: KeyVerifier) -> None:
     first = await service.generate()
     renewed = await service.rotate(first.key.id, repeat=REPEAT)
     await service.rotate(first.key.id)
@@ -229,7 +235,7 @@ async def test_what_was_answered_is_answered_again_whatever_came_after(service: 
     assert await service.rotate(first.key.id, repeat=REPEAT) == renewed
 
 
-async def test_a_rotation_of_a_key_that_is_not_there_is_not_remembered(service: KeyRing) -> None:
+async def test_a_rotation_of_a_key_that_is_not_there_is_not_remembered(service: KeyVerifier) -> None:
     assert await service.rotate("0" * 32, repeat=REPEAT) is None
     await service.verify((await service.generate(repeat=REPEAT)).token)
 
@@ -237,7 +243,7 @@ async def test_a_rotation_of_a_key_that_is_not_there_is_not_remembered(service: 
 # -- all else ------------------------------------------------------------------------------------------
 
 
-async def test_other_work_is_done_once_and_answered_alike(service: KeyRing, plain_store: Store) -> None:
+async def test_other_work_is_done_once_and_answered_alike(service: KeyVerifier, plain_store: Store) -> None:
     done = []
 
     async def work() -> dict[str, Any]:
@@ -255,7 +261,7 @@ async def test_other_work_is_done_once_and_answered_alike(service: KeyRing, plai
     assert b"secretly" not in encode(entry.doc)
 
 
-async def test_a_repetition_while_the_first_is_at_work_is_refused(service: KeyRing) -> None:
+async def test_a_repetition_while_the_first_is_at_work_is_refused(service: KeyVerifier) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def work() -> dict[str, Any]:
@@ -275,7 +281,7 @@ async def test_a_repetition_while_the_first_is_at_work_is_refused(service: KeyRi
     assert await first == await ask() == {"done": True}
 
 
-async def test_an_error_is_not_remembered(service: KeyRing) -> None:
+async def test_an_error_is_not_remembered(service: KeyVerifier) -> None:
     errors: list[Exception] = [InvalidRequest("no"), StoreDown("gone")]
 
     async def work() -> dict[str, Any]:

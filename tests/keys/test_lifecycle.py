@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Conflict, InvalidRequest, Unauthorized
-from chat2response.keys import EXPIRED, INVALID, ApiKey, KeyBook, KeyRing, Token
+from chat2response.keys import EXPIRED, INVALID, ApiKey, KeyService, KeyVerifier, Token
 from chat2response.keys.last_used import KIND as USE
-from chat2response.keys.last_used import KeyUse
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.listing import Filter
 from chat2response.keys.record import KIND
 from chat2response.keys.repository import LEAST_AGE
@@ -19,14 +19,16 @@ from tests.support.clock_and_ids import Clock
 UNKNOWN = "0123456789abcdef" * 2
 
 
-async def refusal(ring: KeyRing, token: str) -> str:
+async def refusal(ring: KeyVerifier, token: str) -> str:
     with pytest.raises(Unauthorized) as caught:
         await ring.verify(token)
     return caught.value.message
 
 
 class TestRotate:
-    async def test_both_secrets_open_until_the_grace_is_over(self, service: KeyRing, clock: Clock) -> None:
+    async def test_both_secrets_open_until_the_grace_is_over(
+        self, service: KeyVerifier, clock: Clock
+    ) -> None:
         first = await service.generate(label="l", scopes=["a"])
         second = await service.rotate(first.key.id, grace_seconds=60)
         assert second is not None
@@ -44,7 +46,7 @@ class TestRotate:
         await service.verify(second.token)
         assert second.key.details(clock())["grace_expires_at"] is None
 
-    async def test_without_grace_the_old_secret_ends_at_once(self, service: KeyRing) -> None:
+    async def test_without_grace_the_old_secret_ends_at_once(self, service: KeyVerifier) -> None:
         first = await service.generate()
         await service.verify(first.token)
         second = await service.rotate(first.key.id)
@@ -52,7 +54,7 @@ class TestRotate:
         assert await refusal(service, first.token) == EXPIRED
         await service.verify(second.token)
 
-    async def test_grace_never_outlives_the_key(self, service: KeyRing, clock: Clock) -> None:
+    async def test_grace_never_outlives_the_key(self, service: KeyVerifier, clock: Clock) -> None:
         first = await service.generate(ttl_seconds=30)
         second = await service.rotate(first.key.id, grace_seconds=600)
         assert second is not None and second.key.previous is not None
@@ -61,7 +63,7 @@ class TestRotate:
         assert moved is not None and moved.previous is not None
         assert moved.previous.expires_at == int(clock()) + 10
 
-    async def test_a_second_rotation_ends_the_first_secret(self, service: KeyRing) -> None:
+    async def test_a_second_rotation_ends_the_first_secret(self, service: KeyVerifier) -> None:
         first = await service.generate()
         second = await service.rotate(first.key.id, grace_seconds=60)
         with pytest.raises(Conflict, match="--force") as caught:
@@ -74,7 +76,7 @@ class TestRotate:
         for token in (second.token, third.token):
             await service.verify(token)
 
-    async def test_a_dead_key_gets_no_new_secret(self, service: KeyRing, clock: Clock) -> None:
+    async def test_a_dead_key_gets_no_new_secret(self, service: KeyVerifier, clock: Clock) -> None:
         revoked, expired = await service.generate(), await service.generate(ttl_seconds=5)
         await service.revoke(revoked.key.id)
         clock.advance(5)
@@ -85,12 +87,12 @@ class TestRotate:
         assert await service.rotate(UNKNOWN) is None
 
     @pytest.mark.parametrize("grace", [-1, True, 1.5, 10**12, "5"])
-    async def test_an_absurd_grace_is_refused(self, service: KeyRing, grace: Any) -> None:
+    async def test_an_absurd_grace_is_refused(self, service: KeyVerifier, grace: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.rotate(UNKNOWN, grace_seconds=grace)
         assert caught.value.param == "grace_seconds"
 
-    async def test_revocation_ends_both_secrets(self, service: KeyRing) -> None:
+    async def test_revocation_ends_both_secrets(self, service: KeyVerifier) -> None:
         first = await service.generate()
         second = await service.rotate(first.key.id, grace_seconds=60)
         assert second is not None
@@ -99,7 +101,7 @@ class TestRotate:
             assert await refusal(service, token) == "API key revoked"
 
     async def test_rotations_at_the_same_time_leave_two_secrets(
-        self, service: KeyRing, shell: KeyBook
+        self, service: KeyVerifier, shell: KeyService
     ) -> None:
         first = await service.generate()
         ends = await asyncio.gather(*(book.rotate(first.key.id) for book in (service, shell) * 3))
@@ -115,7 +117,7 @@ class TestRotate:
 
 
 class TestUpdate:
-    async def test_what_is_given_changes_and_the_rest_stays(self, service: KeyRing, clock: Clock) -> None:
+    async def test_what_is_given_changes_and_the_rest_stays(self, service: KeyVerifier, clock: Clock) -> None:
         made = await service.generate(
             label="a", owner="me", metadata={"team": "x"}, scopes=["s"], limits={"requests_per_minute": 5}
         )
@@ -129,7 +131,7 @@ class TestUpdate:
         assert await service.verify(made.token) == key
         assert await service.update(UNKNOWN, label="b") is None
 
-    async def test_changes_of_two_processes_both_hold(self, service: KeyRing, shell: KeyBook) -> None:
+    async def test_changes_of_two_processes_both_hold(self, service: KeyVerifier, shell: KeyService) -> None:
         id = (await service.generate()).key.id
         await asyncio.gather(
             service.update(id, label="l"), shell.update(id, owner="o"), shell.revoke(id), service.rotate(id),
@@ -140,7 +142,7 @@ class TestUpdate:
         assert (key.label, key.owner, key.revoked_at is None) == ("l", "o", False)
 
     async def test_fields_of_others_survive_and_ours_leave_without_a_trace(
-        self, service: KeyRing, plain_store: Store
+        self, service: KeyVerifier, plain_store: Store
     ) -> None:
         made = await service.generate(owner="o")
         entry = await plain_store.get(KIND, made.key.id)
@@ -175,7 +177,7 @@ class TestUpdate:
             ({"limits": {"tokens_per_day": 2**53}}, "limits.tokens_per_day"),
         ],
     )
-    async def test_what_cannot_be_said_of_a_key(self, service: KeyRing, fields: Any, param: str) -> None:
+    async def test_what_cannot_be_said_of_a_key(self, service: KeyVerifier, fields: Any, param: str) -> None:
         for call in (service.generate(**fields), service.update(UNKNOWN, **fields)):
             with pytest.raises(InvalidRequest) as caught:
                 await call
@@ -183,7 +185,7 @@ class TestUpdate:
 
 
 class TestImport:
-    async def test_a_digest_made_elsewhere_opens(self, service: KeyRing) -> None:
+    async def test_a_digest_made_elsewhere_opens(self, service: KeyVerifier) -> None:
         salt, secret, hash = VECTORS[0]
         digest = f"$c2r-sha256${salt}${hash}"
         key, made = await service.import_digest(UNKNOWN, digest, label="l", ttl_seconds=60)
@@ -191,12 +193,12 @@ class TestImport:
         assert (await service.verify(f"sk_{UNKNOWN}.{secret}")) == key
         assert await service.import_digest(UNKNOWN, digest, label="other") == (key, False)
 
-    async def test_what_digest_prints_can_be_imported(self, service: KeyRing, shell: KeyBook) -> None:
+    async def test_what_digest_prints_can_be_imported(self, service: KeyVerifier, shell: KeyService) -> None:
         token, digest = shell.new_digest()
         await service.import_digest(token.id, digest)
         assert (await service.verify(token.text())).id == token.id
 
-    async def test_another_keys_id_is_not_taken(self, service: KeyRing, shell: KeyBook) -> None:
+    async def test_another_keys_id_is_not_taken(self, service: KeyVerifier, shell: KeyService) -> None:
         held = await service.generate()
         _, digest = shell.new_digest()
         with pytest.raises(Conflict) as caught:
@@ -204,7 +206,7 @@ class TestImport:
         assert caught.value.code == "key_exists"
         await service.verify(held.token)
 
-    async def test_a_key_that_ended_may_be_imported_again(self, service: KeyRing, clock: Clock) -> None:
+    async def test_a_key_that_ended_may_be_imported_again(self, service: KeyVerifier, clock: Clock) -> None:
         token, digest = service.new_digest()
         end = int(clock()) + 5
         await service.import_digest(token.id, digest, expires_at=end)
@@ -215,23 +217,23 @@ class TestImport:
     @pytest.mark.parametrize(
         "digest", ["", "x", "$c2r-sha256$00$00", f"$c2r-sha256${'0' * 32}${'g' * 64}", "$5$" + "0" * 99]
     )
-    async def test_what_is_no_digest(self, service: KeyRing, digest: str) -> None:
+    async def test_what_is_no_digest(self, service: KeyVerifier, digest: str) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.import_digest(UNKNOWN, digest)
         assert caught.value.param == "digest"
 
-    async def test_a_pepper_that_is_not_here(self, service: KeyRing) -> None:
+    async def test_a_pepper_that_is_not_here(self, service: KeyVerifier) -> None:
         with pytest.raises(InvalidRequest, match="no pepper 'v9' here"):
             await service.import_digest(UNKNOWN, f"$c2r-hmac-sha256$v9${'0' * 32}${'0' * 64}")
 
     @pytest.mark.parametrize("id", ["", "x", UNKNOWN.upper(), f"sk_{UNKNOWN}"])
-    async def test_what_is_no_id(self, service: KeyRing, id: str) -> None:
+    async def test_what_is_no_id(self, service: KeyVerifier, id: str) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.import_digest(id, f"$c2r-sha256${'0' * 32}${'0' * 64}")
         assert caught.value.param == "id"
 
 
-async def pages(service: KeyBook, limit: int, wanted: Filter | None = None) -> list[list[ApiKey]]:
+async def pages(service: KeyService, limit: int, wanted: Filter | None = None) -> list[list[ApiKey]]:
     found, cursor = [], None
     for _ in range(200):
         page = await service.page(wanted, cursor=cursor, limit=limit)
@@ -243,14 +245,14 @@ async def pages(service: KeyBook, limit: int, wanted: Filter | None = None) -> l
 
 class TestPages:
     @pytest.mark.parametrize("limit", [1, 2, 7, 500])
-    async def test_every_key_is_on_one_page(self, service: KeyRing, limit: int) -> None:
+    async def test_every_key_is_on_one_page(self, service: KeyVerifier, limit: int) -> None:
         ids = {(await service.generate()).key.id for _ in range(23)}
         found = await pages(service, limit)
         assert all(len(page) <= limit for page in found)
         seen = [key.id for page in found for key in page]
         assert set(seen) == ids
 
-    async def test_filters(self, service: KeyRing, clock: Clock) -> None:
+    async def test_filters(self, service: KeyVerifier, clock: Clock) -> None:
         made = {
             "plain": await service.generate(label="Plain", ttl_seconds=10_000),
             "mine": await service.generate(label="mine", owner="me", ttl_seconds=10_000),
@@ -276,7 +278,7 @@ class TestPages:
                 found = {key.id for page in await pages(service, limit, wanted) for key in page}
                 assert found == {made[name].key.id for name in names}, wanted
 
-    async def test_a_page_is_oldest_first(self, service: KeyRing, clock: Clock) -> None:
+    async def test_a_page_is_oldest_first(self, service: KeyVerifier, clock: Clock) -> None:
         ids = []
         for _ in range(5):
             ids.append((await service.generate()).key.id)
@@ -285,13 +287,13 @@ class TestPages:
         assert [key.id for key in page] == ids
 
     @pytest.mark.parametrize("cursor", ["", "x", "!!", "W10=", "bnVsbA==", "\ud800"])
-    async def test_a_cursor_of_nobodys_making(self, service: KeyRing, cursor: str) -> None:
+    async def test_a_cursor_of_nobodys_making(self, service: KeyVerifier, cursor: str) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.page(cursor=cursor)
         assert caught.value.param == "cursor"
 
     @pytest.mark.parametrize("limit", [0, -1, 501])
-    async def test_a_page_has_a_size(self, service: KeyRing, limit: int) -> None:
+    async def test_a_page_has_a_size(self, service: KeyVerifier, limit: int) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.page(limit=limit)
         assert caught.value.param == "limit"
@@ -302,10 +304,12 @@ class TestPages:
 
 
 class TestPurge:
-    async def test_only_the_long_dead_go(self, service: KeyRing, plain_store: Store, clock: Clock) -> None:
+    async def test_only_the_long_dead_go(
+        self, service: KeyVerifier, plain_store: Store, clock: Clock
+    ) -> None:
         old = [await service.generate(ttl_seconds=1), await service.generate()]
         await service.revoke(old[1].key.id)
-        use = KeyUse(plain_store, clock=clock)
+        use = LastUsedTracker(plain_store, clock=clock)
         use.note(old[0].key.id, requests=1)
         await use.tally.flush()
         clock.advance(LEAST_AGE)
@@ -321,7 +325,7 @@ class TestPurge:
         assert await service.purge(LEAST_AGE) == (0, False)
 
     async def test_a_key_that_is_given_a_new_end_meanwhile_stays(
-        self, service: KeyRing, shell: KeyBook, plain_store: Store, clock: Clock, monkeypatch: Any
+        self, service: KeyVerifier, shell: KeyService, plain_store: Store, clock: Clock, monkeypatch: Any
     ) -> None:
         id = (await service.generate(ttl_seconds=1)).key.id
         clock.advance(LEAST_AGE + 1)
@@ -336,7 +340,9 @@ class TestPurge:
         assert await service.purge(LEAST_AGE) == (0, False)
         assert [key.id for key in await service.list()] == [id]
 
-    async def test_it_stops_at_its_limit(self, service: KeyRing, plain_store: Store, clock: Clock) -> None:
+    async def test_it_stops_at_its_limit(
+        self, service: KeyVerifier, plain_store: Store, clock: Clock
+    ) -> None:
         record = (await service.generate(ttl_seconds=1)).key.document()
         for n in range(450):
             await plain_store.put(KIND, f"{n:032x}", record | {"id": f"{n:032x}"})
@@ -350,7 +356,7 @@ class TestPurge:
         assert await service.list() == []
 
     @pytest.mark.parametrize("age", [0, -1, LEAST_AGE - 1, True, "9999"])
-    async def test_nobody_purges_the_recently_dead(self, service: KeyRing, age: Any) -> None:
+    async def test_nobody_purges_the_recently_dead(self, service: KeyVerifier, age: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.purge(age)
         assert caught.value.param == "older_than_seconds"
@@ -358,7 +364,7 @@ class TestPurge:
 
 async def test_a_key_made_twice_is_a_fault_of_the_id_source(plain_store: Store, clock: Clock) -> None:
     token = Token("ab" * 16, "cd" * 32)
-    service = KeyBook(plain_store, clock=clock, new_token=lambda: token)
+    service = KeyService(plain_store, clock=clock, new_token=lambda: token)
     await service.generate()
     with pytest.raises(Exception, match="store is unavailable"):
         await service.generate()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import INVALID, KeyBook, KeyRing
+from chat2response.keys import INVALID, KeyService, KeyVerifier
 from chat2response.keys.record import KIND
-from chat2response.keys.revocation import Follower
+from chat2response.keys.revocation import RevocationFollower
 from chat2response.stores import MISSED, MemoryStore, Store, StoreDown, open_store
 from tests.support.clock_and_ids import Clock
 from tests.support.scripted_upstream import PATIENCE
@@ -52,7 +52,7 @@ async def no_back_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 3600)
 
 
-async def refused(ring: KeyRing, token: str) -> str:
+async def refused(ring: KeyVerifier, token: str) -> str:
     """The text with which it is refused, as soon as it is."""
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -66,7 +66,7 @@ async def refused(ring: KeyRing, token: str) -> str:
 async def test_another_process_is_heard_at_once(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
     # What is remembered would hold for an hour: only the feed can make it forgotten.
-    ring, other = KeyRing(ours, cache_seconds=3600), KeyBook(others)
+    ring, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
     first, second = await other.generate(), await other.generate()
     ring.start()
     for token in (first.token, second.token):
@@ -80,7 +80,7 @@ async def test_another_process_is_heard_at_once(stores: Any, no_back_stop: None)
 
 async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    ring, other = KeyRing(ours, cache_seconds=3600), KeyBook(others)
+    ring, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
     token, digest = other.new_digest()
     ring.start()
     assert await refused(ring, token.text()) == INVALID
@@ -97,7 +97,7 @@ async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any,
 
 async def test_what_runs_under_a_key_that_another_revokes_ends(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    ring, other = KeyRing(ours), KeyBook(others)
+    ring, other = KeyVerifier(ours), KeyService(others)
     doomed, living = (await other.generate()).key.id, (await other.generate()).key.id
     runs = Runs(doomed, living, "f" * 32)  # the last one's record was never there
     ring.start(runs)
@@ -112,7 +112,7 @@ async def test_what_runs_under_a_key_that_another_revokes_ends(stores: Any, no_b
 
 
 async def test_our_own_revocation_ends_it_too(no_back_stop: None) -> None:
-    ring = KeyRing(MemoryStore())
+    ring = KeyVerifier(MemoryStore())
     key = (await ring.generate()).key
     runs = Runs(key.id)
     ring.start(runs)
@@ -142,9 +142,9 @@ class Silent(MemoryStore):
 async def test_what_no_feed_tells_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 0.001)
     store = Silent()
-    key = (await KeyBook(store).generate()).key
+    key = (await KeyService(store).generate()).key
     runs = Runs(key.id)
-    follower = Follower(store, lambda id: None)
+    follower = RevocationFollower(store, lambda id: None)
     follower.start(runs)
     await store.put(KIND, key.id, key.document() | {"revoked_at": 1})  # as a writer that announces nothing
     await runs.one_ends()
@@ -156,7 +156,7 @@ async def test_a_store_that_is_away_is_asked_again(
 ) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.RETRY_SECONDS", 0)
     store = Silent()
-    ring = KeyRing(store)
+    ring = KeyVerifier(store)
     key = (await ring.generate()).key
     runs = Runs(key.id)
     ring.start(runs)
@@ -183,7 +183,7 @@ class TestServeStale:
         return Failing(clock=clock)
 
     async def test_for_so_long_and_no_longer(self, store: Any, clock: Clock) -> None:
-        ring = KeyRing(store, clock=clock, serve_stale=30)
+        ring = KeyVerifier(store, clock=clock, serve_stale=30)
         known, unknown = await ring.generate(), await ring.generate()
         await ring.verify(known.token)
         store.away = True
@@ -201,7 +201,7 @@ class TestServeStale:
     async def test_not_each_of_them_waits_for_the_store(
         self, store: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ring = KeyRing(store, clock=clock, serve_stale=300)
+        ring = KeyVerifier(store, clock=clock, serve_stale=300)
         tokens = [(await ring.generate()).token for _ in range(5)]
         for token in tokens:
             await ring.verify(token)
@@ -219,7 +219,7 @@ class TestServeStale:
             assert len(asked) == round_
 
     async def test_never_past_the_keys_end(self, store: Any, clock: Clock) -> None:
-        ring = KeyRing(store, clock=clock, serve_stale=300)
+        ring = KeyVerifier(store, clock=clock, serve_stale=300)
         issued = await ring.generate(ttl_seconds=10)
         rotated = await ring.generate(ttl_seconds=1000)
         await ring.rotate(rotated.key.id, grace_seconds=10)
@@ -235,7 +235,7 @@ class TestServeStale:
                 await ring.verify(token)
 
     async def test_not_for_a_key_that_was_seen_to_be_dead(self, store: Any, clock: Clock) -> None:
-        ring, other = KeyRing(store, clock=clock, serve_stale=300), KeyBook(store, clock=clock)
+        ring, other = KeyVerifier(store, clock=clock, serve_stale=300), KeyService(store, clock=clock)
         one, two = await ring.generate(), await ring.generate()
         for token in (one.token, two.token):
             await ring.verify(token)
@@ -251,7 +251,7 @@ class TestServeStale:
                 await ring.verify(token)
 
     async def test_not_unless_it_is_asked_for(self, store: Any, clock: Clock) -> None:
-        ring = KeyRing(store, clock=clock)
+        ring = KeyVerifier(store, clock=clock)
         issued = await ring.generate()
         await ring.verify(issued.token)
         store.away = True

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import InvalidRequest, Unauthorized
-from chat2response.keys import EXPIRED, INVALID, MISSING, REVOKED, ApiKey, KeyPolicy, KeyRing, Token
+from chat2response.keys import EXPIRED, INVALID, MISSING, REVOKED, ApiKey, KeyPolicy, KeyVerifier, Token
 from chat2response.keys.record import Digest
 from chat2response.keys.tokens.hashing import Hasher
 from chat2response.observe.redact import redact
@@ -35,17 +35,17 @@ async def store(
 
 
 @pytest.fixture
-def ring(store: Watched, clock: Clock) -> KeyRing:
-    return KeyRing(store, clock=clock)
+def ring(store: Watched, clock: Clock) -> KeyVerifier:
+    return KeyVerifier(store, clock=clock)
 
 
 @pytest.fixture
-def other_process(store: Watched, clock: Clock) -> KeyRing:
+def other_process(store: Watched, clock: Clock) -> KeyVerifier:
     """A ring on the same store with a memory of its own."""
-    return KeyRing(store, clock=clock)
+    return KeyVerifier(store, clock=clock)
 
 
-async def refusal(ring: KeyRing, token: str | None) -> str:
+async def refusal(ring: KeyVerifier, token: str | None) -> str:
     """The text with which a token is refused."""
     with pytest.raises(Unauthorized) as caught:
         await ring.verify(token)
@@ -59,7 +59,7 @@ def wrong_secret(token: str) -> str:
 
 
 class TestVerify:
-    async def test_a_key_opens(self, ring: KeyRing) -> None:
+    async def test_a_key_opens(self, ring: KeyVerifier) -> None:
         issued = await ring.generate(label="laptop", scopes=["chat"])
         assert await ring.verify(issued.token) == issued.key
         assert (issued.key.label, issued.key.scopes) == ("laptop", ("chat",))
@@ -71,7 +71,7 @@ class TestVerify:
                 assert word in text
             assert redact(text) == text
 
-    async def test_no_token(self, ring: KeyRing) -> None:
+    async def test_no_token(self, ring: KeyVerifier) -> None:
         assert await refusal(ring, None) == MISSING
 
     @pytest.mark.parametrize(
@@ -79,13 +79,15 @@ class TestVerify:
         ["", "x", "sk_", "sk-proj-123", "sk_" + "z" * 97, "ÿ" * 100, "\ud800" * 100, "a" * 9_000_000],
         ids=range(8),
     )
-    async def test_garbage_never_reaches_the_store(self, ring: KeyRing, store: Watched, garbage: str) -> None:
+    async def test_garbage_never_reaches_the_store(
+        self, ring: KeyVerifier, store: Watched, garbage: str
+    ) -> None:
         assert await refusal(ring, garbage) == INVALID
         assert store.gets == 0
         assert not ring._bad
 
     async def test_unknown_and_wrong_are_told_alike(
-        self, ring: KeyRing, store: Watched, monkeypatch: pytest.MonkeyPatch
+        self, ring: KeyVerifier, store: Watched, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hashed: list[str] = []
         peppers: set[str | None] = set()
@@ -119,7 +121,9 @@ class TestVerify:
         assert read == [token[3:35], "0" * 32]  # for the unknown one a decoy's record was
         assert len(peppers) == 1
 
-    async def test_revoked_and_expired_are_told_to_the_holder_only(self, ring: KeyRing, clock: Clock) -> None:
+    async def test_revoked_and_expired_are_told_to_the_holder_only(
+        self, ring: KeyVerifier, clock: Clock
+    ) -> None:
         revoked, expired = await ring.generate(), await ring.generate(ttl_seconds=10)
         await ring.revoke(revoked.key.id)
         clock.advance(10)
@@ -131,7 +135,7 @@ class TestVerify:
         assert await refusal(ring, revoked.token) == REVOKED
         assert await refusal(ring, wrong_secret(revoked.token)) == INVALID
 
-    async def test_a_record_of_the_rust_edition_opens(self, ring: KeyRing, store: Watched) -> None:
+    async def test_a_record_of_the_rust_edition_opens(self, ring: KeyVerifier, store: Watched) -> None:
         for n, (salt, secret, digest) in enumerate(VECTORS):
             id = f"{n:032x}"
             record = {"id": id, "label": None, "created_at": 1, "expires_at": None, "revoked_at": None}
@@ -141,7 +145,7 @@ class TestVerify:
 
     @pytest.mark.parametrize("doc", [None, [], {}, {"id": UNKNOWN}, {"salt_hex": "0", "revoked_at": "no"}])
     async def test_an_unreadable_record_opens_nothing(
-        self, ring: KeyRing, store: Watched, doc: Any, caplog: pytest.LogCaptureFixture
+        self, ring: KeyVerifier, store: Watched, doc: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         await store.put("keys", UNKNOWN, doc)
         good = await ring.generate()
@@ -156,7 +160,7 @@ class TestMemory:
     """What is remembered, and for how long."""
 
     async def test_a_verified_key_asks_the_store_once_a_second(
-        self, ring: KeyRing, store: Watched, clock: Clock
+        self, ring: KeyVerifier, store: Watched, clock: Clock
     ) -> None:
         token = (await ring.generate()).token
         for _ in range(3):
@@ -170,7 +174,7 @@ class TestMemory:
         assert store.gets == 2
 
     async def test_a_wrong_key_asks_the_store_once_a_second(
-        self, ring: KeyRing, store: Watched, clock: Clock
+        self, ring: KeyVerifier, store: Watched, clock: Clock
     ) -> None:
         token = wrong_secret((await ring.generate()).token)
         for _ in range(3):
@@ -180,7 +184,7 @@ class TestMemory:
         await refusal(ring, token)
         assert store.gets == 2
 
-    async def test_an_end_is_seen_on_the_second(self, ring: KeyRing, clock: Clock) -> None:
+    async def test_an_end_is_seen_on_the_second(self, ring: KeyVerifier, clock: Clock) -> None:
         clock.advance(0.5)
         token = (await ring.generate(ttl_seconds=2)).token
         clock.advance(1.4)
@@ -188,7 +192,7 @@ class TestMemory:
         clock.advance(0.1)  # remembered 0.1 s ago, but over
         assert await refusal(ring, token) == EXPIRED
 
-    async def test_our_own_changes_hold_at_once(self, ring: KeyRing) -> None:
+    async def test_our_own_changes_hold_at_once(self, ring: KeyVerifier) -> None:
         issued = await ring.generate()
         await ring.verify(issued.token)
         await ring.set_expiration(issued.key.id, expires_at=1)
@@ -199,7 +203,7 @@ class TestMemory:
         assert await refusal(ring, issued.token) == REVOKED
 
     async def test_another_process_is_heard_within_a_second(
-        self, ring: KeyRing, other_process: KeyRing, clock: Clock
+        self, ring: KeyVerifier, other_process: KeyVerifier, clock: Clock
     ) -> None:
         issued = await ring.generate()
         await ring.verify(issued.token)
@@ -209,7 +213,7 @@ class TestMemory:
         assert await refusal(ring, issued.token) == REVOKED
 
     async def test_a_clock_set_back_does_not_lengthen_it(
-        self, ring: KeyRing, other_process: KeyRing, clock: Clock
+        self, ring: KeyVerifier, other_process: KeyVerifier, clock: Clock
     ) -> None:
         issued = await ring.generate()
         await ring.verify(issued.token)
@@ -219,13 +223,13 @@ class TestMemory:
 
     async def test_a_new_key_drops_what_was_refused(self, store: Watched, clock: Clock) -> None:
         token = Token("ab" * 16, "cd" * 32)
-        ring = KeyRing(store, clock=clock, new_token=lambda: token)
+        ring = KeyVerifier(store, clock=clock, new_token=lambda: token)
         assert await refusal(ring, token.text()) == INVALID
         await ring.generate()
         assert (await ring.verify(token.text())).id == token.id
 
     async def test_it_is_bounded(self, store: Watched, clock: Clock) -> None:
-        ring = KeyRing(store, clock=clock, cache_size=10)
+        ring = KeyVerifier(store, clock=clock, cache_size=10)
         for _ in range(25):
             token = (await ring.generate()).token
             for n in range(2):
@@ -236,7 +240,7 @@ class TestMemory:
             await refusal(ring, f"sk_{n:032x}.{'0' * 64}")
             assert 0 < len(ring._bad) <= 10
 
-    async def test_it_holds_no_token(self, ring: KeyRing) -> None:
+    async def test_it_holds_no_token(self, ring: KeyVerifier) -> None:
         token = (await ring.generate()).token
         await ring.verify(token)
         await refusal(ring, wrong_secret(token))
@@ -245,7 +249,7 @@ class TestMemory:
         assert all(len(digest) == 32 for digest in (*ring._good, *ring._bad))
 
     async def test_a_read_from_before_a_revocation_is_not_remembered(
-        self, ring: KeyRing, store: Watched
+        self, ring: KeyVerifier, store: Watched
     ) -> None:
         issued = await ring.generate()
         store.gate = asyncio.Event()
@@ -262,7 +266,7 @@ class TestMemory:
 class TestTogether:
     """Many callers at the same time."""
 
-    async def test_they_share_one_look_up(self, ring: KeyRing, store: Watched) -> None:
+    async def test_they_share_one_look_up(self, ring: KeyVerifier, store: Watched) -> None:
         token = (await ring.generate()).token
         tokens = [token, wrong_secret(token)] * 20
         answers = await asyncio.gather(*map(ring.verify, tokens), return_exceptions=True)
@@ -270,7 +274,9 @@ class TestTogether:
         assert [isinstance(answer, ApiKey) for answer in answers] == [True, False] * 20
         assert not ring._lookups
 
-    async def test_one_that_leaves_does_not_disturb_the_others(self, ring: KeyRing, store: Watched) -> None:
+    async def test_one_that_leaves_does_not_disturb_the_others(
+        self, ring: KeyVerifier, store: Watched
+    ) -> None:
         token = (await ring.generate()).token
         store.gate = asyncio.Event()
         first, second = (asyncio.create_task(ring.verify(token)) for _ in range(2))
@@ -280,7 +286,7 @@ class TestTogether:
         assert (await second).id
         assert first.cancelled()
 
-    async def test_each_gets_its_own_error(self, ring: KeyRing, store: Watched) -> None:
+    async def test_each_gets_its_own_error(self, ring: KeyVerifier, store: Watched) -> None:
         token = (await ring.generate()).token
         store.down = True
         errors = await asyncio.gather(*(ring.verify(token) for _ in range(5)), return_exceptions=True)
@@ -289,7 +295,7 @@ class TestTogether:
         assert store.gets == 1
 
     async def test_changes_do_not_overwrite_each_other(
-        self, ring: KeyRing, other_process: KeyRing, store: Watched
+        self, ring: KeyVerifier, other_process: KeyVerifier, store: Watched
     ) -> None:
         issued = await ring.generate()
         store.before_put = lambda: other_process.revoke(issued.key.id)
@@ -298,7 +304,7 @@ class TestTogether:
         assert changed.revoked_at is not None  # written in between, and kept
         assert await refusal(ring, issued.token) == REVOKED
 
-    async def test_one_of_many_revokes(self, ring: KeyRing, other_process: KeyRing) -> None:
+    async def test_one_of_many_revokes(self, ring: KeyVerifier, other_process: KeyVerifier) -> None:
         id = (await ring.generate()).key.id
         told = await asyncio.gather(*(keys.revoke(id) for keys in [ring, other_process] * 5))
         assert told.count(True) == 1
@@ -307,7 +313,7 @@ class TestTogether:
 class TestStoreDown:
     """Law 8: no store, no entry."""
 
-    async def test_nobody_gets_in(self, ring: KeyRing, store: Watched, clock: Clock) -> None:
+    async def test_nobody_gets_in(self, ring: KeyVerifier, store: Watched, clock: Clock) -> None:
         token = (await ring.generate()).token
         await ring.verify(token)
         clock.advance(1)
@@ -321,7 +327,7 @@ class TestStoreDown:
         store.down = False
         await ring.verify(token)
 
-    async def test_nothing_is_said_to_be_done(self, ring: KeyRing, store: Watched) -> None:
+    async def test_nothing_is_said_to_be_done(self, ring: KeyVerifier, store: Watched) -> None:
         issued = await ring.generate()
         store.down = True
         for call in (
@@ -333,7 +339,9 @@ class TestStoreDown:
             with pytest.raises(StoreDown):
                 await call
 
-    async def test_a_change_that_may_have_happened_is_looked_up(self, ring: KeyRing, store: Watched) -> None:
+    async def test_a_change_that_may_have_happened_is_looked_up(
+        self, ring: KeyVerifier, store: Watched
+    ) -> None:
         issued = await ring.generate()
         await ring.verify(issued.token)
 
@@ -351,7 +359,7 @@ class TestStoreDown:
 
 class TestAdministration:
     async def test_a_new_key_follows_the_policy(self, store: Watched, clock: Clock) -> None:
-        ring = KeyRing(store, KeyPolicy(default_ttl=60), clock=clock)
+        ring = KeyVerifier(store, KeyPolicy(default_ttl=60), clock=clock)
         key = (await ring.generate()).key
         assert (key.created_at, key.expires_at, key.revoked_at) == (clock.now, clock.now + 60, None)
         assert (await ring.generate(ttl_seconds=5)).key.expires_at == clock.now + 5
@@ -360,7 +368,7 @@ class TestAdministration:
         assert len(await ring.list()) == 2
 
     async def test_the_record_is_the_documented_one(
-        self, ring: KeyRing, store: Watched, clock: Clock
+        self, ring: KeyVerifier, store: Watched, clock: Clock
     ) -> None:
         clock.advance(0.75)
         issued = await ring.generate(label="l", scopes=[])
@@ -380,13 +388,13 @@ class TestAdministration:
 
     async def test_an_id_is_never_given_twice(self, store: Watched, clock: Clock) -> None:
         token = Token("ab" * 16, "cd" * 32)
-        ring = KeyRing(store, clock=clock, new_token=lambda: token)
+        ring = KeyVerifier(store, clock=clock, new_token=lambda: token)
         first = await ring.generate(label="first")
         with pytest.raises(StoreDown):
             await ring.generate(label="second")
         assert await ring.list() == [first.key]
 
-    async def test_revoke(self, ring: KeyRing, clock: Clock) -> None:
+    async def test_revoke(self, ring: KeyVerifier, clock: Clock) -> None:
         id = (await ring.generate()).key.id
         clock.advance(5)
         assert await ring.revoke(id) is True
@@ -397,7 +405,7 @@ class TestAdministration:
             assert await ring.revoke(unknown) is False
 
     async def test_set_expiration(self, store: Watched, clock: Clock) -> None:
-        ring = KeyRing(store, KeyPolicy(allow_no_expiration=True), clock=clock)
+        ring = KeyVerifier(store, KeyPolicy(allow_no_expiration=True), clock=clock)
         id = (await ring.generate()).key.id
         for asked, end in (
             ({"expires_at": 5}, 5),
@@ -416,14 +424,16 @@ class TestAdministration:
         assert (changed.expires_at, changed.revoked_at) == (1_800_000_009, 1_800_000_000)
         assert await ring.set_expiration(UNKNOWN, ttl_seconds=9) is None
 
-    async def test_clearing_is_refused_before_anything_is_read(self, ring: KeyRing, store: Watched) -> None:
+    async def test_clearing_is_refused_before_anything_is_read(
+        self, ring: KeyVerifier, store: Watched
+    ) -> None:
         silent: dict[str, Any] = {}
         for asked in (silent, {"expires_at": None}):
             with pytest.raises(InvalidRequest):
                 await ring.set_expiration(UNKNOWN, **asked)
         assert store.gets == 0
 
-    async def test_fields_of_others_survive_a_change(self, ring: KeyRing, store: Watched) -> None:
+    async def test_fields_of_others_survive_a_change(self, ring: KeyVerifier, store: Watched) -> None:
         id = (await ring.generate()).key.id
         entry = await store.get("keys", id)
         assert entry is not None
@@ -438,7 +448,7 @@ class TestAdministration:
     async def test_the_list_is_oldest_first(self, store: Watched, clock: Clock) -> None:
         names = ["c", "a", "b", "e", "d"]
         ids = iter(names)
-        ring = KeyRing(store, clock=clock, new_token=lambda: Token(next(ids) * 32, "0" * 64))
+        ring = KeyVerifier(store, clock=clock, new_token=lambda: Token(next(ids) * 32, "0" * 64))
         for name in names:
             await ring.generate(label=name)
             if name != "b":  # b and e are of one second
@@ -447,14 +457,14 @@ class TestAdministration:
         assert [key.label for key in await ring.list()] == ["c", "a", "b", "e", "d"]
 
     async def test_a_long_list_is_whole(self, store: Watched, clock: Clock) -> None:
-        ring = KeyRing(store, clock=clock)
+        ring = KeyVerifier(store, clock=clock)
         record = (await ring.generate()).key.document()
         for n in range(501):
             await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
         assert len(await ring.list()) == 502
 
     async def test_a_key_that_a_scan_meets_twice_is_listed_once(
-        self, ring: KeyRing, store: Watched, monkeypatch: pytest.MonkeyPatch
+        self, ring: KeyVerifier, store: Watched, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ids = [(await ring.generate()).key.id for _ in range(3)]
         real = store.scan
@@ -467,7 +477,7 @@ class TestAdministration:
         assert sorted(key.id for key in await ring.list()) == sorted(ids)
 
     async def test_others_get_their_turn_while_a_long_list_is_made(
-        self, ring: KeyRing, store: Watched
+        self, ring: KeyVerifier, store: Watched
     ) -> None:
         record = (await ring.generate()).key.document()
         for n in range(1500):
@@ -485,7 +495,7 @@ class TestAdministration:
         beside.cancel()
         assert turns >= 4  # on a store that never waits too
 
-    async def test_no_secret_is_shown(self, ring: KeyRing) -> None:
+    async def test_no_secret_is_shown(self, ring: KeyVerifier) -> None:
         issued = await ring.generate(label="l")
         (key,) = await ring.list()
         shown = repr(issued) + repr(key) + str(key.public()) + repr(await ring.verify(issued.token))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import INVALID, REVOKED, KeyRing
+from chat2response.keys import INVALID, REVOKED, KeyVerifier
 from chat2response.stores import Store, open_store
 from tests.support.clock_and_ids import Clock
 from tests.support.redis_server import RedisServer
@@ -17,16 +17,16 @@ ID, SECRET, SALT = "0123456789abcdef" * 2, "fedcba9876543210" * 4, "001122334455
 TOKEN = f"sk_{ID}.{SECRET}"
 
 REVOKE = """
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 async def main():
-    print(await KeyRing(store).revoke(sys.argv[2]))
+    print(await KeyVerifier(store).revoke(sys.argv[2]))
     await store.close()
 """
 
 GENERATE = """
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 async def main():
-    issued = await KeyRing(store).generate(label="from elsewhere")
+    issued = await KeyVerifier(store).generate(label="from elsewhere")
     print(issued.token)
     await store.close()
 """
@@ -40,11 +40,11 @@ async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def ring(store: Store, clock: Clock) -> KeyRing:
-    return KeyRing(store, clock=clock)
+def ring(store: Store, clock: Clock) -> KeyVerifier:
+    return KeyVerifier(store, clock=clock)
 
 
-async def refusal(ring: KeyRing, token: str) -> str:
+async def refusal(ring: KeyVerifier, token: str) -> str:
     with pytest.raises(Unauthorized) as caught:
         await ring.verify(token)
     return caught.value.message
@@ -62,7 +62,7 @@ def write_rust_record(server: RedisServer) -> str:
     return text
 
 
-async def test_a_record_of_the_rust_edition_opens(ring: KeyRing, redis_server: RedisServer) -> None:
+async def test_a_record_of_the_rust_edition_opens(ring: KeyVerifier, redis_server: RedisServer) -> None:
     write_rust_record(redis_server)
     key = await ring.verify(TOKEN)
     assert (key.id, key.label, key.scopes, key.expires_at) == (ID, "old", ("read",), 1_900_000_000)
@@ -70,7 +70,9 @@ async def test_a_record_of_the_rust_edition_opens(ring: KeyRing, redis_server: R
     assert await refusal(ring, TOKEN[:-1] + "1") == INVALID
 
 
-async def test_a_change_of_it_keeps_its_form(ring: KeyRing, redis_server: RedisServer, clock: Clock) -> None:
+async def test_a_change_of_it_keeps_its_form(
+    ring: KeyVerifier, redis_server: RedisServer, clock: Clock
+) -> None:
     before = json.loads(write_rust_record(redis_server))
     assert await ring.revoke(ID)
     with redis_server.client() as client:
@@ -83,7 +85,7 @@ async def test_a_change_of_it_keeps_its_form(ring: KeyRing, redis_server: RedisS
 
 
 async def test_what_another_process_revokes_is_refused_here_within_a_second(
-    ring: KeyRing, redis_server: RedisServer, clock: Clock
+    ring: KeyVerifier, redis_server: RedisServer, clock: Clock
 ) -> None:
     issued = await ring.generate()
     await ring.verify(issued.token)  # remembered from here on
@@ -95,4 +97,4 @@ async def test_what_another_process_revokes_is_refused_here_within_a_second(
 
 async def test_what_another_process_issues_opens_here(redis_server: RedisServer, store: Store) -> None:
     token = (await finish(await start(GENERATE, redis_server.url))).strip()
-    assert (await KeyRing(store).verify(token)).label == "from elsewhere"
+    assert (await KeyVerifier(store).verify(token)).label == "from elsewhere"

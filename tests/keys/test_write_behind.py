@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat2response.keys import write_behind
-from chat2response.keys.write_behind import Tally
+from chat2response.keys.write_behind import WriteBehind
 from chat2response.stores import Entry, StoreDown
 from chat2response.stores.memory import MemoryStore
 
@@ -37,8 +37,8 @@ class Shaky(MemoryStore):
         return await super().put(kind, key, doc, **more)
 
 
-def counting(store: MemoryStore) -> Tally[int]:
-    return Tally(store, "counts", read=lambda doc: doc or 0, add=int.__add__, write=lambda count: count)
+def counting(store: MemoryStore) -> WriteBehind[int]:
+    return WriteBehind(store, "counts", read=lambda doc: doc or 0, add=int.__add__, write=lambda count: count)
 
 
 async def kept(store: MemoryStore, key: str) -> Any:

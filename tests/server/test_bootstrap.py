@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chat2response.cli.start import banner
+from chat2response.compose.shown_settings import secrets
 from chat2response.server import logs
 from chat2response.server.bootstrap import prepare, read_settings
 from chat2response.server.logs import LineFormatter, SecretMask
@@ -255,14 +256,14 @@ def test_no_secret_of_the_settings_is_logged_whatever_its_form(settings_of: Any)
         ALL_PROXY="http://proxy.example:3128",
         OPENAI_BASE_URL="http://me:in-the-url@upstream.example/v1",
     )
-    secrets = read_settings(StartOptions()).secrets()
+    mask = SecretMask(secrets(read_settings(StartOptions())))
     text = (
         "operators-own hunter2-admin-12 p%40ss-word p@ss-word bWU6cEBzcy13b3Jk redis-word "
         "a-token-alone in-the-url h pw "
         "http://proxy.example:3128 redis://h upstream.example"
     )
     masked = " ".join(["[secret]"] * 8)
-    assert SecretMask(secrets)(text) == f"{masked} h pw http://proxy.example:3128 redis://h upstream.example"
+    assert mask(text) == f"{masked} h pw http://proxy.example:3128 redis://h upstream.example"
 
 
 def test_no_key_is_logged_not_even_in_a_traceback():

@@ -11,9 +11,9 @@ from chat2response.api.management.application import build_management
 from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
 from chat2response.app import Gateway
-from chat2response.keys import KeyPolicy, KeyRing
+from chat2response.keys import KeyPolicy, KeyVerifier
 from chat2response.observe.metrics import Metrics
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import Settings
 from chat2response.stores import MemoryStore, Store
 from tests.support.clock_and_ids import Clock
@@ -28,8 +28,8 @@ class Parts:
     """What `compose.Services` has, as far as the management plane looks."""
 
     store: Store
-    keys: KeyRing
-    usage: UsageBook
+    keys: KeyVerifier
+    usage: UsageLog
     clock: Clock
     health: StoreHealth
     metrics: Metrics = field(default_factory=Metrics)
@@ -39,8 +39,8 @@ class Parts:
 
     @classmethod
     def over(cls, store: Store, clock: Clock, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
-        keys = KeyRing(store, policy, clock=clock)
-        usage = UsageBook(store, keep_days=90, clock=clock)
+        keys = KeyVerifier(store, policy, clock=clock)
+        usage = UsageLog(store, keep_days=90, clock=clock)
         health = StoreHealth(store, clock=clock)
         return cls(store, keys, usage, clock, health, started_at=clock(), **more)
 

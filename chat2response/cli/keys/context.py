@@ -10,8 +10,9 @@ from typing import Any, Literal
 import click
 
 from chat2response.cli.keys.key_admin import KeyAdmin, StoredKeys
+from chat2response.compose.keys import key_policy, peppers
 from chat2response.errors import NotFound
-from chat2response.keys import Actor, Audit, KeyBook
+from chat2response.keys import Actor, Audit, KeyService
 from chat2response.observe.redact import redact
 from chat2response.server import logs
 from chat2response.server.bootstrap import local_url
@@ -33,7 +34,7 @@ class CommandContext:
     as_json: bool = False
 
     @property
-    def service(self) -> KeyBook:
+    def service(self) -> KeyService:
         """The key service, for commands that need the store itself."""
         return self._stored.service
 
@@ -118,10 +119,10 @@ def run(
             _print_note(
                 f"Keys are stored in {shown_address(location.url)}{'' if existed else ', a new store'}."
             )
-        if settings.unasked is not None:
+        if settings.unmanaged_reason is not None:
             _print_note(
-                f"WARNING: a gateway with this shell's settings ({settings.unasked}) does not check keys, "
-                "so the issued keys have no effect there."
+                f"WARNING: a gateway with this shell's settings ({settings.unmanaged_reason}) does not check "
+                "keys, so the issued keys have no effect there."
             )
 
 
@@ -145,8 +146,8 @@ async def _open_keys(
             if not creates or location.url == "memory":
                 raise _no_store(settings, location)
         audit = Audit(store, keep_days=settings.chat2response_audit_days)
-        policy = settings.key_policy()
-        service = KeyBook(store, policy, peppers=settings.peppers(), audit=audit)
+        policy = key_policy(settings)
+        service = KeyService(store, policy, peppers=peppers(settings), audit=audit)
         yield StoredKeys(service, Actor("shell", origin=_user()), policy)
     finally:
         await store.close()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from chat2response.errors import InvalidRequest
-from chat2response.keys import Actor, KeyBook
+from chat2response.keys import Actor, KeyService
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.grants import doubts
 from chat2response.keys.listing import Filter
@@ -36,7 +36,7 @@ class KeyAdmin(Protocol):
 class StoredKeys:
     """Works on a store through the key service. `policy`: the expiration policy of this shell's settings."""
 
-    def __init__(self, service: KeyBook, actor: Actor, policy: KeyPolicy) -> None:
+    def __init__(self, service: KeyService, actor: Actor, policy: KeyPolicy) -> None:
         self.service = service
         self.actor = actor
         self._policy = policy

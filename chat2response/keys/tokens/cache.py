@@ -7,7 +7,7 @@ from chat2response.keys.record import ApiKey
 Found = TypeVar("Found")
 
 
-class Good(NamedTuple):
+class Accepted(NamedTuple):
     """A token that opened `key`. It holds from `since` to `until`; the key itself ends at `ends`."""
 
     key: ApiKey
@@ -16,7 +16,7 @@ class Good(NamedTuple):
     ends: float
 
 
-class Bad(NamedTuple):
+class Rejected(NamedTuple):
     """A token that was refused, and why."""
 
     fault: str
@@ -24,7 +24,7 @@ class Bad(NamedTuple):
     until: float
 
 
-class Memory(Generic[Found]):
+class TokenCache(Generic[Found]):
     """At most `size` tokens."""
 
     def __init__(self, size: int) -> None:

@@ -11,7 +11,7 @@ _AT_ONCE = 50  # that are being written; the rest gets its turn when it is next 
 _log = logging.getLogger(__name__)
 
 
-class Upgrades:
+class Rehasher:
     """Writes new digests into records, each by one compare-and-set: a record that changed meanwhile stays."""
 
     def __init__(self, store: Store) -> None:

@@ -48,14 +48,14 @@ _silent = logging.getLogger(f"{__name__}.sqlitedict")
 _silent.setLevel(logging.CRITICAL + 1)
 
 
-class LinkLost(Exception):
+class ConnectionLost(Exception):
     """The connection's thread does not answer: it has died, or the disk holds it."""
 
 
-class Link:
+class SqliteConnection:
     """An open connection in WAL mode whose commits are on disk when they return.
 
-    `patience`: seconds to wait for a lock, and for any one row. Raises OSError, sqlite3.Error, LinkLost.
+    `patience`: seconds to wait for a lock or a row. Raises OSError, sqlite3.Error, ConnectionLost.
     """
 
     def __init__(self, file: DatabaseFile, *, patience: float) -> None:
@@ -91,7 +91,7 @@ class Link:
     def save(self) -> None:
         """Bring what stands in a -wal that was removed into the file, if that is still the same."""
         if self._file.look().main == self._opened.main:
-            with suppress(sqlite3.Error, LinkLost):
+            with suppress(sqlite3.Error, ConnectionLost):
                 self.rows("PRAGMA wal_checkpoint(FULL)")
 
     def _make_durable(self) -> None:
@@ -102,7 +102,7 @@ class Link:
             raise sqlite3.OperationalError("SQLite did not take WAL with synchronous=FULL")
 
     def rows(self, sql: str, args: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run one statement and return all its rows. Raises sqlite3.Error, LinkLost."""
+        """Run one statement and return all its rows. Raises sqlite3.Error, ConnectionLost."""
         answer: Queue[Any] = Queue()
         self._conn.execute(sql, args, answer)
         found: list[tuple[Any, ...]] = []
@@ -115,22 +115,22 @@ class Link:
         try:
             return answer.get(timeout=self._patience)
         except Empty:
-            raise LinkLost("the database thread does not answer") from None
+            raise ConnectionLost("the database thread does not answer") from None
 
     def transact(self, work: Callable[[], T]) -> T:
         """Run reads and writes as one transaction that no other process gets between, durable on return.
 
-        Raises what `work` does, sqlite3.Error, LinkLost; then nothing of it was written.
+        Raises what `work` does, sqlite3.Error, ConnectionLost; then nothing of it was written.
         """
         with self._queue.turn():
             try:
                 self.rows("BEGIN IMMEDIATE")
                 done = work()
                 self.rows("COMMIT")
-            except LinkLost:  # nobody there to roll back
+            except ConnectionLost:  # nobody there to roll back
                 raise
             except BaseException:
-                with suppress(sqlite3.Error, LinkLost):  # SQLite may have rolled back by itself
+                with suppress(sqlite3.Error, ConnectionLost):  # SQLite may have rolled back by itself
                     self.rows("ROLLBACK")
                 raise
         return done

@@ -41,7 +41,7 @@ from chat2response.stores.base import (
     prefix,
     row_name,
 )
-from chat2response.stores.sqlite.connection import CHANGES, END, LOGS, TABLE, Link
+from chat2response.stores.sqlite.connection import CHANGES, END, LOGS, TABLE, SqliteConnection
 from chat2response.stores.sqlite.errors import advice, words
 from chat2response.stores.sqlite.feed import Watch, follow
 from chat2response.stores.sqlite.file import DatabaseFile
@@ -105,7 +105,7 @@ class SqliteStore:
             1, thread_name_prefix="sqlite-store"
         )  # its thread starts on first use
         self._waiting: deque[Write[Any]] = deque()
-        self._link: Link | None = None  # touched in that thread only
+        self._link: SqliteConnection | None = None  # touched in that thread only
         self._sweep_at = 0.0  # likewise
         self._unswept = False  # there is more to remove; set in that thread
         self._sweeping: asyncio.Task[None] | None = None
@@ -132,7 +132,7 @@ class SqliteStore:
         names, now = [row_name(kind, key) for key in keys], self._clock()
         rows = encode(names).decode()
 
-        def read(link: Link) -> list[Entry | None]:
+        def read(link: SqliteConnection) -> list[Entry | None]:
             texts = dict(link.rows(_GET_MANY, {"rows": rows}))
             return [_entry(texts[name], now) if name in texts else None for name in names]
 
@@ -150,7 +150,7 @@ class SqliteStore:
         else:
             sql, args["tag"] = _PUT_IF_SAME, expect.encode("utf-8", "surrogateescape")
 
-        def write(link: Link) -> bool:
+        def write(link: SqliteConnection) -> bool:
             written = link.rows(sql, args)
             self._tell(link, row)
             return bool(written)
@@ -160,7 +160,7 @@ class SqliteStore:
     async def delete(self, kind: str, key: str) -> bool:
         row, now = row_name(kind, key), self._clock()
 
-        def remove(link: Link) -> bool:
+        def remove(link: SqliteConnection) -> bool:
             removed = link.rows(_DELETE, {"row": row, "now": now})
             self._tell(link, row)
             link.rows(_DELETE_LOG, {"row": row})
@@ -174,7 +174,7 @@ class SqliteStore:
         now = self._clock()
         row, end, by = row_name(kind, key), expiry(ttl, self._wall()), amount(n)
 
-        def count(link: Link) -> int | None:
+        def count(link: SqliteConnection) -> int | None:
             held, held_end = _held(link, row, now)
             value = by if held is None else held + by
             if ceiling is not None and by > 0 and value > ceiling:
@@ -198,7 +198,7 @@ class SqliteStore:
         ledger.check(n, ceiling, ttl, window)
         now, wall, row, name = self._clock(), self._wall(), row_name(kind, key), ledger.lease_id(id)
 
-        def reserve(link: Link) -> Lease:
+        def reserve(link: SqliteConnection) -> Lease:
             held, _ = _held(link, row, now)
             answer, book = ledger.lease(held, name, n, ceiling, ttl, window, now, wall)
             _keep(link, row, book)
@@ -210,7 +210,7 @@ class SqliteStore:
         ledger.check(n, None, ttl, None)
         now, row, name = self._clock(), row_name(kind, key), ledger.lease_id(lease)
 
-        def extend(link: Link) -> bool:
+        def extend(link: SqliteConnection) -> bool:
             held, _ = _held(link, row, now)
             book = None if held is None else ledger.renew(held, name, n, ttl, now)
             _keep(link, row, book)
@@ -226,7 +226,7 @@ class SqliteStore:
             amount(n, least=0),
         )
 
-        def replace(link: Link) -> None:
+        def replace(link: SqliteConnection) -> None:
             held, _ = _held(link, row, now)
             _keep(link, row, ledger.settle(held, name, used, now))
 
@@ -240,7 +240,7 @@ class SqliteStore:
             [encode(doc).decode() for doc in docs],
         )
 
-        def extend(link: Link) -> int:
+        def extend(link: SqliteConnection) -> int:
             last = _held(link, row, now)[0]
             if last is None:
                 link.rows(_DELETE_LOG, {"row": row})  # of a log that has ended
@@ -256,7 +256,7 @@ class SqliteStore:
         row, now = row_name(kind, key), self._clock()
         args = {"row": row, "after": after, "limit": limit}
 
-        def read(link: Link) -> list[Any]:
+        def read(link: SqliteConnection) -> list[Any]:
             if _held(link, row, now)[0] is None:
                 return []
             return [_document(text) for (text,) in link.rows(_READ, args)]
@@ -267,7 +267,7 @@ class SqliteStore:
         start, now = prefix(kind), self._clock()
         args = {"after": start + (cursor or ""), "end": start[:-1] + ";", "limit": limit}  # ";" follows ":"
 
-        def read(link: Link) -> Page:
+        def read(link: SqliteConnection) -> Page:
             rows = link.rows(_SCAN, args)
             found = [(row.removeprefix(start), entry) for row, text in rows if (entry := _entry(text, now))]
             return Page(found, rows[-1][0].removeprefix(start) if len(rows) == limit else None)
@@ -298,12 +298,12 @@ class SqliteStore:
         with suppress(StoreDown):
             await self._run(lambda link: None)
 
-    async def _run(self, job: Callable[[Link], T]) -> T:
+    async def _run(self, job: Callable[[SqliteConnection], T]) -> T:
         """Run a job that only reads in the store's thread, for as long as the deadline allows."""
         self._check_open()
         return await self._in_time(asyncio.wrap_future(self._pool.submit(self._work, job)))
 
-    async def _commit(self, job: Callable[[Link], T]) -> T:
+    async def _commit(self, job: Callable[[SqliteConnection], T]) -> T:
         """The same for one that writes, as a transaction that is durable on return."""
         self._check_open()
         write = Write(job)
@@ -335,14 +335,14 @@ class SqliteStore:
 
     # -- in the store's thread -----------------------------------------------------------------------
 
-    def _work(self, job: Callable[[Link], T]) -> T:
+    def _work(self, job: Callable[[SqliteConnection], T]) -> T:
         try:
             return job(self._current_link())
         except Exception as error:
             self._drop()  # the next call begins anew: a disk that was full, a file that was put back
             raise _down(error) from error
 
-    def _current_link(self) -> Link:
+    def _current_link(self) -> SqliteConnection:
         """Of the file that is at the path now. Raises FileUnusable where that is not to be used."""
         if self._file.fault is not None:
             raise self._file.fault
@@ -351,7 +351,7 @@ class SqliteStore:
             self._link.save()
             self._drop()
         if self._link is None:
-            self._link = Link(self._file, patience=self._deadline)
+            self._link = SqliteConnection(self._file, patience=self._deadline)
         return self._link
 
     def _commit_waiting(self) -> None:
@@ -379,11 +379,11 @@ class SqliteStore:
         if link is not None:
             link.close()
 
-    def _tell(self, link: Link, row: str) -> None:
+    def _tell(self, link: SqliteConnection, row: str) -> None:
         """Others, of what the statement before has changed."""
         link.rows(_TELL, {"row": row, "writer": self._writer})
 
-    def _sweep(self, link: Link) -> None:
+    def _sweep(self, link: SqliteConnection) -> None:
         """Removes some of what has expired."""
         now = self._clock()
         self._sweep_at = now + SWEEP_SECONDS
@@ -393,11 +393,11 @@ class SqliteStore:
         link.rows(_SWEEP_CHANGES, {"kept": CHANGES_KEPT})
 
 
-def _write(link: Link, row: str, text: str) -> None:
+def _write(link: SqliteConnection, row: str, text: str) -> None:
     link.rows(_PUT, {"row": row, "text": text})
 
 
-def _keep(link: Link, row: str, book: ledger.Ledger | None) -> None:
+def _keep(link: SqliteConnection, row: str, book: ledger.Ledger | None) -> None:
     """A ledger that has changed; None: it has not."""
     if book is not None:
         _write(link, row, _envelope(book, ledger.end(book)))
@@ -411,7 +411,7 @@ def _envelope(doc: Any, end: float | None) -> str:
     return encode({"doc": doc} if end is None else {"exp": end, "doc": doc}).decode()
 
 
-def _held(link: Link, row: str, now: float) -> tuple[Any, float | None]:
+def _held(link: SqliteConnection, row: str, now: float) -> tuple[Any, float | None]:
     """(document, its end) of a row; (None, None) where there is none, or it has expired."""
     rows = link.rows(_GET, {"row": row})
     if not rows:

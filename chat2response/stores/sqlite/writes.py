@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from chat2response.stores.sqlite.connection import Link, LinkLost
+from chat2response.stores.sqlite.connection import ConnectionLost, SqliteConnection
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ AT_ONCE = 64  # writes in one transaction at most: other processes wait for its 
 class Write(Generic[T]):
     """One that waits. `job`: its statements; it may run twice, and only the second run counts then."""
 
-    def __init__(self, job: Callable[[Link], T]) -> None:
+    def __init__(self, job: Callable[[SqliteConnection], T]) -> None:
         self.job = job
         self.answer: Future[T] = Future()
 
@@ -37,10 +37,10 @@ def taken(waiting: deque[Write[Any]]) -> list[Write[Any]]:
     return found
 
 
-def commit(link: Link, writes: Sequence[Write[Any]]) -> list[Any]:
+def commit(link: SqliteConnection, writes: Sequence[Write[Any]]) -> list[Any]:
     """What each has returned, or the exception that it has raised; durable on return.
 
-    Raises sqlite3.Error, LinkLost where nothing of them was written.
+    Raises sqlite3.Error, ConnectionLost where nothing of them was written.
     """
     try:
         return link.transact(lambda: [write.job(link) for write in writes])
@@ -50,7 +50,7 @@ def commit(link: Link, writes: Sequence[Write[Any]]) -> list[Any]:
     return _one_by_one(link, writes)
 
 
-def _one_by_one(link: Link, writes: Sequence[Write[Any]]) -> list[Any]:
+def _one_by_one(link: SqliteConnection, writes: Sequence[Write[Any]]) -> list[Any]:
     outcomes: list[Any] = []
     for write in writes:
         try:
@@ -64,7 +64,7 @@ def _one_by_one(link: Link, writes: Sequence[Write[Any]]) -> list[Any]:
 
 def _has_waited(error: Exception) -> bool:
     """Whether it is no job's own: another process holds the lock, or the disk holds the thread."""
-    return isinstance(error, LinkLost) or getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+    return isinstance(error, ConnectionLost) or getattr(error, "sqlite_errorcode", 0) & 0xFF in (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
     )

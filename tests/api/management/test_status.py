@@ -16,7 +16,7 @@ from chat2response.api.management.status import About
 from chat2response.app import Gateway
 from chat2response.compose import compose
 from chat2response.errors import Unavailable
-from chat2response.keys import KeyRing
+from chat2response.keys import KeyVerifier
 from chat2response.stores import Entry, MemoryStore
 from tests.support.clock_and_ids import Clock
 from tests.support.management_client import ELSEWHERE, Parts, client, client_of, settings
@@ -127,7 +127,7 @@ async def test_texts_are_for_the_admin_plane_only():
 
 
 async def test_the_token_shows_the_texts_too():
-    parts = Parts.plain(admin=AdminRules("t" * 20, everywhere=True), about=about())
+    parts = Parts.plain(admin=AdminRules("t" * 20, always_require_token=True), about=about())
     async with client(parts, ELSEWHERE) as http:
         assert "details" not in (await http.get("/status")).json()
         told = (await http.get("/status", headers={"x-admin-token": "t" * 20})).json()
@@ -275,10 +275,10 @@ async def wire(app: FastAPI) -> AsyncIterator[Wire]:
 
 
 async def test_one_connection_outlives_every_kind_of_refusal(monkeypatch):
-    async def fails(_: KeyRing) -> None:
+    async def fails(_: KeyVerifier) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(KeyRing, "list", fails)
+    monkeypatch.setattr(KeyVerifier, "list", fails)
     async with wire(build_management(Parts.plain())) as connection:
         for head, body, expected in (
             ("GET /status HTTP/1.1", b"", 200),

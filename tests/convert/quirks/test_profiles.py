@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from chat2response.convert.quirks.profiles import GENERIC, OPENAI, PROFILES, profile, quirks_of
+from chat2response.convert.quirks.profiles import GENERIC, OPENAI, PROFILES, profile, resolve_quirks
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from tests.support.convert.requests import USER, to_chat, wanted
 
@@ -22,13 +22,13 @@ def test_the_promised_backends_are_known():
 def test_a_profile_is_found_by_its_name_and_may_be_changed():
     assert profile(" DeepSeek ") is PROFILES["deepseek"]
     assert profile("deepseek", {"developer_role": True}).developer_role
-    assert quirks_of("vllm") is PROFILES["vllm"]
+    assert resolve_quirks("vllm") is PROFILES["vllm"]
     own = Quirks(max_tokens="x")
-    assert quirks_of(own) is own
+    assert resolve_quirks(own) is own
 
 
 def test_an_unknown_name_is_told_the_nearest():
-    with pytest.raises(QuirksError, match=r"'deepsek' is no profile. Did you mean 'deepseek'\?"):
+    with pytest.raises(QuirksError, match=r"Unknown profile: 'deepsek'. Did you mean 'deepseek'\?"):
         profile("deepsek")
 
 

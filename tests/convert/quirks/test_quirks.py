@@ -74,7 +74,7 @@ def test_what_is_not_named_stays():
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("think_tag", ["think"], "'think_tag' is not a quirk. Did you mean 'think_tags'?"),
+        ("think_tag", ["think"], "Unknown quirk: 'think_tag'. Did you mean 'think_tags'?"),
         ("developer_role", "yes", "'developer_role': Expected `bool`, got `str`."),
         ("think_tags", "think", "'think_tags': Expected `array`, got `str`."),
         ("reasoning_echo", "often", "'reasoning_echo': Invalid enum value 'often'."),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import KeyBook, KeyRing
+from chat2response.keys import KeyService, KeyVerifier
 from chat2response.keys.record import KIND
 from chat2response.keys.tokens.pepper import Peppers
 from chat2response.stores import Store, StoreDown
@@ -20,7 +20,7 @@ ID = "0123456789abcdef" * 2
 
 @pytest.fixture
 def ring(plain_store: Store, clock: Clock) -> Any:
-    return lambda peppers=None: KeyRing(plain_store, clock=clock, peppers=peppers)
+    return lambda peppers=None: KeyVerifier(plain_store, clock=clock, peppers=peppers)
 
 
 async def stored(store: Store, id: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ async def test_a_key_that_changed_meanwhile_stays_as_it_is(
     plain_store: Store, ring: Any, monkeypatch: Any
 ) -> None:
     issued = await ring().generate()
-    gateway, other = ring(V1), KeyBook(plain_store)
+    gateway, other = ring(V1), KeyService(plain_store)
     put = plain_store.put
     renewed: list[Any] = []
 

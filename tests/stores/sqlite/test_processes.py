@@ -42,8 +42,8 @@ async def main():
 OPEN_TOGETHER = """
 import os, time
 from pathlib import Path
-from chat2response.stores.sqlite_file import DatabaseFile
-from chat2response.stores.sqlite_link import Link
+from chat2response.stores.sqlite.file import DatabaseFile
+from chat2response.stores.sqlite.connection import SqliteConnection
 
 def both_open(path):
     at = time.monotonic() + 0.005
@@ -51,7 +51,7 @@ def both_open(path):
     while time.monotonic() < at:
         pass
     try:
-        Link(DatabaseFile(path), patience=2.0).close()
+        SqliteConnection(DatabaseFile(path), patience=2.0).close()
         failed = None
     except Exception as error:
         failed = error

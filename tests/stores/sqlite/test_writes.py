@@ -11,7 +11,7 @@ import pytest
 
 from chat2response.stores import ABSENT, StoreDown
 from chat2response.stores.sqlite import store as sqlite
-from chat2response.stores.sqlite.connection import TABLE, Link
+from chat2response.stores.sqlite.connection import TABLE, SqliteConnection
 from chat2response.stores.sqlite.store import SqliteStore
 from chat2response.stores.sqlite.writes import AT_ONCE
 from tests.stores.sqlite.test_store import raw, started
@@ -32,13 +32,13 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each statement was sent."""
     sent: Counter[str] = Counter()
-    rows = Link.rows
+    rows = SqliteConnection.rows
 
-    def counted(link: Link, sql: str, args: Any = None) -> list[tuple[Any, ...]]:
+    def counted(link: SqliteConnection, sql: str, args: Any = None) -> list[tuple[Any, ...]]:
         sent[sql] += 1
         return rows(link, sql, args)
 
-    monkeypatch.setattr(Link, "rows", counted)
+    monkeypatch.setattr(SqliteConnection, "rows", counted)
     return sent
 
 
@@ -113,15 +113,15 @@ async def test_who_goes_away_while_it_waits_is_left_out(store: SqliteStore, tmp_
 async def test_nobody_is_told_before_the_commit_nor_when_it_fails(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = Link.rows
+    rows = SqliteConnection.rows
 
-    def full(link: Link, sql: str, args: Any = None) -> list[tuple[Any, ...]]:
+    def full(link: SqliteConnection, sql: str, args: Any = None) -> list[tuple[Any, ...]]:
         if sql == "COMMIT":
             raise sqlite3.OperationalError("database or disk is full")
         return rows(link, sql, args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Link, "rows", full)
+        patch.setattr(SqliteConnection, "rows", full)
         calls = [store.add("counts", "n", 1) for _ in range(3)]
         told = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(each) for each in told] == [StoreDown] * 3

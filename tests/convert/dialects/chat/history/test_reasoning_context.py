@@ -10,7 +10,7 @@ from chat2response.convert.dialects.responses import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.sealed_reasoning import Thought, seal_thought
+from chat2response.convert.sealed_reasoning import SealedReasoning, seal_reasoning
 from tests.convert.dialects.chat.history.test_turns import USER, call, output, said, thought
 from tests.support.convert.requests import Json, messages_of, to_chat, wanted
 
@@ -106,7 +106,7 @@ class Plain:
 def test_a_signature_on_a_call_goes_back_all_the_same() -> None:
     """It is the call's, and not of the reasoning that is shown."""
     extra = {"google": {"thought_signature": "s"}}
-    blob = seal_thought(Thought("hm", {"calls": {"1": extra}}), Plain())
+    blob = seal_reasoning(SealedReasoning("hm", {"calls": {"1": extra}}), Plain())
     items = [USER, thought(encrypted_content=blob), call("1"), output("1"), USER]
     hub = responses.read_request(wanted(input=items, reasoning={"context": "current_turn"}))
     body: Any = chat.write_request(replace(hub, seal=Plain()), Losses(), PROFILES["litellm"])

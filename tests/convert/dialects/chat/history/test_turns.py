@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.history.call_ids import fitted
+from chat2response.convert.dialects.chat.history.call_ids import fit_call_id
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.quirks import Quirks
 from tests.support.convert.requests import Json, messages_of, refused, to_chat, wanted
@@ -170,7 +170,7 @@ def test_row_34_an_id_takes_the_form_that_the_target_asks_for():
     first, second = (each["id"] for each in messages[1]["tool_calls"])
     assert re.fullmatch("[a-zA-Z0-9]{9}", first)
     assert second == "abcDEF123"
-    assert fitted(first, 9, "[a-zA-Z0-9]{9}") == first, "what was digested stays"
+    assert fit_call_id(first, 9, "[a-zA-Z0-9]{9}") == first, "what was digested stays"
 
 
 # Reasoning --------------------------------------------------------------------------------------------

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat2response.convert.dialects.chat.tools.custom_tool_input import InputUnwrapper
+from chat2response.convert.dialects.chat.tools.custom_tool_input import CustomToolInputDecoder
 
 PATCH = "*** Begin Patch\n*** Add File: a\n+x\n*** End Patch\n"
 
 
 def unwrapped(*pieces: str, lenient: bool = False) -> tuple[str, bool]:
     """The input, and whether it broke off."""
-    unwrapper = InputUnwrapper(lenient=lenient)
+    unwrapper = CustomToolInputDecoder(lenient=lenient)
     said = "".join([unwrapper.feed(piece) for piece in pieces]) + unwrapper.close()
-    return said, unwrapper.cut
+    return said, unwrapper.truncated
 
 
 def cut(text: str, places: list[int]) -> list[str]:
@@ -102,12 +102,12 @@ def test_row_2_only_a_tool_that_models_know_by_heart_is_freed_of_its_usual_wrapp
 
 
 def test_the_input_is_whole_with_its_closing_quote():
-    unwrapper = InputUnwrapper()
+    unwrapper = CustomToolInputDecoder()
     assert unwrapper.feed('{"input": "a') == "a"
-    assert not unwrapper.whole
+    assert not unwrapper.complete
     assert unwrapper.feed('b"') == "b"
-    assert unwrapper.whole
+    assert unwrapper.complete
     unwrapper.feed("}")
-    assert not unwrapper.more
+    assert not unwrapper.has_extra_members
     unwrapper.feed(', "b": 1}')
-    assert unwrapper.more
+    assert unwrapper.has_extra_members
