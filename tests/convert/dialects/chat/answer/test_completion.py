@@ -455,7 +455,7 @@ def test_odd_values_do_not_raise(odd):
 
 def test_a_call_that_nothing_names_fails_the_answer_and_is_a_loss_beside_another():
     nameless = {"type": "function_call", "id": "fc", "call_id": "c", "arguments": "{}"}
-    with pytest.raises(UpstreamError, match="without saying which"):
+    with pytest.raises(UpstreamError, match="without naming it"):
         write_response(response(nameless))
     losses = Losses()
     whole: Any = write_response(response({**nameless, "name": "f"}, nameless), losses=losses)
