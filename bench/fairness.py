@@ -76,7 +76,7 @@ def measure(processes: int, rate: float, seconds: float) -> list[float]:
             process.stdout.readline()
         started = [_start(process) for process in callers]
         outputs = [process.communicate()[0] for process in started]
-        return [float(text) for text in chain.from_iterable(output.split() for output in outputs)]
+    return [float(text) for text in chain.from_iterable(output.split() for output in outputs)]
 
 
 def _start(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
