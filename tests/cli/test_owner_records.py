@@ -1,4 +1,5 @@
-"""An id that a client received still belongs to it after `kill -9` (laws 6 and 7, state and tenants)."""
+"""An id that a client received still belongs to it after `kill -9`: law 6 (persist, then announce) and law 7 (tenants
+never meet)."""
 
 import signal
 from collections.abc import Callable
