@@ -1,4 +1,4 @@
-# What builds stays behind; versions and hashes, build tools included, come from the locks.
+# The build tools do not end up in the image. All versions and hashes, build tools included, come from the lock files.
 #   docker build -t chat2response .                     the gateway
 #   docker build -t chat2response-mcp --target mcp .    with Node and uv, which start MCP servers
 FROM python:3.12-slim AS build
@@ -26,7 +26,7 @@ ENV PATH=/app/venv/bin:$PATH \
 USER 10001
 VOLUME /data
 EXPOSE 8088
-# Not urllib: it would send the check through a proxy that the environment names for the upstream.
+# Not urllib: it would use the proxy that the environment sets for the upstream.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
     CMD ["python", "-c", "import http.client, os; port = os.environ['BIND_ADDR'].rpartition(':')[2]; c = http.client.HTTPConnection('127.0.0.1', int(port), timeout=3); c.request('GET', '/livez'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["chat2response"]
@@ -40,11 +40,11 @@ COPY --from=node /usr/local/bin/node /usr/local/bin/
 COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
     && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
-# What npx and uvx fetch is kept with the keys: the user has no home.
+# The user has no home, so npx and uvx store their downloads in the volume of the keys.
 ENV HOME=/data \
     UV_CACHE_DIR=/data/cache/uv \
     npm_config_cache=/data/cache/npm
 USER 10001
 
-# The last stage is what a build without a target makes.
+# A build without --target builds the last stage.
 FROM gateway

@@ -21,11 +21,11 @@ from statistics import median, quantiles
 
 from chat2response.keys import KeyVerifier
 from chat2response.quota.admission import Admission
-from chat2response.quota.estimate import Ask
+from chat2response.quota.estimate import Estimate
 from chat2response.quota.prices import Prices
 from chat2response.stores import StoreDown, open_store
 
-ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)
+ESTIMATE = Estimate("m", "chat", input_tokens=10, output_tokens=10)
 LIMITS = {"requests_per_minute": 10**9, "concurrent_requests": 10**6, "tokens_per_minute": 10**12}
 TARGET = 2.0
 
@@ -41,7 +41,7 @@ async def caller(path: str, rate: float, seconds: float) -> None:
     async def call() -> None:
         start = time.perf_counter()
         try:
-            await (await admission.enter(key, ASK)).leave()
+            await (await admission.enter(key, ESTIMATE)).leave()
         except StoreDown:
             times.append(float("inf"))
         else:

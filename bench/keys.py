@@ -29,7 +29,7 @@ from chat2response.errors import Unauthorized
 from chat2response.keys import KeyPolicy, KeyVerifier, new_token
 from chat2response.keys.limits import KeyLimits
 from chat2response.quota.admission import Admission
-from chat2response.quota.estimate import Ask
+from chat2response.quota.estimate import Estimate
 from chat2response.quota.prices import Prices
 from chat2response.stores import Store, open_store
 from chat2response.stores.base import row_name
@@ -40,7 +40,7 @@ ROUNDS = 5
 BATCH = 300  # operations in a round
 STORES = ("memory", "sqlite", "redis")
 CROWD = 32
-ASK = Ask("m", "chat", input_tokens=10, output_tokens=10)
+ESTIMATE = Estimate("m", "chat", input_tokens=10, output_tokens=10)
 LIMITS = {"requests_per_minute": 10**9, "concurrent_requests": 10**6, "tokens_per_minute": 10**12}
 
 Operation = Callable[[int], Awaitable[object]]
@@ -77,7 +77,7 @@ async def row(store: Store, tokens: list[str]) -> dict[str, float]:
             await ring.verify(token)
 
     async def call(number: int) -> None:
-        await (await admission.enter(limited, ASK)).leave()
+        await (await admission.enter(limited, ESTIMATE)).leave()
 
     async def crowd(number: int) -> None:
         await asyncio.gather(*map(call, range(CROWD)))

@@ -1,10 +1,10 @@
-"""chat2response: Chat Completions and Responses, either way.
+"""chat2response: converts between the Chat Completions API and the Responses API, in both directions.
 
     from chat2response import to_responses_request
     to_responses_request({"model": "m", "messages": [{"role": "user", "content": "Hello"}]})
 
-The library converts requests, answers and streams, with no I/O. The gateway is `chat2response` on the
-command line; importing the library loads none of it.
+The library converts requests, answers and streams, without I/O. The gateway is the command `chat2response`;
+importing the library does not load it.
 """
 
 from chat2response.convert.library.functions import (

@@ -1,4 +1,4 @@
-"""`python -m chat2response` is `chat2response`."""
+"""Runs the command line for `python -m chat2response`."""
 
 from chat2response.cli import main
 

@@ -1,30 +1,37 @@
-"""`Gateway`: the ASGI application. Hot paths are found in a dict; everything else is FastAPI's.
+"""`Gateway`: the ASGI application. A dict dispatches the hot paths; FastAPI handles everything else.
 
-FastAPI takes half a second and 20 MiB to load, and the bridge does not need it: it is loaded when `/keys`,
-`/metrics`, `/status` or the docs are first asked for.
+FastAPI takes half a second and 20 MiB to load, and the bridge does not need it. It is loaded at the first
+request to `/keys`, `/metrics`, `/status` or the docs.
 
-Where the admin plane has a listener of its own, `admin` is the application of that one, and the other
-listener knows nothing of an admin plane.
+If the admin plane has its own listener, `admin` is the application of that listener, and the other listener
+serves no admin plane.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
 
-from chat2response.api.bridge.authentication import Gate, ManagedGate, OpenGate, PassthroughGate
+from chat2response.api.bridge.authentication import (
+    Authenticator,
+    ManagedAuthenticator,
+    OpenAuthenticator,
+    PassthroughAuthenticator,
+)
 from chat2response.api.bridge.bridge import Bridge
 from chat2response.api.bridge.convert import Convert
 from chat2response.api.bridge.models import Models
 from chat2response.api.http.access_log import AccessLog
-from chat2response.api.http.body_buffers import Buffers
+from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.api.http.cors import Cors
 from chat2response.api.http.endpoint import Endpoint, Handler
 from chat2response.api.http.paths import has_control_characters
 from chat2response.api.http.request import App, Receive, Request, Scope, Send
-from chat2response.api.http.websocket_upgrade import NoSocket, is_websocket
+from chat2response.api.http.websocket_upgrade import WebSocketRefusal, is_websocket
 from chat2response.api.management.health import Ready, live, not_ready
-from chat2response.api.openapi.document import Face
+from chat2response.api.openapi.document import Plane
 from chat2response.compose import Services
+from chat2response.compose.api import client_profile, convert_cors, cors, stream_timeouts
+from chat2response.compose.upstreams import catalog, conversion_policy
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import BridgeError, MethodNotAllowed
 from chat2response.settings import AuthMode
@@ -47,8 +54,8 @@ _HEALTH = ("/livez", *_READINESS)
 _READ = ("GET", "HEAD")
 
 
-Found = tuple[tuple[str, ...], App]
-"""Methods, and the endpoint that takes them."""
+Route = tuple[tuple[str, ...], App]
+"""Methods, and the endpoint that handles them."""
 
 
 class Gateway:
@@ -56,30 +63,30 @@ class Gateway:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._cors = Cors(services.settings.cors())
-        self._convert_cors = Cors(services.settings.convert_cors())
-        self.buffers = Buffers(services.settings.max_buffered_bytes)
-        self._endpoints: dict[str, Found] = {}
+        self._cors = Cors(cors(services.settings))
+        self._convert_cors = Cors(convert_cors(services.settings))
+        self.buffers = BodyBuffers(services.settings.max_buffered_bytes)
+        self._endpoints: dict[str, Route] = {}
         self._upgrades: dict[str, App] = {}
-        apart = services.settings.chat2response_admin_bind_addr is not None
-        self._rest = _Late(services, "data" if apart else "whole", self._cors)
-        self._admin = _Late(services, "admin")
+        separate = services.settings.chat2response_admin_bind_addr is not None
+        self._management = _LazyApplication(services, "data" if separate else "whole", self._cors)
+        self._admin = _LazyApplication(services, "admin")
         self._add_endpoints()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        found = self._endpoints.get(scope["path"]) or self._models_of(scope["path"])
-        if found is None or scope["type"] != "http":
-            await self._rest(scope, receive, send)
-        elif scope["method"] in found[0]:
-            await found[1](scope, receive, send)
+        route = self._endpoints.get(scope["path"]) or self._model_route(scope["path"])
+        if route is None or scope["type"] != "http":
+            await self._management(scope, receive, send)
+        elif scope["method"] in route[0]:
+            await route[1](scope, receive, send)
         else:
-            await self._other_method(found[0], Request(scope, receive, send))
+            await self._other_method(route[0], Request(scope, receive, send))
 
     async def admin(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What a listener of the admin plane alone serves: that plane, probes and documents."""
+        """The ASGI application of the admin plane's own listener: the admin plane, probes and documents."""
         methods, endpoint = self._endpoints[scope["path"]] if scope["path"] in _HEALTH else ((), self._admin)
         if methods and scope["method"] not in methods:
             await self._other_method(methods, Request(scope, receive, send))
@@ -87,9 +94,9 @@ class Gateway:
             await endpoint(scope, receive, send)
 
     def drain(self) -> None:
-        """From now on it is not ready, and no call is let in; what runs goes on, and so does the admin plane.
+        """Reports not ready and rejects new calls. Running calls continue, and so does the admin plane.
 
-        The endpoints are exchanged, so that a call pays nothing for the question.
+        It replaces the endpoints, so that no call has to check for it.
         """
         for path in _READINESS:
             self._add(path, _READ, not_ready)
@@ -101,16 +108,18 @@ class Gateway:
 
     def _add_endpoints(self) -> None:
         services, settings = self._services, self._services.settings
-        gate = _gate(services)
-        limit, client = settings.chat2response_max_body_bytes, settings.client
+        authenticator = _authenticator(services)
+        limit, client = settings.chat2response_max_body_bytes, client_profile(settings)
         for path, surface in BRIDGES.items():
-            rhythm = settings.rhythm(surface)
+            timeouts = stream_timeouts(settings, surface)
             self._add(
-                path, ("POST",), Bridge(surface, services.engine, gate, limit, self.buffers, client, rhythm)
+                path,
+                ("POST",),
+                Bridge(surface, services.engine, authenticator, limit, self.buffers, client, timeouts),
             )
-        self._add_upgrades(NoSocket(gate))
-        self._add_convert(gate)
-        models = Models(services.engine, gate, settings.catalog())
+        self._add_upgrades(WebSocketRefusal(authenticator))
+        self._add_convert(authenticator)
+        models = Models(services.engine, authenticator, catalog(settings))
         for path in _MODELS:
             self._add(path, _READ, models)
         ready = Ready(None if settings.auth_mode is AuthMode.PASSTHROUGH else services.health)
@@ -118,16 +127,16 @@ class Gateway:
         for path in _READINESS:
             self._add(path, _READ, ready)
 
-    def _add_convert(self, gate: Gate) -> None:
+    def _add_convert(self, authenticator: Authenticator) -> None:
         settings, quirks = self._services.settings, self._services.engine.routes.chat.quirks
         convert = Convert(
             settings.chat2response_max_body_bytes,
-            gate,
+            authenticator,
             self.buffers,
             self._convert_cors,
             quirks,
             settings.chat2response_fidelity,
-            settings.policy(),
+            conversion_policy(settings),
         )
         self._add("/convert", ("POST",), convert)
 
@@ -140,7 +149,7 @@ class Gateway:
         return self._convert_cors if path == "/convert" else self._cors
 
     def _access_of(self, path: str) -> AccessLog | None:
-        """The log of calls; probes are none."""
+        """The access log of a path; None for probes."""
         if path in _HEALTH:
             return None
         surface = BRIDGES.get(path)
@@ -153,14 +162,15 @@ class Gateway:
             metrics, access = self._services.metrics, self._access_of(path)
             self._upgrades[path] = Endpoint(path, handler, metrics, access=access)
 
-    def _models_of(self, path: str) -> Found | None:
+    def _model_route(self, path: str) -> Route | None:
+        """The route of `/v1/models/{model}`."""
         for prefix in _MODELS:
             if path.startswith(f"{prefix}/") and len(path) > len(prefix) + 1:
                 return None if has_control_characters(path) else self._endpoints[prefix]
         return None
 
     async def _other_method(self, allowed: tuple[str, ...], request: Request) -> None:
-        """A browser's preflight, a WebSocket, or a mistake."""
+        """Handles a browser's preflight or a WebSocket upgrade; answers any other method with 405."""
         upgrade = self._upgrades.get(request.scope["path"])
         if upgrade is not None and request.scope["method"] == "GET" and is_websocket(request):
             await upgrade(request.scope, request.receive, request.send)
@@ -168,12 +178,12 @@ class Gateway:
         cors = self._cors_of(request.scope["path"])
         if await cors.preflight(request, allowed):
             return
-        request.added = cors.headers(request.headers.get(b"origin"))
+        request.extra_headers = cors.headers(request.headers.get(b"origin"))
         names, scope = ", ".join(allowed), request.scope
-        told = f"{scope['method']} is not for {scope['path']}: use {names}."
-        await request.refuse(MethodNotAllowed(told, headers={"allow": names}))
+        message = f"{scope['path']} does not support {scope['method']}. Use {names}."
+        await request.send_error(MethodNotAllowed(message, headers={"allow": names}))
 
-    # -- life --------------------------------------------------------------------------------------
+    # -- lifespan ----------------------------------------------------------------------------------
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -189,14 +199,14 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _gate(services: Services) -> Gate:
+def _authenticator(services: Services) -> Authenticator:
     match services.settings.auth_mode:
         case AuthMode.MANAGED:
-            return ManagedGate(services.keys, services.metrics, services.admin.trusted)
+            return ManagedAuthenticator(services.keys, services.metrics, services.admin.trusted)
         case AuthMode.PASSTHROUGH:
-            return PassthroughGate()
+            return PassthroughAuthenticator()
         case AuthMode.OPEN:
-            return OpenGate()
+            return OpenAuthenticator()
 
 
 async def _refuse_draining(request: Request) -> None:
@@ -209,12 +219,12 @@ def _draining() -> BridgeError:
     return error
 
 
-class _Late:
-    """The management application of a listener, built when it is first asked for something."""
+class _LazyApplication:
+    """The management application of a listener, built at its first request."""
 
-    def __init__(self, services: Services, face: Face, cors: Cors | None = None) -> None:
+    def __init__(self, services: Services, plane: Plane, cors: Cors | None = None) -> None:
         self._services = services
-        self._face = face
+        self._face = plane
         self._cors = cors
         self._app: App | None = None
         self._loading = asyncio.Lock()
@@ -223,7 +233,7 @@ class _Late:
         await (self._app or await self._load())(scope, receive, send)
 
     async def _load(self) -> App:
-        """Once, and beside the loop: streams go on while FastAPI is loaded."""
+        """Builds the application once, in a thread, so that streams continue while FastAPI loads."""
         async with self._loading:
             if self._app is None:
                 self._app = await asyncio.to_thread(self._build)

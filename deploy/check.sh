@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What can be shown of the deployment where no Docker engine runs: deploy/check.sh PYTHON
-#   the Dockerfile's install steps, run one after the other in an environment of their own, make a gateway that starts;
-#   nginx and Caddy take the snippets, and stream through them (Debian's, got with apt-get where this is root);
-#   what a client sends behind a head stays out of it, also through HAProxy, which passes trailers on.
-# Compose and workflow files are read by tests/house/test_deploy.py.
+# Checks the deployment without a Docker engine: deploy/check.sh PYTHON
+#   1. The install steps of the Dockerfile, run one by one in a separate environment, produce a gateway that starts.
+#   2. nginx and Caddy accept their configuration, and streams pass through them. As root, the script installs missing
+#      proxies with apt-get.
+#   3. Trailers never count as headers, even through HAProxy, which passes them on.
+# tests/house/test_deploy.py checks the compose and workflow files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$1
@@ -30,18 +31,18 @@ for line in re.sub(r"\\\n\s*", "", lines).splitlines():
         print(line[4:].replace("/app", "$SCRATCH/app"))
 EOF
 while read -r step; do
-    # The environment stays: it says where the machine gets its packages.
+    # Keep the environment variables: they name the machine's package index.
     (cd "$scratch/src" && SCRATCH=$scratch PATH=$scratch/base/bin:/usr/bin:/bin sh -ec "$step" </dev/null) \
         >"$scratch/step.log" 2>&1 || { cat "$scratch/step.log" >&2; exit 1; }
 done < "$scratch/steps"
 say "image: $(env -i "$scratch/app/venv/bin/chat2response" --version) from the Dockerfile's own steps"
 
-# -- a gateway, and the proxies before it ------------------------------------------------------------
+# -- a gateway behind proxies -------------------------------------------------------------------------
 
 get() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null; }
 for package in nginx-light:nginx caddy:caddy haproxy:haproxy; do
     if ! get "${package#*:}"; then
-        [ "$(id -u)" = 0 ] || { say "deploy: needs ${package#*:}: install it (Debian, Ubuntu: apt-get install ${package%:*})" >&2; exit 1; }
+        [ "$(id -u)" = 0 ] || { say "deploy: ${package#*:} is missing. Install it (Debian, Ubuntu: apt-get install ${package%:*})" >&2; exit 1; }
         export DEBIAN_FRONTEND=noninteractive
         install() { apt-get install -y -qq --no-install-recommends "${package%:*}" >/dev/null 2>&1; }
         install || { apt-get update -qq >/dev/null && install; }
@@ -59,13 +60,13 @@ running+=($!)
 until_up() { for _ in $(seq 100); do curl -fsS "http://127.0.0.1:$1/livez" >/dev/null 2>&1 && return; sleep 0.1; done; cat "$scratch"/*.log >&2; return 1; }
 until_up "$gateway"
 
-check_proxy() {  # NAME: a stream passes, and the admin plane does not
+check_proxy() {  # NAME: a stream passes
     until_up "$front"
     local body='{"model": "demo", "input": "Hello", "stream": true}' head
     head=$(curl -fsSN -D - "http://127.0.0.1:$front/v1/responses" -d "$body" -o "$scratch/stream")
-    grep -q 'response.completed' "$scratch/stream" || { say "$1: the stream did not come through" >&2; return 1; }
-    grep -qi 'text/event-stream' <<<"$head" || { say "$1: the stream lost its type" >&2; return 1; }
-    say "$1: takes its configuration, and streams"
+    grep -q 'response.completed' "$scratch/stream" || { say "$1: the stream did not arrive" >&2; return 1; }
+    grep -qi 'text/event-stream' <<<"$head" || { say "$1: the stream has lost its content type" >&2; return 1; }
+    say "$1: accepts its configuration, and streams"
 }
 
 mkdir "$scratch/nginx"
@@ -93,8 +94,8 @@ kill "$!" && wait "$!" || true
 
 # -- trailers, through a proxy that passes them on ---------------------------------------------------
 
-# A gateway of its own, which asks for keys: its admin plane is open to this machine, and HAProxy says whose requests
-# it passes on. What is sent here comes from elsewhere, as far as the gateway is told.
+# A second gateway, in managed mode. Its admin plane is open to this machine. HAProxy sets X-Forwarded-For, so the
+# gateway sees every request through it as one from another machine.
 guarded=$(free_port)
 (cd "$scratch" && exec env -i HOME="$scratch" UPSTREAM_MODE=demo "BIND_ADDR=127.0.0.1:$guarded" \
     CHAT2RESPONSE_AUTH_MODE=managed CHAT2RESPONSE_TRUSTED_PROXIES=127.0.0.1 \
@@ -119,4 +120,4 @@ haproxy -db -f "$scratch/haproxy.cfg" >"$scratch/haproxy.log" 2>&1 &
 running+=($!)
 until_up "$front"
 "$python" deploy/trailers.py "$front" "$guarded"
-say "haproxy: trailers change nothing, in one write and in two"
+say "haproxy: trailers have no effect, in one write and in several"

@@ -1,7 +1,7 @@
 """Sends requests with trailers through a proxy: python deploy/trailers.py PROXY_PORT GATEWAY_PORT
 
-The gateway is told that they come from elsewhere (X-Forwarded-For in the head). A trailer says that they come
-from this machine, or carries a key: neither may count, however the bytes are cut.
+The proxy sets X-Forwarded-For to another address. A trailer claims that the request comes from this machine,
+or carries a key. The gateway must ignore the trailer, however the bytes are split.
 """
 
 import json
@@ -11,47 +11,47 @@ import urllib.request
 
 
 def status(port: int, *pieces: bytes) -> int:
-    """The status of the answer to a request that is sent in these pieces."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """Sends a request in these pieces, and returns the status of the response."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
-            wire.sendall(piece)
+            connection.sendall(piece)
         answer = b""
         while b"\r\n\r\n" not in answer:
-            piece = wire.recv(65_536)
+            piece = connection.recv(65_536)
             if not piece:
-                raise SystemExit(f"trailers: the connection ended: {answer!r}")
+                raise SystemExit(f"trailers: the connection closed: {answer!r}")
             answer += piece
     return int(answer[9:12])
 
 
-def refused(port: int, path: str, body: bytes, trailer: bytes, headers: bytes = b"") -> None:
-    """Ends the check where a trailer lets the request in."""
+def check_refused(port: int, path: str, body: bytes, trailer: bytes, headers: bytes = b"") -> None:
+    """Exits with an error if the trailer lets the request in."""
     head = b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" % path.encode()
     head += headers + b"Transfer-Encoding: chunked\r\n\r\n"
     chunk = b"%x\r\n%b\r\n" % (len(body), body)
     last = b"0\r\n" + trailer + b"\r\n\r\n"
     for pieces in ((head + chunk + last,), (head, chunk + last), (head + chunk, last), (head, chunk, last)):
-        found = status(port, *pieces)
-        if found not in (401, 403):
+        code = status(port, *pieces)
+        if code not in (401, 403):
             name = trailer.partition(b":")[0].decode()
-            raise SystemExit(f"trailers: {name} got {path} {found} in {len(pieces)} writes")
+            raise SystemExit(f"trailers: {path} with {name} returned {code} (in {len(pieces)} writes)")
 
 
 def main() -> None:
-    """Asks the gateway itself for a key, which only this machine may, then tries everything."""
+    """Creates a key at the gateway itself, which only this machine may do, then tries every trailer."""
     proxy, gateway = int(sys.argv[1]), int(sys.argv[2])
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://127.0.0.1:{gateway}/keys/generate", b"{}", {"content-type": "application/json"}
     )
-    with urllib.request.urlopen(asked) as answer:
-        token = json.load(answer)["token"].encode()
+    with urllib.request.urlopen(request) as response:
+        token = json.load(response)["token"].encode()
     for trailer in (b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1", b"X-Real-IP: 127.0.0.1"):
-        refused(proxy, "/keys/generate", b"{}", trailer)
+        check_refused(proxy, "/keys/generate", b"{}", trailer)
     call = b'{"model": "demo", "input": "Hi"}'
     for trailer in (b"Authorization: Bearer " + token, b"X-Api-Key: " + token, b"Api-Key: " + token):
-        refused(proxy, "/v1/responses", call, trailer)
-        refused(gateway, "/v1/responses", call, trailer)
+        check_refused(proxy, "/v1/responses", call, trailer)
+        check_refused(gateway, "/v1/responses", call, trailer)
 
 
 if __name__ == "__main__":

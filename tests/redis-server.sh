@@ -12,7 +12,7 @@ found=$(command -v redis-server || true)
 # redis-tools holds the same program as redis-server, under another name, and starts no service. A server that is
 # called by the name of the link is a server.
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo 'Getting redis-server with apt-get; this once.'
+    echo 'Installing redis-server with apt-get (first run only).'
     export DEBIAN_FRONTEND=noninteractive
     # Whoever else installs something now is waited for.
     apt() { apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >/dev/null 2>&1; }

@@ -108,9 +108,9 @@ def test_who_may_administer() -> None:
     given = compose(
         settings(chat2response_admin_token=" hunter2-hunter2-2 "), store_url="memory", admin_token="made"
     ).admin
-    assert (given.token, given.everywhere) == ("hunter2-hunter2-2", True)
+    assert (given.token, given.always_require_token) == ("hunter2-hunter2-2", True)
     made = compose(settings(bind_addr="0.0.0.0:80"), store_url="memory", admin_token="made").admin
-    assert (made.token, made.everywhere, made.host) == ("made", False, "0.0.0.0")
+    assert (made.token, made.always_require_token, made.host) == ("made", False, "0.0.0.0")
 
 
 def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from chat2response.api.admin.token_file import read_or_make
+from chat2response.api.admin.token_file import read_or_create
 from chat2response.keys import new_token
 from tests.support.house.source import ROOT
 
@@ -36,7 +36,7 @@ def test_real_keys_are_found_wherever_they_stand() -> None:
 
 
 def test_real_admin_tokens_are_found(tmp_path: Path) -> None:
-    assert found(f"x-admin-token: {read_or_make(tmp_path).value}\n") == {"chat2response-admin-token"}
+    assert found(f"x-admin-token: {read_or_create(tmp_path).value}\n") == {"chat2response-admin-token"}
 
 
 def test_what_is_no_key_is_not() -> None:

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from chat2response.api.http.cors import CorsOptions
+from chat2response.compose import load
+from chat2response.compose.api import cors
+from chat2response.compose.keys import key_policy
+from chat2response.compose.upstreams import proxies, routes, transport_options
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxy
-from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, load
+from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode
 
 Load = Callable[..., Settings]
 PROXY_URL = "http://proxy.example:3128"
@@ -35,15 +39,15 @@ def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
 
 
 def _http(settings: Settings) -> Any:
-    return settings.proxies().toward("h.example", 80, secure=False)
+    return proxies(settings).select("h.example", 80, secure=False)
 
 
 def _https(settings: Settings) -> Any:
-    return settings.proxies().toward("h.example", 443, secure=True)
+    return proxies(settings).select("h.example", 443, secure=True)
 
 
 def _policy(settings: Settings) -> KeyPolicy:
-    return settings.key_policy()
+    return key_policy(settings)
 
 
 # variable, a value, what is read of the settings, what it says by default, what it says then
@@ -56,7 +60,7 @@ MANUAL: list[tuple[str, str, Callable[[Settings], Any], Any, Any]] = [
         for name in ("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
         for word in ("chat", "chat-completions", "chat_completions")
     ),
-    ("CHAT2RESPONSE_UPSTREAM_INPUT", "1", lambda s: s.routes().responses.text_input, False, True),
+    ("CHAT2RESPONSE_UPSTREAM_INPUT", "1", lambda s: routes(s).responses.text_input, False, True),
     ("CHAT2RESPONSE_PROXY_URL", PROXY_URL, _http, None, PROXY),
     ("CHAT2RESPONSE_PROXY_URL", PROXY_URL, _https, None, PROXY),
     ("HTTP_PROXY", PROXY_URL, _http, None, PROXY),
@@ -64,12 +68,12 @@ MANUAL: list[tuple[str, str, Callable[[Settings], Any], Any, Any]] = [
     ("HTTPS_PROXY", PROXY_URL, _https, None, PROXY),
     ("https_proxy", PROXY_URL, _https, None, PROXY),
     ("CHAT2RESPONSE_NO_PROXY", "yes", lambda s: s.chat2response_no_proxy, False, True),
-    ("CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS", "5", lambda s: s.transport("x").read_timeout, 60, 5),
-    ("CORS_ALLOWED_ORIGINS", "https://a.example", lambda s: s.cors().origins, ("*",), ("https://a.example",)),
-    ("CORS_ALLOWED_METHODS", "post,get", lambda s: s.cors().methods, ("*",), ("POST", "GET")),
-    ("CORS_ALLOWED_HEADERS", "x-a", lambda s: s.cors().headers, ("*",), ("x-a",)),
-    ("CORS_ALLOW_CREDENTIALS", "0", lambda s: s.cors().credentials, False, False),
-    ("CORS_MAX_AGE", "60", lambda s: s.cors().max_age, 3600, 60),
+    ("CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS", "5", lambda s: transport_options(s, "x").read_timeout, 60, 5),
+    ("CORS_ALLOWED_ORIGINS", "https://a.example", lambda s: cors(s).origins, ("*",), ("https://a.example",)),
+    ("CORS_ALLOWED_METHODS", "post,get", lambda s: cors(s).methods, ("*",), ("POST", "GET")),
+    ("CORS_ALLOWED_HEADERS", "x-a", lambda s: cors(s).headers, ("*",), ("x-a",)),
+    ("CORS_ALLOW_CREDENTIALS", "0", lambda s: cors(s).credentials, False, False),
+    ("CORS_MAX_AGE", "60", lambda s: cors(s).max_age, 3600, 60),
     ("CHAT2RESPONSE_REDIS_URL", "redis://h", lambda s: s.store_url, "sqlite:data/keys.db", "redis://h"),
     ("CHAT2RESPONSE_REDIS_POOL_MAX", "4", lambda s: s.chat2response_redis_pool_max, 16, 4),
     ("CHAT2RESPONSE_KEYS_REQUIRE_EXPIRATION", "off", lambda s: _policy(s).require_expiration, True, False),
@@ -89,7 +93,7 @@ def test_the_manual_holds(
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "on", "TRUE", "On"])
 def test_these_words_are_true(env: Load, word: str) -> None:
-    assert env(CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=word).key_policy().allow_no_expiration is True
+    assert key_policy(env(CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=word)).allow_no_expiration is True
 
 
 @pytest.mark.parametrize("name", ["ENV_FILE", "ENVFILE", "DOTENV_PATH"])
@@ -111,6 +115,6 @@ def test_one_is_gone_and_says_what_to_write(env: Load) -> None:
 
 def test_without_any_of_them_it_starts_as_it_did(env: Load) -> None:
     settings = env()
-    assert settings.cors() == CorsOptions()
-    assert settings.key_policy() == KeyPolicy(default_ttl=86400)
+    assert cors(settings) == CorsOptions()
+    assert key_policy(settings) == KeyPolicy(default_ttl=86400)
     assert settings.chat2response_sqlite_path == Path("data/keys.db")

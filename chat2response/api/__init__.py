@@ -1,4 +1,4 @@
-"""The HTTP face: authenticate, read the body within bounds, call the engine, send its answer.
+"""The HTTP API: authenticates, reads the body within limits, calls the engine, and sends its answer.
 
-Hot endpoints are plain ASGI callables; the rest is FastAPI. Sockets and processes live in `server/`.
+Hot endpoints are plain ASGI callables; the others use FastAPI. Sockets and processes live in `server/`.
 """

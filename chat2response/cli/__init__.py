@@ -1,11 +1,14 @@
-"""The command line. Nothing heavy is loaded before a command runs: `--help` answers at once."""
+"""The command line: commands and their options. The server process lives in `server/`.
 
-from chat2response.server.gc_pause import loading
+Heavy modules load only when a command runs, so that `--help` answers at once.
+"""
+
+from chat2response.server.gc_pause import gc_pause
 
 
 def main() -> None:
-    """The console script `chat2response`. Exit codes: 0 done, 1 failed, 2 wrong settings, 3 cannot start."""
-    with loading():
+    """Runs the console script `chat2response`. Exit codes: see `cli.errors`."""
+    with gc_pause():
         from chat2response.cli.commands import cli
 
     cli(prog_name="chat2response")

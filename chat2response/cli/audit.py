@@ -1,4 +1,4 @@
-"""`chat2response audit`: the audit of keys, out of the store."""
+"""`chat2response audit`: exports the audit log of keys from the store."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,12 @@ import click
 
 from chat2response.cli import options
 from chat2response.cli.keys.runner import run, with_options
-from chat2response.cli.option_anywhere import Anywhere
+from chat2response.cli.option_anywhere import OptionAnywhereGroup
 
 
-@click.group(cls=Anywhere)
+@click.group(cls=OptionAnywhereGroup)
 def audit() -> None:
-    """Tell who changed which key, and when."""
+    """Show who changed which key, and when."""
 
 
 def _options(command: Any) -> Any:
@@ -20,13 +20,16 @@ def _options(command: Any) -> Any:
 
 
 @audit.command()
-@click.option("--cursor", help="Only what follows, as the export before has named it.")
+@click.option("--cursor", help="Continue after this position, which the previous export printed.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A new file, which only you may read, in place of the terminal.",
+    help="Write to a new file that only you can read, instead of the terminal.",
 )
 @_options
-def export(**given: Any) -> None:
-    """Print the audit as JSON lines, oldest first; at the end, on stderr, the cursor to go on with."""
-    run("exporting.export", **given)
+def export(**params: Any) -> None:
+    """Print the audit log as JSON lines, oldest first.
+
+    The last line, on stderr, shows the cursor to continue.
+    """
+    run("export.export", **params)

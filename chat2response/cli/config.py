@@ -1,4 +1,4 @@
-"""`chat2response settings` and `check-config`: what can be set, and whether what is set can be used."""
+"""`chat2response settings` lists all settings; `check-config` checks the current ones."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chat2response.cli import options
-from chat2response.cli.errors import explained
-from chat2response.server.start_options import Choices
+from chat2response.cli.errors import report_errors
+from chat2response.server.start_options import StartOptions
 
 if TYPE_CHECKING:
     from chat2response.stores import Store
 
 
 @click.command("settings")
-@click.option("--schema", is_flag=True, help="As a JSON Schema.")
+@click.option("--schema", is_flag=True, help="Print a JSON Schema instead.")
 def settings_command(schema: bool) -> None:
-    """Show every setting, its default and what it does, as a table."""
+    """Print a table of all settings, their defaults and what they do."""
     from chat2response.settings import docs
     from chat2response.wire.json import encode
 
@@ -27,35 +27,37 @@ def settings_command(schema: bool) -> None:
 @click.command("check-config")
 @options.serving
 @options.workers
-def check_config(**given: Any) -> None:
-    """Check the settings, and a start's options, and show those in effect, without their secrets.
+def check_config(**params: Any) -> None:
+    """Check the settings and the options of `start`, and print the effective settings without secrets.
 
-    Nothing is started; a Redis is asked whether it may forget keys. The lines are those of a .env file, with
-    defaults commented out. Exit codes as those of a start: 2, they cannot be used; 3, not on this machine, or
-    not together.
+    No gateway starts. A Redis is only asked whether it may lose keys. The output is a .env file with defaults
+    commented out. Exit codes are those of `start`: 2 for invalid settings; 3 for settings that do not work on
+    this machine, or not together.
     """
-    choices = Choices(**given)
-    with explained():
+    start_options = StartOptions(**params)
+    with report_errors():
+        from chat2response.compose.keys import peppers, prices
+        from chat2response.compose.shown_settings import effective
+        from chat2response.compose.upstreams import catalog
         from chat2response.server.bootstrap import check_workers, read_settings
         from chat2response.settings import SettingsError
-        from chat2response.settings.docs import effective
         from chat2response.stores import open_store, shown_address
 
-        settings = read_settings(choices)
-        settings.prices()
-        settings.peppers()
-        settings.catalog()
-        url = choices.keys_backend or settings.store_url
+        settings = read_settings(start_options)
+        prices(settings)
+        peppers(settings)
+        catalog(settings)
+        url = start_options.keys_backend or settings.store_url
         try:
             store = open_store(url)
             check_workers(store, settings.chat2response_workers)
         except ValueError as error:
-            said_by = "--keys-backend" if choices.keys_backend else settings.store_setting
-            raise SettingsError(f"{said_by}: {error}.") from None
+            source = "--keys-backend" if start_options.keys_backend else settings.store_setting
+            raise SettingsError(f"{source}: {error}.") from None
         for warning in asyncio.run(_warnings(store)):
             click.echo(f"chat2response: {warning}.", err=True)
         click.echo("\n".join(effective(settings)))
-        click.echo(f"# These settings can be used. Keys are kept in {shown_address(url)}.")
+        click.echo(f"# These settings are valid. Keys are stored in {shown_address(url)}.")
 
 
 async def _warnings(store: "Store") -> list[str]:

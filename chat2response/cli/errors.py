@@ -1,4 +1,4 @@
-"""What an operator can mend is said in a line, without a traceback; the exit code says what kind it is."""
+"""Reports errors that the operator can fix: one line without a traceback, and an exit code for its kind."""
 
 import re
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ FAILED, WRONG_SETTINGS, CANNOT_START = 1, 2, 3
 
 EXIT_CODES = """\b
 Exit codes:
-  0  done; of a gateway: it was told to stop, and did
-  1  what was asked for failed or was refused (no such key, "no" to a question)
-  2  options or settings that cannot be used
-  3  not on this machine, or not now (a port is taken, the store is away)"""
-"""What every help ends with."""
+  0  success; for a gateway: a signal stopped it
+  1  the command failed or was refused (no such key, "no" to a question)
+  2  invalid options or settings
+  3  cannot run on this machine, or not now (port in use, store unreachable)"""
+"""The last lines of every `--help`."""
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Around the work of a command: its errors end the process."""
+def report_errors() -> Iterator[None]:
+    """Prints the errors of a command, and ends the process with their exit code."""
     from chat2response.api.admin.token_file import AdminTokenError
     from chat2response.errors import BridgeError
     from chat2response.settings import SettingsError
@@ -33,22 +33,22 @@ def explained() -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        _end(error, WRONG_SETTINGS)
+        _exit(error, WRONG_SETTINGS)
     except (AdminTokenError, SealKeyError, CannotOpen, CannotStart) as error:
-        _end(error, CANNOT_START)
+        _exit(error, CANNOT_START)
     except StoreDown as error:
-        _end(f"{error.message}: {error.internal}", CANNOT_START)
+        _exit(f"{error.message}: {error.internal}", CANNOT_START)
     except BridgeError as error:
-        _end(error.message, FAILED)
+        _exit(error.message, FAILED)
 
 
-def masked(text: str) -> str:
-    """A line about what was typed, without a token that stood in it, whole or not."""
+def mask_tokens(text: str) -> str:
+    """The text with the secret of every token, complete or cut off, replaced by `[secret]`."""
     from chat2response.observe.redact import redact
 
     return redact(_TOKEN.sub(r"\1[secret]", text))
 
 
-def _end(error: Exception | str, code: int) -> None:
-    click.echo(f"chat2response: {masked(str(error))}", err=True)
+def _exit(error: Exception | str, code: int) -> None:
+    click.echo(f"chat2response: {mask_tokens(str(error))}", err=True)
     raise SystemExit(code)

@@ -1,55 +1,55 @@
-"""The first word of the command line where it names no command.
+"""Explains a first argument that names no command.
 
-The Rust edition takes it as the path of an mcp.json. Tools land with a later release, and until then a
-gateway that was started with one must not run as if it had them: it says what it understood instead.
+The Rust edition takes it as the path of an mcp.json. This edition has no MCP tools yet, and must not start as
+if it had them, so it explains what it understood.
 """
 
 from collections.abc import Collection
 from pathlib import Path
 
-from chat2response.cli.option_anywhere import near
+from chat2response.cli.option_anywhere import closest
 from chat2response.wire.json import JSONError, decode
 
 RESERVED = frozenset(
     {"convert", "doctor", "init", "mcp", "models", "monitor", "reload", "replay", "routes", "tools", "usage"}
 )
-"""Names of commands to come: no file is looked for under one of these."""
+"""Names of planned commands, which are never read as file names."""
 
 
-def explain(word: str, commands: Collection[str], aliases: Collection[str], default: str) -> str:
-    """What to tell whoever wrote `word` first."""
-    if word in RESERVED:
-        there = _list(commands)
-        return f"'{word}' is the name of a command that comes with a later release. There are: {there}."
-    if word in ("help", "version"):
-        return f"'{word}' is an option: --{word}."
-    path = Path(word)
+def explain(name: str, commands: Collection[str], aliases: Collection[str], default: str) -> str:
+    """The error message for the unknown command `name`."""
+    if name in RESERVED:
+        return f"The command '{name}' is not available yet. Commands: {_list(commands)}."
+    if name in ("help", "version"):
+        return f"'{name}' is an option. Use --{name}."
+    path = Path(name)
     if path.is_file():
         return _mcp(path)
-    if _like_a_path(word):
-        return f"'{word}' is read as the path of an MCP configuration, but there is no such file."
-    meant = near(word, [*commands, *aliases])
-    hint = f" Did you mean {meant}?" if meant else f" There are: {_list(commands)} (without one: {default})."
-    return f"'{word}' is neither a command nor a file.{hint} Everything else is said by options and settings."
+    if _looks_like_path(name):
+        return f"There is no MCP configuration file '{name}'."
+    suggestion = closest(name, [*commands, *aliases])
+    if suggestion:
+        return f"'{name}' is neither a command nor a file. Did you mean {suggestion}?"
+    return f"'{name}' is neither a command nor a file. Commands: {_list(commands)}; the default is {default}."
 
 
 def _mcp(path: Path) -> str:
-    """What an MCP configuration holds, and that it cannot be used yet."""
+    """The error message for the path of an MCP configuration, which the gateway cannot use yet."""
     try:
         value = decode(path.read_bytes())
     except OSError as error:
-        return f"The MCP configuration {path} cannot be read: {error.strerror or error}."
+        return f"Cannot read the MCP configuration {path}: {error.strerror or error}."
     except JSONError as error:
-        return f"{path} is read as an MCP configuration, but it is not JSON: {error}."
+        return f"{path} is no MCP configuration: it is not valid JSON: {error}."
     servers = value.get("mcpServers") if type(value) is dict else None
     if type(servers) is not dict:
-        return f'{path} is read as an MCP configuration, but it has no object "mcpServers".'
+        return f'{path} is no MCP configuration: it has no "mcpServers" object.'
     broken = [name for name, server in servers.items() if not _is_server(server)]
     if broken:
-        return f'{path}: the server "{broken[0]}" has no "command", which starts it.'
+        return f'{path}: the server "{broken[0]}" needs a "command" or a "url".'
     return (
-        f"{path} is an MCP configuration ({_count(servers)}), and MCP tools come with a later release. "
-        "Start without it; clients that run MCP servers themselves work as they are."
+        f"{path} is an MCP configuration ({_count(servers)}), but this release does not support MCP tools. "
+        "Start without it. Clients that run MCP servers themselves work."
     )
 
 
@@ -63,8 +63,8 @@ def _count(servers: Collection[str]) -> str:
     return f"{len(servers)} server{'s' if len(servers) > 1 else ''}: {', '.join(servers)}"
 
 
-def _like_a_path(word: str) -> bool:
-    return word.endswith(".json") or "/" in word or "\\" in word
+def _looks_like_path(name: str) -> bool:
+    return name.endswith(".json") or "/" in name or "\\" in name
 
 
 def _list(commands: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""`Echo`: what a response repeats of its request, built once from the client's own words.
+"""`EchoedFields`: what a response repeats of its request, built once from the client's own words.
 
 The full set of keys is the union of what the OpenAI schema and Open Responses 2026-04-24 require.
 """
@@ -38,14 +38,14 @@ _REPEATED = (*(name for name in _DEFAULTS if name not in _OURS), *_WHEN_GIVEN)
 
 
 @dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
-class Echo:
+class EchoedFields:
     """The part of a response resource that is known before the model has said anything."""
 
     model: str
     fields: Mapping[str, Any]
 
     @classmethod
-    def of(cls, request: HubRequest, *, store: bool = False) -> "Echo":
+    def of(cls, request: HubRequest, *, store: bool = False) -> "EchoedFields":
         """What the answer to `request` repeats; `store` is whether anything is really kept."""
         body: Mapping[str, Any] = request.body
         fields = {**_DEFAULTS, "metadata": {}, "tools": []}  # of its own: a library user may write to them

@@ -23,8 +23,8 @@ class Seal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """The text as the backend gave it, and what it wants back beside it (`Carried.take`)."""
+class SealedReasoning:
+    """The text as the backend gave it, and what it wants back beside it (`ProviderMetadata.take`)."""
 
     text: str = ""
     carried: Mapping[str, Any] = field(default_factory=dict)
@@ -32,18 +32,18 @@ class Thought:
     """It goes on with the thought before it, of the same message."""
 
 
-def seal_thought(thought: Thought, seal: Seal) -> str:
+def seal_reasoning(thought: SealedReasoning, seal: Seal) -> str:
     """The `encrypted_content`."""
     said = {"text": thought.text, "carried": thought.carried, "more": thought.more}
     return seal.seal(encode({name: value for name, value in said.items() if value}))
 
 
-def open_thought(sealed: Any, seal: Seal | None) -> Thought | None:
+def open_reasoning(sealed: Any, seal: Seal | None) -> SealedReasoning | None:
     """The thought in an `encrypted_content`; None where it is not one that `seal` made."""
     plain = seal.open(sealed) if seal is not None and type(sealed) is str else None
     if plain is None:
         return None
     try:
-        return Thought(**decode(plain))
+        return SealedReasoning(**decode(plain))
     except (JSONError, TypeError):  # sealed by a version that said it in another way
         return None

@@ -1,4 +1,5 @@
-"""The story of a call: plan its way, ask the upstream, relay or convert the answer, and end it once.
+"""Runs one call: choose the plan, call the upstream, relay or convert its answer, and end it exactly once.
 
-It knows no web framework: `api/` reads requests and sends what the engine returns. Limits live in `quota/`.
+The engine knows no web framework: `api/` reads requests and sends what the engine returns. Limits live in
+`quota/`.
 """

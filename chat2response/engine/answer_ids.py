@@ -1,4 +1,4 @@
-"""The ids that an answer of a Responses upstream brings into the world."""
+"""Collects the ids that a Responses upstream creates with an answer."""
 
 import re
 from collections.abc import Iterator
@@ -7,40 +7,40 @@ from typing import Any
 _CONVERSATION = re.compile(rb'"conversation"\s*:\s*\{')
 
 
-def tells_of_more(body: bytes) -> bool:
-    """Whether an answer that is not stored may tell of something that is: a container, a conversation."""
+def mentions_stored_objects(body: bytes) -> bool:
+    """Whether an answer that is not stored may name something that is: a container or a conversation."""
     return b"container_id" in body or _CONVERSATION.search(body) is not None
 
 
-def owned_ids(response: dict[str, Any], *, kept: bool = True) -> list[str]:
-    """Of a stored response: its own, its conversation's, its items', and their containers'.
+def owned_ids(response: dict[str, Any], *, stored: bool = True) -> list[str]:
+    """The ids of a response, its conversation, its items and their containers, without duplicates.
 
-    Not `kept`: the containers alone, which an upstream makes all the same. What is said in a conversation is
-    kept there in any case.
+    With `stored=False` only the containers count, which the upstream creates in any case. A response inside a
+    conversation is stored whatever `store` says.
     """
     output = response.get("output")
     items = [item for item in output if type(item) is dict] if type(output) is list else []
-    found: list[Any] = []
+    values: list[Any] = []
     conversation = response.get("conversation")
-    if kept or type(conversation) is dict:
-        found = [response.get("id"), conversation.get("id") if type(conversation) is dict else None]
-        found += [item.get("id") for item in items]
+    if stored or type(conversation) is dict:
+        values = [response.get("id"), conversation.get("id") if type(conversation) is dict else None]
+        values += [item.get("id") for item in items]
     for item in items:
-        found += container_ids(item)
-    return _texts(found)
+        values += container_ids(item)
+    return _unique_strings(values)
 
 
 def container_ids(item: dict[str, Any]) -> list[str]:
-    """Those in which an item ran, and those that its text cites files of."""
-    found = [item.get("container_id")]
+    """The containers that an item ran in, and those whose files its text cites."""
+    values = [item.get("container_id")]
     environment = item.get("environment")
     if type(environment) is dict:
-        found.append(environment.get("container_id"))
-    found += _cited(item.get("content"))
-    return _texts(found)
+        values.append(environment.get("container_id"))
+    values += _cited_containers(item.get("content"))
+    return _unique_strings(values)
 
 
-def _cited(content: Any) -> Iterator[Any]:
+def _cited_containers(content: Any) -> Iterator[Any]:
     for part in content if type(content) is list else ():
         annotations = part.get("annotations") if type(part) is dict else None
         for each in annotations if type(annotations) is list else ():
@@ -48,5 +48,5 @@ def _cited(content: Any) -> Iterator[Any]:
                 yield each.get("container_id")
 
 
-def _texts(found: list[Any]) -> list[str]:
-    return list(dict.fromkeys([each for each in found if type(each) is str and each]))
+def _unique_strings(values: list[Any]) -> list[str]:
+    return list(dict.fromkeys([each for each in values if type(each) is str and each]))

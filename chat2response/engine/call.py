@@ -1,4 +1,4 @@
-"""`Call`: one request as the engine takes it. `Answer`: what it gives back."""
+"""`Call`: one request as the engine takes it. `Answer`: what the engine returns."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,61 +6,62 @@ from dataclasses import dataclass, field
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
-from chat2response.upstreams.base import HeaderList, Origin
+from chat2response.upstreams.base import ClientContext, HeaderList
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.json_repair import Repair
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
-_MODEL = 200  # characters
+_MAX_MODEL_LENGTH = 200  # characters
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
+@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
 class Call:
-    """What a client asked. `tenant` is the key's id, `open` where nobody has one, or None where
-    nobody's state is kept (passthrough)."""
+    """What a client requests. `tenant`: the key's id; `open` where no keys are issued; None in passthrough,
+    where no state is stored.
+    """
 
     surface: Surface
     body: bytes
     request_id: str
     tenant: str | None = None
     authorization: str | None = field(default=None, repr=False)
-    """The client's own credentials, where they are passed through."""
+    """The client's own credentials, in passthrough."""
     conversation_id: str | None = None
     previous_response_id: str | None = None
-    """Both from the query of `/proxy`."""
+    """Both come from the query string of `/proxy`."""
     hops: int = 0
     key: ApiKey | None = None
-    """The key it runs under, where keys are issued here."""
+    """The key that the call runs under, where the gateway issues keys."""
     stall: float = 0.0
-    """Seconds that the upstream of a stream may be silent; 0: as long as any upstream may."""
+    """Seconds of silence allowed to a stream's upstream; 0: the default for all upstreams."""
     client: ClientProfile = DEFAULT
-    """What its client needs of an answer of ours."""
+    """What the client needs of the answer's form."""
     fidelity: Fidelity | None = None
-    """How faithful the client wants it; None: as the operator does."""
+    """What to do about losses, as the client requests it; None: the operator's setting."""
     repairs: Sequence[Repair] = ()
-    """What was mended in `body`, for it was no strict JSON."""
+    """The repairs that turned `body` into strict JSON."""
     model: str | None = None
-    """The model that it asks for, for the log: known once its body is read, and cut where it is long."""
+    """The requested model, for the log: set once the body is read, and cut if it is long."""
 
     def note_model(self, model: object) -> None:
-        """Keeps the model of its body, which may be whatever JSON allows."""
-        self.model = model[:_MODEL] if type(model) is str else None if model is None else "?"
+        """Stores the `model` of the body, which may be any JSON value."""
+        self.model = model[:_MAX_MODEL_LENGTH] if type(model) is str else None if model is None else "?"
 
-    def origin(self, fidelity: Fidelity, *, stream: bool) -> Origin:
-        """What of the client goes along upstream."""
+    def client_context(self, fidelity: Fidelity, *, stream: bool) -> ClientContext:
+        """The parts of the client's request that go upstream with the call."""
         stall = self.stall if stream else 0.0
-        return Origin(self.authorization, self.request_id, stream, self.hops, fidelity, stall)
+        return ClientContext(self.authorization, self.request_id, stream, self.hops, fidelity, stall)
 
     def without_key(self, text: str) -> str:
-        """`text` without the credentials that the client's own call was sent up with."""
+        """`text` with the client's own credentials masked."""
         token = (self.authorization or "").partition(" ")[2].strip()
         return text.replace(token, "[key]") if token else text
 
 
 @dataclass(slots=True)
 class Answer:
-    """Exactly one of `body` and `batches` is set; `batches` is iterated to its end, or the call left."""
+    """Exactly one of `body` and `batches` is set. Iterate `batches` to its end, or leave the context."""
 
     status: int
     media_type: str
@@ -68,5 +69,5 @@ class Answer:
     losses: Losses
     body: bytes | None = None
     batches: AsyncIterator[bytes] | None = None
-    beat: Callable[[], bytes] | None = None
-    """With `batches`: a sign of life that fits behind those that were taken; nothing where there is none."""
+    keepalive: Callable[[], bytes] | None = None
+    """With `batches`: returns a keepalive that fits after the batches taken so far, or nothing."""

@@ -1,13 +1,14 @@
-"""The ids in a Responses request by which an upstream finds what it keeps.
+"""Finds the ids in a Responses request by which the upstream looks up stored objects.
 
-Two kinds: a *reference* names something that the request does not bring along, and must be the tenant's; an
-id *beside its payload* (Codex sends one of its own with every item) may be nobody's, but not another's.
+There are two kinds. A *reference* names something that the request does not contain, and must belong to the
+tenant. An id *beside its payload* (Codex sends its own with every item) may be unknown, but must not belong
+to another tenant.
 
-Files, vector stores, prompts, skills, connectors and tunnels are not looked at: no answer makes one. They are
-the account's, put there by its operator for every key. `call_id` is no id of the upstream's either: it pairs
-a call with its output.
+Files, vector stores, prompts, skills, connectors and tunnels are not checked: answers never create them; the
+operator puts them into the account for every key. `call_id` is not an upstream id: it pairs a call with its
+output.
 
-A shape that no client sends is refused: what is not understood here might be understood upstream.
+A shape that no client sends is rejected, since the upstream might understand what the gateway does not.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from chat2response.convert.validation import conversation, invalid, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
 from chat2response.wire.reference_scan import MAY_BE_EMPTY, PAYLOADS
 
-MOST_IDS = 10_000  # that one request may name: they are one look-up in the store
+MAX_IDS = 10_000  # ids per request: all of them are looked up at once
 
 Refusal = Callable[[str], InvalidRequest | NotFound]
 
@@ -27,7 +28,9 @@ _PAYLOADS = frozenset(name for names in PAYLOADS.values() for name in names)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One id. `must_own`: nobody's is refused, too. `refusal`: what an unknown id gets."""
+    """One id. `must_own`: an id without an owner is rejected, too. `refusal`: makes the error for an unknown
+    id.
+    """
 
     id: str
     refusal: Refusal
@@ -35,32 +38,32 @@ class Reference:
 
 
 def no_item(id: str) -> NotFound:
-    """404: the item is unknown, or another's."""
+    """404: the item is unknown or belongs to another tenant."""
     return NotFound(f"Item with id '{id}' not found.", param="input")
 
 
 def references(fields: Mapping[str, Any]) -> list[Reference]:
-    """All of them. Raises InvalidRequest for a shape that nobody sends."""
-    found = [*_of_the_request(fields), *_of_items(fields.get("input"))]
-    found += _of_tools(fields.get("tools"), "tools")
-    return found
+    """All references and ids of a request. Raises InvalidRequest for a shape that no client sends."""
+    result = [*_in_request(fields), *_in_items(fields.get("input"))]
+    result += _in_tools(fields.get("tools"), "tools")
+    return result
 
 
-def too_many(count: int) -> InvalidRequest:
-    """400: more ids than one look-up may have."""
+def too_many_ids(count: int) -> InvalidRequest:
+    """400: the request names more ids than one look-up allows."""
     return invalid(
         "input",
-        f"The request names {count} ids; {MOST_IDS} at most. Leave out the ids of items that you send whole.",
+        f"The request names {count} ids, but at most {MAX_IDS} may be named. Omit those of items sent whole.",
         "too_many_references",
     )
 
 
-def _of_the_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
+def _in_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
     if id := _id(fields.get("previous_response_id"), "previous_response_id"):
         yield Reference(id, _no_response("previous_response_id"))
-    if (held := fields.get("conversation")) is not None:
-        named = conversation(held, "conversation")
-        if id := named if type(named) is str else named["id"]:  # type: ignore[index]
+    if (value := fields.get("conversation")) is not None:
+        conversation_id = conversation(value, "conversation")
+        if id := conversation_id if type(conversation_id) is str else conversation_id["id"]:  # type: ignore[index]
             yield Reference(id, _no_conversation)
     options = fields.get("prompt_cache_options")
     if type(options) is dict:
@@ -69,39 +72,39 @@ def _of_the_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
             yield Reference(id, _no_response(path))
 
 
-def _of_items(value: Any) -> list[Reference]:
+def _in_items(value: Any) -> list[Reference]:
     if value is None or type(value) is str:
         return []
     if type(value) is not list:
         raise wrong_type("input", "a string or an array", value)
-    found: list[Reference] = []
-    asked: list[str] = []  # approvals that may be requested in the same input
+    result: list[Reference] = []
+    approval_ids: list[str] = []  # approval requests, which the same input may contain
     for at, item in enumerate(value):
         path = f"input[{at}]"
         if type(item) is list:
             raise wrong_type(path, "an object", item)
         if type(item) is dict:
-            found += _of_item(item, path, asked)
-    here = {each.id for each in found if not each.must_own}
-    found += [Reference(id, no_item, must_own=id not in here) for id in asked]
-    return found
+            result += _in_item(item, path, approval_ids)
+    payload_ids = {each.id for each in result if not each.must_own}
+    result += [Reference(id, no_item, must_own=id not in payload_ids) for id in approval_ids]
+    return result
 
 
-def _of_item(item: dict[str, Any], path: str, asked: list[str]) -> Iterator[Reference]:
-    bare = _is_bare(item)
+def _in_item(item: dict[str, Any], path: str, approval_ids: list[str]) -> Iterator[Reference]:
+    is_reference = _is_reference(item)
     if id := _id(item.get("id"), f"{path}.id"):
-        yield Reference(id, no_item, must_own=bare)
+        yield Reference(id, no_item, must_own=is_reference)
     if id := _id(item.get("container_id"), f"{path}.container_id"):
-        yield Reference(id, _no_container("input"), must_own=bare)
+        yield Reference(id, _no_container("input"), must_own=is_reference)
     if id := _id(item.get("approval_request_id"), f"{path}.approval_request_id"):
-        asked.append(id)
-    yield from _of_environment(item.get("environment"), f"{path}.environment", must_own=bare)
+        approval_ids.append(id)
+    yield from _in_environment(item.get("environment"), f"{path}.environment", must_own=is_reference)
     if item.get("tools") is not None:
-        yield from _of_tools(item["tools"], f"{path}.tools")
+        yield from _in_tools(item["tools"], f"{path}.tools")
 
 
-def _is_bare(item: dict[str, Any]) -> bool:
-    """Whether it is a reference: an item without its payload. The API lets a reference leave its type out."""
+def _is_reference(item: dict[str, Any]) -> bool:
+    """Whether the item has no payload. The API allows a reference without a type."""
     kind, role = item.get("type"), item.get("role")
     if kind is None and role is None:
         return True
@@ -110,39 +113,39 @@ def _is_bare(item: dict[str, Any]) -> bool:
     if type(kind) is not str:
         raise wrong_type("input", "an item whose type is a string", kind)
     names = PAYLOADS.get(kind)
-    if names is None:  # `item_reference`, or a vendor's
+    if names is None:  # `item_reference`, or a vendor's own type
         names = () if kind == "item_reference" else tuple(_PAYLOADS)
-        return not any(_says_something(item, name) for name in names)
-    return bool(names) and not any(_says_something(item, name) for name in names)
+        return not any(_has_content(item, name) for name in names)
+    return bool(names) and not any(_has_content(item, name) for name in names)
 
 
-def _says_something(item: dict[str, Any], name: str) -> bool:
+def _has_content(item: dict[str, Any], name: str) -> bool:
     value = item.get(name)
     return value is not None and (name in MAY_BE_EMPTY or value not in ("", [], {}))
 
 
-def _of_tools(value: Any, path: str) -> Iterator[Reference]:
-    """Of tools, and of those in a namespace."""
+def _in_tools(value: Any, path: str) -> Iterator[Reference]:
+    """The references of tools, including those in namespaces."""
     if value is None:
         return
     if type(value) is not list:
         raise wrong_type(path, "an array", value)
     waiting = [(tool, f"{path}[{at}]") for at, tool in enumerate(value)]
-    for tool, place in waiting:  # grows while it is walked
+    for tool, tool_path in waiting:  # grows during the loop
         if type(tool) is list:
-            raise wrong_type(place, "an object", tool)
+            raise wrong_type(tool_path, "an object", tool)
         if type(tool) is not dict:
             continue
-        yield from _of_container(tool.get("container"), f"{place}.container")
-        yield from _of_environment(tool.get("environment"), f"{place}.environment")
+        yield from _in_container(tool.get("container"), f"{tool_path}.container")
+        yield from _in_environment(tool.get("environment"), f"{tool_path}.environment")
         inner = tool.get("tools")
         if inner is not None:
             if type(inner) is not list:
-                raise wrong_type(f"{place}.tools", "an array", inner)
-            waiting += [(each, f"{place}.tools[{at}]") for at, each in enumerate(inner)]
+                raise wrong_type(f"{tool_path}.tools", "an array", inner)
+            waiting += [(each, f"{tool_path}.tools[{at}]") for at, each in enumerate(inner)]
 
 
-def _of_container(value: Any, path: str) -> Iterator[Reference]:
+def _in_container(value: Any, path: str) -> Iterator[Reference]:
     if type(value) is dict:
         for name in ("id", "container_id"):
             if id := _id(value.get(name), f"{path}.{name}"):
@@ -151,8 +154,8 @@ def _of_container(value: Any, path: str) -> Iterator[Reference]:
         yield Reference(id, _no_container(path))
 
 
-def _of_environment(value: Any, path: str, *, must_own: bool = True) -> Iterator[Reference]:
-    """Of a shell, an object; of a computer, a word."""
+def _in_environment(value: Any, path: str, *, must_own: bool = True) -> Iterator[Reference]:
+    """The environment of a shell is an object, that of a computer a string."""
     if type(value) is dict:
         if id := _id(value.get("container_id"), f"{path}.container_id"):
             yield Reference(id, _no_container(path), must_own=must_own)
@@ -161,7 +164,7 @@ def _of_environment(value: Any, path: str, *, must_own: bool = True) -> Iterator
 
 
 def _id(value: Any, path: str) -> str | None:
-    """An id; an empty one names nothing."""
+    """The id at `path`; None if it is empty. Raises InvalidRequest."""
     if value is None or type(value) is str:
         return value or None
     raise wrong_type(path, "a string", value)

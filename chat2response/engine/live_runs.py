@@ -1,5 +1,6 @@
-"""`LiveRuns`: every call that is running, so that it can be stopped from outside: by its key (a revocation),
-by its response, or all at once (a shutdown)."""
+"""`LiveRuns`: the registry of running calls. It stops them by key (on a revocation), by response, or all at
+once (on a shutdown).
+"""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -9,44 +10,44 @@ from chat2response.wire.machine import REVOKED, Fault
 
 
 class Run(Protocol):
-    """A running call, from its first look at the upstream to the last byte."""
+    """A running call, from before the upstream is called to the last byte."""
 
     @property
     def tenant(self) -> str | None:
-        """The key it runs under."""
+        """The id of the key that it runs under."""
         ...
 
     @property
     def response_id(self) -> str | None:
-        """The id its client knows, once there is one."""
+        """The id that the client knows, once there is one."""
         ...
 
     def stop(self, fault: Fault) -> None:
-        """Ends it now: before the first byte with an error, after it with a terminal event."""
+        """Ends the run now: with an error before the first byte, with a terminal event after it."""
         ...
 
 
-_MOST_ENDED = 10_000  # revoked keys that are remembered
+_MAX_REVOKED = 10_000  # revoked keys that are remembered
 
 
 class LiveRuns:
-    """In memory, per process."""
+    """The registry of one process, in memory."""
 
     def __init__(self) -> None:
         self._runs: set[Run] = set()
-        self._over: Fault | None = None
-        self._ended: dict[str | None, None] = {}  # keys, in the order in which they were revoked
+        self._shutdown_fault: Fault | None = None
+        self._revoked: dict[str | None, None] = {}  # ids of revoked keys, oldest first
 
     def add(self, run: Run) -> None:
-        """It has begun; after `end`, or that of its key, it is stopped at once."""
+        """Registers a run. It is stopped at once if its key was revoked or the process shuts down."""
         self._runs.add(run)
-        if self._over is not None:
-            run.stop(self._over)
-        elif self._ended and run.tenant in self._ended:
+        if self._shutdown_fault is not None:
+            run.stop(self._shutdown_fault)
+        elif self._revoked and run.tenant in self._revoked:
             run.stop(REVOKED)
 
     def discard(self, run: Run) -> None:
-        """It is over."""
+        """Removes a run that has ended."""
         self._runs.discard(run)
 
     def __len__(self) -> int:
@@ -56,31 +57,31 @@ class LiveRuns:
         return iter(tuple(self._runs))
 
     def of_key(self, key_id: str) -> list[Run]:
-        """Those under one key."""
+        """The runs under one key."""
         return [run for run in self._runs if run.tenant == key_id]
 
     def key_ids(self) -> set[str]:
-        """The keys of ours under which something runs."""
+        """The ids of the issued keys that have running calls."""
         return {run.tenant for run in self._runs if run.tenant is not None and is_key_id(run.tenant)}
 
     def end_key(self, key_id: str) -> None:
-        """Ends what runs under a key that was revoked, also what has shown the key and only then begins."""
-        if len(self._ended) >= _MOST_ENDED:
-            del self._ended[next(iter(self._ended))]
-        self._ended[key_id] = None
+        """Stops the runs of a revoked key, and those that start later: they were authenticated before."""
+        if len(self._revoked) >= _MAX_REVOKED:
+            del self._revoked[next(iter(self._revoked))]
+        self._revoked[key_id] = None
         for run in self.of_key(key_id):
             run.stop(REVOKED)
 
     def of_response(self, response_id: str) -> list[Run]:
-        """That which makes this response."""
+        """The run that creates this response, as a list."""
         return [run for run in self._runs if run.response_id == response_id]
 
     def stop_all(self, fault: Fault) -> None:
-        """Ends every one."""
+        """Stops every run."""
         for run in self:
             run.stop(fault)
 
     def end(self, fault: Fault) -> None:
-        """Ends every one, and those that would still begin."""
-        self._over = fault
+        """Stops every run, and every one that starts later."""
+        self._shutdown_fault = fault
         self.stop_all(fault)

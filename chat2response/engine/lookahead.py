@@ -1,7 +1,7 @@
-"""Waiting for a first step, but not for ever (law 2).
+"""Waits for the first event of a stream, up to a deadline (law 2, errors before the first byte are statuses).
 
-The head of a streamed answer is held until the upstream's first event, for many backends answer 200 and
-then an error. A slow model must not keep the client in the dark, so after a set time the head goes out.
+Many backends answer 200 and then send an error, so the response's head waits for the upstream's first event.
+A slow model must not leave the client without any response, so the head goes out after a set time.
 """
 
 import asyncio
@@ -11,49 +11,49 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
-    """An async iterator whose next step may be begun before it is wanted."""
+class Lookahead(Generic[T]):
+    """An async iterator whose next item can be awaited before it is taken."""
 
     def __init__(self, source: AsyncIterator[T]) -> None:
         self.source = source
-        self._step: asyncio.Task[T] | None = None
+        self._pending: asyncio.Task[T] | None = None
 
     async def wait(self, deadline: float) -> bool:
-        """Begins the next step; whether it was over by `deadline`, on the loop's clock.
+        """Starts the next step, and returns whether it finished by `deadline` (on the loop's clock).
 
-        Its result, or error, is kept for `step()`.
+        `next()` returns its result, or raises its error.
         """
         seconds = deadline - asyncio.get_running_loop().time()
         if seconds <= 0:
             return False
-        if self._step is None:
-            self._step = asyncio.ensure_future(self._next())
-        done, _ = await asyncio.wait({self._step}, timeout=seconds)
+        if self._pending is None:
+            self._pending = asyncio.ensure_future(self._advance())
+        done, _ = await asyncio.wait({self._pending}, timeout=seconds)
         return bool(done)
 
-    async def step(self) -> T:
-        """The next step. Raises StopAsyncIteration at the end."""
-        step, self._step = self._step, None
+    async def next(self) -> T:
+        """The next item. Raises StopAsyncIteration at the end."""
+        step, self._pending = self._pending, None
         if step is None:
             return await anext(self.source)
         try:
             return await step
         finally:
-            del step  # its error would hold this frame, and this frame it: a cycle
+            del step  # its error refers to this frame, and this frame to the error: a reference cycle
 
     async def close(self) -> None:
-        """Ends a step that nobody will take."""
-        step, self._step = self._step, None
+        """Cancels a step that has not been taken."""
+        step, self._pending = self._pending, None
         if step is not None:
             step.cancel()
             await asyncio.wait({step})
             if not step.cancelled():
-                step.exception()  # looked at, so that asyncio does not complain that nobody did
+                step.exception()  # retrieve it, or asyncio logs that nobody did
 
-    async def _next(self) -> T:
+    async def _advance(self) -> T:
         return await anext(self.source)
 
 
 def deadline_in(seconds: float) -> float:
-    """That many seconds from now, on the loop's clock."""
+    """The time `seconds` from now, on the loop's clock."""
     return asyncio.get_running_loop().time() + seconds

@@ -1,15 +1,15 @@
-"""Law 7 at the engine's two doors: ids in a request are checked, ids in an answer are recorded.
+"""Enforces law 7, tenants never meet: checks the ids in requests and records the ids in answers.
 
-Only where tenants share one upstream account (a managed Responses upstream); in passthrough the
+This applies where tenants share one upstream account (a managed Responses upstream). In passthrough the
 upstream's own account decides.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat2response.engine.answer_ids import owned_ids, tells_of_more
+from chat2response.engine.answer_ids import mentions_stored_objects, owned_ids
 from chat2response.engine.duplicate_keys import check_references
-from chat2response.engine.id_references import MOST_IDS, Reference, no_item, references, too_many
+from chat2response.engine.id_references import MAX_IDS, Reference, no_item, references, too_many_ids
 from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
@@ -19,54 +19,56 @@ from chat2response.wire.request_peek import ResponsesPeek
 
 
 class Ownership:
-    """For one call. `tenant` None: nothing is checked and nothing recorded."""
+    """Ownership for one call. With `tenant` None nothing is checked or recorded."""
 
     def __init__(self, owners: Owners, tenant: str | None, target: Target) -> None:
         self._owners = owners
         self._tenant = tenant if target.managed else None
 
     async def check_body(self, body: bytes, peek: ResponsesPeek) -> None:
-        """`check` for a body that goes up as it is. Raises InvalidRequest, too, for an id said twice."""
+        """Like `check`, for a body that goes upstream unchanged. Raises InvalidRequest also for a duplicate
+        key.
+        """
         if self._tenant is None:
             return
         if peek.ids is None:
-            await self._check(await apart_if(is_large(body), _references_in, body))
+            await self._check(await apart_if(is_large(body), _references_in_body, body))
         elif peek.ids:
             await self._check([Reference(each, no_item, must_own=False) for each in dict.fromkeys(peek.ids)])
 
     async def check(self, fields: Mapping[str, Any]) -> None:
-        """Raises, for an id that is not the tenant's, exactly what an unknown id would get."""
+        """Raises the error of an unknown id for each id that does not belong to the tenant."""
         if self._tenant is not None:
             await self._check(references(fields))
 
-    async def _check(self, named: list[Reference]) -> None:
-        if not named:
+    async def _check(self, references: list[Reference]) -> None:
+        if not references:
             return
-        if len(named) > MOST_IDS:
-            raise too_many(len(named))
-        owners = await self._owners.of([each.id for each in named])
-        for each, owner in zip(named, owners, strict=True):
+        if len(references) > MAX_IDS:
+            raise too_many_ids(len(references))
+        owners = await self._owners.of([each.id for each in references])
+        for each, owner in zip(references, owners, strict=True):
             if owner != self._tenant and (each.must_own or owner is not None):
                 raise each.refusal(each.id)
 
     async def record(self, ids: Sequence[str]) -> None:
-        """Makes the tenant their owner; returns when that is durable. Raises StoreDown."""
+        """Records the tenant as the owner of `ids`; returns once that is durable. Raises StoreDown."""
         if ids and self._tenant is not None:
             await self._owners.record(self._tenant, ids)
 
-    async def record_body(self, body: bytes, *, kept: bool = True) -> None:
-        """The same for the ids in a whole JSON answer. `kept`: the upstream stores it."""
-        if self._tenant is None or not (kept or tells_of_more(body)):
+    async def record_body(self, body: bytes, *, stored: bool = True) -> None:
+        """Records the ids in a whole JSON answer. `stored`: the upstream stores the response."""
+        if self._tenant is None or not (stored or mentions_stored_objects(body)):
             return
         try:
             answer = await apart_if(is_large(body), decode_leniently, body)
         except JSONError:
-            return  # not an answer anyone could continue
+            return  # not an answer that a client can continue
         if type(answer) is dict:
-            await self.record(owned_ids(answer, kept=kept))
+            await self.record(owned_ids(answer, stored=stored))
 
 
-def _references_in(body: bytes) -> list[Reference]:
+def _references_in_body(body: bytes) -> list[Reference]:
     fields = read_object(body)
     try:
         check_references(body)

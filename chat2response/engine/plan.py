@@ -1,4 +1,4 @@
-"""The way of a call, decided here and nowhere else (design: "bytes are sacred").
+"""Decides how a call is handled in each direction. Nothing else decides it.
 
 surface     upstream    up                  down
 chat        chat        relay               relay
@@ -9,7 +9,7 @@ proxy       chat        overlay             convert
 proxy       responses   convert             relay
 any         demo        convert             convert
 
-With stop strings, /proxy on a Responses upstream is converted down too: the gateway watches for them.
+With stop strings, /proxy on a Responses upstream converts the answer, too: the gateway watches for them.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from chat2response.convert.hub import Dialect
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes, Surface
 
-SPOKEN: dict[Surface, tuple[Dialect, Dialect]] = {
+SURFACE_DIALECTS: dict[Surface, tuple[Dialect, Dialect]] = {
     "chat": ("chat", "chat"),
     "responses": ("responses", "responses"),
     "proxy": ("chat", "responses"),
 }
-"""What a surface takes, and what it answers in."""
+"""The dialect that each surface reads, and the one that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`overlay`: the client's own body; a stream's has `include_usage` added, as a converted answer needs."""
+    """How a call is handled. `overlay` sends the client's own body, adding `include_usage` to streams."""
 
     target: Target
     up: Literal["relay", "overlay", "convert"]
@@ -38,15 +38,15 @@ class Plan:
 
 
 def plans(routes: Routes) -> dict[Surface, Plan]:
-    """The way of every surface: they are few, and settled at start."""
-    return {surface: plan(surface, routes) for surface in SPOKEN}
+    """The plan of every surface, computed once at start."""
+    return {surface: plan(surface, routes) for surface in SURFACE_DIALECTS}
 
 
 def plan(surface: Surface, routes: Routes) -> Plan:
-    """The way of a call on `surface`."""
+    """The plan for calls on `surface`."""
     target = routes.of(surface)
-    taken, given = SPOKEN[surface]
-    down: Literal["relay", "convert"] = "relay" if given == target.dialect else "convert"
-    if taken != target.dialect:
-        return Plan(target, "convert", down, f"{taken} in, {target.dialect} upstream, {given} out")
-    return Plan(target, "relay" if down == "relay" else "overlay", down, f"{taken} in, {given} out")
+    reads, writes = SURFACE_DIALECTS[surface]
+    down: Literal["relay", "convert"] = "relay" if writes == target.dialect else "convert"
+    if reads != target.dialect:
+        return Plan(target, "convert", down, f"{reads} in, {target.dialect} upstream, {writes} out")
+    return Plan(target, "relay" if down == "relay" else "overlay", down, f"{reads} in, {writes} out")

@@ -1,4 +1,4 @@
-"""Which seal a call's reasoning has (law 7): that of its tenant, for this upstream and this model."""
+"""Selects the seal of a call's reasoning, by tenant, upstream and model (law 7, tenants never meet)."""
 
 import hashlib
 from dataclasses import replace
@@ -8,19 +8,19 @@ from chat2response.engine.call import Call
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Target
 
-_ASKED = b"encrypted_content"  # in `include`, or in an item that comes back
+_SEAL_FIELD = b"encrypted_content"  # in `include`, or in an item of the history
 
 
 def with_seal(hub: HubRequest, call: Call, target: Target, sealing: Sealing | None) -> HubRequest:
-    """The request with its seal, where it may need one: toward a Responses server nothing is sealed here."""
-    if sealing is None or target.dialect != "chat" or _ASKED not in call.body:
+    """The request with its seal, if it may need one. Responses upstreams seal their own reasoning."""
+    if sealing is None or target.dialect != "chat" or _SEAL_FIELD not in call.body:
         return hub
     model = target.model or str(hub.body.get("model"))
     return replace(hub, seal=sealing.seal_for(_tenant(call), target.base_url, model))
 
 
 def _tenant(call: Call) -> str | None:
-    """Our key; where callers bring the upstream's own, that one; without any, nobody in particular."""
+    """The key's id; in passthrough a hash of the client's bearer token; None without either."""
     if call.tenant is not None or call.authorization is None:
         return call.tenant
     token = call.authorization.partition(" ")[2].strip()

@@ -1,4 +1,4 @@
-"""A client's body into the hub: JSON, an object, of a depth we can write again, then the dialect's reader."""
+"""Reads a client's body into the hub: parses the JSON, bounds its depth, and calls the dialect's reader."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,44 +9,45 @@ from chat2response.convert.errors.misspelled_fields import point_out
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import missing
 from chat2response.engine.call import Call
-from chat2response.engine.duplicate_keys import check_ask, check_names
-from chat2response.engine.plan import SPOKEN
+from chat2response.engine.duplicate_keys import check_field_names, check_permission_fields
+from chat2response.engine.plan import SURFACE_DIALECTS
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, mended, too_deep
 from chat2response.wire.json_repair import Repair, readable
 from chat2response.wire.json_size import TooManyContainers
 
 BAD_JSON = "invalid_json"
-_SHALLOW = MAX_DEPTH  # brackets; a body with no more of them cannot nest too deeply
+_SHALLOW = MAX_DEPTH  # brackets; a body with no more than these cannot nest too deeply
 
 
-def read_whole(call: Call, limited: bool, goes_up: bool) -> tuple[dict[str, Any], HubRequest]:
-    """The call's request, decoded, and in the hub. Raises InvalidRequest.
+def read_whole(call: Call, check_permissions: bool, overlay: bool) -> tuple[dict[str, Any], HubRequest]:
+    """The decoded body and the hub request. Raises InvalidRequest.
 
-    `limited`: what its key must be allowed to ask for may be there in one way only. `goes_up`: as it is.
+    `check_permissions`: the key's permissions depend on fields of the body. `overlay`: the body goes upstream
+    as the client wrote it.
     """
-    fields = read_mended(call)
+    fields = read_repaired(call)
     hub = read_call(call, fields)
-    if limited and goes_up:
-        check_ask(call.body)
-    elif limited:
-        check_names(fields)
+    if check_permissions and overlay:
+        check_permission_fields(call.body)
+    elif check_permissions:
+        check_field_names(fields)
     return fields, hub
 
 
 def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
-    """The call's request in the hub; `fields` is its body, decoded. Raises InvalidRequest."""
+    """Reads the decoded body `fields` into the hub. Raises InvalidRequest."""
     if fields.get("model") is None:
         raise missing("model")
     try:
         return _read(call, fields)
     except InvalidRequest as error:
-        point_out(error, fields, SPOKEN[call.surface][0])
+        point_out(error, fields, SURFACE_DIALECTS[call.surface][0])
         raise
 
 
 def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
-    if SPOKEN[call.surface][0] == "responses":
+    if SURFACE_DIALECTS[call.surface][0] == "responses":
         return responses.read_request(fields)
     if call.conversation_id:
         fields = {**fields, "conversation": call.conversation_id}
@@ -55,30 +56,32 @@ def _read(call: Call, fields: dict[str, Any]) -> HubRequest:
     return chat.read_request(fields)
 
 
-def read_mended(call: Call) -> dict[str, Any]:
-    """The object that the call's body is, mended where strict readers refuse it. Raises InvalidRequest."""
+def read_repaired(call: Call) -> dict[str, Any]:
+    """The body as an object, repaired where it is not strict JSON. Raises InvalidRequest."""
     try:
         return read_object(call.body)
     except InvalidRequest as error:
         if error.code != BAD_JSON:
             raise
-        fields, call.body, call.repairs = mended_object(call.body, error)
+        fields, call.body, call.repairs = read_repaired_object(call.body, error)
         return fields
 
 
-def mended_object(body: bytes, error: InvalidRequest) -> tuple[dict[str, Any], bytes, Sequence[Repair]]:
-    """The object, the body that says it in strict JSON, and what was mended; `error`: raised where none was.
+def read_repaired_object(
+    body: bytes, error: InvalidRequest
+) -> tuple[dict[str, Any], bytes, Sequence[Repair]]:
+    """The object, the body as strict JSON, and the repairs. Raises `error` if nothing can be repaired.
 
-    The body keeps keys that are there twice, for the checks of what goes up as it is.
+    The repaired body keeps duplicate keys for the checks of a relayed body.
     """
-    plain = readable(body)
-    if plain == body:
+    repaired = readable(body)
+    if repaired == body:
         raise error
-    return read_object(plain), plain, mended(body)[1]
+    return read_object(repaired), repaired, mended(body)[1]
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that `body` is. Raises InvalidRequest that says what it is instead."""
+    """The JSON object in `body`. Raises InvalidRequest for anything else."""
     try:
         value = decode(body)
     except JSONError as error:
@@ -91,21 +94,21 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def bad_json(error: JSONError, body: bytes) -> InvalidRequest:
-    """400: `body` is not JSON."""
+    """400: the body is not JSON."""
     if not body.strip():
         return InvalidRequest("The body of the request is empty: send a JSON object.", code=BAD_JSON)
     return InvalidRequest(f"We could not parse the JSON body of your request: {error}.", code=BAD_JSON)
 
 
-def too_many(error: TooManyContainers) -> InvalidRequest:
-    """400: more is in the body than anybody decodes."""
+def too_many_containers(error: TooManyContainers) -> InvalidRequest:
+    """400: the body has more values than the gateway decodes."""
     return InvalidRequest(
         f"The JSON body has more than {error.limit} {error.what}. Brackets and commas inside strings do not "
-        "count: send a shorter history, fewer tools, or large data as text.",
+        "count. Send a shorter history, fewer tools, or large data as text.",
         code=error.code,
     )
 
 
 def not_an_object() -> InvalidRequest:
-    """400: JSON, but not an object."""
+    """400: the body is JSON, but not an object."""
     return InvalidRequest("The body of the request must be a JSON object.", code="invalid_type")

@@ -1,8 +1,8 @@
-"""Reasoning that the upstream cannot open, left out of a request that it refused for it.
+"""Removes encrypted reasoning from a request after the upstream failed to decrypt it.
 
-A client that keeps no state sends its reasoning back sealed (`encrypted_content`), and only who sealed it can
-open it: after a change of the account, the vendor, or from a Chat upstream (whose reasoning the gateway
-seals) every further turn of the session would be refused. That is looked at only once it has happened.
+A client that stores no state sends reasoning back as `encrypted_content`, and only its sealer can open it.
+After a change of the account or the vendor, or after a Chat upstream (for which the gateway seals reasoning),
+every later turn of the session would fail. The gateway acts only once that has happened.
 """
 
 from typing import Any
@@ -14,47 +14,50 @@ from chat2response.wire.json_edit import with_value, without_elements
 from chat2response.wire.json_members import elements, last_values
 
 _CODE = "invalid_encrypted_content"
-_WORDS = ("encrypted content", "could not be verified")  # Azure and others send no code
+_MESSAGE_PARTS = ("encrypted content", "could not be verified")  # Azure and others send no code
 
 
-def unsealed(body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
-    """A Responses request without the reasoning that its upstream refused; None where it refused something
-    else, or no reasoning is sealed. The other items keep their bytes.
+def strip_reasoning(body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
+    """A Responses request without the reasoning that the upstream cannot decrypt. All other items keep their
+    bytes.
 
-    The whole item goes: without what is sealed, its id names something that this upstream does not have.
-    `refusal`: the body that came with status 400.
+    Returns None if the error is about something else, or if no reasoning is encrypted. Whole items are
+    removed: without its content, an item's id is unknown to this upstream. `refusal`: the body of the 400
+    answer.
     """
-    if not _is_about_a_seal(refusal):
+    if not _is_about_encrypted_content(refusal):
         return None
     try:
         items = last_values(body).get("input", b"")
-    except JSONError:  # a key that is no UTF-8: it passed unread, and passes so again
+    except JSONError:  # a key that is not UTF-8 was relayed unread, and stays so
         return None
-    blobs = map(_blob, elements(items))
-    sealed = {at: blob for at, blob in enumerate(blobs) if blob is not None}
-    ours = {at for at, blob in sealed.items() if type(blob) is str and is_seal(blob)}
-    left_out = ours or set(sealed)  # who cannot open ours may well have sealed the others
-    if not left_out:
+    contents = map(_encrypted_content, elements(items))
+    sealed = {at: content for at, content in enumerate(contents) if content is not None}
+    ours = {at for at, content in sealed.items() if type(content) is str and is_seal(content)}
+    dropped = ours or set(sealed)  # an upstream that cannot open ours may have sealed the others
+    if not dropped:
         return None
-    for at in sorted(left_out):
+    for at in sorted(dropped):
         losses.add(f"input[{at}]", "dropped: the upstream cannot open its encrypted_content")
-    return with_value(body, "input", without_elements(items, left_out))
+    return with_value(body, "input", without_elements(items, dropped))
 
 
-def _is_about_a_seal(refusal: bytes) -> bool:
+def _is_about_encrypted_content(refusal: bytes) -> bool:
     try:
-        said = decode(refusal)
+        value = decode(refusal)
     except JSONError:
         return False
-    error = said.get("error") if type(said) is dict else None
+    error = value.get("error") if type(value) is dict else None
     if type(error) is not dict:
         return False
     message = error.get("message")
-    return error.get("code") == _CODE or (type(message) is str and all(words in message for words in _WORDS))
+    return error.get("code") == _CODE or (
+        type(message) is str and all(part in message for part in _MESSAGE_PARTS)
+    )
 
 
-def _blob(element: bytes) -> Any:
-    """What is sealed in an item that is reasoning; else None."""
+def _encrypted_content(element: bytes) -> Any:
+    """The `encrypted_content` of a reasoning item; None for any other element."""
     try:
         item = decode(element)
     except JSONError:

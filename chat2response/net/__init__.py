@@ -1,1 +1,1 @@
-"""HTTP toward the outside: one transport that every upstream shares, over connections of our own."""
+"""The HTTP client: one transport that all upstreams share, its connections, proxies and timeouts."""

@@ -1,4 +1,4 @@
-"""How a connection to a place is made: straight, to a proxy, or through its tunnel; with TLS or without."""
+"""`Connector`: connects to an endpoint directly, to its proxy, or through the proxy's tunnel."""
 
 import asyncio
 import ssl
@@ -7,62 +7,62 @@ from pathlib import Path
 
 from chat2response.errors import UpstreamError
 from chat2response.net.connection import Connection
-from chat2response.net.endpoint import Place
+from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Proxy
 from chat2response.net.tunnel import Tunnel
 from chat2response.net.unreachable import unreachable
 
-Make = Callable[[], Connection]
+ConnectionFactory = Callable[[], Connection]
 
 
-class Dialler:
-    """Makes connections. `ca_file`: certificates that are trusted beside the system's."""
+class Connector:
+    """Opens connections. `ca_file`: CA certificates to trust in addition to the system's."""
 
     def __init__(self, user_agent: str, ca_file: Path | None = None) -> None:
         self._user_agent = user_agent
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
 
-    async def connect(self, make: Make, place: Place) -> Connection:
-        """A connection of `make`, ready for a request to `place`. Cancelling closes what was opened.
+    async def connect(self, create: ConnectionFactory, endpoint: Endpoint) -> Connection:
+        """Returns a connection by `create`, ready for a request to `endpoint`. Cancelling closes it.
 
-        Raises UpstreamUnreachable, TimeoutError, and UpstreamTimeout where a proxy says so.
+        Raises UpstreamUnreachable, TimeoutError, and UpstreamTimeout if a proxy reports one.
         """
-        proxy, connection = place.proxy, make()
-        if proxy is not None and place.secure:
-            return await self._through(proxy, connection, place)
-        await self._open(connection, place if proxy is None else proxy)
+        proxy, connection = endpoint.proxy, create()
+        if proxy is not None and endpoint.secure:
+            return await self._open_tunnel(proxy, connection, endpoint)
+        await self._open(connection, endpoint if proxy is None else proxy)
         return connection
 
-    async def _open(self, protocol: asyncio.BaseProtocol, there: Place | Proxy) -> None:
-        context = self._context() if there.secure else None
+    async def _open(self, protocol: asyncio.BaseProtocol, peer: Endpoint | Proxy) -> None:
+        context = self._context() if peer.secure else None
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_connection(lambda: protocol, there.host, there.port, ssl=context)
+            await loop.create_connection(lambda: protocol, peer.host, peer.port, ssl=context)
         except TimeoutError:
             raise
         except (OSError, ValueError) as error:
-            raise unreachable(error, there) from None
+            raise unreachable(error, peer) from None
 
-    async def _through(self, proxy: Proxy, connection: Connection, place: Place) -> Connection:
-        """TLS from us to `place`, in the tunnel that the proxy makes."""
-        tunnel = Tunnel(place, proxy, self._user_agent)
-        there: Place | Proxy = proxy
+    async def _open_tunnel(self, proxy: Proxy, connection: Connection, endpoint: Endpoint) -> Connection:
+        """Opens a tunnel through the proxy, and TLS to `endpoint` inside it."""
+        tunnel = Tunnel(endpoint, proxy, self._user_agent)
+        peer: Endpoint | Proxy = proxy
         try:
             await self._open(tunnel, proxy)
             inside = await tunnel.open()
-            there = place
+            peer = endpoint
             transport = await asyncio.get_running_loop().start_tls(
-                inside, connection, self._context(), server_hostname=place.host
+                inside, connection, self._context(), server_hostname=endpoint.host
             )
-            if transport is None:  # the peer went while the last word was said
+            if transport is None:  # the peer closed the connection during the handshake
                 raise ConnectionResetError
         except BaseException as error:
             tunnel.abort()
             if isinstance(error, OSError | ValueError) and not isinstance(
                 error, TimeoutError | UpstreamError
             ):
-                raise unreachable(error, there) from None
+                raise unreachable(error, peer) from None
             raise
         connection.connection_made(transport)
         return connection

@@ -1,4 +1,4 @@
-"""`Place`: where a request goes and by which way, its URL taken apart once."""
+"""`Endpoint`: the server that a URL names and the proxy in front of it, parsed once."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +9,10 @@ from chat2response.net.proxies import Proxies, Proxy
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A URL, and the proxy on the way there.
+class Endpoint:
+    """A parsed URL, and the proxy to reach it through.
 
-    A proxy passes a request for an `http` place on, and makes a tunnel to an `https` one.
+    A proxy forwards requests to an `http` endpoint, and opens a tunnel to an `https` one.
     """
 
     host: str
@@ -22,9 +22,9 @@ class Place:
     path: str
     proxy: Proxy | None = None
     line: str = field(init=False)
-    """What the request line names, and the headers that depend on the place."""
+    """The request line after the method, with the headers that depend on the endpoint."""
     key: tuple[Any, ...] = field(init=False)
-    """Connections with the same key can stand in for each other."""
+    """Connections with the same key are interchangeable."""
 
     def __post_init__(self) -> None:
         proxy = None if self.secure else self.proxy
@@ -33,12 +33,12 @@ class Place:
         if proxy is not None and proxy.authorization is not None:
             line += f"Proxy-Authorization: {proxy.authorization}\r\n"
         object.__setattr__(self, "line", line)
-        there = (self.host, self.port, self.secure)
-        object.__setattr__(self, "key", (self.proxy, *there) if proxy is None else (proxy,))
+        peer = (self.host, self.port, self.secure)
+        object.__setattr__(self, "key", (self.proxy, *peer) if proxy is None else (proxy,))
 
     @classmethod
-    def of(cls, url: str, proxies: Proxies) -> "Place":
-        """Raises UpstreamUnreachable for what is no http or https URL."""
+    def of(cls, url: str, proxies: Proxies) -> "Endpoint":
+        """Parses `url`. Raises UpstreamUnreachable unless it is an http or https URL."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -48,7 +48,7 @@ class Place:
             raise _bad_address(f"{parts.scheme!r} is not http or https, or there is no host")
         secure = parts.scheme == "https"
         port = port or (443 if secure else 80)
-        proxy = proxies.toward(parts.hostname, port, secure=secure)
+        proxy = proxies.select(parts.hostname, port, secure=secure)
         authority = parts.netloc.rpartition("@")[2]
         return cls(parts.hostname, port, secure, authority, _path(parts), proxy)
 
@@ -59,4 +59,4 @@ def _path(parts: SplitResult) -> str:
 
 
 def _bad_address(internal: str) -> UpstreamUnreachable:
-    return UpstreamUnreachable("The upstream's address is not usable.", internal=internal)
+    return UpstreamUnreachable("The upstream's URL is invalid. Check OPENAI_BASE_URL.", internal=internal)

@@ -1,4 +1,4 @@
-"""`Exchange`: one answer as it arrives: its head, then its body by what each read brought."""
+"""`HttpResponse`: one response as it arrives: its head, then its body, a piece for each network read."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -11,63 +11,63 @@ from chat2response.wire.machine import RESET, Fault
 Headers = tuple[tuple[bytes, bytes], ...]
 """As received: bytes, in order, names in the sender's case."""
 
-MAX_BODY = 64 * 1024 * 1024  # bytes of an answer that is read whole
-_HIGH = 16 * 1024  # bytes held, with which the connection is told to wait until they are taken
-_TURN = 64 * 1024  # plain bytes handed on in one turn of the loop: as many as a read brings uncoded
-_DRAIN_SECONDS = 0.25  # how long the end of a finished stream is awaited, to keep its connection
+MAX_BODY = 64 * 1024 * 1024  # bytes of a response that is read whole
+_HIGH_WATER = 16 * 1024  # buffered bytes at which reading pauses until they are consumed
+_BYTES_PER_TURN = 64 * 1024  # decoded bytes returned in one turn of the loop: as many as a read brings
+_DRAIN_SECONDS = 0.25  # how long to wait for the end of a finished stream, to reuse its connection
 
 
-class Cut(Exception):
-    """The body ended early."""
+class StreamInterrupted(Exception):
+    """The body ended before it was complete. `fault`: the cause."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
 
 
-class Line(Protocol):
-    """The connection under an exchange."""
+class ConnectionControl(Protocol):
+    """The part of a connection that a response controls."""
 
-    def hold(self) -> None:
-        """Read no more for now."""
+    def pause_reading(self) -> None:
+        """Stops reading until `resume_reading`."""
         ...
 
-    def go_on(self) -> None:
-        """Read again."""
+    def resume_reading(self) -> None:
+        """Reads again."""
         ...
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Closes the connection at once."""
         ...
 
 
-class Exchange:
-    """An answer. Close it in any case.
+class HttpResponse:
+    """A response, which its user must close.
 
-    The connection feeds it (`take_head`, `take`, `finish`, `fail`); everyone else reads.
+    The connection feeds it (`feed_head`, `feed`, `finish`, `fail`); everyone else reads.
     """
 
-    __slots__ = ("_decoded", "_decoder", "_error", "_finished", "_held", "_holding", "_line", "_pieces",
-                 "_unpaused", "_waiter", "headers", "status")  # fmt: skip
+    __slots__ = ("_buffered", "_connection", "_decoded", "_decoder", "_error", "_finished", "_pieces",
+                 "_reading_paused", "_since_pause", "_waiter", "headers", "status")  # fmt: skip
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, connection: ConnectionControl) -> None:
         self.status = 0
         self.headers: Headers = ()
-        self._line = line
+        self._connection = connection
         self._pieces: list[bytes] = []
-        self._held = 0
-        self._holding = False
+        self._buffered = 0
+        self._reading_paused = False
         self._finished = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._decoder: Decoder | None = None
-        self._decoded: Iterator[bytes] = iter(())  # what more there is in coded bytes that have arrived
-        self._unpaused = 0  # plain bytes that were handed on since the loop had its turn
+        self._decoded: Iterator[bytes] = iter(())  # decoded pieces of the bytes that have arrived
+        self._since_pause = 0  # decoded bytes returned since the loop last had its turn
 
     # -- for the reader ------------------------------------------------------------------------------
 
     def header(self, name: str) -> str | None:
-        """One header's value, by its name in any case."""
+        """The value of a header, by its name in any case."""
         wanted = name.lower().encode("latin-1")
         for each, value in self.headers:
             if each.lower() == wanted:
@@ -75,132 +75,143 @@ class Exchange:
         return None
 
     @property
-    def holding(self) -> bool:
-        """Whether the reader is the slow one: the silence is not the upstream's."""
-        return self._holding
+    def reading_paused(self) -> bool:
+        """Whether the reader is slower than the upstream, so that silence is not the upstream's fault."""
+        return self._reading_paused
 
     async def head(self) -> None:
-        """Waits for it. Raises UpstreamUnreachable or UpstreamTimeout."""
+        """Waits for the head. Raises UpstreamUnreachable or UpstreamTimeout."""
         while not self.status:
             if self._error is not None:
-                error, self._error = self._error, Cut(RESET)  # kept and raised, it would be a cycle
-                raise _before_the_head(error)
+                error, self._error = (
+                    self._error,
+                    StreamInterrupted(RESET),
+                )  # storing what is raised makes a cycle
+                raise _error_before_head(error)
             await self._wait()
 
     def chunk(self) -> Coroutine[Any, Any, bytes]:
-        """What has arrived, as one run of bytes; empty at the end. Raises Cut; UpstreamError for a coding."""
-        return self._received() if self._decoder is None else self._unpacked(self._decoder)
+        """Returns the bytes that have arrived; empty at the end.
+
+        Raises StreamInterrupted; UpstreamError if the content encoding cannot be decoded.
+        """
+        return self._receive() if self._decoder is None else self._decode(self._decoder)
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
-        """The whole body. Raises UpstreamError where it is cut, or larger than `limit` bytes."""
+        """Returns the whole body. Raises UpstreamError if it is interrupted, or larger than `limit` bytes."""
         try:
             first = await self.chunk()
             if len(first) > limit:
                 raise _too_large()
-            body = bytearray()  # pieces would cost more than what is in them, where they are small
+            body = bytearray()  # a list of small pieces would need more memory than their bytes
             while piece := await self.chunk():
                 if len(first) + len(body) + len(piece) > limit:
                     raise _too_large()
                 body += piece
-        except Cut as cut:
+        except StreamInterrupted as cut:
             raise cut_error(cut.fault) from None
         return first + body if body else first
 
     def stop(self, fault: Fault) -> None:
-        """Ends the body now: a pending or later `chunk()` raises Cut(fault), even where bytes had arrived."""
+        """Ends the body now: a pending or later `chunk()` raises StreamInterrupted(fault), even if bytes had
+        arrived."""
         self._pieces.clear()
         self._decoded = iter(())
         if self._error is None:
-            self._error = Cut(fault)
+            self._error = StreamInterrupted(fault)
             self._wake()
 
     async def close(self, *, finished: bool = False) -> None:
-        """Leaves the connection to the next when the body was read to its end, else closes it.
+        """Closes the connection, unless the body was read to its end: then it serves the next request.
 
-        `finished`: all that matters was read; the few bytes of the end may still be on their way.
+        `finished`: the stream's last event was read; waits briefly for the end of the body.
         """
         try:
             if finished and not self._finished and self._error is None:
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     while await self.chunk():
                         continue
-        except (TimeoutError, Cut, UpstreamError):
+        except (TimeoutError, StreamInterrupted, UpstreamError):
             pass
         finally:
             if not self._finished:
-                self._line.abort()
+                self._connection.abort()
 
     # -- for the connection --------------------------------------------------------------------------
 
-    def take_head(self, status: int, headers: Headers) -> None:
-        """The head is here."""
+    def feed_head(self, status: int, headers: Headers) -> None:
+        """Takes the head. Raises UpstreamError for a content encoding that cannot be decoded."""
         self.headers = headers
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding != "identity":
-            self._decoder = decoder_for(coding)  # not asked for; some answer so all the same
+            self._decoder = decoder_for(coding)  # some upstreams ignore `Accept-Encoding: identity`
             if self._decoder is None:
-                raise UpstreamError(f"The upstream's answer is coded as '{coding[:20]}', unasked.")
+                raise UpstreamError(
+                    f"The upstream's response has the unsupported content encoding '{coding[:20]}'."
+                )
         self.status = status
         self._wake()
 
-    def take(self, data: bytes) -> None:
-        """Some of the body."""
+    def feed(self, data: bytes) -> None:
+        """Takes a piece of the body."""
         self._pieces.append(data)
-        self._held += len(data)
-        if self._held > _HIGH and not self._holding:
-            self._holding = True
-            self._line.hold()
+        self._buffered += len(data)
+        if self._buffered > _HIGH_WATER and not self._reading_paused:
+            self._reading_paused = True
+            self._connection.pause_reading()
         self._wake()
 
     def finish(self) -> None:
-        """The body is whole."""
+        """Marks the body as complete."""
         self._finished = True
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """It will not be. What had arrived can still be read."""
+        """Marks the body as interrupted. Bytes that have arrived can still be read."""
         if self._error is None and not self._finished:
             self._error = error
             self._wake()
 
     # -- inside --------------------------------------------------------------------------------------
 
-    async def _received(self) -> bytes:
+    async def _receive(self) -> bytes:
         while not self._pieces:
             if self._error is not None:
-                raise _again(self._error)
+                raise _copy(self._error)
             if self._finished:
                 return b""
-            if self._holding:  # not when they were taken: who asks again has passed them on
-                self._holding = False
-                self._line.go_on()
+            if (
+                self._reading_paused
+            ):  # only now: by asking for more the reader shows that it has passed the rest on
+                self._reading_paused = False
+                self._connection.resume_reading()
             await self._wait()
-        return self._arrived()
+        return self._take_buffered()
 
-    async def _unpacked(self, decoder: Decoder) -> bytes:
-        """A piece no larger than a read: a few coded bytes may stand for megabytes, and others wait."""
-        if self._unpaused >= _TURN:
-            self._unpaused = 0
+    async def _decode(self, decoder: Decoder) -> bytes:
+        """Decodes one piece, no larger than a read: a few encoded bytes may expand to megabytes."""
+        if self._since_pause >= _BYTES_PER_TURN:
+            self._since_pause = 0
             await asyncio.sleep(0)
         try:
             while not (piece := next(self._decoded, b"")):
-                data = await self._received()
+                data = await self._receive()
                 if data:
-                    self._decoded = in_pieces(decoder.pieces(data), _TURN)
+                    self._decoded = in_pieces(decoder.pieces(data), _BYTES_PER_TURN)
                 elif decoder.cut:
-                    raise Cut(RESET)
+                    raise StreamInterrupted(RESET)
                 else:
                     return b""
         except CodingError as error:
-            raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
-        self._unpaused += len(piece)
+            raise UpstreamError("The upstream's response cannot be decoded.", internal=str(error)) from None
+        self._since_pause += len(piece)
         return piece
 
-    def _arrived(self) -> bytes:
+    def _take_buffered(self) -> bytes:
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._held = 0
+        self._buffered = 0
         return data
 
     async def _wait(self) -> None:
@@ -217,25 +228,25 @@ class Exchange:
 
 
 def cut_error(fault: Fault) -> UpstreamError:
-    """A body cut before anything of it was used, as the error of the whole call."""
+    """The error of a call whose body was interrupted before any of it was used."""
     if fault.cause == "timeout":
         return UpstreamTimeout(fault.message)
     return UpstreamUnreachable(fault.message)
 
 
-def _again(error: Exception) -> Exception:
-    """A new one: an error that is stored and raised holds what its traceback saw until the collector runs."""
-    return Cut(error.fault) if isinstance(error, Cut) else error
+def _copy(error: Exception) -> Exception:
+    """A new exception: a stored one that is raised keeps its traceback's objects alive until a collection."""
+    return StreamInterrupted(error.fault) if isinstance(error, StreamInterrupted) else error
 
 
 def _too_large() -> UpstreamError:
-    return UpstreamError("The upstream's answer is too large.", code="upstream_too_large")
+    return UpstreamError("The upstream's response is too large.", code="upstream_too_large")
 
 
-def _before_the_head(error: Exception) -> Exception:
-    if isinstance(error, Cut):
+def _error_before_head(error: Exception) -> Exception:
+    if isinstance(error, StreamInterrupted):
         if error.fault.cause == "timeout":
             return UpstreamTimeout("The upstream did not answer in time.")
-        closed = "The upstream closed the connection without an answer."
-        return UpstreamUnreachable(closed, internal=error.fault.message)
+        message = "The upstream closed the connection without a response."
+        return UpstreamUnreachable(message, internal=error.fault.message)
     return error

@@ -1,6 +1,6 @@
-"""Proxies on the way out: which one, if any, leads to a place.
+"""Outbound proxies: which one, if any, a request to an endpoint goes through.
 
-Proxies.of(http=..., https=..., unless=Bypass.of("localhost, .internal")).toward(host, port, secure)
+Proxies.of(http=..., https=..., unless=Bypass.of("localhost, .internal")).select(host, port, secure)
 """
 
 from base64 import b64encode
@@ -10,67 +10,67 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
-_FORM = "a proxy is named as http://[user:password@]host[:port], or https:// where it speaks TLS itself"
+_FORM = "write the proxy as http://[user:password@]host[:port], or with https:// if the proxy itself uses TLS"
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that speaks HTTP. `secure`: over TLS."""
+    """An HTTP proxy. `secure`: reached over TLS."""
 
     host: str
     port: int
     secure: bool = False
     authorization: str | None = field(default=None, repr=False)
-    """What `Proxy-Authorization` says."""
+    """The value of `Proxy-Authorization`."""
 
     @classmethod
     def of(cls, url: str) -> "Proxy":
-        """From its URL; without a scheme it is `http`.
+        """Parses a URL; the scheme defaults to `http`.
 
-        Raises ValueError; the text repeats nothing of the URL but its scheme, for the rest can be a password.
+        Raises ValueError. Its text repeats only the scheme of the URL: the rest may hold a password.
         """
         scheme, separator, _ = url.partition("://")
         if separator and scheme.lower().startswith("socks"):
-            raise ValueError(f"SOCKS proxies are not spoken here: {_FORM}")
+            raise ValueError(f"SOCKS proxies are not supported: {_FORM}")
         try:
             parts = urlsplit(url if separator else f"http://{url}")
             port = parts.port
         except ValueError:
             raise ValueError(_FORM) from None
         if parts.scheme not in _PORTS or not _is_whole(parts) or port == 0:
-            raise ValueError(f"{_FORM}; in a password, write what is no letter or digit as %XX")
+            raise ValueError(f"{_FORM}; percent-encode special characters in the password (%XX)")
         assert parts.hostname is not None
         port = port or _PORTS[parts.scheme]
         return cls(parts.hostname, port, parts.scheme == "https", _authorization(parts))
 
     def __str__(self) -> str:
-        """As it may be shown: without user and password."""
+        """The URL without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Bypass:
-    """The places that are reached without a proxy, as `NO_PROXY` lists them."""
+    """Hosts that are reached without a proxy, as `NO_PROXY` lists them."""
 
     everything: bool = False
     names: frozenset[tuple[str, int | None]] = frozenset()
-    """Hosts that count with all that lies below them; with a port, only there."""
+    """Hosts, each with all its subdomains; an entry with a port applies to that port only."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> "Bypass":
-        """A list with commas or spaces: hosts (`example.com`, `.example.com`, also `host:port`), addresses,
-        networks (`10.0.0.0/8`), or `*` for all there is."""
-        words = text.replace(",", " ").lower().split()
-        networks = [found for word in words if (found := _network(word)) is not None]
-        names = {_name_and_port(word) for word in words if word != "*" and _network(word) is None}
-        return cls("*" in words, frozenset(names), tuple(networks))
+        """Parses a list separated by commas or spaces: hosts (`example.com`, `.example.com`, `host:port`),
+        addresses, networks (`10.0.0.0/8`), or `*` for everything."""
+        entries = text.replace(",", " ").lower().split()
+        networks = [network for entry in entries if (network := _network(entry)) is not None]
+        names = {_name_and_port(entry) for entry in entries if entry != "*" and _network(entry) is None}
+        return cls("*" in entries, frozenset(names), tuple(networks))
 
     def covers(self, host: str, port: int) -> bool:
-        """Whether this place is one of them."""
+        """Whether this host is reached without a proxy."""
         host = host.lower().rstrip(".")
-        if self.everything or any((name, at) in self.names for name in _upward(host) for at in (port, None)):
+        if self.everything or any((name, at) in self.names for name in _parents(host) for at in (port, None)):
             return True
         address = _address(host)
         return address is not None and any(address in network for network in self.networks)
@@ -78,22 +78,22 @@ class Bypass:
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxy for `http` and the one for `https` places."""
+    """The proxies for `http` and for `https` endpoints."""
 
     http: Proxy | None = None
     https: Proxy | None = None
     unless: Bypass = Bypass()
 
-    def toward(self, host: str, port: int, *, secure: bool) -> Proxy | None:
-        """The one on the way to a place; None: there is none."""
+    def select(self, host: str, port: int, *, secure: bool) -> Proxy | None:
+        """The proxy for an endpoint; None to connect directly."""
         proxy = self.https if secure else self.http
         return None if proxy is None or self.unless.covers(host, port) else proxy
 
 
 def _is_whole(parts: SplitResult) -> bool:
-    """A host is there, and nothing slid out of the password into the rest of the URL."""
-    rest = parts.path.removeprefix("/") or parts.query or parts.fragment
-    return bool(parts.hostname) and not rest and parts.netloc.count("@") < 2
+    """Whether the URL has a host, and no path: a `/` or `#` in a password would begin one."""
+    spilled = parts.path.removeprefix("/") or parts.query or parts.fragment
+    return bool(parts.hostname) and not spilled and parts.netloc.count("@") < 2
 
 
 def _authorization(parts: SplitResult) -> str | None:
@@ -103,24 +103,24 @@ def _authorization(parts: SplitResult) -> str | None:
     return f"Basic {b64encode(login.encode()).decode('ascii')}"
 
 
-def _upward(host: str) -> Iterable[str]:
-    """`a.b.c`, then `b.c`, then `c`."""
+def _parents(host: str) -> Iterable[str]:
+    """Yields `a.b.c`, then `b.c`, then `c`."""
     yield host
     while "." in host:
         host = host.partition(".")[2]
         yield host
 
 
-def _name_and_port(word: str) -> tuple[str, int | None]:
-    name, separator, port = word.rpartition(":")
+def _name_and_port(entry: str) -> tuple[str, int | None]:
+    name, separator, port = entry.rpartition(":")
     if not (separator and port.isascii() and port.isdigit()):
-        name, port = word, ""
+        name, port = entry, ""
     return name.strip("[]").removeprefix("*").strip("."), int(port) if port else None
 
 
-def _network(word: str) -> IPv4Network | IPv6Network | None:
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
     try:
-        return ip_network(word.strip("[]"), strict=False)
+        return ip_network(entry.strip("[]"), strict=False)
     except ValueError:
         return None
 

@@ -1,7 +1,7 @@
-"""The HTTP transport: a POST or GET opened as an `Exchange`, over connections that are kept.
+"""The HTTP transport: opens a POST or GET as an `HttpResponse`, over pooled connections.
 
-Our own, because it was measured: under load aiohttp was a third of a bridged request's CPU, and httpx ten
-times the rest of it. What is hard is not ours: httptools parses, asyncio resolves, connects and encrypts.
+Why not a library: under load aiohttp took a third of a bridged request's CPU, and httpx ten times all the
+rest. The hard parts are still a library's: httptools parses, asyncio resolves, connects and encrypts.
 """
 
 import asyncio
@@ -11,40 +11,40 @@ from typing import Any
 
 from chat2response.errors import UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import Connection
-from chat2response.net.connector import Dialler
-from chat2response.net.endpoint import Place
-from chat2response.net.http_response import Cut, Exchange, Headers, cut_error
+from chat2response.net.connector import Connector
+from chat2response.net.endpoint import Endpoint
+from chat2response.net.http_response import Headers, HttpResponse, StreamInterrupted, cut_error
 from chat2response.net.proxies import Proxies
 from chat2response.net.tunnel import refusal
 
-__all__ = ["Cut", "Exchange", "Headers", "Transport", "TransportOptions", "cut_error"]
+__all__ = ["Headers", "HttpResponse", "StreamInterrupted", "Transport", "TransportOptions", "cut_error"]
 
-_IDLE_SECONDS = 15.0  # an unused connection is closed before most servers would close it
-_MAX_IDLE = 512  # connections kept per upstream
+_IDLE_SECONDS = 15.0  # most servers keep an unused connection open for longer
+_MAX_IDLE = 512  # idle connections per upstream
 
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How the outside is reached."""
+    """Timeouts, proxies and trusted certificates of outbound requests."""
 
     connect_timeout: float = 10.0
-    """Seconds to connect, through proxies and their tunnels where there are any."""
+    """Seconds to connect, including proxies and their tunnels."""
     read_timeout: float = 60.0
     """Seconds of silence, before the head and between reads."""
     user_agent: str = "chat2response"
     proxies: Proxies = field(default_factory=Proxies)
     ca_file: Path | None = None
-    """Certificates that are trusted beside the system's."""
+    """CA certificates to trust in addition to the system's."""
 
 
 class Transport:
-    """Opens exchanges. One per process; close it at the end."""
+    """Sends requests and pools connections. One per process; close it at the end."""
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
-        self._places: dict[str, Place] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._free: dict[tuple[Any, ...], list[Connection]] = {}
-        self._dialler = Dialler(options.user_agent, options.ca_file)
+        self._connector = Connector(options.user_agent, options.ca_file)
         self._closed = False
         self._common = f"User-Agent: {options.user_agent}\r\nAccept-Encoding: identity\r\n"
 
@@ -56,62 +56,62 @@ class Transport:
         body: bytes | None = None,
         *,
         stall: float = 0.0,
-    ) -> Exchange:
-        """Sends the request and waits for the head. `stall`: seconds between reads, where more than usual.
+    ) -> HttpResponse:
+        """Sends the request and waits for the head. `stall`: seconds between reads, if more than usual.
 
-        Raises UpstreamUnreachable (no connection, no readable head, a proxy that wants another login) and
+        Raises UpstreamUnreachable (no connection, an unreadable head, a login that the proxy rejects) and
         UpstreamTimeout. Redirects are not followed. Cancelling closes the connection.
 
-        A kept connection that the upstream closes while the request is on its way is no refusal: once, it is
-        sent again on a new one.
+        If the upstream closes an idle connection while the request is on its way, the request is sent once
+        more, on a new connection.
         """
-        place = self._places.get(url) or self._place(url)
-        head = self._head(method, place, headers, body)
-        kept = self._kept(place)
-        if kept is not None:
+        endpoint = self._endpoints.get(url) or self._endpoint(url)
+        head = self._head(method, endpoint, headers, body)
+        idle = self._idle_connection(endpoint)
+        if idle is not None:
             try:
-                return await self._ask(kept, place, head, body or b"", stall)
+                return await self._send(idle, endpoint, head, body or b"", stall)
             except UpstreamUnreachable:
-                if not kept.raced:
+                if not idle.lost_race:
                     raise
-        return await self._ask(await self._connect(place), place, head, body or b"", stall)
+        return await self._send(await self._connect(endpoint), endpoint, head, body or b"", stall)
 
     async def close(self) -> None:
-        """Closes the connections that are not in use; those that are will not be kept."""
+        """Closes the idle connections; the others close when their response ends."""
         self._closed = True
         for connections in self._free.values():
             for connection in connections:
                 connection.abort()
         self._free.clear()
-        await asyncio.sleep(0)  # the loop tells them
+        await asyncio.sleep(0)  # lets the loop call `connection_lost`
 
     # -- connections ---------------------------------------------------------------------------------
 
-    async def _ask(
-        self, connection: Connection, place: Place, head: bytes, body: bytes, stall: float
-    ) -> Exchange:
-        exchange = connection.send(head, body, stall)
+    async def _send(
+        self, connection: Connection, endpoint: Endpoint, head: bytes, body: bytes, stall: float
+    ) -> HttpResponse:
+        response = connection.send(head, body, stall)
         try:
-            await exchange.head()
-            if exchange.status == 407 and place.proxy is not None and not place.secure:
-                raise refusal(exchange.status)
+            await response.head()
+            if response.status == 407 and endpoint.proxy is not None and not endpoint.secure:
+                raise refusal(response.status)
         except BaseException:
             connection.abort()
             raise
-        return exchange
+        return response
 
-    def _kept(self, place: Place) -> Connection | None:
-        free = self._free.get(place.key)
+    def _idle_connection(self, endpoint: Endpoint) -> Connection | None:
+        free = self._free.get(endpoint.key)
         while free:
-            connection = free.pop()  # the one used last: the others may idle out
+            connection = free.pop()  # the most recently used one: the others may time out
             if connection.usable:
                 return connection
         return None
 
-    async def _connect(self, place: Place) -> Connection:
-        free = self._free.setdefault(place.key, [])
+    async def _connect(self, endpoint: Endpoint) -> Connection:
+        free = self._free.setdefault(endpoint.key, [])
 
-        def keep(connection: Connection) -> None:
+        def release(connection: Connection) -> None:
             if len(free) < _MAX_IDLE and not self._closed:
                 free.append(connection)
             else:
@@ -120,29 +120,29 @@ class Transport:
         options = self._options
         try:
             async with asyncio.timeout(options.connect_timeout):
-                return await self._dialler.connect(
-                    lambda: Connection(options.read_timeout, _IDLE_SECONDS, keep), place
+                return await self._connector.connect(
+                    lambda: Connection(options.read_timeout, _IDLE_SECONDS, release), endpoint
                 )
         except TimeoutError as error:
             raise UpstreamTimeout(
-                f"The upstream took no connection within {options.connect_timeout:g} seconds.",
-                internal=f"{place.authority}: {error!r}",
+                f"The gateway could not connect to the upstream within {options.connect_timeout:g} seconds.",
+                internal=f"{endpoint.authority}: {error!r}",
             ) from None
 
     # -- requests ------------------------------------------------------------------------------------
 
-    def _place(self, url: str) -> Place:
-        """Upstream addresses are few; taking one apart costs as much as reading a small body."""
-        place = Place.of(url, self._options.proxies)
-        if len(self._places) < 256:
-            self._places[url] = place
-        return place
+    def _endpoint(self, url: str) -> Endpoint:
+        """Parses `url` and caches the result: upstream URLs are few, and parsing one is expensive."""
+        endpoint = Endpoint.of(url, self._options.proxies)
+        if len(self._endpoints) < 256:
+            self._endpoints[url] = endpoint
+        return endpoint
 
-    def _head(self, method: str, place: Place, headers: dict[str, str], body: bytes | None) -> bytes:
-        lines = [f"{method} {place.line}{self._common}"]
+    def _head(self, method: str, endpoint: Endpoint, headers: dict[str, str], body: bytes | None) -> bytes:
+        lines = [f"{method} {endpoint.line}{self._common}"]
         for name, value in headers.items():
             if "\r" in value or "\n" in value:
-                raise UpstreamUnreachable("A header for the upstream holds a line break.", internal=name)
+                raise UpstreamUnreachable("A header for the upstream contains a line break.", internal=name)
             lines.append(f"{name}: {value}\r\n")
         if body is not None:
             lines.append(f"Content-Length: {len(body)}\r\n")
@@ -151,6 +151,6 @@ class Transport:
             return "".join(lines).encode("latin-1")
         except UnicodeEncodeError as error:
             raise UpstreamUnreachable(
-                "A header for the upstream holds a character that HTTP cannot carry.",
+                "A header for the upstream contains a character that HTTP headers cannot carry.",
                 internal=error.reason,
             ) from None

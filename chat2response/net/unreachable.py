@@ -1,6 +1,6 @@
-"""Why no connection to an upstream, or to the proxy before it, could be made, and what to check.
+"""Explains why connecting to an upstream or its proxy failed, and what to check.
 
-The words are public, so no address is in them; the log gets the address and the system's own error.
+The messages are public and name no address; the log gets the address and the system's error.
 """
 
 import errno
@@ -9,24 +9,24 @@ import socket
 import ssl
 
 from chat2response.errors import UpstreamUnreachable
-from chat2response.net.endpoint import Place
+from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Proxy
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _OTHER_HOST = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
 _PLAIN = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
-"""OpenSSL's reasons where the bytes that came are no TLS at all."""
+"""OpenSSL's reasons for bytes that are not TLS."""
 
 
-def unreachable(error: Exception, there: Place | Proxy) -> UpstreamUnreachable:
-    """The error of the call. `error`: what connecting, or TLS, to `there` raised."""
-    proxy = isinstance(there, Proxy)
+def unreachable(error: Exception, peer: Endpoint | Proxy) -> UpstreamUnreachable:
+    """The error of a call. `error`: what connecting to `peer`, or its TLS handshake, raised."""
+    proxy = isinstance(peer, Proxy)
     who, setting = ("outbound proxy", "the proxy's URL") if proxy else ("upstream", "OPENAI_BASE_URL")
-    address = str(there) if isinstance(there, Proxy) else there.authority
-    return UpstreamUnreachable(_words(error, who, setting), internal=f"{address}: {error!r}")
+    address = str(peer) if isinstance(peer, Proxy) else peer.authority
+    return UpstreamUnreachable(_message(error, who, setting), internal=f"{address}: {error!r}")
 
 
-def _words(error: Exception, who: str, setting: str) -> str:
+def _message(error: Exception, who: str, setting: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(error, who)
     if isinstance(error, ssl.SSLError):
@@ -36,12 +36,12 @@ def _words(error: Exception, who: str, setting: str) -> str:
                 f"{setting}."
             )
         return f"The TLS handshake with the {who} failed ({error.reason or 'no reason given'})."
-    if isinstance(error, socket.gaierror | UnicodeError):  # a name that IDNA does not allow
+    if isinstance(error, socket.gaierror | UnicodeError):  # UnicodeError: a name that IDNA does not allow
         return f"The host name of the {who} cannot be resolved (DNS). Check {setting}."
-    match _number(error):
+    match _errno(error):
         case errno.ECONNREFUSED:
             return (
-                f"The {who} refused the connection: no server listens at this port. Check that it runs, and "
+                f"The {who} refused the connection: no server listens on this port. Check that it runs, and "
                 f"check {setting}."
             )
         case errno.ENETUNREACH | errno.EHOSTUNREACH:
@@ -51,12 +51,12 @@ def _words(error: Exception, who: str, setting: str) -> str:
                 f"The gateway has too many open files to connect to the {who}. Raise its limit (ulimit -n)."
             )
     if isinstance(error, ConnectionError):
-        return f"The {who} closed the connection while it was being made."
+        return f"The {who} closed the connection during setup."
     return f"The {who} cannot be reached."
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, who: str) -> str:
-    if error.verify_code in _OTHER_HOST:  # its own message names the host
+    if error.verify_code in _OTHER_HOST:  # OpenSSL's message names the host
         return f"The certificate of the {who} is for another host name."
     return (
         f"The certificate of the {who} is not trusted ({error.verify_message}). If your own CA signed it, "
@@ -64,11 +64,11 @@ def _untrusted(error: ssl.SSLCertVerificationError, who: str) -> str:
     )
 
 
-def _number(error: Exception) -> int | None:
-    """The `errno`; that of the first attempt, where a name has several addresses and all of them failed."""
+def _errno(error: Exception) -> int | None:
+    """The `errno`; of the first attempt if a name has several addresses and all failed."""
     if not isinstance(error, OSError):
         return None
     if error.errno is not None:
         return error.errno
-    found = _ERRNO.search(str(error))
-    return int(found[1]) if found else None
+    match = _ERRNO.search(str(error))
+    return int(match[1]) if match else None

@@ -1,1 +1,1 @@
-"""What the operator sees: metrics and logs. Callable from everywhere above; knows errors only."""
+"""Metrics, log helpers and redaction. Every floor above may call it; it imports errors only."""

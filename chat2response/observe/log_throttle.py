@@ -1,4 +1,4 @@
-"""`Seldom`: a log line for a fault that may come thousands of times a second."""
+"""`LogThrottle`: limits the log lines of a fault that may occur thousands of times a second."""
 
 import logging
 import time
@@ -7,8 +7,8 @@ from collections.abc import Callable
 _SECONDS = 60.0
 
 
-class Seldom:
-    """Logs a warning at once, then at most once a minute with the number of times that it stands for."""
+class LogThrottle:
+    """Logs a warning at once, then at most once a minute with the number of occurrences."""
 
     def __init__(
         self, log: logging.Logger, message: str, clock: Callable[[], float] = time.monotonic
@@ -20,7 +20,7 @@ class Seldom:
         self._count = 0
 
     def __call__(self, *values: object) -> None:
-        """The fault came once more. `values`: what stands for each `%s` of the message."""
+        """Counts an occurrence, and may log it. `values`: one for each `%s` of the message."""
         self._count += 1
         now = self._clock()
         if self._next and now < self._next:

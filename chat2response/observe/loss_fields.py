@@ -1,14 +1,14 @@
-"""Names of the fields that losses are counted by: those of the two OpenAI APIs and of backends.
+"""The metric labels of lost fields: names from the two OpenAI APIs and from backends.
 
-A client, or an upstream, can send any number of other names. These must not fill `/metrics`, nor push out
-what an operator looks for.
+Clients and upstreams can send any number of other names. Those must not fill `/metrics`, nor push out the
+names that an operator looks for.
 """
 
 import re
 
 OTHER = "other"
 MOST = 1000
-"""So many paths are counted as such; all further ones by their first name, for which there is always room."""
+"""The number of paths with a label of their own; further paths are counted by their first name."""
 
 _NAMES = """
 access_programs acknowledged_safety_checks action actions after allowed_callers allowed_domains
@@ -43,33 +43,33 @@ tool_call_id tool_calls tool_choice tool_names tools top_k top_logprobs top_p to
 ttl tunnel_id type url usage user user_location value variables vector_store_ids verbosity version voice
 web_search_call web_search_options width working_directory x y
 """
-_WORDS = frozenset(_NAMES.split())
+_KNOWN = frozenset(_NAMES.split())
 _PART = re.compile(r"([a-z_0-9]+)((?:\[[^\[\]]*\])*)")
-_DEEPEST = 6  # names in a path
+_MAX_DEPTH = 6  # names in a path
 
 
 def label_of(field: str) -> str:
-    """The label of a field's path: without numbers (`messages[3].name` is `messages[].name`), or OTHER."""
+    """The label of a field's path without its indexes (`messages[3].name` is `messages[].name`), or OTHER."""
     parts = field.split(".")
-    if len(parts) > _DEEPEST or len(field) > 200:
+    if len(parts) > _MAX_DEPTH or len(field) > 200:
         return OTHER
-    shown = []
+    labels = []
     for part in parts:
-        found = _PART.fullmatch(part)
-        if found is None or found[1] not in _WORDS:
+        match = _PART.fullmatch(part)
+        if match is None or match[1] not in _KNOWN:
             return OTHER
-        shown.append(found[1] + _bracketed(found[2]))
-    return ".".join(shown)
+        labels.append(match[1] + _bracketed(match[2]))
+    return ".".join(labels)
 
 
 def first_name(label: str) -> str:
-    """The first name of a path, or OTHER: one of a closed list."""
+    """The first name of a label: one of `_KNOWN`, or OTHER."""
     return label.partition(".")[0].partition("[")[0]
 
 
 def _bracketed(text: str) -> str:
-    """`[3]` is `[]`, `[custom]` stays; a name that is not known is `[?]`."""
+    """Turns `[3]` into `[]` and an unknown name into `[?]`; `[custom]` stays."""
     if not text:
         return ""
-    word = text[1:-1]
-    return "[]" if not word or word.isdigit() else text if word in _WORDS else "[?]"
+    name = text[1:-1]
+    return "[]" if not name or name.isdigit() else text if name in _KNOWN else "[?]"

@@ -1,6 +1,6 @@
-"""Counters of one process. Counting is plain Python; prometheus-client renders them when `/metrics` is asked.
+"""The counters of one process. Counting is plain Python; prometheus-client renders them for `/metrics`.
 
-Labels are few and bounded: surface, upstream, status, outcome, kind of token, field lost. Never a key, a
+Labels are few and bounded: surface, upstream, status, outcome, kind of token, lost field. Never a key, a
 model or a prompt.
 """
 
@@ -18,7 +18,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 
 class Histogram:
-    """Durations in seconds."""
+    """A histogram of durations in seconds."""
 
     __slots__ = ("counts", "sum")
 
@@ -27,12 +27,12 @@ class Histogram:
         self.sum = 0.0
 
     def observe(self, seconds: float) -> None:
-        """One more."""
+        """Adds a duration."""
         self.counts[bisect_left(SECONDS, seconds)] += 1
         self.sum += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Cumulative, as Prometheus wants them."""
+        """The cumulative counts by upper bound, as Prometheus wants them."""
         total, rows = 0, []
         for bound, count in zip((*map(str, SECONDS), "+Inf"), self.counts, strict=True):
             total += count
@@ -41,7 +41,7 @@ class Histogram:
 
 
 class Metrics:
-    """What happened since the start."""
+    """All counts since the start of the process."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()  # route, status
@@ -54,7 +54,7 @@ class Metrics:
         self.stale_checks: Callable[[], int] = int
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """A request to the gateway was answered."""
+        """Counts an answered request."""
         self.requests[route, status] += 1
         durations = self.durations.get(route)
         if durations is None:
@@ -62,24 +62,25 @@ class Metrics:
         durations.observe(seconds)
 
     def call_ended(self, surface: str, upstream: str, outcome: str) -> None:
-        """A call is over: completed, incomplete, failed, error (an HTTP status), or a fault's cause."""
+        """Counts a call by its outcome: completed, incomplete, failed, error (an HTTP status), or a fault's
+        cause."""
         self.calls[surface, upstream, outcome] += 1
 
     def tokens(self, usage: Mapping[str, Any] | None) -> None:
-        """What an upstream says it used."""
+        """Adds the usage that an upstream reports."""
         if usage is not None:
             self.token_counts["input"] += usage.get("input_tokens") or 0
             self.token_counts["output"] += usage.get("output_tokens") or 0
 
     def lost(self, field: str) -> None:
-        """A loss was declared. Known names are counted by name, all others as `other`."""
+        """Counts a declared loss: known fields by name, all others as `other`."""
         label = label_of(field)
         if label not in self.losses and len(self.losses) >= MOST:
             label = first_name(label)
         self.losses[label] += 1
 
     def key_check(self, result: str) -> None:
-        """A key was checked: ok, refused, unavailable (the store could not say)."""
+        """Counts a key check: ok, refused, unavailable (the store did not answer)."""
         self.key_checks[result] += 1
 
     def render(self) -> tuple[bytes, str]:
@@ -113,7 +114,7 @@ class _Collector:
                 ("key_checks", "API keys checked.", ("result",), metrics.key_checks),
                 (
                     "stale_key_checks",
-                    "API keys that opened by memory, while the store was away.",
+                    "API keys accepted from the cache while the store was unavailable.",
                     (),
                     {(): count} if (count := metrics.stale_checks()) else {},
                 ),
@@ -139,7 +140,7 @@ def _histogram(durations: Mapping[str, Histogram]) -> "Metric":
 
     family = HistogramMetricFamily(
         "chat2response_request_duration_seconds",
-        "From the request's head to the answer's last byte.",
+        "From the head of the request to the last byte of the response.",
         labels=["route"],
     )
     for route, histogram in durations.items():

@@ -1,4 +1,5 @@
-"""What a key may use and what it used: admission, rate limits and budgets, estimates, prices, the usage log.
+"""What a key may use and what it has used: admission, rate limits, budgets, estimates, prices and the usage
+log.
 
-Who may pass at all is decided in `keys/`.
+Authentication happens in `keys/`.
 """

@@ -1,13 +1,13 @@
-"""Admission: what a key may do and spend is checked before a call runs, and settled when it has run.
+"""Admission: checks what a key may do and spend before a call runs, and settles the actual use afterwards.
 
-All that a call may use is reserved first: a request, a slot, the tokens of its input and the most that it may
-put out, and their price. So what is admitted never exceeds a limit divided by what each call reserves,
-however many come at once, and a limit is passed by no more than one answer's excess over its estimate. What a
-call really used then takes the place of what it had reserved. Leases outlive a dead process by a minute.
+Everything that a call may use is reserved first: a request, a slot, the tokens of its input, its maximum
+output, and their price. So concurrent calls never exceed a limit together, and a limit is exceeded by at most
+one answer's excess over its estimate. Actual use then replaces the reservation. Leases outlive a dead process
+by a minute (law 16, reservations are leases).
 
-Each lease has its id before the store is asked for it, so that it can be given back though its answer was
-never heard: the client hung up, or the store was slow. A request has no lease: it counts once it was asked
-for, unless a limit refuses the call.
+Each lease gets its id before the store is called, so that it can be released even if the store's reply was
+never seen, because the client disconnected or the store was slow. A request has no lease: it counts as soon
+as it is added, unless a limit refuses the call.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from chat2response.keys.grants import grants_of
 from chat2response.keys.limits import MAX_LIMIT, KeyLimits
 from chat2response.keys.record import ApiKey
 from chat2response.quota import rate_limit_headers
-from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Ask
+from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Estimate
 from chat2response.quota.prices import Price, Prices
-from chat2response.quota.settlements import Due, Settlements
-from chat2response.quota.windows import KIND, LEASE_SECONDS, Ledger, Measure, ledgers
+from chat2response.quota.settlements import Settlement, Settlements
+from chat2response.quota.windows import KIND, LEASE_SECONDS, Measure, Window, windows_of
 from chat2response.stores import Lease, Store, StoreDown, new_lease_id
 from chat2response.stores.steady_clock import SteadyClock, monotonic_of
 from chat2response.wire.responses import Usage
@@ -36,15 +36,15 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """`n` of a ledger, under a lease; without one where requests are counted."""
+    """An amount in a window, under a lease; requests are counted without a lease."""
 
-    ledger: Ledger
-    n: int
+    window: Window
+    amount: int
     lease: str
 
 
 class Grant:
-    """A call that was let in; it must be left."""
+    """An admitted call. It must be left."""
 
     __slots__ = (
         "_admission",
@@ -54,61 +54,61 @@ class Grant:
         "output_cap",
         "output_tokens",
         "price",
-        "since",
+        "reserved_at",
     )
 
     def __init__(self, admission: "Admission", price: Price | None, output_cap: int | None) -> None:
         self.price = price
         self.output_tokens = 0
-        """What is reserved of output."""
+        """The output tokens that are reserved."""
         self.output_cap = output_cap
-        """The most output tokens that the request must be sent with; None: it says so itself, or need not."""
+        """The output limit to add to the request; None if it needs none, or has its own."""
         self.headers: rate_limit_headers.HeaderList = []
-        """Of the answer: how the key stands."""
-        self.since = 0.0
+        """The rate limit headers of the answer."""
+        self.reserved_at = 0.0
         self._admission = admission
         self._reservations: list[Reservation] = []
         self._usage: Usage | None = None
 
     @property
-    def counts(self) -> bool:
-        """Whether what the call uses must be known: a limit of tokens or cost is in force."""
-        return any(each.ledger.measure in ("tokens", "cost") for each in self._reservations)
+    def needs_usage(self) -> bool:
+        """Whether the call's usage must be known: a limit on tokens or cost is in force."""
+        return any(each.window.measure in ("tokens", "cost") for each in self._reservations)
 
     def usage(self, usage: Usage) -> None:
-        """Notes what was used, for `leave` to settle; the last word counts."""
+        """Stores the usage for `leave` to settle; the last call counts."""
         self._usage = usage
 
     async def leave(self) -> None:
-        """Settles, once. Never raises StoreDown: what the store does not take now waits for it.
+        """Settles the call, once. Never raises StoreDown: a settlement that the store does not accept waits.
 
-        Where the caller is cancelled, it is settled all the same.
+        The settlement also happens if the caller is cancelled.
         """
         await self._admission.settlements.settle(self._close())
 
     async def leave_running(self) -> None:
-        """Settles a call that goes on where nobody hears its end: what it has reserved counts as used.
+        """Settles a call that goes on upstream after the answer: its reservation counts as used.
 
-        Its slot stays taken for as long as a lease lasts.
+        Its slot stays taken until the lease expires.
         """
         reservations, self._reservations = self._reservations, []
         self._admission.live.discard(self)
         await self._admission.settlements.settle(
-            Due(each.ledger.key, each.lease, each.n)
+            Settlement(each.window.key, each.lease, each.amount)
             for each in reservations
-            if each.lease and each.ledger.measure != "slots"
+            if each.lease and each.window.measure != "slots"
         )
 
     def abandon(self) -> None:
-        """Gives everything back that may have been reserved, and does not wait for it."""
-        self._admission.settlements.later(self._close())
+        """Releases everything that may have been reserved, in the background."""
+        self._admission.settlements.settle_later(self._close())
 
-    def _close(self) -> list[Due]:
-        """What there is to settle; from now on it is the caller's."""
+    def _close(self) -> list[Settlement]:
+        """Ends the grant and returns its settlements."""
         reservations, self._reservations = self._reservations, []
         self._admission.live.discard(self)
         return [
-            Due(each.ledger.key, each.lease, self._used(each.ledger.measure))
+            Settlement(each.window.key, each.lease, self._used(each.window.measure))
             for each in reservations
             if each.lease
         ]
@@ -117,34 +117,34 @@ class Grant:
         if self._usage is None or measure == "slots":
             return 0
         usage = self._usage
-        if measure == "tokens":  # some upstreams' totals are less than their parts
+        if measure == "tokens":  # some upstreams report totals below the sum of their parts
             return min(max(usage["total_tokens"], usage["input_tokens"] + usage["output_tokens"]), MAX_LIMIT)
         return min(self.price.of(usage), MAX_LIMIT) if self.price is not None else 0
 
-    # -- for the admission -------------------------------------------------------------------------
+    # -- for Admission -----------------------------------------------------------------------------
 
     def add(self, reservation: Reservation) -> None:
-        """One more reservation; before the store is asked for it."""
+        """Adds a reservation, before the store is called."""
         self._reservations.append(reservation)
 
     def remove(self, reservation: Reservation) -> None:
-        """It was refused."""
+        """Removes a reservation that was refused."""
         self._reservations.remove(reservation)
 
     def has(self, reservation: Reservation) -> bool:
-        """Whether it was not left yet."""
+        """Whether the reservation is still held."""
         return reservation in self._reservations
 
     @property
     def reservations(self) -> tuple[Reservation, ...]:
-        """What is reserved now."""
+        """The current reservations."""
         return tuple(self._reservations)
 
 
 class Admission:
-    """One per process. `clock`: epoch seconds; `monotonic`: what its steps are judged by.
+    """The admission of a process. `clock`: epoch seconds; `monotonic`: the clock that checks its steps.
 
-    A clock that jumps ahead begins no new day, which would be a new budget, until it has stayed there.
+    A clock that jumps ahead does not start a new day, and so a new budget, until it has stayed ahead.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Admission:
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         self.live: set[Grant] = set()
-        """Calls that hold leases."""
+        """The admitted calls that hold leases."""
         self._store = store
         self.prices = prices
         self._clock = SteadyClock(clock, monotonic or monotonic_of(clock))
@@ -164,12 +164,12 @@ class Admission:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins to renew what long calls hold; once."""
+        """Starts the renewal of leases, once."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep())
+            self._task = asyncio.create_task(self._renew_forever())
 
     async def close(self) -> None:
-        """Ends that, and settles what waits."""
+        """Stops the renewal, and settles what waits."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -177,45 +177,45 @@ class Admission:
             self._task = None
         await self.settlements.close()
 
-    async def enter(self, key: ApiKey, ask: Ask) -> Grant:
-        """Lets the call in.
+    async def enter(self, key: ApiKey, estimate: Estimate) -> Grant:
+        """Admits the call.
 
-        Raises Forbidden (a scope is missing), InvalidRequest (more output than the key may ask for),
+        Raises Forbidden (a scope is missing), InvalidRequest (more output than the key may request),
         RateLimited (a limit is reached), StoreDown.
         """
         granted = grants_of(key.scopes)
-        for model in (ask.model, *ask.fallbacks):
+        for model in (estimate.model, *estimate.fallbacks):
             granted.check_model(model)
-        granted.check_upstream(ask.upstream)
-        granted.check_tools(ask.tools)
-        price = self.prices.of(ask.model)
+        granted.check_upstream(estimate.upstream)
+        granted.check_tools(estimate.tools)
+        price = self.prices.of(estimate.model)
         limits = key.limits
         if limits is None:
             return Grant(self, price, None)
-        output, cap = _output(limits, ask)
+        output, cap = _output(limits, estimate)
         grant = Grant(self, price, cap)
         grant.output_tokens = output
-        cost = min(price.at_most(ask.input_tokens, output), MAX_LIMIT) if price is not None else 0
-        wanted = {
+        cost = min(price.at_most(estimate.input_tokens, output), MAX_LIMIT) if price is not None else 0
+        amounts = {
             "requests": 1,
             "slots": 1,
-            "tokens": min(ask.input_tokens + output, MAX_LIMIT),
+            "tokens": min(estimate.input_tokens + output, MAX_LIMIT),
             "cost": cost,
         }
         try:
-            standings = await self._reserve(grant, key.id, limits, wanted)
+            window_usages = await self._reserve(grant, key.id, limits, amounts)
         except RateLimited:
-            await self._take_back(grant)
+            await self._release_refused(grant)
             raise
-        except BaseException:  # nobody has heard what the store answered
+        except BaseException:  # the store's reply was not seen
             grant.abandon()
             raise
-        grant.headers = rate_limit_headers.headers(standings)
+        grant.headers = rate_limit_headers.headers(window_usages)
         self.live.add(grant)
         return grant
 
-    async def count(self, key: ApiKey) -> rate_limit_headers.HeaderList:
-        """Counts a request that asks for no answer of a model; the headers of its own answer.
+    async def count_request(self, key: ApiKey) -> rate_limit_headers.HeaderList:
+        """Counts a request that calls no model, and returns its rate limit headers.
 
         Raises RateLimited, StoreDown.
         """
@@ -223,82 +223,84 @@ class Admission:
             return []
         grant = Grant(self, None, None)
         try:
-            standings = await self._reserve(grant, key.id, key.limits.of_requests(), {"requests": 1})
+            window_usages = await self._reserve(grant, key.id, key.limits.of_requests(), {"requests": 1})
         except RateLimited:
-            await self._take_back(grant)
+            await self._release_refused(grant)
             raise
-        return rate_limit_headers.headers(standings)
+        return rate_limit_headers.headers(window_usages)
 
     async def renew(self) -> None:
-        """Renews the leases of long calls, and settles what a store that was away did not take."""
+        """Renews the leases of long calls, and retries settlements that wait."""
         now = self._clock()
         for grant in tuple(self.live):
-            if abs(now - grant.since) >= RENEW_SECONDS:  # a clock may be set back
+            if abs(now - grant.reserved_at) >= RENEW_SECONDS:  # the clock may go backwards
                 for reservation in grant.reservations:
                     await self._renew(grant, reservation)
         await self.settlements.settle_waiting()
 
-    async def _keep(self) -> None:
+    async def _renew_forever(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             try:
                 await self.renew()
             except Exception:  # a bug must not end the renewal for good
-                _log.exception("renewing leases")
+                _log.exception("cannot renew leases")
 
     # -- reserving ---------------------------------------------------------------------------------
 
     async def _reserve(
-        self, grant: Grant, key_id: str, limits: KeyLimits, wanted: dict[str, int]
-    ) -> list[rate_limit_headers.Standing]:
-        standings: list[rate_limit_headers.Standing] = []
-        grant.since = self._clock()
-        for ledger in ledgers(key_id, limits, grant.since):
-            n = wanted[ledger.measure]
-            granted, used = await self._take(grant, ledger, n)
-            standings.append(rate_limit_headers.Standing(ledger, used))
+        self, grant: Grant, key_id: str, limits: KeyLimits, amounts: dict[str, int]
+    ) -> list[rate_limit_headers.WindowUsage]:
+        window_usages: list[rate_limit_headers.WindowUsage] = []
+        grant.reserved_at = self._clock()
+        for window in windows_of(key_id, limits, grant.reserved_at):
+            amount = amounts[window.measure]
+            granted, used = await self._reserve_in(grant, window, amount)
+            window_usages.append(rate_limit_headers.WindowUsage(window, used))
             if not granted:
-                raise rate_limit_headers.refusal(standings[-1], n, rate_limit_headers.headers(standings))
-        return standings
+                raise rate_limit_headers.refusal(
+                    window_usages[-1], amount, rate_limit_headers.headers(window_usages)
+                )
+        return window_usages
 
-    async def _take(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
-        """Whether it is reserved, and what is used then."""
-        if ledger.measure == "requests":
-            return await self._count(grant, ledger, n)
-        reservation = Reservation(ledger, n, new_lease_id())
+    async def _reserve_in(self, grant: Grant, window: Window, amount: int) -> tuple[bool, int]:
+        """Whether the amount is reserved, and the window's use afterwards."""
+        if window.measure == "requests":
+            return await self._count_requests(grant, window, amount)
+        reservation = Reservation(window, amount, new_lease_id())
         grant.add(reservation)
-        lease = await self._lease(reservation, ceiling=ledger.ceiling)
+        lease = await self._lease(reservation, ceiling=window.ceiling)
         if lease.id is None:
             grant.remove(reservation)
         return lease.id is not None, lease.used
 
-    async def _count(self, grant: Grant, ledger: Ledger, n: int) -> tuple[bool, int]:
-        count = await self._store.add(KIND, ledger.key, n, ceiling=ledger.ceiling, ttl=ledger.kept)
+    async def _count_requests(self, grant: Grant, window: Window, amount: int) -> tuple[bool, int]:
+        count = await self._store.add(KIND, window.key, amount, ceiling=window.ceiling, ttl=window.ttl)
         if count is None:
-            return False, ledger.ceiling
-        grant.add(Reservation(ledger, n, ""))
+            return False, window.ceiling
+        grant.add(Reservation(window, amount, ""))
         return True, count
 
     async def _lease(self, reservation: Reservation, ceiling: int | None = None) -> Lease:
-        ledger = reservation.ledger
+        window = reservation.window
         return await self._store.lease(
             KIND,
-            ledger.key,
-            reservation.n,
+            window.key,
+            reservation.amount,
             id=reservation.lease,
             ceiling=ceiling,
             ttl=LEASE_SECONDS,
-            window=ledger.kept,
+            window=window.ttl,
         )
 
-    async def _take_back(self, grant: Grant) -> None:
-        """What a call that a limit refuses had reserved before, its requests included."""
+    async def _release_refused(self, grant: Grant) -> None:
+        """Releases what a refused call had reserved, its counted requests included."""
         requests = [each for each in grant.reservations if not each.lease]
         try:
             for each in requests:
-                await self._store.add(KIND, each.ledger.key, -each.n, ttl=each.ledger.kept)
+                await self._store.add(KIND, each.window.key, -each.amount, ttl=each.window.ttl)
         except StoreDown:
-            _log.debug("a refused request counts, for the store is away")
+            _log.debug("the store is down: a refused request stays counted")
         finally:
             await grant.leave()
 
@@ -307,37 +309,37 @@ class Admission:
             return
         try:
             renewed = await self._store.renew(
-                KIND, reservation.ledger.key, reservation.lease, reservation.n, ttl=LEASE_SECONDS
+                KIND, reservation.window.key, reservation.lease, reservation.amount, ttl=LEASE_SECONDS
             )
             if not renewed and grant.has(reservation):
                 await self._lease_anew(grant, reservation)
         except StoreDown:
-            _log.debug("a lease is not renewed, for the store is away")
+            _log.debug("the store is down: a lease is not renewed")
 
     async def _lease_anew(self, grant: Grant, reservation: Reservation) -> None:
-        """The store has lost the lease of a running call: under a new id, for the old one may be refused."""
-        anew = Reservation(reservation.ledger, reservation.n, new_lease_id())
+        """Replaces a lease that the store has lost, under a new id: the store may refuse the old one."""
+        replacement = Reservation(reservation.window, reservation.amount, new_lease_id())
         taken = False
         try:
-            taken = (await self._lease(anew)).id is not None and grant.has(reservation)
+            taken = (await self._lease(replacement)).id is not None and grant.has(reservation)
         finally:
             if taken:
-                reservation.lease = anew.lease
-            else:  # the call has ended meanwhile, or nobody knows what the store did
-                self.settlements.later([Due(anew.ledger.key, anew.lease, 0)])
+                reservation.lease = replacement.lease
+            else:  # the call has ended, or the store's reply was not seen
+                self.settlements.settle_later([Settlement(replacement.window.key, replacement.lease, 0)])
 
 
-def _output(limits: KeyLimits, ask: Ask) -> tuple[int, int | None]:
-    """The output tokens to reserve, and the cap that the request must be given. Raises InvalidRequest."""
-    most, asked = limits.max_output_tokens, ask.output_tokens
-    if most is not None and asked is not None and asked > most * ask.choices:
+def _output(limits: KeyLimits, estimate: Estimate) -> tuple[int, int | None]:
+    """The output tokens to reserve, and the output cap to add to the request. Raises InvalidRequest."""
+    max_output, requested = limits.max_output_tokens, estimate.output_tokens
+    if max_output is not None and requested is not None and requested > max_output * estimate.choices:
         raise InvalidRequest(
-            f"This key may ask for at most {most} output tokens; '{ask.output_field}' asks for more.",
-            param=ask.output_field,
+            f"This key may request at most {max_output} output tokens. Lower '{estimate.output_field}'.",
+            param=estimate.output_field,
             code="max_output_tokens_exceeded",
         )
-    if asked is not None and not ask.unbounded:
-        return asked, None
-    likely = (limits.default_output_tokens or most or DEFAULT_OUTPUT_TOKENS) * ask.choices
-    cap = most if most is None or asked is None else asked // ask.choices
-    return min(max(likely, asked or 0), MAX_LIMIT), cap
+    if requested is not None and not estimate.unbounded:
+        return requested, None
+    default_output = (limits.default_output_tokens or max_output or DEFAULT_OUTPUT_TOKENS) * estimate.choices
+    cap = max_output if max_output is None or requested is None else requested // estimate.choices
+    return min(max(default_output, requested or 0), MAX_LIMIT), cap

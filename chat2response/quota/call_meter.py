@@ -1,5 +1,6 @@
-"""What a call may spend and what it spent: admission before the upstream is asked, settlement before the end
-of the answer reaches the client (who may ask again at once), and the books that usage is told from.
+"""Meters one call: admits it before the upstream is called, and settles its usage before the answer ends.
+
+The client sees the end of the answer only after the settlement, since it may send its next request at once.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -14,17 +15,17 @@ from chat2response.keys.grants import grants_of
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey
 from chat2response.quota.admission import Admission, Grant
-from chat2response.quota.estimate import OUTPUT_LIMITS, input_estimate, read_ask
+from chat2response.quota.estimate import OUTPUT_LIMITS, estimate_input, estimate_request
 from chat2response.quota.usage_estimate import (
     answer_tokens,
-    estimated,
+    estimated_usage,
+    nonzero_usage,
     output_tokens,
-    runs_on,
-    spoken,
-    told_usage,
+    reported_usage,
+    still_running,
     usage_of,
 )
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
 from chat2response.wire.large_documents import apart_if, is_large
@@ -35,32 +36,32 @@ _OURS = b"x-ratelimit-"
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """What all calls of a process are admitted by and written into."""
+class Meters:
+    """What all calls of a process share: admission, the usage log, and the use of keys."""
 
     admission: Admission
-    usage: UsageBook
-    use: LastUsedTracker
+    usage: UsageLog
+    key_use: LastUsedTracker
 
     def start(self) -> None:
-        """Begins to renew and to write down."""
+        """Starts the background tasks."""
         self.admission.start()
         self.usage.write_behind.start()
-        self.use.write_behind.start()
+        self.key_use.write_behind.start()
 
     async def close(self) -> None:
-        """Ends that; what is not written yet is written."""
+        """Stops the background tasks, and writes what is pending."""
         await self.admission.close()
         await self.usage.write_behind.close()
-        await self.use.write_behind.close()
+        await self.key_use.write_behind.close()
 
 
-class Metered(Protocol):
-    """A stream whose use is settled with its end."""
+class MeteredStream(Protocol):
+    """A stream whose usage is settled before its end passes."""
 
     @property
-    def over(self) -> bool:
-        """Whether the batch that was made last holds the end."""
+    def ended(self) -> bool:
+        """Whether the last batch contains the end."""
         ...
 
     @property
@@ -68,41 +69,41 @@ class Metered(Protocol):
 
     @property
     def deltas(self) -> int:
-        """How many pieces the model has said: what is counted where the upstream does not count."""
+        """The approximate number of output deltas, for upstreams that report no usage."""
         ...
 
     def batches(self) -> AsyncIterator[bytes]: ...
 
 
-class Spending:
-    """Of one call. `tenant` None: whose call it is, nobody knows, and nothing is written down."""
+class CallMeter:
+    """The meter of one call. With `tenant` None nothing is recorded, since the caller is unknown."""
 
-    def __init__(self, books: Books, key: ApiKey | None, tenant: str | None, target: Target) -> None:
-        self._books = books
+    def __init__(self, meters: Meters, key: ApiKey | None, tenant: str | None, target: Target) -> None:
+        self._meters = meters
         self._key = key
         self._tenant = tenant
         self._target = target
         self._grant: Grant | None = None
         self._model = ""
         self._body = b""
-        self._input_tokens = 0  # of a body that is forgotten
+        self._input_tokens = 0  # of a body that has been released
         self._background = False
         self._settled = tenant is None
-        self.asked = False
-        """The upstream is asked: from here on a call costs its input, whether or not its client waits."""
-        self._failed: Usage | None = None  # what the upstream says that the call used which it then failed
-        self._runs_on = False  # at the upstream, though the client gets an error
+        self.upstream_called = False
+        """Whether the upstream was called: from then on the input counts, even if the client disconnects."""
+        self._error_usage: Usage | None = None  # reported with the upstream's error
+        self._still_running = False  # at the upstream, although the client gets an error
 
     @property
     def reads_body(self) -> bool:
-        """Whether this key's calls have to be looked into: those of others are passed on unread."""
+        """Whether limits or scopes of the key depend on the body; other bodies are relayed unread."""
         key = self._key
         return key is not None and (key.limits is not None or grants_of(key.scopes).restrict_body)
 
     async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
-        """Lets the call in. `fields`: of the body, decoded; at least `model`, all of them where `reads_body`.
+        """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.
 
-        Raises as Admission.enter does.
+        Raises what Admission.enter raises.
         """
         model = fields.get("model")
         self._model = model if type(model) is str else ""
@@ -111,169 +112,169 @@ class Spending:
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
             target = self._target
-            ask = await apart_if(
-                is_large(body), read_ask, body, fields, target.dialect, target.quirks.max_tokens
+            estimate = await apart_if(
+                is_large(body), estimate_request, body, fields, target.dialect, target.quirks.max_tokens
             )
-            self._grant = await self._books.admission.enter(key, ask)
+            self._grant = await self._meters.admission.enter(key, estimate)
 
     @property
-    def reserved(self) -> bool:
-        """Whether something waits to be settled."""
+    def has_reservations(self) -> bool:
+        """Whether reservations wait for their settlement."""
         return self._grant is not None and bool(self._grant.reservations)
 
     @property
     def headers(self) -> HeaderList:
-        """How the key stands, for the answer."""
+        """The key's rate limit headers."""
         return self._grant.headers if self._grant is not None else []
 
-    def answered(self, headers: HeaderList) -> HeaderList:
-        """The answer's headers: a limited key's limits are its own, not those of the operator's account."""
+    def answer_headers(self, headers: HeaderList) -> HeaderList:
+        """The answer's headers; a limited key's own limits replace those of the operator's account."""
         own = self.headers
         return (
             [*(each for each in headers if not each[0].lower().startswith(_OURS)), *own] if own else headers
         )
 
     @property
-    def counts(self) -> bool:
-        """Whether what the call uses must be known exactly."""
-        return self._grant is not None and self._grant.counts
+    def needs_usage(self) -> bool:
+        """Whether the exact usage of the call must be known."""
+        return self._grant is not None and self._grant.needs_usage
 
     @property
     def output_cap(self) -> int | None:
-        """The most output tokens that the request must be sent with."""
+        """The output limit to add to the request, if any."""
         return self._grant.output_cap if self._grant is not None else None
 
     async def settle(self, usage: Usage | None, *, deltas: int = 0, answered: bool = False) -> None:
-        """The call has used this; the first word counts.
+        """Settles the call with its usage; only the first call counts.
 
-        `deltas`: what was heard of an answer that does not say what it used. `answered`: there was one,
-        however little was heard; so its input counts.
+        `deltas`: the output seen, for an answer without usage. `answered`: there was an answer, so its input
+        counts however little of it was seen.
         """
         if self._settled:
             return
-        usage = spoken(usage) or self._failed
-        if usage is None and self._background and (answered or self.asked):
+        usage = nonzero_usage(usage) or self._error_usage
+        if usage is None and self._background and (answered or self.upstream_called):
             await self.settle_running()
             return
         self._settled = True
-        guess = usage is None and (deltas > 0 or answered)
-        if guess:
-            usage = estimated(self._input(), deltas)
-        self._note(usage, estimated=guess)
+        is_estimate = usage is None and (deltas > 0 or answered)
+        if is_estimate:
+            usage = estimated_usage(self._estimated_input(), deltas)
+        self._note(usage, estimated=is_estimate)
         if self._grant is not None:
             if usage is not None:
                 self._grant.usage(usage)
             await self._grant.leave()
 
-    async def forget_body(self) -> None:
-        """Keeps of the body what an answer that is cut may need: a stream may stay open for long."""
+    async def release_body(self) -> None:
+        """Drops the body, but keeps the estimate of its tokens for an answer that breaks off."""
         if not self._settled:
-            self._input_tokens = await apart_if(is_large(self._body), input_estimate, self._body)
+            self._input_tokens = await apart_if(is_large(self._body), estimate_input, self._body)
         self._body = b""
 
-    def _input(self) -> int:
-        """The tokens of the request, estimated."""
-        return self._input_tokens or input_estimate(self._body)
+    def _estimated_input(self) -> int:
+        """The estimated tokens of the request."""
+        return self._input_tokens or estimate_input(self._body)
 
-    def fail(self, error: UpstreamError) -> None:
-        """The upstream's error takes the place of an answer."""
-        self._failed = usage_of(error.usage, response=False)
-        self._runs_on = error.runs_on
+    def note_error(self, error: UpstreamError) -> None:
+        """Stores the usage that comes with an upstream's error."""
+        self._error_usage = usage_of(error.usage, response=False)
+        self._still_running = error.runs_on
 
     async def settle_running(self) -> None:
-        """The call goes on at its upstream, and nobody hears its end: it keeps what it has reserved."""
+        """Settles a call that goes on upstream: its reservation counts as used."""
         if self._settled:
             return
         self._settled = True
-        self._note(estimated(self._input(), self._reserved_output()), estimated=True)
+        self._note(estimated_usage(self._estimated_input(), self._reserved_output()), estimated=True)
         if self._grant is not None:
             await self._grant.leave_running()
 
     async def settle_body(self, body: bytes, *, refused: bool) -> None:
-        """By a whole answer, or a refusal, of either API."""
+        """Settles by a whole answer or error, of either API."""
         if self._settled:
             return
         large = is_large(body)
-        usage = await apart_if(large, told_usage, body)
-        if usage is None and not refused and await apart_if(large, runs_on, body):
+        usage = await apart_if(large, reported_usage, body)
+        if usage is None and not refused and await apart_if(large, still_running, body):
             await self.settle_running()
         else:
             unknown = usage is None and not refused
-            heard = await apart_if(large, answer_tokens, body) if unknown else 0
-            await self.settle(usage, deltas=heard, answered=not refused)
+            output_estimate = await apart_if(large, answer_tokens, body) if unknown else 0
+            await self.settle(usage, deltas=output_estimate, answered=not refused)
 
     async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:
-        """By a whole response; `usage`: what it says, `deltas`: what was heard of it."""
-        if spoken(usage) is not None or self._settled:
+        """Settles by a whole response. `usage`: what it reports; `deltas`: the output seen."""
+        if nonzero_usage(usage) is not None or self._settled:
             await self.settle(usage)
         elif response.get("status") in RUNNING:
             await self.settle_running()
         else:
             await self.settle(None, deltas=deltas or output_tokens(response), answered=True)
 
-    async def settle_rest(self, stream: Metered | None, fault: Fault | None) -> None:
-        """What no end of an answer has settled: one that was cut, that failed, or that nobody waited for."""
-        left = self.asked and fault is not None and fault.cause == "cancel"
-        if self._runs_on:
+    async def settle_unfinished(self, stream: MeteredStream | None, fault: Fault | None) -> None:
+        """Settles what is not settled yet: an answer that broke off, failed, or was abandoned."""
+        abandoned = self.upstream_called and fault is not None and fault.cause == "cancel"
+        if self._still_running:
             await self.settle_running()
         elif stream is not None:
-            await self.settle(stream.usage, deltas=stream.deltas, answered=left)
-        elif left or self._failed is not None:
-            await self.settle(None, answered=left)
+            await self.settle(stream.usage, deltas=stream.deltas, answered=abandoned)
+        elif abandoned or self._error_usage is not None:
+            await self.settle(None, answered=abandoned)
         if self._grant is not None:
             await self._grant.leave()
 
     def _reserved_output(self) -> int:
         return self._grant.output_tokens if self._grant is not None else 0
 
-    async def settling(self, stream: Metered) -> AsyncIterator[bytes]:
-        """The stream's batches; what it used is settled before the last of them."""
+    async def settle_stream(self, stream: MeteredStream) -> AsyncIterator[bytes]:
+        """The stream's batches; settles its usage before the last one."""
         async for batch in stream.batches():
-            if stream.over:
+            if stream.ended:
                 await self.settle(stream.usage, deltas=stream.deltas)
             yield batch
 
     def _note(self, usage: Usage | None, *, estimated: bool) -> None:
         assert self._tenant is not None
-        price = self._books.admission.prices.of(self._model)
+        price = self._meters.admission.prices.of(self._model)
         cost = price.of(usage) if price is not None and usage is not None else None
-        self._books.usage.note(self._tenant, self._model, usage, cost, estimated=estimated)
+        self._meters.usage.note(self._tenant, self._model, usage, cost, estimated=estimated)
         if self._key is not None and usage is not None:
-            self._books.use.note(self._key.id, tokens=usage["total_tokens"])
+            self._meters.key_use.note(self._key.id, tokens=usage["total_tokens"])
 
 
-def limited(
-    fields: Mapping[str, Any], dialect: str, quirks: Quirks, *, cap: int | None, count: bool
+def add_limits(
+    fields: Mapping[str, Any], dialect: str, quirks: Quirks, *, cap: int | None, needs_usage: bool
 ) -> tuple[bytes | None, bool]:
-    """The body of a relayed call with what its key's limits add, None where they add nothing; and whether the
-    usage that was asked for has to be kept from the client.
+    """The body of a relayed call with its key's limits added (None: unchanged), and whether to hide its
+    usage.
 
-    `cap`: the most output tokens; `count`: the usage of a Chat stream must be told.
+    `cap`: the output limit to set; `needs_usage`: a Chat stream must report its usage.
     """
     body = fields if cap is None else capped(fields, cap, _name_of_limit(dialect, quirks))
-    hidden = False
-    if count and dialect == "chat" and fields.get("stream") is True:
+    hide_usage = False
+    if needs_usage and dialect == "chat" and fields.get("stream") is True:
         options = fields.get("stream_options")
-        given = options if type(options) is dict else {}
-        hidden = given.get("include_usage") is not True
-        if hidden:
-            body = {**body, "stream_options": {**given, "include_usage": True}}
-    return (encode(body) if body is not fields else None), hidden
+        options = options if type(options) is dict else {}
+        hide_usage = options.get("include_usage") is not True
+        if hide_usage:
+            body = {**body, "stream_options": {**options, "include_usage": True}}
+    return (encode(body) if body is not fields else None), hide_usage
 
 
 def capped(fields: Mapping[str, Any], cap: int, name: str) -> dict[str, Any]:
-    """A request with `cap` as its only output limit, under this name."""
+    """The request with `cap` as its only output limit, under the name `name`."""
     return {**_uncapped(fields, name), name: cap}
 
 
 def capped_hub(hub: HubRequest, cap: int, quirks: Quirks) -> HubRequest:
-    """The same for a request in the hub, and what rides beside it."""
+    """`capped` for a hub request and its extra fields."""
     body: Any = capped(hub.body, cap, "max_output_tokens")
     return replace(hub, body=body, extra=_uncapped(hub.extra, quirks.max_tokens))
 
 
 def _uncapped(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Without an output limit of any name."""
+    """The fields without any output limit."""
     return {key: value for key, value in fields.items() if key not in OUTPUT_LIMITS and key != name}
 
 

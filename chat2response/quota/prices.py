@@ -1,10 +1,10 @@
-"""What tokens cost: a small file that the operator edits.
+"""Reads token prices from a small file that the operator edits.
 
     {"gpt-5*": {"input": 1.25, "cached_input": 0.125, "output": 10.0}, "qwen3": {"input": 0, "output": 0}}
 
-Prices are US dollars for a million tokens, so that a token times its price is in micro-dollars: the unit of
-every cost here, always whole. Names are those that clients use, or globs; the longest that fits counts, an
-exact name before any glob. A model that no name fits has no cost (None, not 0), and usage says so.
+Prices are US dollars per million tokens, so a token times its price is in micro-dollars, the unit of every
+cost here (whole numbers). Names are those that clients use, or globs. An exact name wins over globs, and the
+longest matching glob over shorter ones. A model without a price has no cost (None, not 0), and usage says so.
 """
 
 from collections.abc import Mapping
@@ -18,57 +18,57 @@ from chat2response.wire.json import JSONError, decode
 from chat2response.wire.responses import Usage
 
 _FIELDS = ("input", "cached_input", "output")
-_MAX_REMEMBERED = 1000  # names of models; clients can invent any number
+_MAX_CACHED = 1000  # names of models; clients can invent any number
 
 
 class PricesError(Exception):
-    """The file cannot be used; the text tells the operator what to write."""
+    """The price file cannot be used; the message says what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of one model, in dollars for a million tokens."""
+    """The price of one model, in dollars per million tokens."""
 
     input: float
     output: float
     cached_input: float
 
     def of(self, usage: Usage) -> int:
-        """Micro-dollars, rounded up: a call is never cheaper than it was."""
+        """The cost in micro-dollars, rounded up."""
         cached = min(usage["input_tokens_details"].get("cached_tokens", 0), usage["input_tokens"])
         fresh = usage["input_tokens"] - cached
         exact = fresh * self.input + cached * self.cached_input + usage["output_tokens"] * self.output
-        return _up(exact)
+        return _round_up(exact)
 
     def at_most(self, input_tokens: int, output_tokens: int) -> int:
-        """Micro-dollars for so many tokens, none of them cached."""
-        return _up(input_tokens * max(self.input, self.cached_input) + output_tokens * self.output)
+        """The highest cost of these tokens in micro-dollars, with nothing cached."""
+        return _round_up(input_tokens * max(self.input, self.cached_input) + output_tokens * self.output)
 
 
 class Prices:
-    """The prices of all models; without any, nothing has a cost."""
+    """The prices of all models."""
 
     def __init__(self, table: Mapping[str, Price] | None = None) -> None:
         self._table = dict(table or {})
         self._globs = sorted(self._table, key=len, reverse=True)
-        self._found: dict[str, Price | None] = {}
+        self._cache: dict[str, Price | None] = {}
 
     def of(self, model: str) -> Price | None:
-        """The price of a model, by the client's name for it; None where it has none."""
-        if model not in self._found:
-            if len(self._found) >= _MAX_REMEMBERED:
-                self._found.clear()
-            self._found[model] = self._find(model)
-        return self._found[model]
+        """The price of a model, by the client's name for it; None if it has none."""
+        if model not in self._cache:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[model] = self._lookup(model)
+        return self._cache[model]
 
-    def _find(self, model: str) -> Price | None:
+    def _lookup(self, model: str) -> Price | None:
         if model in self._table:
             return self._table[model]
         return next((self._table[glob] for glob in self._globs if fnmatchcase(model, glob)), None)
 
 
 def read_prices(path: Path) -> Prices:
-    """The prices in a file. Raises PricesError."""
+    """Reads the prices from a file. Raises PricesError."""
     try:
         value = decode(path.read_bytes())
     except OSError as error:
@@ -76,18 +76,20 @@ def read_prices(path: Path) -> Prices:
     except JSONError as error:
         raise PricesError(f"{path} is not JSON: {error}") from None
     if type(value) is not dict:
-        raise PricesError(f"{path} holds no object of prices by model")
+        raise PricesError(f"{path} must contain an object of prices by model")
     return Prices({model: _price(model, each, path) for model, each in value.items()})
 
 
 def _price(model: str, fields: Any, path: Path) -> Price:
     if type(fields) is not dict:
-        raise PricesError(f'{path}: the price of {model!r} is an object, as {{"input": 1.25, "output": 10}}')
+        raise PricesError(
+            f'{path}: the price of {model!r} must be an object, as {{"input": 1, "output": 10}}'
+        )
     for name, value in fields.items():
         if name not in _FIELDS:
-            raise PricesError(f"{path}: {name!r} of {model!r} is not one of {', '.join(_FIELDS)}")
+            raise PricesError(f"{path}: unknown field {name!r} for {model!r}. Known: {', '.join(_FIELDS)}")
         if type(value) not in (int, float) or not isfinite(value) or value < 0:
-            raise PricesError(f"{path}: {name!r} of {model!r} is no price in dollars for a million tokens")
+            raise PricesError(f"{path}: {name!r} of {model!r} must be a price in dollars per million tokens")
     missing = [name for name in ("input", "output") if name not in fields]
     if missing:
         raise PricesError(f"{path}: the price of {model!r} lacks {' and '.join(missing)}")
@@ -95,6 +97,6 @@ def _price(model: str, fields: Any, path: Path) -> Price:
     return Price(fields["input"], fields["output"], fields["input"] if cached is None else cached)
 
 
-def _up(exact: float) -> int:
+def _round_up(exact: float) -> int:
     # Not math.ceil alone: 3 * 1.1 is a little more than 3.3.
     return -int(-round(exact, 6) // 1)

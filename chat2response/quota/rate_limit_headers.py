@@ -1,18 +1,18 @@
-"""How a key stands with its limits, told: headers on every answer, and the 429 when a limit is reached."""
+"""The rate limit headers of every answer, and the 429 when a limit is reached."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
 from chat2response.errors import RateLimited
-from chat2response.quota.windows import Ledger
+from chat2response.quota.windows import Window
 
 HeaderList = list[tuple[bytes, bytes]]
 
-_SOON = 1.0  # seconds: when a slot may be free again, nobody knows
+_SLOT_RETRY_SECONDS = 1.0  # it is unknown when a slot becomes free
 _UNITS = {
     "requests": "requests",
-    "slots": "requests at the same time",
+    "slots": "concurrent requests",
     "tokens": "tokens",
     "cost": "micro-dollars",
 }
@@ -20,76 +20,78 @@ _TYPES = {"requests": "requests", "slots": "requests", "tokens": "tokens", "cost
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What of a limit is used, this call's reservation included."""
+class WindowUsage:
+    """What is used of a window, this call's reservation included."""
 
-    ledger: Ledger
+    window: Window
     used: int
 
     @property
-    def left(self) -> int:
-        """What is left of it."""
-        return max(self.ledger.ceiling - self.used, 0)
+    def remaining(self) -> int:
+        """What is left of the limit."""
+        return max(self.window.ceiling - self.used, 0)
 
 
-def headers(standings: Iterable[Standing]) -> HeaderList:
-    """`x-ratelimit-*`, as OpenAI names them: of requests, and of the token limit that has the least left."""
-    told: dict[str, Standing] = {}
-    for standing in standings:
-        measure = standing.ledger.measure
-        if measure in ("requests", "tokens") and (measure not in told or standing.left < told[measure].left):
-            told[measure] = standing
-    rows: HeaderList = []
-    for name, standing in told.items():
-        ledger, word = standing.ledger, name.encode()
-        rows += [
-            (b"x-ratelimit-limit-" + word, b"%d" % ledger.ceiling),
-            (b"x-ratelimit-remaining-" + word, b"%d" % standing.left),
-            (b"x-ratelimit-reset-" + word, duration(ledger.resets_in or 0).encode()),
+def headers(window_usages: Iterable[WindowUsage]) -> HeaderList:
+    """`x-ratelimit-*`, as OpenAI names them, for requests and for the token limit with the least left."""
+    by_measure: dict[str, WindowUsage] = {}
+    for window_usage in window_usages:
+        measure = window_usage.window.measure
+        if measure in ("requests", "tokens") and (
+            measure not in by_measure or window_usage.remaining < by_measure[measure].remaining
+        ):
+            by_measure[measure] = window_usage
+    result: HeaderList = []
+    for name, window_usage in by_measure.items():
+        window, suffix = window_usage.window, name.encode()
+        result += [
+            (b"x-ratelimit-limit-" + suffix, b"%d" % window.ceiling),
+            (b"x-ratelimit-remaining-" + suffix, b"%d" % window_usage.remaining),
+            (b"x-ratelimit-reset-" + suffix, duration(window.resets_in or 0).encode()),
         ]
-    return rows
+    return result
 
 
-def refusal(standing: Standing, wanted: int, told: HeaderList) -> RateLimited:
-    """The 429. `standing` is without the refused call; `told`: the headers of the limits so far."""
-    ledger = standing.ledger
-    never = wanted > ledger.ceiling
-    budget = ledger.limit.endswith(("_day", "_month"))
-    wait = max(1, ceil(ledger.resets_in if ledger.resets_in is not None else _SOON))
-    more = {} if never else {"retry-after": str(wait)}
-    if never or budget:  # an SDK would wait for it, twice
-        more["x-should-retry"] = "false"
+def refusal(window_usage: WindowUsage, requested: int, headers: HeaderList) -> RateLimited:
+    """The 429. `window_usage` excludes the refused call; `headers`: the rate limit headers so far."""
+    window = window_usage.window
+    never = requested > window.ceiling
+    budget = window.limit.endswith(("_day", "_month"))
+    wait = max(1, ceil(window.resets_in if window.resets_in is not None else _SLOT_RETRY_SECONDS))
+    retry_headers = {} if never else {"retry-after": str(wait)}
+    if never or budget:  # an SDK would wait and retry twice
+        retry_headers["x-should-retry"] = "false"
     return RateLimited(
-        _sentence(standing, wanted, never=never, wait=wait),
-        type="insufficient_quota" if budget else _TYPES[ledger.measure],
+        _message(window_usage, requested, never=never, wait=wait),
+        type="insufficient_quota" if budget else _TYPES[window.measure],
         code="insufficient_quota" if budget else "rate_limit_exceeded",
-        headers={**{name.decode(): value.decode() for name, value in told}, **more},
+        headers={**{name.decode(): value.decode() for name, value in headers}, **retry_headers},
     )
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes it: `1s`, `6m0s`, `23h59m1s`."""
-    whole = ceil(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    """A duration as OpenAI writes it: `1s`, `6m0s`, `23h59m1s`."""
+    total = ceil(seconds)
+    hours, minutes, seconds_left = total // 3600, total % 3600 // 60, total % 60
     if hours:
-        return f"{hours}h{minutes}m{rest}s"
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+        return f"{hours}h{minutes}m{seconds_left}s"
+    return f"{minutes}m{seconds_left}s" if minutes else f"{seconds_left}s"
 
 
-def _sentence(standing: Standing, wanted: int, *, never: bool, wait: int) -> str:
-    ledger = standing.ledger
-    unit = _UNITS[ledger.measure]
-    what = f"{ledger.limit} of this key is {ledger.ceiling}"
+def _message(window_usage: WindowUsage, requested: int, *, never: bool, wait: int) -> str:
+    window = window_usage.window
+    unit = _UNITS[window.measure]
+    limit = f"{window.limit} of this key is {window.ceiling}"
     if never:
         return (
-            f"Request too large: {what}, and this request alone may use {wanted} {unit}. "
-            "Shorten its input or name a smaller maximum of output tokens; the key's "
-            "default_output_tokens is what counts where a request names none."
+            f"Request too large: {limit}, and this request alone may use {requested} {unit}. "
+            "Shorten its input or request fewer output tokens. If a request names no maximum, the key's "
+            "default_output_tokens counts."
         )
-    if ledger.resets_in is None:
-        return f"Rate limit reached: {what}, and all are in use. Please try again when one has ended."
-    reached = "Quota exceeded" if ledger.limit.endswith(("_day", "_month")) else "Rate limit reached"
+    if window.resets_in is None:
+        return f"Rate limit reached: {limit}, and all are in use. Try again when a call has ended."
+    reached = "Quota exceeded" if window.limit.endswith(("_day", "_month")) else "Rate limit reached"
     return (
-        f"{reached}: {what}; {standing.used} used or reserved, and this request may use {wanted} {unit}. "
-        f"Please try again in {duration(wait)}."
+        f"{reached}: {limit}. {window_usage.used} {unit} are used or reserved, and this request may use "
+        f"{requested} more. Try again in {duration(wait)}."
     )

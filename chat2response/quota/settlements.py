@@ -1,9 +1,8 @@
-"""Settling leases, off the request's way where it must be.
+"""Settles leases, in the background where necessary.
 
-Who waits for a settlement gets it at once. What the store does not take then, and what belongs to a caller
-who has gone, waits here: a task settles it, again and again until the store takes it. So a reservation ends
-with its call and not with its lease, whether or not anybody heard the answer to either. Settling twice counts
-once.
+A settlement is tried at once. If the store does not accept it, or if the caller is gone, it waits here, and a
+task retries until the store accepts it. So a reservation ends with its call rather than with its lease,
+whether or not the store's replies were seen. Settling twice counts once.
 """
 
 import asyncio
@@ -16,77 +15,77 @@ from typing import NamedTuple
 from chat2response.quota.windows import KIND
 from chat2response.stores import Store, StoreDown
 
-_MOST = 10_000  # settlements that wait; the oldest beyond it run out as leases do
-_AT_ONCE = 64
+_MAX_WAITING = 10_000  # settlements that wait; beyond this the oldest expire with their leases
+_BATCH_SIZE = 64
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 _log = logging.getLogger(__name__)
 
 
-class Due(NamedTuple):
-    """A lease of a ledger, and what takes its place."""
+class Settlement(NamedTuple):
+    """The amount that replaces the reservation of a lease."""
 
-    ledger: str
+    key: str
     lease: str
     used: int
 
 
 class Settlements:
-    """One per admission."""
+    """The settlements of one admission."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: deque[Due] = deque(maxlen=_MOST)
+        self._waiting: deque[Settlement] = deque(maxlen=_MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of settlements that wait."""
         return len(self._waiting)
 
     @property
-    def at_work(self) -> bool:
-        """Whether some are being settled."""
+    def busy(self) -> bool:
+        """Whether a task is settling."""
         return self._task is not None and not self._task.done()
 
-    async def settle(self, dues: Iterable[Due]) -> None:
-        """Now, or later where the store is away or the caller is cancelled. Never raises StoreDown."""
-        open_ = {due.lease: due for due in dues}
-        if not open_:
+    async def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Settles now, or later if the store is down or the caller is cancelled. Never raises StoreDown."""
+        unsettled = {settlement.lease: settlement for settlement in settlements}
+        if not unsettled:
             return
 
-        async def one(due: Due) -> None:
+        async def settle_one(settlement: Settlement) -> None:
             with suppress(StoreDown):
-                await self._store.settle(KIND, due.ledger, due.lease, due.used)
-                del open_[due.lease]
+                await self._store.settle(KIND, settlement.key, settlement.lease, settlement.used)
+                del unsettled[settlement.lease]
 
         try:
-            if len(open_) == 1:
-                await one(*open_.values())
+            if len(unsettled) == 1:
+                await settle_one(*unsettled.values())
             else:
-                await asyncio.gather(*map(one, tuple(open_.values())))
+                await asyncio.gather(*map(settle_one, tuple(unsettled.values())))
         finally:
-            self.later(open_.values())
+            self.settle_later(unsettled.values())
 
-    def later(self, dues: Iterable[Due]) -> None:
-        """Whoever asks does not wait for it."""
-        self._waiting.extend(dues)
+    def settle_later(self, settlements: Iterable[Settlement]) -> None:
+        """Settles in the background."""
+        self._waiting.extend(settlements)
         if self._waiting and not self._closed and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._keep_settling())
+            self._task = asyncio.create_task(self._settle_until_taken())
 
     async def settle_waiting(self) -> bool:
-        """What waits now, once. False: the store is away, and some waits on."""
+        """Settles what waits, once. Returns False if the store is down and some still wait."""
         while self._waiting:
-            dues = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-            down = await self._settle_batch(dues)
+            settlements = [self._waiting.popleft() for _ in range(min(_BATCH_SIZE, len(self._waiting)))]
+            down = await self._settle_batch(settlements)
             if down is not None:
-                _log.info("the store does not take what calls used: %s", down.internal)
+                _log.info("the store does not accept settlements: %s", down.internal)
                 return False
         return True
 
     async def close(self) -> None:
-        """Settles what waits; what the store does not take now runs out as leases do."""
+        """Settles what waits; what the store does not accept now expires with its lease."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
@@ -95,28 +94,28 @@ class Settlements:
             self._task = None
         await self.settle_waiting()
 
-    async def _settle_batch(self, dues: list[Due]) -> StoreDown | None:
-        open_ = dict.fromkeys(dues)
+    async def _settle_batch(self, settlements: list[Settlement]) -> StoreDown | None:
+        unsettled = dict.fromkeys(settlements)
         down: StoreDown | None = None
 
-        async def one(due: Due) -> None:
+        async def settle_one(settlement: Settlement) -> None:
             nonlocal down
             try:
-                await self._store.settle(KIND, due.ledger, due.lease, due.used)
-                del open_[due]
+                await self._store.settle(KIND, settlement.key, settlement.lease, settlement.used)
+                del unsettled[settlement]
             except StoreDown as error:
                 down = error
 
         try:
-            await asyncio.gather(*map(one, dues))
+            await asyncio.gather(*map(settle_one, settlements))
         finally:
-            self._waiting.extendleft(reversed(open_))
+            self._waiting.extendleft(reversed(unsettled))
         return down
 
-    async def _keep_settling(self) -> None:
-        tries = 0
+    async def _settle_until_taken(self) -> None:
+        attempts = 0
         while not await self.settle_waiting():
-            if not tries:
-                _log.warning("the store is away: what %d calls used waits until it is back", self.waiting)
-            await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-            tries += 1
+            if not attempts:
+                _log.warning("the store is down: %d settlements wait for it", self.waiting)
+            await asyncio.sleep(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)])
+            attempts += 1

@@ -1,49 +1,49 @@
-"""What a call is taken to have used where its upstream does not say."""
+"""Reads the usage that an upstream reports, and estimates it where none is reported."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.dialects.responses.response import RUNNING
 from chat2response.convert.usage import from_chat, read
-from chat2response.quota.estimate import BYTES_A_TOKEN, MEDIA_TOKENS
+from chat2response.quota.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.request_peek import peek_answer
 from chat2response.wire.responses import Usage
 
-_NO_WORDS = frozenset(
+_SKIPPED_FIELDS = frozenset(
     {"id", "type", "role", "status", "object", "finish_reason", "call_id", "logprobs", "annotations", "index"}
 )
-_MEDIA = frozenset({"result", "data", "b64_json", "encrypted_content"})
+_MEDIA_FIELDS = frozenset({"result", "data", "b64_json", "encrypted_content"})
 
 
-def told_usage(body: bytes) -> Usage | None:
-    """What a whole answer, of either API, says that it used."""
+def reported_usage(body: bytes) -> Usage | None:
+    """The usage that a whole answer of either API reports."""
     answer = peek_answer(body)
     return usage_of(answer.usage, response=answer.object == "response")
 
 
 def usage_of(usage: Any, *, response: bool) -> Usage | None:
-    """An upstream's own usage; None where it says nothing."""
-    return spoken(
+    """An upstream's usage in the Responses form; None if it reports none."""
+    return nonzero_usage(
         read(usage) if response or (type(usage) is dict and "input_tokens" in usage) else from_chat(usage)
     )
 
 
-def spoken(usage: Usage | None) -> Usage | None:
-    """None for a usage of nothing at all: no call uses nothing, so its upstream does not count."""
+def nonzero_usage(usage: Usage | None) -> Usage | None:
+    """None for a usage of zero tokens: the upstream does not count, since no call uses nothing."""
     if usage is None or not (usage["total_tokens"] or usage["input_tokens"] or usage["output_tokens"]):
         return None
     return usage
 
 
-def runs_on(body: bytes) -> bool:
-    """Whether a whole answer is a response that has only begun: nobody here will hear its end."""
+def still_running(body: bytes) -> bool:
+    """Whether a whole answer is a response that goes on in the background; its end will not be seen."""
     answer = peek_answer(body)
     return answer.object == "response" and answer.status in RUNNING
 
 
-def estimated(input_tokens: int, output_tokens: int) -> Usage:
-    """A usage of two guesses."""
+def estimated_usage(input_tokens: int, output_tokens: int) -> Usage:
+    """A usage from two estimates."""
     return {
         "input_tokens": input_tokens,
         "input_tokens_details": {},
@@ -54,16 +54,16 @@ def estimated(input_tokens: int, output_tokens: int) -> Usage:
 
 
 def answer_tokens(body: bytes) -> int:
-    """Tokens of what a whole answer says; one token for each four bytes of what cannot be read."""
+    """The output tokens of a whole answer; one per four bytes if it is not JSON."""
     try:
         answer = decode(body)
     except JSONError:
-        return -(-len(body) // BYTES_A_TOKEN)
+        return -(-len(body) // BYTES_PER_TOKEN)
     return output_tokens(answer) if type(answer) is dict else 0
 
 
 def output_tokens(answer: Mapping[str, Any]) -> int:
-    """Tokens of the words of a response's output, or of a completion's choices."""
+    """The estimated tokens of a response's output, or of a completion's choices."""
     size, media, waiting = 0, 0, [answer.get("output"), answer.get("choices")]
     while waiting:
         value = waiting.pop()
@@ -73,8 +73,8 @@ def output_tokens(answer: Mapping[str, Any]) -> int:
             waiting += value
         elif type(value) is dict:
             for name, each in value.items():
-                if name in _MEDIA and type(each) is str:
+                if name in _MEDIA_FIELDS and type(each) is str:
                     media += 1
-                elif name not in _NO_WORDS:
+                elif name not in _SKIPPED_FIELDS:
                     waiting.append(each)
-    return -(-size // BYTES_A_TOKEN) + MEDIA_TOKENS * media
+    return -(-size // BYTES_PER_TOKEN) + MEDIA_TOKENS * media

@@ -1,4 +1,4 @@
-"""What each key used, by day (UTC) and model: a document for each key and day, kept for so many days."""
+"""The usage of each key by day (UTC) and model: one document per key and day, stored for a number of days."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,18 @@ from chat2response.wire.responses import Usage
 KIND = "usage"
 DAY = 86_400
 OTHER = "(other)"
-_MOST_MODELS = 100  # of a key and day; what is more, clients have invented
-_MOST_FRESH = 1000  # sums that are not handed on yet
+_MAX_MODELS = 100  # per key and day; clients can invent more
+_MAX_PENDING = 1000  # sums before they are handed to `write_behind`
 _EPOCH = date(1970, 1, 1).toordinal()
-_LONGEST_NAME = 200  # characters of a model's name
+_MAX_NAME_LENGTH = 200  # characters of a model's name
 
-Models = dict[str, "Used"]
+Models = dict[str, "UsageTotals"]
 
 
-class Used(NamedTuple):
-    """Sums. `cost`: micro-dollars of the calls that have a price; `unpriced`: calls that have none;
-    `estimated`: calls whose tokens the upstream did not say, counted here."""
+class UsageTotals(NamedTuple):
+    """Totals. `cost`: micro-dollars of the calls that have a price; `unpriced`: the number of calls without
+    one; `estimated`: the number of calls whose tokens the upstream did not report.
+    """
 
     requests: int = 0
     input_tokens: int = 0
@@ -34,42 +35,42 @@ class Used(NamedTuple):
     estimated: int = 0
 
     @classmethod
-    def read(cls, doc: Any) -> "Used":
-        """Of a document's part; what is not ours counts nothing."""
-        given = doc if isinstance(doc, Mapping) else {}
-        return cls(**{name: given[name] for name in NAMES if type(given.get(name)) is int})
+    def read(cls, doc: Any) -> "UsageTotals":
+        """Reads totals from a document; unknown fields are ignored."""
+        fields = doc if isinstance(doc, Mapping) else {}
+        return cls(**{name: fields[name] for name in FIELDS if type(fields.get(name)) is int})
 
-    def plus(self, other: "Used") -> "Used":
-        """Both together."""
-        return Used(*map(int.__add__, self, other))
+    def plus(self, other: "UsageTotals") -> "UsageTotals":
+        """The sum of both."""
+        return UsageTotals(*map(int.__add__, self, other))
 
     def document(self) -> dict[str, int]:
-        """All sums by name."""
+        """The totals by name."""
         return self._asdict()
 
 
-NAMES = Used._fields
+FIELDS = UsageTotals._fields
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What a key used of a model on a day."""
+class UsageRow:
+    """The usage of a model by a key on a day."""
 
     key_id: str
     day: str
     model: str
-    used: Used
+    usage: UsageTotals
 
 
-class UsageBook:
-    """Notes and tells. `keep_days`: how long; `clock`: epoch seconds."""
+class UsageLog:
+    """Records and reports usage. `keep_days`: how long it is stored; `clock`: epoch seconds."""
 
     def __init__(self, store: Store, *, keep_days: int, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
         self._keep_days = keep_days
-        # By key, day and model, in the order of NAMES: every call comes by here, and nothing is built for it.
-        self._fresh: dict[tuple[str, int, str], list[int]] = {}
+        # By key, day and model, in the order of FIELDS. Every call passes here, so nothing else is allocated.
+        self._pending: dict[tuple[str, int, str], list[int]] = {}
         self.write_behind: WriteBehind[Models] = WriteBehind(
             store,
             KIND,
@@ -89,13 +90,13 @@ class UsageBook:
         *,
         estimated: bool = False,
     ) -> None:
-        """A call was made. `usage` None: the upstream refused it, and nothing was used."""
-        place = (key_id, int(self._clock() // DAY), model)
-        sums = self._fresh.get(place)
+        """Records a call. `usage` None: the upstream refused it, and nothing was used."""
+        key = (key_id, int(self._clock() // DAY), model)
+        sums = self._pending.get(key)
         if sums is None:
-            if len(self._fresh) >= _MOST_FRESH:
+            if len(self._pending) >= _MAX_PENDING:
                 self._gather()
-            sums = self._fresh[place] = [0] * len(NAMES)
+            sums = self._pending[key] = [0] * len(FIELDS)
         sums[0] += 1
         if usage is None:
             return
@@ -111,72 +112,76 @@ class UsageBook:
             sums[7] += 1
 
     def _gather(self) -> None:
-        """Hands what came since the last time to the tally."""
-        fresh, self._fresh = self._fresh, {}
-        for (key_id, day, model), sums in fresh.items():
+        """Hands the pending sums to `write_behind`."""
+        pending, self._pending = self._pending, {}
+        for (key_id, day, model), sums in pending.items():
             name = f"{key_id}.{date.fromordinal(_EPOCH + day)}"
-            self.write_behind.add(name, {model[:_LONGEST_NAME] or OTHER: Used(*sums)})
+            self.write_behind.add(name, {model[:_MAX_NAME_LENGTH] or OTHER: UsageTotals(*sums)})
 
-    async def of_key(self, key_id: str, first: date, last: date) -> list[Row]:
-        """Of one key, by day and model, both days included. Raises StoreDown."""
+    async def for_key(self, key_id: str, first: date, last: date) -> list[UsageRow]:
+        """The rows of one key, by day and model; both days are included. Raises StoreDown."""
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         names = [f"{key_id}.{day}" for day in days]
         entries = await self._store.get_many(KIND, names) if names else []
-        found: list[Row] = []
+        rows: list[UsageRow] = []
         for name, entry in zip(names, entries, strict=True):
-            found += self._rows(name, entry.doc if entry is not None else None)
-        return found
+            rows += self._rows_of(name, entry.doc if entry is not None else None)
+        return rows
 
-    async def of_all(self, first: date, last: date) -> list[Row]:
-        """Of all keys. Raises StoreDown."""
+    async def for_all(self, first: date, last: date) -> list[UsageRow]:
+        """The rows of all keys. Raises StoreDown."""
         docs: dict[str, Any] = dict.fromkeys(
             self.write_behind.pending_keys()
-        )  # by name: a scan may meet one twice
+        )  # by name: a scan may repeat one
         cursor = None
         while True:
             page = await self._store.scan(KIND, cursor=cursor, limit=500)
             docs |= {name: entry.doc for name, entry in page.entries}
             if (cursor := page.cursor) is None:
                 break
-        wanted = sorted(name for name in docs if str(first) <= name.rpartition(".")[2] <= str(last))
-        return [row for name in wanted for row in self._rows(name, docs[name])]
+        names = sorted(name for name in docs if str(first) <= name.rpartition(".")[2] <= str(last))
+        return [row for name in names for row in self._rows_of(name, docs[name])]
 
     def first_day(self) -> date:
-        """The oldest day that is still kept."""
+        """The oldest day that is still stored."""
         return self.today() - timedelta(days=self._keep_days - 1)
 
     def today(self) -> date:
-        """In UTC."""
+        """Today's date in UTC."""
         return datetime.fromtimestamp(self._clock(), UTC).date()
 
-    def _rows(self, name: str, doc: Any) -> Iterator[Row]:
+    def _rows_of(self, name: str, doc: Any) -> Iterator[UsageRow]:
         key_id, _, day = name.rpartition(".")
         models = _add(_read(doc), self.write_behind.pending(name) or {})
-        return (Row(key_id, day, model, used) for model, used in sorted(models.items()))
+        return (UsageRow(key_id, day, model, usage) for model, usage in sorted(models.items()))
 
 
-def grouped(rows: Sequence[Row], by: Sequence[str]) -> list[tuple[dict[str, str], Used]]:
-    """Sums over rows that agree in all of `by` (`key`, `model`, `day`), in the order of those values."""
-    sums: dict[tuple[str, ...], Used] = {}
+def group_rows(rows: Sequence[UsageRow], by: Sequence[str]) -> list[tuple[dict[str, str], UsageTotals]]:
+    """Sums the rows that agree in all of `by` (`key`, `model`, `day`), sorted by these values."""
+    sums: dict[tuple[str, ...], UsageTotals] = {}
     for row in rows:
         values = {"key": row.key_id, "model": row.model, "day": row.day}
         group = tuple(values[name] for name in by)
-        sums[group] = sums.get(group, Used()).plus(row.used)
+        sums[group] = sums.get(group, UsageTotals()).plus(row.usage)
     return [(dict(zip(by, group, strict=True)), sums[group]) for group in sorted(sums)]
 
 
 def _read(doc: Any) -> Models:
     models = doc.get("models") if isinstance(doc, Mapping) else None
-    return {model: Used.read(part) for model, part in models.items()} if isinstance(models, Mapping) else {}
+    return (
+        {model: UsageTotals.read(part) for model, part in models.items()}
+        if isinstance(models, Mapping)
+        else {}
+    )
 
 
 def _add(first: Models, second: Models) -> Models:
     both = dict(first)
-    for model, used in second.items():
-        name = model if model in both or len(both) < _MOST_MODELS else OTHER
-        both[name] = both.get(name, Used()).plus(used)
+    for model, usage in second.items():
+        name = model if model in both or len(both) < _MAX_MODELS else OTHER
+        both[name] = both.get(name, UsageTotals()).plus(usage)
     return both
 
 
 def _write(models: Models) -> dict[str, Any]:
-    return {"models": {model: used.document() for model, used in models.items()}}
+    return {"models": {model: usage.document() for model, usage in models.items()}}

@@ -1,8 +1,8 @@
-"""The ledgers that a key's limits are kept in: one a limit and span of time, all in the store.
+"""The windows in which a key's limits are counted: one per limit and time span, in the store.
 
-A minute, a day and a month are those of UTC, so that every process names the same ledger. What a call may use
-is reserved as a lease before it begins, and replaced by what it used when it ends; a lease whose holder died
-runs out, and is renewed while its holder lives.
+Minutes, days and months are those of UTC, so that every process names the same window. What a call may use is
+reserved as a lease, and replaced by its actual use when it ends. A lease is renewed while its call runs, and
+expires if its process dies.
 """
 
 from collections.abc import Iterator
@@ -16,39 +16,39 @@ KIND = "limits"
 
 MINUTE, DAY = 60, 86_400
 LEASE_SECONDS = 60.0
-"""How long a lease outlives its holder."""
+"""How long a lease outlives its process."""
 
 Measure = Literal["requests", "slots", "tokens", "cost"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """One limit in force at one moment."""
+class Window:
+    """One limit in its current time span."""
 
     limit: str
-    """The limit's name, as the operator wrote it."""
+    """The name of the limit in the key's settings."""
     measure: Measure
     ceiling: int
     key: str
-    """Of the ledger in the store."""
+    """The key of its counter in the store."""
     resets_in: float | None = None
-    """Seconds until a new span begins; None: it is freed as calls end."""
-    kept: float | None = None
-    """Seconds that the store keeps it from its first use; calls that end after their span still settle."""
+    """Seconds until the next window; None for slots, which are freed as calls end."""
+    ttl: float | None = None
+    """Seconds that the store keeps the counter: calls that end after their window still settle."""
 
 
-def ledgers(key_id: str, limits: KeyLimits, now: float) -> Iterator[Ledger]:
-    """Those of a key, the ones that refuse soonest first."""
+def windows_of(key_id: str, limits: KeyLimits, now: float) -> Iterator[Window]:
+    """The windows of a key, those that refuse soonest first."""
     spans = _spans(now)
     for limit, measure, span in _LIMITS:
         ceiling = getattr(limits, limit)
         if ceiling is None:
             continue
         if span is None:
-            yield Ledger(limit, measure, ceiling, f"{key_id}.slots")
+            yield Window(limit, measure, ceiling, f"{key_id}.slots")
             continue
-        name, resets_in, kept = spans[span]
-        yield Ledger(limit, measure, ceiling, f"{key_id}.{measure}.{name}", resets_in, kept)
+        name, resets_in, ttl = spans[span]
+        yield Window(limit, measure, ceiling, f"{key_id}.{measure}.{name}", resets_in, ttl)
 
 
 _LIMITS: tuple[tuple[str, Measure, str | None], ...] = (
@@ -64,7 +64,7 @@ _LIMITS: tuple[tuple[str, Measure, str | None], ...] = (
 
 
 def _spans(now: float) -> dict[str, tuple[str, float, float]]:
-    """Of each span its name, the seconds that are left of it, and how long its ledgers are kept."""
+    """The name of each current span, the seconds left of it, and the `ttl` of its counters."""
     moment = datetime.fromtimestamp(now, UTC)
     month_end = (
         moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)

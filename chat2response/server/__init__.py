@@ -1,4 +1,4 @@
-"""The process that serves: the HTTP protocol and its bounds, listeners, workers, signals, logs, bootstrap.
+"""The server process: the HTTP protocol and its limits, listeners, workers, signals, logs, bootstrap.
 
 Commands live in `cli/`, the ASGI application in `app.py`.
 """

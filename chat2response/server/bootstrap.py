@@ -1,4 +1,4 @@
-"""From the command line to a gateway that only has to be served: settings, listening sockets, services."""
+"""Prepares a gateway for the command line: reads settings, opens listeners, composes the services."""
 
 import os
 import socket
@@ -9,151 +9,161 @@ from typing import Any
 
 from chat2response.api.http.client_address import address_of
 from chat2response.compose import Services, compose, ensure_admin_token, ensure_seal_keys
-from chat2response.server.listeners import in_url, listening, port_of
+from chat2response.compose.upstreams import proxies
+from chat2response.server.listeners import open_listeners, port_of, url_host
 from chat2response.server.settings_reader import read
-from chat2response.server.start_options import CannotStart, Choices
+from chat2response.server.start_options import CannotStart, StartOptions
 from chat2response.settings import Settings, SettingsError, listen_address
 from chat2response.state.sealing import parse_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import MemoryStore, Store, shown_address
 
-BINDERS = "--bind or BIND_ADDR"
+ADDRESS_OPTIONS = "--bind or BIND_ADDR"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything but the event loop."""
+class PreparedGateway:
+    """A gateway that is ready to serve, before an event loop runs."""
 
     services: Services
     listeners: list[socket.socket]
     admin_listeners: list[socket.socket]
-    """Empty where the admin plane answers at the same address as everything else."""
+    """Empty if the admin plane shares the address of the other endpoints."""
     admin_token: SecretFile | None
-    """The one that the gateway made for itself, where it needs one."""
+    """The token that the gateway generated, if it needed one."""
     seal_keys: SecretFile | None
-    """Those that it made for itself, where it needs some."""
+    """The keys that the gateway generated, if it needed some."""
     store: str
     """The key store's address, without its password."""
 
     @property
     def url(self) -> str:
-        """The address as it was bound; its port is the real one where 0 was asked for."""
-        return f"http://{in_url(self.services.settings.listen[0])}:{self.port}"
+        """The address as bound, with the real port even if 0 was requested."""
+        return f"http://{url_host(self.services.settings.listen[0])}:{self.port}"
 
     @property
     def own_url(self) -> str:
-        """The address at which this machine reaches it."""
-        return f"http://{in_url(_own(self.services.settings.listen[0]))}:{self.port}"
+        """The address at which this machine reaches the gateway."""
+        return f"http://{url_host(_local_host(self.services.settings.listen[0]))}:{self.port}"
 
     @property
     def admin_url(self) -> str:
-        """The address at which this machine reaches its admin plane."""
-        return f"http://{in_url(self.admin_host)}:{port_of(self.admin_listeners or self.listeners)}"
+        """The address at which this machine reaches the admin plane."""
+        return f"http://{url_host(self.admin_host)}:{port_of(self.admin_listeners or self.listeners)}"
 
     @property
     def admin_host(self) -> str:
         """The host of `admin_url`."""
-        return _own(self.services.settings.admin_listen[0])
+        return _local_host(self.services.settings.admin_listen[0])
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that the gateway listens on."""
         return port_of(self.listeners)
 
 
-def read_settings(choices: Choices, *, bind: str | None = None, **fixed: Any) -> Settings:
-    """The settings under the command line's choices. Raises SettingsError.
+def read_settings(options: StartOptions, *, bind: str | None = None, **fixed: Any) -> Settings:
+    """The settings, overridden by the command line's options. Raises SettingsError.
 
-    `bind`: the address where neither names one; `fixed`: what the command itself decides.
+    `bind`: the address if neither names one. `fixed`: settings that the command itself decides.
     """
-    settings = read(choices.env_file)
+    settings = read(options.env_file)
     if bind is not None and "bind_addr" not in settings.model_fields_set:
         fixed["bind_addr"] = bind
-    if (address := _chosen_address(choices, fixed.get("bind_addr", settings.bind_addr))) is not None:
+    if (address := _address_from(options, fixed.get("bind_addr", settings.bind_addr))) is not None:
         fixed["bind_addr"] = address
-    if choices.workers is not None:
-        fixed["chat2response_workers"] = choices.workers
+    if options.workers is not None:
+        fixed["chat2response_workers"] = options.workers
     settings = settings.model_copy(update=fixed)
     listen_address(settings.bind_addr)
-    settings.proxies()  # said before anything is opened
+    proxies(settings)  # raises before anything is opened
     return settings
 
 
-def _chosen_address(choices: Choices, otherwise: str) -> str | None:
-    """Where to listen, as the command line has it; None: it does not say. Raises SettingsError."""
-    host, port = choices.host, choices.port
-    if choices.bind is not None:
+def _address_from(options: StartOptions, default: str) -> str | None:
+    """The address that the command line names, None if it names none. Raises SettingsError.
+
+    `default` supplies the host or the port that is missing.
+    """
+    host, port = options.host, options.port
+    if options.bind is not None:
         if host is not None or port is not None:
-            raise SettingsError("--bind names host and port: give it, or --host and --port, not both.")
-        listen_address(choices.bind, "--bind")
-        return choices.bind
+            raise SettingsError("--bind sets host and port. Use either --bind, or --host and --port.")
+        listen_address(options.bind, "--bind")
+        return options.bind
     if host is None and port is None:
         return None
     if host is not None and not _is_host(host):
-        raise SettingsError(f"--host is a host alone, as 127.0.0.1, not {host!r}; --port names the port.")
-    usual_host, usual_port = listen_address(otherwise)
-    host = usual_host if host is None else host.strip("[]")
-    return f"{in_url(host)}:{usual_port if port is None else port}"
+        raise SettingsError(
+            f"--host takes a host without a port, such as 127.0.0.1, not {host!r}. Set the port with --port."
+        )
+    default_host, default_port = listen_address(default)
+    host = default_host if host is None else host.strip("[]")
+    return f"{url_host(host)}:{default_port if port is None else port}"
 
 
 def _is_host(text: str) -> bool:
-    """A name or an address without a port."""
+    """Whether `text` is a host name or an address, without a port."""
     return bool(text) and "/" not in text and (":" not in text or address_of(text.strip("[]")) is not None)
 
 
 def check_workers(store: Store, count: int) -> None:
-    """Raises CannotStart where so many processes cannot share what they must."""
+    """Raises CannotStart if `count` processes cannot serve together on this system, or with this store."""
     if count == 1:
         return
     if not hasattr(os, "fork"):
-        raise CannotStart("--workers needs fork, which this system does not have; start several gateways")
+        raise CannotStart("--workers needs fork(), which this system lacks. Start several gateways instead.")
     if isinstance(store, MemoryStore):
         raise CannotStart(
-            f"keys in memory are one process's own, and {count} workers cannot share them: "
-            "use SQLite (--keys-backend=sqlite:<path>) or Redis, or one worker"
+            f"{count} workers cannot share keys in memory. "
+            "Use SQLite (--keys-backend=sqlite:<path>), Redis, or one worker."
         )
 
 
 @contextmanager
-def prepared(settings: Settings, choices: Choices, chosen_with: str = BINDERS) -> Iterator[Prepared]:
-    """Takes the ports, then makes the parts; gives the ports back at the end.
+def prepare(
+    settings: Settings, options: StartOptions, address_option: str = ADDRESS_OPTIONS
+) -> Iterator[PreparedGateway]:
+    """Opens the listeners, then composes the services; closes the listeners at the end.
 
-    `chosen_with`: what the operator chooses the address with.
+    `address_option`: the option or setting that names the address, for error messages.
 
     Raises CannotStart, AdminTokenError, SealKeyError, SettingsError.
     """
     with (
-        listening(*settings.listen, chosen_with) as listeners,
+        open_listeners(*settings.listen, address_option) as listeners,
         _admin_listening(settings) as admin_listeners,
     ):
-        token = ensure_admin_token(settings)
-        seals = ensure_seal_keys(settings)
-        store_url = choices.keys_backend or settings.store_url
+        admin_token = ensure_admin_token(settings)
+        seal_keys = ensure_seal_keys(settings)
+        store_url = options.keys_backend or settings.store_url
         try:
             services = compose(
                 settings,
                 store_url=store_url,
-                admin_token=token.value if token else None,
-                seal_keys=parse_keys(seals.value) if seals else (),
+                admin_token=admin_token.value if admin_token else None,
+                seal_keys=parse_keys(seal_keys.value) if seal_keys else (),
             )
         except ValueError as error:
-            said_by = "--keys-backend" if choices.keys_backend else settings.store_setting
-            raise SettingsError(f"{said_by}: {error}.") from None
-        yield Prepared(services, listeners, admin_listeners, token, seals, shown_address(store_url))
+            source = "--keys-backend" if options.keys_backend else settings.store_setting
+            raise SettingsError(f"{source}: {error}.") from None
+        yield PreparedGateway(
+            services, listeners, admin_listeners, admin_token, seal_keys, shown_address(store_url)
+        )
 
 
 def _admin_listening(settings: Settings) -> AbstractContextManager[list[socket.socket]]:
     if settings.chat2response_admin_bind_addr is None:
         return nullcontext([])
-    return listening(*settings.admin_listen, "CHAT2RESPONSE_ADMIN_BIND_ADDR")
+    return open_listeners(*settings.admin_listen, "CHAT2RESPONSE_ADMIN_BIND_ADDR")
 
 
 def local_url(settings: Settings) -> str | None:
-    """Where this machine reaches the admin plane of a gateway with these settings; None: at any port."""
+    """Where this machine reaches the admin plane of a gateway with these settings; None if the port is 0."""
     host, port = settings.admin_listen
-    return f"http://{in_url(_own(host))}:{port}" if port else None
+    return f"http://{url_host(_local_host(host))}:{port}" if port else None
 
 
-def _own(host: str) -> str:
-    """The host under which this machine reaches what listens on `host`."""
+def _local_host(host: str) -> str:
+    """The host at which this machine reaches a listener on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

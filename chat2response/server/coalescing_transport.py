@@ -1,7 +1,7 @@
-"""A transport that sends an answer's head together with what follows it.
+"""A transport that sends a response head together with the first bytes of its body.
 
-uvicorn writes the head, then the body, and uvloop makes a system call of each: the dearest thing that a short
-answer costs. A head is held until the next write, or until the event loop has nothing else to run.
+uvicorn writes the head, then the body, and uvloop makes a system call for each: the largest cost of a short
+response. The transport buffers a head until the next write, or until the event loop has nothing else to run.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ _HEAD = b"HTTP/1."
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """The callback of a transport that nobody observes."""
 
 
 def _never() -> bool:
@@ -20,7 +20,7 @@ def _never() -> bool:
 
 
 class _Closed(asyncio.Transport):
-    """What is left of a lost connection: it takes everything, and does nothing."""
+    """Stands in for a lost connection: every call does nothing."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
     def close(self) -> None: ...
@@ -37,96 +37,99 @@ class _Closed(asyncio.Transport):
 _CLOSED = _Closed()
 
 
-class JoinedHeads(asyncio.Transport):
-    """What uvicorn uses of a transport, over `inner`."""
+class CoalescingTransport(asyncio.Transport):
+    """Wraps `inner`, with the methods that uvicorn uses."""
 
-    __slots__ = ("_closing", "_flushing", "_held", "_inner", "_lingers", "_loop", "_unsent")
+    __slots__ = ("_buffered", "_closing", "_flush_handle", "_inner", "_loop", "_on_unsent", "_should_linger")
 
     def __init__(
         self,
         inner: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        unsent: Callable[[], None] = _nothing,
-        lingers: Callable[[], bool] = _never,
+        on_unsent: Callable[[], None] = _nothing,
+        should_linger: Callable[[], bool] = _never,
     ) -> None:
-        """`unsent` is called when the connection was closed and waits for what is not sent yet.
+        """`on_unsent` is called when a closed connection still has bytes to send.
 
-        `lingers` is asked at each close whether to leave the connection open: who says so calls `end` later.
+        `should_linger` is called at each close; True leaves the connection open until somebody calls `end`.
         """
         self._inner = inner
-        self._unsent = unsent
-        self._lingers = lingers
+        self._on_unsent = on_unsent
+        self._should_linger = should_linger
         self._closing = False
         self._loop = loop
-        self._held = b""
-        self._flushing: asyncio.Handle | None = None
+        self._buffered = b""
+        self._flush_handle: asyncio.Handle | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Sends `data`, behind what is held. A body that looks like a head goes out a moment later."""
-        if self._flushing is not None:
-            self._inner.write(self._taken() + data)
+        """Sends `data` after the buffered head.
+
+        A body that looks like a head is delayed for one loop turn.
+        """
+        if self._flush_handle is not None:
+            self._inner.write(self._take_buffered() + data)
         elif data[:7] == _HEAD:
-            self._held = bytes(data)
-            self._flushing = self._loop.call_soon(self._flush)
+            self._buffered = bytes(data)
+            self._flush_handle = self._loop.call_soon(self._flush)
         else:
             self._inner.write(data)
 
     def write_now(self, data: bytes) -> None:
-        """Sends what nothing will follow, behind what is held."""
+        """Sends a complete response, after the buffered head."""
         self._flush()
         self._inner.write(data)
 
     def close(self) -> None:
-        """Ends the connection when all is sent, and when its client has nothing more to say."""
+        """Closes the connection once all bytes are sent, unless it has to linger."""
         self._flush()
         self._closing = True
-        if not self._lingers():
+        if not self._should_linger():
             self.end()
 
     def end(self) -> None:
-        """Ends the connection when all is sent."""
+        """Closes the connection once all bytes are sent."""
         self._closing = True
         self._inner.close()
         if self._inner.get_write_buffer_size():
-            self._unsent()
+            self._on_unsent()
 
     def abort(self) -> None:
-        """Ends it now."""
-        self._taken()
+        """Drops unsent bytes and closes the connection at once."""
+        self._take_buffered()
         self._inner.abort()
 
     def release(self) -> None:
-        """The connection is lost: nobody is called or asked any more, and what is written is dropped.
+        """Drops the callbacks and all further writes: the connection is lost.
 
-        An answer may still come, of a request with another behind it: uvicorn tells only the last of a loss.
+        Pipelined requests may still write their responses: uvicorn reports the loss only to the last one.
         """
-        self._taken()
-        self._inner, self._unsent, self._lingers = _CLOSED, _nothing, _never
+        self._take_buffered()
+        self._inner, self._on_unsent, self._should_linger = _CLOSED, _nothing, _never
 
     def is_closing(self) -> bool:
-        """Whether it ends, or has ended."""
+        """Whether the connection is closing or closed."""
         return self._closing or self._inner.is_closing()
 
     def pause_reading(self) -> None:
-        """Nothing more is read."""
+        """Stops reading from the socket."""
         self._inner.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reading goes on."""
+        """Reads from the socket again."""
         self._inner.resume_reading()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known of the connection."""
+        """Information about the connection, such as its peer's address."""
         return self._inner.get_extra_info(name, default)
 
     def _flush(self) -> None:
-        if held := self._taken():
-            self._inner.write(held)
+        if buffered := self._take_buffered():
+            self._inner.write(buffered)
 
-    def _taken(self) -> bytes:
-        """What was held, no longer."""
-        held, self._held = self._held, b""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-        return held
+    def _take_buffered(self) -> bytes:
+        """Returns the buffered head and cancels its flush."""
+        buffered, self._buffered = self._buffered, b""
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        return buffered

@@ -1,50 +1,50 @@
-"""Ends a connection whose client still sends.
+"""Closes a connection whose client still sends.
 
-Closed at once, what comes would reset the connection, and the client might never read its last answer. So
-what comes is dropped for a while, and the connection ends when the client is silent.
+Bytes that arrive after a close reset the connection, and the client may then never read its last answer. So
+the server drops what arrives for a while, and closes the connection when the client falls silent.
 """
 
 import asyncio
 from collections.abc import Callable
 
-SILENCE = 1.0  # seconds after which a client has read its last answer
-MOST = 10.0  # seconds for a client that goes on sending
+SILENCE = 1.0  # seconds of silence after which the connection is closed
+MAX_SECONDS = 10.0  # for a client that keeps sending
 
 
-class Linger:
-    """The last seconds of one connection. `end` closes it."""
+class LingeringClose:
+    """Delays the close of one connection; `close` then closes it."""
 
-    __slots__ = ("_at_last", "_end", "_heard", "_loop", "_timer")
+    __slots__ = ("_close", "_deadline", "_loop", "_received", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, close: Callable[[], None]) -> None:
         self._loop = loop
-        self._end = end
-        self._heard = False
-        self._at_last = 0.0
+        self._close = close
+        self._received = False
+        self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """The last answer is written."""
-        self._at_last = self._loop.time() + MOST
+        """Starts to wait, after the last answer was written."""
+        self._deadline = self._loop.time() + MAX_SECONDS
         self._wait()
 
-    def hear(self) -> None:
-        """Something came that nobody reads."""
-        self._heard = True
+    def touch(self) -> None:
+        """Notes that the client sent something."""
+        self._received = True
 
     def stop(self) -> None:
-        """The connection is gone."""
+        """Stops waiting: the connection is lost."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _wait(self) -> None:
-        self._heard = False
-        self._timer = self._loop.call_later(SILENCE, self._look)
+        self._received = False
+        self._timer = self._loop.call_later(SILENCE, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
-        if self._heard and self._loop.time() < self._at_last:
+        if self._received and self._loop.time() < self._deadline:
             self._wait()
         else:
-            self._end()
+            self._close()

@@ -1,7 +1,8 @@
-"""`Outlet`: a way out of the process (stdout, stderr) that never blocks who writes to it.
+"""`NonBlockingOutput`: writes to stdout or stderr without ever blocking the caller.
 
-A pipe whose reader has stopped is full after 64 KiB, and a write to it would stop the event loop with all it
-serves. A thread writes; what it cannot get rid of waits up to a bound, then lines are dropped and counted.
+A pipe whose reader has stopped is full after 64 KiB, and a write to it would block the event loop. So a
+thread writes. Lines that it cannot write wait in a bounded buffer; beyond the bound they are dropped and
+counted.
 """
 
 import atexit
@@ -11,31 +12,35 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TextIO
 
-_MOST = 1024 * 1024  # characters that wait
-_TOGETHER = 0.02
-"""Seconds between two writes: a line that comes alone is out at once, many come together. Waking a thread for
-each would be most of what a line costs."""
-_LAST_SECONDS = 1.0  # for what still waits when the process ends
+_MAX_BUFFERED = 1024 * 1024  # characters
+_WRITE_INTERVAL = 0.02
+"""Seconds between two writes. A single line is written at once, many lines together: waking the thread for
+each line would be most of its cost."""
+_FLUSH_SECONDS = 1.0  # at the end of the process
 
 
-class Outlet:
-    """Writes to what `stream()` gives, in the order of the calls. Its thread begins with the first line.
+class NonBlockingOutput:
+    """Writes to the stream that `stream()` returns, in the order of the calls. The first line starts the
+    thread.
 
-    `shown`: what it makes of the lines before, many at a time.
+    `transform`: is applied to the text of many lines before they are written.
     """
 
     def __init__(
-        self, stream: Callable[[], TextIO], most: int = _MOST, shown: Callable[[str], str] = str
+        self,
+        stream: Callable[[], TextIO],
+        max_buffered: int = _MAX_BUFFERED,
+        transform: Callable[[str], str] = str,
     ) -> None:
         self._stream = stream
-        self._most = most
-        self._shown = shown
-        self._begin()
+        self._max_buffered = max_buffered
+        self._transform = transform
+        self._reset()
         atexit.register(self.flush)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin)  # no thread survives a fork
+            os.register_at_fork(after_in_child=self._reset)  # no thread survives a fork
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._lines: list[str] = []
         self._waiting = 0
         self._dropped = 0
@@ -43,22 +48,22 @@ class Outlet:
         self._thread: threading.Thread | None = None
 
     def write(self, line: str) -> None:
-        """Takes a line, its end included. Never waits."""
+        """Buffers a line, which includes its newline. Never blocks."""
         with self._changed:
-            if self._waiting and self._waiting + len(line) > self._most:
+            if self._waiting and self._waiting + len(line) > self._max_buffered:
                 self._dropped += 1
                 return
             self._lines.append(line)
             self._waiting += len(line)
             if len(self._lines) > 1:
-                return  # its thread knows
+                return  # the thread is awake already
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="output", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
-    def flush(self, seconds: float = _LAST_SECONDS) -> bool:
-        """Waits until everything is out, for so long at most; whether it is."""
+    def flush(self, seconds: float = _FLUSH_SECONDS) -> bool:
+        """Waits at most `seconds` until the buffer is written. Returns whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, seconds)
 
@@ -67,14 +72,16 @@ class Outlet:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._lines)
-            if (pause := written + _TOGETHER - monotonic()) > 0:
-                sleep(pause)  # what comes meanwhile is written with it
+            if (pause := written + _WRITE_INTERVAL - monotonic()) > 0:
+                sleep(pause)  # lines that arrive meanwhile join this write
             with self._changed:
                 text = "".join(self._lines)
                 self._lines.clear()
                 dropped, self._dropped = self._dropped, 0
-            shown = self._shown(text)
-            self._put(f"{shown}({dropped} lines were dropped: nobody read them)\n" if dropped else shown)
+            shown = self._transform(text)
+            self._put(
+                f"{shown}({dropped} log lines dropped: nothing reads this output)\n" if dropped else shown
+            )
             written = monotonic()
             with self._changed:
                 self._waiting -= len(text)
@@ -84,12 +91,12 @@ class Outlet:
         try:
             stream = self._stream()
             try:
-                number = stream.fileno()
-            except (OSError, ValueError):  # no file is behind it
+                descriptor = stream.fileno()
+            except (OSError, ValueError):  # the stream has no file
                 stream.write(text)
                 return
             data = text.encode("utf-8", "backslashreplace")
-            while data:  # not through the stream: its lock would be held as long as this blocks
-                data = data[os.write(number, data) :]
-        except (OSError, ValueError):  # the reader is gone, or the stream closed: nobody is left to tell
+            while data:  # not through the stream: a blocked write would keep its lock
+                data = data[os.write(descriptor, data) :]
+        except (OSError, ValueError):  # no reader, or a closed stream: nowhere to report it
             pass

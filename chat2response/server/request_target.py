@@ -1,4 +1,4 @@
-"""Request targets in absolute form (`POST http://host/path`): of clients that take us for a proxy."""
+"""Request targets in absolute form (`POST http://host/path`), as clients send them to a proxy."""
 
 import re
 
@@ -7,15 +7,15 @@ _PORTS = {b"http": b":80", b"https": b":443"}
 
 
 def origin_form(target: bytes, host: bytes | None) -> bytes | None:
-    """Path and query of `target`; None where it names another host than the Host header, or is no HTTP URL.
+    """Path and query of `target`; None if it names another host than the Host header, or is no HTTP URL.
 
-    Two names for one request would be a choice for whoever reads the other one.
+    A request with two hosts is ambiguous: a proxy in front could route it by the other one.
     """
-    found = _ABSOLUTE(target)
-    if found is None or host is None:
+    match = _ABSOLUTE(target)
+    if match is None or host is None:
         return None
-    scheme, authority, rest = found.groups()
+    scheme, authority, path = match.groups()
     port = _PORTS[scheme.lower()]
     if authority.lower().removesuffix(port) != host.lower().removesuffix(port):
         return None
-    return bytes(rest if rest.startswith(b"/") else b"/" + rest)
+    return bytes(path if path.startswith(b"/") else b"/" + path)

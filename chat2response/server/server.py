@@ -1,8 +1,8 @@
-"""Serves a gateway in this process, and ends as operators expect.
+"""Serves a gateway in this process, and stops it gracefully.
 
-The first SIGTERM, SIGINT or SIGHUP drains: readiness is red and new calls are refused, running calls finish.
-When the time for that is up, or at a second signal, they are ended too, each with its terminal event. Clients
-that do not even read that are cut off, at once by a third signal.
+The first SIGTERM, SIGINT or SIGHUP drains the gateway: it reports not ready and refuses new calls, and
+running calls finish. After the drain time, or at a second signal, running calls end with their terminal
+event. Clients that do not read it are disconnected after a few seconds, or at once by a third signal.
 """
 
 import asyncio
@@ -24,76 +24,77 @@ import uvicorn
 from chat2response.api.http.request import App
 from chat2response.app import Gateway
 from chat2response.compose import Services
-from chat2response.observe.log_throttle import Seldom
+from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import logs
-from chat2response.server.bootstrap import Prepared
-from chat2response.server.http_protocol import BoundedHeads
-from chat2response.server.signals import stopping_signals
+from chat2response.server.bootstrap import PreparedGateway
+from chat2response.server.http_protocol import BoundedHttpProtocol
+from chat2response.server.signals import stop_signals
 from chat2response.wire.machine import DRAINING
 
 log = logging.getLogger("chat2response")
 
-OnceUp = Callable[[], Awaitable[None]]
+OnServing = Callable[[], Awaitable[None]]
 
-_KEEP_ALIVE = 75  # seconds that an idle connection stays; proxies in front keep theirs for 60
-_LAST_WORDS = 5.0  # seconds for the terminal events of streams that were ended
+_KEEP_ALIVE = 75  # seconds before an idle connection closes; proxies in front use 60
+_TERMINAL_EVENT_SECONDS = 5.0  # for clients to read the terminal events of ended streams
 
-_out_of_files = Seldom(
+_out_of_files = LogThrottle(
     log,
-    "The limit of open files is reached, and new connections are refused: raise it (ulimit -n, "
-    "LimitNOFILE= of systemd, --ulimit nofile= of Docker).",
+    "The process has reached its limit of open files and cannot accept new connections. Raise the limit: "
+    "ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker.",
 )
 
 
-def run(ready: Prepared, once_up: OnceUp, *, parent: int | None = None) -> None:
-    """Serves until it is told to stop. `once_up` runs beside it as soon as it listens. `parent`: a pipe whose
-    end, the death of the process that holds the other side, counts as a signal.
+def run(prepared: PreparedGateway, on_serving: OnServing, *, parent: int | None = None) -> None:
+    """Serves until a signal stops it. `on_serving` runs concurrently, from the moment the server listens.
 
-    What `once_up` raises ends the server, and is raised here, unless a signal came before. Raises
+    `parent`: a pipe to the parent process; its end, which means that the parent died, counts as a signal.
+
+    An error of `on_serving` stops the server and is raised here, unless a signal came first. Raises
     stores.CannotOpen.
     """
-    logs.set_up(ready.services.settings, ready.services.admin.token or "")
+    logs.set_up(prepared.services.settings, prepared.services.admin.token or "")
     with asyncio.Runner(loop_factory=_new_loop()) as runner:
-        runner.run(_serve(ready, once_up, parent))
+        runner.run(_serve(prepared, on_serving, parent))
 
 
-async def _serve(ready: Prepared, once_up: OnceUp, parent: int | None) -> None:
-    await ready.services.open()  # the lifespan does it too, but would only log what is wrong
-    server = Server(ready.services, ready.admin_listeners)
-    with _signals(server.asked_to_stop), _end_of(parent, server.asked_to_stop):
-        async with _beside(server, once_up):
-            await server.serve(sockets=ready.listeners)
+async def _serve(prepared: PreparedGateway, on_serving: OnServing, parent: int | None) -> None:
+    await prepared.services.open()  # the lifespan opens them too, but would only log an error
+    server = Server(prepared.services, prepared.admin_listeners)
+    with _signal_handlers(server.handle_stop_signal), _on_pipe_end(parent, server.handle_stop_signal):
+        async with _concurrently(server, on_serving):
+            await server.serve(sockets=prepared.listeners)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with our signals; and with other listeners for the admin plane, where it has its own."""
+    """uvicorn's server with our signal handling, and with the admin plane's own listeners, if any."""
 
     def __init__(self, services: Services, admin_listeners: Sequence[socket.socket] = ()) -> None:
         self._gateway = Gateway(services)
         self._admin_listeners = admin_listeners
         self._protocol = partial(
-            BoundedHeads,
+            BoundedHttpProtocol,
             body_seconds=services.settings.chat2response_body_timeout_seconds,
             body_rate=services.settings.chat2response_body_min_bytes_per_second,
             write_seconds=services.settings.chat2response_write_timeout_seconds,
         )
         super().__init__(_config(self._gateway, self._protocol))
-        self.up = asyncio.Event()
+        self.serving = asyncio.Event()
         self._runs = services.engine.runs
         self._drain_seconds = services.settings.chat2response_drain_seconds
-        self._asked = 0
+        self._stop_signals = 0
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         await self._open_admin_plane()
-        _spare_the_collector()
-        self.up.set()
+        _tune_garbage_collector()
+        self.serving.set()
 
     async def _open_admin_plane(self) -> None:
-        """Its connections are like the others: they count, and end with them."""
+        """Serves the admin listeners. Their connections are counted and closed like all others."""
         config = _config(self._gateway.admin, self._protocol)
 
-        def protocol() -> BoundedHeads:
+        def protocol() -> BoundedHttpProtocol:
             return self._protocol(config, self.server_state, self.lifespan.state)
 
         loop = asyncio.get_running_loop()
@@ -102,27 +103,30 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn would end the process by the signal; ours are set around it."""
+        """Turns off uvicorn's signal handling, which would end the process by the signal."""
         yield
 
     @property
     def stopping(self) -> bool:
-        """Whether a signal came."""
-        return self._asked > 0
+        """Whether a stop signal has arrived."""
+        return self._stop_signals > 0
 
-    def asked_to_stop(self) -> None:
-        """A signal came."""
-        self._asked += 1
-        if self._asked == 1:
+    def handle_stop_signal(self) -> None:
+        """Drains at the first signal, ends calls at the second, aborts connections at the third."""
+        self._stop_signals += 1
+        if self._stop_signals == 1:
             self._drain()
-        elif self._asked == 2:
+        elif self._stop_signals == 2:
             self._end_calls()
         else:
-            self._cut_off()
+            self._abort_connections()
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether to stop. While calls run, probes and new calls are still answered."""
-        if _no_file_is_free():
+        """Returns, ten times a second, whether to stop.
+
+        While calls drain, probes and new calls still get answers.
+        """
+        if _out_of_descriptors():
             _out_of_files()
         drained = self.stopping and not self._runs
         return await super().on_tick(counter) or drained
@@ -132,8 +136,8 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().call_later(self._drain_seconds, self._end_calls)
         if running := len(self._runs):
             log.info(
-                "waiting for the end of running calls: %d, for %g seconds at most. "
-                "A second signal ends them now.",
+                "waiting for running calls to finish: %d, at most %g seconds. "
+                "Send a second signal to end them now.",
                 running,
                 self._drain_seconds,
             )
@@ -143,19 +147,19 @@ class Server(uvicorn.Server):
     def _end_calls(self) -> None:
         self.should_exit = True
         self._runs.end(DRAINING)
-        asyncio.get_running_loop().call_later(_LAST_WORDS, self._cut_off)
+        asyncio.get_running_loop().call_later(_TERMINAL_EVENT_SECONDS, self._abort_connections)
 
-    def _cut_off(self) -> None:
-        """Ends the connections, and with them the calls; the lifespan still ends in good order."""
+    def _abort_connections(self) -> None:
+        """Closes all connections, which ends their calls. The lifespan still shuts down normally."""
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
 
 
-def _config(app: App, protocol: Callable[..., BoundedHeads]) -> uvicorn.Config:
+def _config(app: App, protocol: Callable[..., BoundedHttpProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         interface="asgi3",
-        http=protocol,  # type: ignore[arg-type]  # it is only called
+        http=protocol,  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         lifespan="on",
         log_config=None,
@@ -167,8 +171,8 @@ def _config(app: App, protocol: Callable[..., BoundedHeads]) -> uvicorn.Config:
     )
 
 
-def _no_file_is_free() -> bool:
-    """Whether the limit of open files is reached. uvloop then closes new connections, and tells nobody."""
+def _out_of_descriptors() -> bool:
+    """Whether the limit of open files is reached. uvloop then closes new connections silently."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -176,10 +180,10 @@ def _no_file_is_free() -> bool:
     return False
 
 
-def _spare_the_collector() -> None:
-    """What lives as long as the process is not looked through for garbage again; the rest, less often.
+def _tune_garbage_collector() -> None:
+    """Excludes long-lived objects from garbage collection, and collects the others less often.
 
-    It halves the slowest hundredth of requests.
+    This halves the 99th percentile of latency.
     """
     gc.collect()
     gc.freeze()
@@ -187,65 +191,65 @@ def _spare_the_collector() -> None:
 
 
 @asynccontextmanager
-async def _beside(server: Server, once_up: OnceUp) -> AsyncIterator[None]:
-    """Runs `once_up` while the body serves; raises its error after the body."""
+async def _concurrently(server: Server, on_serving: OnServing) -> AsyncIterator[None]:
+    """Runs `on_serving` while the body of the `with` serves; raises its error after the body."""
 
-    async def visit() -> None:
-        await server.up.wait()
+    async def wait_and_run() -> None:
+        await server.serving.wait()
         try:
-            await once_up()
+            await on_serving()
         except BaseException as error:
             if server.stopping and isinstance(error, Exception):
-                return  # it was refused what nobody gets any more
+                return  # the drain refused its requests
             server.should_exit = True
             raise
 
-    visiting = asyncio.ensure_future(visit())
+    task = asyncio.ensure_future(wait_and_run())
     try:
         yield
     finally:
-        visiting.cancel()  # the server is gone: what is not over yet has nobody to talk to
-        await asyncio.wait({visiting})
-    if not visiting.cancelled():
-        visiting.result()
+        task.cancel()  # it has no server to talk to any more
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 @contextmanager
-def _signals(act: Callable[[], None]) -> Iterator[None]:
-    """`act` in the event loop for each signal, in place of their default action."""
+def _signal_handlers(callback: Callable[[], None]) -> Iterator[None]:
+    """Calls `callback` in the event loop for each stop signal; restores the previous handlers at the end."""
     loop = asyncio.get_running_loop()
 
     def from_thread(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(act)
+        loop.call_soon_threadsafe(callback)
 
-    before = {number: signal.getsignal(number) for number in stopping_signals()}
-    for number in before:
+    previous = {number: signal.getsignal(number) for number in stop_signals()}
+    for number in previous:
         if sys.platform == "win32":
             signal.signal(number, from_thread)
         else:
-            loop.add_signal_handler(number, act)
+            loop.add_signal_handler(number, callback)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             if sys.platform != "win32":
                 loop.remove_signal_handler(number)
             signal.signal(number, handler)
 
 
 @contextmanager
-def _end_of(pipe: int | None, act: Callable[[], None]) -> Iterator[None]:
-    """`act` in the event loop, once, when a pipe has ended."""
+def _on_pipe_end(pipe: int | None, callback: Callable[[], None]) -> Iterator[None]:
+    """Calls `callback` in the event loop, once, when the pipe is closed at the other end."""
     if pipe is None:
         yield
         return
     loop = asyncio.get_running_loop()
 
-    def ended() -> None:
+    def at_end() -> None:
         loop.remove_reader(pipe)
-        act()
+        callback()
 
-    loop.add_reader(pipe, ended)
+    loop.add_reader(pipe, at_end)
     try:
         yield
     finally:

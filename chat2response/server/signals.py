@@ -1,13 +1,13 @@
-"""The signals that tell a gateway to stop: the same for one process and for the parent of several."""
+"""The signals that stop a gateway, whether it is one process or the parent of several workers."""
 
 import signal
 from collections.abc import Iterator
 
 
-def stopping_signals() -> Iterator[signal.Signals]:
-    """SIGTERM, SIGINT and SIGHUP; of a terminal that goes (SIGHUP) not where `nohup` has it ignored."""
+def stop_signals() -> Iterator[signal.Signals]:
+    """SIGTERM, SIGINT and SIGHUP; without SIGHUP (the terminal closed) if `nohup` has it ignored."""
     yield signal.SIGTERM
     yield signal.SIGINT
-    hang_up = getattr(signal, "SIGHUP", None)
-    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
-        yield hang_up
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        yield hangup

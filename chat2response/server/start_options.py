@@ -1,12 +1,12 @@
-"""What the command line says over the settings, and what stops a start. Light: `--help` loads this."""
+"""Command-line options that override settings, and the error that prevents a start. `--help` imports this."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """The options of a command; None where one was not given."""
+class StartOptions:
+    """The options of a command; None means that the option was not set."""
 
     bind: str | None = None
     """`host:port`."""
@@ -19,4 +19,4 @@ class Choices:
 
 
 class CannotStart(Exception):
-    """The settings are right, but the machine does not allow it; the text tells the operator what to do."""
+    """The settings are valid, but this machine prevents the start. The text says what to do."""

@@ -1,7 +1,8 @@
-"""Ends a connection whose client takes nothing of what was written to it.
+"""Closes a connection whose client stops reading its response.
 
-It would hold its answer, and a stream its upstream too, for as long as it liked. A client that reads slowly
-is none of those: what the kernel still has to send counts too, and becomes less when the client reads.
+Otherwise such a client keeps its response in memory, and a stream's upstream connection open, for as long as
+it likes. A slow reader is safe: the watch also counts the kernel's send buffer, which shrinks with every
+read.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ log = logging.getLogger("chat2response")
 
 
 class UnreadWatch:
-    """Watches one connection, only while something waits to be written; 0 seconds: never."""
+    """Watches one connection while unsent bytes wait. `seconds` without progress close it; 0 turns it off."""
 
     __slots__ = ("_loop", "_seconds", "_timer", "_transport", "_unsent")
 
@@ -26,40 +27,40 @@ class UnreadWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Bytes wait."""
+        """Starts the watch: unsent bytes wait."""
         if self._seconds and self._timer is None:
-            self._look_later()
+            self._schedule()
 
     def stop(self) -> None:
-        """They are on their way, or the connection is gone."""
+        """Stops the watch: the bytes are sent, or the connection is lost."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look_later(self) -> None:
+    def _schedule(self) -> None:
         self._unsent = self._transport.get_write_buffer_size() + _in_kernel(self._transport)
-        self._timer = self._loop.call_later(self._seconds, self._look)
+        self._timer = self._loop.call_later(self._seconds, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         before = self._unsent
-        self._look_later()
+        self._schedule()
         if self._unsent == before:
             self.stop()
-            log.info("a client took nothing of its answer for %g s: its connection is closed", self._seconds)
+            log.info("a client did not read its response for %g s: closing its connection", self._seconds)
             self._transport.abort()
 
 
 def _in_kernel(transport: Any) -> int:
-    """Bytes that the peer has not acknowledged; 0 where the system does not tell."""
+    """Bytes that the peer has not acknowledged; 0 if the system cannot report them."""
     if not sys.platform.startswith("linux"):
         return 0
     import fcntl
     import termios
 
     try:
-        told = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        packed = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     except (AttributeError, OSError, ValueError):
         return 0
-    size: int = struct.unpack("i", told)[0]
+    size: int = struct.unpack("i", packed)[0]
     return size

@@ -1,12 +1,23 @@
-"""The only reader of the environment: variables, and a `.env` file, become options of each floor.
+"""The only reader of the environment: variables and a `.env` file become `Settings`, plain values.
 
-Read once, at start (law 13). A `CHAT2RESPONSE_*` variable that is not known is an error, which names the one
-that is meant where one is near; those an orchestrator injects for a service of our name
-(`CHAT2RESPONSE_SERVICE_*`, `CHAT2RESPONSE_PORT*`) are let be. A name that is nearly another's is a warning.
+They are read once, at start (law 13, configuration is read once). An unknown `CHAT2RESPONSE_*` variable is an
+error that names the nearest setting. Variables that an orchestrator injects for a service of our name
+(`CHAT2RESPONSE_SERVICE_*`, `CHAT2RESPONSE_PORT*`) are ignored. Nothing here imports another floor: `compose/`
+turns settings into options.
 """
 
+from chat2response.settings.checks import listen_address
+from chat2response.settings.fields import OPENAI, URLS, Settings
 from chat2response.settings.load import load
-from chat2response.settings.model import OPENAI, Settings
-from chat2response.settings.values import AuthMode, SettingsError, UpstreamMode, listen_address
+from chat2response.settings.types import AuthMode, SettingsError, UpstreamMode
 
-__all__ = ["OPENAI", "AuthMode", "Settings", "SettingsError", "UpstreamMode", "listen_address", "load"]
+__all__ = [
+    "OPENAI",
+    "URLS",
+    "AuthMode",
+    "Settings",
+    "SettingsError",
+    "UpstreamMode",
+    "listen_address",
+    "load",
+]

@@ -1,6 +1,6 @@
-"""A value that cannot be used, told: its variable, the value, and what may stand there."""
+"""Explains a value that cannot be used: its variable, the value, and what may be written instead."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -9,31 +9,29 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from chat2response.observe.redact import redact
-from chat2response.settings.model import Settings
+from chat2response.settings.fields import Settings
 
-_SHOWN = 16  # characters: what is longer than a word or a number may be a secret in the wrong place
-
-
-def explain(error: ValidationError) -> str:
-    """A line, and in it a sentence, for each setting that is wrong."""
-    return "\n".join(_line(each) for each in error.errors(include_url=False))
+_SHOWN = 16  # characters; a longer value may be a secret in the wrong variable
 
 
-def _line(each: ErrorDetails) -> str:
-    """Values that we refuse ourselves are refused in our own words."""
-    said = each["msg"].removeprefix("Value error, ").rstrip(".")
+def explain(error: ValidationError, redact: Callable[[str], str]) -> str:
+    """One line, with one sentence, for each wrong setting. `redact` masks secrets in a text."""
+    return "\n".join(_line(each, redact) for each in error.errors(include_url=False))
+
+
+def _line(each: ErrorDetails, redact: Callable[[str], str]) -> str:
+    """Our own checks word their errors themselves; pydantic's are worded here."""
+    message = each["msg"].removeprefix("Value error, ").rstrip(".")
     if not each["loc"]:
-        return f"{said}."
+        return f"{message}."
     name = str(each["loc"][0])
     if each["type"] != "value_error":
-        said = (
-            f"{_shown(each['input'])} cannot be used; write {_allowed(Settings.model_fields[name.lower()])}"
-        )
-    return f"{name.upper()}: {said}{'' if said.endswith('?') else '.'}"
+        allowed = _allowed(Settings.model_fields[name.lower()])
+        message = f"{_shown(each['input'], redact)} cannot be used; write {allowed}"
+    return f"{name.upper()}: {message}{'' if message.endswith('?') else '.'}"
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, redact: Callable[[str], str]) -> str:
     text = str(value)
     if len(text) > _SHOWN or redact(text) != text:
         return f"what is set ({len(text)} characters)"
@@ -42,8 +40,8 @@ def _shown(value: object) -> str:
 
 def _allowed(field: FieldInfo) -> str:
     kind = _plain(field.annotation)
-    if words := tuple(_words(kind)):
-        return _or(words)
+    if choices := tuple(_choices(kind)):
+        return _or(choices)
     if kind is bool:
         return "1, true, yes or on, or 0, false, no or off"
     if kind in (int, float):
@@ -52,13 +50,13 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _plain(kind: Any) -> Any:
-    """The type without the `None` beside it."""
+    """The type without `| None`."""
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (each for each in get_args(kind) if each is not type(None))
     return kind
 
 
-def _words(kind: Any) -> Iterator[str]:
+def _choices(kind: Any) -> Iterator[str]:
     if get_origin(kind) is Literal:
         yield from get_args(kind)
     elif isinstance(kind, type) and issubclass(kind, Enum):
@@ -66,13 +64,13 @@ def _words(kind: Any) -> Iterator[str]:
 
 
 def _bounds(field: FieldInfo) -> str:
-    found = {
+    bounds = {
         name: value
         for bound in field.metadata
         for name in ("gt", "ge", "le")
         if (value := getattr(bound, name, None)) is not None
     }
-    match found:
+    match bounds:
         case {"ge": least, "le": most}:
             return f" from {least} to {most}"
         case {"ge": least}:
@@ -82,5 +80,5 @@ def _bounds(field: FieldInfo) -> str:
     return ""
 
 
-def _or(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+def _or(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"

@@ -1,1 +1,1 @@
-"""What answers: Chat and Responses servers over HTTP, and the built-in demo; which one, by `Routes`."""
+"""Upstreams: Chat and Responses servers over HTTP, and the built-in demo. `Routes` selects one."""

@@ -1,11 +1,11 @@
-"""`Upstream`: where a call goes, whatever it speaks."""
+"""`Upstream`: the interface of everything that answers calls."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.convert.policy import ReasoningForm
@@ -18,69 +18,69 @@ from chat2response.wire.responses import Response
 
 UpstreamDialect = Literal["chat", "responses", "demo"]
 PATHS: Mapping[UpstreamDialect, str] = {"chat": "/chat/completions", "responses": "/responses"}
-"""The endpoint of each dialect that is spoken over HTTP, below an upstream's base address."""
+"""The endpoint of each dialect over HTTP, below an upstream's base address."""
 HeaderList = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One upstream as the operator configured it."""
+    """One upstream, as the operator configured it."""
 
     dialect: UpstreamDialect
     base_url: str = ""
     api_key: str | None = field(default=None, repr=False)
-    """The operator's key for it: sent in place of the client's credentials. None: none, or theirs."""
+    """The operator's key, sent in place of the client's credentials. None: no key, or passthrough."""
     managed: bool = True
-    """Whether a 401 of this upstream concerns the operator (our key) rather than the client (theirs)."""
+    """Whether a 401 concerns the operator (the gateway's key) rather than the client (its own key)."""
     quirks: Quirks = OPENAI_COMPATIBLE
-    """How it differs, where it speaks Chat."""
+    """How the server differs, if it speaks Chat."""
     model: str | None = None
-    """The model that every call goes to, whatever name the client used; None: the client's."""
+    """The model that every call goes to, whatever the client requests; None: the client's."""
     text_input: bool = False
-    """Whether a Responses server takes `input` as a text only."""
+    """Whether a Responses server takes `input` only as text."""
 
     @property
     def shown_address(self) -> str:
-        """Where calls to it go, for the log: without a login; `demo` where they stay here."""
+        """The address of its calls for the log, without credentials; `demo` for the demo."""
         path = PATHS.get(self.dialect)
         return self.dialect if path is None else f"{shown_url(self.base_url)}{path}"
 
-    def named(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A request's fields with the model's name as this upstream knows it."""
+    def with_model(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A request's fields with the upstream's name of the model."""
         return fields if self.model is None else {**fields, "model": self.model}
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
-class Origin:
-    """What of the client's own request goes along with it."""
+@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
+class ClientContext:
+    """The parts of the client's request that an upstream needs."""
 
     authorization: str | None = field(default=None, repr=False)
-    """The client's `Authorization`, where it is passed through."""
+    """The client's `Authorization` in passthrough."""
     request_id: str = ""
     stream: bool = False
     hops: int = 0
-    """Gateways like this one that the call has come through."""
+    """The number of gateways like this one that the call has passed."""
     fidelity: Fidelity = "warn"
-    """What becomes of a field that this upstream cannot be told."""
+    """What to do about fields that this upstream does not support."""
     stall: float = 0.0
-    """Seconds of silence that its answer may have once it has begun, where that is more than usual."""
+    """Seconds of silence allowed within the answer, if longer than usual."""
     large: bool = False
-    """Whether the request is written beside the loop."""
+    """Whether to write the request in a thread."""
 
 
-Read = Callable[[Echo, Ids, Clock, ReasoningForm, Losses], Response]
+Read = Callable[[EchoedFields, Ids, Clock, ReasoningForm, Losses], Response]
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
+@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
 class Reply:
-    """A whole JSON answer: `read` makes the response of it. Raises UpstreamError where it is none."""
+    """A whole JSON answer. `read` makes it a response, or raises UpstreamError."""
 
     status: int
     headers: HeaderList
     losses: Losses
     read: Read
     large: bool = False
-    """Whether it is read beside the loop."""
+    """Whether to read it in a thread."""
 
 
 class Turn(Protocol):
@@ -88,85 +88,88 @@ class Turn(Protocol):
 
     status: int
     headers: HeaderList
-    """Those of the upstream's that reach the client."""
+    """The upstream's headers that reach the client."""
     losses: Losses
 
     @property
-    def heard(self) -> bool:
-        """Whether a first event has been read."""
+    def started(self) -> bool:
+        """Whether the first event has been read."""
         ...
 
     @property
-    def said(self) -> int:
-        """What the model has said so far, in characters, where something bounds it."""
+    def output_chars(self) -> int:
+        """The characters of output so far, as far as they are bounded."""
         ...
 
     def reads(self) -> AsyncIterator[None]:
-        """Each step: one network read was fed to the writer. Ends when the turn has its outcome."""
+        """Yields after each network read that was fed to the writer. Ends when the turn has its outcome."""
         ...
 
     def stop(self, fault: Fault) -> None:
-        """Ends the turn now, with `fault`: wakes the pending read."""
+        """Ends the turn with `fault`: wakes the pending read."""
         ...
 
 
 class RawReply(Protocol):
-    """An answer whose bytes are passed on."""
+    """An answer whose bytes are relayed."""
 
     status: int
     headers: HeaderList
 
     @property
     def media_type(self) -> str:
-        """The upstream's content type, or what its body shows to be the right one."""
+        """The upstream's content type, or the type that the body proves to have."""
         ...
 
     async def streams(self) -> bool:
-        """Whether the body is a stream of events; waits for its first bytes if its type is another."""
+        """Whether the body is an event stream. Waits for its first bytes if the content type is another."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """What arrives, as it arrives; ends at the end of the body or with net.Cut."""
+        """The chunks as they arrive. Ends with the body, or raises net.Cut."""
         ...
 
     async def read(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         ...
 
     def stop(self, fault: Fault) -> None:
-        """Ends it now: wakes the pending read."""
+        """Ends the answer: wakes the pending read."""
         ...
 
 
 class Upstream(Protocol):
-    """Takes a request from the hub, or a finished body in its own dialect."""
+    """Takes a hub request, or a finished body in its own dialect."""
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
+    def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
         """The request in this upstream's dialect, as the bytes that will be sent."""
         ...
 
     def open(
         self,
-        ask: HubRequest | bytes,
+        request: HubRequest | bytes,
         target: Target,
         writer: Writer,
-        origin: Origin,
+        context: ClientContext,
         reasoning: ReasoningForm,
     ) -> AbstractAsyncContextManager[Turn]:
-        """A stream, read into `writer`. Entering raises UpstreamError: nothing was sent to the client yet.
+        """A stream that is read into `writer`. Entering raises UpstreamError before anything is sent to the
+        client.
 
         Failing to enter closes what was opened.
         """
         ...
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
+    async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """A JSON answer. Cancelling closes the upstream."""
         ...
 
-    def relay(self, body: bytes, target: Target, origin: Origin) -> AbstractAsyncContextManager[RawReply]:
+    def relay(
+        self, body: bytes, target: Target, context: ClientContext
+    ) -> AbstractAsyncContextManager[RawReply]:
         """The upstream's own bytes, errors included."""
         ...
 
-    async def models(self, target: Target, origin: Origin) -> bytes:
+    async def models(self, target: Target, context: ClientContext) -> bytes:
         """The upstream's list of models (`{"object": "list", "data": [...]}`), as JSON."""
         ...

@@ -1,10 +1,10 @@
-"""What the operator says of models: context, modalities, reasoning levels; from a small JSON file.
+"""Describes models: context, modalities and reasoning levels, from a small JSON file of the operator's.
 
     {"qwen3-coder": {"context_window": 262144, "reasoning_levels": ["low", "high"], "freeform": true},
      "llama-*": {"context_window": 131072, "input_modalities": ["text", "image"]}}
 
-Names are those that clients use, or globs; an exact name counts before any glob, and the longest glob before
-shorter ones. A name that is no glob is listed even where the upstream does not list it.
+Names are those that clients use, or globs. An exact name wins over globs, and the longest matching glob over
+shorter ones. A name that is not a glob is listed even if the upstream does not list it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,12 +29,12 @@ _OUTPUT = {"mode": "bytes", "limit": 10_000}  # how much of a tool's output Code
 
 
 class CatalogError(Exception):
-    """The file cannot be used; the text tells the operator what to write."""
+    """The catalog file cannot be used; the message says what to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """Of one model. `freeform`: it can write patches as text, in a tool without a JSON schema."""
+class ModelDescription:
+    """Describes one model. `freeform`: it can write patches as text, in a tool without a JSON schema."""
 
     display_name: str | None = None
     description: str | None = None
@@ -52,81 +52,84 @@ class Description:
 class Catalog:
     """All descriptions, by name or glob."""
 
-    models: Mapping[str, Description] = field(default_factory=dict)
+    models: Mapping[str, ModelDescription] = field(default_factory=dict)
 
-    def of(self, name: str) -> Description | None:
-        """What is said of a model; None: nothing."""
+    def of(self, name: str) -> ModelDescription | None:
+        """The description of a model, if there is one."""
         if (exact := self.models.get(name)) is not None:
             return exact
         globs = [each for each in self.models if _GLOB & set(each) and fnmatchcase(name, each)]
         return self.models[max(globs, key=len)] if globs else None
 
-    def listed(self, given: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        """A list in both forms, of the upstream's entries and our own: `data` as OpenAI has it, `models` as
-        Codex reads it, of those that are described.
+    def model_list(self, entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """The upstream's entries and the catalog's own, in two forms: `data` as OpenAI lists them, and
+        `models` as Codex reads them, for the described ones.
         """
-        data = list(given)
-        known = [each.get("id") for each in data]  # of any type: a stranger's
-        own = [name for name in self.models if not _GLOB & set(name) and name not in known]
-        data += [{"id": name, "object": "model", "created": 0, "owned_by": "gateway"} for name in own]
+        data = list(entries)
+        known = [each.get("id") for each in data]  # of any type, as the upstream sent them
+        own_names = [name for name in self.models if not _GLOB & set(name) and name not in known]
+        data += [{"id": name, "object": "model", "created": 0, "owned_by": "gateway"} for name in own_names]
         names = [each["id"] for each in data if type(each.get("id")) is str]
-        described = [(name, said) for name in names if (said := self.of(name)) is not None]
-        models = [_for_codex(name, said, number) for number, (name, said) in enumerate(described)]
+        described = [(name, description) for name in names if (description := self.of(name)) is not None]
+        models = [
+            _codex_entry(name, description, number) for number, (name, description) in enumerate(described)
+        ]
         return {"object": "list", "data": data, "models": models}
 
 
 def read_catalog(file: Path) -> Catalog:
-    """Raises CatalogError."""
+    """Reads the catalog from a file. Raises CatalogError."""
     try:
         value = shaped(decode(file.read_bytes()), dict[str, dict[str, Any]])
         return Catalog({name: _description(name, each) for name, each in value.items()})
     except OSError as error:
         raise CatalogError(f"{file} cannot be read ({error.strerror})") from None
     except JSONError as error:
-        raise CatalogError(f"{file} describes no models: {error}") from None
+        raise CatalogError(f"{file} is not a valid model catalog: {error}") from None
 
 
-def _description(name: str, given: dict[str, Any]) -> Description:
-    known = [each.name for each in fields(Description)]
-    for each in given:
+def _description(name: str, entry: dict[str, Any]) -> ModelDescription:
+    known = [each.name for each in fields(ModelDescription)]
+    for each in entry:
         if each not in known:
-            raise JSONError(f"{each!r} of {name!r} is not one of {', '.join(known)}")
+            raise JSONError(f"unknown field {each!r} for {name!r}. Known: {', '.join(known)}")
     try:
-        described: Description = shaped(given, Description)
+        described: ModelDescription = shaped(entry, ModelDescription)
     except JSONError as error:
         raise JSONError(f"{name!r}: {error}") from None
     return described
 
 
-def _for_codex(name: str, said: Description, priority: int) -> dict[str, Any]:
-    """An entry with every key that Codex 0.169 insists on, and those that we can fill."""
+def _codex_entry(name: str, description: ModelDescription, priority: int) -> dict[str, Any]:
+    """An entry with every key that Codex 0.169 requires, and those that the gateway can fill."""
     levels = [
-        {"effort": each, "description": _DESCRIPTIONS.get(each, each)} for each in said.reasoning_levels
+        {"effort": each, "description": _DESCRIPTIONS.get(each, each)}
+        for each in description.reasoning_levels
     ]
     return {
         "slug": name,
-        "display_name": said.display_name or name,
-        "description": said.description,
-        "default_reasoning_level": said.default_reasoning_level
-        or (said.reasoning_levels[len(said.reasoning_levels) // 2] if levels else None),
+        "display_name": description.display_name or name,
+        "description": description.description,
+        "default_reasoning_level": description.default_reasoning_level
+        or (description.reasoning_levels[len(description.reasoning_levels) // 2] if levels else None),
         "supported_reasoning_levels": levels,
         "shell_type": "unified_exec",
         "visibility": "list",
         "supported_in_api": True,
         "priority": priority,
         "upgrade": None,
-        "base_instructions": said.instructions,
+        "base_instructions": description.instructions,
         "supports_reasoning_summaries": bool(levels),
         "default_reasoning_summary": "auto" if levels else "none",
-        "support_verbosity": said.verbosity,
+        "support_verbosity": description.verbosity,
         "default_verbosity": None,
-        "apply_patch_tool_type": "freeform" if said.freeform else None,
+        "apply_patch_tool_type": "freeform" if description.freeform else None,
         "web_search_tool_type": "text",
         "truncation_policy": _OUTPUT,
-        "supports_parallel_tool_calls": said.parallel_tool_calls,
-        "context_window": said.context_window,
+        "supports_parallel_tool_calls": description.parallel_tool_calls,
+        "context_window": description.context_window,
         "auto_compact_token_limit": None,
         "effective_context_window_percent": 95,
         "experimental_supported_tools": [],
-        "input_modalities": list(said.input_modalities),
+        "input_modalities": list(description.input_modalities),
     }

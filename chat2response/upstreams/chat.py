@@ -1,16 +1,16 @@
-"""A Chat Completions server."""
+"""Chat Completions servers as upstreams."""
 
 from functools import partial
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading, feed_whole
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder, feed_whole
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http_stream import Reader
-from chat2response.upstreams.http_upstream import How, HttpUpstream
+from chat2response.upstreams.http_upstream import DecoderFactory, HttpUpstream
 from chat2response.wire.json import encode
 
 
@@ -19,16 +19,18 @@ class ChatUpstream(HttpUpstream):
 
     path = PATHS["chat"]
 
-    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
-        """The Chat request for a hub request; its tools tell what the answer calls."""
-        tools = ToolMap.of(ask, target.quirks, self._policy)
-        fields = write_request(ask, losses, target.quirks, tools=tools, policy=self._policy)
-        return encode(target.named(fields)), partial(Reading.of, ask, tools)
+    def encode_request(
+        self, request: HubRequest, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
+        """The Chat request for a hub request; its tool map is needed to read the answer's calls."""
+        tools = ToolMap.of(request, target.quirks, self._policy)
+        fields = write_request(request, losses, target.quirks, tools=tools, policy=self._policy)
+        return encode(target.with_model(fields)), partial(AnswerDecoder.from_hub, request, tools)
 
-    def how(self, target: Target) -> How:
-        """By the quirks alone."""
-        return lambda reasoning: Reading(reasoning, target.quirks)
+    def decoder_factory(self, target: Target) -> DecoderFactory:
+        """Decodes by the quirks alone."""
+        return lambda reasoning: AnswerDecoder(reasoning, target.quirks)
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """A completion is one chunk with everything in it; what has no choices is an error, or unreadable."""
+        """Feeds a completion as one chunk. Without choices it is an error, or unreadable."""
         feed_whole(reader, answer)

@@ -1,4 +1,4 @@
-"""JSON answers over the transport: one request, one decoded body."""
+"""Fetches JSON answers over the transport: one request, one decoded body."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,59 +7,64 @@ from typing import Any
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import Transport
 from chat2response.observe.secrets import secret_of
-from chat2response.upstreams.base import HeaderList, Origin, Target
+from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.http_stream import request_headers
-from chat2response.upstreams.upstream_refusals import passed_headers, refusal
-from chat2response.upstreams.whole_answers import decoded
+from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
+from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import kind_of
 from chat2response.wire.json_repair import Repair
 from chat2response.wire.large_documents import apart_if, is_large
 
-_START = 4096  # bytes that tell what a body is
+_SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 
 
-class Events(bytes):
-    """A whole stream, from a server that was asked for JSON."""
+class EventStreamBody(bytes):
+    """The body of a stream that a server sent in place of JSON."""
 
 
 @dataclass(slots=True)
 class Document:
-    """JSON, decoded, and what was mended in it."""
+    """A decoded JSON body, and the repairs that it needed."""
 
     value: Any
     repairs: Sequence[Repair] = ()
 
 
 async def fetch(
-    transport: Transport, url: str, target: Target, origin: Origin, body: bytes, most: int = MAX_OUTPUT
-) -> tuple[int, HeaderList, Document | Events, bool]:
-    """Status, headers for the client, the body, and whether that is large.
+    transport: Transport,
+    url: str,
+    target: Target,
+    context: ClientContext,
+    body: bytes,
+    max_output: int = MAX_OUTPUT,
+) -> tuple[int, HeaderList, Document | EventStreamBody, bool]:
+    """The status, the headers for the client, the body, and whether it is large.
 
-    A body that is a stream, unasked, stays as it is: an `Events`.
-    Raises UpstreamError where it is no answer, or more than `most` bytes of one.
+    A stream in place of JSON is returned as an `EventStreamBody`. Raises UpstreamError for anything else, and
+    for more than `max_output` bytes.
     """
-    exchange = await transport.open("POST", url, request_headers(target, origin), body)
+    exchange = await transport.open("POST", url, request_headers(target, context), body)
     try:
         if exchange.status >= 300:
-            raise await refusal(exchange, target)
+            raise await read_refusal(exchange, target)
         secret = secret_of(target.api_key)
         answer = await exchange.read()
         large = is_large(answer)
         answer = answer if secret is None else await apart_if(large, secret.remove, answer)
-        headers = passed_headers(exchange, secret)
+        headers = forwarded_headers(exchange, secret)
     finally:
         await exchange.close()
-    if kind_of(answer[:_START], ended=True) == "events":
-        return exchange.status, headers, Events(answer), large
-    return exchange.status, headers, Document(*await decoded(answer, most)), large
+    if kind_of(answer[:_SNIFF_LENGTH], ended=True) == "events":
+        return exchange.status, headers, EventStreamBody(answer), large
+    return exchange.status, headers, Document(*await decode_answer(answer, max_output)), large
 
 
-async def fetch_models(transport: Transport, target: Target, origin: Origin) -> bytes:
-    """`GET {base}/models`, the bytes as they are. Raises UpstreamError."""
-    exchange = await transport.open("GET", f"{target.base_url}/models", request_headers(target, origin))
+async def fetch_models(transport: Transport, target: Target, context: ClientContext) -> bytes:
+    """`GET {base}/models`, unchanged. Raises UpstreamError."""
+    exchange = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
     try:
         if exchange.status >= 300:
-            raise await refusal(exchange, target)
+            raise await read_refusal(exchange, target)
         secret, answer = secret_of(target.api_key), await exchange.read()
         return answer if secret is None else secret.remove(answer)
     finally:

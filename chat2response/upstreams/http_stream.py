@@ -1,4 +1,4 @@
-"""What Chat and Responses upstreams share: addresses, headers, turns and raw replies over the transport."""
+"""Turns and raw replies over the transport, shared by Chat and Responses upstreams."""
 
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -9,82 +9,82 @@ from chat2response.convert.dialects.responses.stream_reader import ResponsesRead
 from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.net.transport import Cut, Exchange, Transport
+from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
-from chat2response.upstreams.base import HeaderList, Origin, Target
-from chat2response.upstreams.upstream_refusals import passed_headers, refusal
-from chat2response.upstreams.whole_answers import decoded
+from chat2response.upstreams.base import ClientContext, HeaderList, Target
+from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
+from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import Kind, kind_of
 from chat2response.wire.large_documents import apart_if, is_large
 from chat2response.wire.machine import Fault
 
-_START = 4096  # bytes that tell what a body is
+_SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 Reader = ChatReader | ResponsesReader
 FeedWhole = Callable[[Reader, Any], None]
-"""Feeds a reader an answer that came as one JSON body although a stream was asked for."""
+"""Feeds a reader a JSON body that a server sent in place of a stream."""
 
 
-def request_headers(target: Target, origin: Origin) -> dict[str, str]:
-    """Ours to the upstream: the operator's key, or the client's own credentials, never both."""
+def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
+    """The request headers: with the operator's key or the client's credentials, never both."""
     headers = {
         "Content-Type": "application/json",
-        "Accept": "text/event-stream" if origin.stream else "application/json",
-        "X-Chat2response-Hops": str(origin.hops + 1),
+        "Accept": "text/event-stream" if context.stream else "application/json",
+        "X-Chat2response-Hops": str(context.hops + 1),
     }
     if target.api_key:
         headers["Authorization"] = f"Bearer {target.api_key}"
-    elif origin.authorization:
-        headers["Authorization"] = origin.authorization
-    if origin.request_id:
-        headers["X-Request-Id"] = origin.request_id
+    elif context.authorization:
+        headers["Authorization"] = context.authorization
+    if context.request_id:
+        headers["X-Request-Id"] = context.request_id
     return headers
 
 
-class Opened:
-    """An exchange as a context: opened on entry, closed on exit."""
+class ResponseContext:
+    """An HTTP exchange as an async context: opened on entry, closed on exit."""
 
     def __init__(
         self,
         transport: Transport,
         url: str,
         target: Target,
-        origin: Origin,
+        context: ClientContext,
         body: bytes | None,
         method: str = "POST",
     ) -> None:
         self._transport = transport
         self._url = url
         self._target = target
-        self._origin = origin
+        self._client_context = context
         self._body = body
         self._method = method
         self._finished = False
         self._secret: Secret | None = secret_of(target.api_key)
-        self._exchange: Exchange | None = None
+        self._exchange: HttpResponse | None = None
         self.status = 0
         self.headers: HeaderList = []
 
     @property
-    def exchange(self) -> Exchange:
-        """The open one."""
-        assert self._exchange is not None, "entered first"
+    def exchange(self) -> HttpResponse:
+        """The open exchange."""
+        assert self._exchange is not None, "not entered yet"
         return self._exchange
 
     async def connect(self) -> None:
-        """Sends, and waits for the head."""
+        """Sends the request and waits for the head."""
         exchange = self._exchange = await self._transport.open(
             self._method,
             self._url,
-            request_headers(self._target, self._origin),
+            request_headers(self._target, self._client_context),
             self._body,
-            stall=self._origin.stall,
+            stall=self._client_context.stall,
         )
         self._body = None  # sent; a stream may stay open for long
         self.status = exchange.status
-        self.headers = passed_headers(exchange, self._secret)
+        self.headers = forwarded_headers(exchange, self._secret)
 
     async def body(self, start: bytes = b"") -> bytes:
-        """All of it, without our key. `start`: what was read of it before."""
+        """The whole body without the gateway's key. `start`: bytes that were read before."""
         body = start + await self.exchange.read()
         return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
 
@@ -99,8 +99,8 @@ class Opened:
             await self._exchange.close(finished=self._finished)
 
 
-async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
-    """The first bytes of a body, as many as tell its kind; seldom more than one read. Raises Cut."""
+async def first_bytes(exchange: HttpResponse) -> tuple[bytes, Kind]:
+    """The first bytes of a body, enough to tell its kind; rarely more than one read. Raises Cut."""
     start = b""
     while True:
         data = await exchange.chunk()
@@ -109,136 +109,136 @@ async def first_bytes(exchange: Exchange) -> tuple[bytes, Kind]:
             return start, kind
 
 
-def named_events(exchange: Exchange) -> bool:
-    """Whether the content type says that the body is a stream of events, or nothing."""
+def is_event_stream(exchange: HttpResponse) -> bool:
+    """Whether the content type is that of an event stream, or missing."""
     return "event-stream" in (exchange.header("content-type") or "event-stream")
 
 
-class HttpTurn(Opened):
-    """A Turn: the exchange's bytes into a reader."""
+class HttpTurn(ResponseContext):
+    """A Turn that feeds the exchange's bytes to a reader."""
 
     def __init__(
         self,
         transport: Transport,
         url: str,
         target: Target,
-        origin: Origin,
+        context: ClientContext,
         body: bytes,
         reader: Reader,
         whole: FeedWhole,
         losses: Losses,
         max_output: int = MAX_OUTPUT,
     ) -> None:
-        super().__init__(transport, url, target, origin, body)
+        super().__init__(transport, url, target, context, body)
         self._max_output = max_output
         self._reader = reader
         self._whole = whole
         self.losses = losses
 
     @property
-    def heard(self) -> bool:
-        """Whether a first event has been read; comments are none, and some backends send them for long."""
-        return self._reader.heard
+    def started(self) -> bool:
+        """Whether the first event has been read. Comments do not count: some backends send them for long."""
+        return self._reader.started
 
     @property
-    def said(self) -> int:
-        """What the model has said so far, in characters."""
-        return self._reader.said
+    def output_chars(self) -> int:
+        """The characters of output so far."""
+        return self._reader.output_chars
 
     async def __aenter__(self) -> "HttpTurn":
         await self.connect()
         if self.status >= 300:
             try:
-                raise await refusal(self.exchange, self._target)
+                raise await read_refusal(self.exchange, self._target)
             finally:
                 await self.exchange.close()
         return self
 
     async def reads(self) -> AsyncIterator[None]:
-        """Feeds the reader until it is done, or the body ends."""
+        """Feeds the reader until it is done or the body ends."""
         reader, exchange = self._reader, self.exchange
         fault: Fault | None = None
-        clean = SecretFilter(self._secret) if self._secret is not None else None
+        secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         try:
             data, kind = await first_bytes(exchange)
-            if kind == "json" or (kind == "other" and not named_events(exchange)):
+            if kind == "json" or (kind == "other" and not is_event_stream(exchange)):
                 await self._read_whole(data)
                 return
             while data:
-                reader.feed(data if clean is None else clean.feed(data))
-                del data  # not kept: a client that does not read holds this up for long
+                reader.feed(data if secret_filter is None else secret_filter.feed(data))
+                del data  # not referenced: a slow client may block this generator for long
                 if reader.done:
                     self._finished = True
                     return
                 yield
                 data = await exchange.chunk()
-        except Cut as cut:
+        except StreamInterrupted as cut:
             fault = cut.fault
-        if clean is not None:
-            reader.feed(clean.close())
+        if secret_filter is not None:
+            reader.feed(secret_filter.close())
         reader.close(fault)
 
     async def _read_whole(self, start: bytes) -> None:
-        """Some servers ignore `stream`, or answer 200 with an error as JSON. `start`: what was read of it."""
-        answer, repairs = await decoded(await self.body(start), self._max_output)
+        """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
+        answer, repairs = await decode_answer(await self.body(start), self._max_output)
         name_repairs(repairs, self._reader.losses)
         self._whole(self._reader, answer)
         self._reader.close()
 
 
-class HttpRawReply(Opened):
-    """A RawReply: the exchange's bytes as they are."""
+class HttpRawReply(ResponseContext):
+    """A RawReply that returns the exchange's bytes."""
 
     def __init__(
-        self, transport: Transport, url: str, target: Target, origin: Origin, body: bytes | None
+        self, transport: Transport, url: str, target: Target, context: ClientContext, body: bytes | None
     ) -> None:
-        super().__init__(transport, url, target, origin, body)
-        self._start = b""  # read already, to tell what the body is
+        super().__init__(transport, url, target, context, body)
+        self._start = b""  # read already, to tell the kind of the body
         self._kind: Kind = "other"
-        self._streams = False  # although its type says otherwise, or nothing
+        self._streams = False  # although the content type says otherwise, or nothing
 
     @property
     def media_type(self) -> str:
-        """The upstream's content type; where it names none, or another for a stream, what the body is."""
-        given = self.exchange.header("content-type")
-        if not given or (self._streams and "event-stream" not in given):
-            given = "text/event-stream" if self._kind == "events" else "application/json"
-        return given if self._secret is None else self._secret.remove_text(given)
+        """The upstream's content type, or the body's own kind if the type is missing or wrong."""
+        content_type = self.exchange.header("content-type")
+        if not content_type or (self._streams and "event-stream" not in content_type):
+            content_type = "text/event-stream" if self._kind == "events" else "application/json"
+        return content_type if self._secret is None else self._secret.remove_text(content_type)
 
     async def __aenter__(self) -> "HttpRawReply":
         await self.connect()
         return self
 
     async def streams(self) -> bool:
-        """Whether the body is a stream of events: its type says so, or else its first bytes."""
-        given = self.exchange.header("content-type")
-        if given and "event-stream" in given:
+        """Whether the body is an event stream, by its content type or else by its first bytes."""
+        content_type = self.exchange.header("content-type")
+        if content_type and "event-stream" in content_type:
             return True
         try:
             self._start, self._kind = await first_bytes(self.exchange)
-        except Cut:  # which whoever reads on is told as well
+        except StreamInterrupted:  # the next read raises it, too
             return False
         self._streams = self._kind == "events"
         return self._streams
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What arrives, as it arrives, without our key."""
-        clean = SecretFilter(self._secret) if self._secret is not None else None
+        """The chunks as they arrive, without the gateway's key."""
+        secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         while True:
             start, self._start = self._start, b""
             data = [start or await self.exchange.chunk()]
             del start
             if not data[0]:
                 break
-            if clean is not None:
-                data[0] = clean.feed(data[0])
+            if secret_filter is not None:
+                data[0] = secret_filter.feed(data[0])
             if data[0]:
-                yield data.pop()  # not kept here: a client that does not read holds this up for long
-        if clean is not None and (rest := clean.close()):
-            yield rest
+                yield data.pop()  # not referenced: a slow client may block this generator for long
+        if secret_filter is not None and (remaining := secret_filter.close()):
+            yield remaining
 
     async def read(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         body = await self.body(self._start)
-        self._start, self._kind = b"", kind_of(body[:_START], ended=True) or "other"
+        self._start, self._kind = b"", kind_of(body[:_SNIFF_LENGTH], ended=True) or "other"
         return body

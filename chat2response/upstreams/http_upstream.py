@@ -1,13 +1,13 @@
-"""`HttpUpstream`: what a Chat and a Responses server have in common as upstreams.
+"""`HttpUpstream`: what Chat and Responses servers have in common as upstreams.
 
-A dialect adds its path, how a request is written, and how an answer is read.
+A dialect adds its path, how to write a request, and how to read an answer.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import name_repairs
 from chat2response.convert.losses import Losses
@@ -17,33 +17,33 @@ from chat2response.convert.writer.finished_response import finished
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Reply, Target
-from chat2response.upstreams.http_json import Document, Events, fetch, fetch_models
+from chat2response.upstreams.base import ClientContext, Reply, Target
+from chat2response.upstreams.http_json import Document, EventStreamBody, fetch, fetch_models
 from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn, Reader
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.large_documents import apart_if
 from chat2response.wire.responses import Response
 
 
-class Answer(Protocol):
-    """How one answer is read."""
+class AnswerDecoder(Protocol):
+    """Decodes one answer."""
 
     def reader(self, writer: Writer) -> Reader:
-        """What reads a stream into `writer`."""
+        """Reads a stream into `writer`."""
         ...
 
     def response(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, answer: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
-        """The response that a JSON answer is. Raises UpstreamError where it is none."""
+        """The response in a JSON answer. Raises UpstreamError if it is none."""
         ...
 
 
-How = Callable[[ReasoningForm], Answer]
+DecoderFactory = Callable[[ReasoningForm], AnswerDecoder]
 
 
 class HttpUpstream(ABC):
-    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what cannot cross as it is.
+    """Upstream over `POST {base}{path}`. `policy`: the operator's, on what a dialect cannot express.
     `max_output`: the bytes that a converted JSON answer may have.
     """
 
@@ -57,79 +57,93 @@ class HttpUpstream(ABC):
         self._policy = policy
 
     @abstractmethod
-    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
-        """The request in this dialect, for a hub request; and how its answer is read."""
+    def encode_request(
+        self, request: HubRequest, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
+        """The hub request in this dialect, and the factory of its answer's decoder."""
 
     @abstractmethod
-    def how(self, target: Target) -> How:
-        """How the answer to a finished body is read: nothing in it is asked for by us."""
+    def decoder_factory(self, target: Target) -> DecoderFactory:
+        """The factory of the decoder for a body that the gateway did not write."""
 
     @abstractmethod
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """Feeds a reader an answer that came as one JSON body although a stream was asked for."""
+        """Feeds a reader a JSON body that a server sent in place of a stream."""
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
-        """The request in this dialect, for a hub request."""
-        return self.asked(ask, target, losses)[0]
+    def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
+        """The hub request in this dialect."""
+        return self.encode_request(request, target, losses)[0]
 
-    def _sent(self, ask: HubRequest | bytes, target: Target, losses: Losses) -> tuple[bytes, How]:
-        return (ask, self.how(target)) if isinstance(ask, bytes) else self.asked(ask, target, losses)
+    def _encoded(
+        self, request: HubRequest | bytes, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
+        return (
+            (request, self.decoder_factory(target))
+            if isinstance(request, bytes)
+            else self.encode_request(request, target, losses)
+        )
 
     def open(
         self,
-        ask: HubRequest | bytes,
+        request: HubRequest | bytes,
         target: Target,
         writer: Writer,
-        origin: Origin,
+        context: ClientContext,
         reasoning: ReasoningForm,
     ) -> HttpTurn:
         """A streamed turn."""
-        losses = Losses(origin.fidelity)
-        body, how = self._sent(ask, target, losses)
-        url, reader = target.base_url + self.path, how(reasoning).reader(writer)
+        losses = Losses(context.fidelity)
+        body, decoder_factory = self._encoded(request, target, losses)
+        url, reader = target.base_url + self.path, decoder_factory(reasoning).reader(writer)
         return HttpTurn(
-            self._transport, url, target, origin, body, reader, self.feed_whole, losses, self._max_output
+            self._transport, url, target, context, body, reader, self.feed_whole, losses, self._max_output
         )
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
+    async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """A JSON answer."""
-        losses = Losses(origin.fidelity)
-        body, how = await apart_if(origin.large, self._sent, ask, target, losses)
+        losses = Losses(context.fidelity)
+        body, decoder_factory = await apart_if(context.large, self._encoded, request, target, losses)
         url = target.base_url + self.path
         status, headers, answer, large = await fetch(
-            self._transport, url, target, origin, body, self._max_output
+            self._transport, url, target, context, body, self._max_output
         )
 
-        def read(echo: Echo, ids: Ids, clock: Clock, reasoning: ReasoningForm, lost: Losses) -> Response:
-            said = how(reasoning)
+        def read(
+            echo: EchoedFields, ids: Ids, clock: Clock, reasoning: ReasoningForm, response_losses: Losses
+        ) -> Response:
+            decoder = decoder_factory(reasoning)
             if isinstance(answer, Document):
-                name_repairs(answer.repairs, lost)
-                return said.response(answer.value, echo, ids, clock, lost)
-            return _folded(answer, said, ResponseWriter(echo, ids, clock, lost), self._max_output)
+                name_repairs(answer.repairs, response_losses)
+                return decoder.response(answer.value, echo, ids, clock, response_losses)
+            return _read_event_stream(
+                answer, decoder, ResponseWriter(echo, ids, clock, response_losses), self._max_output
+            )
 
         return Reply(status, headers, losses, read, large)
 
-    def relay(self, body: bytes, target: Target, origin: Origin) -> HttpRawReply:
+    def relay(self, body: bytes, target: Target, context: ClientContext) -> HttpRawReply:
         """The server's own bytes."""
-        return HttpRawReply(self._transport, target.base_url + self.path, target, origin, body)
+        return HttpRawReply(self._transport, target.base_url + self.path, target, context, body)
 
-    async def models(self, target: Target, origin: Origin) -> bytes:
-        """The server's list."""
-        return await fetch_models(self._transport, target, origin)
-
-
-_PIECE = 64 * 1024  # bytes that are read at once, between looks at what is kept of them
+    async def models(self, target: Target, context: ClientContext) -> bytes:
+        """The server's list of models."""
+        return await fetch_models(self._transport, target, context)
 
 
-def _folded(events: Events, answer: Answer, writer: ResponseWriter, most: int) -> Response:
-    """The response that a stream makes which came for a JSON request. Raises the error that it ended with."""
-    writer.most = most
+_CHUNK = 64 * 1024  # bytes that are fed at once, between checks of the size
+
+
+def _read_event_stream(
+    events: EventStreamBody, answer: AnswerDecoder, writer: ResponseWriter, max_output: int
+) -> Response:
+    """The response of a stream that came in place of JSON. Raises the error that it ended with."""
+    writer.most = max_output
     writer.begin()
     reader = answer.reader(writer)
-    for at in range(0, len(events), _PIECE):
-        reader.feed(events[at : at + _PIECE])
-        writer.take()  # nobody looks at events here
-        check_weight(reader.said + writer.weight, most)
+    for at in range(0, len(events), _CHUNK):
+        reader.feed(events[at : at + _CHUNK])
+        writer.take()  # the events are not needed
+        check_weight(reader.output_chars + writer.weight, max_output)
         if reader.done:
             break
     else:

@@ -1,7 +1,7 @@
-"""An upstream that has no such endpoint: found in its refusal, and what the operator should check.
+"""Recognizes an upstream without the requested endpoint, and tells the operator what to check.
 
-A wrong `UPSTREAM_MODE` or a base address without `/v1` shows itself as a 404 or 405 whose words say nothing.
-A 404 about a model, a response or an item is another matter, and says so.
+A wrong `UPSTREAM_MODE`, or a base address without `/v1`, shows as a 404 or 405 without an explanation. A 404
+about a model, a response or an item is a different error, and says so.
 """
 
 import re
@@ -11,7 +11,7 @@ from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
 
 _STATUSES = (404, 405, 501)  # 501: plain file servers, for POST
-_THING = re.compile(r"model|deployment|engine|tokeni[sz]er", re.IGNORECASE)
+_OTHER_SUBJECT = re.compile(r"model|deployment|engine|tokeni[sz]er", re.IGNORECASE)
 _ROUTE = re.compile(
     r"\b(?:url|uri|route|path|endpoint|page)\b"
     r"|\bresource (?:was |is |could )?not (?:be )?found"
@@ -26,19 +26,19 @@ _NAMES = {"responses": "Responses", "chat": "Chat Completions"}
 
 
 def lacks_endpoint(error: UpstreamError, status: int, *, readable: bool) -> bool:
-    """Whether a refusal with this HTTP status says that there is no such endpoint.
+    """Whether an error with this HTTP status says that the endpoint does not exist.
 
-    `readable`: its body is an error that can be read; a page or an empty body is a server of another kind.
+    `readable`: its body is an error object. A web page or an empty body comes from another kind of server.
     """
-    if status not in _STATUSES or error.param or _THING.search(f"{error.code} {error.message}"):
+    if status not in _STATUSES or error.param or _OTHER_SUBJECT.search(f"{error.code} {error.message}"):
         return False
     return status != 404 or not readable or _ROUTE.search(error.message) is not None
 
 
-def point_out(error: UpstreamError, target: Target) -> str | None:
-    """Adds to the error what its likely cause is, where it says that there is no such endpoint.
+def add_likely_cause(error: UpstreamError, target: Target) -> str | None:
+    """Adds the likely cause to an error that says that the endpoint does not exist.
 
-    Returns a line for the log, which names the address that was asked; None for any other error.
+    Returns a line for the log, which contains the address; None for any other error.
     """
     if target.dialect not in _NAMES or not (error.no_endpoint or _UNEXPECTED.search(error.message)):
         return None
@@ -48,11 +48,11 @@ def point_out(error: UpstreamError, target: Target) -> str | None:
 
 
 def likely_cause(target: Target) -> str:
-    """In words for the client, so without the address."""
+    """The likely cause for the client, without the address."""
     other = "chat" if target.dialect == "responses" else "responses"
-    mode = f"it may speak {_NAMES[other]} only (UPSTREAM_MODE={other})"
+    mode = f"It may speak {_NAMES[other]} only (UPSTREAM_MODE={other})"
     if _VERSION.search(urlsplit(target.base_url).path):
-        base = "or OPENAI_BASE_URL may be wrong"
+        address = "or OPENAI_BASE_URL may be wrong"
     else:
-        base = "or OPENAI_BASE_URL may lack /v1"
-    return f"The upstream has no {_NAMES[target.dialect]} endpoint at its address: {mode}, {base}."
+        address = "or OPENAI_BASE_URL may lack /v1"
+    return f"The upstream has no {_NAMES[target.dialect]} endpoint at this address. {mode}, {address}."

@@ -1,11 +1,11 @@
-"""A Responses server."""
+"""Responses servers as upstreams."""
 
 from typing import Any
 
 from chat2response.convert.dialects.responses.request import write_request
 from chat2response.convert.dialects.responses.response import as_event, read_response
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import feed_as_event
 from chat2response.convert.losses import Losses
@@ -13,7 +13,7 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http_stream import Reader
-from chat2response.upstreams.http_upstream import How, HttpUpstream
+from chat2response.upstreams.http_upstream import DecoderFactory, HttpUpstream
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response
@@ -24,35 +24,37 @@ class ResponsesUpstream(HttpUpstream):
 
     path = PATHS["responses"]
 
-    def asked(self, ask: HubRequest, target: Target, losses: Losses) -> tuple[bytes, How]:
+    def encode_request(
+        self, request: HubRequest, target: Target, losses: Losses
+    ) -> tuple[bytes, DecoderFactory]:
         """The Responses request for a hub request."""
-        fields = write_request(ask, losses, text_input=target.text_input, policy=self._policy)
-        return encode(target.named(fields)), _as_it_is
+        fields = write_request(request, losses, text_input=target.text_input, policy=self._policy)
+        return encode(target.with_model(fields)), _responses_decoder
 
-    def how(self, target: Target) -> How:
-        """As it is."""
-        return _as_it_is
+    def decoder_factory(self, target: Target) -> DecoderFactory:
+        """The decoder of a Responses answer, which needs no context."""
+        return _responses_decoder
 
     def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """A resource is what its terminal event carries; anything else is an error."""
+        """Feeds a resource as its terminal event; anything else is an error."""
         feed_as_event(reader, as_event, answer)
 
 
-class _AsItIs:
-    """A Responses server says itself what of its reasoning is a summary."""
+class _ResponsesDecoder:
+    """Decodes Responses answers, which mark reasoning summaries themselves."""
 
     def reader(self, writer: Writer) -> Reader:
         return ResponsesReader(writer)
 
     def response(
-        self, answer: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, answer: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
-        """The server's own resource."""
+        """The response that the server sent."""
         return read_response(answer)
 
 
-def _as_it_is(reasoning: ReasoningForm) -> _AsItIs:
-    return _AS_IT_IS
+def _responses_decoder(reasoning: ReasoningForm) -> _ResponsesDecoder:
+    return _DECODER
 
 
-_AS_IT_IS = _AsItIs()
+_DECODER = _ResponsesDecoder()

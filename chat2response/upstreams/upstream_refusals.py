@@ -1,11 +1,11 @@
-"""An upstream's refusal, made fit for the client: its words kept, our secrets not."""
+"""Turns an upstream's error into one for the client: keeps its message, removes the gateway's secrets."""
 
 from codecs import BOM_UTF8
 from urllib.parse import urlsplit
 
 from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
 from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
-from chat2response.net.transport import Exchange
+from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import HeaderList, Target
@@ -13,73 +13,72 @@ from chat2response.upstreams.missing_endpoint import lacks_endpoint
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, decode_leniently
 
-_INPUT = ("'input'", '"input"', "`input`")
+_INPUT_NAMES = ("'input'", '"input"', "`input`")
 _MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
-_MOST_EVENTS = 20  # of an error body, that are looked at
+_MAX_EVENTS = 20  # events of an error body that are searched
 
 _REFUSED_KEY = (
-    "The upstream refused the gateway's own key: the operator has to check OPENAI_API_KEY "
-    "(the log has the upstream's words)."
+    "The upstream rejected the gateway's API key. Check OPENAI_API_KEY (the log has the upstream's message)."
 )
 _SENT_NO_KEY = (
-    "The upstream refused the gateway, which sends it no key: the operator has to set OPENAI_API_KEY "
-    "(the log has the upstream's words)."
+    "The upstream rejected the gateway's request, which has no API key. Set OPENAI_API_KEY "
+    "(the log has the upstream's message)."
 )
 
-_PASSED = frozenset(
+_FORWARDED = frozenset(
     {b"retry-after", b"retry-after-ms", b"x-should-retry", b"openai-processing-ms", b"openai-version"}
 )
-_PASSED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
+_FORWARDED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
-def passed_headers(exchange: Exchange, secret: Secret | None = None) -> HeaderList:
-    """The upstream's headers that reach the client, in lower case; its request id under another name.
+def forwarded_headers(exchange: HttpResponse, secret: Secret | None = None) -> HeaderList:
+    """The upstream's headers for the client, in lower case; its request id gets another name.
 
-    `secret`: what must not be in them.
+    `secret`: is removed from them.
     """
-    passed: HeaderList = []
+    forwarded: HeaderList = []
     for name, value in exchange.headers:
         name = name.lower()
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES):
-            passed.append((name, value))
+        if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES):
+            forwarded.append((name, value))
         elif name == b"x-request-id":
-            passed.append((b"x-upstream-request-id", value))
-    return passed if secret is None else [(name, secret.remove(value)) for name, value in passed]
+            forwarded.append((b"x-upstream-request-id", value))
+    return forwarded if secret is None else [(name, secret.remove(value)) for name, value in forwarded]
 
 
-async def refusal(exchange: Exchange, target: Target) -> UpstreamError:
-    """The error that an answer with status 300 or more is. Its status counts even where its body is cut."""
+async def read_refusal(exchange: HttpResponse, target: Target) -> UpstreamError:
+    """The error in an answer with status 300 or more. The status counts even if the body is cut off."""
     try:
         body = await exchange.read(_MAX_ERROR)
     except UpstreamError:
         body = b""
     secret = secret_of(target.api_key)
     body = body if secret is None else secret.remove(body)
-    return refusal_of(body, exchange.status, passed_headers(exchange, secret), target)
+    return refusal_error(body, exchange.status, forwarded_headers(exchange, secret), target)
 
 
-def refusal_of(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
-    """The same for a body that has been read."""
-    passed = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    error = _in_json(body, status) or _in_events(body, status)
+def refusal_error(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
+    """The error in a body that has been read."""
+    forwarded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    error = _error_in_json(body, status) or _error_in_events(body, status)
     readable = error is not None
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
         return UpstreamRefusedUs(
             _REFUSED_KEY if target.api_key else _SENT_NO_KEY,
             internal=f"upstream {status}: {mask(error.message, target)}",
-            headers=passed,
+            headers=forwarded,
         )
-    if status < 400:  # a redirect: not followed, and no address of it told
-        error = UpstreamError(f"The upstream answered with status {status}, which is no answer.")
+    if status < 400:  # redirects are not followed, and their addresses stay secret
+        error = UpstreamError(f"The upstream answered with status {status}: redirects are not followed.")
     mask_error(error, target)
-    error.headers.update(passed)
+    error.headers.update(forwarded)
     error.refused_input = refuses_input(body, status)
     error.no_endpoint = lacks_endpoint(error, status, readable=readable)
     return error
 
 
-def _in_json(body: bytes, status: int) -> UpstreamError | None:
+def _error_in_json(body: bytes, status: int) -> UpstreamError | None:
     try:
         value = decode_leniently(body)
     except JSONError:
@@ -87,10 +86,10 @@ def _in_json(body: bytes, status: int) -> UpstreamError | None:
     return upstream_error(value, status)
 
 
-def _in_events(body: bytes, status: int) -> UpstreamError | None:
-    """The first error among the events of a body that is a stream; None where it has none."""
-    for payload in sse.payloads(body.removeprefix(BOM_UTF8))[:_MOST_EVENTS]:
-        error = _in_json(payload, status)
+def _error_in_events(body: bytes, status: int) -> UpstreamError | None:
+    """The first error among the events of a stream, if there is one."""
+    for payload in sse.payloads(body.removeprefix(BOM_UTF8))[:_MAX_EVENTS]:
+        error = _error_in_json(payload, status)
         if error is None and payload.strip() not in (b"", sse.DONE):
             error = plain_error(payload.decode("utf-8", "replace"), status)
         if error is not None:
@@ -99,25 +98,25 @@ def _in_events(body: bytes, status: int) -> UpstreamError | None:
 
 
 def refuses_input(body: bytes, status: int) -> bool:
-    """Whether a refusal is about the form of `input`: that it is missing, or no text.
+    """Whether an error is about the form of `input`: it is missing, or must be text.
 
-    An error object says so in its message (its `param` names `input` for whatever is wrong inside it); other
-    bodies are validators' reports, which name the place.
+    An error object says so in its message: its `param` is `input` for anything wrong inside it. Other bodies
+    are reports of validators, which name the path.
     """
     if status not in (400, 422):
         return False
     try:
-        said = decode(body)
+        value = decode(body)
     except JSONError:
-        said = None
-    held = said.get("error") if type(said) is dict else None
-    message = held.get("message") if type(held) is dict else held
+        value = None
+    error = value.get("error") if type(value) is dict else None
+    message = error.get("message") if type(error) is dict else error
     text = message if type(message) is str else body.decode("utf-8", "replace")
-    return any(name in text for name in _INPUT) or ("Field required" in text and "input" in text)
+    return any(name in text for name in _INPUT_NAMES) or ("Field required" in text and "input" in text)
 
 
 def mask_error(error: BridgeError, target: Target) -> None:
-    """`mask` for all that a client is told of an error."""
+    """Applies `mask` to all fields of the error that the client sees."""
     error.message = mask(error.message, target)
     error.type = mask(error.type, target)
     error.code = error.code and mask(error.code, target)
@@ -125,7 +124,7 @@ def mask_error(error: BridgeError, target: Target) -> None:
 
 
 def mask(text: str, target: Target) -> str:
-    """`text` without key-shaped strings and without the upstream's address."""
+    """`text` without API keys and without the upstream's address."""
     if (secret := secret_of(target.api_key)) is not None:
         text = secret.remove_text(text)
     elif target.api_key:
@@ -136,13 +135,13 @@ def mask(text: str, target: Target) -> str:
 
 
 def _addresses(base_url: str) -> list[str]:
-    """The address, with less and less around the host. A bare word (`ollama`) is no address."""
+    """The address in ever shorter forms. A single word (`ollama`) does not count as an address."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
-    forms = [
+    addresses = [
         base_url,
         parts.netloc,
         parts.netloc.rpartition("@")[2],
         host if "." in host or ":" in host else "",
     ]
-    return [form for form in dict.fromkeys(forms) if form]
+    return [form for form in dict.fromkeys(addresses) if form]

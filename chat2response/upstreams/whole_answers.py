@@ -1,4 +1,4 @@
-"""Whole JSON answers of an upstream: bounded like a client's bodies, then decoded."""
+"""Bounds and decodes the whole JSON answers of an upstream."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from chat2response.wire.json_size import TooManyContainers
 from chat2response.wire.large_documents import MAX_ANSWER_CONTAINERS, apart_if, check_structure, is_large
 
 
-async def decoded(answer: bytes, most: int = MAX_OUTPUT) -> tuple[Any, Sequence[Repair]]:
-    """A whole JSON answer, and what was mended in it; a large one is bounded, and decoded beside the loop.
+async def decode_answer(answer: bytes, max_output: int = MAX_OUTPUT) -> tuple[Any, Sequence[Repair]]:
+    """The decoded JSON answer, and the repairs that it needed; a large one is decoded in a thread.
 
-    Raises UpstreamError, also for one that takes more than `most` bytes to keep.
+    Raises UpstreamError, also for an answer that takes more than `max_output` bytes of memory.
     """
     await check_answer(answer)
-    check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), most)
+    check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), max_output)
     try:
         return await apart_if(is_large(answer), mended, answer)
     except JSONError as error:
@@ -25,7 +25,7 @@ async def decoded(answer: bytes, most: int = MAX_OUTPUT) -> tuple[Any, Sequence[
 
 
 async def check_answer(answer: bytes) -> None:
-    """Raises UpstreamError for more containers than an answer may have."""
+    """Raises UpstreamError if the answer has more containers than allowed."""
     if not is_large(answer):
         return
     try:

@@ -1,4 +1,4 @@
-"""Everything a gateway and the shell ever print, grepped for keys: none but those that were asked for."""
+"""The gateway and the shell print no key except where the user asked for one."""
 
 import json
 from pathlib import Path
@@ -24,14 +24,14 @@ async def test_no_key_is_printed_but_where_it_was_asked_for(tmp_path: Path) -> N
         "CHAT2RESPONSE_ADMIN_TOKEN": ADMIN,
         "CHAT2RESPONSE_KEYS_PEPPER_FILE": str(pepper),
         "CHAT2RESPONSE_LOG_LEVEL": "debug",
-        "BIND_ADDR": "127.0.0.1:0",  # else the first command, without a store yet, asks who listens at 8088
+        "BIND_ADDR": "127.0.0.1:0",  # or the first command, without a store, would call port 8088
     }
-    told: list[bytes] = []
+    outputs: list[bytes] = []
 
     async def shell(*args: str) -> Any:
         async with command(tmp_path, *args, **settings) as run:
             stdout, stderr = await run.process.communicate()
-            told.append(stderr if "--json" in args else stdout + stderr)
+            outputs.append(stderr if "--json" in args else stdout + stderr)
             return json.loads(stdout) if "--json" in args else None
 
     issued = await shell("keys", "generate", "--json", "--scope", "admin:keys")
@@ -40,7 +40,7 @@ async def test_no_key_is_printed_but_where_it_was_asked_for(tmp_path: Path) -> N
     await shell("keys", "list")
     await shell("keys", "show", issued["id"])
     await shell("keys", "update", issued["id"], "--label", "x")
-    await shell("keys", "revoke", tokens[0])  # where an id belongs
+    await shell("keys", "revoke", tokens[0])  # a token in place of an id
     await shell("audit", "export")
     async with (
         command(tmp_path, "--bind", "127.0.0.1:0", **settings) as gateway,
@@ -60,16 +60,16 @@ async def test_no_key_is_printed_but_where_it_was_asked_for(tmp_path: Path) -> N
             ):
                 assert UPSTREAM_KEY not in answer.text
                 assert PEPPER not in answer.text
-                told.append(answer.content if token not in answer.text else b"")
+                outputs.append(answer.content if token not in answer.text else b"")
         gateway.signal()
         assert await gateway.ended() == 0
         assert gateway.process.stdout is not None and gateway.process.stderr is not None
-        told += [
+        outputs += [
             "".join(gateway.lines).encode(),
             await gateway.process.stdout.read(),
             await gateway.process.stderr.read(),
         ]
-    said = b"\n".join(told)
+    output = b"\n".join(outputs)
     for secret in (*(token[36:] for token in tokens), UPSTREAM_KEY, ADMIN, PEPPER):
-        assert secret.encode() not in said, secret
-    assert issued["id"].encode() in said  # ids are no secrets, and were printed
+        assert secret.encode() not in output, secret
+    assert issued["id"].encode() in output  # ids are no secrets, and were printed

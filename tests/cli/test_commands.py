@@ -1,4 +1,4 @@
-"""How the command line is read: which command, which options, and what is said about mistakes."""
+"""The command line: which command runs, with which options, and what errors say."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from chat2response.cli import demo as demo_command
 from chat2response.cli import start as start_command
 from chat2response.cli.commands import cli
-from chat2response.server.start_options import Choices
+from chat2response.server.start_options import StartOptions
 from chat2response.settings import listen_address
 from tests.house.test_imports import SERVER_PARTS, loaded_by
 from tests.support.cli.process import environment
@@ -23,17 +23,17 @@ LOCAL = ("--bind", "127.0.0.1:0")
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings of the machine's, and no .env file."""
+    """Removes the machine's settings and .env file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.environ", environment())
 
 
 @pytest.fixture
-def run_as(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Choices]]:
-    """What would have been run."""
-    seen: list[tuple[str, Choices]] = []
-    monkeypatch.setattr(start_command, "start", lambda choices: seen.append(("start", choices)))
-    monkeypatch.setattr(demo_command, "demo", lambda choices: seen.append(("demo", choices)))
+def run_as(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, StartOptions]]:
+    """The commands that would have run."""
+    seen: list[tuple[str, StartOptions]] = []
+    monkeypatch.setattr(start_command, "start", lambda options: seen.append(("start", options)))
+    monkeypatch.setattr(demo_command, "demo", lambda options: seen.append(("demo", options)))
     return seen
 
 
@@ -42,89 +42,92 @@ def invoke(*args: str, **settings: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("args", "name", "choices"),
+    ("args", "name", "options"),
     [
-        ([], "start", Choices()),
-        (["start"], "start", Choices()),
-        (["demo"], "demo", Choices()),
-        (["--bind", "h:1"], "start", Choices(bind="h:1")),
-        (["--bind=h:1", "demo"], "demo", Choices(bind="h:1")),
-        (["--bind", "demo:1", "demo"], "demo", Choices(bind="demo:1")),
-        (["--keys-backend", "start", "demo"], "demo", Choices(keys_backend="start")),
-        (["demo", "--bind", "h:1"], "demo", Choices(bind="h:1")),
-        (["serve"], "start", Choices()),
-        (["--bind", "h:1", "run"], "start", Choices(bind="h:1")),
-        (["--port", "99"], "start", Choices(port=99)),
-        (["serve", "--host=::1", "--port", "99"], "start", Choices(host="::1", port=99)),
+        ([], "start", StartOptions()),
+        (["start"], "start", StartOptions()),
+        (["demo"], "demo", StartOptions()),
+        (["--bind", "h:1"], "start", StartOptions(bind="h:1")),
+        (["--bind=h:1", "demo"], "demo", StartOptions(bind="h:1")),
+        (["--bind", "demo:1", "demo"], "demo", StartOptions(bind="demo:1")),
+        (["--keys-backend", "start", "demo"], "demo", StartOptions(keys_backend="start")),
+        (["demo", "--bind", "h:1"], "demo", StartOptions(bind="h:1")),
+        (["serve"], "start", StartOptions()),
+        (["--bind", "h:1", "run"], "start", StartOptions(bind="h:1")),
+        (["--port", "99"], "start", StartOptions(port=99)),
+        (["serve", "--host=::1", "--port", "99"], "start", StartOptions(host="::1", port=99)),
         (
             ["--keys-backend", "memory", "start", "--bind=h:1"],
             "start",
-            Choices(bind="h:1", keys_backend="memory"),
+            StartOptions(bind="h:1", keys_backend="memory"),
         ),
     ],
 )
-def test_options_stand_in_any_order(run_as: Any, args: Any, name: Any, choices: Any):
+def test_options_stand_in_any_order(run_as: Any, args: Any, name: Any, options: Any):
     assert invoke(*args).exit_code == 0
-    assert run_as == [(name, choices)]
+    assert run_as == [(name, options)]
 
 
 def test_a_file_of_settings_is_named(run_as: Any, tmp_path: Path):
     file = tmp_path / "other.env"
     file.touch()
     assert invoke("--env-file", str(file)).exit_code == 0
-    assert run_as == [("start", Choices(env_file=file))]
+    assert run_as == [("start", StartOptions(env_file=file))]
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("name", "expected"),
     [
         ("stop", "'stop' is neither a command nor a file."),
         ("strat", "Did you mean start?"),
-        ("help", "'help' is an option: --help."),
-        ("version", "'version' is an option: --version."),
-        ("frob", "There are: audit, check-config, demo, keys, settings, start (without"),
-        ("doctor", "'doctor' is the name of a command that comes with a later release."),
-        ("mcp.json", "'mcp.json' is read as the path of an MCP configuration, but there is no such file."),
-        ("etc/mcp", "but there is no such file."),
+        ("help", "'help' is an option. Use --help."),
+        ("version", "'version' is an option. Use --version."),
+        ("frob", "Commands: audit, check-config, demo, keys, settings, start; the default is start."),
+        ("doctor", "The command 'doctor' is not available yet."),
+        ("mcp.json", "There is no MCP configuration file 'mcp.json'."),
+        ("etc/mcp", "There is no MCP configuration file 'etc/mcp'."),
     ],
 )
-def test_a_word_that_is_no_command(run_as: Any, word: str, said: str):
-    for args in ([word], ["--bind", "h:1", word], [word, "--bind=h:1"]):
+def test_a_word_that_is_no_command(run_as: Any, name: str, expected: str):
+    for args in ([name], ["--bind", "h:1", name], [name, "--bind=h:1"]):
         result = invoke(*args)
         assert result.exit_code == 2
-        assert said in " ".join(result.stderr.split())
+        assert expected in " ".join(result.stderr.split())
     assert run_as == []
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (
             b'{"mcpServers": {"a": {"command": "x"}, "b": {"url": "http://h/"}}}',
-            "(2 servers: a, b), and MCP tools",
+            "(2 servers: a, b), but this release does not support MCP tools",
         ),
-        (b'{"mcpServers": {}}', "(no servers), and MCP tools come with a later release. Start without it"),
-        (b'{"mcpServers": {"a": {"args": []}}}', 'the server "a" has no "command"'),
-        (b'{"servers": {}}', 'has no object "mcpServers"'),
-        (b"[]", 'has no object "mcpServers"'),
-        (b"{", "is not JSON"),
+        (
+            b'{"mcpServers": {}}',
+            "(no servers), but this release does not support MCP tools. Start without it",
+        ),
+        (b'{"mcpServers": {"a": {"args": []}}}', 'the server "a" needs a "command" or a "url"'),
+        (b'{"servers": {}}', 'has no "mcpServers" object'),
+        (b"[]", 'has no "mcpServers" object'),
+        (b"{", "is not valid JSON"),
     ],
 )
-def test_an_mcp_configuration_is_understood_and_not_used_yet(run_as: Any, content: bytes, said: str):
+def test_an_mcp_configuration_is_understood_and_not_used_yet(run_as: Any, content: bytes, expected: str):
     Path("mcp.json").write_bytes(content)
     result = invoke("--keys-backend=memory", "mcp.json")
     assert result.exit_code == 2
-    assert said in " ".join(result.stderr.split())
+    assert expected in " ".join(result.stderr.split())
     assert run_as == []
 
 
 def test_the_example_is_a_good_configuration(run_as: Any):
     example = Path(__file__).parents[2] / "mcp.example.json"
-    assert "(1 server: files), and MCP tools" in " ".join(invoke(str(example)).stderr.split())
+    assert "(1 server: files), but this release" in " ".join(invoke(str(example)).stderr.split())
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "expected"),
     [
         (["--prot", "99"], "No such option: --prot. Did you mean --port?"),
         (["--prot=99", "demo"], "No such option: --prot. Did you mean --port?"),
@@ -137,15 +140,15 @@ def test_the_example_is_a_good_configuration(run_as: Any):
         (["--port", "70000"], "70000 is not in the range"),
         (["--port", "abc"], "Invalid value for '--port': 'abc' is not a valid whole number."),
         (["--workers", "two"], "Invalid value for '--workers': 'two' is not a valid whole number."),
-        (["keys", "nothing"], "No such command 'nothing'. There are: bulk, digest, generate,"),
-        (["keys", "genrate"], "No such command 'genrate'. Did you mean 'generate'?"),
+        (["keys", "nothing"], "No such command: 'nothing'. Commands: bulk, digest, generate,"),
+        (["keys", "genrate"], "No such command: 'genrate'. Did you mean 'generate'?"),
         (["keys", "creat"], "Did you mean 'create'?"),
     ],
 )
-def test_an_unknown_option_or_command_is_named_with_what_is_near(run_as: Any, args: list[str], said: str):
+def test_an_unknown_option_or_command_is_named_with_what_is_near(run_as: Any, args: list[str], expected: str):
     result = invoke(*args)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert expected in result.stderr
     assert run_as == []
 
 
@@ -191,7 +194,7 @@ def test_help_names_commands_and_options():
     for args in (["--help"], ["-h"], ["--bind", "h:1", "--help"]):
         result = invoke(*args)
         assert result.exit_code == 0
-        for word in (
+        for name in (
             "start",
             "demo",
             "--bind HOST:PORT",
@@ -202,7 +205,7 @@ def test_help_names_commands_and_options():
             "--env-file",
             "--version",
         ):
-            assert word in result.stdout
+            assert name in result.stdout
     for name in ("--help", "-h"):
         assert "Serve the built-in demo model" in invoke("demo", name).stdout
         assert "Issue a key" in invoke("keys", "generate", name).stdout
@@ -216,7 +219,7 @@ def test_version():
 
 
 @pytest.mark.parametrize(
-    ("args", "settings", "said"),
+    ("args", "settings", "expected"),
     [
         ([], {"CHAT2RESPONSE_SQLITE_PAHT": "x"}, "Did you mean CHAT2RESPONSE_SQLITE_PATH?"),
         ([], {"UPSTREAM_MODE": "grpc"}, "UPSTREAM_MODE: "),
@@ -234,9 +237,13 @@ def test_version():
         ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
         (["--bind", "nowhere"], {}, "--bind is host:port"),
         (["--bind", "http://127.0.0.1:8088"], {}, "--bind is host:port, for example 127.0.0.1:8088"),
-        (["--bind", "h:1", "--port", "2"], {}, "--bind names host and port: give it, or"),
-        (["--host", "h:1"], {}, "--host is a host alone, as 127.0.0.1, not 'h:1'; --port names"),
-        (["--host", ""], {}, "--host is a host alone"),
+        (["--bind", "h:1", "--port", "2"], {}, "--bind sets host and port. Use either --bind, or"),
+        (
+            ["--host", "h:1"],
+            {},
+            "--host takes a host without a port, such as 127.0.0.1, not 'h:1'. Set the port",
+        ),
+        (["--host", ""], {}, "--host takes a host without a port"),
         ([*LOCAL, "--keys-backend", "mysql://h"], {}, "--keys-backend: no store is called 'mysql'"),
         (
             [*LOCAL, "--keys-backend", "sled:./data"],
@@ -264,11 +271,11 @@ def test_version():
     ],
 )
 @pytest.mark.parametrize("name", ["start", "demo"])
-def test_wrong_settings_are_one_line_and_code_2(name: str, args: Any, settings: Any, said: str):
+def test_wrong_settings_are_one_line_and_code_2(name: str, args: Any, settings: Any, expected: str):
     result = invoke(name, *args, **settings)
     assert result.exit_code == 2
     assert result.stderr.startswith("chat2response: ")
-    assert said in result.stderr
+    assert expected in result.stderr
     assert result.stderr.count("\n") == 1
     assert "hunter2" not in result.stderr
 
@@ -281,7 +288,7 @@ def test_a_port_in_use_is_one_line_and_code_3(name: str):
     assert result.exit_code == 3
     by_make = ' (make run ARGS="--bind 127.0.0.1:8089")' * (name == "demo")
     assert result.stderr == (
-        f"chat2response: cannot listen on {address}: another program listens there. "
+        f"chat2response: Cannot listen on {address}: another program uses this address. "
         f"Stop it, or choose another address with --bind or BIND_ADDR{by_make}.\n"
     )
 
@@ -319,8 +326,8 @@ def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):
 
 def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):
     (tmp_path / "file").touch()
-    given = {"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_STATE_DIR": "file/state"}
-    result = invoke("--bind", "127.0.0.1:0", "--keys-backend=memory", **given)
+    settings = {"UPSTREAM_MODE": "chat", "CHAT2RESPONSE_STATE_DIR": "file/state"}
+    result = invoke("--bind", "127.0.0.1:0", "--keys-backend=memory", **settings)
     assert result.exit_code == 3
     assert f"{tmp_path}/file/state/seal.keys cannot be used" in result.stderr
     assert "CHAT2RESPONSE_SEAL_KEY" in result.stderr

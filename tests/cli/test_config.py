@@ -1,4 +1,4 @@
-"""`chat2response settings` and `chat2response check-config`."""
+"""`chat2response settings` and `chat2response check-config`: output and exit codes."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from chat2response.cli.commands import cli
-from chat2response.settings import Settings, load
+from chat2response.compose import load
+from chat2response.settings import Settings
 from tests.support.cli.process import environment
 from tests.support.house.source import ROOT
 
@@ -62,7 +63,7 @@ def test_what_is_in_effect_is_shown_without_secrets() -> None:
         "CHAT2RESPONSE_PROXY_URL=http://u:***@h:1",
     } <= set(lines)
     assert "#BIND_ADDR=0.0.0.0:8088" in lines
-    assert lines[-1] == "# These settings can be used. Keys are kept in redis://h/1."
+    assert lines[-1] == "# These settings are valid. Keys are stored in redis://h/1."
     assert "canary" not in result.output
 
 
@@ -71,13 +72,13 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
     (tmp_path / "again.env").write_text(shown)
     settings = load(tmp_path / "again.env")
     assert (settings.bind_addr, settings.cors_allowed_origins) == ("127.0.0.1:9", "https://a.example")
-    assert not (tmp_path / "data").exists(), "nothing was started, and nothing made"
+    assert not (tmp_path / "data").exists(), "check-config must create nothing"
 
 
 def test_the_store_is_told_by_its_absolute_path(tmp_path: Path) -> None:
     for args, path in (((), "data/keys.db"), (("--keys-backend", "sqlite:k.db"), "k.db")):
         result = run("check-config", *args)
-        assert result.stdout.splitlines()[-1].endswith(f"Keys are kept in sqlite:{tmp_path}/{path}.")
+        assert result.stdout.splitlines()[-1].endswith(f"Keys are stored in sqlite:{tmp_path}/{path}.")
 
 
 def test_what_looks_like_a_mistake_is_told_beside_the_settings() -> None:
@@ -91,11 +92,11 @@ def test_a_file_may_be_checked(tmp_path: Path) -> None:
     (tmp_path / "my.env").write_text("UPSTREAM_MODE=demo\n")
     result = run("check-config", "--env-file", "my.env", "--keys-backend", "memory")
     assert "UPSTREAM_MODE=demo" in result.stdout
-    assert result.stdout.splitlines()[-1].endswith("Keys are kept in memory.")
+    assert result.stdout.splitlines()[-1].endswith("Keys are stored in memory.")
 
 
 @pytest.mark.parametrize(
-    ("settings", "args", "said"),
+    ("settings", "args", "expected"),
     [
         ({"CHAT2RESPONSE_HTTP_TIMEOUT_SECOND": "1"}, (), "Did you mean CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS"),
         ({"UPSTREAM_MODE": "gemini"}, (), "UPSTREAM_MODE: "),
@@ -108,10 +109,12 @@ def test_a_file_may_be_checked(tmp_path: Path) -> None:
         ({}, ("--workers", "0"), "--workers"),
     ],
 )
-def test_what_cannot_be_used_is_code_2(settings: dict[str, str], args: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_used_is_code_2(
+    settings: dict[str, str], args: tuple[str, ...], expected: str
+) -> None:
     result = run("check-config", *args, **settings)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert said in result.stderr
+    assert expected in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_what_a_start_would_refuse_is_refused_with_its_code(
 ) -> None:
     result = run("check-config", *args, **settings)
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "2 workers cannot share them" in result.stderr
+    assert "2 workers cannot share keys in memory" in result.stderr
 
 
 def test_the_options_of_a_start_are_in_what_is_shown() -> None:

@@ -1,4 +1,4 @@
-"""`chat2response demo`, which is `make run`: what a stranger sees."""
+"""`chat2response demo` (`make run`): what a newcomer sees."""
 
 import re
 import signal
@@ -28,9 +28,9 @@ async def test_it_shows_a_key_and_a_stream_and_stays_up(tmp_path: Path, client: 
         await gateway.until(r"response\.created")
         await gateway.until(r"response\.reasoning_summary_text\.delta +The user wrote 2 words")
         await gateway.until(r'response\.output_text\.delta +You said: "Hello, bridge!" .* all I do\.')
-        await gateway.until(r"response\.completed +2 words in, \d+ out")
+        await gateway.until(r"response\.completed +2 tokens in, \d+ out")
         again = await gateway.until(rf"curl -N ({url}\S+) -H 'Authorization: (Bearer {token})' -d '(.+)'")
-        await gateway.until(r"Ctrl-C stops it")
+        await gateway.until(r"Press Ctrl-C to stop")
 
         assert (await client.get(f"{url}/healthz")).status_code == 200
         shown, bearer, body = again.groups()
@@ -40,7 +40,7 @@ async def test_it_shows_a_key_and_a_stream_and_stays_up(tmp_path: Path, client: 
         stranger = await client.post(shown, content=body, headers={"authorization": "Bearer sk_x"})
         assert stranger.status_code == 401
         first = (await gateway.logged("chat2response.access")).string
-        assert " POST /v1/responses " in first  # no line of the call that is shown: it would stand in it
+        assert " POST /v1/responses " in first  # the access log has no line for the call that the demo shows
         assert (tmp_path / "data" / "keys.db").is_file()
 
         gateway.signal(signal.SIGTERM)
@@ -67,7 +67,7 @@ async def test_it_knows_the_operators_admin_token(tmp_path: Path):
 
 async def test_a_step_that_fails_is_said_and_ends_it(tmp_path: Path):
     async with command(tmp_path, *LOCAL, CHAT2RESPONSE_KEYS_DEFAULT_TTL_SECONDS="0") as gateway:
-        await gateway.logged(r"^Error: No key was issued: 400 .*Expiration required")
+        await gateway.logged(r"^Error: The gateway issued no key: 400 .*Expiration required")
         assert await gateway.ended() == 1
         assert not any(re.search(TOKEN, line) for line in gateway.lines)
 

@@ -1,4 +1,4 @@
-"""What a gateway does to those who would misuse it, knowingly or not."""
+"""How a gateway handles misuse, deliberate or not."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ from tests.support.scripted_upstream import PATIENCE
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/proxy"])
 async def test_a_gateway_that_is_its_own_upstream_says_so(tmp_path: Path, path: str):
     url = f"http://127.0.0.1:{free_port()}"
-    asked = {"input": "x"} if path == "/v1/responses" else {"messages": [{"role": "user", "content": "x"}]}
-    body = {"model": "m", **asked}
+    fields = {"input": "x"} if path == "/v1/responses" else {"messages": [{"role": "user", "content": "x"}]}
+    body = {"model": "m", **fields}
     options = ("--bind", url.removeprefix("http://"), "--keys-backend=memory")
     async with command(tmp_path, *options, OPENAI_BASE_URL=f"{url}/v1", UPSTREAM_MODE="both") as gateway:
         assert await gateway.url() == url
@@ -26,7 +26,7 @@ async def test_a_gateway_that_is_its_own_upstream_says_so(tmp_path: Path, path: 
             listed = await client.get("/v1/models")
     assert answer.status_code == 508
     assert answer.json()["error"]["code"] == "loop_detected"
-    assert (listed.status_code, listed.json()["data"]) == (200, [])  # never an error; but it came to an end
+    assert (listed.status_code, listed.json()["data"]) == (200, [])  # never an error, and the loop ended
 
 
 @pytest.mark.parametrize("piece", [1024, 40 * 1024])

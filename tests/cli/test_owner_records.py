@@ -1,4 +1,4 @@
-"""What a client was told exists, is its own after `kill -9` (laws 6 and 7)."""
+"""An id that a client received still belongs to it after `kill -9` (laws 6 and 7, state and tenants)."""
 
 import signal
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ROUNDS = 2
 
 
 def numbered(request: Received) -> Script:
-    """The keeping upstream; its ids carry the number that the request asks for."""
+    """The stateful upstream, with ids that carry the number in the request's metadata."""
     script = keeping(request)
     number = request.json()["metadata"]["round"].encode()
     steps = tuple(
@@ -31,7 +31,7 @@ def numbered(request: Received) -> Script:
 async def test_an_id_that_was_told_has_its_owner_after_kill_9(
     tmp_path: Path, store_address: Callable[[str], str], store: str
 ) -> None:
-    """Killed at the very frame that tells the id, round after round, on one store."""
+    """The gateway is killed at the frame that carries the id, in each round, on one store."""
     async with ScriptedUpstream() as upstream:
         upstream.play_for(RESPONSES, numbered)
         args = ("--bind", "127.0.0.1:0", f"--keys-backend={store_address(store)}")
@@ -52,13 +52,13 @@ async def test_an_id_that_was_told_has_its_owner_after_kill_9(
                     assert codes == [200, 400], f"round {number}"
                 if number == ROUNDS:
                     break
-                asked = {"model": "m", "input": "x", "stream": True, "metadata": {"round": str(number)}}
-                heard = b""
-                async with http.stream("POST", RESPONSES, json=asked, headers=keys[0]) as answer:
+                request = {"model": "m", "input": "x", "stream": True, "metadata": {"round": str(number)}}
+                received = b""
+                async with http.stream("POST", RESPONSES, json=request, headers=keys[0]) as answer:
                     assert answer.status_code == 200
                     async for data in answer.aiter_bytes():
-                        heard += data
-                        if b"resp_a" in heard:
+                        received += data
+                        if b"resp_a" in received:
                             break
                     gateway.signal(signal.SIGKILL)
                     assert await gateway.ended() == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""`chat2response` on a Redis, as a process: what it says of it, and that it starts without it."""
+"""`chat2response` with a Redis: it starts while Redis is down, recovers, and hides the password."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ async def test_it_starts_red_and_recovers_and_never_tells_the_password(
         command(tmp_path, *LOCAL, OPENAI_API_KEY=KEY, CHAT2RESPONSE_REDIS_URL=url) as gateway,
         httpx.AsyncClient(base_url=await gateway.url(), trust_env=False, timeout=PATIENCE) as client,
     ):
-        await gateway.until(f"kept in {server.url}$")
+        await gateway.until(f"stored in {server.url}$")
         warning = (await gateway.logged(f"the store at {server.url} is down")).string
         assert (await client.get("/readyz")).status_code == 503
         server.start()
@@ -38,10 +38,10 @@ async def test_it_starts_red_and_recovers_and_never_tells_the_password(
         assert await gateway.ended() == 0
         assert gateway.process.stdout is not None
         assert gateway.process.stderr is not None
-        said = warning.encode() + "".join(gateway.lines).encode() + await gateway.process.stdout.read()
-        said += await gateway.process.stderr.read()
-    assert PASSWORD.encode() not in said
-    assert login.encode() not in said
+        output = warning.encode() + "".join(gateway.lines).encode() + await gateway.process.stdout.read()
+        output += await gateway.process.stderr.read()
+    assert PASSWORD.encode() not in output
+    assert login.encode() not in output
     assert not (tmp_path / "data").exists()
 
 
@@ -49,5 +49,5 @@ async def test_the_command_line_wins_over_the_variable(tmp_path: Path) -> None:
     unused = "redis://127.0.0.1:9"
     settings = {"OPENAI_API_KEY": KEY, "CHAT2RESPONSE_REDIS_URL": unused}
     async with command(tmp_path, *LOCAL, "--keys-backend=sqlite:own.db", **settings) as gateway:
-        await gateway.until(f"kept in sqlite:{re.escape(str(tmp_path))}/own.db$")
+        await gateway.until(f"stored in sqlite:{re.escape(str(tmp_path))}/own.db$")
     assert (tmp_path / "own.db").exists()

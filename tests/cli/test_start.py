@@ -1,4 +1,4 @@
-"""`chat2response` as a process: it serves, and ends as operators expect."""
+"""`chat2response` as a process: it serves, and stops gracefully."""
 
 import asyncio
 import json
@@ -12,14 +12,14 @@ import httpx
 import pytest
 
 from chat2response.compose import compose
-from chat2response.server.server import Server, _beside
+from chat2response.server.server import Server, _concurrently
 from chat2response.settings import Settings
 from chat2response.wire.machine import DRAINING
 from tests.support.cli.process import Command, command
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
-WAITING = r"running calls: 1"
+WAITING = r"running calls to finish: 1"
 GOT = ("/readyz", "/health", "/v1/models")
 
 
@@ -63,12 +63,12 @@ class Calling:
 
 
 async def closed(host: str, port: int) -> None:
-    """Waits until nobody listens any more."""
+    """Waits until the port is closed."""
     while True:
         try:
             _, writer = await asyncio.open_connection(host, port)
         except (ConnectionRefusedError, ConnectionResetError):
-            return  # reset: it stood in the queue of a door that was closing
+            return  # reset: the connection waited in the queue of a closing listener
         writer.close()
 
 
@@ -127,7 +127,7 @@ async def test_what_still_runs_when_the_time_is_up_ends_with_a_terminal_event(
     async with command(tmp_path, *LOCAL, **settings) as gateway:
         async with Calling(await gateway.url()) as calling:
             gateway.signal()
-            await gateway.logged(WAITING + ", for 0.3 seconds")
+            await gateway.logged(WAITING + ", at most 0.3 seconds")
             rest = await calling.rest()
         assert b"event: response.failed" in rest
         assert b"shutting down" in rest
@@ -159,7 +159,7 @@ async def test_a_call_that_was_let_in_may_still_send_its_body(tmp_path: Path, up
         head = f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
         async with asyncio.timeout(PATIENCE):
-            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # its body is being waited for
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # the gateway waits for the body
             gateway.signal()
             await closed(host, int(port))
             writer.write(body)
@@ -182,7 +182,7 @@ async def test_the_log_says_no_less_than_is_asked(
             await calling.rest()
         assert await gateway.ended() == 0
         assert gateway.process.stderr is not None
-        assert (b"running calls: 1" in await gateway.process.stderr.read()) is logged
+        assert (b"running calls to finish: 1" in await gateway.process.stderr.read()) is logged
 
 
 @pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
@@ -202,29 +202,29 @@ async def test_a_second_signal_ends_streams_with_a_terminal_event(
 
 
 async def test_who_does_not_read_is_cut_off_a_while_after_the_second(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chat2response.server.server._LAST_WORDS", 0.0)
+    monkeypatch.setattr("chat2response.server.server._TERMINAL_EVENT_SECONDS", 0.0)
     aborted = asyncio.Event()
     connection: Any = Mock(**{"transport.abort.side_effect": aborted.set})
     server = Server(compose(Settings.model_validate({}), store_url="memory"))
     server.server_state.connections.add(connection)
-    server.asked_to_stop()
+    server.handle_stop_signal()
     await asyncio.sleep(0)
     assert server.should_exit
     assert not aborted.is_set()
-    server.asked_to_stop()
+    server.handle_stop_signal()
     async with asyncio.timeout(PATIENCE):
         await aborted.wait()
 
 
 async def test_a_third_signal_does_so_at_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("chat2response.server.server._LAST_WORDS", 3600.0)
+    monkeypatch.setattr("chat2response.server.server._TERMINAL_EVENT_SECONDS", 3600.0)
     connection: Any = Mock()
     server = Server(compose(Settings.model_validate({}), store_url="memory"))
     server.server_state.connections.add(connection)
-    server.asked_to_stop()
-    server.asked_to_stop()
+    server.handle_stop_signal()
+    server.handle_stop_signal()
     connection.transport.abort.assert_not_called()
-    server.asked_to_stop()
+    server.handle_stop_signal()
     connection.transport.abort.assert_called_once()
 
 
@@ -242,10 +242,10 @@ async def test_a_third_signal_cuts_off_who_does_not_read(tmp_path: Path, upstrea
         assert b"Traceback" not in await gateway.process.stderr.read()
 
 
-@pytest.mark.parametrize("told", [True, False])
-async def test_what_fails_beside_the_server_counts_unless_it_was_told_to_stop(told: bool):
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_what_fails_beside_the_server_counts_unless_it_was_told_to_stop(stopped: bool):
     server = Server(compose(Settings.model_validate({}), store_url="memory"))
-    server.up.set()
+    server.serving.set()
     failed = asyncio.Event()
 
     async def fails() -> None:
@@ -253,13 +253,13 @@ async def test_what_fails_beside_the_server_counts_unless_it_was_told_to_stop(to
         raise ValueError("refused")
 
     async def serve() -> None:
-        async with _beside(server, fails):
-            if told:
-                server.asked_to_stop()
+        async with _concurrently(server, fails):
+            if stopped:
+                server.handle_stop_signal()
             await failed.wait()
             await asyncio.sleep(0)
 
-    if told:
+    if stopped:
         await serve()
     else:
         with pytest.raises(ValueError, match="refused"):

@@ -1,4 +1,4 @@
-"""A gateway whose surroundings are hostile: nobody reads its output, no file is free, a terminal goes."""
+"""A gateway in a hostile environment: full output pipes, no file descriptors, a closed terminal."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ LOCAL = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
 
 
 async def alive(url: str) -> bool:
-    """Without a client of the usual weight: on a busy machine that slows the start that it waits for.
+    """Whether the gateway answers. A plain socket costs less than an HTTP client, which would slow the start.
 
-    A server without a free file resets whoever comes, now at the connection, now behind it.
+    A server without free file descriptors resets connections, at once or after accepting them.
     """
     at = httpx.URL(url)
     try:
@@ -41,7 +41,7 @@ async def until_alive(url: str) -> None:
 
 
 async def test_it_serves_on_while_nobody_reads_what_it_writes(tmp_path: Path) -> None:
-    """Its stdout and stderr are a pipe that is full from the first line on."""
+    """Its stdout and stderr are a pipe that is full from the start."""
     reading, writing = full_pipe()
     port = free_port()
     process = await asyncio.create_subprocess_exec(
@@ -56,7 +56,7 @@ async def test_it_serves_on_while_nobody_reads_what_it_writes(tmp_path: Path) ->
     os.close(writing)
     try:
         await until_alive(f"http://127.0.0.1:{port}")
-        for _ in range(2):  # each warns of TLS, or would
+        for _ in range(2):  # each would log the TLS warning
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"\x16\x03\x01\x02\x00")
             await writer.drain()

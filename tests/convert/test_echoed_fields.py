@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from tests.support.stream_grammar import validate_response
 
 
 def resource(*, kept: bool = False, **body: Any) -> dict[str, Any]:
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
-    response: dict[str, Any] = dict(Echo.of(hub, store=kept).response("resp_1", 7))
+    response: dict[str, Any] = dict(EchoedFields.of(hub, store=kept).response("resp_1", 7))
     validate_response(response)
     return response
 
@@ -71,7 +71,8 @@ def test_objects_are_filled_up():
 def test_tools_are_repeated_with_every_key():
     tool = {"type": "function", "name": "f", "parameters": {"type": "object"}}
     response = resource(tools=[tool, {"type": "web_search"}], tool_choice={"type": "function", "name": "f"})
-    assert Echo.of(HubRequest(body={"tools": ["odd"]}, dialect="responses")).fields["tools"] == ["odd"]  # type: ignore[list-item]
+    odd = HubRequest(body={"tools": ["odd"]}, dialect="responses")  # type: ignore[list-item]
+    assert EchoedFields.of(odd).fields["tools"] == ["odd"]
     assert response["tools"] == [{**tool, "description": None, "strict": None}, {"type": "web_search"}]
     assert response["tool_choice"] == {"type": "function", "name": "f"}
 

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.machine import RESET
@@ -38,7 +38,7 @@ def read(make: Make, *data: bytes, cut: bool = False) -> tuple[dict[str, Any], l
     """The response, and its losses; the same however it is cut."""
     found = []
     for steps in (data, [each[at : at + 1] for each in data for at in range(len(each))]):
-        writer = ResponseWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+        writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
         writer.begin()
         reader = make(writer)
         for step in steps:
@@ -131,7 +131,7 @@ def test_bytes_that_are_no_utf_8_are_shown_as_such():
 
 
 def test_a_reader_that_was_lenient_is_no_cycle_afterwards():
-    writer = ResponseWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     reader = ChatReader(writer)
     reader.feed(chunk(r'{"content":"a\ud83d"}') + chunk(r'{"content":"\ude00"}'))
     assert "_take" not in vars(reader)

@@ -9,12 +9,12 @@ from openai.types.responses import Response
 from pydantic import TypeAdapter
 
 from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
-from tests.support.convert.requests import Json, asked, to_chat, to_responses, wanted
+from tests.support.convert.requests import Json, chat_body, resp_body, to_chat, to_responses
 from tests.support.stream_grammar import validate_completion, validate_response
 from tests.support.upstream_streams import (
     Events,
@@ -60,18 +60,21 @@ def completion(moderation: Any) -> Json:
 
 def response(moderation: Any, losses: Losses | None = None) -> Any:
     """The response that a moderated completion becomes."""
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     return read_response(completion(moderation), echo, Numbered(), now, losses=losses)
 
 
 def test_it_is_asked_for_under_the_same_name_both_ways():
-    for body, losses in (to_responses(asked(moderation=ASKED)), to_chat(wanted(moderation=ASKED), OPENAI)):
+    for body, losses in (
+        to_responses(chat_body(moderation=ASKED)),
+        to_chat(resp_body(moderation=ASKED), OPENAI),
+    ):
         assert (body["moderation"], losses) == (ASKED, [])
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES.keys() - {"openai"}))
 def test_where_nobody_would_do_it_it_is_named_as_lost(profile: str):
-    body, losses = to_chat(wanted(moderation=ASKED), PROFILES[profile])
+    body, losses = to_chat(resp_body(moderation=ASKED), PROFILES[profile])
     assert "moderation" not in body
     assert losses == ["moderation; dropped"]
 

@@ -13,7 +13,7 @@ from chat2response.convert.dialects.chat.answer.completion import as_chunk, read
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.losses import Losses
@@ -321,7 +321,7 @@ def answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def test_row_56_a_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
     """However the model splits its deltas, and however the network cuts them."""
     completion, stream = answer
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     whole = read_response(completion, echo, Numbered(), now, reasoning=form)
     assert response_of(to_events(pieces(sse(stream), cuts), reasoning=form)) == whole
     assert response_of(to_events(sse([as_chunk(completion)]), reasoning=form)) == whole
@@ -358,7 +358,7 @@ def legacy_answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]
 def test_row_56_a_legacy_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
     """Row 56: what old backends answer, read whole and read as a stream."""
     completion, stream = answer
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     whole = read_response(completion, echo, Numbered(), now, reasoning=form)
     assert response_of(to_events(pieces(sse(stream), cuts), reasoning=form)) == whole
     assert response_of(to_events(sse([as_chunk(completion)]), reasoning=form)) == whole
@@ -393,7 +393,7 @@ def test_row_56_a_legacy_answer_comes_back_as_it_was(answer: Any, cuts: list[int
 
 def legacy_chunks(reads: list[bytes]) -> tuple[list[dict[str, Any]], Losses]:
     """A Responses stream for a client that asked with `functions`."""
-    writer = ResponseWriter(Echo.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
+    writer = ResponseWriter(EchoedFields.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
     reader, encoder = ResponsesReader(writer), ChatEncoder(legacy=True, losses=writer.losses)
     writer.begin()
     output = b""
@@ -427,7 +427,7 @@ def test_the_canonical_form_is_a_form_of_its_own(answer: Any):
 @given(answers())
 def test_row_56_the_chunks_of_a_response_add_up_to_its_completion(answer: Any):
     completion, _ = answer
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     response = read_response(completion, echo, Numbered(), now)
     event = {"type": f"response.{response['status']}", "response": response}
     summed = openai_sdk.added_up(to_chunks(named([event])))["choices"][0]

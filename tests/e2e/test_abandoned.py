@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat2response.keys.limits import KeyLimits
-from chat2response.quota.windows import KIND, ledgers
+from chat2response.quota.windows import KIND, windows_of
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import ASKED
 from tests.support.e2e.gateway import Running
@@ -53,8 +53,8 @@ async def test_two_hundred_clients_that_hang_up_lock_nobody_out(
 
     async def reserved() -> dict[str, int]:
         found: dict[str, Any] = {}
-        for each in ledgers(made.key.id, KeyLimits(**limits), time.time()):
-            lease = await gateway.services.store.lease(KIND, each.key, 0, ttl=60, window=each.kept)
+        for each in windows_of(made.key.id, KeyLimits(**limits), time.time()):
+            lease = await gateway.services.store.lease(KIND, each.key, 0, ttl=60, window=each.ttl)
             found[each.limit] = lease.used
         return found
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chat2response.quota.estimate import input_estimate
-from chat2response.quota.usage_log import Used
+from chat2response.quota.estimate import estimate_input
+from chat2response.quota.usage_log import UsageTotals
 from chat2response.quota.windows import DAY, KIND, LEASE_SECONDS
 from tests.e2e.conftest import Start
 from tests.e2e.test_limits import ASK, TALK, limited
@@ -25,11 +25,11 @@ def body_of(path: str, **more: Any) -> dict[str, Any]:
     return {**(ASK if path == "/v1/responses" else TALK), **more}
 
 
-async def used(gateway: Running) -> Used:
+async def used(gateway: Running) -> UsageTotals:
     """What all calls have used, by the books."""
     usage = gateway.services.usage
-    (row,) = await usage.of_all(usage.today(), usage.today())
-    return row.used
+    (row,) = await usage.for_all(usage.today(), usage.today())
+    return row.usage
 
 
 async def settled(gateway: Running, who: dict[str, str]) -> int:
@@ -92,7 +92,7 @@ async def test_a_background_response_keeps_what_it_reserved(
     told = path == "/v1/chat/completions" and not stream  # Chat has no word for an answer that comes later
     assert answer.status_code == (502 if told else 200), answer.text
     await gateway.idle()
-    assert await settled(gateway, who) == 800 + input_estimate(body)
+    assert await settled(gateway, who) == 800 + estimate_input(body)
     assert (await used(gateway)).estimated == 1
     refused = await gateway.post(path, body_of(path), headers=who)
     assert refused.status_code == 429, "its slot is taken for as long as a lease lasts"
@@ -173,7 +173,7 @@ async def test_who_hangs_up_before_the_first_byte_pays_for_the_input(
     call.cancel()
     await upstream.until(lambda: upstream.last.gone.is_set())
     await gateway.idle()
-    assert await settled(gateway, who) == input_estimate(body)
+    assert await settled(gateway, who) == estimate_input(body)
     assert (await used(gateway)).estimated == 1
 
 

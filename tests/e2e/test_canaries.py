@@ -14,8 +14,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from chat2response.engine.run import Opening
-from chat2response.server.logs import Lines, Masks
+from chat2response.compose.shown_settings import secrets
+from chat2response.engine.run import CallRun
+from chat2response.server.logs import LineFormatter, SecretMask
 from tests.e2e.conftest import Start
 from tests.support.cli.process import Command, command
 from tests.support.e2e.client_calls import Surface
@@ -255,7 +256,7 @@ async def test_not_in_a_traceback_either(
 ) -> None:
     """What fails unforeseen is logged with all its words, but for what the settings say is secret."""
 
-    async def fails(self: Opening) -> None:
+    async def fails(self: CallRun) -> None:
         raise RuntimeError(f"unforeseen: {UPSTREAM_KEY} Bearer {CLIENT_BEARER}") from ValueError(LOGIN)
 
     gateway = await start(
@@ -263,10 +264,10 @@ async def test_not_in_a_traceback_either(
         openai_api_key=SecretStr(UPSTREAM_KEY),
         chat2response_proxy_url=SecretStr(f"http://{LOGIN}@127.0.0.1:9"),
     )
-    monkeypatch.setattr(Opening, "_relay_up", fails)
+    monkeypatch.setattr(CallRun, "_relay_up", fails)
     answer = await post(gateway, "chat", streamed=streamed)
-    text = "\n".join(map(Lines().format, caplog.records))
-    lines = Masks(gateway.services.settings.secrets())(text)
+    text = "\n".join(map(LineFormatter().format, caplog.records))
+    lines = SecretMask(secrets(gateway.services.settings))(text)
     assert answer.status_code == 500
     assert "RuntimeError: unforeseen" in lines
     assert_silent(answer.content + lines.encode(), UPSTREAM_KEY, CLIENT_BEARER, *SECRETS)

@@ -12,7 +12,7 @@ import uvicorn
 
 from chat2response.api.http import content_encoding, request
 from chat2response.app import Gateway
-from chat2response.engine.run import Opening
+from chat2response.engine.run import CallRun
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
@@ -219,9 +219,9 @@ async def test_while_the_call_before_it_is_still_put_away(
 ) -> None:
     upstream.play(whole("chat", SAID), Script(PATHS["chat"], (), framing="raw", end="stall"))
     gateway = await start("chat")
-    put_away, leave, left = asyncio.Event(), Opening._leave, 0
+    put_away, leave, left = asyncio.Event(), CallRun._leave, 0
 
-    async def late(opening: Opening) -> None:
+    async def late(opening: CallRun) -> None:
         nonlocal left
         left += 1
         if left == 1:
@@ -234,7 +234,7 @@ async def test_while_the_call_before_it_is_still_put_away(
         while len(gateway.runs) > 1:  # noqa: ASYNC110 - nothing tells of a run's end
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(Opening, "_leave", late)
+    monkeypatch.setattr(CallRun, "_leave", late)
     await _send_and_leave(gateway, second_asked(), *[encode(body_for("chat"))] * 2)
 
     await _gone(upstream, gateway)
@@ -270,9 +270,9 @@ async def test_while_its_body_is_decoded(
     async def late(*args: Any) -> bytes:
         asked.set()
         await gone.wait()
-        return await content_encoding.unpacked(*args)
+        return await content_encoding.decode(*args)
 
-    monkeypatch.setattr(request, "unpacked", late)
+    monkeypatch.setattr(request, "decode", late)
     body = gzip.compress(encode(body_for("chat")))
     await _send_and_leave(gateway, asked.wait(), body, headers="Content-Encoding: gzip\r\n")
     assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this

@@ -167,7 +167,7 @@ async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
     assert use.tokens == 2 * answer.json()["usage"]["total_tokens"] > 0
     shown = (await gateway.http.get(f"/keys/{token[3:35]}")).json()
     assert (shown["requests"], shown["tokens"]) == (use.requests, use.tokens)
-    await gateway.services.engine.books.close()  # as the end of the process does
+    await gateway.services.engine.meters.close()  # as the end of the process does
     assert await LastUsedTracker(gateway.services.store).read([token[3:35]]) == [use]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from chat2response.quota.estimate import input_estimate
+from chat2response.quota.estimate import estimate_input
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import ASKED
 from tests.support.e2e.dialect_pairs import Reading
@@ -37,7 +37,7 @@ async def test_what_is_admitted_at_once_never_passes_a_budget(
     upstream.play_for(CHAT, lambda request: speaking("chat", SAID)(request).but(before=answers))
     both = [await start("chat", store=store) for _ in range(1 if store == "memory" else 2)]
     body = json.dumps({**ASK, "max_output_tokens": 100}).encode()
-    who = await limited(both[0], tokens_per_day=40 * (100 + input_estimate(body)))
+    who = await limited(both[0], tokens_per_day=40 * (100 + estimate_input(body)))
 
     asked = [both[n % len(both)].post("/v1/responses", body, headers=who) for n in range(64)]
     waiting = {asyncio.create_task(each) for each in asked}
@@ -138,9 +138,11 @@ async def test_what_was_used_takes_the_place_of_what_was_reserved(
     for _ in range(20):  # each reserves more than 900, and uses 18
         answer = await gateway.post(path, body, headers=who)
         assert answer.status_code == 200, answer.text
-    used = await gateway.services.usage.of_all(gateway.services.usage.today(), gateway.services.usage.today())
-    assert [(row.model, row.used.requests, row.used.input_tokens) for row in used] == [(ASKED, 20, 220)]
-    assert used[0].used.output_tokens == 140
+    used = await gateway.services.usage.for_all(
+        gateway.services.usage.today(), gateway.services.usage.today()
+    )
+    assert [(row.model, row.usage.requests, row.usage.input_tokens) for row in used] == [(ASKED, 20, 220)]
+    assert used[0].usage.output_tokens == 140
 
 
 async def test_the_usage_a_limit_needs_is_not_shown_to_who_did_not_ask(
@@ -195,10 +197,10 @@ async def test_a_stream_that_is_cut_counts_what_was_heard(
     await gateway.post(path, body, headers=who)
 
     usage = gateway.services.usage
-    (row,) = await usage.of_all(usage.today(), usage.today())
-    assert (row.used.requests, row.used.estimated) == (1, 1)
-    assert 28 <= row.used.output_tokens <= 45
-    assert 0 < row.used.input_tokens < 60
+    (row,) = await usage.for_all(usage.today(), usage.today())
+    assert (row.usage.requests, row.usage.estimated) == (1, 1)
+    assert 28 <= row.usage.output_tokens <= 45
+    assert 0 < row.usage.input_tokens < 60
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])
@@ -217,9 +219,9 @@ async def test_row_32_who_hangs_up_pays_for_what_was_heard(
     await gateway.idle()
 
     usage = gateway.services.usage
-    (row,) = await usage.of_all(usage.today(), usage.today())
-    assert (row.used.requests, row.used.estimated) == (1, 1)
-    assert 28 <= row.used.output_tokens <= 90
+    (row,) = await usage.for_all(usage.today(), usage.today())
+    assert (row.usage.requests, row.usage.estimated) == (1, 1)
+    assert 28 <= row.usage.output_tokens <= 90
     upstream.play_for(CHAT, speaking("chat", SAID))
     answered = await gateway.post("/v1/responses", {**ASK, "max_output_tokens": 4500}, headers=who)
     assert answered.status_code == 200, "what had been reserved is free again"

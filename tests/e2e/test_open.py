@@ -82,7 +82,8 @@ async def test_convert_refuses_by_name(start: Start, query: str, body: Any, para
 async def test_a_profile_that_is_none_is_named_once(start: Start) -> None:
     gateway = await start("responses")
     answer = await gateway.post("/convert?to=chat&profile=vlm", RESPONSES)
-    assert error_of(answer)["message"].startswith("'vlm' is no profile. Did you mean 'vllm'? Known: openai, ")
+    message = error_of(answer)["message"]
+    assert message.startswith("Unknown profile: 'vlm'. Did you mean 'vllm'? Known: openai, ")
 
 
 PROBES = ("/livez", "/readyz", "/healthz", "/health")

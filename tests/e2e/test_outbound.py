@@ -123,5 +123,5 @@ async def test_a_socks_proxy_stops_the_start(tmp_path: Path, name: str) -> None:
         assert await gateway.ended() == 2
         assert gateway.process.stderr is not None
         told = (await gateway.process.stderr.read()).decode()
-    assert f"{name.upper()}: SOCKS proxies are not spoken here" in told
+    assert f"{name.upper()}: SOCKS proxies are not supported" in told
     assert "canary" not in told and "Traceback" not in told

@@ -34,7 +34,7 @@ def unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("chat2response.api.http.query.parse_qsl", fail)
     monkeypatch.setattr("starlette.datastructures.parse_qsl", fail)
-    monkeypatch.setattr(query_params, "asked", fail)
+    monkeypatch.setattr(query_params, "read_query", fail)
 
 
 @pytest.mark.usefixtures("unparsed")

@@ -145,8 +145,10 @@ async def test_it_is_one_call_of_its_key(start: Start, upstream: ScriptedUpstrea
         assert (answer.status_code, answer.headers["x-ratelimit-remaining-requests"]) == (200, left)
     refused = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed), headers=who)
     assert (refused.status_code, len(upstream.requests)) == (429, 4)
-    used = await gateway.services.usage.of_all(gateway.services.usage.today(), gateway.services.usage.today())
-    assert [(row.used.requests, row.used.input_tokens, row.used.output_tokens) for row in used] == [
+    used = await gateway.services.usage.for_all(
+        gateway.services.usage.today(), gateway.services.usage.today()
+    )
+    assert [(row.usage.requests, row.usage.input_tokens, row.usage.output_tokens) for row in used] == [
         (2, 22, 14)
     ]
 

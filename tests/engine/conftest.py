@@ -1,4 +1,4 @@
-"""A scene: one engine over fakes. Whatever a test does in it, nothing may be left behind."""
+"""A scene: one engine over fakes, which checks after each test that nothing is left behind."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ import pytest
 
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine, EngineOptions
-from chat2response.engine.run import Opening
+from chat2response.engine.run import CallRun
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.admission import Admission
-from chat2response.quota.call_meter import Books
+from chat2response.quota.call_meter import Meters
 from chat2response.quota.prices import Prices
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes, Surface
@@ -31,7 +31,7 @@ BODIES: dict[Surface, dict[str, Any]] = {
 
 
 class Scene:
-    """`open(...)` a call on a fake upstream; at the end of the test, `check()`."""
+    """`open(...)` starts a call on a fake upstream; `check()` runs at the end of the test."""
 
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self.clock = clock
@@ -51,9 +51,9 @@ class Scene:
             Routes.single(target),
             {dialect: upstream},
             Owners(self.store),
-            Books(
+            Meters(
                 Admission(self.store, self.prices, clock=self.clock),
-                UsageBook(self.store, keep_days=30, clock=self.clock),
+                UsageLog(self.store, keep_days=30, clock=self.clock),
                 LastUsedTracker(self.store, clock=self.clock),
             ),
             self.metrics,
@@ -76,53 +76,53 @@ class Scene:
         managed: bool = True,
         hold: float = 5.0,
         **fields: Any,
-    ) -> Opening:
-        """A call about to be entered; `fields` are added to its body."""
+    ) -> CallRun:
+        """A call that is not entered yet; `fields` are added to its body."""
         upstream = answer if isinstance(answer, FakeUpstream) else FakeUpstream(answer, gate)
         engine = self.engine(upstream, dialect, managed=managed, hold=hold)
         self.opened += 1
         body = encode({**BODIES[surface], **fields})
-        opening = engine.open(Call(surface, body, "req-1", tenant if managed else None))
-        assert isinstance(opening, Opening)
-        return opening
+        call_run = engine.open(Call(surface, body, "req-1", tenant if managed else None))
+        assert isinstance(call_run, CallRun)
+        return call_run
 
     @property
     def outcomes(self) -> list[str]:
-        """How each call ended."""
+        """The outcome of each call."""
         return [outcome for (_, _, outcome), count in self.metrics.calls.items() for _ in range(count)]
 
     @property
     def upstream(self) -> FakeUpstream:
-        """The newest."""
+        """The newest fake upstream."""
         return self.upstreams[-1]
 
     @property
     def engine_(self) -> Engine:
-        """The newest."""
+        """The newest engine."""
         return self.engines[-1]
 
     async def owner(self, each: str) -> str | None:
-        """Who owns an id, as the store has it."""
+        """The owner of an id in the store."""
         entry = await self.store.get("owners", each)
         return None if entry is None else str(entry.doc["tenant"])
 
     def check(self) -> None:
-        """No run is left, every upstream context was closed, every call was counted once."""
+        """No run is left, every upstream context is closed, and every call is counted once."""
         assert [len(engine.runs) for engine in self.engines] == [0] * len(self.engines)
         assert [each.left for each in self.upstreams] == [each.entered for each in self.upstreams]
         assert self.metrics.calls.total() == self.opened
 
 
-async def whole(opening: Opening) -> tuple[Answer, bytes]:
-    """The answer, and all it says."""
-    async with opening as answer:
+async def whole(call_run: CallRun) -> tuple[Answer, bytes]:
+    """The answer and its whole body."""
+    async with call_run as answer:
         if answer.body is not None:
             return answer, answer.body
         return answer, await rest(answer)
 
 
 async def rest(answer: Answer) -> bytes:
-    """All that an answer still says."""
+    """The rest of an answer's body."""
     assert answer.batches is not None
     return b"".join([batch async for batch in answer.batches])
 

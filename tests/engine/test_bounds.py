@@ -1,4 +1,4 @@
-"""What is kept of one converted answer has a bound, whatever it consists of and however it is asked."""
+"""A converted answer takes a bounded amount of memory, whatever it consists of."""
 
 import json
 from typing import Any, ClassVar
@@ -7,14 +7,14 @@ import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.relay.taps import ResponsesTap
 from chat2response.engine.respond.respond import ConvertedStream, encoder_for
-from chat2response.engine.respond.whole_answer import folded
+from chat2response.engine.respond.whole_answer import read_whole_turn
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import Target
 from chat2response.wire.ids import new_id
@@ -63,9 +63,9 @@ ENDLESS = {
 
 
 class Endless:
-    """A Turn that goes on for as long as it is read."""
+    """A Turn that never ends."""
 
-    status, losses, heard = 200, Losses(), True
+    status, losses, started = 200, Losses(), True
     headers: ClassVar[list[tuple[bytes, bytes]]] = []
 
     def __init__(self, what: str, writer: ResponseWriter) -> None:
@@ -74,8 +74,8 @@ class Endless:
         self.rounds = 0
 
     @property
-    def said(self) -> int:
-        return self._reader.said
+    def output_chars(self) -> int:
+        return self._reader.output_chars
 
     async def reads(self) -> Any:
         for self.rounds in range(ROUNDS):
@@ -85,15 +85,15 @@ class Endless:
 
 
 def writer() -> ResponseWriter:
-    return ResponseWriter(Echo.of(HUB), new_id, lambda: 0.0)
+    return ResponseWriter(EchoedFields.of(HUB), new_id, lambda: 0.0)
 
 
 @pytest.mark.parametrize("surface", ["responses", "chat"])
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: str) -> None:
-    made = writer()
-    turn: Any = Endless(what, made)
-    stream = ConvertedStream(turn, made, encoder_for(surface, HUB, made.losses), Target("chat"), MOST)
+    writer_ = writer()
+    turn: Any = Endless(what, writer_)
+    stream = ConvertedStream(turn, writer_, encoder_for(surface, HUB, writer_.losses), Target("chat"), MOST)
     await stream.begin(5.0)
     last = b""
     async for batch in stream.batches():
@@ -108,15 +108,15 @@ async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: s
 
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_so_is_one_that_is_folded_into_a_json_answer(what: str) -> None:
-    made = writer()
-    turn: Any = Endless(what, made)
+    writer_ = writer()
+    turn: Any = Endless(what, writer_)
     with pytest.raises(BridgeError) as caught:
-        await folded(turn, made, MOST)
+        await read_whole_turn(turn, writer_, MOST)
     assert (caught.value.status, caught.value.code) == (502, "output_too_large")
 
 
 class OneEvent(Endless):
-    """A Turn of one event, with very many things in it."""
+    """A Turn of one event with very many parts."""
 
     def __init__(self, delta: Any, writer: ResponseWriter) -> None:
         self._reader = ChatReader(writer)
@@ -141,18 +141,20 @@ MANY_IN_ONE = {
 
 @pytest.mark.parametrize("what", MANY_IN_ONE)
 async def test_one_event_is_worked_through_no_further_than_to_the_bound(what: str) -> None:
-    made = writer()
-    turn: Any = OneEvent(MANY_IN_ONE[what], made)
-    stream = ConvertedStream(turn, made, encoder_for("responses", HUB, made.losses), Target("chat"), MOST)
+    writer_ = writer()
+    turn: Any = OneEvent(MANY_IN_ONE[what], writer_)
+    stream = ConvertedStream(
+        turn, writer_, encoder_for("responses", HUB, writer_.losses), Target("chat"), MOST
+    )
     with pytest.raises(UpstreamError) as caught:
         await stream.begin(5.0)
     assert caught.value.code == "output_too_large"
-    assert made.made < MOST // 256, "the events of what fits, and no more"
+    assert writer_.made < MOST // 256, "the events of what fits, and no more"
     folding = writer()
     with pytest.raises(UpstreamError) as caught:
-        await folded(OneEvent(MANY_IN_ONE[what], folding), folding, MOST)  # type: ignore[arg-type]
+        await read_whole_turn(OneEvent(MANY_IN_ONE[what], folding), folding, MOST)  # type: ignore[arg-type]
     assert caught.value.code == "output_too_large"
-    assert folding.made == made.made
+    assert folding.made == writer_.made
 
 
 def test_a_json_answer_of_empty_values_weighs_more_than_its_bytes_and_code_in_a_text_little_more() -> None:
@@ -166,7 +168,7 @@ def test_a_json_answer_of_empty_values_weighs_more_than_its_bytes_and_code_in_a_
 
 
 def test_a_relay_remembers_items_up_to_the_bound_and_numbers_its_end_all_the_same() -> None:
-    tap = ResponsesTap(kept=False, remembers=10_000)
+    tap = ResponsesTap(stored=False, max_item_bytes=10_000)
     for number in range(1000):
         item = {
             "type": "message",
@@ -181,7 +183,7 @@ def test_a_relay_remembers_items_up_to_the_bound_and_numbers_its_end_all_the_sam
 
 
 def test_a_relay_keeps_one_event_of_a_read_to_know_its_number() -> None:
-    tap = ResponsesTap(kept=False)
+    tap = ResponsesTap(stored=False)
     frames = [b'data: {"type":"x","sequence_number":%d,"delta":"y"}\n\n' % number for number in range(1000)]
     tap.feed(b"".join(frames))
     assert len(tap._last) < 100

@@ -1,8 +1,8 @@
-"""What was checked is what goes up: a key that is checked may be there once."""
+"""The upstream reads what was checked: a checked key may occur only once."""
 
 import pytest
 
-from chat2response.engine.duplicate_keys import check_ask, check_references
+from chat2response.engine.duplicate_keys import check_permission_fields, check_references
 from chat2response.errors import InvalidRequest
 
 
@@ -19,7 +19,7 @@ from chat2response.errors import InvalidRequest
 )
 def test_what_a_key_must_be_allowed_to_ask_for_is_said_once(body: bytes, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        check_ask(body)
+        check_permission_fields(body)
     assert (caught.value.param, caught.value.code, caught.value.status) == (param, "duplicate_parameter", 400)
 
 
@@ -36,7 +36,7 @@ def test_what_a_key_must_be_allowed_to_ask_for_is_said_once(body: bytes, param: 
 )
 def test_another_spelling_that_some_servers_read_alike_is_refused(body: bytes, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        check_ask(body)
+        check_permission_fields(body)
     assert (caught.value.param, caught.value.code, caught.value.status) == (param, "unknown_parameter", 400)
     assert f"write '{param.rpartition('.')[2].casefold()}'" in caught.value.message
 
@@ -65,5 +65,5 @@ def test_another_spelling_of_what_names_a_kept_thing_is_refused(body: bytes, par
     ],
 )
 def test_what_decides_nothing_may_be_there_twice(body: bytes) -> None:
-    check_ask(body)
+    check_permission_fields(body)
     check_references(body)

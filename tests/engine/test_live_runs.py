@@ -1,4 +1,4 @@
-"""The registry of live runs: found by key, by response, or all; and one that leaves while being stopped."""
+"""The registry of live runs: by key, by response, all; and a run that leaves while it is stopped."""
 
 from chat2response.engine.live_runs import LiveRuns
 from chat2response.wire.machine import DRAINING, REVOKED, Fault

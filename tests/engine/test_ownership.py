@@ -1,4 +1,4 @@
-"""Law 7 at the engine's doors: another tenant's id is answered exactly as an unknown one."""
+"""Law 7, tenants never meet: another tenant's id gets the same answer as an unknown one."""
 
 from typing import Any
 
@@ -44,15 +44,15 @@ REFERENCES: list[tuple[dict[str, Any], type[BridgeError], str, str | None]] = [
 
 
 async def ownership(tenant: str | None, target: Target = MANAGED) -> Ownership:
-    """`a` owns everything there is."""
+    """An Ownership in whose store `a` owns everything."""
     owners = Owners(MemoryStore())
     await owners.record("a", ["resp_1", "conv_1", "msg_1"])
     return Ownership(owners, tenant, target)
 
 
-async def check(held: Ownership, fields: dict[str, Any]) -> None:
+async def check(owned: Ownership, fields: dict[str, Any]) -> None:
     body = encode(fields)
-    await held.check_body(body, peek_responses(body))
+    await owned.check_body(body, peek_responses(body))
 
 
 @pytest.mark.parametrize(("fields", "kind", "param", "code"), REFERENCES)
@@ -125,12 +125,12 @@ async def test_ids_are_recorded_for_the_tenant_and_only_for_one() -> None:
 
 
 async def test_the_ids_of_a_whole_answer_are_recorded() -> None:
-    held = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
+    owned = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
     answer = {"id": "resp_9", "conversation": {"id": "conv_9"}, "output": [{"id": "msg_9"}, {}]}
-    await held.record_body(encode(answer))
+    await owned.record_body(encode(answer))
     assert await owners.of(["resp_9", "conv_9", "msg_9"]) == ["a"] * 3
     for odd in (b"no json", b"[]", b"{}", b'{"id":7}'):
-        await held.record_body(odd)
+        await owned.record_body(odd)
 
 
 IMAGE = {"type": "image_generation_call", "status": "completed"}
@@ -195,11 +195,11 @@ CONTAINERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fields", CONTAINERS)
 async def test_a_container_is_its_tenants_alone(fields: dict[str, Any]) -> None:
-    held = await ownership("a")
-    await held.record(["cntr_1"])
-    await check(held, fields)
-    stranger = Ownership(held._owners, "b", MANAGED)
-    for each in (stranger, await ownership("a")):  # of another; of nobody
+    owned = await ownership("a")
+    await owned.record(["cntr_1"])
+    await check(owned, fields)
+    stranger = Ownership(owned._owners, "b", MANAGED)
+    for each in (stranger, await ownership("a")):  # another tenant's, and nobody's
         with pytest.raises(NotFound, match="Container with id 'cntr_1' not found"):
             await check(each, fields)
 
@@ -212,11 +212,11 @@ async def test_a_container_is_its_tenants_alone(fields: dict[str, Any]) -> None:
     ],
 )
 async def test_the_container_of_a_whole_item_may_be_forgotten_but_not_anothers(item: dict[str, Any]) -> None:
-    held = await ownership("a")
-    await check(held, {"input": [item]})
-    await held.record(["cntr_1"])
+    owned = await ownership("a")
+    await check(owned, {"input": [item]})
+    await owned.record(["cntr_1"])
     with pytest.raises(NotFound, match="Container"):
-        await check(Ownership(held._owners, "b", MANAGED), {"input": [item]})
+        await check(Ownership(owned._owners, "b", MANAGED), {"input": [item]})
 
 
 async def test_an_approval_is_of_a_request_of_the_tenants() -> None:
@@ -264,7 +264,7 @@ ODD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "param"), ODD)
 async def test_what_nobody_sends_is_refused(fields: dict[str, Any], param: str) -> None:
-    """What is not understood here might be understood upstream."""
+    """The upstream might understand what the gateway does not."""
     with pytest.raises(InvalidRequest) as caught:
         await check(await ownership("a"), fields)
     assert (caught.value.status, caught.value.param, caught.value.code) == (400, param, "invalid_type")
@@ -299,17 +299,17 @@ async def test_the_ids_of_a_request_are_one_look_up_and_not_without_end() -> Non
             return await super().get_many(kind, keys)
 
     store = Counting()
-    held = Ownership(Owners(store), "a", MANAGED)
+    owned = Ownership(Owners(store), "a", MANAGED)
     items = [{"type": "message", "content": "x", "id": f"msg_{n}"} for n in range(10_000)]
-    await check(held, {"input": items})
+    await check(owned, {"input": items})
     assert looked == [10_000]
     for rest in ({}, {"tools": [{"container": ""}]}):
-        with pytest.raises(InvalidRequest, match="10001 ids; 10000 at most"):
-            await check(held, {"input": [*items, {"role": "user", "content": "x", "id": "msg"}], **rest})
+        with pytest.raises(InvalidRequest, match="10001 ids, but at most 10000"):
+            await check(owned, {"input": [*items, {"role": "user", "content": "x", "id": "msg"}], **rest})
 
 
 async def test_the_containers_of_an_answer_are_recorded_also_where_nothing_is_stored() -> None:
-    held = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
+    owned = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
     cited = {"annotations": [{"type": "container_file_citation", "container_id": "cntr_3"}, 7]}
     answer = {
         "id": "resp_9",
@@ -319,19 +319,19 @@ async def test_the_containers_of_an_answer_are_recorded_also_where_nothing_is_st
             {"type": "message", "content": [cited, 7, {"annotations": 7}]},
         ],
     }
-    await held.record_body(encode(answer), kept=False)
+    await owned.record_body(encode(answer), stored=False)
     assert await owners.of(["cntr_1", "cntr_2", "cntr_3", "resp_9", "ci_9"]) == ["a", "a", "a", None, None]
 
 
 async def test_what_is_said_in_a_conversation_is_kept_whatever_store_says() -> None:
-    held = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
+    owned = Ownership(owners := Owners(MemoryStore()), "a", MANAGED)
     answer = {"id": "resp_9", "conversation": {"id": "conv_9"}, "output": [{"id": "msg_9"}]}
-    await held.record_body(encode(answer), kept=False)
-    await held.record_body(
-        encode({"id": "resp_8", "conversation": None, "output": [{"id": "x"}]}), kept=False
+    await owned.record_body(encode(answer), stored=False)
+    await owned.record_body(
+        encode({"id": "resp_8", "conversation": None, "output": [{"id": "x"}]}), stored=False
     )
     assert await owners.of(["conv_9", "msg_9", "resp_8", "x"]) == ["a", "a", None, None]
-    tap = ResponsesTap(kept=False)
+    tap = ResponsesTap(stored=False)
     ended = {"type": "response.completed", "response": answer}
     assert list(tap.feed(b"data: %b\n\n" % encode(ended))) == ["resp_9", "conv_9", "msg_9"]
 
@@ -353,17 +353,17 @@ async def test_what_is_said_in_a_conversation_is_kept_whatever_store_says() -> N
 async def test_a_foreign_id_never_reaches_the_upstream(
     scene: Scene, surface: Any, field: dict[str, Any]
 ) -> None:
-    made = FakeReply(*RESPONSES_STREAMS["text"])
-    await whole(scene.open(made, "responses", "responses", tenant="a", stream=True))
+    reply = FakeReply(*RESPONSES_STREAMS["text"])
+    await whole(scene.open(reply, "responses", "responses", tenant="a", stream=True))
     upstream = FakeUpstream(FakeReply())
     with pytest.raises(BridgeError):
         await whole(scene.open(upstream, surface, "responses", tenant="b", **field))
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_the_owner_goes_on(scene: Scene) -> None:
-    made = FakeReply(*RESPONSES_STREAMS["text"])
-    await whole(scene.open(made, "responses", "responses", tenant="a", stream=True))
+    reply = FakeReply(*RESPONSES_STREAMS["text"])
+    await whole(scene.open(reply, "responses", "responses", tenant="a", stream=True))
     turn = FakeTurn(ends())
     for surface, answer in (("responses", FakeReply(*RESPONSES_STREAMS["text"])), ("chat", turn)):
         await whole(

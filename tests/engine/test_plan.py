@@ -1,10 +1,10 @@
-"""The table of ways, as data: every surface on every upstream mode."""
+"""The table of plans: every surface in every upstream mode."""
 
 from typing import Any
 
 import pytest
 
-from chat2response.engine.plan import SPOKEN, plan, plans
+from chat2response.engine.plan import SURFACE_DIALECTS, plan, plans
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes
 
@@ -33,18 +33,18 @@ TABLE: dict[tuple[Any, str], tuple[Target, str, str]] = {
 
 
 def test_the_table_is_whole() -> None:
-    assert set(TABLE) == {(surface, mode) for surface in SPOKEN for mode in MODES}
+    assert set(TABLE) == {(surface, mode) for surface in SURFACE_DIALECTS for mode in MODES}
 
 
 @pytest.mark.parametrize(("surface", "mode"), TABLE)
 def test_the_way_of_a_call(surface: Any, mode: str) -> None:
-    made = plan(surface, MODES[mode])
-    assert (made.target, made.up, made.down) == TABLE[surface, mode]
-    taken, given = SPOKEN[surface]
-    assert made.why.startswith(taken)
-    assert made.why.endswith(f"{given} out")
+    result = plan(surface, MODES[mode])
+    assert (result.target, result.up, result.down) == TABLE[surface, mode]
+    reads, writes = SURFACE_DIALECTS[surface]
+    assert result.why.startswith(reads)
+    assert result.why.endswith(f"{writes} out")
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_surface_has_its_plan_from_the_start(mode: str) -> None:
-    assert plans(MODES[mode]) == {surface: plan(surface, MODES[mode]) for surface in SPOKEN}
+    assert plans(MODES[mode]) == {surface: plan(surface, MODES[mode]) for surface in SURFACE_DIALECTS}

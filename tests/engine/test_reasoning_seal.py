@@ -1,4 +1,4 @@
-"""The seal of a call: whose it is, and when there is one at all."""
+"""The seal of a call: whose it is, and when there is one."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A body at the engine's door: what is no object, what is too deep, and what an overlay leaves alone."""
+"""Reading a body: what is not an object, what nests too deeply, and what an overlay leaves unchanged."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.engine.call import Call
-from chat2response.engine.relay.relayed_request import overlaid, peek_request
-from chat2response.engine.request_reader import read_call, read_mended, read_object
+from chat2response.engine.relay.relayed_request import peek_request, with_usage_option
+from chat2response.engine.request_reader import read_call, read_object, read_repaired
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import MAX_DEPTH, decode
@@ -41,7 +41,7 @@ def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b" \n"])
 def test_an_empty_body_is_called_empty(body: bytes) -> None:
-    for read in (read_object, lambda given: read_mended(Call("chat", given, "req"))):
+    for read in (read_object, lambda body: read_repaired(Call("chat", body, "req"))):
         with pytest.raises(InvalidRequest, match=r"body of the request is empty: send a JSON object\."):
             read(body)
 
@@ -49,7 +49,7 @@ def test_an_empty_body_is_called_empty(body: bytes) -> None:
 def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
     body = b'\xef\xbb\xbf{"model":"m","a":["x\\ud83d"],"b":NaN,"b":1}'
     call = Call("chat", body, "req")
-    assert read_mended(call) == {"model": "m", "a": ["x\ufffd"], "b": 1}
+    assert read_repaired(call) == {"model": "m", "a": ["x\ufffd"], "b": 1}
     assert call.body == b'{"model":"m","a":["x\\ufffd"],"b":null,"b":1}'
     assert list(call.repairs) == [("a[0]", HALF)]
 
@@ -60,7 +60,7 @@ def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
 def test_what_cannot_be_mended_is_refused(body: bytes) -> None:
     call = Call("chat", body, "req")
     with pytest.raises(InvalidRequest):
-        read_mended(call)
+        read_repaired(call)
     assert (call.body, call.repairs) == (body, ())
 
 
@@ -85,7 +85,7 @@ def test_a_relayed_body_is_checked_as_strict_readers_see_it(dialect: Any) -> Non
 @pytest.mark.parametrize(("levels", "taken"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (900, False)])
 def test_depth_has_a_bound(levels: int, taken: bool) -> None:
     inner = levels - 1
-    wide = b",".join([b"[]"] * 200)  # many brackets alone are no depth
+    wide = b",".join([b"[]"] * 200)  # many brackets are not depth
     body = b'{"wide":[%b],"deep":%b%b}' % (wide, b"[" * inner, b"]" * inner)
     if taken:
         assert read_object(body)
@@ -119,7 +119,7 @@ def overlay(more: bytes, query: dict[str, Any] | None = None, quirks: Quirks = O
     body = CHAT % more
     call = Call("proxy", body, "req", **(query or {}))
     fields = decode(body)
-    return overlaid(call.body, read_call(call, fields), fields, Target("chat", quirks=quirks))
+    return with_usage_option(call.body, read_call(call, fields), fields, Target("chat", quirks=quirks))
 
 
 def test_a_whole_answer_needs_no_overlay() -> None:
@@ -128,7 +128,7 @@ def test_a_whole_answer_needs_no_overlay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("fields", "sent"),
     [
         (b"", b',"stream_options":{"include_usage":true}'),
         (b',"stream_options":null,"z":1', b',"stream_options":{"include_usage":true},"z":1'),
@@ -146,8 +146,8 @@ def test_a_whole_answer_needs_no_overlay() -> None:
         ),
     ],
 )
-def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(given: bytes, sent: bytes) -> None:
-    assert overlay(b',"stream":true' + given) == CHAT % (b',"stream":true' + sent)
+def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(fields: bytes, sent: bytes) -> None:
+    assert overlay(b',"stream":true' + fields) == CHAT % (b',"stream":true' + sent)
 
 
 def test_usage_is_not_added_where_the_backend_refuses_the_option() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.run import Opening
+from chat2response.engine.run import CallRun
 from chat2response.errors import BridgeError, Unavailable
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.machine import (
@@ -38,9 +38,9 @@ FAULTS = [pytest.param(fault, id=fault.cause) for fault in STATUS]
 
 @dataclass
 class Stuck:
-    """A call that waits for something that never comes; `waiting` is set when it does."""
+    """A call that waits for something that never happens; `waiting` returns once it does."""
 
-    opening: Opening
+    call_run: CallRun
     waiting: Callable[[], Awaitable[Any]]
     upstream: FakeUpstream
 
@@ -48,7 +48,7 @@ class Stuck:
 def before_the_head(surface: Surface, dialect: str, *, stream: bool) -> Callable[[Scene], Stuck]:
     def make(scene: Scene) -> Stuck:
         upstream = FakeUpstream(FakeReply(), asyncio.Event())
-        return Stuck(scene.open(upstream, surface, dialect, stream=stream), upstream.asking.wait, upstream)
+        return Stuck(scene.open(upstream, surface, dialect, stream=stream), upstream.called.wait, upstream)
 
     return make
 
@@ -70,16 +70,16 @@ def whole_body(scene: Scene) -> Stuck:
 
 
 def checking_an_owner(scene: Scene) -> Stuck:
-    asked = asyncio.Event()
+    asking = asyncio.Event()
 
     async def get_many(*_: Any) -> None:
-        asked.set()
+        asking.set()
         await asyncio.Event().wait()
 
     scene.store.get_many = get_many  # type: ignore[method-assign, assignment]
     upstream = FakeUpstream(FakeReply())
-    opening = scene.open(upstream, "responses", "responses", previous_response_id="resp_1")
-    return Stuck(opening, asked.wait, upstream)
+    call_run = scene.open(upstream, "responses", "responses", previous_response_id="resp_1")
+    return Stuck(call_run, asking.wait, upstream)
 
 
 STAGES = {
@@ -98,8 +98,8 @@ EVERY_STAGE = pytest.mark.parametrize("make", [pytest.param(make, id=name) for n
 
 
 async def entering(stuck: Stuck) -> "asyncio.Task[Any]":
-    """The call, stuck."""
-    task = asyncio.ensure_future(whole(stuck.opening))
+    """Enters the call and waits until it is stuck."""
+    task = asyncio.ensure_future(whole(stuck.call_run))
     await stuck.waiting()
     return task
 
@@ -115,7 +115,7 @@ async def test_a_stop_before_the_first_byte_is_an_error_with_its_name(
     stuck = make(scene)
     task = await entering(stuck)
     assert len(scene.engine_.runs) == 1, "it is registered from the first moment"
-    stuck.opening.stop(fault)
+    stuck.call_run.stop(fault)
     with pytest.raises(BridgeError) as caught:
         await task
     assert (caught.value.status, caught.value.message) == (STATUS[fault], fault.message)
@@ -139,7 +139,7 @@ async def test_a_stop_and_a_cancellation_together_are_a_cancellation(
 ) -> None:
     stuck = make(scene)
     task = await entering(stuck)
-    stuck.opening.stop(DRAINING)
+    stuck.call_run.stop(DRAINING)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -154,23 +154,23 @@ async def test_a_stop_does_not_disturb_a_deadline_around_the_call(
     async def within_a_deadline() -> str:
         try:
             async with asyncio.timeout(60):
-                await whole(stuck.opening)
+                await whole(stuck.call_run)
         except Unavailable:
-            await asyncio.sleep(0)  # a cancellation that was left over would come up here
+            await asyncio.sleep(0)  # a leftover cancellation would surface here
             return "unavailable"
         return "answered"
 
     task = asyncio.ensure_future(within_a_deadline())
     await stuck.waiting()
-    stuck.opening.stop(DRAINING)
+    stuck.call_run.stop(DRAINING)
     assert await task == "unavailable"
 
 
 async def test_of_two_faults_the_first_counts(scene: Scene) -> None:
     stuck = STAGES["relay, before the head"](scene)
     task = await entering(stuck)
-    stuck.opening.stop(REVOKED)
-    stuck.opening.stop(DRAINING)
+    stuck.call_run.stop(REVOKED)
+    stuck.call_run.stop(DRAINING)
     with pytest.raises(BridgeError) as caught:
         await task
     assert caught.value.status == 401
@@ -179,11 +179,11 @@ async def test_of_two_faults_the_first_counts(scene: Scene) -> None:
 
 async def test_a_call_that_was_stopped_before_it_began_asks_nobody(scene: Scene) -> None:
     upstream = FakeUpstream(FakeReply())
-    opening = scene.open(upstream, "chat", "chat")
-    opening.stop(CANCELLED)
+    call_run = scene.open(upstream, "chat", "chat")
+    call_run.stop(CANCELLED)
     with pytest.raises(BridgeError):
-        await whole(opening)
-    assert upstream.asked == []
+        await whole(call_run)
+    assert upstream.requests == []
     assert scene.outcomes == ["cancel"]
 
 
@@ -207,8 +207,8 @@ EVERY_STREAM = pytest.mark.parametrize(
 )
 
 
-def running(scene: Scene, surface: Surface, dialect: str) -> tuple[Opening, Any]:
-    """A call that has begun to speak, and then waits for ever."""
+def running(scene: Scene, surface: Surface, dialect: str) -> tuple[CallRun, Any]:
+    """A call that has sent its first event and then waits for ever."""
     stage = (
         FakeReply(RELAYED[surface], asyncio.Event())
         if surface == dialect
@@ -222,13 +222,13 @@ def running(scene: Scene, surface: Surface, dialect: str) -> tuple[Opening, Any]
 async def test_a_stop_after_the_first_byte_is_an_event(
     scene: Scene, surface: Surface, dialect: str, fault: Fault
 ) -> None:
-    opening, stage = running(scene, surface, dialect)
-    async with opening as answer:
+    call_run, stage = running(scene, surface, dialect)
+    async with call_run as answer:
         assert answer.batches is not None
         await anext(answer.batches)
         reading = asyncio.ensure_future(rest(answer))
         await stage.waiting.wait()
-        opening.stop(fault)
+        call_run.stop(fault)
         end, done = events_of(await reading)
     assert done == "[DONE]"
     error = end["error"] if surface == "chat" else end["response"]["error"]
@@ -243,17 +243,17 @@ async def test_a_stop_after_the_first_byte_is_an_event(
 async def test_a_stop_between_two_reads_is_seen_by_the_next(
     scene: Scene, surface: Surface, dialect: str
 ) -> None:
-    opening, _ = running(scene, surface, dialect)
-    async with opening as answer:
-        opening.stop(REVOKED)
+    call_run, _ = running(scene, surface, dialect)
+    async with call_run as answer:
+        call_run.stop(REVOKED)
         *_, end, _done = events_of(await rest(answer))
     assert REVOKED.message in str(end)
 
 
 @EVERY_STREAM
 async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: Surface, dialect: str) -> None:
-    opening, stage = running(scene, surface, dialect)
-    task = asyncio.ensure_future(whole(opening))
+    call_run, stage = running(scene, surface, dialect)
+    task = asyncio.ensure_future(whole(call_run))
     await stage.waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -265,9 +265,9 @@ async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: S
 async def test_a_consumer_that_fails_leaves_nothing_open(
     scene: Scene, surface: Surface, dialect: str
 ) -> None:
-    opening, _ = running(scene, surface, dialect)
+    call_run, _ = running(scene, surface, dialect)
     with pytest.raises(ConnectionResetError):
-        async with opening as answer:
+        async with call_run as answer:
             assert answer.batches is not None
             await anext(answer.batches)
             raise ConnectionResetError
@@ -275,10 +275,10 @@ async def test_a_consumer_that_fails_leaves_nothing_open(
 
 
 async def test_a_stop_of_a_call_that_was_complete_changes_nothing(scene: Scene) -> None:
-    opening = scene.open(FakeTurn(says("a"), ends()), "responses", "chat", stream=True)
-    async with opening as answer:
+    call_run = scene.open(FakeTurn(says("a"), ends()), "responses", "chat", stream=True)
+    async with call_run as answer:
         await rest(answer)
-        opening.stop(CANCELLED)
+        call_run.stop(CANCELLED)
     assert scene.outcomes == ["completed"]
 
 

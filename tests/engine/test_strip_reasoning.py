@@ -1,4 +1,4 @@
-"""What is left out of a request whose sealed reasoning was refused, and when."""
+"""Which items are removed from a request after its encrypted reasoning was rejected, and when."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.losses import Losses
-from chat2response.engine.strip_reasoning import unsealed
+from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.state.sealing import Sealing
 
 WORDS = "The encrypted content gAAA...DQ== could not be verified."
@@ -25,9 +25,9 @@ def thought(blob: str | None, **more: Any) -> str:
 
 
 def sent(items: str, refused: bytes = REFUSED) -> tuple[str | None, str | None]:
-    """What is sent again in place of these items, and what is said of it."""
+    """The retried items, and the losses."""
     losses = Losses()
-    rest = unsealed(b'{"model":"m", "input" : %b }' % items.encode(), refused, losses)
+    rest = strip_reasoning(b'{"model":"m", "input" : %b }' % items.encode(), refused, losses)
     if rest is None:
         return None, losses.header()
     before, after = b'{"model":"m", "input" : ', b" }"
@@ -50,7 +50,7 @@ def test_the_sealed_items_go_and_the_others_keep_their_bytes() -> None:
 
 
 def test_ours_go_alone_where_there_are_any() -> None:
-    """The others may be the upstream's own, which it opens."""
+    """The others may be the upstream's own, which it can open."""
     theirs = thought("gAAA")
     assert sent(f"[{thought(OURS)},{theirs}]") == (f"[{theirs}]", dropped(0))
 
@@ -62,13 +62,13 @@ def test_ours_go_alone_where_there_are_any() -> None:
         "null",
         "[]",
         '[7, "x", [], {"role":"user","content":"encrypted_content"}]',
-        f"[{thought(None)}]",  # its id stands for it, at the upstream
-        '[{"type":"compaction","encrypted_content":"gAAA"}]',  # the whole conversation: never left out
+        f"[{thought(None)}]",  # only its id: the upstream has its content
+        '[{"type":"compaction","encrypted_content":"gAAA"}]',  # the whole conversation: never removed
     ],
 )
 def test_where_no_reasoning_is_sealed_the_refusal_stands(items: str) -> None:
     assert sent(items) == (None, None)
-    assert unsealed(b'{"model":"m"}', REFUSED, Losses()) is None
+    assert strip_reasoning(b'{"model":"m"}', REFUSED, Losses()) is None
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_an_item_that_is_no_reasoning_stays() -> None:
     ],
 )
 def test_what_passed_unread_may_be_no_utf_8(body: bytes) -> None:
-    assert unsealed(body, REFUSED, Losses()) is None
+    assert strip_reasoning(body, REFUSED, Losses()) is None

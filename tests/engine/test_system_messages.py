@@ -1,8 +1,8 @@
-"""Which refusals are about system messages, in the words of those who refuse them."""
+"""Which errors are about system messages, in the words of various servers."""
 
 import pytest
 
-from chat2response.engine.system_messages import names_system_messages
+from chat2response.engine.system_messages import is_about_system_messages
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from chat2response.engine.system_messages import names_system_messages
     ],
 )
 def test_these_name_them(message: str) -> None:
-    assert names_system_messages(message)
+    assert is_about_system_messages(message)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_these_name_them(message: str) -> None:
     ],
 )
 def test_these_do_not(message: str) -> None:
-    assert not names_system_messages(message)
+    assert not is_about_system_messages(message)

@@ -1,7 +1,7 @@
-"""What an upstream says may be of any type: no field of any event, chunk, answer or error fails the gateway.
+"""An upstream may send any type: no field of an event, chunk, answer or error breaks the gateway.
 
-Streams go through the readers, writers, encoders and taps, one field of one event wrong at a time. A fault
-there would be a 500, or an ended stream.
+The streams go through readers, writers, encoders and taps, with one field of one event wrong at a time. A bug
+there would be a 500 or a broken stream.
 """
 
 import json
@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.answer_decoder import feed_whole as feed_completion
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.response import as_event, read_response
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
@@ -27,12 +27,12 @@ from chat2response.engine.relay.relay import _error_as_answer, _leading_error
 from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.engine.respond.respond import encoder_for, whole_body
-from chat2response.engine.strip_reasoning import unsealed
+from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.quota.usage_estimate import told_usage
+from chat2response.quota.usage_estimate import reported_usage
 from chat2response.upstreams.base import Target
-from chat2response.upstreams.catalog import Catalog, Description
-from chat2response.upstreams.upstream_refusals import refusal_of
+from chat2response.upstreams.catalog import Catalog, ModelDescription
+from chat2response.upstreams.upstream_refusals import refusal_error
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Ids
 from tests.support.upstream_streams import CHAT_STREAMS, RESPONSES_STREAMS, now
@@ -132,7 +132,7 @@ def frames_of(events: Sequence[Any]) -> list[bytes]:
 
 
 def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[bytes]]:
-    """The stream with one field of one event wrong, two ways for every field."""
+    """The stream with one field of one event wrong, in two ways for every field."""
     frames = frames_of(events)
     return [
         [*frames[:at], *frames_of([wrong]), *frames[at + 1 :]]
@@ -142,8 +142,8 @@ def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[
 
 
 def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
-    """What `read` has made, all the way to the client."""
-    writer = ResponseWriter(Echo.of(HUB), Ids(), now, Losses().answered())
+    """Converts what `read` writes into the client's dialect."""
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().answered())
     writer.begin()
     encoder = encoder_for(spoken, HUB, writer.losses)
     reader = read(writer)
@@ -163,7 +163,7 @@ def test_any_field_of_a_responses_event_may_be_wrong(name: str) -> None:
     for frames in with_one_wrong(RESPONSES_STREAMS[name], len(name)):
         for spoken in ("chat", "responses"):
             convert(lambda writer, frames=frames: fed(frames, ResponsesReader(writer)), spoken)  # type: ignore[misc]
-        tap = fed(frames, ResponsesTap(kept=True))
+        tap = fed(frames, ResponsesTap(stored=True))
         tap.close(GONE)
         assert tap.ended
 
@@ -173,7 +173,7 @@ def test_any_field_of_a_chat_chunk_may_be_wrong(name: str) -> None:
     for frames in with_one_wrong(CHAT_STREAMS[name], len(name)):
         for spoken in ("chat", "responses"):
             convert(lambda writer, frames=frames: fed(frames, ChatReader(writer)), spoken)  # type: ignore[misc]
-        tap = fed([without_usage(frame) for frame in frames], ChatTap(kept=True, choices=2))
+        tap = fed([without_usage(frame) for frame in frames], ChatTap(stored=True, choices=2))
         tap.close(GONE)
         assert tap.ended
 
@@ -183,18 +183,18 @@ def test_any_field_of_a_chat_chunk_may_be_wrong(name: str) -> None:
     "more", [{"response": {"id": "resp_1"}}, {"item": {"id": "x"}}, {"error": {"message": "x"}}]
 )
 def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str, Any]) -> None:
-    noted = {"type": kind, "note": {"type": "response.completed"}, **more}  # found by the tap's search
-    tap = ResponsesTap(kept=True)
+    noted = {"type": kind, "note": {"type": "response.completed"}, **more}  # matches the tap's search
+    tap = ResponsesTap(stored=True)
     assert list(tap.feed(b"data: %b\n\n" % encode(noted))) == []
     assert not tap.ended
 
 
 def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
-    how = Reading.of(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
+    how = AnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
     for wrong in mutations(COMPLETION):
         losses = Losses().answered()
         with suppress(BridgeError):
-            response = how.response(wrong, Echo.of(HUB), Ids(), now, losses)
+            response = how.response(wrong, EchoedFields.of(HUB), Ids(), now, losses)
             for spoken in ("chat", "responses"):
                 assert whole_body(spoken, response, "m", losses)
         _look_at(wrong)
@@ -214,7 +214,7 @@ def test_any_field_of_a_whole_response_may_be_wrong() -> None:
         try:
             frame = [b"data: %b\n\n" % encode(as_event(wrong))]
         except UpstreamError:
-            continue  # no response any more
+            continue  # not a response any more
         for spoken in ("chat", "responses"):
             convert(lambda writer, frame=frame: fed(frame, ResponsesReader(writer)), spoken)  # type: ignore[misc]
 
@@ -226,29 +226,29 @@ def _fed_completion(reader: Any, completion: Any) -> Any:
 
 def _look_at(answer: Any) -> None:
     body = encode(answer)
-    told_usage(body)
+    reported_usage(body)
     _error_as_answer(body)
     if type(answer) is dict:
         assert all(type(each) is str for each in owned_ids(answer))
 
 
 def test_any_field_of_a_refusal_may_be_wrong() -> None:
-    asked = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
+    body_with_seal = b'{"input":[{"type":"reasoning","encrypted_content":"x"},{"\xff":1}]}'
     for error in ERRORS:
         for wrong in mutations(error):
             body = encode(wrong)
             for status in (301, 400, 401, 422, 500):
-                refused = refusal_of(body, status, [], TARGET)
+                refused = refusal_error(body, status, [], TARGET)
                 assert 400 <= refused.status <= 599
                 assert all(type(each) is str for each in (refused.message, refused.type))
                 assert all(each is None or type(each) is str for each in (refused.code, refused.param))
-            unsealed(asked, body, Losses())
+            strip_reasoning(body_with_seal, body, Losses())
             _error_as_answer(body)
             _leading_error(body)
 
 
 def test_any_field_of_a_list_of_models_may_be_wrong() -> None:
-    catalog = Catalog({"m": Description(), "x*": Description(), "y": Description()})
+    catalog = Catalog({"m": ModelDescription(), "x*": ModelDescription(), "y": ModelDescription()})
     for wrong in mutations([{"id": "m", "object": "model"}, {"id": "xy"}]):
         entries = [each for each in wrong if type(each) is dict] if type(wrong) is list else []
-        assert catalog.listed(entries)["data"]
+        assert catalog.model_list(entries)["data"]

@@ -17,24 +17,30 @@ PAGE = ROOT / "docs" / "fidelity.md"
 CHAT: Json = {"model": "m", "messages": [USER]}
 RESPONSES: Json = {"model": "m", "input": [USER]}
 
-OTHERS = """## What other Chat backends get
+OTHERS = """## Other Chat backends
 
-The tables above are those of the profile `openai`; these rows differ elsewhere. `CHAT2RESPONSE_QUIRKS`
-changes any of it ([upstreams.md](upstreams.md)).
+The tables above are for the profile `openai`. The tables below show only the rows that differ for another
+profile. `CHAT2RESPONSE_QUIRKS` can change any of them
+([upstreams.md](upstreams.md#overriding-a-profile-field)).
 """
-INTRO = """# What crosses, and how
+INTRO = """# Field support
 
-Made by `make fidelity`: each row is sent through the converters, and what becomes of it stands here. A test
-holds the page to the code.
+This page shows what the gateway does with each field when it converts between the two APIs. For example,
+`seed` is *lost* on a Responses upstream: the call succeeds, and its response has the header
+`x-chat2response-losses: seed; dropped`.
 
-- **kept**: said to the upstream, under its own name or the one that is shown;
-- **emulated**: the gateway does it, or has it done in another way;
-- **approximated**: sent, but not quite as it was;
-- **lost**: left out, and named in `x-chat2response-losses` (by `strict` refused, by `drop` left unsaid);
-- **refused**: a 400 that names the field, in every mode;
-- **here**: not the upstream's affair; the gateway acts on it, or it means nothing.
+- **kept**: sent to the other side, under its own name or the name shown.
+- **emulated**: the gateway does it itself, or has it done in another way.
+- **approximated**: sent in a slightly different form.
+- **lost**: left out and named in `x-chat2response-losses`. With `CHAT2RESPONSE_FIDELITY=strict` it is a 400;
+  with `drop` it is not named.
+- **refused**: a 400 that names the field, whatever `CHAT2RESPONSE_FIDELITY` says.
+- **not sent**: the gateway handles it, or it has no meaning on the other side.
 
-Where both sides speak the same API nothing is converted and nothing is lost.
+If both sides speak the same API, nothing is converted and nothing is lost ([relay.md](relay.md)).
+
+`make fidelity` writes this page: it sends each row through the converters and records the result. A test
+compares the page with the code.
 """
 
 
@@ -57,14 +63,14 @@ def page() -> str:
     openai = toward_chat(PROFILES[OPENAI])
     tables = [
         ("A Chat client on a Responses upstream", "Field", CHAT_FIELDS, toward_responses, CHAT),
-        ("Its messages", "Message", CHAT_MESSAGES, toward_responses, CHAT),
+        ("Messages of a Chat client", "Message", CHAT_MESSAGES, toward_responses, CHAT),
         ("A Responses client on a Chat upstream", "Field", RESPONSES_FIELDS, openai, RESPONSES),
-        ("Its tools", "Tool", TOOLS, openai, RESPONSES),
-        ("Its items", "Item", ITEMS, openai, RESPONSES),
-        ("A Chat upstream's answer, for a Responses client", "Of the message", CHAT_ANSWERS, to_response, {}),
+        ("Tools of a Responses client", "Tool", TOOLS, openai, RESPONSES),
+        ("Input items of a Responses client", "Item", ITEMS, openai, RESPONSES),
+        ("A Chat upstream's response, for a Responses client", "Field", CHAT_ANSWERS, to_response, {}),
         (
-            "A Responses upstream's answer, for a Chat client",
-            "Of the response",
+            "A Responses upstream's response, for a Chat client",
+            "Field or item",
             RESPONSES_ANSWERS,
             to_completion,
             {},
@@ -76,7 +82,7 @@ def page() -> str:
             "\n".join(
                 (
                     f"## {title}\n",
-                    f"| {column} | What becomes of it |",
+                    f"| {column} | Result |",
                     "| --- | --- |",
                     *_rows(probes, convert, minimal),
                 )
@@ -102,6 +108,4 @@ def _profiles() -> Iterator[str]:
             if (there := fate(probe, toward_chat(quirks), RESPONSES)) != known
         ]
         if differ:
-            yield "\n".join(
-                (f"### {name}\n", "| Field, tool or item | What becomes of it |", "| --- | --- |", *differ)
-            )
+            yield "\n".join((f"### {name}\n", "| Field, tool or item | Result |", "| --- | --- |", *differ))

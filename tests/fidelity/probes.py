@@ -1,4 +1,4 @@
-"""The rows of `docs/fidelity.md`: all that the converters know, each with a value that says something."""
+"""The rows of `docs/fidelity.md`: every field that the converters know, with a meaningful value."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -36,7 +36,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe("max_tokens", {"max_tokens": 100}),
     Probe("max_tokens beside max_completion_tokens", {"max_tokens": 99}, base={"max_completion_tokens": 100}),
     *_of(metadata={"a": "b"}, modalities=["text", "audio"], moderation={"model": "m"}),
-    Probe("n", {"n": 2}, engine="a call per choice", does=a_call_per_choice),
+    Probe("n", {"n": 2}, engine="one upstream call per choice", does=a_call_per_choice),
     Probe("parallel_tool_calls", {"parallel_tool_calls": False}, base=_CHAT_TOOLS),
     *_of(
         prediction={"type": "content", "content": "x"},
@@ -54,7 +54,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe(
         "stop",
         {"stop": ["STOP"]},
-        engine="watched for",
+        engine="the text ends before the stop string",
         on="/v1/chat/completions and /proxy",
         does=cut_before_it,
     ),
@@ -62,7 +62,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe(
         "stream_options.include_usage",
         {"stream_options": {"include_usage": True}},
-        "the last chunk of a converted stream counts where it is asked to",
+        "a converted stream ends with a usage chunk if the client asks for it",
         base={"stream": True},
     ),
     Probe(
@@ -78,7 +78,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe("tools, custom", {"tools": [{"type": "custom", "custom": {"name": "c"}}]}),
     Probe("top_logprobs", {"top_logprobs": 2}, base={"logprobs": True}),
     *_of(top_p=0.5, user="u", verbosity="low", web_search_options={}),
-    Probe("a field that nobody knows", {"vendor_field": 1}),
+    Probe("an unknown field", {"vendor_field": 1}),
     # Responses' own fields from a Chat client
     *_of(background=True, conversation="conv_1", context_management=[{"type": "compaction"}]),
     *_of(include=["web_search_call.results"], instructions="x", max_output_tokens=100, max_tool_calls=2),
@@ -131,25 +131,25 @@ CHAT_MESSAGES: tuple[Probe, ...] = (
 
 # -- a Responses request toward Chat -------------------------------------------------------------------
 
-_SHOWN = "how the gateway shows reasoning"
-_FILTER = "what the answer shows of hosted tools: nothing, where there are none"
+_SHOWN = "decides where the response shows reasoning"
+_FILTER = "selects results of hosted tools, and there are none"
 _TWO: Json = {"tools": [FUNCTION, {**FUNCTION, "name": "g"}]}
 
 RESPONSES_FIELDS: tuple[Probe, ...] = (
     *_of(access_programs={"cyber": "standard"}, background=True),
-    Probe("client_metadata", {"client_metadata": {"a": "b"}}, "Codex's note to its own servers"),
+    Probe("client_metadata", {"client_metadata": {"a": "b"}}, "metadata that Codex sends to its own servers"),
     *_of(context_management=[{"type": "compaction"}], conversation="conv_1"),
     *_of(frequency_penalty=0.5, image={"context_compression": "auto"}),
     Probe("include, message.output_text.logprobs", {"include": ["message.output_text.logprobs"]}),
     Probe(
         "include, reasoning.encrypted_content",
         {"include": ["reasoning.encrypted_content"]},
-        "reasoning is sealed into the answer",
+        "the response carries sealed reasoning",
     ),
     Probe("include, results of hosted tools", {"include": ["file_search_call.results"]}, _FILTER),
     Probe("include, an unknown value", {"include": ["hologram"]}),
     *_of(input="other", instructions="be brief", max_output_tokens=100),
-    Probe("max_tool_calls", {"max_tool_calls": 2}, "echoed; it counts hosted calls, and there are none"),
+    Probe("max_tool_calls", {"max_tool_calls": 2}, "echoed; it limits hosted tool calls, and there are none"),
     Probe("metadata", {"metadata": {"a": "b"}}, "echoed"),
     *_of(moderation={"model": "m"}),
     Probe("parallel_tool_calls", {"parallel_tool_calls": False}, base=_TOOLS),
@@ -165,22 +165,22 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe(
         "reasoning.context, auto",
         {"reasoning": {"context": "auto"}},
-        "as the profile's `reasoning_echo` has it",
+        "the profile's `reasoning_echo` decides",
     ),
     Probe(
         "reasoning.context, all_turns",
         {"reasoning": {"context": "all_turns"}},
-        "all reasoning of the history goes back",
+        "the reasoning of all turns goes back",
     ),
     Probe(
         "reasoning.context, current_turn",
         {"reasoning": {"context": "current_turn"}},
-        "reasoning since the user's last message goes back",
+        "the reasoning since the last user message goes back",
     ),
     Probe("reasoning.mode", {"reasoning": {"mode": "pro"}}),
     *_of(safety_identifier="s", service_tier="flex"),
     Probe("service_tier, ultrafast", {"service_tier": "ultrafast"}),
-    Probe("store", {"store": True}, "not kept by the gateway: named where it is true"),
+    Probe("store", {"store": True}, "the gateway stores nothing; `true` is named as `store; not kept`"),
     *_of(stream=True),
     Probe(
         "stream_options.include_obfuscation",
@@ -204,10 +204,10 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe(
         "top_logprobs without include",
         {"top_logprobs": 2},
-        "echoed; logprobs are shown where `include` asks for them, as OpenAI does it",
+        "echoed; logprobs appear only if `include` asks for them, as with OpenAI",
     ),
     *_of(top_p=0.5, truncation="auto", user="u"),
-    Probe("a field that nobody knows", {"vendor_field": 1}),
+    Probe("an unknown field", {"vendor_field": 1}),
     Probe("messages", {"messages": [USER]}),
     Probe("n", {"n": 2}),
 )
@@ -267,7 +267,7 @@ _SHELL: Json = {"commands": ["ls"]}
 _PATCH: Json = {"type": "delete_file", "path": "x"}
 _SHOT: Json = {"type": "computer_screenshot", "image_url": "data:image/png;base64,eA=="}
 _OUTCOME: Json = {"stdout": "x", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
-_SAID: Json = {"role": "assistant", "content": "x"}
+_ANSWER: Json = {"role": "assistant", "content": "x"}
 _IMAGE: Json = {"type": "input_image", "image_url": "data:image/png;base64,eA=="}
 
 _THOUGHT: Json = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "x"}]}
@@ -278,7 +278,7 @@ _SEARCHED: Json = _out("tool_search_call", execution="client", arguments={"q": "
 _LOOKED: Json = _out("computer_call", id="cu_1", action={"type": "screenshot"}, status="completed")
 
 
-def _found(*tools: Json) -> Json:
+def _search_output(*tools: Json) -> Json:
     return _out("tool_search_output", execution="client", tools=list(tools))
 
 
@@ -288,15 +288,15 @@ ITEMS: tuple[Probe, ...] = (
     _item("message", role="user", content="x"),
     Probe("message, developer", {"input": [USER, {"role": "developer", "content": "x"}]},
           base={"input": [USER]}, role="developer"),
-    _item("message", label="message, assistant", **_SAID),
-    Probe("message, phase", {"input": [USER, {**_SAID, "phase": "commentary"}]},
-          "Chat has no such thing to tell", base={"input": [USER, _SAID]}),
+    _item("message", label="message, assistant", **_ANSWER),
+    Probe("message, phase", {"input": [USER, {**_ANSWER, "phase": "commentary"}]},
+          "Chat has no field for it", base={"input": [USER, _ANSWER]}),
     _item("message", label="part input_image", role="user", content=[_IMAGE]),
     _item("message", label="part input_file", role="user", content=[{"type": "input_file", "file_id": "x"}]),
     _item("message", label="part input_file, file_url", role="user",
           content=[{"type": "input_file", "file_url": "https://x.example"}]),
     _item("message", label="part of an unknown type", role="user", content=[{"type": "hologram"}]),
-    Probe("reasoning", {"input": [USER, _THOUGHT, *_USED]}, "`reasoning_echo` tells who gets it back",
+    Probe("reasoning", {"input": [USER, _THOUGHT, *_USED]}, "`reasoning_echo` decides which backends get it",
           base={"input": [USER, *_USED]}),
     _item("reasoning", label="reasoning, a foreign encrypted_content", id="rs_1", summary=[],
           encrypted_content="gAAA"),
@@ -322,7 +322,7 @@ ITEMS: tuple[Probe, ...] = (
             {"type": "shell"}),
     _output(_PATCHED, _out("apply_patch_call_output", status="completed", output="x"),
             _out("apply_patch_call_output", status="failed", output="Gone."), {"type": "apply_patch"}),
-    _output(_SEARCHED, _found(), _found(FUNCTION), _SEARCH),
+    _output(_SEARCHED, _search_output(), _search_output(FUNCTION), _SEARCH),
     _output(_LOOKED, _out("computer_call_output", output=_SHOT),
             _out("computer_call_output", output={**_SHOT, "image_url": "data:image/png;base64,eQ=="})),
     _item("computer_call", _out("computer_call_output", output=_SHOT), id="cu_1", call_id="c",

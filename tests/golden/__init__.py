@@ -1,1 +1,1 @@
-"""What upstreams really sent, as bytes, and the answer that a client gets. A new case is a new folder."""
+"""Golden cases: what upstreams really sent, byte for byte, and the client's answer. One folder per case."""

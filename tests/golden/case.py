@@ -1,4 +1,4 @@
-"""A golden case: a folder with what a client asks, what the upstream answers, and what must come of both.
+"""A golden case: a folder with a client's request, the upstream's answers, and the expected results.
 
     request.json     the client's body, byte for byte
     upstream.http    the upstream's answer, head and body, byte for byte; `upstream-2.http`: its second
@@ -29,7 +29,7 @@ _PORT = re.compile(r"127\.0\.0\.1:\d+")
 
 @dataclass(frozen=True)
 class Case:
-    """One folder, read."""
+    """One case, read from its folder."""
 
     folder: Path
     request: bytes
@@ -41,22 +41,22 @@ class Case:
 
     @classmethod
     def read(cls, folder: Path) -> "Case":
-        about = json.loads((folder / "case.json").read_bytes())
-        settings = dict(about.get("settings", {}))
-        if about.get("profile"):
-            settings["chat2response_upstream_profile"] = about["profile"]
+        case = json.loads((folder / "case.json").read_bytes())
+        settings = dict(case.get("settings", {}))
+        if case.get("profile"):
+            settings["chat2response_upstream_profile"] = case["profile"]
         return cls(
             folder,
             (folder / "request.json").read_bytes(),
             tuple(path.read_bytes() for path in sorted(folder.glob("upstream*.http"), key=_order)),
-            about["mode"],
-            about["path"],
+            case["mode"],
+            case["path"],
             settings,
-            about.get("headers", {}),
+            case.get("headers", {}),
         )
 
     def compare(self, outcome: "Outcome", *, write: bool) -> None:
-        """Holds an outcome against the files; `write`: makes the files say what came."""
+        """Compares an outcome with the files; `write`: writes the outcome to them first."""
         for name, text in (("sent.json", outcome.sent), ("answer.http", outcome.answer)):
             path = self.folder / name
             if write:
@@ -67,19 +67,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a case, in the form of its files."""
+    """The outcome of a case, in the form of its files."""
 
     sent: str
     answer: str
 
 
 def outcome(response: httpx2.Response, requests: list[Received]) -> Outcome:
-    """The client's answer and the upstream's requests, without what differs from run to run."""
+    """The client's answer and the upstream's requests, without what differs between runs."""
     sent = json.dumps([json.loads(request.body) for request in requests], indent=1, ensure_ascii=False)
     head = [f"{name}: {response.headers[name]}" for name in _SHOWN if name in response.headers]
     body = _readable(response.content.decode())
     answer = "\n".join((str(response.status_code), *head, "", body.rstrip("\n"), ""))
-    return Outcome(_steady(_surrogates(sent)) + "\n", _steady(_surrogates(answer)))
+    return Outcome(_normalized(_surrogates(sent)) + "\n", _normalized(_surrogates(answer)))
 
 
 def cases() -> list[Path]:
@@ -102,7 +102,7 @@ def _surrogates(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _steady(text: str) -> str:
+def _normalized(text: str) -> str:
     numbers: dict[str, str] = {}
     counts: dict[str, int] = {}
 

@@ -32,11 +32,12 @@ async def test_golden(
 
     whole = await play([(answer,) for answer in case.answers])
     case.compare(whole, write=pytestconfig.getoption("--write-golden"))
-    assert await play([tuple(one_by_one(answer)) for answer in case.answers]) == whole  # law 3
+    # Law 3: chunking must not matter.
+    assert await play([tuple(one_by_one(answer)) for answer in case.answers]) == whole
 
 
 def relayed(case: Case) -> bool:
-    """Whether the upstream's own bytes reach the client: then its oddities do, too."""
+    """Whether the upstream's own bytes, oddities included, reach the client."""
     return case.path == PATHS[case.mode]
 
 
@@ -47,10 +48,10 @@ def one_by_one(answer: bytes) -> list[bytes]:
 
 
 def test_a_request_is_what_the_upstream_got() -> None:
-    """The harness tells differences: ids are numbered, nothing else is smoothed away."""
+    """The harness shows differences: ids are numbered, nothing else is changed."""
     body = b'{"id": "resp_0123456789abcdef0123456789abcdef", "n": 1}'
     answer = httpx2.Response(200, headers={"content-type": "application/json"}, content=body)
-    asked = Received("POST", "/", {}, (), b'{"model": "m"}')
-    told = outcome(answer, [asked])
-    assert '"id": "resp_1"' in told.answer and '"n": 1' in told.answer
-    assert '"model": "m"' in told.sent
+    received = Received("POST", "/", {}, (), b'{"model": "m"}')
+    shown = outcome(answer, [received])
+    assert '"id": "resp_1"' in shown.answer and '"n": 1' in shown.answer
+    assert '"model": "m"' in shown.sent

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import UpstreamUnreachable
 from chat2response.net.connection import Connection
-from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED
 from tests.support.http_requests import PATH, STREAM, body_of, post, settle
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
@@ -30,9 +30,9 @@ async def test_it_is_used_again_when_only_the_end_was_still_on_its_way(
 ) -> None:
     end = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n", end)))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk() == b"data: [DONE]\n\n"
-    closing = asyncio.ensure_future(exchange.close(finished=True))
+    response = await post(transport, upstream)
+    assert await response.chunk() == b"data: [DONE]\n\n"
+    closing = asyncio.ensure_future(response.close(finished=True))
     await asyncio.sleep(0)
     end.set()
     await closing
@@ -44,9 +44,9 @@ async def test_an_end_that_does_not_come_is_not_awaited_for_ever(
     transport: Transport, upstream: ScriptedUpstream
 ) -> None:
     upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n",), end="stall"))
-    exchange = await post(transport, upstream)
-    await exchange.chunk()
-    await exchange.close(finished=True)
+    response = await post(transport, upstream)
+    await response.chunk()
+    await response.close(finished=True)
     assert await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
 
 
@@ -63,16 +63,16 @@ async def test_it_is_not_used_again_when_its_answer_was_not_whole(
         "http/1.0": Script(PATH, (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na",), framing="raw"),
     }
     upstream.play(scripts[why], Script(PATH, (b"{}",)))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk() == b"a"
+    response = await post(transport, upstream)
+    assert await response.chunk() == b"a"
     if why == "stopped":
-        exchange.stop(CANCELLED)
+        response.stop(CANCELLED)
     elif why == "cut":
-        with pytest.raises(Cut):
-            await exchange.chunk()
+        with pytest.raises(StreamInterrupted):
+            await response.chunk()
     elif why != "left early":
-        assert await exchange.chunk() == b""
-    await exchange.close()
+        assert await response.chunk() == b""
+    await response.close()
     assert await body_of(await post(transport, upstream)) == b"{}"
     assert upstream.accepted == 2
 
@@ -198,9 +198,9 @@ async def test_half_an_answer_too_many_is_not_the_beginning_of_the_next(
         Script(PATH, (b"next",)),
     )
     await body_of(await post(transport, upstream))
-    exchange = await post(transport, upstream)
-    assert exchange.header("x-forged") is None
-    assert await body_of(exchange) == b"next"
+    response = await post(transport, upstream)
+    assert response.header("x-forged") is None
+    assert await body_of(response) == b"next"
 
 
 class FakeTransport:
@@ -239,13 +239,13 @@ async def test_a_connection_that_was_paused_is_read_again_before_its_next_answer
     socket: Any = FakeTransport()
     connection = Connection(60.0, 60.0, free.append)
     connection.connection_made(socket)
-    exchange = connection.send(b"", b"")
+    response = connection.send(b"", b"")
     head, body = b"HTTP/1.1 200 OK\r\nContent-Length: 700000\r\n\r\n", b"x" * 700_000
     arrive(connection, head + body if last_read else head + body[:-1])
     assert socket.paused is not last_read
     if not last_read:
         arrive(connection, body[-1:])  # it was on its way when the pause began
-    await exchange.close()
+    await response.close()
     assert free == [connection]
     assert not socket.paused
     connection.abort()
@@ -298,8 +298,8 @@ async def test_kept_connections_are_bounded(
     upstream.play(Script(PATH, (b"{}",)))
     transport = Transport(TransportOptions())
     exchanges = await asyncio.gather(*(post(transport, upstream) for _ in range(5)))
-    for exchange in exchanges:
-        await body_of(exchange)
+    for response in exchanges:
+        await body_of(response)
     await upstream.until(lambda: len(upstream.open) <= 2)
     assert len(upstream.open) == 2
     await transport.close()
@@ -312,8 +312,8 @@ async def test_a_call_that_ends_after_the_transport_was_closed_leaves_no_connect
     go = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"a", go)))
     transport = Transport(TransportOptions())
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
     await transport.close()
     go.set()
-    assert await body_of(exchange) == b"a"
+    assert await body_of(response) == b"a"
     await upstream.until(lambda: not upstream.open)

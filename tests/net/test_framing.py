@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import UpstreamError, UpstreamTimeout
 from chat2response.net.connection import READ, Connection
-from chat2response.net.http_response import Exchange
+from chat2response.net.http_response import HttpResponse
 from chat2response.net.transport import Transport
 from chat2response.wire.machine import RESET
 from tests.support.http_requests import IMPATIENT, PATH, body_of, cut_of, post
@@ -45,7 +45,7 @@ class Asked:
         self.connection = Connection(PATIENCE, PATIENCE, self.free.append)
         self.line = Line()
         self.connection.connection_made(self.line)
-        self.exchange: Exchange = self.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+        self.response: HttpResponse = self.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
 
     def _receive(self, data: bytes) -> None:
         """As the loop does: what the connection's buffer has no room for is another read."""
@@ -69,11 +69,11 @@ async def test_trailers_are_no_headers_wherever_the_bytes_are_cut(name: str) -> 
     data = CHUNKED + b"2\r\n{}\r\n0\r\n" + name.encode() + b": gzip\r\n\r\n"
     for at in range(1, len(data) + 1):
         asked = Asked().answer(data[:at], data[at:])
-        assert asked.exchange.headers == (
+        assert asked.response.headers == (
             (b"Content-Type", b"application/json"),
             (b"Transfer-Encoding", b"chunked"),
         )
-        assert await asked.exchange.read() == b"{}"
+        assert await asked.response.read() == b"{}"
         second = asked.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
         asked.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
         assert second.headers == ((b"Content-Length", b"1"),)
@@ -87,10 +87,10 @@ async def test_the_bound_of_a_head_holds_however_it_is_cut(step: int, size: int,
     data = bare[:-4] + b"a" * (size - len(bare)) + b"\r\n\r\n{}"
     asked = Asked().answer(*(data[at : at + step] for at in range(0, len(data), step)))
     if passes:
-        assert await asked.exchange.read() == b"{}"
+        assert await asked.response.read() == b"{}"
     else:
         with pytest.raises(UpstreamError, match="too large"):
-            await asked.exchange.head()
+            await asked.response.head()
         assert asked.line.closed
     asked.connection.abort()
 
@@ -98,20 +98,20 @@ async def test_the_bound_of_a_head_holds_however_it_is_cut(step: int, size: int,
 async def test_announcements_without_end_are_a_head_too_large() -> None:
     asked = Asked().answer(*[b"HTTP/1.1 102 Processing\r\n\r\n" * 40] * 100)
     with pytest.raises(UpstreamError, match="too large"):
-        await asked.exchange.head()
+        await asked.response.head()
 
 
 @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"2;x="])
 async def test_framing_without_end_cuts_the_body(endless: bytes) -> None:
     asked = Asked().answer(CHUNKED + b"2\r\n{}\r\n" + endless, *[b"a" * 1000] * 70)
-    assert await cut_of(asked.exchange) == (b"{}", RESET)
+    assert await cut_of(asked.response) == (b"{}", RESET)
     assert asked.line.closed
 
 
 async def test_a_large_body_is_no_large_head() -> None:
     body = b"a" * 300_000
     asked = Asked().answer(HEAD + b"Content-Length: 300000\r\n\r\n" + body)
-    assert await asked.exchange.read() == body
+    assert await asked.response.read() == body
     asked.connection.abort()
 
 

@@ -12,7 +12,7 @@ import zstandard
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import READ
-from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.machine import CANCELLED, RESET, REVOKED, TIMEOUT
 from tests.support.http_requests import IMPATIENT, PATH, PATIENT, STREAM, body_of, cut_of, post, settle, until
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
@@ -33,13 +33,13 @@ async def test_what_has_arrived_is_handed_on_as_it_arrives(
 ) -> None:
     go = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"first", go, b"second")))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk() == b"first"
+    response = await post(transport, upstream)
+    assert await response.chunk() == b"first"
     go.set()
-    assert await exchange.chunk() == b"second"
-    assert await exchange.chunk() == b""
-    assert await exchange.chunk() == b"", "the end stays the end"
-    await exchange.close()
+    assert await response.chunk() == b"second"
+    assert await response.chunk() == b""
+    assert await response.chunk() == b"", "the end stays the end"
+    await response.close()
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
@@ -48,11 +48,11 @@ async def test_a_body_that_is_cut_says_so_after_all_that_arrived(
     transport: Transport, upstream: ScriptedUpstream, framing: Any, end: Any
 ) -> None:
     upstream.play(STREAM.but(steps=(b"data: 1\n\n",), framing=framing, end=end))
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
     await upstream.until(lambda: not upstream.open)  # all of it, and its end, is here before anyone reads
-    assert await cut_of(exchange) == (b"data: 1\n\n", RESET)
-    assert await cut_of(exchange) == (b"", RESET), "a cut stays a cut"
-    await exchange.close()
+    assert await cut_of(response) == (b"data: 1\n\n", RESET)
+    assert await cut_of(response) == (b"", RESET), "a cut stays a cut"
+    await response.close()
 
 
 async def test_a_body_that_is_cut_while_it_is_awaited(
@@ -60,23 +60,23 @@ async def test_a_body_that_is_cut_while_it_is_awaited(
 ) -> None:
     go = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"a", go), end="reset"))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk() == b"a"
-    reading = asyncio.ensure_future(exchange.chunk())
+    response = await post(transport, upstream)
+    assert await response.chunk() == b"a"
+    reading = asyncio.ensure_future(response.chunk())
     await asyncio.sleep(0)
     go.set()
-    with pytest.raises(Cut) as caught:
+    with pytest.raises(StreamInterrupted) as caught:
         await reading
     assert caught.value.fault == RESET
-    await exchange.close()
+    await response.close()
 
 
 async def test_broken_framing_is_a_cut(transport: Transport, upstream: ScriptedUpstream) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     upstream.play(Script(PATH, (head + b"5\r\nhello\r\nZZ\r\n", asyncio.Event()), framing="raw"))
-    exchange = await post(transport, upstream)
-    assert await cut_of(exchange) == (b"hello", RESET)
-    await exchange.close()
+    response = await post(transport, upstream)
+    assert await cut_of(response) == (b"hello", RESET)
+    await response.close()
 
 
 async def test_a_whole_body_that_is_cut_is_an_error(transport: Transport, upstream: ScriptedUpstream) -> None:
@@ -87,14 +87,14 @@ async def test_a_whole_body_that_is_cut_is_an_error(transport: Transport, upstre
 
 async def test_a_whole_body_has_a_bound(transport: Transport, upstream: ScriptedUpstream) -> None:
     upstream.play(Script(PATH, (b"x" * 1000,), framing="chunked"))
-    exchange = await post(transport, upstream)
-    assert await exchange.read(1000) == b"x" * 1000
-    await exchange.close()
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
+    assert await response.read(1000) == b"x" * 1000
+    await response.close()
+    response = await post(transport, upstream)
     with pytest.raises(UpstreamError) as caught:
-        await exchange.read(999)
+        await response.read(999)
     assert caught.value.code == "upstream_too_large"
-    await exchange.close()
+    await response.close()
 
 
 async def test_a_slow_reader_makes_the_upstream_wait(
@@ -102,14 +102,14 @@ async def test_a_slow_reader_makes_the_upstream_wait(
 ) -> None:
     pieces = (b"x" * 100_000,) * 100
     upstream.play(STREAM.but(steps=pieces))
-    exchange = await post(transport, upstream)
-    await until(lambda: exchange.holding)
+    response = await post(transport, upstream)
+    await until(lambda: response.reading_paused)
     await settle()
-    assert exchange._held < 2 * READ, "one read, where a few bytes were there before it"
-    assert len(await exchange.chunk()) < 2 * READ
+    assert response._buffered < 2 * READ, "one read, where a few bytes were there before it"
+    assert len(await response.chunk()) < 2 * READ
     await settle()
-    assert exchange._held < 2 * READ and exchange.holding, "taking is not asking for more"
-    assert len(await body_of(exchange)) > 10_000_000 - 2 * READ
+    assert response._buffered < 2 * READ and response.reading_paused, "taking is not asking for more"
+    assert len(await body_of(response)) > 10_000_000 - 2 * READ
     await body_of(await post(transport, upstream))
     assert upstream.accepted == 1
 
@@ -143,11 +143,11 @@ async def test_a_small_answer_that_becomes_huge_is_bounded(
 ) -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     upstream.play(Script(PATH, (bomb,), headers=(("Content-Encoding", "gzip"),)))
-    exchange = await post(transport, upstream)
-    assert len(await exchange.chunk()) <= 64 * 1024
+    response = await post(transport, upstream)
+    assert len(await response.chunk()) <= 64 * 1024
     with pytest.raises(UpstreamError, match="too large"):
-        await exchange.read(10_000_000)
-    await exchange.close()
+        await response.read(10_000_000)
+    await response.close()
 
 
 class Turns:
@@ -176,14 +176,14 @@ async def test_what_a_few_coded_bytes_stand_for_comes_a_read_at_a_time_with_turn
 ) -> None:
     text = b": x\n\n" * 800_000
     upstream.play(STREAM.but(steps=(CODED[coding](text),)).adding(("Content-Encoding", coding)))
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
     await upstream.last.played.wait()
     await settle()
     sizes = []
     async with Turns() as turns:
-        while piece := await exchange.chunk():
+        while piece := await response.chunk():
             sizes.append(len(piece))
-    await exchange.close()
+    await response.close()
     assert sum(sizes) == len(text)
     assert max(sizes) <= 64 * 1024
     assert turns.count >= len(text) // (128 * 1024), "never more than two reads' worth in one turn"
@@ -194,12 +194,12 @@ async def test_a_whole_coded_answer_is_unpacked_with_turns_for_others(
 ) -> None:
     coded = gzip.compress(b"\0" * 20_000_000)
     upstream.play(Script(PATH, (coded,), headers=(("Content-Encoding", "gzip"),)))
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
     await upstream.last.played.wait()
     await settle()
     async with Turns() as turns:
-        assert len(await exchange.read()) == 20_000_000
-    await exchange.close()
+        assert len(await response.read()) == 20_000_000
+    await response.close()
     assert turns.count >= 20_000_000 // (128 * 1024)
 
 
@@ -208,15 +208,15 @@ async def test_a_stop_between_two_pieces_of_a_coded_read_discards_the_rest(
 ) -> None:
     coded = gzip.compress(b"\0" * 1_000_000)
     upstream.play(STREAM.but(steps=(coded,), end="stall").adding(("Content-Encoding", "gzip")))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk()
-    reading = asyncio.ensure_future(exchange.chunk())
+    response = await post(transport, upstream)
+    assert await response.chunk()
+    reading = asyncio.ensure_future(response.chunk())
     await asyncio.sleep(0)  # it lets others have their turn
-    exchange.stop(REVOKED)
-    with pytest.raises(Cut) as caught:
+    response.stop(REVOKED)
+    with pytest.raises(StreamInterrupted) as caught:
         await reading
     assert caught.value.fault == REVOKED
-    await exchange.close()
+    await response.close()
 
 
 async def test_two_gzip_members_are_one_body(transport: Transport, upstream: ScriptedUpstream) -> None:
@@ -264,9 +264,9 @@ async def test_no_head_in_time_is_a_504(upstream: ScriptedUpstream) -> None:
 async def test_silence_in_the_body_is_a_cut(upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"a",), end="stall"))
     transport = Transport(TransportOptions(read_timeout=PATIENT))
-    exchange = await post(transport, upstream)
-    assert await cut_of(exchange) == (b"a", TIMEOUT)
-    await exchange.close()
+    response = await post(transport, upstream)
+    assert await cut_of(response) == (b"a", TIMEOUT)
+    await response.close()
     await upstream.until(lambda: not upstream.open)
     upstream.play(Script(PATH, (b'{"a":',), end="stall"))
     with pytest.raises(UpstreamTimeout):
@@ -278,23 +278,23 @@ async def test_an_upstream_that_goes_on_speaking_is_not_silent(upstream: Scripte
     ticks = [asyncio.Event() for _ in range(6)]
     upstream.play(STREAM.but(steps=tuple(step for tick in ticks for step in (b"x", tick))))
     transport = Transport(TransportOptions(read_timeout=PATIENT))
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
     for tick in ticks:  # more than the limit in all, a fifth of it at a time
-        assert await exchange.chunk() == b"x"
+        assert await response.chunk() == b"x"
         await asyncio.sleep(PATIENT / 5)
         tick.set()
-    assert await exchange.chunk() == b""
-    await exchange.close()
+    assert await response.chunk() == b""
+    await response.close()
     await transport.close()
 
 
 async def test_the_clock_does_not_run_while_the_reader_is_the_slow_one(upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"x" * 100_000,) * 20))
     transport = Transport(TransportOptions(read_timeout=PATIENT))
-    exchange = await post(transport, upstream)
-    await until(lambda: exchange.holding)
+    response = await post(transport, upstream)
+    await until(lambda: response.reading_paused)
     await asyncio.sleep(PATIENT * 1.2)
-    assert len(await body_of(exchange)) == 2_000_000
+    assert len(await body_of(response)) == 2_000_000
     await transport.close()
 
 
@@ -303,16 +303,16 @@ async def test_the_clock_does_not_run_while_the_reader_is_the_slow_one(upstream:
 
 async def test_a_stop_wakes_a_read_that_waits(transport: Transport, upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"a",), end="stall"))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk() == b"a"
-    reading = asyncio.ensure_future(exchange.chunk())
+    response = await post(transport, upstream)
+    assert await response.chunk() == b"a"
+    reading = asyncio.ensure_future(response.chunk())
     await asyncio.sleep(0)
-    exchange.stop(REVOKED)
-    with pytest.raises(Cut) as caught:
+    response.stop(REVOKED)
+    with pytest.raises(StreamInterrupted) as caught:
         await reading
     assert caught.value.fault == REVOKED
-    assert await cut_of(exchange) == (b"", REVOKED)
-    await exchange.close()
+    assert await cut_of(response) == (b"", REVOKED)
+    await response.close()
     await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
 
 
@@ -321,22 +321,22 @@ async def test_a_stop_discards_what_was_not_read(
     transport: Transport, upstream: ScriptedUpstream, end: Any
 ) -> None:
     upstream.play(STREAM.but(steps=(b"a", b"b"), end=end))
-    exchange = await post(transport, upstream)
+    response = await post(transport, upstream)
     if end == "whole":
         await upstream.last.played.wait()
         await settle()
-    exchange.stop(CANCELLED)
-    assert await cut_of(exchange) == (b"", CANCELLED)
-    await exchange.close()
+    response.stop(CANCELLED)
+    assert await cut_of(response) == (b"", CANCELLED)
+    await response.close()
 
 
 async def test_the_first_stop_counts(transport: Transport, upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"a",), end="stall"))
-    exchange = await post(transport, upstream)
-    exchange.stop(REVOKED)
-    exchange.stop(CANCELLED)
-    assert await cut_of(exchange) == (b"", REVOKED)
-    await exchange.close()
+    response = await post(transport, upstream)
+    response.stop(REVOKED)
+    response.stop(CANCELLED)
+    assert await cut_of(response) == (b"", REVOKED)
+    await response.close()
 
 
 async def test_cancelling_before_the_head_closes_the_connection(
@@ -355,13 +355,13 @@ async def test_cancelling_a_read_leaves_the_exchange_to_be_closed(
     transport: Transport, upstream: ScriptedUpstream
 ) -> None:
     upstream.play(STREAM.but(steps=(), end="stall"))
-    exchange = await post(transport, upstream)
-    reading = asyncio.ensure_future(exchange.chunk())
+    response = await post(transport, upstream)
+    reading = asyncio.ensure_future(response.chunk())
     await asyncio.sleep(0)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    await exchange.close()
+    await response.close()
     await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
 
 
@@ -369,9 +369,9 @@ async def test_cancelling_the_drain_closes_the_connection(
     transport: Transport, upstream: ScriptedUpstream
 ) -> None:
     upstream.play(STREAM.but(steps=(b"all",), end="stall"))
-    exchange = await post(transport, upstream)
-    assert await exchange.chunk() == b"all"
-    closing = asyncio.ensure_future(exchange.close(finished=True))
+    response = await post(transport, upstream)
+    assert await response.chunk() == b"all"
+    closing = asyncio.ensure_future(response.close(finished=True))
     await asyncio.sleep(0)
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):

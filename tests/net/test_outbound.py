@@ -113,8 +113,8 @@ async def test_a_plain_request_is_passed_on(
     through: Through, plain_proxy: OutboundProxy, upstream: ScriptedUpstream
 ) -> None:
     upstream.play(Script(PATH, (b"hello",)))
-    exchange = await post(through(plain_proxy.url()), upstream, b"{}", **{"X-Own": "kept"})
-    assert await body_of(exchange) == b"hello"
+    response = await post(through(plain_proxy.url()), upstream, b"{}", **{"X-Own": "kept"})
+    assert await body_of(response) == b"hello"
     asked = upstream.last
     assert asked.path == PATH, "the proxy makes a path of the whole address"
     assert (asked.headers["host"], asked.headers["x-own"]) == (f"127.0.0.1:{upstream.port}", "kept")
@@ -137,8 +137,8 @@ async def test_a_login_is_told_to_the_proxy_only(
     through: Through, locked_proxy: OutboundProxy, either: ScriptedUpstream
 ) -> None:
     either.play(Script(PATH, (b"hello",)))
-    exchange = await post(through(locked_proxy.url(LOGIN)), either)
-    assert await body_of(exchange) == b"hello"
+    response = await post(through(locked_proxy.url(LOGIN)), either)
+    assert await body_of(response) == b"hello"
     locked_proxy.saw(f"Connecting to upstream 127\\.0\\.0\\.1:{either.port}")
     assert not any(secret in str(either.last.order) for secret in SECRETS)
     assert "proxy-authorization" not in either.last.headers
@@ -148,8 +148,8 @@ async def test_a_proxy_may_speak_tls_itself(
     through: Through, secure_proxy: OutboundProxy, either: ScriptedUpstream
 ) -> None:
     either.play(Script(PATH, (b"hello",)))
-    exchange = await post(through(secure_proxy.url()), either)
-    assert await body_of(exchange) == b"hello"
+    response = await post(through(secure_proxy.url()), either)
+    assert await body_of(response) == b"hello"
     secure_proxy.saw(f"Connecting to upstream 127\\.0\\.0\\.1:{either.port}")
 
 
@@ -158,19 +158,19 @@ async def test_a_stream_comes_through_as_it_is_made(
 ) -> None:
     second = asyncio.Event()
     either.play(STREAM.but(steps=(b"data: 1\n\n", second, b"data: 2\n\n")))
-    exchange = await post(through(plain_proxy.url()), either)
-    assert await exchange.chunk() == b"data: 1\n\n"
+    response = await post(through(plain_proxy.url()), either)
+    assert await response.chunk() == b"data: 1\n\n"
     second.set()
-    assert await body_of(exchange) == b"data: 2\n\n"
+    assert await body_of(response) == b"data: 2\n\n"
 
 
 async def test_who_hangs_up_stops_the_upstream_behind_it(
     through: Through, plain_proxy: OutboundProxy, either: ScriptedUpstream
 ) -> None:
     either.play(STREAM.but(steps=(b"data: 1\n\n",), end="stall"))
-    exchange = await post(through(plain_proxy.url()), either)
-    await exchange.chunk()
-    await exchange.close()
+    response = await post(through(plain_proxy.url()), either)
+    await response.chunk()
+    await response.close()
     await either.until(either.last.gone.is_set)
     assert len(either.requests) == 1
 
@@ -186,7 +186,7 @@ async def test_a_login_that_is_refused_is_the_operators_affair(
         await post(through(locked_proxy.url(login)), either)
     error = caught.value
     assert (error.status, error.code) == (502, "proxy_authentication_required")
-    assert "the operator has to mend this" in error.message
+    assert "Check user and password in the proxy's URL" in error.message
     assert not any(told in error.message + str(error.internal) for told in ("canary", str(locked_proxy.port)))
     assert either.requests == []
 
@@ -196,8 +196,8 @@ async def test_a_407_of_an_upstream_is_the_upstreams(
 ) -> None:
     tls_upstream.play(Script(PATH, (b"{}",), status=407))
     for url in (None, plain_proxy.url()):
-        exchange = await post(through(url), tls_upstream)
-        assert (exchange.status, await body_of(exchange)) == (407, b"{}")
+        response = await post(through(url), tls_upstream)
+        assert (response.status, await body_of(response)) == (407, b"{}")
 
 
 async def test_a_proxy_that_is_down_is_a_502(
@@ -226,11 +226,11 @@ async def test_a_proxy_that_goes_in_the_middle_of_a_stream_cuts_it(
 ) -> None:
     proxy = start_proxy()
     either.play(STREAM.but(steps=(b"data: 1\n\n",), end="stall"))
-    exchange = await post(through(proxy.url()), either)
-    assert await exchange.chunk() == b"data: 1\n\n"
+    response = await post(through(proxy.url()), either)
+    assert await response.chunk() == b"data: 1\n\n"
     proxy.stop()
-    assert await cut_of(exchange) == (b"", RESET)
-    await exchange.close()
+    assert await cut_of(response) == (b"", RESET)
+    await response.close()
 
 
 async def test_a_tunnel_whose_other_end_is_not_the_upstream_is_a_502(
@@ -325,11 +325,11 @@ async def test_who_stops_waiting_for_a_tunnel_leaves_nothing_open(through: Throu
 
 
 def test_a_tunnel_is_asked_for_an_address_as_urls_write_it() -> None:
-    from chat2response.net.endpoint import Place
+    from chat2response.net.endpoint import Endpoint
     from chat2response.net.tunnel import Tunnel
 
     async def ask() -> str:
-        return Tunnel(Place.of("https://[::1]/x", Proxies()), Proxy("h", 1), "agent")._ask
+        return Tunnel(Endpoint.of("https://[::1]/x", Proxies()), Proxy("h", 1), "agent")._request
 
     assert asyncio.run(ask()).startswith("CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n")
 

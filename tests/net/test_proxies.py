@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from chat2response.errors import UpstreamUnreachable
-from chat2response.net.endpoint import Place
+from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 
 PROXY = Proxy("proxy.example", 3128)
@@ -62,14 +62,14 @@ def test_a_login_is_told_as_basic(login, said):
     ],
 )
 def test_what_is_no_proxy_is_refused_and_not_repeated(url):
-    with pytest.raises(ValueError, match="a proxy is named as http://") as caught:
+    with pytest.raises(ValueError, match="write the proxy as http://") as caught:
         Proxy.of(url)
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("scheme", ["socks", "socks4", "socks4a", "socks5", "socks5h", "SOCKS5"])
 def test_socks_is_refused_by_its_name(scheme):
-    with pytest.raises(ValueError, match="SOCKS proxies are not spoken here") as caught:
+    with pytest.raises(ValueError, match="SOCKS proxies are not supported") as caught:
         Proxy.of(f"{scheme}://me:hunter2@h:1080")
     assert "hunter2" not in str(caught.value)
 
@@ -129,22 +129,22 @@ def test_an_address_with_a_port_is_covered_there_only():
 def test_each_scheme_has_its_own():
     other = Proxy("other.example", 1)
     proxies = Proxies(PROXY, other, Bypass.of("direct.example"))
-    assert proxies.toward("h.example", 80, secure=False) is PROXY
-    assert proxies.toward("h.example", 443, secure=True) is other
-    assert proxies.toward("direct.example", 443, secure=True) is None
-    assert Proxies().toward("h.example", 80, secure=False) is None
+    assert proxies.select("h.example", 80, secure=False) is PROXY
+    assert proxies.select("h.example", 443, secure=True) is other
+    assert proxies.select("direct.example", 443, secure=True) is None
+    assert Proxies().select("h.example", 80, secure=False) is None
 
 
 def test_a_request_to_a_place_names_what_its_way_needs():
     login = Proxy.of("http://me:pw@proxy.example:3128")
     proxies = Proxies(login, login, Bypass.of("direct.example"))
 
-    straight = Place.of("http://me:pw@direct.example:8000/v1/x?y=z", proxies)
+    straight = Endpoint.of("http://me:pw@direct.example:8000/v1/x?y=z", proxies)
     assert straight.line == "/v1/x?y=z HTTP/1.1\r\nHost: direct.example:8000\r\n"
-    passed_on = Place.of("http://h.example:8000/v1/x?y=z", proxies)
+    passed_on = Endpoint.of("http://h.example:8000/v1/x?y=z", proxies)
     assert passed_on.line.startswith("http://h.example:8000/v1/x?y=z HTTP/1.1\r\nHost: h.example:8000\r\n")
     assert passed_on.line.endswith(f"Proxy-Authorization: {login.authorization}\r\n")
-    inside = Place.of("https://h.example/v1/x", proxies)
+    inside = Endpoint.of("https://h.example/v1/x", proxies)
     assert inside.line == "/v1/x HTTP/1.1\r\nHost: h.example\r\n", "the upstream is not told our login"
 
 
@@ -152,7 +152,7 @@ def test_connections_are_shared_only_where_they_lead_to_the_same():
     proxies = Proxies(PROXY, PROXY)
 
     def key(url: str, through: Proxies = proxies) -> object:
-        return Place.of(url, through).key
+        return Endpoint.of(url, through).key
 
     assert key("http://a.example/x") == key("http://b.example:8000/y"), "one proxy passes all of them on"
     assert key("https://a.example/x") == key("https://a.example:443/y")
@@ -167,4 +167,4 @@ def test_connections_are_shared_only_where_they_lead_to_the_same():
 )
 def test_what_is_no_place_is_an_error(url):
     with pytest.raises(UpstreamUnreachable):
-        Place.of(url, Proxies())
+        Endpoint.of(url, Proxies())

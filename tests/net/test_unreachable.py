@@ -7,11 +7,11 @@ import ssl
 
 import pytest
 
-from chat2response.net.endpoint import Place
+from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.net.unreachable import unreachable
 
-PLACE = Place.of("https://login:canary@models.example:8443/v1", Proxies())
+PLACE = Endpoint.of("https://login:canary@models.example:8443/v1", Proxies())
 PROXY = Proxy.of("http://user:canary@proxy.example:3128")
 
 

@@ -8,11 +8,11 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 from prometheus_client.parser import text_string_to_metric_families
 from typing_extensions import is_typeddict
 
-from chat2response.observe.loss_fields import _WORDS, MOST, label_of
+from chat2response.observe.loss_fields import _KNOWN, MOST, label_of
 from chat2response.observe.metrics import SECONDS, Histogram, Metrics
 from chat2response.wire import chat, responses
 
-WORDS = sorted(_WORDS)
+WORDS = sorted(_KNOWN)
 
 
 def samples(metrics: Metrics) -> Mapping[tuple[str, tuple[str, ...]], float]:

@@ -1,4 +1,4 @@
-"""What tokens cost."""
+"""The costs of tokens."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_a_million_tokens_cost_their_price_in_micro_dollars() -> None:
     price = Price(input=1.25, output=10, cached_input=0.125)
     assert price.of(used(1_000_000, 1_000_000)) == 11_250_000
     assert price.of(used(1_000_000, 0, cached=400_000)) == 600_000 * 1.25 + 400_000 * 0.125
-    assert price.of(used(10, 0, cached=99)) == 2  # no more is cached than there is
+    assert price.of(used(10, 0, cached=99)) == 2  # at most the whole input is cached
 
 
 def test_costs_are_rounded_up_and_not_by_noise() -> None:
@@ -47,8 +47,8 @@ def test_what_is_reserved_is_never_less_than_what_is_used() -> None:
 def test_an_exact_name_comes_before_the_longest_glob(tmp_path: Path) -> None:
     table = {"*": 1, "gpt-*": 2, "gpt-5*": 3, "gpt-5-mini": 4}
     prices = read_prices(written(tmp_path, {k: {"input": v, "output": 0} for k, v in table.items()}))
-    found = [prices.of(model) for model in ("gpt-5-mini", "gpt-5-nano", "gpt-4", "o3")]
-    assert [each.input for each in found if each] == [4, 3, 2, 1]
+    result = [prices.of(model) for model in ("gpt-5-mini", "gpt-5-nano", "gpt-4", "o3")]
+    assert [each.input for each in result if each] == [4, 3, 2, 1]
 
 
 def test_a_model_that_nothing_fits_has_no_price() -> None:
@@ -59,7 +59,7 @@ def test_a_model_that_nothing_fits_has_no_price() -> None:
 def test_clients_cannot_fill_the_memory_with_names() -> None:
     prices = Prices({"a*": Price(1, 1, 1)})
     assert all(prices.of(f"a{number}") is not None for number in range(3000))
-    assert len(prices._found) <= 1000
+    assert len(prices._cache) <= 1000
 
 
 def test_cached_input_costs_as_input_where_nothing_is_said(tmp_path: Path) -> None:
@@ -68,19 +68,19 @@ def test_cached_input_costs_as_input_where_nothing_is_said(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
-        ([], "holds no object"),
-        ({"m": 3}, "is an object"),
+        ([], "must contain an object"),
+        ({"m": 3}, "must be an object"),
         ({"m": {"input": 1}}, "lacks output"),
-        ({"m": {"input": 1, "output": -1}}, "is no price"),
-        ({"m": {"input": True, "output": 1}}, "is no price"),
-        ({"m": {"input": 1, "output": 1, "outpt": 1}}, "'outpt' of 'm' is not one of"),
+        ({"m": {"input": 1, "output": -1}}, "must be a price"),
+        ({"m": {"input": True, "output": 1}}, "must be a price"),
+        ({"m": {"input": 1, "output": 1, "outpt": 1}}, "unknown field 'outpt' for 'm'"),
     ],
 )
-def test_a_mistake_in_the_file_is_named(tmp_path: Path, content: Any, said: str) -> None:
-    with pytest.raises(PricesError, match=said):
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(PricesError, match=message):
         read_prices(written(tmp_path, content))
 
 

@@ -1,40 +1,41 @@
-"""The ledgers of a key's limits."""
+"""The windows of a key's limits."""
 
 import pytest
 
 from chat2response.keys.limits import NAMES, KeyLimits
-from chat2response.quota.windows import ledgers
+from chat2response.quota.windows import windows_of
 
 NOON = 1_795_694_400.0  # 2026-11-26, 12:00 UTC
 DAY = 86_400
 
 
-def of(now: float, **limits: int) -> dict[str, tuple[str, float | None]]:
-    return {each.limit: (each.key, each.resets_in) for each in ledgers("k", KeyLimits(**limits), now)}
+def windows_at(now: float, **limits: int) -> dict[str, tuple[str, float | None]]:
+    return {each.limit: (each.key, each.resets_in) for each in windows_of("k", KeyLimits(**limits), now)}
 
 
-def test_no_limit_has_no_ledger() -> None:
-    assert of(NOON) == {}
-    assert of(NOON, max_output_tokens=5, default_output_tokens=5) == {}  # these bound a call, not its key
+def test_no_limit_has_no_window() -> None:
+    assert windows_at(NOON) == {}
+    # These bound a call, not its key.
+    assert windows_at(NOON, max_output_tokens=5, default_output_tokens=5) == {}
 
 
-def test_each_limit_has_its_own_ledger_and_the_first_is_the_one_that_refuses_soonest() -> None:
+def test_each_limit_has_its_own_window_and_the_first_is_the_one_that_refuses_soonest() -> None:
     bounds = [name for name in NAMES if not name.endswith("output_tokens")]
-    found = list(ledgers("k", KeyLimits(**dict.fromkeys(bounds, 9)), NOON))
-    assert {each.limit for each in found} == set(bounds)
-    assert len({each.key for each in found}) == len(bounds)
-    assert found[0].limit == "requests_per_minute"
-    assert {each.ceiling for each in found} == {9}
+    result = list(windows_of("k", KeyLimits(**dict.fromkeys(bounds, 9)), NOON))
+    assert {each.limit for each in result} == set(bounds)
+    assert len({each.key for each in result}) == len(bounds)
+    assert result[0].limit == "requests_per_minute"
+    assert {each.ceiling for each in result} == {9}
 
 
 def test_spans_are_those_of_utc() -> None:
     minute, day, month = "tokens_per_minute", "tokens_per_day", "cost_per_month"
-    at_noon = of(NOON + 15, tokens_per_minute=1, tokens_per_day=1, cost_per_month=1)
+    at_noon = windows_at(NOON + 15, tokens_per_minute=1, tokens_per_day=1, cost_per_month=1)
     assert at_noon[day] == ("k.tokens.2026-11-26", DAY / 2 - 15)
     assert at_noon[month] == ("k.cost.2026-11", 4.5 * DAY - 15)
     assert at_noon[minute][1] == 45
-    assert of(NOON + 59, tokens_per_minute=1)[minute][0] == at_noon[minute][0]
-    assert of(NOON + 60, tokens_per_minute=1)[minute][0] != at_noon[minute][0]
+    assert windows_at(NOON + 59, tokens_per_minute=1)[minute][0] == at_noon[minute][0]
+    assert windows_at(NOON + 60, tokens_per_minute=1)[minute][0] != at_noon[minute][0]
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,14 @@ def test_spans_are_those_of_utc() -> None:
     ],
 )
 def test_months_have_their_own_lengths(now: float, month: str, left: float) -> None:
-    assert of(now, cost_per_month=1) == {"cost_per_month": (month, left)}
+    assert windows_at(now, cost_per_month=1) == {"cost_per_month": (month, left)}
 
 
 def test_a_slot_is_free_when_its_call_ends() -> None:
-    assert of(NOON, concurrent_requests=1) == {"concurrent_requests": ("k.slots", None)}
+    assert windows_at(NOON, concurrent_requests=1) == {"concurrent_requests": ("k.slots", None)}
 
 
-def test_a_ledger_outlives_its_span_so_that_calls_that_began_in_it_settle() -> None:
-    for each in ledgers("k", KeyLimits(tokens_per_minute=1, tokens_per_day=1, tokens_per_month=1), NOON):
-        assert each.kept is not None and each.resets_in is not None
-        assert each.kept > each.resets_in + 60
+def test_a_counter_outlives_its_window_so_that_calls_that_began_in_it_settle() -> None:
+    for each in windows_of("k", KeyLimits(tokens_per_minute=1, tokens_per_day=1, tokens_per_month=1), NOON):
+        assert each.ttl is not None and each.resets_in is not None
+        assert each.ttl > each.resets_in + 60

@@ -1,5 +1,4 @@
-"""What reaches the application of bytes that strangers send, wherever they are cut: heads, bodies, trailers,
-upgrades, pipelines."""
+"""How heads, bodies, trailers, upgrades and pipelines reach the application, however reads split them."""
 
 import asyncio
 import json
@@ -54,14 +53,14 @@ DECIDING = [
     "cookie",
     "connection",
 ]
-"""Headers by which something is decided, or was elsewhere."""
+"""Headers that decide something here, or did in other servers."""
 
 
 def code_of(connection: Served) -> str:
     body = connection.wire.out.rpartition(b"\r\n\r\n")[2]
-    found: dict[str, Any] = json.loads(body)["error"]
-    assert set(found) == {"message", "type", "param", "code"}
-    return str(found["code"])
+    error: dict[str, Any] = json.loads(body)["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return str(error["code"])
 
 
 # -- trailers ----------------------------------------------------------------------------------------
@@ -69,7 +68,7 @@ def code_of(connection: Served) -> str:
 
 @pytest.mark.parametrize("name", DECIDING)
 async def test_a_trailer_is_no_header_in_one_read_or_in_two(name: str) -> None:
-    """What comes after a head never changes it."""
+    """Nothing that follows a head changes it."""
     before = CHUNKED + b"X-Last: 1\r\n\r\n2\r\n{}\r\n0\r\n"
     trailer = name.encode() + b": 127.0.0.1\r\n\r\n"
     plain = await served(before + b"\r\n")
@@ -136,7 +135,7 @@ async def test_a_large_body_beside_a_small_head_is_no_large_head() -> None:
         assert connection.statuses == [200] and connection.requests[0].body == body
 
 
-# -- what is no request of ours ----------------------------------------------------------------------
+# -- invalid requests ------------------------------------------------------------------------------
 
 BROKEN = {
     b"GET /x HTTP/1.1\r\n\r\n": "invalid_host",
@@ -179,7 +178,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("sent", "code"), BROKEN.items())
 async def test_what_could_be_read_in_two_ways_is_refused(sent: bytes, code: str) -> None:
-    """One answer, and it ends the connection: what follows is nobody's request."""
+    """The server answers once and closes the connection; what follows is never parsed as a request."""
     for pieces in ((sent + GET + b"\r\n",), *cuts(sent)):
         connection = await served(*pieces)
         assert connection.statuses == [400] and code_of(connection) == code
@@ -207,7 +206,7 @@ async def test_a_url_without_a_path_names_the_root() -> None:
 
 
 async def test_what_breaks_within_a_body_is_answered_once() -> None:
-    """The application waits for that body, and may not answer beside the server."""
+    """The application waits for that body, and must not answer as well."""
     data = CHUNKED + b"\r\n2\r\n{}\r\nzz\r\n"
     for pieces in ((data,), *cuts(data)):
         connection = await served(*pieces)
@@ -220,12 +219,12 @@ H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A
 
 
 @pytest.mark.parametrize(
-    "asks", [H2C, b"Connection: upgrade\r\nUpgrade: TLS/1.3, h2c\r\n", b"Upgrade: h2c\r\n"]
+    "upgrade", [H2C, b"Connection: upgrade\r\nUpgrade: TLS/1.3, h2c\r\n", b"Upgrade: h2c\r\n"]
 )
-async def test_an_upgrade_that_is_not_ours_is_ignored_and_the_body_stays(asks: bytes) -> None:
-    """As Java's HttpClient and `curl --http2` ask, with every request."""
-    sized_one = POST + asks + b"Content-Length: 9\r\n\r\n" + b'{"a": 12}'
-    chunked = CHUNKED + asks + b"\r\n9\r\n" + b'{"a": 12}' + b"\r\n0\r\nX-Api-Key: t\r\n\r\n"
+async def test_an_upgrade_that_is_not_ours_is_ignored_and_the_body_stays(upgrade: bytes) -> None:
+    """Java's HttpClient and `curl --http2` ask for an upgrade with every request."""
+    sized_one = POST + upgrade + b"Content-Length: 9\r\n\r\n" + b'{"a": 12}'
+    chunked = CHUNKED + upgrade + b"\r\n9\r\n" + b'{"a": 12}' + b"\r\n0\r\nX-Api-Key: t\r\n\r\n"
     for data in (sized_one, chunked):
         for pieces in ((data,), *cuts(data)):
             connection = await served(*pieces)
@@ -243,8 +242,8 @@ async def test_requests_behind_an_upgrade_are_requests() -> None:
 
 
 async def test_the_application_still_sees_who_asks_for_a_websocket() -> None:
-    asks = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-    (request,) = (await served(GET + asks + b"\r\n")).requests
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    (request,) = (await served(GET + upgrade + b"\r\n")).requests
     assert (b"upgrade", b"websocket") in request.headers and (b"connection", b"Upgrade") in request.headers
 
 
@@ -252,7 +251,7 @@ async def test_the_application_still_sees_who_asks_for_a_websocket() -> None:
 
 
 async def test_a_trailer_that_closes_ends_the_connection_behind_the_answer() -> None:
-    """The parser takes it for the head's, and reads nothing behind it: an end is better than silence."""
+    """The parser treats it as the head's and parses nothing more, so the server closes the connection."""
     body = b"2\r\nab\r\n0\r\nConnection: close\r\n\r\n"
     for pieces in (
         (CHUNKED_HEAD + body + ANOTHER,),
@@ -268,7 +267,7 @@ async def test_a_trailer_that_closes_ends_the_connection_behind_the_answer() -> 
 async def test_a_trailer_that_closes_behind_its_answer_ends_the_connection() -> None:
     connection = Served()
     await connection.send(CHUNKED_HEAD + b"2\r\nab\r\n")
-    connection.protocol.cycle.response_complete = True  # the application did not wait for the rest
+    connection.protocol.cycle.response_complete = True  # the application answered before the body ended
     await connection.send(b"0\r\nConnection: close\r\n\r\n")
     assert connection.wire.closed.is_set()
     connection.end()
@@ -322,7 +321,7 @@ async def test_a_refusal_never_comes_into_an_answer_that_is_not_whole(behind: by
 
 
 class Clock:
-    """A loop's clock that goes when it is told to; timers fire with it."""
+    """A loop's clock that the test advances; timers fire with it."""
 
     def __init__(self, connection: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -334,9 +333,9 @@ class Clock:
     def time(self) -> float:
         return self.now
 
-    def call_later(self, seconds: float, act: Any, *args: Any) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(self.now + seconds, act, args, asyncio.get_running_loop())
-        self._due.append((self.now + seconds, handle, act))
+    def call_later(self, seconds: float, callback: Any, *args: Any) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(self.now + seconds, callback, args, asyncio.get_running_loop())
+        self._due.append((self.now + seconds, handle, callback))
         return handle
 
     def pass_by(self, seconds: float) -> None:
@@ -345,9 +344,9 @@ class Clock:
             (each for each in self._due if each[0] <= end), key=lambda each: each[0], default=None
         ):
             self._due.remove(due)
-            self.now, handle, act = max(due[0], self.now), due[1], due[2]
+            self.now, handle, callback = max(due[0], self.now), due[1], due[2]
             if not handle.cancelled():
-                act()
+                callback()
         self.now = end
 
 
@@ -367,7 +366,7 @@ async def test_a_byte_now_and_then_is_408_when_half_a_minute_is_over(monkeypatch
     await connection.settle()
     connection.end()
     assert connection.statuses == [408] and code_of(connection) == "request_body_too_slow"
-    assert "1000 bytes a second" in connection.wire.out.decode()
+    assert "1000 bytes per second" in connection.wire.out.decode()
     assert not connection.requests
 
 
@@ -387,7 +386,7 @@ async def test_the_rate_is_a_thousand_bytes_a_second(
 
 
 async def test_framing_is_no_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunk extensions and trailers win no time."""
+    """Chunk extensions and trailers do not count as body bytes."""
     connection = Served()
     clock = Clock(connection, monkeypatch)
     await connection.send(CHUNKED + b"\r\n")
@@ -409,7 +408,7 @@ async def test_the_rate_is_not_taken_while_an_earlier_request_is_answered(
     clock.pass_by(10 * WINDOW)
     connection.go.set()
     await connection.settle()
-    clock.pass_by(WINDOW - 1)  # it has the whole window from here on
+    clock.pass_by(WINDOW - 1)  # the whole window starts here
     await connection.send(b"{}")
     await connection.settle()
     connection.end()
@@ -422,7 +421,7 @@ async def test_the_rate_is_not_taken_while_an_earlier_request_is_answered(
 async def test_tls_on_this_port_is_one_line_that_tells_what_to_do(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol._tls_spoken, "_next", 0.0)
+    monkeypatch.setattr(http_protocol._warn_tls, "_next", 0.0)
     hello = bytes.fromhex("16030101fc010001f80303") + bytes(range(256))
     with caplog.at_level(logging.INFO):
         for pieces in ((hello,), (hello[:1], hello[1:]), (hello[:3], hello[3:])):

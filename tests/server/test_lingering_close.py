@@ -1,15 +1,15 @@
-"""A connection that is to end while its client sends: it ends when the client is silent, or after a while."""
+"""A connection whose client still sends is closed when the client is silent, or after a maximum time."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from chat2response.server.lingering_close import MOST, SILENCE, Linger
+from chat2response.server.lingering_close import MAX_SECONDS, SILENCE, LingeringClose
 
 
 class HandWoundLoop:
-    """Time and the one timer are the test's."""
+    """A loop with one timer, which the test fires."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -41,22 +41,22 @@ def loop() -> Any:
 
 
 def test_a_silent_client_has_read_its_answer(loop: Any, ended: asyncio.Event) -> None:
-    Linger(loop, ended.set).start()
+    LingeringClose(loop, ended.set).start()
     loop.fire()
     assert ended.is_set() and loop.now == SILENCE
 
 
 def test_one_that_sends_is_waited_for_but_not_for_ever(loop: Any, ended: asyncio.Event) -> None:
-    linger = Linger(loop, ended.set)
+    linger = LingeringClose(loop, ended.set)
     linger.start()
     while not ended.is_set():
-        linger.hear()
+        linger.touch()
         loop.fire()
-    assert loop.now == MOST
+    assert loop.now == MAX_SECONDS
 
 
 def test_a_connection_that_is_gone_is_not_ended_again(loop: Any, ended: asyncio.Event) -> None:
-    linger = Linger(loop, ended.set)
+    linger = LingeringClose(loop, ended.set)
     linger.start()
     linger.stop()
     assert loop.due is None and not ended.is_set()

@@ -1,4 +1,4 @@
-"""When a connection whose client takes nothing is ended: by what waits here and in the kernel."""
+"""A connection whose client reads nothing is closed; unsent bytes here and in the kernel decide."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from chat2response.server.unread_watch import UnreadWatch
 
 
 class FakeLoop:
-    """Its one timer fires when a test says so."""
+    """A loop with one timer, which the test fires."""
 
     def __init__(self) -> None:
         self.due: Any = None
@@ -39,10 +39,10 @@ class FakeTransport:
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What the kernel says it has, last."""
-    told = [50_000]
-    monkeypatch.setattr(unread_watch, "_in_kernel", lambda transport: told[-1])
-    return told
+    """Sizes of the kernel's send buffer; the last one is reported."""
+    sizes = [50_000]
+    monkeypatch.setattr(unread_watch, "_in_kernel", lambda transport: sizes[-1])
+    return sizes
 
 
 def watched(seconds: float = 600.0) -> tuple[Any, Any, UnreadWatch]:
@@ -60,7 +60,7 @@ def test_a_client_that_took_nothing_since_the_last_look_is_disconnected(kernel: 
 
 
 def test_a_client_that_reads_slowly_stays(kernel: list[int]) -> None:
-    """Even where nothing has left our own buffer: the kernel had some to send."""
+    """A client counts as reading while the kernel's buffer shrinks, even if our own buffer does not."""
     loop, transport, _ = watched()
     for left in (49_999, 40_000, 10):
         kernel.append(left)

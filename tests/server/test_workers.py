@@ -1,4 +1,4 @@
-"""`chat2response --workers N` as processes: they share a port and the keys, and end together."""
+"""`chat2response --workers N`: the processes share a port and the keys, and stop together."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
 
 
 def workers_of(parent: Command) -> set[int]:
-    """The processes that serve."""
+    """The worker processes."""
     tasks = Path(f"/proc/{parent.process.pid}/task/{parent.process.pid}/children")
     return {int(pid) for pid in tasks.read_text().split()}
 
@@ -34,7 +34,7 @@ def exists(pid: int) -> bool:
 
 async def until_gone(pid: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while exists(pid):  # noqa: ASYNC110 - another's child: nothing tells of its end
+        while exists(pid):  # noqa: ASYNC110 - the process is no child of ours, so its end cannot be awaited
             await asyncio.sleep(0.01)
 
 
@@ -45,7 +45,7 @@ async def test_they_serve_at_one_address_with_the_same_keys(tmp_path: Path):
         assert len(workers_of(gateway)) == 2
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client:
             token = (await client.post("/keys/generate", json={})).json()["token"]
-        for _ in range(8):  # a connection each: whichever worker takes it
+        for _ in range(8):  # one connection each, so either worker may take it
             async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client:
                 headers = {"authorization": f"Bearer {token}"}
                 answer = await client.post(
@@ -65,7 +65,7 @@ async def test_all_of_them_drain(upstream: ScriptedUpstream, tmp_path: Path, num
         async with Calling(url) as calling:
             pids = workers_of(gateway)
             gateway.signal(number)
-            await gateway.logged("running calls: 1")
+            await gateway.logged("running calls to finish: 1")
             done.set()
             assert b"response.completed" in await calling.rest()
         assert await gateway.ended() == 0
@@ -80,7 +80,7 @@ async def test_a_second_signal_ends_the_calls(upstream: ScriptedUpstream, tmp_pa
     async with command(tmp_path, *TWO, OPENAI_BASE_URL=upstream.url) as gateway:
         async with Calling(await gateway.url()) as calling:
             gateway.signal()
-            await gateway.logged("running calls: 1")
+            await gateway.logged("running calls to finish: 1")
             gateway.signal()
             assert b"response.failed" in await calling.rest()
         assert await gateway.ended() == 0
@@ -91,7 +91,7 @@ async def test_one_that_is_killed_is_replaced(tmp_path: Path):
         url = await gateway.url()
         first, second = workers_of(gateway)
         os.kill(first, signal.SIGKILL)
-        await gateway.logged(rf"worker {first} died \(signal 9\); another takes its place")
+        await gateway.logged(rf"worker {first} died \(signal 9\); starting another")
         async with asyncio.timeout(PATIENCE):
             while len(workers_of(gateway)) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -124,7 +124,7 @@ async def test_a_start_that_fails_ends_all_with_its_code(tmp_path: Path):
 async def test_keys_in_memory_are_one_processs_own(tmp_path: Path):
     args = ("--workers=2", "--bind", "127.0.0.1:0", "--keys-backend", "memory")
     async with command(tmp_path, *args, UPSTREAM_MODE="demo") as gateway:
-        await gateway.logged("keys in memory are one process's own, and 2 workers cannot share them")
+        await gateway.logged("2 workers cannot share keys in memory")
         assert await gateway.ended() == 3
 
 

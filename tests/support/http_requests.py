@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chat2response.net.http_response import Exchange
-from chat2response.net.transport import Cut, Transport, TransportOptions
+from chat2response.net.http_response import HttpResponse
+from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.machine import Fault
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
@@ -21,25 +21,25 @@ PATIENT = 1.5
 
 async def post(
     transport: Transport, upstream: ScriptedUpstream, body: bytes = b"{}", **headers: str
-) -> Exchange:
+) -> HttpResponse:
     async with asyncio.timeout(PATIENCE):
         return await transport.open("POST", f"{upstream.url}/x", headers, body)
 
 
-async def body_of(exchange: Exchange) -> bytes:
+async def body_of(response: HttpResponse) -> bytes:
     """Read to its end and closed."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return await exchange.read()
+            return await response.read()
     finally:
-        await exchange.close()
+        await response.close()
 
 
-async def cut_of(exchange: Exchange) -> tuple[bytes, Fault]:
+async def cut_of(response: HttpResponse) -> tuple[bytes, Fault]:
     """What was read before the cut, and why it was cut."""
     pieces = []
-    with pytest.raises(Cut) as caught:
-        while piece := await exchange.chunk():
+    with pytest.raises(StreamInterrupted) as caught:
+        while piece := await response.chunk():
             pieces.append(piece)
     return b"".join(pieces), caught.value.fault
 

@@ -13,7 +13,7 @@ from chat2response.api.management.status import About
 from chat2response.app import Gateway
 from chat2response.keys import KeyPolicy, KeyVerifier
 from chat2response.observe.metrics import Metrics
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import Settings
 from chat2response.stores import MemoryStore, Store
 from tests.support.clock_and_ids import Clock
@@ -29,7 +29,7 @@ class Parts:
 
     store: Store
     keys: KeyVerifier
-    usage: UsageBook
+    usage: UsageLog
     clock: Clock
     health: StoreHealth
     metrics: Metrics = field(default_factory=Metrics)
@@ -40,7 +40,7 @@ class Parts:
     @classmethod
     def over(cls, store: Store, clock: Clock, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
         keys = KeyVerifier(store, policy, clock=clock)
-        usage = UsageBook(store, keep_days=90, clock=clock)
+        usage = UsageLog(store, keep_days=90, clock=clock)
         health = StoreHealth(store, clock=clock)
         return cls(store, keys, usage, clock, health, started_at=clock(), **more)
 

@@ -114,17 +114,22 @@ class RedisServer:
     def age(self, seconds: float) -> None:
         """Make every key so many seconds older; keys that expire by that are removed."""
         with self.client() as client:
-            for row in client.scan_iter():
-                left = client.pttl(row)
-                assert isinstance(left, int)
-                if left >= 0:
-                    client.pexpire(row, left - int(seconds * 1000))
-                if client.type(row) == b"hash":
-                    _age_ledger(client, row, int(seconds * 1000))
+            age(client, seconds)
 
     def _send(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+
+def age(client: "redis.Redis", seconds: float) -> None:
+    """Every key of this client's server is so many seconds older."""
+    for row in client.scan_iter():
+        left = client.pttl(row)
+        assert isinstance(left, int)
+        if left >= 0:
+            client.pexpire(row, left - int(seconds * 1000))
+        if client.type(row) == b"hash":
+            _age_ledger(client, row, int(seconds * 1000))
 
 
 def _age_ledger(client: Any, row: bytes, by: int) -> None:

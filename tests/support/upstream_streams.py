@@ -224,12 +224,12 @@ class Events:
     def summary(self, *parts: str, encrypted: str | None = None) -> "Events":
         """A reasoning item with its summary, each part in one delta."""
         item, where = self._open("reasoning", summary=[])
-        for number, said in enumerate(parts):
+        for number, joined_field in enumerate(parts):
             place = {**where, "summary_index": number}
-            part = {"type": "summary_text", "text": said}
+            part = {"type": "summary_text", "text": joined_field}
             self.add("response.reasoning_summary_part.added", **place, part={**part, "text": ""})
-            self.add("response.reasoning_summary_text.delta", **place, delta=said)
-            self.add("response.reasoning_summary_text.done", **place, text=said)
+            self.add("response.reasoning_summary_text.delta", **place, delta=joined_field)
+            self.add("response.reasoning_summary_text.done", **place, text=joined_field)
             self.add("response.reasoning_summary_part.done", **place, part=part)
         more = {} if encrypted is None else {"encrypted_content": encrypted}
         return self._close(item, summary=[{"type": "summary_text", "text": each} for each in parts], **more)
@@ -394,6 +394,6 @@ def deltas(chunks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [delta for delta in found[1:] if delta]
 
 
-def said(chunks: Iterable[Mapping[str, Any]], field: str) -> str:
+def joined_field(chunks: Iterable[Mapping[str, Any]], field: str) -> str:
     """The text of one field over all deltas."""
     return "".join(delta.get(field) or "" for delta in deltas(chunks))

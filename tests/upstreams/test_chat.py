@@ -1,10 +1,10 @@
-"""The Chat upstream: the contract, and what it alone does."""
+"""The Chat upstream: the contract, and what only it does."""
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.upstreams.chat import ChatUpstream
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
@@ -62,13 +62,13 @@ class TestChat(UpstreamContract):
     ) -> None:
         server.play(self.answering(self.whole))
         hub = type(HUB)(body={**HUB.body, "truncation": "auto"}, dialect="responses")
-        reply = await upstream.once(hub, target, Origin())
+        reply = await upstream.once(hub, target, ClientContext())
         assert [loss.field for loss in reply.losses] == ["truncation"]
 
     async def test_the_response_is_ours_by_id_and_name(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.answering(self.whole))
-        reply = await upstream.once(HUB, target, Origin())
-        response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+        reply = await upstream.once(HUB, target, ClientContext())
+        response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
         assert (response["id"], response["model"]) == ("resp_0001", "m")

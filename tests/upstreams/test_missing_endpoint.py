@@ -1,4 +1,4 @@
-"""Which refusals say that there is no such endpoint, in the words that servers have for it."""
+"""Which errors say that the endpoint does not exist, in the words of various servers."""
 
 import json
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
-from chat2response.upstreams.missing_endpoint import point_out
-from chat2response.upstreams.upstream_refusals import refusal_of
+from chat2response.upstreams.missing_endpoint import add_likely_cause
+from chat2response.upstreams.upstream_refusals import refusal_error
 
 TARGET = Target("responses", "http://me:canary@llm.inner.example:8000/v1")
 
@@ -50,14 +50,14 @@ def _refusal(status: int, body: Any) -> UpstreamError:
         assert error is not None
         return error
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return refusal_of(data, status, [], TARGET)
+    return refusal_error(data, status, [], TARGET)
 
 
 @pytest.mark.parametrize(("status", "body"), MISSING)
 def test_a_missing_endpoint_gets_its_likely_cause(status: int, body: Any) -> None:
     error = _refusal(status, body)
     words = error.message
-    line = point_out(error, TARGET)
+    line = add_likely_cause(error, TARGET)
     assert line is not None and "http://llm.inner.example:8000/v1/responses" in line
     assert error.message.startswith(words.rstrip())
     assert "UPSTREAM_MODE=chat" in error.message and "OPENAI_BASE_URL" in error.message
@@ -69,7 +69,7 @@ def test_a_missing_endpoint_gets_its_likely_cause(status: int, body: Any) -> Non
 def test_a_404_about_something_else_is_left_alone(status: int, body: Any) -> None:
     error = _refusal(status, body)
     words = error.message
-    assert point_out(error, TARGET) is None
+    assert add_likely_cause(error, TARGET) is None
     assert error.message == words
 
 
@@ -84,5 +84,5 @@ def test_a_404_about_something_else_is_left_alone(status: int, body: Any) -> Non
 )
 def test_the_cause_is_what_this_configuration_may_have_wrong(target: Target, words: tuple[str, str]) -> None:
     error = _refusal(404, "")
-    point_out(error, target)
+    add_likely_cause(error, target)
     assert all(word in error.message for word in words)

@@ -1,12 +1,12 @@
-"""The Responses upstream: the contract, and what it alone does."""
+"""The Responses upstream: the contract, and what only it does."""
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from chat2response.net.transport import Transport
-from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.upstreams.responses import ResponsesUpstream
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
@@ -52,7 +52,7 @@ class TestResponses(UpstreamContract):
     ) -> None:
         server.play(self.streaming(*self.stream, b"data: [DONE]\n\n"))
         await self.read(upstream, target, writer)
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert (await reply.read()).endswith(b"data: [DONE]\n\n")
         assert server.accepted == 1
 
@@ -60,8 +60,8 @@ class TestResponses(UpstreamContract):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.answering(self.whole))
-        reply = await upstream.once(HUB, target, Origin())
-        assert reply.read(Echo.of(HUB), ids, clock, "content", reply.losses) == decode(self.whole)
+        reply = await upstream.once(HUB, target, ClientContext())
+        assert reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses) == decode(self.whole)
 
     @pytest.mark.parametrize("status", ["failed", "cancelled", "in_progress"])
     async def test_a_whole_response_that_did_not_end_well_is_an_error(
@@ -74,9 +74,9 @@ class TestResponses(UpstreamContract):
         status: str,
     ) -> None:
         server.play(self.answering(encode({**RESPONSE, "status": status})))
-        reply = await upstream.once(HUB, target, Origin())
+        reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError):
-            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     @pytest.mark.parametrize("status", ["incomplete", "failed"])
     async def test_a_whole_response_in_place_of_a_stream_keeps_its_status(

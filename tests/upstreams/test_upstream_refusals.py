@@ -1,4 +1,4 @@
-"""What of an upstream's refusal reaches the client: its words, in every vendor's shape; no secret of ours."""
+"""What the client sees of an upstream's error: its message in every vendor's format, and no secrets."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import UpstreamRefusedUs
 from chat2response.upstreams.base import Target
-from chat2response.upstreams.upstream_refusals import mask, passed_headers, refusal_of
+from chat2response.upstreams.upstream_refusals import forwarded_headers, mask, refusal_error
 
 KEY = "sk-operator-0123456789"
 TARGET = Target("chat", "https://llm.inner.example:8443/v1", KEY)
@@ -21,7 +21,7 @@ class FakeExchange:
 
 def passed(*headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     exchange: Any = FakeExchange(headers)
-    return passed_headers(exchange)
+    return forwarded_headers(exchange)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_the_upstreams_request_id_has_another_name() -> None:
 
 
 def test_headers_keep_their_order_and_their_doubles() -> None:
-    given = ((b"X-RateLimit-A", b"1"), (b"Server", b"x"), (b"x-ratelimit-a", b"2"), (b"Retry-After", b"3"))
-    assert passed(*given) == [(b"x-ratelimit-a", b"1"), (b"x-ratelimit-a", b"2"), (b"retry-after", b"3")]
+    headers = ((b"X-RateLimit-A", b"1"), (b"Server", b"x"), (b"x-ratelimit-a", b"2"), (b"Retry-After", b"3"))
+    assert passed(*headers) == [(b"x-ratelimit-a", b"1"), (b"x-ratelimit-a", b"2"), (b"retry-after", b"3")]
 
 
 # -- shapes ------------------------------------------------------------------------------------------
@@ -85,18 +85,18 @@ def test_headers_keep_their_order_and_their_doubles() -> None:
     ],
 )
 def test_every_shape_has_its_words(body: bytes, message: str) -> None:
-    error = refusal_of(body, 503, [], TARGET)
+    error = refusal_error(body, 503, [], TARGET)
     assert (error.status, error.message) == (503, message)
     assert set(error.fields()) == {"message", "type", "param", "code"}
 
 
 def test_type_code_and_param_are_the_upstreams() -> None:
-    error = refusal_of(b'{"error":{"message":"M","type":"t","code":"c","param":"p"}}', 400, [], TARGET)
+    error = refusal_error(b'{"error":{"message":"M","type":"t","code":"c","param":"p"}}', 400, [], TARGET)
     assert error.fields() == {"message": "M", "type": "t", "code": "c", "param": "p"}
 
 
 def test_the_headers_go_with_it() -> None:
-    error = refusal_of(b"", 429, [(b"retry-after", b"7"), (b"x-upstream-request-id", b"r")], TARGET)
+    error = refusal_error(b"", 429, [(b"retry-after", b"7"), (b"x-upstream-request-id", b"r")], TARGET)
     assert error.headers == {"retry-after": "7", "x-upstream-request-id": "r"}
 
 
@@ -105,7 +105,7 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
     body = (
         b'{"error":{"message":"Incorrect API key provided: sk-operator-0123456789","code":"invalid_api_key"}}'
     )
-    error = refusal_of(body, status, [(b"x-upstream-request-id", b"r")], TARGET)
+    error = refusal_error(body, status, [(b"x-upstream-request-id", b"r")], TARGET)
     assert isinstance(error, UpstreamRefusedUs)
     assert (error.status, error.code, error.type) == (
         502,
@@ -113,28 +113,28 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
         "upstream_authentication_error",
     )
     assert "sk-" not in error.message
-    assert "own key: the operator has to check OPENAI_API_KEY" in error.message
+    assert "rejected the gateway's API key. Check OPENAI_API_KEY" in error.message
     assert error.headers == {"x-upstream-request-id": "r"}
     assert str(status) in (error.internal or "")
 
 
 def test_where_no_key_is_sent_that_is_said() -> None:
-    error = refusal_of(b'{"error": "Unauthorized"}', 401, [], replace(TARGET, api_key=None))
+    error = refusal_error(b'{"error": "Unauthorized"}', 401, [], replace(TARGET, api_key=None))
     assert isinstance(error, UpstreamRefusedUs)
-    assert "sends it no key: the operator has to set OPENAI_API_KEY" in error.message
+    assert "has no API key. Set OPENAI_API_KEY" in error.message
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_in_passthrough_it_is_the_clients_own_affair(status: int) -> None:
-    error = refusal_of(b'{"error":{"message":"No.","code":"invalid_api_key"}}', status, [], PASSTHROUGH)
+    error = refusal_error(b'{"error":{"message":"No.","code":"invalid_api_key"}}', status, [], PASSTHROUGH)
     assert (error.status, error.code, error.message) == (status, "invalid_api_key", "No.")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_a_502_that_tells_no_address(status: int) -> None:
-    error = refusal_of(b'{"error":{"message":"go to https://elsewhere.example"}}', status, [], TARGET)
+    error = refusal_error(b'{"error":{"message":"go to https://elsewhere.example"}}', status, [], TARGET)
     assert error.status == 502
-    assert error.message == f"The upstream answered with status {status}, which is no answer."
+    assert error.message == f"The upstream answered with status {status}: redirects are not followed."
 
 
 # -- masks -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Who may use the admin plane: its rules, its guard, its token, the throttle of failed attempts.
+"""Access to the admin plane: its rules, its guard, the admin token, the throttle for failed attempts.
 
-The endpoints that it guards live in `management/`.
+The guarded endpoints live in `management/`.
 """

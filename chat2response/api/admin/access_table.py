@@ -1,8 +1,8 @@
-"""Which route a request matches, and who may use it.
+"""`AccessTable`: which route a request matches, and the access that this route requires.
 
-Every route of the management application belongs to the admin plane unless it was included as public, so an
-endpoint that is added tomorrow is guarded by default. The router is asked, not the text of the path: what
-decides is what would run.
+Every route of the management application belongs to the admin plane unless it was included as public, so a
+new endpoint is guarded by default. The router itself finds the route, so the check applies to the code that
+runs.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from chat2response.api.http.request import Scope
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a route asks for. `grant`: the admin grant that opens it, unless it is `public`."""
+    """The access that a route requires. `grant`: the admin grant for it, unless it is `public`."""
 
     grant: str = "*"
     public: bool = False
@@ -24,11 +24,11 @@ class Access:
 
 PUBLIC = Access(public=True)
 _UNLISTED = Access()
-"""Of a route that nobody included here: only who may do everything gets to it."""
+"""The access of a route that was not included here: it requires all admin grants."""
 
 
 class AccessTable:
-    """The routes of one router, and what each asks for. Routes may be added at any time."""
+    """The routes of a router with their access. Routes may be added at any time."""
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
@@ -41,9 +41,9 @@ class AccessTable:
         self._listed += [(route, access) for route in self._router.routes[before:]]
 
     def of(self, scope: Scope) -> Access | None:
-        """What the route asks for that would take this request; None: there is none.
+        """The access of the route that would handle this request; None: there is none.
 
-        As the router has it: the first route that matches, else the first that does but for the method.
+        Like the router, takes the first route that matches, else the first that matches but for the method.
         """
         partial: BaseRoute | None = None
         for route in self._router.routes:

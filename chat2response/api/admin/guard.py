@@ -1,9 +1,9 @@
-"""The guard of the admin plane: the admin token and allowed addresses, or an issued key with an admin grant.
+"""`AdminGuard`: admits requests by the admin token, by their address, or by a key with an admin grant.
 
-Where the address or the admin token lets a request in, it may do everything. A key with `admin:keys` may use
-`/keys*`, with `admin:usage` what tells usage, with `admin:audit`, `admin:metrics`, `admin:reload` the rest,
-with `admin:*` all of it; and what it does to keys stays within what it has itself. Every rule that holds for
-the admin token (no other origin, no unknown proxy) holds for it too. Wrong ones are counted by address.
+The admin token and an allowed address open everything. A key with `admin:keys` opens `/keys*`, one with
+`admin:usage` the usage, `admin:audit`, `admin:metrics` and `admin:reload` the endpoint of that name, and
+`admin:*` everything. A key can never give another key more grants than it has itself. The rules for the admin
+token (no other origin, no unknown proxy) apply to keys too. Wrong credentials are counted by address.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from chat2response.api.admin.rules import AdminRules, Visit, check
+from chat2response.api.admin.rules import AdminRules, RequestFacts, check
 from chat2response.api.admin.throttle import Throttle
 from chat2response.api.http.request import Request
 from chat2response.errors import BridgeError, Forbidden, Unauthorized
@@ -26,7 +26,7 @@ log = logging.getLogger("chat2response.api")
 
 
 class AdminGuard:
-    """One for each application: it remembers who failed. `clock`: seconds."""
+    """One per application, because it counts failed attempts. `clock`: seconds."""
 
     def __init__(self, rules: AdminRules, keys: KeyVerifier, clock: Callable[[], float]) -> None:
         self._rules = rules
@@ -34,67 +34,68 @@ class AdminGuard:
         self._throttle = Throttle(clock)
 
     async def __call__(self, request: Request, wanted: str | None) -> None:
-        """Lets the request pass, and notes in its scope who makes it.
+        """Admits the request and stores its actor in the scope.
 
-        `wanted`: the admin grant that opens what is asked for; None: any of them does. Raises Unauthorized,
-        Forbidden, Throttled, UnsupportedMedia; StoreDown where no key can be checked.
+        `wanted`: the admin grant that the route requires; None: any admin grant. Raises Unauthorized,
+        Forbidden, Throttled, UnsupportedMedia; StoreDown if the key cannot be checked.
         """
-        visit = Visit.of(request.scope, self._rules.trusted)
+        facts = RequestFacts.of(request.scope, self._rules.trusted)
         try:
-            request.scope[_ACTOR] = await self._actor(visit, wanted)
+            request.scope[_ACTOR] = await self._actor(facts, wanted)
         except Unauthorized:
-            if visit.tokens:  # a right one passes all the same: nobody can lock an operator out
-                self._throttle.check(visit.sender.address)
-                await self._count(visit)
+            if facts.tokens:  # valid credentials are never throttled: nobody can lock the operator out
+                self._throttle.check(facts.client.address)
+                await self._count(facts)
             raise
 
-    async def _actor(self, visit: Visit, wanted: str | None) -> Actor:
-        origin = None if visit.sender.address is None else str(visit.sender.address)
+    async def _actor(self, facts: RequestFacts, wanted: str | None) -> Actor:
+        origin = None if facts.client.address is None else str(facts.client.address)
         try:
-            check(self._rules, visit)
+            check(self._rules, facts)
         except (Unauthorized, Forbidden) as refused:
-            return Actor("key", await self._key(visit, wanted, refused), origin)
+            return Actor("key", await self._key(facts, wanted, refused), origin)
         return Actor(
-            "token" if _passes(replace(self._rules, everywhere=True), visit) else "network", origin=origin
+            "token" if _passes(replace(self._rules, always_require_token=True), facts) else "network",
+            origin=origin,
         )
 
-    async def _key(self, visit: Visit, wanted: str | None, refused: BridgeError) -> ApiKey:
-        """The key that opens what the rules refused."""
-        token = next((each for each in visit.tokens if parse(each) is not None), None)
+    async def _key(self, facts: RequestFacts, wanted: str | None, refused: BridgeError) -> ApiKey:
+        """The key that opens what the rules refused. Raises `refused` if the request has none."""
+        token = next((each for each in facts.tokens if parse(each) is not None), None)
         if token is None:
             raise refused
-        check(replace(self._rules, token=token), visit)
+        check(replace(self._rules, token=token), facts)
         key = await self._keys.verify(token)
         grants = grants_of(key.scopes)
-        grants.check_address(None if visit.sender.address is None else str(visit.sender.address))
+        grants.check_address(None if facts.client.address is None else str(facts.client.address))
         if not (grants.admin if wanted is None else grants.allows_admin(wanted)):
             raise Forbidden(
-                "This key may not use this part of the admin plane: none of its scopes grants "
+                "This key may not use this part of the admin plane. It needs the scope "
                 f"'admin:{wanted or '*'}'.",
                 code="insufficient_scope",
             )
         return key
 
-    async def _count(self, visit: Visit) -> None:
-        address = visit.sender.address
-        if not self._throttle.failed(address):
+    async def _count(self, facts: RequestFacts) -> None:
+        address = facts.client.address
+        if not self._throttle.record_failure(address):
             return
         log.warning("too many wrong admin credentials from %s", address)
         try:
             await self._keys.audit.record("admin.throttled", Actor("network", origin=str(address)))
         except StoreDown as down:
-            log.warning("the audit does not tell of it: %s", down.internal)
+            log.warning("cannot write this to the audit log: %s", down.internal)
 
 
 def actor_of(scope: Mapping[str, Any]) -> Actor:
-    """Who makes a request that has passed the guard."""
+    """The actor of a request that has passed the guard."""
     actor: Actor = scope[_ACTOR]
     return actor
 
 
-def _passes(rules: AdminRules, visit: Visit) -> bool:
+def _passes(rules: AdminRules, facts: RequestFacts) -> bool:
     try:
-        check(rules, visit)
+        check(rules, facts)
     except BridgeError:
         return False
     return True

@@ -1,9 +1,9 @@
-"""Who may use the admin plane: who has the admin token, and the addresses that need none (this machine).
+"""The rules of the admin plane: it admits requests with the admin token, or from allowed addresses.
 
-Whoever gets in here can make keys, so what only looks like such an address does not count: a request that a
-proxy passed on which nobody vouches for (its headers show it, or that it speaks HTTP/1.0), a page in the
-operator's browser that calls another origin, or one whose name was rebound to 127.0.0.1 (its `Host` gives it
-away). No framework: a decision over facts.
+Whoever uses the admin plane can create keys, so requests that only seem to come from an allowed address are
+rejected: one that an untrusted proxy forwarded (recognized by its headers or HTTP/1.0), one from a web page
+of another origin in the operator's browser, and one whose host name was rebound to 127.0.0.1 (recognized by
+its `Host`). The rules are pure functions of the request's facts.
 """
 
 from collections.abc import Mapping
@@ -15,67 +15,67 @@ from urllib.parse import urlsplit
 from chat2response.api.bridge.authentication import bearer
 from chat2response.api.http.client_address import (
     LOOPBACK,
+    ClientAddress,
     Network,
-    Sender,
     address_of,
+    client_address,
     is_loopback,
-    sender,
     within,
 )
-from chat2response.api.http.proxy_headers import shows_a_proxy
+from chat2response.api.http.proxy_headers import is_proxy_header
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 
 PATHS = ("/keys", "/metrics", "/usage", "/audit", "/reload")
-"""The admin plane: these paths and whatever lies below them."""
+"""The paths of the admin plane, with all paths below them."""
 
-_CLIENTS_SPEAK = ("1.1", "2", "2.0", "3", "3.0")
+_CLIENT_VERSIONS = ("1.1", "2", "2.0", "3", "3.0")
 _PORTS = {"http": 80, "https": 443}
 _HOW = "as 'Authorization: Bearer <token>' or 'x-admin-token: <token>'"
 
 
 @dataclass(frozen=True, slots=True)
 class AdminRules:
-    """Options. With neither a token nor an allowed address nobody gets in."""
+    """The options. Without a token and without allowed addresses every request is rejected."""
 
     token: str | None = field(default=None, repr=False)
-    everywhere: bool = False
-    """Whether the allowed addresses need the token too: so when the operator set one."""
+    always_require_token: bool = False
+    """Whether allowed addresses need the token too, as they do if the operator has set one."""
     host: str = "127.0.0.1"
-    """The host we listen on: a name under which a request without a token may address us."""
+    """The host that the gateway listens on; accepted as `Host` of a request without a token."""
     allow: tuple[Network, ...] = LOOPBACK
-    """From where no token is needed."""
+    """Networks that need no token."""
     hosts: tuple[str, ...] = ()
-    """Further names under which a request without a token may address us, in lower case."""
+    """Further names that are accepted as `Host` of a request without a token, in lower case."""
     trusted: tuple[Network, ...] = ()
-    """Where the proxies are whose word for a client's address counts."""
+    """The networks of trusted proxies."""
 
     def needs_token(self, host: str) -> bool:
-        """Whether requests from this host do; a name other than `localhost` counts as one that does."""
+        """Whether requests from this host need the token. A name other than `localhost` needs it."""
         address = address_of("127.0.0.1" if host.lower() == "localhost" else host)
-        return self.everywhere or not within(address, self.allow)
+        return self.always_require_token or not within(address, self.allow)
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """What of a request decides. Header values as they came, in their order."""
+class RequestFacts:
+    """The facts of a request that the rules check. Header values are unchanged, in their order."""
 
-    sender: Sender
+    client: ClientAddress
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     tokens: tuple[str, ...] = field(default=(), repr=False)
     local: str | None = None
-    """The address of ours that it came to."""
+    """The gateway's address that the request reached."""
     sites: tuple[str, ...] = ()
-    """What a browser says of the page that calls (`Sec-Fetch-Site`), in lower case."""
+    """The values of `Sec-Fetch-Site`, by which a browser describes the calling page, in lower case."""
     trace: str | None = None
-    """The name of a header that something between sets, if there is one."""
+    """The name of a header that a proxy adds, if there is one."""
     http_version: str = ""
     media_type: str | None = None
-    """That of its body, in lower case and without parameters; None where it has no body."""
+    """The media type of the body, in lower case and without parameters; None without a body."""
 
     @classmethod
-    def of(cls, scope: Mapping[str, Any], trusted: tuple[Network, ...] = ()) -> "Visit":
-        """The facts of an ASGI scope; `trusted`: where the operator's own proxies are."""
+    def of(cls, scope: Mapping[str, Any], trusted: tuple[Network, ...] = ()) -> "RequestFacts":
+        """The facts of an ASGI scope. `trusted`: the networks of trusted proxies."""
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
 
         def values(name: bytes) -> tuple[str, ...]:
@@ -84,17 +84,17 @@ class Visit:
         bearers = (bearer(value) for value in values(b"authorization"))
         server = scope.get("server")
         has_body = values(b"transfer-encoding") or any(each != "0" for each in values(b"content-length"))
-        named = "".join(values(b"content-type")).partition(";")[0].strip().lower()
+        media_type = "".join(values(b"content-type")).partition(";")[0].strip().lower()
         return cls(
-            sender(scope, trusted),
+            client_address(scope, trusted),
             hosts=values(b"host"),
             origins=values(b"origin"),
             tokens=(*values(b"x-admin-token"), *(token for token in bearers if token is not None)),
             local=server[0] if server else None,
             sites=tuple(value.strip().lower() for value in values(b"sec-fetch-site")),
-            trace=next((name.decode("latin-1") for name, _ in headers if shows_a_proxy(name)), None),
+            trace=next((name.decode("latin-1") for name, _ in headers if is_proxy_header(name)), None),
             http_version=scope.get("http_version", ""),
-            media_type=named if has_body else None,
+            media_type=media_type if has_body else None,
         )
 
 
@@ -103,47 +103,47 @@ def guards(path: str) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in PATHS)
 
 
-def first_word(path: str) -> str:
-    """Of a path of the admin plane the part that names the grant."""
+def grant_of(path: str) -> str:
+    """The admin grant for a path of the admin plane: the path's first part."""
     return path.split("/")[1]
 
 
-def check(rules: AdminRules, visit: Visit) -> None:
-    """Lets the visit pass, or raises Unauthorized (a token would help), Forbidden or UnsupportedMedia."""
-    if not all(_same_origin(origin, visit.hosts) for origin in visit.origins):
+def check(rules: AdminRules, facts: RequestFacts) -> None:
+    """Raises Unauthorized (the token would help), Forbidden or UnsupportedMedia for a rejected request."""
+    if not all(_same_origin(origin, facts.hosts) for origin in facts.origins):
         raise _other_origin()
-    # Without a preflight a browser names no origin; and a page of another port is of the same site.
-    if not set(visit.sites) <= {"same-origin", "none"}:
+    # A browser does not send Origin with every request, and `same-site` includes pages of other ports.
+    if not set(facts.sites) <= {"same-origin", "none"}:
         raise _other_origin()
-    if not visit.sender.vouched:
-        raise _untrusted_proxy(visit.sender.header)
-    if not (rules.token is not None and any(_same(given, rules.token) for given in visit.tokens)):
-        _check_without_token(rules, visit)
-    # A web page of any origin can send other types without asking us first (CORS).
-    if visit.media_type not in (None, "application/json"):
+    if not facts.client.trusted:
+        raise _untrusted_proxy(facts.client.header)
+    if not (rules.token is not None and any(_equal(token, rules.token) for token in facts.tokens)):
+        _check_without_token(rules, facts)
+    # A web page of any origin can send other types without a preflight (CORS).
+    if facts.media_type not in (None, "application/json"):
         raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
 
 
-def _check_without_token(rules: AdminRules, visit: Visit) -> None:
-    if rules.everywhere or not within(visit.sender.address, rules.allow):
-        raise _refusal(rules, visit)
-    if visit.sender.header is None:  # else a trusted proxy says whose request it is
-        _check_direct(visit)
-    if len(visit.hosts) != 1 or not _names_us(visit.hosts[0], rules, visit.local):
+def _check_without_token(rules: AdminRules, facts: RequestFacts) -> None:
+    if rules.always_require_token or not within(facts.client.address, rules.allow):
+        raise _refusal(rules, facts)
+    if facts.client.header is None:  # otherwise a trusted proxy names the client
+        _check_direct(facts)
+    if len(facts.hosts) != 1 or not _names_gateway(facts.hosts[0], rules, facts.local):
         raise Forbidden(
-            "Without the admin token, address the admin plane as localhost or 127.0.0.1, or by a name of "
-            "CHAT2RESPONSE_ADMIN_HOSTS: this request's Host is another name."
+            "The Host of this request is not accepted without the admin token. Use localhost, 127.0.0.1 or a "
+            "name of CHAT2RESPONSE_ADMIN_HOSTS, or send the token."
         )
 
 
-def _check_direct(visit: Visit) -> None:
-    """Raises Forbidden where something between passes on what it does not say whose it is."""
-    if visit.trace is not None:
-        raise _untrusted_proxy(visit.trace)
-    if visit.http_version not in _CLIENTS_SPEAK:
+def _check_direct(facts: RequestFacts) -> None:
+    """Raises Forbidden if a proxy that does not name its client seems to have forwarded the request."""
+    if facts.trace is not None:
+        raise _untrusted_proxy(facts.trace)
+    if facts.http_version not in _CLIENT_VERSIONS:
         raise Forbidden(
-            "Without the admin token, speak HTTP/1.1 to the admin plane: HTTP/1.0 is what a proxy speaks "
-            "that does not say whose request it passes on. Send the token, or let the proxy add "
+            "The admin plane does not accept HTTP/1.0 without the admin token, because the request may come "
+            "from a proxy that does not name its client. Send the token, or let the proxy add "
             "X-Forwarded-For, and name its address in CHAT2RESPONSE_TRUSTED_PROXIES.",
             code="untrusted_proxy",
         )
@@ -155,37 +155,37 @@ def _other_origin() -> Forbidden:
 
 def _untrusted_proxy(header: str | None) -> Forbidden:
     return Forbidden(
-        f"This request came through a proxy, says its header '{header}', and nobody here trusts that proxy: "
-        "name its address in CHAT2RESPONSE_TRUSTED_PROXIES and let it add X-Forwarded-For, or go around it.",
+        f"The header '{header}' shows that this request came through a proxy that is not trusted. Add the "
+        "proxy's address to CHAT2RESPONSE_TRUSTED_PROXIES and let it add X-Forwarded-For, or bypass it.",
         code="untrusted_proxy",
     )
 
 
-def _refusal(rules: AdminRules, visit: Visit) -> BridgeError:
+def _refusal(rules: AdminRules, facts: RequestFacts) -> BridgeError:
     if rules.token is not None:
         where = (
             "the value of CHAT2RESPONSE_ADMIN_TOKEN"
-            if rules.everywhere
-            else "printed at the first start, and kept in the file admin.token of the state folder"
+            if rules.always_require_token
+            else "printed at the first start, and stored in the file admin.token of the state folder"
         )
         return Unauthorized(
-            f"{'Wrong' if visit.tokens else 'Missing'} admin token: send it {_HOW}. It is {where}.",
-            code="invalid_admin_token" if visit.tokens else "missing_admin_token",
+            f"{'Wrong' if facts.tokens else 'Missing'} admin token. Send it {_HOW}. The token is {where}.",
+            code="invalid_admin_token" if facts.tokens else "missing_admin_token",
             headers={"www-authenticate": 'Bearer realm="chat2response admin"'},
         )
     return Forbidden(
-        "The admin plane answers only the addresses of CHAT2RESPONSE_ADMIN_ALLOW (by default the gateway's "
-        "own machine), and this request is from none of them. To use it from elsewhere, start the gateway "
-        f"with CHAT2RESPONSE_ADMIN_TOKEN set, and send that {_HOW}."
+        "The admin plane does not accept requests from this address, only from CHAT2RESPONSE_ADMIN_ALLOW (by "
+        "default the gateway's own machine). To use it from elsewhere, set CHAT2RESPONSE_ADMIN_TOKEN, "
+        f"restart the gateway, and send the token {_HOW}."
     )
 
 
-def _same(given: str, token: str) -> bool:
-    return compare_digest(given.encode("latin-1"), token.encode())
+def _equal(sent: str, token: str) -> bool:
+    return compare_digest(sent.encode("latin-1"), token.encode())
 
 
 def _same_origin(origin: str, hosts: tuple[str, ...]) -> bool:
-    """Whether a page of `origin` came from the very authority that it now calls."""
+    """Whether the authority of `origin` is the one that the request was sent to."""
     scheme, separator, authority = origin.partition("://")
     port = _PORTS.get(scheme.lower())
     if not separator or port is None or len(hosts) != 1:
@@ -194,8 +194,8 @@ def _same_origin(origin: str, hosts: tuple[str, ...]) -> bool:
     return page is not None and page == _split(hosts[0], port)
 
 
-def _names_us(host: str, rules: AdminRules, local: str | None) -> bool:
-    """Whether a Host header names this machine, the address that was called, or a name the operator told."""
+def _names_gateway(host: str, rules: AdminRules, local: str | None) -> bool:
+    """Whether a Host header names this machine, the address that was called, or a configured name."""
     split = _split(host, 0)
     if split is None:
         return False
@@ -206,7 +206,7 @@ def _names_us(host: str, rules: AdminRules, local: str | None) -> bool:
 
 
 def _split(authority: str, port: int) -> tuple[str, int] | None:
-    """Host in lower case without brackets, and its port or `port`; None for what is no authority."""
+    """The host in lower case without brackets, and its port or `port`; None if this is not an authority."""
     try:
         parts = urlsplit(f"//{authority}")
         if not parts.hostname or parts.netloc != authority or "@" in authority:

@@ -1,6 +1,6 @@
-"""Failed attempts by address: who guessed wrong too often is not told any more whether a guess is wrong.
+"""`Throttle`: limits the failed attempts of an address.
 
-In one process alone; bounded. Who has a right credential is never asked here.
+Counts per process, for a bounded number of addresses. Valid credentials are never throttled.
 """
 
 from collections import OrderedDict
@@ -11,40 +11,40 @@ from math import ceil
 from chat2response.api.http.client_address import Address
 from chat2response.errors import Throttled
 
-MOST = 10  # failures that an address has, ...
-SECONDS = 60.0  # ... within this time, which then has to pass before it may try again
-SIZE = 10_000  # addresses that are remembered; the one that failed longest ago is forgotten first
+MAX_FAILURES = 10  # failures of an address within the window after which it must wait
+WINDOW_SECONDS = 60.0  # length of the window, and of the wait
+MAX_ADDRESSES = 10_000  # addresses that are stored; the one that failed longest ago is dropped first
 
 
 class Throttle:
-    """`clock`: seconds. An IPv6 address stands for its /64, which is what one machine is given."""
+    """`clock`: seconds. IPv6 addresses count by their /64, which is what one machine usually has."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many, since when
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # count, start of the window
 
     def check(self, address: Address | None) -> None:
         """Raises Throttled for an address that must wait."""
         count, since = self._failures.get(_name(address), (0, 0.0))
-        left = since + SECONDS - self._clock()
-        if count >= MOST and 0 < left <= SECONDS:
+        left = since + WINDOW_SECONDS - self._clock()
+        if count >= MAX_FAILURES and 0 < left <= WINDOW_SECONDS:
             raise Throttled(
-                "Too many wrong credentials came from this address, and this one is wrong too; "
-                "wait, or send a right one.",
+                "Too many wrong credentials came from this address, and this one is wrong too. "
+                "Wait, or send a valid one.",
                 headers={"retry-after": str(ceil(left))},
             )
 
-    def failed(self, address: Address | None) -> bool:
-        """One more failure; True when it is the one after which the address must wait."""
+    def record_failure(self, address: Address | None) -> bool:
+        """Counts a failure; returns True if the address must wait from now on."""
         name, now = _name(address), self._clock()
         count, since = self._failures.pop(name, (0, now))
-        if not since <= now < since + SECONDS:
+        if not since <= now < since + WINDOW_SECONDS:
             count, since = 0, now
         count += 1
-        self._failures[name] = (count, now if count == MOST else since)
-        if len(self._failures) > SIZE:
+        self._failures[name] = (count, now if count == MAX_FAILURES else since)
+        if len(self._failures) > MAX_ADDRESSES:
             self._failures.popitem(last=False)
-        return count == MOST
+        return count == MAX_FAILURES
 
 
 def _name(address: Address | None) -> str:

@@ -1,4 +1,4 @@
-"""The admin token that the gateway makes for itself, in a file that only we may read."""
+"""The admin token that the gateway generates, in a file that only its user may read."""
 
 import secrets
 from pathlib import Path
@@ -8,33 +8,39 @@ from chat2response.state.secret_file import SecretFile
 
 NAME = "admin.token"
 
-LEAST = 16
-"""Characters a token has at least: what is shorter was cut off, or written in haste and can be guessed."""
-_MOST = 1024
-_INSTEAD = "or set CHAT2RESPONSE_ADMIN_TOKEN, and the file is not needed"
+MIN_LENGTH = 16
+"""Characters; a shorter token is truncated or easy to guess."""
+_MAX_LENGTH = 1024
+_INSTEAD = "or set CHAT2RESPONSE_ADMIN_TOKEN instead"
 
 
 class AdminTokenError(Exception):
-    """There is no usable token; the text tells the operator what to do."""
+    """There is no usable token; the message tells the operator what to do."""
 
 
-def read_or_make(folder: Path) -> SecretFile:
-    """The token of `folder`, made where there is none yet. Raises AdminTokenError.
+def read_or_create(folder: Path) -> SecretFile:
+    """Reads the token of `folder`, or creates it. Raises AdminTokenError.
 
-    `created`: by this very call, so the caller is the one to show it.
+    `created`: this call created the token, so the caller must show it.
     """
     path = (folder / NAME).absolute()
     try:
-        held = secret_file.read_or_create(path, lambda: f"admin_{secrets.token_hex(32)}")
+        file = secret_file.read_or_create(path, lambda: f"admin_{secrets.token_hex(32)}")
     except OSError as error:
         raise AdminTokenError(
-            f"The admin token's file {path} cannot be used ({error.strerror or error}): "
-            "name a folder where files can be made in CHAT2RESPONSE_STATE_DIR (where it is not set, it is "
-            f"that of CHAT2RESPONSE_SQLITE_PATH), {_INSTEAD}."
+            f"Cannot read or create the file {path} for the admin token ({error.strerror or error}). "
+            "Set CHAT2RESPONSE_STATE_DIR to a writable folder (the default is the folder of "
+            f"CHAT2RESPONSE_SQLITE_PATH), {_INSTEAD}."
         ) from None
-    token = held.value
-    if not LEAST <= len(token) <= _MOST or not token.isascii() or not token.isprintable() or " " in token:
+    token = file.value
+    if (
+        not MIN_LENGTH <= len(token) <= _MAX_LENGTH
+        or not token.isascii()
+        or not token.isprintable()
+        or " " in token
+    ):
         raise AdminTokenError(
-            f"The file {path} holds no admin token: delete it and start again to have one made, {_INSTEAD}."
+            f"The file {path} does not contain a valid admin token. Delete it and restart the gateway, which "
+            f"then creates a new one, {_INSTEAD}."
         )
-    return held
+    return file

@@ -1,4 +1,4 @@
 """The data plane: Chat, Responses, `/proxy`, `/convert`, models, their authentication, the stream sender.
 
-Keys are managed in `management/`.
+The endpoints that manage keys live in `management/`.
 """

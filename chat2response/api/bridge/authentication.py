@@ -1,13 +1,13 @@
-"""Who may pass: the client's credentials out of its headers, and the three gates that judge them.
+"""Authentication: reads the client's key from its headers; one authenticator for each authentication mode.
 
-A client's key comes as `Authorization: Bearer`, as `x-api-key` (Anthropic's clients) or `api-key` (Azure's).
+The key is in `Authorization: Bearer`, in `x-api-key` (Anthropic's clients) or in `api-key` (Azure's).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from chat2response.api.http.client_address import Network, sender
+from chat2response.api.http.client_address import Network, client_address
 from chat2response.api.http.request import Request
 from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
 from chat2response.keys.grants import grants_of
@@ -17,52 +17,52 @@ from chat2response.keys.verifier import KeyVerifier
 from chat2response.observe.metrics import Metrics
 
 OPEN_TENANT = "open"
-_PLAIN = (b"x-api-key", b"api-key")  # these carry the key and nothing else
+_KEY_HEADERS = (b"x-api-key", b"api-key")  # headers whose value is the key alone
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
+@dataclass(slots=True)  # not frozen: it is created for each call, and freezing would be most of the cost
 class Caller:
-    """`tenant`: the key's id, or `open`; None in passthrough, where nothing is kept for anybody."""
+    """An authenticated client. `tenant`: the key's id, or `open`; None in passthrough (nothing is stored)."""
 
     tenant: str | None = None
     key: ApiKey | None = field(default=None, repr=False)
-    """The key, where it is one of ours."""
+    """The key, if this gateway issued it."""
     authorization: str | None = field(default=None, repr=False)
-    """What goes up as the client's own `Authorization`."""
+    """The `Authorization` to send upstream, if it is the client's."""
 
     @property
     def payer(self) -> str | None:
-        """Who answers for the room that bodies take: the key, or the bearer that stands for one; None where
-        nobody is told apart."""
+        """Whose share of the body buffers a request uses: the key's id, or the passed-through credential.
+        None if there is neither."""
         return self.authorization if self.key is None else self.key.id
 
 
-class Gate(Protocol):
-    """Stands before every endpoint that reaches an upstream."""
+class Authenticator(Protocol):
+    """Authenticates the requests to every endpoint that reaches an upstream."""
 
-    async def admit(self, request: Request, endpoint: str) -> Caller:
-        """Lets the caller in to an API (`chat`, `responses`, `models`).
+    async def authenticate(self, request: Request, endpoint: str) -> Caller:
+        """Returns the caller, if it may use the API `endpoint` (`chat`, `responses`, `models`).
 
         Raises Unauthorized (401), Forbidden (403), InvalidRequest (400), or Unavailable (503).
         """
         ...
 
-    async def knows(self, request: Request) -> str | None:
-        """The tenant of a good key where none is needed; None without one. Never raises."""
+    async def identify(self, request: Request) -> str | None:
+        """The tenant of a valid key, for endpoints that need none; None without one. Never raises."""
         ...
 
 
-class ManagedGate:
-    """Only keys of ours open it, and they never go up."""
+class ManagedAuthenticator:
+    """Accepts only keys that this gateway issued; they are never sent upstream."""
 
     def __init__(self, keys: KeyVerifier, metrics: Metrics, trusted: Sequence[Network] = ()) -> None:
-        """`trusted`: where the operator's own proxies are."""
+        """`trusted`: the networks of trusted proxies."""
         self._keys = keys
         self._trusted = trusted
         self._metrics = metrics
 
-    async def admit(self, request: Request, endpoint: str) -> Caller:
-        """Raises Unavailable where no key can be checked (law 8)."""
+    async def authenticate(self, request: Request, endpoint: str) -> Caller:
+        """Raises Unavailable if the key cannot be checked (law 8, fail closed)."""
         try:
             key = await self._keys.verify(token_of(request))
         except Unauthorized:
@@ -79,7 +79,7 @@ class ManagedGate:
         self._keys.last_used.note(key.id, requests=1)
         return Caller(key.id, key)
 
-    async def knows(self, request: Request) -> str | None:
+    async def identify(self, request: Request) -> str | None:
         """The key's id."""
         try:
             token = token_of(request)
@@ -88,81 +88,82 @@ class ManagedGate:
             return None
 
     def _address(self, request: Request) -> str | None:
-        client = sender(request.scope, self._trusted)
-        return str(client.address) if client.vouched and client.address is not None else None
+        client = client_address(request.scope, self._trusted)
+        return str(client.address) if client.trusted and client.address is not None else None
 
 
-class PassthroughGate:
-    """Checks nothing: the upstream does. A bearer goes up letter by letter, another header's key as a bearer;
-    a key of ours, which opens nothing there, stays here.
+class PassthroughAuthenticator:
+    """Checks nothing and leaves that to the upstream. A bearer is passed on unchanged, a key of another
+    header as a bearer.
 
-    `Authorization` of another scheme stays here: it was meant for a proxy on the way, not for the upstream.
+    A key that this gateway issued is rejected: it is invalid upstream. `Authorization` of another scheme is
+    dropped: it is meant for a proxy in front of the gateway.
     """
 
-    async def admit(self, request: Request, endpoint: str) -> Caller:
-        """Raises InvalidRequest where two credentials differ, Unauthorized for a key of ours."""
+    async def authenticate(self, request: Request, endpoint: str) -> Caller:
+        """Raises InvalidRequest if two keys differ, Unauthorized for a key that this gateway issued."""
         token = token_of(request)
-        given = request.header(b"authorization")
+        header = request.header(b"authorization")
         if token is None:
             return Caller()
         if parse(token) is not None:
             raise Unauthorized(
-                "This key was issued here, but the gateway passes keys through to the upstream; "
-                "CHAT2RESPONSE_AUTH_MODE=managed makes it ask for keys of its own."
+                "This gateway issued the key, but it passes keys on to the upstream and does not check them. "
+                "Send a key of the upstream, or set CHAT2RESPONSE_AUTH_MODE=managed to use gateway keys."
             )
-        return Caller(authorization=given if bearer(given) == token else f"Bearer {token}")
+        return Caller(authorization=header if bearer(header) == token else f"Bearer {token}")
 
-    async def knows(self, request: Request) -> str | None:
-        """Nobody: only the upstream knows which keys are good."""
+    async def identify(self, request: Request) -> str | None:
+        """None: only the upstream can tell which keys are valid."""
         return None
 
 
-class OpenGate:
-    """Lets everybody in, as one tenant, and drops what credentials they bring."""
+class OpenAuthenticator:
+    """Accepts every request, as one tenant, and drops its credentials."""
 
     _caller = Caller(tenant=OPEN_TENANT)
 
-    async def admit(self, request: Request, endpoint: str) -> Caller:
-        """Never raises."""
+    async def authenticate(self, request: Request, endpoint: str) -> Caller:
+        """Returns the one caller. Never raises."""
         return self._caller
 
-    async def knows(self, request: Request) -> str | None:
-        """Everybody."""
+    async def identify(self, request: Request) -> str | None:
+        """The one tenant."""
         return OPEN_TENANT
 
 
 def token_of(request: Request) -> str | None:
-    """The one key that the request's headers carry; None where there is none.
+    """The key in the request's headers; None without one.
 
-    Raises InvalidRequest where they carry two that differ: which one counts would be a guess.
+    Raises InvalidRequest if the headers carry different keys.
     """
     headers = request.headers
-    # A header that came twice is once in `headers`; then, and for the rarer headers, all of them are read.
+    # `headers` has one value of a repeated header; then, and for the rarer headers, all of them are read.
     if (
         len(headers) == len(request.scope["headers"])
         and b"x-api-key" not in headers
         and b"api-key" not in headers
     ):
         return bearer(request.header(b"authorization"))
-    found = [
+    pairs = [
         (name, token)
         for name, value in request.scope["headers"]
-        if (token := _carried(name, value.decode("latin-1"))) is not None
+        if (token := _token_in(name, value.decode("latin-1"))) is not None
     ]
-    tokens = {token for _, token in found if token}
+    tokens = {token for _, token in pairs if token}
     if len(tokens) > 1:
-        names = ", ".join(dict.fromkeys(name.decode("ascii") for name, token in found if token))
+        names = ", ".join(dict.fromkeys(name.decode("ascii") for name, token in pairs if token))
         raise InvalidRequest(
-            f"The request carries different keys ({names}); send one key, in one header.",
+            f"The request has different keys in its headers ({names}). Send one key, in one header.",
             code="conflicting_credentials",
         )
-    return tokens.pop() if tokens else ("" if found else None)
+    return tokens.pop() if tokens else ("" if pairs else None)
 
 
 def bearer(authorization: str | None) -> str | None:
-    """The token of an `Authorization: Bearer` header; None where there is no such header.
+    """The token of an `Authorization: Bearer` header; None for another header or none.
 
-    The scheme's case does not matter (RFC 9110, 11.1).
+    The case of the scheme does not matter (RFC 9110, 11.1).
     """
     if authorization is None:
         return None
@@ -170,8 +171,8 @@ def bearer(authorization: str | None) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _carried(name: bytes, value: str) -> str | None:
-    """The key in one header; an empty `x-api-key` or `api-key` is none."""
+def _token_in(name: bytes, value: str) -> str | None:
+    """The key in a header; None for another header, and for an empty `x-api-key` or `api-key`."""
     if name == b"authorization":
         return bearer(value)
-    return value.strip() or None if name in _PLAIN else None
+    return value.strip() or None if name in _KEY_HEADERS else None

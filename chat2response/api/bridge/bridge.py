@@ -1,24 +1,24 @@
-"""`/proxy`, `/v1/responses`, `/v1/chat/completions`: the bridge itself.
+"""`Bridge`: the handler of `/proxy`, `/v1/responses` and `/v1/chat/completions`.
 
-The order at the door (law 10): the key, then the size, then the body. A client that hangs up stops the
-upstream at once, whether its answer has begun or not.
+The order is: check the key, then the size, then read the body (law 10, every buffer has a bound). When the
+client disconnects, the upstream call is stopped at once, whether the response has begun or not.
 """
 
-from chat2response.api.bridge.authentication import Gate
-from chat2response.api.bridge.stream_sender import Heart, Rhythm
-from chat2response.api.http.body_buffers import Buffers
-from chat2response.api.http.disconnect import on_hang_up
-from chat2response.api.http.query import parameters_of
-from chat2response.api.http.request import FLOW, Flow, HeaderPairs, Request
+from chat2response.api.bridge.authentication import Authenticator
+from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
+from chat2response.api.http.body_buffers import BodyBuffers
+from chat2response.api.http.disconnect import on_disconnect
+from chat2response.api.http.query import query_parameters
+from chat2response.api.http.request import FLOW_CONTROL, FlowControl, HeaderPairs, Request
 from chat2response.convert.client_profiles import CLIENTS, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
-from chat2response.engine.plan import SPOKEN
-from chat2response.engine.request_reader import too_many
-from chat2response.engine.respond.choices import FanOut
-from chat2response.engine.run import Opening
+from chat2response.engine.plan import SURFACE_DIALECTS
+from chat2response.engine.request_reader import too_many_containers
+from chat2response.engine.respond.choices import MultiChoiceRun
+from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.json_size import TooManyContainers
@@ -29,7 +29,7 @@ _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
 _FIDELITY = FIDELITY_HEADER.encode()
 PROXY_PARAMETERS = ("conversation_id", "previous_response_id")
-# Proxies must neither buffer nor change a stream.
+# Tell proxies neither to buffer nor to change a stream.
 _STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
@@ -40,109 +40,114 @@ class Bridge:
         self,
         surface: Surface,
         engine: Engine,
-        gate: Gate,
+        authenticator: Authenticator,
         max_body: int,
-        buffers: Buffers,
+        buffers: BodyBuffers,
         client: ClientProfile = DEFAULT,
-        rhythm: Rhythm = Rhythm(),  # noqa: B008  (frozen)
+        timeouts: StreamTimeouts = StreamTimeouts(),  # noqa: B008  (frozen)
     ) -> None:
-        """`client`: the profile of clients that name none."""
+        """`client`: the profile for clients that name none."""
         self._client = client
-        self._rhythm = rhythm
+        self._timeouts = timeouts
         self._surface: Surface = surface
         self._parameters = PROXY_PARAMETERS if surface == "proxy" else ()
-        self._endpoint = SPOKEN[surface][0]  # `/proxy` takes Chat requests
+        self._endpoint = SURFACE_DIALECTS[surface][0]  # `/proxy` takes Chat requests
         self._engine = engine
-        self._gate = gate
+        self._authenticator = authenticator
         self._max_body = max_body
         self._buffers = buffers
 
     async def __call__(self, request: Request) -> None:
-        caller = await self._gate.admit(request, self._endpoint)
+        caller = await self._authenticator.authenticate(request, self._endpoint)
         request.tenant = caller.tenant
-        request.hold = self._buffers.hold(caller.payer)
+        request.allocation = self._buffers.allocation(caller.payer)
         query = request.scope["query_string"]
-        asked = parameters_of(query, self._parameters) if query else {}
+        params = query_parameters(query, self._parameters) if query else {}
         call = Call(
             self._surface,
             await read_body(request, self._max_body),
             request.id,
             caller.tenant,
             caller.authorization,
-            asked.get("conversation_id"),
-            asked.get("previous_response_id"),
+            params.get("conversation_id"),
+            params.get("previous_response_id"),
             request.hops,
             caller.key,
-            self._rhythm.stall,
+            self._timeouts.stall,
             self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
             fidelity_of(request),
         )
-        await deliver(await apart_if(is_large(call.body), self._engine.open, call), request, self._rhythm)
+        await deliver(await apart_if(is_large(call.body), self._engine.open, call), request, self._timeouts)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, fit to be decoded. Raises as `Request.body` does; InvalidRequest for too many containers."""
+    """Reads a body that is safe to decode.
+
+    Raises what `Request.body` raises, and InvalidRequest for too many arrays and objects.
+    """
     body = await request.body(limit)
     if is_large(body):
         try:
             await check_structure(body)
         except TooManyContainers as error:
-            raise too_many(error) from None
+            raise too_many_containers(error) from None
     return body
 
 
 def fidelity_of(request: Request) -> Fidelity | None:
-    """What the client asks for; None where it leaves that to the operator. Raises InvalidRequest."""
-    asked = request.headers.get(_FIDELITY)
-    if asked is None:
+    """The fidelity that the client requests; None for the operator's default. Raises InvalidRequest."""
+    header = request.headers.get(_FIDELITY)
+    if header is None:
         return None
-    word = asked.decode("latin-1").strip().lower()
-    for known in FIDELITIES:
-        if word == known:
-            return known
+    value = header.decode("latin-1").strip().lower()
+    for fidelity in FIDELITIES:
+        if value == fidelity:
+            return fidelity
     raise InvalidRequest(
-        f"The header '{FIDELITY_HEADER}' is {', '.join(FIDELITIES)}, not '{word[:50]}'.",
+        f"The header '{FIDELITY_HEADER}' must be one of {', '.join(FIDELITIES)}, not '{value[:50]}'.",
         param=FIDELITY_HEADER,
         code="invalid_value",
     )
 
 
-async def deliver(opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
-    """The answer to the client; its hang-up to the upstream."""
+async def deliver(opening: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts) -> None:
+    """Sends the answer to the client; stops the call when the client disconnects."""
     request.record = opening
-    forget = on_hang_up(request, lambda: opening.stop(CANCELLED))
+    unwatch = on_disconnect(request, lambda: opening.stop(CANCELLED))
     try:
         async with opening as answer:
-            if request.hold is not None:
-                request.hold.release()  # the upstream has the request: nobody keeps its bytes any more
+            if request.allocation is not None:
+                request.allocation.release()  # the request is sent, its bytes are no longer referenced
             headers = _headers(answer)
             media_type = answer.media_type.encode("latin-1")
             if answer.body is not None:
-                forget()
-                await request.answer(answer.status, answer.body, media_type, headers)
+                unwatch()
+                await request.respond(answer.status, answer.body, media_type, headers)
                 return
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
-            await _stream(answer, opening, request, rhythm)
-            forget()  # from here on a disconnect is only the server saying that we are done
+            await _stream(answer, opening, request, timeouts)
+            unwatch()  # from here on a disconnect only means that the response has ended
             await request.send({"type": "http.response.body", "body": b""})
     finally:
-        forget()
+        unwatch()
 
 
-async def _stream(answer: Answer, opening: Opening | FanOut, request: Request, rhythm: Rhythm) -> None:
-    assert answer.batches is not None and answer.beat is not None
-    heart = Heart(request.send, answer.beat, lambda: opening.stop(TIMEOUT), rhythm)
-    flow: Flow | None = (request.scope.get("extensions") or {}).get(FLOW)
+async def _stream(
+    answer: Answer, opening: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts
+) -> None:
+    assert answer.batches is not None and answer.keepalive is not None
+    sender = StreamSender(request.send, answer.keepalive, lambda: opening.stop(TIMEOUT), timeouts)
+    flow: FlowControl | None = (request.scope.get("extensions") or {}).get(FLOW_CONTROL)
     try:
         async for batch in answer.batches:
             request.size += len(batch)
-            await heart.pass_on(batch)
+            await sender.send(batch)
             if flow is not None and flow.write_paused:
-                del batch  # the connection has it: a client that does not read costs it once
-                await heart.wait_for(flow.drain())
-        await heart.end()
+                del batch  # the connection buffers it: a slow client must not cost this memory twice
+                await sender.wait_until_drained(flow.drain())
+        await sender.end()
     finally:
-        heart.cancel()
+        sender.cancel()
 
 
 def _client(name: str | None) -> ClientProfile:
@@ -150,8 +155,8 @@ def _client(name: str | None) -> ClientProfile:
     client = CLIENTS.get((name or "").strip().lower())
     if client is None:
         known = ", ".join(CLIENTS)
-        told = f"There is no client profile '{(name or '')[:40]}': {PROFILE_HEADER} is one of {known}."
-        raise InvalidRequest(told, param=PROFILE_HEADER, code="invalid_value")
+        message = f"Unknown client profile '{(name or '')[:40]}'. {PROFILE_HEADER} must be one of {known}."
+        raise InvalidRequest(message, param=PROFILE_HEADER, code="invalid_value")
     return client
 
 

@@ -1,7 +1,7 @@
-"""`GET /v1/models` and `/v1/models/{id}`: the upstream's list and the operator's words about it.
+"""`GET /v1/models` and `/v1/models/{id}`: the upstream's models with the operator's additions.
 
-The list is the one OpenAI has and the one Codex reads in one body, and it is never refused for an upstream
-that is away: a client that only looks round must not fail over it.
+One body holds both OpenAI's list and the one that Codex reads. If the upstream is unavailable, the list holds
+what the operator configured: a client that only looks at the models must not fail.
 """
 
 import logging
@@ -9,12 +9,12 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
-from chat2response.api.bridge.authentication import Gate
+from chat2response.api.bridge.authentication import Authenticator
 from chat2response.api.http.request import JSON, HeaderPairs, Request
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.observe.redact import shown_url
-from chat2response.upstreams.base import Origin
+from chat2response.upstreams.base import ClientContext
 from chat2response.upstreams.catalog import Catalog
 from chat2response.wire.json import JSONError, decode, encode
 
@@ -22,43 +22,43 @@ log = logging.getLogger("chat2response.api")
 
 
 class Models:
-    """The handler of both."""
+    """The handler of both endpoints."""
 
-    def __init__(self, engine: Engine, gate: Gate, catalog: Catalog) -> None:
+    def __init__(self, engine: Engine, authenticator: Authenticator, catalog: Catalog) -> None:
         self._engine = engine
-        self._gate = gate
+        self._authenticator = authenticator
         self._catalog = catalog
 
     async def __call__(self, request: Request) -> None:
-        caller = await self._gate.admit(request, "models")
+        caller = await self._authenticator.authenticate(request, "models")
         request.tenant = caller.tenant
-        # It asks the operator's account: a key's requests are counted, whatever they ask for.
-        standing = [] if caller.key is None else await self._engine.books.admission.count(caller.key)
-        origin = Origin(caller.authorization, request.id, hops=request.hops)
-        entries, error = await self._entries(origin)
-        listed = self._catalog.listed(entries)
-        _, _, wanted = request.scope["path"].partition("/models/")
-        if wanted:
-            await _answer(request, _one(listed["data"], unquote(wanted), error), standing)
+        # This calls the upstream with the operator's account, so it counts as a request of the key.
+        standing = [] if caller.key is None else await self._engine.meters.admission.count_request(caller.key)
+        context = ClientContext(caller.authorization, request.id, hops=request.hops)
+        entries, error = await self._entries(context)
+        listed = self._catalog.model_list(entries)
+        _, _, model = request.scope["path"].partition("/models/")
+        if model:
+            await _respond(request, _entry(listed["data"], unquote(model), error), standing)
             return
         if error is not None:
-            asked = shown_url(self._engine.routes.of("responses").base_url)
-            log.warning("%s: no list of models at %s/models: %s", request.id, asked, error.message)
-        await _answer(request, listed, standing)
+            url = shown_url(self._engine.routes.of("responses").base_url)
+            log.warning("%s: no list of models at %s/models: %s", request.id, url, error.message)
+        await _respond(request, listed, standing)
 
-    async def _entries(self, origin: Origin) -> tuple[list[dict[str, Any]], UpstreamError | None]:
-        """The upstream's entries, or why there are none. Raises what concerns the client's own key."""
+    async def _entries(self, context: ClientContext) -> tuple[list[dict[str, Any]], UpstreamError | None]:
+        """The upstream's entries, or the error. Raises an error that concerns the client's own key."""
         target = self._engine.routes.of("responses")
         try:
-            return _read(await self._engine.upstreams[target.dialect].models(target, origin)), None
+            return _read(await self._engine.upstreams[target.dialect].models(target, context)), None
         except UpstreamError as error:
             if error.status in (401, 403) and not target.managed:
                 raise
             return [], error
 
 
-async def _answer(request: Request, value: dict[str, Any], standing: HeaderPairs) -> None:
-    """200 with an `ETag`, or 304 where the client has it already (RFC 9110, 13.1.2)."""
+async def _respond(request: Request, value: dict[str, Any], standing: HeaderPairs) -> None:
+    """Sends 200 with an `ETag`, or 304 if the client has the same list (RFC 9110, 13.1.2)."""
     body = encode(value)
     etag = b'"%b"' % sha256(body).hexdigest()[:32].encode()
     headers: HeaderPairs = [(b"etag", etag), (b"cache-control", b"no-cache"), *standing]
@@ -69,13 +69,13 @@ async def _answer(request: Request, value: dict[str, Any], standing: HeaderPairs
         await request.start(304, JSON, headers)
         await request.send({"type": "http.response.body", "body": b""})
     else:
-        await request.answer(200, body, JSON, headers)
+        await request.respond(200, body, JSON, headers)
 
 
-def _read(listed: bytes) -> list[dict[str, Any]]:
-    """The entries of an upstream's list. Raises UpstreamError where it is none."""
+def _read(body: bytes) -> list[dict[str, Any]]:
+    """The entries of an upstream's list. Raises UpstreamError if `body` is not a list of models."""
     try:
-        value = decode(listed)
+        value = decode(body)
     except JSONError as error:
         raise UpstreamError("The upstream's list of models cannot be read.", internal=str(error)) from None
     entries = value.get("data") if type(value) is dict else value
@@ -84,10 +84,10 @@ def _read(listed: bytes) -> list[dict[str, Any]]:
     return [each for each in entries if type(each) is dict]
 
 
-def _one(entries: list[dict[str, Any]], wanted: str, error: UpstreamError | None) -> dict[str, Any]:
+def _entry(entries: list[dict[str, Any]], model: str, error: UpstreamError | None) -> dict[str, Any]:
     for entry in entries:
-        if entry.get("id") == wanted:
+        if entry.get("id") == model:
             return entry
-    if error is not None:  # it may well exist
+    if error is not None:  # the model may exist upstream
         raise error
-    raise NotFound(f"The model '{wanted}' does not exist.", param="model", code="model_not_found")
+    raise NotFound(f"The model '{model}' does not exist.", param="model", code="model_not_found")

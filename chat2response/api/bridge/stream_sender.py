@@ -1,8 +1,8 @@
-"""`Heart`: passes a stream on, with a sign of life in its silences, and an end to those that last too long.
+"""`StreamSender`: sends a stream to the client, with keepalives during silence and a stall timeout.
 
-Proxies and clients drop a connection on which nothing comes (Codex after 300 seconds, and a comment is
-nothing to it), so a stream of ours says something of its own. An upstream that only sends comments is as
-silent as one that sends nothing. One timer, armed again when it fires: a batch costs a look at the clock.
+Proxies and clients drop silent connections (Codex after 300 seconds; it ignores comments), so the gateway
+sends keepalives. An upstream that only sends comments counts as silent. One timer is re-armed when it fires,
+so that a batch only costs a read of the clock.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from chat2response.wire.sse import first_payload
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
-    """Seconds; 0: never."""
+class StreamTimeouts:
+    """Timeouts in seconds; 0: never."""
 
-    heartbeat: float = 15.0
-    """Of silence toward the client, after which the gateway says something."""
+    keepalive: float = 15.0
+    """Silence toward the client after which a keepalive is sent."""
     stall: float = 60.0
-    """Without an event of the upstream's, after which the stream is ended."""
+    """Time without an event from the upstream after which the stream is ended."""
 
 
 class Timers(Protocol):
-    """The part of an event loop that is used here."""
+    """The part of an event loop that the sender uses."""
 
     def time(self) -> float: ...
     def call_later(self, delay: float, callback: Callable[[], None], /) -> Any: ...
 
 
 class _LoopTimers:
-    """The running loop's, by a clock that costs a third of uvloop's own: it is read once a batch."""
+    """The running loop's timers, with a clock at a third of the cost of uvloop's: each batch reads it."""
 
     __slots__ = ("call_later", "time")
 
@@ -42,100 +42,100 @@ class _LoopTimers:
         self.call_later = asyncio.get_running_loop().call_later
 
 
-class Heart:
-    """Of one stream. `beat` makes the sign of life (nothing where the stream has none now); `stalled` is
-    called once."""
+class StreamSender:
+    """Sends one stream. `keepalive` returns the bytes of a keepalive, or none if the stream allows none now;
+    `stalled` is called once, at the stall timeout."""
 
     __slots__ = (
-        "_beat", "_beating", "_heard", "_rhythm", "_send", "_sending", "_stalled", "_time", "_timer",
-        "_timers", "_told",
+        "_keepalive", "_keepalive_task", "_last_event", "_last_sent", "_send", "_sending", "_stalled",
+        "_time", "_timeouts", "_timer", "_timers",
     )  # fmt: skip
 
     def __init__(
         self,
         send: Send,
-        beat: Callable[[], bytes],
+        keepalive: Callable[[], bytes],
         stalled: Callable[[], None],
-        rhythm: Rhythm,
+        timeouts: StreamTimeouts,
         timers: Timers | None = None,
     ) -> None:
         self._send = send
-        self._beat = beat
+        self._keepalive = keepalive
         self._stalled = stalled
-        self._rhythm = rhythm
+        self._timeouts = timeouts
         self._timers: Timers = timers or _LoopTimers()
         self._time = self._timers.time
-        self._told = self._heard = self._time()
+        self._last_sent = self._last_event = self._time()
         self._sending = False
-        self._beating: asyncio.Task[None] | None = None
+        self._keepalive_task: asyncio.Task[None] | None = None
         self._timer: Any = None
-        self._arm(self._told)
+        self._arm(self._last_sent)
 
-    async def pass_on(self, batch: bytes) -> None:
-        """Sends what the stream says, behind a sign of life that is still on its way."""
-        if self._beating is not None:
+    async def send(self, batch: bytes) -> None:
+        """Sends a batch of the stream, after a keepalive that is still being sent."""
+        if self._keepalive_task is not None:
             await self._settle()
         self._sending = True
         await self._send({"type": "http.response.body", "body": batch, "more_body": True})
         self._sending = False
-        self._told = self._time()
+        self._last_sent = self._time()
         if batch[:1] != b":" or first_payload(batch) is not None:
-            self._heard = self._told
+            self._last_event = self._last_sent
 
-    async def wait_for(self, drained: Awaitable[None]) -> None:
-        """The client has to read first: the silence until then is its own."""
+    async def wait_until_drained(self, drained: Awaitable[None]) -> None:
+        """Waits until the client has read; this silence counts for no timeout."""
         self._sending = True
         await drained
         self._sending = False
-        self._told = self._heard = self._time()
+        self._last_sent = self._last_event = self._time()
 
     async def end(self) -> None:
-        """The stream is over: nothing more comes from here."""
+        """Stops the timer, and waits for a keepalive that is still being sent."""
         self._stop()
         await self._settle()
 
     def cancel(self) -> None:
-        """The same at once, where nobody reads any more."""
+        """Stops the timer and cancels a keepalive; for a client that has disconnected."""
         self._stop()
-        if self._beating is not None:
-            self._beating.cancel()
+        if self._keepalive_task is not None:
+            self._keepalive_task.cancel()
 
     # -- the timer -----------------------------------------------------------------------------------
 
     def _arm(self, now: float) -> None:
-        heartbeat, stall = self._rhythm.heartbeat, self._rhythm.stall
-        due = [self._told + heartbeat] if heartbeat else []
-        due += [self._heard + stall] if stall else []
+        keepalive, stall = self._timeouts.keepalive, self._timeouts.stall
+        due = [self._last_sent + keepalive] if keepalive else []
+        due += [self._last_event + stall] if stall else []
         self._timer = self._timers.call_later(max(min(due) - now, 0.0), self._tick) if due else None
 
     def _tick(self) -> None:
-        now, rhythm = self._time(), self._rhythm
-        if self._sending:  # the silence is the client's: it does not read
-            self._told = self._heard = now
-        if rhythm.stall and now - self._heard >= rhythm.stall:
+        now, timeouts = self._time(), self._timeouts
+        if self._sending:  # the client is not reading: the silence is its own
+            self._last_sent = self._last_event = now
+        if timeouts.stall and now - self._last_event >= timeouts.stall:
             self._timer = None
             self._stalled()
             return
-        if rhythm.heartbeat and now - self._told >= rhythm.heartbeat:
-            self._told = now
-            self._say()
+        if timeouts.keepalive and now - self._last_sent >= timeouts.keepalive:
+            self._last_sent = now
+            self._send_keepalive_soon()
         self._arm(now)
 
-    def _say(self) -> None:
-        if self._beating is not None and not self._beating.done():
-            return  # the last one has not gone out yet
-        data = self._beat()
+    def _send_keepalive_soon(self) -> None:
+        if self._keepalive_task is not None and not self._keepalive_task.done():
+            return  # the previous one is still being sent
+        data = self._keepalive()
         if data:
-            # Made now and sent before any later batch: its number is the next one.
-            self._beating = asyncio.get_running_loop().create_task(self._send_beat(data))
+            # Created now and sent before any later batch: it has the next sequence number.
+            self._keepalive_task = asyncio.get_running_loop().create_task(self._send_keepalive(data))
 
-    async def _send_beat(self, data: bytes) -> None:
+    async def _send_keepalive(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _settle(self) -> None:
-        beating, self._beating = self._beating, None
-        if beating is not None:
-            await beating
+        task, self._keepalive_task = self._keepalive_task, None
+        if task is not None:
+            await task
 
     def _stop(self) -> None:
         if self._timer is not None:

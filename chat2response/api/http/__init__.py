@@ -1,4 +1,4 @@
-"""What each endpoint needs of HTTP: requests, bodies, errors as answers, disconnects, CORS, encodings.
+"""The HTTP layer that all endpoints share: requests, bodies, error responses, disconnects, CORS, encodings.
 
-No endpoint lives here, and no authentication.
+No endpoint and no authentication lives here.
 """

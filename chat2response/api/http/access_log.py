@@ -1,10 +1,10 @@
-"""The access log: one line for each call, when its answer has ended.
+"""The access log: one line for each call, written when its response has ended.
 
     req_1 POST /v1/responses key=9f2c model=demo target=http://127.0.0.1:8000/v1/chat/completions status=200
     end=completed ms=1523 bytes=20411 losses=seed,tools[]
 
-What a client wrote is in it twice: the model's name and the request id, as one printable word each. Bodies,
-queries and credentials are in none, and losses are the names of known fields only.
+Two values in a line come from the client, each as one printable word: the model's name and the request id. No
+line contains bodies, queries or credentials. Losses are names of known fields only.
 """
 
 import logging
@@ -19,15 +19,15 @@ from chat2response.observe.loss_fields import label_of
 
 log = logging.getLogger("chat2response.access")
 
-_WORD = re.compile(r"[!#-&(-\[\]-~]{1,100}")  # printable ASCII without blanks, quotes and the backslash
-_SHOWN = 100  # characters of a word
-_FIELDS = 10  # losses that are named; more are counted
-_LEAST = 8  # characters of a credential that is looked for; a shorter word would be found everywhere
+_PRINTABLE = re.compile(r"[!#-&(-\[\]-~]{1,100}")  # printable ASCII without spaces, quotes and the backslash
+_MAX_SHOWN = 100  # characters of a value
+_MAX_FIELDS = 10  # losses that are named; further ones are counted
+_MIN_CREDENTIAL = 8  # characters of a credential to mask; a shorter one would match ordinary text
 _CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-admin-token")
 
 
 class AccessLog:
-    """Writes the access lines of one endpoint. `target`: the upstream address that its calls go to."""
+    """Writes the log lines of one endpoint. `target`: the upstream address that its calls go to."""
 
     def __init__(self, route: str, target: str = "-") -> None:
         self._route = route
@@ -42,11 +42,11 @@ class AccessLog:
         record = request.record
         model, end, losses = "-", "", ""
         if record is not None:
-            model = _word(record.model)
+            model = _printable(record.model)
             end = f" end={record.outcome}"
             losses = _fields(record.lost)
         if request.error is not None:
-            end = f"{end} error={_word(request.error)}"
+            end = f"{end} error={_printable(request.error)}"
         return (
             f"{request.id} {request.scope['method']} {self._route} key={request.tenant or '-'} model={model} "
             f"target={self._target} status={request.status or '-'}{end} ms={seconds * 1000:.0f} "
@@ -58,7 +58,7 @@ _BLANK = vars(logging.LogRecord(log.name, logging.INFO, __file__, 0, "", None, N
 
 
 def _record(line: str) -> logging.LogRecord:
-    """As `log.info` makes it, without a look at who calls and at a file's name: most of its cost."""
+    """Builds the record of `log.info` without looking up the caller and its file, which costs the most."""
     now = time()
     record = logging.LogRecord.__new__(logging.LogRecord)
     vars(record).update(_BLANK, msg=line, created=now, msecs=now % 1 * 1000)
@@ -66,24 +66,24 @@ def _record(line: str) -> logging.LogRecord:
 
 
 def without_credentials(line: str, request: Request) -> str:
-    """The line, should a client have sent its own key as a model's name or as a request id."""
+    """Masks the request's own credentials, in case the client sent its key as model name or request id."""
     for name in _CREDENTIALS:
         value = request.headers.get(name)
         if value is not None:
-            for word in value.decode("latin-1").split():
-                if len(word) >= _LEAST and word in line:
-                    line = line.replace(word, "[key]")
+            for credential in value.decode("latin-1").split():
+                if len(credential) >= _MIN_CREDENTIAL and credential in line:
+                    line = line.replace(credential, "[key]")
     return line
 
 
-def _word(value: str | None) -> str:
-    """As one word, whatever it is: no line of the log can be made up in it."""
+def _printable(value: str | None) -> str:
+    """The value as one printable word, so that no client can forge a log line."""
     if value is None:
         return "-"
-    return value if _WORD.fullmatch(value) else ascii(value[:_SHOWN])
+    return value if _PRINTABLE.fullmatch(value) else ascii(value[:_MAX_SHOWN])
 
 
 def _fields(losses: Iterable[Loss]) -> str:
     labels = list(dict.fromkeys(label_of(loss.field) for loss in losses))
-    more = f",+{len(labels) - _FIELDS}" if len(labels) > _FIELDS else ""
-    return ",".join(islice(labels, _FIELDS)) + more
+    more = f",+{len(labels) - _MAX_FIELDS}" if len(labels) > _MAX_FIELDS else ""
+    return ",".join(islice(labels, _MAX_FIELDS)) + more

@@ -1,86 +1,86 @@
-"""Request bodies in memory: a bound on the sum of them all, and a share of it for each client.
+"""Limits the memory for request bodies: a total for the process, and a share of it for each client.
 
-Whoever comes when there is no room left gets 503 and may come again; nobody is made to wait, because those
-who hold room might wait for each other.
+A request that exceeds a limit gets 503 and may be retried. No request waits for memory, because requests that
+already hold some might wait for each other.
 """
 
 from chat2response.errors import BridgeError, Unavailable
 
 RETRY_AFTER = "1"  # seconds
 _SHARES = 4
-"""One client may have a quarter of all there is."""
+"""A client may use a quarter of the total."""
 
 
-class Buffers:
-    """One per process. `limit`: bytes of all bodies, as sent and as unpacked; the sum is in `size`."""
+class BodyBuffers:
+    """One per process. `limit`: bytes of all bodies, compressed and decompressed; `size` is their sum."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.share = limit // _SHARES
         self.size = 0
-        self._of: dict[str, int] = {}
+        self._by_client: dict[str, int] = {}
 
-    def hold(self, client: str | None) -> "Hold":
-        """For the body of one call. `client`: whose it is; None: nobody's, and no share bounds it."""
-        return Hold(self, client)
+    def allocation(self, client: str | None) -> "Allocation":
+        """An empty allocation for the body of a call. `client` None: unknown, only the total limits it."""
+        return Allocation(self, client)
 
-    def take(self, client: str | None, size: int) -> None:
-        """Raises Unavailable where there is no room."""
+    def allocate(self, client: str | None, size: int) -> None:
+        """Allocates `size` bytes. Raises Unavailable if this exceeds the total or the client's share."""
         if self.size + size > self.limit:
             raise busy(
-                f"The gateway is busy: the request bodies that it is reading fill their {self.limit} bytes."
+                f"The gateway is busy: request bodies use all of the {self.limit} bytes reserved for them."
             )
         if client is not None:
-            total = self._of.get(client, 0) + size
+            total = self._by_client.get(client, 0) + size
             if total > self.share:
                 raise busy(
-                    f"Too much at once: your request bodies may fill {self.share} bytes together. "
-                    "Send fewer large requests at a time."
+                    f"Your concurrent request bodies exceed {self.share} bytes together. "
+                    "Send fewer large requests at the same time."
                 )
-            self._of[client] = total
+            self._by_client[client] = total
         self.size += size
 
-    def give_back(self, client: str | None, size: int) -> None:
-        """What was taken."""
+    def free(self, client: str | None, size: int) -> None:
+        """Frees what `allocate` allocated."""
         self.size -= size
         if client is not None:
-            rest = self._of[client] - size
-            if rest:
-                self._of[client] = rest
+            total = self._by_client[client] - size
+            if total:
+                self._by_client[client] = total
             else:
-                del self._of[client]
+                del self._by_client[client]
 
     def of(self, client: str) -> int:
-        """Bytes that one client has taken."""
-        return self._of.get(client, 0)
+        """The bytes that a client has allocated."""
+        return self._by_client.get(client, 0)
 
 
-class Hold:
-    """What one call has taken. `release` may be called at any time, and again."""
+class Allocation:
+    """The memory of one call's body. `release` may be called at any time, and repeatedly."""
 
     __slots__ = ("_buffers", "_client", "size")
 
-    def __init__(self, buffers: Buffers, client: str | None) -> None:
+    def __init__(self, buffers: BodyBuffers, client: str | None) -> None:
         self._buffers = buffers
         self._client = client
         self.size = 0
 
     def add(self, size: int) -> None:
-        """For so many bytes more. Raises Unavailable."""
+        """Allocates `size` more bytes. Raises Unavailable."""
         if size:
-            self._buffers.take(self._client, size)
+            self._buffers.allocate(self._client, size)
             self.size += size
 
     def release(self, size: int | None = None) -> None:
-        """So many bytes of it are let go of; without a number, all."""
-        given = self.size if size is None else size
-        if given:
-            self.size -= given
-            self._buffers.give_back(self._client, given)
+        """Frees `size` bytes, or all of them."""
+        freed = self.size if size is None else size
+        if freed:
+            self.size -= freed
+            self._buffers.free(self._client, freed)
 
 
 def busy(message: str) -> BridgeError:
-    """503; what is still to come of the body is not read."""
+    """A 503. The rest of the body is not read."""
     return Unavailable(
         f"{message} Retry after a second.",
         code="server_busy",

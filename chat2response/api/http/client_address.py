@@ -1,7 +1,7 @@
-"""Addresses: lists of networks, and whose request one is where proxies pass requests on.
+"""The address of a request's client, also behind proxies; and lists of networks.
 
-What a proxy says of its client counts only where the operator trusts that proxy, and of a chain only the
-part that trusted proxies wrote: its rightmost address that is none of theirs. No framework.
+A proxy's header counts only if the operator trusts that proxy. Of a chain of addresses only the part that
+trusted proxies wrote counts: the client is the rightmost address that is not a trusted proxy.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from chat2response.api.http.proxy_headers import speaks_for_another
+from chat2response.api.http.proxy_headers import names_client
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -18,54 +18,55 @@ LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Whose request it is. `address` None: nobody knows (a Unix socket, a proxy that does not say)."""
+class ClientAddress:
+    """The client's address. `address` None: unknown (a Unix socket, or a proxy that names no client)."""
 
     address: Address | None
-    vouched: bool = True
-    """Whether that can be relied on: False where a peer that nobody trusts speaks for somebody else."""
+    trusted: bool = True
+    """False if the request came through a proxy that the operator does not trust."""
     header: str | None = None
-    """The name of a header in which a proxy says whose request it is, if there is one."""
+    """The header by which a proxy names its client, if there is one."""
 
 
-def sender(scope: Mapping[str, Any], trusted: Sequence[Network] = ()) -> Sender:
-    """The sender of an ASGI request; `trusted`: where the operator's own proxies are."""
+def client_address(scope: Mapping[str, Any], trusted: Sequence[Network] = ()) -> ClientAddress:
+    """The client of an ASGI request. `trusted`: the networks of trusted proxies."""
     client = scope.get("client")
     peer = address_of(client[0]) if client else None
     headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    header = next((name.decode("latin-1") for name, _ in headers if speaks_for_another(name)), None)
+    header = next((name.decode("latin-1") for name, _ in headers if names_client(name)), None)
     if header is None:
-        return Sender(peer)
+        return ClientAddress(peer)
     if not within(peer, trusted):
-        return Sender(peer, vouched=False, header=header)
+        return ClientAddress(peer, trusted=False, header=header)
     chains = (list(_forwarded_for(headers)), list(_forwarded(headers)))
-    # A proxy writes one of the two and may pass on the other as the client sent it: where both are there,
-    # both must say the same.
-    told = {_outermost(chain, trusted) for chain in chains if chain}
-    return Sender(told.pop() if len(told) == 1 else None, header=header)
+    # A proxy writes one of the two headers and may pass on the other as the client sent it: if both are
+    # there, they must agree.
+    addresses = {_outermost(chain, trusted) for chain in chains if chain}
+    return ClientAddress(addresses.pop() if len(addresses) == 1 else None, header=header)
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """A comma list of networks (`172.17.0.0/16`), single addresses and the word `loopback`.
+    """Parses a comma-separated list of networks (`172.17.0.0/16`), addresses, and the word `loopback`.
 
     Raises ValueError.
     """
-    found: list[Network] = []
-    for word in filter(None, (each.strip() for each in text.split(","))):
-        if word.lower() == "loopback":
-            found += LOOPBACK
+    result: list[Network] = []
+    for entry in filter(None, (each.strip() for each in text.split(","))):
+        if entry.lower() == "loopback":
+            result += LOOPBACK
             continue
         try:
-            found.append(ip_network(word, strict=False))
+            result.append(ip_network(entry, strict=False))
         except ValueError:
             raise ValueError(
-                f"{word!r} is no network; write a comma list like 127.0.0.1, 172.17.0.0/16, or loopback"
+                f"{entry!r} is not a network; write a comma-separated list like "
+                "127.0.0.1, 172.17.0.0/16, loopback"
             ) from None
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(result))
 
 
 def address_of(text: str) -> Address | None:
-    """An address; one of IPv4 also where it is wrapped in IPv6. None for what is none."""
+    """Parses an address; unwraps an IPv4 address mapped into IPv6. None if `text` is not an address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -75,17 +76,17 @@ def address_of(text: str) -> Address | None:
 
 
 def within(address: Address | None, allowed: Iterable[Network]) -> bool:
-    """Whether it is in one of these networks."""
+    """Whether the address is in one of these networks."""
     return address is not None and any(address in network for network in allowed)
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether this is an address of the machine itself, or `localhost`."""
+    """Whether `host` is a loopback address or `localhost`."""
     return host is not None and (host.lower() == "localhost" or within(address_of(host), LOOPBACK))
 
 
 def _outermost(chain: Sequence[str], trusted: Sequence[Network]) -> Address | None:
-    """Of the hops of a request, the nearest that is no trusted proxy; the farthest where all are."""
+    """The hop nearest to us that is not a trusted proxy; the farthest hop if all are."""
     address = None
     for hop in reversed(chain):
         address = address_of(_without_port(hop))
@@ -100,12 +101,12 @@ def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
 
 
 def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-    """RFC 7239; an element that does not say for whom is a hop without an address."""
+    """The hops of `Forwarded` (RFC 7239). An element without `for` is a hop without an address."""
     for value in _values(headers, b"forwarded"):
         for element in value.split(","):
             pairs = (pair.partition("=") for pair in element.split(";"))
-            said = (each.strip().strip('"') for name, _, each in pairs if name.strip().lower() == "for")
-            yield next(said, "")
+            hops = (each.strip().strip('"') for name, _, each in pairs if name.strip().lower() == "for")
+            yield next(hops, "")
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> Iterator[str
 
 
 def _without_port(hop: str) -> str:
-    """`192.0.2.7:4711` and `[2001:db8::7]:4711` without the port."""
+    """Strips the port of `192.0.2.7:4711` and `[2001:db8::7]:4711`."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -1,6 +1,6 @@
-"""CORS: which web pages may call the data plane from a browser. The admin plane has no part in it.
+"""CORS: which web pages may call the data plane from a browser. The admin plane never allows any.
 
-An answer's headers are made once, at start, or once per origin; a call pays one look-up for them.
+The headers of each origin are built once, at the start; a call costs one look-up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chat2response.api.http.request import HeaderPairs, Request
 
 ANY = "*"
-# What of our answers a page may read beyond what it always may. With credentials * is no wildcard.
+# Response headers that a page may read beyond the standard ones. With credentials, * is no wildcard.
 _EXPOSED = (
     b"x-request-id, x-upstream-request-id, x-chat2response-losses, retry-after, retry-after-ms, "
     b"x-should-retry, openai-processing-ms, www-authenticate"
@@ -19,20 +19,20 @@ _VARY = (b"vary", b"origin")
 
 @dataclass(frozen=True, slots=True)
 class CorsOptions:
-    """`*` in a list stands for all there are."""
+    """The CORS policy. `*` in a list stands for everything."""
 
     origins: tuple[str, ...] = (ANY,)
     """`scheme://host[:port]`, in lower case."""
     methods: tuple[str, ...] = (ANY,)
     headers: tuple[str, ...] = (ANY,)
     credentials: bool = False
-    """Whether a browser may send what it keeps for us (cookies, logins); never with all origins."""
+    """Whether a browser may send credentials (cookies, logins); never together with all origins."""
     max_age: int = 3600
-    """Seconds that a browser may remember the answer to a preflight."""
+    """Seconds for which a browser may cache the response to a preflight."""
 
 
 class Cors:
-    """The headers that a policy gives to answers, and its answers to preflights."""
+    """Applies a CORS policy: the headers of responses, and the responses to preflights."""
 
     def __init__(self, options: CorsOptions) -> None:
         self._options = options
@@ -45,23 +45,23 @@ class Cors:
             origin.encode(): [(b"access-control-allow-origin", origin.encode()), *allowed, _VARY]
             for origin in options.origins
         }
-        # An answer that has no header for one origin must not be kept for another.
+        # A cache must not reuse a response without CORS headers for another origin.
         self._others: HeaderPairs = [_VARY]
 
     def headers(self, origin: bytes | None) -> HeaderPairs:
-        """Those of an answer to a request from `origin`; None: it names none."""
+        """The headers of a response to a request from `origin`; None: the request names no origin."""
         if self._any is not None:
             return [] if origin is None else self._any
         return self._others if origin is None else self._named.get(origin, self._others)
 
     def allows(self, origin: bytes) -> bool:
-        """Whether pages of this origin may read answers."""
+        """Whether pages of this origin may read responses."""
         return self._any is not None or origin in self._named
 
     async def preflight(self, request: Request, allowed: Sequence[str]) -> bool:
-        """Answers a browser's question whether it may send a request; False where `request` is none.
+        """Answers a preflight; returns False if `request` is not one.
 
-        `allowed`: the methods of the path. An origin that may not is told nothing; a browser takes it as no.
+        `allowed`: the methods of the path. An origin that is not allowed gets no permission headers.
         """
         origin = request.headers.get(b"origin")
         if request.scope["method"] != "OPTIONS" or origin is None:
@@ -71,15 +71,15 @@ class Cors:
         headers = [*self.headers(origin)]
         if self.allows(origin):
             headers += self._permission(request, allowed)
-        await request.empty(headers)
+        await request.send_no_content(headers)
         return True
 
     def _permission(self, request: Request, allowed: Sequence[str]) -> HeaderPairs:
         options = self._options
         methods = allowed if ANY in options.methods else [each for each in allowed if each in options.methods]
-        # A literal * would not cover Authorization (Fetch standard): what is asked for is repeated instead.
-        asked = request.headers.get(b"access-control-request-headers", b"")
-        headers = asked if ANY in options.headers else ", ".join(options.headers).encode("ascii")
+        # A literal * does not cover Authorization (Fetch standard), so the requested headers are repeated.
+        requested = request.headers.get(b"access-control-request-headers", b"")
+        headers = requested if ANY in options.headers else ", ".join(options.headers).encode("ascii")
         return [
             (b"access-control-allow-methods", ", ".join(methods).encode("ascii")),
             (b"access-control-allow-headers", headers),

@@ -1,7 +1,7 @@
-"""Learning that a client has hung up.
+"""Notices that a client has disconnected.
 
-ASGI tells it to who waits in `receive`, which costs a task for each request. Our own server calls instead,
-by an extension of the scope; under any other one a task waits.
+In ASGI a task has to wait in `receive` for this. Our own server offers a callback instead, as an extension of
+the scope, which saves a task per request; under any other server a task waits.
 """
 
 import asyncio
@@ -9,26 +9,26 @@ from collections.abc import Callable
 
 from chat2response.api.http.request import Receive, Request
 
-HANG_UP = "chat2response.hang_up"
-"""In the scope's `extensions`: takes what to call when the client is gone, returns what ends the watch."""
+DISCONNECT = "chat2response.hang_up"
+"""In the scope's `extensions`: takes a callback for the disconnect, returns a function that removes it."""
 
-Act = Callable[[], None]
-Forget = Callable[[], object]
+Callback = Callable[[], None]
+Unwatch = Callable[[], object]
 
 
-def on_hang_up(request: Request, act: Act) -> Forget:
-    """Calls `act` once if the client hangs up, at once if it has. Its request has been read whole.
+def on_disconnect(request: Request, callback: Callback) -> Unwatch:
+    """Calls `callback` once if the client disconnects, or at once if it has. The request has been read whole.
 
-    Returns what ends the watch; without it, the end of the answer may count as a hang-up.
+    Returns a function that ends the watch. Call it before the response ends, which may count as a disconnect.
     """
     extensions = request.scope.get("extensions")
-    if extensions and (watch := extensions.get(HANG_UP)):
-        forget: Forget = watch(act)
-        return forget
-    return asyncio.get_running_loop().create_task(_wait(request.receive, act)).cancel
+    if extensions and (watch := extensions.get(DISCONNECT)):
+        unwatch: Unwatch = watch(callback)
+        return unwatch
+    return asyncio.get_running_loop().create_task(_wait(request.receive, callback)).cancel
 
 
-async def _wait(receive: Receive, act: Act) -> None:
+async def _wait(receive: Receive, callback: Callback) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
-    act()
+    callback()

@@ -1,17 +1,17 @@
-"""Paths of requests, decoded: what none of ours holds."""
+"""Rejects control characters in decoded request paths."""
 
 import re
 
-# Control characters, line separators, halves of surrogate pairs. In a pattern `$` also matches before a
-# newline at the end, and no name that a client may choose has any of them.
+# Control characters, line separators, lone surrogates. No name that a client may choose contains them, and in
+# a route's pattern `$` also matches before a final newline.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def has_control_characters(path: str) -> bool:
-    """Whether the path holds one: then nothing is there."""
+    """Whether the path contains a control character; such a path does not exist."""
     return _CONTROL.search(path) is not None
 
 
-def shown(path: str) -> str:
-    """The path on one line of plain text."""
+def printable(path: str) -> str:
+    """The path as one line of text, with `?` for each control character."""
     return _CONTROL.sub("?", path)

@@ -1,11 +1,10 @@
 """Headers that proxies, load balancers, CDNs and tunnels add, in lower case.
 
-Those of the first kind speak for somebody else: they say whose request it is, or that it is somebody else's.
-Those of the second only show that a request came through such a thing; some clients that are traced send them
-too.
+Headers of the first kind name the client, or say that the request is forwarded for one. Headers of the second
+kind only show that the request came through a proxy; some clients send them too, for tracing.
 """
 
-_SPEAKING = frozenset(
+_CLIENT_HEADERS = frozenset(
     {
         b"ali-cdn-real-ip",
         b"cf-connecting-ip",
@@ -46,7 +45,7 @@ _SPEAKING = frozenset(
         b"x-via",
     }
 )
-_SPEAKING_PREFIXES = (b"x-forwarded",)
+_CLIENT_PREFIXES = (b"x-forwarded",)
 
 _TRACES = frozenset(
     {
@@ -108,11 +107,11 @@ _TRACE_PREFIXES = (
 )
 
 
-def speaks_for_another(name: bytes) -> bool:
-    """Whether this header says whose request a proxy passes on."""
-    return name in _SPEAKING or name.startswith(_SPEAKING_PREFIXES)
+def names_client(name: bytes) -> bool:
+    """Whether a proxy adds this header to name its client."""
+    return name in _CLIENT_HEADERS or name.startswith(_CLIENT_PREFIXES)
 
 
-def shows_a_proxy(name: bytes) -> bool:
-    """Whether this header is one that something between client and gateway adds."""
-    return speaks_for_another(name) or name in _TRACES or name.startswith(_TRACE_PREFIXES)
+def is_proxy_header(name: bytes) -> bool:
+    """Whether this header shows that a request came through a proxy."""
+    return names_client(name) or name in _TRACES or name.startswith(_TRACE_PREFIXES)

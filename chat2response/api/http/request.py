@@ -1,11 +1,13 @@
-"""ASGI without a framework: a request's facts, its body within bounds, answers, and the one place that turns
-errors into bodies."""
+"""`Request`: an ASGI request without a framework. Reads the body within limits, sends responses and errors.
+
+This is the one place that turns errors into bodies.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
-from chat2response.api.http.body_buffers import Hold
-from chat2response.api.http.content_encoding import decoder_of, too_large, unpacked
+from chat2response.api.http.body_buffers import Allocation
+from chat2response.api.http.content_encoding import decode, decoder_of, too_large
 from chat2response.convert.losses import Loss
 from chat2response.errors import BridgeError, LoopDetected
 from chat2response.wire.ids import new_id
@@ -21,54 +23,64 @@ HeaderPairs = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 CLOSE = (b"connection", b"close")
 """A header after which the server closes the connection."""
-ANSWER = "chat2response.answer"
-"""In the `extensions` of a scope that our own server made: takes `send`, status, headers and body of a whole
-answer, and says whether they are sent. Where not, they are sent as under any other server."""
-FLOW = "chat2response.flow"
-"""In the same `extensions`: how fast the client reads, a `Flow`. Another server's `send` waits by itself."""
+SEND_RESPONSE = "chat2response.answer"
+"""In the `extensions` of a scope, under our own server: takes `send`, status, headers and body of a whole
+response, and returns whether it has sent them. If not, they are sent as under any other server."""
+FLOW_CONTROL = "chat2response.flow"
+"""In the same `extensions`: a `FlowControl`. Under another server `send` itself waits for slow clients."""
 _MAX_ID = 128
-_MAX_HOPS = 4  # a chain of gateways is a choice; a longer one is a loop
+_MAX_HOPS = 4  # gateways in a chain; a longer chain is taken for a loop
 
 
-class Flow(Protocol):
-    """Of one connection."""
+class FlowControl(Protocol):
+    """Backpressure of one connection."""
 
     write_paused: bool
-    """More waits to be written than should; whoever has more to write waits in `drain`."""
+    """Whether the write buffer is full: then wait in `drain` before writing more."""
 
     async def drain(self) -> None:
-        """Returns when that is written, or the client is gone."""
+        """Waits until the buffer has room again, or the client has disconnected."""
         ...
 
 
 class CallRecord(Protocol):
-    """What the access log tells of a call that got as far as the engine."""
+    """What the access log reads of a call that has reached the engine."""
 
     @property
     def model(self) -> str | None:
-        """The model that the client asked for."""
+        """The model that the client requested."""
         ...
 
     @property
     def outcome(self) -> str:
-        """How it ended: completed, incomplete, failed, error, or a fault's cause."""
+        """How the call ended: completed, incomplete, failed, error, or a fault's cause."""
         ...
 
     @property
     def lost(self) -> Iterable[Loss]:
-        """What could not cross, of the request and of the answer."""
+        """The losses of the request and of the response."""
         ...
 
 
-class ClientGone(Exception):
-    """The client hung up before its request was whole: there is nobody to answer."""
+class ClientDisconnected(Exception):
+    """The client disconnected before its request was complete; there is nobody to answer."""
 
 
 class Request:
-    """One HTTP request. `headers` has names in lower case; of a repeated one, the last."""
+    """One HTTP request. `headers`: names in lower case, the last value of a repeated one."""
 
     __slots__ = (
-        "added", "error", "headers", "hold", "id", "receive", "record", "scope", "send", "size", "status",
+        "allocation",
+        "error",
+        "extra_headers",
+        "headers",
+        "id",
+        "receive",
+        "record",
+        "scope",
+        "send",
+        "size",
+        "status",
         "tenant",
     )  # fmt: skip
 
@@ -80,39 +92,39 @@ class Request:
         self.id = request_id(self.headers.get(b"x-request-id"))
         self.status = 0
         """The status that was sent; 0 before."""
-        self.added: HeaderPairs | tuple[()] = ()
-        """Headers of whatever answer it gets."""
-        self.hold: Hold | None = None
-        """The room that its body takes; None: it is not counted (small ones of the admin plane)."""
+        self.extra_headers: HeaderPairs | tuple[()] = ()
+        """Headers that every response to this request gets."""
+        self.allocation: Allocation | None = None
+        """The memory of the body; None: not counted (the small bodies of the admin plane)."""
         self.size = 0
-        """Bytes of the answer's body; signs of life in a stream are not counted."""
+        """Bytes of the response's body, without keepalives."""
         self.tenant: str | None = None
         self.record: CallRecord | None = None
         self.error: str | None = None
-        """For the access log: whose call it is, the call, and the code of what it is refused with."""
+        """For the access log: the tenant, the call, and the code of the error response."""
 
     def header(self, name: bytes) -> str | None:
-        """One header's value."""
+        """The value of a header."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
     @property
     def hops(self) -> int:
-        """Gateways like this one that the call has come through. Raises LoopDetected."""
-        told = self.headers.get(b"x-chat2response-hops")
-        if told is None:
+        """The number of gateways like this one that the call has passed. Raises LoopDetected."""
+        value = self.headers.get(b"x-chat2response-hops")
+        if value is None:
             return 0
-        hops = int(told) if told.isdigit() and len(told) < 4 else _MAX_HOPS
+        hops = int(value) if value.isdigit() and len(value) < 4 else _MAX_HOPS
         if hops >= _MAX_HOPS:
-            raise LoopDetected("The gateway is its own upstream: OPENAI_BASE_URL leads back to it.")
+            raise LoopDetected("The gateway is its own upstream: OPENAI_BASE_URL points back to it.")
         return hops
 
     async def body(self, limit: int) -> bytes:
-        """The whole body, its coding undone, `limit` bytes at most both as sent and as read.
+        """Reads and decodes the whole body: at most `limit` bytes, both encoded and decoded.
 
-        Raises PayloadTooLarge (before reading, where the length says so), UnsupportedMedia for a coding that
-        is none of ours, InvalidRequest for a body that is not so coded, Unavailable where it finds no room,
-        ClientGone.
+        Raises PayloadTooLarge (before reading, if Content-Length exceeds the limit), UnsupportedMedia for an
+        unsupported encoding, InvalidRequest for a damaged one, Unavailable if there is no memory for the
+        body, ClientDisconnected.
         """
         coding = self.headers.get(b"content-encoding")
         decoder = None if coding is None else decoder_of(coding)
@@ -124,24 +136,24 @@ class Request:
             whole: bytes = message.get("body", b"")
             if len(whole) > limit:
                 raise too_large(limit)
-            if self.hold is not None:
-                self.hold.add(len(whole))
+            if self.allocation is not None:
+                self.allocation.add(len(whole))
         else:
             whole = await self._long_body(message, limit)
-        return whole if decoder is None else await unpacked(whole, decoder, limit, self.hold)
+        return whole if decoder is None else await decode(whole, decoder, limit, self.allocation)
 
     async def _long_body(self, message: Message, limit: int) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while True:
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnected
             piece = message.get("body", b"")
             size += len(piece)
             if size > limit:
                 raise too_large(limit)
-            if self.hold is not None:
-                self.hold.add(len(piece))
+            if self.allocation is not None:
+                self.allocation.add(len(piece))
             pieces.append(piece)
             if not message.get("more_body"):
                 return b"".join(pieces)
@@ -161,34 +173,36 @@ class Request:
         )
 
     def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
-        ours = ((b"content-type", media_type), (b"x-request-id", self.id.encode("latin-1")))
-        return [*ours, *self.added, *headers]
+        common = ((b"content-type", media_type), (b"x-request-id", self.id.encode("latin-1")))
+        return [*common, *self.extra_headers, *headers]
 
-    async def answer(
+    async def respond(
         self, status: int, body: bytes, media_type: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
-        """Sends a whole answer."""
+        """Sends a whole response."""
         self.size = len(body)
         headers = (*headers, (b"content-length", b"%d" % len(body)))
         extensions = self.scope.get("extensions")
-        at_once = extensions.get(ANSWER) if extensions else None
-        if at_once is not None and at_once(self.send, status, self._head(media_type, headers), body):
+        send_response = extensions.get(SEND_RESPONSE) if extensions else None
+        if send_response is not None and send_response(
+            self.send, status, self._head(media_type, headers), body
+        ):
             self.status = status
             return
         await self.start(status, media_type, headers)
         await self.send({"type": "http.response.body", "body": body})
 
-    async def empty(self, headers: HeaderPairs) -> None:
+    async def send_no_content(self, headers: HeaderPairs) -> None:
         """Sends 204."""
         self.status = 204
-        given = [(b"x-request-id", self.id.encode("latin-1")), *headers]
-        await self.send({"type": "http.response.start", "status": 204, "headers": given})
+        head = [(b"x-request-id", self.id.encode("latin-1")), *headers]
+        await self.send({"type": "http.response.start", "status": 204, "headers": head})
         await self.send({"type": "http.response.body", "body": b""})
 
-    async def refuse(self, error: BridgeError) -> None:
-        """Sends an error, in the shape both OpenAI APIs share."""
+    async def send_error(self, error: BridgeError) -> None:
+        """Sends an error response, in the format that both OpenAI APIs share."""
         self.error = error.code or error.label
-        await self.answer(error.status, error_body(error), headers=error_headers(error))
+        await self.respond(error.status, error_body(error), headers=error_headers(error))
 
 
 def error_body(error: BridgeError) -> bytes:
@@ -197,14 +211,14 @@ def error_body(error: BridgeError) -> bytes:
 
 
 def error_headers(error: BridgeError) -> HeaderPairs:
-    """The error's own headers (`Retry-After`, `WWW-Authenticate`), as ASGI wants them."""
+    """The error's own headers (`Retry-After`, `WWW-Authenticate`) as ASGI headers."""
     return [
         (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()
     ]
 
 
-def request_id(given: bytes | None) -> str:
-    """The client's id where it is printable and short, else one of ours."""
-    if given and len(given) <= _MAX_ID and all(0x21 <= byte <= 0x7E for byte in given):
-        return given.decode("ascii")
+def request_id(client_id: bytes | None) -> str:
+    """The client's `x-request-id` if it is printable and short, else a new id."""
+    if client_id and len(client_id) <= _MAX_ID and all(0x21 <= byte <= 0x7E for byte in client_id):
+        return client_id.decode("ascii")
     return new_id("req")

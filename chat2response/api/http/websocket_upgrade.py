@@ -1,10 +1,10 @@
-"""WebSocket upgrades of `/v1/responses`: not spoken here, and said so in the one way that clients act on.
+"""Rejects WebSocket upgrades of `/v1/responses` with 426: the gateway serves Responses over HTTP only.
 
-A client that wants a socket first (Codex) tries again after any other refusal, for seconds; after a 426 it
-goes on over HTTP at once. A bad key is a 401 all the same: it would be refused over HTTP too.
+Codex tries a WebSocket first. After a 426 it falls back to HTTP at once; after any other error it retries for
+seconds. A bad key still gets a 401, as it would over HTTP.
 """
 
-from chat2response.api.bridge.authentication import Gate
+from chat2response.api.bridge.authentication import Authenticator
 from chat2response.api.http.request import Request
 from chat2response.errors import UpgradeRequired
 
@@ -14,15 +14,15 @@ def is_websocket(request: Request) -> bool:
     return request.headers.get(b"upgrade", b"").strip().lower() == b"websocket"
 
 
-class NoSocket:
-    """Answers an upgrade: the key first, then 426."""
+class WebSocketRefusal:
+    """Authenticates the request, then rejects it with 426."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     async def __call__(self, request: Request) -> None:
-        request.tenant = (await self._gate.admit(request, "responses")).tenant
+        request.tenant = (await self._authenticator.authenticate(request, "responses")).tenant
         raise UpgradeRequired(
-            "This gateway serves Responses over HTTP, not over WebSocket: POST the same body to this "
-            "address, with stream set to true for events."
+            "This gateway serves Responses over HTTP, not over WebSocket. POST the same body to this "
+            "URL, and set stream to true for events."
         )

@@ -1,4 +1,4 @@
-"""The FastAPI application: endpoints for keys, usage, audit, health and status, and its middleware.
+"""The FastAPI application: the endpoints for keys, usage, audit, health and status, and its middleware.
 
-Who may call them is decided in `admin/`.
+`admin/` decides who may call them.
 """

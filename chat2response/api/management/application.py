@@ -1,4 +1,4 @@
-"""The FastAPI application: keys, metrics, status, documents. What is asked rarely, so it may load late."""
+"""Builds the FastAPI application: keys, usage, audit, metrics, status, documentation."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -10,76 +10,76 @@ from chat2response.api.admin.guard import AdminGuard
 from chat2response.api.admin.rules import AdminRules
 from chat2response.api.http.cors import Cors
 from chat2response.api.management.audit import audit_routes
-from chat2response.api.management.key_lifecycle import key_life_routes
+from chat2response.api.management.key_lifecycle import key_lifecycle_routes
 from chat2response.api.management.keys import key_routes
-from chat2response.api.management.middleware import Door
-from chat2response.api.management.not_found import stray_handlers, unknown_path
+from chat2response.api.management.middleware import ManagementMiddleware
+from chat2response.api.management.not_found import not_found_handlers, unknown_path
 from chat2response.api.management.status import NAME
 from chat2response.api.management.status_route import StatusParts, status_route
 from chat2response.api.management.usage import usage_routes
-from chat2response.api.openapi.components import refusals
-from chat2response.api.openapi.document import Face, complete
+from chat2response.api.openapi.components import error_responses
+from chat2response.api.openapi.document import Plane, complete
 from chat2response.api.openapi.routes import document_routes
 from chat2response.keys import KeyVerifier
 from chat2response.observe.metrics import Metrics
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.usage_log import UsageLog
 
-# FastAPI would follow variables of the environment here, and send what passes to somebody.
+# Otherwise environment variables could make FastAPI send telemetry to a third party.
 _SILENT: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 
 
 class Parts(StatusParts, Protocol):
-    """What the management endpoints are made of; `compose.Services` is one."""
+    """What the management endpoints need; `compose.Services` implements it."""
 
     @property
     def keys(self) -> KeyVerifier: ...
     @property
-    def usage(self) -> UsageBook: ...
+    def usage(self) -> UsageLog: ...
     @property
     def admin(self) -> AdminRules: ...
 
 
-def build_management(parts: Parts, face: Face = "whole", cors: Cors | None = None) -> FastAPI:
-    """The application. It has no lifespan of its own, and answers every path it does not know with 404.
+def build_management(parts: Parts, plane: Plane = "whole", cors: Cors | None = None) -> FastAPI:
+    """Builds the application. It has no lifespan of its own, and answers unknown paths with 404.
 
-    `cors`: what lets pages of other origins read errors that are not of the admin plane.
+    `cors`: lets pages of other origins read errors outside the admin plane.
     """
-    document: dict[str, Any] = {}  # filled below, when the routes that are in it exist
+    document: dict[str, Any] = {}  # filled below, after the routes have been created
     app = FastAPI(
         title=NAME,
         version=parts.about.version,
-        openapi_url=None,  # FastAPI's pages would bring scripts of other origins beside the admin plane
+        openapi_url=None,  # FastAPI's pages load scripts from other origins
         redirect_slashes=False,
-        exception_handlers=stray_handlers(document),
+        exception_handlers=not_found_handlers(document),
         telemetry=_SILENT,
     )
-    guard = None if face == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)
+    guard = None if plane == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)
     access = AccessTable(app.router)
     for grant, router in _admin_routers(parts) if guard is not None else ():
-        guarded = APIRouter(responses=refusals(401, 403, 429))
+        guarded = APIRouter(responses=error_responses(401, 403, 429))
         guarded.include_router(router)
         access.include(guarded, Access(grant))
     public = [status_route(parts, document, guard), document_routes(document)]
     for router in public:
         access.include(router, PUBLIC)
-    document |= complete(app.openapi(), paths_of(public), face)
+    document |= complete(app.openapi(), paths_of(public), plane)
     app.add_middleware(
-        Door,
+        ManagementMiddleware,
         metrics=parts.metrics,
         paths=document["paths"],
         access=access,
         guard=guard,
         unknown=unknown_path(document),
-        cors=None if face == "admin" else cors,
+        cors=None if plane == "admin" else cors,
     )
     return app
 
 
 def _admin_routers(parts: Parts) -> Iterator[tuple[str, APIRouter]]:
-    """The routes of the admin plane, each with the grant that opens it."""
+    """The routers of the admin plane, each with the admin grant that it requires."""
     auth_mode = parts.about.auth_mode
     yield "keys", key_routes(parts.keys, auth_mode)
-    yield "keys", key_life_routes(parts.keys, auth_mode)
+    yield "keys", key_lifecycle_routes(parts.keys, auth_mode)
     yield "audit", audit_routes(parts.keys.audit)
     yield "usage", usage_routes(parts.usage)
     yield "metrics", _metrics_route(parts.metrics)

@@ -1,4 +1,4 @@
-"""JSON bodies of the management endpoints: read within a bound, by our codec, checked without coercion."""
+"""JSON bodies of the management endpoints: limited in size, validated without type coercion."""
 
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from chat2response.api.management.middleware import arrived
+from chat2response.api.management.middleware import outer_request
 from chat2response.convert.validation import invalid, missing, wrong_type
 from chat2response.engine.request_reader import read_object
 from chat2response.errors import InvalidRequest
 
 MAX_BODY = 64 * 1024  # bytes
-_SHOWN = 100  # characters of a field's name that are looked at
+_MAX_SHOWN = 100  # characters of a field's name that are looked at
 
 _EXPECTED = {
     "string_type": "a string",
@@ -27,36 +27,36 @@ Body = TypeVar("Body", bound="StrictBody")
 
 
 class StrictBody(BaseModel):
-    """A body whose fields have exactly the types they name; a field without a name here is refused."""
+    """A body whose fields must have exactly the declared types; unknown fields are rejected."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 def json_body(shape: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """A dependency: the request's body as `shape`; that it is sent as JSON, the guard has seen to.
+    """A dependency that reads the request's body as `shape`. The guard has checked its media type.
 
-    Its errors: InvalidRequest, PayloadTooLarge.
+    The dependency raises InvalidRequest, PayloadTooLarge.
     """
 
-    hint = _least(shape)
+    hint = _hint(shape)
 
     async def read(request: Request) -> Body:
-        body = await arrived(request.scope).body(MAX_BODY)
+        body = await outer_request(request.scope).body(MAX_BODY)
         if not body.strip():
-            raise InvalidRequest(f"The body of the request is empty: {hint}.", code="invalid_json")
+            raise InvalidRequest(f"The request body is empty. {hint}.", code="invalid_json")
         return parse(shape, read_object(body))
 
     return read
 
 
-def _least(shape: type[StrictBody]) -> str:
-    """What to send at least."""
-    needed = [f"'{name}'" for name, field in shape.model_fields.items() if field.is_required()]
-    return f"send a JSON object with {' and '.join(needed)}" if needed else "send {} for the defaults"
+def _hint(shape: type[StrictBody]) -> str:
+    """The smallest valid body, in words."""
+    required = [f"'{name}'" for name, field in shape.model_fields.items() if field.is_required()]
+    return f"Send a JSON object with {' and '.join(required)}" if required else "Send {} for the defaults"
 
 
 def parse(shape: type[Body], fields: dict[str, Any]) -> Body:
-    """`fields` as `shape`. Raises InvalidRequest for the first thing that is wrong."""
+    """`fields` as `shape`. Raises InvalidRequest for the first error."""
     try:
         return shape.model_validate(fields)
     except ValidationError as error:
@@ -80,5 +80,7 @@ def _explain(error: ValidationError, shape: type[StrictBody]) -> InvalidRequest:
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    """`("scopes", 0)` is `scopes[0]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")[:_SHOWN]
+    """Formats `("scopes", 0)` as `scopes[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")[
+        :_MAX_SHOWN
+    ]

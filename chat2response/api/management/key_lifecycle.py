@@ -1,4 +1,4 @@
-"""The life of a key after its making: `/keys/{id}`, `/keys/rotate`, `update`, `import`, `purge`."""
+"""The endpoints `/keys/{id}`, `/keys/rotate`, `/keys/update`, `/keys/import` and `/keys/purge`."""
 
 from typing import Annotated, Any
 
@@ -6,92 +6,92 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from chat2response.api.admin.guard import actor_of
 from chat2response.api.management.body_params import json_body
-from chat2response.api.management.idempotency import IDEMPOTENCY_KEY, once, repeat_of
+from chat2response.api.management.idempotency import IDEMPOTENCY_KEY, idempotency_key, run_once
 from chat2response.api.management.key_models import (
     KEY_IN_PATH,
     SOME_DIGEST,
     SOME_ID,
-    Imported,
     ImportKey,
+    ImportResult,
     IssuedKey,
     KeyDetails,
-    Purged,
     PurgeKeys,
+    PurgeResult,
     RotateKey,
     UpdateKey,
 )
-from chat2response.api.management.middleware import arrived
-from chat2response.api.management.responses import json_answer, unasked, warnings
-from chat2response.api.openapi.components import refusals, takes
+from chat2response.api.management.middleware import outer_request
+from chat2response.api.management.responses import issue_warnings, json_response, warnings
+from chat2response.api.openapi.components import error_responses, request_body
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyVerifier
 from chat2response.keys.grants import scope_warnings
 from chat2response.keys.views import issued_document, key_details
 from chat2response.observe.redact import redact
 
-_POSTED = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
+_ACTIONS = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
 
 
-def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
-    """The endpoints over one ring; `auth_mode`: whether its keys are asked for."""
-    warned = unasked(auth_mode)
+def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
+    """The endpoints that use `keys`. `auth_mode`: only `managed` checks these keys, others add a warning."""
+    warnings_of = issue_warnings(auth_mode)
     router = APIRouter(tags=["keys"])
 
     @router.post(
         "/keys/rotate",
         operation_id="rotate_key",
-        summary="Give a key another secret; the old one opens for a while too",
-        openapi_extra=_posted(
+        summary="Give a key a new secret; the old one stays valid for a grace period",
+        openapi_extra=_post_extras(
             RotateKey.model_json_schema(),
             {
                 "an hour for both": {"id": SOME_ID, "grace_seconds": 3600},
                 "the old one is out": {"id": SOME_ID},
             },
         ),
-        responses={200: {"model": IssuedKey}, **refusals(400, 404, 409, 413, 415, 422, 503)},
+        responses={200: {"model": IssuedKey}, **error_responses(400, 404, 409, 413, 415, 422, 503)},
     )
-    async def rotate(request: Request, ask: Annotated[RotateKey, Depends(json_body(RotateKey))]) -> Response:
+    async def rotate(request: Request, body: Annotated[RotateKey, Depends(json_body(RotateKey))]) -> Response:
         by = actor_of(request.scope)
         issued = await keys.rotate(
-            ask.id,
-            grace_seconds=ask.grace_seconds,
-            force=ask.force,
-            idempotency_key=repeat_of(request),
+            body.id,
+            grace_seconds=body.grace_seconds,
+            force=body.force,
+            idempotency_key=idempotency_key(request),
             by=by,
         )
         if issued is None:
-            raise _unknown(ask.id)
-        return json_answer(issued_document(issued), warned(()))
+            raise _unknown(body.id)
+        return json_response(issued_document(issued), warnings_of(()))
 
     @router.post(
         "/keys/update",
         operation_id="update_key",
-        summary="Change what is said of a key, what it may do, and what it may spend",
-        openapi_extra=_posted(
+        summary="Change a key's label, owner, metadata, scopes and limits",
+        openapi_extra=_post_extras(
             UpdateKey.model_json_schema(),
             {
                 "a new budget": {"id": SOME_ID, "limits": {"tokens_per_day": 500_000}},
                 "another owner": {"id": SOME_ID, "owner": "team-search"},
             },
         ),
-        responses={200: {"model": KeyDetails}, **refusals(400, 404, 409, 413, 415, 422, 503)},
+        responses={200: {"model": KeyDetails}, **error_responses(400, 404, 409, 413, 415, 422, 503)},
     )
-    async def update(request: Request, ask: Annotated[UpdateKey, Depends(json_body(UpdateKey))]) -> Response:
-        said = ask.said()
-        if not said:
-            raise InvalidRequest("There is nothing to change: send a field beside the id.")
+    async def update(request: Request, body: Annotated[UpdateKey, Depends(json_body(UpdateKey))]) -> Response:
+        changes = body.attributes()
+        if not changes:
+            raise InvalidRequest("There is nothing to change. Send at least one field besides the id.")
 
         async def work() -> dict[str, Any]:
-            return await _details(await keys.update(ask.id, by=actor_of(request.scope), **said), ask.id)
+            return await _details(await keys.update(body.id, by=actor_of(request.scope), **changes), body.id)
 
-        answer = await once(keys, request, "update", ask, work)
-        return json_answer(answer, warnings(scope_warnings(ask.scopes or ())))
+        answer = await run_once(keys, request, "update", body, work)
+        return json_response(answer, warnings(scope_warnings(body.scopes or ())))
 
     @router.post(
         "/keys/import",
         operation_id="import_key",
         summary="Store a key by the digest of its secret",
-        openapi_extra=_posted(
+        openapi_extra=_post_extras(
             ImportKey.model_json_schema(),
             {
                 "from a repository": {
@@ -102,51 +102,55 @@ def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
                 }
             },
         ),
-        responses={200: {"model": Imported}, **refusals(400, 409, 413, 415, 422, 503)},
+        responses={200: {"model": ImportResult}, **error_responses(400, 409, 413, 415, 422, 503)},
     )
     async def import_key(
-        request: Request, ask: Annotated[ImportKey, Depends(json_body(ImportKey))]
+        request: Request, body: Annotated[ImportKey, Depends(json_body(ImportKey))]
     ) -> Response:
         by = actor_of(request.scope)
 
         async def work() -> dict[str, Any]:
-            _, made = await keys.import_digest(ask.id, ask.digest, **ask.end(), **ask.said(), by=by)
-            return {"imported": made, "id": ask.id}
+            _, imported = await keys.import_digest(
+                body.id, body.digest, **body.expiry(), **body.attributes(), by=by
+            )
+            return {"imported": imported, "id": body.id}
 
-        answer = await once(keys, request, "import", ask, work)
-        return json_answer(answer, warned(scope_warnings(ask.scopes or ())))
+        answer = await run_once(keys, request, "import", body, work)
+        return json_response(answer, warnings_of(scope_warnings(body.scopes or ())))
 
     @router.post(
         "/keys/purge",
         operation_id="purge_keys",
-        summary="Remove the records of keys that ended long ago",
-        openapi_extra=_posted(
+        summary="Remove the records of keys that were revoked or expired long ago",
+        openapi_extra=_post_extras(
             PurgeKeys.model_json_schema(), {"dead for a month": {"older_than_seconds": 2_592_000}}
         ),
-        responses={200: {"model": Purged}, **refusals(400, 409, 413, 415, 422, 503)},
+        responses={200: {"model": PurgeResult}, **error_responses(400, 409, 413, 415, 422, 503)},
     )
-    async def purge(request: Request, ask: Annotated[PurgeKeys, Depends(json_body(PurgeKeys))]) -> Response:
+    async def purge(request: Request, body: Annotated[PurgeKeys, Depends(json_body(PurgeKeys))]) -> Response:
         by = actor_of(request.scope)
 
         async def work() -> dict[str, Any]:
-            purged, more = await keys.purge(ask.older_than_seconds, limit=ask.limit, by=by)
+            purged, more = await keys.purge(body.older_than_seconds, limit=body.limit, by=by)
             return {"purged": purged, "more": more}
 
-        return json_answer(await once(keys, request, "purge", ask, work))
+        return json_response(await run_once(keys, request, "purge", body, work))
 
     @router.get(
         "/keys/{id}",
         operation_id="get_key",
-        summary="All that is known of a key, but its secret",
+        summary="Everything about a key except its secret",
         openapi_extra={"parameters": [KEY_IN_PATH]},
-        responses={200: {"model": KeyDetails}, **refusals(404, 503)},
+        responses={200: {"model": KeyDetails}, **error_responses(404, 503)},
     )
     async def details(request: Request) -> Response:
         id = request.path_params["id"]
-        if id in _POSTED:  # which the path of this endpoint matches too
-            method = arrived(request.scope).scope["method"]
-            raise MethodNotAllowed(f"{method} is not for /keys/{id}: use POST.", headers={"allow": "POST"})
-        return json_answer(await _details(await keys.get(id), id))
+        if id in _ACTIONS:  # this route matches their paths too
+            method = outer_request(request.scope).scope["method"]
+            raise MethodNotAllowed(
+                f"/keys/{id} does not support {method}. Use POST.", headers={"allow": "POST"}
+            )
+        return json_response(await _details(await keys.get(id), id))
 
     async def _details(key: ApiKey | None, id: str) -> dict[str, Any]:
         if key is None:
@@ -157,9 +161,9 @@ def key_life_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     return router
 
 
-def _posted(*given: Any) -> dict[str, Any]:
-    return {"parameters": [IDEMPOTENCY_KEY], **takes(*given)}
+def _post_extras(*schema_and_examples: Any) -> dict[str, Any]:
+    return {"parameters": [IDEMPOTENCY_KEY], **request_body(*schema_and_examples)}
 
 
 def _unknown(id: str) -> NotFound:
-    return NotFound(f"There is no key {redact(id)[:100]}.", code="unknown_key", param="id")
+    return NotFound(f"No such key: {redact(id)[:100]}.", code="unknown_key", param="id")

@@ -1,11 +1,11 @@
-"""What `/keys*` take and answer. Times are epoch seconds."""
+"""The request and response bodies of `/keys*`. Times are epoch seconds."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from chat2response.api.management.body_params import StrictBody
-from chat2response.api.openapi.components import Described
+from chat2response.api.openapi.components import OpenAPIObject
 from chat2response.keys.expiry_policy import UNSET
 from chat2response.keys.limits import MAX_LIMIT, NAMES
 from chat2response.keys.tokens.token import id_in
@@ -13,7 +13,7 @@ from chat2response.keys.tokens.token import id_in
 SOME_ID = "0123456789abcdef0123456789abcdef"
 SOME_DIGEST = f"$c2r-sha256${'0' * 32}${'0' * 64}"
 
-KEY_IN_PATH: Described = {
+KEY_IN_PATH: OpenAPIObject = {
     "name": "id",
     "in": "path",
     "required": True,
@@ -24,31 +24,31 @@ KEY_IN_PATH: Described = {
 
 KeyId = Annotated[str, AfterValidator(id_in)]
 _ID = Field(
-    description="The key's id: the 32 hex digits between `sk_` and the dot of its token. The token will do."
+    description="The key's id: the 32 hex digits between `sk_` and the dot of its token. The token works too."
 )
-_END = Field(
-    None, description="When the key ends, in epoch seconds; wins over ttl_seconds. null: it never does."
+_EXPIRES_AT = Field(
+    None, description="When the key expires, in epoch seconds; overrides ttl_seconds. null: never."
 )
-_TTL = Field(None, description="Seconds from now until the key ends.")
-_LIMIT: Described = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}, {"type": "null"}]}
+_TTL = Field(None, description="Seconds from now until the key expires.")
+_LIMIT: OpenAPIObject = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}, {"type": "null"}]}
 _LABEL = Field(None, description="A name for people.")
-_OWNER = Field(None, description="Whose it is.")
-_METADATA = Field(None, description="At most 16 strings by name.")
+_OWNER = Field(None, description="The owner of the key.")
+_METADATA = Field(None, description="At most 16 named strings.")
 _SCOPES = Field(
     None,
     description="Grants (`endpoint:chat`, `model:gpt-*`, `upstream:chat`, `tool:web_*`, `net:10.0.0.0/8`, "
-    "`admin:keys`); all other strings are labels. Without a grant of a kind, all of that kind is allowed, "
-    "but never the admin plane.",
+    "`admin:keys`); all other strings are labels. A key without any grant of a kind may use everything of "
+    "that kind, but never the admin plane.",
 )
 _LIMITS = Field(
     None,
-    description="What it may spend; costs in millionths of the price list's currency. null: no limit.",
+    description="Limits by name; costs in millionths of the price list's currency. null: no limit.",
     json_schema_extra={"properties": dict.fromkeys(NAMES, _LIMIT), "additionalProperties": False},
 )
 
 
-class Said(StrictBody):
-    """What is said of a key."""
+class KeyAttributes(StrictBody):
+    """The attributes that a key can be given."""
 
     label: str | None = _LABEL
     owner: str | None = _OWNER
@@ -56,29 +56,31 @@ class Said(StrictBody):
     scopes: list[str] | None = _SCOPES
     limits: dict[str, Any] | None = _LIMITS
 
-    def said(self) -> dict[str, Any]:
-        """Those fields that were sent."""
-        return {name: getattr(self, name) for name in Said.model_fields if name in self.model_fields_set}
+    def attributes(self) -> dict[str, Any]:
+        """The fields that were sent."""
+        return {
+            name: getattr(self, name) for name in KeyAttributes.model_fields if name in self.model_fields_set
+        }
 
 
-class End(StrictBody):
-    """When a key ends."""
+class KeyExpiry(StrictBody):
+    """When a key expires."""
 
     ttl_seconds: int | None = _TTL
-    expires_at: int | None = _END
+    expires_at: int | None = _EXPIRES_AT
 
-    def end(self) -> dict[str, Any]:
-        """As the book of keys takes it; a null is not the same as nothing."""
+    def expiry(self) -> dict[str, Any]:
+        """The fields as arguments of the key service, which distinguishes null from absent."""
         sent = "expires_at" in self.model_fields_set
         return {"ttl_seconds": self.ttl_seconds, "expires_at": self.expires_at if sent else UNSET}
 
 
-class GenerateKey(Said, End):
-    """All fields are optional; a key made with `{}` lives as long as the gateway's default says."""
+class GenerateKey(KeyAttributes, KeyExpiry):
+    """A new key. All fields are optional; with `{}` the key gets the gateway's default lifetime."""
 
 
-class ImportKey(Said, End):
-    """A key whose token nobody here has seen."""
+class ImportKey(KeyAttributes, KeyExpiry):
+    """A key that was generated elsewhere: its id and the digest of its secret, without the token."""
 
     id: str = _ID
     digest: str = Field(
@@ -87,42 +89,44 @@ class ImportKey(Said, End):
 
 
 class RevokeKey(StrictBody):
-    """Which key."""
+    """The key to revoke."""
 
     id: KeyId = _ID
 
 
-class SetExpiration(End):
-    """Which key, and when it ends: at once, for a moment in the past; never, with null or neither field."""
+class SetExpiration(KeyExpiry):
+    """The key, and when it expires. A time in the past: at once. null or neither field: never."""
 
     id: KeyId = _ID
 
 
 class RotateKey(StrictBody):
-    """Which key, and how long its present secret opens too; 0: it ends at once."""
+    """The key, and how long its current secret stays valid; 0: it becomes invalid at once."""
 
     id: KeyId = _ID
-    grace_seconds: int = Field(0, description="Seconds; never longer than the key itself lives.")
+    grace_seconds: int = Field(0, description="Seconds; at most until the key itself expires.")
     force: bool = Field(
-        False, description="Rotate while the grace of the last rotation runs; the secret in it ends at once."
+        False,
+        description="Rotate although the grace period of the last rotation has not ended; the oldest secret "
+        "becomes invalid at once.",
     )
 
 
-class UpdateKey(Said):
-    """Which key, and what changes: each field that is sent replaces what was there, null clears it."""
+class UpdateKey(KeyAttributes):
+    """The key and its changes. Each field that is sent replaces the old value; null clears it."""
 
     id: KeyId = _ID
 
 
 class PurgeKeys(StrictBody):
-    """Keys that were revoked or expired so long ago are removed."""
+    """Removes keys that were revoked or expired longer ago than this."""
 
-    older_than_seconds: int = Field(description="An hour at least.")
-    limit: int = Field(10_000, ge=1, description="About how many at most.")
+    older_than_seconds: int = Field(description="At least one hour (3600).")
+    limit: int = Field(10_000, ge=1, description="The approximate maximum number of keys to remove.")
 
 
 class ListedKey(BaseModel):
-    """A key as the bare list shows it."""
+    """A key in the list without parameters."""
 
     id: str
     label: str | None
@@ -133,7 +137,7 @@ class ListedKey(BaseModel):
 
 
 class KeyDetails(ListedKey):
-    """All that may be shown of a key. `grace_expires_at`: until when the secret before the last opens too."""
+    """Everything about a key except its secret. `grace_expires_at`: when its previous secret expires."""
 
     state: str
     owner: str | None
@@ -147,7 +151,7 @@ class KeyDetails(ListedKey):
 
 
 class KeyList(BaseModel):
-    """A page. It may be short, even empty, before the end: go on while there is a `next_cursor`."""
+    """A page of keys. Even a short or empty page may not be the last: continue while `next_cursor` is set."""
 
     object: str = "list"
     data: list[KeyDetails]
@@ -156,10 +160,10 @@ class KeyList(BaseModel):
 
 
 class IssuedKey(BaseModel):
-    """A key with a new secret. This is the only time its token is seen. What was not said is not told."""
+    """A key with a new secret. Its token is shown only once. Attributes that are not set are left out."""
 
     id: str
-    token: str = Field(description="`sk_<32 hex>.<64 hex>`: what clients send as their bearer.")
+    token: str = Field(description="`sk_<32 hex>.<64 hex>`: clients send it as their bearer token.")
     created_at: int
     expires_at: int | None
     label: str | None
@@ -171,31 +175,31 @@ class IssuedKey(BaseModel):
     grace_expires_at: int | None = None
 
 
-class Revoked(BaseModel):
-    """`reason`, where nothing was revoked: `unknown_key`, or `already_revoked`."""
+class RevocationResult(BaseModel):
+    """The result. `reason` if nothing was revoked: `unknown_key` or `already_revoked`."""
 
     revoked: bool
     id: str
     reason: Literal["unknown_key", "already_revoked"] | None = None
 
 
-class ExpirationSet(BaseModel):
-    """false, and no expires_at: there is no such key."""
+class ExpirationResult(BaseModel):
+    """The result. `updated` is false, without expires_at, if there is no such key."""
 
     updated: bool
     id: str
     expires_at: int | None = None
 
 
-class Imported(BaseModel):
-    """false: this very key was there already, and is left as it is."""
+class ImportResult(BaseModel):
+    """The result. `imported` is false if this key already existed; it is left unchanged."""
 
     imported: bool
     id: str
 
 
-class Purged(BaseModel):
-    """How many are gone, and whether there may be more."""
+class PurgeResult(BaseModel):
+    """The number of removed keys, and whether there may be more."""
 
     purged: int
     more: bool

@@ -1,8 +1,10 @@
-"""`Door`: what stands around the FastAPI application, so that its answers are those of every other endpoint:
-a request id on each, errors in one shape, counted by route; what fails unexpectedly does not end the
-connection. And nobody gets to a route of the admin plane but past its guard, whatever routes may come.
+"""`ManagementMiddleware`: wraps the FastAPI application like `Endpoint` wraps the plain endpoints.
 
-It is a middleware, inside the framework's own error handling, which would re-raise what it has answered.
+Every response gets a request id, errors have the common format, requests are counted by route, and an
+unexpected error does not close the connection. No request reaches a route of the admin plane without passing
+the guard.
+
+It is a middleware inside the framework's own error handling, which re-raises errors that it has answered.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -18,18 +20,18 @@ from chat2response.errors import NotFound
 from chat2response.observe.metrics import Metrics
 
 Guard = Callable[[Request, str | None], Awaitable[None]]
-"""Lets a request pass to what an admin grant opens (None: any of them), or raises a BridgeError."""
+"""Admits a request that may use an admin grant (None: any of them), or raises a BridgeError."""
 
 _KEY = "chat2response.request"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-"""What a page may try on a path that is not there: only then it can read that it is not."""
+"""Methods that a preflight allows for an unknown path, so that a page can read the 404."""
 
 
-class Door:
-    """ASGI middleware. `paths` are the labels in metrics; all else is counted as `other`.
+class ManagementMiddleware:
+    """ASGI middleware. `paths`: the labels in metrics; all other paths are counted as `other`.
 
-    `guard` None: there is no admin plane behind this door. `cors`: that of errors which are not of the admin
-    plane; None where this door leads to nothing else. `unknown`: the error for a path that is not there.
+    `guard` None: the application has no admin plane. `cors`: for errors outside the admin plane; None if the
+    application serves nothing else. `unknown`: the error for an unknown path.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Door:
         if scope["type"] == "http":
             await self._known.get(scope["path"], self._other)(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # no route takes one
+            await send({"type": "websocket.close", "code": 1008})  # no route accepts WebSockets
         else:
             await self._app(scope, receive, send)
 
@@ -66,14 +68,17 @@ class Door:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 request.status = message["status"]
-                more = request.added if request.status >= 400 else ()
+                more = request.extra_headers if request.status >= 400 else ()
                 message["headers"] = [*message.get("headers", ()), request_id, *more]
             await request.send(message)
 
         await self._app(_inner(request), request.receive, send)
 
     async def _may_pass(self, request: Request) -> bool:
-        """False where the request is answered already. Raises what it is refused with."""
+        """Whether the application may handle the request; False if it is already answered.
+
+        Raises the error for a rejected request.
+        """
         path: str = request.scope["path"]
         if has_control_characters(path):
             self._add_cors(request, path)
@@ -86,27 +91,29 @@ class Door:
         if access is not None and self._guard is not None:
             await self._guard(request, access.grant)
             return True
-        if self._guard is not None and rules.guards(path):  # a stranger is not told what is not there
-            await self._guard(request, rules.first_word(path))
-        elif request.added and self._cors is not None and await self._cors.preflight(request, _METHODS):
+        if self._guard is not None and rules.guards(path):  # do not reveal which admin paths exist
+            await self._guard(request, rules.grant_of(path))
+        elif (
+            request.extra_headers and self._cors is not None and await self._cors.preflight(request, _METHODS)
+        ):
             return False
         raise self._unknown(path)
 
     def _add_cors(self, request: Request, path: str) -> None:
-        """An error that is not of the admin plane, nor near it, a page may read."""
+        """Lets pages read an error, unless its path is in the admin plane or looks like it."""
         if self._cors is not None and not path.startswith(rules.PATHS):
-            request.added = self._cors.headers(request.headers.get(b"origin"))
+            request.extra_headers = self._cors.headers(request.headers.get(b"origin"))
 
 
 def _inner(request: Request) -> Scope:
-    """The scope that the application gets."""
+    """The scope for the application."""
     scope = {**request.scope, _KEY: request}
-    if scope["method"] == "HEAD":  # answered like GET; the server leaves the body out
+    if scope["method"] == "HEAD":  # answered like GET; the server omits the body
         scope["method"] = "GET"
     return scope
 
 
-def arrived(scope: Mapping[str, Any]) -> Request:
-    """The request as it came to the door."""
+def outer_request(scope: Mapping[str, Any]) -> Request:
+    """The request as the middleware received it."""
     request: Request = scope[_KEY]
     return request

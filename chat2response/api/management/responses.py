@@ -1,4 +1,4 @@
-"""Answers of the management endpoints, through our codec."""
+"""Builds the JSON responses of the management endpoints."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -11,43 +11,43 @@ from chat2response.api.http.request import error_body
 from chat2response.errors import BridgeError
 from chat2response.wire.json import encode
 
-# What is told here is a secret once, or out of date at once.
+# Responses contain secrets, or become outdated at once.
 _HEADERS = {"cache-control": "no-store"}
-_NOTHING: Mapping[str, str] = {}
-_AT_A_TIME = 500
-_MOST_SAID = 5  # warnings of one answer: headers have their bounds
+_NO_HEADERS: Mapping[str, str] = {}
+_BATCH = 500
+_MAX_WARNINGS = 5  # per response, because headers are limited in size
 
 
 WARNING = "x-chat2response-warning"
 
 
-def json_answer(value: Any, more: Mapping[str, str] = _NOTHING) -> Response:
-    """200; `more`: further headers."""
-    return Response(encode(value), media_type="application/json", headers={**_HEADERS, **more})
+def json_response(value: Any, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
+    """A 200 with further `headers`."""
+    return Response(encode(value), media_type="application/json", headers={**_HEADERS, **headers})
 
 
-def warnings(said: Iterable[str]) -> Mapping[str, str]:
-    """The header that tells what is done, but most likely not meant; nothing, where nothing is said."""
-    text = "; ".join(islice(said, _MOST_SAID))
-    return {WARNING: text} if text else _NOTHING
+def warnings(messages: Iterable[str]) -> Mapping[str, str]:
+    """The warning header for requests that were probably not meant as written; empty without messages."""
+    text = "; ".join(islice(messages, _MAX_WARNINGS))
+    return {WARNING: text} if text else _NO_HEADERS
 
 
-def unasked(auth_mode: str) -> Callable[[Iterable[str]], Mapping[str, str]]:
-    """`warnings` of an answer that hands out a key: first that nobody will ask for it, where that is so."""
-    why = f"the auth mode is {auth_mode}: no key is asked for, and this one opens nothing"
-    always = () if auth_mode == "managed" else (why,)
-    return lambda said: warnings((*always, *said))
+def issue_warnings(auth_mode: str) -> Callable[[Iterable[str]], Mapping[str, str]]:
+    """Like `warnings`, for responses that issue a key: adds a warning if the auth mode checks no keys."""
+    unused = f"the auth mode is {auth_mode}: the gateway checks no keys, so this key has no effect"
+    always = () if auth_mode == "managed" else (unused,)
+    return lambda messages: warnings((*always, *messages))
 
 
 async def json_array(values: Iterable[Any]) -> Response:
-    """200 with an array that may be long: other requests get their turn while it is written."""
-    rest, parts = iter(values), []
-    while part := list(islice(rest, _AT_A_TIME)):
+    """A 200 with an array that may be long. Encodes it in batches, so that other requests get their turn."""
+    remaining, parts = iter(values), []
+    while part := list(islice(remaining, _BATCH)):
         parts.append(encode(part)[1:-1])
         await asyncio.sleep(0)
     return Response(b"[" + b",".join(parts) + b"]", media_type="application/json", headers=_HEADERS)
 
 
-def refusal(error: BridgeError) -> Response:
-    """The error as an answer, where it cannot be raised."""
+def error_response(error: BridgeError) -> Response:
+    """The error as a response, for callers that cannot raise it."""
     return Response(error_body(error), error.status, error.headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""`GET /status`: what runs here: names and states to all; addresses and reasons to the admin plane only."""
+"""The document of `GET /status`: names and states for everyone; addresses and errors for the admin plane."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ State = Literal["ok", "unavailable", "off"]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the process was started as. `features`: name to state (`on`, `off`, or a word of its own)."""
+    """The configuration of the process. `features`: name to state (`on`, `off`, or a specific value)."""
 
     version: str
     upstream_mode: str
     auth_mode: str
     features: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
-    """What only the admin plane is told: addresses, without their passwords."""
+    """Shown to the admin plane only: addresses, without their passwords."""
     needs_store: bool = True
-    """Whether callers are judged by what is in the store."""
+    """Whether authentication needs the store."""
 
 
 def status(
     about: About, routes: Sequence[str], uptime: float, in_flight: int, store: State
 ) -> dict[str, Any]:
-    """The document. `uptime` in seconds, `in_flight`: calls running now."""
+    """The document. `uptime`: seconds. `in_flight`: the number of running calls."""
     return {
         "name": NAME,
         "version": about.version,
@@ -42,5 +42,5 @@ def status(
 
 
 def details(about: About, store_error: str | None) -> dict[str, Any]:
-    """What the admin plane sees beside it. `store_error`: why the store cannot be used."""
+    """The part for the admin plane. `store_error`: why the store does not work."""
     return {**about.details, "store_error": store_error}

@@ -1,4 +1,4 @@
-"""The endpoint of `status.py`."""
+"""`GET /status`: the endpoint for the document of `status.py`."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -7,8 +7,8 @@ import fastapi
 from fastapi import APIRouter, Response
 
 from chat2response.api.management.health import StoreHealth
-from chat2response.api.management.middleware import Guard, arrived
-from chat2response.api.management.responses import json_answer
+from chat2response.api.management.middleware import Guard, outer_request
+from chat2response.api.management.responses import json_response
 from chat2response.api.management.status import About, State, details, status
 from chat2response.api.openapi.components import json_content, ref
 from chat2response.errors import BridgeError
@@ -18,7 +18,7 @@ from chat2response.wire.ids import Clock
 
 
 class StatusParts(Protocol):
-    """What the status is told of."""
+    """What the status endpoint needs."""
 
     @property
     def about(self) -> About: ...
@@ -33,32 +33,35 @@ class StatusParts(Protocol):
 
 
 def status_route(parts: StatusParts, document: Mapping[str, Any], guard: Guard | None) -> APIRouter:
-    """`guard`: who passes it sees the texts too; None: nobody does. `document` may be filled later."""
+    """The endpoint. A request that passes `guard` gets the details too; None: no request does.
+
+    `document` may be filled later.
+    """
     router = APIRouter(tags=["operation"])
     about = parts.about
 
     @router.get(
         "/status",
         operation_id="status",
-        summary="What runs here: version, endpoints, modes, features; to the admin plane its addresses too",
+        summary="Version, endpoints, modes and features; for the admin plane also addresses and errors",
         responses={200: {"content": json_content(ref("Status"))}},
     )
-    async def told(request: fastapi.Request) -> Response:
+    async def show_status(request: fastapi.Request) -> Response:
         error = await parts.health.fault() if about.needs_store else None
         state: State = "unavailable" if error else "ok" if about.needs_store else "off"
         uptime = parts.clock() - parts.started_at
-        shown = status(about, list(document["paths"]), uptime, parts.metrics.in_flight(), state)
+        result = status(about, list(document["paths"]), uptime, parts.metrics.in_flight(), state)
         if guard is not None and await _passes(guard, request):
-            why = redact(error.internal or error.message) if error else None
-            shown["details"] = details(about, why)
-        return json_answer(shown)
+            store_error = redact(error.internal or error.message) if error else None
+            result["details"] = details(about, store_error)
+        return json_response(result)
 
     return router
 
 
 async def _passes(guard: Guard, request: fastapi.Request) -> bool:
     try:
-        await guard(arrived(request.scope), None)
+        await guard(outer_request(request.scope), None)
     except BridgeError:
         return False
     return True

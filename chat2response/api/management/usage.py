@@ -1,4 +1,4 @@
-"""`GET /usage` and `GET /keys/{id}/usage`: what keys used, by key, model and day, as JSON or CSV."""
+"""`GET /usage` and `GET /keys/{id}/usage`: usage by key, model and day, as JSON or CSV."""
 
 import csv
 import io
@@ -10,15 +10,15 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from chat2response.api.management.key_models import KEY_IN_PATH
-from chat2response.api.management.query_params import asked
-from chat2response.api.management.responses import json_answer
-from chat2response.api.openapi.components import refusals
+from chat2response.api.management.query_params import read_query
+from chat2response.api.management.responses import json_response
+from chat2response.api.openapi.components import error_responses
 from chat2response.convert.validation import invalid
 from chat2response.errors import BridgeError
-from chat2response.quota.usage_log import NAMES, Row, UsageBook, Used, grouped
+from chat2response.quota.usage_log import FIELDS, UsageLog, UsageRow, UsageTotals, group_rows
 
 GROUPS = ("key", "model", "day")
-_SPAN = 30  # days told where nobody says since when
+_DEFAULT_DAYS = 30  # days up to `to`, without `from`
 _QUERY = ("from", "to", "group_by", "format")
 
 
@@ -27,16 +27,18 @@ class UsageSums(BaseModel):
 
     requests: int
     input_tokens: int
-    cached_tokens: int = Field(description="Of the input.")
+    cached_tokens: int = Field(description="Part of the input tokens.")
     output_tokens: int
-    reasoning_tokens: int = Field(description="Of the output.")
-    cost: int = Field(description="Micro-dollars, of the calls whose model has a price.")
-    unpriced: int = Field(description="Calls whose model has none.")
-    estimated: int = Field(description="Calls whose tokens the upstream did not tell; they are counted here.")
+    reasoning_tokens: int = Field(description="Part of the output tokens.")
+    cost: int = Field(description="Micro-dollars, for the calls whose model has a price.")
+    unpriced: int = Field(description="Calls whose model has no price.")
+    estimated: int = Field(
+        description="Calls for which the upstream reported no usage; their tokens are estimates."
+    )
 
 
 class UsageGroup(UsageSums):
-    """One group; of `key`, `model` and `day` those that it is grouped by."""
+    """One group, with those of `key`, `model` and `day` that the list is grouped by."""
 
     key: str | None = None
     model: str | None = None
@@ -44,7 +46,7 @@ class UsageGroup(UsageSums):
 
 
 class UsageList(BaseModel):
-    """What was used on the days `from` to `to`, both included."""
+    """The usage on the days `from` to `to`, inclusive."""
 
     object: str = "list"
     from_: str = Field(alias="from")
@@ -54,62 +56,62 @@ class UsageList(BaseModel):
     total: UsageSums
 
 
-def usage_routes(book: UsageBook) -> APIRouter:
-    """Both endpoints over one book."""
+def usage_routes(book: UsageLog) -> APIRouter:
+    """Both endpoints, which read `book`."""
     router = APIRouter(tags=["usage"])
 
     @router.get(
         "/usage",
         operation_id="usage",
-        summary="What all keys used",
+        summary="The usage of all keys",
         openapi_extra=_parameters("key,model"),
-        responses={200: {"model": UsageList}, **refusals(400, 503)},
+        responses={200: {"model": UsageList}, **error_responses(400, 503)},
     )
     async def of_all(request: Request) -> Response:
-        span = Asked(request, book, ("key", "model"))
-        return span.answer(await book.of_all(span.first, span.last))
+        query = UsageQuery(request, book, ("key", "model"))
+        return query.respond(await book.for_all(query.first, query.last))
 
     @router.get(
         "/keys/{id}/usage",
         operation_id="key_usage",
-        summary="What one key used",
+        summary="The usage of one key",
         openapi_extra=_parameters("model,day", KEY_IN_PATH),
-        responses={200: {"model": UsageList}, **refusals(400, 503)},
+        responses={200: {"model": UsageList}, **error_responses(400, 503)},
     )
     async def of_key(request: Request) -> Response:
-        span = Asked(request, book, ("model", "day"))
-        return span.answer(await book.of_key(request.path_params["id"], span.first, span.last))
+        query = UsageQuery(request, book, ("model", "day"))
+        return query.respond(await book.for_key(request.path_params["id"], query.first, query.last))
 
     return router
 
 
-class Asked:
-    """The query. Raises InvalidRequest for what cannot be meant."""
+class UsageQuery:
+    """The parsed query. Raises InvalidRequest."""
 
-    def __init__(self, request: Request, book: UsageBook, by: Sequence[str]) -> None:
-        query = asked(request, *_QUERY)
-        # Of days to come there is nothing, and a span up to the year 9999 would be millions of documents.
-        self.last = min(_day(query.get("to"), "to") or book.today(), book.today())
-        since = _day(query.get("from"), "from") or _days_before(self.last, _SPAN - 1)
-        # What is older is not kept; without the bound a client could ask for a million documents.
+    def __init__(self, request: Request, book: UsageLog, by: Sequence[str]) -> None:
+        params = read_query(request, *_QUERY)
+        # Future days have no usage, and a span up to the year 9999 would read millions of documents.
+        self.last = min(_day(params.get("to"), "to") or book.today(), book.today())
+        since = _day(params.get("from"), "from") or _days_before(self.last, _DEFAULT_DAYS - 1)
+        # Older usage is not stored, and an early first day would read millions of documents.
         self.first = max(since, book.first_day())
-        self._by = _groups(query.get("group_by"), by)
-        self._csv = _format(query.get("format"))
+        self._by = _groups(params.get("group_by"), by)
+        self._csv = _format(params.get("format"))
 
-    def answer(self, rows: Sequence[Row]) -> Response:
-        """The rows in the form that was asked for."""
-        groups = grouped(rows, self._by)
+    def respond(self, rows: Sequence[UsageRow]) -> Response:
+        """The rows, grouped and in the requested format."""
+        groups = group_rows(rows, self._by)
         if self._csv:
             return _as_csv(self._by, groups)
-        total = grouped(rows, ())
-        return json_answer(
+        total = group_rows(rows, ())
+        return json_response(
             {
                 "object": "list",
                 "from": str(self.first),
                 "to": str(self.last),
                 "group_by": self._by,
                 "data": [{**group, **used.document()} for group, used in groups],
-                "total": (total[0][1] if total else Used()).document(),
+                "total": (total[0][1] if total else UsageTotals()).document(),
             }
         )
 
@@ -118,7 +120,7 @@ def _day(text: str | None, name: str) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise _wrong(name, "a day, as 2026-11-26") from None
+        raise _wrong(name, "a date like 2026-11-26") from None
 
 
 def _days_before(day: date, days: int) -> date:
@@ -126,10 +128,10 @@ def _days_before(day: date, days: int) -> date:
 
 
 def _groups(text: str | None, otherwise: Sequence[str]) -> list[str]:
-    named = list(otherwise) if text is None else [word.strip() for word in text.split(",") if word.strip()]
-    if len(set(named)) != len(named) or not set(named) <= set(GROUPS):
-        raise _wrong("group_by", f"a comma list of {', '.join(GROUPS)}, each once")
-    return named
+    names = list(otherwise) if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    if len(set(names)) != len(names) or not set(names) <= set(GROUPS):
+        raise _wrong("group_by", f"a comma-separated list of {', '.join(GROUPS)}, each at most once")
+    return names
 
 
 def _format(text: str | None) -> bool:
@@ -139,12 +141,12 @@ def _format(text: str | None) -> bool:
 
 
 def _wrong(name: str, expected: str) -> BridgeError:
-    return invalid(name, f"'{name}' is {expected}.")
+    return invalid(name, f"'{name}' must be {expected}.")
 
 
-def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], Used]]) -> Response:
+def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], UsageTotals]]) -> Response:
     file = io.StringIO()
-    table = csv.DictWriter(file, [*by, *NAMES], lineterminator="\n")
+    table = csv.DictWriter(file, [*by, *FIELDS], lineterminator="\n")
     table.writeheader()
     table.writerows(
         {name: _inert(value) for name, value in group.items()} | used.document() for group, used in groups
@@ -154,7 +156,7 @@ def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], Used]]) ->
 
 
 def _inert(cell: str) -> str:
-    """A model's name is the client's choice, and must not be a formula where the file is opened."""
+    """Escapes a cell: the client chooses a model's name, which must not run as a formula in a spreadsheet."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
@@ -166,9 +168,11 @@ def _parameters(by: str, *more: dict[str, Any]) -> dict[str, Any]:
     return {
         "parameters": [
             *more,
-            parameter("from", "The first day, in UTC; by default 30 days of them.", day),
-            parameter("to", "The last day; by default today.", day),
-            parameter("group_by", "A comma list of key, model, day.", {"type": "string", "default": by}),
+            parameter("from", "The first day, in UTC; by default 29 days before the last day.", day),
+            parameter("to", "The last day, in UTC; by default today.", day),
+            parameter(
+                "group_by", "A comma-separated list of key, model, day.", {"type": "string", "default": by}
+            ),
             parameter(
                 "format",
                 "json, or csv for a spreadsheet.",

@@ -1,5 +1,8 @@
-"""The `/docs` page: the OpenAPI document as HTML, made here. It loads nothing, so it works without a network
-and no stranger's script shares an origin with the admin plane."""
+"""The `/docs` page: renders the OpenAPI document as HTML.
+
+The page loads nothing, so it works without a network, and no foreign script shares an origin with the admin
+plane.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,21 +23,19 @@ h2{font-size:1.1rem;margin-top:2.5rem}
 """
 
 
-_HERE = "http://localhost:8088"
+_DEFAULT_BASE = "http://localhost:8088"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
 
 def base_of(scheme: str | None, host: str | None) -> str:
-    """The address that the reader reached the gateway at, for its examples; a usual one where the `Host`
-    header is no host.
-    """
+    """The URL at which the reader reached the gateway, for the examples; a default if `Host` is invalid."""
     if host is None or not _HOST.fullmatch(host):
-        return _HERE
+        return _DEFAULT_BASE
     return f"{'https' if scheme == 'https' else 'http'}://{host}"
 
 
-def page(document: Mapping[str, Any], base: str = _HERE) -> str:
-    """The whole page. `base`: where its examples call."""
+def page(document: Mapping[str, Any], base: str = _DEFAULT_BASE) -> str:
+    """The whole page. `base`: the URL that the examples call."""
     info = document["info"]
     title = escape(f"{info['title']} {info['version']}")
     operations = (
@@ -48,7 +49,7 @@ def page(document: Mapping[str, Any], base: str = _HERE) -> str:
             '<meta name="viewport" content="width=device-width">',
             f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>",
             *(f"<p>{escape(part)}</p>" for part in info["description"].split("\n\n")),
-            '<p>For machines: <a href="/openapi.json">/openapi.json</a></p>',
+            '<p>Machine-readable: <a href="/openapi.json">/openapi.json</a></p>',
             *(line for each in operations for line in _operation(*each, base)),
             "</body></html>",
         )
@@ -67,15 +68,15 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], base: str) 
     for label, example in content.get("examples", {}).items():
         yield _note(label)
         yield f"<pre>{escape(_command(base + path, operation, example['value']))}</pre>"
-    yield _note("Answers: " + ", ".join(operation["responses"]))
+    yield _note("Responses: " + ", ".join(operation["responses"]))
 
 
-def _note(words: str) -> str:
-    return f'<p class="note">{escape(words)}</p>'
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
 
 
 def _command(url: str, operation: Mapping[str, Any], value: Any) -> str:
-    """The example for a shell."""
+    """The example as a shell command."""
     key = ' -H "Authorization: Bearer $KEY"' if {"apiKey": []} in operation["security"] else ""
     body = quote(encode(value).decode())
     return f"curl -N {url}{key} \\\n  -H 'Content-Type: application/json' -d {body}"

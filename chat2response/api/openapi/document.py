@@ -1,56 +1,65 @@
-"""The OpenAPI document: FastAPI describes its own endpoints, this adds those that are plain ASGI."""
+"""The OpenAPI document: FastAPI describes its own endpoints, this module adds the plain ASGI ones."""
 
 from collections.abc import Mapping, Set
 from typing import Any, Literal
 
-from chat2response.api.openapi.components import Described, json_content, query, ref, refusals, takes
+from chat2response.api.openapi.components import (
+    OpenAPIObject,
+    error_responses,
+    json_content,
+    query_parameter,
+    ref,
+    request_body,
+)
 from chat2response.api.openapi.examples import CHAT, RESPONSES
 from chat2response.api.openapi.schemas import SCHEMAS
 from chat2response.convert.quirks.profiles import PROFILES
 
 ABOUT = """\
-Any OpenAI client (Chat Completions or Responses) on any OpenAI-compatible upstream, behind API keys.
+Use any OpenAI client (Chat Completions or Responses) with any OpenAI-compatible upstream, behind API keys.
 
-Every answer carries x-request-id: the one that was sent, if it is printable and at most 128 characters, \
-else one of the gateway's. Every error is {"error": {"message", "type", "param", "code"}}. What a conversion \
-had to leave out is named in the header x-chat2response-losses.
+Every response has the header x-request-id: the client's own, if it is printable and at most 128 characters \
+long, else a new one. Every error is {"error": {"message", "type", "param", "code"}}. The header \
+x-chat2response-losses names what a conversion had to leave out.
 
-apiKey (or apiKeyHeader, or azureKeyHeader: the same key in another header) is a key from /keys/generate \
-where the gateway manages keys. In passthrough it is the upstream's own, which is passed on; in open mode \
-nobody is asked for one. Two keys that differ are refused. The admin plane (/keys*, /audit, /metrics) \
-answers requests from the gateway's own machine, or wherever else the operator allows it, and those with the \
-admin token or a key that has an admin grant (adminBearer or adminHeader)."""
+Send your API key as a bearer token (apiKey), in x-api-key (apiKeyHeader) or in api-key (azureKeyHeader). In \
+managed mode it is a key from /keys/generate. In passthrough mode it is a key of the upstream, which the \
+gateway passes on. In open mode you need none. A request with two different keys is rejected.
 
-Face = Literal["whole", "data", "admin"]
-"""What a listener serves: everything, or one of the two planes where each has a listener of its own."""
+The admin plane (/keys*, /usage, /audit, /metrics) accepts requests from the gateway's own machine and from \
+other addresses that the operator allows. From elsewhere, send the admin token or a key with an admin grant \
+(adminBearer or adminHeader)."""
 
-_SCHEMES: Described = {
+Plane = Literal["whole", "data", "admin"]
+"""What a listener serves: everything, or one of the two planes if each has its own listener."""
+
+_SCHEMES: OpenAPIObject = {
     "apiKey": {"type": "http", "scheme": "bearer"},
     "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "azureKeyHeader": {"type": "apiKey", "in": "header", "name": "api-key"},
     "adminBearer": {"type": "http", "scheme": "bearer"},
     "adminHeader": {"type": "apiKey", "in": "header", "name": "x-admin-token"},
 }
-_KEY: list[Described] = [{"apiKey": []}, {"apiKeyHeader": []}, {"azureKeyHeader": []}]
-_ADMIN: list[Described] = [{}, {"adminBearer": []}, {"adminHeader": []}]
-_EVENTS: Described = {
-    "text/event-stream": {"schema": {"type": "string", "description": "The events, where stream is true."}}
+_KEY: list[OpenAPIObject] = [{"apiKey": []}, {"apiKeyHeader": []}, {"azureKeyHeader": []}]
+_ADMIN: list[OpenAPIObject] = [{}, {"adminBearer": []}, {"adminHeader": []}]
+_EVENTS: OpenAPIObject = {
+    "text/event-stream": {"schema": {"type": "string", "description": "The events, if stream is true."}}
 }
 
 
 _LINKS = [
-    query("conversation_id", "Becomes `conversation` of the Responses request."),
-    query("previous_response_id", "Becomes `previous_response_id` of the Responses request."),
+    query_parameter("conversation_id", "Becomes `conversation` of the Responses request."),
+    query_parameter("previous_response_id", "Becomes `previous_response_id` of the Responses request."),
 ]
 
 
-def complete(document: Mapping[str, Any], public: Set[str], face: Face = "whole") -> dict[str, Any]:
-    """FastAPI's document with all that is not FastAPI's. `public`: paths outside the admin plane."""
+def complete(document: Mapping[str, Any], public: Set[str], plane: Plane = "whole") -> dict[str, Any]:
+    """Completes FastAPI's document with the plain ASGI endpoints. `public`: paths outside the admin plane."""
     components = document.get("components", {})
     for path, operations in document["paths"].items():
         for operation in operations.values():
             operation["security"] = [] if path in public else _ADMIN
-    calls = {} if face == "admin" else {**_bridge(), **_models()}
+    calls = {} if plane == "admin" else {**_bridge(), **_models()}
     return {
         **document,
         "info": {**document["info"], "description": ABOUT},
@@ -63,26 +72,26 @@ def complete(document: Mapping[str, Any], public: Set[str], face: Face = "whole"
     }
 
 
-def _bridge() -> dict[str, Described]:
+def _bridge() -> dict[str, OpenAPIObject]:
     responses = _call(
         "create_response",
         "Responses in, Responses out",
-        "The Responses API, whatever the upstream speaks.",
-        takes(ref("ResponsesRequest"), RESPONSES),
+        "The Responses API, whichever API the upstream speaks.",
+        request_body(ref("ResponsesRequest"), RESPONSES),
         "Response",
     )
     chat = _call(
         "create_chat_completion",
         "Chat in, Chat out",
-        "The Chat Completions API, whatever the upstream speaks.",
-        takes(ref("ChatRequest"), CHAT),
+        "The Chat Completions API, whichever API the upstream speaks.",
+        request_body(ref("ChatRequest"), CHAT),
         "ChatCompletion",
     )
     proxy = _call(
         "proxy",
         "Chat in, Responses out",
-        "A Chat Completions request, answered as the Responses API would: with a response, or its events.",
-        {**takes(ref("ChatRequest"), CHAT), "parameters": _LINKS},
+        "Takes a Chat Completions request and answers like the Responses API: a response, or its events.",
+        {**request_body(ref("ChatRequest"), CHAT), "parameters": _LINKS},
         "Response",
     )
     return {
@@ -95,44 +104,44 @@ def _bridge() -> dict[str, Described]:
     }
 
 
-def _call(name: str, summary: str, about: str, asked: Described, answer: str) -> Described:
-    """An operation that reaches the upstream."""
-    content = {**json_content(ref(answer)), **_EVENTS}
-    told = _operation(name, summary, "bridge", content, (400, 401, 413, 415, 502, 503, 504))
-    return {**told, "description": about, "security": _KEY, **asked}
+def _call(name: str, summary: str, about: str, request: OpenAPIObject, response: str) -> OpenAPIObject:
+    """An operation that calls the upstream."""
+    content = {**json_content(ref(response)), **_EVENTS}
+    operation = _operation(name, summary, "bridge", content, (400, 401, 413, 415, 502, 503, 504))
+    return {**operation, "description": about, "security": _KEY, **request}
 
 
-def _convert() -> Described:
-    to = query(
+def _convert() -> OpenAPIObject:
+    to = query_parameter(
         "to",
-        "What to make: a Responses request of a Chat body, or a Chat request of a Responses body.",
+        "The target: `responses` converts a Chat request, `chat` converts a Responses request.",
         {"type": "string", "enum": ["responses", "chat"], "default": "responses"},
     )
-    profile = query(
+    profile = query_parameter(
         "profile",
-        "With `to=chat`: the Chat backend to write for; by default the gateway's own upstream.",
+        "With `to=chat`: the Chat backend to convert for; by default the gateway's own upstream.",
         {"type": "string", "enum": list(PROFILES)},
     )
-    body: Described = {"anyOf": [ref("ChatRequest"), ref("ResponsesRequest")]}
-    made: Described = {"anyOf": [ref("ResponsesRequest"), ref("ChatRequest")]}
+    body: OpenAPIObject = {"anyOf": [ref("ChatRequest"), ref("ResponsesRequest")]}
+    converted: OpenAPIObject = {"anyOf": [ref("ResponsesRequest"), ref("ChatRequest")]}
     return {
         **_operation(
-            "convert", "Translate a request", "bridge", json_content(made), (400, 403, 413, 415, 503)
+            "convert", "Convert a request", "bridge", json_content(converted), (400, 403, 413, 415, 503)
         ),
-        "description": "The request in the other dialect. Nothing is sent anywhere, and no key is needed: "
-        "without one a body has at most 256 KiB, with one 4 MiB.",
-        **takes(body, CHAT),
+        "description": "Returns the request in the other dialect and sends it nowhere. You need no key; the "
+        "body may have 256 KiB without one, and 4 MiB with one.",
+        **request_body(body, CHAT),
         "parameters": [to, profile, *_LINKS],
     }
 
 
-def _models() -> dict[str, Described]:
-    refused = (400, 401, 502, 503, 504)
+def _models() -> dict[str, OpenAPIObject]:
+    errors = (400, 401, 502, 503, 504)
     models = _operation(
-        "list_models", "The upstream's models", "models", json_content(ref("ModelList")), refused
+        "list_models", "The upstream's models", "models", json_content(ref("ModelList")), errors
     )
     model = {
-        **_operation("get_model", "One of them", "models", json_content(ref("Model")), (404, *refused)),
+        **_operation("get_model", "One model", "models", json_content(ref("Model")), (404, *errors)),
         "parameters": [
             {
                 "name": "model",
@@ -153,15 +162,15 @@ def _models() -> dict[str, Described]:
     }
 
 
-def _health() -> dict[str, Described]:
+def _health() -> dict[str, OpenAPIObject]:
     health = json_content(ref("Health"))
     ready = _operation(
         "ready",
-        "Whether it can do its work: the key store answers, it is not shutting down",
+        "Whether the gateway can serve requests: the key store works, and it is not shutting down",
         "operation",
         health,
     )
-    ready["responses"]["503"] = {"description": "It cannot, for now.", "content": health}
+    ready["responses"]["503"] = {"description": "Not ready.", "content": health}
     return {
         "/livez": {"get": _operation("live", "Whether the process answers", "operation", health)},
         "/readyz": {"get": ready},
@@ -171,18 +180,18 @@ def _health() -> dict[str, Described]:
 
 
 def _operation(
-    name: str, summary: str, tag: str, content: Described, refused: tuple[int, ...] = ()
-) -> Described:
-    answers = {str(status): answer for status, answer in refusals(*refused).items()}
+    name: str, summary: str, tag: str, content: OpenAPIObject, statuses: tuple[int, ...] = ()
+) -> OpenAPIObject:
+    errors = {str(status): response for status, response in error_responses(*statuses).items()}
     return {
         "operationId": name,
         "summary": summary,
         "tags": [tag],
         "security": [],
-        "responses": {"200": {"description": "The answer.", "content": content}, **answers},
+        "responses": {"200": {"description": "Success.", "content": content}, **errors},
     }
 
 
-def _unversioned(operation: Described) -> Described:
-    """The same under the path without /v1."""
+def _unversioned(operation: OpenAPIObject) -> OpenAPIObject:
+    """The operation for the path without /v1."""
     return {**operation, "operationId": f"{operation['operationId']}_unversioned"}

@@ -1,4 +1,4 @@
-"""Example requests for the OpenAPI document. A test sends each as it is to the demo, and wants a 200."""
+"""Example requests for the OpenAPI document. A test sends each to the demo and expects a 200."""
 
 from typing import Any
 

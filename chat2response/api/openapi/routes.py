@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the same document for machines and for people."""
+"""`/openapi.json` and `/docs`: the OpenAPI document as JSON and as a page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from chat2response.api.management.responses import json_answer
+from chat2response.api.management.responses import json_response
 from chat2response.api.openapi.components import json_content
 from chat2response.api.openapi.docs_page import base_of, page
 
-# The page is text and style. Nothing on it may run: it has the origin of the admin plane.
-# Its examples name the host that it was asked at: what one reader got is not for the next.
+# The page shares its origin with the admin plane, so nothing on it may run.
+# Its examples contain the request's host, so no cache may serve it to another reader.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "cache-control": "no-store",
@@ -19,25 +19,25 @@ _HEADERS = {
 
 
 def document_routes(document: Mapping[str, Any]) -> APIRouter:
-    """Both; `document` may be filled after this call."""
+    """Both endpoints; `document` may be filled after this call."""
     router = APIRouter(tags=["documents"])
 
     @router.get(
         "/openapi.json",
         operation_id="openapi_document",
-        summary="This API as an OpenAPI document",
+        summary="The OpenAPI document of this API",
         responses={200: {"content": json_content({"type": "object"})}},
     )
-    async def for_machines() -> Response:
-        return json_answer(document)
+    async def openapi_document() -> Response:
+        return json_response(document)
 
     @router.get(
         "/docs",
         operation_id="docs_page",
-        summary="This API as a page to read",
+        summary="The documentation of this API as a page",
         response_class=HTMLResponse,
     )
-    async def for_people(request: Request) -> Response:
+    async def docs_page(request: Request) -> Response:
         headers = request.headers
         base = base_of(headers.get("x-forwarded-proto") or request.url.scheme, headers.get("host"))
         return HTMLResponse(page(document, base), headers=_HEADERS)

@@ -1,46 +1,46 @@
-"""Schemas of the bodies that the bridge takes and gives, for the OpenAPI document.
+"""The schemas of the bridge's request and response bodies, for the OpenAPI document.
 
-They tell what is usual, not all that passes: the endpoints read by rules of their own (`convert/`), and
-fields that nobody names here are passed on.
+They describe the usual fields, not all: the endpoints do not validate with them (`convert/` does), and pass
+on fields that are not named here.
 """
 
 from typing import Any
 
-from chat2response.api.openapi.components import Described, ref
+from chat2response.api.openapi.components import OpenAPIObject, ref
 
-_STRING: Described = {"type": "string"}
-_INTEGER: Described = {"type": "integer"}
-_NUMBER: Described = {"type": "number"}
-_FLAG: Described = {"type": "boolean"}
-_OBJECT: Described = {"type": "object"}
+_STRING: OpenAPIObject = {"type": "string"}
+_INTEGER: OpenAPIObject = {"type": "integer"}
+_NUMBER: OpenAPIObject = {"type": "number"}
+_FLAG: OpenAPIObject = {"type": "boolean"}
+_OBJECT: OpenAPIObject = {"type": "object"}
 
 
-def _object(about: str, required: str = "", /, **properties: Described) -> Described:
-    schema: Described = {"type": "object", "description": about, "properties": properties}
+def _object(about: str, required: str = "", /, **properties: OpenAPIObject) -> OpenAPIObject:
+    schema: OpenAPIObject = {"type": "object", "description": about, "properties": properties}
     return {**schema, "required": required.split()} if required else schema
 
 
-def _array(items: Described) -> Described:
+def _array(items: OpenAPIObject) -> OpenAPIObject:
     return {"type": "array", "items": items}
 
 
-def _one_of(*choices: Described) -> Described:
+def _one_of(*choices: OpenAPIObject) -> OpenAPIObject:
     return {"anyOf": list(choices)}
 
 
-def _or_null(schema: Described) -> Described:
+def _or_null(schema: OpenAPIObject) -> OpenAPIObject:
     return _one_of(schema, {"type": "null"})
 
 
-def _word(*words: str) -> Described:
-    return {"type": "string", "enum": list(words)}
+def _enum(*values: str) -> OpenAPIObject:
+    return {"type": "string", "enum": list(values)}
 
 
-def _about(schema: Described, words: str) -> Described:
-    return {**schema, "description": words}
+def _about(schema: OpenAPIObject, text: str) -> OpenAPIObject:
+    return {**schema, "description": text}
 
 
-_SAMPLING: dict[str, Described] = {
+_SAMPLING: dict[str, OpenAPIObject] = {
     "temperature": _or_null(_NUMBER),
     "top_p": _or_null(_NUMBER),
     "top_logprobs": _or_null(_INTEGER),
@@ -53,7 +53,7 @@ _SAMPLING: dict[str, Described] = {
     "tool_choice": _about(_one_of(_STRING, _OBJECT), "none, auto, required, or the tool to call."),
 }
 
-_CHAT: dict[str, Described] = {
+_CHAT: dict[str, OpenAPIObject] = {
     "ChatRequest": _object(
         "A Chat Completions request.",
         "model messages",
@@ -76,9 +76,9 @@ _CHAT: dict[str, Described] = {
         verbosity=_or_null(_STRING),
     ),
     "ChatMessage": _object(
-        "One message; a tool's answer names the call it is for.",
+        "One message. The result of a tool names its call in `tool_call_id`.",
         "role",
-        role=_word("system", "developer", "user", "assistant", "tool", "function"),
+        role=_enum("system", "developer", "user", "assistant", "tool", "function"),
         content=_one_of(_STRING, _array(_OBJECT), {"type": "null"}),
         name=_STRING,
         refusal=_or_null(_STRING),
@@ -95,16 +95,16 @@ _CHAT: dict[str, Described] = {
         ),
     ),
     "ChatToolCall": _object(
-        "A call; its arguments are JSON in a string.",
+        "A tool call; its arguments are JSON in a string.",
         id=_STRING,
         type=_STRING,
         function=_object("", name=_STRING, arguments=_STRING),
     ),
     "ChatCompletion": _object(
-        "The whole answer.",
+        "A complete Chat Completions response.",
         "id object created model choices",
         id=_STRING,
-        object=_word("chat.completion"),
+        object=_enum("chat.completion"),
         created=_INTEGER,
         model=_STRING,
         choices=_array(
@@ -121,7 +121,7 @@ _CHAT: dict[str, Described] = {
     ),
 }
 
-_RESPONSES: dict[str, Described] = {
+_RESPONSES: dict[str, OpenAPIObject] = {
     "ResponsesRequest": _object(
         "A Responses request.",
         "model",
@@ -140,10 +140,10 @@ _RESPONSES: dict[str, Described] = {
         truncation=_or_null(_STRING),
     ),
     "InputItem": _object(
-        "A message (which may leave out its type), a function_call, a function_call_output, reasoning, ...",
+        "A message (its type is optional), a function_call, a function_call_output, reasoning, ...",
         type=_STRING,
         id=_STRING,
-        role=_word("system", "developer", "user", "assistant"),
+        role=_enum("system", "developer", "user", "assistant"),
         content=_one_of(_STRING, _array(_OBJECT)),
         call_id=_STRING,
         name=_STRING,
@@ -151,7 +151,7 @@ _RESPONSES: dict[str, Described] = {
         output=_one_of(_STRING, _array(_OBJECT)),
     ),
     "ResponsesTool": _object(
-        "A function that the model may call, or another kind of tool.",
+        "A function that the model may call, or a tool of another type.",
         "type",
         type=_STRING,
         name=_STRING,
@@ -160,12 +160,12 @@ _RESPONSES: dict[str, Described] = {
         strict=_or_null(_FLAG),
     ),
     "Response": _object(
-        "The whole answer.",
+        "A complete response of the Responses API.",
         "id object created_at status model output",
         id=_STRING,
-        object=_word("response"),
+        object=_enum("response"),
         created_at=_INTEGER,
-        status=_word("completed", "failed", "in_progress", "cancelled", "queued", "incomplete"),
+        status=_enum("completed", "failed", "in_progress", "cancelled", "queued", "incomplete"),
         model=_STRING,
         output=_array(_about(_OBJECT, "An item: message, function_call, reasoning, ...")),
         usage=_or_null(_object("", input_tokens=_INTEGER, output_tokens=_INTEGER, total_tokens=_INTEGER)),
@@ -174,24 +174,24 @@ _RESPONSES: dict[str, Described] = {
     ),
 }
 
-_OTHERS: dict[str, Described] = {
+_OTHERS: dict[str, OpenAPIObject] = {
     "Error": _object(
-        "Every error that is an HTTP status.",
+        "The body of every response with an error status.",
         "error",
         error=_object(
             "",
             "message type param code",
             message=_STRING,
             type=_STRING,
-            param=_about(_or_null(_STRING), "The path of the field that is wrong."),
-            code=_about(_or_null(_STRING), "Does not change with the message's words."),
+            param=_about(_or_null(_STRING), "The path of the field that caused the error."),
+            code=_about(_or_null(_STRING), "A stable code for programs; the message's wording may change."),
         ),
     ),
-    "Model": _object("A model.", "id object", id=_STRING, object=_word("model"), created=_INTEGER),
-    "ModelList": _object("All models.", "object data", object=_word("list"), data=_array(ref("Model"))),
-    "Health": _object("A probe's answer.", "status", status=_word("ok", "unavailable")),
+    "Model": _object("A model.", "id object", id=_STRING, object=_enum("model"), created=_INTEGER),
+    "ModelList": _object("All models.", "object data", object=_enum("list"), data=_array(ref("Model"))),
+    "Health": _object("The result of a probe.", "status", status=_enum("ok", "unavailable")),
     "Status": _object(
-        "What runs here.",
+        "The state of the gateway.",
         "name version proxy_enabled routes upstream_mode auth_mode uptime_seconds in_flight store features",
         name=_STRING,
         version=_STRING,
@@ -200,10 +200,10 @@ _OTHERS: dict[str, Described] = {
         upstream_mode=_STRING,
         auth_mode=_STRING,
         uptime_seconds=_INTEGER,
-        in_flight=_about(_INTEGER, "Calls that are running now."),
-        store=_about(_word("ok", "unavailable", "off"), "Whether the key store answers; off: not needed."),
-        features={**_OBJECT, "additionalProperties": _STRING, "description": "Name to state."},
-        details=_about(_OBJECT, "Addresses and reasons, where the admin plane would answer."),
+        in_flight=_about(_INTEGER, "The number of running calls."),
+        store=_about(_enum("ok", "unavailable", "off"), "Whether the key store works; off: not needed."),
+        features={**_OBJECT, "additionalProperties": _STRING, "description": "Features by name, with state."},
+        details=_about(_OBJECT, "Addresses and errors; only for requests that may use the admin plane."),
     ),
 }
 

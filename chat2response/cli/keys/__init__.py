@@ -1,1 +1,4 @@
-"""`chat2response keys`: the keys in a store, from the shell. Gateways that run see each change there."""
+"""`chat2response keys`: manages the keys in a store. Running gateways see each change within a second.
+
+What can be done with keys lives in `chat2response.keys`; here are only the commands.
+"""

@@ -1,4 +1,4 @@
-"""What the options of a command ask for, as the book of keys takes it."""
+"""Converts a command's options to the arguments of the key service."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,36 +7,36 @@ import click
 
 from chat2response.keys import UNSET
 
-_DIGITS = 20  # Python reads no number of thousands of them, and no limit has so many
+_MAX_DIGITS = 20  # more than any limit has; int() rejects thousands of digits
 
 
-def end_of(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """When the key ends. Raises click.UsageError where that is said in two ways that exclude each other."""
-    moment, span = asked["expires_at"], asked["ttl_seconds"]
-    if asked["never"]:
-        if moment is not None or span is not None:
-            raise click.UsageError("--never stands against --ttl and --expires-at.")
+def expiration_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """When the key expires. Raises click.UsageError for --never together with another option."""
+    expires_at, ttl = params["expires_at"], params["ttl_seconds"]
+    if params["never"]:
+        if expires_at is not None or ttl is not None:
+            raise click.UsageError("Use either --never, or --ttl or --expires-at.")
         return {"ttl_seconds": None, "expires_at": None}
-    return {"ttl_seconds": span, "expires_at": UNSET if moment is None else moment}
+    return {"ttl_seconds": ttl, "expires_at": UNSET if expires_at is None else expires_at}
 
 
-def fields_of(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Those fields of a key that were given."""
-    given = {
-        "label": asked["label"],
-        "owner": asked["owner"],
-        "scopes": list(asked["scopes"]) or None,
-        "limits": limits_of(asked["limits"]) or None,
-        "metadata": dict(asked["metadata"]) or None,
+def fields_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a key that the options set."""
+    fields = {
+        "label": params["label"],
+        "owner": params["owner"],
+        "scopes": list(params["scopes"]) or None,
+        "limits": limits_of(params["limits"]) or None,
+        "metadata": dict(params["metadata"]) or None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def limits_of(pairs: Iterable[tuple[str, str]]) -> dict[str, int | str]:
-    """Numbers as numbers; the book refuses the rest by name."""
+    """Limits by name; the key service rejects values that are no number."""
     return {name: number(text) for name, text in pairs}
 
 
 def number(text: str) -> int | str:
-    """A whole number as such, all else as it is."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else text
+    """The text as an int if it is a whole number, else unchanged."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else text

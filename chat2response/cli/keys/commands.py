@@ -1,12 +1,12 @@
-"""The commands of `chat2response keys` and their options. The work is loaded when one runs."""
+"""The commands of `chat2response keys` and their options. Their modules load when a command runs."""
 
 from typing import Any
 
 import click
 
-from chat2response.cli.keys.param_types import LimitOption, Moment, Pair, Span
+from chat2response.cli.keys.param_types import Duration, LimitOption, Pair, Timestamp
 from chat2response.cli.keys.runner import Command, common, run, with_options
-from chat2response.cli.option_anywhere import Anywhere
+from chat2response.cli.option_anywhere import OptionAnywhereGroup
 
 _ALIASES = {
     **dict.fromkeys(("create", "new", "add"), "generate"),
@@ -15,169 +15,174 @@ _ALIASES = {
 }
 
 
-@click.group(cls=Anywhere, aliases=_ALIASES)
+@click.group(cls=OptionAnywhereGroup, aliases=_ALIASES)
 def keys() -> None:
-    """Issue, list, change and end keys, in the store itself.
+    """Issue, list, change and revoke keys, directly in the store.
 
-    No gateway need run; those that do see each change within a second. Settings are the gateway's own. Where
-    they name no store that is there, the gateway that runs on this machine is asked.
+    No gateway has to run. Running gateways see each change within a second. The commands use the gateway's
+    settings. If those name no existing store, the commands call the gateway that runs on this machine.
 
-    For a key's ID its token will do, and the beginning of its id where no other key has it.
+    An ID may also be the key's token, or a prefix of the id that no other key has.
     """
 
 
-def _end(command: Command) -> Command:
-    """The three ways to say when a key ends."""
+def _expiration_options(command: Command) -> Command:
+    """The options that set when a key expires."""
     return with_options(
         command,
         click.option(
             "--ttl",
             "--ttl-seconds",
             "ttl_seconds",
-            type=Span(),
-            help="How long it lives from now: 90, 15m, 12h, 30d.",
+            type=Duration(),
+            help="Time until the key expires: 90 (seconds), 15m, 12h, 30d.",
         ),
         click.option(
             "--expires-at",
-            type=Moment(),
-            help="When it ends, in epoch seconds or as 2027-01-31; wins over --ttl.",
+            type=Timestamp(),
+            help="When the key expires: epoch seconds or 2027-01-31. Overrides --ttl.",
         ),
-        click.option("--never", is_flag=True, help="It never ends by itself, where the settings allow that."),
+        click.option("--never", is_flag=True, help="The key never expires, if the settings allow that."),
     )
 
 
-def _fields(command: Command) -> Command:
-    """What is said of a key."""
+def _field_options(command: Command) -> Command:
+    """The options that set fields of a key."""
     return with_options(
         command,
-        click.option("--label", help="A name for people."),
-        click.option("--owner", help="Whose it is."),
+        click.option("--label", help="A name for the key."),
+        click.option("--owner", help="Who the key belongs to."),
         click.option(
-            "--scope", "scopes", multiple=True, help="A grant, as model:gpt-*, or a label. Repeatable."
+            "--scope", "scopes", multiple=True, help="A grant such as model:gpt-*, or a label. Repeatable."
         ),
         click.option("--limit", "limits", cls=LimitOption, type=Pair(), multiple=True),
-        click.option("--metadata", type=Pair(), multiple=True, help="As team=search. Repeatable."),
+        click.option("--metadata", type=Pair(), multiple=True, help="For example team=search. Repeatable."),
     )
 
 
-_quiet = click.option("-q", "--quiet", is_flag=True, help="Print the token alone, for a script.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Print only the token, for scripts.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @keys.command()
-@_fields
-@_end
+@_field_options
+@_expiration_options
 @_quiet
 @common
-def generate(**given: Any) -> None:
-    """Issue a key. Its token is shown this once."""
-    run("making.generate", **given)
+def generate(**params: Any) -> None:
+    """Issue a key. Its token is shown only once."""
+    run("actions.generate", **params)
 
 
 @keys.command("list")
-@click.option("--state", type=click.Choice(["active", "revoked", "expired"]), help="Only those.")
+@click.option("--state", type=click.Choice(["active", "revoked", "expired"]), help="Only keys in this state.")
 @click.option("--owner", help="Only keys of this owner.")
-@click.option("--label", help="Only keys with this in their label.")
-@click.option("--expiring-within", type=Span(), help="Only active keys that end so soon.")
-@click.option("--limit", type=click.IntRange(1, 500), help="One page of so many.")
-@click.option("--cursor", help="The next page, as the one before has named it.")
+@click.option("--label", help="Only keys whose label contains this text.")
+@click.option("--expiring-within", type=Duration(), help="Only active keys that expire within this time.")
+@click.option("--limit", type=click.IntRange(1, 500), help="Show one page with at most this many keys.")
+@click.option("--cursor", help="Show the page after this position, which the previous page printed.")
 @common
-def list_(**given: Any) -> None:
-    """Show keys: all, oldest first, or those asked for."""
-    run("showing.list_keys", **given)
+def list_(**params: Any) -> None:
+    """List all keys, oldest first, or those that match the options."""
+    run("actions.list_keys", **params)
 
 
 @keys.command()
 @click.argument("id")
 @common
-def show(**given: Any) -> None:
-    """Show all that is known of a key, but its secret."""
-    run("showing.show", **given)
+def show(**params: Any) -> None:
+    """Show the details of a key, without its secret."""
+    run("actions.show", **params)
 
 
 @keys.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--owner", help="All keys of this owner.")
-@click.option("--label", help="All keys with this label, the whole of it.")
+@click.option("--owner", help="Revoke all keys of this owner.")
+@click.option("--label", help="Revoke all keys with exactly this label.")
 @_yes
 @common
-def revoke(**given: Any) -> None:
-    """End keys for good: those named by id, token or the beginning of an id, or those of an owner or a label.
+def revoke(**params: Any) -> None:
+    """Revoke keys for good: by id, token or prefix of an id, or all keys with an owner or a label.
 
-    It asks first, unless ids or tokens are given whole. Of a token the id is used, and no part of it is
-    printed or logged; the shell's own history may keep it.
+    Asks for confirmation, except for complete ids and tokens. No part of a token is printed or logged, but
+    your shell's history may record it.
     """
-    run("revoking.revoke", **given)
+    run("revoke.revoke", **params)
 
 
 @keys.command("set-expiration")
 @click.argument("id")
-@_end
+@_expiration_options
 @_yes
 @common
-def set_expiration(**given: Any) -> None:
-    """Move the end of a key; a moment in the past ends it at once."""
-    run("changing.set_expiration", **given)
+def set_expiration(**params: Any) -> None:
+    """Change when a key expires. A time in the past ends it at once."""
+    run("actions.set_expiration", **params)
 
 
 @keys.command()
 @click.argument("id")
 @click.option(
-    "--grace", type=Span(), default="0", help="How long the old secret opens too; by default not at all."
+    "--grace",
+    type=Duration(),
+    default="0",
+    help="How long the old secret stays valid; by default it ends at once.",
 )
-@click.option("--force", is_flag=True, help="Also while the grace of the last rotation runs: that ends now.")
+@click.option(
+    "--force", is_flag=True, help="Rotate even during the grace of the last rotation, and end that."
+)
 @_quiet
 @_yes
 @common
-def rotate(**given: Any) -> None:
-    """Give a key another secret. Its new token is shown this once."""
-    run("changing.rotate", **given)
+def rotate(**params: Any) -> None:
+    """Give a key a new secret. The new token is shown only once."""
+    run("actions.rotate", **params)
 
 
 @keys.command()
 @click.argument("id")
-@_fields
+@_field_options
 @click.option(
     "--clear",
     type=click.Choice(["label", "owner", "metadata", "scopes", "limits"]),
     multiple=True,
-    help="Take this away. Repeatable.",
+    help="Remove the value of this field. Repeatable.",
 )
 @_yes
 @common
-def update(**given: Any) -> None:
-    """Change what is said of a key. Limits and metadata are added to those it has; scopes are replaced."""
-    run("changing.update", **given)
+def update(**params: Any) -> None:
+    """Change fields of a key. Limits and metadata are merged with the existing ones; scopes are replaced."""
+    run("actions.update", **params)
 
 
 @keys.command()
 @click.option(
-    "--older-than", type=Span(), required=True, help="How long they must be dead: an hour at least."
+    "--older-than", type=Duration(), required=True, help="How long ago they ended: at least an hour."
 )
 @_yes
 @common
-def purge(**given: Any) -> None:
+def purge(**params: Any) -> None:
     """Remove the records of keys that were revoked or expired long ago."""
-    run("changing.purge", **given)
+    run("actions.purge", **params)
 
 
 @keys.command()
 @common
-def digest(**given: Any) -> None:
-    """Make a token, and the line to import for it. The store is not touched."""
-    run("making.digest", **given)
+def digest(**params: Any) -> None:
+    """Generate a token, and the digest to import for it. Does not touch the store."""
+    run("actions.digest", **params)
 
 
 @keys.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @common
-def import_(**given: Any) -> None:
-    """Store keys by the digest of their secret, from FILE (- is stdin): JSON lines, or CSV with a head.
+def import_(**params: Any) -> None:
+    """Store keys by the digest of their secret, from FILE (- is stdin): JSON lines, or CSV with a header.
 
-    A row has `id` and `digest` (as `keys digest` prints them), and may have what `keys bulk` takes. A key
-    that is there already, with the same digest, is left as it is, and what FILE says otherwise is told.
+    A row has `id` and `digest`, as `keys digest` prints them, and may have the fields of `keys bulk`. A key
+    that exists with the same digest stays unchanged; the command reports the fields in which FILE differs.
     """
-    run("bulk.import_digests", **given)
+    run("bulk.import_digests", **params)
 
 
 @keys.command()
@@ -186,14 +191,14 @@ def import_(**given: Any) -> None:
     "--output",
     type=click.Path(dir_okay=False),
     required=True,
-    help="A new file for the tokens, which only you may read: CSV if it is named so, else JSON lines.",
+    help="A new file for the tokens that only you can read: CSV if its name ends in .csv, else JSON lines.",
 )
 @common
-def bulk(**given: Any) -> None:
-    """Issue a key for each row of FILE (- is stdin): JSON lines, or CSV with a head.
+def bulk(**params: Any) -> None:
+    """Issue a key for each row of FILE (- is stdin): JSON lines, or CSV with a header.
 
-    A row may have label, owner, ttl_seconds, expires_at, scopes, metadata, limits; in CSV, scopes are
-    separated by spaces, and so are metadata and limits, as name=value. All rows are checked before the first
-    key is made.
+    A row may have label, owner, ttl_seconds, expires_at, scopes, metadata and limits. In CSV, separate scopes
+    by spaces; write metadata and limits as name=value, separated by spaces. All rows are checked before the
+    first key is issued.
     """
-    run("bulk.bulk", **given)
+    run("bulk.bulk", **params)

@@ -1,4 +1,4 @@
-"""Where the commands work: the store that a gateway would use, else one that runs; and a place to print."""
+"""The context of a `keys` command: its keys, in the store or behind a running gateway, and its output."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -10,40 +10,41 @@ from typing import Any, Literal
 import click
 
 from chat2response.cli.keys.key_admin import KeyAdmin, StoredKeys
+from chat2response.compose.keys import key_policy, peppers
 from chat2response.errors import NotFound
 from chat2response.keys import Actor, Audit, KeyService
 from chat2response.observe.redact import redact
 from chat2response.server import logs
 from chat2response.server.bootstrap import local_url
 from chat2response.server.settings_reader import read
-from chat2response.server.start_options import CannotStart, Choices
+from chat2response.server.start_options import CannotStart, StartOptions
 from chat2response.settings import Settings, SettingsError
 from chat2response.stores import open_store, shown_address
 from chat2response.wire.json import encode
 
-Uses = Literal["keys", "store", "nothing"]
-"""What a command works on: keys, wherever they are; the store itself; or neither."""
+Needs = Literal["keys", "store", "nothing"]
+"""What a command needs: keys, in a store or a gateway; the store itself; or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """`as_json`: what it prints is for programs."""
+class CommandContext:
+    """Passed to each command. `as_json`: print JSON instead of text."""
 
     keys: KeyAdmin
     as_json: bool = False
 
     @property
-    def book(self) -> KeyService:
-        """The keys in the store, for a command that opens the store itself."""
-        return self._stored.book
+    def service(self) -> KeyService:
+        """The key service, for commands that need the store itself."""
+        return self._stored.service
 
     @property
     def actor(self) -> Actor:
-        """Who changes keys there."""
+        """Who the audit log names for the changes."""
         return self._stored.actor
 
-    def tell(self, document: Any, lines: Callable[[], str]) -> None:
-        """Prints the document, or lines for people."""
+    def print(self, document: Any, lines: Callable[[], str]) -> None:
+        """Prints the document as JSON, or as text for people."""
         click.echo(encode(document).decode() if self.as_json else lines())
 
     @property
@@ -52,163 +53,171 @@ class Desk:
         return self.keys
 
 
-Work = Callable[..., Awaitable[None]]
+Action = Callable[..., Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where keys are kept. `url`: as a store is opened; `setting`: what names it; `chosen`: by an option."""
+class StoreLocation:
+    """The address of the key store.
+
+    `url`: as `open_store` takes it. `setting`: the setting or option that names it. `explicit`: an option
+    does.
+    """
 
     url: str
     setting: str
-    chosen: bool
+    explicit: bool
 
     @classmethod
-    def of(cls, settings: Settings, choices: Choices) -> "Place":
-        """The store that a gateway with these settings and choices would use."""
-        if choices.keys_backend is not None:
-            return cls(choices.keys_backend, "--keys-backend", True)
+    def of(cls, settings: Settings, options: StartOptions) -> "StoreLocation":
+        """The store of a gateway with these settings and options."""
+        if options.keys_backend is not None:
+            return cls(options.keys_backend, "--keys-backend", True)
         return cls(settings.store_url, settings.store_setting, False)
 
     @property
     def file(self) -> Path | None:
-        """The file of a SQLite store."""
+        """The file of a SQLite store, else None."""
         scheme, _, path = self.url.partition(":")
         return Path(path).absolute() if scheme == "sqlite" else None
 
     @property
-    def is_there(self) -> bool:
-        """Whether it can be opened from here without making it."""
+    def exists(self) -> bool:
+        """Whether this process can open the store without creating it."""
         return self.url != "memory" and (self.file is None or self.file.exists())
 
 
 def run(
-    work: Work,
-    choices: Choices,
-    asked: Mapping[str, Any],
+    action: Action,
+    options: StartOptions,
+    params: Mapping[str, Any],
     *,
     as_json: bool = False,
     quiet: bool = False,
-    makes: bool = False,
-    uses: Uses = "keys",
+    creates: bool = False,
+    needs: Needs = "keys",
 ) -> None:
-    """Does one command's work; `makes`: a store that is not there yet is made, and where keys are is told.
+    """Runs one command. `creates`: it may create the store, and prints where the keys are.
 
-    `quiet`: that is told of a new store only. Raises SettingsError, CannotStart, BridgeError.
+    `quiet`: prints that only for a new store. Raises SettingsError, CannotStart, BridgeError.
     """
-    settings = read(choices.env_file)
+    settings = read(options.env_file)
     logs.set_up(settings)
-    place = Place.of(settings, choices)
-    was_there = place.is_there
+    location = StoreLocation.of(settings, options)
+    existed = location.exists
 
-    async def once() -> KeyAdmin:
-        async with _keys(settings, place, makes=makes, uses=uses) as keys:
-            await work(Desk(keys, as_json), **asked)
+    async def execute() -> KeyAdmin:
+        async with _open_keys(settings, location, creates=creates, needs=needs) as keys:
+            await action(CommandContext(keys, as_json), **params)
             return keys
 
-    keys = asyncio.run(once())
+    keys = asyncio.run(execute())
     for warning in keys.warnings:
-        _say(f"WARNING: {warning}")
-    if makes and isinstance(keys, StoredKeys):
-        if not (quiet and was_there):
-            _say(f"kept in {shown_address(place.url)}{'' if was_there else ', a new store'}")
-        if settings.unasked is not None:
-            _say(
-                f"WARNING: with this shell's settings ({settings.unasked}) a gateway asks nobody for a key: "
-                "what is issued here opens nothing there"
+        _print_note(f"WARNING: {warning}")
+    if creates and isinstance(keys, StoredKeys):
+        if not (quiet and existed):
+            _print_note(
+                f"Keys are stored in {shown_address(location.url)}{'' if existed else ', a new store'}."
+            )
+        if settings.unmanaged_reason is not None:
+            _print_note(
+                f"WARNING: a gateway with this shell's settings ({settings.unmanaged_reason}) does not check "
+                "keys, so the issued keys have no effect there."
             )
 
 
 @asynccontextmanager
-async def _keys(settings: Settings, place: Place, *, makes: bool, uses: Uses) -> AsyncIterator[KeyAdmin]:
-    """The keys to work on: those in the store, or those of a running gateway where no store is there."""
+async def _open_keys(
+    settings: Settings, location: StoreLocation, *, creates: bool, needs: Needs
+) -> AsyncIterator[KeyAdmin]:
+    """The keys in the store, or those of a running gateway if the store does not exist."""
     try:
-        store = open_store(place.url, redis_pool_max=settings.chat2response_redis_pool_max)
+        store = open_store(location.url, redis_pool_max=settings.chat2response_redis_pool_max)
     except ValueError as error:
-        raise SettingsError(f"{place.setting}: {error}.") from None
+        raise SettingsError(f"{location.setting}: {error}.") from None
     try:
-        if not place.is_there and uses != "nothing" and not (makes and _is_named(settings, place)):
-            async with _gateway(settings, place) as gateway:
+        if not location.exists and needs != "nothing" and not (creates and _is_named(settings, location)):
+            async with _gateway(settings, location) as gateway:
                 if gateway is not None:
-                    _check_uses(uses, gateway.url, gateway.store)
-                    _say(f"asked the gateway at {gateway.url}{_kept_in(gateway.store)}")
+                    _check_needs(needs, gateway.url, gateway.store)
+                    _print_note(f"Using the gateway at {gateway.url}{_store_note(gateway.store)}.")
                     yield gateway
                     return
-            if not makes or place.url == "memory":
-                raise _no_store(settings, place)
+            if not creates or location.url == "memory":
+                raise _no_store(settings, location)
         audit = Audit(store, keep_days=settings.chat2response_audit_days)
-        policy = settings.key_policy()
-        book = KeyService(store, policy, peppers=settings.peppers(), audit=audit)
-        yield StoredKeys(book, Actor("shell", origin=_user()), policy)
+        policy = key_policy(settings)
+        service = KeyService(store, policy, peppers=peppers(settings), audit=audit)
+        yield StoredKeys(service, Actor("shell", origin=_user()), policy)
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def _gateway(settings: Settings, place: Place) -> AsyncIterator[Any]:
-    """A running one; not where an option names a file: then that file is meant."""
-    if place.chosen and place.url != "memory":
+async def _gateway(settings: Settings, location: StoreLocation) -> AsyncIterator[Any]:
+    """The running gateway, or None. An option that names a store file rules it out."""
+    if location.explicit and location.url != "memory":
         yield None
         return
-    from chat2response.cli.keys.remote import running_gateway  # only now: it takes an HTTP client
+    from chat2response.cli.keys.remote import running_gateway  # imported late: it loads an HTTP client
 
     async with running_gateway(settings) as gateway:
         yield gateway
 
 
-def _is_named(settings: Settings, place: Place) -> bool:
-    """Whether somebody has said that this store, and no other, is meant."""
-    return place.url != "memory" and (
-        place.chosen or "chat2response_sqlite_path" in settings.model_fields_set
+def _is_named(settings: Settings, location: StoreLocation) -> bool:
+    """Whether an option or a setting names this store explicitly."""
+    return location.url != "memory" and (
+        location.explicit or "chat2response_sqlite_path" in settings.model_fields_set
     )
 
 
-def _check_uses(uses: Uses, url: str, store: str | None) -> None:
-    """Raises CannotStart where a gateway cannot do what is asked for."""
-    if uses != "store":
+def _check_needs(needs: Needs, url: str, store: str | None) -> None:
+    """Raises CannotStart if the command needs the store itself."""
+    if needs != "store":
         return
     where = store if store not in (None, "memory") else "sqlite:<its file>"
     raise CannotStart(
-        f"this command works on the store itself, and the store of the gateway at {url} is another"
-        f"{_kept_in(store)}: name it with --keys-backend={where}"
+        f"This command needs the store itself, but the gateway at {url} uses another one"
+        f"{_store_note(store)}. Name that store with --keys-backend={where}."
     )
 
 
-def _kept_in(store: str | None) -> str:
-    return "" if store is None else f", which keeps its keys in {store}"
+def _store_note(store: str | None) -> str:
+    return "" if store is None else f", which stores its keys in {store}"
 
 
-def _no_store(settings: Settings, place: Place) -> Exception:
+def _no_store(settings: Settings, location: StoreLocation) -> Exception:
     url = local_url(settings)
-    nobody = f", and no gateway answers at {url}" if url is not None else ""
-    if place.url == "memory":
+    no_gateway = f", and no gateway answers at {url}" if url is not None else ""
+    if location.url == "memory":
         return SettingsError(
-            f"{place.setting}: keys in memory are inside a running gateway{nobody}. Name another store."
+            f"{location.setting}: keys in memory exist only inside a gateway{no_gateway}. Name another store."
         )
-    if place.chosen:
+    if location.explicit:
         return CannotStart(
-            f"there is no key store at {shown_address(place.url)}, as {place.setting} has it: "
-            "`keys generate` makes one."
+            f"There is no key store at {shown_address(location.url)} ({location.setting}). "
+            "`keys generate` creates one."
         )
-    assert place.file is not None
+    assert location.file is not None
     return CannotStart(
-        f"there is no key store in the folder {place.file.parent} ({place.setting} is "
-        f"{place.url.partition(':')[2]}){nobody}. Go to the gateway's folder, or name its store with "
-        "--keys-backend; `keys generate` makes a new one."
+        f"There is no key store in the folder {location.file.parent} ({location.setting} is "
+        f"{location.url.partition(':')[2]}){no_gateway}. Go to the gateway's folder, or name its store with "
+        "--keys-backend. `keys generate` creates a new store."
     )
 
 
-def _say(text: str) -> None:
+def _print_note(text: str) -> None:
     click.echo(f"chat2response: {text}", err=True)
 
 
-def unknown(id: str) -> NotFound:
-    """There is no such key."""
+def unknown_key(id: str) -> NotFound:
+    """The error for a key that does not exist."""
     return NotFound(f"There is no key {redact(id)[:100]}.", code="unknown_key", param="id")
 
 
 def _user() -> str:
-    """Who runs the command, as the machine knows them."""
+    """The name of the user who runs the command, for the audit log."""
     try:
         return Path("~").expanduser().owner()
     except (KeyError, OSError, RuntimeError, NotImplementedError):

@@ -1,4 +1,4 @@
-"""Rows of keys in a file: JSON lines, or CSV with a head; and a file for what was made of them."""
+"""Reads rows of keys from JSON lines or CSV with a header, and writes new files for tokens."""
 
 import csv
 import os
@@ -12,20 +12,20 @@ from chat2response.errors import InvalidRequest
 from chat2response.server.start_options import CannotStart
 from chat2response.wire.json import JSONError, decode, encode
 
-_SHOWN = ("id", "token", "label", "owner", "created_at", "expires_at")  # the columns of a CSV of tokens
+_COLUMNS = ("id", "token", "label", "owner", "created_at", "expires_at")  # of a CSV of tokens
 _NUMBERS = ("ttl_seconds", "expires_at")
 
 Row = tuple[int, dict[str, Any]]
 
 
 class Sheet(Protocol):
-    """Takes documents, a row each; a row is with the system when this returns."""
+    """Writes a document as a row, and flushes it to the operating system before it returns."""
 
     def __call__(self, document: dict[str, Any]) -> None: ...
 
 
 def read_rows(file: TextIO) -> list[Row]:
-    """All rows with their line numbers. Raises InvalidRequest, which names the line."""
+    """All rows with their line numbers. Raises InvalidRequest with the line's number."""
     text = file.read().removeprefix("\ufeff")
     if text.lstrip().startswith("{"):
         return list(_json_lines(text))
@@ -33,7 +33,7 @@ def read_rows(file: TextIO) -> list[Row]:
 
 
 def wrong_row(line: int, error: Exception) -> InvalidRequest:
-    """What is wrong, and where."""
+    """The error for a row, with the line's number."""
     return InvalidRequest(f"line {line}: {error}")
 
 
@@ -46,7 +46,7 @@ def _json_lines(text: str) -> Iterator[Row]:
         except JSONError as error:
             raise wrong_row(line, error) from None
         if not isinstance(row, dict):
-            raise InvalidRequest(f"line {line}: write a JSON object")
+            raise InvalidRequest(f"line {line}: each line must be a JSON object")
         yield line, row
 
 
@@ -55,8 +55,8 @@ def _csv(text: str) -> Iterator[Row]:
     try:
         for cells in reader:
             if None in cells or None in cells.values():
-                raise InvalidRequest(f"line {reader.line_num}: as many values as the head has names, please")
-            # An empty cell says nothing.
+                raise InvalidRequest(f"line {reader.line_num}: the row must have one value for each column")
+            # An empty cell leaves the field unset.
             yield (
                 reader.line_num,
                 {
@@ -75,30 +75,30 @@ def _value(name: str, cell: str) -> Any:
     if name == "scopes":
         return cell.split()
     if name in ("limits", "metadata"):
-        pairs = [(left, right) for left, _, right in (word.partition("=") for word in cell.split())]
+        pairs = [(left, right) for left, _, right in (pair.partition("=") for pair in cell.split())]
         return limits_of(pairs) if name == "limits" else dict(pairs)
     return cell
 
 
 @contextmanager
 def new_sheet(path: Path) -> Iterator[Sheet]:
-    """A file that was not there before and only its owner may read. Raises CannotStart."""
+    """Creates a file that only its owner can read. Raises CannotStart, also if the file exists."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise CannotStart(f"cannot make {path}: {error.strerror}") from None
+        raise CannotStart(f"Cannot create {path}: {error.strerror}.") from None
     with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
         as_csv = path.suffix.lower() == ".csv"
-        writer = csv.DictWriter(file, _SHOWN, extrasaction="ignore")
+        writer = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
         if as_csv:
             writer.writeheader()
 
-        def put(document: dict[str, Any]) -> None:
+        def write_row(document: dict[str, Any]) -> None:
             if as_csv:
                 writer.writerow(document)
             else:
                 file.write(encode(document).decode() + "\n")
             file.flush()
 
-        yield put
+        yield write_row
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Keys as lines for people. Moments are in UTC."""
+"""Formats keys as lines for people. Times are in UTC."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _COLUMNS = {
     "owner": "OWNER",
     "state": "STATE",
     "created_at": "CREATED",
-    "expires_at": "ENDS",
+    "expires_at": "EXPIRES",
     "last_used_at": "LAST USED",
     "requests": "REQUESTS",
     "scopes": "SCOPES",
@@ -19,7 +19,7 @@ _NEVER = {"expires_at": "never", "last_used_at": "-"}
 
 
 def table(keys: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each key."""
+    """A header and a row for each key."""
     rows = [list(_COLUMNS.values()), *([_cell(name, key.get(name)) for name in _COLUMNS] for key in keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -27,15 +27,15 @@ def table(keys: Sequence[Mapping[str, Any]]) -> str:
 
 
 def card(document: Mapping[str, Any]) -> str:
-    """A line for each field that says something."""
+    """A line for each field that has a value."""
     return "\n".join(_card(document))
 
 
-def moment(epoch: int) -> str:
+def format_time(epoch: int) -> str:
     """`2027-01-31 12:00:00Z`."""
     try:
         return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):  # another program's record may hold any number
+    except (OverflowError, OSError, ValueError):  # a record of another program may have any number
         return str(epoch)
 
 
@@ -50,8 +50,10 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return _NEVER.get(name, "")
     if name.endswith("_at"):
-        return moment(value)
+        return format_time(value)
     if isinstance(value, Mapping):
         return " ".join(f"{key}={each}" for key, each in value.items())
     text = " ".join(value) if isinstance(value, list) else str(value)
-    return "".join(c if c.isprintable() else "?" for c in text)  # a label must not steer the terminal
+    return "".join(
+        c if c.isprintable() else "?" for c in text
+    )  # a label must not send control codes to the terminal

@@ -1,4 +1,4 @@
-"""`KeyAdmin`: what the commands do with keys, as documents; `StoredKeys` does it in the store itself."""
+"""`KeyAdmin`: the operations on keys that commands use. `StoredKeys` works on the store directly."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -14,90 +14,90 @@ Document = dict[str, Any]
 
 
 class KeyAdmin(Protocol):
-    """Documents are those of the HTTP endpoints; None: there is no such key. Raises BridgeError.
+    """Returns the documents of the HTTP endpoints; None if there is no such key. Raises BridgeError.
 
-    `warnings`: what has to be told of what was done.
+    `warnings`: collects warnings for the operator.
     """
 
     warnings: list[str]
 
-    async def generate(self, **asked: Any) -> Document: ...
-    async def every(self) -> list[Document]: ...
-    async def page(self, wanted: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document: ...
+    async def generate(self, **params: Any) -> Document: ...
+    async def list_all(self) -> list[Document]: ...
+    async def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document: ...
     async def show(self, id: str) -> Document | None: ...
     async def revoke(self, id: str) -> Document: ...
-    async def set_expiration(self, id: str, **end: Any) -> Document | None: ...
+    async def set_expiration(self, id: str, **expiration: Any) -> Document | None: ...
     async def rotate(self, id: str, *, grace_seconds: int, force: bool) -> Document | None: ...
     async def update(self, id: str, **fields: Any) -> Document | None: ...
-    async def dead(self, older_than: int) -> int | None: ...
+    async def count_dead(self, older_than: int) -> int | None: ...
     async def purge(self, older_than: int, *, limit: int) -> tuple[int, bool]: ...
 
 
 class StoredKeys:
-    """`policy`: that of this shell's settings."""
+    """Works on a store through the key service. `policy`: the expiration policy of this shell's settings."""
 
-    def __init__(self, book: KeyService, actor: Actor, policy: KeyPolicy) -> None:
-        self.book = book
+    def __init__(self, service: KeyService, actor: Actor, policy: KeyPolicy) -> None:
+        self.service = service
         self.actor = actor
         self._policy = policy
         self.warnings: list[str] = []
 
-    async def generate(self, **asked: Any) -> Document:
-        """A new key, and its token."""
-        self._check_end(asked)
-        issued = await self.book.generate(**asked, by=self.actor)
-        self.warnings += scope_warnings(asked.get("scopes") or ())
+    async def generate(self, **params: Any) -> Document:
+        """Issues a key."""
+        self._check_expiration(params)
+        issued = await self.service.generate(**params, by=self.actor)
+        self.warnings += scope_warnings(params.get("scopes") or ())
         return issued_document(issued)
 
-    async def every(self) -> list[Document]:
+    async def list_all(self) -> list[Document]:
         """All keys, oldest first."""
-        return [key.public() for key in await self.book.list()]
+        return [key.public() for key in await self.service.list()]
 
-    async def page(self, wanted: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document:
-        """Some of those that the filter `wanted` lets through."""
+    async def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document:
+        """A page of the keys that match the filters."""
         return await page_document(
-            self.book, await self.book.page(Filter(**wanted), cursor=cursor, limit=limit)
+            self.service, await self.service.page(Filter(**filters), cursor=cursor, limit=limit)
         )
 
     async def show(self, id: str) -> Document | None:
-        """All that is known of a key."""
-        key = await self.book.get(id)
-        return None if key is None else (await key_details(self.book, [key]))[0]
+        """The details of a key."""
+        key = await self.service.get(id)
+        return None if key is None else (await key_details(self.service, [key]))[0]
 
     async def revoke(self, id: str) -> Document:
-        """Whether it was revoked now, and if not, why."""
-        return await revoke_key(self.book, id, by=self.actor)
+        """Revokes a key. The document shows whether that changed anything, and if not, why."""
+        return await revoke_key(self.service, id, by=self.actor)
 
-    async def set_expiration(self, id: str, **end: Any) -> Document | None:
+    async def set_expiration(self, id: str, **expiration: Any) -> Document | None:
         """Sets when a key expires; None for an unknown key."""
-        self._check_end(end)
-        key = await self.book.set_expiration(id, **end, by=self.actor)
+        self._check_expiration(expiration)
+        key = await self.service.set_expiration(id, **expiration, by=self.actor)
         return None if key is None else {"updated": True, "id": id, "expires_at": key.expires_at}
 
     async def rotate(self, id: str, *, grace_seconds: int, force: bool) -> Document | None:
-        """The key with its new token."""
-        issued = await self.book.rotate(id, grace_seconds=grace_seconds, force=force, by=self.actor)
+        """Gives a key a new secret."""
+        issued = await self.service.rotate(id, grace_seconds=grace_seconds, force=force, by=self.actor)
         return None if issued is None else issued_document(issued)
 
     async def update(self, id: str, **fields: Any) -> Document | None:
-        """The changed key."""
-        key = await self.book.update(id, **fields, by=self.actor)
+        """Changes fields of a key."""
+        key = await self.service.update(id, **fields, by=self.actor)
         self.warnings += scope_warnings(fields.get("scopes") or ())
-        return None if key is None else key.details(self.book.now())
+        return None if key is None else key.details(self.service.now())
 
-    async def dead(self, older_than: int) -> int | None:
-        """How many a purge would remove; None where that cannot be told."""
-        return await self.book.count_purgeable(older_than)
+    async def count_dead(self, older_than: int) -> int | None:
+        """How many keys a purge would remove; None if that is unknown."""
+        return await self.service.count_purgeable(older_than)
 
     async def purge(self, older_than: int, *, limit: int) -> tuple[int, bool]:
-        """How many were removed, and whether there are more."""
-        return await self.book.purge(older_than, limit=limit, by=self.actor)
+        """Removes dead keys. Returns how many, and whether there are more."""
+        return await self.service.purge(older_than, limit=limit, by=self.actor)
 
-    def _check_end(self, asked: Mapping[str, Any]) -> None:
+    def _check_expiration(self, params: Mapping[str, Any]) -> None:
         setting = self._policy.forbids_never
-        if "expires_at" in asked and asked["expires_at"] is None and setting is not None:
+        if "expires_at" in params and params["expires_at"] is None and setting is not None:
             raise InvalidRequest(
-                f"--never: this shell's settings forbid keys without an end ({setting}). "
-                "CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them.",
+                f"--never: this shell's settings forbid keys that never expire ({setting}). "
+                "Set CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 to allow them.",
                 param="expires_at",
             )

@@ -1,6 +1,7 @@
-"""`GatewayKeys`: the commands' work, done by a gateway that runs on this machine, over its admin plane.
+"""`GatewayKeys`: a KeyAdmin that calls the admin plane of a gateway on this machine.
 
-For a shell whose settings name no store that is there: keys in memory, or a gateway of another folder.
+Used if the shell's settings name no existing store: the keys are in memory, or the gateway runs in another
+folder.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -19,12 +20,15 @@ from chat2response.server.start_options import CannotStart
 from chat2response.settings import Settings
 from chat2response.wire.json import JSONError, decode, encode
 
-_SECONDS = 30.0
-_SECONDS_TO_FIND = 10.0  # a gateway loads much at its first request
+_TIMEOUT = 30.0  # seconds
+_DISCOVERY_TIMEOUT = 10.0  # seconds; a gateway loads modules at its first request
 
 
 class GatewayKeys:
-    """`url`: of its admin plane; `store`: where it keeps its keys, None where it does not say."""
+    """`url`: the gateway's admin plane.
+
+    `store`: the address of its key store, None if it does not report it.
+    """
 
     def __init__(self, http: httpx.AsyncClient, url: str, store: str | None) -> None:
         self._http = http
@@ -32,46 +36,46 @@ class GatewayKeys:
         self.store = store
         self.warnings: list[str] = []
 
-    async def generate(self, **asked: Any) -> Document:
+    async def generate(self, **params: Any) -> Document:
         """`POST /keys/generate`."""
-        return await self._post("generate", _body(asked))
+        return await self._post("generate", _body(params))
 
-    async def every(self) -> list[Document]:
+    async def list_all(self) -> list[Document]:
         """`GET /keys`."""
-        found: list[Document] = await self._ask("GET", "/keys")
-        return found
+        keys: list[Document] = await self._request("GET", "/keys")
+        return keys
 
-    async def page(self, wanted: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document:
+    async def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document:
         """`GET /keys` with parameters."""
-        given = {**wanted, "cursor": cursor, "limit": limit}
-        query = {name: str(value) for name, value in given.items() if value is not None}
-        found: Document = await self._ask("GET", "/keys", params=query)
-        return found
+        params = {**filters, "cursor": cursor, "limit": limit}
+        query = {name: str(value) for name, value in params.items() if value is not None}
+        page: Document = await self._request("GET", "/keys", params=query)
+        return page
 
     async def show(self, id: str) -> Document | None:
         """`GET /keys/{id}`."""
-        return await self._of_key("GET", f"/keys/{id}") if is_key_id(id) else None
+        return await self._request_key("GET", f"/keys/{id}") if is_key_id(id) else None
 
     async def revoke(self, id: str) -> Document:
         """`POST /keys/revoke`."""
         return await self._post("revoke", {"id": id})
 
-    async def set_expiration(self, id: str, **end: Any) -> Document | None:
+    async def set_expiration(self, id: str, **expiration: Any) -> Document | None:
         """`POST /keys/set_expiration`."""
-        answer = await self._post("set_expiration", _body({"id": id, **end}))
+        answer = await self._post("set_expiration", _body({"id": id, **expiration}))
         return answer if answer["updated"] else None
 
     async def rotate(self, id: str, *, grace_seconds: int, force: bool) -> Document | None:
         """`POST /keys/rotate`."""
         body = {"id": id, "grace_seconds": grace_seconds, "force": force}
-        return await self._of_key("POST", "/keys/rotate", body)
+        return await self._request_key("POST", "/keys/rotate", body)
 
     async def update(self, id: str, **fields: Any) -> Document | None:
         """`POST /keys/update`."""
-        return await self._of_key("POST", "/keys/update", {"id": id, **fields})
+        return await self._request_key("POST", "/keys/update", {"id": id, **fields})
 
-    async def dead(self, older_than: int) -> int | None:
-        """No endpoint tells."""
+    async def count_dead(self, older_than: int) -> int | None:
+        """None: no endpoint counts dead keys."""
         return None
 
     async def purge(self, older_than: int, *, limit: int) -> tuple[int, bool]:
@@ -80,33 +84,36 @@ class GatewayKeys:
         return answer["purged"], answer["more"]
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Document:
-        answer: Document = await self._ask("POST", f"/keys/{path}", body)
+        answer: Document = await self._request("POST", f"/keys/{path}", body)
         return answer
 
-    async def _of_key(self, method: str, path: str, body: Any = None) -> Document | None:
+    async def _request_key(self, method: str, path: str, body: Any = None) -> Document | None:
         try:
-            answer: Document = await self._ask(method, path, body)
+            answer: Document = await self._request(method, path, body)
         except BridgeError as error:
             if error.code == "unknown_key":
                 return None
             raise
         return answer
 
-    async def _ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """The answer's document. Raises BridgeError with the gateway's words, CannotStart without any."""
+    async def _request(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """The document of the answer.
+
+        Raises BridgeError with the gateway's message, CannotStart without one.
+        """
         content = None if body is None else encode(body)
         try:
             answer = await self._http.request(method, path, content=content, **more)
         except httpx.HTTPError as error:
-            raise CannotStart(f"the gateway at {self.url} did not answer ({type(error).__name__}).") from None
+            raise CannotStart(f"The gateway at {self.url} did not answer ({type(error).__name__}).") from None
         if answer.headers.get(WARNING):
             self.warnings.append(answer.headers[WARNING])
         document = _document(answer)
         if answer.status_code == 200:
             return document
-        raise self._refusal(answer.status_code, document)
+        raise self._error(answer.status_code, document)
 
-    def _refusal(self, status: int, document: Any) -> Exception:
+    def _error(self, status: int, document: Any) -> Exception:
         error = document.get("error") if isinstance(document, dict) else None
         fields = error if isinstance(error, dict) else {"message": f"status {status}"}
         text = f"The gateway at {self.url} answered: {fields.get('message')}"
@@ -117,33 +124,33 @@ class GatewayKeys:
 
 @asynccontextmanager
 async def running_gateway(settings: Settings) -> AsyncIterator[GatewayKeys | None]:
-    """The gateway that answers where these settings would have one listen; None where none does."""
+    """The gateway that answers at the address of these settings, or None."""
     url = local_url(settings)
-    given = settings.chat2response_admin_token
+    admin_token = settings.chat2response_admin_token
     headers = {"content-type": "application/json"}
     if url is None:
         yield None
         return
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=_SECONDS) as http:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=_TIMEOUT) as http:
         try:
-            status = _document(await http.get("/status", timeout=_SECONDS_TO_FIND))
+            status = _document(await http.get("/status", timeout=_DISCOVERY_TIMEOUT))
         except (httpx.HTTPError, httpx.InvalidURL):
             status = None
         if not isinstance(status, dict) or status.get("name") != "chat2response":
             yield None
             return
-        if given is not None:  # not before it is known to be one of ours
-            headers["x-admin-token"] = given.get_secret_value().strip()
+        if admin_token is not None:  # sent only after /status identified a chat2response gateway
+            headers["x-admin-token"] = admin_token.get_secret_value().strip()
         http.headers.update(headers)
         details = status.get("details")
         yield GatewayKeys(http, url, details.get("store") if isinstance(details, dict) else None)
 
 
-def _body(asked: Mapping[str, Any]) -> Document:
-    """As the endpoint takes it: what was not said is not sent, a null is."""
+def _body(params: Mapping[str, Any]) -> Document:
+    """The request body: without unset parameters, but with explicit nulls."""
     return {
         name: value
-        for name, value in asked.items()
+        for name, value in params.items()
         if value is not UNSET and not (name == "ttl_seconds" and value is None)
     }
 

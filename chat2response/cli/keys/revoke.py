@@ -1,58 +1,61 @@
-"""`keys revoke`: keys by id, token or beginning of an id, or all of an owner or a label."""
+"""`keys revoke`: revokes keys by id, token or prefix of an id, or all keys with an owner or a label."""
 
 from collections.abc import Sequence
 
 import click
 
-from chat2response.cli.keys.context import Desk, unknown
-from chat2response.cli.keys.find_key import confirm, find, named
+from chat2response.cli.keys.actions import list_matching
+from chat2response.cli.keys.context import CommandContext, unknown_key
+from chat2response.cli.keys.find_key import confirm, describe, find_id
 from chat2response.cli.keys.key_admin import Document
-from chat2response.cli.keys.showing import every
 from chat2response.errors import NotFound
 
-_WORDS = {None: "is revoked", "already_revoked": "was already revoked", "unknown_key": "is not known"}
+_RESULTS = {None: "is revoked", "already_revoked": "was already revoked", "unknown_key": "does not exist"}
 
 
-async def revoke(desk: Desk, *, ids: Sequence[str], owner: str | None, label: str | None, yes: bool) -> None:
-    """Revokes the chosen keys and says what became of each.
+async def revoke(
+    context: CommandContext, *, ids: Sequence[str], owner: str | None, label: str | None, yes: bool
+) -> None:
+    """Revokes the selected keys and prints the result for each.
 
-    A key that was revoked before is no failure; an unknown key is one.
+    An unknown key is a failure; a key that was revoked before is not.
     """
-    selects = owner is not None or label is not None
-    if selects == bool(ids):
-        raise click.UsageError("Say which keys: ids or tokens, or else --owner or --label.")
-    if selects:
-        chosen = await _selected(desk, owner, label, yes=yes)
+    by_filter = owner is not None or label is not None
+    if by_filter == bool(ids):
+        raise click.UsageError("Name the keys by id or token, or select them with --owner or --label.")
+    if by_filter:
+        selected = await _select(context, owner, label, yes=yes)
     else:
-        chosen = [await find(desk, each, "Revoke it?", yes=yes) for each in ids]
-    answers = [await desk.keys.revoke(id) for id in dict.fromkeys(chosen)]
+        selected = [await find_id(context, each, "Revoke it?", yes=yes) for each in ids]
+    answers = [await context.keys.revoke(id) for id in dict.fromkeys(selected)]
     if len(ids) == 1:
         (answer,) = answers
         if answer.get("reason") == "unknown_key":
-            raise unknown(answer["id"])
-        desk.tell(answer, lambda: _line(answer))
+            raise unknown_key(answer["id"])
+        context.print(answer, lambda: _line(answer))
         return
-    desk.tell(answers, lambda: "\n".join(map(_line, answers)))
+    context.print(answers, lambda: "\n".join(map(_line, answers)))
     for answer in answers:
         if answer.get("reason") == "unknown_key":
-            raise unknown(answer["id"])
+            raise unknown_key(answer["id"])
 
 
-async def _selected(desk: Desk, owner: str | None, label: str | None, *, yes: bool) -> list[str]:
-    """The keys of this owner and this label that can be revoked, after a question. Raises NotFound."""
-    found = [
+async def _select(context: CommandContext, owner: str | None, label: str | None, *, yes: bool) -> list[str]:
+    """Asks, and returns the keys with this owner and label that are not revoked. Raises NotFound."""
+    matches = [
         key
-        for key in await every(desk, {"owner": owner, "label": label})
+        for key in await list_matching(context, {"owner": owner, "label": label})
         if key["revoked_at"] is None and label in (None, key["label"])
     ]
-    if not found:
-        said = {"owner": owner, "label": label}
-        what = " and ".join(f"the {name} {value!r}" for name, value in said.items() if value is not None)
-        raise NotFound(f"There is no key with {what} that is not revoked yet.", code="unknown_key")
-    lines = "\n".join(f"  {named(key)}" for key in found)
-    confirm(f"{lines}\n{'It is' if len(found) == 1 else 'They are'} revoked for good. Go on?", yes=yes)
-    return [key["id"] for key in found]
+    if not matches:
+        filters = {"owner": owner, "label": label}
+        what = " and ".join(f"the {name} {value!r}" for name, value in filters.items() if value is not None)
+        raise NotFound(f"There is no key with {what} left to revoke.", code="unknown_key")
+    lines = "\n".join(f"  {describe(key)}" for key in matches)
+    what = "this key" if len(matches) == 1 else f"these {len(matches)} keys"
+    confirm(f"{lines}\nThis revokes {what} and cannot be undone. Continue?", yes=yes)
+    return [key["id"] for key in matches]
 
 
 def _line(answer: Document) -> str:
-    return f"{answer['id']} {_WORDS[answer.get('reason')]}"
+    return f"{answer['id']} {_RESULTS[answer.get('reason')]}"

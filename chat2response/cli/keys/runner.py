@@ -1,4 +1,4 @@
-"""From a command's options to its work, which is loaded only then."""
+"""Runs a command: reads the shared options, then imports the command's module and calls its function."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -7,46 +7,48 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chat2response.cli import options
-from chat2response.cli.errors import explained
-from chat2response.server.gc_pause import loading
-from chat2response.server.start_options import Choices
+from chat2response.cli.errors import report_errors
+from chat2response.server.gc_pause import gc_pause
+from chat2response.server.start_options import StartOptions
 
 if TYPE_CHECKING:
-    from chat2response.cli.keys.context import Uses
+    from chat2response.cli.keys.context import Needs
 
 Command = Callable[..., None]
 
-_MAKES = ("making.generate", "bulk.bulk", "bulk.import_digests")  # these may be the first to use a store
-_USES: dict[str, "Uses"] = {
-    "making.digest": "nothing",
-    **dict.fromkeys(("bulk.bulk", "bulk.import_digests", "exporting.export"), "store"),
+_CREATES_STORE = ("actions.generate", "bulk.bulk", "bulk.import_digests")
+_NEEDS: dict[str, "Needs"] = {
+    "actions.digest": "nothing",
+    **dict.fromkeys(("bulk.bulk", "bulk.import_digests", "export.export"), "store"),
 }
 
 
-def with_options(command: Command, *given: Callable[[Command], Command]) -> Command:
-    """The command with these options, in this order of its help."""
-    for option in reversed(given):
+def with_options(command: Command, *decorators: Callable[[Command], Command]) -> Command:
+    """Adds options to a command; its help lists them in this order."""
+    for option in reversed(decorators):
         command = option(command)
     return command
 
 
 def common(command: Command) -> Command:
-    """What each of them can be told."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the HTTP endpoint would.")
+    """Adds the options that all `keys` commands share."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print the JSON of the HTTP endpoint.")
     return with_options(command, as_json, options.keys_backend, options.env_file)
 
 
-def run(work: str, env_file: Any, keys_backend: str | None, as_json: bool = False, **asked: Any) -> None:
-    """Does `<module>.<function>` of this package."""
-    quiet: bool = asked.get("quiet", False)
+def run(action: str, env_file: Any, keys_backend: str | None, as_json: bool = False, **params: Any) -> None:
+    """Calls `action`, the `<module>.<function>` of this package, with the command's parameters."""
+    quiet: bool = params.get("quiet", False)
     if quiet and as_json:
-        raise click.UsageError("--quiet stands against --json.")
-    with explained():
-        module, _, name = work.partition(".")
-        with loading():
+        raise click.UsageError("Use either --quiet or --json.")
+    with report_errors():
+        module, _, name = action.partition(".")
+        with gc_pause():
             from chat2response.cli.keys import context
 
-            does = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
-        choices = Choices(keys_backend=keys_backend, env_file=env_file)
-        makes, uses = work in _MAKES, _USES.get(work, "keys")
-        context.run(does, choices, asked, as_json=as_json, quiet=quiet, makes=makes, uses=uses)
+            function = getattr(import_module(f"chat2response.cli.keys.{module}"), name)
+        start_options = StartOptions(keys_backend=keys_backend, env_file=env_file)
+        creates, needs = action in _CREATES_STORE, _NEEDS.get(action, "keys")
+        context.run(
+            function, start_options, params, as_json=as_json, quiet=quiet, creates=creates, needs=needs
+        )

@@ -1,4 +1,4 @@
-"""The functions and stream machines that a library user calls: plain dicts and bytes in, the same out.
+"""The functions and stream machines that a library user calls. They take and return plain dicts and bytes.
 
-Their signatures are public. The work is done in `convert/dialects/`.
+Their signatures are public. The conversion itself lives in `convert/dialects/`.
 """

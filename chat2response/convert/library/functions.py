@@ -1,28 +1,28 @@
-"""The library's functions: one JSON body of a dialect in, one of the other out, as plain dicts.
+"""The library's functions: each converts one JSON body, a plain dict, from one dialect to the other.
 
-All raise errors.InvalidRequest (its `param` is the path of the field that cannot be taken) for a request,
-errors.UpstreamError for an answer that is an error or none at all, TypeError for what is no mapping. Nothing
-is changed in what is passed in.
+All raise errors.InvalidRequest for an invalid request (`param` is the path of the field),
+errors.UpstreamError for an answer that is an error or invalid, and TypeError for an argument that is not a
+mapping. They do not change their arguments.
 """
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.completion import write_response
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses import request as responses
-from chat2response.convert.dialects.responses.response import read_response as checked
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.dialects.responses.response import read_response as validate_response
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import point_out
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.library.mappings import fields_of
+from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
-from chat2response.convert.quirks.profiles import quirks_of
+from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.errors import InvalidRequest
 from chat2response.wire.chat import ChatCompletion, ChatRequest
@@ -38,19 +38,19 @@ def to_responses_request(
     losses: Losses | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> ResponsesRequest:
-    """A Chat Completions request as a Responses request.
+    """Converts a Chat Completions request to a Responses request.
 
-    `conversation_id` and `previous_response_id` are set on the result, over what the body says. What could
-    not cross is added to `losses`.
+    `conversation_id` and `previous_response_id` override the fields of the body. Fields that Responses cannot
+    express are added to `losses`.
     """
-    fields = fields_of("chat_request", chat_request)
+    fields = copy_mapping("chat_request", chat_request)
     if conversation_id:
         fields["conversation"] = conversation_id
     if previous_response_id:
         fields["previous_response_id"] = previous_response_id
-    lost = losses if losses is not None else Losses()
+    collected = losses if losses is not None else Losses()
     try:
-        return responses.write_request(chat.read_request(fields), lost, policy=policy)
+        return responses.write_request(chat.read_request(fields), collected, policy=policy)
     except InvalidRequest as error:
         point_out(error, fields, "chat")
         raise
@@ -63,14 +63,14 @@ def to_chat_request(
     quirks: Quirks | str = OPENAI_COMPATIBLE,
     policy: Policy = DEFAULT_POLICY,
 ) -> ChatRequest:
-    """A Responses request as a Chat Completions request, for a backend with these `quirks`.
+    """Converts a Responses request to a Chat Completions request, for a backend with these `quirks`.
 
-    A text is the name of a profile (`deepseek`). Raises QuirksError, a ValueError, for one that is not known.
+    `quirks` may be the name of a profile (`deepseek`). Raises QuirksError, a ValueError, if it is unknown.
     """
-    fields = fields_of("responses_request", responses_request)
-    lost, known = losses if losses is not None else Losses(), quirks_of(quirks)
+    fields = copy_mapping("responses_request", responses_request)
+    collected, backend_quirks = losses if losses is not None else Losses(), resolve_quirks(quirks)
     try:
-        return chat.write_request(responses.read_request(fields), lost, known, policy=policy)
+        return chat.write_request(responses.read_request(fields), collected, backend_quirks, policy=policy)
     except InvalidRequest as error:
         point_out(error, fields, "responses")
         raise
@@ -86,23 +86,23 @@ def to_response(
     ids: Ids = new_id,
     clock: Clock = time.time,
 ) -> Response:
-    """A Chat completion as a response, from a backend with these `quirks` (or this profile).
+    """Converts a Chat completion to a response. `quirks` (or a profile name) are those of the backend.
 
-    `request` is the Responses request that it answers: it is echoed, gives the model's name, and its tools
-    get their own calls back (`quirks` are those it was sent with). Logprobs are shown where its `include`
-    asks for them, or where there is no request.
-    `reasoning` says where reasoning goes; by default to `summary`, which is what clients show.
+    `request` is the Responses request that the completion answers. The response echoes its fields and its
+    model name, and calls its tools by their own names (pass the `quirks` that the request was sent with).
+    Logprobs are included if its `include` requests them, or if there is no request.
+    `reasoning` is where reasoning goes; by default to `summary`, which is what clients show.
     """
-    fields = fields_of("completion", completion)
-    asked = None if request is None else fields_of("request", request)
-    body: dict[str, Any] = {"model": fields.get("model") or "", **(asked or {})}
+    fields = copy_mapping("completion", completion)
+    request_fields = None if request is None else copy_mapping("request", request)
+    body: dict[str, Any] = {"model": fields.get("model") or "", **(request_fields or {})}
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
-    known = quirks_of(quirks)
+    backend_quirks = resolve_quirks(quirks)
     form = reasoning_form(hub, reasoning)
-    reading = Reading.to(asked, form, ToolMap.of(hub, known))
-    return reading.response(fields, Echo.of(hub), ids, clock, losses)
+    decoder = AnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
+    return decoder.response(fields, EchoedFields.of(hub), ids, clock, losses)
 
 
 def to_chat_completion(response: Mapping[str, Any], *, model: str | None = None) -> ChatCompletion:
-    """A finished response as a Chat completion; `model` replaces the name in it."""
-    return write_response(checked(fields_of("response", response)), model=model)
+    """Converts a finished response to a Chat completion. `model` replaces the response's model name."""
+    return write_response(validate_response(copy_mapping("response", response)), model=model)

@@ -1,24 +1,25 @@
-"""The two stream machines of the library: one dialect's bytes in, the other's out.
+"""The library's two stream machines. Each converts the bytes of a stream from one dialect to the other.
 
     machine = ChatToResponses(request)
     for data in network: out = machine.feed(data)
     out = machine.close()
 
-What either makes of a stream does not depend on how the bytes were cut. Face to face (`ChatToResponses` into
-`ResponsesToChat`) they return the canonical form of a Chat stream of one choice:
+How the bytes are cut does not change the result. Chained (`ChatToResponses`, then `ResponsesToChat`), the two
+machines return the canonical form of a Chat stream with one choice:
 
-- a role chunk (`content: ""`, `refusal: null`), then one chunk for each non-empty piece, with its text
-  unchanged and in order; a delta that says several things is taken apart into reasoning, text, citations,
-  refusal, calls;
-- reasoning is `reasoning_content`, whatever it was called; where it resumes after something else, a chunk
-  with a blank line comes first;
-- calls are numbered from 0 as they begin. A chunk names the call (`id`, `type`, `name`, empty `arguments`),
-  the next ones bring its arguments; it stands where the first of these came, or where something else began;
-- arguments are one JSON text; empty ones are `{}`, at the end, and what is repeated is not there;
-- logprobs stay with their text; citations count their places over all text;
-- one finish chunk with an OpenAI word, or one error chunk; the usage chunk if asked for and known; `[DONE]`.
+- A role chunk (`content: ""`, `refusal: null`), then one chunk for each non-empty piece, its text unchanged
+  and in order. A delta with several fields is split into reasoning, text, citations, refusal, calls.
+- Reasoning is always `reasoning_content`. Where it resumes after other output, a chunk with a blank line
+  comes first.
+- Calls are numbered from 0 in the order in which they begin. One chunk has the `id`, `type` and `name` of a
+  call and empty `arguments`; the following ones have its arguments. That chunk comes at the first arguments,
+  or when other output begins.
+- Arguments are one JSON text. Empty ones become `{}`, at the end; repeated ones are left out.
+- Logprobs stay with their text. The positions of citations count over all text.
+- One finish chunk with a `finish_reason` of OpenAI's, or one error chunk; the usage chunk if it was requested
+  and is known; `[DONE]`.
 
-Reading the canonical form again gives the same, but for the blank lines between runs of reasoning.
+Converting the canonical form again changes only the blank lines between runs of reasoning.
 """
 
 import time
@@ -26,18 +27,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.library.mappings import fields_of
+from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
-from chat2response.convert.quirks.profiles import quirks_of
+from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.ids import Clock, Ids, new_id
@@ -46,26 +47,26 @@ from chat2response.wire.responses import Response
 
 
 class _Stream:
-    """Reader, writer and encoder in a row."""
+    """Connects a reader, a writer and an encoder."""
 
     def __init__(self, request: HubRequest, ids: Ids, clock: Clock) -> None:
         self.done = False
-        self._writer = ResponseWriter(Echo.of(request), ids, clock)
+        self._writer = ResponseWriter(EchoedFields.of(request), ids, clock)
         self._reader: ChatReader | ResponsesReader
         self._encoder: ChatEncoder | ResponsesEncoder
 
     @property
     def response(self) -> Response:
-        """The response so far; whole after the end."""
+        """The response so far; complete once `done` is true."""
         return self._writer.response
 
     @property
     def losses(self) -> Losses:
-        """What the upstream said and this stream cannot."""
+        """What the upstream sent and this stream cannot express."""
         return self._writer.losses
 
     def feed(self, data: bytes, /) -> bytes:
-        """Takes one network read; returns the bytes for the client."""
+        """Takes the bytes of one network read; returns the bytes for the client."""
         if self.done:
             return b""
         self._begin()
@@ -73,7 +74,7 @@ class _Stream:
         return self._flush()
 
     def close(self, fault: Fault | None = None, /) -> bytes:
-        """The source ended, or `fault` stopped it: returns the rest, with a terminal event in any case."""
+        """Ends the stream (`fault`: why it was cut). Returns the last bytes, always with a terminal event."""
         if self.done:
             return b""
         self._begin()
@@ -94,11 +95,11 @@ class _Stream:
 class ChatToResponses(_Stream):
     """Chat chunks (SSE bytes) in, Responses events (SSE bytes) out.
 
-    `request` is the Responses request that the stream answers: it is echoed, gives the model's name
-    (which the first event has to say), its tools get their own calls back, and `include` in it decides
-    whether logprobs are shown. Reasoning goes to `summary`, unless `reasoning` says another place.
-    `quirks`: the backend's, or the name of a profile (QuirksError, a ValueError, for one that is not
-    known). `ids` and `clock` are for tests.
+    `request` is the Responses request that the stream answers. The response echoes its fields and its model
+    name (the first event needs it), calls its tools by their own names, and includes logprobs if `include`
+    requests them. `reasoning` is where reasoning goes, by default to `summary`. `quirks` are those of the
+    backend, or the name of a profile (an unknown one raises QuirksError, a ValueError). `ids` and `clock` are
+    for tests.
     """
 
     def __init__(
@@ -110,20 +111,20 @@ class ChatToResponses(_Stream):
         ids: Ids = new_id,
         clock: Clock = time.time,
     ) -> None:
-        asked = {} if request is None else fields_of("request", request)
-        hub = HubRequest(body=asked, dialect="responses")  # type: ignore[arg-type]
+        request_fields = {} if request is None else copy_mapping("request", request)
+        hub = HubRequest(body=request_fields, dialect="responses")  # type: ignore[arg-type]
         super().__init__(hub, ids, clock)
-        known = quirks_of(quirks)
+        backend_quirks = resolve_quirks(quirks)
         form = reasoning or reasoning_form(hub)
-        reading = Reading.to(request, form, ToolMap.of(hub, known))
-        self._reader = reading.reader(self._writer)
+        decoder = AnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
+        self._reader = decoder.reader(self._writer)
         self._encoder = ResponsesEncoder()
 
 
 class ResponsesToChat(_Stream):
     """Responses events (SSE bytes) in, Chat chunks (SSE bytes) out.
 
-    `model` is the name shown in the chunks; `include_usage` and `logprobs` are what the Chat client asked.
+    `model` is the model name in the chunks; `include_usage` and `logprobs` are the Chat client's options.
     """
 
     def __init__(
@@ -145,14 +146,14 @@ class ResponsesToChat(_Stream):
 def reasoning_form(
     request: HubRequest, setting: ReasoningForm | None = None, client: ClientProfile = DEFAULT
 ) -> ReasoningForm:
-    """Where reasoning goes: as the operator set it, else where this kind of client reads it.
+    """Decides where reasoning goes: the operator's setting, or else where this kind of client reads it.
 
-    A client that reads both forms gets a summary where it asks for one.
+    A client that reads both forms gets a summary if it requests one.
     """
     if setting is not None:
         return setting
     if not client.raw_reasoning:
         return "summary"
-    asked = request.body.get("reasoning")
-    wants_summary = type(asked) is dict and (asked.get("summary") or asked.get("generate_summary"))
+    options = request.body.get("reasoning")
+    wants_summary = type(options) is dict and (options.get("summary") or options.get("generate_summary"))
     return "summary" if wants_summary else "content"

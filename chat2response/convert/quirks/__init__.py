@@ -1,4 +1,4 @@
-"""How one Chat backend differs from the next, as data: the type `Quirks` and a profile for each backend.
+"""Describes how Chat backends differ, as data: the type `Quirks`, and a profile for each known backend.
 
-No code here converts anything; the converters read these values.
+Nothing is converted here. The converters in `convert/dialects/` read these values.
 """

@@ -1,26 +1,33 @@
-"""The known backends, each as one `Quirks` (law 11): what they document, and what their users report.
+"""The profiles of known backends, each a `Quirks` (law 11, quirks are data).
 
-A profile is chosen by name, never guessed from a model's name. Where the models of one vendor differ, the
-profile takes the newest ones, and an operator overrides the field (`CHAT2RESPONSE_QUIRKS`).
+They come from the backends' documentation and from reports of their users. A profile is chosen by name, never
+guessed from a model name. Where the models of one vendor differ, the profile fits the newest ones. Override
+fields with `CHAT2RESPONSE_QUIRKS`.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from chat2response.convert.quirks.quirks import Choice, Format, Quirks, QuirksError, with_overrides
+from chat2response.convert.quirks.quirks import (
+    Quirks,
+    QuirksError,
+    ResponseFormatType,
+    ToolChoiceKind,
+    with_overrides,
+)
 
 GENERIC = "generic"
 OPENAI = "openai"
 
-_JSON_MODE: frozenset[Format] = frozenset({"text", "json_object"})
-_UNFORCED: frozenset[Choice] = frozenset({"auto", "none"})
+_JSON_MODE: frozenset[ResponseFormatType] = frozenset({"text", "json_object"})
+_NO_FORCED_CHOICE: frozenset[ToolChoiceKind] = frozenset({"auto", "none"})
 _THINK = (("<think>", "</think>"),)
 _CACHE_FIELDS = frozenset({"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"})
 
-# Efforts by the words of backends that know three of them.
-_TO_HIGH = {"minimal": "low", "xhigh": "high", "max": "high"}
-_TO_MAX = {"minimal": "low", "medium": "high", "xhigh": "high"}  # DeepSeek's own table
+# The efforts of backends that have three levels.
+_THREE_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}
+_DEEPSEEK_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "high"}  # DeepSeek's own table
 
 _TEMPLATE_ON = {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}}
 _TEMPLATE_OFF = {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
@@ -29,28 +36,28 @@ _THINKING_OFF = {"thinking": {"type": "disabled"}}
 
 _openai = Quirks(custom_tools=True, moderation=True, max_call_id=40, reasoning_echo="never")
 
-# What nearly every server takes; what one gives beside its text goes back to it.
+# What nearly every server accepts. Provider metadata of an answer goes back to the server.
 _generic = Quirks(
     max_tokens="max_tokens",
     developer_role=False,
     system_placement="joined",
     flatten_content=True,
-    mixed_strict=False,  # it may be one of those that refuse
+    mixed_strict=False,  # the server may be one that refuses it
     carried=frozenset({"reasoning_details", "thinking_blocks", "extra_content"}),
-    reasoning_required=True,  # the same
+    reasoning_required=True,  # the server may be one that requires it
 )
 
-# What runs a model's own chat template takes a system message nowhere but at the head: newer templates raise.
+# Newer chat templates raise for a system message that is not at the start, so these servers refuse it.
 _vllm = Quirks(
     max_tokens="max_tokens",
     developer_role=False,  # most chat templates raise on it
     system_placement="first_only",
     video=True,
     flatten_content=True,
-    effort_values=_TO_HIGH,
+    effort_values=_THREE_EFFORTS,
     reasoning_on=_TEMPLATE_ON,
     reasoning_off=_TEMPLATE_OFF,
-    reasoning_in=("reasoning", "reasoning_content"),  # the first since 0.11.1
+    reasoning_in=("reasoning", "reasoning_content"),  # `reasoning` since 0.11.1
     reasoning_field="reasoning",
 )
 
@@ -60,19 +67,19 @@ _sglang = Quirks(
     system_placement="first_only",
     video=True,
     flatten_content=True,
-    effort_values=_TO_HIGH,
+    effort_values=_THREE_EFFORTS,
     reasoning_on=_TEMPLATE_ON,
     reasoning_off=_TEMPLATE_OFF,
 )
 
 _llama_cpp = Quirks(
     max_tokens="max_tokens",
-    tool_choices=frozenset({"auto", "none", "required"}),  # a named one is taken for auto
+    tool_choices=frozenset({"auto", "none", "required"}),  # it treats a named one as auto
     developer_role=False,
     system_placement="first_only",
     flatten_content=True,
     effort_field="chat_template_kwargs.reasoning_effort",
-    effort_values=_TO_HIGH,
+    effort_values=_THREE_EFFORTS,
     reasoning_on={"chat_template_kwargs": {"enable_thinking": True}},
     reasoning_off={"chat_template_kwargs": {"enable_thinking": False}},
 )
@@ -84,7 +91,7 @@ _ollama = Quirks(
     developer_role=False,
     system_placement="first_only",
     flatten_content=True,
-    effort_values=_TO_HIGH,
+    effort_values=_THREE_EFFORTS,
     reasoning_in=("reasoning", "reasoning_content"),
     reasoning_field="reasoning",
 )
@@ -96,19 +103,19 @@ _lm_studio = Quirks(
     developer_role=False,
     system_placement="first_only",
     flatten_content=True,
-    effort_values=_TO_HIGH,
-    think_tags=_THINK,  # unless its setting for a field of its own is on
+    effort_values=_THREE_EFFORTS,
+    think_tags=_THINK,  # unless its setting for a separate field is on
 )
 
 _deepseek = Quirks(
     max_tokens="max_tokens",
-    strict_tools=False,  # its beta address alone knows it
-    thinking_tool_choices=_UNFORCED,
+    strict_tools=False,  # only its beta endpoint accepts it
+    thinking_tool_choices=_NO_FORCED_CHOICE,
     response_formats=_JSON_MODE,
     developer_role=False,
     system_placement="joined",
     flatten_content=True,
-    effort_values=_TO_MAX,
+    effort_values=_DEEPSEEK_EFFORTS,
     reasoning_on=_THINKING_ON,
     reasoning_off=_THINKING_OFF,
     reasoning_required=True,
@@ -118,14 +125,14 @@ _deepseek = Quirks(
 _moonshot = Quirks(
     strict_tools=False,
     tool_choices=frozenset({"auto", "none", "required", "named"}),
-    thinking_tool_choices=_UNFORCED,
+    thinking_tool_choices=_NO_FORCED_CHOICE,
     response_formats=_JSON_MODE,
     developer_role=False,
     system_placement="joined",
     video=True,
     flatten_content=True,
-    effort_values=_TO_MAX,
-    reasoning_off=_THINKING_OFF,  # and nothing to switch it on: beside an effort it is refused
+    effort_values=_DEEPSEEK_EFFORTS,
+    reasoning_off=_THINKING_OFF,  # no `reasoning_on`: it refuses the switch beside an effort
     reasoning_required=True,
     cached_tokens=("cached_tokens", "prompt_tokens_details.cached_tokens"),
 )
@@ -133,7 +140,7 @@ _moonshot = Quirks(
 _qwen = Quirks(
     max_tokens="max_tokens",
     tool_choices=frozenset({"auto", "none", "named"}),
-    thinking_tool_choices=_UNFORCED,
+    thinking_tool_choices=_NO_FORCED_CHOICE,
     response_formats=_JSON_MODE,
     developer_role=False,
     system_placement="first_only",
@@ -146,19 +153,19 @@ _qwen = Quirks(
 
 _glm = Quirks(
     max_tokens="max_tokens",
-    usage_in_stream=False,  # the last chunk counts unasked
+    usage_in_stream=False,  # its last chunk always has the usage
     parallel_tools=False,
     strict_tools=False,
     tool_choices=frozenset({"auto"}),
     response_formats=_JSON_MODE,
     dropped_fields=frozenset({"frequency_penalty", "presence_penalty"}),
-    extra_body={"tool_stream": True},  # else a call's arguments come in one piece, after a long silence
+    extra_body={"tool_stream": True},  # without it, a call's arguments come in one piece after a long pause
     developer_role=False,
     system_placement="joined",
     video=True,
     flatten_content=True,
     message_names=False,
-    effort_values={**_TO_MAX, "none": "low"},  # the newest always think, and refuse to be told not to
+    effort_values={**_DEEPSEEK_EFFORTS, "none": "low"},  # the newest models always think, and refuse `none`
     reasoning_on=_THINKING_ON,
 )
 
@@ -181,7 +188,7 @@ _groq = Quirks(
     system_placement="joined",
     flatten_content=True,
     message_names=False,
-    effort_values=_TO_HIGH,
+    effort_values=_THREE_EFFORTS,
     reasoning_in=("reasoning",),
     think_tags=_THINK,  # its `raw` format, the default of some models
     reasoning_field="reasoning",  # it answers 400 to `reasoning_content`
@@ -189,7 +196,7 @@ _groq = Quirks(
 
 _mistral = Quirks(
     max_tokens="max_tokens",
-    usage_in_stream=False,  # the last chunk counts unasked; the option is a 422
+    usage_in_stream=False,  # its last chunk always has the usage; the option gets a 422
     allowed_fields=frozenset(
         {
             *("temperature", "top_p", "stop", "n", "seed", "presence_penalty", "frequency_penalty"),
@@ -201,11 +208,11 @@ _mistral = Quirks(
     tool_choices=frozenset({"auto", "none", "required", "named"}),
     developer_role=False,
     system_placement="joined",
-    assistant_after_tools="Understood.",  # it refuses another role there
+    assistant_after_tools="Understood.",  # it refuses a user or system message there
     message_names=False,
     max_call_id=9,
     call_id_form="[a-zA-Z0-9]{9}",
-    # Small and Medium know none and high; Large knows low and medium too.
+    # Small and Medium accept none and high; Large accepts low and medium too.
     effort_values={"minimal": "none", "low": "high", "medium": "high", "xhigh": "high", "max": "high"},
     reasoning_echo="always",
     reasoning_form="thinking_part",
@@ -256,7 +263,7 @@ _litellm = Quirks(
 _xai = Quirks(
     developer_role=False,
     system_placement="joined",
-    effort_values=_TO_HIGH,
+    effort_values=_THREE_EFFORTS,
     reasoning_echo="never",
     completion_tokens="without_reasoning",
 )
@@ -285,21 +292,22 @@ PROFILES: Mapping[str, Quirks] = MappingProxyType(
 )
 
 
-def quirks_of(named: Quirks | str) -> Quirks:
-    """Quirks, or those of the profile with this name. Raises QuirksError, and TypeError for anything else."""
-    if isinstance(named, Quirks):
-        return named
-    if isinstance(named, str):
-        return profile(named)
-    raise TypeError(f"quirks is the name of a profile, or a Quirks, not {type(named).__name__}")
+def resolve_quirks(quirks: Quirks | str) -> Quirks:
+    """Returns `quirks`, or those of the profile of this name. Raises QuirksError, or TypeError."""
+    if isinstance(quirks, Quirks):
+        return quirks
+    if isinstance(quirks, str):
+        return profile(quirks)
+    raise TypeError(f"quirks must be a Quirks or the name of a profile, not {type(quirks).__name__}")
 
 
 def profile(name: str, overrides: Mapping[str, Any] | None = None) -> Quirks:
-    """The quirks of a known backend, `overrides` in place of its own. Raises QuirksError."""
-    known = PROFILES.get(name.strip().lower())
-    if known is None:
-        from difflib import get_close_matches  # only for a mistake
+    """Returns the quirks of a known backend, with `overrides` replaced. Raises QuirksError."""
+    quirks = PROFILES.get(name.strip().lower())
+    if quirks is None:
+        from difflib import get_close_matches  # imported only for an error
 
-        near = get_close_matches(name.lower(), PROFILES, n=1, cutoff=0.0)
-        raise QuirksError(f"{name!r} is no profile. Did you mean {near[0]!r}? Known: {', '.join(PROFILES)}.")
-    return with_overrides(known, overrides) if overrides else known
+        close_matches = get_close_matches(name.lower(), PROFILES, n=1, cutoff=0.0)
+        known = ", ".join(PROFILES)
+        raise QuirksError(f"Unknown profile: {name!r}. Did you mean {close_matches[0]!r}? Known: {known}.")
+    return with_overrides(quirks, overrides) if overrides else quirks

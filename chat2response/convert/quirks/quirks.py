@@ -1,8 +1,8 @@
-"""`Quirks`: how one Chat backend differs from the next, as data (law 11).
+"""`Quirks` describes how one Chat backend differs from others (law 11, quirks are data).
 
-No converter asks which vendor it talks to: it asks a field of this type. `profiles.py` holds one value per
-known backend, and an operator may override every field (`with_overrides`), so the fields are of types that
-JSON can say: words, numbers, booleans, lists and objects.
+No converter checks which vendor it talks to; it reads a field of this type. `profiles.py` has one value per
+known backend, and an operator may override every field (`with_overrides`). So all fields have types that JSON
+has: strings, numbers, booleans, lists and objects.
 """
 
 from collections.abc import Mapping
@@ -12,125 +12,123 @@ from typing import Any, Literal, get_type_hints
 
 from chat2response.wire.json import JSONError, shaped
 
-ReasoningIn = Literal["reasoning_content", "reasoning", "reasoning_text"]
-Carried = Literal["reasoning_details", "thinking_blocks", "extra_content"]
-Echo = Literal["with_tools", "always", "never"]
-Choice = Literal["auto", "none", "required", "named", "allowed"]
+ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_text"]
+CarriedField = Literal["reasoning_details", "thinking_blocks", "extra_content"]
+ReasoningEcho = Literal["with_tools", "always", "never"]
+ToolChoiceKind = Literal["auto", "none", "required", "named", "allowed"]
 SystemPlacement = Literal["in_place", "joined", "first_only"]
-Format = Literal["text", "json_object", "json_schema"]
-Fields = Mapping[str, Any]
+ResponseFormatType = Literal["text", "json_object", "json_schema"]
+BodyFields = Mapping[str, Any]
 
 
-def _none() -> Fields:
+def _empty_mapping() -> BodyFields:
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """What a Chat target takes, and how it answers. The defaults suit OpenAI's own API."""
+    """What a Chat backend accepts, and how it answers. The defaults fit OpenAI's own API."""
 
     # -- the request ---------------------------------------------------------------------------------
 
     max_tokens: str = "max_completion_tokens"
-    """The name of the output limit."""
+    """The backend's name of the output limit."""
     usage_in_stream: bool = True
-    """Whether `stream_options.include_usage` is taken; else usage comes unasked, or never."""
+    """Whether `stream_options.include_usage` is accepted. If not, usage always comes, or never."""
     parallel_tools: bool = True
-    """Whether `parallel_tool_calls` is taken."""
+    """Whether `parallel_tool_calls` is accepted."""
     custom_tools: bool = False
-    """Whether tools of type `custom` are taken; else they go as functions."""
+    """Whether tools of type `custom` are accepted. If not, they are sent as functions."""
     moderation: bool = False
-    """Whether `moderation` is taken, and done; elsewhere it is named as lost."""
+    """Whether `moderation` is accepted and performed. If not, it is a loss."""
     strict_tools: bool = True
     """Whether a function may carry `strict`."""
     mixed_strict: bool = True
-    """Whether some functions may be strict and others not; else none is where not all are."""
+    """Whether some functions may be strict and others not. If not, none is strict unless all are."""
     letter_names: bool = False
-    """Whether a tool's name has to begin with a letter or `_`."""
-    tool_choices: frozenset[Choice] = frozenset({"auto", "none", "required", "named", "allowed"})
-    """The kinds of `tool_choice` that are taken."""
-    thinking_tool_choices: frozenset[Choice] | None = None
-    """Those that are taken while the model thinks: unless the body has what `reasoning_off` says. None: the
-    same."""
+    """Whether tool names must begin with a letter or `_`."""
+    tool_choices: frozenset[ToolChoiceKind] = frozenset({"auto", "none", "required", "named", "allowed"})
+    """The kinds of `tool_choice` that are accepted."""
+    thinking_tool_choices: frozenset[ToolChoiceKind] | None = None
+    """The kinds of `tool_choice` that are accepted while the model thinks, that is, unless the body has the
+    fields of `reasoning_off`. None: the same as `tool_choices`."""
     thinks_unasked: bool = True
-    """Whether the model thinks where a body says neither `reasoning_on` nor `reasoning_off`."""
-    response_formats: frozenset[Format] = frozenset({"text", "json_object", "json_schema"})
-    """The types of `response_format` that are taken."""
+    """Whether the model thinks if a body has the fields of neither `reasoning_on` nor `reasoning_off`."""
+    response_formats: frozenset[ResponseFormatType] = frozenset({"text", "json_object", "json_schema"})
+    """The types of `response_format` that are accepted."""
     allowed_fields: frozenset[str] | None = None
-    """The only fields of a body that are sent, besides `model`, `messages`, `stream`, tools and what is named
-    here. None: all."""
+    """The only body fields that are sent, besides `model`, `messages`, `stream`, tools and the fields that
+    other quirks name. None: all fields."""
     dropped_fields: frozenset[str] = frozenset()
-    """Fields of a body that are never sent: this backend refuses them."""
-    renamed_fields: Mapping[str, str] = field(default_factory=_none)
-    """A field's name with this backend, where it has another (`seed`: `random_seed`)."""
-    extra_body: Fields = field(default_factory=_none)
-    """Fields that every request gets; the client's own win."""
+    """Body fields that are never sent, because the backend refuses them."""
+    renamed_fields: Mapping[str, str] = field(default_factory=_empty_mapping)
+    """Body fields that have another name at this backend (`seed`: `random_seed`)."""
+    extra_body: BodyFields = field(default_factory=_empty_mapping)
+    """Fields that are added to every request. The client's own values win."""
 
     # -- messages ------------------------------------------------------------------------------------
 
     developer_role: bool = True
-    """Whether role `developer` is taken; else it is sent as `system`, in its place."""
+    """Whether the role `developer` is accepted. If not, it is sent as `system`."""
     system_placement: SystemPlacement = "in_place"
-    """Where system messages stand. `in_place`: each in its place. `joined`: those at the head are one.
-    `first_only`: that one is the only one; a later one becomes a marked text of the user's, in its place."""
+    """Where system messages may be. `in_place`: anywhere. `joined`: the leading ones become one message.
+    `first_only`: likewise, and each later one becomes a marked user message in the same position."""
     assistant_after_tools: str = ""
-    """What an assistant's message between a tool's and the next one of the user's or the system's says, for
-    backends that want one there; empty: nothing is put there."""
+    """The text of an assistant message that is inserted between a tool message and a user or system message,
+    for backends that require one there. Empty: none is inserted."""
     video: bool = False
-    """Whether parts of type `video_url` are taken; else a video is an error."""
+    """Whether parts of type `video_url` are accepted. If not, a video is an error."""
     flatten_content: bool = False
-    """Whether an array of nothing but text parts is sent as one string, a blank line between the parts."""
+    """Whether content with only text parts is sent as one string, with a blank line between the parts."""
     message_names: bool = True
-    """Whether a message may carry `name`."""
+    """Whether a message may have a `name`."""
     max_call_id: int = 0
-    """The longest `tool_call_id` that is taken, in characters; 0: any length."""
+    """The maximum length of a `tool_call_id`, in characters. 0: any length."""
     call_id_form: str = ""
-    """A regular expression that a `tool_call_id` has to match as a whole; empty: any text."""
+    """A regular expression that a whole `tool_call_id` must match. Empty: any text."""
 
     # -- reasoning on, off, and how much -------------------------------------------------------------
 
     effort_field: str = "reasoning_effort"
-    """Where the effort goes, a path with dots (`reasoning.effort`); empty: this backend knows no degrees."""
-    effort_values: Mapping[str, str] = field(default_factory=_none)
-    """This backend's word for an effort (`xhigh`: `high`); what is not listed passes as it is."""
-    reasoning_on: Fields = field(default_factory=_none)
-    """Fields that switch reasoning on; sent with every effort but `none`."""
-    reasoning_off: Fields = field(default_factory=_none)
-    """Fields that switch it off, in place of the effort `none`. Empty: `none` is an effort like others."""
+    """The path of the effort, with dots (`reasoning.effort`). Empty: the backend has no levels of effort."""
+    effort_values: Mapping[str, str] = field(default_factory=_empty_mapping)
+    """The backend's names for efforts (`xhigh`: `high`). Efforts that are not listed pass unchanged."""
+    reasoning_on: BodyFields = field(default_factory=_empty_mapping)
+    """Fields that switch reasoning on. Sent with every effort except `none`."""
+    reasoning_off: BodyFields = field(default_factory=_empty_mapping)
+    """Fields that switch reasoning off, sent instead of the effort `none`. Empty: `none` is sent."""
 
     # -- reasoning in the answer ---------------------------------------------------------------------
 
-    reasoning_in: tuple[ReasoningIn, ...] = ("reasoning_content", "reasoning", "reasoning_text")
-    """Fields of a message or delta that hold reasoning; the first that has text counts."""
+    reasoning_in: tuple[ReasoningField, ...] = ("reasoning_content", "reasoning", "reasoning_text")
+    """Fields of a message or delta that hold reasoning. The first one with text is used."""
     think_tags: tuple[tuple[str, str], ...] = ()
-    """Pairs of tags (`<think>`, `</think>`) that reasoning stands in at the head of the content: it is split
-    off."""
+    """Pairs of tags (`<think>`, `</think>`) around reasoning at the start of the content."""
     cumulative_details: bool = False
-    """Whether each delta of `reasoning_details` may have all of the text so far; the stream itself tells."""
+    """Whether each delta of `reasoning_details` may repeat all text so far. The stream shows if it does."""
     think_open: bool = False
-    """Whether an answer begins inside the tag: the chat template wrote the opening one."""
-    carried: frozenset[Carried] = frozenset()
-    """What of a message is kept for this backend, sealed, and comes back to it unchanged: signatures and
-    encrypted reasoning."""
+    """Whether an answer begins inside the tag, because the chat template writes the opening one."""
+    carried: frozenset[CarriedField] = frozenset()
+    """Fields of a message (signatures, encrypted reasoning) that are sealed and sent back unchanged."""
 
     # -- reasoning in the history --------------------------------------------------------------------
 
-    reasoning_echo: Echo = "with_tools"
-    """Which assistant messages of the history get their reasoning back: those with tool calls, all, none."""
+    reasoning_echo: ReasoningEcho = "with_tools"
+    """Which assistant messages of the history get their reasoning back: with tool calls, all, or none."""
     reasoning_required: bool = False
-    """Whether a tool call is refused without its reasoning, also one of an earlier turn."""
+    """Whether the backend refuses a tool call without its reasoning, even one of an earlier turn."""
     reasoning_field: str = "reasoning_content"
-    """The field that carries it, where `reasoning_form` is `field`."""
+    """The field that carries the reasoning back, if `reasoning_form` is `field`."""
     reasoning_form: Literal["field", "thinking_part", "think_tags"] = "field"
-    """How: in a field of its own, as a part of type `thinking` before the content, or in tags before it."""
+    """How reasoning is sent back: in its own field, or before the content as a `thinking` part or in tags."""
     missing_signature: str = ""
-    """Gemini's word for a call whose `thought_signature` is not known; empty: nothing is sent."""
+    """Gemini's placeholder for a call whose `thought_signature` is unknown. Empty: none is sent."""
 
     # -- the end of the answer -----------------------------------------------------------------------
 
-    finish_reasons: Mapping[str, str] = field(default_factory=_none)
-    """OpenAI's word for a `finish_reason` of this backend that the gateway does not know, or knows
-    otherwise (`halted`: `stop`)."""
+    finish_reasons: Mapping[str, str] = field(default_factory=_empty_mapping)
+    """OpenAI's names for the backend's own `finish_reason`s (`halted`: `stop`), where the gateway does not
+    know them or maps them differently."""
 
     # -- usage ---------------------------------------------------------------------------------------
 
@@ -139,36 +137,36 @@ class Quirks:
         "prompt_cache_hit_tokens",
         "cached_tokens",
     )
-    """Where cached input tokens are counted, paths with dots; the first that is not 0 counts."""
+    """Fields with the number of cached input tokens, as dotted paths. The first nonzero one is used."""
     completion_tokens: Literal["by_total", "with_reasoning", "without_reasoning"] = "by_total"
-    """Whether reasoning is counted among `completion_tokens`. `by_total`: the total tells."""
+    """Whether `completion_tokens` includes reasoning tokens. `by_total`: `total_tokens` decides."""
 
 
 OPENAI_COMPATIBLE = Quirks()
 
 
 class QuirksError(ValueError):
-    """An override that cannot be taken; the text says what to write."""
+    """An invalid quirk or profile name. The message says what to write instead."""
 
 
 def with_overrides(quirks: Quirks, overrides: Mapping[str, Any]) -> Quirks:
-    """`quirks` with the fields of a JSON object in place of its own. Raises QuirksError."""
-    types = _types()
-    made: dict[str, Any] = {}
+    """Returns `quirks` with the fields of a JSON object replaced. Raises QuirksError."""
+    types = _field_types()
+    values: dict[str, Any] = {}
     for name, value in overrides.items():
         if name not in types:
-            from difflib import get_close_matches  # only for a mistake
+            from difflib import get_close_matches  # imported only for an error
 
-            near = get_close_matches(name, types, n=1, cutoff=0.0)
-            raise QuirksError(f"{name!r} is not a quirk. Did you mean {near[0]!r}?")
+            close_matches = get_close_matches(name, types, n=1, cutoff=0.0)
+            raise QuirksError(f"Unknown quirk: {name!r}. Did you mean {close_matches[0]!r}?")
         try:
-            made[name] = shaped(value, types[name])
+            values[name] = shaped(value, types[name])
         except JSONError as error:
             raise QuirksError(f"{name!r}: {error}.") from None
-    return replace(quirks, **made)
+    return replace(quirks, **values)
 
 
 @cache
-def _types() -> dict[str, Any]:
+def _field_types() -> dict[str, Any]:
     hints = get_type_hints(Quirks)
     return {each.name: hints[each.name] for each in fields(Quirks)}

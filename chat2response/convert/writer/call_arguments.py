@@ -9,8 +9,8 @@ import re
 
 from chat2response.wire.json import JSONError, decode, encode, is_complete_object, too_deep
 
-REST = ("message.tool_calls.arguments", "dropped: text after their end")
-EMPTY = "{}"
+TEXT_AFTER_END = ("message.tool_calls.arguments", "dropped: text after their end")
+EMPTY_OBJECT = "{}"
 _LONGEST = 64  # characters of white space; nobody sends more
 
 _NOTHING = re.compile(r"\s*(?:\{\s*\}|null(?=\s*(?:\{|$)))\s*")
@@ -18,7 +18,7 @@ _OUTSIDE = re.compile(r'[{}"]')
 _INSIDE = re.compile(r'["\\]')
 
 
-class Arguments:
+class CallArguments:
     """Fed the pieces of one call, then closed; both give the text that is to be passed on."""
 
     __slots__ = ("_depth", "_held", "_quoted", "_rest", "_skip", "_state", "_text", "_unread")
@@ -55,7 +55,7 @@ class Arguments:
             self._unread = ["".join(self._unread)]  # it is asked for more than once
         if len(self._text) > 1:
             self._text = ["".join(self._text)]
-        return EMPTY if self._state == "empty" else "".join((*self._text, *self._unread))
+        return EMPTY_OBJECT if self._state == "empty" else "".join((*self._text, *self._unread))
 
     def feed(self, piece: str) -> str:
         """What passes on now of the next piece."""
@@ -74,8 +74,8 @@ class Arguments:
         """What passes on at the end: the empty object, where nothing replaced it."""
         if self._state != "empty":
             return ""
-        self._state, self._text = "over", [EMPTY]
-        return EMPTY if "null" in self._held else self._held.strip()
+        self._state, self._text = "over", [EMPTY_OBJECT]
+        return EMPTY_OBJECT if "null" in self._held else self._held.strip()
 
     @property
     def lost(self) -> bool:
@@ -85,7 +85,7 @@ class Arguments:
         rest, text = "".join(self._rest).strip(), self.text.strip()
         while rest and rest.startswith(text):
             rest = rest[len(text) :].lstrip()
-        return not (text.startswith(rest) or same(rest, text))
+        return not (text.startswith(rest) or same_arguments(rest, text))
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -157,29 +157,29 @@ class Arguments:
                     return at
 
 
-def filled(text: str) -> str:
+def arguments_or_empty_object(text: str) -> str:
     """Arguments of a history: where they are nothing an empty object, else as they are, broken ones too.
 
     Backends decode them, and refuse every later turn of a conversation where they cannot.
     """
-    return text if len(text) > _LONGEST or text.strip() not in ("", "null") else EMPTY
+    return text if len(text) > _LONGEST or text.strip() not in ("", "null") else EMPTY_OBJECT
 
 
-def once(text: str) -> tuple[str, bool]:
+def normalize_arguments(text: str) -> tuple[str, bool]:
     """Whole arguments, and whether something else was said with them. Empty ones are an empty object."""
-    arguments = Arguments()
+    arguments = CallArguments()
     said = arguments.feed(text) + arguments.close()
-    return said if said.strip() else EMPTY, arguments.lost
+    return said if said.strip() else EMPTY_OBJECT, arguments.lost
 
 
-def same(one: str, other: str) -> bool:
+def same_arguments(one: str, other: str) -> bool:
     """Whether two texts say the same arguments, however they are spaced."""
-    return one == other or plain(one) == plain(other)
+    return one == other or compact_json(one) == compact_json(other)
 
 
-def plain(text: str) -> str:
+def compact_json(text: str) -> str:
     """The JSON of some arguments without white space; a text that is no JSON, stripped."""
-    text = text.strip() or EMPTY
+    text = text.strip() or EMPTY_OBJECT
     try:
         value = decode(text)
     except JSONError:

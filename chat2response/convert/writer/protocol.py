@@ -1,39 +1,43 @@
-"""What a reader can say: `Speech` of a whole Chat answer, `Writer` of a stream. Wrappers are Writers too."""
+"""The writer protocols: a reader of upstream answers calls a writer, which builds the response from that.
+
+`ContentWriter` is enough for a whole Chat answer; `Writer` is what the reader of a stream needs. A method is
+named after what the model produced.
+"""
 
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer.open_call import CallKind
+from chat2response.convert.writer.call_builder import CallKind
 from chat2response.wire.responses import EventDict, ItemStatus, Usage
 
 
-class Speech(Protocol):
-    """What a Chat answer can say, of a Writer's vocabulary."""
+class ContentWriter(Protocol):
+    """The part of `Writer` that a Chat answer needs."""
 
     @property
     def losses(self) -> Losses:
-        """What the upstream said and the answer cannot."""
+        """Collects what the response cannot represent of the upstream's answer."""
         ...
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
-        """Visible text. `id` is the upstream's own id of the item, kept where there is one."""
+        """Visible text. `id` is the upstream's id of the item; the response reuses it."""
         ...
 
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
-        """A citation in the text part that is open; flat, as Responses writes it.
+        """A citation in the open text part, in the flat form of Responses.
 
-        `in_turn`: its places count from the start of the turn's text (as Chat has it), not of the part.
+        `in_turn`: its indices count from the start of the turn's text (as in Chat), not of the part's.
         """
         ...
 
     def refusal(self, delta: str, *, id: str | None = None) -> None:
-        """Text of a refusal."""
+        """The text of a refusal."""
         ...
 
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
-        """The model's thoughts: raw, or as a summary."""
+        """Reasoning text, raw or summarized."""
         ...
 
     def call(
@@ -48,44 +52,44 @@ class Speech(Protocol):
         last: bool = False,
         id: str | None = None,
     ) -> None:
-        """A piece of the call `slot` (the reader's handle, unique within the turn).
+        """A piece of a call. `slot` is the reader's handle of the call, unique within the turn.
 
-        `kind` counts from the first piece on. `last`: the call is whole, nothing more of it comes.
+        The first piece decides the `kind`. `last`: the call is complete.
         """
         ...
 
 
-class Writer(Speech, Protocol):
-    """What a reader writes to. Cross-cutting work wraps one of these."""
+class Writer(ContentWriter, Protocol):
+    """What a reader of a stream writes to. A `Wrapper` around it changes or adds to the calls."""
 
     @property
     def done(self) -> bool:
-        """Nothing more is wanted from this turn (a wrapper saw its end): the reader ends it as completed."""
+        """No more of this turn is needed (a wrapper found its end): the reader ends it as completed."""
         ...
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
-        """The `encrypted_content` of the reasoning item that is open, or of one without text."""
+    def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
+        """The `encrypted_content` of the open reasoning item; without one, an item without text is opened."""
         ...
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
-        """An item that no other method can say: whole, or (`done=False`) as it begins.
+        """An output item that no other method covers: whole, or (`done=False`) only its beginning.
 
-        What begins has a `slot`; it is said again, whole, at its end, and `phase` tells what happens between.
+        An item that begins needs a `slot`. Call `item_event` in between, and this again with the whole item.
         """
         ...
 
-    def phase(self, slot: Hashable, event_type: str, **fields: Any) -> None:
-        """An event of its own about the item `slot`: a search that runs, code that is written."""
+    def item_event(self, slot: Hashable, event_type: str, **fields: Any) -> None:
+        """An event about the item `slot`, such as the progress of a search or of generated code."""
         ...
 
-    def adopt(self, event: EventDict) -> None:
-        """An event that no method can say and that belongs to no item; it gets our number."""
+    def forward_event(self, event: EventDict) -> None:
+        """An event that no other method covers and that belongs to no item. The writer numbers it anew."""
         ...
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
-        """Ends the open message or reasoning item, or only its open part."""
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        """Ends the open message or reasoning item; `part`: only its open part."""
         ...
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
-        """A model turn ended. Not terminal: the engine may go on with another."""
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
+        """Ends the model's turn. This does not end the response: the engine may start another turn."""
         ...

@@ -6,19 +6,19 @@ A client that keeps no state with us gives the item back, and the backend gets t
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.sealed_reasoning import Seal, Thought, seal_thought
+from chat2response.convert.sealed_reasoning import Seal, SealedReasoning, seal_reasoning
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper
 from chat2response.wire.responses import ItemStatus, Usage
 
 
-class Sealer(Wrapper):
+class ReasoningSealer(Wrapper):
     """Writer around a Writer. `carried`: what the reader keeps beside the text. `show`: whether the text is
     seen too, or goes sealed only."""
 
-    def __init__(self, inner: Writer, seal: Seal, carried: Carried, *, show: bool = True) -> None:
+    def __init__(self, inner: Writer, seal: Seal, carried: ProviderMetadata, *, show: bool = True) -> None:
         super().__init__(inner)
         self._seal = seal
         self._carried = carried
@@ -35,10 +35,10 @@ class Sealer(Wrapper):
     def _close(self, *, all: bool = False) -> None:
         """The open item ends. `all`: what has no item of its own is sealed too, in an empty one."""
         if self._text or (all and self._carried):
-            thought = Thought("".join(self._text), self._carried.take(), self._more)
+            thought = SealedReasoning("".join(self._text), self._carried.take(), self._more)
             self._text.clear()
             self._more = True
-            self._inner.signature(seal_thought(thought, self._seal))
+            self._inner.encrypted_content(seal_reasoning(thought, self._seal))
 
     # -- what ends a reasoning item ----------------------------------------------------------------
 
@@ -65,14 +65,14 @@ class Sealer(Wrapper):
         self._close()
         self._inner.item(item, slot=slot, done=done)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         if not part:
             self._close()
-        self._inner.close(part=part, status=status)
+        self._inner.close_item(part=part, status=status)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
         if outcome.status != "failed":
             self._close(all=True)
         self._more = False
         self._slots.clear()
-        self._inner.turn(used, outcome)
+        self._inner.end_turn(used, outcome)

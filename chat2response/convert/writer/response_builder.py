@@ -5,22 +5,28 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import usage
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, conclude
 from chat2response.convert.writer import output_items
-from chat2response.convert.writer.call_arguments import EMPTY
+from chat2response.convert.writer.call_arguments import EMPTY_OBJECT
+from chat2response.convert.writer.call_builder import (
+    NAMELESS_CALL,
+    RENAMED_CALL,
+    STREAM_KINDS,
+    CallBuilder,
+    CallKind,
+)
 from chat2response.convert.writer.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
-from chat2response.convert.writer.open_call import KINDS, NAMELESS, RENAMED, CallKind, OpenCall
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import is_complete_object
 from chat2response.wire.responses import Response, Usage
 
 
-class WholeWriter:
+class ResponseBuilder:
     """A Speech: a turn is said on it, then it is closed."""
 
-    def __init__(self, echo: Echo, ids: Ids, clock: Clock, losses: Losses) -> None:
+    def __init__(self, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses) -> None:
         self.losses = losses
         self.response: Response = echo.response(ids("resp"), int(clock()))
         self._ids = ids
@@ -30,7 +36,7 @@ class WholeWriter:
         self._kind: Kind | None = None
         self._part: dict[str, Any] = {}  # the part that may go on, of that kind
         self._said = 0  # characters in the text parts before it
-        self._calls: dict[Hashable, OpenCall] = {}
+        self._calls: dict[Hashable, CallBuilder] = {}
         self._call_ids: set[str] = set()
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
@@ -66,21 +72,21 @@ class WholeWriter:
         call = self._calls.get(slot)
         if call is None:
             self._settle()
-            call = self._calls[slot] = OpenCall(id, len(self._calls))
-        if name and call.doc is not None and name != call.name:
-            self.losses.add(*RENAMED)
-        call.learn(kind, call_id, name, namespace)
-        if delta and call.doc is None:
-            call.wait(delta)
-        elif delta and call.doc is not None:
-            call.doc[KINDS[call.kind].value] += delta
+            call = self._calls[slot] = CallBuilder(id, len(self._calls))
+        if name and call.item is not None and name != call.name:
+            self.losses.add(*RENAMED_CALL)
+        call.update(kind, call_id, name, namespace)
+        if delta and call.item is None:
+            call.buffer(delta)
+        elif delta and call.item is not None:
+            call.item[STREAM_KINDS[call.kind].value] += delta
 
-    def close(self, used: Usage | None, outcome: Outcome) -> Response:
+    def finish(self, used: Usage | None, outcome: Outcome) -> Response:
         """The response, for an outcome that is not a failure."""
         response, cut = self.response, outcome.status == "incomplete"
         self._open_calls()
-        if any(call.doc is None and call.waiting() for call in self._calls.values()):
-            self.losses.add(*NAMELESS)
+        if any(call.item is None and call.take_buffered() for call in self._calls.values()):
+            self.losses.add(*NAMELESS_CALL)
         if not self._output:
             self._at(TEXT)
         if cut:
@@ -120,26 +126,26 @@ class WholeWriter:
     def _open_calls(self) -> None:
         """Those that have a name by now; one that never gets any is lost."""
         for call in self._calls.values():
-            if call.doc is None and call.name:
+            if call.item is None and call.name:
                 self._output.append(self._made(call))
 
-    def _made(self, call: OpenCall) -> dict[str, Any]:
+    def _made(self, call: CallBuilder) -> dict[str, Any]:
         item_id = self._ids("fc" if call.kind == "function" else "ctc")
         if not call.call_id or call.call_id in self._call_ids:
             call.call_id = self._ids("call")
         self._call_ids.add(call.call_id)
-        said = "".join(call.waiting())
-        kind = KINDS[call.kind]
-        call.doc = output_items.call(
+        said = "".join(call.take_buffered())
+        kind = STREAM_KINDS[call.kind]
+        call.item = output_items.call(
             kind, item_id, call.call_id, call.name, call.namespace, said, "completed"
         )
-        return call.doc
+        return call.item
 
     def _fill_calls(self) -> None:
         """Arguments that are nothing are an empty object: clients decode them."""
         for item in self._output:
             if item["type"] == "function_call" and item["status"] == "completed":
-                item["arguments"] += "" if item["arguments"].strip() else EMPTY
+                item["arguments"] += "" if item["arguments"].strip() else EMPTY_OBJECT
 
     def _mark_cut(self) -> None:
         """What might have gone on is incomplete, and so is any call that is not surely whole."""

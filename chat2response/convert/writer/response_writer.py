@@ -9,12 +9,13 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from chat2response.convert import usage
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, conclude, from_fault
 from chat2response.convert.size_limit import CALL, ITEM, check_weight, weigh
 from chat2response.convert.writer import output_items
-from chat2response.convert.writer.call_arguments import EMPTY
+from chat2response.convert.writer.call_arguments import EMPTY_OBJECT
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, RENAMED_CALL, CallBuilder, CallKind
 from chat2response.convert.writer.events import (
     ARGUMENTS,
     REASONING,
@@ -26,7 +27,6 @@ from chat2response.convert.writer.events import (
     Kind,
     Stream,
 )
-from chat2response.convert.writer.open_call import NAMELESS, RENAMED, CallKind, OpenCall
 from chat2response.errors import BridgeError
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import RESET
@@ -38,7 +38,7 @@ _MANY = 1024  # pieces of a text, before they are joined
 class ResponseWriter:
     """The Writer under all wrappers. `take()` hands out the events made since the last call."""
 
-    def __init__(self, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None) -> None:
+    def __init__(self, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None) -> None:
         self.done = False
         self.losses = Losses() if losses is None else losses
         self.outcome: Outcome | None = None
@@ -59,8 +59,8 @@ class ResponseWriter:
         self._item_index = 0
         self._part: Stream | None = None  # its open part
         self._said = 0  # characters in this turn's text parts that are closed
-        self._calls: dict[Hashable, OpenCall] = {}  # this turn's, open or closed
-        self._changed: dict[Hashable, OpenCall] = {}  # those of them that got something since `_settle`
+        self._calls: dict[Hashable, CallBuilder] = {}  # this turn's, open or closed
+        self._changed: dict[Hashable, CallBuilder] = {}  # those of them that got something since `_settle`
         self._begun: dict[Hashable, int] = {}  # output_index of the items that were begun by `item`
         self._ids_used: set[str] = set()  # what was given out, for upstreams repeat theirs
         self._call_ids_used: set[str] = set()
@@ -81,7 +81,7 @@ class ResponseWriter:
     def _as_begun(self) -> dict[str, Any]:
         return {**self.response, "status": "in_progress", "output": [], "usage": None}
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
         self.outcome = outcome
         response = self.response
         response["usage"] = usage.add(response["usage"], used)
@@ -109,7 +109,7 @@ class ResponseWriter:
             self._leave_open()
         elif not self._output:
             self._open(TEXT, None)  # clients need an output item, and there was none to make
-            self.close(status="incomplete" if status == "incomplete" else "completed")
+            self.close_item(status="incomplete" if status == "incomplete" else "completed")
         self.ended = True
         conclude(self.response, status, error, reason, self._clock)
         self._emit(f"response.{status}", response=self.response)
@@ -163,7 +163,7 @@ class ResponseWriter:
             annotation=annotation,
         )
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
+    def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
         item = self._item
         if item is None or item["type"] != "reasoning":
             self._settle()
@@ -186,20 +186,20 @@ class ResponseWriter:
         if call is None:
             self._settle()
             self._weigh(CALL)
-            call = self._calls[slot] = OpenCall(id, len(self._calls))
+            call = self._calls[slot] = CallBuilder(id, len(self._calls))
         if not call.closed:
             self._changed[slot] = call
-        if name and call.doc is not None and name != call.name:
-            self.losses.add(*RENAMED)
-        call.learn(kind, call_id, name, namespace)
-        call.over = call.over or last
+        if name and call.item is not None and name != call.name:
+            self.losses.add(*RENAMED_CALL)
+        call.update(kind, call_id, name, namespace)
+        call.ended = call.ended or last
         if not delta:
             return
         if call.closed:
             self._late(call, delta)
         elif call.stream is not None:
             self._delta(call.stream, delta)
-        elif call.wait(delta):
+        elif call.buffer(delta):
             self._open_named(before=call)
             self._open_call(call)
 
@@ -216,16 +216,16 @@ class ResponseWriter:
         whole.update({key: value for key, value in item.items() if key not in ("id", "call_id")})
         self._emit("response.output_item.done", output_index=index, item=whole)
 
-    def phase(self, slot: Hashable, event_type: str, **fields: Any) -> None:
+    def item_event(self, slot: Hashable, event_type: str, **fields: Any) -> None:
         index = self._begun.get(slot)
         if index is not None:
             self._emit(event_type, item_id=self._output[index]["id"], output_index=index, **fields)
 
-    def adopt(self, event: EventDict) -> None:
+    def forward_event(self, event: EventDict) -> None:
         fields = {key: value for key, value in event.items() if key not in ("type", "sequence_number")}
         self._emit(event["type"], **fields)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         if self._part is not None:
             self._close_part(self._part)
         if not part and self._item is not None:
@@ -261,7 +261,7 @@ class ResponseWriter:
         """Opens a part, in the open item where it fits there, else in a new one."""
         item = self._item
         if item is not None and item["type"] == kind.item:
-            self.close(part=True)
+            self.close_item(part=True)
         if item is None or not output_items.fits(item, kind):
             self._settle()
             if kind.item == "message":
@@ -317,17 +317,17 @@ class ResponseWriter:
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def _open_call(self, call: OpenCall) -> None:
-        item_id = self._new_id("fc" if call.kind == "function" else "ctc", call.given_id)
+    def _open_call(self, call: CallBuilder) -> None:
+        item_id = self._new_id("fc" if call.kind == "function" else "ctc", call.upstream_id)
         call.call_id = self._new_id("call", call.call_id)
         stream = call.open(item_id, len(self._output))
-        assert call.doc is not None
-        self._output.append(call.doc)
-        self._emit("response.output_item.added", output_index=stream.output_index, item=dict(call.doc))
-        for piece in call.waiting():
+        assert call.item is not None
+        self._output.append(call.item)
+        self._emit("response.output_item.added", output_index=stream.output_index, item=dict(call.item))
+        for piece in call.take_buffered():
             self._delta(stream, piece)
 
-    def _open_named(self, before: OpenCall) -> None:
+    def _open_named(self, before: CallBuilder) -> None:
         """Those that began before it, and got their name since."""
         for call in sorted(self._changed.values(), key=_order) if len(self._changed) > 1 else ():
             if call.stream is None and call.name and call.order < before.order:
@@ -338,7 +338,7 @@ class ResponseWriter:
 
         A call that got nothing since the last time is as it was then, and is not looked at.
         """
-        self.close()
+        self.close_item()
         changed, self._changed = self._changed, {}
         for call in sorted(changed.values(), key=_order) if len(changed) > 1 else changed.values():
             if call.stream is None and call.name:
@@ -346,25 +346,25 @@ class ResponseWriter:
             if call.stream is not None and not call.closed and call.complete:  # a nameless one is lost
                 self._close_call(call, "completed")
 
-    def _close_call(self, call: OpenCall, status: ItemStatus) -> None:
-        assert call.doc is not None and call.stream is not None
+    def _close_call(self, call: CallBuilder, status: ItemStatus) -> None:
+        assert call.item is not None and call.stream is not None
         call.closed = True
         kind, text = call.stream.kind, call.stream.text
         if kind is ARGUMENTS and status == "completed" and not text.strip():
-            self._delta(call.stream, EMPTY)  # clients decode them
+            self._delta(call.stream, EMPTY_OBJECT)  # clients decode them
             text = call.stream.text
-        call.doc[kind.value] = text
-        call.doc["status"] = status
+        call.item[kind.value] = text
+        call.item["status"] = status
         where = call.stream.where()
         named = {"name": call.name} if call.kind == "function" else {}
         self._emit(kind.done, **where, **named, **{kind.value: text})
-        self._emit("response.output_item.done", output_index=where["output_index"], item=call.doc)
+        self._emit("response.output_item.done", output_index=where["output_index"], item=call.item)
 
-    def _late(self, call: OpenCall, delta: str) -> None:
+    def _late(self, call: CallBuilder, delta: str) -> None:
         """Text after whole arguments: some backends repeat them at the end. White space says nothing."""
         assert call.stream is not None
-        assert call.doc is not None
-        if delta.strip() and delta != call.doc[call.stream.kind.value]:
+        assert call.item is not None
+        if delta.strip() and delta != call.item[call.stream.kind.value]:
             self.losses.add("message.tool_calls.arguments", "dropped: text after their end")
 
     # -- ends ------------------------------------------------------------------------------------
@@ -373,10 +373,10 @@ class ResponseWriter:
         """Ends what is open, in the order of the output; after a cut, the last item is incomplete."""
         for call in self._calls.values():
             if call.stream is None and call.name:
-                self.close()
+                self.close_item()
                 self._open_call(call)
-            elif call.stream is None and call.waiting():
-                self.losses.add(*NAMELESS)
+            elif call.stream is None and call.take_buffered():
+                self.losses.add(*NAMELESS_CALL)
         for call in self._calls.values():
             if call.stream is not None and not call.closed:
                 self._close_call(call, self._call_status(call, cut))
@@ -384,16 +384,16 @@ class ResponseWriter:
         self._changed.clear()
         for slot in list(self._begun):  # its end was never said
             self.item({"status": "incomplete" if cut else "completed"}, slot=slot)
-        self.close(status="incomplete" if cut else "completed")
+        self.close_item(status="incomplete" if cut else "completed")
 
-    def _call_status(self, call: OpenCall, cut: bool) -> ItemStatus:
+    def _call_status(self, call: CallBuilder, cut: bool) -> ItemStatus:
         return "incomplete" if cut and not call.complete else "completed"
 
     def _leave_open(self) -> None:
         """A failure: what was open keeps its text and gets no `done`."""
         for call in self._calls.values():
-            if call.doc is not None and call.stream is not None and not call.closed:
-                call.doc.update({call.stream.kind.value: call.stream.text, "status": "incomplete"})
+            if call.item is not None and call.stream is not None and not call.closed:
+                call.item.update({call.stream.kind.value: call.stream.text, "status": "incomplete"})
         if self._part is not None and self._item is not None:
             part = self._part
             whole = output_items.part(part.kind, part.text, part.annotations, part.logprobs)
@@ -402,5 +402,5 @@ class ResponseWriter:
             self._item["status"] = "incomplete"
 
 
-def _order(call: OpenCall) -> int:
+def _order(call: CallBuilder) -> int:
     return call.order

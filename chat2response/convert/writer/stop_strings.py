@@ -10,7 +10,7 @@ from typing import Any
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import invalid, sequence, text
 from chat2response.convert.writer.protocol import Writer
-from chat2response.convert.writer.wrapper import Holding, begun
+from chat2response.convert.writer.wrapper import BufferingWrapper, partial_match_length
 
 MOST = 16
 LONGEST = 1024  # characters
@@ -27,7 +27,7 @@ def stops_of(hub: HubRequest) -> tuple[str, ...]:
     return stops
 
 
-class StopWriter(Holding):
+class StopWriter(BufferingWrapper):
     """Writer around a Writer. A delta is held back for as long as a stop string may have begun in it."""
 
     def __init__(self, inner: Writer, stops: Sequence[str]) -> None:
@@ -52,7 +52,9 @@ class StopWriter(Holding):
             self._stopped, self._held = True, []
             self.losses.add("usage", "not told: the upstream was ended at a stop string")
         else:
-            self._release(len(said) - max(begun(said, stop) for stop in self._stops), whole=True)
+            self._release(
+                len(said) - max(partial_match_length(said, stop) for stop in self._stops), whole=True
+            )
 
     def _release(self, end: int, *, whole: bool = False) -> None:
         """The held text up to `end`; `whole`: only deltas that lie before it altogether."""

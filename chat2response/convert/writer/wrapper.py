@@ -1,4 +1,4 @@
-"""`Wrapper`: a Writer that passes everything on; a cross-cutting work overrides what it looks at."""
+"""`Wrapper` is a Writer that forwards every call to another Writer; subclasses override what they change."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
@@ -6,25 +6,25 @@ from typing import Any
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer.open_call import CallKind
+from chat2response.convert.writer.call_builder import CallKind
 from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.responses import EventDict, ItemStatus, Usage
 
 
 class Wrapper:
-    """Writer around a Writer."""
+    """Forwards every call to the inner writer."""
 
     def __init__(self, inner: Writer) -> None:
         self._inner = inner
 
     @property
     def losses(self) -> Losses:
-        """The inner writer's."""
+        """The losses of the inner writer."""
         return self._inner.losses
 
     @property
     def done(self) -> bool:
-        """Whether a writer further in wants nothing more."""
+        """Whether an inner writer needs no more of this turn."""
         return self._inner.done
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
@@ -39,8 +39,8 @@ class Wrapper:
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
         self._inner.reasoning(delta, summary=summary, id=id)
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
-        self._inner.signature(blob, id=id)
+    def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
+        self._inner.encrypted_content(blob, id=id)
 
     def call(
         self,
@@ -61,25 +61,25 @@ class Wrapper:
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._inner.item(item, slot=slot, done=done)
 
-    def phase(self, slot: Hashable, event_type: str, **fields: Any) -> None:
-        self._inner.phase(slot, event_type, **fields)
+    def item_event(self, slot: Hashable, event_type: str, **fields: Any) -> None:
+        self._inner.item_event(slot, event_type, **fields)
 
-    def adopt(self, event: EventDict) -> None:
-        self._inner.adopt(event)
+    def forward_event(self, event: EventDict) -> None:
+        self._inner.forward_event(event)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
-        self._inner.close(part=part, status=status)
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+        self._inner.close_item(part=part, status=status)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
-        self._inner.turn(used, outcome)
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
+        self._inner.end_turn(usage, outcome)
 
 
-class Holding(Wrapper, ABC):
-    """A wrapper that holds text back: whatever else is said lets go of it first."""
+class BufferingWrapper(Wrapper, ABC):
+    """A wrapper that buffers text and releases it before any other call passes."""
 
     @abstractmethod
     def _flush(self) -> None:
-        """Says what is held, as what it is after all."""
+        """Writes the buffered text to the inner writer, as what it turned out to be."""
 
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
         self._flush()
@@ -93,24 +93,24 @@ class Holding(Wrapper, ABC):
         self._flush()
         super().reasoning(delta, summary=summary, id=id)
 
-    def call(self, slot: Hashable, **said: Any) -> None:
+    def call(self, slot: Hashable, **fields: Any) -> None:
         self._flush()
-        super().call(slot, **said)
+        super().call(slot, **fields)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._flush()
         super().item(item, slot=slot, done=done)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         self._flush()
-        super().close(part=part, status=status)
+        super().close_item(part=part, status=status)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         self._flush()
-        super().turn(used, outcome)
+        super().end_turn(usage, outcome)
 
 
-def begun(text: str, word: str) -> int:
-    """How many of the last characters of `text` may be the beginning of `word`, which is not in it."""
-    most = min(len(word) - 1, len(text))
-    return next((size for size in range(most, 0, -1) if word.startswith(text[-size:])), 0)
+def partial_match_length(text: str, target: str) -> int:
+    """The length of the longest suffix of `text` that begins `target`. `target` must not be in `text`."""
+    longest = min(len(target) - 1, len(text))
+    return next((size for size in range(longest, 0, -1) if target.startswith(text[-size:])), 0)

@@ -1,4 +1,5 @@
-"""Answers that pass byte for byte, because both sides speak one dialect: the relay, its taps, its one end.
+"""Answers that are passed on byte for byte, because the client and the upstream speak the same dialect.
 
-Answers that change their dialect live in `respond/`.
+Here are the relay, the taps that read a copy, and the filter for the stream's end. Answers in another dialect
+are written in `respond/`.
 """

@@ -1,13 +1,13 @@
-"""A request that goes up as its client wrote it: what of it is read, and the few edits that it gets."""
+"""Reads the few fields of a relayed request that the gateway needs, and makes the few edits it requires."""
 
 from functools import partial
 from typing import Any
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import unsupported
-from chat2response.engine.duplicate_keys import check_ask
+from chat2response.engine.duplicate_keys import check_permission_fields
 from chat2response.engine.request_reader import bad_json, not_an_object, read_object
-from chat2response.quota.call_meter import Spending, limited
+from chat2response.quota.call_meter import CallMeter, add_limits
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode, encode
 from chat2response.wire.json_edit import with_member
@@ -17,54 +17,57 @@ from chat2response.wire.request_peek import ChatPeek, ResponsesPeek, peek_chat, 
 
 
 def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek, bytes]:
-    """The few members that decide its way, and the body that is checked and edited: this one, or the same in
-    strict JSON where only lenient readers take it. Raises InvalidRequest."""
-    read = peek_chat if target.dialect == "chat" else peek_responses
+    """The fields that decide the plan, and the body to check and edit: the client's own, or its repaired form
+    where it is not strict JSON. Raises InvalidRequest.
+    """
+    peek = peek_chat if target.dialect == "chat" else peek_responses
     try:
         try:
-            return read(body), body
+            return peek(body), body
         except JSONError:
-            plain = readable(body)
-            if plain == body or _names_are_mended(decode(plain)):
+            repaired = readable(body)
+            if repaired == body or _has_repaired_names(decode(repaired)):
                 raise
-            return read(plain), plain
+            return peek(repaired), repaired
     except JSONError as error:
         raise bad_json(error, body) from None
     except TypeError:
         raise not_an_object() from None
 
 
-def _names_are_mended(value: Any) -> bool:
-    """Whether a key may not be what it is checked as: some servers leave half characters out."""
-    rest = [value]
-    while rest:
-        each = rest.pop()
+def _has_repaired_names(value: Any) -> bool:
+    """Whether a repaired key may differ from the key that a server reads: some drop lone surrogates."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
         if type(each) is dict:
             if any("\ufffd" in name for name in each):
                 return True
-            rest.extend(each.values())
+            waiting.extend(each.values())
         elif type(each) is list:
-            rest.extend(each)
+            waiting.extend(each)
     return False
 
 
 async def admit_relayed(
-    body: bytes, peek: ChatPeek | ResponsesPeek, target: Target, spending: Spending, *, large: bool
+    body: bytes, peek: ChatPeek | ResponsesPeek, target: Target, meter: CallMeter, *, large: bool
 ) -> tuple[bytes, bool]:
-    """Lets the call in: its body, with what its key's limits add; whether usage stays hidden."""
-    if not spending.reads_body:
-        await spending.admit(body, {"model": peek.model})
+    """Admits the call. Returns the body with its key's limits added, and whether to hide usage from the
+    client.
+    """
+    if not meter.reads_body:
+        await meter.admit(body, {"model": peek.model})
         return body, False
     fields = await apart_if(large, read_object, body)
-    await apart_if(large, check_ask, body)
-    await spending.admit(body, fields)
-    add = partial(limited, cap=spending.output_cap, count=spending.counts)
-    added, hidden = await apart_if(large, add, fields, target.dialect, target.quirks)
-    return added or body, hidden
+    await apart_if(large, check_permission_fields, body)
+    await meter.admit(body, fields)
+    add = partial(add_limits, cap=meter.output_cap, needs_usage=meter.needs_usage)
+    limited_body, hide_usage = await apart_if(large, add, fields, target.dialect, target.quirks)
+    return limited_body or body, hide_usage
 
 
-def overlaid(body: bytes, hub: HubRequest, fields: dict[str, Any], target: Target) -> bytes:
-    """A client's own Chat body for a Chat upstream whose answer is converted: usage is asked for.
+def with_usage_option(body: bytes, hub: HubRequest, fields: dict[str, Any], target: Target) -> bytes:
+    """A client's own Chat body for an answer that is converted: adds `include_usage` to a stream.
 
     `fields`: `body`, decoded.
 
@@ -72,18 +75,18 @@ def overlaid(body: bytes, hub: HubRequest, fields: dict[str, Any], target: Targe
     """
     for name in ("background", "conversation", "previous_response_id"):
         if hub.body.get(name):
-            raise unsupported(name, f"'{name}' needs a Responses upstream; this one is Chat Completions.")
+            raise unsupported(name, f"'{name}' needs a Responses upstream. This one speaks Chat Completions.")
     if (hub.extra.get("n") or 1) != 1:
         raise unsupported("n", "'n' must be 1 here: a response has one answer.")
     if hub.body.get("stream") is not True or not target.quirks.usage_in_stream:
         return with_model(body, target)
     options = fields.get("stream_options")
-    asked = {**(options if type(options) is dict else {}), "include_usage": True}
-    return with_model(encode({**fields, "stream_options": asked}), target)
+    with_usage = {**(options if type(options) is dict else {}), "include_usage": True}
+    return with_model(encode({**fields, "stream_options": with_usage}), target)
 
 
 def with_model(body: bytes, target: Target) -> bytes:
-    """`body` under the upstream's name of the model: the one edit that every relay knows.
+    """`body` with the upstream's name of the model, if the operator configured one.
 
     Raises InvalidRequest.
     """

@@ -1,24 +1,24 @@
-"""What of a relayed stream still passes once it has had its end: one end, says law 1, whatever follows it."""
+"""Filters what follows the end of a relayed stream (law 1, one terminal event)."""
 
 import re
 from codecs import BOM_UTF8
 
 from chat2response.wire import sse
 
-_SEARCHED = 48  # bytes of the end that a search looks for: more would cost more
+_SEARCH_LENGTH = 48  # bytes of the end to search for; a longer search costs more
 _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
-class LastWords:
-    """Fed whole frames, from those on that hold the end. Comments pass, and behind an event one `[DONE]`."""
+class StreamEndFilter:
+    """Is fed whole frames, from the end on. Passes comments, and one `[DONE]` after a terminal event."""
 
     def __init__(self) -> None:
-        self._over = False
+        self._ended = False
         self._done = False
 
     def pass_on(self, frames: bytes, end: bytes) -> bytes:
-        """The frames without what comes too late; `end`: the payload of the event that ends the stream."""
-        start = 0 if self._over else _block_of(frames, end)  # what is before the end passes, unread
+        """The frames without late events. `end`: the payload of the event that ends the stream."""
+        start = 0 if self._ended else _start_of_block(frames, end)  # frames before the end pass unread
         passed = [frames[:start]]
         for block, blank in _blocks(frames[start:]):
             if self._passes(block, end):
@@ -29,35 +29,35 @@ class LastWords:
         data = sse.payload(block.removeprefix(BOM_UTF8))
         if data is None:
             return True
-        if not self._over:
-            self._over = data == end
-            self._done = self._over and data == sse.DONE
+        if not self._ended:
+            self._ended = data == end
+            self._done = self._ended and data == sse.DONE
             return True
         first, self._done = not self._done, self._done or data == sse.DONE
         return first and data == sse.DONE
 
 
 def _blocks(frames: bytes) -> list[tuple[bytes, bytes]]:
-    """Each event and the blank line behind it; the last event may have none."""
-    if b"\r" not in frames:  # a pattern would try each byte of an end that may hold a whole answer
-        *whole, rest = frames.split(b"\n\n")
-        return [*((block, b"\n\n") for block in whole), (rest, b"")]
-    found, start = [], 0
+    """Each event with the blank line after it; the last event may lack one."""
+    if b"\r" not in frames:  # a regex would scan the whole of an end that repeats the answer
+        *whole, last = frames.split(b"\n\n")
+        return [*((block, b"\n\n") for block in whole), (last, b"")]
+    blocks, start = [], 0
     for blank in _ANY_BLANK.finditer(frames):
-        found.append((frames[start : blank.start()], blank[0]))
+        blocks.append((frames[start : blank.start()], blank[0]))
         start = blank.end()
-    return [*found, (frames[start:], b"")]
+    return [*blocks, (frames[start:], b"")]
 
 
-def _block_of(frames: bytes, end: bytes) -> int:
-    """Where the block begins that may hold the end; 0, the first, where a search does not find it."""
-    at = frames.find(end[:_SEARCHED])
-    if at <= 0:
+def _start_of_block(frames: bytes, end: bytes) -> int:
+    """The start of the block that may contain the end; 0 (the first block) if the search fails."""
+    position = frames.find(end[:_SEARCH_LENGTH])
+    if position <= 0:
         return 0
-    begin = _behind(b"\n\n", frames, at)
-    return max(begin, _behind(b"\r\n\r\n", frames, at)) if b"\r" in frames else begin
+    start = _after_blank(b"\n\n", frames, position)
+    return max(start, _after_blank(b"\r\n\r\n", frames, position)) if b"\r" in frames else start
 
 
-def _behind(blank: bytes, frames: bytes, at: int) -> int:
-    found = frames.rfind(blank, 0, at)
-    return found + len(blank) if found >= 0 else 0
+def _after_blank(blank: bytes, frames: bytes, position: int) -> int:
+    index = frames.rfind(blank, 0, position)
+    return index + len(blank) if index >= 0 else 0

@@ -1,8 +1,8 @@
-"""Taps: what the gateway learns from a stream that it relays. A tap reads a copy and changes nothing.
+"""Taps: read a copy of a relayed stream and change nothing.
 
-It knows enough to end the stream properly when the upstream does not: the id, the output so far and the
-next sequence number of a response; whether a Chat answer had its finish_reason. Frames are searched, not
-parsed; only those that matter are decoded.
+A tap learns enough to end the stream if the upstream does not: a response's id, its output so far and its
+next sequence number, or whether a Chat answer has its finish_reason. Frames are searched rather than parsed;
+only the relevant ones are decoded.
 """
 
 import re
@@ -24,38 +24,38 @@ from chat2response.wire.sse import DONE, DONE_FRAME
 
 
 class Tap(Protocol):
-    """Fed whole frames only."""
+    """Reads whole frames of a stream."""
 
     ended: bool
-    """The stream had its end."""
+    """Whether the stream has ended."""
     end: bytes
-    """The payload of the event that ended it; what comes behind that is no part of the stream."""
+    """The payload of the event that ended the stream; later events do not belong to it."""
     usage: Usage | None
     status: str
-    """How it ended: completed, incomplete, failed."""
-    erred: bool
-    """The frames fed last, or some before, told of an error: an upstream's words, which may hold secrets."""
+    """The final status: completed, incomplete or failed."""
+    saw_error: bool
+    """Whether an error has been seen: its text may contain secrets."""
 
     @property
     def response_id(self) -> str | None:
-        """The response's id, once it is known; a Chat answer has none."""
+        """The response's id, once it is known; None for Chat."""
         ...
 
     def feed(self, frames: bytes) -> Sequence[str]:
-        """Looks at frames that are about to be passed on.
+        """Reads frames before they are relayed.
 
-        Returns the ids in them that the upstream has made and keeps, each told once.
+        Returns the new ids in them that the upstream stores.
         """
         ...
 
     def withhold(self) -> None:
-        """The frames fed last could not be passed on after all."""
+        """Takes back the last `feed`: its frames could not be relayed."""
         ...
 
     def close(self, error: BridgeError) -> bytes:
-        """The end that the stream lacks, as bytes to add; nothing where it had one.
+        """The bytes that end the stream; empty if it has ended.
 
-        `error`: why it stopped, where its own frames did not say.
+        `error`: why the stream stopped, unless its own frames said so.
         """
         ...
 
@@ -65,29 +65,33 @@ _NOTABLE = re.compile(
     rb'|type"\s*:\s*"error"|error"\s*:\s*\{)'
 )
 _NUMBERED = b'"sequence_number"'
-_ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
+_TERMINAL_STATUS = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+}
 
 
 class ResponsesTap:
-    """On a Responses stream. `kept`: the upstream stores what it makes, so ids have owners.
+    """Taps a Responses stream. `stored`: the upstream stores the response, so its ids have owners.
 
-    `error_event`: the client wants an `error` event before a `response.failed` of ours. `remembers`: the
-    bytes of items that are kept for an end of ours; what comes after them passes, and is missing from it.
+    `error_event`: the client expects an `error` event before a `response.failed`. `max_item_bytes`: the bytes
+    of items that are buffered for a `response.failed` of the gateway's own; later items are missing from it.
     """
 
-    def __init__(self, *, kept: bool, error_event: bool = False, remembers: int = MAX_OUTPUT) -> None:
-        self._room = remembers
+    def __init__(self, *, stored: bool, error_event: bool = False, max_item_bytes: int = MAX_OUTPUT) -> None:
+        self._room = max_item_bytes
         self._error_event = error_event
         self.ended = False
         self.end = b""
         self.usage: Usage | None = None
         self.status = "failed"
-        self.erred = False
-        self._kept = kept
-        self._told: set[str] = set()
+        self.saw_error = False
+        self._stored = stored
+        self._reported: set[str] = set()
         self._response: dict[str, Any] = {}
         self._items: list[Any] = []
-        self._last = b""  # the last event with a number, and the one before
+        self._last = b""  # the last numbered event, and the one before it
         self._before = b""
         self._error: BridgeError | None = None
 
@@ -95,10 +99,10 @@ class ResponsesTap:
         self._before = self._last
         if (at := frames.rfind(_NUMBERED)) >= 0:
             self._last = _event_at(frames, at)
-        made: list[str] = []
+        new_ids: list[str] = []
         for data in sse.payloads_with(_NOTABLE, frames.removeprefix(BOM_UTF8)):
-            made += self._notice(data)
-        return made
+            new_ids += self._read_event(data)
+        return new_ids
 
     @property
     def response_id(self) -> str | None:
@@ -132,8 +136,8 @@ class ResponsesTap:
         numbers = [_object(data).get("sequence_number") for data in _payloads(self._last)]
         return max((number for number in numbers if type(number) is int), default=-1) + 1
 
-    def _notice(self, data: bytes) -> list[str]:
-        if self.ended:  # what comes behind the end does not pass
+    def _read_event(self, data: bytes) -> list[str]:
+        if self.ended:  # late events are not relayed
             return []
         event = _object(data)
         kind = event.get("type")
@@ -141,41 +145,41 @@ class ResponsesTap:
             return []
         response = event.get("response")
         if type(response) is dict:
-            made = self._resource(kind, response)
+            new_ids = self._read_response(kind, response)
             if self.ended:
                 self.end = data
-            return made
+            return new_ids
         if kind == "response.output_item.done":
             item = event.get("item")
             self._room -= weigh_json(data, len(data))
             if self._room >= 0:
                 self._items.append(item)
-            return self._new(container_ids(item)) if type(item) is dict else []
+            return self._unreported(container_ids(item)) if type(item) is dict else []
         if kind == "error" or (kind is None and event.get("error")):
-            self._error = upstream_error(event)  # not an end: clients wait for response.failed behind it
-            self.erred = True
+            self._error = upstream_error(event)  # not the end: clients wait for the response.failed after it
+            self.saw_error = True
         return []
 
-    def _resource(self, kind: Any, response: dict[str, Any]) -> list[str]:
+    def _read_response(self, kind: Any, response: dict[str, Any]) -> list[str]:
         if kind == "response.created":
             self._response = response
-        elif kind in _ENDS or kind == "response.cancelled":
+        elif kind in _TERMINAL_STATUS or kind == "response.cancelled":
             self.ended = True
-            self.status = _ENDS.get(kind, "failed")
-            self.erred = self.erred or self.status == "failed"
+            self.status = _TERMINAL_STATUS.get(kind, "failed")
+            self.saw_error = self.saw_error or self.status == "failed"
             self.usage = read(response.get("usage"))
         else:
             return []
-        return self._new(owned_ids(response, kept=self._kept))
+        return self._unreported(owned_ids(response, stored=self._stored))
 
-    def _new(self, ids: list[str]) -> list[str]:
-        new = [each for each in dict.fromkeys(ids) if each not in self._told]
-        self._told.update(new)
-        return new
+    def _unreported(self, ids: list[str]) -> list[str]:
+        unreported = [each for each in dict.fromkeys(ids) if each not in self._reported]
+        self._reported.update(unreported)
+        return unreported
 
 
-# A finish_reason of "" is how some backends write null.
-# One pattern for each key: each begins with a long literal, which is what makes the search fast.
+# Some backends send "" as finish_reason in place of null.
+# There is one pattern per key: each starts with a long literal, which makes the search fast.
 _CHAT_NOTABLE = (
     (b'"finish_reason"', re.compile(rb'"finish_reason"\s*:\s*"[^"]')),
     (b'"usage"', re.compile(rb'"usage"\s*:\s*\{')),
@@ -184,36 +188,36 @@ _CHAT_NOTABLE = (
 
 
 class ChatTap:
-    """On a Chat stream. `choices`: how many answers were asked for; each ends with a finish_reason."""
+    """Taps a Chat stream. `choices`: the requested number; each choice ends with a finish_reason."""
 
     end = DONE
 
-    def __init__(self, *, kept: bool, choices: int = 1) -> None:
+    def __init__(self, *, stored: bool, choices: int = 1) -> None:
         self.ended = False
         self.usage: Usage | None = None
         self.status = "failed"
-        self.erred = False
+        self.saw_error = False
         self._choices = choices
         self._finished: set[Any] = set()
-        self._failed = False  # an error took the place of a chunk
-        self._nameless = kept  # its id has still to be told
+        self._failed = False  # an error came in place of a chunk
+        self._needs_id = stored  # whether its id has yet to be returned
 
     def feed(self, frames: bytes) -> Sequence[str]:
         if DONE in frames and (at := _done_at(frames)) >= 0:
             self.ended = True
             frames = frames[:at]
-        for key, told in _CHAT_NOTABLE:
+        for key, pattern in _CHAT_NOTABLE:
             if key in frames:
-                for data in sse.payloads_with(told, frames.removeprefix(BOM_UTF8)):
-                    self._notice(_object(data))
-        return self._name(frames) if self._nameless else ()
+                for data in sse.payloads_with(pattern, frames.removeprefix(BOM_UTF8)):
+                    self._read_event(_object(data))
+        return self._chat_id(frames) if self._needs_id else ()
 
     @property
     def response_id(self) -> str | None:
         return None
 
     def withhold(self) -> None:
-        """Only the first chunk makes an id, so nothing was passed on yet."""
+        """Only the first chunk has a new id, so nothing has been relayed yet."""
         self.ended = self._failed = False
         self._finished.clear()
 
@@ -226,18 +230,18 @@ class ChatTap:
         self.status = "failed"
         return b'data: {"error":%b}\n\n' % encode(error.fields()) + DONE_FRAME
 
-    def _name(self, frames: bytes) -> Sequence[str]:
+    def _chat_id(self, frames: bytes) -> Sequence[str]:
         for data in _payloads(frames):
-            named = _object(data).get("id")
-            if type(named) is str and named:
-                self._nameless = False
-                return (named,)
+            chat_id = _object(data).get("id")
+            if type(chat_id) is str and chat_id:
+                self._needs_id = False
+                return (chat_id,)
         return ()
 
-    def _notice(self, chunk: dict[str, Any]) -> None:
-        told = chunk.get("usage")
-        if self.usage is None or counts(told):
-            self.usage = from_chat(told)
+    def _read_event(self, chunk: dict[str, Any]) -> None:
+        usage = chunk.get("usage")
+        if self.usage is None or counts(usage):
+            self.usage = from_chat(usage)
         choices = chunk.get("choices")
         for choice in choices if type(choices) is list else ():
             finish = choice.get("finish_reason") if type(choice) is dict else None
@@ -246,12 +250,12 @@ class ChatTap:
                     self._finished.add(str(choice.get("index"))[:20])
                 self.status = from_finish_reason(finish).status
         if chunk.get("error"):
-            self._failed = self.erred = True
+            self._failed = self.saw_error = True
             self.status = "failed"
 
 
 def _event_at(frames: bytes, place: int) -> bytes:
-    """The event that a place is in; all there is, where lines end in CR."""
+    """The event at an offset; all frames, if their lines end in CR."""
     if b"\r" in frames:
         return frames
     begin, end = frames.rfind(b"\n\n", 0, place), frames.find(b"\n\n", place)
@@ -259,26 +263,26 @@ def _event_at(frames: bytes, place: int) -> bytes:
 
 
 def _done_at(frames: bytes) -> int:
-    """Where the line of the first `[DONE]` begins that is an event, and no word of the model's; or -1."""
+    """The offset of the line with the first `[DONE]` event, as opposed to one in the model's text; or -1."""
     at = frames.find(DONE)
     while at >= 0:
         line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
         after = frames[at + len(DONE) : at + len(DONE) + 1]
-        named = frames[line:at].removeprefix(BOM_UTF8)
-        if named in (b"data: ", b"data:") and after in (b"", b"\n", b"\r"):
+        prefix = frames[line:at].removeprefix(BOM_UTF8)
+        if prefix in (b"data: ", b"data:") and after in (b"", b"\n", b"\r"):
             return line
         at = frames.find(DONE, at + len(DONE))
     return -1
 
 
 def _payloads(frames: bytes) -> list[bytes]:
-    """Of any frames of a stream, its first included, before which a byte order mark may stand."""
+    """The payloads of any frames, including the first, which may start with a byte order mark."""
     return sse.payloads(frames.removeprefix(BOM_UTF8))
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = decode_leniently(data)  # as clients do, or we would contradict what they have read
+        value = decode_leniently(data)  # leniently, as clients do: the added end must fit what they have read
     except JSONError:
         return {}
     return value if type(value) is dict else {}

@@ -1,4 +1,4 @@
-"""Kept from a client who did not ask for it: the usage of a Chat stream that its key's limits need."""
+"""Hides the usage chunk of a Chat stream from a client that did not request it."""
 
 import re
 
@@ -9,17 +9,17 @@ _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 def without_usage(frames: bytes) -> bytes:
-    """Whole frames without the chunk that only counts; all others keep their bytes."""
+    """Removes the chunk that contains only usage; all other frames keep their bytes."""
     if b'"usage"' not in frames:
         return frames
-    kept: list[bytes] = []
+    passed: list[bytes] = []
     start = 0
     for blank in _ANY_BLANK.finditer(frames):
         if not _only_counts(frames[start : blank.start()]):
-            kept.append(frames[start : blank.end()])
+            passed.append(frames[start : blank.end()])
         start = blank.end()
-    kept.append(frames[start:])
-    return b"".join(kept)
+    passed.append(frames[start:])
+    return b"".join(passed)
 
 
 def _only_counts(block: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Answers that are converted: streams and whole answers through the hub, and several choices merged into one.
+"""Answers that are converted into the client's dialect: streams, whole answers, and several choices in one.
 
-Answers that pass byte for byte live in `relay/`.
+Answers that are passed on byte for byte live in `relay/`.
 """

@@ -1,7 +1,7 @@
-"""`n` choices from an upstream that gives one: as many calls at once, each a choice of one answer.
+"""Serves `n` choices from an upstream that returns one: runs `n` calls at once and merges their answers.
 
-Each branch is a call like any other, with its own admission, upstream and end; here their Chat answers are
-merged under one id. A branch that fails before the first byte fails the call. One that fails later stops the
+Each branch is a complete call with its own admission, upstream and end. Here the Chat answers are merged
+under one id. A branch that fails before the first byte fails the whole call. One that fails later stops the
 others, and the stream ends with its error.
 """
 
@@ -17,8 +17,8 @@ from chat2response.convert.usage import add, from_chat, to_chat
 from chat2response.convert.validation import invalid
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.plan import Plan
-from chat2response.engine.request_reader import read_mended
-from chat2response.engine.run import Opening
+from chat2response.engine.request_reader import read_repaired
+from chat2response.engine.run import CallRun
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
 from chat2response.wire.json_repair import readable
@@ -28,15 +28,15 @@ from chat2response.wire.request_peek import peek_chat
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
 
-MOST = 8
-"""Choices that one call may ask for: each is a call of its own upstream."""
-_WAITING = 1  # batches of all branches that wait for the client, beside the one that each branch waits with
+MAX_CHOICES = 8
+"""Choices that one call may request: each one is an upstream call."""
+_QUEUE_SIZE = 1  # batches of all branches that wait for the client; each branch waits with one more
 
 
 def choices_of(call: Call, plan: Plan) -> int:
-    """How many calls a call is; 1 where its upstream counts choices itself, or `n` is not a good number.
+    """The number of upstream calls; 1 if the upstream handles `n` itself, or `n` is not a positive integer.
 
-    Raises InvalidRequest for more than `MOST`.
+    Raises InvalidRequest for more than `MAX_CHOICES`.
     """
     if call.surface != "chat" or plan.up != "convert" or b'"n"' not in call.body:
         return 1
@@ -46,8 +46,8 @@ def choices_of(call: Call, plan: Plan) -> int:
         return 1
     if type(n) is not int or n <= 1:
         return 1
-    if n > MOST:
-        raise invalid("n", f"'n' is at most {MOST} with this upstream: each choice is a call of its own.")
+    if n > MAX_CHOICES:
+        raise invalid("n", f"'n' may be at most {MAX_CHOICES} here: each choice is a separate upstream call.")
     return n
 
 
@@ -55,30 +55,30 @@ def _n_of(body: bytes) -> Any:
     try:
         return peek_chat(body).n
     except JSONError:
-        if is_large(body):  # nothing slow is done with it here
+        if is_large(body):  # repairing a large body would block the event loop
             raise
         return peek_chat(readable(body)).n
 
 
-def single(call: Call) -> Call:
-    """The same call for one choice. Raises InvalidRequest."""
-    fields = read_mended(call)
+def with_one_choice(call: Call) -> Call:
+    """The call with `n` removed. Raises InvalidRequest."""
+    fields = read_repaired(call)
     return replace(call, body=encode({name: value for name, value in fields.items() if name != "n"}))
 
 
-class FanOut:
-    """A context, as an Opening is; its branches are the runs that the registry holds."""
+class MultiChoiceRun:
+    """An async context like CallRun, over one run for each choice. The registry holds the branches."""
 
-    def __init__(self, branches: list[Opening]) -> None:
+    def __init__(self, branches: list[CallRun]) -> None:
         self._branches = branches
-        self._entered: list[Opening] = []
+        self._entered: list[CallRun] = []
         self._failure: BaseException | None = None
-        """The first one: the others are only what stopped branches say."""
+        """The first error of a branch; later ones only say that the branch was stopped."""
 
     async def __aenter__(self) -> Answer:
         try:
             results = await asyncio.gather(*map(self._enter, self._branches), return_exceptions=True)
-        except BaseException:  # cancelled from outside: what had been entered is left
+        except BaseException:  # cancelled from outside: leave the branches that were entered
             await self._leave()
             raise
         failed = [result for result in results if isinstance(result, BaseException)]
@@ -91,7 +91,7 @@ class FanOut:
         for loss in (loss for answer in answers for loss in answer.losses):
             losses.add(loss.field, loss.effect)
         if first.body is not None:
-            body = merged([decode(answer.body or b"{}") for answer in answers])
+            body = merge_completions([decode(answer.body or b"{}") for answer in answers])
             return Answer(200, first.media_type, first.headers, losses, encode(body))
         return Answer(
             200, first.media_type, first.headers, losses, None, self._batches(answers), lambda: KEEP_ALIVE
@@ -103,27 +103,27 @@ class FanOut:
         await self._leave()
 
     def stop(self, fault: Fault) -> None:
-        """Ends all branches now."""
+        """Stops all branches."""
         for branch in self._branches:
             branch.stop(fault)
 
     @property
     def model(self) -> str | None:
-        """The model that its client asked for."""
+        """The requested model."""
         return self._branches[0].model
 
     @property
     def outcome(self) -> str:
-        """That of the first branch that did not complete."""
+        """The outcome of the first branch that did not complete, else `completed`."""
         outcomes = [branch.outcome for branch in self._branches]
         return next((each for each in outcomes if each != "completed"), "completed")
 
     @property
     def lost(self) -> Iterable[Loss]:
-        """What could not cross, in any of the branches."""
+        """The losses of all branches."""
         return chain.from_iterable(branch.lost for branch in self._branches)
 
-    async def _enter(self, branch: Opening) -> Answer:
+    async def _enter(self, branch: CallRun) -> Answer:
         try:
             answer = await branch.__aenter__()
         except BaseException as error:
@@ -140,9 +140,9 @@ class FanOut:
         await asyncio.gather(*(branch.__aexit__(None, None, None) for branch in entered))
 
     async def _batches(self, answers: list[Answer]) -> AsyncIterator[bytes]:
-        queue: asyncio.Queue[tuple[int, bytes | None]] = asyncio.Queue(_WAITING)
+        queue: asyncio.Queue[tuple[int, bytes | None]] = asyncio.Queue(_QUEUE_SIZE)
         pumps = [asyncio.create_task(_pump(index, answer, queue)) for index, answer in enumerate(answers)]
-        merger, running = Merger(len(answers)), len(pumps)
+        merger, running = ChoiceMerger(len(answers)), len(pumps)
         try:
             while running and merger.error is None:
                 index, batch = await queue.get()
@@ -159,24 +159,24 @@ class FanOut:
             await asyncio.gather(*pumps, return_exceptions=True)
 
 
-class Merger:
-    """Chunks of several streams as those of one."""
+class ChoiceMerger:
+    """Merges the chunks of several streams into one stream."""
 
     def __init__(self, choices: int) -> None:
         self.error: bytes | None = None
-        """The frame of the error that a branch ended with."""
+        """The error frame that a branch ended with."""
         self._frames = [sse.Frames() for _ in range(choices)]
         self._base: dict[str, Any] = {}
         self._usage: Usage | None = None
 
     def take(self, index: int, batch: bytes) -> bytes:
-        """What of a branch's batch goes out now."""
+        """The merged frames for one batch of a branch."""
         comments = [b"%b\n\n" % line for line in batch.splitlines() if line.startswith(b":")]
         payloads = [payload for payload in self._frames[index].feed(batch) if payload != DONE]
         return b"".join([*comments, *(self._chunk(index, decode(payload)) for payload in payloads)])
 
     def end(self) -> bytes:
-        """What comes last: an error, or the usage where it was asked for."""
+        """The last frames: an error, or the usage if the client requested it."""
         if self.error is not None:
             return self.error + DONE_FRAME
         if self._usage is None:
@@ -192,23 +192,23 @@ class Merger:
         if not chunk["choices"]:
             self._usage = add(self._usage, from_chat(chunk.get("usage")))
             return b""
-        moved = [{**choice, "index": index} for choice in chunk["choices"]]
+        choices = [{**choice, "index": index} for choice in chunk["choices"]]
         return _frame(
-            {**chunk, "id": self._base.get("id"), "created": self._base.get("created"), "choices": moved}
+            {**chunk, "id": self._base.get("id"), "created": self._base.get("created"), "choices": choices}
         )
 
 
-def merged(completions: list[dict[str, Any]]) -> dict[str, Any]:
-    """One completion with a choice of each; what they used is added up."""
+def merge_completions(completions: list[dict[str, Any]]) -> dict[str, Any]:
+    """One completion with the choice of each; usage is added up."""
     choices = [
         {**choice, "index": index}
         for index, completion in enumerate(completions)
         for choice in completion["choices"]
     ]
-    used: Usage | None = None
+    usage: Usage | None = None
     for completion in completions:
-        used = add(used, from_chat(completion.get("usage")))
-    return {**completions[0], "choices": choices, "usage": to_chat(used)}
+        usage = add(usage, from_chat(completion.get("usage")))
+    return {**completions[0], "choices": choices, "usage": to_chat(usage)}
 
 
 async def _pump(index: int, answer: Answer, queue: "asyncio.Queue[tuple[int, bytes | None]]") -> None:

@@ -1,7 +1,7 @@
-"""Obfuscation: deltas padded, for a client that asks (`stream_options.include_obfuscation`).
+"""Pads stream deltas for a client that sets `stream_options.include_obfuscation`.
 
-Who sees the encrypted stream pass sees how long each frame is, and could guess at the words. So each delta
-gets a random text that makes its frame a multiple of 64 bytes long.
+An observer of the encrypted connection sees the length of each frame and could guess words from it. So each
+delta gets a random text that makes its frame a multiple of 64 bytes long.
 """
 
 import os
@@ -14,23 +14,23 @@ from chat2response.convert.writer.events import Delta, Event
 STEP = 64  # bytes
 _END = b"}\n\n"
 _FIELD = b',"obfuscation":"%b"' + _END
-_ADDED = len(_FIELD % b"") - len(_END)  # without the text
+_ADDED = len(_FIELD % b"") - len(_END)  # with an empty text
 
 
 class Encoder(Protocol):
-    """Batches of events to bytes."""
+    """Encodes batches of events as bytes."""
 
     def encode(self, events: Sequence[Event]) -> bytes: ...
 
 
-class Obfuscated:
-    """Encoder around an Encoder that writes one frame for a delta, or none."""
+class ObfuscatingEncoder:
+    """Wraps an encoder that writes at most one frame per delta, and pads the frames."""
 
     def __init__(self, inner: Encoder) -> None:
         self._inner = inner
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        """The frames of a batch."""
+        """The padded frames of a batch."""
         return b"".join(map(self._frame, events))
 
     def _frame(self, event: Event) -> bytes:

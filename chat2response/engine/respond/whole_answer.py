@@ -1,4 +1,4 @@
-"""A whole answer of a turn that is read as a stream: where what a wrapper does may end the upstream early."""
+"""Reads a streamed turn into a whole answer, for wrappers that may end the upstream early."""
 
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
 from chat2response.convert.writer.finished_response import finished
@@ -7,14 +7,14 @@ from chat2response.upstreams.base import Turn
 from chat2response.wire.responses import Response
 
 
-async def folded(turn: Turn, writer: ResponseWriter, most: int = MAX_OUTPUT) -> Response:
+async def read_whole_turn(turn: Turn, writer: ResponseWriter, max_output: int = MAX_OUTPUT) -> Response:
     """The response that the turn's events make. Raises the BridgeError that the turn ended with.
 
-    `most`: bytes that are kept of it; one that is larger is an UpstreamError.
+    `max_output`: the bytes that it may take in memory; a larger one raises UpstreamError.
     """
-    writer.most = most
+    writer.most = max_output
     writer.begin()
     async for _ in turn.reads():
-        writer.take()  # nobody looks at events here
-        check_weight(turn.said + writer.weight, most)
+        writer.take()  # the events are not needed
+        check_weight(turn.output_chars + writer.weight, max_output)
     return finished(writer)

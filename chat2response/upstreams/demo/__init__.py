@@ -1,4 +1,4 @@
-"""The built-in demo upstream: no network, no model, the same answer every time.
+"""The built-in demo upstream: no network, no model, always the same answer.
 
 Upstreams over HTTP live in `upstreams/`.
 """

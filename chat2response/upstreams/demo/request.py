@@ -1,17 +1,17 @@
-"""`Ask`: what the demo model makes of a request: the few things it acts on.
+"""`DemoRequest`: the few parts of a request that the demo model acts on.
 
-It keeps nothing and samples nothing. What would change its answer and cannot be had here is refused; what
-has no effect on a model that always says the same (`temperature`, `seed`) is simply true of its answer.
+The demo stores and samples nothing. Fields that would change its answer and are not supported are rejected.
+Fields without effect on a constant answer (`temperature`, `seed`) are accepted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS, content_of
+from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS, output_content
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.chat.tools.tool_choice import write_choice
-from chat2response.convert.dialects.chat.tools.tool_definitions import parameters_of
+from chat2response.convert.dialects.chat.tools.tool_choice import write_tool_choice
+from chat2response.convert.dialects.chat.tools.tool_definitions import tool_parameters
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -28,14 +28,14 @@ from chat2response.convert.validation import (
 )
 from chat2response.convert.writer.stop_strings import stops_of
 
-_STATE = ("background", "conversation", "previous_response_id", "prompt")
-_CHATS = ("audio", "logit_bias")
+_STATE_FIELDS = ("background", "conversation", "previous_response_id", "prompt")
+_CHAT_FIELDS = ("audio", "logit_bias")
 _Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A tool that may be called, by its name with Chat; `path` is the client's name of its parameters."""
+    """A callable tool, under its Chat name; `path`: the client's path of its parameters."""
 
     name: str
     parameters: Any
@@ -43,105 +43,107 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request, read."""
+class DemoRequest:
+    """A parsed request."""
 
     model: str
-    said: str
-    """The last user message; a part that is no text stands as `[its type]`."""
-    outputs: tuple[str, ...]
-    """What tools answered, where that is the newest of the conversation."""
+    user_text: str
+    """The last user message; each part that is not text stands as `[its type]`."""
+    tool_outputs: tuple[str, ...]
+    """The tool outputs at the end of the conversation."""
     tools: ToolMap
     functions: tuple[Function, ...]
     """The tools that may be called."""
     must_call: bool
     parallel: bool
     limit: int | None
-    """Of words in the answer."""
+    """The maximum of words in the answer."""
     format: Mapping[str, Any]
     """`text.format`."""
     schema_path: str
     stops: tuple[str, ...]
     logprobs: bool
     alternatives: bool
-    """Whether the likeliest other words are wanted beside each."""
-    words: int
-    """In the whole conversation."""
+    """Whether the client requests the top log probabilities."""
+    word_count: int
+    """The words of the whole conversation."""
 
     @classmethod
-    def of(cls, hub: HubRequest, losses: Losses) -> "Ask":
+    def of(cls, hub: HubRequest, losses: Losses) -> "DemoRequest":
         """Reads a request. Raises InvalidRequest with the client's own path."""
         _refuse(hub)
         body: Mapping[str, Any] = hub.body
         items = _items(hub)
         tools = ToolMap.of(hub, OPENAI_COMPATIBLE)
-        for path, called in tools.dropped.items():
-            losses.add("web_search_options" if hub.dialect == "chat" else path, f"dropped: {called}")
+        for path, effect in tools.dropped_tools.items():
+            losses.add("web_search_options" if hub.dialect == "chat" else path, f"dropped: {effect}")
         choice = body.get("tool_choice")
         if choice is not None:
-            choice = write_choice(choice, tools, losses)
+            choice = write_tool_choice(choice, tools, losses)
         functions, must_call = _choose(choice, _functions(hub, tools))
-        asked, path = _format(hub)
+        format, path = _format(hub)
         instructions = body.get("instructions") or ""
         return cls(
             model=text(body.get("model"), "model"),
-            said=next(
+            user_text=next(
                 (_text(item.get("content")) for item in reversed(items) if item.get("role") == "user"), ""
             ),
-            outputs=_outputs(hub, items, tools),
+            tool_outputs=_outputs(hub, items, tools),
             tools=tools,
             functions=functions,
             must_call=must_call,
             parallel=body.get("parallel_tool_calls") is not False,
             limit=_limit(hub),
-            format=asked,
+            format=format,
             schema_path=path,
             stops=stops_of(hub),
             logprobs=LOGPROBS in (body.get("include") or ()),
             alternatives=bool(body.get("top_logprobs")),
-            words=len(instructions.split()) + sum(len(_whole(item).split()) for item in items),
+            word_count=len(instructions.split()) + sum(len(_all_text(item).split()) for item in items),
         )
 
 
 def _refuse(hub: HubRequest) -> None:
-    """What only a real upstream has."""
+    """Rejects what only a real upstream supports."""
     body: Mapping[str, Any] = hub.body
-    refused = [name for name in _STATE if body.get(name)] + [name for name in _CHATS if hub.extra.get(name)]
+    refused = [name for name in _STATE_FIELDS if body.get(name)] + [
+        name for name in _CHAT_FIELDS if hub.extra.get(name)
+    ]
     if integer(hub.extra.get("n", 1), "n") != 1:
         refused.append("n")
     if any(each != "text" for each in sequence(hub.extra.get("modalities", []), "modalities")):
         refused.append("modalities")
     if refused:
-        raise unsupported(refused[0], f"'{refused[0]}' cannot be had of the demo upstream.")
+        raise unsupported(refused[0], f"The demo upstream does not support '{refused[0]}'.")
 
 
 def _items(hub: HubRequest) -> Sequence[_Item]:
     name = hub.field("input")
-    given = hub.body.get("input")
-    if given is None:
+    value = hub.body.get("input")
+    if value is None:
         raise missing(name)
-    items = [{"role": "user", "content": given}] if type(given) is str else objects(given, name)
+    items = [{"role": "user", "content": value}] if type(value) is str else objects(value, name)
     if not items:
-        raise invalid(name, f"Invalid '{name}': there is nothing in it to answer.")
+        raise invalid(name, f"Invalid '{name}': it is empty. Send at least one message.")
     for index, item in enumerate(items):
         if item.get("type") == "item_reference":
             path = hub.item_path(index)
-            raise unsupported(path, "The demo upstream keeps no items, so none can be referred to.")
+            raise unsupported(path, "The demo upstream stores no items. Send the item itself.")
     return items
 
 
 def _outputs(hub: HubRequest, items: Sequence[_Item], tools: ToolMap) -> tuple[str, ...]:
-    """Those at the very end, in their order."""
-    found: list[str] = []
+    """The outputs at the very end, in their order."""
+    outputs: list[str] = []
     for index in range(len(items) - 1, -1, -1):
         kind = items[index].get("type")
         if type(kind) is not str or kind not in OUTPUTS:
             break
-        found.append(_text(content_of(items[index], hub.item_path(index), tools)))
-    return tuple(reversed(found))
+        outputs.append(_text(output_content(items[index], hub.item_path(index), tools)))
+    return tuple(reversed(outputs))
 
 
-def _whole(item: _Item) -> str:
+def _all_text(item: _Item) -> str:
     """All text in an item, for counting."""
     return " ".join(_text(item.get(name)) for name in ("content", "output", "arguments"))
 
@@ -155,21 +157,21 @@ def _text(content: Any) -> str:
 def _parts(content: list[Any]) -> Iterator[str]:
     for part in content:
         if type(part) is dict:
-            words = part.get("text", part.get("refusal"))
-            yield words if type(words) is str else f"[{part.get('type')}]"
+            value = part.get("text", part.get("refusal"))
+            yield value if type(value) is str else f"[{part.get('type')}]"
 
 
 def _functions(hub: HubRequest, tools: ToolMap) -> tuple[Function, ...]:
-    """The tools that can be called, each as the function that stands in for it."""
-    within = ".function" if hub.dialect == "chat" else ""
+    """The callable tools, each as a function."""
+    prefix = ".function" if hub.dialect == "chat" else ""
     return tuple(
-        Function(bound.sent, parameters_of(bound), f"{bound.path}{within}.parameters")
-        for bound in tools.bound.values()
+        Function(tool.sent_name, tool_parameters(tool), f"{tool.path}{prefix}.parameters")
+        for tool in tools.by_key.values()
     )
 
 
 def _choose(choice: Any, functions: tuple[Function, ...]) -> tuple[tuple[Function, ...], bool]:
-    """Which of them may be called, and whether one must be; `choice` as Chat writes it."""
+    """The functions that may be called, and whether one must be; `choice` is in the Chat form."""
     if choice is None or type(choice) is str:
         if choice not in (None, "auto", "none", "required"):
             raise invalid("tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'.")
@@ -184,12 +186,12 @@ def _choose(choice: Any, functions: tuple[Function, ...]) -> tuple[tuple[Functio
 def _format(hub: HubRequest) -> tuple[Mapping[str, Any], str]:
     """`text.format`, and the client's path of the schema in it."""
     path = hub.field("text.format")
-    asked = mapping(hub.body.get("text") or {}, "text").get("format") or {"type": "text"}
-    kind = text(mapping(asked, path).get("type"), f"{path}.type")
+    format = mapping(hub.body.get("text") or {}, "text").get("format") or {"type": "text"}
+    kind = text(mapping(format, path).get("type"), f"{path}.type")
     if kind not in ("text", "json_object", "json_schema"):
         raise invalid(f"{path}.type", f"Invalid '{path}.type': there is no format '{kind}'.")
-    inner = f"{path}.json_schema.schema" if hub.dialect == "chat" else f"{path}.schema"
-    return cast(Mapping[str, Any], asked), inner
+    schema_path = f"{path}.json_schema.schema" if hub.dialect == "chat" else f"{path}.schema"
+    return cast(Mapping[str, Any], format), schema_path
 
 
 def _limit(hub: HubRequest) -> int | None:

@@ -1,7 +1,7 @@
-"""A small instance of a JSON schema: what the demo model writes as arguments and as structured output.
+"""Makes a small instance of a JSON schema, for the demo model's arguments and structured output.
 
-Honoured: `type`, `enum`, `const`, `properties`, `required`, `items`, `minItems`, `anyOf`, `oneOf`, `allOf`,
-`$ref` inside the schema, the bounds of numbers and of a string's length, the common `format`s. Not `pattern`.
+Supported: `type`, `enum`, `const`, `properties`, `required`, `items`, `minItems`, `anyOf`, `oneOf`, `allOf`,
+`$ref` inside the schema, bounds of numbers and of a string's length, common `format`s. Not `pattern`.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 _MAX_DEPTH = 100
-_MAX_SIZE = 10_000  # values and characters; a schema of a few lines can ask for any number
+_MAX_SIZE = 10_000  # values and characters; a short schema can require any number
 _WORD = "demo"
 _FORMATS = {
     "date": "2026-01-01",
@@ -26,30 +26,30 @@ _FORMATS = {
 
 
 class NoInstance(Exception):
-    """Nothing small fits the schema; the text says why."""
+    """No small instance fits the schema; the message says why."""
 
 
 def instance(schema: Any) -> Any:
-    """A value that fits `schema`, with no property that is not required. Raises NoInstance."""
+    """A value that fits `schema`, with required properties only. Raises NoInstance."""
     try:
         return _Maker(schema).make(schema, (), 0)
     except OverflowError:
-        raise NoInstance("its numbers are too large for a demo") from None
+        raise NoInstance("its numbers are too large for the demo") from None
 
 
 class _Maker:
-    """Walks one schema; `refs` are the references that lead to where it stands."""
+    """Walks one schema; `refs`: the references that lead to the current place."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
-        self._left = _MAX_SIZE
+        self._budget = _MAX_SIZE
 
     def make(self, schema: Any, refs: tuple[str, ...], depth: int) -> Any:
-        self._spend(1)
+        self._charge(1)
         if depth > _MAX_DEPTH:
             raise NoInstance("the schema is nested too deeply")
         if schema is False:
-            raise NoInstance("a part of the schema allows nothing")
+            raise NoInstance("a part of the schema allows no value")
         if type(schema) is not dict:
             return _WORD
         if "const" in schema:
@@ -58,32 +58,32 @@ class _Maker:
             return schema["enum"][0]
         if "$ref" in schema:
             return self._follow(schema, refs, depth)
-        for word in ("anyOf", "oneOf"):
-            if type(schema.get(word)) is list:
-                rest = {key: value for key, value in schema.items() if key != word}
-                return self._first([_merged(rest, branch) for branch in schema[word]], refs, depth)
+        for keyword in ("anyOf", "oneOf"):
+            if type(schema.get(keyword)) is list:
+                remaining = {key: value for key, value in schema.items() if key != keyword}
+                return self._first([_merged(remaining, branch) for branch in schema[keyword]], refs, depth)
         if type(schema.get("allOf")) is list:
             return self.make(self._joined(schema), refs, depth + 1)
-        return self._typed(schema, refs, depth)
+        return self._by_type(schema, refs, depth)
 
-    def _typed(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> Any:
-        kind = schema.get("type") or _kind(schema)
-        if type(kind) is list:
-            return self._first([{**schema, "type": each} for each in kind], refs, depth)
-        if kind == "object":
+    def _by_type(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> Any:
+        type_name = schema.get("type") or _implied_type(schema)
+        if type(type_name) is list:
+            return self._first([{**schema, "type": each} for each in type_name], refs, depth)
+        if type_name == "object":
             return self._object(schema, refs, depth)
-        if kind == "array":
+        if type_name == "array":
             return self._array(schema, refs, depth)
-        if kind == "string":
+        if type_name == "string":
             return self._string(schema)
-        if kind in ("integer", "number"):
-            return _number(schema, whole=kind == "integer")
-        if kind in ("boolean", "null"):
-            return True if kind == "boolean" else None
-        raise NoInstance(f"there is no type {kind!r}")
+        if type_name in ("integer", "number"):
+            return _number(schema, whole=type_name == "integer")
+        if type_name in ("boolean", "null"):
+            return True if type_name == "boolean" else None
+        raise NoInstance(f"the type {type_name!r} is unknown")
 
     def _object(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> dict[str, Any]:
-        """The required properties, in the schema's order: models are held to it too."""
+        """The required properties, in the schema's order, which models follow, too."""
         properties = schema.get("properties")
         properties = properties if type(properties) is dict else {}
         required = schema.get("required")
@@ -94,7 +94,7 @@ class _Maker:
 
     def _array(self, schema: dict[str, Any], refs: tuple[str, ...], depth: int) -> list[Any]:
         count = _bound(schema, "minItems", 0)
-        self._spend(count)
+        self._charge(count)
         return [self.make(schema.get("items", True), refs, depth + 1) for _ in range(int(count))]
 
     def _string(self, schema: dict[str, Any]) -> str:
@@ -102,14 +102,14 @@ class _Maker:
         if type(known) is str and known in _FORMATS:
             return _FORMATS[known]
         least = _bound(schema, "minLength", 0)
-        self._spend(least)
+        self._charge(least)
         text = _WORD * max(1, math.ceil(least / len(_WORD)))
         length = max(least, min(len(_WORD), _bound(schema, "maxLength", math.inf)))
         return text[: int(length)]
 
     def _first(self, branches: list[Any], refs: tuple[str, ...], depth: int) -> Any:
-        """The first branch with a finite instance: one that leads back to where we are has none."""
-        why = NoInstance("the schema offers no alternative")
+        """The first branch with a finite instance; a branch that leads back to itself has none."""
+        why = NoInstance("the schema has no usable alternative")
         for branch in branches:
             try:
                 return self.make(branch, refs, depth + 1)
@@ -121,8 +121,8 @@ class _Maker:
         ref = schema["$ref"]
         if ref in refs:
             raise NoInstance("the schema has no finite instance")
-        rest = {key: value for key, value in schema.items() if key != "$ref"}
-        return self.make(_merged(rest, self._resolve(ref)), (*refs, ref), depth + 1)
+        remaining = {key: value for key, value in schema.items() if key != "$ref"}
+        return self.make(_merged(remaining, self._resolve(ref)), (*refs, ref), depth + 1)
 
     def _joined(self, schema: dict[str, Any]) -> Any:
         """`allOf` as one schema."""
@@ -135,23 +135,23 @@ class _Maker:
 
     def _resolve(self, ref: Any) -> Any:
         if type(ref) is not str or ref[:1] != "#":
-            raise NoInstance("only references inside the schema are followed")
-        found = self._root
+            raise NoInstance("references must stay inside the schema")
+        value = self._root
         for name in unquote(ref[1:]).split("/")[1:]:
             name = name.replace("~1", "/").replace("~0", "~")
-            if type(found) is not dict or name not in found:
-                raise NoInstance(f"its reference {ref!r} leads nowhere")
-            found = found[name]
-        return found
+            if type(value) is not dict or name not in value:
+                raise NoInstance(f"the reference {ref!r} does not exist")
+            value = value[name]
+        return value
 
-    def _spend(self, count: float) -> None:
-        self._left -= max(0, math.ceil(count))
-        if self._left < 0:
-            raise NoInstance("its smallest instance is too large for a demo")
+    def _charge(self, count: float) -> None:
+        self._budget -= max(0, math.ceil(count))
+        if self._budget < 0:
+            raise NoInstance("its smallest instance is too large for the demo")
 
 
 def _merged(first: dict[str, Any], second: Any) -> Any:
-    """Both at once, as far as properties go; `second` wins where they say the same thing twice."""
+    """Merges two schemas as far as properties go; `second` wins on conflicts."""
     if type(second) is not dict:
         return second if second is False else first
     both = {**first, **second}
@@ -164,15 +164,15 @@ def _merged(first: dict[str, Any], second: Any) -> Any:
     return both
 
 
-def _kind(schema: dict[str, Any]) -> str:
-    """The type of a schema that names none."""
+def _implied_type(schema: dict[str, Any]) -> str:
+    """The type of a schema without `type`."""
     if "properties" in schema or "required" in schema:
         return "object"
     return "array" if "items" in schema or "minItems" in schema else "string"
 
 
 def _number(schema: dict[str, Any], *, whole: bool) -> float:
-    """The number nearest to 0 within the bounds, a step or half the way off an exclusive one."""
+    """The number nearest to 0 within the bounds; one step, or halfway, inside an exclusive bound."""
     above, below = _bound(schema, "exclusiveMinimum", -math.inf), _bound(schema, "exclusiveMaximum", math.inf)
     low, high = (
         max(above, _bound(schema, "minimum", -math.inf)),

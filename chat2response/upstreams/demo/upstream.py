@@ -1,7 +1,7 @@
-"""The built-in upstream: no network, no model, the same answer every time. Only ever chosen by name.
+"""The demo upstream. It is chosen only by name.
 
-It has no dialect: every call is converted, so it shows the bridge from both sides. What it says is in
-`demo_script.py`; here it is said, a word at a time.
+It has no dialect: every call is converted, so it shows the bridge from both sides. `script.py` writes its
+answers; this module plays them, one word at a time.
 """
 
 import asyncio
@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
@@ -19,8 +19,8 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError
-from chat2response.upstreams.base import HeaderList, Origin, RawReply, Reply, Target
-from chat2response.upstreams.demo.request import Ask
+from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Reply, Target
+from chat2response.upstreams.demo.request import DemoRequest
 from chat2response.upstreams.demo.script import MODELS, Script, script
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
@@ -37,61 +37,65 @@ _MODELS = {
 
 
 class DemoUpstream:
-    """Upstream without a server. `delay`: seconds between the words of a stream."""
+    """An upstream without a server. `delay`: seconds between the words of a stream."""
 
     def __init__(self, *, delay: float = 0.03) -> None:
         self._delay = delay
 
-    def body(self, ask: HubRequest, target: Target, losses: Losses) -> bytes:
-        """There is no dialect to write it in: never asked for."""
+    def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
+        """Never called: the demo has no dialect to write."""
         raise _no_bytes()
 
     def open(
         self,
-        ask: HubRequest | bytes,
+        request: HubRequest | bytes,
         target: Target,
         writer: Writer,
-        origin: Origin,
+        context: ClientContext,
         reasoning: ReasoningForm,
     ) -> "DemoTurn":
-        """A streamed turn. Raises as `script` does."""
-        losses = Losses(origin.fidelity)
-        asked = _asked(ask, losses)
-        writer = restored(writer, asked.tools)
-        return DemoTurn(script(asked), writer, reasoning, self._delay, losses)
+        """A streamed turn. Raises what `script` raises."""
+        losses = Losses(context.fidelity)
+        demo_request = _demo_request(request, losses)
+        writer = restore_tool_calls(writer, demo_request.tools)
+        return DemoTurn(script(demo_request), writer, reasoning, self._delay, losses)
 
-    async def once(self, ask: HubRequest | bytes, target: Target, origin: Origin) -> Reply:
-        """The whole answer, at once. Raises as `script` does."""
-        losses = Losses(origin.fidelity)
-        asked = _asked(ask, losses)
-        whole = script(asked)
+    async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
+        """The whole answer at once. Raises what `script` raises."""
+        losses = Losses(context.fidelity)
+        demo_request = _demo_request(request, losses)
+        script_ = script(demo_request)
 
-        def read(echo: Echo, ids: Ids, clock: Clock, form: ReasoningForm, lost: Losses) -> Response:
-            return _played(whole, ResponseWriter(echo, ids, clock), asked.tools, form)
+        def read(
+            echo: EchoedFields, ids: Ids, clock: Clock, form: ReasoningForm, response_losses: Losses
+        ) -> Response:
+            return _play_whole(script_, ResponseWriter(echo, ids, clock), demo_request.tools, form)
 
         return Reply(200, [], losses, read)
 
-    def relay(self, body: bytes, target: Target, origin: Origin) -> AbstractAsyncContextManager[RawReply]:
-        """There are no bytes to pass on: never asked for."""
+    def relay(
+        self, body: bytes, target: Target, context: ClientContext
+    ) -> AbstractAsyncContextManager[RawReply]:
+        """Never called: the demo has no bytes to relay."""
         raise _no_bytes()
 
-    async def models(self, target: Target, origin: Origin) -> bytes:
-        """Those of `demo_script`."""
+    async def models(self, target: Target, context: ClientContext) -> bytes:
+        """The demo models."""
         return encode(_MODELS)
 
 
 class DemoTurn:
-    """A Turn: one step of the script in each read, `delay` seconds apart; the first comes at once."""
+    """A Turn that plays one step of the script per read, `delay` seconds apart; the first comes at once."""
 
     def __init__(
-        self, words: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
+        self, script_: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
     ) -> None:
         self.status = 200
         self.headers: HeaderList = []
         self.losses = losses
-        self.heard = False
-        self.said = 0  # a script has its end
-        self._script = words
+        self.started = False
+        self.output_chars = 0  # not bounded: a script ends
+        self._script = script_
         self._writer = writer
         self._form: ReasoningForm = form
         self._delay = delay
@@ -107,27 +111,27 @@ class DemoTurn:
         """Nothing is open."""
 
     async def reads(self) -> AsyncIterator[None]:
-        """Says the script, to its end or until `stop`."""
-        said, steps = 0, self._script.steps
+        """Plays the script until its end or until `stop`."""
+        played, steps = 0, self._script.steps
         for step in steps:
-            if said:
+            if played:
                 await self._pause()
             if self._fault is not None or self._writer.done:
                 break
             self._script.play(step, self._writer, self._form)
-            self.heard = True
-            said += 1
+            self.started = True
+            played += 1
             yield
-        self._writer.turn(self._script.usage(said), self._ending(whole=said == len(steps)))
+        self._writer.end_turn(self._script.usage(played), self._ending(complete=played == len(steps)))
 
     def stop(self, fault: Fault) -> None:
-        """Ends the turn now: wakes the pause between two words."""
+        """Ends the turn: wakes the pause between two words."""
         self._fault = self._fault or fault
         _wake(self._waker)
 
-    def _ending(self, *, whole: bool) -> Outcome:
-        """What has been said to its end stays said, whatever comes then."""
-        if whole:
+    def _ending(self, *, complete: bool) -> Outcome:
+        """The script's ending if it was played completely, whatever came later; else the fault's."""
+        if complete:
             return self._script.ending
         return Outcome() if self._fault is None else from_fault(self._fault)
 
@@ -146,21 +150,21 @@ def _wake(waker: "asyncio.Future[None] | None") -> None:
         waker.set_result(None)
 
 
-def _asked(ask: HubRequest | bytes, losses: Losses) -> Ask:
-    if isinstance(ask, bytes):
+def _demo_request(request: HubRequest | bytes, losses: Losses) -> DemoRequest:
+    if isinstance(request, bytes):
         raise _no_bytes()
-    return Ask.of(ask, losses)
+    return DemoRequest.of(request, losses)
 
 
-def _played(whole: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
-    """The script as one response: the fold of its stream. Raises its error where it ends in one."""
-    if whole.ending.error is not None:
-        raise whole.ending.error
+def _play_whole(script_: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
+    """The script as one response. Raises the error that it ends with."""
+    if script_.ending.error is not None:
+        raise script_.ending.error
     writer.begin()
-    said = restored(writer, tools)
-    for step in whole.steps:
-        whole.play(step, said, form)
-    said.turn(whole.usage(len(whole.steps)), whole.ending)
+    output_chars = restore_tool_calls(writer, tools)
+    for step in script_.steps:
+        script_.play(step, output_chars, form)
+    output_chars.end_turn(script_.usage(len(script_.steps)), script_.ending)
     writer.finish()
     return writer.response
 

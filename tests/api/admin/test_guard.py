@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.admin.throttle import MOST, SECONDS, SIZE, Throttle
+from chat2response.api.admin.throttle import MAX_ADDRESSES, MAX_FAILURES, WINDOW_SECONDS, Throttle
 from chat2response.api.http.client_address import address_of
 from chat2response.errors import Throttled
 from chat2response.keys import KeyPolicy
@@ -14,7 +14,7 @@ from tests.support.clock_and_ids import Clock
 from tests.support.management_client import ELSEWHERE, HERE, Parts, client
 
 TOKEN = "admin_0123456789abcdef"
-RULES = [AdminRules(), AdminRules(TOKEN), AdminRules(TOKEN, everywhere=True)]
+RULES = [AdminRules(), AdminRules(TOKEN), AdminRules(TOKEN, always_require_token=True)]
 
 
 @pytest.fixture(params=RULES, ids=["no token", "token", "token everywhere"])
@@ -165,9 +165,9 @@ WRONG = [bearer("nonsense"), bearer(f"sk_{'0' * 32}.{'0' * 64}"), {"x-admin-toke
 
 
 async def test_who_guesses_must_wait(caplog):
-    parts = Parts.plain(admin=AdminRules(TOKEN, everywhere=True))
+    parts = Parts.plain(admin=AdminRules(TOKEN, always_require_token=True))
     async with client(parts, ELSEWHERE) as http:
-        for n in range(MOST):
+        for n in range(MAX_FAILURES):
             assert (await http.get("/keys", headers=WRONG[n % len(WRONG)])).status_code == 401
         for headers in WRONG:
             answer = await http.get("/keys", headers=headers)
@@ -175,7 +175,7 @@ async def test_who_guesses_must_wait(caplog):
             assert answer.headers["retry-after"] == "60"
         async with client_of_same(http, "198.51.100.9") as other:
             assert (await other.get("/keys", headers=WRONG[0])).status_code == 401
-        parts.clock.advance(SECONDS)
+        parts.clock.advance(WINDOW_SECONDS)
         assert (await http.get("/keys", headers=WRONG[0])).status_code == 401
     throttled = [
         line for line in (await parts.keys.audit.read()).lines if line["action"] == "admin.throttled"
@@ -187,9 +187,9 @@ async def test_who_guesses_must_wait(caplog):
 
 async def test_a_right_credential_passes_from_an_address_that_has_to_wait():
     """Who shares an address with somebody that guesses is not locked out."""
-    parts = Parts.plain(admin=AdminRules(TOKEN, everywhere=True))
+    parts = Parts.plain(admin=AdminRules(TOKEN, always_require_token=True))
     async with client(parts, ELSEWHERE) as http:
-        for _ in range(MOST + 1):
+        for _ in range(MAX_FAILURES + 1):
             last = await http.get("/keys", headers=WRONG[0])
         assert last.status_code == 429
         for headers in (bearer(TOKEN), bearer(await token(parts, "admin:keys"))):
@@ -199,9 +199,9 @@ async def test_a_right_credential_passes_from_an_address_that_has_to_wait():
 
 
 async def test_wrong_credentials_at_status_count_too():
-    parts = Parts.plain(admin=AdminRules(TOKEN, everywhere=True))
+    parts = Parts.plain(admin=AdminRules(TOKEN, always_require_token=True))
     async with client(parts, ELSEWHERE) as http:
-        for n in range(MOST):
+        for n in range(MAX_FAILURES):
             answer = await http.get("/status", headers=WRONG[n % len(WRONG)])
             assert (answer.status_code, "details" in answer.json()) == (200, False)
         assert (await http.get("/keys", headers=WRONG[0])).status_code == 429
@@ -217,9 +217,9 @@ def client_of_same(http: httpx.AsyncClient, peer: str) -> httpx.AsyncClient:
 
 
 async def test_to_bring_no_credential_is_no_guess():
-    parts = Parts.plain(admin=AdminRules(TOKEN, everywhere=True))
+    parts = Parts.plain(admin=AdminRules(TOKEN, always_require_token=True))
     async with client(parts, ELSEWHERE) as http:
-        for _ in range(MOST + 1):
+        for _ in range(MAX_FAILURES + 1):
             assert (await http.get("/keys")).status_code == 401
             assert (await http.get("/status")).status_code == 200
         assert (await http.get("/keys", headers=WRONG[0])).status_code == 401
@@ -228,7 +228,7 @@ async def test_to_bring_no_credential_is_no_guess():
 class TestThrottle:
     def failed(self, throttle: Throttle, address: str, times: int) -> None:
         for _ in range(times):
-            throttle.failed(address_of(address))
+            throttle.record_failure(address_of(address))
 
     def refused(self, throttle: Throttle, address: str) -> str | None:
         try:
@@ -239,9 +239,9 @@ class TestThrottle:
 
     def test_failures_count_within_their_time(self, clock: Clock):
         throttle = Throttle(clock)
-        self.failed(throttle, ELSEWHERE, MOST - 1)
-        clock.advance(SECONDS)
-        self.failed(throttle, ELSEWHERE, MOST - 1)
+        self.failed(throttle, ELSEWHERE, MAX_FAILURES - 1)
+        clock.advance(WINDOW_SECONDS)
+        self.failed(throttle, ELSEWHERE, MAX_FAILURES - 1)
         assert self.refused(throttle, ELSEWHERE) is None
         clock.advance(30)
         self.failed(throttle, ELSEWHERE, 1)
@@ -253,28 +253,28 @@ class TestThrottle:
 
     def test_a_machine_with_many_addresses_is_one(self, clock: Clock):
         throttle = Throttle(clock)
-        for n in range(MOST):
+        for n in range(MAX_FAILURES):
             self.failed(throttle, f"2001:db8::{n:x}", 1)
         assert self.refused(throttle, "2001:db8::ffff") is not None
         assert self.refused(throttle, "2001:db8:0:1::1") is None
 
     def test_who_has_no_address_is_one_too(self, clock: Clock):
         throttle = Throttle(clock)
-        for _ in range(MOST):
-            throttle.failed(None)
+        for _ in range(MAX_FAILURES):
+            throttle.record_failure(None)
         with pytest.raises(Throttled):
             throttle.check(None)
 
     def test_it_is_bounded_and_forgets_the_oldest(self, clock: Clock):
         throttle = Throttle(clock)
-        self.failed(throttle, ELSEWHERE, MOST)
-        for n in range(SIZE):
-            throttle.failed(address_of(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"))
-            assert len(throttle._failures) <= SIZE
+        self.failed(throttle, ELSEWHERE, MAX_FAILURES)
+        for n in range(MAX_ADDRESSES):
+            throttle.record_failure(address_of(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"))
+            assert len(throttle._failures) <= MAX_ADDRESSES
         assert self.refused(throttle, ELSEWHERE) is None
 
     def test_a_clock_set_back_locks_nobody_out(self, clock: Clock):
         throttle = Throttle(clock)
-        self.failed(throttle, ELSEWHERE, MOST)
+        self.failed(throttle, ELSEWHERE, MAX_FAILURES)
         clock.advance(-3600)
         assert self.refused(throttle, ELSEWHERE) is None

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat2response.api.admin.rules import PATHS, AdminRules, Visit, check, guards
-from chat2response.api.http.client_address import Sender, address_of, networks
+from chat2response.api.admin.rules import PATHS, AdminRules, RequestFacts, check, guards
+from chat2response.api.http.client_address import ClientAddress, address_of, networks
 from chat2response.api.management.application import build_management
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
 from tests.support.management_client import ELSEWHERE, HERE, Parts, client
@@ -11,8 +11,8 @@ from tests.support.management_client import ELSEWHERE, HERE, Parts, client
 TOKEN = "admin_" + "7" * 64
 OPEN = AdminRules()
 MADE = AdminRules(TOKEN, host="0.0.0.0")
-SET = AdminRules(TOKEN, everywhere=True, host="0.0.0.0")
-SENDER = Sender(address_of(HERE))
+SET = AdminRules(TOKEN, always_require_token=True, host="0.0.0.0")
+SENDER = ClientAddress(address_of(HERE))
 PROXY = "192.0.2.99"
 UNKNOWN = "0" * 32
 GUARDED = [
@@ -26,9 +26,9 @@ GUARDED = [
 ]
 
 
-def visit(
+def facts(
     peer: str | None = HERE, host: str = "localhost:8088", *, version: str = "1.1", **headers: str
-) -> Visit:
+) -> RequestFacts:
     """A request from `peer`; underscores in the names of headers are hyphens."""
     named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
@@ -38,10 +38,10 @@ def visit(
         "client": None if peer is None else (peer, 50_000),
         "server": ("10.0.0.2", 8088),
     }
-    return Visit.of(scope, networks(PROXY))
+    return RequestFacts.of(scope, networks(PROXY))
 
 
-def refusal(rules: AdminRules, a_visit: Visit) -> BridgeError:
+def refusal(rules: AdminRules, a_visit: RequestFacts) -> BridgeError:
     with pytest.raises(BridgeError) as caught:
         check(rules, a_visit)
     return caught.value
@@ -50,13 +50,13 @@ def refusal(rules: AdminRules, a_visit: Visit) -> BridgeError:
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("rules", [OPEN, MADE])
 def test_this_machine_needs_no_token(rules, peer):
-    check(rules, visit(peer))
+    check(rules, facts(peer))
 
 
 @pytest.mark.parametrize("peer", [ELSEWHERE, "10.0.0.1", "::ffff:192.0.2.7", "fe80::1%eth0", "", None])
 def test_nobody_else_gets_in_without_one(peer):
-    assert type(refusal(OPEN, visit(peer))) is Forbidden
-    assert type(refusal(MADE, visit(peer))) is Unauthorized
+    assert type(refusal(OPEN, facts(peer))) is Forbidden
+    assert type(refusal(MADE, facts(peer))) is Unauthorized
 
 
 @pytest.mark.parametrize("rules", [MADE, SET])
@@ -71,7 +71,7 @@ def test_nobody_else_gets_in_without_one(peer):
     ],
 )
 def test_the_token_opens_from_anywhere_under_any_name(rules, peer, headers):
-    check(rules, visit(peer, "keys.example", **headers))
+    check(rules, facts(peer, "keys.example", **headers))
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,19 @@ def test_the_token_opens_from_anywhere_under_any_name(rules, peer, headers):
     ],
 )
 def test_what_is_nearly_the_token_does_not(headers):
-    assert type(refusal(MADE, visit(ELSEWHERE, **headers))) is Unauthorized
-    assert type(refusal(SET, visit(HERE, **headers))) is Unauthorized
+    assert type(refusal(MADE, facts(ELSEWHERE, **headers))) is Unauthorized
+    assert type(refusal(SET, facts(HERE, **headers))) is Unauthorized
 
 
 def test_a_token_beyond_ascii_is_compared_as_bytes():
-    check(AdminRules("schlüssel-für-alles", everywhere=True), visit(x_admin_token="schlÃ¼ssel-fÃ¼r-alles"))
+    check(
+        AdminRules("schlüssel-für-alles", always_require_token=True),
+        facts(x_admin_token="schlÃ¼ssel-fÃ¼r-alles"),
+    )
 
 
 def test_a_token_that_the_operator_set_is_asked_for_here_too():
-    error = refusal(SET, visit())
+    error = refusal(SET, facts())
     assert error.status == 401
     assert error.code == "missing_admin_token"
     assert "CHAT2RESPONSE_ADMIN_TOKEN" in error.message
@@ -103,7 +106,7 @@ def test_a_token_that_the_operator_set_is_asked_for_here_too():
 
 
 def test_the_texts_say_what_to_do_and_tell_nothing():
-    missing, wrong = refusal(MADE, visit(ELSEWHERE)), refusal(MADE, visit(ELSEWHERE, x_admin_token="guess"))
+    missing, wrong = refusal(MADE, facts(ELSEWHERE)), refusal(MADE, facts(ELSEWHERE, x_admin_token="guess"))
     assert missing.message.startswith("Missing admin token")
     assert wrong.message.startswith("Wrong admin token")
     assert wrong.code == "invalid_admin_token"
@@ -112,7 +115,7 @@ def test_the_texts_say_what_to_do_and_tell_nothing():
         assert "x-admin-token" in error.message
         assert "admin.token" in error.message
         assert TOKEN not in error.message
-    assert "CHAT2RESPONSE_ADMIN_TOKEN" in refusal(OPEN, visit(ELSEWHERE)).message
+    assert "CHAT2RESPONSE_ADMIN_TOKEN" in refusal(OPEN, facts(ELSEWHERE)).message
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_the_texts_say_what_to_do_and_tell_nothing():
     ],
 )
 def test_what_comes_through_a_proxy_that_nobody_trusts_is_refused(name):
-    through = visit(HERE, **{name: "127.0.0.1"}, x_admin_token=TOKEN)
+    through = facts(HERE, **{name: "127.0.0.1"}, x_admin_token=TOKEN)
     for rules in (OPEN, MADE, SET):
         error = refusal(rules, through)
         assert (error.status, error.code) == (403, "untrusted_proxy")
@@ -175,61 +178,61 @@ TRACES = [
 def test_without_a_token_nothing_between_may_have_left_a_trace(name):
     for peer in (HERE, PROXY):
         rules = AdminRules(allow=networks(f"loopback, {PROXY}"))
-        error = refusal(rules, visit(peer, **{name: "1"}))
+        error = refusal(rules, facts(peer, **{name: "1"}))
         assert (error.status, error.code) == (403, "untrusted_proxy")
         assert f"'{name.replace('_', '-')}'" in error.message
-    check(MADE, visit(**{name: "1"}, x_admin_token=TOKEN))
-    check(OPEN, visit(PROXY, x_forwarded_for=HERE, **{name: "1"}))
+    check(MADE, facts(**{name: "1"}, x_admin_token=TOKEN))
+    check(OPEN, facts(PROXY, x_forwarded_for=HERE, **{name: "1"}))
 
 
 @pytest.mark.parametrize("name", ["x_request_id", "traceparent", "accept", "user_agent", "x_api_version"])
 def test_what_clients_send_is_no_trace(name):
-    check(OPEN, visit(**{name: "1"}))
+    check(OPEN, facts(**{name: "1"}))
 
 
 @pytest.mark.parametrize("version", ["1.0", "0.9", ""])
 def test_without_a_token_the_old_http_of_a_bare_proxy_is_refused(version):
-    error = refusal(OPEN, visit(version=version))
+    error = refusal(OPEN, facts(version=version))
     assert (error.status, error.code) == (403, "untrusted_proxy")
     assert "HTTP/1.1" in error.message
-    assert type(refusal(AdminRules(allow=networks(PROXY)), visit(PROXY, version=version))) is Forbidden
+    assert type(refusal(AdminRules(allow=networks(PROXY)), facts(PROXY, version=version))) is Forbidden
     for rules in (MADE, SET):
-        check(rules, visit(version=version, x_admin_token=TOKEN))
-    check(OPEN, visit(PROXY, version=version, x_forwarded_for=HERE))
+        check(rules, facts(version=version, x_admin_token=TOKEN))
+    check(OPEN, facts(PROXY, version=version, x_forwarded_for=HERE))
 
 
 @pytest.mark.parametrize("client", [HERE, f"{ELSEWHERE}, {HERE}", f"127.0.0.1:4711, {PROXY}"])
 def test_a_trusted_proxy_says_who_needs_no_token(client):
-    check(OPEN, visit(PROXY, x_forwarded_for=client))
+    check(OPEN, facts(PROXY, x_forwarded_for=client))
 
 
 @pytest.mark.parametrize(
     "client", [ELSEWHERE, f"{HERE}, {ELSEWHERE}", f"{HERE}, {ELSEWHERE}, {PROXY}", "", "?"]
 )
 def test_it_says_who_needs_one_too(client):
-    assert type(refusal(OPEN, visit(PROXY, x_forwarded_for=client))) is Forbidden
-    assert type(refusal(MADE, visit(PROXY, x_forwarded_for=client))) is Unauthorized
-    check(MADE, visit(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
+    assert type(refusal(OPEN, facts(PROXY, x_forwarded_for=client))) is Forbidden
+    assert type(refusal(MADE, facts(PROXY, x_forwarded_for=client))) is Unauthorized
+    check(MADE, facts(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
 
 
 def test_a_trusted_proxy_itself_is_no_address_without_a_token():
-    assert type(refusal(OPEN, visit(PROXY))) is Forbidden
-    assert type(refusal(OPEN, visit(PROXY, x_real_ip=HERE))) is Forbidden
+    assert type(refusal(OPEN, facts(PROXY))) is Forbidden
+    assert type(refusal(OPEN, facts(PROXY, x_real_ip=HERE))) is Forbidden
 
 
 def test_the_operator_says_from_where_no_token_is_needed():
     bridge = AdminRules(MADE.token, allow=networks("172.17.0.0/16, 2001:db8::/32"), hosts=("gateway",))
-    check(bridge, visit("172.17.0.1"))
-    check(bridge, visit("::ffff:172.17.0.1", "gateway:8088"))
-    check(bridge, visit("2001:db8::5", "Gateway"))
-    assert type(refusal(bridge, visit(HERE))) is Unauthorized
-    assert type(refusal(bridge, visit("172.18.0.1"))) is Unauthorized
-    assert type(refusal(bridge, visit("172.17.0.1", "evil.example"))) is Forbidden
+    check(bridge, facts("172.17.0.1"))
+    check(bridge, facts("::ffff:172.17.0.1", "gateway:8088"))
+    check(bridge, facts("2001:db8::5", "Gateway"))
+    assert type(refusal(bridge, facts(HERE))) is Unauthorized
+    assert type(refusal(bridge, facts("172.18.0.1"))) is Unauthorized
+    assert type(refusal(bridge, facts("172.17.0.1", "evil.example"))) is Forbidden
 
 
 def test_a_token_that_was_set_is_asked_for_at_the_allowed_addresses_too():
-    rules = AdminRules(TOKEN, everywhere=True, allow=networks("172.17.0.0/16"))
-    assert type(refusal(rules, visit("172.17.0.1"))) is Unauthorized
+    rules = AdminRules(TOKEN, always_require_token=True, allow=networks("172.17.0.0/16"))
+    assert type(refusal(rules, facts("172.17.0.1"))) is Unauthorized
 
 
 @pytest.mark.parametrize(
@@ -257,7 +260,7 @@ def test_who_needs_a_token_is_known_beforehand(host, needed):
 )
 def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
     for rules in (OPEN, MADE, SET):
-        error = refusal(rules, visit(origin=origin, x_admin_token=TOKEN))
+        error = refusal(rules, facts(origin=origin, x_admin_token=TOKEN))
         assert error.status == 403
         assert "origin" in error.message
 
@@ -266,14 +269,14 @@ def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
 def test_a_browser_that_says_it_is_another_page_is_believed(site):
     """A page can send a GET without an Origin, but not without this."""
     for rules in (OPEN, MADE, SET):
-        error = refusal(rules, visit(sec_fetch_site=site, x_admin_token=TOKEN))
+        error = refusal(rules, facts(sec_fetch_site=site, x_admin_token=TOKEN))
         assert error.status == 403
         assert "origin" in error.message
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none", "None"])
 def test_a_page_of_our_own_and_an_address_that_was_typed_pass(site):
-    check(OPEN, visit(sec_fetch_site=site))
+    check(OPEN, facts(sec_fetch_site=site))
 
 
 @pytest.mark.parametrize(
@@ -286,7 +289,7 @@ def test_a_page_of_our_own_and_an_address_that_was_typed_pass(site):
     ],
 )
 def test_a_page_of_our_own_passes(origin, host):
-    check(OPEN, visit(host=host, origin=origin))
+    check(OPEN, facts(host=host, origin=origin))
 
 
 @pytest.mark.parametrize(
@@ -306,53 +309,53 @@ def test_a_page_of_our_own_passes(origin, host):
     ],
 )
 def test_another_name_for_this_machine_is_refused_without_a_token(host):
-    error = refusal(OPEN, visit(host=host))
+    error = refusal(OPEN, facts(host=host))
     assert error.status == 403
     assert "localhost" in error.message
-    check(MADE, visit(host=host, x_admin_token=TOKEN))
+    check(MADE, facts(host=host, x_admin_token=TOKEN))
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8088", "127.0.0.1:1", "127.1.2.3", "[::1]:8088"])
 def test_the_names_of_this_machine_pass(host):
-    check(OPEN, visit(host=host))
+    check(OPEN, facts(host=host))
 
 
 def test_the_address_that_was_called_passes():
-    check(OPEN, visit(host="10.0.0.2:8088"))
-    assert refusal(OPEN, visit(host="10.0.0.3:8088")).status == 403
+    check(OPEN, facts(host="10.0.0.2:8088"))
+    assert refusal(OPEN, facts(host="10.0.0.3:8088")).status == 403
 
 
 def test_the_address_we_listen_on_passes():
-    check(AdminRules(host="Gateway.Internal"), visit(host="gateway.internal:8088"))
-    check(AdminRules(host="0.0.0.0"), visit(host="0.0.0.0:8088"))
-    check(AdminRules(host="2001:db8::1"), visit(host="[2001:DB8:0::1]:8088"))
+    check(AdminRules(host="Gateway.Internal"), facts(host="gateway.internal:8088"))
+    check(AdminRules(host="0.0.0.0"), facts(host="0.0.0.0:8088"))
+    check(AdminRules(host="2001:db8::1"), facts(host="[2001:DB8:0::1]:8088"))
 
 
 @pytest.mark.parametrize("hosts", [(), ("localhost", "evil.example"), ("localhost", "localhost")])
 def test_exactly_one_host_is_named(hosts):
-    assert refusal(OPEN, Visit(SENDER, hosts=hosts)).status == 403
+    assert refusal(OPEN, RequestFacts(SENDER, hosts=hosts)).status == 403
 
 
 def test_of_several_origins_each_counts():
     both = ("http://localhost:8088", "https://evil.example")
-    assert refusal(OPEN, Visit(SENDER, hosts=("localhost:8088",), origins=both)).status == 403
+    assert refusal(OPEN, RequestFacts(SENDER, hosts=("localhost:8088",), origins=both)).status == 403
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", ""])
 @pytest.mark.parametrize("length", [{"content_length": "2"}, {"transfer_encoding": "chunked"}])
 def test_a_body_that_is_not_json_is_refused(media_type, length):
     for rules in (OPEN, SET):
-        error = refusal(rules, visit(content_type=media_type, **length, x_admin_token=TOKEN))
+        error = refusal(rules, facts(content_type=media_type, **length, x_admin_token=TOKEN))
         assert type(error) is UnsupportedMedia
         assert "application/json" in error.message
-    check(OPEN, visit(content_type=media_type))
-    check(OPEN, visit(content_type=media_type, content_length="0"))
-    check(OPEN, visit(content_type="Application/JSON; charset=utf-8", **length))
+    check(OPEN, facts(content_type=media_type))
+    check(OPEN, facts(content_type=media_type, content_length="0"))
+    check(OPEN, facts(content_type="Application/JSON; charset=utf-8", **length))
 
 
 def test_neither_rules_nor_visits_show_a_token():
     assert TOKEN not in repr(MADE)
-    assert TOKEN not in repr(visit(x_admin_token=TOKEN))
+    assert TOKEN not in repr(facts(x_admin_token=TOKEN))
 
 
 @pytest.mark.parametrize(("method", "path", "body"), GUARDED)

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from chat2response.api.admin.token_file import NAME, AdminTokenError, read_or_make
+from chat2response.api.admin.token_file import NAME, AdminTokenError, read_or_create
 from chat2response.app import Gateway
 from chat2response.compose import compose, ensure_admin_token
 from chat2response.settings import Settings
@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_it_is_made_once_and_then_read(tmp_path):
-    first, second = read_or_make(tmp_path), read_or_make(tmp_path)
+    first, second = read_or_create(tmp_path), read_or_create(tmp_path)
     assert (first.created, second.created) == (True, False)
     assert first.value == second.value
     assert first.path == tmp_path / NAME
@@ -33,13 +33,13 @@ def test_it_is_made_once_and_then_read(tmp_path):
 
 
 def test_each_folder_has_its_own(tmp_path):
-    assert read_or_make(tmp_path / "a").value != read_or_make(tmp_path / "b").value
+    assert read_or_create(tmp_path / "a").value != read_or_create(tmp_path / "b").value
 
 
 def test_only_we_may_read_it(tmp_path):
     old = os.umask(0)
     try:
-        made = read_or_make(tmp_path / "state")
+        made = read_or_create(tmp_path / "state")
     finally:
         os.umask(old)
     assert mode(made.path.parent) == 0o700
@@ -48,9 +48,9 @@ def test_only_we_may_read_it(tmp_path):
 
 
 def test_a_file_that_others_may_read_is_closed(tmp_path):
-    made = read_or_make(tmp_path)
+    made = read_or_create(tmp_path)
     made.path.chmod(0o644)
-    assert read_or_make(tmp_path).value == made.value
+    assert read_or_create(tmp_path).value == made.value
     assert mode(made.path) == 0o600
 
 
@@ -60,7 +60,7 @@ def test_workers_that_start_together_agree(tmp_path):
 
     def start(_: int) -> tuple[str, bool]:
         together.wait()
-        token = read_or_make(tmp_path / "state")
+        token = read_or_create(tmp_path / "state")
         return token.value, token.created
 
     with ThreadPoolExecutor(workers) as pool:
@@ -79,7 +79,7 @@ def test_who_comes_second_takes_what_is_there(tmp_path, monkeypatch):
         link(draft, path)
 
     monkeypatch.setattr(os, "link", late)
-    token = read_or_make(tmp_path)
+    token = read_or_create(tmp_path)
     assert (token.value, token.created) == (value, False)
     assert names(tmp_path) == [NAME]
 
@@ -96,15 +96,15 @@ def test_a_file_is_whole_before_it_has_its_name(tmp_path, monkeypatch):
     with monkeypatch.context() as dying:
         dying.setattr(os, "link", dies)
         with pytest.raises(KeyboardInterrupt):
-            read_or_make(tmp_path)
+            read_or_create(tmp_path)
     assert names(tmp_path) == []
     (tmp_path / f".{NAME}.0123").write_text("half")
-    assert read_or_make(tmp_path).created
+    assert read_or_create(tmp_path).created
 
 
 def test_an_operator_may_write_it_by_hand(tmp_path):
     (tmp_path / NAME).write_text("  a-token-of-my-own-making \r\n")
-    token = read_or_make(tmp_path)
+    token = read_or_create(tmp_path)
     assert (token.value, token.created) == ("a-token-of-my-own-making", False)
 
 
@@ -114,17 +114,17 @@ def test_an_operator_may_write_it_by_hand(tmp_path):
 def test_a_broken_file_is_an_error_that_says_what_to_do(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(AdminTokenError, match=r"delete it.*CHAT2RESPONSE_ADMIN_TOKEN"):
-        read_or_make(tmp_path)
+        read_or_create(tmp_path)
     assert (tmp_path / NAME).read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_is_an_error_that_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(AdminTokenError, match="CHAT2RESPONSE_STATE_DIR"):
-        read_or_make(tmp_path / "file")
+        read_or_create(tmp_path / "file")
     (tmp_path / NAME).mkdir()
     with pytest.raises(AdminTokenError, match="CHAT2RESPONSE_ADMIN_TOKEN"):
-        read_or_make(tmp_path)
+        read_or_create(tmp_path)
 
 
 def test_a_file_system_without_links_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_a_file_system_without_links_is_an_error_that_says_what_to_do(tmp_path, 
 
     monkeypatch.setattr(os, "link", refuses)
     with pytest.raises(AdminTokenError, match="Operation not permitted"):
-        read_or_make(tmp_path)
+        read_or_create(tmp_path)
     assert names(tmp_path) == []
 
 

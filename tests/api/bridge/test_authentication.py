@@ -4,9 +4,9 @@ import pytest
 
 from chat2response.api.bridge.authentication import (
     Caller,
-    ManagedGate,
-    OpenGate,
-    PassthroughGate,
+    ManagedAuthenticator,
+    OpenAuthenticator,
+    PassthroughAuthenticator,
     bearer,
     token_of,
 )
@@ -99,25 +99,29 @@ def test_two_that_differ_are_refused_by_their_headers_names(
     ],
 )
 async def test_what_goes_up_in_passthrough(headers: list[tuple[str, str]], sent: str | None) -> None:
-    assert await PassthroughGate().admit(request(*headers), "chat") == Caller(authorization=sent)
+    assert await PassthroughAuthenticator().authenticate(request(*headers), "chat") == Caller(
+        authorization=sent
+    )
 
 
 async def test_open_lets_anybody_in_and_keeps_nothing_of_theirs() -> None:
     for headers in ([], [("authorization", "Bearer a"), ("x-api-key", "b")]):
-        assert await OpenGate().admit(request(*headers), "chat") == Caller("open")
+        assert await OpenAuthenticator().authenticate(request(*headers), "chat") == Caller("open")
 
 
 async def test_managed_counts_what_it_decides() -> None:
     clock, metrics = Clock(), Metrics()
     keys = KeyVerifier(MemoryStore(clock=clock), clock=clock)
     issued = await keys.generate()
-    gate = ManagedGate(keys, metrics)
+    authenticator = ManagedAuthenticator(keys, metrics)
 
     for name in ("x-api-key", "api-key"):
-        assert await gate.admit(request((name, issued.token)), "chat") == Caller(issued.key.id, issued.key)
+        assert await authenticator.authenticate(request((name, issued.token)), "chat") == Caller(
+            issued.key.id, issued.key
+        )
     for headers in ([], [("x-api-key", "nonsense")]):
         with pytest.raises(Unauthorized):
-            await gate.admit(request(*headers), "chat")
+            await authenticator.authenticate(request(*headers), "chat")
 
     assert metrics.key_checks == {"ok": 2, "refused": 2}
 
@@ -126,6 +130,6 @@ async def test_a_key_of_ours_is_not_passed_through() -> None:
     issued = await KeyVerifier(MemoryStore(), clock=Clock()).generate(label="stray")
     for header in (("authorization", f"Bearer {issued.token}"), ("x-api-key", issued.token)):
         with pytest.raises(Unauthorized) as refused:
-            await PassthroughGate().admit(request(header), "chat")
+            await PassthroughAuthenticator().authenticate(request(header), "chat")
         assert "CHAT2RESPONSE_AUTH_MODE=managed" in refused.value.message
         assert issued.token not in refused.value.message

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.api.bridge.stream_sender import Heart, Rhythm
+from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
 
 COMMENT, EVENT = b": OPENROUTER PROCESSING\n\n", b'data: {"x": 1}\n\n'
 
@@ -60,14 +60,14 @@ class Client:
 
 
 class Scene:
-    def __init__(self, heartbeat: float = 15.0, stall: float = 60.0) -> None:
+    def __init__(self, keepalive: float = 15.0, stall: float = 60.0) -> None:
         self.timers, self.client = Turned(), Client()
         self.beats = self.stalls = 0
         self.silent = False
-        rhythm = Rhythm(heartbeat, stall)
-        self.heart = Heart(self.client.send, self.beat, self.stalled, rhythm, self.timers)
+        timeouts = StreamTimeouts(keepalive, stall)
+        self.sender = StreamSender(self.client.send, self.keepalive, self.stalled, timeouts, self.timers)
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         self.beats += 1
         return b"" if self.silent else b"beat %d" % self.beats
 
@@ -90,7 +90,7 @@ async def test_who_hears_something_needs_no_beat() -> None:
     scene = Scene()
     for second in range(10, 100, 10):
         await scene.timers.to(second)
-        await scene.heart.pass_on(EVENT)
+        await scene.sender.send(EVENT)
     assert scene.beats == 0
     await scene.timers.to(105)
     assert scene.client.got[-1] == b"beat 1"
@@ -110,14 +110,14 @@ async def test_row_5_comments_are_no_events() -> None:
     scene = Scene(stall=30)
     for second in (10, 20, 29):
         await scene.timers.to(second)
-        await scene.heart.pass_on(COMMENT)
+        await scene.sender.send(COMMENT)
     assert scene.beats == 0, "but the client has heard something"
     await scene.timers.to(30)
     assert scene.stalls == 1
 
     scene = Scene(stall=30)
     await scene.timers.to(29)
-    await scene.heart.pass_on(COMMENT + EVENT)
+    await scene.sender.send(COMMENT + EVENT)
     await scene.timers.to(58)
     assert scene.stalls == 0
 
@@ -125,7 +125,7 @@ async def test_row_5_comments_are_no_events() -> None:
 async def test_a_client_that_does_not_read_is_the_silent_one() -> None:
     scene = Scene()
     scene.client.open.clear()
-    passing = asyncio.ensure_future(scene.heart.pass_on(EVENT))
+    passing = asyncio.ensure_future(scene.sender.send(EVENT))
     await asyncio.sleep(0)
     await scene.timers.to(500)
     assert (scene.beats, scene.stalls) == (0, 0)
@@ -138,7 +138,7 @@ async def test_a_beat_goes_before_what_was_said_after_it() -> None:
     scene = Scene()
     scene.client.open.clear()
     await scene.timers.to(15)
-    passing = asyncio.ensure_future(scene.heart.pass_on(EVENT))
+    passing = asyncio.ensure_future(scene.sender.send(EVENT))
     await scene.timers.to(31)
     assert scene.beats == 1, "one on its way is enough"
     scene.client.open.set()
@@ -158,16 +158,16 @@ async def test_after_the_end_it_is_still(over: str) -> None:
     scene = Scene()
     await scene.timers.to(15)
     if over == "end":
-        await scene.heart.end()
-    scene.heart.cancel()
+        await scene.sender.end()
+    scene.sender.cancel()
     await scene.timers.to(500)
     assert (scene.beats, scene.stalls, scene.timers.due) == (1, 0, [])
 
 
 async def test_zero_is_never() -> None:
-    scene = Scene(heartbeat=0, stall=0)
+    scene = Scene(keepalive=0, stall=0)
     await scene.timers.to(10_000)
     assert (scene.beats, scene.stalls, scene.timers.due) == (0, 0, [])
-    scene = Scene(heartbeat=0)
+    scene = Scene(keepalive=0)
     await scene.timers.to(60)
     assert (scene.beats, scene.stalls) == (0, 1)

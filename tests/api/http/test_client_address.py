@@ -4,11 +4,11 @@ import pytest
 
 from chat2response.api.http.client_address import (
     LOOPBACK,
-    Sender,
+    ClientAddress,
     address_of,
+    client_address,
     is_loopback,
     networks,
-    sender,
     within,
 )
 
@@ -18,9 +18,9 @@ CLIENT = "192.0.2.7"
 LIAR = "203.0.113.9"
 
 
-def sent(peer: str | None, *headers: tuple[str, str]) -> Sender:
+def sent(peer: str | None, *headers: tuple[str, str]) -> ClientAddress:
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    return sender({"headers": pairs, "client": None if peer is None else (peer, 1)}, OURS)
+    return client_address({"headers": pairs, "client": None if peer is None else (peer, 1)}, OURS)
 
 
 def test_networks_are_listed_by_mask_by_address_and_by_word():
@@ -35,7 +35,7 @@ def test_networks_are_listed_by_mask_by_address_and_by_word():
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "localhost", "10.0.0", "10.0.0.0/8 11.0.0.0/8", "*"])
 def test_what_is_no_network_is_named(text):
-    with pytest.raises(ValueError, match="is no network; write a comma list"):
+    with pytest.raises(ValueError, match="is not a network; write a comma-separated list"):
         networks(text)
 
 
@@ -66,14 +66,14 @@ def test_what_is_loopback(host, local):
 
 @pytest.mark.parametrize("peer", [PROXY, CLIENT, None])
 def test_without_a_proxys_header_the_peer_is_the_sender(peer):
-    assert sent(peer) == Sender(address_of(peer) if peer else None)
+    assert sent(peer) == ClientAddress(address_of(peer) if peer else None)
 
 
 @pytest.mark.parametrize("peer", [CLIENT, None])
 @pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto"])
 def test_who_is_not_trusted_speaks_for_nobody(peer, name):
     told = sent(peer, (name, PROXY))
-    assert (told.vouched, told.header) == (False, name)
+    assert (told.trusted, told.header) == (False, name)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_who_is_not_trusted_speaks_for_nobody(peer, name):
     ],
 )
 def test_of_a_chain_the_last_that_is_none_of_ours_counts(chain, client):
-    expected = Sender(address_of(client) if client else None, header="x-forwarded-for")
+    expected = ClientAddress(address_of(client) if client else None, header="x-forwarded-for")
     assert sent(PROXY, ("x-forwarded-for", chain)) == expected
 
 
@@ -121,8 +121,8 @@ def test_the_standard_header_is_read_too(value, client):
 def test_where_both_are_there_both_must_say_the_same():
     assert sent(PROXY, ("x-forwarded-for", CLIENT), ("forwarded", f"for={CLIENT}")).address
     told = sent(PROXY, ("x-forwarded-for", CLIENT), ("forwarded", "for=127.0.0.1"))
-    assert told == Sender(None, header="x-forwarded-for")
+    assert told == ClientAddress(None, header="x-forwarded-for")
 
 
 def test_a_trusted_proxy_that_does_not_say_for_whom_leaves_it_open():
-    assert sent(PROXY, ("x-real-ip", "127.0.0.1")) == Sender(None, header="x-real-ip")
+    assert sent(PROXY, ("x-real-ip", "127.0.0.1")) == ClientAddress(None, header="x-real-ip")

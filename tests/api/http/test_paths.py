@@ -18,7 +18,7 @@ from chat2response.api.management.application import build_management
 from tests.support.management_client import ELSEWHERE, Parts, client, client_of
 
 TOKEN = "admin_0123456789abcdef"
-RULES = AdminRules(TOKEN, everywhere=True)
+RULES = AdminRules(TOKEN, always_require_token=True)
 PAGE = {"origin": "https://app.example"}
 ADMIN = [
     ("GET", "/keys"),

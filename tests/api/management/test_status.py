@@ -127,7 +127,7 @@ async def test_texts_are_for_the_admin_plane_only():
 
 
 async def test_the_token_shows_the_texts_too():
-    parts = Parts.plain(admin=AdminRules("t" * 20, everywhere=True), about=about())
+    parts = Parts.plain(admin=AdminRules("t" * 20, always_require_token=True), about=about())
     async with client(parts, ELSEWHERE) as http:
         assert "details" not in (await http.get("/status")).json()
         told = (await http.get("/status", headers={"x-admin-token": "t" * 20})).json()

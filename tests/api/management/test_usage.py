@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from chat2response.convert.usage import from_chat
-from chat2response.quota.usage_log import Used
+from chat2response.quota.usage_log import UsageTotals
 from tests.support.management_client import Parts, client
 
 DAY = 86_400
-ONE = Used(requests=1, input_tokens=11, cached_tokens=3, output_tokens=7, reasoning_tokens=2, cost=50)
+ONE = UsageTotals(requests=1, input_tokens=11, cached_tokens=3, output_tokens=7, reasoning_tokens=2, cost=50)
 USAGE = from_chat(
     {
         "prompt_tokens": 11,
@@ -21,7 +21,7 @@ USAGE = from_chat(
     }
 )
 SMALL = from_chat({"prompt_tokens": 1, "completion_tokens": 1})
-FREE = Used(requests=1, input_tokens=1, output_tokens=1, unpriced=1, estimated=1)
+FREE = UsageTotals(requests=1, input_tokens=1, output_tokens=1, unpriced=1, estimated=1)
 FIRST, SECOND = "a" * 32, "b" * 32
 
 
@@ -86,7 +86,7 @@ async def test_days_and_groups_are_the_askers_choice() -> None:
 
 async def test_nothing_was_used() -> None:
     told = await ask(Parts.plain(), "/usage")
-    assert (told["data"], told["total"]) == ([], Used().document())
+    assert (told["data"], told["total"]) == ([], UsageTotals().document())
 
 
 async def test_csv_with_nothing_a_spreadsheet_would_run() -> None:

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from chat2response.convert.quirks.profiles import GENERIC, OPENAI, PROFILES, profile, quirks_of
+from chat2response.convert.quirks.profiles import GENERIC, OPENAI, PROFILES, profile, resolve_quirks
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from tests.support.convert.requests import USER, to_chat, wanted
+from tests.support.convert.requests import USER, resp_body, to_chat
 
 PROMISED = {
     *("openai", "vllm", "ollama", "llama.cpp", "sglang", "lmstudio", "deepseek", "moonshot", "qwen", "glm"),
@@ -22,20 +22,20 @@ def test_the_promised_backends_are_known():
 def test_a_profile_is_found_by_its_name_and_may_be_changed():
     assert profile(" DeepSeek ") is PROFILES["deepseek"]
     assert profile("deepseek", {"developer_role": True}).developer_role
-    assert quirks_of("vllm") is PROFILES["vllm"]
+    assert resolve_quirks("vllm") is PROFILES["vllm"]
     own = Quirks(max_tokens="x")
-    assert quirks_of(own) is own
+    assert resolve_quirks(own) is own
 
 
 def test_an_unknown_name_is_told_the_nearest():
-    with pytest.raises(QuirksError, match=r"'deepsek' is no profile. Did you mean 'deepseek'\?"):
+    with pytest.raises(QuirksError, match=r"Unknown profile: 'deepsek'. Did you mean 'deepseek'\?"):
         profile("deepsek")
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_can_write_a_plain_request(name: str):
     body, losses = to_chat(
-        wanted(input=[USER], max_output_tokens=50, temperature=0.5, stream=True), PROFILES[name]
+        resp_body(input=[USER], max_output_tokens=50, temperature=0.5, stream=True), PROFILES[name]
     )
     assert body[PROFILES[name].max_tokens] == 50
     assert body["temperature"] == 0.5
@@ -46,7 +46,7 @@ def test_every_profile_can_write_a_plain_request(name: str):
 
 @pytest.mark.parametrize("name", sorted(set(PROFILES) - {"openai", "openrouter", "litellm"}))
 def test_all_but_openais_own_are_spared_the_developer(name: str):
-    body, losses = to_chat(wanted(input=[{"role": "developer", "content": "x"}, USER]), PROFILES[name])
+    body, losses = to_chat(resp_body(input=[{"role": "developer", "content": "x"}, USER]), PROFILES[name])
     assert body["messages"][0] == {"role": "system", "content": "x"}
     assert losses == []
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.profiles import PROFILES
-from chat2response.convert.sealed_reasoning import Thought, open_thought, seal_thought
+from chat2response.convert.sealed_reasoning import SealedReasoning, open_reasoning, seal_reasoning
 from chat2response.convert.writer.response_writer import ResponseWriter
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.upstream_streams import (
@@ -41,8 +41,8 @@ class Plain:
 
 def streamed(chunks: list[dict[str, Any]], form: Any = "content", quirks: Any = None) -> Any:
     """The events of a stream that is sealed."""
-    writer = ResponseWriter(Echo.of(HUB), Ids(), Clock())
-    reader = Reading(form, quirks or PROFILES["generic"], Plain()).reader(writer)
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
+    reader = AnswerDecoder(form, quirks or PROFILES["generic"], Plain()).reader(writer)
     writer.begin()
     reader.feed(sse(chunks))
     reader.close()
@@ -96,8 +96,8 @@ def test_without_reasoning_nothing_changes(name: str):
     response = response_of(streamed(chunks))
     if any("reasoning_content" in (each["choices"] or [{}])[0].get("delta", {}) for each in chunks):
         response["output"][0].pop("encrypted_content")
-    writer = ResponseWriter(Echo.of(HUB), Ids(), Clock())
-    reader = Reading(quirks=PROFILES["generic"]).reader(writer)
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
+    reader = AnswerDecoder(quirks=PROFILES["generic"]).reader(writer)
     reader.feed(sse(chunks))
     reader.close()
     writer.finish()
@@ -143,9 +143,9 @@ def test_a_call_in_pieces_is_not_split_by_what_comes_late():
 def test_an_envelope_of_another_shape_does_not_open():
     seal = Plain()
     for plain in (b"", b"[]", b'{"words": "x"}', b"null"):
-        assert open_thought(seal.seal(plain), seal) is None
-    thought = Thought("a", {"calls": {"b": 1}}, more=True)
-    assert open_thought(seal_thought(thought, seal), seal) == thought
-    assert open_thought(seal_thought(Thought(), seal), seal) == Thought()
-    assert open_thought("plain.", None) is None
-    assert open_thought(7, seal) is None
+        assert open_reasoning(seal.seal(plain), seal) is None
+    thought = SealedReasoning("a", {"calls": {"b": 1}}, more=True)
+    assert open_reasoning(seal_reasoning(thought, seal), seal) == thought
+    assert open_reasoning(seal_reasoning(SealedReasoning(), seal), seal) == SealedReasoning()
+    assert open_reasoning("plain.", None) is None
+    assert open_reasoning(7, seal) is None

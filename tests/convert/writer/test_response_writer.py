@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
-from chat2response.convert.writer.response_builder import WholeWriter
+from chat2response.convert.writer.response_builder import ResponseBuilder
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from tests.support.convert.event_dicts import as_dicts
@@ -24,12 +24,14 @@ class Script(ResponseWriter):
     """A writer whose events are checked: `finished()` gives them."""
 
     def __init__(self) -> None:
-        super().__init__(Echo.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now)
+        super().__init__(
+            EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now
+        )
         self.begin()
 
     def finished(self, outcome: Outcome | None = None) -> list[dict[str, Any]]:
         if outcome is not None or self.outcome is None:
-            self.turn(None, outcome or Outcome())
+            self.end_turn(None, outcome or Outcome())
         self.finish()
         return checked_events(ResponsesEncoder().encode(self.take()))
 
@@ -144,9 +146,9 @@ def test_raw_reasoning_after_a_summary_begins_a_new_item():
 def test_parts_are_closed_by_name():
     writer = Script()
     writer.reasoning("One.", summary=True)
-    writer.close(part=True)
+    writer.close_item(part=True)
     writer.reasoning("Two.", summary=True)
-    writer.close()
+    writer.close_item()
     writer.reasoning("Three.", summary=True)
     assert output(writer.finished()) == [
         ("reasoning", ["One.", "Two."], "completed"),
@@ -167,9 +169,9 @@ def test_logprobs_are_on_the_delta_and_on_the_whole():
 def test_a_signature_belongs_to_the_open_reasoning_or_to_one_of_its_own():
     writer = Script()
     writer.reasoning("hm")
-    writer.signature("blob1")
+    writer.encrypted_content("blob1")
     writer.text("a")
-    writer.signature("blob2", id="rs_up")
+    writer.encrypted_content("blob2", id="rs_up")
     writer.text("b")
     items = response_of(writer.finished())["output"]
     assert [item.get("encrypted_content") for item in items] == ["blob1", None, "blob2", None]
@@ -206,8 +208,8 @@ def test_an_item_that_begins_has_its_phases_and_its_end():
     nothing = {"type": "search", "query": ""}
     begun = {"type": "web_search_call", "id": "ws_1", "status": "in_progress", "action": nothing}
     writer.item(begun, slot=0, done=False)
-    writer.phase(0, "response.web_search_call.searching")
-    writer.phase(1, "response.web_search_call.searching")  # of an item that nobody began
+    writer.item_event(0, "response.web_search_call.searching")
+    writer.item_event(1, "response.web_search_call.searching")  # of an item that nobody began
     writer.item({**begun, "status": "completed", "action": {"type": "search", "query": "q"}}, slot=0)
     writer.text("a")
     events = writer.finished()
@@ -227,7 +229,7 @@ def test_an_item_whose_end_is_never_said_ends_with_its_turn():
 
 def test_an_event_that_no_method_can_say_gets_our_number():
     writer = Script()
-    writer.adopt({"type": "response.audio.delta", "sequence_number": 77, "delta": "AAAA"})
+    writer.forward_event({"type": "response.audio.delta", "sequence_number": 77, "delta": "AAAA"})
     (event,) = [event for event in writer.take() if event["type"] == "response.audio.delta"]  # type: ignore[index]
     assert event == {"type": "response.audio.delta", "sequence_number": 2, "delta": "AAAA"}
 
@@ -275,7 +277,7 @@ def test_places_that_count_over_the_turn_are_moved_into_the_part(writer_type):
     writer.annotation(cite(11, 12), in_turn=True)
     writer.annotation(cite(0, 1), in_turn=True)  # in the message that has ended: it cannot be added there
     writer.annotation(cite(0, 1))
-    response = response_of(writer.finished()) if writer_type == "stream" else writer.close(None, Outcome())
+    response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     assert response["output"][2]["content"][0]["annotations"] == [cite(4, 5), cite(0, 1)]
     assert [loss.field for loss in writer.losses] == ["message.annotations"]
 
@@ -286,7 +288,7 @@ def test_a_citation_behind_the_text_it_belongs_to_is_a_loss(writer_type):
     writer.text("See a")
     writer.call(0, call_id="c", name="f", delta="{}")
     writer.annotation(cite(4, 5), in_turn=True)
-    response = response_of(writer.finished()) if writer_type == "stream" else writer.close(None, Outcome())
+    response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     assert [item["type"] for item in response["output"]] == ["message", "function_call"]
     assert len(writer.losses) == 1
 
@@ -331,7 +333,7 @@ def test_a_call_without_a_name_is_a_loss_and_one_without_anything_is_nothing(wri
     writer: Any = Script() if writer_type == "stream" else whole_writer()
     writer.call(0, call_id="a", delta="{}")
     writer.call(1, call_id="b")
-    response = response_of(writer.finished()) if writer_type == "stream" else writer.close(None, Outcome())
+    response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     assert [item["type"] for item in response["output"]] == ["message"]
     assert [(loss.field, loss.effect) for loss in writer.losses] == [
         ("message.tool_calls", "dropped: a call without a name")
@@ -343,7 +345,7 @@ def test_call_ids_are_made_where_they_lack_or_repeat(writer_type):
     writer: Any = Script() if writer_type == "stream" else whole_writer()
     for slot, call_id in enumerate(["call_0", "", "call_0", None]):
         writer.call(slot, call_id=call_id, name="f", delta="{}")
-    response = response_of(writer.finished()) if writer_type == "stream" else writer.close(None, Outcome())
+    response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     given = [item["call_id"] for item in response["output"]]
     assert given[0] == "call_0"
     assert len(set(given)) == 4
@@ -353,7 +355,7 @@ def test_call_ids_are_made_where_they_lack_or_repeat(writer_type):
 def test_row_60_ids_of_the_upstream_are_kept_unless_they_repeat():
     writer = Script()
     writer.text("a", id="msg_up")
-    writer.close()
+    writer.close_item()
     writer.text("b", id="msg_up")
     writer.call(0, call_id="c", name="f", delta="{}", id="fc_up")
     ids = [item["id"] for item in response_of(writer.finished())["output"]]
@@ -426,7 +428,7 @@ def test_a_cut_call_is_incomplete_and_a_whole_one_is_not():
 def test_a_cut_message_stays_last_where_a_call_was_never_named():
     writer = Script()
     writer.text("a")
-    writer.close()
+    writer.close_item()
     writer.call(0, delta="{")
     writer.text("b")
     assert output(writer.finished(CUT)) == [("message", ["a"], "completed"), ("message", ["b"], "incomplete")]
@@ -455,7 +457,7 @@ def test_a_failure_inside_calls_leaves_them_incomplete():
 
 def test_there_is_one_terminal_event_however_often_it_is_asked_for():
     writer = Script()
-    writer.turn(None, Outcome())
+    writer.end_turn(None, Outcome())
     writer.finish()
     writer.finish()
     writer.end("failed", error=UpstreamError("late"))
@@ -477,10 +479,10 @@ def test_an_end_without_a_turn_is_a_failure():
 def test_turns_add_up_to_one_response():
     writer = Script()
     writer.call(0, call_id="a", name="f", delta="{}")
-    writer.turn(USED, Outcome(service_tier="flex"))
+    writer.end_turn(USED, Outcome(service_tier="flex"))
     writer.call(0, call_id="b", name="f", delta="{}")  # a reader's slots begin again with each turn
     writer.text("Done.")
-    writer.turn(USED, Outcome())
+    writer.end_turn(USED, Outcome())
     events = writer.finished()
     assert [each[0] for each in output(events)] == ["f", "f", "message"]
     response = response_of(events)
@@ -502,7 +504,7 @@ def test_snapshots_do_not_change_behind_the_reader():
     created = as_dicts(writer.take())[0]["response"]
     writer.text("a")
     added = as_dicts(writer.take())[0]["item"]
-    writer.turn(USED, Outcome(service_tier="flex"))
+    writer.end_turn(USED, Outcome(service_tier="flex"))
     writer.finish()
     assert created["output"] == []
     assert created["status"] == "in_progress"
@@ -514,9 +516,9 @@ def test_snapshots_do_not_change_behind_the_reader():
 # -- the whole answer ---------------------------------------------------------------------------------
 
 
-def whole_writer() -> WholeWriter:
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
-    return WholeWriter(echo, Numbered(), now, Losses())
+def whole_writer() -> ResponseBuilder:
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    return ResponseBuilder(echo, Numbered(), now, Losses())
 
 
 def speak(writer: Any) -> None:
@@ -537,6 +539,6 @@ def test_the_same_words_make_the_same_response_without_events(outcome):
     streamed, whole = Script(), whole_writer()
     speak(streamed)
     speak(whole)
-    streamed.turn(USED, outcome)
+    streamed.end_turn(USED, outcome)
     streamed.finish()
-    assert whole.close(USED, outcome) == streamed.response
+    assert whole.finish(USED, outcome) == streamed.response

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
@@ -20,7 +20,7 @@ def hub(stop: object) -> HubRequest:
 
 def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
     """The text deltas that come out, and whether the upstream was ended."""
-    inner = ResponseWriter(Echo.of(hub(None)), Numbered(), now)
+    inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
     writer = StopWriter(inner, stops)
     inner.begin()
     for delta in deltas:
@@ -28,7 +28,7 @@ def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
         if writer.done:
             break
     stopped = writer.done
-    writer.turn(None, Outcome())
+    writer.end_turn(None, Outcome())
     inner.finish()
     events = [event if isinstance(event, dict) else event.as_dict() for event in inner.take()]
     assert_well_formed(events)
@@ -75,7 +75,7 @@ def test_how_the_text_is_cut_does_not_matter(deltas: list[str], stops: list[str]
 
 
 def test_a_delta_that_nothing_begins_in_is_not_held() -> None:
-    inner = ResponseWriter(Echo.of(hub(None)), Numbered(), now)
+    inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
     writer = StopWriter(inner, ["STOP"])
     inner.begin()
     before = inner.made
@@ -87,13 +87,13 @@ def test_a_delta_that_nothing_begins_in_is_not_held() -> None:
 
 
 def test_what_comes_between_lets_go_of_what_was_held() -> None:
-    inner = ResponseWriter(Echo.of(hub(None)), Numbered(), now)
+    inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
     writer = StopWriter(inner, ["STOP"])
     inner.begin()
     writer.text("ST")
     writer.call("a", call_id="c", name="f", delta="{}")
     writer.text("OP")
-    writer.turn(None, Outcome())
+    writer.end_turn(None, Outcome())
     inner.finish()
     texts = [part["text"] for item in inner.response["output"] for part in item.get("content", [])]
     assert texts == ["ST", "OP"]

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=$(cd "$(dirname "$stamp")" && pwd)/clients
 
 command -v git >/dev/null || { echo 'make: Codex CLI needs git' >&2; exit 1; }
-echo 'Getting the clients on Node and in Python; this once.'
+echo 'Installing the Node and Python clients (first run only).'
 "$uv" venv --quiet --clear --python "$python" "$venv"
 "$uv" pip sync --quiet --python "$venv/bin/python" --require-hashes requirements-clients.lock
 cd "$here/node"

@@ -1,4 +1,4 @@
-"""The relay: the upstream's bytes are the client's bytes, and every stream has one end."""
+"""The relay: the client gets the upstream's bytes, and every stream ends exactly once."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from chat2response.engine.ownership import Ownership
 from chat2response.engine.relay.relay import RelayedStream
 from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 from chat2response.errors import UpstreamError
-from chat2response.net.transport import Cut
+from chat2response.net.transport import StreamInterrupted
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
@@ -40,15 +40,15 @@ TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
 def relay_of(name: str, *steps: Any) -> RelayedStream:
-    """The relay of a stream by its name; what the upstream does are `steps`."""
-    tap = ChatTap(kept=False) if name.startswith("chat") else ResponsesTap(kept=False)
+    """The relay of a named stream; `steps`: what the upstream does."""
+    tap = ChatTap(stored=False) if name.startswith("chat") else ResponsesTap(stored=False)
     owners = Owners(MemoryStore())
     target = Target("chat", "http://10.0.0.9:8000/v1", "sk-test-000111222333")
     return RelayedStream(FakeReply(*steps), tap, Ownership(owners, None, target), target)
 
 
 async def passed(stream: RelayedStream) -> bytes:
-    """All that comes out after a head that was not held."""
+    """The whole output, with no wait for the first event."""
     await stream.begin(0)
     out = b"".join([batch async for batch in stream.batches()])
     await stream.close()
@@ -56,7 +56,7 @@ async def passed(stream: RelayedStream) -> bytes:
 
 
 def last_boundary(data: bytes) -> int:
-    """Where the last frame ends: behind its blank line."""
+    """The offset after the last whole frame."""
     at = end = 0
     for number, line in enumerate(data.splitlines(keepends=True)):
         at += len(line)
@@ -72,7 +72,7 @@ def last_boundary(data: bytes) -> int:
 async def test_a_stream_cut_at_any_byte_passes_up_to_its_last_whole_frame_and_then_ends(name: str) -> None:
     stream = b"".join(STREAMS[name])
     for length in range(len(stream) + 1):
-        out = await passed(relay_of(name, stream[:length], Cut(RESET)))
+        out = await passed(relay_of(name, stream[:length], StreamInterrupted(RESET)))
         end = last_boundary(stream[:length])
         assert out[:end] == stream[:end]
         match events_of(out[end:]):
@@ -84,7 +84,7 @@ async def test_a_stream_cut_at_any_byte_passes_up_to_its_last_whole_frame_and_th
 
 
 def assert_one_end(out: bytes, name: str) -> None:
-    """One terminal event; of a Chat answer one finish, or one error, and `[DONE]` last."""
+    """One terminal event; in Chat one finish or one error, then `[DONE]`."""
     events = events_of(out)
     if name.startswith("responses"):
         kinds = [event["type"] for event in events if event != "[DONE]"]
@@ -181,7 +181,9 @@ async def test_the_upstreams_address_is_masked_in_an_error(scene: Scene) -> None
     assert caught.value.message == "[key] at [upstream], [upstream]"
 
 
-@pytest.mark.parametrize("steps", [[], [b": only a comment\n\n"], [b'data: {"id'], [Cut(RESET)]])
+@pytest.mark.parametrize(
+    "steps", [[], [b": only a comment\n\n"], [b'data: {"id'], [StreamInterrupted(RESET)]]
+)
 async def test_an_end_before_anything_is_a_502(scene: Scene, steps: list[Any]) -> None:
     with pytest.raises(UpstreamError) as caught:
         await whole(scene.open(FakeReply(*steps), "responses", "responses", stream=True))
@@ -190,7 +192,7 @@ async def test_an_end_before_anything_is_a_502(scene: Scene, steps: list[Any]) -
 
 async def test_silence_before_anything_is_a_504(scene: Scene) -> None:
     with pytest.raises(UpstreamError) as caught:
-        await whole(scene.open(FakeReply(Cut(TIMEOUT)), "responses", "responses", stream=True))
+        await whole(scene.open(FakeReply(StreamInterrupted(TIMEOUT)), "responses", "responses", stream=True))
     assert caught.value.status == 504
 
 
@@ -268,7 +270,7 @@ async def test_frames_wait_for_the_record(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("surface", "store", "kept"),
+    ("surface", "store", "stored"),
     [
         ("responses", None, True),
         ("responses", True, True),
@@ -279,13 +281,13 @@ async def test_frames_wait_for_the_record(scene: Scene) -> None:
     ],
 )
 async def test_only_what_the_upstream_keeps_has_an_owner(
-    scene: Scene, surface: Any, store: bool | None, kept: bool
+    scene: Scene, surface: Any, store: bool | None, stored: bool
 ) -> None:
     frames = TEXT if surface == "responses" else CHAT_STREAMS["text"]
     more: dict[str, Any] = {} if store is None else {"store": store}
     await whole(scene.open(FakeReply(*frames), surface, surface, stream=True, **more))
     name = "resp_up" if surface == "responses" else "chatcmpl-up"
-    assert await scene.owner(name) == ("key-1" if kept else None)
+    assert await scene.owner(name) == ("key-1" if stored else None)
 
 
 async def test_a_proxied_answer_is_kept_only_when_the_chat_client_said_so(scene: Scene) -> None:
@@ -364,7 +366,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     end, done = events_of(out[len(first) :])
     assert done == "[DONE]"
     error = end["response"]["error"] if surface == "responses" else end["error"]
-    assert error["message"] == "The gateway failed while it was passing the answer on."
+    assert error["message"] == "The gateway failed to relay the answer."
     assert end.get("sequence_number", 1) == 1
     assert "secret" not in out.decode()
     assert scene.outcomes == ["failed"]
@@ -392,13 +394,13 @@ async def test_a_body_that_cannot_be_decoded_is_the_upstreams_error(
     scene: Scene, before: list[bytes]
 ) -> None:
     reply = FakeReply(*before, UpstreamError("The upstream's answer cannot be read."))
-    opening = scene.open(reply, "responses", "responses", stream=True)
+    call_run = scene.open(reply, "responses", "responses", stream=True)
     if before:
-        *_, failed, _done = events_of((await whole(opening))[1])
+        *_, failed, _done = events_of((await whole(call_run))[1])
         assert failed["response"]["error"]["message"] == "The upstream's answer cannot be read."
         return
     with pytest.raises(UpstreamError, match="cannot be read"):
-        await whole(opening)
+        await whole(call_run)
 
 
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
@@ -409,7 +411,7 @@ async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
 @pytest.mark.parametrize("name", ["responses: text", "chat: text"])
 async def test_a_secret_in_an_error_is_masked_wherever_it_stands_in_the_stream(name: str) -> None:
     begun = STREAMS[name][:2]
-    told = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
-    out = await passed(relay_of(name, *begun, told))
+    error_frame = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at 10.0.0.9:8000"}}\n\n'
+    out = await passed(relay_of(name, *begun, error_frame))
     assert b"sk-test-000111222333" not in out and b"10.0.0.9" not in out
     assert out.startswith(b"".join(begun)) and b'"message":"no [key] at [upstream]"' in out

@@ -1,4 +1,4 @@
-"""A relayed stream has one end, whatever the upstream sends behind it, and however badly it writes."""
+"""A relayed stream ends once, whatever the upstream sends afterwards, and however it is formatted."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import pytest
 
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.relay.relay import RelayedStream
-from chat2response.engine.relay.stream_end import LastWords
+from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.engine.relay.taps import ChatTap, ResponsesTap
-from chat2response.net.transport import Cut
+from chat2response.net.transport import StreamInterrupted
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
 from chat2response.upstreams.base import Target
@@ -27,7 +27,7 @@ LATE = [
     b'data: {"error":{"message":"late"}}\n\n',
     chunk({"content": "late"}, finish="stop"),
 ]
-# What a strict reader refuses, and Python's and JavaScript's take, or at least one of them.
+# Strict readers reject these; Python's or JavaScript's parser takes them.
 ODD = [b"NaN", b"1e999", b"-Infinity", b'"\\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b"9" * 5000, b'"a\tb"']
 
 
@@ -44,7 +44,7 @@ async def passed(stream: RelayedStream) -> bytes:
 
 
 def cut(data: bytes, reads: str) -> list[bytes]:
-    """The same bytes in one read, in two, or frame by frame, or byte by byte."""
+    """The bytes in one read, in two, frame by frame, or byte by byte."""
     match reads:
         case "one":
             return [data]
@@ -61,11 +61,11 @@ async def test_what_comes_behind_the_end_does_not_pass(
     whole: bytes, tap: Any, late: bytes, line_end: bytes, reads: str
 ) -> None:
     sent = whole + late + COMMENT + DONE + late + DONE + COMMENT
-    stream = relay_of(tap(kept=False), *cut(sent, reads))
+    stream = relay_of(tap(stored=False), *cut(sent, reads))
     expected = whole + COMMENT + (DONE if tap is ResponsesTap else b"") + COMMENT
     if line_end != b"\n":
         expected = expected.replace(b"\n", line_end)
-        stream = relay_of(tap(kept=False), *(each.replace(b"\n", line_end) for each in cut(sent, reads)))
+        stream = relay_of(tap(stored=False), *(each.replace(b"\n", line_end) for each in cut(sent, reads)))
     assert await passed(stream) == expected
     assert stream.outcome == "completed"
     assert stream.usage is not None and stream.usage["output_tokens"] == 7
@@ -73,12 +73,12 @@ async def test_what_comes_behind_the_end_does_not_pass(
 
 @pytest.mark.parametrize("late", LATE)
 async def test_a_late_event_without_its_blank_line_does_not_pass(late: bytes) -> None:
-    assert await passed(relay_of(ResponsesTap(kept=False), TEXT + late.rstrip())) == TEXT
-    assert await passed(relay_of(ResponsesTap(kept=False), TEXT, late.rstrip())) == TEXT
+    assert await passed(relay_of(ResponsesTap(stored=False), TEXT + late.rstrip())) == TEXT
+    assert await passed(relay_of(ResponsesTap(stored=False), TEXT, late.rstrip())) == TEXT
 
 
 def test_ids_behind_the_end_are_nobodys() -> None:
-    tap = ResponsesTap(kept=True)
+    tap = ResponsesTap(stored=True)
     assert "r2" not in tap.feed(TEXT + LATE[0])
     assert list(tap.feed(LATE[0])) == []
 
@@ -88,7 +88,7 @@ def test_ids_behind_the_end_are_nobodys() -> None:
 async def test_an_end_that_only_clients_can_read_is_the_end(odd: bytes, ending: bytes) -> None:
     begun = b"".join(RESPONSES_STREAMS["text"][:-2])
     end = RESPONSES_STREAMS["text"][-2].rstrip().replace(b'"id":"resp_up"', b'"zz":%b,"id":"resp_up"' % odd)
-    tap = ResponsesTap(kept=True)
+    tap = ResponsesTap(stored=True)
     stream = relay_of(tap, begun + end + ending)
     assert await passed(stream) == begun + end + (ending or b"\n\n")
     assert stream.outcome == "completed"
@@ -98,8 +98,8 @@ async def test_an_end_that_only_clients_can_read_is_the_end(odd: bytes, ending: 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
 async def test_what_only_clients_can_read_is_in_the_end_that_a_cut_stream_gets(odd: bytes) -> None:
     begun = b"".join(RESPONSES_STREAMS["text"][:-2]).replace(b'"id":"', b'"zz":%b,"id":"' % odd)
-    tap = ResponsesTap(kept=True)
-    stream = relay_of(tap, begun, Cut(RESET))
+    tap = ResponsesTap(stored=True)
+    stream = relay_of(tap, begun, StreamInterrupted(RESET))
     out = await passed(stream)
     assert out.startswith(begun)
     assert out.endswith(DONE)
@@ -113,9 +113,9 @@ async def test_what_only_clients_can_read_is_in_the_end_that_a_cut_stream_gets(o
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
 async def test_a_chat_stream_that_only_clients_can_read_has_its_finish_and_usage(odd: bytes) -> None:
     spoilt = CHAT.replace(b'"id":"', b'"zz":%b,"id":"' % odd)
-    tap = ChatTap(kept=True)
+    tap = ChatTap(stored=True)
     assert tap.feed(spoilt) == ("chatcmpl-up",)
-    stream = relay_of(ChatTap(kept=False), spoilt)
+    stream = relay_of(ChatTap(stored=False), spoilt)
     assert await passed(stream) == spoilt + DONE
     assert stream.outcome == "completed"
     assert stream.usage is not None and stream.usage["output_tokens"] == 7
@@ -127,7 +127,7 @@ BEFORE = (
     b"data: [DONE] is a word here\n\n",
     b'id: 7\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n\n\n',
     b'data: {"type":"response.output_text.delta",\ndata: "delta":"y"}\r\n\r\n',
-    b"data: " + END[:60] + b' and so on"}\n\n',  # begins as the end does
+    b"data: " + END[:60] + b' and so on"}\n\n',  # starts like the end
     b"event: odd\r\rdata:\r\r",
 )
 
@@ -136,7 +136,7 @@ BEFORE = (
 @pytest.mark.parametrize("first", range(len(BEFORE)))
 def test_what_precedes_the_end_passes_untouched(blank: bytes, first: int) -> None:
     frames = b"".join(BEFORE[first:]) + b"event: response.completed\ndata: " + END + blank
-    words = LastWords()
+    words = StreamEndFilter()
     assert words.pass_on(frames, END) == frames
     assert words.pass_on(b"data: late\n\n: but a comment\n\ndata: [DONE]\n\n", END) == (
         b": but a comment\n\ndata: [DONE]\n\n"

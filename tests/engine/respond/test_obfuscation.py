@@ -1,4 +1,4 @@
-"""Deltas padded to a common length, and nothing else touched."""
+"""Deltas are padded to a common length, and nothing else changes."""
 
 import json
 from typing import Any
@@ -7,20 +7,20 @@ import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder, SuitedEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.respond.obfuscation import STEP, Obfuscated
+from chat2response.engine.respond.obfuscation import STEP, ObfuscatingEncoder
 from chat2response.engine.respond.respond import encoder_for
 from tests.support.open_responses import check_event
 from tests.support.upstream_streams import Numbered, now
 
 ENCODERS = {
     "responses": ResponsesEncoder,
-    "suited": lambda: SuitedEncoder(OPEN_RESPONSES),
+    "suited": lambda: ProfiledEncoder(OPEN_RESPONSES),
     "chat": ChatEncoder,
     "chat, with usage": lambda: ChatEncoder(include_usage=True),
 }
@@ -28,8 +28,8 @@ WORDS = ["", "a", "ab", 'a "quoted" \u00fc', "a" * 63, "a" * 64, "a" * 1000]
 
 
 def events() -> list[Any]:
-    """A stream with deltas of every kind, of many lengths."""
-    writer = ResponseWriter(Echo("m", {}), Numbered(), now)
+    """A stream with deltas of every kind and of many lengths."""
+    writer = ResponseWriter(EchoedFields("m", {}), Numbered(), now)
     writer.begin()
     for word in WORDS:
         writer.reasoning(word)
@@ -38,7 +38,7 @@ def events() -> list[Any]:
     writer.call("c", kind="function", call_id="c", name="f")
     for word in WORDS:
         writer.call("c", kind="function", delta=word)
-    writer.turn(None, Outcome("completed"))
+    writer.end_turn(None, Outcome("completed"))
     writer.finish()
     return writer.take()
 
@@ -54,28 +54,28 @@ def payload(frame: bytes) -> Any:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_delta_is_as_long_as_many_others(name: str) -> None:
-    made: Any = ENCODERS[name]
-    plain, padded = made().encode(events()), Obfuscated(made()).encode(events())
+    encoder_type: Any = ENCODERS[name]
+    plain, padded = encoder_type().encode(events()), ObfuscatingEncoder(encoder_type()).encode(events())
     noises = []
     for before, after in zip(frames_of(plain), frames_of(padded), strict=True):
         if before == after:
             continue
         assert len(after) % STEP == 0
-        said = payload(after)
-        noises.append(said.pop("obfuscation"))
-        assert said == payload(before)
+        padded_event = payload(after)
+        noises.append(padded_event.pop("obfuscation"))
+        assert padded_event == payload(before)
         if name == "suited":
             check_event(payload(after))
-    assert len(noises) >= 3 * (len(WORDS) - 1)  # an empty one may be none
+    assert len(noises) >= 3 * (len(WORDS) - 1)  # the padding may be empty
     assert len(set(noises)) > len(noises) // 2
 
 
 def test_nothing_but_deltas_is_padded() -> None:
-    for frame in frames_of(Obfuscated(ResponsesEncoder()).encode(events())):
-        said = payload(frame)
-        is_delta = said != b"[DONE]" and said["type"].endswith(".delta")
+    for frame in frames_of(ObfuscatingEncoder(ResponsesEncoder()).encode(events())):
+        padded_event = payload(frame)
+        is_delta = padded_event != b"[DONE]" and padded_event["type"].endswith(".delta")
         assert (b'"obfuscation"' in frame) is is_delta
-    role, *_, finish, done = frames_of(Obfuscated(ChatEncoder()).encode(events()))
+    role, *_, finish, done = frames_of(ObfuscatingEncoder(ChatEncoder()).encode(events()))
     assert b"obfuscation" not in role + finish + done
 
 
@@ -93,5 +93,5 @@ def test_nothing_but_deltas_is_padded() -> None:
 def test_only_who_asks_gets_it(dialect: Any, options: Any, padded: bool) -> None:
     hub = HubRequest(body={"model": "m", "input": "x", "stream_options": options}, dialect=dialect)
     encoder = encoder_for(dialect, hub, Losses())
-    assert isinstance(encoder, Obfuscated) is padded
+    assert isinstance(encoder, ObfuscatingEncoder) is padded
     assert (b"obfuscation" in encoder.encode(events())) is padded

@@ -1,4 +1,4 @@
-"""Down by conversion: a turn's events in the client's dialect, and one end whatever happens."""
+"""Conversion: a turn's events in the client's dialect, and exactly one end whatever happens."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ import pytest
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed, from_fault
-from chat2response.engine.run import Opening
+from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.json import decode
 from chat2response.wire.machine import RESET
@@ -19,12 +19,12 @@ SURFACES = [("responses", "chat"), ("chat", "responses")]
 WAYS = [*SURFACES, ("proxy", "chat"), ("responses", "demo"), ("chat", "demo")]
 
 
-def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> Opening:
+def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> CallRun:
     return scene.open(FakeTurn(*steps), surface, dialect, stream=True, **more)
 
 
 def end_of(out: bytes, surface: str) -> dict[str, Any]:
-    """The one error that ends a stream; checks that nothing follows but `[DONE]`, and that it is alone."""
+    """The error that ends a stream; checks that it is the only one, and that only `[DONE]` follows."""
     *before, end, done = events_of(out)
     assert done == "[DONE]"
     assert not any("error" in each and "choices" not in each and "type" not in each for each in before)
@@ -43,8 +43,8 @@ def end_of(out: bytes, surface: str) -> dict[str, Any]:
 async def test_what_the_model_says_comes_out_in_the_clients_dialect(
     scene: Scene, surface: Any, dialect: str
 ) -> None:
-    opening = open_stream(scene, surface, dialect, says("Hel"), says("lo"), ends())
-    answer, out = await whole(opening)
+    call_run = open_stream(scene, surface, dialect, says("Hel"), says("lo"), ends())
+    answer, out = await whole(call_run)
     assert (answer.status, answer.media_type) == (200, "text/event-stream; charset=utf-8")
     *events, done = events_of(out)
     assert done == "[DONE]"
@@ -78,12 +78,12 @@ async def test_the_run_is_known_by_its_response_from_the_start(scene: Scene) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"),
+    ("options", "has_usage"),
     [(None, False), ({}, False), ({"include_usage": False}, False), ({"include_usage": True}, True)],
 )
-async def test_a_chat_client_gets_usage_when_it_asked(scene: Scene, asked: Any, given: bool) -> None:
-    _, out = await whole(open_stream(scene, "chat", "responses", says("a"), ends(), stream_options=asked))
-    assert any(each.get("usage") for each in events_of(out)[:-1]) is given
+async def test_a_chat_client_gets_usage_when_it_asked(scene: Scene, options: Any, has_usage: bool) -> None:
+    _, out = await whole(open_stream(scene, "chat", "responses", says("a"), ends(), stream_options=options))
+    assert any(each.get("usage") for each in events_of(out)[:-1]) is has_usage
 
 
 async def test_losses_are_said_in_a_comment_and_counted(scene: Scene) -> None:
@@ -134,8 +134,8 @@ async def test_an_error_behind_the_first_words_is_an_event(scene: Scene) -> None
 async def test_a_slow_model_does_not_hold_the_head_for_ever(scene: Scene, before: list[Any]) -> None:
     speak = asyncio.Event()
     error = UpstreamError("Too late to be a status.")
-    opening = open_stream(scene, "responses", "chat", *before, speak, ends(failed(error)), hold=0.01)
-    async with opening as answer:
+    call_run = open_stream(scene, "responses", "chat", *before, speak, ends(failed(error)), hold=0.01)
+    async with call_run as answer:
         assert answer.batches is not None
         first = events_of(await anext(answer.batches))
         assert [each["type"] for each in first] == ["response.created", "response.in_progress"]
@@ -177,7 +177,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     scene: Scene, surface: Any, dialect: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, out = await whole(open_stream(scene, surface, dialect, says("a"), RuntimeError("a secret detail")))
-    assert end_of(out, surface)["message"] == "The gateway failed while it was converting the answer."
+    assert end_of(out, surface)["message"] == "The gateway failed to convert the answer."
     assert "secret" not in out.decode()
     assert scene.outcomes == ["failed"]
     (record,) = caplog.get_records("call")
@@ -249,8 +249,8 @@ async def test_an_incomplete_answer_is_counted_as_one(scene: Scene) -> None:
 
 async def test_an_error_in_a_200_answer_is_masked(scene: Scene) -> None:
     class Refusing(FakeUpstream):
-        async def once(self, ask: Any, target: Any, origin: Any) -> Any:
-            reply = await super().once(ask, target, origin)
+        async def once(self, request: Any, target: Any, context: Any) -> Any:
+            reply = await super().once(request, target, context)
 
             def read(*_: Any) -> Any:
                 raise UpstreamError(f"Not with {KEY}", status=429)
@@ -281,7 +281,7 @@ async def test_what_a_converted_answer_cannot_have_is_refused(scene: Scene, fiel
     with pytest.raises(InvalidRequest) as caught:
         await whole(scene.open(upstream, "proxy", "chat", stream=True, **field))
     assert caught.value.param == next(iter(field))
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 async def test_an_overlay_adds_only_usage(scene: Scene) -> None:
@@ -290,4 +290,4 @@ async def test_an_overlay_adds_only_usage(scene: Scene) -> None:
     body = (
         b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true,"vendor":{"z":1,"a":2},"n":1'
     )
-    assert upstream.asked == [body + b',"stream_options":{"include_usage":true}}']
+    assert upstream.requests == [body + b',"stream_options":{"include_usage":true}}']

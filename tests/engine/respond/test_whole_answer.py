@@ -1,4 +1,4 @@
-"""Whole answers and refusals in a relay: their bytes, their owners, and secrets that must not pass."""
+"""Relayed whole answers and errors: their bytes, their owners, and secrets that must not pass."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ async def test_the_clients_bytes_go_up_as_they_are(scene: Scene) -> None:
     upstream = FakeUpstream(FakeReply(ANSWER, media_type=JSON))
     async with scene.open(upstream, "responses", "responses", odd={"z": 1, "a": [None]}):
         pass
-    assert upstream.asked == [b'{"model":"m","input":"Hi","odd":{"z":1,"a":[null]}}']
+    assert upstream.requests == [b'{"model":"m","input":"Hi","odd":{"z":1,"a":[null]}}']
 
 
 # -- refusals ----------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ async def test_a_redirect_is_no_answer(scene: Scene) -> None:
         await whole(scene.open(reply, "chat", "chat"))
     assert (caught.value.status, caught.value.message) == (
         502,
-        "The upstream answered with status 307, which is no answer.",
+        "The upstream answered with status 307: redirects are not followed.",
     )
 
 
@@ -112,11 +112,11 @@ async def test_a_redirect_is_no_answer(scene: Scene) -> None:
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 async def test_a_body_that_is_no_object_goes_nowhere(scene: Scene, surface: Any, body: bytes) -> None:
     upstream = FakeUpstream(FakeReply())
-    opening = scene.open(upstream, surface, surface)
-    object.__setattr__(opening._call, "body", body)
+    call_run = scene.open(upstream, surface, surface)
+    object.__setattr__(call_run._call, "body", body)
     with pytest.raises(InvalidRequest):
-        await whole(opening)
-    assert upstream.asked == []
+        await whole(call_run)
+    assert upstream.requests == []
 
 
 async def test_an_error_with_status_200_is_a_status_with_the_upstreams_headers(scene: Scene) -> None:

@@ -1,5 +1,4 @@
-"""The command line as users run it: a process of its own, in a folder of its own, with an environment that
-says nothing about us but what a test says."""
+"""Runs the command line as users do: in a separate process and folder, with only the settings of the test."""
 
 import asyncio
 import os
@@ -14,22 +13,22 @@ from pathlib import Path
 from tests.support.house.source import ROOT
 
 PATIENCE = 60.0
-"""Seconds after which a process that says nothing is a failure: on a busy machine one starts in ten."""
+"""Seconds without output after which a process has failed. On a busy machine a start takes ten."""
 _OURS = re.compile(r"(CHAT2RESPONSE|OPENAI)_|(BIND_ADDR|UPSTREAM_MODE|ENV_FILE)$", re.IGNORECASE)
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This one's, without our settings but `settings`.
+    """This process's environment, with `settings` in place of the gateway's settings.
 
-    A command that finds no store asks the gateway of the usual port, which may be the developer's own: give
-    such a one a BIND_ADDR.
+    A command that finds no store calls the gateway on the default port, which may be the developer's own. Set
+    BIND_ADDR for such a command.
     """
-    kept = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
-    return {**kept, "PYTHONPATH": str(ROOT), **settings}
+    inherited = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
+    return {**inherited, "PYTHONPATH": str(ROOT), **settings}
 
 
 class Command:
-    """A running command. `lines`: what it has said on stdout so far."""
+    """A running command. `lines`: its output on stdout so far."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -46,7 +45,7 @@ class Command:
         return await self._read_until(self.process.stderr, pattern, [])
 
     async def url(self) -> str:
-        """Where it listens, as its first line says."""
+        """The gateway's URL, from its first line."""
         return (await self.until(r" on (http://\S+)"))[1]
 
     def signal(self, number: int = signal.SIGTERM) -> None:
@@ -63,16 +62,16 @@ class Command:
         async with asyncio.timeout(PATIENCE):
             while line := (await stream.readline()).decode():
                 lines.append(line)
-                if found := re.search(pattern, line):
-                    return found
+                if match := re.search(pattern, line):
+                    return match
         assert self.process.stderr is not None
-        said = "".join(lines) + (await self.process.stderr.read()).decode()
-        raise AssertionError(f"it ended before it said {pattern!r}: {said}")
+        output = "".join(lines) + (await self.process.stderr.read()).decode()
+        raise AssertionError(f"the process ended before it printed {pattern!r}: {output}")
 
 
 @asynccontextmanager
 async def command(folder: Path, *args: str, **settings: str) -> AsyncIterator[Command]:
-    """`chat2response *args`, started in `folder`; killed at the end if it still runs."""
+    """Starts `chat2response *args` in `folder`, and kills it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""The server's protocol over a transport in memory: bytes in, however cut; requests and answers out."""
+"""Runs the server's protocol on a transport in memory: a test sends bytes, and sees requests and answers."""
 
 import asyncio
 import re
@@ -9,12 +9,12 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from chat2response.server.http_protocol import BoundedHeads
+from chat2response.server.http_protocol import BoundedHttpProtocol
 
 
 @dataclass
-class Asked:
-    """A request as the application saw it, looked at when its body was whole."""
+class AppRequest:
+    """A request as the application received it, with its complete body."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Asked:
 
 
 class Wire(asyncio.Transport):
-    """What the protocol writes. It never pushes back."""
+    """A transport that stores what the protocol writes, and never pauses it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,9 +56,9 @@ class Wire(asyncio.Transport):
 
 @dataclass
 class Served:
-    """A connection. `go`: while it is not set, no answer is given."""
+    """A connection to the protocol. The application answers once `go` is set."""
 
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[AppRequest] = field(default_factory=list)
     wire: Wire = field(default_factory=Wire)
     go: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,7 +68,7 @@ class Served:
         config = uvicorn.Config(
             self._app, lifespan="off", log_config=None, access_log=False, interface="asgi3"
         )
-        self.protocol = BoundedHeads(config, self.state, {}, body_seconds=30.0, body_rate=1000)
+        self.protocol = BoundedHttpProtocol(config, self.state, {}, body_seconds=30.0, body_rate=1000)
         self.protocol.connection_made(self.wire)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
@@ -78,35 +78,35 @@ class Served:
             if message["type"] == "http.disconnect":
                 return
             body, more = body + message["body"], message["more_body"]
-        self.requests.append(Asked(scope["method"], scope["path"], list(scope["headers"]), body))
+        self.requests.append(AppRequest(scope["method"], scope["path"], list(scope["headers"]), body))
         await self.go.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
     async def send(self, *pieces: bytes) -> "Served":
-        """Each piece is a read of its own; what they lead to is done before the next."""
+        """Delivers each piece as one read, and lets the protocol handle it before the next."""
         for piece in pieces:
             self.protocol.data_received(piece)
             await self.settle()
         return self
 
     async def settle(self) -> None:
-        """Lets everything run that can."""
+        """Lets all ready tasks run."""
         for _ in range(6):
             await asyncio.sleep(0)
 
     @property
     def statuses(self) -> list[int]:
-        """Of the answers so far, in order."""
-        return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", self.wire.out)]
+        """The status codes of the answers so far."""
+        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", self.wire.out)]
 
     def end(self) -> None:
-        """Takes its timers away."""
+        """Closes the connection, which stops its timers."""
         self.protocol.connection_lost(None)
 
 
 async def served(*pieces: bytes) -> Served:
-    """What becomes of these bytes."""
+    """A closed connection after these reads."""
     connection = Served()
     await connection.send(*pieces)
     connection.end()
@@ -114,5 +114,5 @@ async def served(*pieces: bytes) -> Served:
 
 
 def cuts(data: bytes, first: int = 1) -> Iterable[tuple[bytes, bytes]]:
-    """`data` in two, at every byte from `first` on."""
+    """All splits of `data` into two pieces, from byte `first` on."""
     return ((data[:at], data[at:]) for at in range(first, len(data)))

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI
 
-from chat2response.api.http.body_buffers import Buffers
+from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.app import Gateway
 from chat2response.compose import Services, compose
 from chat2response.server.server import Server
@@ -102,7 +102,7 @@ class Running:
         return len(self._server.server_state.connections)
 
     @property
-    def buffers(self) -> Buffers:
+    def buffers(self) -> BodyBuffers:
         """The room that its request bodies take."""
         app = self._server.config.app
         assert isinstance(app, Gateway)

@@ -1,7 +1,7 @@
-"""The engine's neighbours, forty lines each: the seams are one method wide.
+"""Fakes of the engine's neighbours, some forty lines each.
 
-What an answer does is a list of steps, played one after another: bytes (or a call on the writer) come in, an
-`asyncio.Event` is waited for, an exception is raised. `stop` ends any wait, as it does on a socket.
+An answer is a list of steps, played in order: bytes (or a call on the writer) arrive, an `asyncio.Event` is
+awaited, an exception is raised. `stop` ends any wait, as on a socket.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
 from chat2response.convert.writer.protocol import Writer
-from chat2response.net.transport import Cut, cut_error
+from chat2response.net.transport import StreamInterrupted, cut_error
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import HeaderList, Reply
@@ -24,13 +24,13 @@ JSON = "application/json"
 
 
 class Stage:
-    """Plays steps until they are over, or until it is stopped."""
+    """Plays steps until they end or `stop` is called."""
 
     def __init__(self, steps: Iterable[Any]) -> None:
         self.steps = list(steps)
         self.stopped: Fault | None = None
         self.waiting = asyncio.Event()
-        """Set when a wait has begun: now a test can do what must happen meanwhile."""
+        """Set once a wait has begun, so that a test can act meanwhile."""
         self._stop = asyncio.Event()
 
     def stop(self, fault: Fault) -> None:
@@ -38,12 +38,12 @@ class Stage:
         self._stop.set()
 
     async def play(self) -> AsyncIterator[Any]:
-        """The steps that are neither waits nor errors. Raises Cut when stopped."""
+        """Yields the steps that are neither waits nor errors. Raises Cut once stopped."""
         for step in self.steps:
             if isinstance(step, asyncio.Event):
                 await self._wait(step)
             if self.stopped is not None:
-                raise Cut(self.stopped)
+                raise StreamInterrupted(self.stopped)
             if isinstance(step, BaseException):
                 raise step
             if not isinstance(step, asyncio.Event):
@@ -79,7 +79,7 @@ class FakeReply(Stage):
     async def read(self) -> bytes:
         try:
             return b"".join([data async for data in self.play()])
-        except Cut as cut:
+        except StreamInterrupted as cut:
             raise cut_error(cut.fault) from None
 
 
@@ -91,31 +91,31 @@ class FakeTurn(Stage):
         self.status = 200
         self.headers: HeaderList = headers or []
         self.losses = Losses()
-        self.heard = False
-        self.said = 0
+        self.started = False
+        self.output_chars = 0
         self.writer: Writer
 
     async def reads(self) -> AsyncIterator[None]:
         try:
             async for step in self.play():
                 step(self.writer)
-                self.heard = self.heard or step is not comment
+                self.started = self.started or step is not comment
                 yield
-        except Cut as cut:
-            self.writer.turn(None, from_fault(cut.fault))
+        except StreamInterrupted as cut:
+            self.writer.end_turn(None, from_fault(cut.fault))
 
 
 def comment(writer: Writer) -> None:
-    """A step of a turn that brings no event."""
+    """A step without an event."""
 
 
 def says(text: str) -> Callable[[Writer], None]:
-    """A step: the model says something."""
+    """A step: the model writes text."""
     return lambda writer: writer.text(text)
 
 
 def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
-    """A step: the turn is over."""
+    """A step: the turn ends."""
     usage: Any = {
         "input_tokens": 3,
         "input_tokens_details": {},
@@ -123,39 +123,39 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
         "output_tokens_details": {},
         "total_tokens": 5,
     }
-    return lambda writer: writer.turn(usage, outcome or Outcome())
+    return lambda writer: writer.end_turn(usage, outcome or Outcome())
 
 
 class FakeUpstream:
-    """An Upstream that gives `answer`: a FakeReply, a FakeTurn, a whole answer, or an error.
+    """An Upstream that returns `answer`: a FakeReply, a FakeTurn, a whole answer, or an error.
 
-    `gate`: waited for before there is a head. `left` counts the contexts that were closed.
+    `gate`: is awaited before the head. `left` counts the closed contexts.
     """
 
     def __init__(self, answer: Any, gate: asyncio.Event | None = None) -> None:
         self.answer = answer
         self.gate = gate
-        self.asked: list[Any] = []
-        self.asking = asyncio.Event()
+        self.requests: list[Any] = []
+        self.called = asyncio.Event()
         self.entered = 0
         self.left = 0
         self.cancelled = 0
 
-    def body(self, ask: Any, target: Any, losses: Losses) -> bytes:
+    def body(self, request: Any, target: Any, losses: Losses) -> bytes:
         return b'{"made": "by the upstream"}'
 
     @asynccontextmanager
-    async def _context(self, ask: Any) -> AsyncIterator[Any]:
-        await self._head(ask)
+    async def _context(self, request: Any) -> AsyncIterator[Any]:
+        await self._head(request)
         self.entered += 1
         try:
             yield self.answer
         finally:
             self.left += 1
 
-    async def _head(self, ask: Any) -> None:
-        self.asked.append(ask)
-        self.asking.set()
+    async def _head(self, request: Any) -> None:
+        self.requests.append(request)
+        self.called.set()
         try:
             if self.gate is not None:
                 await self.gate.wait()
@@ -165,24 +165,24 @@ class FakeUpstream:
         if isinstance(self.answer, BaseException):
             raise self.answer
 
-    def open(self, ask: Any, target: Any, writer: Writer, origin: Any, reasoning: Any) -> Any:
+    def open(self, request: Any, target: Any, writer: Writer, context: Any, reasoning: Any) -> Any:
         if isinstance(self.answer, FakeTurn):
             self.answer.writer = writer
-        return self._context(ask)
+        return self._context(request)
 
-    def relay(self, body: bytes, target: Any, origin: Any) -> Any:
+    def relay(self, body: bytes, target: Any, context: Any) -> Any:
         return self._context(body)
 
-    async def once(self, ask: Any, target: Any, origin: Any) -> Reply:
-        await self._head(ask)
+    async def once(self, request: Any, target: Any, context: Any) -> Reply:
+        await self._head(request)
         return Reply(200, [], Losses(), lambda *_: self.answer)
 
-    async def models(self, target: Any, origin: Any) -> bytes:
+    async def models(self, target: Any, context: Any) -> bytes:
         raise NotImplementedError
 
 
 class FragileStore(MemoryStore):
-    """Refuses every write from the moment `down` is set; `before` is awaited by each write."""
+    """Refuses every write once `down` is set; each write awaits `before`."""
 
     down = False
     before: Callable[[], Awaitable[None]] | None = None
@@ -196,12 +196,12 @@ class FragileStore(MemoryStore):
 
 
 def events_of(stream: bytes) -> list[Any]:
-    """The payloads of a stream, decoded; `[DONE]` as text."""
+    """The decoded payloads of a stream; `[DONE]` as a string."""
     plain = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     blocks = [block for block in plain.split(b"\n\n") if block]
-    found = []
+    payloads = []
     for block in blocks:
         data = b"\n".join(line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
         if data:
-            found.append("[DONE]" if data == b"[DONE]" else decode(data))
-    return found
+            payloads.append("[DONE]" if data == b"[DONE]" else decode(data))
+    return payloads

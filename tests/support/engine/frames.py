@@ -1,4 +1,4 @@
-"""Streams as an upstream sends them, frame by frame, of every kind; some odd in ways that are allowed."""
+"""Streams as an upstream sends them, frame by frame, of every kind; some unusual, but valid."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from chat2response.wire.json import encode
 
 
 def responses(*events: dict[str, Any], terminal: str | None = "completed") -> list[bytes]:
-    """`created`, these events, and a terminal one, numbered; `[DONE]` at the end."""
+    """`created`, these events and a terminal event, numbered; then `[DONE]`."""
     resource: dict[str, Any] = {
         "id": "resp_up",
         "object": "response",
@@ -28,7 +28,7 @@ def responses(*events: dict[str, Any], terminal: str | None = "completed") -> li
 
 
 def item_events(item: dict[str, Any], *deltas: str, kind: str = "output_text", index: int = 0) -> list[dict]:
-    """An item that streams: added, its deltas, done."""
+    """A streamed item: added, its deltas, done."""
     place = {"item_id": item["id"], "output_index": index}
     return [
         {"type": "response.output_item.added", "output_index": index, "item": {**item, "content": []}},
@@ -53,7 +53,7 @@ TRICKS = (
     'data: [DONE]\n\ndata: {"error":{',
     '"sequence_number":99',
 )
-"""What a model may say without ending anything."""
+"""Output texts that look like the end of a stream, and are not."""
 
 RESPONSES_STREAMS: dict[str, list[bytes]] = {
     "text": responses(*item_events(message("Hello"), "Hel", "lo")),

@@ -1,6 +1,6 @@
-"""What every upstream over HTTP promises, against a scripted one on a real socket.
+"""What every upstream over HTTP promises, tested against a scripted one on a real socket.
 
-A dialect's test is a subclass that says how that dialect writes one answer, and the few things it alone does.
+A dialect's test is a subclass that defines one answer in its dialect, and adds what only this dialect does.
 """
 
 import asyncio
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError, UpstreamRefusedUs, UpstreamTimeout, UpstreamUnreachable
-from chat2response.net.transport import Cut, Transport, TransportOptions
-from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
+from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.wire.machine import REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
@@ -21,7 +21,7 @@ from tests.support.upstreams.stage import HUB, KEY, STREAMED, UpstreamStage
 
 
 class UpstreamContract(UpstreamStage):
-    """The promises, kept by each dialect."""
+    """The promises of every dialect."""
 
     # -- requests ------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
-        reply = await upstream.once(HUB, target, Origin())
+        reply = await upstream.once(HUB, target, ClientContext())
         assert server.last.body == upstream.body(HUB, target, Losses())
         assert server.last.json()["model"] == "m"
         assert list(reply.losses) == []
@@ -39,8 +39,8 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         body = b'{ "a" : 1.10, "a": 2 }'
         server.play(self.answering(self.whole))
-        await upstream.once(body, target, Origin())
-        async with upstream.relay(body, target, Origin()) as reply:
+        await upstream.once(body, target, ClientContext())
+        async with upstream.relay(body, target, ClientContext()) as reply:
             await reply.read()
         server.play(self.streaming(*self.stream))
         await self.read(upstream, target, writer, body)
@@ -51,23 +51,23 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
-        origin = Origin("Bearer of-the-client", "req_1")
-        await upstream.once(b"{}", target, origin)
+        context = ClientContext("Bearer of-the-client", "req_1")
+        await upstream.once(b"{}", target, context)
         assert server.last.headers["authorization"] == f"Bearer {KEY}"
-        await upstream.once(b"{}", Target(self.dialect, server.url, None, managed=False), origin)
+        await upstream.once(b"{}", Target(self.dialect, server.url, None, managed=False), context)
         assert server.last.headers["authorization"] == "Bearer of-the-client"
-        await upstream.once(b"{}", Target(self.dialect, server.url, None, managed=False), Origin())
+        await upstream.once(b"{}", Target(self.dialect, server.url, None, managed=False), ClientContext())
         assert "authorization" not in server.last.headers
 
     async def test_the_headers_say_what_is_asked(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
-        await upstream.once(b"{}", target, Origin(None, "req_1"))
+        await upstream.once(b"{}", target, ClientContext(None, "req_1"))
         headers = server.last.headers
         assert (headers["content-type"], headers["accept"]) == ("application/json", "application/json")
         assert (headers["x-request-id"], headers["accept-encoding"]) == ("req_1", "identity")
-        async with upstream.relay(b"{}", target, Origin(stream=True)):
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)):
             pass
         assert server.last.headers["accept"] == "text/event-stream"
         assert "x-request-id" not in server.last.headers
@@ -78,9 +78,9 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.answering(self.whole, headers=(("X-Request-ID", "theirs"), ("Server", "x"))))
-        reply = await upstream.once(HUB, target, Origin())
+        reply = await upstream.once(HUB, target, ClientContext())
         assert (reply.status, reply.headers) == (200, [(b"x-upstream-request-id", b"theirs")])
-        response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+        response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
         assert response["status"] == "completed"
         assert response["output"][0]["content"][0]["text"] == "Hello"
 
@@ -90,7 +90,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(body))
         with pytest.raises(UpstreamError, match="cannot be read"):
-            await upstream.once(HUB, target, Origin())
+            await upstream.once(HUB, target, ClientContext())
 
     @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"error":{"message":"No room.","code":503}}'])
     async def test_a_whole_answer_that_is_none_is_an_error(
@@ -103,15 +103,15 @@ class UpstreamContract(UpstreamStage):
         body: bytes,
     ) -> None:
         server.play(self.answering(body))
-        reply = await upstream.once(HUB, target, Origin())
+        reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError):
-            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     async def test_cancelling_a_whole_answer_closes_the_upstream(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole, before=asyncio.Event()))
-        asking = asyncio.ensure_future(upstream.once(HUB, target, Origin()))
+        asking = asyncio.ensure_future(upstream.once(HUB, target, ClientContext()))
         request = await server.asked()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -140,12 +140,12 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         end = asyncio.Event()
         server.play(self.streaming(*self.stream, end))
-        async with upstream.open(STREAMED, target, writer, Origin(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
             async for _ in turn.reads():
                 pass
             asyncio.get_running_loop().call_later(0.01, end.set)
         await asyncio.wait_for(server.last.played.wait(), PATIENCE)
-        async with upstream.relay(b"{}", target, Origin()) as reply:
+        async with upstream.relay(b"{}", target, ClientContext()) as reply:
             await reply.read()
         assert server.accepted == 1
 
@@ -158,16 +158,16 @@ class UpstreamContract(UpstreamStage):
                 b": wait\n\n", first, self.stream[0][:9], second, self.stream[0][9:], *self.stream[1:]
             )
         )
-        async with upstream.open(STREAMED, target, writer, Origin(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
             reads = turn.reads()
-            heard = [turn.heard]
+            started = [turn.started]
             for go in (first, second):
                 await anext(reads)
-                heard.append(turn.heard)
+                started.append(turn.started)
                 go.set()
             async for _ in reads:
                 pass
-            assert [*heard, turn.heard] == [False, False, False, True]
+            assert [*started, turn.started] == [False, False, False, True]
 
     async def test_an_error_in_place_of_a_stream_ends_the_turn(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
@@ -191,7 +191,7 @@ class UpstreamContract(UpstreamStage):
         self, server: ScriptedUpstream, target: Target, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(*self.stream[:2], end="stall"))
-        transport = Transport(TransportOptions(read_timeout=1.5))  # what comes first comes sooner
+        transport = Transport(TransportOptions(read_timeout=1.5))  # the first events arrive sooner
         await self.read(self.make(transport), target, writer)
         assert writer.outcome is not None
         assert isinstance(writer.outcome.error, UpstreamTimeout)
@@ -201,7 +201,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
-        async with upstream.open(STREAMED, target, writer, Origin(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
             reads = turn.reads()
             await anext(reads)
             pending = asyncio.ensure_future(anext(reads, None))
@@ -217,7 +217,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
-        async with upstream.open(STREAMED, target, writer, Origin(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
             await anext(turn.reads())
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)
 
@@ -277,14 +277,14 @@ class UpstreamContract(UpstreamStage):
         clock: Clock,
         media_type: str | None,
     ) -> None:
-        """However it is cut, and also where JSON was asked for."""
+        """However it is cut, and even if JSON was requested."""
         stream = b"".join(self.stream)
         for steps in ((stream,), tuple(stream[at : at + 1] for at in range(len(stream)))):
             server.play(self.streaming(b": hi\n\n", *steps).but(media_type=media_type))
-            writer = ResponseWriter(Echo.of(HUB), ids, clock)
+            writer = ResponseWriter(EchoedFields.of(HUB), ids, clock)
             await self.read(upstream, target, writer)
-            reply = await upstream.once(HUB, target, Origin())
-            response = reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply = await upstream.once(HUB, target, ClientContext())
+            response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
             assert (response["status"], response["output"][0]["content"][0]["text"]) == ("completed", "Hello")
             assert writer.response["output"][0]["content"] == response["output"][0]["content"]
 
@@ -293,7 +293,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         for media_type in ("text/event-stream", None):
             server.play(self.answering(b"\n " + self.whole).but(media_type=media_type))
-            writer = ResponseWriter(Echo.of(HUB), ids, clock)
+            writer = ResponseWriter(EchoedFields.of(HUB), ids, clock)
             await self.read(upstream, target, writer)
             assert writer.response["output"][0]["content"][0]["text"] == "Hello"
 
@@ -303,9 +303,9 @@ class UpstreamContract(UpstreamStage):
         server.play(self.streaming(*self.stream))
         upstream = self.make(transport)
         upstream._max_output = 3  # type: ignore[attr-defined]
-        reply = await upstream.once(HUB, target, Origin())
+        reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError, match="larger than the 3 bytes"):
-            reply.read(Echo.of(HUB), ids, clock, "content", reply.losses)
+            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     # -- relay ---------------------------------------------------------------------------------------
 
@@ -313,7 +313,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.streaming(end="stall"))
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert await asyncio.wait_for(reply.streams(), PATIENCE)
             assert reply.media_type == "text/event-stream"
 
@@ -324,7 +324,7 @@ class UpstreamContract(UpstreamStage):
         server.play(
             self.streaming(self.stream[0][:2], self.stream[0][2:], end="stall").but(media_type=media_type)
         )
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert await asyncio.wait_for(reply.streams(), PATIENCE)
             assert reply.media_type == "text/event-stream"
             chunks, passed = reply.chunks(), b""
@@ -337,7 +337,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, body: bytes
     ) -> None:
         server.play(self.answering(body).but(media_type=None))
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert not await reply.streams()
             assert await reply.read() == body
             assert reply.media_type == "application/json"
@@ -346,7 +346,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.streaming(b"da", end="cut").but(media_type=None))
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert not await reply.streams()
             with pytest.raises(UpstreamUnreachable):
                 await reply.read()
@@ -354,14 +354,14 @@ class UpstreamContract(UpstreamStage):
     async def test_a_relayed_stream_keeps_its_bytes(
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
-        given = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
+        headers = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
         stream = (b": hi\r\n\r\n", *self.stream)
-        server.play(self.streaming(*stream, headers=given))
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        server.play(self.streaming(*stream, headers=headers))
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert (reply.status, reply.media_type) == (200, "text/event-stream")
             assert reply.headers == [(b"x-ratelimit-remaining", b"3"), (b"x-upstream-request-id", b"theirs")]
             assert b"".join([data async for data in reply.chunks()]) == b"".join(stream)
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert await reply.read() == b"".join(stream)
         assert server.accepted == 1
 
@@ -370,7 +370,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, status: int
     ) -> None:
         server.play(self.answering(b"{ }", status=status, media_type="application/json; x=1"))
-        async with upstream.relay(b"{}", target, Origin()) as reply:
+        async with upstream.relay(b"{}", target, ClientContext()) as reply:
             assert (reply.status, reply.media_type) == (status, "application/json; x=1")
             assert await reply.read() == b"{ }"
 
@@ -378,11 +378,11 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
-        async with upstream.relay(b"{}", target, Origin(stream=True)) as reply:
+        async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             chunks = reply.chunks()
             assert await anext(chunks) == self.stream[0]
             reply.stop(REVOKED)
-            with pytest.raises(Cut) as caught:
+            with pytest.raises(StreamInterrupted) as caught:
                 await anext(chunks)
         assert caught.value.fault == REVOKED
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)
@@ -396,7 +396,7 @@ class UpstreamContract(UpstreamStage):
             b'{"error":{"message":"Slow down.","type":"requests","code":"rate_limit_exceeded","param":"x"}}'
         )
         server.play(self.answering(refusal, status=429, headers=(("Retry-After", "7"), ("X-Inner", "y"))))
-        for asking in (upstream.once(HUB, target, Origin()), self.read(upstream, target, writer)):
+        for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
             with pytest.raises(UpstreamError) as caught:
                 await asking
             error = caught.value
@@ -416,12 +416,12 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(b'{"error":{"message":"Incorrect API key"}}', status=status))
         passthrough = Target(self.dialect, server.url, None, managed=False)
-        for asking in (upstream.once(HUB, target, Origin()), self.read(upstream, target, writer)):
+        for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
             with pytest.raises(UpstreamRefusedUs) as caught:
                 await asking
             assert caught.value.status == 502
         with pytest.raises(UpstreamError) as direct:
-            await upstream.once(HUB, passthrough, Origin("Bearer x"))
+            await upstream.once(HUB, passthrough, ClientContext("Bearer x"))
         assert (direct.value.status, direct.value.message) == (status, "Incorrect API key")
 
     @pytest.mark.parametrize("end", ["cut", "reset"])
@@ -429,7 +429,7 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter, end: Any
     ) -> None:
         server.play(self.answering(b'{"error":', status=429, end=end))
-        for asking in (upstream.once(HUB, target, Origin()), self.read(upstream, target, writer)):
+        for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
             with pytest.raises(UpstreamError) as caught:
                 await asking
             assert caught.value.status == 429
@@ -440,7 +440,7 @@ class UpstreamContract(UpstreamStage):
         server.play(self.answering(b'{"error":', status=429, end="stall"))
         asking = asyncio.ensure_future(self.read(upstream, target, writer))
         request = await server.asked()
-        await asyncio.sleep(0.02)  # the head is here, and the body is awaited
+        await asyncio.sleep(0.02)  # the head has arrived, and the body is awaited
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
@@ -450,12 +450,12 @@ class UpstreamContract(UpstreamStage):
         self, upstream: Upstream, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         nobody = Target(self.dialect, "http://nobody.invalid/v1", KEY)
-        relay = upstream.relay(b"{}", nobody, Origin())
+        relay = upstream.relay(b"{}", nobody, ClientContext())
         ways = (
-            upstream.once(HUB, nobody, Origin()),
+            upstream.once(HUB, nobody, ClientContext()),
             self.read(upstream, nobody, writer),
             relay.__aenter__(),
-            upstream.models(nobody, Origin()),
+            upstream.models(nobody, ClientContext()),
         )
         for asking in ways:
             with pytest.raises(UpstreamUnreachable):
@@ -468,7 +468,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         listed = b'{"object": "list", "data": [{"id": "m", "x": 1.0}]}'
         server.play(Script("/v1/models", (listed,)))
-        assert await upstream.models(target, Origin("Bearer x", "req_1")) == listed
+        assert await upstream.models(target, ClientContext("Bearer x", "req_1")) == listed
         assert server.last.method == "GET"
         assert server.last.headers["authorization"] == f"Bearer {KEY}"
         assert server.last.body == b""
@@ -478,5 +478,5 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(Script("/v1/models", (b'{"error":"nope"}',), status=404))
         with pytest.raises(UpstreamError) as caught:
-            await upstream.models(target, Origin())
+            await upstream.models(target, ClientContext())
         assert (caught.value.status, caught.value.message) == (404, "nope")

@@ -1,15 +1,15 @@
-"""The stage of the upstream contract: a scripted server, a transport, a writer; a dialect adds its words."""
+"""The fixtures of the upstream contract: a scripted server, a transport, a writer."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport, TransportOptions
-from chat2response.upstreams.base import Origin, Target, Upstream, UpstreamDialect
+from chat2response.upstreams.base import ClientContext, Target, Upstream, UpstreamDialect
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
@@ -19,7 +19,7 @@ STREAMED = HubRequest(body={"model": "m", "input": "Hi", "stream": True}, dialec
 
 
 class UpstreamStage:
-    """`path`: where it posts. `stream`: the frames of an answer that says "Hello". `whole`: that as JSON."""
+    """`path`: the endpoint. `stream`: the frames of an answer "Hello". `whole`: the same as JSON."""
 
     dialect: UpstreamDialect
     path: str
@@ -39,9 +39,9 @@ class UpstreamStage:
 
     @pytest.fixture
     async def transport(self, server: ScriptedUpstream) -> AsyncIterator[Transport]:
-        made = Transport(TransportOptions())
-        yield made
-        await made.close()
+        created = Transport(TransportOptions())
+        yield created
+        await created.close()
         await server.until(lambda: not server.open)
 
     @pytest.fixture
@@ -54,7 +54,7 @@ class UpstreamStage:
 
     @pytest.fixture
     def writer(self, ids: Ids, clock: Clock) -> ResponseWriter:
-        return ResponseWriter(Echo.of(HUB), ids, clock)
+        return ResponseWriter(EchoedFields.of(HUB), ids, clock)
 
     def streaming(self, *steps: Any, **more: Any) -> Script:
         return Script(self.path, steps, media_type="text/event-stream", framing="chunked", **more)
@@ -63,9 +63,13 @@ class UpstreamStage:
         return Script(self.path, (body,), **more)
 
     async def read(
-        self, upstream: Upstream, target: Target, writer: ResponseWriter, ask: HubRequest | bytes = STREAMED
+        self,
+        upstream: Upstream,
+        target: Target,
+        writer: ResponseWriter,
+        request: HubRequest | bytes = STREAMED,
     ) -> None:
-        """A turn from its head to its end."""
-        async with upstream.open(ask, target, writer, Origin(stream=True), "content") as turn:
+        """Reads a turn from its head to its end."""
+        async with upstream.open(request, target, writer, ClientContext(stream=True), "content") as turn:
             async for _ in turn.reads():
                 pass

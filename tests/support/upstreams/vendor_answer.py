@@ -1,17 +1,17 @@
-"""A vendor's answer, as it was seen on the wire, through the real ChatUpstream under the vendor's profile.
+"""A vendor's answer as seen on the wire, through the real ChatUpstream under the vendor's profile.
 
-A vendor's test is a subclass with a transcript, the completion that says the same, and what a client has to
-hear of it. Everything here then runs for it: streamed in one piece, byte by byte and cut at every place;
-whole; and given back, as a client does that keeps no state (Codex: `store: false`, `content: null`).
+A vendor's test is a subclass with a transcript, the equivalent completion, and the output that a client must
+get. All tests here then run for it: streamed in one piece, byte by byte and cut at every place; whole; and
+echoed by a client that keeps no state (Codex: `store: false`, `content: null`).
 """
 
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
@@ -19,7 +19,7 @@ from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.state.sealing import Sealing
-from chat2response.upstreams.base import Origin, Target, Upstream
+from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.upstreams.chat import ChatUpstream
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
@@ -35,7 +35,7 @@ USER = {"type": "message", "role": "user", "content": "How is the weather in Osl
 RESULT = "4 degrees, rain"
 
 
-def ask(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
+def request(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
     """A stateless client's request; `items` follow the user's question."""
     body: Any = {
         "model": "m",
@@ -49,25 +49,25 @@ def ask(*items: Json, stream: bool = True, **fields: Any) -> HubRequest:
     return HubRequest(body=body, dialect="responses", seal=SEAL)
 
 
-def said(response: Any) -> list[tuple[str, ...]]:
-    """What the items say: `("reasoning", text)`, `("text", text)`, `("call", name, arguments)`.
+def output_of(response: Any) -> list[tuple[str, ...]]:
+    """The items in short: `("reasoning", text)`, `("text", text)`, `("call", name, arguments)`.
 
-    Reasoning without words (a signature that came late) is not heard.
+    Reasoning without text (a late signature) is left out.
     """
-    found: list[tuple[str, ...]] = []
+    result: list[tuple[str, ...]] = []
     for item in response["output"]:
         if item["type"] == "function_call":
-            found.append(("call", item["name"], item["arguments"]))
+            result.append(("call", item["name"], item["arguments"]))
         else:
             parts = [*item.get("summary", ()), *(item.get("content") or ())]
-            words = "".join(part["text"] for part in parts)
-            if words:
-                found.append(("text" if item["type"] == "message" else "reasoning", words))
-    return found
+            text = "".join(part["text"] for part in parts)
+            if text:
+                result.append(("text" if item["type"] == "message" else "reasoning", text))
+    return result
 
 
-def given_back(response: Any) -> list[Json]:
-    """The output as Codex sends it again, each call with its result."""
+def echoed_items(response: Any) -> list[Json]:
+    """The output as Codex sends it back, each call with its result."""
     items: list[Json] = []
     results: list[Json] = []
     for item in response["output"]:
@@ -79,8 +79,8 @@ def given_back(response: Any) -> list[Json]:
     return items + (results or [{"type": "message", "role": "user", "content": "And now?"}])
 
 
-def called(call_id: str, arguments: str = '{"city":"Oslo"}', **more: Any) -> Json:
-    """A call of the tool, as a message has it."""
+def tool_call(call_id: str, arguments: str = '{"city":"Oslo"}', **more: Any) -> Json:
+    """A call of the tool, as in a message."""
     function = {"name": "weather", "arguments": arguments}
     return {"id": call_id, "type": "function", "function": function, **more}
 
@@ -104,16 +104,16 @@ def events_of(data: bytes) -> bytes:
 
 
 class VendorStage(UpstreamStage):
-    """`transcript`: the lines of the stream, each one event's data. `whole`: the completion."""
+    """`transcript`: the lines of the stream, each one event's data. `completion`: the whole answer."""
 
     dialect = "chat"
     path = "/v1/chat/completions"
     profile: ClassVar[str]
     transcript: ClassVar[bytes]
     completion: ClassVar[Json]
-    said: ClassVar[list[tuple[str, ...]]]
+    expected_output: ClassVar[list[tuple[str, ...]]]
     usage: ClassVar[tuple[int, int, int, int]]
-    """Input tokens, those of the cache, output tokens, those of reasoning."""
+    """Input tokens, cached ones, output tokens, reasoning ones."""
     echoed: ClassVar[Json]
     """The assistant's message in the next request."""
 
@@ -128,8 +128,8 @@ class VendorStage(UpstreamStage):
         return Target("chat", server.url, KEY, quirks=self.quirks)
 
     def check(self, response: Any, losses: Losses) -> None:
-        """Whatever way it came."""
-        assert said(response) == self.said
+        """Checks a response, however it came."""
+        assert output_of(response) == self.expected_output
         counted = response["usage"]
         assert self.usage == (
             counted["input_tokens"],
@@ -142,44 +142,44 @@ class VendorStage(UpstreamStage):
         assert all(item.get("encrypted_content") for item in thoughts)
 
     def sent(self, upstream: Upstream, target: Target, hub: HubRequest) -> Json:
-        """The body that goes up, without a loss."""
+        """The body for the upstream; there must be no losses."""
         losses = Losses()
         body: Json = decode(upstream.body(hub, target, losses))
         assert list(losses) == []
         return body
 
     def body(self, upstream: Upstream, *items: Json, **fields: Any) -> tuple[Json, list[str]]:
-        """The body that a request becomes, and the fields that lost something."""
+        """The body for the upstream, and the fields with losses."""
         losses = Losses()
         target = Target("chat", quirks=self.quirks)
-        made: Json = decode(upstream.body(ask(*items, **fields), target, losses))
-        return made, [loss.field for loss in losses]
+        sent_body: Json = decode(upstream.body(request(*items, **fields), target, losses))
+        return sent_body, [loss.field for loss in losses]
 
-    def reading(self, hub: HubRequest) -> Reading:
-        """How the answer to this request is read."""
-        return Reading.of(hub, ToolMap.of(hub, self.quirks), "content")
+    def decoder(self, hub: HubRequest) -> AnswerDecoder:
+        """The decoder for the answer to this request."""
+        return AnswerDecoder.from_hub(hub, ToolMap.of(hub, self.quirks), "content")
 
     def streamed(self, stream: bytes) -> Any:
-        """The response that these bytes of a stream become."""
-        writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
-        reader = self.reading(ask()).reader(writer)
+        """The response of a stream of these bytes."""
+        writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
+        reader = self.decoder(request()).reader(writer)
         reader.feed(stream)
         reader.close()
         writer.finish()
         return writer.response
 
     def read_whole(self, completion: Json) -> Any:
-        """The response that a completion becomes."""
-        hub = ask(stream=False)
-        return self.reading(hub).response(completion, Echo.of(hub), Ids(), Clock())
+        """The response of a completion."""
+        hub = request(stream=False)
+        return self.decoder(hub).response(completion, EchoedFields.of(hub), Ids(), Clock())
 
     def history(self, upstream: Upstream, response: Any) -> list[Json]:
-        """The assistant's messages of the next request, from a client that gives all items back."""
+        """The assistant's messages in the next request of a client that echoes all items."""
         target = Target("chat", quirks=self.quirks)
-        messages = self.sent(upstream, target, ask(*given_back(response)))["messages"]
+        messages = self.sent(upstream, target, request(*echoed_items(response)))["messages"]
         return [message for message in messages if message["role"] == "assistant"]
 
-    # -- what holds for every vendor -----------------------------------------------------------------
+    # -- tests for every vendor ----------------------------------------------------------------------
 
     async def test_the_stream_says_it_however_it_arrives(
         self, upstream: Upstream, server: ScriptedUpstream
@@ -187,9 +187,9 @@ class VendorStage(UpstreamStage):
         stream = events_of(self.transcript)
         for size in (len(stream), 1):
             server.play(self.streaming(*(stream[at : at + size] for at in range(0, len(stream), size))))
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
+            writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
             writer.begin()
-            await self.read(upstream, self.at(server), writer, ask())
+            await self.read(upstream, self.at(server), writer, request())
             writer.finish()
             events = checked_events(ResponsesEncoder().encode(writer.take()))
             self.check(response_of(events), writer.losses)
@@ -197,18 +197,18 @@ class VendorStage(UpstreamStage):
     def test_the_stream_may_be_cut_anywhere(self) -> None:
         stream = events_of(self.transcript)
         for at in range(len(stream)):
-            writer = ResponseWriter(Echo.of(ask()), Ids(), Clock())
-            reader = self.reading(ask()).reader(writer)
+            writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
+            reader = self.decoder(request()).reader(writer)
             reader.feed(stream[:at])
             reader.feed(stream[at:])
             reader.close()
-            assert said(writer.response) == self.said
+            assert output_of(writer.response) == self.expected_output
 
     async def test_a_whole_answer_says_the_same(self, upstream: Upstream, server: ScriptedUpstream) -> None:
         server.play(self.answering(encode(self.completion)))
-        hub = ask(stream=False)
-        reply = await upstream.once(hub, self.at(server), Origin())
-        response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
+        hub = request(stream=False)
+        reply = await upstream.once(hub, self.at(server), ClientContext())
+        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
         assert response["status"] == "completed"
         self.check(response, reply.losses)
 
@@ -216,13 +216,13 @@ class VendorStage(UpstreamStage):
         self, upstream: Upstream, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(encode(self.completion)))
-        hub, target = ask(stream=False), self.at(server)
-        reply = await upstream.once(hub, target, Origin())
-        response = reply.read(Echo.of(hub), Ids(), Clock(), "content", reply.losses)
-        again = ask(*given_back(response))
+        hub, target = request(stream=False), self.at(server)
+        reply = await upstream.once(hub, target, ClientContext())
+        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
+        again = request(*echoed_items(response))
         messages = self.sent(upstream, target, again)["messages"]
-        spoken = [message for message in messages if message["role"] == "assistant"]
-        assert spoken == [self.echoed]
+        assistant_messages = [message for message in messages if message["role"] == "assistant"]
+        assert assistant_messages == [self.echoed]
         assert self.sent(upstream, target, again)["messages"] == messages
         strangers = replace(again, seal=Sealing(["fedcba9876543210" * 2]).seal_for("b", "http://a/v1", "m"))
         lost = Losses()

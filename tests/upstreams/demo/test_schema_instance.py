@@ -88,7 +88,7 @@ def test_numbers_keep_their_bounds(bounds: Any, whole: float, broken: float):
 
 
 def deep(levels: int) -> dict[str, Any]:
-    """Definitions that each need the next one twice."""
+    """Definitions each of which needs the next one twice."""
     twice = {"type": "object", "required": ["a", "b"]}
     defs = {
         f"d{n}": {**twice, "properties": {key: {"$ref": f"#/$defs/d{n + 1}"} for key in "ab"}}

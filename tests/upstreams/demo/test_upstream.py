@@ -1,4 +1,4 @@
-"""The demo upstream: what its models say, in a stream and whole, and how a stream of it ends."""
+"""The demo upstream: what its models answer, streamed and whole, and how a stream ends."""
 
 import asyncio
 import json
@@ -9,20 +9,20 @@ import pytest
 from chat2response.convert.dialects.chat.request.request import read_request as read_chat
 from chat2response.convert.dialects.responses.request import read_request as read_responses
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, InvalidRequest, NotFound, UpstreamError
-from chat2response.upstreams.base import Origin, Target
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.demo.script import MODELS
 from chat2response.upstreams.demo.upstream import DemoTurn, DemoUpstream
 from chat2response.wire.machine import DRAINING, REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.stream_grammar import assert_well_formed, parse_sse, validate_event, validate_response
 
-TARGET, ORIGIN = Target("demo"), Origin()
+TARGET, ORIGIN = Target("demo"), ClientContext()
 WEATHER = {
     "type": "function",
     "name": "get_weather",
@@ -36,24 +36,24 @@ ANSWERED = [
 ]
 
 
-def ask(model: str = "demo", said: Any = "Say hello.", **more: Any) -> HubRequest:
-    return read_responses({"model": model, "input": said, **more})
+def ask(model: str = "demo", user_input: Any = "Say hello.", **more: Any) -> HubRequest:
+    return read_responses({"model": model, "input": user_input, **more})
 
 
-def chat(said: Any = "Say hello.", **more: Any) -> HubRequest:
-    return read_chat({"model": "demo", "messages": [{"role": "user", "content": said}], **more})
+def chat(user_input: Any = "Say hello.", **more: Any) -> HubRequest:
+    return read_chat({"model": "demo", "messages": [{"role": "user", "content": user_input}], **more})
 
 
 class Stream:
-    """A turn of the demo with its writer."""
+    """A turn of the demo, with its writer."""
 
     def __init__(self, hub: HubRequest, form: ReasoningForm = "content", delay: float = 0.0) -> None:
-        self.writer = ResponseWriter(Echo.of(hub), Ids(), Clock())
+        self.writer = ResponseWriter(EchoedFields.of(hub), Ids(), Clock())
         self.turn: DemoTurn = DemoUpstream(delay=delay).open(hub, TARGET, self.writer, ORIGIN, form)
         self.writer.begin()
 
     def ended(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """The events, each validated, and the response; both as they were on the wire."""
+        """The validated events, and the response, both as sent."""
         self.writer.finish()
         events = parse_sse(ResponsesEncoder().encode(self.writer.take()))
         for event in events:
@@ -77,11 +77,11 @@ async def answered(hub: HubRequest, form: ReasoningForm = "content") -> dict[str
 
 async def whole(hub: HubRequest, form: ReasoningForm = "content") -> dict[str, Any]:
     reply = await DemoUpstream().once(hub, TARGET, ORIGIN)
-    return json.loads(json.dumps(reply.read(Echo.of(hub), Ids(), Clock(), form, Losses())))
+    return json.loads(json.dumps(reply.read(EchoedFields.of(hub), Ids(), Clock(), form, Losses())))
 
 
 def text_of(response: dict[str, Any]) -> str:
-    """The text of its only message."""
+    """The text of the only message."""
     (message,) = (item for item in response["output"] if item["type"] == "message")
     return "".join(part["text"] for part in message["content"])
 
@@ -112,19 +112,19 @@ async def test_it_quotes_the_newest_user_message():
         {"role": "assistant", "content": "x"},
         {"role": "user", "content": "second"},
     ]
-    response = await answered(ask(said=items))
+    response = await answered(ask(user_input=items))
     assert '"second"' in text_of(response)
     assert "first" not in text_of(response)
 
 
 async def test_parts_without_text_are_named():
     parts = [{"type": "input_text", "text": "Look:"}, {"type": "input_image", "image_url": "data:,x"}]
-    response = await answered(ask(said=[{"type": "message", "role": "user", "content": parts}]))
+    response = await answered(ask(user_input=[{"type": "message", "role": "user", "content": parts}]))
     assert '"Look: [input_image]"' in text_of(response)
 
 
 async def test_a_novel_is_not_repeated_whole():
-    response = await answered(ask(said="word " * 100_000))
+    response = await answered(ask(user_input="word " * 100_000))
     assert len(text_of(response)) < 3000
     assert response["usage"]["input_tokens"] == 100_000
 
@@ -136,11 +136,11 @@ async def test_the_same_request_has_the_same_answer():
 async def test_words_are_counted():
     response = await answered(ask("demo-reasoner", "two words", instructions="Be brief please"))
     usage = response["usage"]
-    thought, said = response["output"]
+    thought, user_input = response["output"]
     thoughts = len(thought["content"][0]["text"].split())
     assert usage["input_tokens"] == 5
     assert usage["output_tokens_details"]["reasoning_tokens"] == thoughts
-    assert usage["output_tokens"] == thoughts + len(said["content"][0]["text"].split())
+    assert usage["output_tokens"] == thoughts + len(user_input["content"][0]["text"].split())
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
 
@@ -191,22 +191,24 @@ async def test_a_stop_string_ends_the_answer():
 
 
 async def test_it_calls_the_function_that_the_user_names():
-    response = await answered(ask(said="Use get_weather now", tools=[CLOCK, WEATHER]))
+    response = await answered(ask(user_input="Use get_weather now", tools=[CLOCK, WEATHER]))
     assert calls_of(response) == [("get_weather", {"city": "demo"})]
 
 
 async def test_functions_that_nobody_names_are_left_alone():
-    response = await answered(ask(said="Use get_weathers or my-get_weather", tools=[WEATHER]))
+    response = await answered(ask(user_input="Use get_weathers or my-get_weather", tools=[WEATHER]))
     assert calls_of(response) == []
 
 
 async def test_several_named_functions_are_called_in_the_order_of_their_names():
-    said = "get_time, then get_weather"
-    assert [name for name, _ in calls_of(await answered(ask(said=said, tools=[WEATHER, CLOCK])))] == [
+    user_input = "get_time, then get_weather"
+    assert [
+        name for name, _ in calls_of(await answered(ask(user_input=user_input, tools=[WEATHER, CLOCK])))
+    ] == [
         "get_time",
         "get_weather",
     ]
-    alone = await answered(ask(said=said, tools=[WEATHER, CLOCK], parallel_tool_calls=False))
+    alone = await answered(ask(user_input=user_input, tools=[WEATHER, CLOCK], parallel_tool_calls=False))
     assert [name for name, _ in calls_of(alone)] == ["get_time"]
 
 
@@ -255,13 +257,13 @@ async def test_an_output_is_told_and_nothing_called_again(model):
 
 async def test_all_outputs_of_a_batch_are_told():
     second = {"type": "function_call_output", "call_id": "call_2", "output": "noon"}
-    response = await answered(ask(said=[*ANSWERED, second]))
+    response = await answered(ask(user_input=[*ANSWERED, second]))
     assert '"12 degrees" and "noon"' in text_of(response)
 
 
 async def test_a_function_may_be_called_again_after_the_user_spoke_again():
     response = await answered(
-        ask(said=[*ANSWERED, {"role": "user", "content": "get_weather"}], tools=[WEATHER])
+        ask(user_input=[*ANSWERED, {"role": "user", "content": "get_weather"}], tools=[WEATHER])
     )
     assert len(calls_of(response)) == 1
 
@@ -288,25 +290,25 @@ EVERY_KIND = [
     [("run", "custom_tool_call"), ("agents__wait", "function_call"), ("apply_patch", "apply_patch_call")],
 )
 async def test_tools_of_every_kind_can_be_called(named: str, kind: str):
-    hub = ask(said=f"Call {named}.", tools=EVERY_KIND)
+    hub = ask(user_input=f"Call {named}.", tools=EVERY_KIND)
     (call,) = (await answered(hub))["output"]
     assert call["type"] == kind
     assert (call.get("namespace"), call.get("name")) == {
         "run": (None, "run"), "agents__wait": ("agents", "wait"), "apply_patch": (None, None),
     }[named]  # fmt: skip
     whole = (await DemoUpstream().once(hub, TARGET, ORIGIN)).read(
-        Echo.of(hub), Ids(), Clock(), "content", Losses()
+        EchoedFields.of(hub), Ids(), Clock(), "content", Losses()
     )
     assert whole["output"] == [call]
 
 
 async def test_what_a_custom_tool_answered_is_told():
-    said = [
+    user_input = [
         {"role": "user", "content": "run"},
         {"type": "custom_tool_call", "call_id": "1", "name": "run", "input": "x"},
         {"type": "custom_tool_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "ok"}]},
     ]
-    assert '"ok"' in text_of(await answered(ask(said=said, tools=EVERY_KIND)))
+    assert '"ok"' in text_of(await answered(ask(user_input=user_input, tools=EVERY_KIND)))
 
 
 # -- structured output -----------------------------------------------------------------------------------
@@ -325,7 +327,7 @@ async def test_a_schema_is_filled():
 
 
 async def test_json_mode_has_the_answer_in_an_object():
-    response = await answered(ask(said='a "quote"', text={"format": {"type": "json_object"}}))
+    response = await answered(ask(user_input='a "quote"', text={"format": {"type": "json_object"}}))
     assert 'a "quote"' in json.loads(text_of(response))["answer"]
 
 
@@ -366,8 +368,8 @@ async def test_an_impossible_schema_is_refused_by_the_clients_name(hub, param):
         (ask(previous_response_id="resp_1"), "previous_response_id"),
         (ask(conversation="conv_1"), "conversation"),
         (ask(background=True), "background"),
-        (ask(said=[{"type": "item_reference", "id": "msg_1"}]), "input[0]"),
-        (ask(said=[]), "input"),
+        (ask(user_input=[{"type": "item_reference", "id": "msg_1"}]), "input[0]"),
+        (ask(user_input=[]), "input"),
         (ask(max_output_tokens=0), "max_output_tokens"),
         (ask(tool_choice="maybe", tools=[WEATHER]), "tool_choice"),
         (ask(tool_choice={"type": "function", "name": "x"}), "tool_choice"),
@@ -452,7 +454,7 @@ async def test_models_are_listed_as_openai_lists_them():
         ask("demo-reasoner"),
         ask("demo-tools", "parallel", tools=[WEATHER]),
         ask("demo-reasoner", max_output_tokens=20),
-        ask(said=ANSWERED),
+        ask(user_input=ANSWERED),
         chat(logprobs=True, stop="hello"),
     ],
 )
@@ -465,10 +467,10 @@ async def test_the_whole_answer_is_the_fold_of_the_stream(hub, form):
 async def test_words_come_one_by_one_and_the_first_at_once():
     stream = Stream(ask(), delay=3600.0)
     reads = stream.turn.reads()
-    assert not stream.turn.heard
+    assert not stream.turn.started
     async with asyncio.timeout(5):
         await anext(reads)
-    assert stream.turn.heard
+    assert stream.turn.started
     waiting = asyncio.ensure_future(anext(reads))
     await asyncio.wait({waiting}, timeout=0.02)
     assert not waiting.done()

@@ -1,12 +1,12 @@
-"""DeepSeek: `reasoning_content`, which has to come back with tool calls; its own cache counts."""
+"""DeepSeek: `reasoning_content` that must come back with tool calls; cache counts under names of its own."""
 # ruff: noqa: E501, RUF012
 
 from typing import Any
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("call_00_x")
+CALL = tool_call("call_00_x")
 USAGE = {
     "prompt_tokens": 120,
     "completion_tokens": 30,
@@ -35,7 +35,7 @@ class TestDeepSeek(VendorStage):
         USAGE,
         "tool_calls",
     )
-    said = [
+    expected_output = [
         ("reasoning", "They ask about Oslo."),
         ("text", "I look."),
         ("call", "weather", '{"city":"Oslo"}'),
@@ -51,7 +51,7 @@ class TestDeepSeek(VendorStage):
     def test_row_3_reasoning_without_a_call_stays_here_and_an_empty_one_is_never_made(
         self, upstream: Upstream
     ) -> None:
-        """DeepSeek ignores the first, and refuses the second."""
+        """DeepSeek ignores reasoning without a call, and refuses empty reasoning."""
         thought: Any = {
             "type": "reasoning",
             "id": "rs_1",
@@ -75,11 +75,11 @@ class TestDeepSeek(VendorStage):
 
     def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
         choice: Any = {"type": "function", "name": "weather"}
-        for asked in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert "tool_choice" not in body
             assert "tool_choice" in lost
-        for asked in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
             assert "tool_choice" not in lost

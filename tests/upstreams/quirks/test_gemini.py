@@ -1,12 +1,12 @@
-"""Gemini's OpenAI-compatible API: thoughts between tags, and a signature on a call that has to come back."""
+"""Gemini's OpenAI-compatible API: reasoning between tags, and a signature on a call that must come back."""
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 SIGNED = {"google": {"thought_signature": "CvcQAdHtim8="}}
-ONE = called("function-call-1", extra_content=SIGNED)
-TWO = called("function-call-2", '{"city":"Bergen"}')
+ONE = tool_call("function-call-1", extra_content=SIGNED)
+TWO = tool_call("function-call-2", '{"city":"Bergen"}')
 USAGE = {"prompt_tokens": 33, "completion_tokens": 28, "total_tokens": 90}
 USAGE_DETAILS = {**USAGE, "completion_tokens_details": {"reasoning_tokens": 29}}
 
@@ -29,7 +29,7 @@ class TestGemini(VendorStage):
         USAGE_DETAILS,
         "tool_calls",
     )
-    said = [
+    expected_output = [
         ("reasoning", "Two cities."),
         ("call", "weather", '{"city":"Oslo"}'),
         ("call", "weather", '{"city":"Bergen"}'),
@@ -38,7 +38,7 @@ class TestGemini(VendorStage):
     echoed = {"role": "assistant", "content": None, "tool_calls": [ONE, TWO]}
 
     def test_a_call_without_its_signature_gets_the_word_for_that(self, upstream: Upstream) -> None:
-        """A client that kept no reasoning, or another model's history: else it is a 400."""
+        """For clients that echo no reasoning, and histories of other models: without one it is a 400."""
         items = [
             {"type": "function_call", "call_id": each, "name": "weather", "arguments": "{}"} for each in "ab"
         ]
@@ -53,13 +53,13 @@ class TestGemini(VendorStage):
             **self.completion["choices"][0]["message"],
             "tool_calls": [{**ONE, "id": ""}, {**TWO, "id": ""}],
         }
-        spoken = self.history(upstream, self.read_whole(whole(nameless, USAGE)))[0]
-        assert [call.get("extra_content") for call in spoken["tool_calls"]] == [SIGNED, None]
+        message = self.history(upstream, self.read_whole(whole(nameless, USAGE)))[0]
+        assert [call.get("extra_content") for call in message["tool_calls"]] == [SIGNED, None]
 
     def test_a_signed_text_gets_its_signature_back(self, upstream: Upstream) -> None:
         answer = self.read_whole(whole({"content": "Rain.", "extra_content": SIGNED}, USAGE))
-        spoken = self.history(upstream, answer)[0]
-        assert spoken == {"role": "assistant", "content": "Rain.", "extra_content": SIGNED}
+        message = self.history(upstream, answer)[0]
+        assert message == {"role": "assistant", "content": "Rain.", "extra_content": SIGNED}
 
     def test_what_it_does_not_know_is_not_sent(self, upstream: Upstream) -> None:
         body, lost = self.body(upstream, prompt_cache_key="k", parallel_tool_calls=True)

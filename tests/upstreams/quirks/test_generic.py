@@ -1,13 +1,13 @@
-"""A server nobody knows: little is asked of it, every known place of reasoning is read, what it gives goes back."""
-# ruff: noqa: E501, RUF012
+"""An unknown server: few fields are sent, every known field of reasoning is read, and metadata goes back."""
+# ruff: noqa: RUF012
 
 import pytest
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 EXTRA = {"google": {"thought_signature": "Cv=="}}
-CALL = called("call_1", extra_content=EXTRA)
+CALL = tool_call("call_1", extra_content=EXTRA)
 USAGE = {"prompt_tokens": "12", "completion_tokens": 4.0, "total_tokens": 16}
 
 
@@ -26,7 +26,7 @@ class TestGeneric(VendorStage):
         {"prompt_tokens": 12, "completion_tokens": 4.0, "total_tokens": 16},
         "tool_calls",
     )
-    said = [("reasoning", "Hm"), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "Hm"), ("call", "weather", '{"city":"Oslo"}')]
     usage = (12, 0, 4, 0)
     echoed = {"role": "assistant", "content": None, "reasoning_content": "Hm", "tool_calls": [CALL]}
 

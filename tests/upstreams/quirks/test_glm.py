@@ -1,10 +1,10 @@
-"""GLM (Z.ai): usage unasked in the last chunk, streamed arguments only on request, `tool_choice` auto alone."""
+"""GLM (Z.ai): usage in the last chunk by default, streamed arguments only on request, `tool_choice` only `auto`."""
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("call_8231")
+CALL = tool_call("call_8231")
 USAGE = {
     "prompt_tokens": 70,
     "completion_tokens": 18,
@@ -29,7 +29,7 @@ class TestGlm(VendorStage):
         "tool_calls",
         request_id="2026",
     )
-    said = [("reasoning", "Weather it is."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "Weather it is."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (70, 43, 18, 0)
     echoed = {
         "role": "assistant",
@@ -48,5 +48,5 @@ class TestGlm(VendorStage):
         )
         assert lost == ["reasoning.effort", "tool_choice", "presence_penalty"]
         assert (body["max_tokens"], body["tool_stream"], body["thinking"]) == (9, True, {"type": "enabled"})
-        assert body["reasoning_effort"] == "low"  # the newest cannot be told not to think
+        assert body["reasoning_effort"] == "low"  # the newest models cannot turn thinking off
         assert not {"stream_options", "tool_choice", "presence_penalty"} & set(body)

@@ -2,9 +2,9 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("fc_7a1e")
+CALL = tool_call("fc_7a1e")
 USAGE = {"queue_time": 0.03, "prompt_tokens": 60, "completion_tokens": 14, "total_tokens": 74}
 
 
@@ -25,7 +25,7 @@ class TestGroq(VendorStage):
         usage_breakdown=None,
         x_groq={"id": "req_1"},
     )
-    said = [("reasoning", "Need the tool."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "Need the tool."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (60, 0, 14, 0)
     echoed = {"role": "assistant", "content": None, "reasoning": "Need the tool.", "tool_calls": [CALL]}
 

@@ -2,9 +2,9 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, events_of, whole
+from tests.support.upstreams.vendor_answer import VendorStage, events_of, tool_call, whole
 
-CALL = called("toolu_01")
+CALL = tool_call("toolu_01")
 BLOCKS = [
     {"type": "thinking", "thinking": "They ask about Oslo.", "signature": "EqoBCkg="},
     {"type": "redacted_thinking", "data": "EmwKAhgB"},
@@ -40,13 +40,13 @@ class TestLiteLlm(VendorStage):
         USAGE,
         "tool_calls",
     )
-    said = [("reasoning", "They ask about Oslo."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "They ask about Oslo."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (100, 60, 40, 0)
     echoed = {"role": "assistant", "content": None, "thinking_blocks": BLOCKS, "tool_calls": [CALL]}
 
     def test_blocks_that_came_in_pieces_come_back_whole(self, upstream: Upstream) -> None:
-        said = self.streamed(events_of(self.transcript))
-        assert self.history(upstream, said)[0] == self.echoed
+        response = self.streamed(events_of(self.transcript))
+        assert self.history(upstream, response)[0] == self.echoed
 
     def test_row_31_two_signed_thoughts_stay_two(self, upstream: Upstream) -> None:
         blocks = [{"type": "thinking", "thinking": each, "signature": f"s{each}"} for each in "ab"]

@@ -2,9 +2,9 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import TOOL, VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import TOOL, VendorStage, tool_call, whole
 
-CALL = called("yTzAHdkYcY7wGxTBN8hfBgCqFQ7TUoQd")
+CALL = tool_call("yTzAHdkYcY7wGxTBN8hfBgCqFQ7TUoQd")
 USAGE = {"completion_tokens": 22, "prompt_tokens": 50, "total_tokens": 72}
 
 
@@ -26,7 +26,7 @@ class TestLlamaCpp(VendorStage):
         "tool_calls",
         timings={"prompt_n": 50},
     )
-    said = [("reasoning", "Oslo, then."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "Oslo, then."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (50, 0, 22, 0)
     echoed = {"role": "assistant", "content": None, "reasoning_content": "Oslo, then.", "tool_calls": [CALL]}
 
@@ -38,7 +38,7 @@ class TestLlamaCpp(VendorStage):
         assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
     def test_a_named_tool_is_the_only_one_and_required(self, upstream: Upstream) -> None:
-        """It would take the name for `auto`."""
+        """llama.cpp would treat the name as `auto`."""
         tools = [TOOL, {**TOOL, "name": "news"}]
         body, lost = self.body(upstream, tools=tools, tool_choice={"type": "function", "name": "news"})
         assert [tool["function"]["name"] for tool in body["tools"]] == ["news"]

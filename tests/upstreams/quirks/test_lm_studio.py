@@ -20,7 +20,7 @@ class TestLmStudio(VendorStage):
 [DONE]
 """
     completion = whole({"content": "<think>\nNo tool needed.</think>\n\nIt rains."}, USAGE, stats={})
-    said = [("reasoning", "No tool needed."), ("text", "It rains.")]
+    expected_output = [("reasoning", "No tool needed."), ("text", "It rains.")]
     usage = (12, 0, 9, 0)
     echoed = {"role": "assistant", "content": "It rains."}
 

@@ -32,7 +32,7 @@ class TestMiniMax(VendorStage):
         USAGE,
         base_resp={"status_code": 0, "status_msg": ""},
     )
-    said = [("reasoning", "Grey sky."), ("text", "Rain.")]
+    expected_output = [("reasoning", "Grey sky."), ("text", "Rain.")]
     usage = (20, 0, 10, 0)
     echoed = {"role": "assistant", "content": "Rain.", "reasoning_details": DETAILS}
 
@@ -46,11 +46,11 @@ class TestMiniMax(VendorStage):
 
     def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
         choice: Any = "required"
-        for asked in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "adaptive"}}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "adaptive"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert "tool_choice" not in body
             assert "tool_choice" in lost
-        for asked in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert body["tool_choice"] == "required"
             assert "tool_choice" not in lost

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("D681PevKs")
+CALL = tool_call("D681PevKs")
 USAGE = {"prompt_tokens": 44, "total_tokens": 64, "completion_tokens": 20}
 THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "They ask about Oslo."}]}
 
@@ -28,7 +28,7 @@ class TestMistral(VendorStage):
         USAGE,
         "tool_calls",
     )
-    said = [
+    expected_output = [
         ("reasoning", "They ask about Oslo."),
         ("text", "I look."),
         ("call", "weather", '{"city":"Oslo"}'),

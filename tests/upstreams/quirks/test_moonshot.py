@@ -4,9 +4,9 @@
 from typing import Any
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("weather:0")
+CALL = tool_call("weather:0")
 USAGE = {"prompt_tokens": 90, "completion_tokens": 25, "total_tokens": 115, "cached_tokens": 80}
 
 
@@ -24,7 +24,7 @@ class TestMoonshot(VendorStage):
     completion = whole(
         {"content": "", "reasoning_content": "Let me look.", "tool_calls": [CALL]}, USAGE, "tool_calls"
     )
-    said = [("reasoning", "Let me look."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "Let me look."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (90, 80, 25, 0)
     echoed = {
         "role": "assistant",
@@ -42,17 +42,17 @@ class TestMoonshot(VendorStage):
 
     def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
         choice: Any = "required"
-        for asked in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert "tool_choice" not in body
             assert "tool_choice" in lost
-        for asked in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert body["tool_choice"] == "required"
             assert "tool_choice" not in lost
 
     def test_an_effort_stands_without_the_switch(self, upstream: Upstream) -> None:
-        """Both together are a 400."""
+        """Thinking and a forced choice together are a 400."""
         body, _ = self.body(upstream, reasoning={"effort": "high"})
         assert (body["reasoning_effort"], "thinking" in body) == ("high", False)
         body, _ = self.body(upstream, reasoning={"effort": "none"})

@@ -2,9 +2,9 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-ONE, TWO = called("call_5yk2"), called("call_9xq7", '{"city":"Bergen"}')
+ONE, TWO = tool_call("call_5yk2"), tool_call("call_9xq7", '{"city":"Bergen"}')
 USAGE = {"prompt_tokens": 26, "completion_tokens": 11, "total_tokens": 37}
 
 
@@ -22,7 +22,7 @@ class TestOllama(VendorStage):
     completion = whole(
         {"content": "", "reasoning": "Two places.", "tool_calls": [ONE, TWO]}, USAGE, "tool_calls"
     )
-    said = [
+    expected_output = [
         ("reasoning", "Two places."),
         ("call", "weather", '{"city":"Oslo"}'),
         ("call", "weather", '{"city":"Bergen"}'),

@@ -1,10 +1,10 @@
-"""OpenAI's own Chat Completions: parts stay parts, the developer is one, nothing is echoed."""
+"""OpenAI's Chat Completions: parts stay parts, the developer role stays, reasoning is not echoed."""
 # ruff: noqa: RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("call_Zx1")
+CALL = tool_call("call_Zx1")
 USAGE = {
     "prompt_tokens": 80,
     "completion_tokens": 30,
@@ -29,7 +29,7 @@ class TestOpenAi(VendorStage):
         "tool_calls",
         service_tier="default",
     )
-    said = [("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("call", "weather", '{"city":"Oslo"}')]
     usage = (80, 64, 30, 10)
     echoed = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
@@ -37,12 +37,12 @@ class TestOpenAi(VendorStage):
         parts = [{"type": "input_text", "text": each} for each in ("a", "b")]
         developer = {"type": "message", "role": "developer", "content": parts}
         body, lost = self.body(upstream, developer, max_output_tokens=9, reasoning={"effort": "xhigh"})
-        said = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-        assert body["messages"][-1] == {"role": "developer", "content": said}
+        parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+        assert body["messages"][-1] == {"role": "developer", "content": parts}
         assert (body["max_completion_tokens"], body["reasoning_effort"], lost) == (9, "xhigh", [])
 
     def test_reasoning_is_not_sent_to_it(self, upstream: Upstream) -> None:
-        """It answers 400 to a message's field that it does not know."""
+        """OpenAI answers 400 to unknown fields of a message."""
         shown = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
         call = {"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"}
         output = {"type": "function_call_output", "call_id": "c", "output": "rain"}

@@ -2,9 +2,9 @@
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, events_of, whole
+from tests.support.upstreams.vendor_answer import VendorStage, events_of, tool_call, whole
 
-CALL = called("toolu_01")
+CALL = tool_call("toolu_01")
 DETAILS = [
     {
         "type": "reasoning.text",
@@ -55,18 +55,18 @@ class TestOpenRouter(VendorStage):
         "tool_calls",
         provider="Anthropic",
     )
-    said = [("reasoning", "They ask about Oslo."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "They ask about Oslo."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (55, 32, 21, 9)
     echoed = {"role": "assistant", "content": None, "reasoning_details": DETAILS, "tool_calls": [CALL]}
 
     def test_details_that_came_in_pieces_come_back_as_they_would_have_come_whole(
         self, upstream: Upstream
     ) -> None:
-        """One is said before the call, and one after it."""
+        """One reasoning item comes before the call, and one after it."""
         stream = events_of(self.transcript)
-        said = self.streamed(b": OPENROUTER PROCESSING\n\n" + stream)
-        assert [item["type"] for item in said["output"]] == ["reasoning", "function_call", "reasoning"]
-        assert self.history(upstream, said)[0] == self.echoed
+        response = self.streamed(b": OPENROUTER PROCESSING\n\n" + stream)
+        assert [item["type"] for item in response["output"]] == ["reasoning", "function_call", "reasoning"]
+        assert self.history(upstream, response)[0] == self.echoed
 
     def test_effort_goes_into_its_object_with_its_own_members(self, upstream: Upstream) -> None:
         body, lost = self.body(upstream, reasoning={"effort": "max", "exclude": False, "summary": "auto"})

@@ -1,4 +1,4 @@
-"""Qwen (DashScope): `enable_thinking`, a system message at the head alone, usage in a chunk of its own."""
+"""Qwen (DashScope): `enable_thinking`, one system message, at the beginning, usage in a chunk of its own."""
 # ruff: noqa: E501, RUF012
 
 from chat2response.upstreams.base import Upstream
@@ -25,7 +25,7 @@ class TestQwen(VendorStage):
 [DONE]
 """
     completion = whole({"content": "Rain.", "reasoning_content": "Autumn there."}, USAGE)
-    said = [("reasoning", "Autumn there."), ("text", "Rain.")]
+    expected_output = [("reasoning", "Autumn there."), ("text", "Rain.")]
     usage = (10, 0, 7, 4)
     echoed = {"role": "assistant", "content": "Rain."}
 
@@ -39,12 +39,12 @@ class TestQwen(VendorStage):
 
     def test_a_named_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
         choice = {"type": "function", "name": "weather"}
-        for asked in ({}, {"reasoning": {"effort": "high"}}, {"enable_thinking": True}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({}, {"reasoning": {"effort": "high"}}, {"enable_thinking": True}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert "tool_choice" not in body
             assert "tool_choice" in lost
-        for asked in ({"reasoning": {"effort": "none"}}, {"enable_thinking": False}):
-            body, lost = self.body(upstream, tool_choice=choice, **asked)
+        for fields in ({"reasoning": {"effort": "none"}}, {"enable_thinking": False}):
+            body, lost = self.body(upstream, tool_choice=choice, **fields)
             assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
             assert lost == []
 

@@ -1,4 +1,4 @@
-"""What breaks bridges to Chat backends, row by row (`pitfalls`): none of it is one vendor's."""
+"""What breaks bridges to Chat backends, row by row (`docs/pitfalls.md`), for any vendor."""
 # ruff: noqa: RUF012
 
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.quirks.profiles import PROFILES, profile
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, events_of, said, whole
+from tests.support.upstreams.vendor_answer import VendorStage, events_of, output_of, tool_call, whole
 
 USAGE = {
     "prompt_tokens": 9,
@@ -22,7 +22,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "rain"}
 
 
 class TestRows(VendorStage):
-    """Row 52: the transcript is full of chunks that say nothing."""
+    """Row 52: the transcript is full of chunks without output."""
 
     profile = "generic"
     transcript = rb"""
@@ -40,15 +40,15 @@ class TestRows(VendorStage):
     completion = whole(
         {"content": "Rain.", "tool_calls": [], "reasoning_content": "", "refusal": None}, USAGE
     )
-    said = [("text", "Rain.")]
+    expected_output = [("text", "Rain.")]
     usage = (9, 5, 4, 2)
     echoed = {"role": "assistant", "content": "Rain."}
 
     @pytest.mark.parametrize("name", PROFILES)
     def test_row_4_reasoning_stands_before_what_it_belongs_to(self, name: str, upstream: Upstream) -> None:
-        """Whatever the backend calls it; and its summary is not its text."""
+        """Whatever the name of the field; a summary does not replace the text."""
         quirks = PROFILES[name]
-        message = {quirks.reasoning_in[0]: "Hm.", "content": "I look.", "tool_calls": [called("call_a")]}
+        message = {quirks.reasoning_in[0]: "Hm.", "content": "I look.", "tool_calls": [tool_call("call_a")]}
         stream = (
             b'{"choices":[{"index":0,"delta":{"%b":"Hm."}}]}\n'
             b'{"choices":[{"index":0,"delta":{"content":"I look."}}]}\n'
@@ -58,8 +58,8 @@ class TestRows(VendorStage):
         )
         kinds = [("reasoning", "Hm."), ("text", "I look."), ("call", "weather", '{"city":"Oslo"}')]
         self.profile = name  # type: ignore[misc]
-        assert said(self.read_whole(whole(message, USAGE))) == kinds
-        assert said(self.streamed(events_of(stream))) == kinds
+        assert output_of(self.read_whole(whole(message, USAGE))) == kinds
+        assert output_of(self.streamed(events_of(stream))) == kinds
 
     @pytest.mark.parametrize(
         "pieces",
@@ -96,8 +96,8 @@ class TestRows(VendorStage):
     def test_row_26_usage_is_asked_for_wherever_that_can_be_said(self, name: str, upstream: Upstream) -> None:
         self.profile = name  # type: ignore[misc]
         body, _ = self.body(upstream)
-        asked = body.get("stream_options") == {"include_usage": True}
-        assert asked is PROFILES[name].usage_in_stream
+        requested = body.get("stream_options") == {"include_usage": True}
+        assert requested is PROFILES[name].usage_in_stream
 
     @pytest.mark.parametrize("name", ["openai", "vllm", "qwen"])
     def test_row_28_nobodys_instructions_become_the_users(self, name: str, upstream: Upstream) -> None:
@@ -110,7 +110,7 @@ class TestRows(VendorStage):
         assert users[1:] == (["<system_message>\nBe brief.\n</system_message>"] if marked else [])
 
     def test_row_30_a_thought_that_says_nothing_leaves_nothing_behind(self, upstream: Upstream) -> None:
-        """No text, nothing sealed: the item goes, not only its id; and what followed it stays."""
+        """An item without text and seal goes, not only its id; what follows it stays."""
         empty: Any = {
             "type": "reasoning",
             "id": "rs_1",
@@ -131,7 +131,7 @@ class TestRows(VendorStage):
 
     @pytest.mark.parametrize("name", PROFILES)
     def test_row_39_no_field_of_an_item_goes_up_by_accident(self, name: str, upstream: Upstream) -> None:
-        """Status, ids, phases, metadata: a backend answers 400 to what it does not know."""
+        """Status, ids, phases, metadata: backends answer 400 to unknown fields."""
         clutter = {"status": "completed", "id": "x_1", "created_by": "me", "metadata": {"a": 1}}
         items = [
             {"type": "message", "role": "user", "content": "Hi", **clutter},
@@ -150,6 +150,6 @@ class TestRows(VendorStage):
 
     def test_row_43_tags_are_split_only_where_a_profile_says(self) -> None:
         tagged = whole({"content": "<think>Hm.</think>Yes."}, USAGE)
-        assert said(self.read_whole(tagged)) == [("text", "<think>Hm.</think>Yes.")]
+        assert output_of(self.read_whole(tagged)) == [("text", "<think>Hm.</think>Yes.")]
         self.profile = "groq"  # type: ignore[misc]
-        assert said(self.read_whole(tagged)) == [("reasoning", "Hm."), ("text", "Yes.")]
+        assert output_of(self.read_whole(tagged)) == [("reasoning", "Hm."), ("text", "Yes.")]

@@ -2,9 +2,9 @@
 # ruff: noqa: RUF012
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("call_b1c2d3")
+CALL = tool_call("call_b1c2d3")
 
 
 class TestSglang(VendorStage):
@@ -24,11 +24,11 @@ class TestSglang(VendorStage):
         "tool_calls",
         metadata={"weight_version": "default"},
     )
-    said = [("reasoning", "Rain?"), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "Rain?"), ("call", "weather", '{"city":"Oslo"}')]
     usage = (30, 0, 15, 0)
     echoed = {"role": "assistant", "content": None, "reasoning_content": "Rain?", "tool_calls": [CALL]}
 
     def test_both_names_of_the_templates_switch_are_sent(self, upstream: Upstream) -> None:
-        """Qwen's templates read one, DeepSeek's the other."""
+        """Qwen's templates read one name, DeepSeek's the other."""
         body, _ = self.body(upstream, reasoning={"effort": "none"})
         assert body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}

@@ -4,9 +4,9 @@
 import pytest
 
 from chat2response.upstreams.base import Upstream
-from tests.support.upstreams.vendor_answer import VendorStage, called, whole
+from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
-CALL = called("chatcmpl-tool-1f3a")
+CALL = tool_call("chatcmpl-tool-1f3a")
 
 
 class TestVllm(VendorStage):
@@ -40,7 +40,7 @@ class TestVllm(VendorStage):
         },
         "tool_calls",
     )
-    said = [("reasoning", "They ask about Oslo."), ("call", "weather", '{"city":"Oslo"}')]
+    expected_output = [("reasoning", "They ask about Oslo."), ("call", "weather", '{"city":"Oslo"}')]
     usage = (40, 16, 20, 0)
     echoed = {
         "role": "assistant",
@@ -49,10 +49,10 @@ class TestVllm(VendorStage):
         "tool_calls": [CALL],
     }
 
-    @pytest.mark.parametrize(("effort", "word"), [("minimal", "low"), ("medium", "medium"), ("max", "high")])
-    def test_an_effort_switches_the_template(self, upstream: Upstream, effort: str, word: str) -> None:
+    @pytest.mark.parametrize(("effort", "sent"), [("minimal", "low"), ("medium", "medium"), ("max", "high")])
+    def test_an_effort_switches_the_template(self, upstream: Upstream, effort: str, sent: str) -> None:
         body, _ = self.body(upstream, reasoning={"effort": effort})
-        assert body["reasoning_effort"] == word
+        assert body["reasoning_effort"] == sent
         assert body["chat_template_kwargs"] == {"enable_thinking": True, "thinking": True}
 
     def test_none_switches_it_off_and_the_clients_own_kwargs_stay(self, upstream: Upstream) -> None:

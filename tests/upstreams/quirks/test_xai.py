@@ -24,6 +24,6 @@ class TestXai(VendorStage):
 [DONE]
 """
     completion = whole({"content": "Rain.", "reasoning_content": "Hm. So.", "refusal": None}, USAGE)
-    said = [("reasoning", "Hm. So."), ("text", "Rain.")]
+    expected_output = [("reasoning", "Hm. So."), ("text", "Rain.")]
     usage = (32, 8, 103, 94)
     echoed = {"role": "assistant", "content": "Rain."}

@@ -1,4 +1,4 @@
-"""The Responses API: the hub's own language, so that reading checks and writing leaves fields out.
+"""The Responses API, which is the hub's own language: reading a request checks it, writing one omits fields.
 
-Streams and responses of other servers are read leniently here; our own are made in `convert/writer/`.
+Streams and responses of upstreams are read leniently here; `convert/writer/` builds the gateway's own.
 """

@@ -1,15 +1,15 @@
-"""The hub's items toward a Responses upstream, when they came from another dialect.
+"""Writes the hub's items for a Responses upstream, if they came from another dialect.
 
-Only listed keys are written; the others are losses. Reasoning of another API is not sent: OpenAI refuses
-a reasoning item that it did not make.
+Only the listed keys are written; others are losses. Reasoning of another API is not sent: OpenAI refuses a
+reasoning item that it did not create.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import unknown_fields
-from chat2response.convert.dialects.chat.history.call_ids import fitted
-from chat2response.convert.dialects.responses.orphaned_calls import Orphans
+from chat2response.convert.dialects.chat.history.call_ids import fit_call_id
+from chat2response.convert.dialects.responses.orphaned_calls import OrphanedCalls
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
@@ -26,39 +26,39 @@ _OUTPUT = frozenset({"type", "call_id", "output"})
 _REASONING = frozenset({"type", "summary", "content", "field"})
 
 _BREAKPOINT = "prompt_cache_breakpoint"
-_ASKED: _Known = {
+_INPUT_PARTS: _Known = {
     "input_text": frozenset({"type", "text", _BREAKPOINT}),
     "input_image": frozenset({"type", "image_url", "file_id", "detail", _BREAKPOINT}),
     "input_file": frozenset({"type", "file_id", "file_data", "file_url", "filename", "detail", _BREAKPOINT}),
 }
-_ANSWERED: _Known = {
+_OUTPUT_PARTS: _Known = {
     "output_text": frozenset({"type", "text", "annotations", "logprobs"}),
     "refusal": frozenset({"type", "refusal"}),
 }
 
 
 def write_items(hub: HubRequest, losses: Losses, policy: Policy = DEFAULT_POLICY) -> list[_Item]:
-    """The input array. Raises InvalidRequest, with the client's path, for a part that cannot be said."""
+    """The input array. Raises InvalidRequest, with the client's path, for a part that cannot be sent."""
     out: list[_Item] = []
-    asked: Any = hub.body.get("input")
-    orphans = Orphans.of(asked, hub, losses, policy)
-    for index, item in enumerate(asked):
-        if orphans is not None and orphans.dropped(item, index):
+    input_items: Any = hub.body.get("input")
+    orphans = OrphanedCalls.for_request(input_items, hub, losses, policy)
+    for index, item in enumerate(input_items):
+        if orphans is not None and orphans.drops(item, index):
             continue
         write = _WRITERS.get(item["type"])
-        made = item if write is None else write(item, index, hub, losses)
-        if made is not None:
-            out.append(made)
-        answer = orphans.answer(item, index) if orphans is not None else None
-        if answer is not None:
-            out.append(_fitted(answer))
+        written = item if write is None else write(item, index, hub, losses)
+        if written is not None:
+            out.append(written)
+        missing = orphans.missing_output(item, index) if orphans is not None else None
+        if missing is not None:
+            out.append(_with_valid_call_id(missing))
     return out
 
 
 def _message(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
     content = item["content"]
     if type(content) is list:
-        known = _ANSWERED if item["role"] == "assistant" else _ASKED
+        known = _OUTPUT_PARTS if item["role"] == "assistant" else _INPUT_PARTS
         content = _parts(content, known, index, hub, losses)
     if not _MESSAGE.issuperset(item):
         item = unknown_fields.listed(item, _MESSAGE, hub.item_path(index), losses)
@@ -68,22 +68,22 @@ def _message(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
 def _output(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
     output = item["output"]
     if type(output) is list:
-        output = _parts(output, _ASKED, index, hub, losses)
+        output = _parts(output, _INPUT_PARTS, index, hub, losses)
     if not _OUTPUT.issuperset(item):
         item = unknown_fields.listed(item, _OUTPUT, hub.item_path(index), losses)
-    return _fitted(item if output is item["output"] else {**item, "output": output})
+    return _with_valid_call_id(item if output is item["output"] else {**item, "output": output})
 
 
 def _call(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
     known = _CALL if item["type"] == "function_call" else _CUSTOM
     if not known.issuperset(item):
         item = unknown_fields.listed(item, known, hub.item_path(index), losses)
-    return _fitted(item)
+    return _with_valid_call_id(item)
 
 
-def _fitted(item: _Item) -> _Item:
-    """With a `call_id` that the API takes."""
-    call_id = fitted(item["call_id"], _MAX_CALL_ID)
+def _with_valid_call_id(item: _Item) -> _Item:
+    """The item with a `call_id` that the API accepts."""
+    call_id = fit_call_id(item["call_id"], _MAX_CALL_ID)
     return item if call_id is item["call_id"] else {**item, "call_id": call_id}
 
 
@@ -94,7 +94,7 @@ def _reasoning(item: _Item, index: int, hub: HubRequest, losses: Losses) -> None
 
 
 def _parts(content: list[_Item], known: _Known, index: int, hub: HubRequest, losses: Losses) -> list[_Item]:
-    """The same list when every key of every part is known."""
+    """The parts with their known keys; the same list if every key is known."""
     out = content
     for number, part in enumerate(content):
         keys = known.get(part["type"])

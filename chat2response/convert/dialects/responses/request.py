@@ -1,10 +1,10 @@
-"""A Responses request into the hub, and the hub's request toward a Responses upstream."""
+"""Reads a Responses request into the hub, and writes the hub's request for a Responses upstream."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from chat2response.convert.dialects.responses.history import write_items
-from chat2response.convert.dialects.responses.text_input import plain_input
+from chat2response.convert.dialects.responses.text_input import input_as_text
 from chat2response.convert.dialects.responses.tool_definitions import write_tools
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -25,14 +25,14 @@ from chat2response.convert.validation import (
 )
 from chat2response.wire.responses import ResponsesRequest
 
-LEAST_OUTPUT_TOKENS = 16  # the API's minimum of `max_output_tokens`
+MIN_OUTPUT_TOKENS = 16  # the API's minimum of `max_output_tokens`
 
 
 def read_request(body: Mapping[str, Any]) -> HubRequest:
-    """The hub's request of a Responses body, which is kept as it is.
+    """The hub's request for a Responses body, which stays unchanged.
 
-    Checks the types of the fields that the house reads; raises InvalidRequest. The inside of items, tools
-    and formats is checked where they are written.
+    Checks the types of the fields that the gateway reads, and raises InvalidRequest. The insides of items,
+    tools and formats are checked when they are written.
     """
     for name, value in whole_body(body).items():
         if value is not None:
@@ -45,10 +45,10 @@ def read_request(body: Mapping[str, Any]) -> HubRequest:
 def write_request(
     hub: HubRequest, losses: Losses, *, text_input: bool = False, policy: Policy = DEFAULT_POLICY
 ) -> ResponsesRequest:
-    """The body for a Responses upstream; `input` is its last key, so that a longer history extends the bytes.
+    """The body for a Responses upstream; `input` is the last key, so that a longer history extends the bytes.
 
-    `text_input`: the upstream takes `input` as one text only.
-    What the API cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
+    `text_input`: the upstream accepts `input` only as one text. What the API cannot express is a loss, or
+    raises InvalidRequest where dropping it would change the meaning of the answer.
     """
     out: dict[str, Any] = dict(hub.body)
     if hub.dialect == "responses":
@@ -67,19 +67,19 @@ def write_request(
     items = write_items(hub, losses, policy)
     if not items:
         raise invalid(hub.field("input"), "The request has no message to send.")
-    out["input"] = plain_input(items, hub, losses) if text_input else items
+    out["input"] = input_as_text(items, hub, losses) if text_input else items
     return cast(ResponsesRequest, out)
 
 
 def _raise_limit(out: dict[str, Any], hub: HubRequest, losses: Losses) -> None:
     limit = out.get("max_output_tokens")
-    if limit is None or limit >= LEAST_OUTPUT_TOKENS:
+    if limit is None or limit >= MIN_OUTPUT_TOKENS:
         return
     name = hub.field("max_output_tokens")
     if limit < 1:
         raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
-    out["max_output_tokens"] = LEAST_OUTPUT_TOKENS
-    losses.add(name, f"raised to {LEAST_OUTPUT_TOKENS}")
+    out["max_output_tokens"] = MIN_OUTPUT_TOKENS
+    losses.add(name, f"raised to {MIN_OUTPUT_TOKENS}")
 
 
 def _refuse(value: Any, name: str, losses: Losses) -> None:
@@ -111,7 +111,7 @@ def _lose_penalty(value: Any, name: str, losses: Losses) -> None:
 
 
 def _stream_options(value: Any, name: str, losses: Losses) -> None:
-    """`include_usage` is the gateway's to keep: a Responses stream always ends with its usage."""
+    """Drops `include_usage`, which the gateway handles: a Responses stream always ends with its usage."""
     for key in value:
         if key != "include_usage":
             losses.add(f"{name}.{key}")

@@ -1,4 +1,4 @@
-"""A whole response as an upstream sent it: is it an answer, or a failure?"""
+"""Reads a whole response of an upstream: an answer, or a failure."""
 
 from typing import Any
 
@@ -8,25 +8,25 @@ from chat2response.errors import UpstreamError
 from chat2response.wire.responses import Response
 
 RUNNING = ("queued", "in_progress")
-"""The statuses of a response that its server still works on."""
+"""The statuses of an unfinished response."""
 
 
 def read_response(body: Any) -> Response:
-    """The response, when it is `completed` or `incomplete`. Raises UpstreamError for anything else."""
+    """The response if it is `completed` or `incomplete`. Raises UpstreamError for anything else."""
     _check(body)
-    ended = outcome.from_response(body)
-    if ended.error is not None:
-        if isinstance(ended.error, UpstreamError):
-            ended.error.usage = body.get("usage")
-            ended.error.runs_on = body.get("status") in RUNNING
-        raise ended.error
+    ending = outcome.from_response(body)
+    if ending.error is not None:
+        if isinstance(ending.error, UpstreamError):
+            ending.error.usage = body.get("usage")
+            ending.error.runs_on = body.get("status") in RUNNING
+        raise ending.error
     return body  # type: ignore[no-any-return]
 
 
 def as_event(response: Any) -> dict[str, Any]:
-    """A response as the terminal event that carries it, for a server that was asked to stream and did not.
+    """Wraps a response in its terminal event, for an upstream that did not stream as requested.
 
-    Raises UpstreamError where it is none.
+    Raises UpstreamError if it is no response.
     """
     _check(response)
     return {"type": f"response.{outcome.from_response(response).status}", "response": response}
@@ -34,9 +34,9 @@ def as_event(response: Any) -> dict[str, Any]:
 
 def _check(body: Any) -> None:
     if not _is_response(body):
-        raise upstream_error(body) or UpstreamError("The upstream's answer is not a response.")
+        raise upstream_error(body) or UpstreamError("The upstream's answer is not a Responses API response.")
 
 
 def _is_response(body: Any) -> bool:
-    """By its name, or (some servers leave that out) by its output."""
+    """Whether it has the name of a response, or (some servers omit that) an output."""
     return type(body) is dict and (body.get("object") == "response" or type(body.get("output")) is list)

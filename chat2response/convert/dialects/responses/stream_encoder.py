@@ -1,7 +1,7 @@
-"""Writes events as a Responses stream: SSE frames, `event:` repeating the type.
+"""`ResponsesEncoder`: encodes events as a Responses stream: SSE frames whose `event:` repeats the type.
 
-A delta is bytes put around its text: everything but the text and the number is the same for all deltas of
-one stream and is made once. One call, one batch, one run of bytes.
+The bytes of a delta are the same for all deltas of one stream, except the text and the number; so the rest is
+built once per stream. One call encodes one batch into one bytes object.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from chat2response.wire.sse import DONE_FRAME
 
 
 class ResponsesEncoder:
-    """Machine-like: batches of events to bytes. A terminal event is followed by `[DONE]`."""
+    """Encodes batches of events as bytes. `[DONE]` follows a terminal event."""
 
     media_type = "text/event-stream"
 
     def __init__(self) -> None:
-        self._snapshot: tuple[Any, Any] = (None, None)  # a response resource, and its bytes
+        self._snapshot: tuple[Any, Any] = (None, None)  # a response object, and its bytes
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The frames of a batch."""
@@ -35,7 +35,7 @@ class ResponsesEncoder:
         return frame + DONE_FRAME if kind in _TERMINAL else frame
 
     def _resource(self, response: Any) -> Any:
-        """`created` and `in_progress` carry the same resource: its bytes are made once, and then let go."""
+        """The encoded response; `created` and `in_progress` share one object, so its bytes are used twice."""
         known, written = self._snapshot
         if known is response:
             self._snapshot = (None, None)
@@ -44,8 +44,8 @@ class ResponsesEncoder:
         return self._snapshot[1]
 
 
-class SuitedEncoder(ResponsesEncoder):
-    """The same for a client with a profile of its own; its deltas are written as any event is."""
+class ProfiledEncoder(ResponsesEncoder):
+    """Encodes for a client with a profile of its own; deltas are encoded like any other event."""
 
     def __init__(self, client: ClientProfile) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class SuitedEncoder(ResponsesEncoder):
     def encode(self, events: Sequence[Event]) -> bytes:
         """The frames of a batch."""
         plain = (each.as_dict() if type(each) is Delta else each for each in events)
-        return super().encode([suited for each in plain for suited in self._suited(each)])  # type: ignore[arg-type]
+        return super().encode([adapted for each in plain for adapted in self._suited(each)])  # type: ignore[arg-type]
 
 
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})

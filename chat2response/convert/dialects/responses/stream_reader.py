@@ -1,7 +1,7 @@
-"""Reads a Responses stream: bytes of events into calls on a writer.
+"""`ResponsesReader`: reads a Responses stream, bytes of events, and calls a writer.
 
-What an upstream says only in a `done` event, or only in the terminal response, is filled in behind what
-was streamed; nothing is said twice. Ids of the upstream's items are kept.
+What an upstream sends only in a `done` event, or only in the terminal response, is written after what was
+streamed; nothing is written twice. The ids of the upstream's items stay.
 """
 
 from collections.abc import Callable
@@ -11,25 +11,25 @@ from typing import Any, ClassVar
 from chat2response.convert import outcome, usage
 from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
 from chat2response.convert.dialects.responses.event_envelope import (
-    has_words,
-    is_other_end,
+    delta_text,
+    ends_answer,
+    has_output,
     is_wrapped,
-    opened,
-    response_in,
-    text_of,
+    response_of,
+    unwrap,
 )
 from chat2response.convert.dialects.responses.hosted_items import HostedItems
 from chat2response.convert.dialects.responses.item_slots import ItemSlot, ItemSlots, Stage
 from chat2response.convert.dialects.responses.output_items import read_item, read_items
-from chat2response.convert.dialects.responses.text_parts import KINDS, Texts, index_of
+from chat2response.convert.dialects.responses.text_parts import KINDS, TextParts, index_of
 from chat2response.convert.errors.upstream_errors import error_event, upstream_error
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import string, word
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.size_limit import EVENT
-from chat2response.convert.writer.call_arguments import REST, same
+from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
-from chat2response.convert.writer.open_call import NAMELESS, UNNAMED, CallKind
 from chat2response.convert.writer.output_items import PHASED
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
@@ -40,149 +40,149 @@ from chat2response.wire.responses import DeltaEvent, read_delta
 
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _BAD_ENDS = ("incomplete", "failed", "cancelled")
-_TALKS = ("message", "reasoning")
+_TEXT_ITEMS = ("message", "reasoning")
 _CALLS: dict[str, tuple[CallKind, Kind]] = {
     "function_call": ("function", ARGUMENTS),
     "custom_tool_call": ("custom", INPUT),
 }
 _DELTAS = {kind.delta: kind for kind in (*KINDS, ARGUMENTS, INPUT)}
-_DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw text
+_DELTAS["response.reasoning.delta"] = REASONING  # Open Responses' name for raw reasoning
 _ADOPTED = ("response.audio.delta", "response.audio.transcript.delta")
-_OTHERS = ("message.tool_calls.arguments", "dropped: they differ from what was streamed")
+_DIFFERENT_ARGUMENTS = ("message.tool_calls.arguments", "dropped: they differ from what was streamed")
 
 
 class ResponsesReader(LenientReader):
-    """Machine[bytes, None] onto `writer`."""
+    """Machine[bytes, None] that writes to `writer`."""
 
     def __init__(self, writer: Writer) -> None:
         super().__init__()
         self.done = False
-        self.heard = False
-        """At least one event has been read; comments are none."""
+        self.started = False
+        """Whether an event has been read; comments do not count."""
         self._writer = writer
         self._frames = sse.Frames()
-        self._length = 0  # of what is no text, and what other events leave in our tables
-        self._index_of: dict[str, int] = {}  # an item's id -> the index its events bore
+        self._length = 0  # arguments in characters, and a fixed size for each event other than a delta
+        self._index_of: dict[str, int] = {}  # an item's id -> the index in its events
         self._added: dict[tuple[int, str], dict[str, Any]] = {}  # items that have no events of their own
-        self._texts = Texts(writer)
+        self._text_parts = TextParts(writer)
         self._slots = ItemSlots()
         self._hosted = HostedItems(writer)
 
     @property
-    def said(self) -> int:
-        """What the model has said, in characters, and what its other events leave in our tables."""
-        return self._length + self._texts.length
+    def output_chars(self) -> int:
+        """The model's output so far, in characters, plus the size of the other events."""
+        return self._length + self._text_parts.output_chars
 
     def feed(self, data: bytes, /) -> None:
-        """Takes one network read."""
+        """Reads the bytes of one network read."""
         for payload in self._frames.feed(data):
             if self.done:
                 return
             self._take(payload)
-        self._texts.join()
+        self._text_parts.join()
         if self._frames.overrun and not self.done:
             self.fail(UpstreamError("An event of the upstream's stream is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
-        """The stream ended, or was stopped: without a terminal event that is a failure."""
+        """Ends the stream; without a terminal event that is a failure."""
         for payload in self._frames.close(fault):
             if not self.done:
                 self._take(payload, last=True)
         self._take_waiting()
         if not self.done:
-            self._turn(outcome.from_fault(fault or RESET))
+            self._end_turn(outcome.from_fault(fault or RESET))
 
     def _take(self, payload: bytes, *, last: bool = False) -> None:
-        self.heard = True
+        self.started = True
         if payload == sse.DONE:
             return
         try:
             event = read_delta(payload)
             if type(event.delta) is not str or event.type not in _DELTAS:
-                self._not_a_delta(payload)
+                self._read_non_delta(payload)
             elif event.delta:
-                self._delta(event)
+                self._read_delta(event)
         except JSONError:
-            self._odd(payload, last)
+            self._handle_non_event(payload, last)
         if self._writer.done and not self.done:
-            self._turn(Outcome())
+            self._end_turn(Outcome())
 
-    def _odd(self, payload: bytes, last: bool) -> None:
-        """Not strict JSON, or not an object."""
+    def _handle_non_event(self, payload: bytes, last: bool) -> None:
+        """Handles a payload that is no strict JSON, or no object."""
         try:
-            self._not_a_delta(payload)
+            self._read_non_delta(payload)
         except JSONError:
-            self._not_json(payload, last)
+            self._handle_non_json(payload, last)
 
-    def _not_json(self, payload: bytes, last: bool) -> None:
+    def _handle_non_json(self, payload: bytes, last: bool) -> None:
         try:
             self._take_leniently(payload)
         except JSONError:
             if payload.strip() != sse.DONE and not last and not sse.is_keep_alive(payload):
                 self.fail(UpstreamError("The upstream sent an event that cannot be read."))
 
-    def _not_a_delta(self, payload: bytes) -> None:
+    def _read_non_delta(self, payload: bytes) -> None:
         if type(payload) is sse.ErrorPayload:
             self.fail(error_event(payload))
         else:
-            self._take_whole(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
+            self._read_event(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
 
-    def _take_whole(self, event: Any, name: str = "") -> None:
+    def _read_event(self, event: Any, name: str = "") -> None:
         self._length += EVENT
         if type(event) is not dict:
             if error := upstream_error(event):
                 self.fail(error)
             return
-        take = self._taker(event)
-        if take is None or is_wrapped(event):
-            event = opened(event, name)
-            take = self._taker(event)
-        if take is not None:
-            take(self, event)
+        handle = self._handler(event)
+        if handle is None or is_wrapped(event):
+            event = unwrap(event, name)
+            handle = self._handler(event)
+        if handle is not None:
+            handle(self, event)
         elif string(event.get("type")).startswith("response."):
-            self._other(event)
+            self._read_other(event)
         elif error := upstream_error(event):
             self.fail(error)
         else:
-            self._unknown(event)
+            self._report_unknown(event)
 
-    def _taker(self, event: dict[str, Any]) -> Callable[["ResponsesReader", dict[str, Any]], None] | None:
+    def _handler(self, event: dict[str, Any]) -> Callable[["ResponsesReader", dict[str, Any]], None] | None:
         kind = event.get("type")
-        return self._TAKES.get(kind) if type(kind) is str else None
+        return self._HANDLERS.get(kind) if type(kind) is str else None
 
-    def _other(self, event: dict[str, Any]) -> None:
-        """Of an item that is open, or of the answer itself; of the rest nothing is known."""
+    def _read_other(self, event: dict[str, Any]) -> None:
+        """Handles other events: of an open item, of the answer itself, or unknown ones."""
         if event["type"] in _ADOPTED and type(event.get("delta")) is str:
-            self._writer.adopt({"type": event["type"], "delta": event["delta"]})
-        elif is_other_end(event):
+            self._writer.forward_event({"type": event["type"], "delta": event["delta"]})
+        elif ends_answer(event):
             self._terminal(event)
-        elif not self._hosted.event(event):
-            self._unknown(event)
+        elif not self._hosted.pass_event(event):
+            self._report_unknown(event)
 
-    def _unknown(self, event: dict[str, Any]) -> None:
-        if has_words(event):
+    def _report_unknown(self, event: dict[str, Any]) -> None:
+        if has_output(event):
             self._writer.losses.add(f"output[{word(event.get('type'))}]", "dropped: an unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 
-    def _odd_delta(self, event: dict[str, Any]) -> None:
-        """One whose text is of another type, or under another key."""
-        text = text_of(event) if _DELTAS[event["type"]] is not ARGUMENTS else event.get("delta")
+    def _read_odd_delta(self, event: dict[str, Any]) -> None:
+        """Reads a delta whose text has another type, or another key."""
+        text = delta_text(event) if _DELTAS[event["type"]] is not ARGUMENTS else event.get("delta")
         if text and type(text) is str:
-            read: dict[str, Any] = {name: event.get(name) for name in DeltaEvent.__struct_fields__}
-            self._delta(DeltaEvent(**{**read, "delta": text}))
+            fields: dict[str, Any] = {name: event.get(name) for name in DeltaEvent.__struct_fields__}
+            self._read_delta(DeltaEvent(**{**fields, "delta": text}))
         elif text is None or type(text) is not str:
-            self._unknown(event)
+            self._report_unknown(event)
 
-    def _delta(self, event: DeltaEvent) -> None:
+    def _read_delta(self, event: DeltaEvent) -> None:
         kind = _DELTAS[event.type]
         if kind is not ARGUMENTS and kind is not INPUT:
-            self._texts.delta(kind, event)
+            self._text_parts.delta(kind, event)
             return
-        slot = self._slots.of_delta(index_of(event.output_index), event.item_id)
-        self._call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
+        slot = self._slots.find_by_delta(index_of(event.output_index), event.item_id)
+        self._write_call_delta(slot, event.delta, event.item_id, "custom" if kind is INPUT else "function")
 
-    def _call_delta(
+    def _write_call_delta(
         self, slot: ItemSlot, delta: str, item_id: Any, kind: CallKind, *, last: bool = False
     ) -> None:
         self._length += len(delta)
@@ -191,37 +191,37 @@ class ResponsesReader(LenientReader):
             delta = slot.arguments.feed(delta)
         self._writer.call(slot.number, kind=kind, delta=delta, last=last, id=item_id)
 
-    # -- what is done: fill in what no delta said, then close --------------------------------------
+    # -- done events: write what no delta had, then close ------------------------------------------
 
-    def _given_done(self, event: dict[str, Any], called: CallKind, kind: Kind) -> None:
+    def _arguments_done(self, event: dict[str, Any], called: CallKind, kind: Kind) -> None:
         item_id = event.get("item_id")
-        slot = self._slots.of_delta(_index(event, "output_index"), item_id)
-        slot.hint = string(event.get("name"))
-        self._rest_of_call(slot, _given(event, kind), item_id, called)
+        slot = self._slots.find_by_delta(_index(event, "output_index"), item_id)
+        slot.hinted_name = string(event.get("name"))
+        self._write_call_remainder(slot, _arguments_or_input(event, kind), item_id, called)
 
-    def _rest_of_call(
+    def _write_call_remainder(
         self, slot: ItemSlot, whole: str, item_id: Any, kind: CallKind, *, last: bool = False
     ) -> None:
-        """`whole`: all that it was given; what no delta said of it is handed on."""
-        said = slot.said
-        if whole.startswith(said):
-            self._call_delta(slot, whole[len(said) :], item_id, kind, last=last)
-        elif slot.arguments.empty:  # real ones behind an empty object
-            self._call_delta(slot, whole, item_id, kind)
-        elif whole.strip() and not (kind == "function" and same(whole, slot.arguments.text)):
-            self._writer.losses.add(*_OTHERS)
+        """Writes what no delta had of `whole`, the call's arguments or input."""
+        streamed = slot.text
+        if whole.startswith(streamed):
+            self._write_call_delta(slot, whole[len(streamed) :], item_id, kind, last=last)
+        elif slot.arguments.empty:  # the real arguments after an empty object
+            self._write_call_delta(slot, whole, item_id, kind)
+        elif whole.strip() and not (kind == "function" and same_arguments(whole, slot.arguments.text)):
+            self._writer.losses.add(*_DIFFERENT_ARGUMENTS)
 
     def _text_done(self, event: dict[str, Any], kind: Kind) -> None:
-        self._texts.text_done(event, kind)
+        self._text_parts.text_done(event, kind)
 
     def _part_added(self, event: dict[str, Any]) -> None:
-        self._texts.part_added(event)
+        self._text_parts.part_added(event)
 
     def _part_done(self, event: dict[str, Any]) -> None:
-        self._texts.part_done(event)
+        self._text_parts.part_done(event)
 
     def _annotation(self, event: dict[str, Any]) -> None:
-        self._texts.annotation(event)
+        self._text_parts.annotation(event)
 
     # -- items -------------------------------------------------------------------------------------
 
@@ -233,20 +233,20 @@ class ResponsesReader(LenientReader):
             if kind in _CALLS:
                 self._announce(index, item, "added")
                 return
-            if kind in _TALKS:
-                self._texts.added(index, item)
+            if kind in _TEXT_ITEMS:
+                self._text_parts.begin_item(index, item)
             else:
-                self._hosted.added(index, item)
+                self._hosted.begin_item(index, item)
                 if kind and kind not in PHASED and not too_deep(item):
                     self._added[index, kind] = item
 
     def _announce(self, index: int, item: dict[str, Any], stage: Stage) -> ItemSlot:
         call_id, name = string(item.get("call_id")), string(item.get("name"))
         kind, text = _CALLS[item["type"]]
-        given = _given(item, text)
-        slot = self._slots.of_item(index, item.get("id"), call_id, name, given, stage)
-        if stage == "added" and given:
-            slot.announced = given
+        arguments = _arguments_or_input(item, text)
+        slot = self._slots.find_by_item(index, item.get("id"), call_id, name, arguments, stage)
+        if stage == "added" and arguments:
+            slot.initial_text = arguments
         namespace = item.get("namespace")
         self._writer.call(
             slot.number,
@@ -261,65 +261,68 @@ class ResponsesReader(LenientReader):
     def _item_done(self, event: dict[str, Any]) -> None:
         item = event.get("item")
         if type(item) is dict:
-            self._whole_item(_index(event, "output_index"), item, "done")
+            self._finish_item(_index(event, "output_index"), item, "done")
         else:
-            self._unknown(event)
+            self._report_unknown(event)
 
-    def _whole_item(self, index: int, item: dict[str, Any], stage: Stage) -> None:
+    def _finish_item(self, index: int, item: dict[str, Any], stage: Stage) -> None:
         item = read_item(item, self._writer.losses)
         kind = item.get("type")
         if type(kind) is str and kind in _CALLS:
-            self._whole_call(index, item, stage)
-        elif kind in _TALKS:
-            self._texts.whole(index, item, terminal=stage == "terminal")
+            self._finish_call(index, item, stage)
+        elif kind in _TEXT_ITEMS:
+            self._text_parts.finish_item(index, item, terminal=stage == "terminal")
         elif type(kind) is not str or too_deep(item):
             self._writer.losses.add(f"output[{word(kind)}]")
         else:
-            self._hosted.whole(index, item)
+            self._hosted.finish_item(index, item)
 
-    def _whole_call(self, index: int, item: dict[str, Any], stage: Stage) -> None:
+    def _finish_call(self, index: int, item: dict[str, Any], stage: Stage) -> None:
         called, text = _CALLS[item["type"]]
         whole = called == "custom" and item.get("status") != "incomplete"
         slot = self._announce(index, item, stage)
-        self._rest_of_call(slot, _given(item, text), item.get("id"), called, last=whole)
-        if rest := slot.arguments.close():
-            self._writer.call(slot.number, kind=called, delta=rest, id=item.get("id"))
+        self._write_call_remainder(slot, _arguments_or_input(item, text), item.get("id"), called, last=whole)
+        if remainder := slot.arguments.close():
+            self._writer.call(slot.number, kind=called, delta=remainder, id=item.get("id"))
 
     # -- ends --------------------------------------------------------------------------------------
 
     def _terminal(self, event: dict[str, Any]) -> None:
-        response, status = response_in(event), event["type"].removeprefix("response.")
-        if status not in _BAD_ENDS and (said := outcome.status_of(response)) in (*_BAD_ENDS, "completed"):
-            status = said
-        ended = outcome.from_response({**response, "status": status})
-        if ended.error is None:
+        response, status = response_of(event), event["type"].removeprefix("response.")
+        if status not in _BAD_ENDS and (response_status := outcome.status_of(response)) in (
+            *_BAD_ENDS,
+            "completed",
+        ):
+            status = response_status
+        ending = outcome.from_response({**response, "status": status})
+        if ending.error is None:
             for position, item in enumerate(read_items(response, self._writer.losses)):
-                place = self._index_of.get(string(item.get("id")), position)
-                self._whole_item(place, item, "terminal")
+                index = self._index_of.get(string(item.get("id")), position)
+                self._finish_item(index, item, "terminal")
             for (index, _), item in self._added.items():
-                self._hosted.whole(index, item)
-            self._texts.finish(response)
-            ended = self._end_calls(ended)
-        self._turn(ended, response.get("usage"))
+                self._hosted.finish_item(index, item)
+            self._text_parts.finish(response)
+            ending = self._end_calls(ending)
+        self._end_turn(ending, response.get("usage"))
 
-    def _end_calls(self, ended: Outcome) -> Outcome:
-        """What was kept of the calls, and what nothing named: without any other call that is a failure."""
-        slots = [slot for slot in self._slots if slot.pieces or slot.announced]
+    def _end_calls(self, ending: Outcome) -> Outcome:
+        """Ends the calls. Only calls without a name are a failure."""
+        slots = [slot for slot in self._slots if slot.pieces or slot.initial_text]
         for slot in slots:
-            if slot.hint and not slot.name:
-                slot.name = slot.hint
+            if slot.hinted_name and not slot.name:
+                slot.name = slot.hinted_name
                 self._writer.call(slot.number, name=slot.name)
-            if not slot.said.strip() and slot.announced:
-                self._call_delta(slot, slot.announced, None, "function")
-            if rest := slot.arguments.close():
-                self._writer.call(slot.number, delta=rest)
+            if not slot.text.strip() and slot.initial_text:
+                self._write_call_delta(slot, slot.initial_text, None, "function")
+            if remainder := slot.arguments.close():
+                self._writer.call(slot.number, delta=remainder)
             if slot.arguments.lost:
-                self._writer.losses.add(*REST)
-        nameless = any(not slot.name and slot.said.strip() for slot in slots)
-        if nameless and ended.status == "completed" and not any(slot.name for slot in self._slots):
-            self._writer.losses.add(*NAMELESS)
-            return outcome.failed(UpstreamError(UNNAMED))
-        return ended
+                self._writer.losses.add(*TEXT_AFTER_END)
+        nameless = any(not slot.name and slot.text.strip() for slot in slots)
+        if nameless and ending.status == "completed" and not any(slot.name for slot in self._slots):
+            self._writer.losses.add(*NAMELESS_CALL)
+            return outcome.failed(UpstreamError(NAMELESS_CALL_MESSAGE))
+        return ending
 
     def _error(self, event: dict[str, Any]) -> None:
         self.fail(upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
@@ -329,21 +332,21 @@ class ResponsesReader(LenientReader):
         self._take_waiting()
         if self.done:
             return
-        self._turn(outcome.failed(error))
+        self._end_turn(outcome.failed(error))
 
-    def _turn(self, ended: Outcome, used: Any = None) -> None:
+    def _end_turn(self, ending: Outcome, reported: Any = None) -> None:
         self.done = True
-        self._writer.turn(usage.read(used), ended)
+        self._writer.end_turn(usage.read(reported), ending)
 
-    # Of the class: in each reader it would be a cycle, and made for each stream.
-    _TAKES: ClassVar[dict[str, Callable[["ResponsesReader", dict[str, Any]], None]]] = {
+    # On the class: on each reader it would be a reference cycle, built anew for each stream.
+    _HANDLERS: ClassVar[dict[str, Callable[["ResponsesReader", dict[str, Any]], None]]] = {
         TEXT.done: partial(_text_done, kind=TEXT),
         REFUSAL.done: partial(_text_done, kind=REFUSAL),
         REASONING.done: partial(_text_done, kind=REASONING),
         SUMMARY.done: partial(_text_done, kind=SUMMARY),
         "response.reasoning.done": partial(_text_done, kind=REASONING),
-        ARGUMENTS.done: partial(_given_done, called="function", kind=ARGUMENTS),
-        INPUT.done: partial(_given_done, called="custom", kind=INPUT),
+        ARGUMENTS.done: partial(_arguments_done, called="function", kind=ARGUMENTS),
+        INPUT.done: partial(_arguments_done, called="custom", kind=INPUT),
         "response.output_text.annotation.added": _annotation,
         "response.content_part.added": _part_added,
         "response.reasoning_summary_part.added": _part_added,
@@ -353,14 +356,14 @@ class ResponsesReader(LenientReader):
         "response.output_item.done": _item_done,
         "error": _error,
         **dict.fromkeys(_TERMINAL, _terminal),
-        **dict.fromkeys(_DELTAS, _odd_delta),
+        **dict.fromkeys(_DELTAS, _read_odd_delta),
     }
 
 
-def _given(held: dict[str, Any], kind: Kind) -> str:
+def _arguments_or_input(fields: dict[str, Any], kind: Kind) -> str:
     """The arguments or the input of a call."""
-    given = held.get(kind.value)
-    return arguments_of(given) if kind is ARGUMENTS else string(given)
+    value = fields.get(kind.value)
+    return arguments_of(value) if kind is ARGUMENTS else string(value)
 
 
 def _index(event: dict[str, Any], name: str) -> int:

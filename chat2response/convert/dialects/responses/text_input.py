@@ -1,7 +1,7 @@
-"""`input` as one text, for Responses servers that take no list of items (CHAT2RESPONSE_UPSTREAM_INPUT).
+"""Writes `input` as one text, for Responses upstreams without lists of items (CHAT2RESPONSE_UPSTREAM_INPUT).
 
-One user text goes as it is. More becomes a transcript, entry by entry, so that a longer history begins with
-the text of the shorter one; that is a loss, and said. What no text can say is refused, not dropped.
+One user text is sent unchanged. More items become a transcript, entry by entry, so that a longer history
+begins with the text of the shorter one; that is a loss, and recorded. What no text can express is refused.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
-def plain_input(items: Sequence[_Item], hub: HubRequest, losses: Losses) -> str:
-    """The text that stands for `items`. Raises InvalidRequest, with the client's name of the field."""
+def input_as_text(items: Sequence[_Item], hub: HubRequest, losses: Losses) -> str:
+    """The text that replaces `items`. Raises InvalidRequest, with the client's name of the field."""
     field = hub.field("input")
     if len(items) == 1 and _kind(items[0]) == "message" and items[0].get("role") == "user":
         return _text(items[0].get("content"), field)
@@ -30,17 +30,17 @@ def plain_input(items: Sequence[_Item], hub: HubRequest, losses: Losses) -> str:
     return "\n\n".join(entry for entry in entries if entry)
 
 
-def fits_plain(hub: HubRequest) -> bool:
-    """Whether its items can be sent as one text."""
+def fits_text_input(hub: HubRequest) -> bool:
+    """Whether the request's items can be sent as one text."""
     items: Any = hub.body.get("input")
     try:
-        return type(items) is list and bool(plain_input(items, hub, Losses()))
+        return type(items) is list and bool(input_as_text(items, hub, Losses()))
     except InvalidRequest:
         return False
 
 
 def _kind(item: _Item) -> Any:
-    """The API lets a message leave out its type."""
+    """The type of an item; the API allows a message without one."""
     return item.get("type") or ("message" if "role" in item else None)
 
 
@@ -59,7 +59,7 @@ def _entry(item: _Item, names: dict[Any, Any], field: str, losses: Losses) -> st
 
 
 def _text(content: Any, field: str) -> str:
-    """The text of a message or of a tool's output, a line for each part."""
+    """The text of a message or of a tool's output, one line per part."""
     if type(content) is str:
         return content
     return "\n".join(_part(part, field) for part in content or ())

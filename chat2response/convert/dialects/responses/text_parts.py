@@ -1,13 +1,13 @@
-"""Which part of which item does a text belong to, and what of it is new?
+"""`TextParts`: finds the part of an item that a text belongs to, and what of the text is new.
 
-The rule is `output_index` and the index of the part. Some servers leave them out, or give all items the same
-one; others change an item's id from event to event. So an id that was announced decides, then the index; and
-of a text that comes whole, in a `done` event or in the terminal response, only what is new is said.
+The rule is `output_index` and the index of the part. Some servers omit them, or send the same one for all
+items; others change an item's id from event to event. So an announced id decides first, then the index. Of a
+text that comes whole, in a `done` event or in the terminal response, only what is new is written.
 """
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.unknown_keys import tells
+from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
 from chat2response.convert.dialects.responses.output_items import output_text, read_item
 from chat2response.convert.logprobs import read_tokens
 from chat2response.convert.loose_values import number, objects, string, word
@@ -16,17 +16,17 @@ from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.json import too_deep
 from chat2response.wire.responses import DeltaEvent
 
-Place = tuple[int, Kind, int]
-"""The item, the kind of text, the index of the part."""
+PartKey = tuple[int, Kind, int]
+"""A part's item index, its kind of text, and its own index."""
 
 KINDS = (TEXT, REFUSAL, REASONING, SUMMARY)
 PART_KINDS = {"text": TEXT, **{kind.part: kind for kind in KINDS}}
 _OTHER = ("message.content", "dropped: it differs from what was streamed")
-_MANY = 1024  # pieces of a text, before they are joined
+_MAX_PIECES = 1024  # pieces of a text before they are joined
 
 
 class Part:
-    """A text while it comes. `over`: it is whole."""
+    """A part while its text comes. `over`: it is complete."""
 
     __slots__ = ("cited", "over", "pieces")
 
@@ -37,60 +37,60 @@ class Part:
 
     @property
     def text(self) -> str:
-        """All of it so far."""
+        """The text so far."""
         if len(self.pieces) > 1:
             self.pieces[:] = ["".join(self.pieces)]
         return self.pieces[0] if self.pieces else ""
 
 
-class Texts:
-    """The messages and the reasoning of one turn, onto `writer`. Never raises on data."""
+class TextParts:
+    """The messages and the reasoning of one turn, written to `writer`. Never raises on data."""
 
     __slots__ = (
-        "_at", "_begun", "_closed", "_fresh", "_id", "_ids", "_last", "_matched", "_open", "_part", "_parts",
-        "_pieces", "_promised", "_raw", "_writer", "length",
+        "_assigned", "_begun", "_closed", "_early", "_id", "_ids", "_last", "_last_index", "_matched",
+        "_open", "_part", "_parts", "_pieces", "_raw", "_writer", "output_chars",
     )  # fmt: skip
 
     def __init__(self, writer: Writer) -> None:
-        self.length = 0
-        """Characters that were said."""
+        self.output_chars = 0
+        """The characters written so far."""
         self._writer = writer
-        self._parts: dict[Place, Part] = {}
-        self._part = Part()  # the one that deltas go to
+        self._parts: dict[PartKey, Part] = {}
+        self._part = Part()  # the part that deltas continue
         self._pieces = self._part.pieces
-        self._open: Place | None = None
-        self._last: Place | None = None  # the same, or the one before where that is over
-        self._raw: tuple[Any, Kind, Any] | None = None  # how the last delta gave its place
-        self._id: Any = None  # and its item
-        self._ids: dict[str, int] = {}  # an item's id -> its place among the items
-        self._at: dict[tuple[int, str], int] = {}  # for indices that several items share: the last of these
+        self._open: PartKey | None = None
+        self._last: PartKey | None = None  # the open part, or the last one that was open
+        self._raw: tuple[Any, Kind, Any] | None = None  # the indices and the kind of the last delta
+        self._id: Any = None  # the item id of the last delta
+        self._ids: dict[str, int] = {}  # an item's id -> its index
+        self._last_index: dict[tuple[int, str], int] = {}  # for a shared index: the index of its last item
         self._begun: set[tuple[int, str]] = set()
         self._closed: set[tuple[int, str]] = set()
-        self._matched: set[tuple[int, str]] = set()  # with an item of the terminal response
-        self._promised: list[tuple[int | None, dict[str, Any]]] = []  # items (at an index) or parts, begun
-        self._fresh = 0  # places of our own count down from here
+        self._matched: set[tuple[int, str]] = set()  # matched to an item of the terminal response
+        self._early: list[tuple[int | None, dict[str, Any]]] = []  # items (with an index) or parts with text
+        self._assigned = 0  # the last index that the gateway assigned; they count down
 
     @property
-    def spoken(self) -> str:
+    def visible_text(self) -> str:
         """All visible text."""
         return "".join(part.text for (_, kind, _), part in self._parts.items() if kind is TEXT)
 
     def delta(self, kind: Kind, event: DeltaEvent) -> None:
-        """A piece of text."""
+        """Writes a piece of text."""
         text = event.delta
         raw = (event.output_index, kind, event.summary_index if kind is SUMMARY else event.content_index)
-        if (raw != self._raw or event.item_id != self._id) and not self._go_to(raw, event.item_id, text):
+        if (raw != self._raw or event.item_id != self._id) and not self._move_to(raw, event.item_id, text):
             return
         self._pieces.append(text)
-        self._say(kind, text, event.item_id, event.logprobs)
+        self._write(kind, text, event.item_id, event.logprobs)
 
     def join(self) -> None:
-        """Makes one block of many pieces: small strings cost more than their text."""
-        if len(self._pieces) > _MANY:
+        """Joins many pieces into one block, because small strings take more memory than their text."""
+        if len(self._pieces) > _MAX_PIECES:
             _ = self._part.text
 
-    def _say(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
-        self.length += len(text)
+    def _write(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
+        self.output_chars += len(text)
         if kind is TEXT:
             self._writer.text(text, read_tokens(logprobs) if logprobs else (), id=item_id)
         elif kind is REFUSAL:
@@ -98,108 +98,108 @@ class Texts:
         else:
             self._writer.reasoning(text, summary=kind is SUMMARY, id=item_id)
 
-    # -- places ------------------------------------------------------------------------------------
+    # -- keys of parts -----------------------------------------------------------------------------
 
-    def added(self, index: int, item: dict[str, Any]) -> None:
-        """An item begins; one of another id under an index that is taken is another item."""
+    def begin_item(self, index: int, item: dict[str, Any]) -> None:
+        """Begins an item; another id under a used index begins another item."""
         kind, item_id = item["type"], item.get("id")
-        at = self._at.get((index, kind), index)
-        if tells(item.get("content")) or tells(item.get("summary")):
-            self._promised.append((index, item))
+        item_index = self._last_index.get((index, kind), index)
+        if may_have_text(item.get("content")) or may_have_text(item.get("summary")):
+            self._early.append((index, item))
         if type(item_id) is str and item_id:
             if item_id in self._ids:
                 return
-            if (at, kind) in self._begun:
-                at = self._at[index, kind] = self._new_place()
-            self._ids[item_id] = at
-        elif (at, kind) in self._closed:
-            self._at[index, kind] = self._new_place()
+            if (item_index, kind) in self._begun:
+                item_index = self._last_index[index, kind] = self._new_index()
+            self._ids[item_id] = item_index
+        elif (item_index, kind) in self._closed:
+            self._last_index[index, kind] = self._new_index()
 
-    def _item_at(self, index: int, kind: str, item_id: Any) -> int:
+    def _item_index(self, index: int, kind: str, item_id: Any) -> int:
         known = self._ids.get(item_id) if type(item_id) is str and item_id else None
-        return self._at.get((index, kind), index) if known is None else known
+        return self._last_index.get((index, kind), index) if known is None else known
 
-    def _new_place(self) -> int:
-        self._fresh -= 1
-        return self._fresh
+    def _new_index(self) -> int:
+        self._assigned -= 1
+        return self._assigned
 
-    def _go_to(self, raw: tuple[Any, Kind, Any], item_id: Any, text: str) -> bool:
-        """The next delta belongs elsewhere. False for one that says what a whole part has said already."""
+    def _move_to(self, raw: tuple[Any, Kind, Any], item_id: Any, text: str) -> bool:
+        """Moves to the part of the next delta. False if that part is complete and already has its text."""
         index, kind, part_index = raw
         index = index_of(index)
-        at = self._item_at(index, kind.item, item_id)
-        place = (at, kind, index_of(part_index))
-        part = self._parts.get(place)
+        item_index = self._item_index(index, kind.item, item_id)
+        key = (item_index, kind, index_of(part_index))
+        part = self._parts.get(key)
         if part is not None and part.over:
             if text in part.text:
                 return False
-            at = self._at[index, kind.item] = self._new_place()
-            place = (at, kind, 0)
-        self._turn_to(place, item_id)
+            item_index = self._last_index[index, kind.item] = self._new_index()
+            key = (item_index, kind, 0)
+        self._open_at(key, item_id)
         self._raw, self._id = raw, item_id
         return True
 
-    def _turn_to(self, place: Place, item_id: Any) -> None:
-        """The next text goes there: ends what came before."""
+    def _open_at(self, key: PartKey, item_id: Any) -> None:
+        """Opens a part for the next text, and closes the one before."""
         self._raw = None
-        if place == self._open:
+        if key == self._open:
             return
-        last, self._open, self._last = self._last, place, place
+        last, self._open, self._last = self._last, key, key
         if last is not None:
-            self._writer.close(part=last[0] == place[0] and last[1].item == place[1].item)
-        self._part = self._parts.setdefault(place, Part())
+            self._writer.close_item(part=last[0] == key[0] and last[1].item == key[1].item)
+        self._part = self._parts.setdefault(key, Part())
         self._pieces = self._part.pieces
-        self._begun.add((place[0], place[1].item))
+        self._begun.add((key[0], key[1].item))
         if type(item_id) is str and item_id:
-            self._ids.setdefault(item_id, place[0])
+            self._ids.setdefault(item_id, key[0])
 
-    def _place(self, event: dict[str, Any], kind: Kind) -> Place:
-        at = self._item_at(index_of(event.get("output_index")), kind.item, event.get("item_id"))
-        return at, kind, index_of(event.get(kind.index or ""))
+    def _part_key(self, event: dict[str, Any], kind: Kind) -> PartKey:
+        item_index = self._item_index(index_of(event.get("output_index")), kind.item, event.get("item_id"))
+        return item_index, kind, index_of(event.get(kind.index or ""))
 
-    # -- what is done: say what no delta said, then close ------------------------------------------
+    # -- done events: write what no delta had, then close -------------------------------------------
 
     def text_done(self, event: dict[str, Any], kind: Kind) -> None:
-        """`event` has the whole text of a part, and the tokens of it that no delta brought."""
-        self._rest(self._place(event, kind), event)
+        """Reads the whole text of a part, and its logprobs if no delta had any."""
+        self._write_remainder(self._part_key(event, kind), event)
 
     def part_added(self, event: dict[str, Any]) -> None:
-        """A part begins; what stands in it is mostly nothing, or said again."""
+        """Begins a part; its text is mostly empty, or comes again later."""
         part = event.get("part")
         text = part.get("text", part.get("refusal")) if type(part) is dict else None
         if type(text) is str and text.strip():
-            self._promised.append((None, event))
+            self._early.append((None, event))
 
     def finish(self, response: dict[str, Any]) -> None:
-        """Says what stood at the beginning of items or parts, or beside the output, and nowhere else."""
-        for index, held in self._promised:
+        """Writes what came only at the beginning of items or parts, or beside the output."""
+        for index, entry in self._early:
             if index is not None:
-                item = read_item(held, self._writer.losses)
-                if (self._item_at(index, item["type"], item.get("id")), item["type"]) not in self._begun:
-                    self.whole(index, item)
+                item = read_item(entry, self._writer.losses)
+                if (self._item_index(index, item["type"], item.get("id")), item["type"]) not in self._begun:
+                    self.finish_item(index, item)
                 continue
-            kind = PART_KINDS.get(string(held["part"].get("type")))
-            if kind is not None and self._place(held, kind) not in self._parts:
-                self.part_done(held)
-        if text := output_text(response, self.spoken, self._writer.losses):
-            self._turn_to((self._new_place(), TEXT, 0), None)
-            self._say(TEXT, text, None, None)
+            kind = PART_KINDS.get(string(entry["part"].get("type")))
+            if kind is not None and self._part_key(entry, kind) not in self._parts:
+                self.part_done(entry)
+        if text := output_text(response, self.visible_text, self._writer.losses):
+            self._open_at((self._new_index(), TEXT, 0), None)
+            self._write(TEXT, text, None, None)
 
     def part_done(self, event: dict[str, Any]) -> None:
-        """`event` has a whole part."""
+        """Reads a whole part."""
         part = event.get("part")
         kind = PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
         if kind is not None and type(part) is dict:
-            self._whole_part(self._place(event, kind), part, event.get("item_id"))
-        elif tells(part):
+            self._whole_part(self._part_key(event, kind), part, event.get("item_id"))
+        elif may_have_text(part):
             self._writer.losses.add("output.content[?]")
 
     def annotation(self, event: dict[str, Any]) -> None:
-        """A citation in a part that is open."""
-        place = self._place(event, TEXT)
-        part = self._parts.get(place)
+        """Writes a citation in an open part."""
+        key = self._part_key(event, TEXT)
+        part = self._parts.get(key)
         if part is None or not part.over:
-            self._turn_to(place, event.get("item_id"))
+            self._open_at(key, event.get("item_id"))
             self._cite(event.get("annotation"), event.get("item_id"))
 
     def _cite(self, annotation: Any, item_id: Any) -> None:
@@ -209,97 +209,101 @@ class Texts:
         else:
             self._writer.losses.add("output.annotations[?]")
 
-    def _rest(self, place: Place, event: dict[str, Any]) -> None:
-        whole, part = event.get(place[1].value), self._parts.get(place)
-        said = part.text if part is not None else ""
+    def _write_remainder(self, key: PartKey, event: dict[str, Any]) -> None:
+        whole, part = event.get(key[1].value), self._parts.get(key)
+        streamed = part.text if part is not None else ""
         if type(whole) is not str:
-            if tells(whole):
-                self._writer.losses.add(f"output.content[{word(place[1].part)}]", "dropped: its text is none")
-        elif whole.startswith(said):
-            if len(whole) > len(said):
-                self._turn_to(place, event.get("item_id"))
-                self._part.pieces.append(whole[len(said) :])
-                logprobs = None if said else event.get("logprobs")
-                self._say(place[1], whole[len(said) :], event.get("item_id"), logprobs)
-        elif whole.strip() not in said:
+            if may_have_text(whole):
+                self._writer.losses.add(f"output.content[{word(key[1].part)}]", "dropped: its text is none")
+        elif whole.startswith(streamed):
+            if len(whole) > len(streamed):
+                self._open_at(key, event.get("item_id"))
+                self._part.pieces.append(whole[len(streamed) :])
+                logprobs = None if streamed else event.get("logprobs")
+                self._write(key[1], whole[len(streamed) :], event.get("item_id"), logprobs)
+        elif whole.strip() not in streamed:
             self._writer.losses.add(*_OTHER)
 
-    def _whole_part(self, place: Place, part: dict[str, Any], item_id: Any) -> None:
-        self._rest(place, {**part, "item_id": item_id})
-        known = self._parts.get(place)
+    def _whole_part(self, key: PartKey, part: dict[str, Any], item_id: Any) -> None:
+        self._write_remainder(key, {**part, "item_id": item_id})
+        known = self._parts.get(key)
         if known is None or not known.over:
             more = objects(part.get("annotations"))[known.cited if known else 0 :]
             if more:
-                self._turn_to(place, item_id)
+                self._open_at(key, item_id)
                 for annotation in more:
                     self._cite(annotation, item_id)
-            known = self._parts.setdefault(place, Part())
+            known = self._parts.setdefault(key, Part())
             known.over = True
-        if place == self._open:
+        if key == self._open:
             self._open = self._raw = None
-            self._writer.close(part=True)
+            self._writer.close_item(part=True)
 
     # -- whole items -------------------------------------------------------------------------------
 
-    def whole(self, index: int, item: dict[str, Any], *, terminal: bool = False) -> None:
-        """An item is whole: its `done`, or (`terminal`) the response that repeats it."""
+    def finish_item(self, index: int, item: dict[str, Any], *, terminal: bool = False) -> None:
+        """Ends an item: by its `done`, or (`terminal`) by the response that repeats it."""
         kind, item_id = item["type"], item.get("id")
-        at = self._find(index, item, terminal=terminal)
+        item_index = self._find_item(index, item, terminal=terminal)
         if terminal:
-            self._matched.add((at, kind))
+            self._matched.add((item_index, kind))
         if type(item_id) is str and item_id:
-            self._ids.setdefault(item_id, at)
-        for place, part in self._places(at, item):
-            self._whole_part(place, part, item_id)
-        if (at, kind) in self._closed:
+            self._ids.setdefault(item_id, item_index)
+        for key, part in self._keyed_parts(item_index, item):
+            self._whole_part(key, part, item_id)
+        if (item_index, kind) in self._closed:
             return
-        self._begun.add((at, kind))
-        self._closed.add((at, kind))
+        self._begun.add((item_index, kind))
+        self._closed.add((item_index, kind))
         blob = item.get("encrypted_content")
         if kind == "reasoning" and type(blob) is str and blob:
-            self.length += len(blob)
-            self._writer.signature(blob, id=item_id)
-        if item.get("status") != "incomplete":  # else the end of the turn says so, and closes it
-            self._writer.close()
+            self.output_chars += len(blob)
+            self._writer.encrypted_content(blob, id=item_id)
+        if item.get("status") != "incomplete":  # otherwise the end of the turn closes the item
+            self._writer.close_item()
 
-    def _places(self, at: int, item: dict[str, Any]) -> list[tuple[Place, dict[str, Any]]]:
-        """Its parts, and where each belongs."""
-        found: list[tuple[Place, dict[str, Any]]] = []
+    def _keyed_parts(self, item_index: int, item: dict[str, Any]) -> list[tuple[PartKey, dict[str, Any]]]:
+        """The parts of an item, each with its key."""
+        keyed_parts: list[tuple[PartKey, dict[str, Any]]] = []
         for holder in ("content",) if item["type"] == "message" else ("content", "summary"):
-            for at_part, part in enumerate(objects(item.get(holder))):
+            for part_index, part in enumerate(objects(item.get(holder))):
                 kind = PART_KINDS.get(string(part.get("type")))
                 if item["type"] == "reasoning":
                     kind = REASONING if holder == "content" else SUMMARY
                 if kind is not None and kind.item == item["type"]:
-                    found.append(((at, kind, at_part), part))
+                    keyed_parts.append(((item_index, kind, part_index), part))
                 else:
                     self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
-        return found
+        return keyed_parts
 
-    def _find(self, index: int, item: dict[str, Any], *, terminal: bool) -> int:
+    def _find_item(self, index: int, item: dict[str, Any], *, terminal: bool) -> int:
         kind, item_id = item["type"], item.get("id")
         known = self._ids.get(item_id) if type(item_id) is str and item_id else None
         if known is not None:
             return known
-        at = self._at.get((index, kind), index)
-        begun = (at, kind) in self._begun and (at, kind) not in self._matched
-        if begun and ((not terminal and (at, kind) not in self._closed) or self._says(at, item)):
-            return at
-        for other, its in self._begun:
-            if its == kind and (other, its) not in self._matched and self._says(other, item):
+        item_index = self._last_index.get((index, kind), index)
+        begun = (item_index, kind) in self._begun and (item_index, kind) not in self._matched
+        if begun and (
+            (not terminal and (item_index, kind) not in self._closed) or self._matches(item_index, item)
+        ):
+            return item_index
+        for other, other_kind in self._begun:
+            if other_kind == kind and (other, other_kind) not in self._matched and self._matches(other, item):
                 return other
-        if (at, kind) in (self._matched if terminal else self._closed):
-            return self._new_place()
-        return at
+        if (item_index, kind) in (self._matched if terminal else self._closed):
+            return self._new_index()
+        return item_index
 
-    def _says(self, at: int, item: dict[str, Any]) -> bool:
-        """Whether what was streamed there is what the item says, or the beginning of it."""
-        places = self._places(at, item)
-        said = [self._parts[place].text if place in self._parts else "" for place, _ in places]
-        whole = [string(part.get(place[1].value)) for place, part in places]
-        return any(said) and all(all_.startswith(some) for all_, some in zip(whole, said, strict=True))
+    def _matches(self, item_index: int, item: dict[str, Any]) -> bool:
+        """Whether the text streamed there is the item's text, or the beginning of it."""
+        keyed_parts = self._keyed_parts(item_index, item)
+        streamed = [self._parts[key].text if key in self._parts else "" for key, _ in keyed_parts]
+        whole = [string(part.get(key[1].value)) for key, part in keyed_parts]
+        return any(streamed) and all(
+            text.startswith(beginning) for text, beginning in zip(whole, streamed, strict=True)
+        )
 
 
 def index_of(value: Any) -> int:
-    """An index, also where it is written as a text or with a point; 0 where there is none."""
+    """An index, also if it is a string or a float; 0 if there is none."""
     return number(value) or 0

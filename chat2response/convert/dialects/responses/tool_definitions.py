@@ -1,4 +1,4 @@
-"""The hub's tools toward a Responses upstream, when they came from another dialect."""
+"""Writes the hub's tools for a Responses upstream, if they came from another dialect."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ _KNOWN = {
     "function": frozenset({"type", "name", "description", "parameters", "strict"}),
     "custom": frozenset({"type", "name", "description", "format"}),
 }
-"""By type, the keys that are written; the other types are Responses' own and pass as they are."""
+"""The keys that are written, by type; the other types are Responses' own and pass unchanged."""
 
 
 def write_tools(out: dict[str, Any], losses: Losses) -> None:
-    """Makes the three tool fields of `out` fit to send.
+    """Prepares the three tool fields of `out` for sending.
 
-    Without tools they all go: `tools: []`, or a choice among none, is a 400 upstream. Raises
+    Without tools all three are removed: `tools: []`, or a choice without tools, is a 400 upstream. Raises
     InvalidRequest for a choice that names a tool then.
     """
     tools = out.get("tools")

@@ -1,4 +1,4 @@
-"""A Responses request into the hub, and what leaves toward a Responses upstream."""
+"""A Responses request into the hub, and the body for a Responses upstream."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
 from tests.support.convert.requests import (
     Json,
-    asked,
     assert_official_responses,
+    chat_body,
     refused,
+    resp_body,
     to_responses,
-    wanted,
 )
 
 
 def test_the_body_is_kept_as_it_is():
-    body = wanted(input=[{"role": "user", "content": "hi"}], vendor={"a": 1}, temperature=None)
+    body = resp_body(input=[{"role": "user", "content": "hi"}], vendor={"a": 1}, temperature=None)
     hub = read_request(body)
     assert hub.body is body
     assert hub.dialect == "responses"
@@ -58,7 +58,7 @@ def test_the_body_is_kept_as_it_is():
     ],
 )
 def test_a_field_of_the_wrong_type_is_a_400_that_names_it(fields: Json, param: str):
-    refused(read_request, wanted(**fields), param)
+    refused(read_request, resp_body(**fields), param)
 
 
 @pytest.mark.parametrize("body", [None, [], "hi"])
@@ -67,36 +67,36 @@ def test_a_body_that_is_no_object_is_a_400(body: Any):
 
 
 def test_the_clients_own_request_leaves_as_it_came():
-    body = wanted(tools=[], max_output_tokens=1, n=3, stop="x", seed=1, input=[{"type": "mystery"}])
+    request = resp_body(tools=[], max_output_tokens=1, n=3, stop="x", seed=1, input=[{"type": "mystery"}])
     losses = Losses()
-    made: Any = write_request(read_request(body), losses)
-    assert made == body
-    assert made is not body
+    written: Any = write_request(read_request(request), losses)
+    assert written == request
+    assert written is not request
     assert not list(losses)
 
 
 def test_what_the_gateway_adds_does_not_replace_the_clients_own():
-    made: Any = write_request(HubRequest({"model": "m"}, "responses", {"model": "x", "more": 1}), Losses())
-    assert made == {"model": "m", "more": 1}
+    written: Any = write_request(HubRequest({"model": "m"}, "responses", {"model": "x", "more": 1}), Losses())
+    assert written == {"model": "m", "more": 1}
 
 
 # From Chat --------------------------------------------------------------------------------------------
 
 
 def test_the_input_is_the_last_key_and_store_is_written():
-    made, _ = to_responses(asked(top_k=3, temperature=1))
-    assert list(made) == ["model", "temperature", "store", "top_k", "input"]
-    assert made["store"] is False
-    assert to_responses(asked(store=True))[0]["store"] is True
+    written, _ = to_responses(chat_body(top_k=3, temperature=1))
+    assert list(written) == ["model", "temperature", "store", "top_k", "input"]
+    assert written["store"] is False
+    assert to_responses(chat_body(store=True))[0]["store"] is True
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
 def test_a_limit_below_the_least_is_raised_with_a_loss(name: str):
-    made, losses = to_responses(asked(**{name: 15}))
-    assert made["max_output_tokens"] == 16
+    written, losses = to_responses(chat_body(**{name: 15}))
+    assert written["max_output_tokens"] == 16
     assert losses == [f"{name}; raised to 16"]
-    made, losses = to_responses(asked(**{name: 16}))
-    assert made["max_output_tokens"] == 16
+    written, losses = to_responses(chat_body(**{name: 16}))
+    assert written["max_output_tokens"] == 16
     assert losses == []
 
 
@@ -115,9 +115,9 @@ def test_a_limit_below_the_least_is_raised_with_a_loss(name: str):
     ],
 )
 def test_losses_of_a_chat_request(fields: Json, lost: list[str]):
-    made, losses = to_responses(asked(**fields))
+    written, losses = to_responses(chat_body(**fields))
     assert losses == [f"{name}; dropped" for name in lost]
-    assert not made.keys() & (fields.keys() - {"stream"})
+    assert not written.keys() & (fields.keys() - {"stream"})
 
 
 @pytest.mark.parametrize(
@@ -138,19 +138,19 @@ def test_losses_of_a_chat_request(fields: Json, lost: list[str]):
     ],
 )
 def test_what_must_not_be_dropped_is_a_400_that_names_it(fields: Json, param: str):
-    refused(to_responses, asked(**fields), param)
+    refused(to_responses, chat_body(**fields), param)
 
 
 def test_fields_that_neither_api_knows_pass():
-    made, losses = to_responses(asked(top_k=40, provider={"order": ["a"]}))
-    assert made["top_k"] == 40
-    assert made["provider"] == {"order": ["a"]}
+    written, losses = to_responses(chat_body(top_k=40, provider={"order": ["a"]}))
+    assert written["top_k"] == 40
+    assert written["provider"] == {"order": ["a"]}
     assert losses == []
 
 
 def test_a_full_request_is_official():
-    made, losses = to_responses(
-        asked(
+    written, losses = to_responses(
+        chat_body(
             max_completion_tokens=100,
             reasoning_effort="low",
             verbosity="low",
@@ -167,13 +167,15 @@ def test_a_full_request_is_official():
             stream_options={"include_usage": True, "include_obfuscation": False},
         )
     )
-    assert_official_responses(made)
+    assert_official_responses(written)
     assert losses == []
-    assert made["stream_options"] == {"include_obfuscation": False}
+    assert written["stream_options"] == {"include_obfuscation": False}
 
 
 def test_writing_leaves_the_hub_untouched():
-    hub = chat.read_request(asked(max_tokens=3, messages=[{"role": "user", "content": "x", "name": "bob"}]))
+    hub = chat.read_request(
+        chat_body(max_tokens=3, messages=[{"role": "user", "content": "x", "name": "bob"}])
+    )
     first = write_request(hub, Losses())
     assert hub.body["max_output_tokens"] == 3
     assert hub.body["input"][0]["name"] == "bob"  # type: ignore[index]
@@ -181,7 +183,7 @@ def test_writing_leaves_the_hub_untouched():
 
 
 def test_row_34_a_chat_clients_long_ids_are_digested_for_call_and_output_alike():
-    """Row 34: Responses takes 64 characters; ids that fit stay, byte by byte."""
+    """Row 34: Responses allows 64 characters; ids that fit stay, byte by byte."""
     long = "call_" + "x" * 80
     calls = [
         {"id": each, "type": "function", "function": {"name": "f", "arguments": "{}"}} for each in ("a", long)
@@ -192,19 +194,19 @@ def test_row_34_a_chat_clients_long_ids_are_digested_for_call_and_output_alike()
         {"role": "tool", "tool_call_id": "a", "content": "1"},
         {"role": "tool", "tool_call_id": long, "content": "2"},
     ]
-    made: Any = write_request(chat.read_request({"model": "m", "messages": messages}), Losses())
-    ids = [item["call_id"] for item in made["input"][1:]]
+    written: Any = write_request(chat.read_request({"model": "m", "messages": messages}), Losses())
+    ids = [item["call_id"] for item in written["input"][1:]]
     assert ids[0] == ids[2] == "a"
     assert ids[1] == ids[3]
     assert len(ids[1]) <= 64
 
 
 def _orphaned(**fields: Any) -> Any:
-    called = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     custom = {"id": "2", "type": "custom", "custom": {"name": "exec", "input": "x"}}
     messages = [
         {"role": "user", "content": "hi"},
-        {"role": "assistant", "content": None, "tool_calls": [called, custom]},
+        {"role": "assistant", "content": None, "tool_calls": [call, custom]},
         {"role": "tool", "tool_call_id": "2", "content": "ok"},
         {"role": "tool", "tool_call_id": "3", "content": "lost"},
     ]
@@ -212,10 +214,10 @@ def _orphaned(**fields: Any) -> Any:
 
 
 def test_row_9_a_chat_clients_orphans_are_the_upstreams_to_refuse_or_repaired():
-    """Row 9: a call gets an output, an output without a call goes, and both are said."""
+    """Row 9: a call gets an output, an output without a call is dropped; both are losses."""
     losses = Losses()
-    made: Any = write_request(_orphaned(), losses, policy=Policy(orphans="repair"))
-    assert [(item["type"], item.get("call_id")) for item in made["input"]] == [
+    written: Any = write_request(_orphaned(), losses, policy=Policy(orphans="repair"))
+    assert [(item["type"], item.get("call_id")) for item in written["input"]] == [
         ("message", None),
         ("function_call", "1"),
         ("function_call_output", "1"),
@@ -233,8 +235,8 @@ def test_row_9_a_chat_clients_orphans_are_the_upstreams_to_refuse_or_repaired():
 
 @pytest.mark.parametrize("name", ["previous_response_id", "conversation"])
 def test_row_9_an_output_may_answer_a_call_that_the_upstream_keeps(name: str):
-    """Row 9: what is not in the request may be there all the same."""
+    """Row 9: the upstream may have calls that are not in the request."""
     losses = Losses()
-    made: Any = write_request(_orphaned(**{name: "x_1"}), losses, policy=Policy(orphans="repair"))
-    assert len(made["input"]) == 5
+    written: Any = write_request(_orphaned(**{name: "x_1"}), losses, policy=Policy(orphans="repair"))
+    assert len(written["input"]) == 5
     assert not losses

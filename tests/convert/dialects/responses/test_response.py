@@ -7,6 +7,7 @@ from chat2response.errors import UpstreamError
 from tests.support.upstream_streams import RESPONSES_STREAMS
 
 WHOLE = RESPONSES_STREAMS["text"][-1]["response"]
+NO_RESPONSE = "The upstream's answer is not a Responses API response."
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ WHOLE = RESPONSES_STREAMS["text"][-1]["response"]
         {**WHOLE, "status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
         {**WHOLE, "error": None},
         {"object": "response", "id": "x"},
-        {"output": []},  # some servers leave out what names it
+        {"output": []},  # some servers omit `object`
     ],
 )
 def test_an_answer_passes_as_it_is(body):
@@ -33,10 +34,10 @@ def test_an_answer_passes_as_it_is(body):
         ({"error": {"message": "m", "code": 429}}, 429, "m"),
         ([{"error": {"message": "m"}}], 502, "m"),
         ({"detail": "m"}, 502, "m"),
-        ({"object": "chat.completion", "choices": []}, 502, "The upstream's answer is not a response."),
-        ({}, 502, "The upstream's answer is not a response."),
-        (None, 502, "The upstream's answer is not a response."),
-        ("x", 502, "The upstream's answer is not a response."),
+        ({"object": "chat.completion", "choices": []}, 502, NO_RESPONSE),
+        ({}, 502, NO_RESPONSE),
+        (None, 502, NO_RESPONSE),
+        ("x", 502, NO_RESPONSE),
     ],
 )
 def test_anything_else_is_an_upstream_error(body, status, message):

@@ -1,11 +1,11 @@
-"""Writing Responses streams: frames whose bytes say what the events say."""
+"""ResponsesEncoder: frames whose bytes are the events."""
 
 from typing import Any
 
 import pytest
 
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
@@ -19,42 +19,42 @@ TOKENS = [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}]
 
 
 def writer() -> ResponseWriter:
-    echo = Echo.of(HubRequest(body={"model": "m", "metadata": {"k": "wörld"}}, dialect="responses"))
-    made = ResponseWriter(echo, Numbered(), now)
-    made.begin()
-    return made
+    echo = EchoedFields.of(HubRequest(body={"model": "m", "metadata": {"k": "wörld"}}, dialect="responses"))
+    started = ResponseWriter(echo, Numbered(), now)
+    started.begin()
+    return started
 
 
-def speak(to: ResponseWriter) -> None:
-    """Something of every kind."""
-    to.reasoning("hm")
-    to.reasoning("short", summary=True)
-    to.text('Hel "lo"\n\u2028€', TOKENS)
-    to.text("!")
-    to.annotation(
+def write_everything(writer: ResponseWriter) -> None:
+    """Writes something of every kind."""
+    writer.reasoning("hm")
+    writer.reasoning("short", summary=True)
+    writer.text('Hel "lo"\n\u2028€', TOKENS)
+    writer.text("!")
+    writer.annotation(
         {"type": "url_citation", "url": "https://a.example", "title": "", "start_index": 0, "end_index": 1}
     )
-    to.refusal("no")
-    to.call(0, call_id="c", name="f", namespace="n", delta='{"a":')
-    to.call(0, delta="1}")
-    to.item({"type": "compaction", "id": "cmp_1", "encrypted_content": "x"})
-    to.turn(read({"input_tokens": 1, "output_tokens": 2**70}), Outcome())
+    writer.refusal("no")
+    writer.call(0, call_id="c", name="f", namespace="n", delta='{"a":')
+    writer.call(0, delta="1}")
+    writer.item({"type": "compaction", "id": "cmp_1", "encrypted_content": "x"})
+    writer.end_turn(read({"input_tokens": 1, "output_tokens": 2**70}), Outcome())
 
 
 def test_the_bytes_say_what_the_events_say():
-    made = writer()
-    speak(made)
-    made.finish()
-    events = made.take()
+    response_writer = writer()
+    write_everything(response_writer)
+    response_writer.finish()
+    events = response_writer.take()
     output = ResponsesEncoder().encode(events)
     assert checked_events(output) == as_dicts(events)
 
 
 def test_every_frame_is_named_and_the_last_is_done():
-    made = writer()
-    speak(made)
-    made.finish()
-    output = ResponsesEncoder().encode(made.take())
+    response_writer = writer()
+    write_everything(response_writer)
+    response_writer.finish()
+    output = ResponsesEncoder().encode(response_writer.take())
     assert output.endswith(b"\n\n" + DONE)
     frames = output.removesuffix(DONE).removesuffix(b"\n\n").split(b"\n\n")
     assert all(frame.startswith(b"event: response.") and frame.count(b"\n") == 1 for frame in frames)
@@ -64,21 +64,21 @@ def test_every_frame_is_named_and_the_last_is_done():
     "outcome", [Outcome(), Outcome("incomplete", "content_filter"), failed(UpstreamError("m"))]
 )
 def test_each_end_is_followed_by_done(outcome: Outcome):
-    made = writer()
-    made.turn(None, outcome)
-    made.finish()
-    assert ResponsesEncoder().encode(made.take()).endswith(DONE)
+    response_writer = writer()
+    response_writer.end_turn(None, outcome)
+    response_writer.finish()
+    assert ResponsesEncoder().encode(response_writer.take()).endswith(DONE)
 
 
 def test_batches_may_be_cut_anywhere():
     whole = writer()
-    speak(whole)
+    write_everything(whole)
     whole.finish()
     events = whole.take()
     together = ResponsesEncoder().encode(events)
 
     again = writer()
-    speak(again)
+    write_everything(again)
     again.finish()
     encoder = ResponsesEncoder()
     assert b"".join(encoder.encode([event]) for event in again.take()) == together
@@ -86,13 +86,13 @@ def test_batches_may_be_cut_anywhere():
 
 
 def test_snapshots_of_one_resource_are_not_mixed_up():
-    made = writer()
-    created: list[Any] = made.take()
+    response_writer = writer()
+    created: list[Any] = response_writer.take()
     encoder = ResponsesEncoder()
     first, second = (parse_sse(encoder.encode([event]) + DONE)[0] for event in created)
     assert first["response"] == second["response"] == created[0]["response"]
-    speak(made)
-    made.finish()
-    last = parse_sse(encoder.encode(made.take()))[-1]
+    write_everything(response_writer)
+    response_writer.finish()
+    last = parse_sse(encoder.encode(response_writer.take()))[-1]
     assert last["response"]["status"] == "completed"
     assert len(last["response"]["output"]) == 4

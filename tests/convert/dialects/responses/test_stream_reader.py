@@ -1,4 +1,4 @@
-"""Reading Responses streams: by the book, with parts of the book missing, and with errors."""
+"""ResponsesReader: streams by the book, with parts missing, and with errors."""
 
 import copy
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from chat2response.convert.dialects.responses.response import as_event
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ResponsesToChat
 from chat2response.convert.writer.response_writer import ResponseWriter
@@ -30,7 +30,7 @@ from tests.support.upstream_streams import (
 
 def read(data: bytes | list[bytes], fault: Fault | None = None) -> list[dict[str, Any]]:
     """The stream through reader, writer and the Responses encoder: events again, checked."""
-    writer = ResponseWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     machine = ResponsesReader(writer)
     writer.begin()
     for each in [data] if isinstance(data, bytes) else data:
@@ -77,7 +77,7 @@ def test_what_is_read_is_what_was_sent(name):
 
 
 def filled(item: Any) -> Any:
-    """Arguments that are nothing are an empty object."""
+    """The item, its arguments an empty object if they are empty."""
     return {**item, "arguments": item["arguments"] or "{}"} if "arguments" in item else item
 
 
@@ -129,13 +129,15 @@ SEARCHING = "response.web_search_call.searching"
 
 
 def searching(*left_out: str) -> list[dict[str, Any]]:
-    """A search as OpenAI streams it, then a text; without some of its events."""
+    """A search as OpenAI streams it, then a text; without the events in `left_out`."""
     return [event for event in RESPONSES_STREAMS["web search"] if event["type"] not in left_out]
 
 
 def through(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events that a Responses client of ours is told."""
-    writer = ResponseWriter(Echo.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now)
+    """The events that a Responses client gets."""
+    writer = ResponseWriter(
+        EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now
+    )
     writer.begin()
     reader = ResponsesReader(writer)
     reader.feed(named(stream))
@@ -211,7 +213,7 @@ def test_nothing_is_read_behind_the_terminal_event():
     assert read(stream) == read(named(RESPONSES_STREAMS["text"]))
 
 
-# -- what is missing is filled in ---------------------------------------------------------------------
+# -- missing events -----------------------------------------------------------------------------------
 
 _DELTAS = (
     "output_text.delta",
@@ -233,7 +235,7 @@ _CITED = ("output_text.annotation.added",)
 WHOLE = [
     name
     for name, stream in RESPONSES_STREAMS.items()
-    if stream[-1]["type"] == "response.completed" and name != "web search"  # it has no deltas to go by
+    if stream[-1]["type"] == "response.completed" and name != "web search"  # it has no deltas
 ]
 
 
@@ -271,7 +273,7 @@ def test_the_same_answer_where_only_the_deltas_came(name):
     """No item or part is closed, and the terminal response is empty, as some backends send it."""
     stream = without(RESPONSES_STREAMS[name], *_TEXT_DONE, *_PART_DONE, "output_item.done")
     stream = [*stream[:-1], {**stream[-1], "response": {**stream[-1]["response"], "output": []}}]
-    # Tokens and citations ride on deltas of their own; all of it is there.
+    # Logprobs and citations come with deltas of their own; nothing is missing.
     assert answer(stream)["output"] == answer(RESPONSES_STREAMS[name])["output"]
 
 
@@ -302,11 +304,11 @@ def test_a_delta_after_its_part_is_a_repetition():
     assert shown(answer(stream)) == [("message", "ab")]
 
 
-# -- what is wrong is borne ---------------------------------------------------------------------------
+# -- wrong events -------------------------------------------------------------------------------------
 
 
 def renamed_ids(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every event names its item anew."""
+    """Every event has a new id for its item."""
     stream = copy.deepcopy(stream)
     for number, event in enumerate(stream):
         if "item_id" in event:
@@ -335,8 +337,8 @@ def test_one_index_for_all_items_does_no_harm(name):
 def test_interleaved_calls_at_one_index_are_told_apart_by_their_ids():
     def call(name: str, kind: str, **fields: Any) -> dict[str, Any]:
         item = {"type": "function_call", "id": f"fc_{name}", "call_id": name, "name": name, "arguments": ""}
-        held = {"item": item} if kind.startswith("output_item") else {"item_id": item["id"]}
-        return {"type": f"response.{kind}", "output_index": 0, **held, **fields}
+        target = {"item": item} if kind.startswith("output_item") else {"item_id": item["id"]}
+        return {"type": f"response.{kind}", "output_index": 0, **target, **fields}
 
     stream = [
         call("f", "output_item.added"),
@@ -357,8 +359,8 @@ def test_a_call_whose_ids_differ_between_events_is_one_call(stage, ids, spaced):
     stream = copy.deepcopy(ONE_CALL)
     for event in stream:
         if event["type"] == stage or (stage == "both" and event["type"].endswith(("completed", "item.done"))):
-            held = [event["item"]] if "item" in event else event["response"]["output"]
-            for item in held:
+            items = [event["item"]] if "item" in event else event["response"]["output"]
+            for item in items:
                 item.update({key: f"{key}_{event['type']}" for key in ids.split(" and ")})
                 item["arguments"] = item["arguments"].replace(":", ": " if spaced else ":")
     assert shown(answer(stream)) == shown(answer(ONE_CALL))
@@ -367,14 +369,14 @@ def test_a_call_whose_ids_differ_between_events_is_one_call(stage, ids, spaced):
 
 def test_calls_that_say_the_same_are_as_many_as_were_made():
     stream = Events().call("{}", name="now").call("{}", name="now").end()
-    assert given(stream) == given(stream[-1:]) == [("now", "{}")] * 2
+    assert calls_of(stream) == calls_of(stream[-1:]) == [("now", "{}")] * 2
     renamed = copy.deepcopy(stream)
     for item in renamed[-1]["response"]["output"]:
         item.update(id=f"x_{item['id']}", call_id=f"x_{item['call_id']}")
-    assert given(renamed) == [("now", "{}")] * 2
+    assert calls_of(renamed) == [("now", "{}")] * 2
 
 
-def given(stream: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def calls_of(stream: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(item["name"], item["arguments"]) for item in answer(stream)["output"]]
 
 
@@ -382,22 +384,22 @@ def test_one_call_id_for_calls_of_different_names():
     stream = copy.deepcopy(Events().call('{"a":1}', name="f").call('{"b":1}', name="g").end())
     for item in stream[-1]["response"]["output"]:
         item["call_id"] = "call_0"
-    assert given(stream[-1:]) == [("f", '{"a":1}'), ("g", '{"b":1}')]
+    assert calls_of(stream[-1:]) == [("f", '{"a":1}'), ("g", '{"b":1}')]
 
 
 def with_call(*pieces: str, whole: Any) -> list[dict[str, Any]]:
-    """A call in these pieces, whose `done` events and whose item in the end say `whole`."""
+    """A call in these pieces; its `done` events and its item in the end have `whole`."""
     stream = copy.deepcopy(Events().call(*pieces).end())
     for event in stream[3:]:
-        held = [event.get("item", event), *event.get("response", {}).get("output", ())]
-        for item in held:
+        items = [event.get("item", event), *event.get("response", {}).get("output", ())]
+        for item in items:
             if "arguments" in item:
                 item["arguments"] = whole
     return stream
 
 
 @pytest.mark.parametrize(
-    ("pieces", "whole", "given", "lost"),
+    ("pieces", "whole", "expected", "lost"),
     [
         (("{}",), '{"a":1}', '{"a":1}', []),
         (('{"a":', "1}"), '{"a": 1}', '{"a":1}', []),
@@ -410,11 +412,11 @@ def with_call(*pieces: str, whole: Any) -> list[dict[str, Any]]:
         ((), "null", "{}", []),
     ],
 )
-def test_the_arguments_of_a_call_come_once(pieces, whole, given, lost):
+def test_the_arguments_of_a_call_come_once(pieces, whole, expected, lost):
     machine, writer = reader()
     machine.feed(named(with_call(*pieces, whole=whole)))
     writer.finish()
-    assert [item["arguments"] for item in writer.response["output"]] == [given]
+    assert [item["arguments"] for item in writer.response["output"]] == [expected]
     assert [each.field for each in writer.losses] == lost
 
 
@@ -430,7 +432,7 @@ def test_a_call_that_only_the_event_of_its_arguments_names():
     delta = {"type": "response.function_call_arguments.delta", **place, "delta": "{}"}
     done = {"type": "response.function_call_arguments.done", **place, "arguments": "{}", "name": "f"}
     end = {"type": "response.completed", "response": {}}
-    assert given([delta, done, end]) == [("f", "{}")]
+    assert calls_of([delta, done, end]) == [("f", "{}")]
     assert answer([delta, {**done, "name": None}, end])["status"] == "failed"
 
 
@@ -555,7 +557,7 @@ def test_an_item_that_cannot_pass_is_a_loss():
 def test_an_incomplete_response_is_incomplete(status, details, reason):
     response = answer(Events().message("half").end(status, incomplete_details=details))
     assert response["incomplete_details"] == {"reason": reason}
-    assert response["output"][-1]["status"] == "completed"  # as its own done event said
+    assert response["output"][-1]["status"] == "completed"  # as in its own done event
     assert response["usage"]["total_tokens"] == 12
 
 
@@ -679,7 +681,7 @@ def test_characters_cut_between_reads_stay_whole():
     assert shown(response_of(read(pieces(data, range(len(data)))))) == [("message", "Hello wörld € 𝄞")]
 
 
-# -- a whole response where a stream was asked for ----------------------------------------------------
+# -- a whole response in place of a stream -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RESPONSES_STREAMS)
@@ -697,16 +699,16 @@ def test_a_whole_response_is_its_terminal_event(name):
 
 
 def reader(writer_type: type[ResponseWriter] = ResponseWriter) -> tuple[ResponsesReader, ResponseWriter]:
-    writer = writer_type(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = writer_type(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     return ResponsesReader(writer), writer
 
 
 def test_a_reader_has_heard_once_an_event_was_read():
     machine, _ = reader()
     machine.feed(b": ping\n\nevent: x\n\ndata: {")
-    assert not machine.heard
+    assert not machine.started
     machine.feed(b"}\n\n")
-    assert machine.heard
+    assert machine.started
     assert not machine.done
 
 

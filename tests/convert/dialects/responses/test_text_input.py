@@ -1,4 +1,4 @@
-"""`input` as one text: what it says, what it loses, what it refuses."""
+"""`input` as one text: the transcript, its losses, and what is refused."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.request.request import read_request as read_chat
 from chat2response.convert.dialects.responses.request import read_request, write_request
-from chat2response.convert.dialects.responses.text_input import fits_plain, plain_input
+from chat2response.convert.dialects.responses.text_input import fits_text_input, input_as_text
 from chat2response.convert.losses import Losses
 from chat2response.errors import InvalidRequest
 
@@ -14,39 +14,39 @@ LOSS = "messages; sent as a transcript"
 IMAGE = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
 
 
-def asked(*messages: Any) -> tuple[Any, str | None]:
+def text_of(*messages: Any) -> tuple[Any, str | None]:
     """(`input`, losses) of a Chat request with these messages."""
     losses = Losses()
-    made = write_request(read_chat({"model": "m", "messages": list(messages)}), losses, text_input=True)
-    return made["input"], losses.header()
+    body = write_request(read_chat({"model": "m", "messages": list(messages)}), losses, text_input=True)
+    return body["input"], losses.header()
 
 
-def said(role: str, content: Any, **more: Any) -> dict[str, Any]:
+def message(role: str, content: Any, **more: Any) -> dict[str, Any]:
     return {"role": role, "content": content, **more}
 
 
 def test_one_user_text_goes_as_it_is() -> None:
-    assert asked(said("user", "Hello?\n")) == ("Hello?\n", None)
+    assert text_of(message("user", "Hello?\n")) == ("Hello?\n", None)
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
-    assert asked(said("user", parts)) == ("one\ntwo", None)
+    assert text_of(message("user", parts)) == ("one\ntwo", None)
 
 
 def test_more_is_a_transcript_and_a_loss() -> None:
     turns = (
-        said("system", "Be brief."),
-        said("user", "Hi"),
-        said("assistant", "Hello."),
-        said("user", "Bye"),
+        message("system", "Be brief."),
+        message("user", "Hi"),
+        message("assistant", "Hello."),
+        message("user", "Bye"),
     )
-    assert asked(*turns) == ("System: Be brief.\n\nUser: Hi\n\nAssistant: Hello.\n\nUser: Bye", LOSS)
-    assert asked(said("assistant", "Hi")) == ("Assistant: Hi", LOSS)
+    assert text_of(*turns) == ("System: Be brief.\n\nUser: Hi\n\nAssistant: Hello.\n\nUser: Bye", LOSS)
+    assert text_of(message("assistant", "Hi")) == ("Assistant: Hi", LOSS)
 
 
 def test_calls_and_what_they_returned_are_in_it() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}}
-    text, losses = asked(
-        said("user", "Look."),
-        said("assistant", None, tool_calls=[call]),
+    text, losses = text_of(
+        message("user", "Look."),
+        message("assistant", None, tool_calls=[call]),
         {"role": "tool", "tool_call_id": "c1", "content": "a tree"},
     )
     assert text == 'User: Look.\n\nAssistant calls look: {"a": 1}\n\nlook returns: a tree'
@@ -54,21 +54,21 @@ def test_calls_and_what_they_returned_are_in_it() -> None:
 
 
 def test_a_longer_history_begins_with_the_shorter_one() -> None:
-    turns = [said("user", "a"), said("assistant", "b"), said("user", "c"), said("assistant", "d")]
-    shorter, _ = asked(*turns[:3])
-    longer, _ = asked(*turns)
+    turns = [message("user", "a"), message("assistant", "b"), message("user", "c"), message("assistant", "d")]
+    shorter, _ = text_of(*turns[:3])
+    longer, _ = text_of(*turns)
     assert longer.startswith(f"{shorter}\n\n")
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_no_text_can_say_is_refused(alone: bool) -> None:
-    turns = [said("user", [{"type": "text", "text": "What is it?"}, IMAGE])]
-    turns += [] if alone else [said("user", "Well?")]
+    turns = [message("user", [{"type": "text", "text": "What is it?"}, IMAGE])]
+    turns += [] if alone else [message("user", "Well?")]
     with pytest.raises(InvalidRequest) as caught:
-        asked(*turns)
+        text_of(*turns)
     assert (caught.value.param, caught.value.status) == ("messages", 400)
     assert "input_image" in caught.value.message
-    assert not fits_plain(read_chat({"model": "m", "messages": turns}))
+    assert not fits_text_input(read_chat({"model": "m", "messages": turns}))
 
 
 @pytest.mark.parametrize(
@@ -98,18 +98,18 @@ def test_what_no_text_can_say_is_refused(alone: bool) -> None:
 def test_a_responses_clients_own_items(items: list[Any], text: str) -> None:
     losses = Losses()
     hub = read_request({"model": "m", "input": items})
-    assert plain_input(items, hub, losses) == text
-    assert fits_plain(hub)
+    assert input_as_text(items, hub, losses) == text
+    assert fits_text_input(hub)
 
 
 @pytest.mark.parametrize("item", [{"type": "item_reference", "id": "x"}, {"type": "compaction"}, {"id": "x"}])
 def test_items_that_are_more_than_text_are_refused(item: Any) -> None:
     hub = read_request({"model": "m", "input": [item]})
     with pytest.raises(InvalidRequest, match="takes its input as text only") as caught:
-        plain_input([item], hub, Losses())
+        input_as_text([item], hub, Losses())
     assert caught.value.param == "input"
-    assert not fits_plain(hub)
+    assert not fits_text_input(hub)
 
 
 def test_a_text_is_one_already() -> None:
-    assert not fits_plain(read_request({"model": "m", "input": "Hi"}))
+    assert not fits_text_input(read_request({"model": "m", "input": "Hi"}))

@@ -1,4 +1,4 @@
-"""What a Responses upstream says of its messages under odd indices, ids and names: once, or named."""
+"""Messages of a Responses upstream under odd indices, ids and types: written once, or reported."""
 
 import json
 from typing import Any
@@ -22,8 +22,8 @@ def message(text: str, item_id: str) -> dict[str, Any]:
     return {"type": "message", "id": item_id, "content": [{"type": "output_text", "text": text}]}
 
 
-def said(text: str, item_id: str, index: Any = 0) -> list[dict[str, Any]]:
-    """A message as it is streamed."""
+def message_events(text: str, item_id: str, index: Any = 0) -> list[dict[str, Any]]:
+    """The events of a streamed message."""
     place = {"output_index": index, "item_id": item_id}
     return [
         {"type": "output_item.added", "output_index": index, "item": {"type": "message", "id": item_id}},
@@ -40,26 +40,26 @@ def completed(*output: dict[str, Any], **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("other", ["b", "a", "much longer than the first"])
 def test_two_messages_at_one_index(other: str) -> None:
     end = completed(message("a", "m1"), message(other, "m2"))
-    assert streamed(*said("a", "m1"), *said(other, "m2"), end) == (f"a{other}", [])
+    assert streamed(*message_events("a", "m1"), *message_events(other, "m2"), end) == (f"a{other}", [])
 
 
 def test_two_messages_that_say_the_same() -> None:
     end = completed(message("a", "m1"), message("a", "m2"))
-    assert streamed(*said("a", "m1"), *said("a", "m2", 1), end) == ("aa", [])
+    assert streamed(*message_events("a", "m1"), *message_events("a", "m2", 1), end) == ("aa", [])
 
 
 def test_a_message_at_another_place_under_another_id_is_the_one_that_was_streamed() -> None:
-    assert streamed(*said("a", "m1", 1), completed(message("a", "other"))) == ("a", [])
-    assert streamed(*said("a", "m1", 1), completed(message("b", "other")))[0] == "ab"
+    assert streamed(*message_events("a", "m1", 1), completed(message("a", "other"))) == ("a", [])
+    assert streamed(*message_events("a", "m1", 1), completed(message("b", "other")))[0] == "ab"
 
 
 def test_what_the_end_has_more_of_is_said() -> None:
-    assert streamed(*said("a", "m1"), completed(message("abc", "m1"))) == ("abc", [])
+    assert streamed(*message_events("a", "m1"), completed(message("abc", "m1"))) == ("abc", [])
 
 
 def test_text_behind_its_end_is_said() -> None:
     late = {"type": "output_text.delta", "output_index": 0, "content_index": 0, "delta": "b"}
-    assert streamed(*said("a", "m1"), late, completed()) == ("ab", [])
+    assert streamed(*message_events("a", "m1"), late, completed()) == ("ab", [])
 
 
 def test_a_delta_that_nobody_knows_is_named() -> None:
@@ -77,7 +77,7 @@ def test_an_end_in_other_forms() -> None:
     one: Any = message("Hi", "m")
     assert streamed({"type": "completed", "response": {"output": one}}) == ("Hi", [])
     assert streamed(completed(output_text="Hi")) == ("Hi", [])
-    assert streamed(*said("Hi", "m"), completed(message("Hi", "m"), output_text="Hi")) == ("Hi", [])
+    assert streamed(*message_events("Hi", "m"), completed(message("Hi", "m"), output_text="Hi")) == ("Hi", [])
 
 
 def test_a_whole_answer_in_other_forms() -> None:
@@ -93,10 +93,10 @@ def test_a_whole_answer_in_other_forms() -> None:
 
 
 def test_indices_as_texts() -> None:
-    called: list[dict[str, Any]] = [{"call_id": "a", "name": "f"}, {"call_id": "b", "name": "g"}]
+    calls: list[dict[str, Any]] = [{"call_id": "a", "name": "f"}, {"call_id": "b", "name": "g"}]
     added = [
         {"type": "output_item.added", "output_index": str(at), "item": {"type": "function_call", **call}}
-        for at, call in enumerate(called)
+        for at, call in enumerate(calls)
     ]
     deltas = [
         {"type": "function_call_arguments.delta", "output_index": str(at), "delta": f'{{"x":{at}}}'}
@@ -106,5 +106,5 @@ def test_indices_as_texts() -> None:
     events: list[dict[str, Any]] = [*added, *deltas, completed()]
     for event in events:
         machine.feed(b"data: %b\n\n" % json.dumps({**event, "type": f"response.{event['type']}"}).encode())
-    calls = {item["name"]: item["arguments"] for item in machine.response["output"]}
-    assert calls == {"f": '{"x":0}', "g": '{"x":1}'}
+    arguments = {item["name"]: item["arguments"] for item in machine.response["output"]}
+    assert arguments == {"f": '{"x":0}', "g": '{"x":1}'}

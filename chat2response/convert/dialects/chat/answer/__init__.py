@@ -1,4 +1,4 @@
-"""Chat answers, both ways: streams of chunks and whole completions.
+"""Chat answers: `stream_reader` and `completion` read them, `stream_encoder` and `completion` write them.
 
-Streams and whole answers share one reader of deltas, so that both give the same result.
+Streams and whole answers share `delta_reader`, so that both give the same result.
 """

@@ -1,8 +1,8 @@
-"""`Reading`: how the answer to one Chat call is read, as a stream or whole.
+"""`AnswerDecoder`: how the answer to one Chat call is decoded, whole or as a stream.
 
-An answer that is read as it stands has a direct way (`read_response`). Where its words change on the way,
-each change is a wrapper around the writer, and a whole answer goes through the same wrappers as a stream of
-one chunk.
+A plain answer is decoded directly (`read_response`). Everything that changes an answer on its way (tool
+names, sealed reasoning, think tags) is a wrapper around the writer; then a whole answer passes the same
+wrappers, as a stream of one chunk.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.chat.tools.tool_call_restore import restored
+from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import Reads, feed_as_event
 from chat2response.convert.losses import Losses
@@ -26,19 +26,20 @@ from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.sealed_reasoning import Seal
 from chat2response.convert.writer.finished_response import finished
 from chat2response.convert.writer.protocol import Writer
-from chat2response.convert.writer.reasoning_sealer import Sealer
+from chat2response.convert.writer.reasoning_sealer import ReasoningSealer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.responses import Response
 
-ENCRYPTED = "reasoning.encrypted_content"  # the value of `include` that asks for it
+ENCRYPTED = "reasoning.encrypted_content"  # value of `include`: the client wants sealed reasoning
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
-class Reading:
-    """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set where reasoning travels sealed;
-    `tools`: those that were sent, where they are not the client's own; `logprobs`: whether they are shown;
-    `allowed`: the backend's names of the only tools that may be called, where the request says so."""
+@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of what that costs
+class AnswerDecoder:
+    """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set if reasoning travels sealed;
+    `tools`: the tools as they were sent, if they differ from the client's; `logprobs`: whether to pass them
+    on;
+    `allowed`: the backend's names of the only tools that may be called, if the request restricts them."""
 
     form: ReasoningForm = "content"
     quirks: Quirks = OPENAI_COMPATIBLE
@@ -48,44 +49,48 @@ class Reading:
     allowed: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "Reading":
-        """As the request asks, of the backend that `tools` are for."""
+    def from_hub(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "AnswerDecoder":
+        """The decoder for a request in the hub and the backend that `tools` are for."""
         include: Any = hub.body.get("include") or ()
         seal = hub.seal if ENCRYPTED in include else None
         allowed = allowed_names(hub.body.get("tool_choice"), tools)
         return cls(form, tools.quirks, seal, tools, LOGPROBS in include, allowed)
 
     @classmethod
-    def to(cls, request: Mapping[str, Any] | None, form: ReasoningForm, tools: ToolMap) -> "Reading":
-        """That of an answer to this Responses request, unsealed. Without a request all logprobs are shown."""
-        asked = request or {}
-        logprobs = request is None or LOGPROBS in (asked.get("include") or ())
-        allowed = allowed_names(asked.get("tool_choice"), tools)
+    def from_request(
+        cls, request: Mapping[str, Any] | None, form: ReasoningForm, tools: ToolMap
+    ) -> "AnswerDecoder":
+        """The decoder for the answer to this Responses request, unsealed. Without a request logprobs pass."""
+        params = request or {}
+        logprobs = request is None or LOGPROBS in (params.get("include") or ())
+        allowed = allowed_names(params.get("tool_choice"), tools)
         return cls(form, tools.quirks, None, tools, logprobs, allowed)
 
     @property
     def plain(self) -> bool:
-        """Whether the answer is read as it stands."""
+        """Whether nothing in the answer has to change."""
         changed = self.seal is not None or self.quirks.think_tags or self.allowed is not None
         return not changed and (self.tools is None or self.tools.plain)
 
     def reader(self, writer: Writer) -> ChatReader:
-        """A reader of chunks onto `writer`."""
-        form, carried = self.form, None
+        """A reader of chunks that writes to `writer`."""
+        form, metadata = self.form, None
         if self.tools is not None:
-            writer = restored(writer, self.tools, self.allowed)
+            writer = restore_tool_calls(writer, self.tools, self.allowed)
         if self.seal is not None:
-            carried = Carried(self.quirks.carried)
-            writer = Sealer(writer, self.seal, carried, show=form != "hide")
+            metadata = ProviderMetadata(self.quirks.carried)
+            writer = ReasoningSealer(writer, self.seal, metadata, show=form != "hide")
             form = "content" if form == "hide" else form
         if self.quirks.think_tags:
             writer = ThinkSplitter(writer, self.quirks, form)
-        return ChatReader(writer, reasoning=form, quirks=self.quirks, carried=carried, logprobs=self.logprobs)
+        return ChatReader(
+            writer, reasoning=form, quirks=self.quirks, metadata=metadata, logprobs=self.logprobs
+        )
 
     def response(
-        self, completion: Any, echo: Echo, ids: Ids, clock: Clock, losses: Losses | None = None
+        self, completion: Any, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None
     ) -> Response:
-        """The response that a whole completion is. Raises UpstreamError where it is none."""
+        """Converts a whole completion. Raises UpstreamError if it is an error, or no completion."""
         if self.plain:
             return read_response(
                 completion,
@@ -105,5 +110,5 @@ class Reading:
 
 
 def feed_whole(reader: Reads, completion: Any) -> None:
-    """Feeds a reader a whole completion: one chunk with everything in it. What is none is an error to it."""
+    """Feeds a whole completion to a reader, as one chunk. Anything else fails the reader's turn."""
     feed_as_event(reader, as_chunk, completion)

@@ -1,7 +1,7 @@
-"""A whole Chat completion to a response, and a response to a completion, with no detour through events.
+"""Converts a whole Chat completion to a response, and a response to a completion, without events in between.
 
-A completion is one delta with everything in it: the stream's `DeltaReader` reads it. Tests hold both
-directions to the stream: the response equals the fold of the equivalent chunks, and the chunks of a
+A completion is one delta that contains everything: the stream's `DeltaReader` reads it. Tests compare both
+directions with the stream: the response equals the fold of the equivalent chunks, and the chunks of a
 response add up to its completion.
 """
 
@@ -11,11 +11,11 @@ from typing import Any
 from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of, url_citation
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
-from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, numbered
-from chat2response.convert.dialects.chat.answer.unknown_keys import Unread, beside
-from chat2response.convert.dialects.chat.tools.tool_names import sendable
+from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, with_indices
+from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
+from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
 from chat2response.convert.dialects.responses.output_items import output_text, read_items
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.convert.finish_reasons import word_of
 from chat2response.convert.logprobs import read_tokens
@@ -24,9 +24,9 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.writer.call_arguments import REST, once
-from chat2response.convert.writer.open_call import NAMELESS, UNNAMED
-from chat2response.convert.writer.response_builder import WholeWriter
+from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, normalize_arguments
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
+from chat2response.convert.writer.response_builder import ResponseBuilder
 from chat2response.errors import UpstreamError
 from chat2response.wire.chat import ChatCompletion, delta_of
 from chat2response.wire.ids import Clock, Ids, completion_id
@@ -37,7 +37,7 @@ from chat2response.wire.responses import Response
 
 def read_response(
     completion: Any,
-    echo: Echo,
+    echo: EchoedFields,
     ids: Ids,
     clock: Clock,
     *,
@@ -46,35 +46,35 @@ def read_response(
     quirks: Quirks = OPENAI_COMPATIBLE,
     logprobs: bool = True,
 ) -> Response:
-    """The response that says what `completion` says, its `logprobs` where they are to be shown.
+    """Converts `completion` to a response; `logprobs`: whether to pass them on.
 
-    Raises UpstreamError where it is none, or an error.
+    Raises UpstreamError if it is an error, or no completion.
     """
     choice = _first_choice(completion)
     losses = losses if losses is not None else Losses()
-    writer = WholeWriter(echo, ids, clock, losses)
+    writer = ResponseBuilder(echo, ids, clock, losses)
     reader = DeltaReader(writer, reasoning, quirks, logprobs=logprobs)
-    message = _message(choice)
+    message = _message_of(choice)
     reader.read(delta_of(message), choice.get("logprobs"))
-    unread = Unread(losses)
-    unread.name_in_choice(choice)
-    unread.name(message)
-    finish = _finish(choice, quirks)
+    unknown_keys = UnknownKeys(losses)
+    unknown_keys.report_choice(choice)
+    unknown_keys.report(message)
+    finish = _finish_reason(choice, quirks)
     if len(completion["choices"]) > 1:
-        finish = _others(completion["choices"], reader, losses, finish, quirks)
+        finish = _write_other_choices(completion["choices"], reader, losses, finish, quirks)
     if "citations" in completion or "search_results" in completion:
-        reader.sources.take(completion.get("citations"), completion.get("search_results"))
-    ended = reader.close(_ending(completion, finish, losses, called=reader.called))
-    if ended.error is not None:
-        raise ended.error
+        reader.sources.add(completion.get("citations"), completion.get("search_results"))
+    ending = reader.close(_outcome_of(completion, finish, losses, called=reader.has_calls))
+    if ending.error is not None:
+        raise ending.error
     reader.sources.finish()
-    return writer.close(usage.from_chat(_usage(completion, choice), quirks), ended)
+    return writer.finish(usage.from_chat(_usage_of(completion, choice), quirks), ending)
 
 
 def as_chunk(completion: Any) -> dict[str, Any]:
-    """A completion as the one chunk that says the same, for a server that was asked to stream and did not.
+    """Converts a completion to one equivalent chunk, for an upstream that did not stream as requested.
 
-    Raises UpstreamError where it is none, or an error.
+    Raises UpstreamError if it is an error, or no completion.
     """
     _first_choice(completion)
     choices = enumerate(completion["choices"])
@@ -94,54 +94,57 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     return choices[0]
 
 
-def _others(choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks) -> str:
-    """Says what stands in the other choices; gives how the turn ended."""
+def _write_other_choices(
+    choices: list[Any], reader: DeltaReader, losses: Losses, finish: str, quirks: Quirks
+) -> str:
+    """Writes what stands in the other choices; returns the finish reason of the turn."""
     others = OtherChoices()
     for number, choice in enumerate(choices[1:], 1):
         if type(choice) is dict:
-            given = _finish(choice, quirks)
-            others.keep(number, delta_of(_message(choice)), choice.get("logprobs"), given)
-    for other in others.say(reader, losses, spoken=reader.texts > 0):
+            reason = _finish_reason(choice, quirks)
+            others.add(number, delta_of(_message_of(choice)), choice.get("logprobs"), reason)
+    for other in others.write(reader, losses, has_text=reader.text_chars > 0):
         finish = other if outcome.from_finish_reason(finish).status == "completed" else finish
     return finish
 
 
-def _ending(completion: Mapping[str, Any], finish: str, losses: Losses, *, called: bool) -> Outcome:
+def _outcome_of(completion: Mapping[str, Any], finish: str, losses: Losses, *, called: bool) -> Outcome:
     tier = completion.get("service_tier")
     tier = tier if type(tier) is str else None
-    judged = moderation.from_chat(completion.get("moderation"), losses)
-    return outcome.from_finish_reason(finish, tier, judged, losses=losses, called=called)
+    verdict = moderation.from_chat(completion.get("moderation"), losses)
+    return outcome.from_finish_reason(finish, tier, verdict, losses=losses, called=called)
 
 
-def _finish(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
-    """The finish_reason; a body that came whole is an answer that ended, even where it does not say so."""
+def _finish_reason(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
+    """The finish reason; a whole body is an answer that ended, even without one."""
     word = word_of(choice.get("finish_reason"))
     return quirks.finish_reasons.get(word, word) or "stop"
 
 
-def _usage(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
+def _usage_of(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     groq = completion.get("x_groq")
     of_groq = groq.get("usage") if type(groq) is dict else None
     return usage.best(choice.get("usage"), completion.get("usage"), of_groq)
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
-    kept = {key: value for key, value in choice.items() if key not in ("message", "text")}
-    return {**kept, "index": number, "delta": _message(choice), "finish_reason": _finish(choice)}
+    fields = {key: value for key, value in choice.items() if key not in ("message", "text")}
+    return {**fields, "index": number, "delta": _message_of(choice), "finish_reason": _finish_reason(choice)}
 
 
-def _message(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """What a choice says: in `message`, as it should, in `delta`, in `text`, or in the choice itself."""
-    places = [{"content": each} if type(each) is str else each for each in map(choice.get, _PLACES)]
-    said: dict[str, Any] = {}
-    for place in (*places, beside(choice)):
-        for name, value in place.items() if type(place) is dict else ():
-            if not said.get(name):
-                said[name] = value
-    return numbered(said)
+def _message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The message of a choice: in `message` (the standard), `delta` or `text`, or in the choice itself."""
+    values = map(choice.get, _MESSAGE_KEYS)
+    candidates = [{"content": each} if type(each) is str else each for each in values]
+    message: dict[str, Any] = {}
+    for candidate in (*candidates, message_fields(choice)):
+        for name, value in candidate.items() if type(candidate) is dict else ():
+            if not message.get(name):
+                message[name] = value
+    return with_indices(message)
 
 
-_PLACES = ("message", "delta", "text")
+_MESSAGE_KEYS = ("message", "delta", "text")
 
 
 CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -157,29 +160,29 @@ def write_response(
     losses: Losses | None = None,
     legacy: bool = False,
 ) -> ChatCompletion:
-    """The completion that says what a finished response says. Raises UpstreamError for one that failed.
+    """Converts a finished response to a completion. Raises UpstreamError for one that failed.
 
-    `model`: the name the client asked for, shown in place of the response's own.
-    `legacy`: a call is answered as `function_call`.
+    `model`: the name that the client requested, shown in place of the response's own.
+    `legacy`: writes a call as `function_call`.
     """
-    ended = outcome.from_response(response)
-    if ended.error is not None:
-        raise ended.error
+    ending = outcome.from_response(response)
+    if ending.error is not None:
+        raise ending.error
     own = string(response.get("id")).removeprefix("resp_")
-    said = _Said(losses if losses is not None else Losses(), own)
-    for item in read_items(response, said.losses):
-        said.take(item)
-    said.beside(response)
-    if said.nameless:
-        raise UpstreamError(UNNAMED)
-    completion = _completion(response, said.message(reasoning_field), said, model)
+    builder = _MessageBuilder(losses if losses is not None else Losses(), own)
+    for item in read_items(response, builder.losses):
+        builder.add(item)
+    builder.add_output_text(response)
+    if builder.nameless:
+        raise UpstreamError(NAMELESS_CALL_MESSAGE)
+    completion = _build_completion(response, builder.message(reasoning_field), builder, model)
     if legacy:
-        _age(completion["choices"][0], said.losses)
+        _to_legacy(completion["choices"][0], builder.losses)
     return completion
 
 
-def _age(choice: Any, losses: Losses) -> None:
-    """A choice's call in the deprecated form, which has room for one function's."""
+def _to_legacy(choice: Any, losses: Losses) -> None:
+    """Rewrites the calls of a choice in the deprecated form, which has room for one function call."""
     message = choice["message"]
     calls = message.pop("tool_calls", [])
     if calls:
@@ -191,7 +194,7 @@ def _age(choice: Any, losses: Losses) -> None:
 
 
 def legacy_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A call as `function_call` has it."""
+    """A call in the form of `function_call`."""
     custom = call.get("custom")
     return call["function"] if custom is None else {"name": custom["name"], "arguments": custom["input"]}
 
@@ -199,11 +202,11 @@ def legacy_call(call: Mapping[str, Any]) -> dict[str, Any]:
 SECOND_CALL = ("output[function_call]", "dropped: 'functions' have one call a message")
 
 
-class _Said:
-    """The items of a response, gathered into one message."""
+class _MessageBuilder:
+    """Collects the items of a response into one message."""
 
     def __init__(self, losses: Losses, own: str) -> None:
-        """`own`: what tells this response from others."""
+        """`own`: the part of the response's id that is unique."""
         self.logprobs: list[Any] = []
         self.losses = losses
         self._own = own
@@ -211,34 +214,34 @@ class _Said:
         self._length = 0
         self._refusals: list[str] = []
         self._annotations: list[dict[str, Any]] = []
-        self._thoughts: list[str] = []
+        self._reasoning: list[str] = []
         self._calls: list[dict[str, Any]] = []
         self._call_ids: set[str] = set()
 
-    def take(self, item: Mapping[str, Any]) -> None:
+    def add(self, item: Mapping[str, Any]) -> None:
         kind = item.get("type")
         if kind == "message":
             for part in parts_of(item.get("content")):
-                self._part(part)
+                self._add_part(part)
         elif kind == "reasoning":
-            self._thoughts.append(_reasoning_text(item))
+            self._reasoning.append(_reasoning_text(item))
         elif string(kind) in CALLS:
-            self._call(tool_call(item, self.losses))
+            self._add_call(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
 
-    def beside(self, response: Mapping[str, Any]) -> None:
-        """Takes the text beside the output, where that is all there is."""
+    def add_output_text(self, response: Mapping[str, Any]) -> None:
+        """Adds the text beside the output, if there is no other."""
         if response.get("output_text"):
             self._texts.append(output_text(response, "".join(self._texts), self.losses))
 
     @property
     def nameless(self) -> bool:
-        """Whether there are calls, and none that says what is called."""
+        """Whether there are calls, but none with a name."""
         return bool(self._calls) and not any(call[call["type"]]["name"] for call in self._calls)
 
     def message(self, reasoning_field: str) -> dict[str, Any]:
-        """The assistant message; its content is null only where a refusal or a call stands in its place."""
+        """The assistant message; its content is null only if a refusal or a call stands in its place."""
         empty = None if self._calls or self._refusals else ""
         refusal = "".join(self._refusals) or None
         message: dict[str, Any] = {
@@ -246,33 +249,33 @@ class _Said:
             "content": "".join(self._texts) or empty,
             "refusal": refusal,
         }
-        if thoughts := "\n\n".join(filter(None, self._thoughts)):
-            message[reasoning_field] = thoughts
+        if reasoning := "\n\n".join(filter(None, self._reasoning)):
+            message[reasoning_field] = reasoning
         if self._annotations:
             message["annotations"] = self._annotations
         if self._calls:
             message["tool_calls"] = [call for call in self._calls if call[call["type"]]["name"]]
             if len(message["tool_calls"]) < len(self._calls):
-                self.losses.add(*NAMELESS)
+                self.losses.add(*NAMELESS_CALL)
         return message
 
-    def _call(self, call: dict[str, Any]) -> None:
-        """Its id is one that no other call has: clients answer calls by it."""
+    def _add_call(self, call: dict[str, Any]) -> None:
+        """Adds a call under a unique id, because clients answer calls by their ids."""
         if not call["id"] or call["id"] in self._call_ids:
             call["id"] = f"call_{self._own}_{len(self._calls)}"
         self._call_ids.add(call["id"])
         self._calls.append(call)
 
-    def _part(self, part: Mapping[str, Any]) -> None:
+    def _add_part(self, part: Mapping[str, Any]) -> None:
         kind = part.get("type")
         if kind in ("output_text", "text"):
-            self._text(part)
+            self._add_text(part)
         elif kind == "refusal":
             self._refusals.append(string(part.get("refusal")))
         else:
             self.losses.add(f"output.content[{word(kind)}]")
 
-    def _text(self, part: Mapping[str, Any]) -> None:
+    def _add_text(self, part: Mapping[str, Any]) -> None:
         text = string(part.get("text"))
         self.logprobs.extend(read_tokens(part.get("logprobs")))
         for annotation in objects(part.get("annotations")):
@@ -286,17 +289,17 @@ class _Said:
 
 
 def lost_item(kind: Any) -> str:
-    """The name, among the losses, of an item that Chat has no place for."""
+    """The loss name of an item that Chat has no place for."""
     return f"output[{word(kind)}]"
 
 
 def lost_annotation(annotation: Mapping[str, Any]) -> str:
-    """The same for an annotation."""
+    """The loss name of an annotation that Chat has no place for."""
     return f"output.annotations[{word(annotation.get('type'))}]"
 
 
 def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str, Any] | None:
-    """A `url_citation` as Chat writes it, its places moved by `offset` characters; other kinds: None."""
+    """A `url_citation` in the form of Chat, indices moved by `offset` characters; None for other kinds."""
     flat = url_citation(annotation) if annotation.get("type") == "url_citation" else None
     if flat is None:
         return None
@@ -312,7 +315,7 @@ def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str,
 
 
 def _reasoning_text(item: Mapping[str, Any]) -> str:
-    """Raw text where there is some, else the summaries: never both, they say the same."""
+    """The raw text if there is some, else the summaries; never both, because they repeat each other."""
     for holder in ("content", "summary"):
         texts = [text for part in parts_of(item.get(holder)) if (text := string(part.get("text")))]
         if texts:
@@ -321,32 +324,32 @@ def _reasoning_text(item: Mapping[str, Any]) -> str:
 
 
 def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str, Any]:
-    """A call as Chat writes it; one of a namespace has it in its name.
+    """A call in the form of Chat; a namespace becomes part of its name.
 
-    `losses`: for a call that is whole, its arguments are written once, and the rest of them is lost.
+    `losses`: set for a whole call; text after its arguments is dropped then, and a loss.
     """
     name = string(item.get("name"))
     if namespace := item.get("namespace"):
-        name = sendable(string(namespace), name)
+        name = sendable_name(string(namespace), name)
     call_id = string(item.get("call_id")) or string(item.get("id"))
     if item["type"] == "custom_tool_call":
-        called = {"name": name, "input": string(item.get("input"))}
-        return {"id": call_id, "type": "custom", "custom": called}
+        function = {"name": name, "input": string(item.get("input"))}
+        return {"id": call_id, "type": "custom", "custom": function}
     arguments = arguments_of(item.get("arguments"))
     if losses is not None and item.get("status") != "incomplete":
-        arguments, lost = once(arguments)
+        arguments, lost = normalize_arguments(arguments)
         if lost:
-            losses.add(*REST)
-    called = {"name": name, "arguments": arguments}
-    return {"id": call_id, "type": "function", "function": called}
+            losses.add(*TEXT_AFTER_END)
+    function = {"name": name, "arguments": arguments}
+    return {"id": call_id, "type": "function", "function": function}
 
 
-def _completion(
-    response: Mapping[str, Any], message: dict[str, Any], said: "_Said", model: str | None
+def _build_completion(
+    response: Mapping[str, Any], message: dict[str, Any], builder: "_MessageBuilder", model: str | None
 ) -> ChatCompletion:
-    created, finish = response.get("created_at"), outcome.finish_reason(response, said.losses)
+    created, finish = response.get("created_at"), outcome.finish_reason(response, builder.losses)
     if finish == "stop" and message.get("tool_calls"):
-        finish = "tool_calls"  # found where the output is no array of items
+        finish = "tool_calls"  # the output was no array of items, but contains calls
     completion: dict[str, Any] = {
         "id": completion_id(string(response.get("id"))),
         "object": "chat.completion",
@@ -357,7 +360,7 @@ def _completion(
                 "index": 0,
                 "message": message,
                 "finish_reason": finish,
-                "logprobs": {"content": said.logprobs, "refusal": None} if said.logprobs else None,
+                "logprobs": {"content": builder.logprobs, "refusal": None} if builder.logprobs else None,
             }
         ],
     }
@@ -366,6 +369,6 @@ def _completion(
         completion["usage"] = counts
     if tier := response.get("service_tier"):
         completion["service_tier"] = tier
-    if judged := moderation.to_chat(response.get("moderation")):
-        completion["moderation"] = judged
+    if verdict := moderation.to_chat(response.get("moderation")):
+        completion["moderation"] = verdict
     return completion  # type: ignore[return-value]

@@ -1,8 +1,8 @@
-"""The pieces of a Chat answer, made sense of.
+"""Reads the loosely typed values inside a Chat answer: contents, reasoning, arguments, citations.
 
-Backends differ in where they put reasoning (`reasoning_content`, `reasoning`, `reasoning_details`,
-`thinking` parts inside `content`) and in what they write where a string belongs. Nothing here raises, and
-nothing is walked deeper than the known shapes go: the values are a stranger's.
+Backends put reasoning in different places (`reasoning_content`, `reasoning`, `reasoning_details`, `thinking`
+parts inside `content`) and write other types where a string belongs. Nothing here raises, and nothing walks
+deeper than the known shapes: the values come from outside.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ Piece = tuple[Literal["text", "reasoning", "refusal", "lost"], str]
 
 
 def content_pieces(content: Any) -> Iterator[Piece]:
-    """A `content` that is a string, null, or (Mistral, Databricks) a list of parts; empty pieces left out.
+    """Yields the pieces of a `content`: a string, null, or (Mistral, Databricks) a list; none is empty.
 
-    A part that no response can hold is `("lost", its place)`.
+    A part that no response can hold yields `("lost", its path)`.
     """
     if type(content) is str:
         if content:
@@ -34,7 +34,7 @@ def content_pieces(content: Any) -> Iterator[Piece]:
 
 
 def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:
-    """OpenRouter's details and LiteLLM's blocks: texts and summaries; signed and encrypted parts are lost."""
+    """The texts of OpenRouter's details and LiteLLM's blocks; signed and encrypted parts are lost."""
     for entry in objects(entries):
         text = entry.get("text") or entry.get("summary") or entry.get("thinking")
         if type(text) is str and text:
@@ -45,21 +45,21 @@ def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:
 
 
 def is_signed(extra: Any) -> bool:
-    """Whether an `extra_content` holds a signature; else it only labels its delta (`thought: true`)."""
+    """Whether an `extra_content` has a signature; otherwise it only labels its delta (`thought: true`)."""
     return type(extra) is dict and any(
         type(vendor) is dict and vendor.get("thought_signature") for vendor in extra.values()
     )
 
 
 def arguments_of(value: Any) -> str:
-    """A call's arguments as JSON text; some backends write the object itself."""
+    """A call's arguments as JSON text; some backends send an object instead of text."""
     if type(value) is str:
         return value
     return "" if value is None or too_deep(value) else encode(value).decode()
 
 
 def url_citation(annotation: Any) -> dict[str, Any] | None:
-    """A Chat annotation, flat as Responses writes it; None for a kind it does not have."""
+    """Flattens a Chat annotation into the form of Responses; None for an unknown kind."""
     if type(annotation) is not dict:
         return None
     nested = annotation.get("url_citation")
@@ -71,8 +71,8 @@ def url_citation(annotation: Any) -> dict[str, Any] | None:
         "type": "url_citation",
         "url": nested["url"],
         "title": string(nested.get("title")),
-        "start_index": _place(nested.get("start_index")),
-        "end_index": _place(nested.get("end_index")),
+        "start_index": _text_index(nested.get("start_index")),
+        "end_index": _text_index(nested.get("end_index")),
     }
 
 
@@ -89,19 +89,19 @@ def _part_pieces(part: Any) -> Iterator[Piece]:
         if part["refusal"]:
             yield "refusal", part["refusal"]
     elif kind in ("thinking", "reasoning"):
-        held = part.get("thinking") or part.get("summary") or part.get("reasoning") or part.get("text")
-        if text := _joined(held):
+        value = part.get("thinking") or part.get("summary") or part.get("reasoning") or part.get("text")
+        if text := _joined_text(value):
             yield "reasoning", text
     else:
         yield "lost", f"content[{word(kind)}]"
 
 
-def _joined(held: Any) -> str:
-    """`[{type: summary_text, text}]`, `[{type: text, text}]` and plain text alike."""
-    if type(held) is not list:
-        return string(held)
-    return "".join(string(part.get("text") if type(part) is dict else part) for part in held)
+def _joined_text(value: Any) -> str:
+    """The text of `[{type: summary_text, text}]`, `[{type: text, text}]` or of a plain string."""
+    if type(value) is not list:
+        return string(value)
+    return "".join(string(part.get("text") if type(part) is dict else part) for part in value)
 
 
-def _place(value: Any) -> int:
+def _text_index(value: Any) -> int:
     return value if type(value) is int and value >= 0 else 0

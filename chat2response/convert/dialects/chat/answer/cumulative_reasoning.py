@@ -1,7 +1,7 @@
-"""`Increments`: what is new in `reasoning_details` whose texts come whole with every delta.
+"""`CumulativeReasoning`: finds the new part of `reasoning_details` that repeat their whole text each time.
 
-MiniMax streams them in both ways: `The`, `The user` or `The`, ` user`. A text that begins with all that came
-before it is cumulative, any other is not; the first that can be told apart decides for the stream.
+MiniMax streams in both ways: `The`, `The user` or `The`, ` user`. A text that begins with everything before
+it is cumulative, any other is not; the first text that shows the difference decides for the whole stream.
 """
 
 from typing import Any
@@ -11,22 +11,22 @@ from chat2response.convert.loose_values import number, objects, word
 _TEXTS = ("text", "summary")
 
 
-class Increments:
-    """Finds what is new in the `reasoning_details` of one turn."""
+class CumulativeReasoning:
+    """The `reasoning_details` of one turn."""
 
     __slots__ = ("_cumulative", "_repeats", "_so_far")
 
     def __init__(self) -> None:
         self._cumulative: bool | None = None  # None: not known yet
-        # By entry and field; of no use once texts are known to be new.
+        # By entry and field; not needed any more once the texts are known to be increments.
         self._so_far: dict[tuple[str, str, int], str] = {}
-        self._repeats = ""  # a text that came again as it was: all of it once more, or the same piece
+        self._repeats = ""  # texts that came twice: the cumulative text so far, or the same piece again
 
-    def of(self, entries: Any) -> Any:
-        """The entries of one delta, with what is new of their texts."""
+    def increments(self, entries: Any) -> Any:
+        """The entries of one delta, their texts reduced to what is new."""
         if self._cumulative is False:
             return entries
-        seen: set[Any] = set()  # of one delta, each entry is a text of its own
+        seen: set[Any] = set()  # within one delta, each entry is a text of its own
         return [self._entry(entry, seen) for entry in objects(entries)]
 
     def _entry(self, entry: dict[str, Any], seen: set[Any]) -> dict[str, Any]:
@@ -49,14 +49,14 @@ class Increments:
         if text.startswith(before):
             self._cumulative, self._so_far[key], self._repeats = True, text, ""
             return text[len(before) :]
-        if self._cumulative:  # it begins anew
+        if self._cumulative:  # a new text begins
             self._so_far[key] = text
             return text
-        self._cumulative, held = False, self._repeats
+        self._cumulative, repeats = False, self._repeats
         self._so_far.clear()
-        return held + text
+        return repeats + text
 
 
 def _index(value: Any) -> int:
-    at = number(value)
-    return -1 if at is None else at
+    index = number(value)
+    return -1 if index is None else index

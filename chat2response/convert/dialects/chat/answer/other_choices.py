@@ -1,14 +1,15 @@
-"""What stands beside the deltas of the first choice, kept until the turn ends.
+"""What stands beside the deltas of the first choice; it is buffered until the turn ends.
 
-Nobody asks an upstream for several choices, yet some split one turn over two: the text in the first, its
-calls in the next. Others send a `message` where a `delta` belongs: once at the end, in pieces, or growing.
+No request asks an upstream for several choices, yet some backends split one turn over two: the text in the
+first, its calls in the next. Others send a `message` in place of a `delta`: once at the end, in pieces, or
+growing.
 """
 
 from itertools import pairwise
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
-from chat2response.convert.dialects.chat.answer.unknown_keys import Unread
+from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys
 from chat2response.convert.finish_reasons import word_of
 from chat2response.convert.loose_values import string, word
 from chat2response.convert.losses import Losses
@@ -17,105 +18,105 @@ from chat2response.wire.chat import DeltaShape, delta_of
 
 _TEXT = ("content", "refusal", "annotations", "audio", "images")
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking_blocks")
-_NOT_SAID = ("tool_calls", "function_call", "refusal", "annotations", "audio", "images")
-"""What a message may say behind deltas that did not."""
+_ADDITIONS = ("tool_calls", "function_call", "refusal", "annotations", "audio", "images")
+"""Fields that a message may add to the deltas."""
 
 
 class OtherChoices:
-    """Those after the first, in the order in which they come."""
+    """The choices after the first, in the order in which they come."""
 
     def __init__(self) -> None:
         self.weight = 0
-        """In bytes, roughly."""
-        self._said: dict[str, list[tuple[DeltaShape, Any]]] = {}
+        """The approximate size in bytes."""
+        self._deltas: dict[str, list[tuple[DeltaShape, Any]]] = {}
         self._finish: dict[str, str] = {}
 
-    def keep(self, index: Any, delta: DeltaShape | None, logprobs: Any, finish: Any) -> None:
-        """What one chunk says in another choice."""
-        place = word(str(index))
-        said = self._said.setdefault(place, [])
+    def add(self, index: Any, delta: DeltaShape | None, logprobs: Any, finish: Any) -> None:
+        """Buffers what one chunk has of another choice."""
+        key = word(str(index))
+        deltas = self._deltas.setdefault(key, [])
         if delta is not None:
             self.weight += sum(weigh(getattr(delta, name)) for name in delta.__struct_fields__)
-            said.append((delta, logprobs))
+            deltas.append((delta, logprobs))
         if ending := word_of(finish):
-            self._finish[place] = ending
+            self._finish[key] = ending
 
-    def say(self, reader: DeltaReader, losses: Losses, *, spoken: bool) -> list[str]:
-        """Says it, and gives how those ended that said something. Their calls are the turn's.
+    def write(self, reader: DeltaReader, losses: Losses, *, has_text: bool) -> list[str]:
+        """Writes the buffered deltas; returns the finish reasons of the choices that had any output.
 
-        A text is the turn's where no choice before had any (`spoken`: the first had); else it may be another
-        answer to the same question, and is lost.
+        Their calls belong to the turn. A choice's text belongs to the turn if no choice before it has text
+        (`has_text`: the first has); otherwise it may be another answer to the same request, and is a loss.
         """
-        ended = []
-        for number, (place, said) in enumerate(self._said.items(), 1):
-            before = reader.said
-            spoken = spoken or reader.texts > 0
-            _without(said, _TEXT, f"choices[{place}].message.content", losses, drop=spoken)
-            thought = reader.thoughts > 0
-            _without(said, _THOUGHTS, f"choices[{place}].message.reasoning", losses, drop=thought)
-            for delta, logprobs in said:
-                reader.read(delta, None if spoken else logprobs, number)
-            if reader.said > before and place in self._finish:
-                ended.append(self._finish[place])
-        return ended
+        reasons = []
+        for number, (key, deltas) in enumerate(self._deltas.items(), 1):
+            before = reader.output_chars
+            has_text = has_text or reader.text_chars > 0
+            _without(deltas, _TEXT, f"choices[{key}].message.content", losses, drop=has_text)
+            has_reasoning = reader.reasoning_chars > 0
+            _without(deltas, _THOUGHTS, f"choices[{key}].message.reasoning", losses, drop=has_reasoning)
+            for delta, logprobs in deltas:
+                reader.read(delta, None if has_text else logprobs, number)
+            if reader.output_chars > before and key in self._finish:
+                reasons.append(self._finish[key])
+        return reasons
 
 
 def _without(
-    said: list[tuple[DeltaShape, Any]], names: tuple[str, ...], loss: str, losses: Losses, *, drop: bool
+    deltas: list[tuple[DeltaShape, Any]], names: tuple[str, ...], loss: str, losses: Losses, *, drop: bool
 ) -> None:
-    for delta, _ in said if drop else ():
+    for delta, _ in deltas if drop else ():
         for name in names:
             if getattr(delta, name):
                 setattr(delta, name, None)
                 losses.add(loss, "dropped: the first choice has its own")
 
 
-class Messages:
-    """The messages of one choice: pieces of it, or each the whole so far."""
+class WholeMessages:
+    """The messages of one choice: each a piece of it, or each the whole so far."""
 
     def __init__(self) -> None:
         self.weight = 0
-        """In bytes, roughly."""
+        """The approximate size in bytes."""
         self._all: list[dict[str, Any]] = []
 
-    def keep(self, message: Any) -> None:
-        """That of one chunk."""
+    def add(self, message: Any) -> None:
+        """Buffers the message of one chunk."""
         if type(message) is str:
             message = {"content": message}
         if type(message) is dict:
             self.weight += weigh(message)
             self._all.append(message)
 
-    def say(self, reader: DeltaReader, texts: int, losses: Losses) -> None:
-        """Says what the deltas did not, and names what nobody knows. `texts`: their characters of text."""
-        thoughts = reader.thoughts
-        content = self._rest("content", texts, reader.latest, losses)
-        latest = reader.latest_thought
+    def write(self, reader: DeltaReader, text_chars: int, losses: Losses) -> None:
+        """Writes what the deltas (with `text_chars` of text) did not have; reports unknown keys."""
+        reasoning_chars = reader.reasoning_chars
+        content = self._unstreamed("content", text_chars, reader.last_text, losses)
+        last = reader.last_reasoning
         for name in _THOUGHTS[:2]:
-            if thought := self._rest(name, thoughts, latest, losses):
-                reader.read(DeltaShape(**{name: thought}))
+            if reasoning := self._unstreamed(name, reasoning_chars, last, losses):
+                reader.read(DeltaShape(**{name: reasoning}))
         if content:
             reader.read(DeltaShape(content=content))
         calls = [calls for message in self._all if type(calls := message.get("tool_calls")) is list and calls]
-        grows = len(calls) > 1 and all(_goes_on(one, later) for one, later in pairwise(calls))
-        unread = Unread(losses)
+        grows = len(calls) > 1 and all(_grows(one, later) for one, later in pairwise(calls))
+        unknown_keys = UnknownKeys(losses)
         for message in self._all:
-            unread.name(message)
-            rest = {key: value for key, value in message.items() if not _is_text(key, value)}
-            if grows and rest.get("tool_calls") is not calls[-1]:
-                rest.pop("tool_calls", None)
-            if texts or thoughts:
-                known = {name for name in _NOT_SAID if not reader.has_said(name)}
-                rest = {key: value for key, value in rest.items() if key in known}
-            reader.read(delta_of(numbered(rest)), again=True)
+            unknown_keys.report(message)
+            remainder = {key: value for key, value in message.items() if not _is_text(key, value)}
+            if grows and remainder.get("tool_calls") is not calls[-1]:
+                remainder.pop("tool_calls", None)
+            if text_chars or reasoning_chars:
+                missing = {name for name in _ADDITIONS if not reader.has_output(name)}
+                remainder = {key: value for key, value in remainder.items() if key in missing}
+            reader.read(delta_of(with_indices(remainder)), again=True)
 
-    def _rest(self, name: str, said: int, latest: str, losses: Losses) -> str:
-        """A text of all messages, without what was streamed of it: `said` characters, ending in `latest`."""
+    def _unstreamed(self, name: str, streamed: int, last: str, losses: Losses) -> str:
+        """The text of all messages behind what was streamed: `streamed` characters, ending in `last`."""
         whole = self._joined(name)
-        if said and whole and (len(whole) < said or not whole[:said].endswith(latest)):
+        if streamed and whole and (len(whole) < streamed or not whole[:streamed].endswith(last)):
             losses.add(f"message.{name}", "dropped: it differs from what was streamed")
             return ""
-        return whole[said:]
+        return whole[streamed:]
 
     def _joined(self, name: str) -> str:
         pieces = [piece for message in self._all if (piece := string(message.get(name)))]
@@ -123,29 +124,29 @@ class Messages:
         return pieces[-1] if grows else "".join(pieces)
 
 
-def _goes_on(calls: list[Any], later: list[Any]) -> bool:
-    """Whether the later calls are the same, with more of their arguments or with more calls behind them."""
-    pairs = [*zip(map(_called, calls), map(_called, later), strict=False)]
+def _grows(calls: list[Any], later: list[Any]) -> bool:
+    """Whether the later calls are the same, with more arguments or with more calls after them."""
+    pairs = [*zip(map(_name_and_arguments, calls), map(_name_and_arguments, later), strict=False)]
     return len(later) >= len(calls) and all(
         name == same and text and whole.startswith(text) for (name, text), (same, whole) in pairs
     )
 
 
-def _called(call: Any) -> tuple[str, str]:
+def _name_and_arguments(call: Any) -> tuple[str, str]:
     function = call.get("function") if type(call) is dict else None
-    given = function if type(function) is dict else {}
-    return string(given.get("name")), string(given.get("arguments"))
+    fields = function if type(function) is dict else {}
+    return string(fields.get("name")), string(fields.get("arguments"))
 
 
 def _is_text(key: str, value: Any) -> bool:
     return key in ("content", *_THOUGHTS[:2]) and type(value) is str
 
 
-def numbered(message: dict[str, Any]) -> dict[str, Any]:
+def with_indices(message: dict[str, Any]) -> dict[str, Any]:
     """The message with an index on each of its calls, as deltas have it."""
     calls = message.get("tool_calls")
     if type(calls) is not list:
         return message
-    there = [call for call in calls if call is not None]
-    places = [{**call, "index": at} if type(call) is dict else call for at, call in enumerate(there)]
-    return {**message, "tool_calls": places}
+    calls = [call for call in calls if call is not None]
+    indexed = [{**call, "index": index} if type(call) is dict else call for index, call in enumerate(calls)]
+    return {**message, "tool_calls": indexed}

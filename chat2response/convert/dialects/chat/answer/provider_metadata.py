@@ -1,8 +1,9 @@
-"""`Carried`: what a backend gives beside the text of its reasoning, and wants back unchanged.
+"""`ProviderMetadata`: what a backend sends beside the text of its reasoning, and expects back unchanged.
 
 OpenRouter's `reasoning_details`, LiteLLM's `thinking_blocks`, Gemini's `extra_content` on a call or a
-message: texts with signatures, encrypted data. None of it means anything here; it is put together from the
-deltas, travels sealed, and is put on the same assistant message in the history.
+message: texts with signatures, encrypted data. The gateway does not interpret any of it. It collects the
+pieces from the deltas, seals them into the reasoning item, and writes them on the same assistant message of
+the next request's history.
 """
 
 from collections.abc import Mapping
@@ -10,16 +11,16 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.content_pieces import Structure
 from chat2response.convert.loose_values import objects
-from chat2response.convert.quirks.quirks import Carried as Kind
+from chat2response.convert.quirks.quirks import CarriedField as Kind
 from chat2response.wire.json import too_deep
 
 _Object = dict[str, Any]
 
-_GROWING = ("text", "summary", "thinking", "data")  # what a later delta of the same entry adds to
+_GROWING = ("text", "summary", "thinking", "data")  # a later delta of the same entry continues these
 
 
-class Carried:
-    """Of one assistant message."""
+class ProviderMetadata:
+    """The metadata of one assistant message."""
 
     __slots__ = ("_blocks", "_calls", "_details", "_kinds", "_message")
 
@@ -38,15 +39,15 @@ class Carried:
 
     # -- from an answer ----------------------------------------------------------------------------
 
-    def keep(self, name: Structure, entries: Any) -> bool:
-        """Takes those of a delta, where this backend wants them back."""
+    def add(self, name: Structure, entries: Any) -> bool:
+        """Adds the entries of a delta; False if this backend does not want them back."""
         if name not in self._kinds or too_deep(entries):
             return False
         (self._grow_details if name == "reasoning_details" else self._grow_blocks)(entries)
         return True
 
-    def keep_extra(self, extra: Any, call_id: str | None) -> bool:
-        """The same for `extra_content`, of the call or (None) of the message itself."""
+    def add_extra(self, extra: Any, call_id: str | None) -> bool:
+        """Adds an `extra_content`, of a call or (None) the message itself; False if it is not wanted back."""
         if "extra_content" not in self._kinds or too_deep(extra):
             return False
         if call_id is None:
@@ -56,21 +57,21 @@ class Carried:
         return True
 
     def _grow_details(self, value: Any) -> None:
-        """An entry goes on with that of its type and index in an earlier delta."""
+        """An entry continues the one of the same type and index in an earlier delta."""
         before = list(self._details)
         for entry in objects(value):
             _extend(self._details, _same(before, entry), entry)
 
     def _grow_blocks(self, value: Any) -> None:
-        """A block of thinking goes on, in the next delta, until it is signed."""
+        """A thinking block continues in the next delta until it is signed."""
         last = self._blocks[-1] if self._blocks else {}
         unsigned = last.get("type") == "thinking" and not last.get("signature")
         for number, entry in enumerate(objects(value)):
-            goes_on = number == 0 and unsigned and entry.get("type") == "thinking"
-            _extend(self._blocks, last if goes_on else None, entry)
+            continues = number == 0 and unsigned and entry.get("type") == "thinking"
+            _extend(self._blocks, last if continues else None, entry)
 
     def take(self) -> _Object:
-        """All of it, as JSON has it; what comes later is another's."""
+        """Returns everything collected so far as a JSON object, and starts anew."""
         taken = {
             "details": _joined(self._details),
             "blocks": _joined(self._blocks),
@@ -83,7 +84,7 @@ class Carried:
     # -- into the history --------------------------------------------------------------------------
 
     def join(self, taken: Mapping[str, Any], *, more: bool) -> None:
-        """Adds what `take` gave. `more`: it went on with what was joined before."""
+        """Adds what `take` returned. `more`: it continues what was joined before."""
         for name, own, grow in (
             ("details", self._details, self._grow_details),
             ("blocks", self._blocks, self._grow_blocks),
@@ -96,28 +97,28 @@ class Carried:
         self._message = taken.get("message") or self._message
 
     def put(self, message: _Object, calls: list[_Object], *, reasoning: bool) -> None:
-        """Writes it on an assistant message and on its calls. `reasoning`: that too, not signatures alone."""
+        """Writes it on an assistant message and its calls; without `reasoning` only the signatures."""
         if reasoning and self._details:
             message["reasoning_details"] = _joined(self._details)
         if reasoning and self._blocks:
             message["thinking_blocks"] = _joined(self._blocks)
         if self._message:
             message["extra_content"] = self._message
-        nameless = self._calls.get("")  # some versions give no ids; then the first call is the signed one
+        without_id = self._calls.get("")  # some versions send no ids; then the first call is the signed one
         for call in calls:
-            extra = self._calls.get(call["id"]) or nameless
+            extra = self._calls.get(call["id"]) or without_id
             if extra is not None:
                 call["extra_content"] = extra
-                nameless = None
+                without_id = None
 
     @property
     def has_text(self) -> bool:
-        """Whether it says the reasoning too, so that a field with its text would say it twice."""
+        """Whether it contains the reasoning's text, so that a text field beside it would repeat it."""
         return bool(self._details or self._blocks)
 
 
 def _same(before: list[_Object], entry: _Object) -> _Object | None:
-    """The entry of an earlier delta that `entry` goes on with."""
+    """The entry of an earlier delta that `entry` continues."""
     key = (entry.get("type"), entry.get("index"))
     if key[1] is None:
         before = before[-1:]
@@ -131,21 +132,21 @@ def _extend(entries: list[_Object], known: _Object | None, entry: _Object) -> No
     for name, value in entry.items():
         if value is None:
             continue
-        held = known.get(name)
+        old = known.get(name)
         if name not in _GROWING or type(value) is not str:
             known[name] = value
-        elif type(held) is _Pieces:
-            held.append(value)
+        elif type(old) is _Pieces:
+            old.append(value)
         else:
-            known[name] = _Pieces((held, value)) if type(held) is str else value
+            known[name] = _Pieces((old, value)) if type(old) is str else value
 
 
 class _Pieces(list[str]):
-    """A text that still grows: joined at each delta, it would be copied at each delta."""
+    """The pieces of a growing text: joining them at each delta would copy the text each time."""
 
 
 def _joined(entries: list[_Object]) -> list[_Object]:
-    """The entries with their texts in one piece each, in place."""
+    """Joins the texts of the entries, in place."""
     for entry in entries:
         for name, value in entry.items():
             if type(value) is _Pieces:

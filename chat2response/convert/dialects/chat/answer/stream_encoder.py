@@ -1,8 +1,8 @@
-"""Writes events as a Chat stream: `chat.completion.chunk` frames, then `[DONE]`.
+"""`ChatEncoder`: encodes events as a Chat stream: `chat.completion.chunk` frames, then `[DONE]`.
 
-One role chunk first and one finish chunk last; calls are numbered from 0 whatever their `output_index`.
-A failure is an `error` chunk: the SDKs raise on it, and no `finish_reason` pretends the answer is whole.
-The chunks add up to what `write_response` says of the same response.
+One role chunk comes first and one finish chunk last; calls are numbered from 0, whatever their
+`output_index`. A failure is an `error` chunk: the SDKs raise on it, and no `finish_reason` presents the
+answer as complete. The chunks add up to what `write_response` makes of the same response.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,11 +38,11 @@ from chat2response.wire.sse import DONE_FRAME
 
 
 class ChatEncoder:
-    """Batches of events to bytes, for one choice.
+    """Encodes batches of events as bytes, for one choice.
 
-    `include_usage`: the client asked for it: every chunk has a `usage` key, and one more chunk brings it.
-    `reasoning_field`: the delta's key for reasoning text. `losses`: where to note what Chat cannot say.
-    `legacy`: a call is written as `function_call`.
+    `include_usage`: the client requested usage: each chunk has a `usage` key, and one more chunk the numbers.
+    numbers. `reasoning_field`: the delta's key for reasoning text. `losses`: records what Chat cannot
+    express. `legacy`: writes a call as `function_call`.
     """
 
     media_type = "text/event-stream"
@@ -68,9 +68,9 @@ class ChatEncoder:
             SUMMARY: reasoning_field,
         }
         self._calls: dict[int, int] = {}  # output_index -> index among the calls
-        self._thoughts = 0  # runs of reasoning text begun, over all items
-        self._raw: set[int] = set()  # output_index of the items that showed their raw reasoning
-        self._length = 0  # characters of the text parts that are closed
+        self._reasoning_parts = 0  # parts of reasoning text so far, over all items
+        self._raw: set[int] = set()  # output_index of the items with raw reasoning
+        self._length = 0  # characters of the closed text parts
         self._progress = False
         self._head = b""
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
@@ -100,23 +100,23 @@ class ChatEncoder:
         )
 
     def _stream_head(self, stream: Stream) -> bytes:
-        """What precedes the text of every delta of this stream; nothing where the stream is not shown."""
+        """The bytes before the text of every delta of this stream; empty if the stream is not shown."""
         if stream.kind is SUMMARY and stream.output_index in self._raw:
             return b""
         if stream.kind in _CALL_HEADS:
             number = self._calls[stream.output_index]
             if self._legacy:
                 return b"" if number else b'%b{"index":0,"delta":{"function_call":{"arguments":' % self._head
-            begun = b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,' % (self._head, number)
-            return begun + _CALL_HEADS[stream.kind]
+            entry = b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,' % (self._head, number)
+            return entry + _CALL_HEADS[stream.kind]
         field = self._fields[stream.kind]
         return b'%b{"index":0,"delta":{%b:' % (self._head, encode(field))
 
     # -- events ------------------------------------------------------------------------------------
 
     def _event(self, event: EventDict) -> bytes:
-        take = self._TAKES.get(event["type"])
-        return take(self, event) if take is not None else b""
+        handle = self._HANDLERS.get(event["type"])
+        return handle(self, event) if handle is not None else b""
 
     def _begin(self, event: EventDict) -> bytes:
         response = event["response"]
@@ -129,8 +129,8 @@ class ChatEncoder:
         self._head = b'data: %b,"choices":[' % encode(opening)[:-1]
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
-    def _beat(self, event: EventDict) -> bytes:
-        """A chunk that says nothing, for each one but the first, which stands behind `created`."""
+    def _keepalive(self, event: EventDict) -> bytes:
+        """An empty chunk as keepalive, for each `in_progress` but the first, which follows `created`."""
         first, self._progress = not self._progress, True
         return b"" if first else self._chunk({})
 
@@ -151,18 +151,18 @@ class ChatEncoder:
             return self._chunk({"function_call": legacy_call(tool_call(item))})
         return self._chunk({"tool_calls": [{"index": number, **tool_call(item)}]})
 
-    def _thought(self, event: EventDict) -> bytes:
-        """Chat has one run of reasoning text: a blank line stands between the parts of ours.
+    def _reasoning_part(self, event: EventDict) -> bytes:
+        """Separates the parts of reasoning by a blank line, because Chat has only one text for it.
 
-        An item with raw text and a summary says the same twice: the raw text comes first, and is shown.
+        The raw text and the summary of an item repeat each other: the raw text comes first, and is shown.
         """
         kind, index = event["part"]["type"], event["output_index"]
         if kind == "reasoning_text":
             self._raw.add(index)
         elif kind != "summary_text" or index in self._raw:
             return b""
-        self._thoughts += 1
-        return self._chunk({self._fields[SUMMARY]: "\n\n"}) if self._thoughts > 1 else b""
+        self._reasoning_parts += 1
+        return self._chunk({self._fields[SUMMARY]: "\n\n"}) if self._reasoning_parts > 1 else b""
 
     def _citation(self, event: EventDict) -> bytes:
         nested = nested_citation(event["annotation"], self._length)
@@ -172,12 +172,12 @@ class ChatEncoder:
         return self._chunk({"annotations": [nested]})
 
     def _audio(self, event: EventDict) -> bytes:
-        """Chat streams it too, in another form and in no words of ours."""
+        """Records the loss: Chat streams audio in a form that this encoder does not write."""
         self._losses.add("output.audio")
         return b""
 
     def _text_done(self, event: EventDict) -> bytes:
-        """Chat's text is one string: places in a later part count on from here."""
+        """Counts the text: Chat's text is one string, so indices in a later part continue from here."""
         self._length += len(event["text"])
         return b""
 
@@ -186,8 +186,8 @@ class ChatEncoder:
         finish: str = outcome.finish_reason(response, self._losses)
         if self._legacy and finish == "tool_calls":
             finish = "function_call"
-        judged = moderation.to_chat(response.get("moderation"))
-        frames = self._chunk({}, finish, tier=response.get("service_tier"), judged=judged)
+        verdict = moderation.to_chat(response.get("moderation"))
+        frames = self._chunk({}, finish, tier=response.get("service_tier"), verdict=verdict)
         counts = usage.to_chat(response.get("usage"))
         if self._include_usage and counts is not None:
             frames += b'%b],"usage":%b}\n\n' % (self._head, encode(counts))
@@ -205,21 +205,21 @@ class ChatEncoder:
         finish: str | None = None,
         logprobs: Any = None,
         tier: str | None = None,
-        judged: Mapping[str, Any] | None = None,
+        verdict: Mapping[str, Any] | None = None,
     ) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
         more = b',"service_tier":%b' % encode(tier) if tier else b""
-        if judged:
-            more += b',"moderation":%b' % encode(judged)
+        if verdict:
+            more += b',"moderation":%b' % encode(verdict)
         return b"%b%b]%b%b" % (self._head, encode(choice), more, self._tail)
 
-    # Of the class: in each encoder it would be a cycle, and made for each stream.
-    _TAKES: ClassVar[dict[str, Callable[["ChatEncoder", EventDict], bytes]]] = {
+    # On the class: on each encoder it would be a reference cycle, built anew for each stream.
+    _HANDLERS: ClassVar[dict[str, Callable[["ChatEncoder", EventDict], bytes]]] = {
         "response.created": _begin,
-        "response.in_progress": _beat,
+        "response.in_progress": _keepalive,
         "response.output_item.added": _item,
-        "response.content_part.added": _thought,
-        "response.reasoning_summary_part.added": _thought,
+        "response.content_part.added": _reasoning_part,
+        "response.reasoning_summary_part.added": _reasoning_part,
         "response.output_text.annotation.added": _citation,
         "response.output_text.done": _text_done,
         "response.audio.delta": _audio,

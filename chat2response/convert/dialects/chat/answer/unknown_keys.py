@@ -1,7 +1,7 @@
-"""Keys of an answer that no reader knows: what stands in them may be what the model said.
+"""`UnknownKeys`: reports keys of an answer that no reader knows; they may contain output of the model.
 
-Those of a delta or a message; of the choice around it, which some backends fill in its place; and of an event
-that has no choices.
+It looks at deltas and messages, at the choice around them (some backends use it in their place), and at
+events without choices.
 """
 
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from chat2response.convert.loose_values import word
 from chat2response.convert.losses import Losses
 from chat2response.wire.chat import DeltaShape
 
-_MOST = 16  # keys that are named of one answer
+_MAX_KEYS = 16  # keys reported per answer
 _KNOWN = frozenset(DeltaShape.__struct_fields__) | {
     *("role", "name", "id", "index", "object", "type", "created", "model", "provider", "phase", "parsed"),
     *("tool_call_id", "finish_reason", "stop_reason", "matched_stop", "logprobs", "usage"),
     *("obfuscation", "token_ids", "prompt_token_ids", "provider_specific_fields", "metadata"),
 }
-"""Those that are read, and those that hold no words of the model's."""
-_WORDS = DeltaShape.__struct_fields__
-_KNOWN_OF_CHOICE = frozenset(_WORDS) | {
+"""Keys that are read, and keys that contain no output of the model."""
+_MESSAGE_FIELDS = DeltaShape.__struct_fields__
+_KNOWN_OF_CHOICE = frozenset(_MESSAGE_FIELDS) | {
     *("index", "delta", "message", "text", "finish_reason", "native_finish_reason", "stop_reason", "error"),
     *("matched_stop", "stop_sequence", "finish_details", "logprobs", "prompt_logprobs", "usage", "object"),
     *("content_filter_results", "content_filter_result", "content_filter_offsets", "safety_ratings"),
@@ -45,39 +45,39 @@ _KNOWN_OF_EVENT = frozenset(
 )
 
 
-def beside(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """The words that stand in the choice itself, as if it were the delta or the message."""
-    return {key: choice[key] for key in _WORDS if choice.get(key)}
+def message_fields(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a delta or a message that stand in the choice itself."""
+    return {key: choice[key] for key in _MESSAGE_FIELDS if choice.get(key)}
 
 
-class Unread:
-    """Names them as lost, for one answer."""
+class UnknownKeys:
+    """Reports the unknown keys of one answer as losses."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
-        self._left = _MOST
+        self._left = _MAX_KEYS
 
-    def name(self, said: Any) -> None:
-        """Those of one delta or message."""
-        self._name(said, _KNOWN, "message")
+    def report(self, fields: Any) -> None:
+        """Reports those of one delta or message."""
+        self._report(fields, _KNOWN, "message")
 
-    def name_in_choice(self, choice: Any) -> None:
-        """Those of one choice."""
-        self._name(choice, _KNOWN_OF_CHOICE, "choices[]")
+    def report_choice(self, choice: Any) -> None:
+        """Reports those of one choice."""
+        self._report(choice, _KNOWN_OF_CHOICE, "choices[]")
 
-    def name_in_event(self, event: Any) -> None:
-        """Those of an event without choices."""
-        self._name(event, _KNOWN_OF_EVENT, "chunk")
+    def report_event(self, event: Any) -> None:
+        """Reports those of an event without choices."""
+        self._report(event, _KNOWN_OF_EVENT, "chunk")
 
-    def _name(self, said: Any, known: AbstractSet[str], holder: str) -> None:
-        if type(said) is not dict or said.keys() <= known:
+    def _report(self, fields: Any, known: AbstractSet[str], holder: str) -> None:
+        if type(fields) is not dict or fields.keys() <= known:
             return
-        for key, value in said.items():
-            if self._left and key not in known and tells(value):
+        for key, value in fields.items():
+            if self._left and key not in known and may_have_text(value):
                 self._left -= 1
                 self._losses.add(f"{holder}.{word(key)}", "dropped: unknown")
 
 
-def tells(value: Any) -> bool:
-    """Whether a value may hold words: numbers and flags do not."""
+def may_have_text(value: Any) -> bool:
+    """Whether a value may contain text: numbers and flags do not."""
     return bool(value.strip()) if type(value) is str else type(value) in (list, dict) and bool(value)

@@ -1,4 +1,5 @@
-"""A conversation, both ways: Chat messages and the hub's items, tool calls, outputs, and reasoning.
+"""Converts a conversation in both directions: Chat messages to hub items and back, with tool calls, tool
+outputs and reasoning.
 
 The other request fields live in `request/`.
 """

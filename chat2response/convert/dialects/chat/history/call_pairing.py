@@ -1,8 +1,8 @@
-"""`Pairs`: which output answers which call.
+"""Pairs tool calls with their outputs.
 
-The n-th call with an id is answered by the n-th output with it: some backends use the same ids in every turn.
-An output without an id answers the first call of its name that nothing else answers; that of a local shell
-bears the id of its call, or of its call's item, as its own.
+The n-th output with an id belongs to the n-th call with it: some backends use the same ids in every turn. An
+output without an id belongs to the first call of its name that has no other output. The output of a local
+shell call carries the id of the call, or of the call's item, as its own `id`.
 """
 
 from collections import deque
@@ -14,12 +14,12 @@ from chat2response.convert.validation import missing, wrong_type
 
 _Item = dict[str, Any]
 
-UNANSWERED = "There is no output."
-"""What a call is answered with that has none, where orphans are put right."""
+MISSING_OUTPUT = "There is no output."
+"""The output that the gateway adds to a call that has none, where the policy repairs orphans."""
 
 
-class Pairs:
-    """Looks ahead over all items, because an output follows its call at once."""
+class CallPairing:
+    """Scans all items in advance, because Chat wants an output right after its call."""
 
     __slots__ = ("_by_id", "_ids", "_nameless")
 
@@ -37,48 +37,48 @@ class Pairs:
             if call_id is None and kind == "local_shell_call_output":
                 call_id = item.get("id")
             if type(call_id) is str:
-                self._note(call_id, index)
+                self._add(call_id, index)
             elif call_id is not None:
                 raise wrong_type(f"{hub.item_path(index)}.call_id", "a string", call_id)
-            elif kind != "tool_search_output":  # of a search that the vendor made
+            elif kind != "tool_search_output":  # without an id: the vendor ran the search
                 nameless.append(index)
         if nameless:
-            self._match(nameless, items, hub)
+            self._pair_by_name(nameless, items, hub)
 
-    def _note(self, call_id: str, index: int) -> None:
+    def _add(self, call_id: str, index: int) -> None:
         self._by_id.setdefault(call_id, deque()).append(index)
         self._ids[index] = call_id
 
-    def _match(self, nameless: list[int], items: list[Any], hub: HubRequest) -> None:
-        waiting: dict[Any, deque[tuple[int, str]]] = {}
+    def _pair_by_name(self, nameless: list[int], items: list[Any], hub: HubRequest) -> None:
+        unpaired: dict[Any, deque[tuple[int, str]]] = {}
         for index, item in enumerate(items):
             call_id, name = item.get("call_id"), item.get("name")
-            called = item.get("type") in ("function_call", "custom_tool_call") and type(name) is str
-            if called and type(call_id) is str and call_id not in self._by_id:
-                waiting.setdefault(name, deque()).append((index, call_id))
+            is_named_call = item.get("type") in ("function_call", "custom_tool_call") and type(name) is str
+            if is_named_call and type(call_id) is str and call_id not in self._by_id:
+                unpaired.setdefault(name, deque()).append((index, call_id))
         for index in nameless:
             name = items[index].get("name")
-            calls = waiting.get(name) if type(name) is str else None
+            calls = unpaired.get(name) if type(name) is str else None
             if not calls or calls[0][0] > index:
                 raise missing(f"{hub.item_path(index)}.call_id")
-            self._note(calls.popleft()[1], index)
+            self._add(calls.popleft()[1], index)
 
-    def answer(self, *call_ids: Any) -> int | None:
-        """The index of the output for a call that bears one of these ids, now taken; None without one."""
+    def take_output(self, *call_ids: Any) -> int | None:
+        """Takes the output for a call with one of these ids. Returns its index, or None if there is none."""
         for call_id in call_ids:
-            waiting = self._by_id.get(call_id) if type(call_id) is str else None
-            if waiting:
-                return waiting.popleft()
+            unpaired = self._by_id.get(call_id) if type(call_id) is str else None
+            if unpaired:
+                return unpaired.popleft()
         return None
 
-    def orphan(self, index: int) -> bool:
-        """Whether the output there answers no call before it; then none after it either."""
-        waiting = self._by_id.get(self._ids.get(index, ""))
-        if not waiting or waiting[0] != index:
+    def is_orphan(self, index: int) -> bool:
+        """Whether the output at `index` belongs to no earlier call. A later call does not get it either."""
+        unpaired = self._by_id.get(self._ids.get(index, ""))
+        if not unpaired or unpaired[0] != index:
             return False
-        waiting.popleft()
+        unpaired.popleft()
         return True
 
     def call_id(self, index: int) -> str:
-        """The id of the call that the output there answers."""
+        """The id of the call that the output at `index` belongs to."""
         return self._ids[index]

@@ -1,48 +1,48 @@
-"""Calls of Responses' own client-run tools: those of the functions that stand in for them."""
+"""Writes calls of Responses' client-run tools (shell, apply_patch, tool_search) as function calls."""
 
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.dialects.chat.history.tool_outputs import ANY
-from chat2response.convert.dialects.chat.history.turns import Turns
-from chat2response.convert.dialects.chat.tools.client_tools import BUILTINS, CALLED
+from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
+from chat2response.convert.dialects.chat.history.turns import TurnBuilder
+from chat2response.convert.dialects.chat.tools.client_tools import CLIENT_TOOLS, KIND_BY_CALL_TYPE
 from chat2response.convert.validation import mapping, text
 from chat2response.wire.json import encode
 
 _Item = dict[str, Any]
 
-_KEYS = ANY | {"call_id", "caller", "execution", "environment"}
+_KEYS = COMMON_KEYS | {"call_id", "caller", "execution", "environment"}
 
 
-def _call(turns: Turns, index: int, item: _Item) -> None:
-    kind = CALLED[item["type"]]
-    builtin = BUILTINS[kind]
+def _call(turns: TurnBuilder, index: int, item: _Item) -> None:
+    kind = KIND_BY_CALL_TYPE[item["type"]]
+    client_tool = CLIENT_TOOLS[kind]
     path = turns.path(index)
-    held = mapping(item.get(builtin.holder), f"{path}.{builtin.holder}")
-    turns.join(index, item, _KEYS | {builtin.holder})
-    arguments = encode(builtin.given(held)).decode()
-    function = {"name": turns.tools.sent("", kind, kind), "arguments": arguments}
+    payload = mapping(item.get(client_tool.payload_field), f"{path}.{client_tool.payload_field}")
+    turns.join(index, item, _KEYS | {client_tool.payload_field})
+    arguments = encode(client_tool.to_arguments(payload)).decode()
+    function = {"name": turns.tools.sent_name("", kind, kind), "arguments": arguments}
     call_id = text(item.get("call_id") or item.get("id"), f"{path}.call_id")
-    turns.call({"id": call_id, "type": "function", "function": function}, index, item.get("id"))
+    turns.add_call({"id": call_id, "type": "function", "function": function}, index, item.get("id"))
 
 
-def _tool_search(turns: Turns, index: int, item: _Item) -> None:
-    """One that the vendor ran has brought its tools: there is nothing more to say of it."""
-    if _of_client(item):
+def _tool_search(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Skips a search that the vendor ran: its tools are already among the request's."""
+    if _is_client_run(item):
         _call(turns, index, item)
 
 
-def _tool_search_output(turns: Turns, index: int, item: _Item) -> None:
-    if _of_client(item):
-        turns.output(index, item)
+def _tool_search_output(turns: TurnBuilder, index: int, item: _Item) -> None:
+    if _is_client_run(item):
+        turns.add_output(index, item)
 
 
-def _of_client(item: _Item) -> bool:
+def _is_client_run(item: _Item) -> bool:
     return item.get("execution") == "client" or (item.get("execution") is None and bool(item.get("call_id")))
 
 
-ITEMS: dict[str, Callable[[Turns, int, _Item], None]] = {
-    **dict.fromkeys(CALLED, _call),
+ITEMS: dict[str, Callable[[TurnBuilder, int, _Item], None]] = {
+    **dict.fromkeys(KIND_BY_CALL_TYPE, _call),
     "tool_search_call": _tool_search,
     "tool_search_output": _tool_search_output,
 }

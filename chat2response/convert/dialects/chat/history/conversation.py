@@ -1,4 +1,4 @@
-"""Writes the items of a conversation as Chat messages, each item by the function for its type."""
+"""Writes the items of a conversation as Chat messages, with one function per item type."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from chat2response.convert.dialects.chat.history import (
 )
 from chat2response.convert.dialects.chat.history import messages as message_items
 from chat2response.convert.dialects.chat.history.messages import ROLES, WITHOUT_DEVELOPER
-from chat2response.convert.dialects.chat.history.turns import Turns
-from chat2response.convert.dialects.chat.history.unsupported import REST, write_other
+from chat2response.convert.dialects.chat.history.turns import TurnBuilder
+from chat2response.convert.dialects.chat.history.unsupported import OTHER_ITEMS, write_unknown
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
@@ -22,33 +22,34 @@ _ITEMS = {
     **tool_calls.ITEMS,
     **client_tool_calls.ITEMS,
     **hosted_tool_calls.ITEMS,
-    **REST,
+    **OTHER_ITEMS,
 }
 
 
 def write_messages(
-    hub: HubRequest, losses: Losses, tools: ToolMap, policy: Policy, told: str = ""
+    hub: HubRequest, losses: Losses, tools: ToolMap, policy: Policy, extra_instruction: str = ""
 ) -> list[dict[str, Any]]:
-    """Chat's `messages` of the hub's instructions and input. Raises InvalidRequest with the client's path.
+    """Writes Chat's `messages` from the hub's instructions and input.
 
-    `told`: what the gateway tells the model, behind the client's own instructions.
+    `extra_instruction` is the gateway's own text for the model; it follows the client's instructions. Raises
+    InvalidRequest with the client's path.
     """
-    asked: Any = hub.body.get("input")
-    if asked is None:
+    source: Any = hub.body.get("input")
+    if source is None:
         raise missing(hub.field("input"))
-    items = [{"role": "user", "content": asked}] if type(asked) is str else sequence(asked, "input")
-    turns, quirks = Turns(hub, losses, tools, policy, items), tools.quirks
+    items = [{"role": "user", "content": source}] if type(source) is str else sequence(source, "input")
+    turns, quirks = TurnBuilder(hub, losses, tools, policy, items), tools.quirks
     instructions = text(hub.body.get("instructions") or "", "instructions")
-    opening: dict[str, Any] = {}
-    if said := "\n\n".join(filter(None, (instructions, told))):
+    instruction_message: dict[str, Any] = {}
+    if instruction_text := "\n\n".join(filter(None, (instructions, extra_instruction))):
         role = (ROLES if quirks.developer_role else WITHOUT_DEVELOPER)["developer"]
-        opening = {"role": role, "content": said}
-        turns.system(opening, "instructions")
+        instruction_message = {"role": role, "content": instruction_text}
+        turns.add_system_message(instruction_message, "instructions")
     for index, item in enumerate(items):
         kind = item.get("type")
-        write = _ITEMS.get(kind, write_other) if type(kind) is str else write_other
+        write = _ITEMS.get(kind, write_unknown) if type(kind) is str else write_unknown
         write(turns, index, item)
-    messages = turns.written()
-    if not messages or (not instructions and messages == [opening]):
-        raise invalid(hub.field("input"), "The request has no message to send.")
+    messages = turns.finish()
+    if not messages or (not instructions and messages == [instruction_message]):
+        raise invalid(hub.field("input"), "The conversation is empty. Send at least one message.")
     return messages

@@ -1,37 +1,37 @@
-"""What a vendor's own tools did, in a conversation that goes on elsewhere.
+"""Writes calls of a vendor's hosted tools, for a conversation that continues with another backend.
 
-Where an item holds both what was asked and what came of it, it is told as a call with its output; where the
-result is an image, it is shown; where nothing of the result is in it (a web search), it is lost.
+An item that holds its own result becomes a function call with its output. A generated image becomes a user
+message. An item without a result (a web search) is dropped with a loss.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.dialects.chat.history.tool_outputs import ANY
-from chat2response.convert.dialects.chat.history.turns import Turns
+from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
+from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.validation import mapping, objects, text
 from chat2response.wire.json import encode
 
 _Item = dict[str, Any]
 
 _MIME = {"jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "svg": "image/svg+xml"}
-_COMPUTER = ANY | {"call_id", "action", "actions", "pending_safety_checks"}
-_CODE = ANY | {"code", "container_id", "outputs"}
-_SEARCH = ANY | {"queries", "results"}
-_MCP = ANY | {"server_label", "name", "arguments", "output", "error", "approval_request_id"}
+_COMPUTER = COMMON_KEYS | {"call_id", "action", "actions", "pending_safety_checks"}
+_CODE = COMMON_KEYS | {"code", "container_id", "outputs"}
+_SEARCH = COMMON_KEYS | {"queries", "results"}
+_MCP = COMMON_KEYS | {"server_label", "name", "arguments", "output", "error", "approval_request_id"}
 
 
-def _told(
-    turns: Turns, index: int, item: _Item, known: frozenset[str], name: str, arguments: str, content: Any
+def _add_call_with_output(
+    turns: TurnBuilder, index: int, item: _Item, keys: frozenset[str], name: str, arguments: str, output: Any
 ) -> None:
-    """As a call and its output; the item's own id is the call's."""
-    turns.join(index, item, known)
+    """Adds a call with its output. The item's id becomes the call's id."""
+    turns.join(index, item, keys)
     function = {"name": name, "arguments": arguments}
     call_id = text(item.get("id"), f"{turns.path(index)}.id")
-    turns.call_with({"id": call_id, "type": "function", "function": function}, content)
+    turns.add_answered_call({"id": call_id, "type": "function", "function": function}, output)
 
 
-def _mcp_call(turns: Turns, index: int, item: _Item) -> None:
+def _mcp_call(turns: TurnBuilder, index: int, item: _Item) -> None:
     path = turns.path(index)
     label = text(item.get("server_label"), f"{path}.server_label")
     name = text(item.get("name"), f"{path}.name")
@@ -39,10 +39,10 @@ def _mcp_call(turns: Turns, index: int, item: _Item) -> None:
     error, output = item.get("error"), text(item.get("output") or "", f"{path}.output")
     if error:
         output = f"Error: {error if type(error) is str else encode(error).decode()}"
-    _told(turns, index, item, _MCP, turns.tools.sent(label, name), arguments, output)
+    _add_call_with_output(turns, index, item, _MCP, turns.tools.sent_name(label, name), arguments, output)
 
 
-def _code(turns: Turns, index: int, item: _Item) -> None:
+def _code(turns: TurnBuilder, index: int, item: _Item) -> None:
     path = turns.path(index)
     code = text(item.get("code") or "", f"{path}.code")
     parts: list[_Item] = []
@@ -54,26 +54,26 @@ def _code(turns: Turns, index: int, item: _Item) -> None:
         else:
             parts.append({"type": "input_text", "text": text(output.get("logs"), f"{where}.logs")})
     arguments = encode({"code": code}).decode()
-    _told(turns, index, item, _CODE, "code_interpreter", arguments, parts)
+    _add_call_with_output(turns, index, item, _CODE, "code_interpreter", arguments, parts)
 
 
-def _file_search(turns: Turns, index: int, item: _Item) -> None:
-    """Results are in it only where the client asked for them."""
+def _file_search(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """The item holds results only if the client requested them with `include`."""
     path = turns.path(index)
     results = item.get("results")
     if not results:
         turns.losses.add(path)
         return
-    found = []
+    texts = []
     for number, result in enumerate(objects(results, f"{path}.results")):
-        said = text(result.get("text") or "", f"{path}.results[{number}].text")
-        found.append(f"{result.get('filename') or result.get('file_id')}:\n{said}")
+        body = text(result.get("text") or "", f"{path}.results[{number}].text")
+        texts.append(f"{result.get('filename') or result.get('file_id')}:\n{body}")
     arguments = encode({"queries": item.get("queries") or []}).decode()
-    _told(turns, index, item, _SEARCH, "file_search", arguments, "\n\n".join(found))
+    _add_call_with_output(turns, index, item, _SEARCH, "file_search", arguments, "\n\n".join(texts))
 
 
-def _image(turns: Turns, index: int, item: _Item) -> None:
-    """The image, in a message of the user's: an assistant's cannot hold one."""
+def _image(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Puts the image into a user message: an assistant message cannot hold one."""
     result = item.get("result")
     path = turns.path(index)
     if not result:
@@ -81,33 +81,33 @@ def _image(turns: Turns, index: int, item: _Item) -> None:
         return
     mime = _MIME.get(str(item.get("output_format")), "image/png")
     url = f"data:{mime};base64,{text(result, f'{path}.result')}"
-    said = {"type": "text", "text": f"From tool image_generation ({item.get('id')}):"}
+    label = {"type": "text", "text": f"From tool image_generation ({item.get('id')}):"}
     turns.losses.add(path, "moved to a user message")
-    turns.message({"role": "user", "content": [said, {"type": "image_url", "image_url": {"url": url}}]})
+    turns.add_message({"role": "user", "content": [label, {"type": "image_url", "image_url": {"url": url}}]})
 
 
-def _computer(turns: Turns, index: int, item: _Item) -> None:
-    """Asked of the client, which answers with a screenshot."""
+def _computer(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Writes a computer call. The client runs it, and its output is a screenshot."""
     path = turns.path(index)
     turns.join(index, item, _COMPUTER)
-    given = {key: item[key] for key in ("action", "actions") if item.get(key) is not None}
-    if "action" in given:
-        mapping(given["action"], f"{path}.action")
-    function = {"name": "computer", "arguments": encode(given).decode()}
+    arguments = {key: item[key] for key in ("action", "actions") if item.get(key) is not None}
+    if "action" in arguments:
+        mapping(arguments["action"], f"{path}.action")
+    function = {"name": "computer", "arguments": encode(arguments).decode()}
     call_id = text(item.get("call_id"), f"{path}.call_id")
-    turns.call({"id": call_id, "type": "function", "function": function}, index)
+    turns.add_call({"id": call_id, "type": "function", "function": function}, index)
 
 
-def _lost(turns: Turns, index: int, item: _Item) -> None:
+def _drop(turns: TurnBuilder, index: int, item: _Item) -> None:
     turns.losses.add(turns.path(index))
 
 
-ITEMS: dict[str, Callable[[Turns, int, _Item], None]] = {
-    **dict.fromkeys(("mcp_approval_request", "mcp_list_tools", "program", "program_output"), _lost),
+ITEMS: dict[str, Callable[[TurnBuilder, int, _Item], None]] = {
+    **dict.fromkeys(("mcp_approval_request", "mcp_list_tools", "program", "program_output"), _drop),
     "code_interpreter_call": _code,
     "computer_call": _computer,
     "file_search_call": _file_search,
     "image_generation_call": _image,
     "mcp_call": _mcp_call,
-    "web_search_call": _lost,
+    "web_search_call": _drop,
 }

@@ -1,7 +1,7 @@
-"""Messages into items. The way back, which must group, is `turns.py`.
+"""Reads Chat messages into hub items. `turns.py` is the reverse.
 
-One message at a time: an assistant's message becomes a reasoning item, a message item and one item per tool
-call, in this order, each only if there is something in it. An output is of the kind of its call.
+An assistant message becomes a reasoning item, a message item and one item per tool call, in this order; empty
+ones are left out. An output has the kind (function or custom) of its call.
 """
 
 from collections import Counter, deque
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import unknown_fields
-from chat2response.convert.dialects.chat.request.content_parts import read_answer_parts, read_parts
+from chat2response.convert.dialects.chat.request.content_parts import read_assistant_parts, read_parts
 from chat2response.convert.validation import (
     invalid,
     mapping,
@@ -19,25 +19,26 @@ from chat2response.convert.validation import (
     unsupported,
     wrong_type,
 )
-from chat2response.convert.writer.call_arguments import filled, same
+from chat2response.convert.writer.call_arguments import arguments_or_empty_object, same_arguments
 
 _Items = list[dict[str, Any]]
 
 _CALL_TYPES = ("function_call", "custom_tool_call")
 _OUTPUT_TYPES = ("function_call_output", "custom_tool_call_output")
-_PLAIN = frozenset({"type", "role", "content"})
-_ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning", "function_call", "audio"}
-_TOOL = _PLAIN | {"tool_call_id", "name"}
-_CALL = frozenset({"id", "type", "index", "function", "custom"})  # `index` is left over from a stream
-_FUNCTION = frozenset({"name", "arguments"})
-_CUSTOM = frozenset({"name", "input"})
+_MESSAGE_KEYS = frozenset({"type", "role", "content"})
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+_ASSISTANT_KEYS = _MESSAGE_KEYS | {"refusal", "tool_calls", *_REASONING_FIELDS, "function_call", "audio"}
+_TOOL_KEYS = _MESSAGE_KEYS | {"tool_call_id", "name"}
+_CALL_KEYS = frozenset({"id", "type", "index", "function", "custom"})  # `index` is left over from a stream
+_FUNCTION_KEYS = frozenset({"name", "arguments"})
+_CUSTOM_KEYS = frozenset({"name", "input"})
 
 
 def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
-    """The hub's items, and for each the index of its message."""
+    """Returns the hub's items, and for each item the index of its message."""
     items: _Items = []
     rows: list[int] = []
-    legacy = _Legacy(items)
+    legacy = _LegacyCalls(items)
     for row, message in enumerate(messages):
         if type(message) is not dict:
             raise wrong_type(f"messages[{row}]", "an object", message)
@@ -50,24 +51,24 @@ def read_messages(messages: list[Any]) -> tuple[_Items, list[int]]:
             rows.append(row)
     if any(item["type"] == "custom_tool_call" for item in items):
         _retype(items)
-    if legacy.twice:
-        _drop_twice(items, rows, legacy.twice)
+    if legacy.duplicates:
+        _drop_duplicates(items, rows, legacy.duplicates)
     return items, rows
 
 
-def _drop_twice(items: _Items, rows: list[int], twice: list[int]) -> None:
-    """Calls that their message has twice, but for those that are answered twice as well."""
+def _drop_duplicates(items: _Items, rows: list[int], duplicates: list[int]) -> None:
+    """Deletes calls that are in their message twice, unless they have as many outputs."""
     calls = Counter(item["call_id"] for item in items if item["type"] in _CALL_TYPES)
     outputs = Counter(item["call_id"] for item in items if item["type"] in _OUTPUT_TYPES)
-    for at in reversed(twice):
-        call_id = items[at]["call_id"]
+    for position in reversed(duplicates):
+        call_id = items[position]["call_id"]
         if outputs[call_id] < calls[call_id]:
             calls[call_id] -= 1
-            del items[at], rows[at]
+            del items[position], rows[position]
 
 
 def _retype(items: _Items) -> None:
-    """What a custom tool answered is of a type of its own: an output is of the kind of the call before it."""
+    """Gives the outputs of custom tools their own type: an output has the kind of the call before it."""
     custom: dict[str, bool] = {}
     for item in items:
         if item["type"] in _CALL_TYPES:
@@ -82,17 +83,17 @@ def _bad_role(row: int, role: Any) -> Exception:
     return invalid(path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}.")
 
 
-def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
+def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
     content = message.get("content")
     if type(content) is not str:
         content = _read_content(content, row)
     item = {"type": "message", "role": message["role"], "content": content}
     if len(message) > 2:
-        unknown_fields.keep(message, _PLAIN, item)
+        unknown_fields.keep(message, _MESSAGE_KEYS, item)
     items.append(item)
 
 
-def _read_tool(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
+def _read_tool(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
     call_id = message.get("tool_call_id")
     if type(call_id) is not str:
         text(call_id, f"messages[{row}].tool_call_id")
@@ -101,7 +102,7 @@ def _read_tool(message: dict[str, Any], row: int, items: _Items, legacy: "_Legac
         output = _read_content(output, row)
     item = {"type": "function_call_output", "call_id": call_id, "output": output}
     if len(message) > 3:
-        unknown_fields.keep(message, _TOOL, item)
+        unknown_fields.keep(message, _TOOL_KEYS, item)
     items.append(item)
 
 
@@ -112,11 +113,11 @@ def _read_content(content: Any, row: int) -> Any:
     raise missing(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
-def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
+def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
     start = len(items)
     if message.get("audio") is not None:
         path = f"messages[{row}].audio"
-        raise unsupported(path, f"'{path}' cannot be converted here.")
+        raise unsupported(path, f"Audio in an assistant message cannot be converted. Remove '{path}'.")
     _read_reasoning(message, row, items)
     parts = _read_answer(message, row)
     if parts:
@@ -126,16 +127,17 @@ def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_
         first = len(items)
         _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
         if len(items) > first + 1:
-            legacy.twice += _repeated(items, first)
+            legacy.duplicates += _duplicate_calls(items, first)
     if message.get("function_call") is not None:
         _read_legacy_call(message["function_call"], row, items, legacy, start)
-    if len(items) > start and not _ASSISTANT.issuperset(message):
-        unknown_fields.keep(message, _ASSISTANT, items[start], ".")  # a call has a `name` of its own
+    if len(items) > start and not _ASSISTANT_KEYS.issuperset(message):
+        # The "." tells them from the fields of a call, which has a `name` too.
+        unknown_fields.keep(message, _ASSISTANT_KEYS, items[start], ".")
 
 
 def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
-    """The field that backends agree on least; the hub keeps the client's name of it for the losses."""
-    for key in ("reasoning_content", "reasoning"):
+    """Reads reasoning under either of its names. The item keeps the name in `field`, for losses."""
+    for key in _REASONING_FIELDS:
         value = message.get(key)
         if value:
             content = [{"type": "reasoning_text", "text": text(value, f"messages[{row}].{key}")}]
@@ -144,14 +146,14 @@ def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
 
 
 def _read_answer(message: dict[str, Any], row: int) -> _Items:
-    """The parts of an assistant's message; none if all of them are empty."""
+    """The content parts of an assistant message; an empty list if all of them are empty."""
     content = message.get("content")
     if type(content) is str:
         parts: _Items = [{"type": "output_text", "text": content, "annotations": []}] if content else []
     elif content is None:
         parts = []
     elif type(content) is list:
-        parts = read_answer_parts(content, f"messages[{row}].content")
+        parts = read_assistant_parts(content, f"messages[{row}].content")
         if not any(part.get("text", True) for part in parts):
             parts = []
     else:
@@ -166,38 +168,43 @@ def _read_calls(calls: list[Any], row: int, items: _Items) -> None:
     for index, call in enumerate(calls):
         if type(call) is not dict:
             raise wrong_type(f"messages[{row}].tool_calls[{index}]", "an object", call)
-        kind = call.get("type") or "function"  # left out by backends whose answers come back as history
-        read = _CALLS.get(kind) if type(kind) is str else None
+        kind = call.get("type") or "function"  # some backends omit it in answers, which clients send back
+        read = _CALL_READERS.get(kind) if type(kind) is str else None
         if read is None:
             path = f"messages[{row}].tool_calls[{index}].type"
-            raise unsupported(path, f"A tool call of type '{text(kind, path)}' cannot be converted here.")
+            raise unsupported(path, f"Tool calls of type '{text(kind, path)}' are not supported.")
         items.append(read(call, row, index))
 
 
-def _repeated(items: _Items, first: int) -> list[int]:
-    """The places of the calls that are the same as one before them, of those behind `first`."""
-    met: dict[str, dict[str, Any]] = {}
-    repeated = []
-    for at in range(first, len(items)):
-        before = met.setdefault(items[at]["call_id"], items[at])
-        if before is not items[at] and before == items[at]:
-            repeated.append(at)
-    return repeated
+def _duplicate_calls(items: _Items, first: int) -> list[int]:
+    """The indexes of the calls, from `first` on, that are equal to an earlier one."""
+    first_calls: dict[str, dict[str, Any]] = {}
+    duplicates = []
+    for position in range(first, len(items)):
+        earlier = first_calls.setdefault(items[position]["call_id"], items[position])
+        if earlier is not items[position] and earlier == items[position]:
+            duplicates.append(position)
+    return duplicates
 
 
 def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
-    function = call.get("function")
+    value = call.get("function")
     call_id = call.get("id")
-    known = function if type(function) is dict else {}
-    name = known.get("name")
-    arguments = _or_empty(known.get("arguments"))
+    function = value if type(value) is dict else {}
+    name = function.get("name")
+    arguments = _or_empty(function.get("arguments"))
     if type(call_id) is not str or type(name) is not str or type(arguments) is not str:
         raise _bad_call(call, f"messages[{row}].tool_calls[{index}]")
-    item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": filled(arguments)}
-    if not _CALL.issuperset(call):
-        unknown_fields.keep(call, _CALL, item, f"tool_calls[{index}].")
-    if not _FUNCTION.issuperset(known):
-        unknown_fields.keep(known, _FUNCTION, item, f"tool_calls[{index}].function.")
+    item = {
+        "type": "function_call",
+        "call_id": call_id,
+        "name": name,
+        "arguments": arguments_or_empty_object(arguments),
+    }
+    if not _CALL_KEYS.issuperset(call):
+        unknown_fields.keep(call, _CALL_KEYS, item, f"tool_calls[{index}].")
+    if not _FUNCTION_KEYS.issuperset(function):
+        unknown_fields.keep(function, _FUNCTION_KEYS, item, f"tool_calls[{index}].function.")
     return item
 
 
@@ -214,89 +221,94 @@ def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, A
         "name": text(custom.get("name"), f"{path}.custom.name"),
         "input": text(custom.get("input"), f"{path}.custom.input"),
     }
-    unknown_fields.keep(call, _CALL, item, f"tool_calls[{index}].")
-    unknown_fields.keep(custom, _CUSTOM, item, f"tool_calls[{index}].custom.")
+    unknown_fields.keep(call, _CALL_KEYS, item, f"tool_calls[{index}].")
+    unknown_fields.keep(custom, _CUSTOM_KEYS, item, f"tool_calls[{index}].custom.")
     return item
 
 
-# The deprecated form has no ids: a call gets one by its place among its like, the same in a longer history.
-_LEGACY = "call_legacy_"
+# A deprecated `function_call` has no id. It gets a numbered one, which stays the same in a longer history.
+_LEGACY_ID_PREFIX = "call_legacy_"
 
 
-def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_Legacy", start: int) -> None:
-    """`start`: of the message's own items, one of which may be this call: clients write it in both forms."""
+def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_LegacyCalls", start: int) -> None:
+    """Reads a deprecated `function_call`. `start` is the index of the message's first item: one of its tool
+    calls may be this call, for some clients send both forms."""
     path = f"messages[{row}].function_call"
-    known = mapping(call, path)
-    name = text(known.get("name"), f"{path}.name")
-    arguments = filled(text(_or_empty(known.get("arguments")), f"{path}.arguments"))
+    function = mapping(call, path)
+    name = text(function.get("name"), f"{path}.name")
+    arguments = arguments_or_empty_object(text(_or_empty(function.get("arguments")), f"{path}.arguments"))
     for item in items[start:]:
-        if item["type"] == "function_call" and item["name"] == name and same(item["arguments"], arguments):
-            legacy.also(name, item["call_id"])
+        if (
+            item["type"] == "function_call"
+            and item["name"] == name
+            and same_arguments(item["arguments"], arguments)
+        ):
+            legacy.add_alias(name, item["call_id"])
             return
     item = {"type": "function_call", "call_id": legacy.new_id(), "name": name, "arguments": arguments}
-    unknown_fields.keep(known, _FUNCTION, item, "function_call.")
+    unknown_fields.keep(function, _FUNCTION_KEYS, item, "function_call.")
     items.append(item)
 
 
-def _read_function(message: dict[str, Any], row: int, items: _Items, legacy: "_Legacy") -> None:
-    """What a function answered: the first call of its name that is not answered yet."""
+def _read_function(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
+    """Reads the output of a deprecated function, for the first call of its name that has no output yet."""
     name = text(message.get("name"), f"messages[{row}].name")
     call_id = legacy.waiting(name)
     if call_id is None:
-        raise invalid(f"messages[{row}].name", f"No 'function_call' of '{name}' waits for this answer.")
+        raise invalid(f"messages[{row}].name", f"No open 'function_call' of '{name}' precedes this message.")
     answer = {**message, "role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}
     _read_tool(answer, row, items, legacy)
 
 
-class _Legacy:
-    """The calls of the deprecated form among the items so far: read on when it is asked."""
+class _LegacyCalls:
+    """The deprecated function calls among the items so far. Scans new items when a method is called."""
 
-    __slots__ = ("_answered", "_items", "_made", "_read", "_waiting", "twice")
+    __slots__ = ("_answered", "_count", "_items", "_position", "_waiting", "duplicates")
 
     def __init__(self, items: _Items) -> None:
         self._items = items
-        self._read = 0
-        self._made = 0
+        self._position = 0
+        self._count = 0
         self._waiting: dict[str, deque[str]] = {}
         self._answered: set[str] = set()
-        self.twice: list[int] = []
-        """Places of calls that repeat one of their message."""
+        self.duplicates: list[int] = []
+        """Indexes of the calls that repeat another one of their message."""
 
     def new_id(self) -> str:
-        """For the next call."""
-        self._read_on()
-        return f"{_LEGACY}{self._made}"
+        """Returns the id for the next call."""
+        self._scan()
+        return f"{_LEGACY_ID_PREFIX}{self._count}"
 
-    def also(self, name: str, call_id: str) -> None:
-        """The next call of this name is in the items under another id."""
-        self._read_on()
+    def add_alias(self, name: str, call_id: str) -> None:
+        """Registers a call of this name that the items have under another id."""
+        self._scan()
         self._waiting.setdefault(name, deque()).append(call_id)
 
     def waiting(self, name: str) -> str | None:
-        """The id of the first call of this name that is not answered."""
-        self._read_on()
+        """The id of the first call of this name without an output, or None."""
+        self._scan()
         calls = self._waiting.get(name)
         while calls and calls[0] in self._answered:
             calls.popleft()
         return calls[0] if calls else None
 
-    def _read_on(self) -> None:
-        for at in range(self._read, len(self._items)):
-            item = self._items[at]
+    def _scan(self) -> None:
+        for position in range(self._position, len(self._items)):
+            item = self._items[position]
             if item["type"] == "function_call" and _is_legacy(item):
-                self._made += 1
+                self._count += 1
                 self._waiting.setdefault(item["name"], deque()).append(item["call_id"])
             elif item["type"] == "function_call_output":
                 self._answered.add(item["call_id"])
-        self._read = len(self._items)
+        self._position = len(self._items)
 
 
 def _is_legacy(item: dict[str, Any]) -> bool:
-    return str(item["call_id"]).startswith(_LEGACY)
+    return str(item["call_id"]).startswith(_LEGACY_ID_PREFIX)
 
 
 def _bad_call(call: dict[str, Any], path: str) -> Exception:
-    """Which field it is, once it is known that one is wrong."""
+    """Raises for the first field that is wrong; the fast path knows only that one is."""
     text(call.get("id"), f"{path}.id")
     function = mapping(call.get("function"), f"{path}.function")
     text(function.get("name"), f"{path}.function.name")
@@ -304,7 +316,7 @@ def _bad_call(call: dict[str, Any], path: str) -> Exception:
     return invalid(path, f"Invalid tool call: '{path}'.")
 
 
-_READERS: dict[str, Callable[[dict[str, Any], int, _Items, _Legacy], None]] = {
+_READERS: dict[str, Callable[[dict[str, Any], int, _Items, _LegacyCalls], None]] = {
     "system": _read_plain,
     "developer": _read_plain,
     "user": _read_plain,
@@ -312,7 +324,7 @@ _READERS: dict[str, Callable[[dict[str, Any], int, _Items, _Legacy], None]] = {
     "tool": _read_tool,
     "function": _read_function,
 }
-_CALLS: dict[str, Callable[[dict[str, Any], int, int], dict[str, Any]]] = {
+_CALL_READERS: dict[str, Callable[[dict[str, Any], int, int], dict[str, Any]]] = {
     "function": _read_function_call,
     "custom": _read_custom_call,
 }

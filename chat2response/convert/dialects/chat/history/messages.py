@@ -1,95 +1,95 @@
-"""What was said: messages of every role, and the model's reasoning."""
+"""Writes message items of every role, and reasoning items, as Chat messages."""
 
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import unknown_fields
-from chat2response.convert.dialects.chat.history.tool_outputs import ANY
-from chat2response.convert.dialects.chat.history.turns import Turns
+from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
+from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.dialects.chat.request.content_parts import plain_text, write_part, write_parts
-from chat2response.convert.sealed_reasoning import open_thought
+from chat2response.convert.sealed_reasoning import open_reasoning
 from chat2response.convert.validation import invalid, missing, text, unsupported, wrong_type
 
 _Item = dict[str, Any]
 
-_MESSAGE_KEYS = ANY | {"role", "content", "name", "phase"}
-_REASONING_KEYS = ANY | {"summary", "content", "encrypted_content", "field"}
+_MESSAGE_KEYS = COMMON_KEYS | {"role", "content", "name", "phase"}
+_REASONING_KEYS = COMMON_KEYS | {"summary", "content", "encrypted_content", "field"}
 
 ROLES = {"user": "user", "system": "system", "developer": "developer"}
 WITHOUT_DEVELOPER = {"user": "user", "system": "system", "developer": "system"}
 
 
-def write_message(turns: Turns, index: int, item: _Item) -> None:
-    """A message of a user, a developer or the system; an assistant's joins its turn."""
+def write_message(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Writes a user, developer or system message. An assistant message joins its turn instead."""
     role = item.get("role")
     if role == "assistant":
-        _answer(turns, index, item)
+        _write_assistant_message(turns, index, item)
         return
     roles = ROLES if turns.quirks.developer_role else WITHOUT_DEVELOPER
     name = roles.get(role) if type(role) is str else None
     if name is None:
         path = f"{turns.path(index)}.role"
-        raise invalid(path, f"A message of role '{text(role, path)}' cannot be sent to a Chat upstream.")
-    turns.end()
+        raise invalid(path, f"A Chat Completions upstream does not accept the role '{text(role, path)}'.")
+    turns.end_turn()
     content = item.get("content")
     if type(content) is not str:
         path = f"{turns.path(index)}.content"
         if type(content) is not list:
-            raise _no_array(content, path)
+            raise _bad_content(content, path)
         quirks = turns.quirks
         content = write_parts(content, path, turns.losses, flatten=quirks.flatten_content, video=quirks.video)
     message = {"role": name, "content": content}
-    if item.get("name") is not None and _may_name(turns, index):
+    if item.get("name") is not None and _accepts_name(turns, index):
         message["name"] = item["name"]
     if name == "user":
         turns.messages.append(message)
     else:
-        turns.system(message, turns.path(index))
+        turns.add_system_message(message, turns.path(index))
     if not _MESSAGE_KEYS.issuperset(item):
         unknown_fields.note(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
 
 
-def _may_name(turns: Turns, index: int) -> bool:
+def _accepts_name(turns: TurnBuilder, index: int) -> bool:
     if not turns.quirks.message_names:
         turns.losses.add(f"{turns.path(index)}.name")
     return turns.quirks.message_names
 
 
-def _answer(turns: Turns, index: int, item: _Item) -> None:
+def _write_assistant_message(turns: TurnBuilder, index: int, item: _Item) -> None:
     turns.join(index, item, _MESSAGE_KEYS)
-    if item.get("name") and _may_name(turns, index):
+    if item.get("name") and _accepts_name(turns, index):
         turns.name = item["name"]
     content = item.get("content")
     if type(content) is str:
         content = [{"type": "text", "text": content}] if content else []
     elif type(content) is not list:
-        raise _no_array(content, f"{turns.path(index)}.content")
+        raise _bad_content(content, f"{turns.path(index)}.content")
     for number, part in enumerate(content):
         plain = plain_text(part)
         if plain is None:
-            _answer_part(turns, part, f"{turns.path(index)}.content[{number}]")
+            _add_assistant_part(turns, part, f"{turns.path(index)}.content[{number}]")
         elif plain:
             turns.parts.append({"type": "text", "text": plain})
 
 
-def _answer_part(turns: Turns, part: Any, path: str) -> None:
+def _add_assistant_part(turns: TurnBuilder, part: Any, path: str) -> None:
     if type(part) is dict and part.get("type") == "refusal":
         turns.refusals.append(text(part.get("refusal"), f"{path}.refusal"))
         return
-    made = write_part(part, path, turns.losses)
-    if made["type"] != "text":
-        raise unsupported(path, "An assistant's message can hold text and refusals only.")
-    if made["text"]:
-        turns.parts.append(made)
+    converted = write_part(part, path, turns.losses)
+    if converted["type"] != "text":
+        raise unsupported(path, "An assistant message can hold only text and refusals.")
+    if converted["text"]:
+        turns.parts.append(converted)
 
 
-def write_reasoning(turns: Turns, index: int, item: _Item) -> None:
-    """What was sealed here goes back as it was; else what the client shows of it."""
+def write_reasoning(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Sends sealed reasoning back unchanged; without a seal, the text that the client sends."""
     turns.join(index, item, _REASONING_KEYS)
     if item.get("encrypted_content") is not None:
-        thought = open_thought(item["encrypted_content"], turns.hub.seal)
-        if thought is not None:
-            turns.thoughts(index).opened(thought)
+        sealed = open_reasoning(item["encrypted_content"], turns.hub.seal)
+        if sealed is not None:
+            turns.reasoning(index).add_sealed(sealed)
             return
         turns.losses.add(f"{turns.path(index)}.encrypted_content")
     for key in ("content", "summary"):
@@ -98,14 +98,14 @@ def write_reasoning(turns: Turns, index: int, item: _Item) -> None:
             if type(parts) is not list:
                 raise wrong_type(f"{turns.path(index)}.{key}", "an array", parts)
             for number, part in enumerate(parts):
-                said = part.get("text") if type(part) is dict else None
-                if type(said) is not str:
-                    raise _no_thought(part, f"{turns.path(index)}.{key}[{number}]")
-                turns.thoughts(index).shown(said)
+                reasoning_text = part.get("text") if type(part) is dict else None
+                if type(reasoning_text) is not str:
+                    raise _bad_reasoning_part(part, f"{turns.path(index)}.{key}[{number}]")
+                turns.reasoning(index).add_visible(reasoning_text)
             break
 
 
-def _no_thought(part: Any, path: str) -> Exception:
+def _bad_reasoning_part(part: Any, path: str) -> Exception:
     if type(part) is not dict:
         return wrong_type(path, "an object", part)
     if part.get("text") is None:
@@ -113,11 +113,11 @@ def _no_thought(part: Any, path: str) -> Exception:
     return wrong_type(f"{path}.text", "a string", part["text"])
 
 
-def _no_array(content: Any, path: str) -> Exception:
+def _bad_content(content: Any, path: str) -> Exception:
     return missing(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
-ITEMS: dict[str, Callable[[Turns, int, _Item], None]] = {
+ITEMS: dict[str, Callable[[TurnBuilder, int, _Item], None]] = {
     "message": write_message,
     "reasoning": write_reasoning,
 }

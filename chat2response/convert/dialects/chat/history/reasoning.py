@@ -1,64 +1,63 @@
-"""`Thoughts`: the reasoning of one assistant turn of the history, on its way back to its backend.
+"""Sends the reasoning of an assistant turn back to its backend.
 
-Which turns get theirs back, and in what form, are quirks. What was opened from a seal is what the backend
-wrote, byte for byte; what a client shows of it (parts of an item) stands in where nothing was sealed.
+Quirks decide which turns get their reasoning back, and in what form. Sealed reasoning is what the backend
+wrote, byte for byte. Without a seal, the visible text (the parts of the reasoning item) replaces it.
 """
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import Carried
-from chat2response.convert.quirks.quirks import Echo, Quirks
-from chat2response.convert.sealed_reasoning import Thought
+from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
+from chat2response.convert.quirks.quirks import Quirks, ReasoningEcho
+from chat2response.convert.sealed_reasoning import SealedReasoning
 
 _THINK = ("<think>", "</think>")
 
 
-class Thoughts:
-    """Collects a turn's reasoning, then writes it. `echo`: whether it goes back, where another rule than the
-    backend's counts."""
+class TurnReasoning:
+    """Collects the reasoning of a turn, then writes it. `echo` overrides the quirk `reasoning_echo`."""
 
-    __slots__ = ("_carried", "_echo", "_quirks", "_said")
+    __slots__ = ("_echo", "_metadata", "_quirks", "_texts")
 
-    def __init__(self, quirks: Quirks, echo: Echo | None = None) -> None:
+    def __init__(self, quirks: Quirks, echo: ReasoningEcho | None = None) -> None:
         self._quirks = quirks
         self._echo = echo or quirks.reasoning_echo
-        self._said: list[str] = []  # joined once: a turn may have very many parts
-        self._carried: Carried | None = None
+        self._texts: list[str] = []  # joined once at the end: a turn may have very many parts
+        self._metadata: ProviderMetadata | None = None
 
-    def shown(self, text: str) -> None:
-        """A part of a reasoning item as the client shows it."""
-        if self._said:
-            self._said += ("\n\n", text)
+    def add_visible(self, text: str) -> None:
+        """Adds the text of one part of a reasoning item, as the client sends it."""
+        if self._texts:
+            self._texts += ("\n\n", text)
         elif text:
-            self._said.append(text)
+            self._texts.append(text)
 
-    def opened(self, thought: Thought) -> None:
-        """What was sealed in a reasoning item."""
-        if thought.more:
-            self._said += (thought.text,) if thought.text else ()
-        elif thought.text:
-            self.shown(thought.text)
-        if thought.carried:
-            if self._carried is None:
-                self._carried = Carried()
-            self._carried.join(thought.carried, more=thought.more)
+    def add_sealed(self, sealed: SealedReasoning) -> None:
+        """Adds the reasoning that was sealed in an item's `encrypted_content`."""
+        if sealed.more:
+            self._texts += (sealed.text,) if sealed.text else ()
+        elif sealed.text:
+            self.add_visible(sealed.text)
+        if sealed.carried:
+            if self._metadata is None:
+                self._metadata = ProviderMetadata()
+            self._metadata.join(sealed.carried, more=sealed.more)
 
-    def due(self, calls: list[dict[str, Any]]) -> bool:
-        """Whether the backend gets the turn's reasoning back."""
+    def is_sent_back(self, calls: list[dict[str, Any]]) -> bool:
+        """Whether the backend gets the reasoning of this turn back."""
         if self._echo == "never" or (self._echo == "with_tools" and not calls):
             return False
-        return bool(self._said or (self._carried is not None and self._carried.has_text))
+        return bool(self._texts or (self._metadata is not None and self._metadata.has_text))
 
-    def put(self, message: dict[str, Any], calls: list[dict[str, Any]]) -> None:
-        """Writes it on the assistant's message, whose content is written, and on its calls."""
-        due = self.due(calls)
-        if self._carried is not None:
-            self._carried.put(message, calls, reasoning=due)
-        if due and self._said and not (self._carried is not None and self._carried.has_text):
+    def write_to(self, message: dict[str, Any], calls: list[dict[str, Any]]) -> None:
+        """Writes the reasoning into the assistant message and its calls. Its content is already there."""
+        is_sent_back = self.is_sent_back(calls)
+        if self._metadata is not None:
+            self._metadata.put(message, calls, reasoning=is_sent_back)
+        if is_sent_back and self._texts and not (self._metadata is not None and self._metadata.has_text):
             self._write(message)
 
     def _write(self, message: dict[str, Any]) -> None:
-        form, content, text = self._quirks.reasoning_form, message["content"], "".join(self._said)
+        form, content, text = self._quirks.reasoning_form, message["content"], "".join(self._texts)
         if form == "field":
             message[self._quirks.reasoning_field] = text
         elif form == "thinking_part":
@@ -68,13 +67,13 @@ class Thoughts:
             message["content"] = [part, *content]
         else:
             opening, closing = self._quirks.think_tags[0] if self._quirks.think_tags else _THINK
-            said = f"{opening}\n{text}\n{closing}\n\n"
+            tagged = f"{opening}\n{text}\n{closing}\n\n"
             if type(content) is list:
-                message["content"] = [{"type": "text", "text": said}, *content]
+                message["content"] = [{"type": "text", "text": tagged}, *content]
             else:
-                message["content"] = said + (content or "")
+                message["content"] = tagged + (content or "")
 
 
-def sign(calls: list[dict[str, Any]], word: str) -> None:
-    """Gives the first of a message's calls a signature that says that its own is not known."""
-    calls[0].setdefault("extra_content", {"google": {"thought_signature": word}})
+def add_missing_signature(calls: list[dict[str, Any]], signature: str) -> None:
+    """Gives the first call of a message the placeholder for an unknown signature (Gemini requires one)."""
+    calls[0].setdefault("extra_content", {"google": {"thought_signature": signature}})

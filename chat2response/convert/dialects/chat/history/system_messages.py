@@ -1,6 +1,6 @@
-"""System messages for backends that want them at the head, as one, or nowhere else.
+"""Rewrites system messages for backends that accept only one, or only at the start of a conversation.
 
-Nothing is ever moved to the front: a changed head costs the whole prompt cache.
+No message is ever moved to the front: a changed prefix invalidates the whole prompt cache (law 5).
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ ROLES = ("system", "developer")
 _OPENING, _CLOSING = "<system_message>", "</system_message>"
 
 
-def joined(head: list[_Message]) -> _Message:
-    """The system messages at the head as one, of the first one's role."""
+def join_system_messages(head: list[_Message]) -> _Message:
+    """Joins the leading system messages into one, with the role of the first."""
     contents = [message["content"] for message in head]
     if len(contents) == 1:
         content: Any = contents[0]
@@ -23,8 +23,8 @@ def joined(head: list[_Message]) -> _Message:
     return {**head[0], "content": content}
 
 
-def marked(content: Any) -> _Message:
-    """A system message as the user's text, between tags that say what it is."""
+def as_user_message(content: Any) -> _Message:
+    """Turns a system message into a user message, with its text between `<system_message>` tags."""
     if type(content) is str:
         return {"role": "user", "content": f"{_OPENING}\n{content}\n{_CLOSING}"}
     return {"role": "user", "content": [*_parts(_OPENING), *content, *_parts(_CLOSING)]}

@@ -1,7 +1,7 @@
-"""What a tool answered, as the content of a tool message: a text, or the hub's parts.
+"""Converts tool outputs to the content of a tool message: a text, or hub parts.
 
-Chat has one form for all of it. What another kind of output says in fields of its own (exit codes, a status,
-a screenshot) is written out, always in the same way.
+Chat has a single form for all outputs. Fields of other kinds (exit codes, a status, a screenshot) are written
+out as text, always in the same way (law 5, prompt cache).
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ _Item = dict[str, Any]
 _Content = str | list[Any]
 _Write = Callable[[_Item, str, ToolMap], _Content]
 
-ANY = frozenset({"type", "id", "status", "created_by"})
-_OUTPUT = ANY | {"call_id", "output", "caller"}
+COMMON_KEYS = frozenset({"type", "id", "status", "created_by"})
+_OUTPUT = COMMON_KEYS | {"call_id", "output", "caller"}
 
 
-def content_of(item: _Item, path: str, tools: ToolMap) -> _Content:
-    """The content of an output item, whose path is `path`."""
+def output_content(item: _Item, path: str, tools: ToolMap) -> _Content:
+    """The content of an output item. `path` is the path of the item."""
     return OUTPUTS[item["type"]][0](item, path, tools)
 
 
@@ -35,18 +35,18 @@ def _plain(item: _Item, path: str, tools: ToolMap) -> _Content:
 
 
 def _shell(item: _Item, path: str, tools: ToolMap) -> _Content:
-    """Of each command what it wrote, then how it ended."""
-    said: list[str] = []
+    """For each command, its output and then its exit code."""
+    lines: list[str] = []
     for index, chunk in enumerate(objects(item.get("output"), f"{path}.output")):
         where = f"{path}.output[{index}]"
         outcome = mapping(chunk.get("outcome"), f"{where}.outcome")
-        written = [text(chunk.get(key) or "", f"{where}.{key}") for key in ("stdout", "stderr")]
+        streams = [text(chunk.get(key) or "", f"{where}.{key}") for key in ("stdout", "stderr")]
         if outcome.get("type") == "timeout":
-            ended = "[timed out]"
+            ending = "[timed out]"
         else:
-            ended = f"[exit code {outcome.get('exit_code')}]"
-        said += [each for each in (*written, ended) if each]
-    return "\n".join(said)
+            ending = f"[exit code {outcome.get('exit_code')}]"
+        lines += [member for member in (*streams, ending) if member]
+    return "\n".join(lines)
 
 
 def _apply_patch(item: _Item, path: str, tools: ToolMap) -> _Content:
@@ -62,14 +62,14 @@ def _computer(item: _Item, path: str, tools: ToolMap) -> _Content:
 
 
 def _tool_search(item: _Item, path: str, tools: ToolMap) -> _Content:
-    """The names of the tools that were found: they are among the request's by now."""
+    """The names of the found tools, which are among the request's tools by now."""
     names: list[str] = []
     for tool in objects(item.get("tools"), f"{path}.tools"):
         inner = tool.get("tools") if tool.get("type") == "namespace" else None
         namespace = tool.get("name") if inner is not None else None
-        for each in objects(inner, f"{path}.tools") if inner is not None else [tool]:
-            name = text(each.get("name") or each.get("type"), f"{path}.tools.name")
-            names.append(tools.sent(namespace, name))
+        for member in objects(inner, f"{path}.tools") if inner is not None else [tool]:
+            name = text(member.get("name") or member.get("type"), f"{path}.tools.name")
+            names.append(tools.sent_name(namespace, name))
     return f"Found: {', '.join(names)}" if names else "Nothing was found."
 
 
@@ -80,6 +80,6 @@ OUTPUTS: dict[str, tuple[_Write, frozenset[str]]] = {
     "shell_call_output": (_shell, _OUTPUT | {"max_output_length"}),
     "apply_patch_call_output": (_apply_patch, _OUTPUT),
     "computer_call_output": (_computer, _OUTPUT | {"acknowledged_safety_checks"}),
-    "tool_search_output": (_tool_search, ANY | {"call_id", "execution", "tools"}),
+    "tool_search_output": (_tool_search, COMMON_KEYS | {"call_id", "execution", "tools"}),
 }
-"""By type: how it is written, and its known fields."""
+"""For each type of output, its writer and its known fields."""

@@ -1,50 +1,50 @@
-"""Items that are no message: what they mean has its place elsewhere, or cannot be had here and is refused."""
+"""Handles items that have no Chat message: skips those that are handled elsewhere, and rejects the others."""
 
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert.dialects.chat.history.messages import write_message
-from chat2response.convert.dialects.chat.history.turns import Turns
+from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.validation import text, unsupported
 
 _Item = dict[str, Any]
-_Write = Callable[[Turns, int, _Item], None]
+_Write = Callable[[TurnBuilder, int, _Item], None]
 
 
-def write_other(turns: Turns, index: int, item: _Item) -> None:
-    """Messages and references without a type; types that nobody here knows, which say nothing to Chat."""
+def write_unknown(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Writes messages and references that have no `type`. Drops items of an unknown type, with a loss."""
     kind = item.get("type")
     if kind is None and "role" in item:
         write_message(turns, index, item)
     elif kind is None and type(item.get("id")) is str:
-        REST["item_reference"](turns, index, item)
+        OTHER_ITEMS["item_reference"](turns, index, item)
     else:
         path = turns.path(index)
         text(kind, f"{path}.type")
         turns.losses.add(path)
 
 
-def _elsewhere(turns: Turns, index: int, item: _Item) -> None:
-    """Tools are among the request's (`ToolMap`), changed settings among its fields (`configured`)."""
+def _skip(turns: TurnBuilder, index: int, item: _Item) -> None:
+    """Skips tools, which `ToolMap` reads, and settings, which `apply_configuration_updates` reads."""
 
 
-def _refused(why: str) -> _Write:
-    def refuse(turns: Turns, index: int, item: _Item) -> None:
+def _reject(reason: str) -> _Write:
+    def reject(turns: TurnBuilder, index: int, item: _Item) -> None:
         kind = item.get("type") or "item_reference"
-        message = f"An input item of type '{kind}' cannot be sent to a Chat Completions upstream{why}"
+        message = f"A Chat Completions upstream does not accept an input item of type '{kind}'{reason}"
         raise unsupported(f"{turns.path(index)}.type", message)
 
-    return refuse
+    return reject
 
 
 _AGENTS = ("agent_message", "multi_agent_call", "multi_agent_call_output")
 
-REST: dict[str, _Write] = {
-    **dict.fromkeys(_AGENTS, _refused(".")),
-    "additional_tools": _elsewhere,
-    "configuration_update": _elsewhere,
-    "compaction": _refused(": what it holds can only be read where it was made."),
-    "compaction_trigger": _refused(", which cannot compact a conversation."),
-    "item_reference": _refused(", which keeps no items; send the item itself."),
-    "mcp_approval_response": _refused(", where nothing waits for an approval."),
+OTHER_ITEMS: dict[str, _Write] = {
+    **dict.fromkeys(_AGENTS, _reject(".")),
+    "additional_tools": _skip,
+    "configuration_update": _skip,
+    "compaction": _reject(". Only the API that created it can read it."),
+    "compaction_trigger": _reject(", because it cannot compact a conversation."),
+    "item_reference": _reject(", because it stores no items. Send the item itself."),
+    "mcp_approval_response": _reject(", because no tool call waits for an approval there."),
 }

@@ -1,4 +1,4 @@
-"""The fields of a Chat request, both ways, and their fit to one backend's quirks.
+"""Converts the fields of a Chat request in both directions and adapts them to a backend's quirks.
 
 Messages live in `history/`, tool definitions in `tools/`.
 """

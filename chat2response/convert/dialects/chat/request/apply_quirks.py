@@ -1,5 +1,5 @@
-"""A finished Chat body is fitted to its backend: what that one does not take is left out, renamed or said in
-another way, and what it wants besides is added; where a client named such a field itself, its value wins.
+"""Adapts a finished Chat body to one backend: drops, renames or re-expresses the fields that the backend
+refuses, and adds those that it needs. A value that the client sent itself wins over an added one.
 """
 
 from collections.abc import Mapping
@@ -7,72 +7,72 @@ from typing import Any
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.quirks.quirks import Choice, Quirks
+from chat2response.convert.quirks.quirks import Quirks, ToolChoiceKind
 
 _Body = dict[str, Any]
 
-# Never a matter of the lists: without them a body says something else, or nothing.
-_ALWAYS = frozenset(
+# These fields are sent whatever the quirks list: without them the body would mean something else.
+_ESSENTIAL = frozenset(
     {"model", "messages", "stream", "stream_options", "tools", "tool_choice", "parallel_tool_calls"}
 )
-_MAPPED = {
+_HUB_NAMES = {
     "reasoning_effort": "reasoning.effort",
     "response_format": "text.format",
     "verbosity": "text.verbosity",
 }
 
 
-def fit(out: _Body, effort: Any, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
-    """Fits `out`; `effort` is the reasoning effort that the client asked for, or None."""
+def apply_quirks(out: _Body, effort: Any, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
+    """Adapts `out` in place; `effort` is the reasoning effort that the client requested, or None."""
     if effort is not None:
-        _effort(out, effort, hub, losses, quirks)
+        _apply_effort(out, effort, hub, losses, quirks)
     if "tools" in out:
-        _tools(out, hub, losses, quirks)
+        _apply_tool_quirks(out, hub, losses, quirks)
     if not quirks.usage_in_stream:
         out.pop("stream_options", None)
     if quirks.dropped_fields or quirks.allowed_fields is not None:
-        _drop(out, hub, losses, quirks)
-    for name, theirs in quirks.renamed_fields.items():
+        _drop_fields(out, hub, losses, quirks)
+    for name, new_name in quirks.renamed_fields.items():
         if name in out:
-            out.setdefault(theirs, out.pop(name))
+            out.setdefault(new_name, out.pop(name))
     if quirks.extra_body:
-        put_under(out, quirks.extra_body)
+        add_missing(out, quirks.extra_body)
 
 
-def put_under(out: _Body, fields: Mapping[str, Any]) -> None:
-    """Adds `fields` where `out` has none of the name yet; objects of one name are merged."""
+def add_missing(out: _Body, fields: Mapping[str, Any]) -> None:
+    """Adds those `fields` that `out` does not have yet; merges objects of the same name."""
     for name, value in fields.items():
-        held = out.get(name)
-        if type(held) is dict and isinstance(value, Mapping):
-            merged = dict(held)
-            put_under(merged, value)
+        current = out.get(name)
+        if type(current) is dict and isinstance(value, Mapping):
+            merged = dict(current)
+            add_missing(merged, value)
             out[name] = merged
-        elif held is None:
+        elif current is None:
             out[name] = value
 
 
-def _effort(out: _Body, effort: Any, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
+def _apply_effort(out: _Body, effort: Any, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
     if effort == "none" and quirks.reasoning_off:
-        put_under(out, quirks.reasoning_off)
+        add_missing(out, quirks.reasoning_off)
         return
-    word = quirks.effort_values.get(effort, effort) if type(effort) is str else effort
+    value = quirks.effort_values.get(effort, effort) if type(effort) is str else effort
     if not quirks.effort_field:
-        losses.add(hub.field("reasoning.effort"), "only switched on")
+        losses.add(hub.field("reasoning.effort"), "switched on, without a level")
     else:
-        if word != effort:
-            losses.add(hub.field("reasoning.effort"), f"sent as {word}")
-        _put_at(out, quirks.effort_field, word)
-    if word != "none":
-        put_under(out, quirks.reasoning_on)
+        if value != effort:
+            losses.add(hub.field("reasoning.effort"), f"sent as {value}")
+        _set_path(out, quirks.effort_field, value)
+    if value != "none":
+        add_missing(out, quirks.reasoning_on)
 
 
-def _put_at(out: _Body, path: str, value: Any) -> None:
-    """Sets a member, over the client's own of that name: a field that was mapped wins."""
+def _set_path(out: _Body, path: str, value: Any) -> None:
+    """Sets the member at a dotted path. It replaces a client's value: a mapped field wins."""
     name, _, inner = path.partition(".")
     if inner:
-        held = out.get(name)
-        out[name] = held = dict(held) if type(held) is dict else {}
-        _put_at(held, inner, value)
+        current = out.get(name)
+        out[name] = current = dict(current) if type(current) is dict else {}
+        _set_path(current, inner, value)
     else:
         out[name] = value
 
@@ -80,50 +80,50 @@ def _put_at(out: _Body, path: str, value: Any) -> None:
 # -- tools ---------------------------------------------------------------------------------------------
 
 
-def _tools(out: _Body, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
+def _apply_tool_quirks(out: _Body, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
     choice = out.get("tool_choice")
     if choice is not None:
-        taken = _choices(out, quirks)
-        if _kind(choice) not in taken:
-            _choose(out, choice, losses, taken)
+        accepted = _accepted_choices(out, quirks)
+        if _choice_kind(choice) not in accepted:
+            _express_choice(out, choice, losses, accepted)
     if not quirks.parallel_tools and out.pop("parallel_tool_calls", None) is False:
         losses.add("parallel_tool_calls")
-    if "tools" in out and not (quirks.strict_tools and (quirks.mixed_strict or _one_strict(out["tools"]))):
-        out["tools"] = [_lenient(tool, losses) for tool in out["tools"]]
+    if "tools" in out and not (quirks.strict_tools and (quirks.mixed_strict or _all_alike(out["tools"]))):
+        out["tools"] = [_without_strict(tool, losses) for tool in out["tools"]]
 
 
-def _kind(choice: Any) -> Choice:
+def _choice_kind(choice: Any) -> ToolChoiceKind:
     if type(choice) is dict:
         return "allowed" if choice.get("type") == "allowed_tools" else "named"
     return "none" if choice == "none" else "required" if choice == "required" else "auto"
 
 
-def _choices(out: _Body, quirks: Quirks) -> frozenset[Choice]:
-    """The kinds of choice that are taken of this body, whose switch for reasoning is set."""
-    while_thinking = quirks.thinking_tool_choices
-    return quirks.tool_choices if while_thinking is None or not _thinks(out, quirks) else while_thinking
+def _accepted_choices(out: _Body, quirks: Quirks) -> frozenset[ToolChoiceKind]:
+    """The kinds of `tool_choice` that the backend accepts with this body (its reasoning fields matter)."""
+    thinking_only = quirks.thinking_tool_choices
+    return quirks.tool_choices if thinking_only is None or not _is_thinking(out, quirks) else thinking_only
 
 
-def _thinks(out: _Body, quirks: Quirks) -> bool:
-    if quirks.reasoning_off and _holds(out, quirks.reasoning_off):
+def _is_thinking(out: _Body, quirks: Quirks) -> bool:
+    if quirks.reasoning_off and _contains(out, quirks.reasoning_off):
         return False
-    return quirks.thinks_unasked or (bool(quirks.reasoning_on) and _holds(out, quirks.reasoning_on))
+    return quirks.thinks_unasked or (bool(quirks.reasoning_on) and _contains(out, quirks.reasoning_on))
 
 
-def _holds(out: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
-    """Whether `out` says all that `fields` say."""
+def _contains(out: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Whether `out` has every member of `fields`, with the same values."""
     for name, value in fields.items():
-        held = out.get(name)
+        current = out.get(name)
         if isinstance(value, Mapping):
-            if type(held) is not dict or not _holds(held, value):
+            if type(current) is not dict or not _contains(current, value):
                 return False
-        elif held != value:
+        elif current != value:
             return False
     return True
 
 
-def _choose(out: _Body, choice: Any, losses: Losses, taken: frozenset[Choice]) -> None:
-    """Says a choice by the tools that are sent: none of them, one, or the allowed ones."""
+def _express_choice(out: _Body, choice: Any, losses: Losses, accepted: frozenset[ToolChoiceKind]) -> None:
+    """Expresses the choice by sending fewer tools: none, the named one, or the allowed ones."""
     del out["tool_choice"]
     if choice == "none":
         del out["tools"]
@@ -133,47 +133,47 @@ def _choose(out: _Body, choice: Any, losses: Losses, taken: frozenset[Choice]) -
     if type(choice) is dict:
         allowed = choice.get("allowed_tools")
         mode = allowed["mode"] if allowed else mode
-        names = {_name(each) for each in (allowed["tools"] if allowed else [choice])}
-        out["tools"] = [tool for tool in out["tools"] if _name(tool) in names]
-    if mode in taken:
+        names = {_tool_name(member) for member in (allowed["tools"] if allowed else [choice])}
+        out["tools"] = [tool for tool in out["tools"] if _tool_name(tool) in names]
+    if mode in accepted:
         out["tool_choice"] = mode
     elif mode != "auto":
         losses.add("tool_choice")
 
 
-def _name(tool: Mapping[str, Any]) -> Any:
-    """The name of a tool, or of a choice of one: both are nested under its type."""
+def _tool_name(tool: Mapping[str, Any]) -> Any:
+    """The name of a tool or of a tool choice. Both nest it under their type."""
     return tool[tool["type"]]["name"]
 
 
-def _one_strict(tools: list[Any]) -> bool:
-    """Whether all functions are strict, or none is."""
+def _all_alike(tools: list[Any]) -> bool:
+    """Whether either all functions are strict or none is."""
     values = {tool["function"].get("strict") is True for tool in tools if "function" in tool}
     return len(values) < 2
 
 
-def _lenient(tool: Mapping[str, Any], losses: Losses) -> Mapping[str, Any]:
+def _without_strict(tool: Mapping[str, Any], losses: Losses) -> Mapping[str, Any]:
     function = tool.get("function")
     if function is None or "strict" not in function:
         return tool
     if function["strict"]:
         losses.add("tools.strict")
-    return {**tool, "function": {key: each for key, each in function.items() if key != "strict"}}
+    return {**tool, "function": {key: member for key, member in function.items() if key != "strict"}}
 
 
 # -- fields --------------------------------------------------------------------------------------------
 
 
-def _drop(out: _Body, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
-    kept = {
-        *_ALWAYS,
+def _drop_fields(out: _Body, hub: HubRequest, losses: Losses, quirks: Quirks) -> None:
+    protected = {
+        *_ESSENTIAL,
         quirks.max_tokens,
         *quirks.reasoning_on,
         *quirks.reasoning_off,
         quirks.effort_field.partition(".")[0],
     }
-    for name in [name for name in out if name not in kept]:
+    for name in [name for name in out if name not in protected]:
         allowed = quirks.allowed_fields is None or name in quirks.allowed_fields
         if not allowed or name in quirks.dropped_fields:
             del out[name]
-            losses.add(hub.field(_MAPPED.get(name, name)))
+            losses.add(hub.field(_HUB_NAMES.get(name, name)))

@@ -1,4 +1,4 @@
-"""`configuration_update` items: settings that the conversation itself changed; the last one counts."""
+"""Applies `configuration_update` input items: settings that change in mid-conversation. The last one wins."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -11,8 +11,8 @@ _TYPE = "configuration_update"
 _FIELDS = ("reasoning", "text")
 
 
-def configured(hub: HubRequest) -> HubRequest:
-    """The request with what its input changed: the effort, the format of the answer."""
+def apply_configuration_updates(hub: HubRequest) -> HubRequest:
+    """Returns the request with the reasoning and text settings that its input items changed."""
     items: Any = hub.body.get("input")
     if type(items) is not list:
         return hub

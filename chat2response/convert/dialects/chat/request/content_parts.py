@@ -1,4 +1,4 @@
-"""Content parts, both ways.
+"""Converts content parts in both directions.
 
     Chat                                             Responses
     {type: text, text}                               {type: input_text | output_text, text}
@@ -6,9 +6,9 @@
     {type: image_url, image_url: {url, detail}}      {type: input_image, image_url, detail}
     {type: file, file: {file_id | file_data, ...}}   {type: input_file, file_id | file_data, filename}
     {type: input_audio, input_audio}                 the same
-    {type: video_url, video_url: {url}}              {type: input_video, video_url}, where it is taken
+    {type: video_url, video_url: {url}}              {type: input_video, video_url}, for some backends
 
-A part of a type that is not listed enters the hub as it is; leaving, it is an error, never a stub.
+Parts of other types enter the hub unchanged. Toward Chat they raise an error; no placeholder replaces them.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,42 +22,42 @@ from chat2response.wire.responses import Part
 _Read = Callable[[dict[str, Any], str, int], Part]
 _Write = Callable[[Part, str, Losses], dict[str, Any]]
 
-BREAKPOINT = "prompt_cache_breakpoint"  # both APIs have it, under this name
-_IMAGE = frozenset({"url", "detail"})
+BREAKPOINT = "prompt_cache_breakpoint"  # the field has this name in both APIs
+_IMAGE_KEYS = frozenset({"url", "detail"})
 _FILE = ("file_id", "file_data", "filename")
 _FILE_KEYS = frozenset(_FILE)
 
 
 def read_parts(content: list[Any], where: str, readers: Mapping[str, _Read] | None = None) -> list[Part]:
-    """The hub's parts of a Chat content array, one for one; `where` is the array's path."""
-    readers = _ASKED if readers is None else readers
+    """Converts a Chat content array to hub parts, one to one. `where` is the path of the array."""
+    readers = _REQUEST_READERS if readers is None else readers
     parts: list[Part] = []
     for index, part in enumerate(content):
         if type(part) is not dict:
             raise wrong_type(f"{where}[{index}]", "an object", part)
         kind = part.get("type")
         if type(kind) is not str:
-            raise _no_type(f"{where}[{index}].type", kind)
+            raise _bad_type(f"{where}[{index}].type", kind)
         read = readers.get(kind)
         if read is None:
             parts.append(part)
             continue
-        made = read(part, where, index)
+        converted = read(part, where, index)
         if len(part) > 2:
-            unknown_fields.keep(part, {"type", kind}, made)
-        parts.append(made)
+            unknown_fields.keep(part, {"type", kind}, converted)
+        parts.append(converted)
     return parts
 
 
-def read_answer_parts(content: list[Any], where: str) -> list[Part]:
-    """The same for an assistant's message."""
-    return read_parts(content, where, _ANSWERED)
+def read_assistant_parts(content: list[Any], where: str) -> list[Part]:
+    """Converts the content array of an assistant message to hub parts."""
+    return read_parts(content, where, _ASSISTANT_READERS)
 
 
 def write_parts(
     content: list[Any], where: str, losses: Losses, *, flatten: bool = False, video: bool = False
 ) -> str | list[dict[str, Any]]:
-    """Chat content of the hub's parts, one for one. A lone text is a string: every backend takes that."""
+    """Converts hub parts to Chat content. A single text becomes a string, which all backends accept."""
     parts: list[dict[str, Any]] = []
     for index, part in enumerate(content):
         plain = plain_text(part)
@@ -65,11 +65,11 @@ def write_parts(
             parts.append({"type": "text", "text": plain})
         else:
             parts.append(write_part(part, f"{where}[{index}]", losses, video=video))
-    return lone_text(parts, flatten=flatten) if parts else ""
+    return simplify_content(parts, flatten=flatten) if parts else ""
 
 
-def lone_text(parts: list[dict[str, Any]], *, flatten: bool = False) -> Any:
-    """A string for one text and nothing else; else the parts. `flatten`: a string for many texts too."""
+def simplify_content(parts: list[dict[str, Any]], *, flatten: bool = False) -> Any:
+    """A string if the only part is a text, else the parts. `flatten` joins several texts into one string."""
     if len(parts) == 1:
         return parts[0].get("text", parts) if len(parts[0]) == 2 else parts
     if flatten and all(part["type"] == "text" and len(part) == 2 for part in parts):
@@ -78,8 +78,8 @@ def lone_text(parts: list[dict[str, Any]], *, flatten: bool = False) -> Any:
 
 
 def plain_text(part: Any) -> str | None:
-    """The text of a part that is a text and nothing more; None for every other part."""
-    if type(part) is dict and part.get("type") in _TEXTS and _PLAIN.issuperset(part):
+    """The text of a part that has no other content; None for every other part."""
+    if type(part) is dict and part.get("type") in _TEXT_TYPES and _PLAIN_KEYS.issuperset(part):
         plain = part.get("text")
         if type(plain) is str:
             return plain
@@ -87,36 +87,36 @@ def plain_text(part: Any) -> str | None:
 
 
 def write_part(part: Any, where: str, losses: Losses, *, video: bool = False) -> dict[str, Any]:
-    """One part toward Chat; `where` is its path. `video`: this backend takes one.
+    """Converts one part to Chat; `where` is its path. `video`: whether the backend accepts videos.
 
-    Raises InvalidRequest for what Chat cannot say.
+    Raises InvalidRequest for parts that Chat cannot express.
     """
     if type(part) is not dict:
         raise wrong_type(where, "an object", part)
     kind = part.get("type")
     if type(kind) is not str:
-        raise _no_type(f"{where}.type", kind)
-    way = _WRITERS.get(kind)
-    if way is None or (kind == "input_video" and not video):
+        raise _bad_type(f"{where}.type", kind)
+    writer = _WRITERS.get(kind)
+    if writer is None or (kind == "input_video" and not video):
         raise unsupported(
-            where, f"A content part of type '{kind}' cannot be sent to a Chat Completions upstream."
+            where, f"A Chat Completions upstream does not accept a content part of type '{kind}'."
         )
-    write, known = way
-    made = write(part, where, losses)
+    write, known = writer
+    converted = write(part, where, losses)
     if len(part) > 2:
         if part.get(BREAKPOINT) is not None:
-            made[BREAKPOINT] = part[BREAKPOINT]
+            converted[BREAKPOINT] = part[BREAKPOINT]
         if not known.issuperset(part):
             unknown_fields.note(part, known, where, losses)
-    return made
+    return converted
 
 
-def _no_type(path: str, kind: Any) -> Exception:
+def _bad_type(path: str, kind: Any) -> Exception:
     return missing(path) if kind is None else wrong_type(path, "a string", kind)
 
 
 def _string(part: dict[str, Any], key: str, where: str, index: int) -> str:
-    """A required string. Paths are written out only for what is wrong."""
+    """A required string. The path is formatted only for an error, to save time."""
     value = part.get(key)
     return value if type(value) is str else text(value, f"{where}[{index}].{key}")
 
@@ -125,7 +125,7 @@ def _read_text(part: dict[str, Any], where: str, index: int) -> Part:
     return {"type": "input_text", "text": _string(part, "text", where, index)}
 
 
-def _read_answer(part: dict[str, Any], where: str, index: int) -> Part:
+def _read_output_text(part: dict[str, Any], where: str, index: int) -> Part:
     return {"type": "output_text", "text": _string(part, "text", where, index), "annotations": []}
 
 
@@ -140,28 +140,28 @@ def _read_image(part: dict[str, Any], where: str, index: int) -> Part:
     url = image.get("url")
     if type(url) is not str:
         text(url, f"{where}[{index}].image_url.url")
-    made: Part = {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
-    if not _IMAGE.issuperset(image):
-        unknown_fields.keep(image, _IMAGE, made, "image_url.")
-    return made
+    converted: Part = {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
+    if not _IMAGE_KEYS.issuperset(image):
+        unknown_fields.keep(image, _IMAGE_KEYS, converted, "image_url.")
+    return converted
 
 
 def _read_file(part: dict[str, Any], where: str, index: int) -> Part:
     path = f"{where}[{index}].file"
     file = mapping(part.get("file"), path)
-    made: Part = {"type": "input_file"}
+    converted: Part = {"type": "input_file"}
     for key in _FILE:
         if file.get(key) is not None:
-            made[key] = text(file[key], f"{path}.{key}")
-    if "file_id" not in made and "file_data" not in made:
+            converted[key] = text(file[key], f"{path}.{key}")
+    if "file_id" not in converted and "file_data" not in converted:
         raise missing(f"{path}.file_data")
     if not _FILE_KEYS.issuperset(file):
-        unknown_fields.keep(file, _FILE_KEYS, made, "file.")
-    return made
+        unknown_fields.keep(file, _FILE_KEYS, converted, "file.")
+    return converted
 
 
-_ASKED: dict[str, _Read] = {"text": _read_text, "image_url": _read_image, "file": _read_file}
-_ANSWERED: dict[str, _Read] = {"text": _read_answer, "refusal": _read_refusal}
+_REQUEST_READERS: dict[str, _Read] = {"text": _read_text, "image_url": _read_image, "file": _read_file}
+_ASSISTANT_READERS: dict[str, _Read] = {"text": _read_output_text, "refusal": _read_refusal}
 
 
 def _write_text(part: Part, where: str, losses: Losses) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _write_text(part: Part, where: str, losses: Losses) -> dict[str, Any]:
 
 def _write_image(part: Part, where: str, losses: Losses) -> dict[str, Any]:
     if part.get("image_url") is None and part.get("file_id") is not None:
-        raise _not_fetched(f"{where}.file_id")
+        raise _content_required(f"{where}.file_id")
     image: dict[str, Any] = {"url": text(part.get("image_url"), f"{where}.image_url")}
     if part.get("detail") is not None:
         image["detail"] = part["detail"]
@@ -181,7 +181,7 @@ def _write_file(part: Part, where: str, losses: Losses) -> dict[str, Any]:
     file = {key: text(part[key], f"{where}.{key}") for key in _FILE if part.get(key) is not None}
     if "file_id" not in file and "file_data" not in file:
         if part.get("file_url") is not None:
-            raise _not_fetched(f"{where}.file_url")
+            raise _content_required(f"{where}.file_url")
         raise missing(f"{where}.file_data")
     if part.get("detail", "auto") not in (None, "auto"):
         losses.add(f"{where}.detail")
@@ -198,14 +198,14 @@ def _write_video(part: Part, where: str, losses: Losses) -> dict[str, Any]:
     return {"type": "video_url", "video_url": {"url": text(url, f"{where}.video_url")}}
 
 
-def _not_fetched(path: str) -> Exception:
-    message = f"'{path}' cannot be sent to a Chat Completions upstream; send the content itself."
+def _content_required(path: str) -> Exception:
+    message = f"A Chat Completions upstream does not accept '{path}'. Send the content itself instead."
     return unsupported(path, message)
 
 
-_TEXTS = ("input_text", "output_text", "text")
-_PLAIN = frozenset({"type", "text", "annotations", "logprobs"})
-_TEXT_KEYS = _PLAIN | {BREAKPOINT}
+_TEXT_TYPES = ("input_text", "output_text", "text")
+_PLAIN_KEYS = frozenset({"type", "text", "annotations", "logprobs"})
+_TEXT_KEYS = _PLAIN_KEYS | {BREAKPOINT}
 _WRITERS: dict[str, tuple[_Write, frozenset[str]]] = {
     "input_text": (_write_text, _TEXT_KEYS),
     "output_text": (_write_text, _TEXT_KEYS),

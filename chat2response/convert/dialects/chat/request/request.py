@@ -1,7 +1,7 @@
-"""A Chat request into the hub, and the hub's request toward a Chat upstream.
+"""Reads a Chat request into the hub, and writes a hub request for a Chat upstream.
 
-What both APIs call the same passes under its name, and so does what neither knows; the other fields have
-a reader in `entering.py` and a writer in `leaving.py`.
+Fields that have the same name in both APIs, and unknown fields, pass under their own name. All others have a
+reader in `request_fields_in.py` and a writer in `request_builder.py`.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from chat2response.convert.dialects.chat.history.conversation import write_messages
 from chat2response.convert.dialects.chat.history.message_reader import read_messages
-from chat2response.convert.dialects.chat.request.apply_quirks import fit
-from chat2response.convert.dialects.chat.request.configuration_update import configured
-from chat2response.convert.dialects.chat.request.request_builder import WRITERS, Leaving, keep
-from chat2response.convert.dialects.chat.request.request_fields_in import READERS, keep_apart
-from chat2response.convert.dialects.chat.request.response_format import suit_format
+from chat2response.convert.dialects.chat.request.apply_quirks import apply_quirks
+from chat2response.convert.dialects.chat.request.configuration_update import apply_configuration_updates
+from chat2response.convert.dialects.chat.request.request_builder import WRITERS, RequestBuilder, copy_field
+from chat2response.convert.dialects.chat.request.request_fields_in import READERS, keep_in_extra
+from chat2response.convert.dialects.chat.request.response_format import adapt_response_format
 from chat2response.convert.dialects.chat.tools.tool_definitions import write_tools
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
@@ -26,23 +26,23 @@ from chat2response.wire.responses import ResponsesRequest
 
 
 def read_request(chat: Mapping[str, Any]) -> HubRequest:
-    """The hub's request of a Chat body. Nothing is lost: what Responses cannot say is in `extra`.
+    """Reads a Chat body into a hub request. Loses nothing: `extra` keeps what Responses cannot express.
 
-    `input` is an array, and the last key. Raises InvalidRequest.
+    `input` is always an array, and the last key. Raises InvalidRequest.
     """
     body: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, value in whole_body(chat).items():
         if value is not None:
-            READERS.get(name, keep_apart)(value, name, body, extra)
+            READERS.get(name, keep_in_extra)(value, name, body, extra)
     if body.get("top_logprobs") and chat.get("logprobs") is not True:
-        raise invalid("top_logprobs", "'top_logprobs' needs 'logprobs' to be true.")
+        raise invalid("top_logprobs", "'top_logprobs' requires 'logprobs' to be true.")
     body.setdefault("store", False)
     legacy = bool(chat.get("functions"))
     if legacy:
         if chat.get("tools"):
-            raise invalid("functions", "'functions' is deprecated and cannot stand beside 'tools'.")
-        body.setdefault("parallel_tool_calls", False)  # a message has one `function_call`
+            raise invalid("functions", "Send either 'tools' or the deprecated 'functions', not both.")
+        body.setdefault("parallel_tool_calls", False)  # a legacy message holds only one `function_call`
     names = _read_limit(chat, body, extra)
     messages = sequence(chat.get("messages"), "messages")
     if not messages:
@@ -59,55 +59,55 @@ def write_request(
     tools: ToolMap | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> ChatRequest:
-    """The body for a Chat upstream; `messages` is its last key, so that a longer history extends the bytes.
+    """Writes the body for a Chat upstream. `messages` comes last, so that a longer history extends the bytes.
 
-    `tools`: the request's `ToolMap`, for whoever reads the answer by the same.
+    `tools` is the request's `ToolMap`; pass it if the reader of the answer needs the same one.
 
-    What Chat cannot say is a loss or, where dropping it would change the answer's meaning, InvalidRequest.
-    A stream is always asked for its usage. Raises InvalidRequest with the client's path.
+    What Chat cannot express becomes a loss, or raises InvalidRequest (with the client's path) where dropping
+    it would change the meaning of the answer. A stream always requests its usage.
     """
-    hub = configured(hub)
+    hub = apply_configuration_updates(hub)
     if tools is None:
         tools = ToolMap.of(hub, quirks, policy)
-    to = Leaving(hub, losses, quirks)
-    out = to.out
+    builder = RequestBuilder(hub, losses, quirks)
+    out = builder.out
     for fields in (hub.body, hub.extra):
         for name, value in fields.items():
             if value is not None:
-                WRITERS.get(name, keep)(to, value, name)
+                WRITERS.get(name, copy_field)(builder, value, name)
     if out.get("stream") is True:
         out["stream_options"] = {**out.get("stream_options", {}), "include_usage": True}
     else:
         out.pop("stream_options", None)
     out.update(write_tools(hub, tools, losses))
-    told = suit_format(out, hub, losses, quirks)
-    fit(out, to.effort, hub, losses, quirks)
-    out["messages"] = write_messages(hub, losses, tools, policy, told)
+    format_instruction = adapt_response_format(out, hub, losses, quirks)
+    apply_quirks(out, builder.effort, hub, losses, quirks)
+    out["messages"] = write_messages(hub, losses, tools, policy, format_instruction)
     return cast(ChatRequest, out)
 
 
 def _read_limit(chat: Mapping[str, Any], body: dict[str, Any], extra: dict[str, Any]) -> Mapping[str, str]:
-    """The output limit, by the first of its names with a value; another value of another name stays apart.
-    Returns the client's names of our fields."""
-    found = _NAMES
-    for name, names in _LIMITS.items():
+    """Reads the output limit from the first of its names that has a value; a different value under another
+    name goes to `extra`. Returns the client's names of the hub's fields."""
+    client_names = _CLIENT_NAMES
+    for name, names in _OUTPUT_LIMITS.items():
         value = chat.get(name)
         if value is None:
             continue
-        if found is _NAMES:
-            body["max_output_tokens"], found = integer(value, name), names
+        if client_names is _CLIENT_NAMES:
+            body["max_output_tokens"], client_names = integer(value, name), names
         elif value != body["max_output_tokens"]:
             extra[name] = value
-    return found
+    return client_names
 
 
-_NAMES = {
+_CLIENT_NAMES = {
     "input": "messages",
     "reasoning.effort": "reasoning_effort",
     "text.format": "response_format",
     "text.verbosity": "verbosity",
 }
-_LIMITS = {
-    name: {**_NAMES, "max_output_tokens": name}
+_OUTPUT_LIMITS = {
+    name: {**_CLIENT_NAMES, "max_output_tokens": name}
     for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")
 }

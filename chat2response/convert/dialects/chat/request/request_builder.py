@@ -1,6 +1,6 @@
-"""The fields of the hub's request on their way to a Chat upstream, one writer each.
+"""Writes the fields of a hub request for a Chat upstream, with one writer per field.
 
-A field that is not listed here passes under its own name.
+A field without a writer passes under its own name.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.chat.tools.tool_definitions import write_format
+from chat2response.convert.dialects.chat.tools.tool_definitions import write_response_format
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
@@ -16,103 +16,103 @@ from chat2response.convert.validation import integer, mapping, sequence, unsuppo
 
 
 @dataclass(slots=True)
-class Leaving:
-    """One request on its way out; `out` is the body that is made."""
+class RequestBuilder:
+    """Builds one Chat request body, in `out`."""
 
     hub: HubRequest
     losses: Losses
     quirks: Quirks
     out: dict[str, Any] = field(default_factory=dict)
     effort: Any = None
-    """The reasoning effort that was asked for: backends differ in how they are told."""
+    """The reasoning effort that the client requested. `apply_quirks` writes it."""
 
 
-_Write = Callable[[Leaving, Any, str], None]
+_Write = Callable[[RequestBuilder, Any, str], None]
 
 
-def keep(to: Leaving, value: Any, name: str) -> None:
-    """Under the same name; a field that was mapped to this name wins."""
-    if to.out.setdefault(name, value) != value:
-        to.losses.add(name)
+def copy_field(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Copies a field under its own name. A field that is mapped to this name wins."""
+    if builder.out.setdefault(name, value) != value:
+        builder.losses.add(name)
 
 
-def _leave(to: Leaving, value: Any, name: str) -> None:
-    """Not written here: the gateway's own affair, or `write_request`'s."""
+def _skip(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Writes nothing: the gateway or `write_request` handles this field."""
 
 
-def _lose(to: Leaving, value: Any, name: str) -> None:
-    to.losses.add(to.hub.field(name))
+def _drop(builder: RequestBuilder, value: Any, name: str) -> None:
+    builder.losses.add(builder.hub.field(name))
 
 
-def _refuse(to: Leaving, value: Any, name: str) -> None:
+def _reject(builder: RequestBuilder, value: Any, name: str) -> None:
     if value is not False:
-        path = to.hub.field(name)
-        raise unsupported(path, f"'{path}' is not supported with a Chat Completions upstream.")
+        path = builder.hub.field(name)
+        raise unsupported(path, f"A Chat Completions upstream does not support '{path}'.")
 
 
-def _limit(to: Leaving, value: Any, name: str) -> None:
-    theirs = to.quirks.max_tokens
-    if to.out.get(theirs, value) != value:
-        to.losses.add(theirs)
-    to.out[theirs] = value
+def _output_limit(builder: RequestBuilder, value: Any, name: str) -> None:
+    limit_field = builder.quirks.max_tokens
+    if builder.out.get(limit_field, value) != value:
+        builder.losses.add(limit_field)
+    builder.out[limit_field] = value
 
 
-def _reasoning(to: Leaving, value: Any, name: str) -> None:
-    """What a vendor with an object of this name knows beyond the effort passes."""
-    rest = {}
-    for key, each in mapping(value, name).items():
-        if each is None:
+def _reasoning(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Keeps members beyond the effort, for vendors that have a `reasoning` object too."""
+    vendor_fields = {}
+    for key, member in mapping(value, name).items():
+        if member is None:
             continue
         if key == "effort":
-            to.effort = each
+            builder.effort = member
         elif key == "context":
-            _context(to, each, f"{name}.{key}")
-        elif key == "mode" and each != "standard":
-            to.losses.add(f"{name}.{key}")
-        elif key not in _REASONING:
-            rest[key] = each
-    if rest and to.quirks.effort_field.startswith("reasoning."):
-        to.out[name] = rest
+            _context(builder, member, f"{name}.{key}")
+        elif key == "mode" and member != "standard":
+            builder.losses.add(f"{name}.{key}")
+        elif key not in _GATEWAY_REASONING:
+            vendor_fields[key] = member
+    if vendor_fields and builder.quirks.effort_field.startswith("reasoning."):
+        builder.out[name] = vendor_fields
     else:
-        for key in rest:
-            to.losses.add(f"{name}.{key}")
+        for key in vendor_fields:
+            builder.losses.add(f"{name}.{key}")
 
 
-def _context(to: Leaving, value: Any, path: str) -> None:
-    """Which reasoning goes back is decided in `context.py`; said here is where it cannot follow."""
+def _context(builder: RequestBuilder, value: Any, path: str) -> None:
+    """Reports where the requested context cannot be followed. `history/reasoning_context.py` applies it."""
     if value not in ("auto", "all_turns", "current_turn"):
-        to.losses.add(path)
-    elif value != "auto" and to.quirks.reasoning_echo == "never":
-        to.losses.add(path, "the backend gets no reasoning back")
-    elif value == "current_turn" and to.quirks.reasoning_required:
-        to.losses.add(path, "the backend gets that of all calls, for it refuses them without")
+        builder.losses.add(path)
+    elif value != "auto" and builder.quirks.reasoning_echo == "never":
+        builder.losses.add(path, "the backend gets no reasoning back")
+    elif value == "current_turn" and builder.quirks.reasoning_required:
+        builder.losses.add(path, "the backend requires the reasoning of all calls")
 
 
-_REASONING = frozenset({"summary", "generate_summary", "mode"})  # how the gateway shows reasoning
+_GATEWAY_REASONING = frozenset({"summary", "generate_summary", "mode"})  # the gateway itself applies these
 
 
-def _text(to: Leaving, value: Any, name: str) -> None:
-    for key, each in mapping(value, name).items():
-        if each is None:
+def _text(builder: RequestBuilder, value: Any, name: str) -> None:
+    for key, member in mapping(value, name).items():
+        if member is None:
             continue
         if key == "format":
-            to.out["response_format"] = write_format(each, to.hub.field("text.format"))
+            builder.out["response_format"] = write_response_format(member, builder.hub.field("text.format"))
         elif key == "verbosity":
-            to.out["verbosity"] = each
+            builder.out["verbosity"] = member
         else:
-            to.losses.add(f"{name}.{key}")
+            builder.losses.add(f"{name}.{key}")
 
 
-def _include(to: Leaving, value: Any, name: str) -> None:
-    """The other values say what of hosted tools and inputs is shown: nothing, where there are none."""
-    for index, each in enumerate(sequence(value, name)):
-        if each == LOGPROBS:
-            to.out["logprobs"] = True
-        elif type(each) is not str or each not in _INCLUDED:
-            to.losses.add(f"{name}[{index}]")
+def _include(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Maps logprobs. Other known values concern hosted tools and inputs, which no Chat answer shows."""
+    for index, member in enumerate(sequence(value, name)):
+        if member == LOGPROBS:
+            builder.out["logprobs"] = True
+        elif type(member) is not str or member not in _ACCEPTED_INCLUDES:
+            builder.losses.add(f"{name}[{index}]")
 
 
-_INCLUDED = frozenset(
+_ACCEPTED_INCLUDES = frozenset(
     {
         "code_interpreter_call.outputs",
         "computer_call_output.output.image_url",
@@ -125,76 +125,76 @@ _INCLUDED = frozenset(
 )
 
 
-def _top_logprobs(to: Leaving, value: Any, name: str) -> None:
-    """How many, for an answer that shows any: it does where `include` asks, and Chat takes it only then."""
-    if integer(value, name) and LOGPROBS in (to.hub.body.get("include") or ()):
-        to.out[name] = value
+def _top_logprobs(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Passes the number only where `include` requests logprobs: Chat refuses it otherwise."""
+    if integer(value, name) and LOGPROBS in (builder.hub.body.get("include") or ()):
+        builder.out[name] = value
 
 
-def _stream_options(to: Leaving, value: Any, name: str) -> None:
-    """Obfuscation is the gateway's own; what a vendor knows beyond it passes."""
-    rest = {key: each for key, each in mapping(value, name).items() if key != "include_obfuscation"}
-    to.out[name] = {**to.out.get(name, {}), **rest}
+def _stream_options(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Passes vendor options on. The gateway itself applies `include_obfuscation`."""
+    vendor_fields = {key: each for key, each in mapping(value, name).items() if key != "include_obfuscation"}
+    builder.out[name] = {**builder.out.get(name, {}), **vendor_fields}
 
 
-def _cache_options(to: Leaving, value: Any, name: str) -> None:
-    """Chat knows a mode and one lifetime."""
-    kept = {}
-    for key, each in mapping(value, name).items():
-        if key == "mode" or (key == "ttl" and each == "30m"):
-            kept[key] = each
-        elif each is not None:
-            to.losses.add(f"{name}.{key}")
-    if kept:
-        to.out[name] = kept
+def _cache_options(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Chat has the mode and a single lifetime, 30 minutes."""
+    supported = {}
+    for key, member in mapping(value, name).items():
+        if key == "mode" or (key == "ttl" and member == "30m"):
+            supported[key] = member
+        elif member is not None:
+            builder.losses.add(f"{name}.{key}")
+    if supported:
+        builder.out[name] = supported
 
 
-def _tier(to: Leaving, value: Any, name: str) -> None:
+def _service_tier(builder: RequestBuilder, value: Any, name: str) -> None:
     if value == "ultrafast":
-        to.losses.add(name)
+        builder.losses.add(name)
     else:
-        to.out[name] = value
+        builder.out[name] = value
 
 
-def _moderation(to: Leaving, value: Any, name: str) -> None:
-    """What nobody does must not look as if it were done: many backends take any field."""
-    if to.quirks.moderation:
-        to.out[name] = value
+def _moderation(builder: RequestBuilder, value: Any, name: str) -> None:
+    """Drops it unless the backend really moderates: many backends silently accept any field."""
+    if builder.quirks.moderation:
+        builder.out[name] = value
     else:
-        to.losses.add(name)
+        builder.losses.add(name)
 
 
-def _truncation(to: Leaving, value: Any, name: str) -> None:
+def _truncation(builder: RequestBuilder, value: Any, name: str) -> None:
     if value != "disabled":
-        to.losses.add(name)
+        builder.losses.add(name)
 
 
-def _choices(to: Leaving, value: Any, name: str) -> None:
+def _choices(builder: RequestBuilder, value: Any, name: str) -> None:
     if integer(value, name) != 1:
-        raise unsupported(name, "Only one choice can be asked for here: 'n' must be 1.")
+        raise unsupported(name, "This endpoint returns a single choice. Set 'n' to 1.")
 
 
-def _messages(to: Leaving, value: Any, name: str) -> None:
+def _reject_messages(builder: RequestBuilder, value: Any, name: str) -> None:
     message = (
-        "A Responses request has its conversation in 'input', not in 'messages'; a Chat Completions request "
-        "goes to /v1/chat/completions, to /proxy, or to /convert."
+        "A Responses request has its conversation in 'input', not in 'messages'. Send a Chat Completions "
+        "request to /v1/chat/completions, to /proxy, or to /convert."
     )
     raise unsupported(name, message)
 
 
 WRITERS: dict[str, _Write] = {
-    **dict.fromkeys(("client_metadata", "max_tool_calls", "metadata", "store"), _leave),
-    **dict.fromkeys(("input", "instructions", "parallel_tool_calls", "tool_choice", "tools"), _leave),
-    **dict.fromkeys(("access_programs", "context_management", "image"), _lose),
-    **dict.fromkeys(("background", "conversation", "previous_response_id", "prompt"), _refuse),
+    **dict.fromkeys(("client_metadata", "max_tool_calls", "metadata", "store"), _skip),
+    **dict.fromkeys(("input", "instructions", "parallel_tool_calls", "tool_choice", "tools"), _skip),
+    **dict.fromkeys(("access_programs", "context_management", "image"), _drop),
+    **dict.fromkeys(("background", "conversation", "previous_response_id", "prompt"), _reject),
     "include": _include,
-    "max_output_tokens": _limit,
-    "messages": _messages,
+    "max_output_tokens": _output_limit,
+    "messages": _reject_messages,
     "moderation": _moderation,
     "n": _choices,
     "prompt_cache_options": _cache_options,
     "reasoning": _reasoning,
-    "service_tier": _tier,
+    "service_tier": _service_tier,
     "stream_options": _stream_options,
     "text": _text,
     "top_logprobs": _top_logprobs,

@@ -1,11 +1,11 @@
-"""The fields of a Chat request on their way into the hub, one reader each."""
+"""Reads the fields of a Chat request into the hub, with one reader per field."""
 
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert.dialects.chat.tools.tool_choice import read_tool_choice
 from chat2response.convert.dialects.chat.tools.tool_definitions import (
-    read_format,
+    read_response_format,
     read_tools,
     read_web_search,
 )
@@ -22,32 +22,33 @@ from chat2response.convert.validation import (
 
 _Fields = dict[str, Any]
 _Read = Callable[[Any, str, _Fields, _Fields], None]
-"""(value, name, the hub's body, the hub's extra); the value is not null."""
+"""Takes (value, name, hub body, hub extra). The value is never null."""
 
-LOGPROBS = "message.output_text.logprobs"  # the value of `include` that asks for them
+LOGPROBS = "message.output_text.logprobs"  # the value of `include` that requests logprobs
 
 
-def _keep(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+def _copy(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     body[name] = value
 
 
-def keep_apart(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+def keep_in_extra(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+    """Keeps a field that Responses does not have in the hub's `extra`."""
     extra[name] = value
 
 
-def _read_apart(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    """`read_request` reads this field in its turn."""
+def _read_elsewhere(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+    """Reads nothing: `read_request` itself reads this field."""
 
 
 def _checked(check: Callable[[Any, str], Any]) -> _Read:
-    def keep(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
+    def copy_checked(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
         body[name] = check(value, name)
 
-    return keep
+    return copy_checked
 
 
-def _within(outer: str, inner: str, read: Callable[[Any, str], Any]) -> _Read:
-    """A field that Responses keeps one level deeper."""
+def _nested(outer: str, inner: str, read: Callable[[Any, str], Any]) -> _Read:
+    """Reads a field that Responses nests one level deeper."""
 
     def nest(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
         body[outer] = {**body.get(outer, {}), inner: read(value, name)}
@@ -56,7 +57,7 @@ def _within(outer: str, inner: str, read: Callable[[Any, str], Any]) -> _Read:
 
 
 def _merge(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    """A Responses field that a Chat client may send too; Chat's own names for its members win."""
+    """Reads a Responses field that a Chat client may send too. Chat's own names for its members win."""
     body[name] = {**mapping(value, name), **body.get(name, {})}
 
 
@@ -74,8 +75,8 @@ def _tools(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
 
 
 def _functions(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    """Chat's tools of old: each is what a tool of type function has inside."""
-    tools = [{"type": "function", "function": each} for each in objects(value, name)]
+    """Reads the deprecated `functions`: each is the inner object of a function tool."""
+    tools = [{"type": "function", "function": member} for member in objects(value, name)]
     body["tools"] = [*read_tools(tools), *body.get("tools", ())]
 
 
@@ -90,26 +91,26 @@ def _web_search(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
 
 
 def _stream_options(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    """What Responses knows goes to the body; `include_usage` and the rest stay apart, for the gateway."""
-    rest = dict(mapping(value, name))
-    obfuscation = rest.pop("include_obfuscation", None)
+    """Puts `include_obfuscation` into the body. `include_usage` and others go to `extra`, for the gateway."""
+    other_options = dict(mapping(value, name))
+    obfuscation = other_options.pop("include_obfuscation", None)
     if obfuscation is not None:
         body[name] = {"include_obfuscation": obfuscation}
-    rest = {key: each for key, each in rest.items() if each is not None}
-    if rest:
-        extra[name] = rest
+    other_options = {key: member for key, member in other_options.items() if member is not None}
+    if other_options:
+        extra[name] = other_options
 
 
 def _input(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     message = (
-        "A Chat Completions request has its conversation in 'messages', not in 'input'; "
-        "a Responses request goes to /v1/responses, or to /convert?to=chat."
+        "A Chat Completions request has its conversation in 'messages', not in 'input'. "
+        "Send a Responses request to /v1/responses, or to /convert?to=chat."
     )
     raise unsupported(name, message)
 
 
 def _read_format(value: Any, name: str) -> dict[str, Any]:
-    return read_format(value)
+    return read_response_format(value)
 
 
 def _read_choice(value: Any, name: str) -> Any:
@@ -122,10 +123,10 @@ READERS: dict[str, _Read] = {
             "metadata", "moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
             "safety_identifier", "service_tier", "temperature", "top_p", "user",
         ),
-        _keep,
+        _copy,
     ),
-    # Responses' own fields from a Chat client, /convert's too: whoever reads the hub looks for them there.
-    **dict.fromkeys(("context_management", "max_tool_calls", "prompt", "truncation"), _keep),
+    # Responses fields that a Chat client may send too (/convert takes them): the hub's readers expect them.
+    **dict.fromkeys(("context_management", "max_tool_calls", "prompt", "truncation"), _copy),
     "background": _checked(flag),
     "conversation": _checked(conversation),
     "function_call": _function_call,
@@ -134,16 +135,16 @@ READERS: dict[str, _Read] = {
     "input": _input,
     "instructions": _checked(text),
     "logprobs": _logprobs,
-    "max_completion_tokens": _read_apart,
-    "max_output_tokens": _read_apart,
-    "max_tokens": _read_apart,
-    "messages": _read_apart,
+    "max_completion_tokens": _read_elsewhere,
+    "max_output_tokens": _read_elsewhere,
+    "max_tokens": _read_elsewhere,
+    "messages": _read_elsewhere,
     "model": _checked(text),
     "parallel_tool_calls": _checked(flag),
     "previous_response_id": _checked(text),
     "reasoning": _merge,
-    "reasoning_effort": _within("reasoning", "effort", text),
-    "response_format": _within("text", "format", _read_format),
+    "reasoning_effort": _nested("reasoning", "effort", text),
+    "response_format": _nested("text", "format", _read_format),
     "store": _checked(flag),
     "stream": _checked(flag),
     "stream_options": _stream_options,
@@ -151,6 +152,6 @@ READERS: dict[str, _Read] = {
     "tool_choice": _checked(_read_choice),
     "tools": _tools,
     "top_logprobs": _checked(integer),
-    "verbosity": _within("text", "verbosity", text),
+    "verbosity": _nested("text", "verbosity", text),
     "web_search_options": _web_search,
 }  # fmt: skip

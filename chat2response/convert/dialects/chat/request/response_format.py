@@ -1,7 +1,8 @@
-"""The form of the answer, for backends that cannot be held to the one that was asked for.
+"""Replaces a `response_format` that the backend cannot enforce.
 
-A schema goes as JSON mode and a text that has the schema, or as the text alone; it is asked for then and not
-enforced, which is a loss. JSON mode goes as a schema that any object meets, where there are schemas only.
+A JSON schema becomes JSON mode plus an instruction with the schema, or the instruction alone. The backend
+does not enforce it then, which is a loss. JSON mode becomes a schema that any object matches, for backends
+that take schemas only.
 """
 
 from typing import Any
@@ -13,16 +14,16 @@ from chat2response.convert.validation import mapping
 from chat2response.wire.json import encode
 
 _ANY_OBJECT = {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
-_PLAIN = "Answer with one JSON object and nothing else: no text around it, no code fence."
+_JSON_ONLY = "Answer with one JSON object and nothing else: no text around it, no code fence."
 
 
-def suit_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Quirks) -> str:
-    """Leaves in `out` a `response_format` that this backend takes. Returns what its model has to be told
-    besides; the same request gives the same text."""
-    asked = out.get("response_format")
-    if type(asked) is not dict:  # under Chat's own name nobody has checked it
+def adapt_response_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Quirks) -> str:
+    """Leaves in `out` a `response_format` that the backend accepts. Returns an instruction for the model, or
+    an empty string. Deterministic (law 5, prompt cache)."""
+    response_format = out.get("response_format")
+    if type(response_format) is not dict:  # a field of Chat's own name is not validated yet
         return ""
-    kind = asked.get("type")
+    kind = response_format.get("type")
     if kind not in ("json_schema", "json_object") or kind in quirks.response_formats:
         return ""
     if kind == "json_object" and "json_schema" in quirks.response_formats:
@@ -36,11 +37,12 @@ def suit_format(out: dict[str, Any], hub: HubRequest, losses: Losses, quirks: Qu
         del out["response_format"]
         losses.add(path, "emulated: an instruction")
     if kind == "json_object":
-        return _PLAIN
-    return _told(mapping(asked.get("json_schema"), "response_format.json_schema"))
+        return _JSON_ONLY
+    return _schema_instruction(mapping(response_format.get("json_schema"), "response_format.json_schema"))
 
 
-def _told(wanted: dict[str, Any]) -> str:
-    about = wanted.get("description")
-    said = f"{_PLAIN} It has to match this JSON Schema:\n{encode(wanted.get('schema') or {}).decode()}"
-    return f"{said}\n\n{about}" if type(about) is str and about else said
+def _schema_instruction(json_schema: dict[str, Any]) -> str:
+    description = json_schema.get("description")
+    schema = encode(json_schema.get("schema") or {}).decode()
+    instruction = f"{_JSON_ONLY} It has to match this JSON Schema:\n{schema}"
+    return f"{instruction}\n\n{description}" if type(description) is str and description else instruction

@@ -1,4 +1,4 @@
-"""The tools of a request toward a Chat backend, and the way back from a call to the client's own tool.
+"""Converts the tools of a request for a Chat backend, and the backend's calls back into those of the client.
 
-Which calls a stream's deltas belong to is decided in `answer/`.
+`answer/` decides which call a delta of a stream belongs to.
 """

@@ -1,12 +1,12 @@
-"""Responses' own client-run tools toward a Chat backend: functions of the same name.
+"""Sends Responses' client-run tools to a Chat backend as functions of the same name.
 
+    function      arguments                        call type          field of the call
     local_shell   {command, env, ...}              local_shell_call   action
     shell         {commands, timeout_ms, ...}      shell_call         action
     apply_patch   {type, path, diff}               apply_patch_call   operation
-    tool_search   what the client says it takes    tool_search_call   arguments
+    tool_search   as the client declares them      tool_search_call   arguments
 
-Only what the client runs itself is here: a shell in a vendor's container, or a search that the vendor makes,
-is none of these.
+Only tools that the client runs itself are here, not a shell in a vendor's container or a hosted search.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,58 +16,58 @@ from typing import Any, Literal
 from chat2response.convert.validation import mapping
 from chat2response.wire.json import JSONError, decode
 
-BuiltinKind = Literal["local_shell", "shell", "apply_patch", "tool_search"]
+ClientToolKind = Literal["local_shell", "shell", "apply_patch", "tool_search"]
 _Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Builtin:
-    """One of them: the function, and its calls both ways."""
+class ClientTool:
+    """A client-run tool: the function that replaces it, and how its calls are converted."""
 
     description: str
     parameters: Mapping[str, Any]
-    call: str
-    """The type of its call."""
-    holder: str
-    """The field of the call that holds what it is given."""
-    made: Callable[[_Item], _Item | None]
-    """The call's own fields, of the function's arguments; None where those will not do."""
-    given: Callable[[Any], Any] = lambda held: held
-    """The function's arguments, of the call's field."""
+    call_type: str
+    """The type of its call items."""
+    payload_field: str
+    """The field of the call item that holds its arguments."""
+    build_fields: Callable[[_Item], _Item | None]
+    """Builds the fields of the call item from the function's arguments; None if they are invalid."""
+    to_arguments: Callable[[Any], Any] = lambda payload: payload
+    """Builds the function's arguments from the payload field."""
 
 
-def read_arguments(kind: BuiltinKind, arguments: str) -> _Item | None:
-    """The call that a backend's arguments mean; None where they mean none."""
+def read_call(kind: ClientToolKind, arguments_json: str) -> _Item | None:
+    """Builds the call item from a backend's arguments. None if they are invalid."""
     try:
-        given = decode(arguments or "{}")
+        arguments = decode(arguments_json or "{}")
     except JSONError:
         return None
-    builtin = BUILTINS[kind]
-    fields = builtin.made(given) if type(given) is dict else None
-    return None if fields is None else {"type": builtin.call, "status": "completed", **fields}
+    client_tool = CLIENT_TOOLS[kind]
+    fields = client_tool.build_fields(arguments) if type(arguments) is dict else None
+    return None if fields is None else {"type": client_tool.call_type, "status": "completed", **fields}
 
 
-def client_runs(tool: Mapping[str, Any], path: str) -> bool:
-    """Whether a tool of one of these types is run by the client itself."""
+def is_client_run(tool: Mapping[str, Any], path: str) -> bool:
+    """Whether the client itself runs this tool, which is of one of these types."""
     if tool["type"] == "tool_search":
         return tool.get("execution") == "client"
     environment = tool.get("environment")
     return environment is None or mapping(environment, f"{path}.environment").get("type") == "local"
 
 
-def _words(value: Any) -> bool:
-    return type(value) is list and bool(value) and all(type(each) is str for each in value)
+def _is_string_list(value: Any) -> bool:
+    return type(value) is list and bool(value) and all(type(member) is str for member in value)
 
 
-def _local_shell(given: _Item) -> _Item | None:
-    command = given.get("command")
+def _local_shell(arguments: _Item) -> _Item | None:
+    command = arguments.get("command")
     if type(command) is str and command:
         command = ["bash", "-lc", command]
-    if not _words(command):
+    if not _is_string_list(command):
         return None
-    env = given.get("env")
+    env = arguments.get("env")
     action: _Item = {"type": "exec", "command": command, "env": env if type(env) is dict else {}}
-    action.update({key: given[key] for key in _LOCAL if given.get(key) is not None})
+    action.update({key: arguments[key] for key in _LOCAL if arguments.get(key) is not None})
     return {"action": action}
 
 
@@ -77,13 +77,13 @@ def _without_type(action: Any) -> Any:
     return {key: value for key, value in action.items() if key != "type" and value not in (None, {})}
 
 
-def _shell(given: _Item) -> _Item | None:
-    commands = given.get("commands")
+def _shell(arguments: _Item) -> _Item | None:
+    commands = arguments.get("commands")
     if type(commands) is str and commands:
         commands = [commands]
-    if not _words(commands):
+    if not _is_string_list(commands):
         return None
-    limits = {key: given.get(key) if type(given.get(key)) is int else None for key in _LIMITS}
+    limits = {key: arguments.get(key) if type(arguments.get(key)) is int else None for key in _LIMITS}
     return {"action": {"commands": commands, **limits}, "environment": {"type": "local"}}
 
 
@@ -93,8 +93,8 @@ def _without_nulls(action: Any) -> Any:
     return {key: value for key, value in action.items() if value is not None}
 
 
-def _apply_patch(given: _Item) -> _Item | None:
-    kind, path, diff = given.get("type"), given.get("path"), given.get("diff")
+def _apply_patch(arguments: _Item) -> _Item | None:
+    kind, path, diff = arguments.get("type"), arguments.get("path"), arguments.get("diff")
     if type(path) is not str or not path:
         return None
     if kind == "delete_file":
@@ -106,8 +106,8 @@ def _apply_patch(given: _Item) -> _Item | None:
     return {"operation": {"type": kind, "path": path, "diff": diff}}
 
 
-def _tool_search(given: _Item) -> _Item | None:
-    return {"execution": "client", "arguments": given}
+def _tool_search(arguments: _Item) -> _Item | None:
+    return {"execution": "client", "arguments": arguments}
 
 
 def _object(required: str, **properties: Any) -> dict[str, Any]:
@@ -124,8 +124,8 @@ _LIMITS = ("timeout_ms", "max_output_length")
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
 _TEXTS = {"type": "array", "items": _TEXT}
 
-BUILTINS: dict[BuiltinKind, Builtin] = {
-    "local_shell": Builtin(
+CLIENT_TOOLS: dict[ClientToolKind, ClientTool] = {
+    "local_shell": ClientTool(
         "Runs a command on the user's machine and returns its output. `command` is the program and its "
         "arguments.",
         _object(
@@ -141,7 +141,7 @@ BUILTINS: dict[BuiltinKind, Builtin] = {
         _local_shell,
         _without_type,
     ),
-    "shell": Builtin(
+    "shell": ClientTool(
         "Runs shell commands on the user's machine, and returns what each wrote and its exit code.",
         _object("commands", commands=_TEXTS, timeout_ms=_NUMBER, max_output_length=_NUMBER),
         "shell_call",
@@ -149,7 +149,7 @@ BUILTINS: dict[BuiltinKind, Builtin] = {
         _shell,
         _without_nulls,
     ),
-    "apply_patch": Builtin(
+    "apply_patch": ClientTool(
         "Creates, changes or deletes one file. `diff` is a V4A diff: of the whole new file for "
         "`create_file`, of the change for `update_file`; `delete_file` has none.",
         _object(
@@ -162,7 +162,7 @@ BUILTINS: dict[BuiltinKind, Builtin] = {
         "operation",
         _apply_patch,
     ),
-    "tool_search": Builtin(
+    "tool_search": ClientTool(
         "Searches for tools; those that are found can be called from then on.",
         _object("query", query=_TEXT),
         "tool_search_call",
@@ -170,5 +170,4 @@ BUILTINS: dict[BuiltinKind, Builtin] = {
         _tool_search,
     ),
 }
-CALLED: dict[str, BuiltinKind] = {each.call: kind for kind, each in BUILTINS.items()}
-"""The kind, by the type of its call."""
+KIND_BY_CALL_TYPE: dict[str, ClientToolKind] = {tool.call_type: kind for kind, tool in CLIENT_TOOLS.items()}

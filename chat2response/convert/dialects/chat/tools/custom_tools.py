@@ -1,4 +1,4 @@
-"""Custom tools toward a Chat backend: as they are where it has them, else as a function with one string.
+"""Sends custom tools to a Chat backend: as they are if it has them, else as functions with one string.
 
 {type: custom, name, input}   {name, arguments: {"input": "..."}}
 """
@@ -18,29 +18,29 @@ INPUT = {
     "required": ["input"],
     "additionalProperties": False,
 }
-"""The parameters of the function that stands in for a custom tool."""
-_HOW = "Give the input of this tool, as it is and complete, in the string `input`."
+"""The parameters of the function that replaces a custom tool."""
+_INPUT_HINT = "Give the input of this tool, as it is and complete, in the string `input`."
 
 
 def read_grammar(tool: Mapping[str, Any], path: str) -> tuple[str, str] | None:
-    """The syntax and the definition of the grammar that the input has to match; None for free text."""
+    """The syntax and definition of the grammar that the input must match; None for free text."""
     if tool.get("format") is None:
         return None
     where = f"{path}.format"
-    asked = mapping(tool["format"], where)
-    kind = text(asked.get("type"), f"{where}.type")
+    input_format = mapping(tool["format"], where)
+    kind = text(input_format.get("type"), f"{where}.type")
     if kind == "text":
         return None
     if kind != "grammar":
         raise invalid(
             f"{where}.type", f"Invalid value: '{kind}'. Supported values are: 'text' and 'grammar'."
         )
-    syntax = text(asked.get("syntax"), f"{where}.syntax")
-    return syntax, text(asked.get("definition"), f"{where}.definition")
+    syntax = text(input_format.get("syntax"), f"{where}.syntax")
+    return syntax, text(input_format.get("definition"), f"{where}.definition")
 
 
 def write_native(tool: Mapping[str, Any], name: str, description: str, path: str) -> _Tool:
-    """As Chat has it: the grammar one level deeper than in Responses."""
+    """Writes a custom tool for a backend that has them. Chat nests the grammar one level deeper."""
     custom: _Tool = {"name": name}
     if description:
         custom["description"] = description
@@ -55,20 +55,20 @@ def write_native(tool: Mapping[str, Any], name: str, description: str, path: str
 
 
 def write_function(tool: Mapping[str, Any], name: str, description: str, path: str, losses: Losses) -> _Tool:
-    """As a function; a grammar stands in its description, which no backend holds the model to."""
-    said = [description, _HOW] if description else [_HOW]
+    """Writes a custom tool as a function. A grammar goes into its description, where nothing enforces it."""
+    paragraphs = [description, _INPUT_HINT] if description else [_INPUT_HINT]
     grammar = read_grammar(tool, path)
     if grammar is not None:
         syntax, definition = grammar
-        said.append(f"It has to match this grammar ({syntax}):\n\n{definition}")
+        paragraphs.append(f"It has to match this grammar ({syntax}):\n\n{definition}")
         losses.add(f"{path}.format", "described, not enforced")
-    function: _Tool = {"name": name, "description": "\n\n".join(said), "parameters": INPUT}
+    function: _Tool = {"name": name, "description": "\n\n".join(paragraphs), "parameters": INPUT}
     return {"type": "function", "function": function}
 
 
-def write_call(call_id: str, name: str, given: str, *, native: bool) -> dict[str, Any]:
-    """A call of the history in an assistant message; `given` is the input."""
+def write_call(call_id: str, name: str, tool_input: str, *, native: bool) -> dict[str, Any]:
+    """Writes a custom tool call of the history as a tool call of Chat."""
     if native:
-        return {"id": call_id, "type": "custom", "custom": {"name": name, "input": given}}
-    arguments = encode({"input": given}).decode()
+        return {"id": call_id, "type": "custom", "custom": {"name": name, "input": tool_input}}
+    arguments = encode({"input": tool_input}).decode()
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}

@@ -1,95 +1,98 @@
-"""Wrappers that turn the calls of a Chat backend back into those of the client's tools.
+"""Writer wrappers that turn the calls of a Chat backend back into calls of the client's tools.
 
-    reader > CallNames > AllowedCalls > BuiltinRestorer > CustomToolUnwrapper > NamespaceRestorer > writer
+    reader > CallNameBuffer > AllowedToolsFilter > ClientToolRestorer > CustomToolRestorer > NamespaceRestorer
+           > writer
 
-`restored` puts around a writer those that the tools of the request need.
+`restore_tool_calls` adds the wrappers that the tools of a request need.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from chat2response.convert.dialects.chat.tools.client_tools import BUILTINS, BuiltinKind, read_arguments
-from chat2response.convert.dialects.chat.tools.custom_tool_input import InputUnwrapper
-from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
+from chat2response.convert.dialects.chat.tools.client_tools import CLIENT_TOOLS, ClientToolKind, read_call
+from chat2response.convert.dialects.chat.tools.custom_tool_input import CustomToolInputDecoder
+from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
 from chat2response.convert.loose_values import word
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.writer.open_call import OpenCall
+from chat2response.convert.writer.call_builder import CallBuilder
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper
 from chat2response.errors import UpstreamError
 from chat2response.wire.responses import ItemStatus, Usage
 
-_LENIENT = "apply_patch"  # the one tool that models know by heart, in several spellings of its input
+_LENIENT_TOOL = "apply_patch"  # models are trained on this tool and write its input in several forms
 
 
-def restored(writer: Writer, tools: ToolMap, allowed: frozenset[str] | None = None) -> Writer:
-    """`writer`, for a reader that knows the backend's names; `allowed`: the only ones that may be called."""
+def restore_tool_calls(writer: Writer, tools: ToolMap, allowed: frozenset[str] | None = None) -> Writer:
+    """Wraps `writer` so that its reader may use the backend's tool names.
+
+    `allowed` holds the backend's names of the only tools that may be called; None allows all.
+    """
     if not tools.plain:
-        writer = _as_the_clients(writer, tools)
+        writer = _add_restorers(writer, tools)
     if allowed is not None:
-        writer = AllowedCalls(writer, allowed)
+        writer = AllowedToolsFilter(writer, allowed)
     elif tools.plain:
         return writer
-    return CallNames(writer)
+    return CallNameBuffer(writer)
 
 
-def _as_the_clients(writer: Writer, tools: ToolMap) -> Writer:
-    """What turns each kind of call back."""
-    renamed = {sent: each for sent, each in tools.by_sent.items() if each.name != sent}
-    custom = {sent: each for sent, each in tools.by_sent.items() if each.kind == "custom"}
-    if renamed:
-        writer = NamespaceRestorer(writer, renamed)
-    if custom:
-        writer = CustomToolUnwrapper(writer, custom)
-    builtin = {sent: each.kind for sent, each in tools.by_sent.items() if each.kind in BUILTINS}
-    if builtin:
-        writer = BuiltinRestorer(writer, builtin)
+def _add_restorers(writer: Writer, tools: ToolMap) -> Writer:
+    renamed_tools = {name: tool for name, tool in tools.by_sent_name.items() if tool.name != name}
+    custom_tools = {name: tool for name, tool in tools.by_sent_name.items() if tool.kind == "custom"}
+    if renamed_tools:
+        writer = NamespaceRestorer(writer, renamed_tools)
+    if custom_tools:
+        writer = CustomToolRestorer(writer, custom_tools)
+    client_kinds = {name: tool.kind for name, tool in tools.by_sent_name.items() if tool.kind in CLIENT_TOOLS}
+    if client_kinds:
+        writer = ClientToolRestorer(writer, client_kinds)
     return writer
 
 
-class CallNames(Wrapper):
-    """Passes a call on once its name is whole: with its first argument text, or before something else."""
+class CallNameBuffer(Wrapper):
+    """Buffers a call until its name is complete: until its first argument text, or other output."""
 
     def __init__(self, inner: Writer) -> None:
         super().__init__(inner)
-        self._waiting: dict[Hashable, OpenCall] = {}
-        self._named: dict[Hashable, OpenCall] = {}  # those of them that may pass as soon as something begins
-        self._passed: set[Hashable] = set()
+        self._waiting: dict[Hashable, CallBuilder] = {}
+        self._named: dict[Hashable, CallBuilder] = {}  # the waiting calls that have a name
+        self._released: set[Hashable] = set()
 
-    def call(self, slot: Hashable, **said: Any) -> None:
-        kind, delta, last = said.get("kind", "function"), said.get("delta", ""), said.get("last", False)
-        if slot in self._passed:
+    def call(self, slot: Hashable, **params: Any) -> None:
+        kind, delta, last = params.get("kind", "function"), params.get("delta", ""), params.get("last", False)
+        if slot in self._released:
             self._inner.call(slot, kind=kind, delta=delta, last=last)
             return
         call = self._waiting.get(slot)
         if call is None:
             self._release()
-            order = len(self._passed) + len(self._waiting)
-            call = self._waiting[slot] = OpenCall(said.get("id"), order)
-        call.learn(kind, said.get("call_id"), said.get("name"), said.get("namespace"))
+            order = len(self._released) + len(self._waiting)
+            call = self._waiting[slot] = CallBuilder(params.get("id"), order)
+        call.update(kind, params.get("call_id"), params.get("name"), params.get("namespace"))
         if call.name:
             self._named[slot] = call
-        call.over = call.over or last
-        if delta and call.wait(delta):
-            self._pass(slot, call)
+        call.ended = call.ended or last
+        if delta and call.buffer(delta):
+            self._release_call(slot, call)
 
-    def _pass(self, slot: Hashable, call: OpenCall) -> None:
+    def _release_call(self, slot: Hashable, call: CallBuilder) -> None:
         del self._waiting[slot]
         self._named.pop(slot, None)
-        self._passed.add(slot)
-        said: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
-        for piece in call.waiting() or [""]:
-            self._inner.call(slot, kind=call.kind, delta=piece, id=call.given_id, **said)
-            said = {}
-        if call.over:
+        self._released.add(slot)
+        params: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
+        for piece in call.take_buffered() or [""]:
+            self._inner.call(slot, kind=call.kind, delta=piece, id=call.upstream_id, **params)
+            params = {}
+        if call.ended:
             self._inner.call(slot, kind=call.kind, last=True)
 
     def _release(self, *, nameless: bool = False) -> None:
         ready = self._waiting if nameless else self._named
-        for slot, call in sorted(ready.items(), key=_order) if ready else ():
-            self._pass(slot, call)
+        for slot, call in sorted(ready.items(), key=_call_order) if ready else ():
+            self._release_call(slot, call)
 
-    # -- what begins something else ----------------------------------------------------------------
+    # -- other output, which releases waiting calls ------------------------------------------------
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
         if self._waiting:
@@ -109,133 +112,134 @@ class CallNames(Wrapper):
             self._release()
         self._inner.reasoning(delta, summary=summary, id=id)
 
-    def signature(self, blob: str, *, id: str | None = None) -> None:
+    def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
         self._release()
-        self._inner.signature(blob, id=id)
+        self._inner.encrypted_content(blob, id=id)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._release()
         self._inner.item(item, slot=slot, done=done)
 
-    def close(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
+    def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         self._release()
-        self._inner.close(part=part, status=status)
+        self._inner.close_item(part=part, status=status)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         self._release(nameless=True)
-        self._passed.clear()
-        self._inner.turn(used, outcome)
+        self._released.clear()
+        self._inner.end_turn(usage, outcome)
 
 
-class AllowedCalls(Wrapper):
-    """Leaves out the calls of tools that the client did not allow, and names them.
+class AllowedToolsFilter(Wrapper):
+    """Drops calls of tools that the client did not allow, and reports each as a loss.
 
-    All tools are declared to the backend, so that its prompt cache holds; `allowed_tools` is a hard limit all
-    the same, and some backends take it for advice.
+    The backend gets all tools, so that its prompt cache stays valid. `allowed_tools` is a hard limit, but
+    some backends ignore it.
     """
 
     def __init__(self, inner: Writer, allowed: frozenset[str]) -> None:
         super().__init__(inner)
         self._allowed = allowed
-        self._passes: dict[Hashable, bool] = {}
+        self._is_allowed: dict[Hashable, bool] = {}
 
-    def call(self, slot: Hashable, **said: Any) -> None:
-        passes = self._passes.get(slot)
-        if passes is None:
-            name = said.get("name") or ""
-            passes = self._passes[slot] = name in self._allowed
-            if not passes:
+    def call(self, slot: Hashable, **params: Any) -> None:
+        is_allowed = self._is_allowed.get(slot)
+        if is_allowed is None:
+            name = params.get("name") or ""
+            is_allowed = self._is_allowed[slot] = name in self._allowed
+            if not is_allowed:
                 self.losses.add("message.tool_calls", f"dropped: {word(name)} is not an allowed tool")
-        if passes:
-            self._inner.call(slot, **said)
+        if is_allowed:
+            self._inner.call(slot, **params)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
-        self._passes.clear()
-        self._inner.turn(used, outcome)
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
+        self._is_allowed.clear()
+        self._inner.end_turn(usage, outcome)
 
 
-class CustomToolUnwrapper(Wrapper):
-    """Calls of the functions that stand in for custom tools become custom tool calls.
+class CustomToolRestorer(Wrapper):
+    """Turns calls of functions that replace custom tools into custom tool calls.
 
-    One whose arguments broke off in a turn that says it is complete fails the turn: its tool would run on
-    half an input. `custom`: the tools, by the backend's names.
+    Truncated arguments in a turn that claims to be complete fail the turn: the tool would run on half an
+    input. `custom_tools` has the tools by the backend's names.
     """
 
-    def __init__(self, inner: Writer, custom: Mapping[str, Bound]) -> None:
+    def __init__(self, inner: Writer, custom_tools: Mapping[str, MappedTool]) -> None:
         super().__init__(inner)
-        self._custom = custom
-        self._calls: dict[Hashable, tuple[InputUnwrapper, str]] = {}
+        self._custom_tools = custom_tools
+        self._decoders: dict[Hashable, tuple[CustomToolInputDecoder, str]] = {}
 
-    def call(self, slot: Hashable, **said: Any) -> None:
-        tool = self._custom.get(said.get("name") or "")
-        if tool is not None and said.get("kind", "function") == "function":
-            lenient = tool.name == _LENIENT and not tool.namespace
-            self._calls[slot] = InputUnwrapper(lenient=lenient), tool.name
-        if slot in self._calls:
-            unwrapper = self._calls[slot][0]
-            given = unwrapper.feed(said.get("delta", ""))
-            said = {**said, "kind": "custom", "delta": given, "last": unwrapper.whole}
-        self._inner.call(slot, **said)
+    def call(self, slot: Hashable, **params: Any) -> None:
+        tool = self._custom_tools.get(params.get("name") or "")
+        if tool is not None and params.get("kind", "function") == "function":
+            lenient = tool.name == _LENIENT_TOOL and not tool.namespace
+            self._decoders[slot] = CustomToolInputDecoder(lenient=lenient), tool.name
+        if slot in self._decoders:
+            decoder = self._decoders[slot][0]
+            piece = decoder.feed(params.get("delta", ""))
+            params = {**params, "kind": "custom", "delta": piece, "last": decoder.complete}
+        self._inner.call(slot, **params)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
-        for slot, (unwrapper, name) in self._calls.items():
-            rest = unwrapper.close()
-            self._inner.call(slot, kind="custom", delta=rest, last=not unwrapper.cut)
-            if unwrapper.more:
-                self.losses.add("message.tool_calls.arguments", "dropped: what stands beside the input")
-            if unwrapper.cut and outcome.status == "completed":
-                outcome = failed(UpstreamError(f"The upstream's call of '{name}' breaks off in its input."))
-        self._calls.clear()
-        self._inner.turn(used, outcome)
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
+        for slot, (decoder, name) in self._decoders.items():
+            piece = decoder.close()
+            self._inner.call(slot, kind="custom", delta=piece, last=not decoder.truncated)
+            if decoder.has_extra_members:
+                self.losses.add("message.tool_calls.arguments", "dropped: members beside the input")
+            if decoder.truncated and outcome.status == "completed":
+                outcome = failed(UpstreamError(f"The upstream sent a truncated call of '{name}'."))
+        self._decoders.clear()
+        self._inner.end_turn(usage, outcome)
 
 
-class BuiltinRestorer(Wrapper):
-    """Calls of the functions that stand in for built-in tools become items of their own, each whole.
+class ClientToolRestorer(Wrapper):
+    """Turns calls of functions that replace client-run tools into their own items, each complete.
 
-    One whose arguments mean no such call fails the turn; where the turn was cut, it is lost with the rest.
-    `kinds`: by the backend's names.
+    Invalid arguments fail the turn. If the turn itself was truncated, the call is dropped with a loss.
+    `kinds` has the kinds of tool by the backend's names.
     """
 
     def __init__(self, inner: Writer, kinds: Mapping[str, Any]) -> None:
         super().__init__(inner)
         self._kinds = kinds
-        self._calls: dict[Hashable, tuple[BuiltinKind, str | None, list[str]]] = {}
+        self._calls: dict[Hashable, tuple[ClientToolKind, str | None, list[str]]] = {}
 
-    def call(self, slot: Hashable, **said: Any) -> None:
-        kind = self._kinds.get(said.get("name") or "")
+    def call(self, slot: Hashable, **params: Any) -> None:
+        kind = self._kinds.get(params.get("name") or "")
         if kind is not None:
-            self._calls[slot] = kind, said.get("call_id"), []
+            self._calls[slot] = kind, params.get("call_id"), []
         if slot in self._calls:
-            self._calls[slot][2].append(said.get("delta", ""))
+            self._calls[slot][2].append(params.get("delta", ""))
         else:
-            self._inner.call(slot, **said)
+            self._inner.call(slot, **params)
 
-    def turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         for kind, call_id, pieces in self._calls.values() if outcome.status != "failed" else ():
-            item = read_arguments(kind, "".join(pieces))
+            item = read_call(kind, "".join(pieces))
             if item is not None:
                 self._inner.item({**item, "call_id": call_id})
             elif outcome.status == "completed":
-                outcome = failed(UpstreamError(f"The upstream's call of '{kind}' cannot be read."))
+                message = f"The upstream sent a call of '{kind}' with invalid arguments."
+                outcome = failed(UpstreamError(message))
             else:
                 self.losses.add("message.tool_calls", "dropped: a call that was cut short")
         self._calls.clear()
-        self._inner.turn(used, outcome)
+        self._inner.end_turn(usage, outcome)
 
 
 class NamespaceRestorer(Wrapper):
-    """Calls get the client's name of their tool, and its namespace. `tools`: by the backend's names."""
+    """Gives calls the client's tool name and namespace. `tools` has the tools by the backend's names."""
 
-    def __init__(self, inner: Writer, tools: Mapping[str, Bound]) -> None:
+    def __init__(self, inner: Writer, tools: Mapping[str, MappedTool]) -> None:
         super().__init__(inner)
         self._tools = tools
 
-    def call(self, slot: Hashable, **said: Any) -> None:
-        tool = self._tools.get(said.get("name") or "")
+    def call(self, slot: Hashable, **params: Any) -> None:
+        tool = self._tools.get(params.get("name") or "")
         if tool is not None:
-            said = {**said, "name": tool.name, "namespace": tool.namespace or None}
-        self._inner.call(slot, **said)
+            params = {**params, "name": tool.name, "namespace": tool.namespace or None}
+        self._inner.call(slot, **params)
 
 
-def _order(waiting: tuple[Hashable, OpenCall]) -> int:
+def _call_order(waiting: tuple[Hashable, CallBuilder]) -> int:
     return waiting[1].order

@@ -1,12 +1,12 @@
-"""`tool_choice`, both ways.
+"""Converts `tool_choice` in both directions.
 
 Chat nests the name of a chosen tool under its type, and the allowed tools under `allowed_tools`; Responses
-writes both flat. Toward Chat a choice names what was sent: the function that stands in for a tool.
+has both flat. Toward Chat, a choice names the function that replaces the tool.
 """
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
+from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
 from chat2response.convert.losses import Losses
 from chat2response.convert.validation import (
     chosen_without_tools,
@@ -27,7 +27,7 @@ _MODES = ("auto", "required", "none")
 
 
 def read_tool_choice(choice: Any) -> Any:
-    """The hub's `tool_choice`: modes stay, names lose their nest."""
+    """Reads Chat's `tool_choice` into the hub: modes stay, nested names become flat."""
     if type(choice) is str:
         return choice
     kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
@@ -39,13 +39,13 @@ def read_tool_choice(choice: Any) -> Any:
         tools = objects(allowed.get("tools"), path)
         names = [_flat_name(tool, f"{path}[{index}]") for index, tool in enumerate(tools)]
         return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": names}
-    raise unsupported("tool_choice.type", f"A tool choice of type '{kind}' cannot be converted here.")
+    raise unsupported("tool_choice.type", f"Tool choices of type '{kind}' are not supported.")
 
 
 def _flat_name(choice: _Choice, where: str) -> _Choice:
     kind = text(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
-        raise unsupported(f"{where}.type", "Only tools of type 'function' or 'custom' can be chosen here.")
+        raise unsupported(f"{where}.type", "Choose a tool of type 'function' or 'custom'.")
     inner = mapping(choice.get(kind), f"{where}.{kind}")
     return {"type": kind, "name": text(inner.get("name"), f"{where}.{kind}.name")}
 
@@ -53,33 +53,33 @@ def _flat_name(choice: _Choice, where: str) -> _Choice:
 # -- the hub to Chat -----------------------------------------------------------------------------------
 
 
-def write_choice(choice: Any, tools: ToolMap, losses: Losses) -> Any:
-    """Chat's `tool_choice`, or None where nothing of it is left. Raises InvalidRequest."""
+def write_tool_choice(choice: Any, tools: ToolMap, losses: Losses) -> Any:
+    """Writes Chat's `tool_choice`; None if its tool was dropped. Raises InvalidRequest."""
     if type(choice) is str:
-        if choice == "required" and not tools.bound:
+        if choice == "required" and not tools.by_key:
             losses.add("tool_choice")
         return choice
     kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
-    if not tools.given:
+    if not tools.has_tools:
         raise chosen_without_tools()
     if kind == "allowed_tools":
-        return _write_allowed(choice, tools, losses)
-    bound = _chosen(choice, "tool_choice", tools)
-    if bound is None:
+        return _write_allowed_tools(choice, tools, losses)
+    mapped = _required_tool(choice, "tool_choice", tools)
+    if mapped is None:
         losses.add("tool_choice")
         return None
-    return _nested(bound, tools)
+    return _write_named(mapped, tools)
 
 
-def _write_allowed(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
-    """The allowed set without the tools that were dropped; when none is left, no tool may be called."""
+def _write_allowed_tools(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
+    """Writes the allowed tools without dropped ones. If none is left, no tool may be called."""
     names = []
     for index, tool in enumerate(objects(choice.get("tools"), "tool_choice.tools")):
-        bound = _chosen(tool, f"tool_choice.tools[{index}]", tools)
-        if bound is None:
+        mapped = _required_tool(tool, f"tool_choice.tools[{index}]", tools)
+        if mapped is None:
             losses.add(f"tool_choice.tools[{index}]")
         else:
-            names.append(_nested(bound, tools))
+            names.append(_write_named(mapped, tools))
     mode = choice.get("mode") or "auto"
     if mode not in _MODES:
         raise invalid("tool_choice.mode", f"Invalid 'tool_choice.mode': expected one of {', '.join(_MODES)}.")
@@ -91,34 +91,36 @@ def _write_allowed(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
 
 
 def allowed_names(choice: Any, tools: ToolMap) -> frozenset[str] | None:
-    """The backend's names of the tools that `allowed_tools` lets be called; None where all may be."""
+    """The backend's names of the tools that `allowed_tools` allows; None if all are allowed."""
     if type(choice) is not dict or choice.get("type") != "allowed_tools":
         return None
     listed = choice.get("tools") if choice.get("mode") != "none" else None
-    found = [_find(each, tools) for each in listed if type(each) is dict] if type(listed) is list else []
-    return frozenset(bound.sent for bound in found if bound is not None)
+    matches = (
+        [_find_tool(each, tools) for each in listed if type(each) is dict] if type(listed) is list else []
+    )
+    return frozenset(mapped.sent_name for mapped in matches if mapped is not None)
 
 
-def _find(choice: _Choice, tools: ToolMap) -> Bound | None:
-    """The tool that is named, if it is there, whatever else is wrong: `_chosen` says that."""
+def _find_tool(choice: _Choice, tools: ToolMap) -> MappedTool | None:
+    """The named tool, or None. Ignores errors in the choice, which `_required_tool` raises."""
     kind, name = choice.get("type"), choice.get("name")
     if kind in _NAMED:
         return tools.find(choice.get("namespace"), name) if type(name) is str else None
     return tools.find("", kind, kind) if type(kind) is str else None
 
 
-def _chosen(choice: _Choice, where: str, tools: ToolMap) -> Bound | None:
-    """The tool that is named; None for one that was dropped, or of a kind that Chat does not have."""
+def _required_tool(choice: _Choice, where: str, tools: ToolMap) -> MappedTool | None:
+    """The named tool; None if it was dropped, or Chat does not have its kind. Raises InvalidRequest."""
     kind = text(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
         return tools.find("", kind, kind)
     name = text(choice.get("name"), f"{where}.name")
-    bound = tools.find(choice.get("namespace"), name)
-    if bound is None:
-        raise invalid(where, f"'{where}' names '{name}', which is not among the tools.")
-    return bound
+    mapped = tools.find(choice.get("namespace"), name)
+    if mapped is None:
+        raise invalid(where, f"'{where}' names '{name}', which is not in 'tools'.")
+    return mapped
 
 
-def _nested(bound: Bound, tools: ToolMap) -> _Choice:
-    kind = "custom" if tools.native(bound) else "function"
-    return {"type": kind, kind: {"name": bound.sent}}
+def _write_named(mapped: MappedTool, tools: ToolMap) -> _Choice:
+    kind = "custom" if tools.is_native(mapped) else "function"
+    return {"type": kind, kind: {"name": mapped.sent_name}}

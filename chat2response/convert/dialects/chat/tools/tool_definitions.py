@@ -1,42 +1,42 @@
-"""Tools and answer format, both ways.
+"""Converts tool definitions and the response format in both directions.
 
-Chat nests what Responses writes flat: `{type: function, function: {name, ...}}` against `{type: function,
-name, ...}`; likewise `json_schema`. What a request's tools become together is `toolmap.py`.
+Chat nests what Responses has flat: `{type: function, function: {name, ...}}` against `{type: function,
+name, ...}`; likewise `json_schema`. `tool_map.py` collects the tools of a whole request.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert import unknown_fields
-from chat2response.convert.dialects.chat.tools.client_tools import BUILTINS, BuiltinKind
+from chat2response.convert.dialects.chat.tools.client_tools import CLIENT_TOOLS, ClientToolKind
 from chat2response.convert.dialects.chat.tools.custom_tools import INPUT, write_function, write_native
-from chat2response.convert.dialects.chat.tools.tool_choice import write_choice
-from chat2response.convert.dialects.chat.tools.tool_map import Bound, ToolMap
+from chat2response.convert.dialects.chat.tools.tool_choice import write_tool_choice
+from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.validation import mapping, objects, text, unsupported
 
 _Tool = dict[str, Any]
 
-_NESTED = frozenset({"name", "description", "parameters", "strict"})
-_STEERING = frozenset({"defer_loading", "allowed_callers", "output_schema", "async"})
-# The last steer what Chat does not have, and mean nothing there: every tool is loaded, and called directly.
-_FLAT = frozenset({"type", *_NESTED}) | _STEERING
-_BUILTIN = frozenset({"type", "description", "parameters", "environment", "execution"}) | _STEERING
-_CUSTOM = frozenset({"type", "name", "description", "format"}) | _STEERING
+_NESTED_KEYS = frozenset({"name", "description", "parameters", "strict"})
+# These fields steer what Chat does not have, so dropping them is no loss. There, tools are always loaded.
+_IGNORED = frozenset({"defer_loading", "allowed_callers", "output_schema", "async"})
+_FUNCTION_KEYS = frozenset({"type", *_NESTED_KEYS}) | _IGNORED
+_CLIENT_TOOL_KEYS = frozenset({"type", "description", "parameters", "environment", "execution"}) | _IGNORED
+_CUSTOM_KEYS = frozenset({"type", "name", "description", "format"}) | _IGNORED
 
 
 def read_tools(tools: Any) -> list[_Tool]:
-    """The hub's tools of Chat's `tools`: flat, with `parameters` and `strict` always written."""
-    made = []
+    """Reads Chat's `tools` into the hub: flat, and always with `parameters` and `strict`."""
+    converted = []
     for index, tool in enumerate(objects(tools, "tools")):
         kind = tool.get("type")
         read = _READERS.get(kind) if type(kind) is str else None
         if read is None:
             path = f"tools[{index}].type"
-            raise unsupported(path, f"A tool of type '{text(kind, path)}' cannot be converted here.")
-        made.append(read(tool, index))
-    return made
+            raise unsupported(path, f"Tools of type '{text(kind, path)}' are not supported.")
+        converted.append(read(tool, index))
+    return converted
 
 
 def _read_function(tool: _Tool, index: int) -> _Tool:
@@ -46,36 +46,37 @@ def _read_function(tool: _Tool, index: int) -> _Tool:
     name = function.get("name")
     if type(name) is not str:
         text(name, f"tools[{index}].function.name")
-    made: _Tool = {"type": "function", "name": name}
+    converted: _Tool = {"type": "function", "name": name}
     if function.get("description") is not None:
-        made["description"] = function["description"]
-    made["parameters"] = object_schema(function.get("parameters"))
-    made["strict"] = function.get("strict") is True
+        converted["description"] = function["description"]
+    converted["parameters"] = object_schema(function.get("parameters"))
+    converted["strict"] = function.get("strict") is True
     if len(tool) > 2:
-        unknown_fields.keep(tool, {"type", "function"}, made)
-    if not _NESTED.issuperset(function):
-        unknown_fields.keep(function, _NESTED, made, "function.")
-    return made
+        unknown_fields.keep(tool, {"type", "function"}, converted)
+    if not _NESTED_KEYS.issuperset(function):
+        unknown_fields.keep(function, _NESTED_KEYS, converted, "function.")
+    return converted
 
 
 def _read_custom(tool: _Tool, index: int) -> _Tool:
-    """A grammar stands one level deeper in Chat."""
+    """Reads a custom tool. Chat nests a grammar one level deeper."""
     path = f"tools[{index}].custom"
     custom = mapping(tool.get("custom"), path)
-    made: _Tool = {"type": "custom", "name": text(custom.get("name"), f"{path}.name")}
+    converted: _Tool = {"type": "custom", "name": text(custom.get("name"), f"{path}.name")}
     if custom.get("description") is not None:
-        made["description"] = custom["description"]
+        converted["description"] = custom["description"]
     if custom.get("format") is not None:
-        made["format"] = _read_custom_format(mapping(custom["format"], f"{path}.format"), f"{path}.format")
-    unknown_fields.keep(tool, {"type", "custom"}, made)
-    unknown_fields.keep(custom, {"name", "description", "format"}, made, "custom.")
-    return made
+        format_path = f"{path}.format"
+        converted["format"] = _read_custom_format(mapping(custom["format"], format_path), format_path)
+    unknown_fields.keep(tool, {"type", "custom"}, converted)
+    unknown_fields.keep(custom, {"name", "description", "format"}, converted, "custom.")
+    return converted
 
 
-def _read_custom_format(asked: dict[str, Any], path: str) -> dict[str, Any]:
-    if text(asked.get("type"), f"{path}.type") != "grammar":
-        return asked
-    grammar = mapping(asked.get("grammar"), f"{path}.grammar")
+def _read_custom_format(input_format: dict[str, Any], path: str) -> dict[str, Any]:
+    if text(input_format.get("type"), f"{path}.type") != "grammar":
+        return input_format
+    grammar = mapping(input_format.get("grammar"), f"{path}.grammar")
     return {"type": "grammar", **{key: text(grammar.get(key), f"{path}.grammar.{key}") for key in _GRAMMAR}}
 
 
@@ -84,13 +85,13 @@ _READERS: dict[str, Callable[[_Tool, int], _Tool]] = {"function": _read_function
 
 
 def object_schema(parameters: Any) -> Any:
-    """A function's parameters as an object's schema: backends refuse what does not say that it is one."""
+    """Completes a function's parameters to the schema of an object: backends refuse one without a type."""
     schema = {} if parameters is None else parameters
     if type(schema) is not dict or (schema.get("type") and schema.get("properties", True) is not None):
         return schema
-    said = {key: value for key, value in schema.items() if value is not None or key not in _SHAPED}
-    made = {"type": "object", **said}
-    return made if _SHAPES.intersection(made) else {**made, "properties": {}}
+    members = {key: value for key, value in schema.items() if value is not None or key not in _SHAPED}
+    converted = {"type": "object", **members}
+    return converted if _SHAPES.intersection(converted) else {**converted, "properties": {}}
 
 
 _SHAPED = ("type", "properties")
@@ -98,57 +99,57 @@ _SHAPES = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf"})
 
 
 def read_web_search(options: Any) -> _Tool:
-    """The hub's `web_search` tool of Chat's `web_search_options`: the location moves up one level."""
-    made = {**mapping(options, "web_search_options"), "type": "web_search"}
-    location = made.get("user_location")
+    """Reads Chat's `web_search_options` into a `web_search` tool; the location moves up one level."""
+    converted = {**mapping(options, "web_search_options"), "type": "web_search"}
+    location = converted.get("user_location")
     if location is not None:
         path = "web_search_options.user_location"
         approximate = mapping(mapping(location, path).get("approximate"), f"{path}.approximate")
-        made["user_location"] = {"type": "approximate", **approximate}
-    return made
+        converted["user_location"] = {"type": "approximate", **approximate}
+    return converted
 
 
-def read_format(wanted: Any) -> dict[str, Any]:
-    """The hub's `text.format` of Chat's `response_format`; a schema, optional in Chat, is always written."""
-    asked = mapping(wanted, "response_format")
-    if asked.get("type") != "json_schema":
-        text(asked.get("type"), "response_format.type")
-        return asked
+def read_response_format(value: Any) -> dict[str, Any]:
+    """Reads Chat's `response_format` into the hub's `text.format`. Adds the schema, which Chat may omit."""
+    response_format = mapping(value, "response_format")
+    if response_format.get("type") != "json_schema":
+        text(response_format.get("type"), "response_format.type")
+        return response_format
     path = "response_format.json_schema"
-    nested = mapping(asked.get("json_schema"), path)
+    nested = mapping(response_format.get("json_schema"), path)
     text(nested.get("name"), f"{path}.name")
-    made = {"type": "json_schema", **{key: value for key, value in nested.items() if value is not None}}
-    made.setdefault("schema", {"type": "object", "properties": {}})
-    return made
+    converted = {"type": "json_schema", **{key: value for key, value in nested.items() if value is not None}}
+    converted.setdefault("schema", {"type": "object", "properties": {}})
+    return converted
 
 
-def write_format(wanted: Any, path: str) -> dict[str, Any]:
-    """Chat's `response_format` of the hub's `text.format`, whose path is `path`."""
-    asked = mapping(wanted, path)
-    if asked.get("type") != "json_schema":
-        text(asked.get("type"), f"{path}.type")
-        return asked
-    text(asked.get("name"), f"{path}.name")
-    nested = {key: value for key, value in asked.items() if value is not None and key != "type"}
+def write_response_format(value: Any, path: str) -> dict[str, Any]:
+    """Writes Chat's `response_format` from the hub's `text.format`, whose path is `path`."""
+    response_format = mapping(value, path)
+    if response_format.get("type") != "json_schema":
+        text(response_format.get("type"), f"{path}.type")
+        return response_format
+    text(response_format.get("name"), f"{path}.name")
+    nested = {key: value for key, value in response_format.items() if value is not None and key != "type"}
     return {"type": "json_schema", "json_schema": nested}
 
 
 def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, Any]:
-    """Chat's `tools`, `tool_choice` and `parallel_tool_calls`: all of them, or none where no tool is left.
+    """Writes Chat's `tools`, `tool_choice` and `parallel_tool_calls`; none of them if no tool is left.
 
-    A tool that Chat cannot say is dropped with a loss, and with it a choice that names it.
+    A tool that Chat does not have is dropped with a loss, and so is a choice that names it.
     """
     body = hub.body
-    for path, called in tools.dropped.items():
-        losses.add(path, f"dropped: {called}")
+    for path, label in tools.dropped_tools.items():
+        losses.add(path, f"dropped: {label}")
     choice = body.get("tool_choice")
     if choice is not None:
-        choice = write_choice(choice, tools, losses)
-    if not tools.bound:
+        choice = write_tool_choice(choice, tools, losses)
+    if not tools.by_key:
         return {}
-    written = [_write_tool(each, tools, losses) for each in tools.bound.values()]
+    written = [_write_tool(each, tools, losses) for each in tools.by_key.values()]
     if tools.quirks.strict_tools:
-        _as_strict(written, list(tools.bound.values()), tools)
+        _match_strictness(written, list(tools.by_key.values()), tools)
     out: dict[str, Any] = {"tools": written}
     if choice is not None:
         out["tool_choice"] = choice
@@ -157,81 +158,82 @@ def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, An
     return out
 
 
-def _as_strict(written: list[_Tool], bound: list[Bound], tools: ToolMap) -> None:
-    """Makes what stands in for a custom tool as strict as the client's functions are: some backends take one
-    value for all."""
-    ours = [tool["function"] for tool, each in zip(written, bound, strict=True) if stands_in(each, tools)]
-    if not ours:
+def _match_strictness(written: list[_Tool], mapped: list[MappedTool], tools: ToolMap) -> None:
+    """Makes functions that replace custom tools as strict as the client's functions: some backends accept
+    only one value for all."""
+    pairs = list(zip(written, mapped, strict=True))
+    emulated = [tool["function"] for tool, each in pairs if is_emulated(each, tools)]
+    if not emulated:
         return
     values = [
         tool["function"].get("strict")
-        for tool, each in zip(written, bound, strict=True)
-        if "function" in tool and not stands_in(each, tools)
+        for tool, each in pairs
+        if "function" in tool and not is_emulated(each, tools)
     ]
     if all(values):
-        for function in ours:
+        for function in emulated:
             function["strict"] = True
     elif False in values:
-        for function in ours:
+        for function in emulated:
             function["strict"] = False
 
 
-def stands_in(bound: Bound, tools: ToolMap) -> bool:
-    """Whether a tool is custom, and sent as a function."""
-    return bound.kind == "custom" and not tools.native(bound)
+def is_emulated(mapped: MappedTool, tools: ToolMap) -> bool:
+    """Whether this is a custom tool that is sent as a function."""
+    return mapped.kind == "custom" and not tools.is_native(mapped)
 
 
-def _write_tool(bound: Bound, tools: ToolMap, losses: Losses) -> _Tool:
-    if bound.kind == "function":
-        return _write_function(bound, losses)
-    if bound.kind != "custom":
-        return _write_builtin(bound, bound.kind, losses)
-    if not _CUSTOM.issuperset(bound.tool):
-        unknown_fields.note(bound.tool, _CUSTOM, bound.path, losses)
-    about = _described(bound)
-    if tools.native(bound):
-        return write_native(bound.tool, bound.sent, about, bound.path)
-    return write_function(bound.tool, bound.sent, about, bound.path, losses)
+def _write_tool(mapped: MappedTool, tools: ToolMap, losses: Losses) -> _Tool:
+    if mapped.kind == "function":
+        return _write_function(mapped, losses)
+    if mapped.kind != "custom":
+        return _write_client_tool(mapped, mapped.kind, losses)
+    if not _CUSTOM_KEYS.issuperset(mapped.tool):
+        unknown_fields.note(mapped.tool, _CUSTOM_KEYS, mapped.path, losses)
+    description = _full_description(mapped)
+    if tools.is_native(mapped):
+        return write_native(mapped.tool, mapped.sent_name, description, mapped.path)
+    return write_function(mapped.tool, mapped.sent_name, description, mapped.path, losses)
 
 
-def _write_function(bound: Bound, losses: Losses) -> _Tool:
-    tool = bound.tool
-    function: _Tool = {"name": bound.sent}
-    if bound.about:
-        function["description"] = _described(bound)
+def _write_function(mapped: MappedTool, losses: Losses) -> _Tool:
+    tool = mapped.tool
+    function: _Tool = {"name": mapped.sent_name}
+    if mapped.namespace_description:
+        function["description"] = _full_description(mapped)
     elif tool.get("description") is not None:
         function["description"] = tool["description"]
     function["parameters"] = object_schema(tool.get("parameters"))
     if type(tool.get("strict")) is bool:
         function["strict"] = tool["strict"]
-    if not _FLAT.issuperset(tool):
-        unknown_fields.note(tool, _FLAT, bound.path, losses)
+    if not _FUNCTION_KEYS.issuperset(tool):
+        unknown_fields.note(tool, _FUNCTION_KEYS, mapped.path, losses)
     return {"type": "function", "function": function}
 
 
-def parameters_of(bound: Bound) -> Any:
-    """The schema of what the function for a tool is given; None where the client gave none."""
-    if bound.kind == "custom":
+def tool_parameters(mapped: MappedTool) -> Any:
+    """The parameter schema of the function for a tool; None if the client sent none."""
+    if mapped.kind == "custom":
         return INPUT
-    if bound.kind == "function":
-        return bound.tool.get("parameters")
-    return bound.tool.get("parameters") or BUILTINS[bound.kind].parameters
+    if mapped.kind == "function":
+        return mapped.tool.get("parameters")
+    return mapped.tool.get("parameters") or CLIENT_TOOLS[mapped.kind].parameters
 
 
-def _write_builtin(bound: Bound, kind: BuiltinKind, losses: Losses) -> _Tool:
-    """A client's own description and parameters win: those of a search are its own."""
-    tool = bound.tool
-    unknown_fields.note(tool, _BUILTIN, bound.path, losses)
-    unknown_fields.note(tool.get("environment") or {}, {"type"}, f"{bound.path}.environment", losses)
+def _write_client_tool(mapped: MappedTool, kind: ClientToolKind, losses: Losses) -> _Tool:
+    """Writes a client-run tool. The client's own description and parameters win: a search has its own."""
+    tool = mapped.tool
+    unknown_fields.note(tool, _CLIENT_TOOL_KEYS, mapped.path, losses)
+    unknown_fields.note(tool.get("environment") or {}, {"type"}, f"{mapped.path}.environment", losses)
     function = {
-        "name": bound.sent,
-        "description": tool.get("description") or BUILTINS[kind].description,
-        "parameters": parameters_of(bound),
+        "name": mapped.sent_name,
+        "description": tool.get("description") or CLIENT_TOOLS[kind].description,
+        "parameters": tool_parameters(mapped),
     }
     return {"type": "function", "function": function}
 
 
-def _described(bound: Bound) -> str:
-    """The description, below that of the namespace."""
-    own = bound.tool.get("description") or ""
-    return "\n\n".join(filter(None, (bound.about, text(own, f"{bound.path}.description"))))
+def _full_description(mapped: MappedTool) -> str:
+    """The namespace's description followed by the tool's own."""
+    own = mapped.tool.get("description") or ""
+    return "\n\n".join(filter(None, (mapped.namespace_description, text(own, f"{mapped.path}.description"))))

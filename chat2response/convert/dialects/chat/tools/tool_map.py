@@ -1,149 +1,155 @@
-"""`ToolMap`: the tools of one request toward a Chat backend, and the way back from their names.
+"""Maps the tools of a request to their names at a Chat backend, and back.
 
-A pure function of the request and the target's quirks. The effective tools are those of `tools`, then those
-that the input brings (`additional_tools`, `tool_search_output`); of two with one name the later counts, in
-the place of the earlier. Each is bound to the name under which Chat has it.
+A `ToolMap` depends only on the request and the target's quirks. It collects the tools of `tools`, then those
+of input items (`additional_tools`, `tool_search_output`). A later tool replaces an earlier one of the same
+name, and takes its position.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from chat2response.convert.dialects.chat.tools.client_tools import BUILTINS, BuiltinKind, client_runs
-from chat2response.convert.dialects.chat.tools.tool_names import begins, sendable, valid
+from chat2response.convert.dialects.chat.tools.client_tools import CLIENT_TOOLS, ClientToolKind, is_client_run
+from chat2response.convert.dialects.chat.tools.tool_names import (
+    is_valid_name,
+    sendable_name,
+    starts_with_letter,
+)
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.validation import mapping, objects, text, unsupported
 
-Kind = Literal["function", "custom"] | BuiltinKind
+Kind = Literal["function", "custom"] | ClientToolKind
 Key = tuple[str, str, str]
-"""A kind, for the built-in ones, of which there is one each; a namespace (empty: none); a name."""
+"""(kind, namespace, name). The kind is empty for functions and custom tools; the namespace may be empty."""
 
-BRINGING = frozenset({"additional_tools", "tool_search_output"})  # input items that bring tools
-_CALLED = 64  # characters of what a client calls a tool, that are repeated to it
-_NAMED: dict[str, Kind] = {"function": "function", "custom": "custom"}
-_BUILTIN: dict[str, BuiltinKind] = {kind: kind for kind in BUILTINS}
+TOOL_BRINGING_ITEMS = frozenset({"additional_tools", "tool_search_output"})  # input items that hold tools
+_MAX_LABEL = 64  # characters of the client's own names that a loss repeats
+_NAMED_KINDS: dict[str, Kind] = {"function": "function", "custom": "custom"}
+_CLIENT_TOOL_KINDS: dict[str, ClientToolKind] = {kind: kind for kind in CLIENT_TOOLS}
 
 
-class Bound:
-    """One effective tool. `path`: where the client wrote it; `about`: its namespace's description."""
+class MappedTool:
+    """One tool of a request. `path` is where the client wrote it, `description` is that of its namespace."""
 
-    __slots__ = ("about", "kind", "name", "namespace", "path", "sent", "tool")
+    __slots__ = ("kind", "name", "namespace", "namespace_description", "path", "sent_name", "tool")
 
     def __init__(
-        self, kind: Kind, name: str, namespace: str, tool: Mapping[str, Any], path: str, about: str
+        self, kind: Kind, name: str, namespace: str, tool: Mapping[str, Any], path: str, description: str
     ) -> None:
         self.kind = kind
         self.name = name
         self.namespace = namespace
         self.tool = tool
         self.path = path
-        self.about = about
-        self.sent = ""
-        """Its name with the backend."""
+        self.namespace_description = description
+        self.sent_name = ""
+        """Its name at the backend."""
 
 
 class ToolMap:
-    """Made by `of`."""
+    """The tools of one request. Use `ToolMap.of`."""
 
     def __init__(self, quirks: Quirks) -> None:
         self.quirks = quirks
-        self.given = False
-        """The client named tools, of whatever kind."""
-        self.dropped: dict[str, str] = {}
-        """What those that this backend cannot be given are called, by their paths; short, and in ASCII."""
+        self.has_tools = False
+        """Whether the client sent tools of any kind."""
+        self.dropped_tools: dict[str, str] = {}
+        """The tools that the backend cannot have: path to label (ASCII, short)."""
         self.plain = True
-        """The backend's calls are the client's as they stand."""
-        self.bound: dict[Key, Bound] = {}
-        self.by_sent: dict[str, Bound] = {}
+        """Whether the backend's calls need no conversion."""
+        self.by_key: dict[Key, MappedTool] = {}
+        self.by_sent_name: dict[str, MappedTool] = {}
 
     @classmethod
     def of(cls, hub: HubRequest, quirks: Quirks, policy: Policy = DEFAULT_POLICY) -> "ToolMap":
-        """That of a request. Raises InvalidRequest with the client's path."""
-        made = cls(quirks)
-        for tool, path in _brought(hub):
-            made._add(tool, path, policy)
-        rest = []
-        for bound in made.bound.values():
-            if _keeps_name(bound, quirks):
-                made._name(bound, bound.name)
+        """Maps the tools of a request. Raises InvalidRequest with the client's path."""
+        tool_map = cls(quirks)
+        for tool, path in _collect_tools(hub):
+            tool_map._add(tool, path, policy)
+        renamed = []
+        for mapped in tool_map.by_key.values():
+            if _keeps_name(mapped, quirks):
+                tool_map._assign_name(mapped, mapped.name)
             else:
-                rest.append(bound)
-        for bound in rest:
-            sent = sendable(bound.namespace, bound.name, made.by_sent, letter=quirks.letter_names)
-            made._name(bound, sent)
-        return made
+                renamed.append(mapped)
+        for mapped in renamed:
+            taken = tool_map.by_sent_name
+            name = sendable_name(mapped.namespace, mapped.name, taken, letter=quirks.letter_names)
+            tool_map._assign_name(mapped, name)
+        return tool_map
 
-    def _name(self, bound: Bound, sent: str) -> None:
-        bound.sent = sent
-        self.by_sent[sent] = bound
-        if bound.kind != "function" or sent != bound.name:
+    def _assign_name(self, mapped: MappedTool, sent_name: str) -> None:
+        mapped.sent_name = sent_name
+        self.by_sent_name[sent_name] = mapped
+        if mapped.kind != "function" or sent_name != mapped.name:
             self.plain = False
 
-    def find(self, namespace: Any, name: str, kind: str = "") -> Bound | None:
-        """The effective tool of this name; `kind`: for a built-in one."""
-        return self.bound.get((kind, namespace if type(namespace) is str else "", name))
+    def find(self, namespace: Any, name: str, kind: str = "") -> MappedTool | None:
+        """The tool of this name, or None. `kind` is for client-run tools such as `shell`."""
+        return self.by_key.get((kind, namespace if type(namespace) is str else "", name))
 
-    def sent(self, namespace: Any, name: str, kind: str = "") -> str:
-        """The backend's name of a tool, one that this request no longer has included."""
-        bound = self.find(namespace, name, kind)
-        if bound is not None:
-            return bound.sent
+    def sent_name(self, namespace: Any, name: str, kind: str = "") -> str:
+        """The backend's name of a tool. Works also for tools that the request no longer has."""
+        mapped = self.find(namespace, name, kind)
+        if mapped is not None:
+            return mapped.sent_name
         known = namespace if type(namespace) is str else ""
-        return sendable(known, name, self.by_sent, letter=self.quirks.letter_names)
+        return sendable_name(known, name, self.by_sent_name, letter=self.quirks.letter_names)
 
-    def native(self, bound: Bound) -> bool:
-        """Whether it is sent as a custom tool, and called as one."""
-        return bound.kind == "custom" and self.quirks.custom_tools
+    def is_native(self, mapped: MappedTool) -> bool:
+        """Whether the tool is sent, and called, as a custom tool."""
+        return mapped.kind == "custom" and self.quirks.custom_tools
 
     # -- collecting --------------------------------------------------------------------------------
 
     def _add(self, tool: Mapping[str, Any], path: str, policy: Policy) -> None:
-        self.given = True
+        self.has_tools = True
         kind = tool.get("type")
         if kind == "namespace":
             namespace = text(tool.get("name"), f"{path}.name")
-            about = text(tool.get("description") or "", f"{path}.description")
+            description = text(tool.get("description") or "", f"{path}.description")
             for index, inner in enumerate(objects(tool.get("tools"), f"{path}.tools")):
-                self._bind(inner, f"{path}.tools[{index}]", policy, namespace, about)
+                self._add_tool(inner, f"{path}.tools[{index}]", policy, namespace, description)
         else:
-            self._bind(tool, path, policy)
+            self._add_tool(tool, path, policy)
 
-    def _bind(
-        self, tool: Mapping[str, Any], path: str, policy: Policy, namespace: str = "", about: str = ""
+    def _add_tool(
+        self, tool: Mapping[str, Any], path: str, policy: Policy, namespace: str = "", description: str = ""
     ) -> None:
-        given = text(tool.get("type"), f"{path}.type")
-        kind = _NAMED.get(given)
+        tool_type = text(tool.get("type"), f"{path}.type")
+        kind = _NAMED_KINDS.get(tool_type)
         if kind is not None:
             name = tool.get("name")
             if type(name) is not str:
                 name = text(name, f"{path}.name")
-            self.bound["", namespace, name] = Bound(kind, name, namespace, tool, path, about)
+            self.by_key["", namespace, name] = MappedTool(kind, name, namespace, tool, path, description)
             return
-        builtin = _BUILTIN.get(given)
-        if builtin is not None and client_runs(tool, path):
-            self.bound[builtin, "", builtin] = Bound(builtin, builtin, "", tool, path, about)
-        elif builtin != "tool_search":  # one that the vendor runs finds what is sent here at once
-            self._drop(tool, given, path, policy)
+        client_kind = _CLIENT_TOOL_KINDS.get(tool_type)
+        if client_kind is not None and is_client_run(tool, path):
+            mapped = MappedTool(client_kind, client_kind, "", tool, path, description)
+            self.by_key[client_kind, "", client_kind] = mapped
+        elif client_kind != "tool_search":  # a hosted search is not needed: all its tools are sent at once
+            self._drop(tool, tool_type, path, policy)
 
     def _drop(self, tool: Mapping[str, Any], kind: str, path: str, policy: Policy) -> None:
         if policy.hosted == "refuse":
-            message = f"A tool of type '{kind}' cannot be had of a Chat Completions upstream."
+            message = f"A Chat Completions upstream does not support tools of type '{kind}'."
             raise unsupported(f"{path}.type", message)
-        label = tool.get("server_label")
-        named = f"{kind[:_CALLED]} ({label[:_CALLED]})" if type(label) is str else kind[:_CALLED]
-        self.dropped[path] = named.encode("ascii", "replace").decode()
+        server = tool.get("server_label")
+        label = f"{kind[:_MAX_LABEL]} ({server[:_MAX_LABEL]})" if type(server) is str else kind[:_MAX_LABEL]
+        self.dropped_tools[path] = label.encode("ascii", "replace").decode()
 
 
-def _keeps_name(bound: Bound, quirks: Quirks) -> bool:
-    """A name that can be sent is its tool's, whatever a namespace flattens to."""
-    if bound.namespace != "" or bound.kind not in _NAMED or not valid(bound.name):
+def _keeps_name(mapped: MappedTool, quirks: Quirks) -> bool:
+    """Whether the tool keeps its own name. Such names are assigned before those that must change."""
+    if mapped.namespace != "" or mapped.kind not in _NAMED_KINDS or not is_valid_name(mapped.name):
         return False
-    return not quirks.letter_names or begins(bound.name)
+    return not quirks.letter_names or starts_with_letter(mapped.name)
 
 
-def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The tools of the request and of its input, with their paths."""
+def _collect_tools(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yields the tools of the request and of its input items, with their paths."""
     for index, tool in enumerate(objects(hub.body.get("tools") or [], "tools")):
         yield tool, f"tools[{index}]"
     items: Any = hub.body.get("input")
@@ -151,7 +157,7 @@ def _brought(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
         return
     for index, item in enumerate(items):
         kind = item.get("type") if type(item) is dict else None
-        if type(kind) is str and kind in BRINGING:
+        if type(kind) is str and kind in TOOL_BRINGING_ITEMS:
             path = f"{hub.item_path(index)}.tools"
             for number, tool in enumerate(objects(item.get("tools"), path)):
                 yield mapping(tool, f"{path}[{number}]"), f"{path}[{number}]"

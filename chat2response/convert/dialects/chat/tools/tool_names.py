@@ -1,11 +1,12 @@
-"""Names of tools that every Chat backend takes: 1 to 64 characters of `[a-zA-Z0-9_-]`.
+"""Rewrites tool names so that every Chat backend accepts them: 1 to 64 characters of `[a-zA-Z0-9_-]`.
 
-    get_weather                 stays
+    get_weather                 get_weather
     multi_agent_v1 wait_agent   multi_agent_v1__wait_agent
     docs.search                 docs_search_3f1c9a0b
 
-A name that had to change, or that another tool bears, ends in a digest of what it stands for. So it depends
-on nothing but the tool itself (and, on a clash, on the tools before it): history and prompt caches need that.
+A name that has to change, or that another tool has, ends in a digest of the original. So it depends only on
+the tool itself (and, in a clash, on the tools before it), which history and prompt caches need (law 5, prompt
+cache).
 """
 
 import re
@@ -13,36 +14,38 @@ from collections.abc import Container
 from hashlib import sha256
 
 MAX_NAME = 64
-_is_valid = re.compile(r"[a-zA-Z0-9_-]{1,64}").fullmatch
-_other = re.compile(r"[^a-zA-Z0-9_-]")
+_matches_valid_name = re.compile(r"[a-zA-Z0-9_-]{1,64}").fullmatch
+_invalid_character = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def valid(name: str) -> bool:
-    """Whether a Chat backend takes it as it is."""
-    return _is_valid(name) is not None
+def is_valid_name(name: str) -> bool:
+    """Whether every Chat backend accepts this name."""
+    return _matches_valid_name(name) is not None
 
 
-def begins(name: str) -> bool:
-    """Whether it begins with a letter or `_`."""
+def starts_with_letter(name: str) -> bool:
+    """Whether the name begins with a letter or `_`."""
     return name[:1] == "_" or (name[:1].isascii() and name[:1].isalpha())
 
 
-def flat(namespace: str | None, name: str) -> str:
-    """A tool's name with its namespace, as one word; not yet fit to be sent."""
+def flatten_name(namespace: str | None, name: str) -> str:
+    """Joins a namespace and a name. The result may still be invalid."""
     return f"{namespace}__{name}" if namespace else name
 
 
-def sendable(namespace: str | None, name: str, taken: Container[str] = (), *, letter: bool = False) -> str:
-    """The name under which a tool is sent, none of those `taken`. `letter`: it begins with one, or `_`."""
-    wanted = flat(namespace, name)
-    if letter and not begins(wanted):
-        wanted = f"_{wanted}"
-    if valid(wanted) and wanted not in taken:
-        return wanted
+def sendable_name(
+    namespace: str | None, name: str, taken: Container[str] = (), *, letter: bool = False
+) -> str:
+    """Returns a valid name that is not in `taken`. `letter`: it must begin with a letter or `_`."""
+    preferred = flatten_name(namespace, name)
+    if letter and not starts_with_letter(preferred):
+        preferred = f"_{preferred}"
+    if is_valid_name(preferred) and preferred not in taken:
+        return preferred
     digest = sha256(f"{namespace or ''}\0{name}".encode(errors="surrogatepass")).hexdigest()
     size = 8
     while True:
-        made = f"{_other.sub('_', wanted[: MAX_NAME - size - 1])}_{digest[:size]}"
-        if made not in taken or size > 32:
-            return made
+        candidate = f"{_invalid_character.sub('_', preferred[: MAX_NAME - size - 1])}_{digest[:size]}"
+        if candidate not in taken or size > 32:
+            return candidate
         size += 4

@@ -1,4 +1,4 @@
-"""With every wrapper in play: one end to any stream, whatever its cuts, and whole answers as the fold."""
+"""AnswerDecoder with all wrappers: a stream has one end wherever it is cut, and equals the whole answer."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import Reading
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.request import read_request
 from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.functions import to_response
 from chat2response.convert.losses import Losses
@@ -43,10 +43,10 @@ TOOLS = ToolMap.of(
 )
 
 
-def through(reading: Reading, reads: list[bytes]) -> Any:
+def through(decoder: AnswerDecoder, reads: list[bytes]) -> Any:
     """The events of a stream, checked."""
-    writer = ResponseWriter(Echo.of(HUB), Ids(), Clock())
-    reader = reading.reader(writer)
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
+    reader = decoder.reader(writer)
     writer.begin()
     for data in reads:
         reader.feed(data)
@@ -59,17 +59,17 @@ def through(reading: Reading, reads: list[bytes]) -> Any:
 @settings(max_examples=200)
 @given(frames(CHUNK), CUTS, FORMS)
 def test_anything_anywhere_in_a_chunk_has_one_end(data: bytes, cuts: list[int], form: Any):
-    reading = Reading(form, EVERY, Plain(), TOOLS)
-    assert through(reading, pieces(data, cuts)) == through(reading, [data])
+    decoder = AnswerDecoder(form, EVERY, Plain(), TOOLS)
+    assert through(decoder, pieces(data, cuts)) == through(decoder, [data])
 
 
 @given(st.data(), messages(), FORMS, st.sampled_from(["", "<think>a</think>", "<think>\nb\n</think>\n\n"]))
 def test_a_whole_answer_is_the_fold_of_its_stream(
-    data: st.DataObject, message: dict[str, Any], form: Any, thought: str
+    data: st.DataObject, message: dict[str, Any], form: Any, reasoning: str
 ):
-    message = {**message, "content": thought + (message["content"] or "") or None}
+    message = {**message, "content": reasoning + (message["content"] or "") or None}
     if message.get("annotations"):
-        del message["annotations"]  # their places are those of a text without thoughts
+        del message["annotations"]  # their indices count in a text without reasoning
     calls = [{"index": number, **call} for number, call in enumerate(message.get("tool_calls", ()))]
     deltas: list[dict[str, Any]] = [
         {"reasoning_content": piece} for piece in data.draw(split(message.get("reasoning_content") or ""))
@@ -77,10 +77,10 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
     deltas += [{"content": piece} for piece in data.draw(split(message["content"] or ""))]
     deltas += [{"refusal": piece} for piece in data.draw(split(message["refusal"] or ""))]
     deltas += [{"tool_calls": [call]} for call in calls]
-    reading = Reading(form, EVERY, Plain())
-    streamed = response_of(through(reading, [sse(chat(*map(chunk, deltas)))]))
+    decoder = AnswerDecoder(form, EVERY, Plain())
+    streamed = response_of(through(decoder, [sse(chat(*map(chunk, deltas)))]))
     completion = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    whole = reading.response(completion, Echo.of(HUB), Ids(), Clock())
+    whole = decoder.response(completion, EchoedFields.of(HUB), Ids(), Clock())
     assert whole == streamed
 
 
@@ -88,31 +88,31 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
     "completion", [None, [], {}, {"choices": []}, {"choices": [None]}, {"error": {"message": "No."}}]
 )
 def test_what_is_no_completion_is_an_error_on_either_way(completion: Any):
-    for reading in (Reading(), Reading("content", EVERY, Plain())):
+    for decoder in (AnswerDecoder(), AnswerDecoder("content", EVERY, Plain())):
         with pytest.raises(UpstreamError):
-            reading.response(completion, Echo.of(HUB), Ids(), Clock())
+            decoder.response(completion, EchoedFields.of(HUB), Ids(), Clock())
 
 
 def test_only_what_changes_words_leaves_the_direct_way():
-    assert Reading().plain
-    assert not Reading(quirks=EVERY).plain
-    assert not Reading(seal=Plain()).plain
+    assert AnswerDecoder().plain
+    assert not AnswerDecoder(quirks=EVERY).plain
+    assert not AnswerDecoder(seal=Plain()).plain
 
 
-ASKS: Any = {"model": "m", "include": ["message.output_text.logprobs"]}
+REQUEST: Any = {"model": "m", "include": ["message.output_text.logprobs"]}
 
 
-@pytest.mark.parametrize(("request_", "shown"), [(None, True), (ASKS, True), ({"model": "m"}, False)])
+@pytest.mark.parametrize(("request_", "shown"), [(None, True), (REQUEST, True), ({"model": "m"}, False)])
 def test_row_55_logprobs_are_shown_where_include_asks_for_them(request_: Any, shown: bool):
-    """Row 55: streamed and whole; of a request that nobody knows, all that there are."""
+    """Row 55: streamed and whole; without a request, all that there are."""
     logprobs = {"content": [token("Hi")], "refusal": [token("no")]}
     events = to_events(sse(chat(chunk({"content": "Hi"}, logprobs=logprobs))), request=request_)
     message = {"role": "assistant", "content": "Hi"}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}
     losses = Losses()
     whole: Any = to_response({"model": "m", "choices": [choice]}, request_, losses=losses)
-    for made in (response_of(events), whole):
-        assert [len(part["logprobs"]) for part in made["output"][0]["content"]] == [int(shown)]
+    for response in (response_of(events), whole):
+        assert [len(part["logprobs"]) for part in response["output"][0]["content"]] == [int(shown)]
     assert [loss.field for loss in losses] == (["logprobs.refusal"] if shown else [])
     deltas = [event for event in events if event["type"] == "response.output_text.delta"]
     assert [bool(event["logprobs"]) for event in deltas] == [shown]
@@ -122,6 +122,6 @@ def test_row_55_a_backend_is_asked_as_the_answer_is_read():
     for include in ([], ["message.output_text.logprobs"]):
         hub = read_request({"model": "m", "input": "hi", "include": include, "top_logprobs": 2})
         tools = ToolMap.of(hub, EVERY)
-        asked = write_request(hub, Losses(), EVERY, tools=tools)
-        assert ("logprobs" in asked) == ("top_logprobs" in asked) == bool(include)
-        assert Reading.of(hub, tools, "content").logprobs == bool(include)
+        body = write_request(hub, Losses(), EVERY, tools=tools)
+        assert ("logprobs" in body) == ("top_logprobs" in body) == bool(include)
+        assert AnswerDecoder.from_hub(hub, tools, "content").logprobs == bool(include)

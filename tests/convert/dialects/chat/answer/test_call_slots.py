@@ -1,4 +1,4 @@
-"""Which call a tool-call entry belongs to, by everything that backends do with index, id and name."""
+"""CallSlots and CallEntries: everything that backends do with index, id and name."""
 
 import time
 from typing import Any
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.convert.dialects.chat.answer.call_entries import CallEntries
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer.response_builder import WholeWriter
+from chat2response.convert.writer.response_builder import ResponseBuilder
 from tests.support.upstream_streams import Numbered, now
 
 Entry = tuple[int | None, str, str, str]  # index, id, name, arguments
@@ -20,24 +20,26 @@ Entry = tuple[int | None, str, str, str]  # index, id, name, arguments
 
 def calls(*chunks: list[Entry]) -> list[tuple[str, str]]:
     """Each call's name and arguments, in order, after these chunks."""
-    return said(*chunks)[0]
+    return result(*chunks)[0]
 
 
-def said(*chunks: list[Entry]) -> tuple[list[tuple[str, str]], list[str], str]:
-    """The same, the effects of the losses, and how the turn ended."""
+def result(*chunks: list[Entry]) -> tuple[list[tuple[str, str]], list[str], str]:
+    """Each call's name and arguments, the effects of the losses, and the status of the turn."""
     losses = Losses()
-    writer = WholeWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now, losses)
+    writer = ResponseBuilder(
+        EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now, losses
+    )
     entries = CallEntries(writer, lambda extra, call_id: None)
     for chunk in chunks:
-        made = [
+        tool_calls = [
             {"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}
             for index, call_id, name, arguments in chunk
         ]
-        entries.read(made, None)
+        entries.read(tool_calls, None)
     ended = entries.close(Outcome())
-    output = writer.close(None, ended)["output"]
-    found = [(item["name"], item["arguments"]) for item in output if item["type"] == "function_call"]
-    return found, [loss.effect for loss in losses], ended.status
+    output = writer.finish(None, ended)["output"]
+    function_calls = [(item["name"], item["arguments"]) for item in output if item["type"] == "function_call"]
+    return function_calls, [loss.effect for loss in losses], ended.status
 
 
 TWO = [("f", '{"a":1}'), ("g", '{"b":2}')]
@@ -290,7 +292,7 @@ ONE = [("f", '{"a":1}')]
     ids=lambda each: each[0],
 )
 def test_one_call_stays_one_call(chunks):
-    assert said(*chunks[1]) == (ONE, [], "completed")
+    assert result(*chunks[1]) == (ONE, [], "completed")
 
 
 @pytest.mark.parametrize(
@@ -307,12 +309,12 @@ def test_one_call_stays_one_call(chunks):
     ],
 )
 def test_arguments_that_are_all_counted_in_another_way(chunks):
-    assert said(*chunks) == (TWO, [], "completed")
+    assert result(*chunks) == (TWO, [], "completed")
 
 
 def test_arguments_that_come_before_their_name():
     late: list[list[Entry]] = [[(1, "", "", '{"b":')], [(1, "B", "g", "2}")]]
-    assert said([(0, "A", "f", "")], *late) == ([("f", "{}"), ("g", '{"b":2}')], [], "completed")
+    assert result([(0, "A", "f", "")], *late) == ([("f", "{}"), ("g", '{"b":2}')], [], "completed")
 
 
 def test_another_name_is_another_call_even_where_the_first_is_broken():
@@ -320,7 +322,7 @@ def test_another_name_is_another_call_even_where_the_first_is_broken():
     again: list[list[Entry]] = [[(0, "", "f", "")], [(0, "", "g", '{"b":2}')]]
     assert calls([(0, "A", "f", '{"a":1}')], *again) == TWO
     late: list[list[Entry]] = [[(1, "B", "g", "{}")], [(0, "", "h", "{}")]]
-    assert said([(0, "A", "f", "")], *late)[1] == ["dropped: a name for a call that has one"]
+    assert result([(0, "A", "f", "")], *late)[1] == ["dropped: a name for a call that has one"]
 
 
 def test_one_id_for_calls_that_are_given_different_things():
@@ -333,7 +335,7 @@ def test_one_id_for_calls_that_are_given_different_things():
 
 
 @pytest.mark.parametrize(
-    ("pieces", "given"),
+    ("pieces", "arguments"),
     [
         (('{"a":1}', " and so on"), '{"a":1}'),
         (('{"a":1} and so on',), '{"a":1}'),
@@ -343,10 +345,10 @@ def test_one_id_for_calls_that_are_given_different_things():
         (('{"a":"\\', '"}"}', "x"), '{"a":"\\"}"}'),
     ],
 )
-def test_what_stands_behind_the_arguments_is_a_loss(pieces: tuple[str, ...], given: str) -> None:
-    rest: list[list[Entry]] = [[(0, "", "", piece)] for piece in pieces]
-    assert said([(0, "A", "f", "")], *rest) == (
-        [("f", given)],
+def test_what_stands_behind_the_arguments_is_a_loss(pieces: tuple[str, ...], arguments: str) -> None:
+    chunks: list[list[Entry]] = [[(0, "", "", piece)] for piece in pieces]
+    assert result([(0, "A", "f", "")], *chunks) == (
+        [("f", arguments)],
         ["dropped: text after their end"],
         "completed",
     )
@@ -355,26 +357,28 @@ def test_what_stands_behind_the_arguments_is_a_loss(pieces: tuple[str, ...], giv
 @pytest.mark.parametrize("odd", ["just text}", "[1]", "{a: 1} x", '{"a":1,} x', "'{}'", "{ let a = 1 } f()"])
 def test_what_is_no_json_passes_as_it_is(odd):
     for cut in range(len(odd) + 1):
-        assert said([(0, "A", "f", odd[:cut])], [(0, "", "", odd[cut:])]) == ([("f", odd)], [], "completed")
+        assert result([(0, "A", "f", odd[:cut])], [(0, "", "", odd[cut:])]) == ([("f", odd)], [], "completed")
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "{}", "null", "{ }"])
 def test_arguments_that_are_nothing_are_an_empty_object(nothing):
-    ((name, given),) = calls([(0, "A", "f", nothing)])
-    assert (name, given.replace(" ", "")) == ("f", "{}")
+    ((name, arguments),) = calls([(0, "A", "f", nothing)])
+    assert (name, arguments.replace(" ", "")) == ("f", "{}")
 
 
 def test_arguments_that_nothing_names_fail_the_answer():
-    assert said([(0, "A", "", '{"a":1}')]) == ([], ["dropped: a call without a name"], "failed")
+    assert result([(0, "A", "", '{"a":1}')]) == ([], ["dropped: a call without a name"], "failed")
 
 
 def test_arguments_that_nothing_names_are_a_loss_beside_a_call():
-    found, lost, status = said([(0, "A", "f", '{"a":1}')], [(1, "B", "", '{"b":1}')])
-    assert (found, lost, status) == (ONE, ["dropped: a call without a name"], "completed")
+    named, lost, status = result([(0, "A", "f", '{"a":1}')], [(1, "B", "", '{"b":1}')])
+    assert (named, lost, status) == (ONE, ["dropped: a call without a name"], "completed")
 
 
 def test_a_text_in_arguments_costs_time_that_grows_with_it():
-    writer = WholeWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now, Losses())
+    writer = ResponseBuilder(
+        EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now, Losses()
+    )
     entries = CallEntries(writer, lambda extra, call_id: None)
     opening = [{"index": 0, "id": "A", "function": {"name": "f", "arguments": '{"a":"'}}]
     entries.read(opening, None)
@@ -394,9 +398,9 @@ ODD = st.tuples(
 
 @given(st.lists(st.lists(ODD, min_size=1, max_size=2), max_size=5))
 def test_whatever_is_said_of_calls_is_in_the_answer_or_a_loss_or_the_answer_fails(chunks: Any):
-    found, lost, status = said(*chunks)
+    named, lost, status = result(*chunks)
     if status == "completed" and not lost:
-        names, given_ = {each[2] for chunk in chunks for each in chunk}, {e[3] for c in chunks for e in c}
-        assert all(any(name in made for made, _ in found) for name in names - {""})
-        pieces = given_ - {"", "{}", "null"}
-        assert all(any(piece in made for _, made in found) for piece in pieces)
+        names, sent = {each[2] for chunk in chunks for each in chunk}, {e[3] for c in chunks for e in c}
+        assert all(any(name in called for called, _ in named) for name in names - {""})
+        pieces = sent - {"", "{}", "null"}
+        assert all(any(piece in arguments for _, arguments in named) for piece in pieces)

@@ -1,11 +1,11 @@
-"""Whole answers, both ways, and what holds them to the streams."""
+"""Whole Chat answers in both directions, compared with the streams."""
 
 from typing import Any
 
 import pytest
 
 from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response, write_response
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
@@ -28,7 +28,7 @@ def completion(
 
 
 def to_response(body: Any, *, reasoning: Any = "content", losses: Losses | None = None) -> dict[str, Any]:
-    echo = Echo.of(HubRequest(body={"model": "m"}, dialect="responses"))
+    echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     response = dict(read_response(body, echo, Numbered(), now, reasoning=reasoning, losses=losses))
     validate_response(response)
     return response
@@ -161,14 +161,14 @@ def test_a_completion_is_the_fold_of_the_chunk_that_says_the_same(name, form):
     ],
 )
 def test_the_items_of_a_completion(name, output):
-    found = []
+    items = []
     for item in to_response(COMPLETIONS[name])["output"]:
         if item["type"] == "function_call":
-            found.append((item["name"], item["status"], item["arguments"]))
+            items.append((item["name"], item["status"], item["arguments"]))
         else:
             parts = [part.get("text", part.get("refusal")) for part in item["content"]]
-            found.append((item["type"], item["status"], "".join(parts)))
-    assert found == output
+            items.append((item["type"], item["status"], "".join(parts)))
+    assert items == output
 
 
 def test_ids_are_drawn_in_the_order_of_the_stream():
@@ -302,9 +302,9 @@ def written(*output: dict[str, Any], **more: Any) -> dict[str, Any]:
     return answer
 
 
-def said(*output: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = written(*output)["choices"][0]["message"]
-    return found
+def message_of(*output: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = written(*output)["choices"][0]["message"]
+    return result
 
 
 def test_a_text_answer():
@@ -326,29 +326,29 @@ def test_a_text_answer():
 
 
 def test_row_42_all_texts_are_one_and_citations_count_on():
-    place = {
+    flat = {
         "type": "url_citation",
         "url": "https://a.example",
         "title": "",
         "start_index": 0,
         "end_index": 1,
     }
-    answer = said(
-        message(output_text("wörld€"), output_text("b", annotations=[place])),
-        message(output_text("c", annotations=[place])),
+    answer = message_of(
+        message(output_text("wörld€"), output_text("b", annotations=[flat])),
+        message(output_text("c", annotations=[flat])),
     )
     assert answer["content"] == "wörld€bc"
     assert [each["url_citation"]["start_index"] for each in answer["annotations"]] == [6, 7]
 
 
 def test_calls_and_refusals_stand_in_place_of_content():
-    assert said(function_call())["content"] is None
-    assert said(message({"type": "refusal", "refusal": "no"})) == {
+    assert message_of(function_call())["content"] is None
+    assert message_of(message({"type": "refusal", "refusal": "no"})) == {
         "role": "assistant",
         "content": None,
         "refusal": "no",
     }
-    assert said()["content"] == ""
+    assert message_of()["content"] == ""
     answer = written(message(output_text("a")), function_call(), function_call("g"))
     assert [call["id"] for call in answer["choices"][0]["message"]["tool_calls"]] == ["call_f", "call_g"]
     assert answer["choices"][0]["finish_reason"] == "tool_calls"
@@ -364,12 +364,12 @@ def reasoning(raw: tuple[str, ...] = (), summary: tuple[str, ...] = ()) -> dict[
 
 
 def test_reasoning_raw_or_summarised_never_both():
-    assert said(reasoning(("raw",), ("short",)))["reasoning_content"] == "raw"
+    assert message_of(reasoning(("raw",), ("short",)))["reasoning_content"] == "raw"
     assert (
-        said(reasoning((), ("one", "two")), reasoning(("three",)))["reasoning_content"]
+        message_of(reasoning((), ("one", "two")), reasoning(("three",)))["reasoning_content"]
         == "one\n\ntwo\n\nthree"
     )
-    assert "reasoning_content" not in said(reasoning())
+    assert "reasoning_content" not in message_of(reasoning())
     renamed = write_response(response(reasoning(("raw",))), reasoning_field="reasoning")
     assert dict(renamed["choices"][0]["message"])["reasoning"] == "raw"
 
@@ -455,7 +455,7 @@ def test_odd_values_do_not_raise(odd):
 
 def test_a_call_that_nothing_names_fails_the_answer_and_is_a_loss_beside_another():
     nameless = {"type": "function_call", "id": "fc", "call_id": "c", "arguments": "{}"}
-    with pytest.raises(UpstreamError, match="without saying which"):
+    with pytest.raises(UpstreamError, match="without naming it"):
         write_response(response(nameless))
     losses = Losses()
     whole: Any = write_response(response({**nameless, "name": "f"}, nameless), losses=losses)
@@ -464,7 +464,7 @@ def test_a_call_that_nothing_names_fails_the_answer_and_is_a_loss_beside_another
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given", "lost"),
+    ("arguments", "expected", "lost"),
     [
         ("", "{}", []),
         (None, "{}", []),
@@ -477,14 +477,14 @@ def test_a_call_that_nothing_names_fails_the_answer_and_is_a_loss_beside_another
         ("{a: 1}", "{a: 1}", []),
     ],
 )
-def test_the_arguments_of_a_whole_call_are_written_once(arguments, given, lost):
+def test_the_arguments_of_a_whole_call_are_written_once(arguments, expected, lost):
     call = {"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": arguments}
     losses = Losses()
     whole: Any = write_response(response(call), losses=losses)
-    assert whole["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == given
+    assert whole["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == expected
     assert [loss.field for loss in losses] == lost
     back = to_response(completion({"tool_calls": [tool_call("f", arguments)]}), losses=(read := Losses()))
-    assert [item["arguments"] for item in back["output"]] == [given]
+    assert [item["arguments"] for item in back["output"]] == [expected]
     assert [loss.field for loss in read] == lost
 
 
@@ -568,8 +568,8 @@ def test_a_turn_wherever_its_pieces_stand(choices, output, lost):
     for stream in streams:
         machine = ChatToResponses({}, ids=Numbered(), clock=now)
         machine.feed(sse(stream))
-        found = [item.get("name") or item["content"][0]["text"] for item in machine.response["output"]]
-        assert (found, [loss.field for loss in machine.losses]) == (output, lost)
+        texts = [item.get("name") or item["content"][0]["text"] for item in machine.response["output"]]
+        assert (texts, [loss.field for loss in machine.losses]) == (output, lost)
 
 
 def test_a_turn_is_cut_where_any_choice_of_it_is():

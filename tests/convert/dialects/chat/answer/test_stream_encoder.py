@@ -1,31 +1,31 @@
-"""Writing Chat streams: what each event becomes, and what an SDK that adds the chunks up will see."""
+"""ChatEncoder: the chunks of each event, and what an SDK sees that adds the chunks up."""
 
 from typing import Any
 
 import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, UpstreamError
-from tests.support.upstream_streams import Numbered, checked_chunks, deltas, now, said
+from tests.support.upstream_streams import Numbered, checked_chunks, deltas, joined_field, now
 
 USED = read({"input_tokens": 1, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}})
 
 
 class Script(ResponseWriter):
-    """A writer whose events become chunks: `chunks()` gives them, checked."""
+    """A writer whose `chunks()` returns its events as checked chunks."""
 
     def __init__(self) -> None:
-        super().__init__(Echo.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
+        super().__init__(EchoedFields.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
         self.begin()
 
     def chunks(self, outcome: Outcome | None = None, **options: Any) -> list[dict[str, Any]]:
-        self.turn(USED, outcome or Outcome())
+        self.end_turn(USED, outcome or Outcome())
         self.finish()
         return checked_chunks(ChatEncoder(**options).encode(self.take()))
 
@@ -97,30 +97,30 @@ def test_reasoning_is_one_field_and_a_blank_line_parts_its_runs(summary):
     writer = Script()
     writer.reasoning("one", summary=summary)
     writer.reasoning("!", summary=summary)
-    writer.close(part=True)
+    writer.close_item(part=True)
     writer.reasoning("two", summary=summary)
     writer.text("a")
     writer.reasoning("three", summary=summary)
     chunks = writer.chunks()
-    assert said(chunks, "reasoning_content") == "one!\n\ntwo\n\nthree"
-    assert said(chunks, "content") == "a"
+    assert joined_field(chunks, "reasoning_content") == "one!\n\ntwo\n\nthree"
+    assert joined_field(chunks, "content") == "a"
 
 
 def test_the_reasoning_field_has_the_name_that_was_asked_for():
     writer = Script()
     writer.reasoning("hm")
-    assert said(writer.chunks(reasoning_field="reasoning"), "reasoning") == "hm"
+    assert joined_field(writer.chunks(reasoning_field="reasoning"), "reasoning") == "hm"
 
 
 def test_of_raw_reasoning_and_its_summary_one_is_shown():
     writer = Script()
     writer.reasoning("raw one")
     writer.reasoning("summary one", summary=True)
-    writer.close(part=True)
+    writer.close_item(part=True)
     writer.reasoning("more summary", summary=True)
-    writer.close()
+    writer.close_item()
     writer.reasoning("only a summary", summary=True)
-    assert said(writer.chunks(), "reasoning_content") == "raw one\n\nonly a summary"
+    assert joined_field(writer.chunks(), "reasoning_content") == "raw one\n\nonly a summary"
 
 
 def test_row_59_a_refusal_is_a_refusal_and_stops():
@@ -146,29 +146,29 @@ def test_row_42_citations_are_nested_and_their_places_count_over_all_text():
     writer.reasoning("hm")
     writer.text("See a")
     writer.annotation(flat)
-    places = [
+    indices = [
         (each["url_citation"]["start_index"], each["url_citation"]["end_index"])
         for delta in deltas(writer.chunks())
         for each in delta.get("annotations", ())
     ]
-    assert places == [(4, 5), (9, 10)]
+    assert indices == [(4, 5), (9, 10)]
 
 
 TOKENS = [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}]
 
 
 def test_row_55_logprobs_are_shown_to_who_asked_for_them():
-    for asked in (True, False):
+    for requested in (True, False):
         writer = Script()
         writer.text("a", TOKENS)
         writer.text("b")
-        chunks = writer.chunks(logprobs=asked, include_usage=True)
+        chunks = writer.chunks(logprobs=requested, include_usage=True)
         shown = [
             c["choices"][0]["logprobs"]
             for c in chunks
             if c["choices"] and c["choices"][0]["delta"].get("content")
         ]
-        assert shown == [{"content": TOKENS, "refusal": None} if asked else None, None]
+        assert shown == [{"content": TOKENS, "refusal": None} if requested else None, None]
         assert all("usage" in chunk for chunk in chunks)
 
 
@@ -234,7 +234,7 @@ def test_what_chat_cannot_say_is_a_loss():
     writer.text("a")
     writer.annotation({"type": "file_citation", "file_id": "f", "filename": "n", "index": 0})
     writer.item({"type": "web_search_call", "id": "ws_2", "status": "completed"})
-    assert said(writer.chunks(losses=losses), "content") == "a"
+    assert joined_field(writer.chunks(losses=losses), "content") == "a"
     assert [loss.field for loss in losses] == ["output[web_search_call]", "output.annotations[file_citation]"]
 
 
@@ -247,7 +247,7 @@ def test_batches_may_be_cut_anywhere():
             lambda: writer.text("b"),
             lambda: writer.call(0, call_id="c", name="f", delta="{"),
             lambda: writer.call(0, delta="}"),
-            lambda: writer.turn(USED, Outcome()),
+            lambda: writer.end_turn(USED, Outcome()),
             writer.finish,
         ):
             say()

@@ -1,4 +1,4 @@
-"""Reading Chat streams: everything that backends do with deltas, calls, usage, errors and ends."""
+"""ChatReader: everything that backends do with deltas, calls, usage, errors and ends."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
-from chat2response.convert.echoed_fields import Echo
+from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.outcome import Outcome
@@ -54,7 +54,7 @@ def shown(response: dict[str, Any]) -> list[Any]:
 
 
 def reader() -> tuple[ChatReader, ResponseWriter]:
-    writer = ResponseWriter(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     return ChatReader(writer), writer
 
 
@@ -133,7 +133,7 @@ def test_a_turn_that_is_split_over_choices_is_one_turn():
     assert answer(*split, other(2, {}, "length"))["status"] == "incomplete"
 
 
-def said_whole(*messages: Any, **first: Any) -> list[dict[str, Any]]:
+def in_messages(*messages: Any, **first: Any) -> list[dict[str, Any]]:
     """Chunks of a choice with a message, and perhaps no delta."""
     return [{"choices": [{"index": 0, "message": message, **first}]} for message in messages]
 
@@ -141,13 +141,13 @@ def said_whole(*messages: Any, **first: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "chunks",
     [
-        said_whole({"content": "Hel"}, {"content": "lo"}),
-        said_whole({"content": "Hel"}, {"content": "Hello"}, {"content": "Hello"}),
-        said_whole({"content": "Hello"}, delta={}),
-        said_whole("Hello"),
-        [*text("Hel", "lo"), *said_whole({"content": "Hello"}, delta={})],
-        [*text("Hel"), *said_whole({"content": "Hello"}, delta={})],
-        [*said_whole({"content": "Hello"}, delta={"content": "Hello"})],
+        in_messages({"content": "Hel"}, {"content": "lo"}),
+        in_messages({"content": "Hel"}, {"content": "Hello"}, {"content": "Hello"}),
+        in_messages({"content": "Hello"}, delta={}),
+        in_messages("Hello"),
+        [*text("Hel", "lo"), *in_messages({"content": "Hello"}, delta={})],
+        [*text("Hel"), *in_messages({"content": "Hello"}, delta={})],
+        [*in_messages({"content": "Hello"}, delta={"content": "Hello"})],
         [{"choices": [{"index": 0, "text": piece}]} for piece in ("Hel", "lo")],
         [{"choices": [{"index": 0, "text": "Hello", "delta": {"content": "Hello"}}]}],
     ],
@@ -159,10 +159,10 @@ def test_what_stands_where_a_delta_belongs_is_read(chunks):
 def test_a_message_behind_deltas_adds_what_they_lack():
     called = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
     message = {"content": "a", "reasoning_content": "hm", "tool_calls": [called]}
-    chunks = [*thoughts("hm"), *text("a"), *said_whole(message, delta={})]
+    chunks = [*thoughts("hm"), *text("a"), *in_messages(message, delta={})]
     assert [each[0] for each in shown(answer(*chunks))] == ["reasoning", "message", "f"]
-    assert shown(answer(*call('{"a":1}', id="c"), *said_whole({"tool_calls": [called]}))) == ONE
-    assert shown(answer(*said_whole(message)))[-1] == ONE[0]
+    assert shown(answer(*call('{"a":1}', id="c"), *in_messages({"tool_calls": [called]}))) == ONE
+    assert shown(answer(*in_messages(message)))[-1] == ONE[0]
 
 
 def test_the_texts_of_old_completions_stream():
@@ -210,13 +210,13 @@ def test_reasoning_details_are_read_where_nothing_else_is():
     assert shown(answer(both)) == [("reasoning", "hm!")]
 
 
-@pytest.mark.parametrize("asked", [{"model": "m"}, {"model": "m", "reasoning": {"summary": "auto"}}])
-def test_reasoning_is_a_summary_whatever_the_client_asked(asked):
+@pytest.mark.parametrize("request_", [{"model": "m"}, {"model": "m", "reasoning": {"summary": "auto"}}])
+def test_reasoning_is_a_summary_whatever_the_client_asked(request_):
     stream = sse(chat(*thoughts("hm"), *text("a")))
-    shown_to_all = response_of(to_events(stream, request=asked))["output"][0]
-    assert shown_to_all["summary"] == [{"type": "summary_text", "text": "hm"}]
-    assert "content" not in shown_to_all
-    raw = response_of(to_events(stream, request=asked, reasoning="content"))["output"][0]
+    item = response_of(to_events(stream, request=request_))["output"][0]
+    assert item["summary"] == [{"type": "summary_text", "text": "hm"}]
+    assert "content" not in item
+    raw = response_of(to_events(stream, request=request_, reasoning="content"))["output"][0]
     assert raw["content"] == [{"type": "reasoning_text", "text": "hm"}]
     assert raw["summary"] == []
     assert shown(response_of(to_events(stream, reasoning="hide"))) == [("message", "a")]
@@ -336,10 +336,10 @@ def test_row_55_logprobs_stand_on_their_delta_and_on_the_whole():
             )
         )
     )
-    given = [event["logprobs"] for event in events if event["type"] == "response.output_text.delta"]
-    assert [[each["token"] for each in tokens] for tokens in given] == [["Hi"], ["!"], []]
+    streamed = [event["logprobs"] for event in events if event["type"] == "response.output_text.delta"]
+    assert [[each["token"] for each in tokens] for tokens in streamed] == [["Hi"], ["!"], []]
     whole = response_of(events)["output"][0]["content"][0]["logprobs"]
-    assert whole == given[0] + given[1]
+    assert whole == streamed[0] + streamed[1]
     assert whole[1]["bytes"] == []  # Responses has no null here
     assert whole[0]["top_logprobs"] == [{"token": "Ho", "logprob": -3, "bytes": []}]
 
@@ -539,7 +539,7 @@ def test_done_without_a_finish_is_no_completion(done):
     assert response["status"] == "failed"
     assert (
         response["error"]["message"]
-        == "The upstream ended its stream without saying that the answer is complete."
+        == "The upstream ended its stream without a finish reason, so the answer may be incomplete."
     )
 
 
@@ -626,8 +626,8 @@ def test_the_code_of_an_error_reaches_the_client():
             b'data: {"x":NaN,"y":' + b"[" * 200 + b"]" * 200 + b"}\n\n",
             "The upstream sent a chunk that cannot be read.",
         ),
-        (b'data: {"choices":{"a":1}}\n\n', "The upstream sent a chunk of an unknown shape."),
-        (b'data: {"choices":[{"delta":"text"}]}\n\n', "The upstream sent a chunk of an unknown shape."),
+        (b'data: {"choices":{"a":1}}\n\n', "The upstream sent a chunk in an unknown format."),
+        (b'data: {"choices":[{"delta":"text"}]}\n\n', "The upstream sent a chunk in an unknown format."),
     ],
 )
 def test_a_bad_chunk_does_not_swallow_the_good_ones_before_it(bad, message):
@@ -728,10 +728,10 @@ def test_the_service_tier_is_the_one_used():
     assert (
         response_of(to_events(sse(chat(*text("a", service_tier="priority")))))["service_tier"] == "priority"
     )
-    asked = {"model": "m", "service_tier": "flex"}
-    assert response_of(to_events(sse(chat(*text("a"))), request=asked))["service_tier"] == "flex"
+    request_ = {"model": "m", "service_tier": "flex"}
+    assert response_of(to_events(sse(chat(*text("a"))), request=request_))["service_tier"] == "flex"
     used = sse(chat(*text("a", service_tier="default"), *text("b", service_tier=7)))
-    assert response_of(to_events(used, request=asked))["service_tier"] == "default"
+    assert response_of(to_events(used, request=request_))["service_tier"] == "default"
 
 
 # -- losses and flags ---------------------------------------------------------------------------------
@@ -783,9 +783,9 @@ def test_a_reader_has_heard_once_an_event_was_read():
     machine, _ = reader()
     machine.feed(b": OPENROUTER PROCESSING\n\n")
     machine.feed(b"data: {")
-    assert not machine.heard
+    assert not machine.started
     machine.feed(b"}\n\n")
-    assert machine.heard
+    assert machine.started
     assert not machine.done
 
 
@@ -801,7 +801,7 @@ def test_a_reader_is_done_at_its_end_and_not_before(last):
 
 
 class Stopping(ResponseWriter):
-    """Wants nothing after the first word, as a stop string would have it."""
+    """Wants nothing after the first word, like a stop string."""
 
     def text(self, delta: str, logprobs: Any = (), *, id: str | None = None) -> None:
         super().text(delta, logprobs, id=id)
@@ -809,7 +809,7 @@ class Stopping(ResponseWriter):
 
 
 def test_a_writer_that_has_enough_ends_the_turn_as_completed():
-    writer = Stopping(Echo.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
+    writer = Stopping(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     machine = ChatReader(writer)
     machine.feed(sse([usage_chunk(U), *text("a", "b")], done=False))
     assert machine.done
@@ -846,14 +846,14 @@ SOURCES: dict[str, Any] = {
 
 
 def test_sources_of_the_whole_answer_become_its_citations_once():
-    said = answer(*text("Hi ", "[1]", **SOURCES))["output"][0]["content"][0]["annotations"]
-    assert [(each["url"], each["title"]) for each in said] == [("http://a.x", "A"), ("http://b.x", "")]
+    annotations = answer(*text("Hi ", "[1]", **SOURCES))["output"][0]["content"][0]["annotations"]
+    assert [(each["url"], each["title"]) for each in annotations] == [("http://a.x", "A"), ("http://b.x", "")]
 
 
 def test_a_source_that_the_text_cites_itself_is_not_cited_again():
     cited = chunk({"content": "Hi", "annotations": [citation(0, 2, "http://a.x")]}, **SOURCES)
-    said = answer(cited)["output"][0]["content"][0]["annotations"]
-    assert [each["url"] for each in said] == ["http://a.x", "http://b.x"]
+    annotations = answer(cited)["output"][0]["content"][0]["annotations"]
+    assert [each["url"] for each in annotations] == ["http://a.x", "http://b.x"]
 
 
 def test_sources_beside_a_call_are_a_loss():

@@ -1,4 +1,4 @@
-"""Reasoning between tags in the text: split off the same however it is cut, in streams and whole answers."""
+"""Reasoning between tags in the text: split off wherever it is cut, in streams and whole answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ TAGS = Quirks(think_tags=(("<think>", "</think>"), ("◁think▷", "◁/think▷
 OPEN = Quirks(think_tags=(("<think>", "</think>"),), think_open=True)
 
 CASES: dict[str, tuple[str, Quirks, list[tuple[str, str]]]] = {
-    # what the model writes, and the runs that it says
+    # what the model writes, and the runs that result
     "a block": ("<think>Hm.</think>Yes.", TAGS, [("reasoning", "Hm."), ("text", "Yes.")]),
     "white space around": (
         " \n<think>\n Hm.\n</think>\n\nYes. ",
@@ -67,64 +67,64 @@ CASES: dict[str, tuple[str, Quirks, list[tuple[str, str]]]] = {
 
 
 def runs(response: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the items say, in order; the reasoning of one item is one run."""
-    found = []
+    """The runs of the items, in order; the reasoning of one item is one run."""
+    result = []
     for item in response["output"]:
         for key in ("summary", "content"):
-            said = "".join(part["text"] for part in item.get(key) or ())
-            if said:
-                found.append(("text" if item["type"] == "message" else "reasoning", said))
-    return found
+            text = "".join(part["text"] for part in item.get(key) or ())
+            if text:
+                result.append(("text" if item["type"] == "message" else "reasoning", text))
+    return result
 
 
 def streamed(
     deltas: Sequence[str], quirks: Quirks, form: ReasoningForm | None = None, size: int = 0
 ) -> dict[str, Any]:
-    """The response that a stream of these deltas becomes; read in pieces of `size` bytes (0: at once)."""
+    """The response of a stream of these deltas, read in pieces of `size` bytes (0: at once)."""
     data = sse(chat(*text(*deltas)))
     machine = ChatToResponses({"model": "m"}, quirks=quirks, reasoning=form)
     reads = [data[at : at + size] for at in range(0, len(data), size)] if size else [data]
     return response_of(checked_events(b"".join([machine.feed(read) for read in reads]) + machine.close()))
 
 
-def joined(said: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Runs of one kind after another as one: where a block ends is no event."""
+def joined(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Joins neighbouring runs of one kind: the end of a block is no event."""
     whole: list[tuple[str, str]] = []
-    for kind, words in said:
+    for kind, run in pieces:
         if whole and whole[-1][0] == kind:
-            whole[-1] = (kind, whole[-1][1] + words)
+            whole[-1] = (kind, whole[-1][1] + run)
         else:
-            whole.append((kind, words))
+            whole.append((kind, run))
     return whole
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_delta_a_character_and_one_delta_say_the_same(name: str):
-    written, quirks, said = CASES[name]
+    written, quirks, expected = CASES[name]
     for deltas in ([written], list(written)):
-        assert joined(runs(streamed(deltas, quirks))) == joined(said)
+        assert joined(runs(streamed(deltas, quirks))) == joined(expected)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_whole_answer_says_what_the_stream_says(name: str):
-    written, quirks, said = CASES[name]
+    written, quirks, expected = CASES[name]
     choice = {"index": 0, "message": {"content": written}, "finish_reason": "stop"}
-    made: Any = to_response({"model": "m", "choices": [choice]}, quirks=quirks)
-    assert joined(runs(made)) == joined(said)
-    assert made["status"] == "completed"
+    response: Any = to_response({"model": "m", "choices": [choice]}, quirks=quirks)
+    assert joined(runs(response)) == joined(expected)
+    assert response["status"] == "completed"
 
 
 @given(st.data())
 def test_row_43_chunking_does_not_matter(data: st.DataObject):
-    written, quirks, said = CASES[data.draw(st.sampled_from(sorted(CASES)))]
+    written, quirks, expected = CASES[data.draw(st.sampled_from(sorted(CASES)))]
     cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(written) - 1)), max_size=6)))
     deltas = [written[start:end] for start, end in zip([0, *cuts], [*cuts, len(written)], strict=True)]
-    assert joined(runs(streamed(deltas, quirks))) == joined(said)
+    assert joined(runs(streamed(deltas, quirks))) == joined(expected)
 
 
 def test_the_bytes_may_be_cut_anywhere():
-    written, quirks, said = CASES["another pair"]
-    assert joined(runs(streamed(list(written), quirks, size=1))) == said
+    written, quirks, expected = CASES["another pair"]
+    assert joined(runs(streamed(list(written), quirks, size=1))) == expected
 
 
 def test_the_form_is_that_of_other_reasoning():

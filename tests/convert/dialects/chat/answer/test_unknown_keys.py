@@ -1,4 +1,4 @@
-"""What the model said beside the places where it belongs, in chunks and whole answers: read, or named."""
+"""Output of the model in unexpected places, in chunks and whole answers: read, or reported."""
 
 import json
 from typing import Any
@@ -38,17 +38,17 @@ STOP = chunk(delta={}, finish="stop")
 
 @pytest.mark.parametrize("delta", [None, {}, {"role": "assistant", "content": None}])
 def test_words_in_the_choice_itself(delta: dict[str, Any] | None) -> None:
-    for said, kind in (({"content": "Hi"}, "message"), ({"tool_calls": [CALL]}, "function_call")):
-        response, losses = streamed(chunk(delta=delta, **said), STOP)
+    for fields, kind in (({"content": "Hi"}, "message"), ({"tool_calls": [CALL]}, "function_call")):
+        response, losses = streamed(chunk(delta=delta, **fields), STOP)
         assert [item["type"] for item in response["output"]] == [kind] and not losses
-        response, losses = whole(choice(message=delta, finish="stop", **said))
+        response, losses = whole(choice(message=delta, finish="stop", **fields))
         assert [item["type"] for item in response["output"]] == [kind] and not losses
 
 
-@pytest.mark.parametrize("place", ["delta", "text"])
-def test_an_empty_message_hides_no_words(place: str) -> None:
-    said: Any = "Hi" if place == "text" else {"content": "Hi"}
-    response, _ = whole(choice(message={"role": "assistant", "content": ""}, finish="stop", **{place: said}))
+@pytest.mark.parametrize("key", ["delta", "text"])
+def test_an_empty_message_hides_no_words(key: str) -> None:
+    value: Any = "Hi" if key == "text" else {"content": "Hi"}
+    response, _ = whole(choice(message={"role": "assistant", "content": ""}, finish="stop", **{key: value}))
     assert response["output"][0]["content"][0]["text"] == "Hi"
 
 
@@ -70,11 +70,11 @@ def test_what_holds_no_words_is_not_named() -> None:
 def test_a_silent_delta_beside_what_no_reader_takes(value: bytes) -> None:
     odd = b'{"choices":[{"index":0,"delta":{"role":"assistant"},"x":%b}]}' % value
     response, _ = streamed(odd, chunk(delta={"content": "Hi"}), STOP)
-    assert response["status"] in ("completed", "failed")  # and nothing is raised
+    assert response["status"] in ("completed", "failed")  # nothing raises
 
 
 def test_an_error_in_a_choice() -> None:
-    """OpenRouter's: the words of the provider stand in the choice that it ended."""
+    """OpenRouter reports a provider's error in the choice that it ends."""
     error = {"code": 502, "message": "Provider disconnected"}
     response, _ = streamed(chunk(delta={"content": "H"}), chunk(delta={}, error=error, finish="error"))
     assert response["status"] == "failed" and response["error"]["message"] == error["message"]  # type: ignore[index]
@@ -159,7 +159,7 @@ def test_what_only_the_last_message_says() -> None:
 
 def test_refusals_and_citations_are_said_once() -> None:
     cited = {"type": "url_citation", "url_citation": {"url": "http://x", "title": "t"}}
-    said = {"content": "Hi", "refusal": "no", "annotations": [cited]}
-    response, _ = streamed(chunk(delta=said), chunk(message=said, finish="stop"))
+    message = {"content": "Hi", "refusal": "no", "annotations": [cited]}
+    response, _ = streamed(chunk(delta=message), chunk(message=message, finish="stop"))
     text, refusal = response["output"][0]["content"]
     assert len(text["annotations"]) == 1 and refusal["refusal"] == "no"

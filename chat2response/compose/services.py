@@ -1,4 +1,4 @@
-"""The composition root: settings to running parts, without a web framework. The CLI uses it too."""
+"""The composition root: builds a process's parts from the settings, without a web framework."""
 
 import secrets
 import time
@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.admin.token_file import read_or_make
+from chat2response.api.admin.token_file import read_or_create
 from chat2response.api.http.client_address import is_loopback
 from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
+from chat2response.compose.api import admin_rules
+from chat2response.compose.keys import key_policy, peppers, prices
+from chat2response.compose.keys import seal_keys as configured_seal_keys
+from chat2response.compose.upstreams import (
+    conversion_policy,
+    engine_options,
+    profile_name,
+    routes,
+    transport_options,
+    upstream_proxy,
+)
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
 from chat2response.keys.verifier import KeyVerifier
@@ -18,8 +29,8 @@ from chat2response.net.transport import Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.quota.admission import Admission
-from chat2response.quota.call_meter import Books
-from chat2response.quota.usage_log import UsageBook
+from chat2response.quota.call_meter import Meters
+from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
@@ -49,20 +60,20 @@ class Services:
     health: StoreHealth
 
     @property
-    def usage(self) -> UsageBook:
+    def usage(self) -> UsageLog:
         """What keys used."""
-        return self.engine.books.usage
+        return self.engine.meters.usage
 
     async def open(self) -> None:
         """Makes the store ready. Raises stores.CannotOpen."""
         await self.store.open()
-        self.engine.books.start()
+        self.engine.meters.start()
         self.keys.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
 
     async def close(self) -> None:
         """Lets go of connections and files."""
         await self.transport.close()
-        await self.engine.books.close()
+        await self.engine.meters.close()
         await self.keys.close()
         await self.store.close()
 
@@ -87,12 +98,12 @@ def compose(
     pool_max = settings.chat2response_redis_pool_max
     store_url = store_url or settings.store_url
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
-    transport = Transport(settings.transport(f"chat2response/{package_version()}"))
+    transport = Transport(transport_options(settings, f"chat2response/{package_version()}"))
     metrics = Metrics()
     most = settings.chat2response_max_output_bytes
     upstreams: dict[UpstreamDialect, Upstream] = {
-        "chat": ChatUpstream(transport, settings.policy(), most),
-        "responses": ResponsesUpstream(transport, settings.policy(), most),
+        "chat": ChatUpstream(transport, conversion_policy(settings), most),
+        "responses": ResponsesUpstream(transport, conversion_policy(settings), most),
     }
     if settings.upstream_mode is UpstreamMode.DEMO:
         from chat2response.upstreams.demo.upstream import (
@@ -103,23 +114,31 @@ def compose(
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
     keys = KeyVerifier(
         store,
-        settings.key_policy(),
+        key_policy(settings),
         clock=clock,
-        peppers=settings.peppers(),
+        peppers=peppers(settings),
         audit=audit,
         serve_stale=settings.chat2response_keys_serve_stale_seconds,
     )
-    books = Books(
-        Admission(store, settings.prices(), clock=clock),
-        UsageBook(store, keep_days=settings.chat2response_usage_days, clock=clock),
+    meters = Meters(
+        Admission(store, prices(settings), clock=clock),
+        UsageLog(store, keep_days=settings.chat2response_usage_days, clock=clock),
         keys.last_used,
     )
-    sealing = Sealing(settings.seal_keys or seal_keys or (secrets.token_hex(32),))
+    sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
-        settings.routes(), upstreams, Owners(store), books, metrics, ids, clock, settings.engine(), sealing
+        routes(settings),
+        upstreams,
+        Owners(store),
+        meters,
+        metrics,
+        ids,
+        clock,
+        engine_options(settings),
+        sealing,
     )
     metrics.in_flight = engine.runs.__len__
-    admin, about = settings.admin(admin_token), _about(settings, shown_address(store_url))
+    admin, about = admin_rules(settings, admin_token), _about(settings, shown_address(store_url))
     metrics.stale_checks = lambda: keys.stale_checks
     stale = settings.chat2response_keys_serve_stale_seconds
     health = StoreHealth(store, clock=clock, serves_stale=keys.serves_stale, stale_seconds=stale)
@@ -134,14 +153,14 @@ def ensure_admin_token(settings: Settings) -> SecretFile | None:
     """
     if settings.chat2response_admin_token is not None or is_loopback(settings.admin_listen[0]):
         return None
-    return read_or_make(settings.state_dir)
+    return read_or_create(settings.state_dir)
 
 
 def ensure_seal_keys(settings: Settings) -> SecretFile | None:
     """The keys that a gateway makes for itself; None where it needs none: set by the operator, or no
     reasoning to seal. Raises SealKeyError.
     """
-    if settings.seal_keys or not speaks_chat(settings):
+    if configured_seal_keys(settings) or not settings.speaks_chat:
         return None
     return make_seal_keys(settings.state_dir)
 
@@ -154,9 +173,9 @@ def _about(settings: Settings, store: str) -> About:
         "stored_responses": "upstream" if keeps else "off",
         "losses": settings.chat2response_fidelity,
         "reasoning": settings.chat2response_reasoning,
-        "upstream_profile": settings.profile if speaks_chat(settings) else "off",
+        "upstream_profile": profile_name(settings) if settings.speaks_chat else "off",
     }
-    proxy = settings.proxy
+    proxy = upstream_proxy(settings)
     features["outbound_proxy"] = "off" if proxy is None else "on"
     details = {
         "upstream": "built in" if mode is UpstreamMode.DEMO else shown_url(settings.base_url),
@@ -165,11 +184,6 @@ def _about(settings: Settings, store: str) -> About:
     }
     needs_store = auth is not AuthMode.PASSTHROUGH
     return About(package_version(), mode.value, auth.value, features, details, needs_store)
-
-
-def speaks_chat(settings: Settings) -> bool:
-    """Whether a Chat upstream is among its own."""
-    return settings.upstream_mode in (UpstreamMode.CHAT, UpstreamMode.BOTH)
 
 
 def package_version() -> str:
