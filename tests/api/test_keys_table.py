@@ -68,16 +68,16 @@ async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
             allow_no_expiration=None if allow is None else bool(allow),
         )
     )
-    held = await parts.keys.generate(ttl_seconds=1000)
+    blocked = await parts.keys.generate(ttl_seconds=1000)
     if revoked:
-        await parts.keys.revoke(held.key.id)
+        await parts.keys.revoke(blocked.key.id)
     async with client(parts) as http:
         for path, sent, ends in expected(*policy):
             body = dict(sent)
             if body.get("expires_at") is not None:
                 body["expires_at"] += now
             if path == "set_expiration":
-                body["id"] = held.key.id
+                body["id"] = blocked.key.id
             answer = await http.post(f"/keys/{path}", json=body)
             row = f"{policy} {path} {sent}: {answer.text}"
             if ends is None:

@@ -321,7 +321,7 @@ def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):
     (tmp_path / "file").touch()
     result = invoke("--bind", "0.0.0.0:0", "--keys-backend=memory", CHAT2RESPONSE_STATE_DIR="file/state")
     assert result.exit_code == 3
-    assert f"admin token's file {tmp_path}/file/state/admin.token cannot be used" in result.stderr
+    assert f"Cannot read or create the file {tmp_path}/file/state/admin.token" in result.stderr
 
 
 def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):

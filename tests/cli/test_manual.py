@@ -15,7 +15,7 @@ import pytest
 from chat2response.keys import INVALID, MISSING
 from tests.support.cli.curl import curl
 from tests.support.cli.process import PATIENCE, command
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, ModelReply, speaking
 from tests.support.e2e.sse_streams import chunks_of, events_of
 from tests.support.scripted_upstream import ScriptedUpstream
 
@@ -33,7 +33,7 @@ BEARER = '-H "Authorization: Bearer $TOKEN"'
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
     async with ScriptedUpstream() as scripted:
         for path, dialect in ((RESPONSES, "responses"), (CHAT, "chat")):
-            scripted.play_for(path, speaking(dialect, Said(text=("Hello",))))
+            scripted.play_for(path, speaking(dialect, ModelReply(text=("Hello",))))
         yield scripted
 
 
