@@ -6,7 +6,7 @@ from chat2response.api.admin.rules import AdminRules
 from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import CorsOptions
-from chat2response.convert.client_profiles import CLIENTS, ClientProfile
+from chat2response.convert.client_profiles import CLIENT_PROFILES, ClientProfile
 from chat2response.settings import Settings
 from chat2response.settings.checks import comma_list, comma_list_or_any, http_token, origin
 from chat2response.upstreams.routes import SURFACES, Surface
@@ -57,7 +57,7 @@ def stream_timeouts(settings: Settings, surface: Surface) -> StreamTimeouts:
 
 def client_profile(settings: Settings) -> ClientProfile:
     """What clients need of an answer, unless they ask for more."""
-    return CLIENTS[settings.chat2response_client_profile]
+    return CLIENT_PROFILES[settings.chat2response_client_profile]
 
 
 def seconds_by_surface(text: str | None, default: Mapping[Surface, float]) -> dict[Surface, float]:

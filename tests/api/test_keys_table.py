@@ -10,7 +10,7 @@ from tests.support.management_client import Parts, client
 
 DAY = 86_400
 REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL). "
-FORBIDS = " forbids keys without an end; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
+FORBIDS = " forbids keys that never expire; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
 NEVER = "never"
 
 Policy = tuple[int, int, int | None]
@@ -104,7 +104,7 @@ async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
         ),
         (
             KeyPolicy(default_ttl=0, allow_no_expiration=True),
-            "A key without an end is allowed here, but has to be asked for: send expires_at as null.",
+            "To create a key that never expires, send expires_at as null.",
         ),
     ],
 )

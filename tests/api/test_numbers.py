@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chat2response.keys.expiry_policy import LAST_MOMENT
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.expiry_policy import MAX_TIMESTAMP
+from chat2response.keys.repository import MIN_PURGE_AGE
 from tests.support.clock_and_ids import Clock
 from tests.support.management_client import Parts
 
@@ -56,7 +56,7 @@ async def test_a_number_that_nobody_means_is_a_400(
 ) -> None:
     await parts.keys.generate(ttl_seconds=1)  # one that is dead, so that a purge looks at its age
     issued = (await parts.keys.generate()).key.id
-    clock.advance(LEAST_AGE * 2)
+    clock.advance(MIN_PURGE_AGE * 2)
     for path, field, rest in FIELDS:
         for number in HUGE:
             body = f'{{"{field}":{number}{rest.replace("%s", issued)}}}'
@@ -66,9 +66,9 @@ async def test_a_number_that_nobody_means_is_a_400(
         for number in HUGE:
             answer = await post(http, "update", f'{{"id":"{issued}","limits":{{"{name}":{number}}}}}')
             assert answer.status_code == 400, (name, number[:20])
-    answer = await post(http, "purge", f'{{"older_than_seconds":{LAST_MOMENT}}}')
+    answer = await post(http, "purge", f'{{"older_than_seconds":{MAX_TIMESTAMP}}}')
     assert answer.json() == {"purged": 0, "more": False}
-    assert (await post(http, "purge", f'{{"older_than_seconds":{LEAST_AGE}}}')).json()["purged"] == 1
+    assert (await post(http, "purge", f'{{"older_than_seconds":{MIN_PURGE_AGE}}}')).json()["purged"] == 1
 
 
 async def test_so_is_one_in_a_query(http: httpx.AsyncClient) -> None:

@@ -176,7 +176,7 @@ async def test_without_an_upstream_key_the_clients_own_bearer_goes_up(
     [
         ("chat2response mcp.json", "MCP"),
         ("chat2response mcp.json --keys-backend=memory", "MCP"),
-        ("chat2response --keys-backend=sled:./data/keys.db", "write `sqlite:"),
+        ("chat2response --keys-backend=sled:./data/keys.db", "Write `sqlite:"),
         ("chat2response --keys-backend=nonsense", "--keys-backend"),
     ],
 )

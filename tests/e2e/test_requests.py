@@ -199,10 +199,10 @@ def _call(call_id: str) -> Any:
 @pytest.mark.parametrize(
     ("path", "upstream_mode", "body", "words"),
     [
-        ("/v1/responses", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "no 'function' around it"),
-        ("/v1/chat/completions", "responses", {**SAYING, "tools": [FLAT_TOOL]}, "'function' around it"),
-        ("/proxy", "chat", {**SAYING, "tools": [FLAT_TOOL]}, "'function' around it"),
-        ("/convert?to=chat", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "no 'function' around it"),
+        ("/v1/responses", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "without a 'function' object"),
+        ("/v1/chat/completions", "responses", {**SAYING, "tools": [FLAT_TOOL]}, "with a 'function' object"),
+        ("/proxy", "chat", {**SAYING, "tools": [FLAT_TOOL]}, "with a 'function' object"),
+        ("/convert?to=chat", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "without a 'function' object"),
     ],
 )
 async def test_a_tool_in_the_other_apis_form_is_named_as_such(

@@ -114,8 +114,8 @@ async def test_without_its_file_a_gateway_is_red_and_opens_to_nobody_until_it_is
         await until(lambda: call(client, result["token"]), 503)
         refused = await client.post("/keys/revoke", json={"id": result["id"]})
         assert refused.status_code == 503
-        assert "Put it back" in refused.json()["error"]["message"]
-        assert "Put it back" in (await gateway.logged("the store does not work")).string
+        assert "Restore the file" in refused.json()["error"]["message"]
+        assert "Restore the file" in (await gateway.logged("the store does not work")).string
         code, output = await shell(tmp_path, "keys", "revoke", result["id"], f"--keys-backend=sqlite:{path}")
         assert (code, str(path) in output) == (3, True)
         assert not around(path)[0].exists()
@@ -140,11 +140,11 @@ async def test_a_redis_that_takes_no_writes_is_red_and_a_revocation_says_what_to
         refused = await client.post("/keys/revoke", json={"id": result["id"]})
         assert refused.status_code == 503
         body = refused.json()["error"]["message"]
-        assert "did not take the change" in body
+        assert "did not save the change" in body
         assert "primary" in body
         code, output = await shell(tmp_path, "keys", "revoke", result["id"], f"--keys-backend={server.url}")
         assert code == 3
-        assert "did not take the change" in output
+        assert "did not save the change" in output
         assert "primary" in output
         assert await call(client, result["token"]) == 200  # it was not revoked
         with server.client() as inside:
@@ -179,7 +179,7 @@ async def test_a_full_disk_is_red_and_a_revocation_says_what_to_do(tmp_path: Pat
         await until(lambda: ready(client), 503)
         refused = await client.post("/keys/revoke", json={"id": result["id"]})
         assert refused.status_code == 503
-        assert "free space" in refused.json()["error"]["message"]
+        assert "Free disk space" in refused.json()["error"]["message"]
         await limit(prlimit, gateway, "unlimited:")
         await until(lambda: ready(client), 200)
         assert (await client.post("/keys/revoke", json={"id": result["id"]})).json()["revoked"] is True

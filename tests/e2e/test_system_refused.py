@@ -55,7 +55,7 @@ async def test_it_is_asked_once_more(
         {"role": "user", "content": "<system_message>\nOne word.\n</system_message>"},
         {"role": "user", "content": "Capital of France?"},
     ]
-    assert answer.headers["x-chat2response-losses"] == "input[2]; sent as a marked text of the user's"
+    assert answer.headers["x-chat2response-losses"] == "input[2]; sent as a marked user message"
 
 
 @json_or_stream

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
-from chat2response.wire.sse import FrameCut
+from chat2response.wire.sse import FrameSplitter
 
 KEY = "sk-canary/Key.0001+AbC_dEf"
 SECRET = Secret(KEY)
@@ -80,7 +80,7 @@ def test_a_secret_is_found_wherever_the_bytes_are_cut(cuts: list[int], name: str
 
 
 def _whole_events(result: bytes) -> int:
-    return len(FrameCut().feed(result))
+    return len(FrameSplitter().feed(result))
 
 
 @pytest.mark.parametrize("name", WRITTEN)

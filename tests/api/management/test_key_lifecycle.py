@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import MemoryStore, StoreDown
 from tests.support.clock_and_ids import Clock
 from tests.support.management_client import ELSEWHERE, HERE, Parts, client
@@ -46,7 +46,7 @@ async def test_a_key_that_says_all_it_can(http, clock):
 
 async def test_its_use_is_told(http, parts, clock):
     result = await ok(http, "generate")
-    parts.keys.use.note(result["id"], requests=2, tokens=30)
+    parts.keys.last_used.note(result["id"], requests=2, tokens=30)
     shown = (await http.get(f"/keys/{result['id']}")).json()
     assert (shown["last_used_at"], shown["requests"], shown["tokens"]) == (int(clock()), 2, 30)
 
@@ -82,8 +82,8 @@ async def test_import_and_purge(http, parts, clock):
         result = await ok(http, "import", id=token.id, digest=digest, ttl_seconds=5)
         assert result == {"imported": imported, "id": token.id}
     await parts.keys.verify(token.text())
-    clock.advance(LEAST_AGE + 5)
-    assert await ok(http, "purge", older_than_seconds=LEAST_AGE) == {"purged": 1, "more": False}
+    clock.advance(MIN_PURGE_AGE + 5)
+    assert await ok(http, "purge", older_than_seconds=MIN_PURGE_AGE) == {"purged": 1, "more": False}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_import_and_purge(http, parts, clock):
         ("import", {"id": UNKNOWN}, 400, "digest", "missing_required_parameter"),
         ("purge", {"older_than_seconds": 5}, 400, "older_than_seconds", None),
         ("purge", {}, 400, "older_than_seconds", "missing_required_parameter"),
-        ("purge", {"older_than_seconds": LEAST_AGE, "limit": 0}, 400, "limit", None),
+        ("purge", {"older_than_seconds": MIN_PURGE_AGE, "limit": 0}, 400, "limit", None),
     ],
 )
 async def test_what_is_refused(http, path, fields, status, param, code):
@@ -255,7 +255,7 @@ class Down(MemoryStore):
         ("POST", "/keys/rotate", {"id": UNKNOWN}),
         ("POST", "/keys/update", {"id": UNKNOWN, "label": "x"}),
         ("POST", "/keys/import", {"id": UNKNOWN, "digest": f"$c2r-sha256${'0' * 32}${'0' * 64}"}),
-        ("POST", "/keys/purge", {"older_than_seconds": LEAST_AGE}),
+        ("POST", "/keys/purge", {"older_than_seconds": MIN_PURGE_AGE}),
     ],
 )
 async def test_a_store_that_is_down_is_503(method, path, body):

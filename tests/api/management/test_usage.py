@@ -62,7 +62,7 @@ async def test_all_keys_by_key_and_model() -> None:
 
 async def test_one_key_by_model_and_day() -> None:
     result = parts()
-    await result.usage.tally.flush()
+    await result.usage.write_behind.flush()
     today = str(result.usage.today())
     reported = await ask(result, f"/keys/{FIRST}/usage")
     assert [(row["model"], row["day"] == today, row["requests"]) for row in reported["data"]] == [

@@ -400,9 +400,9 @@ def test_what_is_incomplete_says_so(reason, finish):
     ("status", "error", "message_"),
     [
         ("failed", {"code": "server_error", "message": "m"}, "m"),
-        ("failed", None, "The upstream's response ended as failed."),
+        ("failed", None, "The upstream's response ended with the status 'failed'."),
         ("cancelled", None, "The response was cancelled."),
-        ("in_progress", None, "The upstream's response ended as in_progress."),
+        ("in_progress", None, "The upstream's response ended with the status 'in_progress'."),
     ],
 )
 def test_what_is_no_answer_is_an_error(status, error, message_):
@@ -455,7 +455,7 @@ def test_odd_values_do_not_raise(odd):
 
 def test_a_call_that_nothing_names_fails_the_answer_and_is_a_loss_beside_another():
     nameless = {"type": "function_call", "id": "fc", "call_id": "c", "arguments": "{}"}
-    with pytest.raises(UpstreamError, match="without saying which"):
+    with pytest.raises(UpstreamError, match="without naming it"):
         write_response(response(nameless))
     losses = Losses()
     whole: Any = write_response(response({**nameless, "name": "f"}, nameless), losses=losses)
