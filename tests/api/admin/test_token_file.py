@@ -113,7 +113,7 @@ def test_an_operator_may_write_it_by_hand(tmp_path):
 )
 def test_a_broken_file_is_an_error_that_says_what_to_do(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
-    with pytest.raises(AdminTokenError, match=r"delete it.*CHAT2RESPONSE_ADMIN_TOKEN"):
+    with pytest.raises(AdminTokenError, match=r"Delete it.*CHAT2RESPONSE_ADMIN_TOKEN"):
         read_or_create(tmp_path)
     assert (tmp_path / NAME).read_bytes() == content
 
