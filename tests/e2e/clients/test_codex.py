@@ -43,7 +43,7 @@ async def test_a_provider_without_a_key(start: Start, upstream: ScriptedUpstream
 async def test_reasoning_is_shown_and_comes_back_to_the_model(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    """Codex shows the summary, and gives back what is sealed in the item."""
+    """Codex shows the summary, and sends the sealed item back."""
     says = calling("exec_command", {"cmd": COMMAND}, reasoning=("I should ", "echo."))
     upstream.play_for(CHAT, Session("chat", (says, DONE)))
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
@@ -74,7 +74,7 @@ async def test_a_freeform_patch(start: Start, upstream: ScriptedUpstream, tmp_pa
 async def test_a_patch_that_breaks_off_is_not_applied(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    """The answer fails, and nothing of the patch is on the disk."""
+    """The response fails, and no part of the patch is applied."""
     half = Call(
         "apply_patch", ('{"input": "*** Begin Patch\\n*** Add File: ', "half.txt\\n+x\\n*** End"), id="call_1"
     )
@@ -88,7 +88,7 @@ async def test_a_patch_that_breaks_off_is_not_applied(
 
 
 async def test_a_tool_of_a_namespace(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """Codex finds the tool by `namespace` and `name`, and gives both back."""
+    """Codex identifies the tool by `namespace` and `name`, and sends both back."""
     upstream.play_for(CHAT, Session("chat", (calling("__wait_agent", {"targets": ["x"]}), DONE)))
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
 

@@ -1,4 +1,4 @@
-"""Codex CLI 0.169: what its user is told when the model's server fails."""
+"""Codex CLI 0.169: the message for its user when the upstream fails."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def error(message: str, code: str | None = None, type: str = "invalid_request_er
 
 
 def begun(last: dict[str, Any] | None) -> Script:
-    """A stream that says a word, and then an error where there is one."""
+    """A stream with some text, and then an error."""
     word = next(iter(ModelReply(text=("Hm",)).chunks()))
     word["choices"][0]["delta"]["content"] = "Hm"
     return frames("chat", *sse(word, *([{"error": last}] if last else []), done=False))

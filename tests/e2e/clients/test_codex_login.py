@@ -1,4 +1,4 @@
-"""Codex CLI 0.169 under a ChatGPT login, sent here: it asks for the models, and codes its requests."""
+"""Codex CLI 0.169 with a ChatGPT login: it requests the models, and compresses its requests."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ LIST = {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 1
 async def test_its_requests_are_zstd(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, mode: str
 ) -> None:
-    """That is its feature `enable_request_compression`, which is on, and for such a login alone."""
+    """Its feature `enable_request_compression` is on by default, but only for such a login."""
     upstream.play_for(CHAT, Session("chat", (SHELL, DONE)))
     gateway = await start("chat", chat2response_auth_mode=mode)
     async with Tap(gateway) as tap:
@@ -42,7 +42,7 @@ async def test_its_requests_are_zstd(
 async def test_with_a_key_it_sends_them_plain(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, config: str
 ) -> None:
-    """And it asks for no models: with a key there is no switch for either."""
+    """It does not request the models either: with a key Codex has no option for both."""
     upstream.play_for(CHAT, Session("chat", (DONE,)))
     gateway = await start("chat")
     async with Tap(gateway) as tap:
@@ -54,7 +54,7 @@ async def test_with_a_key_it_sends_them_plain(
 
 
 async def test_it_reads_the_models(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """What the operator describes is how Codex treats the model: no warning, and patches as plain text."""
+    """Codex follows the operator's description of the model: no warning, and patches as plain text."""
     patch = "*** Begin Patch\n*** Add File: patched.txt\n+42\n*** End Patch\n"
     upstream.play_for(CHAT, Session("chat", (calling("apply_patch", {"input": patch}), DONE)))
     upstream.play(Script(MODELS, (json.dumps(LIST).encode(),)))

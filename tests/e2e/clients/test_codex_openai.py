@@ -1,4 +1,4 @@
-"""Codex CLI 0.169 on a Chat-only model: its own provider, sent elsewhere by `openai_base_url`."""
+"""Codex CLI 0.169 on a Chat-only model: its own provider with another `openai_base_url`."""
 
 from pathlib import Path
 

@@ -109,7 +109,7 @@ class Reading:
         self._source: AsyncIterator[bytes] = response.aiter_bytes()
 
     async def until(self, wanted: bytes, times: int = 1) -> None:
-        """Reads until `wanted` has arrived `count` times."""
+        """Reads until `wanted` has arrived `times` times."""
         while self.data.count(wanted) < times:
             self.data += await anext(self._source)
 

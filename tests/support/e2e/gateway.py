@@ -109,7 +109,7 @@ class Running:
         return app.buffers
 
     def sdk(self, key: str | None = None) -> Any:
-        """The official client, untyped because bodies are plain dicts. It never retries: tests see all errors."""
+        """The official client, untyped because bodies are plain dicts. It never retries."""
         # Its own transport is lent: closing `http` closes it, once.
         client = httpx2.AsyncClient(transport=self.recorder, timeout=PATIENCE)
         return AsyncOpenAI(

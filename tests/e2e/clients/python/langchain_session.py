@@ -18,7 +18,7 @@ def look(at: str) -> str:
 
 
 class Weather(BaseModel):
-    """What it is like."""
+    """The weather in the answer."""
 
     degrees: int
 
@@ -44,7 +44,7 @@ def ask(bound: Any, messages: list[Any], *, streamed: bool) -> Any:
 
 
 def thoughts(message: Any) -> str:
-    """Its reasoning, as LangChain shows it."""
+    """The reasoning as LangChain shows it."""
     return "".join(
         each.get("reasoning", "") for each in message.content_blocks if each["type"] == "reasoning"
     )
