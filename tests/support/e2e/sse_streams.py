@@ -31,7 +31,7 @@ def assert_ours(path: str, stream: bytes) -> None:
 
 
 def events_of(stream: bytes) -> list[dict[str, Any]]:
-    """The events of a whole Responses stream: numbered from 0, one end, then `[DONE]` if it is the gateway's."""
+    """The events of a whole Responses stream: numbered from 0, with one end. Checks `[DONE]`."""
     frames = stream.decode().split("\n\n")
     assert frames.pop() == "", "the stream ends with a whole frame"
     if frames[-1] == "data: [DONE]":
