@@ -81,7 +81,7 @@ class ResponsesReader(LenientReader):
             self._read(payload)
         self._text_parts.join()
         if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("The upstream sent an event that is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream; without a terminal event that is a failure."""
@@ -161,7 +161,7 @@ class ResponsesReader(LenientReader):
 
     def _report_unknown(self, event: dict[str, Any]) -> None:
         if has_output(event):
-            self._writer.losses.add(f"output[{short_name(event.get('type'))}]", "dropped: an unknown event")
+            self._writer.losses.add(f"output[{short_name(event.get('type'))}]", "dropped: unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 

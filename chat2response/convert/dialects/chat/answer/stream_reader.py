@@ -75,7 +75,7 @@ class ChatReader(LenientReader):
             else:
                 self._read(payload)
         if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("The upstream sent an event that is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream. A finished answer stays finished."""
