@@ -140,7 +140,7 @@ def test_the_operators_seal_key_wins_and_without_any_a_process_has_its_own() -> 
     def sealed(given: Settings, **more: Any) -> tuple[Any, str]:
         sealing = compose(given, store_url="memory", **more).engine.sealing
         assert sealing is not None
-        seal = sealing.seal_of("a", "b", "c")
+        seal = sealing.seal_for("a", "b", "c")
         return seal, seal.seal(b"x")
 
     own = settings(chat2response_seal_key=KEY)

@@ -124,30 +124,35 @@ def test_the_example_in_the_docstring_works() -> None:
 
 def test_a_chat_request_becomes_a_responses_request() -> None:
     losses = Losses()
-    made = to_responses_request(CHAT, losses=losses)
-    assert made["input"][-1]["content"] == "So?"  # type: ignore[index]
+    result = to_responses_request(CHAT, losses=losses)
+    assert result["input"][-1]["content"] == "So?"  # type: ignore[index]
     assert {loss.field for loss in losses} == {"max_tokens", "seed", "messages[4].name"}
     assert losses.header()
 
 
 def test_ids_of_the_call_win_over_the_body() -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "conversation": "conv_body"}
-    made = to_responses_request(body, "conv_1")
-    assert made["conversation"] == "conv_1"
+    result = to_responses_request(body, "conv_1")
+    assert result["conversation"] == "conv_1"
     assert to_responses_request(body, previous_response_id="resp_1")["previous_response_id"] == "resp_1"
     assert to_responses_request(body)["conversation"] == "conv_body"
 
 
 def test_a_responses_request_becomes_a_chat_request() -> None:
     losses = Losses()
-    made = to_chat_request(RESPONSES, losses=losses, quirks=Quirks())
-    assert [message["role"] for message in made["messages"]] == ["developer", "user", "assistant", "tool"]
+    result = to_chat_request(RESPONSES, losses=losses, quirks=Quirks())
+    assert [message["role"] for message in result["messages"]] == [
+        "developer",
+        "user",
+        "assistant",
+        "tool",
+    ]
     assert "truncation" in {loss.field for loss in losses}
 
 
 def test_a_profile_goes_by_its_name_in_all_that_knows_a_backend() -> None:
-    made: Any = to_chat_request({"model": "m", "input": "Hi", "max_output_tokens": 9}, quirks="deepseek")
-    assert made["max_tokens"] == 9
+    result: Any = to_chat_request({"model": "m", "input": "Hi", "max_output_tokens": 9}, quirks="deepseek")
+    assert result["max_tokens"] == 9
     tagged = {"choices": [{"message": {"content": "<think>Hm.</think>Yes."}, "finish_reason": "stop"}]}
     whole = to_response(tagged, quirks="lmstudio")
     assert [item["type"] for item in whole["output"]] == ["reasoning", "message"]
@@ -161,27 +166,31 @@ def test_a_profile_goes_by_its_name_in_all_that_knows_a_backend() -> None:
     ):
         with pytest.raises(QuirksError, match="Did you mean 'deepseek'"):
             refused()
-    given: Any = {"developer_role": True}
+    source: Any = {"developer_role": True}
     with pytest.raises(TypeError, match="quirks must be a Quirks or the name of a profile, not dict"):
-        to_chat_request({"model": "m", "input": "Hi"}, quirks=given)
+        to_chat_request({"model": "m", "input": "Hi"}, quirks=source)
 
 
 def test_a_completion_becomes_a_response_under_the_requests_name() -> None:
     request = {"model": "asked", "input": "Hi", "reasoning": {"summary": "auto"}, "metadata": {"a": "b"}}
-    made = to_response(COMPLETION, request, ids=Ids(), clock=Clock(1_700_000_000))
-    assert (made["id"], made["model"], made["created_at"]) == ("resp_0001", "asked", 1_700_000_000)
-    assert made["metadata"] == {"a": "b"}  # type: ignore[typeddict-item]
-    assert [item["type"] for item in made["output"]] == ["reasoning", "message"]
-    assert made["output"][0]["summary"][0]["text"] == "hm"
+    result = to_response(COMPLETION, request, ids=Ids(), clock=Clock(1_700_000_000))
+    assert (result["id"], result["model"], result["created_at"]) == (
+        "resp_0001",
+        "asked",
+        1_700_000_000,
+    )
+    assert result["metadata"] == {"a": "b"}  # type: ignore[typeddict-item]
+    assert [item["type"] for item in result["output"]] == ["reasoning", "message"]
+    assert result["output"][0]["summary"][0]["text"] == "hm"
     assert to_response(COMPLETION)["model"] == "theirs"
     hidden = to_response(COMPLETION, reasoning="hide")
     assert [item["type"] for item in hidden["output"]] == ["message"]
 
 
 def test_a_response_becomes_a_completion() -> None:
-    made = to_chat_completion(finished())
-    assert made["choices"][0]["message"]["content"] == "Hello"
-    assert made["model"] == "theirs"
+    result = to_chat_completion(finished())
+    assert result["choices"][0]["message"]["content"] == "Hello"
+    assert result["model"] == "theirs"
     assert to_chat_completion(finished(), model="shown")["model"] == "shown"
 
 
@@ -203,7 +212,7 @@ def test_streams_go_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
-    ("convert", "given"),
+    ("convert", "source"),
     [
         (to_responses_request, CHAT),
         (lambda body: to_responses_request(body, "conv_1", previous_response_id="resp_1"), CHAT),
@@ -215,20 +224,20 @@ def test_streams_go_both_ways() -> None:
         (lambda body: ChatToResponses(body).close(), RESPONSES),
     ],
 )
-def test_nothing_is_changed_in_what_is_passed_in(convert: Any, given: dict[str, Any]) -> None:
-    kept, order = copy.deepcopy(given), list(given)
-    first = copy.deepcopy(convert(given))
-    assert given == kept
-    assert list(given) == order
+def test_nothing_is_changed_in_what_is_passed_in(convert: Any, source: dict[str, Any]) -> None:
+    original, order = copy.deepcopy(source), list(source)
+    first = copy.deepcopy(convert(source))
+    assert source == original
+    assert list(source) == order
     if isinstance(first, dict) and "id" not in first:
-        assert convert(given) == first, "the same twice"
+        assert convert(source) == first, "the same twice"
 
 
 # -- what it refuses ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("convert", "given", "param"),
+    ("convert", "source", "param"),
     [
         (to_responses_request, {"model": "m", "messages": "Hi"}, "messages"),
         (
@@ -241,15 +250,17 @@ def test_nothing_is_changed_in_what_is_passed_in(convert: Any, given: dict[str, 
         (to_chat_request, {**RESPONSES, "previous_response_id": "resp_1"}, "previous_response_id"),
     ],
 )
-def test_a_request_that_cannot_cross_names_its_field(convert: Any, given: dict[str, Any], param: str) -> None:
+def test_a_request_that_cannot_cross_names_its_field(
+    convert: Any, source: dict[str, Any], param: str
+) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        convert(given)
+        convert(source)
     assert (caught.value.status, caught.value.param) == (400, param)
     assert isinstance(caught.value, BridgeError)
 
 
 @pytest.mark.parametrize(
-    ("convert", "given"),
+    ("convert", "source"),
     [
         (to_response, {}),
         (to_response, {"error": {"message": "No room.", "code": 503}}),
@@ -257,9 +268,9 @@ def test_a_request_that_cannot_cross_names_its_field(convert: Any, given: dict[s
         (to_chat_completion, {"object": "response", "status": "failed", "error": {"message": "No room."}}),
     ],
 )
-def test_an_answer_that_is_none_is_an_upstream_error(convert: Any, given: dict[str, Any]) -> None:
+def test_an_answer_that_is_none_is_an_upstream_error(convert: Any, source: dict[str, Any]) -> None:
     with pytest.raises(UpstreamError):
-        convert(given)
+        convert(source)
 
 
 class _Model:
@@ -270,7 +281,7 @@ class _Model:
 
 
 @pytest.mark.parametrize(
-    ("given", "hint"),
+    ("source", "hint"),
     [
         ('{"model": "m"}', r"not str. Decode the JSON first: json\.loads\({}\)"),
         (b"{}", r"not bytes. Decode the JSON first: json\.loads\({}\)"),
@@ -286,12 +297,12 @@ class _Model:
         (to_responses_request, "chat_request"),
         (to_response, "completion"),
         (to_chat_completion, "response"),
-        (lambda given: to_response({}, given), "request"),
+        (lambda source: to_response({}, source), "request"),
         (ChatToResponses, "request"),
     ],
 )
 def test_what_is_no_mapping_is_a_type_error_that_says_what_to_pass(
-    call: Any, name: str, given: Any, hint: str
+    call: Any, name: str, source: Any, hint: str
 ) -> None:
     with pytest.raises(TypeError, match=f"^{name} must be a mapping .a dict., {hint.format(name)}.$"):
-        call(given)
+        call(source)

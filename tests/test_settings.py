@@ -339,7 +339,7 @@ def test_a_redis_is_the_store_before_a_file(env: Any) -> None:
 
 @pytest.mark.parametrize("url", ["memory", "sqlite:x", "h:6379", "http://:hunter2@h", "redis://:hunter2/@h"])
 def test_what_is_no_redis_is_refused_and_not_shown(env: Any, url: str) -> None:
-    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_REDIS_URL: .*a Redis is named") as caught:
+    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_REDIS_URL: .*a Redis address") as caught:
         env(CHAT2RESPONSE_REDIS_URL=url)
     assert "hunter2" not in str(caught.value)
 

@@ -21,7 +21,7 @@ from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.observe.redact import redact, shown_url
 from chat2response.settings import Settings, checks
 from chat2response.settings import load as load_settings
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.stores.redis import address as redis_address
 
 # `/models` and `/chat` alone may end a base URL (as on Azure AI), but not behind `/v1`.
@@ -87,7 +87,7 @@ class CheckedSettings(Settings):
     @classmethod
     def _seal_keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            split_keys(value.get_secret_value())
+            parse_keys(value.get_secret_value())
         return value
 
     @field_validator("chat2response_heartbeat_seconds", "chat2response_stall_seconds")

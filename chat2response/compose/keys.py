@@ -4,7 +4,7 @@ from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.tokens.pepper import PepperError, Peppers, read_peppers
 from chat2response.quota.prices import Prices, PricesError, read_prices
 from chat2response.settings import Settings, SettingsError
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 
 
 def key_policy(settings: Settings) -> KeyPolicy:
@@ -37,4 +37,4 @@ def prices(settings: Settings) -> Prices:
 def seal_keys(settings: Settings) -> tuple[str, ...]:
     """The operator's keys for sealed content. The first one seals, all open; empty if none is configured."""
     keys = settings.chat2response_seal_key
-    return split_keys(keys.get_secret_value()) if keys is not None else ()
+    return parse_keys(keys.get_secret_value()) if keys is not None else ()

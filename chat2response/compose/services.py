@@ -34,7 +34,7 @@ from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
-from chat2response.state.sealing import read_or_make as make_seal_keys
+from chat2response.state.sealing import read_or_create as make_seal_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
 from chat2response.upstreams.base import Upstream, UpstreamDialect
@@ -123,7 +123,7 @@ def compose(
     meters = Meters(
         Admission(store, prices(settings), clock=clock),
         UsageLog(store, keep_days=settings.chat2response_usage_days, clock=clock),
-        keys.use,
+        keys.last_used,
     )
     sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
     engine = Engine(

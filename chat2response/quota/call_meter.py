@@ -46,14 +46,14 @@ class Meters:
     def start(self) -> None:
         """Starts the background tasks."""
         self.admission.start()
-        self.usage.tally.start()
-        self.key_use.tally.start()
+        self.usage.write_behind.start()
+        self.key_use.write_behind.start()
 
     async def close(self) -> None:
         """Stops the background tasks, and writes what is pending."""
         await self.admission.close()
-        await self.usage.tally.close()
-        await self.key_use.tally.close()
+        await self.usage.write_behind.close()
+        await self.key_use.write_behind.close()
 
 
 class MeteredStream(Protocol):
@@ -98,7 +98,7 @@ class CallMeter:
     def reads_body(self) -> bool:
         """Whether limits or scopes of the key depend on the body; other bodies are relayed unread."""
         key = self._key
-        return key is not None and (key.limits is not None or grants_of(key.scopes).of_body)
+        return key is not None and (key.limits is not None or grants_of(key.scopes).restrict_body)
 
     async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
         """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.

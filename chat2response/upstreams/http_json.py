@@ -43,29 +43,29 @@ async def fetch(
     A stream in place of JSON is returned as an `EventStreamBody`. Raises UpstreamError for anything else, and
     for more than `max_output` bytes.
     """
-    exchange = await transport.open("POST", url, request_headers(target, context), body)
+    response = await transport.open("POST", url, request_headers(target, context), body)
     try:
-        if exchange.status >= 300:
-            raise await read_refusal(exchange, target)
+        if response.status >= 300:
+            raise await read_refusal(response, target)
         secret = secret_of(target.api_key)
-        answer = await exchange.read()
+        answer = await response.read()
         large = is_large(answer)
         answer = answer if secret is None else await run_in_thread_if(large, secret.remove, answer)
-        headers = forwarded_headers(exchange, secret)
+        headers = forwarded_headers(response, secret)
     finally:
-        await exchange.close()
+        await response.close()
     if sniff_content(answer[:_SNIFF_LENGTH], ended=True) == "events":
-        return exchange.status, headers, EventStreamBody(answer), large
-    return exchange.status, headers, Document(*await decode_answer(answer, max_output)), large
+        return response.status, headers, EventStreamBody(answer), large
+    return response.status, headers, Document(*await decode_answer(answer, max_output)), large
 
 
 async def fetch_models(transport: Transport, target: Target, context: ClientContext) -> bytes:
     """`GET {base}/models`, unchanged. Raises UpstreamError."""
-    exchange = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
+    response = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
     try:
-        if exchange.status >= 300:
-            raise await read_refusal(exchange, target)
-        secret, answer = secret_of(target.api_key), await exchange.read()
+        if response.status >= 300:
+            raise await read_refusal(response, target)
+        secret, answer = secret_of(target.api_key), await response.read()
         return answer if secret is None else secret.remove(answer)
     finally:
-        await exchange.close()
+        await response.close()

@@ -248,9 +248,13 @@ def test_version():
         (
             [*LOCAL, "--keys-backend", "sled:./data"],
             {},
-            "--keys-backend: sled is not kept here: write `sqlite:",
+            "--keys-backend: sled is not supported. Write `sqlite:",
         ),
-        ([*LOCAL, "--keys-backend=redis://:hunter2/@h"], {}, "--keys-backend: a Redis is named as redis://["),
+        (
+            [*LOCAL, "--keys-backend=redis://:hunter2/@h"],
+            {},
+            "--keys-backend: a Redis address has the form redis://[",
+        ),
         (
             LOCAL,
             {"CHAT2RESPONSE_REDIS_URL": "redis://:hunter2#@h"},
@@ -300,7 +304,7 @@ def test_a_store_that_cannot_be_opened_is_one_line_and_code_3(tmp_path: Path):
     result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="file/keys.db")
     assert result.exit_code == 3
     assert f"cannot open the SQLite file {tmp_path}/file/keys.db" in result.stderr
-    assert "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend" in result.stderr
+    assert "Choose another path with CHAT2RESPONSE_SQLITE_PATH or --keys-backend" in result.stderr
     assert "Errno" not in result.stderr and "Error:" not in result.stderr
     assert result.stderr.count("\n") == 1
 
@@ -310,14 +314,14 @@ def test_a_file_that_is_no_store_may_be_the_wrong_path(tmp_path: Path):
     result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="notes.txt")
     assert result.exit_code == 3
     assert f"cannot open the SQLite file {tmp_path}/notes.txt" in result.stderr
-    assert "else choose another file with CHAT2RESPONSE_SQLITE_PATH" in result.stderr
+    assert "Otherwise choose another path with CHAT2RESPONSE_SQLITE_PATH" in result.stderr
 
 
 def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):
     (tmp_path / "file").touch()
     result = invoke("--bind", "0.0.0.0:0", "--keys-backend=memory", CHAT2RESPONSE_STATE_DIR="file/state")
     assert result.exit_code == 3
-    assert f"admin token's file {tmp_path}/file/state/admin.token cannot be used" in result.stderr
+    assert f"Cannot read or create the file {tmp_path}/file/state/admin.token" in result.stderr
 
 
 def test_seal_keys_that_cannot_be_kept_are_code_3(tmp_path: Path):

@@ -14,7 +14,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
-from tests.support.convert.requests import Json, asked, to_chat, to_responses, wanted
+from tests.support.convert.requests import Json, chat_body, resp_body, to_chat, to_responses
 from tests.support.stream_grammar import validate_completion, validate_response
 from tests.support.upstream_streams import (
     Events,
@@ -66,15 +66,15 @@ def response(moderation: Any, losses: Losses | None = None) -> Any:
 
 def test_it_is_asked_for_under_the_same_name_both_ways():
     for body, losses in (
-        to_responses(asked(moderation=OPTIONS)),
-        to_chat(wanted(moderation=OPTIONS), OPENAI),
+        to_responses(chat_body(moderation=OPTIONS)),
+        to_chat(resp_body(moderation=OPTIONS), OPENAI),
     ):
         assert (body["moderation"], losses) == (OPTIONS, [])
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES.keys() - {"openai"}))
 def test_where_nobody_would_do_it_it_is_named_as_lost(profile: str):
-    body, losses = to_chat(wanted(moderation=OPTIONS), PROFILES[profile])
+    body, losses = to_chat(resp_body(moderation=OPTIONS), PROFILES[profile])
     assert "moderation" not in body
     assert losses == ["moderation; dropped"]
 

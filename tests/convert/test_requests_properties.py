@@ -16,12 +16,12 @@ from chat2response.errors import InvalidRequest
 from chat2response.wire.json import decode, encode
 from tests.support.convert.conversations import Turn, chat_form, conversations, items_form
 from tests.support.convert.requests import (
-    asked,
     assert_official_chat,
     assert_official_responses,
+    chat_body,
+    resp_body,
     to_chat,
     to_responses,
-    wanted,
 )
 
 TOOLS = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in "fg"]
@@ -35,7 +35,7 @@ FLAT_TOOLS: list[Any] = [
 @given(conversations)
 def test_chat_to_responses_and_back_is_the_canonical_chat(turns: list[Turn]):
     for loose in (False, True):
-        up, _ = to_responses(asked(messages=chat_form(turns, loose=loose)))
+        up, _ = to_responses(chat_body(messages=chat_form(turns, loose=loose)))
         back, _ = to_chat(up)
         assert back["messages"] == chat_form(turns)
 
@@ -43,7 +43,7 @@ def test_chat_to_responses_and_back_is_the_canonical_chat(turns: list[Turn]):
 @given(conversations)
 def test_responses_to_chat_and_back_are_the_canonical_items(turns: list[Turn]):
     for loose in (False, True):
-        down, losses = to_chat(wanted(input=items_form(turns, loose=loose)))
+        down, losses = to_chat(resp_body(input=items_form(turns, loose=loose)))
         back, _ = to_responses(down)
         assert back["input"] == items_form(turns)
         assert losses == []
@@ -52,8 +52,8 @@ def test_responses_to_chat_and_back_are_the_canonical_items(turns: list[Turn]):
 @given(conversations)
 @settings(max_examples=20)
 def test_both_forms_are_official(turns: list[Turn]):
-    assert_official_responses(to_responses(asked(messages=chat_form(turns), tools=TOOLS))[0])
-    assert_official_chat(to_chat(wanted(input=items_form(turns), tools=FLAT_TOOLS))[0])
+    assert_official_responses(to_responses(chat_body(messages=chat_form(turns), tools=TOOLS))[0])
+    assert_official_chat(to_chat(resp_body(input=items_form(turns), tools=FLAT_TOOLS))[0])
 
 
 # Law 5: the prompt cache ------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def _grows(shorter: bytes, longer: bytes) -> bool:
 @given(conversations)
 def test_a_longer_chat_history_extends_the_bytes_to_responses(turns: list[Turn]):
     bodies = [
-        encode(to_responses(asked(messages=chat_form(turns[:count]), tools=TOOLS, max_tokens=9))[0])
+        encode(to_responses(chat_body(messages=chat_form(turns[:count]), tools=TOOLS, max_tokens=9))[0])
         for count in range(1, len(turns) + 1)
     ]
     for shorter, longer in pairwise(bodies):
@@ -78,7 +78,7 @@ def test_a_longer_chat_history_extends_the_bytes_to_responses(turns: list[Turn])
 @given(conversations)
 def test_a_longer_list_of_items_extends_the_bytes_to_chat(turns: list[Turn]):
     bodies = [
-        encode(to_chat(wanted(input=items_form(turns[:count]), tools=FLAT_TOOLS, instructions="x"))[0])
+        encode(to_chat(resp_body(input=items_form(turns[:count]), tools=FLAT_TOOLS, instructions="x"))[0])
         for count in range(1, len(turns) + 1)
     ]
     for shorter, longer in pairwise(bodies):
@@ -87,7 +87,7 @@ def test_a_longer_list_of_items_extends_the_bytes_to_chat(turns: list[Turn]):
 
 @given(conversations)
 def test_the_same_request_is_the_same_bytes(turns: list[Turn]):
-    body = asked(messages=chat_form(turns), tools=TOOLS)
+    body = chat_body(messages=chat_form(turns), tools=TOOLS)
     once = encode(to_responses(body)[0])
     assert encode(to_responses(decode(encode(body)))[0]) == once
     assert encode(to_chat(decode(once))[0]) == encode(to_chat(decode(once))[0])

@@ -1,4 +1,4 @@
-"""Properties of every stream: law 1 (one terminal event), law 3 (chunking must not matter), folds, round trips.
+"""Properties of every stream: law 1 (one terminal event), law 3 (chunking must not matter), round trips.
 
 Streams are made by machines of hypothesis: sensible ones (what a model may say, however a backend splits
 it), and garbage of two kinds (bytes, and JSON with anything anywhere).

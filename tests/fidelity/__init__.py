@@ -1,1 +1,1 @@
-"""`docs/fidelity.md`, made by sending each field through the converters: what comes out is what it says."""
+"""Writes `docs/fidelity.md`: sends each field through the converters and records the result."""

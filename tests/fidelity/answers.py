@@ -1,4 +1,4 @@
-"""Rows about answers: a completion into a response, a response into a completion."""
+"""The rows about answers: completions converted to responses, and responses to completions."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.upstream_streams import Numbered, now
 
 
 def to_response(body: Json, losses: Losses) -> Any:
-    """`body`: `message`, and keys of the choice and of the completion."""
+    """Converts a completion. `body` has keys of its `message`, its `choice` and its `top` level."""
     message = {"role": "assistant", "content": "Hi", **body.get("message", {})}
     choice = {"index": 0, "finish_reason": "stop", **body.get("choice", {}), "message": message}
     completion = {
@@ -26,7 +26,7 @@ def to_response(body: Json, losses: Losses) -> Any:
 
 
 def to_completion(body: Json, losses: Losses) -> Any:
-    """`body`: `items` before the message, `part`: keys of its text, `top`: keys of the response."""
+    """Converts a response. `body` has `items` before the message, and keys of its `part` and of the `top`."""
     part = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": [], **body.get("part", {})}
     content = [part, *body.get("parts", ())]
     message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": content}
@@ -36,30 +36,30 @@ def to_completion(body: Json, losses: Losses) -> Any:
     )
 
 
-def _said(label: str, note: str = "", **fields: Any) -> Probe:
+def _field(label: str, note: str = "", **fields: Any) -> Probe:
     return Probe(label, {"message": fields}, note)
 
 
 _TOKEN: Json = {"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": []}
-_CITED: Json = {"url": "https://x.example", "title": "X", "start_index": 0, "end_index": 2}
-_JUDGED: Json = {"type": "moderation_result", "model": "m", "flagged": False}
+_CITATION: Json = {"url": "https://x.example", "title": "X", "start_index": 0, "end_index": 2}
+_RESULT: Json = {"type": "moderation_result", "model": "m", "flagged": False}
 _COUNTS: Json = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 CHAT_ANSWERS: tuple[Probe, ...] = (
-    _said("content", content="Ho"),
-    _said("refusal", content=None, refusal="no"),
-    _said("reasoning_content", reasoning_content="y"),
-    _said("reasoning_details", reasoning_details=[{"type": "reasoning.text", "text": "y"}]),
-    _said("tool_calls, function", tool_calls=[{"id": "c", "function": {"name": "f", "arguments": "{}"}}]),
-    _said(
+    _field("content", content="Ho"),
+    _field("refusal", content=None, refusal="no"),
+    _field("reasoning_content", reasoning_content="y"),
+    _field("reasoning_details", reasoning_details=[{"type": "reasoning.text", "text": "y"}]),
+    _field("tool_calls, function", tool_calls=[{"id": "c", "function": {"name": "f", "arguments": "{}"}}]),
+    _field(
         "tool_calls, custom",
         tool_calls=[{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}],
     ),
-    _said("function_call", function_call={"name": "f", "arguments": "{}"}),
-    _said("annotations, url_citation", annotations=[{"type": "url_citation", "url_citation": _CITED}]),
-    _said("annotations, others", annotations=[{"type": "file_citation"}]),
-    _said("audio", audio={"id": "a", "data": "eA=="}),
-    _said("images", images=[{"type": "image_url", "image_url": {"url": "x"}}]),
+    _field("function_call", function_call={"name": "f", "arguments": "{}"}),
+    _field("annotations, url_citation", annotations=[{"type": "url_citation", "url_citation": _CITATION}]),
+    _field("annotations, others", annotations=[{"type": "file_citation"}]),
+    _field("audio", audio={"id": "a", "data": "eA=="}),
+    _field("images", images=[{"type": "image_url", "image_url": {"url": "x"}}]),
     Probe("logprobs.content", {"choice": {"logprobs": {"content": [_TOKEN], "refusal": None}}}),
     Probe("logprobs.refusal", {"choice": {"logprobs": {"content": None, "refusal": [_TOKEN]}}}),
     Probe("finish_reason, length", {"choice": {"finish_reason": "length"}}),
@@ -67,12 +67,13 @@ CHAT_ANSWERS: tuple[Probe, ...] = (
     Probe("usage", {"top": {"usage": _COUNTS}}),
     Probe("service_tier", {"top": {"service_tier": "flex"}}),
     Probe(
-        "moderation", {"top": {"moderation": {"input": {"type": "moderation_results", "results": [_JUDGED]}}}}
+        "moderation",
+        {"top": {"moderation": {"input": {"type": "moderation_results", "results": [_RESULT]}}}},
     ),
     Probe("system_fingerprint", {"top": {"system_fingerprint": "fp"}}, "a response has no field for it"),
 )
 
-_USED: Json = {
+_USAGE: Json = {
     "input_tokens": 3,
     "input_tokens_details": {"cached_tokens": 1},
     "output_tokens": 2,
@@ -89,7 +90,7 @@ RESPONSES_ANSWERS: tuple[Probe, ...] = (
     Probe("output_text", {"part": {"text": "Ho"}}),
     Probe("refusal", {"parts": [{"type": "refusal", "refusal": "no"}]}),
     Probe("a part of an unknown type", {"parts": [{"type": "hologram"}]}),
-    Probe("annotations, url_citation", {"part": {"annotations": [{"type": "url_citation", **_CITED}]}}),
+    Probe("annotations, url_citation", {"part": {"annotations": [{"type": "url_citation", **_CITATION}]}}),
     Probe("annotations, others", {"part": {"annotations": [{"type": "file_citation", "file_id": "f"}]}}),
     Probe("logprobs", {"part": {"logprobs": [_TOKEN]}}),
     _item("reasoning", summary=[{"type": "summary_text", "text": "y"}]),
@@ -111,8 +112,8 @@ RESPONSES_ANSWERS: tuple[Probe, ...] = (
         "incomplete, content_filter",
         {"top": {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}},
     ),
-    Probe("usage", {"top": {"usage": _USED}}),
+    Probe("usage", {"top": {"usage": _USAGE}}),
     Probe("service_tier", {"top": {"service_tier": "flex"}}),
-    Probe("moderation", {"top": {"moderation": {"input": _JUDGED}}}),
+    Probe("moderation", {"top": {"moderation": {"input": _RESULT}}}),
     Probe("metadata", {"top": {"metadata": {"a": "b"}}}, "a completion has no field for it"),
 )  # fmt: skip

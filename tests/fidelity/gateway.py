@@ -1,4 +1,4 @@
-"""Rows about what the engine does itself: the field is sent through one, with a fake upstream behind it."""
+"""Runs rows about the engine's own work through an engine with a fake upstream."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,24 +14,24 @@ from tests.support.engine.fakes import FakeTurn, FakeUpstream, ends, says
 
 Json = dict[str, Any]
 
-SAID = "before STOP behind"
-"""What the model says to every call."""
+MODEL_TEXT = "before STOP behind"
+"""The text that the model answers to every call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What became of a call: its completion, and how many calls its upstream had."""
+    """The result of a call: its completion, and the number of upstream calls."""
 
     completion: Json
     upstream: int
 
 
 Does = Callable[[Seen], bool]
-"""Whether a call shows that the engine does what its field asks for."""
+"""Whether a call shows that the engine applies the field."""
 
 
 def a_call_per_choice(seen: Seen) -> bool:
-    """`n`: as many choices as were asked for (two), each by a call of its own."""
+    """`n`: two choices, each from its own upstream call."""
     return len(seen.completion["choices"]) == seen.upstream == 2
 
 
@@ -41,11 +41,11 @@ def cut_before_it(seen: Seen) -> bool:
 
 
 def done(fields: Json, does: Does) -> bool:
-    """Whether a Chat client on a Responses upstream gets what the fields ask for."""
-    return does(asyncio.run(_asked(fields)))
+    """Whether the engine applies the fields of a Chat client on a Responses upstream."""
+    return does(asyncio.run(_call_engine(fields)))
 
 
-async def _asked(fields: Json) -> Seen:
+async def _call_engine(fields: Json) -> Seen:
     upstream = _Model()
     engine = Scene(Clock(), Ids()).engine(upstream, "responses")
     call = Call("chat", encode({**BODIES["chat"], **fields}), "req-1", "key-1")
@@ -54,21 +54,21 @@ async def _asked(fields: Json) -> Seen:
 
 
 class _Model(FakeUpstream):
-    """Says `SAID`, whole or as a stream."""
+    """Answers `MODEL_TEXT`, whole or as a stream."""
 
     def __init__(self) -> None:
         super().__init__(None)
 
     def open(self, *args: Any) -> Any:
-        self.answer = FakeTurn(says(SAID), ends())
+        self.answer = FakeTurn(says(MODEL_TEXT), ends())
         return super().open(*args)
 
-    async def once(self, ask: Any, target: Any, origin: Any) -> Reply:
-        part = {"type": "output_text", "text": SAID, "annotations": [], "logprobs": []}
+    async def once(self, request: Any, target: Any, context: Any) -> Reply:
+        part = {"type": "output_text", "text": MODEL_TEXT, "annotations": [], "logprobs": []}
         message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
         head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed"}
         self.answer = {**head, "output": [{**message, "content": [part]}]}
-        return await super().once(ask, target, origin)
+        return await super().once(request, target, context)
 
 
 def _text(completion: Json) -> str:

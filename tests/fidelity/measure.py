@@ -1,4 +1,4 @@
-"""What becomes of a field: the converter is run with it and without it, and the two results are compared."""
+"""Measures what a converter does with a field: runs it with and without the field and compares."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,16 +11,16 @@ from tests.fidelity.gateway import Does, done
 
 Json = dict[str, Any]
 Convert = Callable[[Json, Losses], Any]
-"""A body and where to note losses; returns what is sent."""
+"""Takes a body and a `Losses` to fill; returns the converted body."""
 
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One row: `fields` are put over a minimal body. `note`: why a field that is not sent is no loss, or what
-    the gateway does around the converter. `engine`: how the gateway does what the converter by itself
-    refuses, `on` these surfaces; `does`: what shows that it did."""
+    """One row: `fields` are added to a minimal body. `note` says why a field that is not sent is no loss, or
+    what the gateway does besides. `engine` says how the gateway, `on` these surfaces, does what the converter
+    refuses; `does` proves it."""
 
     label: str
     fields: Mapping[str, Any] = field(hash=False)
@@ -29,13 +29,13 @@ class Probe:
     on: str = "/v1/chat/completions"
     does: Does | None = None
     base: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What the body has besides, in both runs."""
+    """Further fields of the body, in both runs."""
     native: str = ""
-    """The type that a tool, or a call, has to be of in what is sent; of another it is emulated."""
+    """The type that a tool or call must have in the converted body. With another one it is emulated."""
     role: str = ""
-    """The role that a message has to have in what is sent; under another it is approximated."""
+    """The role that a message must have in the converted body. With another one it is approximated."""
     values: bool = False
-    """Whether what is sent is shown with its value: where another field's name alone would not tell."""
+    """Whether the row shows the value too, where a field name alone would not be clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Fate:
 
 
 def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
-    """What becomes of the probe's field."""
+    """Measures the probe's field."""
     if probe.does:
         return _by_the_engine(probe, probe.does, convert, minimal)
     before = Losses()
@@ -58,18 +58,18 @@ def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
     plain = convert(base, before)
     losses = Losses()
     try:
-        made = convert({**base, **probe.fields}, losses)
+        converted = convert({**base, **probe.fields}, losses)
     except InvalidRequest as refusal:
         return Fate("refused", f"400, `{refusal.param}`")
     new = [loss for loss in losses if loss not in set(before)]
     if new:
         return _lost(new)
-    changed = dict(sorted(_changes(plain, made, "")))
+    changed = dict(sorted(_changes(plain, converted, "")))
     if not changed:
         return Fate("not sent", probe.note)
-    if probe.native and probe.native not in (types := set(_types(made))):
+    if probe.native and probe.native not in (types := set(_types(converted))):
         return Fate("emulated", f"as a {min(types)}" if types else f"as `{min(changed)}`")
-    if probe.role and probe.role not in (roles := _roles(made)):
+    if probe.role and probe.role not in (roles := _roles(converted)):
         return Fate("approximated", f"as role `{roles[-1]}`")
     shown = ", ".join(f"`{_named(probe, *each)}`" for each in [*changed.items()][:3])
     how = "" if shown == f"`{probe.label}`" else f"as {shown}"
@@ -77,44 +77,47 @@ def fate(probe: Probe, convert: Convert, minimal: Json) -> Fate:
 
 
 def _by_the_engine(probe: Probe, does: Does, convert: Convert, minimal: Json) -> Fate:
-    """On the surface where the engine does it; on the others the converter has the word."""
+    """The fate on surfaces where the engine applies the field, and on the others."""
     assert done(dict(probe.fields), does), f"the engine does not do what {probe.label} asks for"
     elsewhere = fate(replace(probe, does=None), convert, minimal)
-    told = "a 400" if elsewhere.kind == "refused" else str(elsewhere)
-    return Fate("emulated", f"{probe.engine}, on {probe.on}; elsewhere {told}")
+    fallback = "a 400" if elsewhere.kind == "refused" else str(elsewhere)
+    return Fate("emulated", f"{probe.engine}, on {probe.on}; elsewhere {fallback}")
 
 
 def _named(probe: Probe, path: str, value: Any) -> str:
     return f"{path}: {encode(value).decode()}" if probe.values and value is not _MISSING else path
 
 
-def _roles(made: Json) -> list[str]:
-    return [each["role"] for each in made.get("messages") or made["input"] if "role" in each]
+def _roles(converted: Json) -> list[str]:
+    return [each["role"] for each in converted.get("messages") or converted["input"] if "role" in each]
 
 
-def _types(made: Json) -> Iterator[str]:
+def _types(converted: Json) -> Iterator[str]:
     """The types of the tools and of the calls in a Chat body."""
-    for message in made["messages"]:
+    messages = converted["messages"]
+    for message in messages:
         yield from (call["type"] for call in message.get("tool_calls", ()))
     yield from (
-        tool["type"] for tool in made.get("tools", ()) if not any("tool_calls" in m for m in made["messages"])
+        tool["type"]
+        for tool in converted.get("tools", ())
+        if not any("tool_calls" in m for m in converted["messages"])
     )
 
 
 def _lost(losses: list[Any]) -> Fate:
-    told = "; ".join(sorted({loss.effect for loss in losses}))
+    effects = "; ".join(sorted({loss.effect for loss in losses}))
     if all(loss.effect == "dropped" or _is_a_tool(loss.field) for loss in losses):
         return Fate("lost", ", ".join(f"`{loss.field}`" for loss in losses[:3]))
-    return Fate("emulated" if "emulated" in told else "approximated", told.removeprefix("emulated: "))
+    return Fate("emulated" if "emulated" in effects else "approximated", effects.removeprefix("emulated: "))
 
 
 def _is_a_tool(field: str) -> bool:
-    """A whole one, which is dropped by its name."""
+    """Whether a loss is of a whole tool."""
     return field.startswith("tools[") and field.endswith("]")
 
 
 def _changes(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The paths of what is new or other, and what stands there; of what was added as a whole, its own."""
+    """Yields the path and value of everything that is new or different. An added value has one path."""
     if type(old) is dict and type(new) is dict:
         for key in {**old, **new}:
             name = f"{path}.{key}" if path else key

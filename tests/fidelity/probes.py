@@ -1,4 +1,4 @@
-"""The rows of `docs/fidelity.md`: all that the converters know, each with a value that says something."""
+"""The rows of `docs/fidelity.md`: every field that the converters know, with a meaningful value."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -267,7 +267,7 @@ _SHELL: Json = {"commands": ["ls"]}
 _PATCH: Json = {"type": "delete_file", "path": "x"}
 _SHOT: Json = {"type": "computer_screenshot", "image_url": "data:image/png;base64,eA=="}
 _OUTCOME: Json = {"stdout": "x", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
-_SAID: Json = {"role": "assistant", "content": "x"}
+_ANSWER: Json = {"role": "assistant", "content": "x"}
 _IMAGE: Json = {"type": "input_image", "image_url": "data:image/png;base64,eA=="}
 
 _THOUGHT: Json = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "x"}]}
@@ -278,7 +278,7 @@ _SEARCHED: Json = _out("tool_search_call", execution="client", arguments={"q": "
 _LOOKED: Json = _out("computer_call", id="cu_1", action={"type": "screenshot"}, status="completed")
 
 
-def _found(*tools: Json) -> Json:
+def _search_output(*tools: Json) -> Json:
     return _out("tool_search_output", execution="client", tools=list(tools))
 
 
@@ -288,9 +288,9 @@ ITEMS: tuple[Probe, ...] = (
     _item("message", role="user", content="x"),
     Probe("message, developer", {"input": [USER, {"role": "developer", "content": "x"}]},
           base={"input": [USER]}, role="developer"),
-    _item("message", label="message, assistant", **_SAID),
-    Probe("message, phase", {"input": [USER, {**_SAID, "phase": "commentary"}]},
-          "Chat has no field for it", base={"input": [USER, _SAID]}),
+    _item("message", label="message, assistant", **_ANSWER),
+    Probe("message, phase", {"input": [USER, {**_ANSWER, "phase": "commentary"}]},
+          "Chat has no field for it", base={"input": [USER, _ANSWER]}),
     _item("message", label="part input_image", role="user", content=[_IMAGE]),
     _item("message", label="part input_file", role="user", content=[{"type": "input_file", "file_id": "x"}]),
     _item("message", label="part input_file, file_url", role="user",
@@ -322,7 +322,7 @@ ITEMS: tuple[Probe, ...] = (
             {"type": "shell"}),
     _output(_PATCHED, _out("apply_patch_call_output", status="completed", output="x"),
             _out("apply_patch_call_output", status="failed", output="Gone."), {"type": "apply_patch"}),
-    _output(_SEARCHED, _found(), _found(FUNCTION), _SEARCH),
+    _output(_SEARCHED, _search_output(), _search_output(FUNCTION), _SEARCH),
     _output(_LOOKED, _out("computer_call_output", output=_SHOT),
             _out("computer_call_output", output={**_SHOT, "image_url": "data:image/png;base64,eQ=="})),
     _item("computer_call", _out("computer_call_output", output=_SHOT), id="cu_1", call_id="c",

@@ -16,7 +16,7 @@ from tests.support.soak.laws import judge, judge_end
 from tests.support.soak.loops import Loop
 from tests.support.soak.mutate import broken, changed, encoded
 from tests.support.soak.raw_http import Answer
-from tests.support.soak.samples import REFUSED, SAID
+from tests.support.soak.samples import REFUSED, REPLY
 
 MODELS = tuple(PATH)
 _ODD = (100, 101, 199, 201, 204, 206, 299, 301, 304, 399, 418, 499, 529, 599, 600, 700, 999)
@@ -61,8 +61,8 @@ RAW = (
 
 def frames_of(dialect: str, rng: random.Random) -> tuple[bytes, ...]:
     """A stream with something wrong in one of its events, their order, or their bytes."""
-    said = rng.choice((SAID, REFUSED))
-    events: list[Any] = list(said.chunks()) if dialect == "chat" else said.events()
+    reply = rng.choice((REPLY, REFUSED))
+    events: list[Any] = list(reply.chunks()) if dialect == "chat" else reply.events()
     at, kind = rng.randrange(len(events)), rng.random()
     if kind < 0.5:
         events[at] = changed(events[at], rng)
@@ -95,7 +95,7 @@ def script_of(dialect: str, streamed: bool, rng: random.Random) -> Script:
     if streamed:
         script = Script(PATHS[dialect], frames_of(dialect, rng), media_type=STREAM, framing="chunked")
     else:
-        value = SAID.completion() if dialect == "chat" else SAID.resource()
+        value = REPLY.completion() if dialect == "chat" else REPLY.resource()
         body = encoded(changed(value, rng), rng)
         script = Script(PATHS[dialect], (broken(body, rng) if rng.random() < 0.3 else body,))
     kind = rng.random()

@@ -15,7 +15,7 @@ from tests.support.soak.laws import judge, judge_end
 from tests.support.soak.loops import Loop
 from tests.support.soak.mutate import broken, changed, encoded, nested
 from tests.support.soak.raw_http import ask, request
-from tests.support.soak.samples import CHAT, RESPONSES, SAID
+from tests.support.soak.samples import CHAT, REPLY, RESPONSES
 
 ENDPOINTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/chat/completions", CHAT),
@@ -32,12 +32,12 @@ BOMB = 16 * 2**20
 
 def lenient(dialect: str) -> Any:
     """A model that answers whatever it is asked."""
-    model = Model(dialect, SAID)
+    model = Model(dialect, REPLY)
 
     def answer(received: Received) -> Script:
         try:
-            asked = json.loads(received.body)
-            streamed = bool(asked.get("stream"))
+            body = json.loads(received.body)
+            streamed = bool(body.get("stream"))
         except (ValueError, AttributeError):
             streamed = False
         received.body = json.dumps({"stream": streamed, "stream_options": {"include_usage": True}}).encode()

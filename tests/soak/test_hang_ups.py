@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.e2e.dialect_pairs import body_for
-from tests.support.e2e.scripted_model import CHAT, Said, stream
+from tests.support.e2e.scripted_model import CHAT, ModelReply, stream
 from tests.support.scripted_upstream import ScriptedUpstream
 from tests.support.soak.gateway import Gateway, gateway
 from tests.support.soak.loops import Loop
@@ -17,7 +17,7 @@ from tests.support.soak.raw_http import ANSWER_WITHIN, Client, request
 
 SLOTS = 20
 AT_ONCE = 60
-SAID = Said(text=("Hello",))
+REPLY = ModelReply(text=("Hello",))
 BACK_WITHIN = 15.0
 """Seconds after which all slots are free again; a lease that nobody gave back is held for a minute."""
 
@@ -30,7 +30,7 @@ async def test_hang_ups(
     store_address: Callable[[str], str],
     kind: str,
 ) -> None:
-    upstream.play(stream("chat", SAID).but(steps=stream("chat", SAID).steps[:2], end="stall"))
+    upstream.play(stream("chat", REPLY).but(steps=stream("chat", REPLY).steps[:2], end="stall"))
     body = json.dumps(body_for("chat", streamed=True)).encode()
     async with gateway(tmp_path, upstream, "chat", store_address(kind), apart=loop.dose.long) as running:
         key = await running.issue(limits={"concurrent_requests": SLOTS})

@@ -27,7 +27,7 @@ class Acknowledged:
 
     issued: dict[str, str] = field(default_factory=dict)  # token by id
     revoked: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
 
 
 @asynccontextmanager
@@ -45,13 +45,13 @@ async def work(client: httpx.AsyncClient, done: Acknowledged, rng: random.Random
         answer = await client.post("/keys/generate", json={"label": "soak"})
         if answer.status_code != 200:
             return
-        made = answer.json()
-        done.issued[made["id"]] = made["token"]
+        body = answer.json()
+        done.issued[body["id"]] = body["token"]
         if rng.random() < 0.3:
-            done.asked.add(made["id"])
-            if (await client.post("/keys/revoke", json={"id": made["id"]})).status_code != 200:
+            done.tried.add(body["id"])
+            if (await client.post("/keys/revoke", json={"id": body["id"]})).status_code != 200:
                 return
-            done.revoked.add(made["id"])
+            done.revoked.add(body["id"])
 
 
 async def until_killed(
@@ -80,7 +80,7 @@ async def check(client: httpx.AsyncClient, done: Acknowledged) -> None:
         answer = await client.get("/v1/models", headers={"authorization": f"Bearer {token}"})
         if id in done.revoked:
             assert (answer.status_code, answer.json()["error"]["message"]) == (401, "API key revoked")
-        elif id not in done.asked:
+        elif id not in done.tried:
             assert answer.status_code == 200, f"the acknowledged key {id} is lost: {answer.text}"
 
 

@@ -27,15 +27,15 @@ REFUSALS = {400, 401, 403, 404, 405, 414, 415, 429, 431}
 async def admin_paths(running: Gateway) -> list[tuple[str, str]]:
     """Method and path of each, as the gateway's document names them."""
     document = (await ask(running.port, request("GET", "/openapi.json"), method="GET")).json()
-    found = [
+    matches = [
         (method.upper(), path.replace("{id}", "x" * 8))
         for path, methods in document["paths"].items()
         if path not in OPEN
         for method in methods
         if method in ("get", "post")
     ]
-    assert ("GET", "/keys") in found and ("POST", "/keys/generate") in found
-    return sorted(found) + [("GET", path) for path in BEYOND]
+    assert ("GET", "/keys") in matches and ("POST", "/keys/generate") in matches
+    return sorted(matches) + [("GET", path) for path in BEYOND]
 
 
 def spelled(character: str, form: str) -> bytes:

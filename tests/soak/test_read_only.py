@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.e2e.dialect_pairs import body_for
-from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.e2e.scripted_model import CHAT, ModelReply, whole
 from tests.support.free_ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.scripted_upstream import ScriptedUpstream
@@ -22,7 +22,7 @@ from tests.support.soak.gateway import Gateway, gateway
 from tests.support.soak.laws import judge
 from tests.support.soak.loops import Loop
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 SEEN_WITHIN = 10.0
 """Seconds in which readiness tells of a store that does not write, and of one that does again."""
 
@@ -74,7 +74,7 @@ async def test_read_only_redis(
     loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, own_redis: Callable[..., RedisServer]
 ) -> None:
     """A replica after a switch-over; no memory left; too few replicas."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     server = own_redis()
     with server.client() as client:
         ways: tuple[tuple[tuple[Any, ...], tuple[Any, ...]], ...] = (
@@ -104,7 +104,7 @@ async def test_read_only_redis(
 
 async def test_read_only_sqlite(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
     """A full disk, as a limit of the process on the size of files; somebody else's endless transaction."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     path = tmp_path / "keys.db"
     async with gateway(tmp_path, upstream, "chat", f"sqlite:{path}", apart=True) as running:
 

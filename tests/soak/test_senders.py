@@ -36,8 +36,8 @@ def at_once(plain: Events, change: Change, rng: random.Random) -> tuple[Script, 
     events = changed(joined(plain), change, rng)
     if len(events) != 2 or not all(isinstance(event.get("choices"), list) for event in events):
         return None
-    end, said = sorted((event["choices"][0] for event in events), key=lambda choice: len(words_in(choice)))
-    choice = {**said, "finish_reason": said["finish_reason"] or end["finish_reason"]}
+    end, reply = sorted((event["choices"][0] for event in events), key=lambda choice: len(words_in(choice)))
+    choice = {**reply, "finish_reason": reply["finish_reason"] or end["finish_reason"]}
     message = choice.pop("delta", None) or choice.pop("message", None)
     whole = {**events[0], "object": "chat.completion", "choices": [{**choice, "message": message}]}
     return Script(CHAT, (json.dumps(whole).encode(),)), streamed(events)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.soak.senders.asking import Asking
 from tests.soak.senders.law import Result, call_ids, hold_the_law, shape
-from tests.soak.senders.responses import NEUTRAL, told
+from tests.soak.senders.responses import NEUTRAL, frames_of
 from tests.soak.senders.responses_odd import ODD, ODD_WHOLE
 from tests.soak.senders.responses_whole import WHOLE
 from tests.soak.senders.words import Events, changed, spoken
@@ -58,7 +58,7 @@ def streamed(events: Events, framing: Framing = _named) -> Script:
     return Script(RESPONSES, tuple(framing(events)), media_type=STREAM, framing="chunked")
 
 
-def held(answer: Answer, script: Script, about: str) -> Result:
+def check(answer: Answer, script: Script, about: str) -> Result:
     """What the client has; each call in it has an id of its own."""
     result = hold_the_law(answer, b"".join(map(bytes, script.steps)), about, chat=True)  # type: ignore[arg-type]
     ids = call_ids(result)
@@ -81,11 +81,11 @@ async def test_senders_of_responses(
     async with gateway(tmp_path, upstream, "responses", apart=loop.dose.long) as running:
 
         async def result(number: int, script: Script, about: str) -> Result:
-            return held(await ask(running, f"model-{number}", script), script, about)
+            return check(await ask(running, f"model-{number}", script), script, about)
 
         async def attack(number: int, rng: random.Random) -> str:
             turns = [spoken(rng, at * 1000) for at in range(rng.choice((1, 1, 2, 3)))]
-            plain, resource = told(*(replace(said, summarised=rng.random() < 0.5) for said in turns))
+            plain, resource = frames_of(*(replace(reply, summarised=rng.random() < 0.5) for reply in turns))
             about, change = rng.choice(list(changes.items()))
             framed, framing = rng.choice(list(FRAMINGS.items()))
             script = streamed(changed(plain, change, rng), framing)

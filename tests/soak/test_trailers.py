@@ -8,14 +8,14 @@ import pytest
 
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for
-from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.e2e.scripted_model import ModelReply, stream, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 from tests.support.soak.gateway import ADMIN_TOKEN, BY_ADMIN, Gateway, gateway
 from tests.support.soak.loops import Loop
 from tests.support.soak.raw_http import Client, NoAnswer, ask, chunk, request
 
 _JSON = "Content-Type: application/json"
-SAID = Said(text=("Hello", " there"))
+REPLY = ModelReply(text=("Hello", " there"))
 
 
 def trailers(key: str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ async def stays_in_step(client: Client) -> None:
 @pytest.mark.parametrize("way", ["no-key", "key", "no-admin", "admin"])
 async def test_trailers_of_clients(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, way: str) -> None:
     """An answer with a trailer is the answer without one."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
         path = "/keys/generate" if way.endswith("admin") else "/v1/chat/completions"
         body = json.dumps({"label": "x"} if way.endswith("admin") else body_for("chat")).encode()
@@ -90,13 +90,13 @@ async def test_trailers_of_clients(loop: Loop, upstream: ScriptedUpstream, tmp_p
 
         async def attack(number: int, rng: random.Random) -> str:
             lines = rng.sample(names, rng.choice((1, 1, 1, 2, 3)))
-            told = ", ".join(line.partition(":")[0] for line in lines)
+            result = ", ".join(line.partition(":")[0] for line in lines)
             tail = b"0\r\n" + "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
             try:
                 seen = await cut(running, whole_request.removesuffix(b"0\r\n\r\n"), tail, rng)
             except (AssertionError, TimeoutError) as error:
-                raise AssertionError(f"{error!r}, with the trailers {told}") from None
-            assert seen in (expected, "400"), f"{seen} with the trailers {told}, {expected} without"
+                raise AssertionError(f"{error!r}, with the trailers {result}") from None
+            assert seen in (expected, "400"), f"{seen} with the trailers {result}, {expected} without"
             upstream.requests.clear()
             return seen
 
@@ -113,7 +113,7 @@ async def test_trailers_of_upstreams(
         async def attack(number: int, rng: random.Random) -> str:
             surface: Surface = rng.choice(tuple(PATH))
             streamed = rng.random() < 0.5
-            script = (stream if streamed else whole)(dialect, SAID)
+            script = (stream if streamed else whole)(dialect, REPLY)
             names = rng.sample(
                 (
                     "X-Leak: 1",

@@ -15,13 +15,13 @@ PASSTHROUGH = Target("chat", "https://llm.inner.example:8443/v1", None, managed=
 
 
 @dataclass
-class FakeExchange:
+class FakeHttpResponse:
     headers: tuple[tuple[bytes, bytes], ...]
 
 
 def passed(*headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    exchange: Any = FakeExchange(headers)
-    return forwarded_headers(exchange)
+    response: Any = FakeHttpResponse(headers)
+    return forwarded_headers(response)
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ def to_response(
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     backend_quirks = resolve_quirks(quirks)
     form = reasoning_form(hub, reasoning)
-    reading = AnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
-    return reading.response(fields, EchoedFields.of(hub), ids, clock, losses)
+    decoder = AnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
+    return decoder.response(fields, EchoedFields.of(hub), ids, clock, losses)
 
 
 def to_chat_completion(response: Mapping[str, Any], *, model: str | None = None) -> ChatCompletion:

@@ -116,8 +116,8 @@ class ChatToResponses(_Stream):
         super().__init__(hub, ids, clock)
         backend_quirks = resolve_quirks(quirks)
         form = reasoning or reasoning_form(hub)
-        reading = AnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
-        self._reader = reading.reader(self._writer)
+        decoder = AnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
+        self._reader = decoder.reader(self._writer)
         self._encoder = ResponsesEncoder()
 
 

@@ -45,10 +45,10 @@ def lean_chat(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
             {key: value for key, value in choice.items() if value is not None and key != "index"}
             for choice in each.get("choices", ())
         ]
-        kept: dict[str, Any] = {key: each[key] for key in ("usage", "error") if key in each}
+        shortened: dict[str, Any] = {key: each[key] for key in ("usage", "error") if key in each}
         if "choices" in each:
-            kept["choices"] = choices
-        short.append(kept)
+            shortened["choices"] = choices
+        short.append(shortened)
     return short
 
 
@@ -76,7 +76,7 @@ def cuts(data: bytes) -> list[tuple[int, Fault | None]]:
     return every + [(at, None if at % 2 else RESET) for at in ends]
 
 
-def said_in_time(data: bytes, marker: bytes, at: int, fault: Fault | None) -> bool:
+def arrives_in_time(data: bytes, marker: bytes, at: int, fault: Fault | None) -> bool:
     """Whether the event that holds `marker` was whole by then; before a fault, its blank line counts too."""
     where = data.find(marker)
     end = data.find(b"\n\n", where)
@@ -89,8 +89,8 @@ def test_row_1_a_chat_stream_cut_at_every_byte_has_one_end_and_no_invented_one(n
     full = response_of(to_events(data))
     for at, fault in cuts(data):
         response = response_of(to_events(data[:at], fault=fault))
-        finished = said_in_time(data, b'"finish_reason"', at, fault)
-        broken = said_in_time(data, b'"error"', at, fault)
+        finished = arrives_in_time(data, b'"finish_reason"', at, fault)
+        broken = arrives_in_time(data, b'"error"', at, fault)
         expected = full["status"] if finished or broken else "failed"
         assert response["status"] == expected, (at, fault)
         assert text_of(full).startswith(text_of(response)), (at, fault)
@@ -107,7 +107,7 @@ def test_row_1_a_responses_stream_cut_at_every_byte_has_one_end_and_no_invented_
     full = to_chunks(data)
     for at, fault in cuts(data):
         chunks = to_chunks(data[:at], fault=fault)
-        if said_in_time(data, terminal, at, fault):
+        if arrives_in_time(data, terminal, at, fault):
             assert chunks == full, (at, fault)
         else:
             assert chunks[-1]["error"]["message"] == RESET.message, (at, fault)

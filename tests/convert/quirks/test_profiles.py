@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.quirks.profiles import GENERIC, OPENAI, PROFILES, profile, resolve_quirks
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from tests.support.convert.requests import USER, to_chat, wanted
+from tests.support.convert.requests import USER, resp_body, to_chat
 
 PROMISED = {
     *("openai", "vllm", "ollama", "llama.cpp", "sglang", "lmstudio", "deepseek", "moonshot", "qwen", "glm"),
@@ -35,7 +35,7 @@ def test_an_unknown_name_is_told_the_nearest():
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_can_write_a_plain_request(name: str):
     body, losses = to_chat(
-        wanted(input=[USER], max_output_tokens=50, temperature=0.5, stream=True), PROFILES[name]
+        resp_body(input=[USER], max_output_tokens=50, temperature=0.5, stream=True), PROFILES[name]
     )
     assert body[PROFILES[name].max_tokens] == 50
     assert body["temperature"] == 0.5
@@ -46,7 +46,7 @@ def test_every_profile_can_write_a_plain_request(name: str):
 
 @pytest.mark.parametrize("name", sorted(set(PROFILES) - {"openai", "openrouter", "litellm"}))
 def test_all_but_openais_own_are_spared_the_developer(name: str):
-    body, losses = to_chat(wanted(input=[{"role": "developer", "content": "x"}, USER]), PROFILES[name])
+    body, losses = to_chat(resp_body(input=[{"role": "developer", "content": "x"}, USER]), PROFILES[name])
     assert body["messages"][0] == {"role": "system", "content": "x"}
     assert losses == []
 

@@ -8,7 +8,7 @@ import pytest
 from chat2response.convert.quirks.quirks import Quirks, QuirksError, with_overrides
 from chat2response.wire.json import decode, encode
 
-SAID: dict[str, Any] = {
+OVERRIDES: dict[str, Any] = {
     "max_tokens": "max_tokens",
     "usage_in_stream": False,
     "parallel_tools": False,
@@ -54,11 +54,11 @@ SAID: dict[str, Any] = {
 
 
 def test_every_field_can_be_overridden_in_json():
-    assert set(SAID) == {each.name for each in fields(Quirks)}
-    made = with_overrides(Quirks(), SAID)
-    for name, value in SAID.items():
-        assert getattr(made, name) != getattr(Quirks(), name), name
-        assert decode(encode(plain(getattr(made, name)))) == value
+    assert set(OVERRIDES) == {each.name for each in fields(Quirks)}
+    quirks = with_overrides(Quirks(), OVERRIDES)
+    for name, value in OVERRIDES.items():
+        assert getattr(quirks, name) != getattr(Quirks(), name), name
+        assert decode(encode(plain(getattr(quirks, name)))) == value
 
 
 def plain(value: Any) -> Any:
@@ -67,8 +67,10 @@ def plain(value: Any) -> Any:
 
 
 def test_what_is_not_named_stays():
-    made = with_overrides(Quirks(max_tokens="max_tokens", think_tags=(("<a>", "</a>"),)), {"think_tags": []})
-    assert (made.max_tokens, made.think_tags) == ("max_tokens", ())
+    quirks = with_overrides(
+        Quirks(max_tokens="max_tokens", think_tags=(("<a>", "</a>"),)), {"think_tags": []}
+    )
+    assert (quirks.max_tokens, quirks.think_tags) == ("max_tokens", ())
 
 
 @pytest.mark.parametrize(

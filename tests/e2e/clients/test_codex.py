@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.clients.codex import Codex
 from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling, last_output
-from tests.support.e2e.scripted_model import CHAT, Call, Said
+from tests.support.e2e.scripted_model import CHAT, Call, ModelReply
 from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
@@ -25,7 +25,7 @@ async def test_a_shell_call(start: Start, upstream: ScriptedUpstream, tmp_path: 
 
     assert turn.failure is None
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
-    assert turn.said == ["Working.", "All done."]
+    assert turn.messages == ["Working.", "All done."]
     assert turn.usage["input_tokens"] == 22
     message, output = last_output(upstream.last.json())
     assert message["content"] == "Working."
@@ -37,7 +37,7 @@ async def test_a_provider_without_a_key(start: Start, upstream: ScriptedUpstream
     upstream.play_for(CHAT, Session("chat", (SHELL, DONE)))
     turn = await Codex(tmp_path, await start("chat", chat2response_auth_mode="open")).exec("Do it.")
     assert turn.failure is None
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
 
 
 async def test_reasoning_is_shown_and_comes_back_to_the_model(
@@ -65,7 +65,7 @@ async def test_a_freeform_patch(start: Start, upstream: ScriptedUpstream, tmp_pa
 
     assert turn.failure is None
     assert (codex.repo / "patched.txt").read_text() == "4\u00b72 \U0001f600\n"
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     message, output = last_output(upstream.last.json())
     assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"input": PATCH}
     assert "patched.txt" in output
@@ -78,7 +78,7 @@ async def test_a_patch_that_breaks_off_is_not_applied(
     half = Call(
         "apply_patch", ('{"input": "*** Begin Patch\\n*** Add File: ', "half.txt\\n+x\\n*** End"), id="call_1"
     )
-    upstream.play_for(CHAT, Session("chat", (Said(calls=(half,)),)))
+    upstream.play_for(CHAT, Session("chat", (ModelReply(calls=(half,)),)))
     codex = Codex(tmp_path, await start("chat"), model="gpt-5.5")
     turn = await codex.exec("Do it.")
 
@@ -93,7 +93,7 @@ async def test_a_tool_of_a_namespace(start: Start, upstream: ScriptedUpstream, t
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
 
     assert turn.failure is None
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     message, output = last_output(upstream.last.json())
     assert message["tool_calls"][0]["function"]["name"] == "multi_agent_v1__wait_agent"
     assert "invalid agent id x" in output
@@ -108,7 +108,7 @@ async def test_code_mode(start: Start, upstream: ScriptedUpstream, tmp_path: Pat
 
     assert turn.failure is None
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     message, output = last_output(upstream.last.json())
     assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"input": code}
     assert "hi-42" in str(output)

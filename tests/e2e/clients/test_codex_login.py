@@ -31,7 +31,7 @@ async def test_its_requests_are_zstd(
         turn = await codex.exec("Do it.")
 
     assert turn.failure is None
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
     heads = tap.heads("POST", "/v1/responses")
     assert len(heads) == 2
@@ -47,7 +47,7 @@ async def test_with_a_key_it_sends_them_plain(
     gateway = await start("chat")
     async with Tap(gateway) as tap:
         turn = await Codex(tmp_path, gateway, config=config, url=tap.url).exec("Do it.")
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     (head,) = tap.heads("POST", "/v1/responses")
     assert "content-encoding" not in head
     assert not tap.heads("GET", "/v1/models")
@@ -68,7 +68,7 @@ async def test_it_reads_the_models(start: Start, upstream: ScriptedUpstream, tmp
 
     assert tap.heads("GET", "/v1/models?client_version=0.169")
     assert turn.failure is None
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     assert not [each for each in turn.events if each.get("item", {}).get("type") == "error"]
     assert (codex.repo / "patched.txt").read_text() == "42\n"
     message, _ = last_output(upstream.last.json())

@@ -25,6 +25,6 @@ async def test_its_own_provider_sent_here(
     turn = await codex.exec("Do it.")
 
     assert turn.failure is None
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
     assert not [event for event in turn.events if "Reconnecting" in event.get("message", "")]

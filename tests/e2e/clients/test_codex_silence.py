@@ -41,7 +41,7 @@ async def test_signs_of_life_keep_it_waiting(
     turn = await codex.exec("Do it.")
 
     assert turn.failure is None
-    assert turn.said == ["All done."]
+    assert turn.messages == ["All done."]
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
     assert len(upstream.requests) == 2
 

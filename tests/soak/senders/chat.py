@@ -49,13 +49,13 @@ def end_of(chunks: Events) -> int:
 
 def calls_of(chunks: Events) -> dict[int, dict[str, Any]]:
     """Each call whole, by its index."""
-    found: dict[int, dict[str, Any]] = {}
+    matches: dict[int, dict[str, Any]] = {}
     for entry in entries_of(chunks):
-        call = found.setdefault(entry["index"], {"id": "", "name": "", "arguments": ""})
+        call = matches.setdefault(entry["index"], {"id": "", "name": "", "arguments": ""})
         call["id"] = entry.get("id") or call["id"]
         for name in ("name", "arguments"):
             call[name] += entry["function"].get(name, "")
-    return found
+    return matches
 
 
 def like(chunk: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:

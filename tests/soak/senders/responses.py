@@ -12,18 +12,18 @@ from typing import Any
 
 from tests.soak.senders.responses_whole import WHOLE, Resource, WholeChange, is_call, without
 from tests.soak.senders.words import Change, Events
-from tests.support.e2e.scripted_model import Said
+from tests.support.e2e.scripted_model import ModelReply
 
 _DELTAS = ("output_text", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
 
 
-def told(*turns: Said) -> tuple[Events, Resource]:
+def frames_of(*turns: ModelReply) -> tuple[Events, Resource]:
     """The events that say one after the other in one response, and the response."""
     events: Events = []
     output: list[Resource] = []
-    for number, said in enumerate(turns):
+    for number, reply in enumerate(turns):
         own = json.loads(
-            re.sub(r'"(rs_up|msg_up|fc_\d|call_\d)"', rf'"\1_{number}"', json.dumps(said.events()))
+            re.sub(r'"(rs_up|msg_up|fc_\d|call_\d)"', rf'"\1_{number}"', json.dumps(reply.events()))
         )[2:-1]
         events += [{**event, "output_index": event["output_index"] + len(output)} for event in own]
         output += [event["item"] for event in own if event["type"] == "response.output_item.done"]
@@ -104,9 +104,9 @@ def _no_deltas(events: Events, rng: random.Random) -> Events:
 
 def _bare_minimum(events: Events, rng: random.Random) -> Events:
     """Deltas, and what a call is; an end that carries nothing."""
-    kept = [e for e in events if e["type"].endswith(".delta") or is_call(item_of(e))]
+    stored = [e for e in events if e["type"].endswith(".delta") or is_call(item_of(e))]
     end = events[-1]
-    return [*kept, {"type": end["type"], "response": {**end["response"], "output": []}}]
+    return [*stored, {"type": end["type"], "response": {**end["response"], "output": []}}]
 
 
 def _ids_of_their_own(events: Events, rng: random.Random) -> Events:
@@ -183,11 +183,11 @@ def _last_item_in_the_end(events: Events, rng: random.Random) -> Events:
 
 def _cut_deltas(events: Events, rng: random.Random) -> Events:
     """The last delta of each text does not come; its `done` has it."""
-    kept = []
+    stored = []
     for event, following in zip(events, [*events[1:], {"type": ""}], strict=True):
         if not (event["type"].endswith(".delta") and following["type"].endswith(".done")):
-            kept.append(event)
-    return kept
+            stored.append(event)
+    return stored
 
 
 _STRANGERS: tuple[dict[str, Any], ...] = (

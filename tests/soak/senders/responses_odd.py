@@ -130,8 +130,8 @@ AS_TYPE: tuple[Callable[[Any], Any], ...] = (
 
 def _unknown_item(response: Resource, rng: random.Random) -> Resource:
     kind = rng.choice(("thought", "note", "assistant", None, 7, "output_text", "web_search_call"))
-    held = rng.choice(({"text": "w9002x"}, {"content": [{"type": "output_text", "text": "w9002x"}]}))
-    response["output"].insert(rng.randint(0, len(response["output"])), {"type": kind, **held})
+    blocked = rng.choice(({"text": "w9002x"}, {"content": [{"type": "output_text", "text": "w9002x"}]}))
+    response["output"].insert(rng.randint(0, len(response["output"])), {"type": kind, **blocked})
     return response
 
 

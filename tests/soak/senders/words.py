@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.e2e.scripted_model import Call, Said
+from tests.support.e2e.scripted_model import Call, ModelReply
 
 Events = list[dict[str, Any]]
 Change = Callable[[Events, random.Random], Events]
@@ -16,7 +16,7 @@ _LETTERS = "abcdefghijklmnop"
 _WORD = re.compile(r"w\d+x")
 
 
-def spoken(rng: random.Random, first: int = 0) -> Said:
+def spoken(rng: random.Random, first: int = 0) -> ModelReply:
     """An answer of chance whose words are all different: `w12x`, so that each can be looked for.
 
     They are numbered from `first` on.
@@ -32,8 +32,10 @@ def spoken(rng: random.Random, first: int = 0) -> Said:
         pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
         return Call(f"tool{place}", tuple(pieces), f"call_{place}")
 
-    said = Said(reasoning=words(2), text=words(4), calls=tuple(call(at) for at in range(rng.randint(0, 3))))
-    return said if said.text or said.calls else Said(text=("w9x",))
+    reply = ModelReply(
+        reasoning=words(2), text=words(4), calls=tuple(call(at) for at in range(rng.randint(0, 3)))
+    )
+    return reply if reply.text or reply.calls else ModelReply(text=("w9x",))
 
 
 def words_in(value: Any) -> list[str]:

@@ -58,7 +58,7 @@ class Turn:
         return [item for item in done if item["type"] != "error"]
 
     @property
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         """The model's messages."""
         return [item["text"] for item in self.items if item["type"] == "agent_message"]
 
@@ -114,8 +114,13 @@ class Codex:
         for name in ("OPENAI_API_KEY", "CODEX_API_KEY"):  # they would win
             del self._env[name]
         claims = {"chatgpt_account_id": "a", "chatgpt_user_id": "u", "chatgpt_plan_type": "pro"}
-        said = {"email": "a@b.example", "exp": 2**32, "https://api.openai.com/auth": claims}
-        tokens = {"id_token": _unsigned(said), "access_token": token, "refresh_token": "r", "account_id": "a"}
+        id_claims = {"email": "a@b.example", "exp": 2**32, "https://api.openai.com/auth": claims}
+        tokens = {
+            "id_token": _unsigned(id_claims),
+            "access_token": token,
+            "refresh_token": "r",
+            "account_id": "a",
+        }
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         login = {"auth_mode": "chatgpt", "tokens": tokens, "last_refresh": now}
         (self.home / "auth.json").write_text(json.dumps(login))

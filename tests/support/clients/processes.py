@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.gateway import Running
 
 HERE = Path(__file__).parents[2] / "e2e" / "clients"
@@ -42,12 +42,12 @@ class Finished:
 
 async def node(program: str, gateway: Running, *args: str) -> Any:
     """Runs `node/<program>`; what it printed."""
-    return await _heard([str(BIN / "node"), str(NODE / program), *args], gateway)
+    return await _run([str(BIN / "node"), str(NODE / program), *args], gateway)
 
 
 async def python(program: str, gateway: Running, *args: str) -> Any:
     """Runs `python/<program>` in the clients' environment; what it printed."""
-    return await _heard([str(BIN / "python"), str(HERE / "python" / program), *args], gateway)
+    return await _run([str(BIN / "python"), str(HERE / "python" / program), *args], gateway)
 
 
 async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = None) -> Finished:
@@ -71,8 +71,13 @@ async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = 
     return Finished(process.returncode, out.decode(), err.decode())
 
 
-async def _heard(command: list[str], gateway: Running) -> Any:
-    told = {"BASE_URL": f"{gateway.url}/v1", "API_KEY": gateway.key, "MODEL": ASKED, "HOME": str(HERE)}
-    finished = await run(command, {**_QUIET, **told})
+async def _run(command: list[str], gateway: Running) -> Any:
+    environment = {
+        "BASE_URL": f"{gateway.url}/v1",
+        "API_KEY": gateway.key,
+        "MODEL": CLIENT_MODEL,
+        "HOME": str(HERE),
+    }
+    finished = await run(command, {**_QUIET, **environment})
     assert finished.code == 0, f"{finished.out}\n{finished.err}"
     return json.loads(finished.out)

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.e2e.scripted_model import Call, Said, speaking
+from tests.support.e2e.scripted_model import Call, ModelReply, speaking
 from tests.support.scripted_upstream import Received, Script
 
 LOOK = Call("look", ('{"at":', '"Paris"}'), id="call_look")
 OUTPUT = "21 degrees"
-FOUND = Said(text=("It is ", "21 ", "degrees."))
+FINAL_REPLY = ModelReply(text=("It is ", "21 ", "degrees."))
 
 COMMAND = "echo hi-$((40+2)) > made.txt; cat made.txt"
 """What Codex's shell is told to do."""
-DONE = Said(text=("All ", "done."))
+DONE = ModelReply(text=("All ", "done."))
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Session:
     """Says the n-th thing to a conversation with n turns of the model in it, and the last from then on."""
 
     dialect: str
-    says: tuple[Said | Callable[[Any], Said], ...]
+    says: tuple[ModelReply | Callable[[Any], ModelReply], ...]
     """What it says, or what it makes of a request's body."""
 
     def __call__(self, request: Received) -> Script:
         body = request.json()
         says = self.says[min(turns_in(self.dialect, body), len(self.says) - 1)]
-        return speaking(self.dialect, says if isinstance(says, Said) else says(body))(request)
+        return speaking(self.dialect, says if isinstance(says, ModelReply) else says(body))(request)
 
 
 def turns_in(dialect: str, body: Any) -> int:
@@ -41,19 +41,19 @@ def turns_in(dialect: str, body: Any) -> int:
 
 def looking(dialect: str, *, reasoning: tuple[str, ...] = ()) -> Session:
     """A model that calls `look`, and then says what it found."""
-    return Session(dialect, (Said(reasoning=reasoning, calls=(LOOK,)), FOUND))
+    return Session(dialect, (ModelReply(reasoning=reasoning, calls=(LOOK,)), FINAL_REPLY))
 
 
-def calling(name: str, arguments: dict[str, Any], **more: Any) -> Callable[[Any], Said]:
+def calling(name: str, arguments: dict[str, Any], **more: Any) -> Callable[[Any], ModelReply]:
     """A Chat model that calls the offered function whose name ends so, its arguments in small pieces."""
 
-    def say(body: Any) -> Said:
+    def say(body: Any) -> ModelReply:
         (offered,) = [
             each["function"]["name"] for each in body["tools"] if each["function"]["name"].endswith(name)
         ]
         whole = json.dumps(arguments)
         pieces = tuple(whole[at : at + 7] for at in range(0, len(whole), 7))
-        return Said(calls=(Call(offered, pieces, id="call_1"),), **more)
+        return ModelReply(calls=(Call(offered, pieces, id="call_1"),), **more)
 
     return say
 

@@ -131,12 +131,12 @@ def _chat_answer(answer: Answer, number: int, loose: bool) -> list[Json]:
         {"id": f"c{number}.{index}", "type": "function", "function": _function(call)}
         for index, call in enumerate(answer.calls)
     ]
-    said: Json = {"role": "assistant", "content": texts}
+    message: Json = {"role": "assistant", "content": texts}
     if answer.refusal:
-        said["refusal"] = answer.refusal
+        message["refusal"] = answer.refusal
     if not loose:
-        return [{**said, "tool_calls": calls} if calls else said, *_chat_outputs(answer, number)]
-    messages = [{**said, "annotations": [], "audio": None, "tool_calls": None}]
+        return [{**message, "tool_calls": calls} if calls else message, *_chat_outputs(answer, number)]
+    messages = [{**message, "annotations": [], "audio": None, "tool_calls": None}]
     if calls:
         messages.append({"role": "assistant", "content": "", "tool_calls": calls, "refusal": None})
     return [*messages, *reversed(_chat_outputs(answer, number))]

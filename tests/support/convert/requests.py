@@ -24,8 +24,8 @@ USER: Json = {"role": "user", "content": "hi"}
 def to_responses(body: Json) -> tuple[Json, list[str]]:
     """A Chat body toward Responses, with its losses as `field; effect`."""
     losses = Losses()
-    made: Any = responses.write_request(chat.read_request(body), losses)
-    return made, [f"{loss.field}; {loss.effect}" for loss in losses]
+    written: Any = responses.write_request(chat.read_request(body), losses)
+    return written, [f"{loss.field}; {loss.effect}" for loss in losses]
 
 
 def to_chat(
@@ -33,23 +33,23 @@ def to_chat(
 ) -> tuple[Json, list[str]]:
     """A Responses body toward Chat, with its losses."""
     losses = Losses()
-    made: Any = chat.write_request(responses.read_request(body), losses, quirks, policy=policy)
-    return made, [f"{loss.field}; {loss.effect}" for loss in losses]
+    written: Any = chat.write_request(responses.read_request(body), losses, quirks, policy=policy)
+    return written, [f"{loss.field}; {loss.effect}" for loss in losses]
 
 
-def asked(**fields: Any) -> Json:
+def chat_body(**fields: Any) -> Json:
     """A minimal Chat body with these fields."""
     return {"model": "m", "messages": [USER], **fields}
 
 
-def wanted(**fields: Any) -> Json:
+def resp_body(**fields: Any) -> Json:
     """A minimal Responses body with these fields."""
     return {"model": "m", "input": "hi", **fields}
 
 
 def items_of(*messages: Json) -> tuple[list[Json], list[str]]:
     """The input that these Chat messages become, and the losses."""
-    body, losses = to_responses(asked(messages=list(messages)))
+    body, losses = to_responses(chat_body(messages=list(messages)))
     assert_official_responses(body)
     return body["input"], losses
 
@@ -58,7 +58,7 @@ def messages_of(
     *items: Json, quirks: Quirks = OPENAI_COMPATIBLE, policy: Policy = DEFAULT_POLICY, **fields: Any
 ) -> tuple[list[Json], list[str]]:
     """The messages that these items become, and the losses."""
-    body, losses = to_chat(wanted(input=list(items), **fields), quirks, policy)
+    body, losses = to_chat(resp_body(input=list(items), **fields), quirks, policy)
     assert_official_chat(body)
     return body["messages"], losses
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.e2e.scripted_model import Said
+from tests.support.e2e.scripted_model import ModelReply
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 _PIECES = 200  # in one write
@@ -39,8 +39,8 @@ async def flood(dialect: str, size: int) -> AsyncIterator[str]:
 
 def _frames(dialect: str) -> tuple[bytes, bytes, bytes]:
     """Many deltas, and what stands before and behind all of them."""
-    said = Said(text=("word " * 20,))
-    events = list(said.chunks()) if dialect == "chat" else said.events()
+    reply = ModelReply(text=("word " * 20,))
+    events = list(reply.chunks()) if dialect == "chat" else reply.events()
     frames = [b"data: %b\n\n" % json.dumps(event).encode() for event in events]
     if dialect == "responses":
         frames = [b"event: %b\n%b" % (e["type"].encode(), f) for e, f in zip(events, frames, strict=True)]

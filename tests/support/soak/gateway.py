@@ -90,9 +90,9 @@ class Gateway:
         """A value of /metrics."""
         answer = await self.admin("GET", "/metrics")
         assert answer.status == 200, str(answer)
-        found = re.search(rf"^{name} (\S+)$", answer.body.decode(), re.MULTILINE)
-        assert found, f"/metrics has no {name}"
-        return float(found[1])
+        match = re.search(rf"^{name} (\S+)$", answer.body.decode(), re.MULTILINE)
+        assert match, f"/metrics has no {name}"
+        return float(match[1])
 
     async def at_rest(self) -> None:
         """Waits until no call runs any more."""
@@ -107,9 +107,9 @@ class Gateway:
 
     def peak(self) -> int:
         """The most bytes of memory that it ever held."""
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert found
-        return int(found[1]) * 1024
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        assert match
+        return int(match[1]) * 1024
 
     def assert_no_traceback(self) -> None:
         """Nothing went wrong in it that it did not expect."""
@@ -184,7 +184,7 @@ async def _inside(folder: Path, store: str, settings: dict[str, str]) -> AsyncIt
     read = Settings(_env_file=None, **named)  # type: ignore[call-arg]
     async with in_process(read, store=store, hold=EngineOptions().hold) as started:
         inside = Gateway(started.port, None)
-        handler = _Heard(inside.hear)
+        handler = _LogHandler(inside.hear)
         logging.getLogger().addHandler(handler)
         try:
             yield inside
@@ -192,7 +192,7 @@ async def _inside(folder: Path, store: str, settings: dict[str, str]) -> AsyncIt
             logging.getLogger().removeHandler(handler)
 
 
-class _Heard(logging.Handler):
+class _LogHandler(logging.Handler):
     """Hands on each line of the log."""
 
     def __init__(self, hear: Callable[[str], None]) -> None:

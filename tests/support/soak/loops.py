@@ -74,8 +74,11 @@ class Loop:
         self._tell(time.monotonic() - began, left)
         assert self.tried, "the loop has tried nothing"
         if self.failures:
-            told = (f"{self.name}: {len(self.failures)} of {self.tried} inputs break a law.", *self.failures)
-            pytest.fail("\n".join(told), pytrace=False)
+            result = (
+                f"{self.name}: {len(self.failures)} of {self.tried} inputs break a law.",
+                *self.failures,
+            )
+            pytest.fail("\n".join(result), pytrace=False)
 
     async def _worker(self, attack: Attack, numbers: Iterator[int], until: float) -> None:
         for number in numbers:

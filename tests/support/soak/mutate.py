@@ -45,14 +45,14 @@ JUNK: tuple[Any, ...] = (
 
 def changed(value: Any, rng: random.Random) -> Any:
     """A copy of a JSON value with one to three places changed."""
-    made = copy.deepcopy(value)
+    result = copy.deepcopy(value)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        places = list(_places(made))
+        places = list(_places(result))
         if not places:
             return rng.choice(JUNK)
         holder, key = rng.choice(places)
-        _change(holder, key, made, rng)
-    return made
+        _change(holder, key, result, rng)
+    return result
 
 
 def encoded(value: Any, rng: random.Random) -> bytes:

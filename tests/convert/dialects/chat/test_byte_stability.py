@@ -63,13 +63,13 @@ def test_row_33_ten_turns_each_begin_with_the_bytes_of_the_turn_before(backend: 
     request: Json = {"model": "m", "tools": TOOLS, "stream": True, "instructions": "Be brief."}
     before = b""
     for turn in TURNS:
-        asked = {**request, "input": items}
-        body = encode(write_request(read_request(asked), Losses(), quirks))
-        assert body == encode(write_request(read_request(asked), Losses(), quirks)), "the same, every time"
+        source = {**request, "input": items}
+        body = encode(write_request(read_request(source), Losses(), quirks))
+        assert body == encode(write_request(read_request(source), Losses(), quirks)), "the same, every time"
         assert body.endswith(b"]}"), "messages are the last key"
         assert body.startswith(before)
         before = body.removesuffix(b"]}")
-        machine = ChatToResponses(asked, quirks=quirks)  # with ids of its own, all of them random
+        machine = ChatToResponses(source, quirks=quirks)  # with ids of its own, all of them random
         machine.feed(sse(chat(*turn, finish="stop")))
         output = json.loads(json.dumps(machine.response["output"]))
         assert output
@@ -77,6 +77,6 @@ def test_row_33_ten_turns_each_begin_with_the_bytes_of_the_turn_before(backend: 
         if not any("call_id" in item for item in output):
             items.append({"type": "message", "role": "user", "content": "Go on."})
     sent = json.loads(before + b"]}")
-    said = [message for message in sent["messages"] if message["role"] == "assistant"]
+    answers = [message for message in sent["messages"] if message["role"] == "assistant"]
     between = {"role": "assistant", "content": quirks.assistant_after_tools}
-    assert sum(message != between for message in said) == len(TURNS) - 1
+    assert sum(message != between for message in answers) == len(TURNS) - 1

@@ -15,9 +15,9 @@ JS = 'const r = await tools.exec_command({cmd: "echo \\"hi\\""});\ntext(r.output
 
 def sent(body: Json) -> tuple[dict[str, Json], list[str]]:
     """The functions by name, and the losses."""
-    made, losses = to_chat({"model": "m", "stream": True, **body})
-    assert_official_chat(made)
-    return {tool["function"]["name"]: tool["function"] for tool in made["tools"]}, losses
+    converted, losses = to_chat({"model": "m", "stream": True, **body})
+    assert_official_chat(converted)
+    return {tool["function"]["name"]: tool["function"] for tool in converted["tools"]}, losses
 
 
 def done(body: Json, name: str, arguments: Any) -> tuple[Json, list[str]]:

@@ -8,13 +8,13 @@ import pytest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from tests.support.convert.requests import (
     Json,
-    asked,
+    chat_body,
     items_of,
     messages_of,
     refused,
+    resp_body,
     to_chat,
     to_responses,
-    wanted,
 )
 from tests.support.upstream_streams import (
     Events,
@@ -113,29 +113,29 @@ def test_row_8_the_calls_of_a_turn_are_one_assistant_message():
 @pytest.mark.parametrize("content", [None, ""])
 def test_row_23_a_turn_of_calls_alone_opens_no_message(content: str | None):
     """Row 23: each item is added once and done once under one id; none is there that says nothing."""
-    said_so = {"content": content}
-    called = [chunk(said_so), *call("{}", index=0, id="a"), chunk(said_so), *call("{}", index=1, id="b")]
+    delta = {"content": content}
+    called = [chunk(delta), *call("{}", index=0, id="a"), chunk(delta), *call("{}", index=1, id="b")]
     events = to_events(sse(chat(*called, finish="tool_calls")))
     assert {item["type"] for item in response_of(events)["output"]} == {"function_call"}
     for kind in ("added", "done"):
-        told = [e for e in events if e["type"] == f"response.output_item.{kind}"]
-        assert [e["output_index"] for e in told] == [0, 1]
-        assert [e["item"]["id"] for e in told] == [each["id"] for each in response_of(events)["output"]]
+        added = [e for e in events if e["type"] == f"response.output_item.{kind}"]
+        assert [e["output_index"] for e in added] == [0, 1]
+        assert [e["item"]["id"] for e in added] == [each["id"] for each in response_of(events)["output"]]
     pieces = [e for e in events if ".function_call_arguments." in e["type"]]
     assert all(e["item_id"] == response_of(events)["output"][e["output_index"]]["id"] for e in pieces)
 
 
 @pytest.mark.parametrize("kind", ["function", "custom"])
-@pytest.mark.parametrize("said_in", ["deltas", "done", "item", "response"])
-def test_row_25_what_a_call_is_given_may_come_at_its_end_only(kind: str, said_in: str):
+@pytest.mark.parametrize("source", ["deltas", "done", "item", "response"])
+def test_row_25_what_a_call_is_given_may_come_at_its_end_only(kind: str, source: str):
     """Row 25: filled in from `.done`, `output_item.done` or the terminal response; said once."""
     events = Events()
     stream = (events.call('{"a":', "1}") if kind == "function" else events.custom('{"a":', "1}")).end()
     later = {"deltas": (), "done": (".delta",), "item": (".delta", "_arguments.done", "_input.done")}
-    if said_in == "response":
+    if source == "response":
         stream = [event for event in stream if event["type"] == "response.completed"]
     else:
-        stream = [event for event in stream if not event["type"].endswith(later[said_in])]
+        stream = [event for event in stream if not event["type"].endswith(later[source])]
     machine = ResponsesToChat(model="m", ids=Numbered(), clock=now)
     machine.feed(named(stream))
     (item,) = machine.response["output"]
@@ -150,9 +150,9 @@ def test_row_36_strict_is_explicit_toward_responses_and_never_invented(strict: A
         "parameters": {"type": "object"},
         **({} if strict is None else {"strict": strict}),
     }
-    body, _ = to_responses(asked(tools=[{"type": "function", "function": function}]))
+    body, _ = to_responses(chat_body(tools=[{"type": "function", "function": function}]))
     assert body["tools"][0]["strict"] is (strict is True)
-    down, _ = to_chat(wanted(tools=[{"type": "function", **function}]))
+    down, _ = to_chat(resp_body(tools=[{"type": "function", **function}]))
     assert down["tools"][0]["function"].get("strict") is strict
 
 
@@ -161,7 +161,7 @@ def test_row_36_strict_is_explicit_toward_responses_and_never_invented(strict: A
 )
 def test_row_37_without_a_tool_nothing_of_tools_is_sent(tools: Any):
     """Row 37: `tools: []`, a choice, and `parallel_tool_calls` are 400s at backends."""
-    body, _ = to_chat(wanted(tools=tools, tool_choice="auto", parallel_tool_calls=True))
+    body, _ = to_chat(resp_body(tools=tools, tool_choice="auto", parallel_tool_calls=True))
     assert not body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
 
 
@@ -186,15 +186,15 @@ def test_row_39_only_known_fields_of_items_go_up():
 
 
 @pytest.mark.parametrize(
-    ("kind", "given"),
+    ("kind", "fields"),
     [("function_call", {"arguments": "{}"}), ("custom_tool_call", {"input": "x"})],
 )
-def test_row_40_an_output_with_an_image_is_a_text_and_a_users_image(kind: str, given: Json):
+def test_row_40_an_output_with_an_image_is_a_text_and_a_users_image(kind: str, fields: Json):
     """Row 40: a string where Chat wants one; the image follows, and that it moved is said."""
     image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "high"}
     items: list[Json] = [
         USER,
-        {"type": kind, "call_id": "1", "name": "view", **given},
+        {"type": kind, "call_id": "1", "name": "view", **fields},
         {"type": f"{kind}_output", "call_id": "1", "output": [{"type": "input_text", "text": "seen"}, image]},
     ]
     messages, losses = messages_of(*items)
@@ -238,4 +238,4 @@ def test_row_41_a_file_crosses_both_ways(file: Json):
 @pytest.mark.parametrize(("file", "named_by"), [({"file_url": "https://x"}, "file_url"), ({}, "file_data")])
 def test_row_41_a_file_that_chat_cannot_name_is_a_400_that_names_the_part(file: Json, named_by: str):
     turn = {"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "input_file", **file}]}
-    refused(to_chat, wanted(input=[turn]), f"input[0].content[1].{named_by}")
+    refused(to_chat, resp_body(input=[turn]), f"input[0].content[1].{named_by}")

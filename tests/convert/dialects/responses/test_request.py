@@ -11,16 +11,16 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
 from tests.support.convert.requests import (
     Json,
-    asked,
     assert_official_responses,
+    chat_body,
     refused,
+    resp_body,
     to_responses,
-    wanted,
 )
 
 
 def test_the_body_is_kept_as_it_is():
-    body = wanted(input=[{"role": "user", "content": "hi"}], vendor={"a": 1}, temperature=None)
+    body = resp_body(input=[{"role": "user", "content": "hi"}], vendor={"a": 1}, temperature=None)
     hub = read_request(body)
     assert hub.body is body
     assert hub.dialect == "responses"
@@ -58,7 +58,7 @@ def test_the_body_is_kept_as_it_is():
     ],
 )
 def test_a_field_of_the_wrong_type_is_a_400_that_names_it(fields: Json, param: str):
-    refused(read_request, wanted(**fields), param)
+    refused(read_request, resp_body(**fields), param)
 
 
 @pytest.mark.parametrize("body", [None, [], "hi"])
@@ -67,7 +67,7 @@ def test_a_body_that_is_no_object_is_a_400(body: Any):
 
 
 def test_the_clients_own_request_leaves_as_it_came():
-    request = wanted(tools=[], max_output_tokens=1, n=3, stop="x", seed=1, input=[{"type": "mystery"}])
+    request = resp_body(tools=[], max_output_tokens=1, n=3, stop="x", seed=1, input=[{"type": "mystery"}])
     losses = Losses()
     written: Any = write_request(read_request(request), losses)
     assert written == request
@@ -84,18 +84,18 @@ def test_what_the_gateway_adds_does_not_replace_the_clients_own():
 
 
 def test_the_input_is_the_last_key_and_store_is_written():
-    written, _ = to_responses(asked(top_k=3, temperature=1))
+    written, _ = to_responses(chat_body(top_k=3, temperature=1))
     assert list(written) == ["model", "temperature", "store", "top_k", "input"]
     assert written["store"] is False
-    assert to_responses(asked(store=True))[0]["store"] is True
+    assert to_responses(chat_body(store=True))[0]["store"] is True
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
 def test_a_limit_below_the_least_is_raised_with_a_loss(name: str):
-    written, losses = to_responses(asked(**{name: 15}))
+    written, losses = to_responses(chat_body(**{name: 15}))
     assert written["max_output_tokens"] == 16
     assert losses == [f"{name}; raised to 16"]
-    written, losses = to_responses(asked(**{name: 16}))
+    written, losses = to_responses(chat_body(**{name: 16}))
     assert written["max_output_tokens"] == 16
     assert losses == []
 
@@ -115,7 +115,7 @@ def test_a_limit_below_the_least_is_raised_with_a_loss(name: str):
     ],
 )
 def test_losses_of_a_chat_request(fields: Json, lost: list[str]):
-    written, losses = to_responses(asked(**fields))
+    written, losses = to_responses(chat_body(**fields))
     assert losses == [f"{name}; dropped" for name in lost]
     assert not written.keys() & (fields.keys() - {"stream"})
 
@@ -138,11 +138,11 @@ def test_losses_of_a_chat_request(fields: Json, lost: list[str]):
     ],
 )
 def test_what_must_not_be_dropped_is_a_400_that_names_it(fields: Json, param: str):
-    refused(to_responses, asked(**fields), param)
+    refused(to_responses, chat_body(**fields), param)
 
 
 def test_fields_that_neither_api_knows_pass():
-    written, losses = to_responses(asked(top_k=40, provider={"order": ["a"]}))
+    written, losses = to_responses(chat_body(top_k=40, provider={"order": ["a"]}))
     assert written["top_k"] == 40
     assert written["provider"] == {"order": ["a"]}
     assert losses == []
@@ -150,7 +150,7 @@ def test_fields_that_neither_api_knows_pass():
 
 def test_a_full_request_is_official():
     written, losses = to_responses(
-        asked(
+        chat_body(
             max_completion_tokens=100,
             reasoning_effort="low",
             verbosity="low",
@@ -173,7 +173,9 @@ def test_a_full_request_is_official():
 
 
 def test_writing_leaves_the_hub_untouched():
-    hub = chat.read_request(asked(max_tokens=3, messages=[{"role": "user", "content": "x", "name": "bob"}]))
+    hub = chat.read_request(
+        chat_body(max_tokens=3, messages=[{"role": "user", "content": "x", "name": "bob"}])
+    )
     first = write_request(hub, Losses())
     assert hub.body["max_output_tokens"] == 3
     assert hub.body["input"][0]["name"] == "bob"  # type: ignore[index]

@@ -30,7 +30,7 @@ async def main() -> None:
         base_url=os.environ["BASE_URL"], api_key=os.environ["API_KEY"], max_retries=0, timeout=60
     )
     config = RunConfig(tracing_disabled=True)
-    heard = {}
+    answer = {}
     for api, model_class in MODELS.items():
         agent = Agent(
             name="weather",
@@ -42,12 +42,12 @@ async def main() -> None:
         whole = await Runner.run(agent, "What is it like in Paris?", run_config=config)
         streamed = Runner.run_streamed(agent, "What is it like in Paris?", run_config=config)
         kinds = [event.type async for event in streamed.stream_events()]
-        heard[api] = _told(whole)
-        heard[f"{api}_stream"] = {**_told(streamed), "events": len(kinds)}
-    print(json.dumps(heard))  # noqa: T201
+        answer[api] = _summary(whole)
+        answer[f"{api}_stream"] = {**_summary(streamed), "events": len(kinds)}
+    print(json.dumps(answer))  # noqa: T201
 
 
-def _told(result: Any) -> dict[str, Any]:
+def _summary(result: Any) -> dict[str, Any]:
     return {
         "text": result.final_output,
         "items": [item.type for item in result.new_items],

@@ -66,14 +66,14 @@ def session(*, responses: bool, streamed: bool) -> dict[str, Any]:
 
 
 if sys.argv[1:] == ["object"]:
-    heard: Any = {
+    results: Any = {
         api: model(responses=api == "responses").with_structured_output(Weather).invoke("As JSON.").degrees
         for api in ("responses", "chat")
     }
 else:
-    heard = {
+    results = {
         api + ("_stream" if streamed else ""): session(responses=api == "responses", streamed=streamed)
         for api in ("responses", "chat")
         for streamed in (False, True)
     }
-print(json.dumps(heard))  # noqa: T201
+print(json.dumps(results))  # noqa: T201

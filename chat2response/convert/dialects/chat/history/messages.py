@@ -95,9 +95,9 @@ def write_reasoning(turns: TurnBuilder, index: int, item: _Item) -> None:
     """Sends sealed reasoning back unchanged; without a seal, the text that the client sends."""
     turns.join(index, item, _REASONING_KEYS)
     if item.get("encrypted_content") is not None:
-        thought = open_reasoning(item["encrypted_content"], turns.hub.seal)
-        if thought is not None:
-            turns.reasoning(index).add_sealed(thought)
+        sealed = open_reasoning(item["encrypted_content"], turns.hub.seal)
+        if sealed is not None:
+            turns.reasoning(index).add_sealed(sealed)
             return
         turns.losses.add(f"{turns.path(index)}.encrypted_content")
     for key in ("content", "summary"):

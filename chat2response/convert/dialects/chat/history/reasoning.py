@@ -31,16 +31,16 @@ class TurnReasoning:
         elif text:
             self._texts.append(text)
 
-    def add_sealed(self, thought: SealedReasoning) -> None:
+    def add_sealed(self, sealed: SealedReasoning) -> None:
         """Adds the reasoning that was sealed in an item's `encrypted_content`."""
-        if thought.more:
-            self._texts += (thought.text,) if thought.text else ()
-        elif thought.text:
-            self.add_visible(thought.text)
-        if thought.carried:
+        if sealed.more:
+            self._texts += (sealed.text,) if sealed.text else ()
+        elif sealed.text:
+            self.add_visible(sealed.text)
+        if sealed.carried:
             if self._metadata is None:
                 self._metadata = ProviderMetadata()
-            self._metadata.join(thought.carried, more=thought.more)
+            self._metadata.join(sealed.carried, more=sealed.more)
 
     def is_sent_back(self, calls: list[dict[str, Any]]) -> bool:
         """Whether the backend gets the reasoning of this turn back."""

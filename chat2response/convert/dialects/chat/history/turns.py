@@ -86,7 +86,7 @@ class TurnBuilder:
         elif placement == "joined":
             self.messages.append(message)
         else:
-            self.losses.add(path, "sent as a marked text of the user's")
+            self.losses.add(path, "sent as a marked user message")
             self.messages.append(as_user_message(message["content"]))
 
     def finish(self) -> list[_Message]:

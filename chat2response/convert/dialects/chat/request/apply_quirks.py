@@ -57,7 +57,7 @@ def _apply_effort(out: _Body, effort: Any, hub: HubRequest, losses: Losses, quir
         return
     value = quirks.effort_values.get(effort, effort) if type(effort) is str else effort
     if not quirks.effort_field:
-        losses.add(hub.field("reasoning.effort"), "only switched on")
+        losses.add(hub.field("reasoning.effort"), "switched on, without a level")
     else:
         if value != effort:
             losses.add(hub.field("reasoning.effort"), f"sent as {value}")

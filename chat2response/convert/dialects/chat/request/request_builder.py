@@ -85,7 +85,7 @@ def _context(builder: RequestBuilder, value: Any, path: str) -> None:
     elif value != "auto" and builder.quirks.reasoning_echo == "never":
         builder.losses.add(path, "the backend gets no reasoning back")
     elif value == "current_turn" and builder.quirks.reasoning_required:
-        builder.losses.add(path, "the backend gets that of all calls, for it refuses them without")
+        builder.losses.add(path, "the backend requires the reasoning of all calls")
 
 
 _GATEWAY_REASONING = frozenset({"summary", "generate_summary", "mode"})  # the gateway itself applies these

@@ -185,7 +185,7 @@ class CustomToolRestorer(Wrapper):
             piece = decoder.close()
             self._inner.call(slot, kind="custom", delta=piece, last=not decoder.truncated)
             if decoder.has_extra_members:
-                self.losses.add("message.tool_calls.arguments", "dropped: what stands beside the input")
+                self.losses.add("message.tool_calls.arguments", "dropped: members beside the input")
             if decoder.truncated and outcome.status == "completed":
                 outcome = failed(UpstreamError(f"The upstream sent a truncated call of '{name}'."))
         self._decoders.clear()

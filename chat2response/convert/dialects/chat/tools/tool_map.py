@@ -35,7 +35,7 @@ _CLIENT_TOOL_KINDS: dict[str, ClientToolKind] = {kind: kind for kind in CLIENT_T
 
 
 class MappedTool:
-    """One tool of a request. `path` is the client's path of it, `description` that of its namespace."""
+    """One tool of a request. `path` is where the client wrote it, `description` is that of its namespace."""
 
     __slots__ = ("kind", "name", "namespace", "namespace_description", "path", "sent_name", "tool")
 

@@ -9,7 +9,14 @@ from chat2response.convert.library.functions import to_response
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.policy import Policy
 from chat2response.errors import UpstreamError
-from tests.support.convert.requests import Json, assert_official_chat, messages_of, refused, to_chat, wanted
+from tests.support.convert.requests import (
+    Json,
+    assert_official_chat,
+    messages_of,
+    refused,
+    resp_body,
+    to_chat,
+)
 from tests.support.upstream_streams import Numbered, call, chat, checked_events, now, response_of, sse, text
 
 USER: Json = {"role": "user", "content": "hi"}
@@ -27,16 +34,16 @@ def answered(
     arguments: Any, name: str, *, finish: str = "tool_calls", tools: list[Json] | None = None
 ) -> list[Json]:
     """The output items of a stream with one call."""
-    given = arguments if type(arguments) is str else json.dumps(arguments)
+    encoded = arguments if type(arguments) is str else json.dumps(arguments)
     machine = ChatToResponses({"model": "m", "tools": tools or TOOLS}, ids=Numbered(), clock=now)
-    stream = sse(chat(*text("a"), *call(*given, name=name), finish=finish))
+    stream = sse(chat(*text("a"), *call(*encoded, name=name), finish=finish))
     events = checked_events(machine.feed(stream) + machine.close())
     output: list[Json] = response_of(events)["output"]
     return output
 
 
 def test_each_is_a_function_of_its_name():
-    body, losses = to_chat(wanted(tools=TOOLS, tool_choice={"type": "shell"}))
+    body, losses = to_chat(resp_body(tools=TOOLS, tool_choice={"type": "shell"}))
     assert_official_chat(body)
     functions = [tool["function"] for tool in body["tools"]]
     assert [each["name"] for each in functions] == ["local_shell", "shell", "apply_patch", "tool_search"]
@@ -48,7 +55,7 @@ def test_each_is_a_function_of_its_name():
 
 def test_a_function_of_the_same_name_keeps_it():
     tools = [{"type": "shell"}, {"type": "function", "name": "shell"}]
-    body, _ = to_chat(wanted(tools=tools))
+    body, _ = to_chat(resp_body(tools=tools))
     first, second = (tool["function"]["name"] for tool in body["tools"])
     assert second == "shell"
     assert first.startswith("shell_")
@@ -57,7 +64,7 @@ def test_a_function_of_the_same_name_keeps_it():
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "made"),
+    ("name", "arguments", "fields"),
     [
         (
             "local_shell",
@@ -103,11 +110,11 @@ def test_a_function_of_the_same_name_keeps_it():
         ),
     ],
 )
-def test_a_call_comes_back_as_an_item_of_its_own(name: str, arguments: Json, made: Json):
-    said, item = answered(arguments, name)
-    assert said["type"] == "message"
+def test_a_call_comes_back_as_an_item_of_its_own(name: str, arguments: Json, fields: Json):
+    message, item = answered(arguments, name)
+    assert message["type"] == "message"
     assert item.pop("id")
-    assert item == {"status": "completed", "call_id": "call_a", **made}
+    assert item == {"status": "completed", "call_id": "call_a", **fields}
 
 
 @pytest.mark.parametrize(
@@ -125,10 +132,10 @@ def test_a_call_comes_back_as_an_item_of_its_own(name: str, arguments: Json, mad
 def test_a_call_that_cannot_be_read_fails_the_answer(name: str, arguments: Any):
     """Half a command must not be run."""
     machine = ChatToResponses({"model": "m", "tools": TOOLS}, ids=Numbered(), clock=now)
-    given = arguments if type(arguments) is str else json.dumps(arguments)
-    machine.feed(sse(chat(*call(given, name=name), finish="tool_calls")))
+    encoded = arguments if type(arguments) is str else json.dumps(arguments)
+    machine.feed(sse(chat(*call(encoded, name=name), finish="tool_calls")))
     assert machine.response["status"] == "failed"
-    called = {"id": "1", "type": "function", "function": {"name": name, "arguments": given}}
+    called = {"id": "1", "type": "function", "function": {"name": name, "arguments": encoded}}
     choice = {"message": {"role": "assistant", "tool_calls": [called]}, "finish_reason": "tool_calls"}
     with pytest.raises(UpstreamError, match=name):
         to_response({"choices": [choice]}, {"tools": TOOLS})
@@ -152,7 +159,7 @@ LOCAL: Json = {
 
 
 @pytest.mark.parametrize(
-    ("asked", "came", "name", "arguments", "content"),
+    ("call", "output", "name", "arguments", "content"),
     [
         (
             LOCAL,
@@ -191,8 +198,8 @@ LOCAL: Json = {
         ),
     ],
 )
-def test_the_history_of_each_replays(asked: Json, came: Json, name: str, arguments: Json, content: str):
-    messages, losses = messages_of(USER, asked, came)
+def test_the_history_of_each_replays(call: Json, output: Json, name: str, arguments: Json, content: str):
+    messages, losses = messages_of(USER, call, output)
     (called,) = messages[1]["tool_calls"]
     assert called["function"]["name"] == name
     assert json.loads(called["function"]["arguments"]) == arguments
@@ -201,7 +208,7 @@ def test_the_history_of_each_replays(asked: Json, came: Json, name: str, argumen
     assert losses == []
 
 
-FOUND: list[Json] = [
+SEARCH_RESULTS: list[Json] = [
     {"type": "function", "name": "f", "parameters": {}},
     {"type": "namespace", "name": "ns", "tools": [{"type": "function", "name": "g", "defer_loading": True}]},
 ]
@@ -212,9 +219,9 @@ def test_row_12_a_search_of_the_clients_own_is_a_call_and_what_it_finds_can_be_c
     items = [
         USER,
         {"type": "tool_search_call", "call_id": "1", "execution": "client", "arguments": {"query": "q"}},
-        {"type": "tool_search_output", "call_id": "1", "execution": "client", "tools": FOUND},
+        {"type": "tool_search_output", "call_id": "1", "execution": "client", "tools": SEARCH_RESULTS},
     ]
-    body, losses = to_chat(wanted(tools=[SEARCH], input=items))
+    body, losses = to_chat(resp_body(tools=[SEARCH], input=items))
     assert_official_chat(body)
     assert [tool["function"]["name"] for tool in body["tools"]] == ["tool_search", "f", "ns__g"]
     assert json.loads(body["messages"][1]["tool_calls"][0]["function"]["arguments"]) == {"query": "q"}
@@ -227,7 +234,7 @@ def test_row_12_a_search_of_the_vendors_is_not_needed_where_all_tools_are_sent()
     items = [
         USER,
         {"type": "tool_search_call", "call_id": None, "execution": "server", "arguments": {"paths": ["f"]}},
-        {"type": "tool_search_output", "call_id": None, "execution": "server", "tools": FOUND[:1]},
+        {"type": "tool_search_output", "call_id": None, "execution": "server", "tools": SEARCH_RESULTS[:1]},
         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "1", "output": "ok"},
     ]
@@ -235,7 +242,7 @@ def test_row_12_a_search_of_the_vendors_is_not_needed_where_all_tools_are_sent()
         {"type": "function", "name": "h", "defer_loading": True},
         {"type": "tool_search", "execution": "server"},
     ]
-    body, losses = to_chat(wanted(tools=tools, input=items))
+    body, losses = to_chat(resp_body(tools=tools, input=items))
     assert [tool["function"]["name"] for tool in body["tools"]] == ["h", "f"]
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "tool"]
     assert losses == []
@@ -244,8 +251,8 @@ def test_row_12_a_search_of_the_vendors_is_not_needed_where_all_tools_are_sent()
 def test_row_13_a_shell_in_a_container_is_a_vendors_tool():
     """Row 13: dropped with a loss, or refused by its place."""
     tool = {"type": "shell", "environment": {"type": "container_auto"}}
-    body, losses = to_chat(wanted(tools=[tool], tool_choice="required"))
+    body, losses = to_chat(resp_body(tools=[tool], tool_choice="required"))
     assert "tools" not in body
     assert losses == ["tools[0]; dropped: shell", "tool_choice; dropped"]
     refuse = Policy(hosted="refuse")
-    refused(lambda body: to_chat(body, policy=refuse), wanted(tools=[tool]), "tools[0].type")
+    refused(lambda body: to_chat(body, policy=refuse), resp_body(tools=[tool]), "tools[0].type")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.policy import Policy
-from tests.support.convert.requests import Json, messages_of, refused, to_chat, wanted
+from tests.support.convert.requests import Json, messages_of, refused, resp_body, to_chat
 
 USER: Json = {"role": "user", "content": "hi"}
 REFUSE = Policy(hosted="refuse")
@@ -29,14 +29,14 @@ HOSTED = [
 def test_row_13_a_hosted_tool_is_dropped_with_a_loss_or_refused_by_its_place(kind: str):
     """Row 13: with it goes the choice of it, and row 37: nothing of tools is sent where none is left."""
     choice = {"type": kind}
-    body, losses = to_chat(wanted(tools=[{"type": kind}], tool_choice=choice, parallel_tool_calls=True))
+    body, losses = to_chat(resp_body(tools=[{"type": kind}], tool_choice=choice, parallel_tool_calls=True))
     assert not body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
     assert losses == [f"tools[0]; dropped: {kind}", "tool_choice; dropped"]
     function = {"type": "function", "name": "f"}
-    asked = wanted(tools=[function, {"type": kind}])
-    error = refused(lambda body: to_chat(body, policy=REFUSE), asked, "tools[1].type")
+    request = resp_body(tools=[function, {"type": kind}])
+    error = refused(lambda body: to_chat(body, policy=REFUSE), request, "tools[1].type")
     assert kind in error.message
-    assert to_chat(wanted(tools=[function]), policy=REFUSE)[1] == []
+    assert to_chat(resp_body(tools=[function]), policy=REFUSE)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_says_nothing_to_chat_is_a_loss(item: Json):
     ],
 )
 def test_what_must_not_be_lost_is_a_400_that_says_why(item: Json):
-    error = refused(to_chat, wanted(input=[USER, item]), "input[1].type")
+    error = refused(to_chat, resp_body(input=[USER, item]), "input[1].type")
     assert item.get("type", "item_reference") in error.message
 
 
@@ -203,9 +203,11 @@ def test_a_changed_configuration_counts_from_the_last():
             "text": {"format": {"type": "json_object"}},
         },
     ]
-    body, losses = to_chat(wanted(input=items, reasoning={"effort": "medium"}))
+    body, losses = to_chat(resp_body(input=items, reasoning={"effort": "medium"}))
     assert body["reasoning_effort"] == "high"
     assert body["response_format"] == {"type": "json_object"}
     assert body["messages"] == [USER]
     assert losses == []
-    refused(to_chat, wanted(input=[{"type": "configuration_update", "reasoning": 1}]), "input[0].reasoning")
+    refused(
+        to_chat, resp_body(input=[{"type": "configuration_update", "reasoning": 1}]), "input[0].reasoning"
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.request.request import read_request
-from tests.support.convert.requests import USER, Json, asked, items_of, refused, to_responses
+from tests.support.convert.requests import USER, Json, chat_body, items_of, refused, to_responses
 
 URL = "data:image/png;base64,AAAA"
 
@@ -14,7 +14,7 @@ def call(call_id: str, name: str = "f", arguments: str = "{}") -> Json:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def said(*texts: str) -> Json:
+def reply(*texts: str) -> Json:
     parts = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
     return {"type": "message", "role": "assistant", "content": parts}
 
@@ -49,14 +49,14 @@ def test_row_41_parts_are_converted_one_for_one():
 
 def test_an_assistants_text_is_output_text():
     items, _ = items_of(USER, {"role": "assistant", "content": "yo"}, USER)
-    assert items[1] == said("yo")
+    assert items[1] == reply("yo")
 
 
 def test_an_assistants_parts_and_its_refusal():
     content = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}]
     items, _ = items_of(USER, {"role": "assistant", "content": content, "refusal": "never"})
     assert items[1]["content"] == [
-        *said("a")["content"],
+        *reply("a")["content"],
         {"type": "refusal", "refusal": "no"},
         {"type": "refusal", "refusal": "never"},
     ]
@@ -67,7 +67,7 @@ def test_calls_follow_the_text_of_their_message():
     outputs = [{"role": "tool", "tool_call_id": key, "content": f"got {key}"} for key in "12"]
     items, losses = items_of(USER, answer, *outputs)
     assert items[1:] == [
-        said("let me"),
+        reply("let me"),
         {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
         {"type": "function_call", "call_id": "2", "name": "g", "arguments": '{"a":1}'},
         {"type": "function_call_output", "call_id": "1", "output": "got 1"},
@@ -83,7 +83,7 @@ def test_an_empty_answer_is_no_item(content: Any):
 
 
 def test_a_history_of_nothing_is_a_400():
-    refused(to_responses, asked(messages=[{"role": "assistant", "content": None}]), "messages")
+    refused(to_responses, chat_body(messages=[{"role": "assistant", "content": None}]), "messages")
 
 
 @pytest.mark.parametrize("kind", ["function", None, ""])
@@ -108,26 +108,26 @@ def test_tool_output_may_be_parts():
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 def test_reasoning_enters_the_hub_before_the_answer(key: str):
-    hub = read_request(asked(messages=[USER, {"role": "assistant", "content": "yo", key: "hmm"}]))
+    hub = read_request(chat_body(messages=[USER, {"role": "assistant", "content": "yo", key: "hmm"}]))
     items: Any = hub.body["input"]
     assert items[1]["type"] == "reasoning"
     assert items[1]["summary"] == []
     assert items[1]["content"] == [{"type": "reasoning_text", "text": "hmm"}]
-    assert items[2] == said("yo")
+    assert items[2] == reply("yo")
     assert list(hub.rows) == [0, 1, 1]
 
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
 def test_reasoning_is_not_sent_to_responses(key: str):
     items, losses = items_of(USER, {"role": "assistant", "content": "yo", key: "hmm"})
-    assert items[1:] == [said("yo")]
+    assert items[1:] == [reply("yo")]
     assert losses == [f"messages[1].{key}; dropped"]
 
 
 def test_empty_echoes_of_an_sdk_are_no_losses():
     echo: Json = {"role": "assistant", "content": "yo", "refusal": None, "annotations": [], "audio": None}
     items, losses = items_of(USER, {**echo, "function_call": None, "tool_calls": None, "reasoning": ""})
-    assert items[1] == said("yo")
+    assert items[1] == reply("yo")
     assert losses == []
 
 
@@ -238,7 +238,7 @@ def test_the_losses_of_calls_and_outputs_have_their_paths_too():
     ],
 )
 def test_a_message_that_cannot_be_taken_is_a_400_that_names_the_place(message: Any, param: str):
-    refused(to_responses, asked(messages=[USER, message]), param)
+    refused(to_responses, chat_body(messages=[USER, message]), param)
 
 
 def assistant(*calls: Json, **more: Any) -> Json:
@@ -273,10 +273,10 @@ def test_a_call_that_its_message_has_twice_is_one_call_unless_it_is_answered_twi
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"), [("", "{}"), (" ", "{}"), (None, "{}"), ("null", "{}"), ('{"a":', '{"a":')]
+    ("arguments", "sent"), [("", "{}"), (" ", "{}"), (None, "{}"), ("null", "{}"), ('{"a":', '{"a":')]
 )
-def test_arguments_that_are_nothing_go_up_as_an_empty_object(given: Any, sent: str):
-    message = assistant(call("1", arguments=given))
+def test_arguments_that_are_nothing_go_up_as_an_empty_object(arguments: Any, sent: str):
+    message = assistant(call("1", arguments=arguments))
     assert items_of(message, result("1"))[0][0]["arguments"] == sent
-    legacy = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": given}}
+    legacy = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": arguments}}
     assert items_of(legacy, {"role": "function", "name": "f", "content": "r"})[0][0]["arguments"] == sent

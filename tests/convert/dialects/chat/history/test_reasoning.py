@@ -53,7 +53,7 @@ def test_shown_parts_are_paragraphs_and_what_was_sealed_is_itself():
 
 
 @pytest.mark.parametrize(
-    ("form", "content", "made"),
+    ("form", "content", "expected"),
     [
         ("think_tags", "Yes.", "<think>\nHm.\n</think>\n\nYes."),
         ("think_tags", None, "<think>\nHm.\n</think>\n\n"),
@@ -73,9 +73,9 @@ def test_shown_parts_are_paragraphs_and_what_was_sealed_is_itself():
         ("thinking_part", None, [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]),
     ],
 )
-def test_each_form_has_its_place(form: Any, content: Any, made: Any):
+def test_each_form_has_its_place(form: Any, content: Any, expected: Any):
     message = put(Quirks(reasoning_echo="always", reasoning_form=form), "Hm.", content=content)
-    assert message == {"role": "assistant", "content": made}
+    assert message == {"role": "assistant", "content": expected}
 
 
 def test_a_backends_own_tags_are_written():

@@ -11,19 +11,19 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.sealed_reasoning import SealedReasoning, seal_reasoning
-from tests.convert.dialects.chat.history.test_turns import USER, call, output, said, thought
-from tests.support.convert.requests import Json, messages_of, to_chat, wanted
+from tests.convert.dialects.chat.history.test_turns import USER, call, output, reply, thought
+from tests.support.convert.requests import Json, messages_of, resp_body, to_chat
 
 HISTORY = [
-    *(USER, thought("one"), said("x")),
-    *(USER, thought("two"), call("1"), output("1"), thought("three"), said("y")),
+    *(USER, thought("one"), reply("x")),
+    *(USER, thought("two"), call("1"), output("1"), thought("three"), reply("y")),
     *(
         USER,
         thought("four"),
         call("2"),
         output("2"),
         thought("five"),
-        said("z"),
+        reply("z"),
         {**USER, "role": "developer"},
     ),
 ]
@@ -40,11 +40,11 @@ RULES: dict[Any, dict[Any, list[str]]] = {
 }
 
 
-def given_back(quirks: Quirks, context: Any, *items: Json) -> tuple[list[str], list[str]]:
+def echoed(quirks: Quirks, context: Any, *items: Json) -> tuple[list[str], list[str]]:
     """The reasoning that the backend gets, and the losses."""
     reasoning: Json = {} if context is None else {"reasoning": {"context": context}}
     messages, losses = messages_of(*(items or HISTORY), quirks=quirks, **reasoning)
-    return [said for message in messages if (said := message.get("reasoning_content"))], losses
+    return [text for message in messages if (text := message.get("reasoning_content"))], losses
 
 
 @pytest.mark.parametrize(
@@ -53,20 +53,23 @@ def given_back(quirks: Quirks, context: Any, *items: Json) -> tuple[list[str], l
 def test_the_value_says_which_turns(echo: Any, context: Any) -> None:
     lost = echo == "never" and context in ("all_turns", "current_turn")
     losses = ["reasoning.context; the backend gets no reasoning back"] if lost else []
-    assert given_back(Quirks(reasoning_echo=echo), context) == (RULES[echo][context], losses)
+    assert echoed(Quirks(reasoning_echo=echo), context) == (RULES[echo][context], losses)
 
 
 @pytest.mark.parametrize("context", [None, "auto", "all_turns", "current_turn"])
 def test_a_backend_that_refuses_a_call_without_its_reasoning_gets_it(context: Any) -> None:
-    said, losses = given_back(Quirks(reasoning_required=True), context)
-    assert said == RULES["with_tools"]["all_turns" if context == "all_turns" else "auto"]
-    why = "reasoning.context; the backend gets that of all calls, for it refuses them without"
+    texts, losses = echoed(Quirks(reasoning_required=True), context)
+    assert texts == RULES["with_tools"]["all_turns" if context == "all_turns" else "auto"]
+    why = "reasoning.context; the backend requires the reasoning of all calls"
     assert losses == ([why] if context == "current_turn" else [])
 
 
 @pytest.mark.parametrize("name", ["deepseek", "moonshot", "generic"])
 def test_these_refuse_or_may(name: str) -> None:
-    assert given_back(replace(PROFILES[name], carried=frozenset()), "current_turn")[0] == ["two", "four"]
+    assert echoed(replace(PROFILES[name], carried=frozenset()), "current_turn")[0] == [
+        "two",
+        "four",
+    ]
 
 
 def test_a_turn_goes_on_until_the_user_speaks_again() -> None:
@@ -80,9 +83,9 @@ def test_a_turn_goes_on_until_the_user_speaks_again() -> None:
         thought("b"),
         call("2"),
     ]
-    said, _ = given_back(Quirks(), "current_turn", USER, *loop, output("2"))
-    assert said == ["a", "b"]
-    assert given_back(Quirks(), "current_turn", *loop, output("2"))[0] == ["a", "b"]
+    texts, _ = echoed(Quirks(), "current_turn", USER, *loop, output("2"))
+    assert texts == ["a", "b"]
+    assert echoed(Quirks(), "current_turn", *loop, output("2"))[0] == ["a", "b"]
 
 
 def test_a_history_that_grows_within_the_turn_begins_with_the_same_messages() -> None:
@@ -108,7 +111,7 @@ def test_a_signature_on_a_call_goes_back_all_the_same() -> None:
     extra = {"google": {"thought_signature": "s"}}
     blob = seal_reasoning(SealedReasoning("hm", {"calls": {"1": extra}}), Plain())
     items = [USER, thought(encrypted_content=blob), call("1"), output("1"), USER]
-    hub = responses.read_request(wanted(input=items, reasoning={"context": "current_turn"}))
+    hub = responses.read_request(resp_body(input=items, reasoning={"context": "current_turn"}))
     body: Any = chat.write_request(replace(hub, seal=Plain()), Losses(), PROFILES["litellm"])
     assert "reasoning_content" not in body["messages"][1]
     assert body["messages"][1]["tool_calls"][0]["extra_content"] == extra
@@ -116,7 +119,7 @@ def test_a_signature_on_a_call_goes_back_all_the_same() -> None:
 
 def test_a_configuration_update_changes_it_too() -> None:
     update = {"type": "configuration_update", "reasoning": {"context": "current_turn"}}
-    body, _ = to_chat(wanted(input=[*HISTORY, update]), Quirks())
+    body, _ = to_chat(resp_body(input=[*HISTORY, update]), Quirks())
     assert [each.get("reasoning_content") for each in body["messages"] if each.get("tool_calls")] == [
         None,
         "four",

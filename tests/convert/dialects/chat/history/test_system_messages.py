@@ -45,8 +45,8 @@ def test_in_place_they_stay_as_they_are() -> None:
 def test_parts_stay_parts() -> None:
     parts = [{"type": "input_text", "text": "A", "prompt_cache_breakpoint": {"mode": "explicit"}}]
     messages, _ = sent({"role": "system", "content": parts}, USER, quirks=placed("joined"), instructions="B")
-    kept = {"type": "text", "text": "A", "prompt_cache_breakpoint": {"mode": "explicit"}}
-    assert messages[0] == {"role": "system", "content": [{"type": "text", "text": "B"}, kept]}
+    part = {"type": "text", "text": "A", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    assert messages[0] == {"role": "system", "content": [{"type": "text", "text": "B"}, part]}
 
 
 def test_the_name_of_one_that_is_joined_is_a_loss() -> None:
@@ -66,7 +66,7 @@ def test_a_later_one_is_marked_in_its_place_where_it_may_not() -> None:
     messages, lost = sent(USER, CALL, OUTPUT, DEVELOPER, SYSTEM, USER, quirks=placed("first_only"))
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "user", "user", "user"]
     assert messages[3]["content"] == "<system_message>\nBe brief.\n</system_message>"
-    effect = "sent as a marked text of the user's"
+    effect = "sent as a marked user message"
     assert lost == [("input[3]", effect), ("input[4]", effect)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from chat2response.convert.dialects.chat.history.call_ids import fit_call_id
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.quirks import Quirks
-from tests.support.convert.requests import Json, messages_of, refused, to_chat, wanted
+from tests.support.convert.requests import Json, messages_of, refused, resp_body, to_chat
 
 URL = "data:image/png;base64,AAAA"
 USER: Json = {"role": "user", "content": "hi"}
@@ -25,7 +25,7 @@ def output(call_id: str, value: Any = None, **more: Any) -> Json:
     return {"type": "function_call_output", "call_id": call_id, "output": value, **more}
 
 
-def said(text: str, **more: Any) -> Json:
+def reply(text: str, **more: Any) -> Json:
     parts = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
     item = {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": parts}
     return {**item, **more}
@@ -54,18 +54,18 @@ def sketch(messages: list[Json]) -> str:
         # outputs in the order of the calls, not of their arrival
         ([USER, call("1"), call("2"), output("2"), output("1")], "u a12 t1 t2"),
         # a user's item between a call and its output
-        ([USER, call("1"), USER, output("1"), said("x")], "u a1 t1 u a"),
+        ([USER, call("1"), USER, output("1"), reply("x")], "u a1 t1 u a"),
         ([USER, call("1"), USER, call("2"), output("1"), output("2")], "u a1 t1 u a2 t2"),
         # a call made after the first output of a batch
         ([call("1"), call("2"), output("1"), call("3"), output("2"), output("3")], "a12 t1 t2 a3 t3"),
         # one turn: reasoning, text and calls, whatever their order
-        ([USER, thought("x"), said("y"), call("1"), output("1"), said("z")], "u a1 t1 a"),
-        ([USER, call("1"), said("y"), thought("x"), call("2"), output("1"), output("2")], "u a12 t1 t2"),
-        ([USER, said("x"), said("y"), USER], "u a u"),
+        ([USER, thought("x"), reply("y"), call("1"), output("1"), reply("z")], "u a1 t1 a"),
+        ([USER, call("1"), reply("y"), thought("x"), call("2"), output("1"), output("2")], "u a12 t1 t2"),
+        ([USER, reply("x"), reply("y"), USER], "u a u"),
         # ids that come again in every turn
         ([USER, call("1"), output("1"), USER, call("1"), output("1")], "u a1 t1 u a1 t1"),
         # what has no message does not part a turn
-        ([USER, thought("x"), {"type": "web_search_call", "id": "ws_1"}, said("y")], "u a"),
+        ([USER, thought("x"), {"type": "web_search_call", "id": "ws_1"}, reply("y")], "u a"),
     ],
 )
 def test_one_assistant_message_per_turn_and_its_outputs_after_it(items: list[Json], expected: str):
@@ -75,7 +75,7 @@ def test_one_assistant_message_per_turn_and_its_outputs_after_it(items: list[Jso
 
 def test_a_whole_turn():
     messages, losses = messages_of(
-        USER, thought("hm", "so"), said("let me"), call("1", id="fc_1", status="completed"), output("1")
+        USER, thought("hm", "so"), reply("let me"), call("1", id="fc_1", status="completed"), output("1")
     )
     function = {"name": "f", "arguments": "{}"}
     assert messages == [
@@ -116,9 +116,9 @@ def test_an_output_with_a_name_only_answers_the_first_call_of_that_name():
     ],
 )
 def test_an_orphan_is_a_400_that_names_it(items: list[Json], message: str):
-    said = refused(to_chat, wanted(input=items), "input").message
-    assert said.startswith(message)
-    assert "'input[" in said, "and its place"
+    reply = refused(to_chat, resp_body(input=items), "input").message
+    assert reply.startswith(message)
+    assert "'input[" in reply, "and its place"
 
 
 REPAIR = Policy(orphans="repair")
@@ -177,19 +177,19 @@ def test_row_34_an_id_takes_the_form_that_the_target_asks_for():
 
 
 def test_reasoning_goes_back_with_tools_only():
-    messages, losses = messages_of(USER, thought("a"), said("x"), USER, thought("b"), call("1"), output("1"))
+    messages, losses = messages_of(USER, thought("a"), reply("x"), USER, thought("b"), call("1"), output("1"))
     assert "reasoning_content" not in messages[1]
     assert messages[3]["reasoning_content"] == "b"
     assert losses == []
 
 
 def test_reasoning_goes_back_never():
-    messages, _ = messages_of(USER, thought("a"), said("x"), USER, call("1"), output("1"), quirks=NEVER)
+    messages, _ = messages_of(USER, thought("a"), reply("x"), USER, call("1"), output("1"), quirks=NEVER)
     assert not any("reasoning_content" in message for message in messages)
 
 
 def test_reasoning_goes_back_always_in_the_field_that_the_backend_reads():
-    messages, _ = messages_of(USER, thought("a"), said("x"), USER, quirks=ALWAYS)
+    messages, _ = messages_of(USER, thought("a"), reply("x"), USER, quirks=ALWAYS)
     assert messages[1] == {"role": "assistant", "content": "x", "reasoning": "a"}
 
 
@@ -265,7 +265,7 @@ def test_an_assistants_refusal():
     assert messages[1] == {"role": "assistant", "content": None, "refusal": "no"}
 
 
-@pytest.mark.parametrize("content", ["yo", [{"type": "input_text", "text": "yo"}], said("yo")["content"]])
+@pytest.mark.parametrize("content", ["yo", [{"type": "input_text", "text": "yo"}], reply("yo")["content"]])
 def test_an_assistants_text_in_every_form(content: Any):
     messages, _ = messages_of(USER, {"role": "assistant", "content": content})
     assert messages[1] == {"role": "assistant", "content": "yo"}
@@ -273,7 +273,10 @@ def test_an_assistants_text_in_every_form(content: Any):
 
 def test_a_phase_is_no_loss_and_a_namespace_is_part_of_the_name():
     messages, losses = messages_of(
-        USER, said("x", phase="commentary"), call("1", namespace="ns"), output("1", caller={"type": "direct"})
+        USER,
+        reply("x", phase="commentary"),
+        call("1", namespace="ns"),
+        output("1", caller={"type": "direct"}),
     )
     assert messages[1]["tool_calls"][0]["function"]["name"] == "ns__f"
     assert losses == []
@@ -286,7 +289,7 @@ def test_a_tools_texts_stay_and_its_images_follow_as_a_users():
     messages, losses = messages_of(
         USER, call("1"), call("2"), call("3"),
         output("1", [text, image]), output("2", [text, text]), output("3", [file]),
-        said("nice"),
+        reply("nice"),
     )  # fmt: skip
     assert sketch(messages) == "u a123 t1 t2 t3 u a"
     assert messages[2]["content"] == "seen"
@@ -387,7 +390,7 @@ def test_the_losses_of_calls_and_their_outputs():
     ],
 )
 def test_an_item_that_cannot_be_taken_is_a_400_that_names_the_place(item: Any, param: str):
-    refused(to_chat, wanted(input=[USER, item]), param)
+    refused(to_chat, resp_body(input=[USER, item]), param)
 
 
 @pytest.mark.parametrize(
@@ -399,14 +402,14 @@ def test_an_item_that_cannot_be_taken_is_a_400_that_names_the_place(item: Any, p
     ],
 )
 def test_an_output_that_cannot_be_taken(value: Any, param: str):
-    refused(to_chat, wanted(input=[call("1"), output("1", value)]), param)
+    refused(to_chat, resp_body(input=[call("1"), output("1", value)]), param)
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"), [("", "{}"), (" ", "{}"), (None, "{}"), ("null", "{}"), ('{"a":', '{"a":')]
+    ("arguments", "sent"), [("", "{}"), (" ", "{}"), (None, "{}"), ("null", "{}"), ('{"a":', '{"a":')]
 )
-def test_arguments_that_are_nothing_go_up_as_an_empty_object(given: Any, sent: str):
-    messages, losses = messages_of(USER, call("1", arguments=given), output("1"))
+def test_arguments_that_are_nothing_go_up_as_an_empty_object(arguments: Any, sent: str):
+    messages, losses = messages_of(USER, call("1", arguments=arguments), output("1"))
     assert messages[1]["tool_calls"][0]["function"]["arguments"] == sent
     assert not losses
 
@@ -416,4 +419,4 @@ def test_a_call_that_stands_twice_is_one_call_unless_it_is_answered_twice():
     assert [len(each.get("tool_calls", ())) for each in messages] == [0, 1, 0]
     messages, _ = messages_of(USER, call("1"), call("1"), output("1"), output("1"))
     assert [len(each.get("tool_calls", ())) for each in messages] == [0, 2, 0, 0]
-    refused(to_chat, wanted(input=[USER, call("1"), call("1", name="g"), output("1")]), "input")
+    refused(to_chat, resp_body(input=[USER, call("1"), call("1", name="g"), output("1")]), "input")

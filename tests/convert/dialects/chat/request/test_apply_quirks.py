@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.quirks.quirks import Quirks
-from tests.support.convert.requests import USER, Json, to_chat, wanted
+from tests.support.convert.requests import USER, Json, resp_body, to_chat
 
 TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
 OTHER = {**TOOL, "name": "g", "strict": False}
@@ -18,16 +18,16 @@ THINKING = Quirks(
 
 def body_of(quirks: Quirks, **fields: Any) -> tuple[Json, list[str]]:
     """What is sent besides the model and the messages, and the fields that lost something."""
-    body, losses = to_chat(wanted(input=[USER], **fields), quirks)
-    kept = {key: value for key, value in body.items() if key not in ("model", "messages")}
-    return kept, [loss.partition(";")[0] for loss in losses]
+    body, losses = to_chat(resp_body(input=[USER], **fields), quirks)
+    sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
+    return sent, [loss.partition(";")[0] for loss in losses]
 
 
 # -- reasoning on, off, and how much -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("effort", "made", "lost"),
+    ("effort", "sent", "lost"),
     [
         ("low", {"reasoning_effort": "low", "thinking": {"type": "enabled"}}, []),
         ("max", {"reasoning_effort": "high", "thinking": {"type": "enabled"}}, ["reasoning.effort"]),
@@ -35,8 +35,8 @@ def body_of(quirks: Quirks, **fields: Any) -> tuple[Json, list[str]]:
         (None, {}, []),
     ],
 )
-def test_an_effort_is_said_in_the_backends_words(effort: Any, made: Json, lost: list[str]):
-    assert body_of(THINKING, reasoning={"effort": effort}) == (made, lost)
+def test_an_effort_is_said_in_the_backends_words(effort: Any, sent: Json, lost: list[str]):
+    assert body_of(THINKING, reasoning={"effort": effort}) == (sent, lost)
 
 
 def test_without_a_switch_none_is_an_effort():
@@ -51,17 +51,17 @@ def test_an_effort_may_go_deeper_or_nowhere():
 
 
 def test_a_vendors_members_of_reasoning_pass_where_there_is_such_an_object():
-    asked = {"effort": "high", "exclude": True, "summary": "auto"}
+    reasoning = {"effort": "high", "exclude": True, "summary": "auto"}
     deep = Quirks(effort_field="reasoning.effort")
-    assert body_of(deep, reasoning=asked)[0] == {"reasoning": {"exclude": True, "effort": "high"}}
-    assert body_of(Quirks(), reasoning=asked) == ({"reasoning_effort": "high"}, ["reasoning.exclude"])
+    assert body_of(deep, reasoning=reasoning)[0] == {"reasoning": {"exclude": True, "effort": "high"}}
+    assert body_of(Quirks(), reasoning=reasoning) == ({"reasoning_effort": "high"}, ["reasoning.exclude"])
 
 
 def test_the_clients_own_switch_wins_over_ours():
     kwargs = {"chat_template_kwargs": {"enable_thinking": False, "x": 1}}
     vllm = Quirks(reasoning_on={"chat_template_kwargs": {"enable_thinking": True, "y": 2}})
-    made, _ = body_of(vllm, reasoning={"effort": "low"}, **kwargs)
-    assert made["chat_template_kwargs"] == {"enable_thinking": False, "x": 1, "y": 2}
+    sent, _ = body_of(vllm, reasoning={"effort": "low"}, **kwargs)
+    assert sent["chat_template_kwargs"] == {"enable_thinking": False, "x": 1, "y": 2}
     assert kwargs == {"chat_template_kwargs": {"enable_thinking": False, "x": 1}}
 
 
@@ -70,8 +70,8 @@ def test_the_clients_own_switch_wins_over_ours():
 
 def tools_of(quirks: Quirks, choice: Any, **more: Any) -> tuple[list[str], Any, list[str]]:
     """The names that are sent, the choice, the losses."""
-    made, losses = body_of(quirks, tools=[TOOL, OTHER], tool_choice=choice, **more)
-    return [tool["function"]["name"] for tool in made.get("tools", ())], made.get("tool_choice"), losses
+    sent, losses = body_of(quirks, tools=[TOOL, OTHER], tool_choice=choice, **more)
+    return [tool["function"]["name"] for tool in sent.get("tools", ())], sent.get("tool_choice"), losses
 
 
 AUTO = Quirks(tool_choices=frozenset({"auto"}))
@@ -82,7 +82,7 @@ ONE_OF = {**ALLOWED, "mode": "required"}
 
 
 @pytest.mark.parametrize(
-    ("quirks", "choice", "made"),
+    ("quirks", "choice", "sent"),
     [
         (Quirks(), "required", (["f", "g"], "required", [])),
         (AUTO, "auto", (["f", "g"], "auto", [])),
@@ -95,23 +95,23 @@ ONE_OF = {**ALLOWED, "mode": "required"}
         (MODES, ONE_OF, (["g"], "required", [])),
     ],
 )
-def test_a_choice_that_is_not_taken_is_said_by_the_tools(quirks: Quirks, choice: Any, made: Any):
-    assert tools_of(quirks, choice) == made
+def test_a_choice_that_is_not_taken_is_said_by_the_tools(quirks: Quirks, choice: Any, sent: Any):
+    assert tools_of(quirks, choice) == sent
 
 
 def test_parallel_calls_are_forbidden_only_where_that_can_be_said():
     never = Quirks(parallel_tools=False)
     forbidden: Json = {"tools": [TOOL], "parallel_tool_calls": False}
-    made, losses = body_of(never, **forbidden)
-    assert ("parallel_tool_calls" in made, losses) == (False, ["parallel_tool_calls"])
+    sent, losses = body_of(never, **forbidden)
+    assert ("parallel_tool_calls" in sent, losses) == (False, ["parallel_tool_calls"])
     assert body_of(never, **{**forbidden, "parallel_tool_calls": True})[1] == []
     assert body_of(Quirks(), **forbidden)[0]["parallel_tool_calls"] is False
     assert set(body_of(AUTO, **forbidden, tool_choice="none")[0]) == set()
 
 
 def test_strict_is_left_out_where_it_is_not_known():
-    made, losses = body_of(Quirks(strict_tools=False), tools=[TOOL, OTHER])
-    assert all("strict" not in tool["function"] for tool in made["tools"])
+    sent, losses = body_of(Quirks(strict_tools=False), tools=[TOOL, OTHER])
+    assert all("strict" not in tool["function"] for tool in sent["tools"])
     assert losses == ["tools.strict"]
     assert body_of(Quirks(strict_tools=False), tools=[OTHER])[1] == []
 
@@ -121,13 +121,13 @@ def test_strict_is_left_out_where_it_is_not_known():
 
 def test_a_dropped_field_is_a_loss_under_the_clients_name():
     quirks = Quirks(dropped_fields=frozenset({"verbosity", "seed"}))
-    made, losses = body_of(quirks, text={"verbosity": "low"}, seed=1, top_k=2)
-    assert (made, losses) == ({"top_k": 2}, ["text.verbosity", "seed"])
+    sent, losses = body_of(quirks, text={"verbosity": "low"}, seed=1, top_k=2)
+    assert (sent, losses) == ({"top_k": 2}, ["text.verbosity", "seed"])
 
 
 def test_what_a_list_of_fields_does_not_allow_is_dropped_but_never_what_makes_the_request():
     quirks = Quirks(allowed_fields=frozenset({"temperature"}), reasoning_on={"thinking": True})
-    made, losses = body_of(
+    sent, losses = body_of(
         quirks,
         tools=[TOOL],
         tool_choice="auto",
@@ -138,7 +138,7 @@ def test_what_a_list_of_fields_does_not_allow_is_dropped_but_never_what_makes_th
         user="u",
     )
     assert losses == ["user"]
-    assert set(made) == {
+    assert set(sent) == {
         *("tools", "tool_choice", "stream", "stream_options", "max_completion_tokens"),
         *("reasoning_effort", "thinking", "temperature"),
     }
@@ -160,7 +160,7 @@ def test_usage_is_not_asked_for_where_that_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("switches", "fields", "kept"),
+    ("switches", "fields", "sent"),
     [
         ({}, {}, False),
         ({"thinks_unasked": False}, {}, True),
@@ -170,10 +170,10 @@ def test_usage_is_not_asked_for_where_that_is_refused():
         ({"reasoning_off": {"a": {"b": False}}}, {"a": 7}, False),
     ],
 )
-def test_a_forced_choice_depends_on_whether_the_model_thinks(switches: Any, fields: Any, kept: bool):
+def test_a_forced_choice_depends_on_whether_the_model_thinks(switches: Any, fields: Any, sent: bool):
     quirks = Quirks(thinking_tool_choices=frozenset({"auto"}), **switches)
     tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
-    body, losses = to_chat(wanted(tools=[tool], tool_choice="required", **fields), quirks)
+    body, losses = to_chat(resp_body(tools=[tool], tool_choice="required", **fields), quirks)
     assert (body.get("tool_choice"), losses) == (
-        ("required", []) if kept else (None, ["tool_choice; dropped"])
+        ("required", []) if sent else (None, ["tool_choice; dropped"])
     )

@@ -11,12 +11,12 @@ from chat2response.wire.json import encode
 from tests.support.convert.requests import (
     USER,
     Json,
-    asked,
     assert_official_chat,
+    chat_body,
     refused,
+    resp_body,
     to_chat,
     to_responses,
-    wanted,
 )
 
 ITEM = {"type": "message", "role": "user", "content": "hi"}
@@ -27,7 +27,7 @@ MESSAGE = {"role": "user", "content": "hi"}
 
 
 def test_the_smallest_request_says_store_and_ends_with_its_input():
-    body = read_request(asked()).body
+    body = read_request(chat_body()).body
     assert list(body.items()) == [("model", "m"), ("store", False), ("input", [ITEM])]
 
 
@@ -56,11 +56,11 @@ def test_the_smallest_request_says_store_and_ends_with_its_input():
     ],
 )
 def test_a_field_of_the_same_name_keeps_it(name: str, value: Any):
-    assert read_request(asked(**{name: value})).body[name] == value  # type: ignore[literal-required]
+    assert read_request(chat_body(**{name: value})).body[name] == value  # type: ignore[literal-required]
 
 
 @pytest.mark.parametrize(
-    ("fields", "made"),
+    ("fields", "expected"),
     [
         ({"max_tokens": 20}, {"max_output_tokens": 20}),
         ({"max_completion_tokens": 30, "max_tokens": 20}, {"max_output_tokens": 30}),
@@ -89,9 +89,9 @@ def test_a_field_of_the_same_name_keeps_it(name: str, value: Any):
         ({"temperature": None, "tools": None, "stop": None}, {}),
     ],
 )
-def test_a_field_of_another_name_is_mapped(fields: Json, made: Json):
-    body: Any = read_request(asked(**fields)).body
-    assert body == {"model": "m", "store": False, "input": [ITEM], **made}
+def test_a_field_of_another_name_is_mapped(fields: Json, expected: Json):
+    body: Any = read_request(chat_body(**fields)).body
+    assert body == {"model": "m", "store": False, "input": [ITEM], **expected}
 
 
 @pytest.mark.parametrize(
@@ -111,49 +111,51 @@ def test_a_field_of_another_name_is_mapped(fields: Json, made: Json):
     ],
 )
 def test_what_responses_cannot_say_rides_in_extra(name: str, value: Any):
-    hub = read_request(asked(**{name: value}))
+    hub = read_request(chat_body(**{name: value}))
     assert hub.extra == {name: value}
     assert name not in hub.body
 
 
 def test_include_usage_stays_with_the_gateway_and_obfuscation_goes_on():
     options = {"include_usage": True, "include_obfuscation": False}
-    hub = read_request(asked(stream=True, stream_options=options))
+    hub = read_request(chat_body(stream=True, stream_options=options))
     assert hub.body["stream_options"] == {"include_obfuscation": False}
     assert hub.extra == {"stream_options": {"include_usage": True}}
     assert options == {"include_usage": True, "include_obfuscation": False}
 
 
 def test_the_hub_knows_the_clients_own_names():
-    hub = read_request(asked(max_tokens=5, messages=[USER, {"role": "assistant", "content": "yo"}, USER]))
+    hub = read_request(chat_body(max_tokens=5, messages=[USER, {"role": "assistant", "content": "yo"}, USER]))
     assert hub.field("max_output_tokens") == "max_tokens"
     assert hub.field("text.format") == "response_format"
     assert hub.field("temperature") == "temperature"
     assert hub.item_path(2) == "messages[2]"
-    assert read_request(asked(max_completion_tokens=5)).field("max_output_tokens") == "max_completion_tokens"
+    assert (
+        read_request(chat_body(max_completion_tokens=5)).field("max_output_tokens") == "max_completion_tokens"
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"model": "m"}, "messages"),
-        (asked(messages=[]), "messages"),
-        (asked(messages="hi"), "messages"),
-        (asked(messages={}), "messages"),
-        (asked(model=4), "model"),
-        (asked(max_tokens="20"), "max_tokens"),
-        (asked(max_completion_tokens=True), "max_completion_tokens"),
-        (asked(store="yes"), "store"),
-        (asked(stream=1), "stream"),
-        (asked(top_logprobs=3), "top_logprobs"),
-        (asked(top_logprobs="3", logprobs=True), "top_logprobs"),
-        (asked(logprobs="yes"), "logprobs"),
-        (asked(reasoning_effort=3), "reasoning_effort"),
-        (asked(reasoning="high"), "reasoning"),
-        (asked(stream_options=[]), "stream_options"),
-        (asked(previous_response_id=3), "previous_response_id"),
-        (asked(conversation={}), "conversation.id"),
-        (asked(input="hi"), "input"),
+        (chat_body(messages=[]), "messages"),
+        (chat_body(messages="hi"), "messages"),
+        (chat_body(messages={}), "messages"),
+        (chat_body(model=4), "model"),
+        (chat_body(max_tokens="20"), "max_tokens"),
+        (chat_body(max_completion_tokens=True), "max_completion_tokens"),
+        (chat_body(store="yes"), "store"),
+        (chat_body(stream=1), "stream"),
+        (chat_body(top_logprobs=3), "top_logprobs"),
+        (chat_body(top_logprobs="3", logprobs=True), "top_logprobs"),
+        (chat_body(logprobs="yes"), "logprobs"),
+        (chat_body(reasoning_effort=3), "reasoning_effort"),
+        (chat_body(reasoning="high"), "reasoning"),
+        (chat_body(stream_options=[]), "stream_options"),
+        (chat_body(previous_response_id=3), "previous_response_id"),
+        (chat_body(conversation={}), "conversation.id"),
+        (chat_body(input="hi"), "input"),
     ],
 )
 def test_a_wrong_field_is_a_400_that_names_it(body: Json, param: str):
@@ -169,13 +171,13 @@ def test_a_body_that_is_no_object_is_a_400(body: Any):
 
 
 def test_the_smallest_request_to_chat_ends_with_its_messages():
-    made, losses = to_chat({"input": "hi", "model": "m"})
-    assert list(made.items()) == [("model", "m"), ("messages", [MESSAGE])]
+    expected, losses = to_chat({"input": "hi", "model": "m"})
+    assert list(expected.items()) == [("model", "m"), ("messages", [MESSAGE])]
     assert losses == []
 
 
 @pytest.mark.parametrize(
-    ("fields", "made"),
+    ("fields", "expected"),
     [
         ({"max_output_tokens": 5}, {"max_completion_tokens": 5}),
         ({"reasoning": {"effort": "low", "summary": "auto", "context": "auto"}}, {"reasoning_effort": "low"}),
@@ -205,9 +207,9 @@ def test_the_smallest_request_to_chat_ends_with_its_messages():
         ({"stream": False}, {"stream": False}),
     ],
 )
-def test_fields_to_chat(fields: Json, made: Json | None):
-    body, losses = to_chat(wanted(**fields))
-    expected = fields if made is None else made
+def test_fields_to_chat(fields: Json, expected: Json | None):
+    body, losses = to_chat(resp_body(**fields))
+    expected = fields if expected is None else expected
     assert body == {"model": "m", "messages": [MESSAGE], **expected}
     assert losses == []
     if "top_k" not in fields:
@@ -216,13 +218,13 @@ def test_fields_to_chat(fields: Json, made: Json | None):
 
 @pytest.mark.parametrize("options", [None, {"include_obfuscation": False}, {"include_usage": False}])
 def test_a_stream_is_always_asked_for_its_usage(options: Json | None):
-    body, losses = to_chat(wanted(stream=True, stream_options=options))
+    body, losses = to_chat(resp_body(stream=True, stream_options=options))
     assert body["stream_options"] == {"include_usage": True}
     assert losses == []
 
 
 def test_a_vendors_stream_option_passes():
-    body, _ = to_chat(wanted(stream=True, stream_options={"continuous_usage_stats": True}))
+    body, _ = to_chat(resp_body(stream=True, stream_options={"continuous_usage_stats": True}))
     assert body["stream_options"] == {"continuous_usage_stats": True, "include_usage": True}
 
 
@@ -244,14 +246,14 @@ def test_a_vendors_stream_option_passes():
     ],
 )
 def test_what_chat_cannot_say_is_a_loss(fields: Json, loss: str):
-    body, losses = to_chat(wanted(**fields))
+    body, losses = to_chat(resp_body(**fields))
     assert body == {"model": "m", "messages": [MESSAGE]}
     assert losses == [f"{loss}; dropped"]
 
 
 def test_a_field_of_the_other_api_is_no_error_whatever_a_chat_client_says_in_it():
     losses = Losses()
-    body = write_request(read_request(asked(include=[["hologram"]])), losses)
+    body = write_request(read_request(chat_body(include=[["hologram"]])), losses)
     assert "include" not in body
     assert [loss.field for loss in losses] == ["include[0]"]
 
@@ -276,24 +278,24 @@ def test_a_field_of_the_other_api_is_no_error_whatever_a_chat_client_says_in_it(
     ],
 )
 def test_what_must_not_be_dropped_is_a_400(fields: Json, param: str):
-    refused(to_chat, wanted(**fields), param)
+    refused(to_chat, resp_body(**fields), param)
 
 
 def test_instructions_alone_are_a_message():
-    body, _ = to_chat(wanted(input=[], instructions="be brief"))
+    body, _ = to_chat(resp_body(input=[], instructions="be brief"))
     assert body["messages"] == [{"role": "developer", "content": "be brief"}]
 
 
 def test_quirks_name_the_limit_and_the_developer():
     older = Quirks(max_tokens="max_tokens", developer_role=False)
-    body, _ = to_chat(wanted(max_output_tokens=9, instructions="be brief"), older)
+    body, _ = to_chat(resp_body(max_output_tokens=9, instructions="be brief"), older)
     assert body["max_tokens"] == 9
     assert body["messages"][0] == {"role": "system", "content": "be brief"}
 
 
 def test_a_mapped_field_wins_over_the_clients_own_of_that_name():
     fields = {"max_completion_tokens": 1, "max_output_tokens": 2, "reasoning_effort": "low"}
-    body, losses = to_chat(wanted(**fields, reasoning={"effort": "high"}))
+    body, losses = to_chat(resp_body(**fields, reasoning={"effort": "high"}))
     assert body["max_completion_tokens"] == 2
     assert losses == ["max_completion_tokens; dropped"]
     assert body["reasoning_effort"] == "high"
@@ -309,7 +311,7 @@ def test_a_mapped_field_wins_over_the_clients_own_of_that_name():
     ],
 )
 def test_which_reasoning_goes_back_is_no_field_of_the_backends(reasoning: Json, losses: list[str]):
-    assert to_chat(wanted(reasoning=reasoning)) == ({"model": "m", "messages": [MESSAGE]}, losses)
+    assert to_chat(resp_body(reasoning=reasoning)) == ({"model": "m", "messages": [MESSAGE]}, losses)
 
 
 @pytest.mark.parametrize(
@@ -322,26 +324,26 @@ def test_which_reasoning_goes_back_is_no_field_of_the_backends(reasoning: Json, 
     ],
 )
 def test_one_limit_counts_and_another_is_named(fields: Json, losses: list[str]):
-    body, lost = to_responses(asked(**fields))
+    body, lost = to_responses(chat_body(**fields))
     assert body["max_output_tokens"] == 30
     assert "max_tokens" not in body
     assert lost == losses
 
 
 def test_a_chat_request_leaves_the_hub_as_it_came():
-    body = asked(
+    body = chat_body(
         stop=["x"], seed=3, max_tokens=5, top_k=4, stream=True, stream_options={"include_usage": True}
     )
     body["messages"] = [{"role": "user", "name": "bob", "content": "hi"}]
-    made = write_request(read_request(body), Losses(), Quirks(max_tokens="max_tokens"))
-    assert made == body
+    expected = write_request(read_request(body), Losses(), Quirks(max_tokens="max_tokens"))
+    assert expected == body
 
 
 # Both -------------------------------------------------------------------------------------------------
 
 
 def test_the_input_is_never_written_to():
-    chat = asked(
+    chat = chat_body(
         stream_options={"include_usage": True},
         reasoning={"effort": "low"},
         reasoning_effort="high",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.quirks.quirks import Quirks
-from tests.support.convert.requests import USER, Json, refused, to_chat, wanted
+from tests.support.convert.requests import USER, Json, refused, resp_body, to_chat
 
 SCHEMA = {"type": "object", "properties": {"z": {"type": "string"}, "a": {"type": "number"}}}
 WANTED: Json = {"type": "json_schema", "name": "answer", "schema": SCHEMA, "strict": True}
@@ -15,7 +15,7 @@ OBJECT: Json = {"type": "json_object"}
 def sent(form: Json, *known: Any, **fields: Any) -> tuple[Json, list[str]]:
     """The body for a backend that knows these formats, and what was lost."""
     return to_chat(
-        wanted(input=[USER], text={"format": form}, **fields), Quirks(response_formats=frozenset(known))
+        resp_body(input=[USER], text={"format": form}, **fields), Quirks(response_formats=frozenset(known))
     )
 
 
@@ -29,7 +29,7 @@ def test_a_format_that_is_taken_goes_as_it_is(form: Json) -> None:
 @pytest.mark.parametrize("form", [[], "json_object", {"type": []}, {}])
 def test_what_is_no_format_is_the_upstreams_to_judge(form: Any) -> None:
     """A Responses client that uses Chat's name for it."""
-    body, losses = to_chat(wanted(response_format=form), Quirks(response_formats=frozenset(("text",))))
+    body, losses = to_chat(resp_body(response_format=form), Quirks(response_formats=frozenset(("text",))))
     assert (body["response_format"], losses) == (form, [])
 
 
@@ -37,7 +37,7 @@ def test_a_format_under_chats_name_is_suited_too() -> None:
     quirks = Quirks(response_formats=frozenset(("text", "json_object")))
     refused(
         lambda body: to_chat(body, quirks),
-        wanted(response_format={"type": "json_schema"}),
+        resp_body(response_format={"type": "json_schema"}),
         "response_format.json_schema",
     )
 
@@ -45,9 +45,9 @@ def test_a_format_under_chats_name_is_suited_too() -> None:
 def test_row_14_a_schema_becomes_json_mode_and_an_instruction() -> None:
     body, losses = sent(WANTED, "text", "json_object", instructions="Be brief.")
     assert body["response_format"] == {"type": "json_object"}
-    told = body["messages"][0]["content"]
-    assert told.startswith("Be brief.\n\n") and "JSON" in told
-    assert told.endswith('{"type":"object","properties":{"z":{"type":"string"},"a":{"type":"number"}}}')
+    system = body["messages"][0]["content"]
+    assert system.startswith("Be brief.\n\n") and "JSON" in system
+    assert system.endswith('{"type":"object","properties":{"z":{"type":"string"},"a":{"type":"number"}}}')
     assert body["messages"][1:] == [USER]
     assert losses == ["text.format; emulated: JSON mode and the schema in an instruction"]
 
@@ -57,9 +57,9 @@ def test_without_any_mode_it_is_an_instruction(form: Json) -> None:
     body, losses = sent({**form, **({"description": "Both."} if form is WANTED else {})}, "text")
     assert "response_format" not in body
     assert [message["role"] for message in body["messages"]] == ["developer", "user"]
-    told = body["messages"][0]["content"]
-    assert told.startswith("Answer with one JSON object")
-    assert told.endswith("\n\nBoth.") is (form is WANTED)
+    system = body["messages"][0]["content"]
+    assert system.startswith("Answer with one JSON object")
+    assert system.endswith("\n\nBoth.") is (form is WANTED)
     assert losses == ["text.format; emulated: an instruction"]
 
 
@@ -73,7 +73,7 @@ def test_the_instruction_stands_where_it_stood_in_the_turn_before() -> None:
     """The prompt cache lives of it: a longer history extends the messages."""
     first, _ = sent(WANTED, "text", "json_object")
     more = [USER, {"role": "assistant", "content": "{}"}, USER]
-    body = wanted(input=more, text={"format": WANTED})
+    body = resp_body(input=more, text={"format": WANTED})
     second, _ = to_chat(body, Quirks(response_formats=frozenset(("text", "json_object"))))
     assert second["messages"][:2] == first["messages"]
     assert {key: each for key, each in second.items() if key != "messages"} == {

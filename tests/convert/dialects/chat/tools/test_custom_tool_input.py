@@ -15,8 +15,8 @@ PATCH = "*** Begin Patch\n*** Add File: a\n+x\n*** End Patch\n"
 def unwrapped(*pieces: str, lenient: bool = False) -> tuple[str, bool]:
     """The input, and whether it broke off."""
     unwrapper = CustomToolInputDecoder(lenient=lenient)
-    said = "".join([unwrapper.feed(piece) for piece in pieces]) + unwrapper.close()
-    return said, unwrapper.truncated
+    decoded = "".join([unwrapper.feed(piece) for piece in pieces]) + unwrapper.close()
+    return decoded, unwrapper.truncated
 
 
 def cut(text: str, places: list[int]) -> list[str]:
@@ -62,7 +62,7 @@ def test_what_models_write_instead_is_the_same_however_it_is_cut(text: str, leni
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "decoded"),
     [
         ("", ""),
         ("{}", ""),
@@ -79,17 +79,17 @@ def test_what_models_write_instead_is_the_same_however_it_is_cut(text: str, leni
         ('{"input": "a\nb"}', "a\nb"),
     ],
 )
-def test_what_is_not_as_it_should_be_is_taken_as_it_can_only_be_meant(arguments: str, said: str):
-    assert unwrapped(arguments) == (said, False)
+def test_what_is_not_as_it_should_be_is_taken_as_it_can_only_be_meant(arguments: str, decoded: str):
+    assert unwrapped(arguments) == (decoded, False)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "decoded"),
     [("{", ""), ('{"inp', ""), ('{"input": ', ""), ('{"input": "ab', "ab"), ('{"input": "a\\', "a")],
 )
-def test_row_2_arguments_that_break_off_are_known_as_such(arguments: str, said: str):
+def test_row_2_arguments_that_break_off_are_known_as_such(arguments: str, decoded: str):
     """Row 2: half a patch must not be applied."""
-    assert unwrapped(arguments) == (said, True)
+    assert unwrapped(arguments) == (decoded, True)
 
 
 def test_row_2_only_a_tool_that_models_know_by_heart_is_freed_of_its_usual_wrappers():

@@ -9,12 +9,12 @@ from chat2response.convert.library.functions import to_chat_completion
 from chat2response.convert.quirks.quirks import Quirks
 from tests.support.convert.requests import (
     Json,
-    asked,
     assert_official_chat,
     assert_official_responses,
+    chat_body,
+    resp_body,
     to_chat,
     to_responses,
-    wanted,
 )
 from tests.support.upstream_streams import CHAT_STREAMS, Events, deltas, named, sse, to_chunks, to_events
 
@@ -43,7 +43,7 @@ HISTORY: list[Json] = [
 
 
 def test_a_custom_tool_becomes_a_function_with_one_string():
-    body, losses = to_chat(wanted(tools=[TOOL, {"type": "custom", "name": "free"}]))
+    body, losses = to_chat(resp_body(tools=[TOOL, {"type": "custom", "name": "free"}]))
     assert_official_chat(body)
     function, free = (tool["function"] for tool in body["tools"])
     assert function["name"] == "exec"
@@ -62,14 +62,14 @@ def test_a_custom_tool_becomes_a_function_with_one_string():
 
 def test_row_36_strict_is_written_only_where_the_backend_takes_it():
     """Row 36: nothing is invented for a backend that does not know it."""
-    body, _ = to_chat(wanted(tools=[TOOL]), Quirks(strict_tools=False))
+    body, _ = to_chat(resp_body(tools=[TOOL]), Quirks(strict_tools=False))
     assert "strict" not in body["tools"][0]["function"]
 
 
 def test_a_backend_with_custom_tools_gets_them_as_they_are():
     """Chat has the grammar one level deeper than Responses."""
     body, losses = to_chat(
-        wanted(tools=[TOOL], input=HISTORY, tool_choice={"type": "custom", "name": "exec"}), NATIVE
+        resp_body(tools=[TOOL], input=HISTORY, tool_choice={"type": "custom", "name": "exec"}), NATIVE
     )
     assert_official_chat(body)
     assert body["tools"] == [
@@ -83,7 +83,7 @@ def test_a_backend_with_custom_tools_gets_them_as_they_are():
 
 
 def test_the_history_of_a_custom_tool_replays_as_that_of_its_function():
-    body, losses = to_chat(wanted(tools=[{"type": "custom", "name": "exec"}], input=HISTORY))
+    body, losses = to_chat(resp_body(tools=[{"type": "custom", "name": "exec"}], input=HISTORY))
     assert_official_chat(body)
     (called,) = body["messages"][1]["tool_calls"]
     assert called["function"] == {
@@ -95,7 +95,7 @@ def test_the_history_of_a_custom_tool_replays_as_that_of_its_function():
 
 
 def test_a_choice_of_a_custom_tool_is_one_of_its_function():
-    body, _ = to_chat(wanted(tools=[TOOL], tool_choice={"type": "custom", "name": "exec"}))
+    body, _ = to_chat(resp_body(tools=[TOOL], tool_choice={"type": "custom", "name": "exec"}))
     assert body["tool_choice"] == {"type": "function", "function": {"name": "exec"}}
 
 
@@ -103,7 +103,7 @@ def test_chats_custom_tools_calls_and_choices_toward_responses():
     called = {"id": "1", "type": "custom", "custom": {"name": "exec", "input": "a"}}
     function = {"id": "2", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     body, losses = to_responses(
-        asked(
+        chat_body(
             messages=[
                 {"role": "user", "content": "go"},
                 {"role": "assistant", "content": None, "tool_calls": [called, function]},

@@ -55,7 +55,7 @@ def events_of(
     return checked_events(b"".join([machine.feed(read) for read in reads]) + machine.close())
 
 
-def made(events: list[Json]) -> list[tuple[Any, ...]]:
+def calls_of(events: list[Json]) -> list[tuple[Any, ...]]:
     """The calls of the finished response."""
     output = response_of(events)["output"]
     return [
@@ -72,7 +72,7 @@ def kinds(events: list[Json]) -> list[str]:
 def test_row_2_a_custom_tool_is_called_with_its_raw_input():
     """Row 2: `custom_tool_call` with `custom_tool_call_input` events, the JSON unwrapped while it streams."""
     events = events_of(*call(*ARGUMENTS, name="apply_patch"))
-    assert made(events) == [("custom_tool_call", None, "apply_patch", PATCH)]
+    assert calls_of(events) == [("custom_tool_call", None, "apply_patch", PATCH)]
     assert kinds(events)[2] == "output_item.added"
     assert events[2]["item"]["input"] == ""
     assert events[2]["item"]["id"].startswith("ctc_")
@@ -87,7 +87,7 @@ def test_row_11_a_tool_of_a_namespace_is_called_by_both_its_names():
         *call('{"input":"x"}', index=1, id="2", name="agents__run"),
         *call("{}", index=2, id="3", name="f"),
     )
-    assert made(events) == [
+    assert calls_of(events) == [
         ("function_call", "agents", "wait", '{"a":1}'),
         ("custom_tool_call", "agents", "run", "x"),
         ("function_call", None, "f", "{}"),
@@ -108,7 +108,7 @@ def test_a_name_in_pieces_and_a_name_that_comes_late():
         entry(0, function={"name": "agents__run", "arguments": '"x"}'}),
     ]
     for chunks in (split, late):
-        assert made(events_of(*chunks)) == [("custom_tool_call", "agents", "run", "x")]
+        assert calls_of(events_of(*chunks)) == [("custom_tool_call", "agents", "run", "x")]
 
 
 def test_calls_between_text_and_calls_without_arguments():
@@ -118,7 +118,7 @@ def test_calls_between_text_and_calls_without_arguments():
         *text("b"),
         *call(index=1, id="2", name="apply_patch"),
     )
-    assert made(events) == [
+    assert calls_of(events) == [
         ("function_call", "agents", "wait", "{}"),
         ("custom_tool_call", None, "apply_patch", ""),
     ]
@@ -150,7 +150,7 @@ def test_what_stands_beside_the_input_is_a_loss():
 
 
 def test_a_tool_that_nobody_gave_is_called_as_it_stands():
-    assert made(events_of(*call("{}", name="agents__other"))) == [
+    assert calls_of(events_of(*call("{}", name="agents__other"))) == [
         ("function_call", None, "agents__other", "{}")
     ]
 
@@ -166,7 +166,7 @@ NATIVE = [
 def test_native_custom_calls_pass():
     """Chat has custom tools of its own at OpenAI."""
     expected = [("custom_tool_call", None, "apply_patch", PATCH), ("custom_tool_call", "agents", "run", "x")]
-    assert made(events_of(*NATIVE, custom_tools=True)) == expected
+    assert calls_of(events_of(*NATIVE, custom_tools=True)) == expected
 
 
 def _completion(arguments: str, name: str) -> Json:
@@ -193,19 +193,19 @@ def test_a_whole_answer_is_the_fold_of_its_stream(name: str):
 
 
 @given(st.lists(st.integers(0, 2000), max_size=12), st.text(max_size=20))
-def test_the_bytes_may_be_cut_anywhere(cuts: list[int], given_input: str):
+def test_the_bytes_may_be_cut_anywhere(cuts: list[int], tool_input: str):
     chunks = [
         *text("a"),
-        *call(json.dumps({"input": given_input}), index=0, id="1", name="agents__run"),
+        *call(json.dumps({"input": tool_input}), index=0, id="1", name="agents__run"),
         *call("{}", index=1, id="2", name="agents__wait"),
     ]
     events = events_of(*chunks, cuts=tuple(cuts))
     assert events == events_of(*chunks)
-    assert made(events)[0] == ("custom_tool_call", "agents", "run", given_input)
+    assert calls_of(events)[0] == ("custom_tool_call", "agents", "run", tool_input)
 
 
 def test_an_answer_with_nothing_to_restore_is_read_directly():
-    assert made(events_of(chunk({"content": "hi"}), finish="stop")) == []
+    assert calls_of(events_of(chunk({"content": "hi"}), finish="stop")) == []
 
 
 # -- allowed_tools ------------------------------------------------------------------------------------
@@ -275,12 +275,12 @@ def test_tools_of_every_kind_are_allowed_by_what_the_client_calls_them():
         "shell": '{"commands": ["ls"]}',
         "f": "{}",
     }
-    said = [
+    chunks = [
         each
-        for index, (name, given) in enumerate(named_by_the_backend.items())
-        for each in call(given, index=index, id=f"call_{index}", name=name)
+        for index, (name, arguments) in enumerate(named_by_the_backend.items())
+        for each in call(arguments, index=index, id=f"call_{index}", name=name)
     ]
-    output, losses = limited(choice, *said, tools=tools)
+    output, losses = limited(choice, *chunks, tools=tools)
     called = sorted((item["type"], item.get("name", "")) for item in output)
     assert called == [("custom_tool_call", "apply_patch"), ("custom_tool_call", "run"), ("shell_call", "")]
     assert losses == [

@@ -8,13 +8,13 @@ from chat2response.convert.dialects.chat.request.request import read_request
 from chat2response.convert.quirks.quirks import Quirks
 from tests.support.convert.requests import (
     Json,
-    asked,
     assert_official_chat,
     assert_official_responses,
+    chat_body,
     refused,
+    resp_body,
     to_chat,
     to_responses,
-    wanted,
 )
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -30,13 +30,13 @@ def flat(name: str = "f", **more: Any) -> Json:
 
 
 def official_responses(**fields: Any) -> tuple[Json, list[str]]:
-    body, losses = to_responses(asked(**fields))
+    body, losses = to_responses(chat_body(**fields))
     assert_official_responses(body)
     return body, losses
 
 
 def official_chat(**fields: Any) -> tuple[Json, list[str]]:
-    body, losses = to_chat(wanted(**fields))
+    body, losses = to_chat(resp_body(**fields))
     assert_official_chat(body)
     return body, losses
 
@@ -45,7 +45,7 @@ def official_chat(**fields: Any) -> tuple[Json, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("tool", "made"),
+    ("tool", "expected"),
     [
         (nested(), flat(parameters=NO_PARAMETERS, strict=False)),
         (
@@ -59,19 +59,19 @@ def official_chat(**fields: Any) -> tuple[Json, list[str]]:
         (nested(strict=False, parameters={}), flat(parameters=NO_PARAMETERS, strict=False)),
     ],
 )
-def test_a_function_is_flat_with_its_strictness_written(tool: Json, made: Json):
+def test_a_function_is_flat_with_its_strictness_written(tool: Json, expected: Json):
     body, _ = official_responses(tools=[tool])
-    assert body["tools"] == [made]
+    assert body["tools"] == [expected]
 
 
 def test_the_order_of_tools_and_of_their_keys_stays():
-    body = read_request(asked(tools=[nested(name, description="d") for name in "cab"])).body
+    body = read_request(chat_body(tools=[nested(name, description="d") for name in "cab"])).body
     assert [tool["name"] for tool in body["tools"]] == ["c", "a", "b"]
     assert list(body["tools"][0]) == ["type", "name", "description", "parameters", "strict"]
 
 
 @pytest.mark.parametrize(
-    ("choice", "made"),
+    ("choice", "expected"),
     [
         ("none", "none"),
         ("auto", "auto"),
@@ -83,9 +83,9 @@ def test_the_order_of_tools_and_of_their_keys_stays():
         ),
     ],
 )
-def test_every_form_of_choice_to_responses(choice: Any, made: Any):
+def test_every_form_of_choice_to_responses(choice: Any, expected: Any):
     body, losses = official_responses(tools=[nested()], tool_choice=choice, parallel_tool_calls=False)
-    assert body["tool_choice"] == made
+    assert body["tool_choice"] == expected
     assert body["parallel_tool_calls"] is False
     assert losses == []
 
@@ -93,15 +93,15 @@ def test_every_form_of_choice_to_responses(choice: Any, made: Any):
 @pytest.mark.parametrize("tools", [[], None])
 @pytest.mark.parametrize(("choice", "losses"), [("auto", []), ("none", []), ("required", ["tool_choice"])])
 def test_without_tools_nothing_of_them_is_sent(tools: Any, choice: str, losses: list[str]):
-    for convert, body in ((to_responses, asked), (to_chat, wanted)):
-        made, lost = convert(body(tools=tools, tool_choice=choice, parallel_tool_calls=True))
-        assert not made.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
+    for convert, body in ((to_responses, chat_body), (to_chat, resp_body)):
+        expected, lost = convert(body(tools=tools, tool_choice=choice, parallel_tool_calls=True))
+        assert not expected.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
         assert lost == [f"{loss}; dropped" for loss in losses]
 
 
 def test_a_named_choice_without_tools_is_a_400():
-    refused(to_responses, asked(tool_choice=nested()), "tool_choice")
-    refused(to_chat, wanted(tools=[], tool_choice=flat()), "tool_choice")
+    refused(to_responses, chat_body(tool_choice=nested()), "tool_choice")
+    refused(to_chat, resp_body(tools=[], tool_choice=flat()), "tool_choice")
 
 
 def test_web_search_options_become_the_last_tool():
@@ -169,14 +169,14 @@ def test_a_tools_key_without_a_place_is_a_loss(tool: Json, loss: str):
     ],
 )
 def test_a_wrong_tool_field_from_chat_is_a_400_that_names_it(fields: Json, param: str):
-    refused(to_responses, asked(**fields), param)
+    refused(to_responses, chat_body(**fields), param)
 
 
 # Responses to Chat ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("tool", "made"),
+    ("tool", "expected"),
     [
         (flat(parameters=None, strict=None, description=None), nested(parameters=NO_PARAMETERS)),
         (flat(), nested(parameters=NO_PARAMETERS)),
@@ -188,14 +188,14 @@ def test_a_wrong_tool_field_from_chat_is_a_400_that_names_it(fields: Json, param
         ),
     ],
 )
-def test_a_function_is_nested(tool: Json, made: Json):
+def test_a_function_is_nested(tool: Json, expected: Json):
     body, losses = official_chat(tools=[tool])
-    assert body["tools"] == [made]
+    assert body["tools"] == [expected]
     assert losses == []
 
 
 @pytest.mark.parametrize(
-    ("choice", "made"),
+    ("choice", "expected"),
     [
         ("none", "none"),
         ("auto", "auto"),
@@ -212,9 +212,9 @@ def test_a_function_is_nested(tool: Json, made: Json):
         ({"type": "allowed_tools", "mode": "none", "tools": [flat()]}, "none"),
     ],
 )
-def test_every_form_of_choice_to_chat(choice: Any, made: Any):
+def test_every_form_of_choice_to_chat(choice: Any, expected: Any):
     body, losses = official_chat(tools=[flat()], tool_choice=choice, parallel_tool_calls=True)
-    assert body["tool_choice"] == made
+    assert body["tool_choice"] == expected
     assert body["parallel_tool_calls"] is True
     assert losses == []
 
@@ -223,7 +223,7 @@ HOSTED = {"type": "web_search"}
 
 
 @pytest.mark.parametrize(
-    ("tools", "choice", "made", "lost"),
+    ("tools", "choice", "expected", "lost"),
     [
         ([flat(), HOSTED], "required", "required", []),
         ([flat(), HOSTED], HOSTED, None, ["tool_choice"]),
@@ -242,11 +242,11 @@ HOSTED = {"type": "web_search"}
     ],
 )
 def test_a_tool_that_chat_cannot_say_is_dropped_with_the_choice_of_it(
-    tools: list[Json], choice: Any, made: Any, lost: list[str]
+    tools: list[Json], choice: Any, expected: Any, lost: list[str]
 ):
     body, losses = official_chat(tools=tools, tool_choice=choice)
     assert [tool["type"] for tool in body["tools"]] == ["function"]
-    assert body.get("tool_choice") == made
+    assert body.get("tool_choice") == expected
     assert losses == ["tools[1]; dropped: web_search", *(f"{loss}; dropped" for loss in lost)]
 
 
@@ -257,7 +257,7 @@ def test_a_tool_that_is_dropped_is_called_what_the_client_calls_it():
         {"type": "mcp", "server_label": "\u00e9" * 99},
         {"type": "x" * 99, "server_label": 7},
     ]
-    assert to_chat(wanted(tools=tools))[1] == [
+    assert to_chat(resp_body(tools=tools))[1] == [
         "tools[0]; dropped: mcp (docs)",
         f"tools[1]; dropped: mcp ({'?' * 64})",
         f"tools[2]; dropped: {'x' * 64}",
@@ -276,9 +276,9 @@ def test_when_no_tool_is_left_nothing_of_them_is_sent(choice: Any, lost: list[st
 
 def test_a_choice_of_a_tool_that_is_not_there_is_a_400():
     for choice in (flat("g"), {"type": "custom", "name": "g"}):
-        refused(to_chat, wanted(tools=[flat(), HOSTED], tool_choice=choice), "tool_choice")
+        refused(to_chat, resp_body(tools=[flat(), HOSTED], tool_choice=choice), "tool_choice")
         allowed = {"type": "allowed_tools", "tools": [flat(), choice]}
-        refused(to_chat, wanted(tools=[flat()], tool_choice=allowed), "tool_choice.tools[1]")
+        refused(to_chat, resp_body(tools=[flat()], tool_choice=allowed), "tool_choice.tools[1]")
 
 
 def test_a_flat_tools_unknown_key_is_a_loss():
@@ -299,7 +299,7 @@ def test_a_flat_tools_unknown_key_is_a_loss():
     ],
 )
 def test_a_wrong_tool_field_from_responses_is_a_400_that_names_it(fields: Json, param: str):
-    refused(to_chat, wanted(**fields), param)
+    refused(to_chat, resp_body(**fields), param)
 
 
 # The answer's format, both ways -----------------------------------------------------------------------
@@ -336,15 +336,15 @@ def test_a_schema_left_out_is_an_empty_one():
 
 def test_a_vendors_format_passes():
     grammar = {"type": "structural_tag", "structures": []}
-    assert to_responses(asked(response_format=grammar))[0]["text"] == {"format": grammar}
-    assert to_chat(wanted(text={"format": grammar}))[0]["response_format"] == grammar
+    assert to_responses(chat_body(response_format=grammar))[0]["text"] == {"format": grammar}
+    assert to_chat(resp_body(text={"format": grammar}))[0]["response_format"] == grammar
 
 
 # What backends refuse ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("given", "made"),
+    ("schema", "expected"),
     [
         (None, NO_PARAMETERS),
         ({}, NO_PARAMETERS),
@@ -358,11 +358,11 @@ def test_a_vendors_format_passes():
         ({"type": "object"}, {"type": "object"}),
     ],
 )
-def test_parameters_are_the_schema_of_an_object_both_ways(given: Any, made: Json):
-    body, _ = to_chat(wanted(tools=[flat(parameters=given)]))
-    assert body["tools"] == [nested(parameters=made)]
-    body, _ = to_responses(asked(tools=[nested(parameters=given)]))
-    assert body["tools"] == [flat(parameters=made, strict=False)]
+def test_parameters_are_the_schema_of_an_object_both_ways(schema: Any, expected: Json):
+    body, _ = to_chat(resp_body(tools=[flat(parameters=schema)]))
+    assert body["tools"] == [nested(parameters=expected)]
+    body, _ = to_responses(chat_body(tools=[nested(parameters=schema)]))
+    assert body["tools"] == [flat(parameters=expected, strict=False)]
 
 
 @pytest.mark.parametrize(
@@ -381,17 +381,17 @@ def test_a_stand_in_for_a_custom_tool_is_as_strict_as_the_clients_functions(valu
         flat(f"f{number}", parameters=SCHEMA, **({} if value is None else {"strict": value}))
         for number, value in enumerate(values)
     ]
-    body, losses = to_chat(wanted(tools=[*functions, {"type": "custom", "name": "patch"}]))
+    body, losses = to_chat(resp_body(tools=[*functions, {"type": "custom", "name": "patch"}]))
     assert body["tools"][-1]["function"].get("strict") is ours
     assert losses == []
 
 
 def test_one_strictness_for_all_where_the_backend_takes_no_other():
     tools = [flat("a", parameters=SCHEMA, strict=True), flat("b", parameters=SCHEMA, strict=False)]
-    body, losses = to_chat(wanted(tools=tools), Quirks(mixed_strict=False))
+    body, losses = to_chat(resp_body(tools=tools), Quirks(mixed_strict=False))
     assert [each["function"].get("strict") for each in body["tools"]] == [None, None]
     assert losses == ["tools.strict; dropped"]
-    body, losses = to_chat(wanted(tools=tools[:1]), Quirks(mixed_strict=False))
+    body, losses = to_chat(resp_body(tools=tools[:1]), Quirks(mixed_strict=False))
     assert (body["tools"][0]["function"]["strict"], losses) == (True, [])
-    body, losses = to_chat(wanted(tools=tools))
+    body, losses = to_chat(resp_body(tools=tools))
     assert ([each["function"]["strict"] for each in body["tools"]], losses) == ([True, False], [])

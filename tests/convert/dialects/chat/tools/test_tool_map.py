@@ -10,11 +10,11 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
 from chat2response.convert.dialects.responses.request import read_request
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from tests.support.convert.requests import Json, refused, to_chat, wanted
+from tests.support.convert.requests import Json, refused, resp_body, to_chat
 
 
 def tool_map(*tools: Json, **fields: Any) -> ToolMap:
-    return ToolMap.of(read_request(wanted(tools=list(tools), **fields)), OPENAI_COMPATIBLE)
+    return ToolMap.of(read_request(resp_body(tools=list(tools), **fields)), OPENAI_COMPATIBLE)
 
 
 def flat(name: str, **more: Any) -> Json:
@@ -59,7 +59,7 @@ def test_row_10_tools_of_the_input_join_those_of_the_request():
         {"role": "user", "content": "hi"},
         {"type": "additional_tools", "role": "developer", "tools": [flat("g", description="newest")]},
     ]
-    body, losses = to_chat(wanted(input=items, tools=[flat("f", description="old"), flat("h")]))
+    body, losses = to_chat(resp_body(input=items, tools=[flat("f", description="old"), flat("h")]))
     assert [(each["function"]["name"], each["function"].get("description")) for each in body["tools"]] == [
         ("f", "new"), ("h", None), ("g", "newest"),
     ]  # fmt: skip
@@ -84,9 +84,9 @@ def test_a_wrong_tool_is_a_400_that_names_its_place():
         ({"type": "custom", "name": "f", "format": {"type": "odd"}}, "tools[0].format.type"),
         ({"type": "custom", "name": "f", "format": {"type": "grammar"}}, "tools[0].format.syntax"),
     ):
-        refused(to_chat, wanted(tools=[tool]), param)
+        refused(to_chat, resp_body(tools=[tool]), param)
     brought = {"type": "additional_tools", "tools": [flat("f"), {"type": "function"}]}
-    refused(to_chat, wanted(input=[brought]), "input[0].tools[1].name")
+    refused(to_chat, resp_body(input=[brought]), "input[0].tools[1].name")
 
 
 WORDS = st.text(st.sampled_from("ab_.é"), min_size=1, max_size=8) | st.text("a", min_size=60, max_size=70)
@@ -118,7 +118,7 @@ def test_a_tool_that_a_request_no_longer_has_keeps_its_name(outer: str, name: st
 def test_a_name_that_has_to_begin_with_a_letter_does_and_comes_back():
     """Gemini takes no other, and gives calls back under the name it was told."""
     tools = [flat("21st_magic"), flat("-x"), flat("_ok"), flat("_21st_magic"), space("3d", flat("render"))]
-    hub = read_request(wanted(tools=tools))
+    hub = read_request(resp_body(tools=tools))
     mapped = ToolMap.of(hub, Quirks(letter_names=True))
     assert names(mapped)[1:4] == ["_-x", "_ok", "_21st_magic"]
     assert names(mapped)[4] == "_3d__render"
