@@ -1,4 +1,4 @@
-"""When a key ends, over HTTP: every row of the truth table of `keys/expiry_policy.py`, under every policy."""
+"""When a key expires, over HTTP: every row of the table in `keys/expiry_policy.py`, under every policy."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.support.management_client import Parts, client
 
 DAY = 86_400
 REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL). "
-FORBIDS = " forbids keys without an end; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
+FORBIDS = " forbids keys that never expire; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
 NEVER = "never"
 
 Policy = tuple[int, int, int | None]
@@ -21,7 +21,7 @@ POLICIES = [(default, require, allow) for default in (DAY, 0) for require in (1,
 def expected(
     default: int, require: int, allow: int | None
 ) -> list[tuple[str, dict[str, Any], int | str | None]]:
-    """Endpoint, what is sent, when the key ends from now: seconds, NEVER, or None for a 400."""
+    """Rows of endpoint, body, and seconds until the key expires, NEVER, or None for a 400."""
     allow = not require if allow is None else allow
     explicit = NEVER if allow else None
     unsaid = default or (NEVER if allow and not require else None)
@@ -68,16 +68,16 @@ async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
             allow_no_expiration=None if allow is None else bool(allow),
         )
     )
-    held = await parts.keys.generate(ttl_seconds=1000)
+    blocked = await parts.keys.generate(ttl_seconds=1000)
     if revoked:
-        await parts.keys.revoke(held.key.id)
+        await parts.keys.revoke(blocked.key.id)
     async with client(parts) as http:
         for path, sent, ends in expected(*policy):
             body = dict(sent)
             if body.get("expires_at") is not None:
                 body["expires_at"] += now
             if path == "set_expiration":
-                body["id"] = held.key.id
+                body["id"] = blocked.key.id
             answer = await http.post(f"/keys/{path}", json=body)
             row = f"{policy} {path} {sent}: {answer.text}"
             if ends is None:
@@ -104,7 +104,7 @@ async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
         ),
         (
             KeyPolicy(default_ttl=0, allow_no_expiration=True),
-            "A key without an end is allowed here, but has to be asked for: send expires_at as null.",
+            "To create a key that never expires, send expires_at as null.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The admin plane over real sockets: beside the data plane, with a listener of its own, behind proxies."""
+"""The admin plane over real sockets: with the data plane, on its own listener, behind proxies."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from chat2response.api.admin.rules import PATHS
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import error_of, post
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, whole
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 TOKEN = "the-operators-own-admin-token"
@@ -29,7 +29,7 @@ async def test_with_a_listener_of_its_own_the_other_knows_no_admin_plane(start: 
     for path in PATHS:
         answer = await gateway.http.get(path)
         assert (answer.status_code, error_of(answer)["code"]) == (404, "unknown_url")
-        assert error_of(answer)["message"].startswith(f"There is no endpoint {path}.")
+        assert error_of(answer)["message"].startswith(f"No such endpoint: {path}.")
     assert (await gateway.http.post("/keys/generate", json={})).status_code == 404
     status = (await gateway.http.get("/status")).json()
     assert "details" not in status
@@ -40,7 +40,7 @@ async def test_with_a_listener_of_its_own_the_other_knows_no_admin_plane(start: 
 
 
 async def test_and_that_listener_serves_no_data_plane(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat", **APART)
     gateway.http.headers.pop("authorization")
 
@@ -122,7 +122,7 @@ async def test_a_proxy_that_nobody_trusts_is_refused_with_the_token_too(start: S
 
 
 async def _raw(url: str, head: bytes) -> tuple[int, bytes]:
-    """What a connection gets that sends these bytes: the status, and the answer."""
+    """Sends these bytes on a connection; returns the status and the response."""
     _, _, address = url.partition("://")
     host, _, port = address.partition(":")
     async with asyncio.timeout(PATIENCE):
@@ -139,7 +139,7 @@ RAW = [b"\x01", b"\t", b"\x0b", b"\x7f", b"\x85", b"\xa0", b"\xff", b"\xc2\x85"]
 
 @pytest.mark.parametrize("apart", [False, True], ids=["one listener", "two"])
 async def test_no_character_opens_a_path_of_it(start: Start, apart: bool) -> None:
-    """As a stranger sends them: in the target percent-encoded, and raw where the parser lets them pass."""
+    """Request targets of an attacker: percent-encoded, and raw if the parser allows it."""
     rules = {"chat2response_admin_token": TOKEN, **(APART if apart else {})}
     gateway = await start("chat", **rules)
     for path in (b"/keys", b"/audit", b"/usage", b"/metrics", b"/keys/generate"):
@@ -197,7 +197,7 @@ async def test_behind_a_trusted_proxy_old_http_passes(start: Start) -> None:
 async def test_the_data_plane_does_not_care_who_passed_a_call_on(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     gateway.http.headers["x-forwarded-for"] = "10.1.2.3"
     assert (await post(gateway, "chat")).status_code == 200

@@ -1,4 +1,4 @@
-"""The request's body: bounded, JSON, an object, not too deep, and never looked at before the key (law 10)."""
+"""The request's body: limits, JSON, the key is checked first (law 10, every buffer has a bound)."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import GUARDED, PATH, assert_no_entry, body_for, error_of
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, whole
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 CAP = 4096
 AS_JSON = {"content-type": "application/json"}
 
@@ -28,7 +28,7 @@ async def test_the_key_is_checked_before_the_size(start: Start) -> None:
 
 
 async def test_a_refusal_does_not_wait_for_the_body(start: Start) -> None:
-    """With a bad key, or a body that says it is too large, the answer is there before the body is."""
+    """With a bad key or a too large Content-Length, the response arrives before the body is sent."""
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     for token, status in (("nobody", b"401"), (gateway.key, b"413")):
         answer = await _head_only(gateway, f"Authorization: Bearer {token}\r\nContent-Length: {CAP + 1}")
@@ -36,7 +36,7 @@ async def test_a_refusal_does_not_wait_for_the_body(start: Start) -> None:
 
 
 async def test_a_body_over_the_cap_is_413(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID), whole("responses", SAID))
+    upstream.play(whole("chat", REPLY), whole("responses", REPLY))
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
 
     async def pieces(count: int) -> Any:
@@ -103,7 +103,7 @@ async def test_a_body_that_nests_too_deeply_is_400(
 
 
 async def test_identity_is_no_coding(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     answer = await gateway.post(CHAT, body_for("chat"), headers={"content-encoding": "Identity"})
     assert answer.status_code == 200
@@ -130,7 +130,7 @@ async def test_a_wrong_method_is_405(start: Start, method: str, path: str, allow
 
 
 async def _head_only(gateway: Running, headers: str) -> bytes:
-    """What a request gets of which only the head was sent."""
+    """The response to a request whose body is never sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     try:
         writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())

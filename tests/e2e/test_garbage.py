@@ -1,4 +1,4 @@
-"""What a call takes goes with the call: nothing of it waits for the garbage collector, however it ends."""
+"""A call frees its memory when it ends: nothing is left for the garbage collector."""
 
 import gc
 import gzip
@@ -33,10 +33,10 @@ _CODES = ("__code__", "gi_code", "cr_code", "ag_code")
 
 
 class Garbage:
-    """What only the collector found."""
+    """The objects that only the garbage collector freed."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.leaked: list[str] = []
 
 
 def _name(each: Any) -> str | None:
@@ -54,7 +54,7 @@ def _name(each: Any) -> str | None:
 
 @contextmanager
 def no_collector() -> Iterator[Garbage]:
-    """Runs the body without the collector, which then looks for what it would have had to find."""
+    """Runs the body with the collector disabled, then collects and records what it had to free."""
     garbage = Garbage()
     gc.collect()
     gc.disable()
@@ -62,7 +62,7 @@ def no_collector() -> Iterator[Garbage]:
     try:
         yield garbage
         gc.collect()
-        garbage.found = sorted({name for each in gc.garbage if (name := _name(each))})
+        garbage.leaked = sorted({name for each in gc.garbage if (name := _name(each))})
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
@@ -118,14 +118,14 @@ async def test_a_call_that_fails_leaves_nothing_for_the_collector(
     await call()
     with no_collector() as garbage:
         await call()
-    assert not garbage.found
+    assert not garbage.leaked
 
 
 @every_way
 async def test_an_answer_that_is_too_large_goes_with_its_call(
     start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
 ) -> None:
-    """Each would leave 64 MiB in the frame that had read them."""
+    """Each would leave 64 MiB in the frame that read them."""
     piece = b"[]," * 350_000
     pieces = (b"[", *[piece] * (MAX_BODY // len(piece) + 2))
     upstream.play(*(Script(path, pieces, framing="chunked") for path in (CHAT, RESPONSES)))
@@ -134,7 +134,7 @@ async def test_an_answer_that_is_too_large_goes_with_its_call(
         answer = await post(gateway, surface)
         await gateway.idle()
     assert answer.json()["error"]["code"] == "upstream_too_large"
-    assert not garbage.found
+    assert not garbage.leaked
 
 
 BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
@@ -168,7 +168,7 @@ async def test_a_request_that_is_refused_leaves_nothing_for_the_collector(
     assert await call() >= 400
     with no_collector() as garbage:
         assert await call() >= 400
-    assert not garbage.found
+    assert not garbage.leaked
 
 
 @pytest.mark.parametrize("reading", ["unread", "at-once"])
@@ -195,4 +195,4 @@ async def test_a_stream_that_its_client_leaves_goes_with_both_of_its_connections
     with no_collector() as garbage:
         for _ in range(3):
             await call()
-    assert not garbage.found
+    assert not garbage.leaked

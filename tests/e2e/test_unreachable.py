@@ -1,4 +1,4 @@
-"""An upstream that cannot be reached, or not understood: 502; one that is silent: 504."""
+"""An unreachable or invalid upstream is a 502, a silent one a 504."""
 
 import socket
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ async def test_a_redirect_is_not_followed(
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken and not listened to: connecting is refused."""
+    """A bound port without a listener: it refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -85,8 +85,8 @@ async def test_an_upstream_without_the_endpoint_is_told_with_its_likely_cause(
 async def test_a_404_about_the_model_stays_as_it_is(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    told = b'{"error": {"message": "The model `x` does not exist.", "type": "t", "param": null, "code": 404}}'
-    upstream.play(Script(PATHS[dialect], (told,), status=404))
+    body = b'{"error": {"message": "The model `x` does not exist.", "type": "t", "param": null, "code": 404}}'
+    upstream.play(Script(PATHS[dialect], (body,), status=404))
     gateway = await start(dialect)
 
     answer = await post(gateway, surface)

@@ -1,4 +1,4 @@
-"""Clients that do not read: each costs little, what it cost is used again, and none is kept for ever."""
+"""Clients that do not read: each costs little memory, which is reused, and none stays connected forever."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.test_blocking import held, unsent
+from tests.e2e.test_blocking import open_stream, unsent
 from tests.support.cli.process import command
 from tests.support.e2e.dialect_pairs import PATH, body_for, converted_way
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, Said, stream
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, ModelReply, stream
 from tests.support.http_requests import until
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
@@ -32,12 +32,12 @@ def resident(pid: int) -> int:
 
 
 def is_asleep(pid: int) -> bool:
-    """Whether its loop has nothing to do: one that only waits for a core is not asleep."""
+    """Whether the process is idle; one that waits for a CPU core is not."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def is_answered(client: socket.socket) -> bool:
-    """Whether some of its answer has come; it stays unread."""
+    """Whether a part of the response has arrived, unread."""
     try:
         return bool(client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
@@ -45,7 +45,7 @@ def is_answered(client: socket.socket) -> bool:
 
 
 async def stuck(upstream: ScriptedUpstream, pid: int, clients: list[socket.socket]) -> None:
-    """Returns when all are answered and nothing moves any more."""
+    """Waits until all clients have a response and no bytes move."""
     before, still = -1, 0
     async with asyncio.timeout(2 * PATIENCE):
         while not all(map(is_answered, clients)):  # noqa: ASYNC110
@@ -59,7 +59,7 @@ async def stuck(upstream: ScriptedUpstream, pid: int, clients: list[socket.socke
 
 
 def unread(port: int, path: str, body: Any) -> socket.socket:
-    """A client that asks, and reads nothing."""
+    """A client that sends a request, and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
@@ -81,7 +81,7 @@ async def test_a_client_that_does_not_read_costs_little_and_a_second_wave_costs_
         pid, body = gateway.process.pid, body_for(surface, streamed=True)
 
         async def wave(size: int) -> int:
-            """Bytes of memory while so many clients do not read."""
+            """The memory in bytes while `size` clients do not read."""
             clients = [unread(port, PATH[surface], body) for _ in range(size)]
             await stuck(upstream, pid, clients)
             taken = resident(pid)
@@ -102,9 +102,9 @@ async def test_a_client_that_reads_late_gets_every_word(
     start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
 ) -> None:
     words = tuple(f"word {number:05d} " for number in range(20_000))
-    upstream.play(stream(dialect, Said(text=words)))
+    upstream.play(stream(dialect, ModelReply(text=words)))
     gateway = await start(dialect)
-    async with held(gateway, PATH[surface], body_for(surface, streamed=True)) as slow:
+    async with open_stream(gateway, PATH[surface], body_for(surface, streamed=True)) as slow:
         await asyncio.sleep(0)
         got = b"".join([data async for data in slow.aiter_bytes()])
     at = 0
@@ -119,7 +119,7 @@ async def test_a_client_that_takes_nothing_for_the_set_time_is_disconnected_and_
 ) -> None:
     upstream.play(LONG)
     gateway = await start("chat", chat2response_write_timeout_seconds=0.1)
-    async with held(gateway, PATH[surface], body_for(surface, streamed=True)):
+    async with open_stream(gateway, PATH[surface], body_for(surface, streamed=True)):
         assert len(gateway.services.engine.runs) == 1
         await until(lambda: not len(gateway.services.engine.runs))
         await upstream.until(lambda: not upstream.open)
@@ -132,5 +132,5 @@ async def test_an_answer_that_is_no_stream_is_not_kept_for_ever_either(
     completion = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     upstream.play(Script(CHAT, (json.dumps(completion).encode(),)))
     gateway = await start("chat", chat2response_write_timeout_seconds=0.1)
-    async with held(gateway, RESPONSES, body_for("responses")):
+    async with open_stream(gateway, RESPONSES, body_for("responses")):
         await until(lambda: not gateway.connections)

@@ -1,4 +1,4 @@
-"""The way out through a real proxy, with and without TLS, and with proxies that are down, slow or rude."""
+"""Requests through a real proxy, with and without TLS, and through proxies that are down, slow or broken."""
 
 import asyncio
 import socket
@@ -23,17 +23,17 @@ Through = Callable[..., Transport]
 
 @pytest.fixture
 async def through(certificates: Certificates) -> AsyncIterator[Through]:
-    """`through(url, **options)`: a transport whose every way leads through this proxy; None: through none."""
-    made: list[Transport] = []
+    """`through(url, **options)`: a transport that uses this proxy for everything; None: no proxy."""
+    result: list[Transport] = []
 
     def make(url: str | None, ca_file: Path | None = certificates.ca, **options: Any) -> Transport:
         proxy = None if url is None else Proxy.of(url)
-        given = TransportOptions(proxies=Proxies(proxy, proxy), ca_file=ca_file, **options)
-        made.append(Transport(given))
-        return made[-1]
+        value = TransportOptions(proxies=Proxies(proxy, proxy), ca_file=ca_file, **options)
+        result.append(Transport(value))
+        return result[-1]
 
     yield make
-    for transport in made:
+    for transport in result:
         await transport.close()
 
 
@@ -85,14 +85,14 @@ async def test_the_systems_certificates_are_trusted_beside_ours(
     tls_upstream: ScriptedUpstream,
     certificates: Certificates,
 ) -> None:
-    """OpenSSL itself takes `SSL_CERT_FILE` for the system's."""
+    """OpenSSL uses `SSL_CERT_FILE` as the system's certificates."""
     tls_upstream.play(Script(PATH, (b"hello",)))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     assert await body_of(await post(through(None, ca_file=None), tls_upstream)) == b"hello"
 
 
 async def test_a_handshake_that_nobody_finishes_ends_with_the_server(certificates: Certificates) -> None:
-    """Of the double itself: what it left open was closed with the loop, and that was an error of any test."""
+    """Tests the test double: a handshake that it leaves open must not fail another test."""
     loop = asyncio.get_running_loop()
     with socket.socket() as client:
         client.setblocking(False)
@@ -115,10 +115,10 @@ async def test_a_plain_request_is_passed_on(
     upstream.play(Script(PATH, (b"hello",)))
     response = await post(through(plain_proxy.url()), upstream, b"{}", **{"X-Own": "kept"})
     assert await body_of(response) == b"hello"
-    asked = upstream.last
-    assert asked.path == PATH, "the proxy makes a path of the whole address"
-    assert (asked.headers["host"], asked.headers["x-own"]) == (f"127.0.0.1:{upstream.port}", "kept")
-    assert "proxy.py" in asked.headers["via"]
+    request = upstream.last
+    assert request.path == PATH, "the proxy makes a path of the whole address"
+    assert (request.headers["host"], request.headers["x-own"]) == (f"127.0.0.1:{upstream.port}", "kept")
+    assert "proxy.py" in request.headers["via"]
 
 
 async def test_a_secret_request_goes_through_a_tunnel(
@@ -187,7 +187,9 @@ async def test_a_login_that_is_refused_is_the_operators_affair(
     error = caught.value
     assert (error.status, error.code) == (502, "proxy_authentication_required")
     assert "Check user and password in the proxy's URL" in error.message
-    assert not any(told in error.message + str(error.internal) for told in ("canary", str(locked_proxy.port)))
+    assert not any(
+        result in error.message + str(error.internal) for result in ("canary", str(locked_proxy.port))
+    )
     assert either.requests == []
 
 
@@ -236,19 +238,19 @@ async def test_a_proxy_that_goes_in_the_middle_of_a_stream_cuts_it(
 async def test_a_tunnel_whose_other_end_is_not_the_upstream_is_a_502(
     through: Through, plain_proxy: OutboundProxy, tls_upstream: ScriptedUpstream
 ) -> None:
-    """TLS is from us to the upstream: a proxy that reads along is found out."""
+    """TLS runs from the gateway to the upstream, so a proxy that intercepts it is detected."""
     with pytest.raises(UpstreamUnreachable) as caught:
         await post(through(plain_proxy.url(), ca_file=None), tls_upstream)
     assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.internal)
 
 
 class Rude:
-    """A proxy that answers whatever it is asked with the same bytes, then stays, or goes."""
+    """A proxy that answers every request with the same bytes, then stays or disconnects."""
 
     def __init__(self, answer: bytes, *, stays: bool = True) -> None:
         self._answer = answer
         self._stays = stays
-        self.asked = b""
+        self.request = b""
 
     async def __aenter__(self) -> "Rude":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -261,7 +263,7 @@ class Rude:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.asked = await reader.readuntil(b"\r\n\r\n")
+            self.request = await reader.readuntil(b"\r\n\r\n")
             writer.write(self._answer)
             while self._stays and await reader.read(65536):
                 continue
@@ -308,17 +310,17 @@ async def test_whatever_a_proxy_says_to_connect_is_an_error_of_ours(
         with pytest.raises(UpstreamError) as caught:
             await through(proxy.url).open("GET", "https://user:pw@upstream.example:9443/v1/x", {})
     assert caught.value.status == status
-    assert not any(told in caught.value.message for told in ("upstream.example", "127.0.0.1", "10.0."))
-    assert proxy.asked.startswith(
+    assert not any(result in caught.value.message for result in ("upstream.example", "127.0.0.1", "10.0."))
+    assert proxy.request.startswith(
         b"CONNECT upstream.example:9443 HTTP/1.1\r\nHost: upstream.example:9443\r\n"
     )
-    assert b"pw" not in proxy.asked
+    assert b"pw" not in proxy.request
 
 
 async def test_who_stops_waiting_for_a_tunnel_leaves_nothing_open(through: Through) -> None:
     async with Rude(b"") as proxy:
         asking = asyncio.ensure_future(through(proxy.url).open("GET", "https://127.0.0.1:9/", {}))
-        await until(lambda: proxy.asked)
+        await until(lambda: proxy.request)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
@@ -338,7 +340,7 @@ def test_a_tunnel_is_asked_for_an_address_as_urls_write_it() -> None:
 async def test_answers_that_come_at_once_through_the_shared_buffer_keep_apart(
     through: Through, either: ScriptedUpstream
 ) -> None:
-    """Each is larger than the buffer, and they are read in turns."""
+    """Each is larger than the buffer, and their reads alternate."""
     marks = (b"a", b"b", b"c")
     either.play(*(Script(PATH, (mark * 100_000,) * 5, framing="chunked") for mark in marks))
     transport = through(None)

@@ -32,8 +32,8 @@ class Caller:
 
     @property
     def payer(self) -> str | None:
-        """Whose share of the body buffers a request uses: the key's id, or the passed-through credential.
-        None if there is neither."""
+        """The client whose share of the body buffers a request uses: the key's id, or the passed-through
+        credential. None if there is neither."""
         return self.authorization if self.key is None else self.key.id
 
 
@@ -76,7 +76,7 @@ class ManagedAuthenticator:
             grants.check_address(self._address(request))
             grants.check_endpoint(endpoint)
         self._metrics.key_check("ok")
-        self._keys.use.note(key.id, requests=1)
+        self._keys.last_used.note(key.id, requests=1)
         return Caller(key.id, key)
 
     async def identify(self, request: Request) -> str | None:

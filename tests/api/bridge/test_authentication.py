@@ -1,4 +1,4 @@
-"""The credentials of a request, and the gates that judge them."""
+"""The credentials of a request, and the authenticators that check them."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.support.clock_and_ids import Clock
 
 
 def request(*headers: tuple[str, str]) -> Request:
-    """As the server hands it on: names in lower case."""
+    """A request with header names in lower case, as the server passes it on."""
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
 
     async def unused(*_: object) -> None:
@@ -29,7 +29,7 @@ def request(*headers: tuple[str, str]) -> Request:
 
 
 @pytest.mark.parametrize(
-    ("given", "token"),
+    ("value", "token"),
     [
         (None, None),
         ("", None),
@@ -42,8 +42,8 @@ def request(*headers: tuple[str, str]) -> Request:
         ("bEARER   a b ", "a b"),
     ],
 )
-def test_a_bearer_is_read_whatever_its_case(given: str | None, token: str | None) -> None:
-    assert bearer(given) == token
+def test_a_bearer_is_read_whatever_its_case(value: str | None, token: str | None) -> None:
+    assert bearer(value) == token
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Readiness: a store that answers and takes writes, asked by any number of probes."""
+"""Readiness: whether the store answers and takes writes; concurrent probes share a check."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from tests.support.clock_and_ids import Clock
 
 
 class Counted(MemoryStore):
-    """Counts reads and writes, which fail where it is told so; `gate`: they wait for it."""
+    """Counts reads and writes, which can be made to fail, and which wait for `gate`."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock=clock)
@@ -112,8 +112,8 @@ async def test_readiness_is_green_while_keys_open_without_the_store_and_red_afte
         store.write_fault = StoreDown("away again")
         clock.advance(WRITE_SECONDS)
         assert await probed.is_ready()  # an outage of its own
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 3
-    assert "away" in told[0]
-    assert "30 s" in told[0]
-    assert "works again" in told[1]
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert "away" in lines[0]
+    assert "30 s" in lines[0]
+    assert "works again" in lines[1]

@@ -1,4 +1,4 @@
-"""The official `openai` package on Node."""
+"""The official `openai` package on Node: tool loops and errors."""
 
 import pytest
 
@@ -11,16 +11,16 @@ from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
 
-HEARD = {"call": ["look", '{"at":"Paris"}'], "text": "It is 21 degrees.", "usage": 18}
+EXPECTED = {"call": ["look", '{"at":"Paris"}'], "text": "It is 21 degrees.", "usage": 18}
 
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_tool_loops_over_both_apis(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
     upstream.play_for(PATHS[dialect], looking(dialect))
-    heard = await node("openai_sdk.mjs", await start(dialect))
+    output = await node("openai_sdk.mjs", await start(dialect))
 
-    refusal = heard.pop("refusal")
-    assert heard == dict.fromkeys(("responses", "responses_stream", "chat", "chat_stream"), HEARD)
+    refusal = output.pop("refusal")
+    assert output == dict.fromkeys(("responses", "responses_stream", "chat", "chat_stream"), EXPECTED)
     assert refusal == {
         "name": "AuthenticationError",
         "status": 401,

@@ -1,4 +1,4 @@
-"""What a scripted model says, told once, spoken in both dialects, whole or as a stream.
+"""The replies of a scripted model, written once, sent in both dialects, whole or as a stream.
 
 Written from the APIs' descriptions and by hand, with none of the package's own code: a mistake there must
 not be repeated here.
@@ -60,7 +60,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelReply:
     """One answer; each text in the pieces it streams in. `citation`: a url_citation over the whole text."""
 
     text: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Said:
         return self._chat("chat.completion", [choice], usage=CHAT_USAGE)
 
     def chunks(self, *, usage: bool = True) -> Iterator[dict[str, Any]]:
-        """The same as chat.completion.chunk objects."""
+        """The reply as chat.completion.chunk objects."""
         yield self._chunk({"role": "assistant", "content": "", "refusal": None})
         for piece in self.reasoning:
             yield self._chunk({"reasoning_content": piece})
@@ -139,28 +139,28 @@ class Said:
     # -- Responses ---------------------------------------------------------------------------------
 
     def items(self) -> list[dict[str, Any]]:
-        """The output."""
+        """The output items."""
         done = "completed" if self.ended == "whole" else "incomplete"
-        made: list[dict[str, Any]] = []
+        result: list[dict[str, Any]] = []
         if self.reasoning:
             kind, holder = ("summary_text", "summary") if self.summarised else ("reasoning_text", "content")
             thoughts = [{"type": kind, "text": "".join(self.reasoning)}]
-            made.append({"id": "rs_up", "type": "reasoning", "summary": [], holder: thoughts})
+            result.append({"id": "rs_up", "type": "reasoning", "summary": [], holder: thoughts})
         parts = list(self._parts())
         if parts:
             message = {"id": "msg_up", "type": "message", "role": "assistant", "status": done}
-            made.append({**message, "content": parts})
+            result.append({**message, "content": parts})
         for number, call in enumerate(self.calls):
-            made.append(
+            result.append(
                 {
                     "id": f"fc_{number}", "type": "function_call", "status": done, "call_id": call.id,
                     "name": call.name, "arguments": call.whole,
                 }
             )  # fmt: skip
-        return made
+        return result
 
     def resource(self, **changes: Any) -> dict[str, Any]:
-        """A response."""
+        """Parses a response."""
         incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self.ended)
         return {
             "id": self.response_id, "object": "response", "created_at": 1_800_000_000, "completed_at": None,
@@ -173,7 +173,7 @@ class Said:
         }  # fmt: skip
 
     def events(self) -> list[dict[str, Any]]:
-        """The same as a stream."""
+        """The reply as Responses events."""
         begun = self.resource(status="in_progress", output=[], usage=None, incomplete_details=None)
         events: list[dict[str, Any]] = [
             {"type": "response.created", "response": begun},
@@ -245,7 +245,7 @@ class Said:
 
 
 def sse(*events: dict[str, Any], done: bool = True) -> tuple[bytes, ...]:
-    """Each as a frame, the events of Responses with their name; `[DONE]` behind them."""
+    """Each value as an SSE frame, Responses events with their name; `[DONE]` at the end."""
     frames = []
     for event in events:
         name = f"event: {event['type']}\n" if "type" in event and "choices" not in event else ""
@@ -253,18 +253,18 @@ def sse(*events: dict[str, Any], done: bool = True) -> tuple[bytes, ...]:
     return (*frames, b"data: [DONE]\n\n") if done else tuple(frames)
 
 
-def whole(dialect: str, said: Said) -> Script:
-    """The answer as JSON."""
-    body = said.completion() if dialect == "chat" else said.resource()
+def whole(dialect: str, reply: ModelReply) -> Script:
+    """The reply as JSON."""
+    body = reply.completion() if dialect == "chat" else reply.resource()
     return Script(PATHS[dialect], (json.dumps(body, ensure_ascii=False).encode(),))
 
 
-def stream(dialect: str, said: Said, *, usage: bool = True) -> Script:
-    """The answer as a stream."""
+def stream(dialect: str, reply: ModelReply, *, usage: bool = True) -> Script:
+    """The reply as a stream."""
     if dialect == "chat":
-        frames = sse(*said.chunks(usage=usage))
+        frames = sse(*reply.chunks(usage=usage))
     else:
-        frames = sse(*said.events(), done=False)  # as OpenAI: the terminal event is the last
+        frames = sse(*reply.events(), done=False)  # as OpenAI: the terminal event is the last
     return Script(PATHS[dialect], frames, media_type=STREAM, framing="chunked")
 
 
@@ -279,21 +279,21 @@ def frames(dialect: str, *steps: Step) -> Script:
     return Script(PATHS[dialect], steps, media_type=STREAM, framing="chunked")
 
 
-def speaking(dialect: str, said: Said) -> "Model":
-    """A model that says this, as the request asks for it."""
-    return Model(dialect, said)
+def speaking(dialect: str, reply: ModelReply) -> "Model":
+    """A model that sends this reply in the requested form."""
+    return Model(dialect, reply)
 
 
 @dataclass(frozen=True)
 class Model:
-    """Answers as a server would: a stream where one is asked for, its usage where that is asked for."""
+    """Answers like a server: a stream if the request asks for one, with usage if the request asks for it."""
 
     dialect: str
-    said: Said
+    reply: ModelReply
 
     def __call__(self, request: Received) -> Script:
-        asked = request.json()
-        if not asked.get("stream"):
-            return whole(self.dialect, self.said)
-        options = asked.get("stream_options") or {}
-        return stream(self.dialect, self.said, usage=options.get("include_usage") is True)
+        body = request.json()
+        if not body.get("stream"):
+            return whole(self.dialect, self.reply)
+        options = body.get("stream_options") or {}
+        return stream(self.dialect, self.reply, usage=options.get("include_usage") is True)

@@ -112,7 +112,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(self.whole, before=asyncio.Event()))
         asking = asyncio.ensure_future(upstream.once(HUB, target, ClientContext()))
-        request = await server.asked()
+        request = await server.wait_for_request()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
@@ -439,7 +439,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(b'{"error":', status=429, end="stall"))
         asking = asyncio.ensure_future(self.read(upstream, target, writer))
-        request = await server.asked()
+        request = await server.wait_for_request()
         await asyncio.sleep(0.02)  # the head has arrived, and the body is awaited
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
