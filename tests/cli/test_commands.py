@@ -231,12 +231,12 @@ def test_version():
             {"CORS_ALLOW_CREDENTIALS": "true", "CORS_ALLOWED_ORIGINS": "https://a.example, *"},
             "CORS_ALLOW_CREDENTIALS=1 needs CORS_ALLOWED_ORIGINS to name",
         ),
-        ([], {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS: 'app.example' is no origin"),
-        ([], {"CORS_ALLOWED_ORIGINS": "https://a.example/x"}, "is no origin"),
-        ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is no name"),
-        ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
-        (["--bind", "nowhere"], {}, "--bind is host:port"),
-        (["--bind", "http://127.0.0.1:8088"], {}, "--bind is host:port, for example 127.0.0.1:8088"),
+        ([], {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS: 'app.example' is not an origin"),
+        ([], {"CORS_ALLOWED_ORIGINS": "https://a.example/x"}, "is not an origin"),
+        ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is not a name"),
+        ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR must be host:port"),
+        (["--bind", "nowhere"], {}, "--bind must be host:port"),
+        (["--bind", "http://127.0.0.1:8088"], {}, "--bind must be host:port, for example 127.0.0.1:8088"),
         (["--bind", "h:1", "--port", "2"], {}, "--bind sets host and port. Use either --bind, or"),
         (
             ["--host", "h:1"],
@@ -266,7 +266,7 @@ def test_version():
         (
             LOCAL,
             {"CHAT2RESPONSE_SLED_PATH": "./data"},
-            "write CHAT2RESPONSE_SQLITE_PATH=<path of a new file>",
+            "Set CHAT2RESPONSE_SQLITE_PATH=<a new file>",
         ),
     ],
 )

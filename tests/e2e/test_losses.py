@@ -1,4 +1,4 @@
-"""Nothing is dropped in silence (law 4): what cannot cross is a loss in the header, or a refusal by name."""
+"""Law 4, nothing is dropped in silence: a lost field is in the header, or rejected by name."""
 
 import json
 from typing import Any
@@ -153,7 +153,7 @@ async def test_n_is_one_where_the_answer_is_a_response(start: Start, upstream: S
 
 
 async def test_losses_of_the_answer_are_said_in_the_stream(start: Start, upstream: ScriptedUpstream) -> None:
-    """What the upstream said and the answer cannot: a comment before the end, for streams."""
+    """Losses of the response: in streams, a comment before the end."""
     odd: Any = {**ModelReply(text=("Hi",)).completion()}
     odd["choices"][0]["message"]["annotations"] = [{"type": "file_citation", "file_citation": {}}]
     chunks = list(ModelReply(text=("Hi",)).chunks())

@@ -437,7 +437,7 @@ class _Checker:
             assert {"annotations": [], "logprobs": [], **doc[holder][-1]} == item.part
 
     def _statuses(self, status: str, output: list[dict[str, Any]]) -> None:
-        """Checks that incomplete items come last. Only calls may be open together when a stream is cut."""
+        """Incomplete items come last; but a call stays open while others begin, and may be cut."""
         cut = [number for number, doc in enumerate(output) if doc.get("status") == "incomplete"]
         assert not cut or status == "incomplete"
         for number in cut:

@@ -1,4 +1,4 @@
-"""Codex CLI 0.169 under a ChatGPT login, sent here: it asks for the models, and codes its requests."""
+"""Codex CLI 0.169 with a ChatGPT login: it requests the models, and compresses its requests."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.clients.codex import CHATGPT, MODEL, OPENAI, PROVIDER, Codex
-from tests.support.clients.recording_port import Tap
+from tests.support.clients.recording_port import RecordingProxy
 from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling, last_output
 from tests.support.e2e.scripted_model import CHAT, MODELS
 from tests.support.scripted_upstream import Script, ScriptedUpstream
@@ -22,18 +22,18 @@ LIST = {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 1
 async def test_its_requests_are_zstd(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, mode: str
 ) -> None:
-    """That is its feature `enable_request_compression`, which is on, and for such a login alone."""
+    """Codex's feature `enable_request_compression` is on by default, but only for such a login."""
     upstream.play_for(CHAT, Session("chat", (SHELL, DONE)))
     gateway = await start("chat", chat2response_auth_mode=mode)
-    async with Tap(gateway) as tap:
-        codex = Codex(tmp_path, gateway, config=CHATGPT, url=tap.url)
+    async with RecordingProxy(gateway) as proxy:
+        codex = Codex(tmp_path, gateway, config=CHATGPT, url=proxy.url)
         codex.log_in(gateway.key)
         turn = await codex.exec("Do it.")
 
     assert turn.failure is None
     assert turn.messages == ["All done."]
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
-    heads = tap.heads("POST", "/v1/responses")
+    heads = proxy.heads("POST", "/v1/responses")
     assert len(heads) == 2
     assert all("content-encoding: zstd" in head for head in heads)
 
@@ -42,31 +42,31 @@ async def test_its_requests_are_zstd(
 async def test_with_a_key_it_sends_them_plain(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, config: str
 ) -> None:
-    """And it asks for no models: with a key there is no switch for either."""
+    """With a key it does not request the models either, and there is no option for that."""
     upstream.play_for(CHAT, Session("chat", (DONE,)))
     gateway = await start("chat")
-    async with Tap(gateway) as tap:
-        turn = await Codex(tmp_path, gateway, config=config, url=tap.url).exec("Do it.")
+    async with RecordingProxy(gateway) as proxy:
+        turn = await Codex(tmp_path, gateway, config=config, url=proxy.url).exec("Do it.")
     assert turn.messages == ["All done."]
-    (head,) = tap.heads("POST", "/v1/responses")
+    (head,) = proxy.heads("POST", "/v1/responses")
     assert "content-encoding" not in head
-    assert not tap.heads("GET", "/v1/models")
+    assert not proxy.heads("GET", "/v1/models")
 
 
 async def test_it_reads_the_models(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """What the operator describes is how Codex treats the model: no warning, and patches as plain text."""
+    """Codex follows the operator's description of the model: no warning, and patches as plain text."""
     patch = "*** Begin Patch\n*** Add File: patched.txt\n+42\n*** End Patch\n"
     upstream.play_for(CHAT, Session("chat", (calling("apply_patch", {"input": patch}), DONE)))
     upstream.play(Script(MODELS, (json.dumps(LIST).encode(),)))
     described = tmp_path / "models.json"
     described.write_text(json.dumps({MODEL: {"context_window": 262144, "freeform": True}}))
     gateway = await start("chat", chat2response_models_file=described)
-    async with Tap(gateway) as tap:
-        codex = Codex(tmp_path, gateway, config=CHATGPT, url=tap.url)
+    async with RecordingProxy(gateway) as proxy:
+        codex = Codex(tmp_path, gateway, config=CHATGPT, url=proxy.url)
         codex.log_in(gateway.key)
         turn = await codex.exec("Do it.")
 
-    assert tap.heads("GET", "/v1/models?client_version=0.169")
+    assert proxy.heads("GET", "/v1/models?client_version=0.169")
     assert turn.failure is None
     assert turn.messages == ["All done."]
     assert not [each for each in turn.events if each.get("item", {}).get("type") == "error"]

@@ -29,7 +29,7 @@ _PART_KEYS = frozenset(
     {"type", "text", "refusal", "annotations", "logprobs", "id", "index", "parsed", "obfuscation"}
 )
 _CONTENT = "output[message].content"
-_UNKNOWN = "dropped: unknown"
+_UNKNOWN = "dropped: unknown field"
 
 
 def read_items(response: Mapping[str, Any], losses: Losses) -> Iterator[_Item]:
@@ -85,7 +85,7 @@ def _entries(output: Any, losses: Losses) -> Iterator[_Item]:
         output = [output]
     elif type(output) is not list:
         if may_have_text(output):
-            losses.add("output", "dropped: no array of items")
+            losses.add("output", "dropped: not an array of items")
         return
     for entry in output:
         if type(entry) is dict:
@@ -103,7 +103,7 @@ def _parts(value: Any, where: str, losses: Losses) -> Any:
     elif type(value) is str:
         return [{"type": "text", "text": value}]
     elif type(value) is not list:
-        losses.add(where, "dropped: no parts")
+        losses.add(where, "dropped: not a list of parts")
         return []
     if all(_is_plain(part) for part in value):
         return value
@@ -135,7 +135,7 @@ def _part(part: Any, where: str, losses: Losses) -> Any:
         losses.add(f"output.content[{short_name(kind)}]")
         return None
     if type(text) is not str and may_have_text(text):
-        losses.add(f"{where}[{short_name(kind)}]", "dropped: its text is none")
+        losses.add(f"{where}[{short_name(kind)}]", "dropped: its text is not a string")
     if not _PART_KEYS.issuperset(part):
         _report_unknown(part, _PART_KEYS, f"{where}[{short_name(kind)}]", losses)
     return part

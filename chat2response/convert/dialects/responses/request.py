@@ -66,7 +66,7 @@ def write_request(
             leave(value, name, losses)
     items = write_items(hub, losses, policy)
     if not items:
-        raise invalid_value(hub.field("input"), "The request has no message to send.")
+        raise invalid_value(hub.field("input"), "The request contains no message to send. Add at least one.")
     out["input"] = input_as_text(items, hub, losses) if text_input else items
     return cast(ResponsesRequest, out)
 

@@ -161,7 +161,7 @@ class ResponsesReader(LenientReader):
 
     def _report_unknown(self, event: dict[str, Any]) -> None:
         if has_output(event):
-            self._writer.losses.add(f"output[{short_name(event.get('type'))}]", "dropped: an unknown event")
+            self._writer.losses.add(f"output[{short_name(event.get('type'))}]", "dropped: unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 

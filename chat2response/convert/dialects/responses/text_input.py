@@ -74,5 +74,5 @@ def _part(part: Any, field: str) -> str:
 
 def _refusal(what: str, field: str) -> InvalidRequest:
     return unsupported_field(
-        field, f"{what} cannot be sent to this upstream, which takes its input as text only."
+        field, f"{what} cannot be sent to this upstream, which accepts only text as input."
     )

@@ -215,7 +215,7 @@ class TextParts:
         if type(whole) is not str:
             if may_have_text(whole):
                 self._writer.losses.add(
-                    f"output.content[{short_name(key[1].part)}]", "dropped: its text is none"
+                    f"output.content[{short_name(key[1].part)}]", "dropped: its text is not a string"
                 )
         elif whole.startswith(streamed):
             if len(whole) > len(streamed):

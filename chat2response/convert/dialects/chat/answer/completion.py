@@ -199,7 +199,7 @@ def legacy_call(call: Mapping[str, Any]) -> dict[str, Any]:
     return call["function"] if custom is None else {"name": custom["name"], "arguments": custom["input"]}
 
 
-SECOND_CALL = ("output[function_call]", "dropped: 'functions' have one call a message")
+SECOND_CALL = ("output[function_call]", "dropped: 'functions' allow one call per message")
 
 
 class _MessageBuilder:

@@ -75,7 +75,7 @@ class UnknownKeys:
         for key, value in fields.items():
             if self._left and key not in known and may_have_text(value):
                 self._left -= 1
-                self._losses.add(f"{holder}.{short_name(key)}", "dropped: unknown")
+                self._losses.add(f"{holder}.{short_name(key)}", "dropped: unknown field")
 
 
 def may_have_text(value: Any) -> bool:
