@@ -45,7 +45,7 @@ def repair_document(value: Any, depth: int) -> tuple[Any, list[Repair]]:
 def make_strict(body: bytes) -> bytes:
     """The document in a form that strict decoders accept.
 
-    Its members stay the same, with their order and duplicates. Valid JSON is not changed; other errors remain.
+    Its members stay the same, with their order and duplicates. Valid JSON stays as it is; other errors too.
     """
     return _TOKEN.sub(_plain_token, body.removeprefix(BOM_UTF8))
 
