@@ -1,1 +1,1 @@
-"""The benchmark: what the gateway costs per request and per delta, beside fixed references, in one run."""
+"""The benchmark: the gateway's cost per request and per delta, compared with fixed references in one run."""

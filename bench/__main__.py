@@ -18,28 +18,28 @@ from bench.tools import MissingCompilerError, MockDiedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: measured, whatever the verdicts. 2: it could not run, or was asked for something unknown."""
+    """Runs the benchmark. Returns 0 once it has measured, whatever the verdicts; 2 if it cannot run."""
     parser = _parser()
-    asked = parser.parse_args(argv)
-    if asked.list:
+    options = parser.parse_args(argv)
+    if options.list:
         print(describe(ROWS))
         return 0
     if not sys.platform.startswith("linux"):
-        print("the benchmark needs Linux: it pins processes to cores and reads /proc", file=sys.stderr)
+        print("The benchmark needs Linux: it pins processes to cores and reads /proc.", file=sys.stderr)
         return 2
-    rows = select(asked.rows, quick=asked.quick)
+    rows = select(options.rows, quick=options.quick)
     if not rows:
-        parser.error("no row is called that; --list shows them")
-    options = Options(rows, asked.contenders, asked.quick, asked.rounds, asked.before)
+        parser.error("No row has that name. Use --list to show all rows.")
+    run_options = Options(rows, options.contenders, options.quick, options.rounds, options.before)
     try:
-        outcome = run(options)
+        outcome = run(run_options)
     except (MissingCompilerError, MockDiedError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(render(rows, outcome.samples, options.names))
+    print(render(rows, outcome.samples, run_options.names))
     for note in outcome.notes:
         print("note:", note)
-    print(f"{outcome.seconds:.0f} s; every sample in {report.write(asked.json, options, outcome)}")
+    print(f"{outcome.seconds:.0f} s; every sample in {report.write(options.json, run_options, outcome)}")
     return 0
 
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="rows by name or glob: json-c16 'relay-*' (default: all)",
+        help="rows to measure, by name or glob: json-c16 'relay-*' (default: all)",
     )
     parser.add_argument(
         "--contenders",
@@ -64,19 +64,22 @@ def _parser() -> argparse.ArgumentParser:
         "--before",
         type=_checkout,
         metavar="FOLDER",
-        help="another checkout of this project, measured as `before` in every round of the gateway",
+        help="also measure the gateway of another checkout, as `before`, in each round",
     )
     parser.add_argument(
-        "--rounds", type=_positive, metavar="N", help="rounds of every row (default: the row's own)"
+        "--rounds", type=_positive, metavar="N", help="rounds for each row (default: the row's own number)"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="the main rows with few rounds, one to two minutes"
+        "--quick", action="store_true", help="measure the main rows in few rounds: one to two minutes"
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="where the samples go (default: bench/results/)"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the samples to FILE (default: a new file in bench/results/)",
     )
     parser.add_argument(
-        "--list", action="store_true", help="show the rows and their targets, and measure nothing"
+        "--list", action="store_true", help="list the rows and their targets without measuring"
     )
     return parser
 

@@ -1,9 +1,10 @@
-"""The reference block: the smallest honest gateway in the ordinary way of Starlette, aiohttp and orjson.
+"""The reference block: the smallest honest gateway, written in the usual style of Starlette, aiohttp and
+orjson.
 
-It checks a key, parses the request, changes a few fields (Responses to Chat), forwards, and answers with a
-Response (the fields that the official SDK requires) or Responses events, one send per upstream read. With
-`--relay` it parses only the request, as any router must, and passes the bytes of both directions through.
-The gateway's ratios refer to it: it is never slowed.
+It checks a key, parses the request, changes a few fields (Responses to Chat), forwards it, and answers with a
+Response (the fields that the official SDK requires) or with Responses events, one send per upstream read.
+With `--relay` it parses only the request, as any router must, and relays the bytes of both directions. The
+gateway's ratios refer to the block, so it must never be slowed down.
 
     python -m bench.block --port PORT --upstream http://127.0.0.1:PORT/v1 [--relay]      key: BENCH_TOKEN
 """
@@ -50,27 +51,27 @@ FIELDS = (
 )
 
 
-def to_chat(ask: dict[str, Any]) -> dict[str, Any]:
+def to_chat(fields: dict[str, Any]) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
-    if ask.get("instructions"):
-        messages.append({"role": "system", "content": ask["instructions"]})
-    messages += [{"role": item["role"], "content": item["content"]} for item in ask["input"]]
-    chat: dict[str, Any] = {"model": ask["model"], "messages": messages}
-    if "tools" in ask:
+    if fields.get("instructions"):
+        messages.append({"role": "system", "content": fields["instructions"]})
+    messages += [{"role": item["role"], "content": item["content"]} for item in fields["input"]]
+    chat: dict[str, Any] = {"model": fields["model"], "messages": messages}
+    if "tools" in fields:
         chat["tools"] = [
             {"type": "function", "function": {name: tool[name] for name in TOOL_FIELDS}}
-            for tool in ask["tools"]
+            for tool in fields["tools"]
         ]
     for name, target in FIELDS:
-        if name in ask:
-            chat[target] = ask[name]
-    if ask.get("stream"):
+        if name in fields:
+            chat[target] = fields[name]
+    if fields.get("stream"):
         chat["stream"] = True
         chat["stream_options"] = {"include_usage": True}
     return chat
 
 
-def skeleton(ask: dict[str, Any]) -> dict[str, Any]:
+def skeleton(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": "resp_" + token_hex(16),
         "object": "response",
@@ -78,15 +79,15 @@ def skeleton(ask: dict[str, Any]) -> dict[str, Any]:
         "status": "in_progress",
         "error": None,
         "incomplete_details": None,
-        "instructions": ask.get("instructions"),
-        "metadata": ask.get("metadata", {}),
-        "model": ask["model"],
+        "instructions": fields.get("instructions"),
+        "metadata": fields.get("metadata", {}),
+        "model": fields["model"],
         "output": [],
-        "parallel_tool_calls": ask.get("parallel_tool_calls", True),
-        "temperature": ask.get("temperature", 1.0),
-        "tool_choice": ask.get("tool_choice", "auto"),
-        "tools": ask.get("tools", []),
-        "top_p": ask.get("top_p", 1.0),
+        "parallel_tool_calls": fields.get("parallel_tool_calls", True),
+        "temperature": fields.get("temperature", 1.0),
+        "tool_choice": fields.get("tool_choice", "auto"),
+        "tools": fields.get("tools", []),
+        "top_p": fields.get("top_p", 1.0),
         "usage": None,
     }
 
@@ -112,9 +113,9 @@ def text_part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def to_response(completion: dict[str, Any], ask: dict[str, Any]) -> dict[str, Any]:
+def to_response(completion: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     text = completion["choices"][0]["message"]["content"]
-    response = skeleton(ask)
+    response = skeleton(fields)
     response["status"] = "completed"
     response["output"] = [message("msg_" + token_hex(16), "completed", [text_part(text)])]
     response["usage"] = to_usage(completion["usage"])
@@ -124,10 +125,10 @@ def to_response(completion: dict[str, Any], ask: dict[str, Any]) -> dict[str, An
 class Events:
     """Turns the chunks of one Chat stream into Responses events."""
 
-    def __init__(self, ask: dict[str, Any]) -> None:
-        self.response = skeleton(ask)
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.response = skeleton(fields)
         self.item_id = "msg_" + token_hex(16)
-        self.place = {"item_id": self.item_id, "output_index": 0, "content_index": 0}
+        self.position = {"item_id": self.item_id, "output_index": 0, "content_index": 0}
         self.sequence = 0
         self.texts: list[str] = []
         self.out: list[bytes] = []
@@ -149,30 +150,30 @@ class Events:
             "response.output_item.added",
             {"output_index": 0, "item": message(self.item_id, "in_progress", [])},
         )
-        self.emit("response.content_part.added", {**self.place, "part": text_part("")})
+        self.emit("response.content_part.added", {**self.position, "part": text_part("")})
 
     def chunk(self, chunk: dict[str, Any]) -> None:
         for choice in chunk["choices"]:
             text = choice["delta"].get("content")
             if text:
                 self.texts.append(text)
-                self.emit("response.output_text.delta", {**self.place, "delta": text, "logprobs": []})
+                self.emit("response.output_text.delta", {**self.position, "delta": text, "logprobs": []})
         if chunk.get("usage"):
             self.response["usage"] = to_usage(chunk["usage"])
 
     def end(self) -> None:
         text = "".join(self.texts)
         done = message(self.item_id, "completed", [text_part(text)])
-        self.emit("response.output_text.done", {**self.place, "text": text, "logprobs": []})
-        self.emit("response.content_part.done", {**self.place, "part": text_part(text)})
+        self.emit("response.output_text.done", {**self.position, "text": text, "logprobs": []})
+        self.emit("response.content_part.done", {**self.position, "part": text_part(text)})
         self.emit("response.output_item.done", {"output_index": 0, "item": done})
         self.response["status"] = "completed"
         self.response["output"] = [done]
         self.emit("response.completed", {"response": self.response})
 
 
-async def converted(upstream: aiohttp.ClientResponse, ask: dict[str, Any]) -> AsyncIterator[bytes]:
-    events = Events(ask)
+async def convert_stream(upstream: aiohttp.ClientResponse, fields: dict[str, Any]) -> AsyncIterator[bytes]:
+    events = Events(fields)
     events.begin()
     buffer = b""
     try:
@@ -192,21 +193,21 @@ async def converted(upstream: aiohttp.ClientResponse, ask: dict[str, Any]) -> As
 async def responses(request: Request) -> Response:
     if not authorized(request):
         return Response(REFUSED, 401, media_type=JSON)
-    ask = orjson.loads(await request.body())
+    fields = orjson.loads(await request.body())
     session: aiohttp.ClientSession = request.app.state.session
     url = request.app.state.upstream + "/chat/completions"
-    upstream = await session.post(url, data=orjson.dumps(to_chat(ask)), headers=UPSTREAM_HEADERS)
+    upstream = await session.post(url, data=orjson.dumps(to_chat(fields)), headers=UPSTREAM_HEADERS)
     if upstream.status != 200:
         return Response(await upstream.read(), upstream.status, media_type=JSON)
-    if ask.get("stream"):
-        return StreamingResponse(converted(upstream, ask), media_type="text/event-stream")
-    return Response(orjson.dumps(to_response(orjson.loads(await upstream.read()), ask)), media_type=JSON)
+    if fields.get("stream"):
+        return StreamingResponse(convert_stream(upstream, fields), media_type="text/event-stream")
+    return Response(orjson.dumps(to_response(orjson.loads(await upstream.read()), fields)), media_type=JSON)
 
 
 # ---- relay ----
 
 
-async def passed_on(upstream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def relay_stream(upstream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
         async for data in upstream.content.iter_any():
             yield data
@@ -218,13 +219,13 @@ async def relay(request: Request) -> Response:
     if not authorized(request):
         return Response(REFUSED, 401, media_type=JSON)
     body = await request.body()
-    ask = orjson.loads(body)
+    fields = orjson.loads(body)
     session: aiohttp.ClientSession = request.app.state.session
     url = request.app.state.upstream + request.url.path.removeprefix("/v1")
     upstream = await session.post(url, data=body, headers=UPSTREAM_HEADERS)
     kind = upstream.headers.get("Content-Type", JSON)
-    if ask.get("stream"):
-        return StreamingResponse(passed_on(upstream), upstream.status, media_type=kind)
+    if fields.get("stream"):
+        return StreamingResponse(relay_stream(upstream), upstream.status, media_type=kind)
     return Response(await upstream.read(), upstream.status, media_type=kind)
 
 

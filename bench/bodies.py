@@ -1,4 +1,4 @@
-"""The requests of the clients, as whole HTTP messages, and what a right answer contains."""
+"""The clients' requests as complete HTTP messages, and the texts that a correct answer contains."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Mode = Literal["bridge", "relay-chat", "relay-responses"]
-"""How a call passes: Responses in and Chat upstream, or the same dialect on both sides."""
+"""How the gateway handles a call: Responses to a Chat upstream, or a relay of one dialect."""
 
 UPSTREAM_KEY = "sk-bench"
 UNKNOWN_KEY = "sk_" + "0" * 24 + "%" * 8 + "." + "5f" * 32
-"""Well formed and never issued; the load generator makes each one different, so that no cache can help."""
+"""Well formed but never issued. The load generator varies each one, so that no cache can help."""
 GARBAGE_KEY = "not-a-key-of-ours"
 
 _SYSTEM = (
@@ -50,14 +50,14 @@ _FUNCTION: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Texts of a right answer: `count` stands once per delta, `end` at least once."""
+    """Texts in a correct answer: `count` appears once per delta, `end` at least once."""
 
     count: str
     end: str
 
 
 def expected(mode: Mode, stream: bool) -> Expected:
-    """What to look for in the body of an answer that came by `mode`."""
+    """The expected texts for a mode."""
     if mode == "relay-chat":
         return (
             Expected('"delta":{"content":"', "data: [DONE]") if stream else Expected("", '"chat.completion"')
@@ -68,7 +68,7 @@ def expected(mode: Mode, stream: bool) -> Expected:
 
 
 def http_request(mode: Mode, model: str, stream: bool, token: str) -> bytes:
-    """One HTTP/1.1 request of about 1.6 kB, most of it body, as a client of `mode` sends it."""
+    """An HTTP/1.1 request of about 1.6 kB, most of it body, for a mode."""
     body = json.dumps(_body(mode, model, stream), ensure_ascii=False, separators=(",", ":")).encode()
     path = "/v1/chat/completions" if mode == "relay-chat" else "/v1/responses"
     head = (

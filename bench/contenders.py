@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started: nobody (direct), a byte proxy, the block, the gateway."""
+"""The contenders and how each starts: direct (no server), a byte proxy, the block, the gateway."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a contender is to run: its port, the upstream's, and a folder of its own."""
+class Site:
+    """Where a contender runs: its port, the upstream's port, and its own folder."""
 
     port: int
     upstream: int
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A command and what it adds to an otherwise bare environment."""
+    """A command, and its additions to an otherwise empty environment."""
 
     argv: list[str]
     env: dict[str, str]
@@ -46,21 +46,21 @@ class Contender:
 
     name: str
     variant: Callable[[Mode], str]
-    launch: Callable[[str, Place], Launch]
+    launch: Callable[[str, Site], Launch]
     token: Callable[[int], str]
-    """The key its clients use, asked for when it listens on the port given."""
+    """Returns the key that its clients use, once it listens on the port."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Something that answers on a port. Direct to the mock there is no process to measure."""
+    """A server on a port. Without a `process` (direct to the mock) there is none to measure."""
 
     port: int
     token: str
     process: Process | None = None
 
 
-# ---- proxy: nginx, configured to pass bytes and nothing else ----
+# ---- proxy: nginx, which only passes bytes ----
 
 _NGINX = """
 daemon off; worker_processes 1; worker_rlimit_nofile 16384; pid {folder}/nginx.pid; error_log stderr warn;
@@ -84,16 +84,16 @@ http {{
 
 
 def nginx() -> str | None:
-    """The path of nginx, or None. Its usual folders count too: a plain user's PATH often lacks them."""
+    """The path of nginx, or None. Also searches its usual folders, which a user's PATH often lacks."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
 
 
-def _launch_proxy(_: str, place: Place) -> Launch:
-    config = place.folder / "nginx.conf"
+def _launch_proxy(_: str, site: Site) -> Launch:
+    config = site.folder / "nginx.conf"
     config.write_text(
-        _NGINX.format(folder=place.folder, upstream=place.upstream, port=place.port, key=UPSTREAM_KEY)
+        _NGINX.format(folder=site.folder, upstream=site.upstream, port=site.port, key=UPSTREAM_KEY)
     )
-    return Launch([nginx() or "nginx", "-p", str(place.folder), "-e", "stderr", "-c", str(config)], {})
+    return Launch([nginx() or "nginx", "-p", str(site.folder), "-e", "stderr", "-c", str(config)], {})
 
 
 # ---- block and gateway: Python of this environment ----
@@ -101,19 +101,19 @@ def _launch_proxy(_: str, place: Place) -> Launch:
 _BLOCK_TOKEN = "sk_" + "00112233" * 4 + "." + "89abcdef" * 8
 
 
-def _launch_block(variant: str, place: Place) -> Launch:
-    argv = [sys.executable, "-m", "bench.block", "--port", str(place.port)]
-    argv += ["--upstream", f"http://127.0.0.1:{place.upstream}/v1"]
+def _launch_block(variant: str, site: Site) -> Launch:
+    argv = [sys.executable, "-m", "bench.block", "--port", str(site.port)]
+    argv += ["--upstream", f"http://127.0.0.1:{site.upstream}/v1"]
     return Launch(argv + ["--relay"] * (variant == "relay"), {"BENCH_TOKEN": _BLOCK_TOKEN})
 
 
-def _launch_gateway(variant: str, place: Place) -> Launch:
+def _launch_gateway(variant: str, site: Site) -> Launch:
     env = {
-        "BIND_ADDR": f"127.0.0.1:{place.port}",
+        "BIND_ADDR": f"127.0.0.1:{site.port}",
         "UPSTREAM_MODE": variant,
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{place.upstream}/v1",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{site.upstream}/v1",
         "OPENAI_API_KEY": UPSTREAM_KEY,
-        "CHAT2RESPONSE_SQLITE_PATH": str(place.folder / "keys.sqlite3"),
+        "CHAT2RESPONSE_SQLITE_PATH": str(site.folder / "keys.sqlite3"),
     }
     return Launch([sys.executable, "-m", "chat2response"], env)
 
@@ -127,7 +127,7 @@ def _issue_key(port: int) -> str:
             token: str = json.load(answer)["token"]
             return token
     except (urllib.error.URLError, KeyError, ValueError) as error:
-        raise StartError(f"no key from /keys/generate: {error}") from error
+        raise StartError(f"/keys/generate issued no key: {error}") from error
 
 
 PROXY = Contender("proxy", lambda mode: "", _launch_proxy, lambda port: UPSTREAM_KEY)
@@ -138,18 +138,18 @@ GATEWAY = Contender(
     "gateway", lambda mode: "responses" if mode == "relay-responses" else "chat", _launch_gateway, _issue_key
 )
 CONTENDERS = {contender.name: contender for contender in (PROXY, BLOCK, GATEWAY)}
-"""Those that are processes, in the order of a round; `direct` comes before them."""
+"""The contenders with a process, in the order of a round; `direct` comes before them."""
 
 NAMES = ("direct", *CONTENDERS)
 BEFORE = "before"
 
 
 def before(checkout: Path) -> Contender:
-    """The gateway of another checkout, with the packages of this environment."""
+    """The gateway of another checkout, run with the packages of this environment."""
 
-    def launch(variant: str, place: Place) -> Launch:
-        ours = _launch_gateway(variant, place)
-        return Launch(ours.argv, {**ours.env, "PYTHONPATH": str(checkout)})
+    def launch(variant: str, site: Site) -> Launch:
+        launch_options = _launch_gateway(variant, site)
+        return Launch(launch_options.argv, {**launch_options.env, "PYTHONPATH": str(checkout)})
 
     return replace(GATEWAY, name=BEFORE, launch=launch)
 
@@ -164,9 +164,10 @@ def probe(port: int) -> None:
 
 
 class Fleet:
-    """The servers of one run: each starts when first asked for and lives as long as its mode is measured.
+    """The servers of one run. Each starts at its first use and lives while its mode is measured.
 
-    No process serves two modes: what it did before (heap, socket buffers) is then alike for all contenders.
+    No process serves two modes, so the history of a process (heap, socket buffers) is alike for all
+    contenders.
     """
 
     def __init__(
@@ -180,16 +181,16 @@ class Fleet:
         self._running: dict[str, Server] = {}
 
     def get(self, name: str, mode: Mode) -> Server:
-        """The lasting server of a contender for a mode. Raises StartError."""
+        """The shared server of a contender for a mode. Raises StartError."""
         if name == "direct":
             return Server(self._upstream, UPSTREAM_KEY)
         if mode != self._mode:
             self.close()
             self._mode = mode
         if name not in self._running:
-            process, place, _ = self._start(self._contenders[name], mode)
+            process, site, _ = self._start(self._contenders[name], mode)
             try:
-                self._running[name] = Server(place.port, self.token(name, place.port), process)
+                self._running[name] = Server(site.port, self.token(name, site.port), process)
             except StartError:
                 process.stop()
                 raise
@@ -197,16 +198,16 @@ class Fleet:
 
     @contextmanager
     def fresh(self, name: str, mode: Mode, watch: Path | None = None) -> Iterator[tuple[Process, int, float]]:
-        """A new process, its port and the seconds from exec to listening; stopped at the end.
+        """Starts a new process; its port and the seconds from exec to listening. Stops it at the end.
 
-        `watch`: the file for the long callbacks of a gateway's loop.
+        `watch`: the file for long callbacks of a gateway's event loop.
         """
-        process, place, listening = self._start(self._contenders[name], mode, watch)
+        process, site, listening = self._start(self._contenders[name], mode, watch)
         try:
-            yield process, place.port, listening
+            yield process, site.port, listening
         finally:
             process.stop()
-            shutil.rmtree(place.folder, ignore_errors=True)
+            shutil.rmtree(site.folder, ignore_errors=True)
 
     def token(self, name: str, port: int) -> str:
         """The key for a contender that listens on `port`. Raises StartError."""
@@ -220,30 +221,30 @@ class Fleet:
 
     def _start(
         self, contender: Contender, mode: Mode, watch: Path | None = None
-    ) -> tuple[Process, Place, float]:
+    ) -> tuple[Process, Site, float]:
         folder = Path(tempfile.mkdtemp(prefix=contender.name + "-", dir=self._folder))
-        place = Place(free_port(), self._upstream, folder)
-        launch = contender.launch(contender.variant(mode), place)
+        site = Site(free_port(), self._upstream, folder)
+        launch = contender.launch(contender.variant(mode), site)
         path = os.environ.get("PATH", "/usr/bin:/bin")
         env = {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT), **launch.env}
         argv = launch.argv if watch is None else [sys.executable, str(_WATCHED), str(watch)]
         process = Process(argv, env, folder, self._cores.server)
         try:
-            return process, place, process.wait_for_port(place.port)
+            return process, site, process.wait_for_port(site.port)
         except BaseException:
             process.stop()
             raise
 
 
 def missing(name: str) -> str | None:
-    """Why a contender cannot run here at all, in one line; None when it can be tried."""
+    """Why a contender cannot run on this machine, in one line; None if it can."""
     if name == "proxy" and nginx() is None:
-        return "nginx is not installed (apt install nginx-light); rows that refer to it are not judged"
+        return "nginx is not installed (apt install nginx-light); rows that compare with it get no verdict"
     return None
 
 
 def version_of_nginx() -> str:
-    """As nginx says it; empty without it."""
+    """The version that nginx reports; empty without nginx."""
     path = nginx()
     if path is None:
         return ""

@@ -1,9 +1,9 @@
-"""Whether gateways on one SQLite file wait for one another fairly. `python -m bench.fairness`.
+"""Measures whether gateways on one SQLite file share it fairly: `python -m bench.fairness`.
 
-Processes call with a key that has limits, from its admission to its settlement, at a rate that they share:
-one process at the whole rate, then two at half of it each, in turns. Calls come at random moments (Poisson)
-and do not wait for each other. The figures are of the time of a call, in milliseconds; `ratio`: the median,
-over the rounds, of the p99 of two over that of one. `failed`: calls that ended in a 503.
+Processes make calls with a limited key, from admission to settlement, at a common rate: one process at the
+whole rate, then two at half of it each, in turns. Calls start at random times (Poisson) and do not wait for
+each other. Times of calls are in milliseconds. `ratio`: the median, over the rounds, of the p99 of two
+processes over that of one. `failed`: calls that ended with a 503.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TARGET = 2.0
 
 
 async def caller(path: str, rate: float, seconds: float) -> None:
-    """One gateway's part: begins at the first line of stdin, prints the milliseconds of each call."""
+    """Acts as one gateway: starts at the first line of stdin, prints the milliseconds of each call."""
     store = open_store(f"sqlite:{path}")
     await store.open()
     key = (await KeyVerifier(store).generate(limits=LIMITS)).key
@@ -62,7 +62,7 @@ async def caller(path: str, rate: float, seconds: float) -> None:
 
 
 def measure(processes: int, rate: float, seconds: float) -> list[float]:
-    """The times of all calls of so many processes together."""
+    """The times of all calls of these processes together."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "keys.db")
         command = [sys.executable, "-m", "bench.fairness", "--caller", path]
@@ -71,15 +71,15 @@ def measure(processes: int, rate: float, seconds: float) -> list[float]:
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for _ in range(processes)
         ]
-        for each in callers:
-            assert each.stdout is not None
-            each.stdout.readline()
-        told = [_begin(each) for each in callers]
-        outputs = [each.communicate()[0] for each in told]
-    return [float(word) for word in chain.from_iterable(output.split() for output in outputs)]
+        for process in callers:
+            assert process.stdout is not None
+            process.stdout.readline()
+        started = [_start(process) for process in callers]
+        outputs = [process.communicate()[0] for process in started]
+    return [float(text) for text in chain.from_iterable(output.split() for output in outputs)]
 
 
-def _begin(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+def _start(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
     assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()
@@ -107,14 +107,16 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.fairness", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=30.0, help="calls in a second, of all processes")
+    parser.add_argument(
+        "--rate", type=float, default=30.0, help="calls per second, of all processes together"
+    )
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--caller", metavar="FILE", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.caller:
-        asyncio.run(caller(asked.caller, asked.rate, asked.seconds))
+    options = parser.parse_args()
+    if options.caller:
+        asyncio.run(caller(options.caller, options.rate, options.seconds))
         return
-    ratio = compare(asked.rounds, asked.rate, asked.seconds)
+    ratio = compare(options.rounds, options.rate, options.seconds)
     verdict = "met" if ratio <= TARGET else "MISSED"
     print(f"ratio {ratio:.2f}, target {TARGET}: {verdict}")
 

@@ -1,4 +1,4 @@
-"""From samples to verdicts: medians, intervals, and whether a target is met."""
+"""Turns samples into verdicts: medians, intervals, and whether a target is met."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from bench.rows import Row, Target
 from bench.stats import Interval, median_interval
 
 Samples = Mapping[str, Sequence[Sample]]
-"""By contender: its samples, one per round, in the order of the rounds."""
+"""The samples of each contender, one per round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a row says about the subject; `compared` is None when there is nothing to compare it with."""
+    """The verdict on the subject in a row. `compared` is None if there is nothing to compare with."""
 
     compared: Interval | None
     verdict: str
 
 
 def figures(samples: Sequence[Sample]) -> Interval | None:
-    """A contender's own figure over the rounds; None when it has none (direct in a CPU row)."""
+    """A contender's figure over the rounds; None if it has none (direct in a CPU row)."""
     values = [sample.value for sample in samples if sample.value is not None]
     return median_interval(values) if values else None
 
 
 def judge(row: Row, samples: Samples, subject: str = "gateway") -> Judgement:
-    """A target is missed when the lower end of the interval lies above it, or when a call failed."""
-    mine = samples.get(subject, ())
-    if not mine:
+    """Judges a row. A target is missed if the lower end of the interval lies above it, or a call failed."""
+    subject_samples = samples.get(subject, ())
+    if not subject_samples:
         return Judgement(None, "not run")
-    compared = _compare(row.target, mine, samples)
-    failed = sum(sample.failed for sample in mine)
+    compared = _compare(row.target, subject_samples, samples)
+    failed = sum(sample.failed for sample in subject_samples)
     if failed:
         return Judgement(compared, f"FAILED: {failed} calls")
     if row.target.limit is None:
@@ -46,15 +46,15 @@ def judge(row: Row, samples: Samples, subject: str = "gateway") -> Judgement:
 
 
 def change(samples: Samples) -> Interval | None:
-    """The gateway's figure over that of another checkout's; None where there is none."""
+    """The ratio of the gateway's figure to that of another checkout's gateway; None without one."""
     pairs = _pairs(samples.get("gateway", ()), samples.get("before", ()))
-    return median_interval([ours / theirs for ours, theirs in pairs]) if pairs else None
+    return median_interval([ours / other for ours, other in pairs]) if pairs else None
 
 
-def _compare(target: Target, mine: Sequence[Sample], samples: Samples) -> Interval | None:
+def _compare(target: Target, subject_samples: Sequence[Sample], samples: Samples) -> Interval | None:
     if target.against is None:
-        return figures(mine)
-    pairs = _pairs(mine, samples.get(target.against, ()))
+        return figures(subject_samples)
+    pairs = _pairs(subject_samples, samples.get(target.against, ()))
     if not pairs:
         return None
     if target.how == "ratio":
@@ -62,10 +62,10 @@ def _compare(target: Target, mine: Sequence[Sample], samples: Samples) -> Interv
     return median_interval([ours - other for ours, other in pairs])
 
 
-def _pairs(mine: Sequence[Sample], theirs: Sequence[Sample]) -> list[tuple[float, float]]:
-    """The values of the rounds in which both have one."""
+def _pairs(subject_samples: Sequence[Sample], other_samples: Sequence[Sample]) -> list[tuple[float, float]]:
+    """The values of both for the rounds in which both have one."""
     return [
         (ours.value, other.value)
-        for ours, other in zip(mine, theirs, strict=False)
+        for ours, other in zip(subject_samples, other_samples, strict=False)
         if ours.value is not None and other.value
     ]

@@ -1,10 +1,10 @@
-"""What a key costs: checks and limits on each store, at 10 and 100,000 keys. `python -m bench.keys`.
+"""Measures what keys cost: checks and limits on each store, with 10 and 100,000 keys: `python -m bench.keys`.
 
-Each figure is the CPU of this process for one operation, in microseconds: the median of five rounds. Of a
-Redis it is that of the connection, not of the server. `verified`: a token that was checked before; `cold`:
-one that was not; `unknown`: well formed, of no key; `garbage`: refused by its shape; `limited`: a call of a
-key with limits on requests, slots and tokens, from its admission to its settlement; `crowded`: the same,
-one of 32 that run at once; `page`: one page of the list.
+Each figure is the CPU time of this process for one operation, in microseconds: the median of five rounds. For
+Redis it includes the connection, not the server. `verified`: a token that was checked before; `cold`: a token
+that was not; `unknown`: a well-formed token of no key; `garbage`: a malformed token; `limited`: a call of a
+key with limits on requests, slots and tokens, from admission to settlement; `crowded`: such a call, one of 32
+that run at once; `page`: one page of the list of keys.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ async def measure(sizes: list[int], stores: list[str]) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in stores:
-            address = stack.enter_context(addressed(name, folder))
+            address = stack.enter_context(store_address(name, folder))
             for size in sizes:
-                async with filled(address.format(size=size), size) as (store, tokens):
+                async with filled_store(address.format(size=size), size) as (store, tokens):
                     figures = await row(store, tokens)
                 print(
                     f"{name:8}{size:>10}" + "".join(f"{figures[title]:>10.1f}" for title in titles),
@@ -64,15 +64,15 @@ async def measure(sizes: list[int], stores: list[str]) -> None:
 
 
 async def row(store: Store, tokens: list[str]) -> dict[str, float]:
-    """The figures over a store that is filled."""
-    ring, forgetful = KeyVerifier(store, cache_seconds=3600.0), KeyVerifier(store, cache_seconds=0.0)
-    strangers = [new_token().text() for _ in range((BATCH + 1) * ROUNDS)]
+    """The figures for a filled store."""
+    ring, uncached = KeyVerifier(store, cache_seconds=3600.0), KeyVerifier(store, cache_seconds=0.0)
+    unknown_tokens = [new_token().text() for _ in range((BATCH + 1) * ROUNDS)]
     admission = Admission(store, Prices(), clock=time.time)
     await ring.verify(tokens[0])
     limited = (await ring.generate(limits=LIMITS)).key
     assert limited.limits == KeyLimits(**LIMITS)
 
-    async def refused(token: str) -> None:
+    async def verify_refused(token: str) -> None:
         with suppress(Unauthorized):
             await ring.verify(token)
 
@@ -84,9 +84,9 @@ async def row(store: Store, tokens: list[str]) -> dict[str, float]:
 
     return {
         "verified": await cost(lambda number: ring.verify(tokens[0])),
-        "cold": await cost(lambda number: forgetful.verify(tokens[number % len(tokens)])),
-        "unknown": await cost(lambda number: refused(strangers.pop())),
-        "garbage": await cost(lambda number: refused("sk-no-key-of-ours")),
+        "cold": await cost(lambda number: uncached.verify(tokens[number % len(tokens)])),
+        "unknown": await cost(lambda number: verify_refused(unknown_tokens.pop())),
+        "garbage": await cost(lambda number: verify_refused("sk-no-key-of-ours")),
         "limited": await cost(call),
         "crowded": await cost(crowd, batch=10) / CROWD,
         "page": await cost(lambda number: store.scan("keys", limit=100), batch=20),
@@ -94,7 +94,7 @@ async def row(store: Store, tokens: list[str]) -> dict[str, float]:
 
 
 async def cost(operation: Operation, *, batch: int = BATCH) -> float:
-    """Microseconds of CPU for one."""
+    """Microseconds of CPU time for one operation."""
     await operation(0)
     figures = []
     for _ in range(ROUNDS):
@@ -106,9 +106,9 @@ async def cost(operation: Operation, *, batch: int = BATCH) -> float:
 
 
 @asynccontextmanager
-async def filled(address: str, size: int) -> AsyncIterator[tuple[Store, list[str]]]:
-    """A store with so many keys, and the tokens of some of them."""
-    store = open_store(address, clock=time.time, deadline=60.0)  # many writes wait for one another
+async def filled_store(address: str, size: int) -> AsyncIterator[tuple[Store, list[str]]]:
+    """A store with `size` keys, and the tokens of some of them."""
+    store = open_store(address, clock=time.time, deadline=60.0)  # many writes queue up
     await store.open()
     ring = KeyVerifier(store, KeyPolicy(default_ttl=86_400))
     tokens = [(await ring.generate()).token for _ in range(min(size, BATCH))]
@@ -118,8 +118,8 @@ async def filled(address: str, size: int) -> AsyncIterator[tuple[Store, list[str
     if address.startswith("sqlite:"):
         write_rows(address.removeprefix("sqlite:"), documents)
     else:
-        for some in batched(documents, 200):
-            await asyncio.gather(*(store.put("keys", document["id"], document) for document in some))
+        for chunk in chunked(documents, 200):
+            await asyncio.gather(*(store.put("keys", document["id"], document) for document in chunk))
     try:
         yield store, tokens
     finally:
@@ -127,31 +127,36 @@ async def filled(address: str, size: int) -> AsyncIterator[tuple[Store, list[str
 
 
 def write_rows(path: str, documents: Iterable[dict[str, Any]]) -> None:
-    """Keys as the store would write them, but in one transaction: theirs end on the disk, one by one."""
+    """Writes keys as the store does, but in one transaction instead of one per key."""
     rows = ((row_name("keys", each["id"]), encode({"doc": each}).decode()) for each in documents)
     with closing(sqlite3.connect(path)) as conn, conn:
         conn.executemany(f'INSERT INTO "{TABLE}" (key, value) VALUES (?, ?)', rows)
 
 
-def batched(documents: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    """The same, so many at a time."""
-    rest = iter(documents)
-    while some := list(islice(rest, size)):
-        yield some
+def chunked(documents: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    """The documents in lists of `size`."""
+    remaining = iter(documents)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 @contextmanager
-def addressed(name: str, folder: Path) -> Iterator[str]:
-    """A store's address; `{size}` in it keeps fillings apart. A redis-server is started for it."""
+def store_address(name: str, folder: Path) -> Iterator[str]:
+    """The address of a store; `{size}` in it separates stores of different sizes.
+
+    Starts a redis-server if needed.
+    """
     if name == "memory":
         yield "memory"
     elif name == "sqlite":
         yield f"sqlite:{folder}/keys-{{size}}.db"
     else:
-        beside = Path(sys.executable).parent / "redis-server"
-        binary = str(beside) if beside.exists() else shutil.which("redis-server")
+        sibling = Path(sys.executable).parent / "redis-server"
+        binary = str(sibling) if sibling.exists() else shutil.which("redis-server")
         if binary is None:
-            raise SystemExit("no redis-server: `make test` gets one, or install your system's package")
+            raise SystemExit(
+                "redis-server is missing. Run `make test` to get one, or install your system's package."
+            )
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         command = [binary, "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
@@ -167,8 +172,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.keys", description=__doc__)
     parser.add_argument("--sizes", nargs="+", type=int, default=[10, 100_000], metavar="KEYS")
     parser.add_argument("--stores", nargs="+", choices=STORES, default=list(STORES))
-    asked = parser.parse_args()
-    asyncio.run(measure(asked.sizes, asked.stores))
+    options = parser.parse_args()
+    asyncio.run(measure(options.sizes, options.stores))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One cell: one contender, one row, one round."""
+"""Measures one cell: one contender, one row, one round."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench.rows import Row, Work
 from bench.tools import Load, LoadResult
 
 _SETTLE = 0.05
-"""Seconds after the last answer for what a server put off: that is part of a request's cost."""
+"""Seconds to wait after the last answer: work that the server deferred is part of a request's cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A cell's figure in the row's unit (None: direct has no process to measure) and what else was seen."""
+    """A cell's figure in the row's unit (None if there is no process to measure), and further details."""
 
     value: float | None
     failed: int = 0
@@ -37,11 +37,14 @@ class Bench:
         self._folder = folder
         self._request_file = cache(self._write_request)
         self._warm: set[Server] = set()
-        self._left: dict[tuple[str, Mode], dict[str, Sample]] = {}
-        """What was measured beside another row, and has not been asked for yet."""
+        self._pending: dict[tuple[str, Mode], dict[str, Sample]] = {}
+        """Samples that were measured together with another row, and are not used yet."""
 
     def measure(self, row: Row, name: str) -> Sample:
-        """Raises StartError when the contender does not come up, RuntimeError when it vanished under load."""
+        """Measures a cell.
+
+        Raises StartError if the contender does not start, RuntimeError if it dies under load.
+        """
         match row.kind:
             case "cold":
                 with self._fleet.fresh(name, row.mode) as (_, _, listening):
@@ -59,7 +62,7 @@ class Bench:
                 return self._load(row, name)
 
     def prepare(self, row: Row, name: str) -> None:
-        """Brings the contender to its measured state: started once (bytecode is on disk) and warm."""
+        """Warms the contender up: started once, so that its bytecode is on disk, and loaded."""
         if row.kind in ("cpu", "first"):
             server = self._fleet.get(name, row.mode)
             if server not in self._warm:
@@ -74,17 +77,17 @@ class Bench:
         assert row.work is not None
         server = self._fleet.get(name, row.mode)
         before = _cpu(server)
-        seen = self._run(server, row.mode, row.work)
+        result = self._run(server, row.mode, row.work)
         cpu = _cpu(server) - before
-        units = seen.counted if row.work.deltas else seen.completed
+        units = result.counted if row.work.deltas else result.completed
         detail = {
-            "cpu_s": cpu, "units": units, "wall_s": seen.wall_s,
-            "latency_ms": seen.latency_ms, "first_ms": seen.first_ms, "failure": seen.failure,
+            "cpu_s": cpu, "units": units, "wall_s": result.wall_s,
+            "latency_ms": result.latency_ms, "first_ms": result.first_ms, "failure": result.failure,
         }  # fmt: skip
         if row.kind == "first":
-            return Sample(seen.first_ms["p50"], seen.failed, detail)
+            return Sample(result.first_ms["p50"], result.failed, detail)
         value = cpu / units * 1e6 if units and server.process is not None else None
-        return Sample(value, seen.failed, detail)
+        return Sample(value, result.failed, detail)
 
     def _open(self, row: Row, name: str) -> Sample:
         assert row.work is not None
@@ -95,29 +98,34 @@ class Bench:
             while load.running():
                 time.sleep(0.1)
                 peak = max(peak, process.rss_mib())
-            seen = _finished(load, process)
-        detail = {"idle_mib": idle, "peak_mib": peak, "latency_ms": seen.latency_ms, "failure": seen.failure}
-        return Sample(peak - idle, seen.failed, detail)
+            result = _result_of(load, process)
+        detail = {
+            "idle_mib": idle,
+            "peak_mib": peak,
+            "latency_ms": result.latency_ms,
+            "failure": result.failure,
+        }
+        return Sample(peak - idle, result.failed, detail)
 
     def _shared(self, row: Row, name: str, send: Callable[[Mode, str], dict[str, Sample]]) -> Sample:
-        """One run tells of some rows of a mode, as long as none of them is asked twice."""
-        left = self._left.setdefault((name, row.mode), {})
-        if row.kind not in left:
-            left.update(send(row.mode, name))
-        return left.pop(row.kind)
+        """Returns the sample of a row whose mode is measured for several rows in one run."""
+        pending = self._pending.setdefault((name, row.mode), {})
+        if row.kind not in pending:
+            pending.update(send(row.mode, name))
+        return pending.pop(row.kind)
 
     def _send_large(self, mode: Mode, name: str) -> dict[str, Sample]:
         log = self._folder / f"callbacks-{name}-{mode}.log"
         log.unlink(missing_ok=True)
         with self._fleet.fresh(name, mode, log) as (process, port, _):
             idle = _idle(process, port)
-            felt = large.measure(process, port, self._fleet.token(name, port), mode, log)
+            results = large.measure(process, port, self._fleet.token(name, port), mode, log)
             process.check()
-        detail = {"idle_mib": idle, "bodies": {each: asdict(of) for each, of in felt.items()}}
+        detail = {"idle_mib": idle, "bodies": {each: asdict(measured) for each, measured in results.items()}}
         return {
-            "callback": Sample(max(of.callback_ms for of in felt.values()), 0, detail),
-            "livez": Sample(max(of.livez_ms for of in felt.values()), 0, detail),
-            "memory": Sample(max(of.peak_mib for of in felt.values()) - idle, 0, detail),
+            "callback": Sample(max(measured.callback_ms for measured in results.values()), 0, detail),
+            "livez": Sample(max(measured.livez_ms for measured in results.values()), 0, detail),
+            "memory": Sample(max(measured.peak_mib for measured in results.values()) - idle, 0, detail),
         }
 
     def _send_unread(self, mode: Mode, name: str) -> dict[str, Sample]:
@@ -125,20 +133,20 @@ class Bench:
             request = http_request(mode, unread.MODEL, True, self._fleet.token(name, port))
             idle = _idle(process, port)
             waves = unread.measure(process, port, request, idle)
-        detail = {"idle_mib": idle, **asdict(waves), "failure": "a client got no answer, or an error"}
+        detail = {"idle_mib": idle, **asdict(waves), "failure": "a client got no answer or an error"}
         return {
             "unread": Sample(waves.first_mib, waves.failed, detail),
             "again": Sample(waves.added, waves.failed, detail),
         }
 
     def _run(self, server: Server, mode: Mode, work: Work) -> LoadResult:
-        seen = _finished(Load(self._arguments(server, mode, work)), server.process)
+        result = _result_of(Load(self._arguments(server, mode, work)), server.process)
         time.sleep(_SETTLE)
-        return seen
+        return result
 
     def _arguments(self, server: Server, mode: Mode, work: Work) -> list[str]:
         request = self._request_file(mode, work.model, work.deltas > 0, work.key or server.token)
-        want = expected(mode, work.deltas > 0)
+        expected_texts = expected(mode, work.deltas > 0)
         arguments = {
             "--port": server.port, "--request": request, "--ramp": work.ramp,
             "--connections": work.connections, "--requests": work.requests,
@@ -146,10 +154,10 @@ class Bench:
         if work.key:
             arguments["--status"] = 401
         else:
-            arguments["--end"] = want.end
+            arguments["--end"] = expected_texts.end
         if work.deltas:
-            arguments |= {"--count": want.count, "--expect": work.deltas}
-        return [str(word) for pair in arguments.items() for word in pair]
+            arguments |= {"--count": expected_texts.count, "--expect": work.deltas}
+        return [str(part) for pair in arguments.items() for part in pair]
 
     def _write_request(self, mode: Mode, model: str, stream: bool, token: str) -> Path:
         path = self._folder / f"{mode}-{model}-{hash((stream, token)):x}.http"
@@ -161,8 +169,8 @@ def _cpu(server: Server) -> float:
     return 0.0 if server.process is None else server.process.cpu_seconds()
 
 
-def _finished(load: Load, process: Process | None) -> LoadResult:
-    """A server that died is the reason, whatever the load generator says."""
+def _result_of(load: Load, process: Process | None) -> LoadResult:
+    """The result of a load run. Raises StartError if the server died, whatever the load generator reports."""
     try:
         return load.result()
     finally:

@@ -1,4 +1,4 @@
-"""Processes under test: started on their own core, watched through /proc, ended with all they started."""
+"""Processes under test: each runs on its own core, is measured through /proc, and stops with its children."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """The core of the server under test and that of everything else; equal when the machine has only one."""
+    """The core of the server under test and that of everything else; equal on a machine with one core."""
 
     server: int
     client: int
@@ -34,11 +34,11 @@ class Cores:
 
 
 class StartError(Exception):
-    """A contender did not come up or did not stay; the message says what it printed last."""
+    """A contender did not start or died. The message shows the end of its output."""
 
 
 class Process:
-    """A server in its own process group, on `core`, its output in a file. It dies with the harness."""
+    """A server in its own process group, on `core`, with its output in a file. It dies with the harness."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, core: int) -> None:
         self._log = cwd / "output.log"
@@ -48,7 +48,7 @@ class Process:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
         with self._log.open("wb") as log:
-            self.began = time.monotonic()
+            self.started = time.monotonic()
             self._popen = subprocess.Popen(
                 argv,
                 env=env,
@@ -63,34 +63,34 @@ class Process:
 
     def wait_for_port(self, port: int, timeout: float = 20.0) -> float:
         """Seconds from exec until `port` accepts a connection. Raises StartError."""
-        while (taken := time.monotonic() - self.began) < timeout:
+        while (elapsed := time.monotonic() - self.started) < timeout:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return time.monotonic() - self.began
+                    return time.monotonic() - self.started
             self.check()
             time.sleep(0.001)
-        raise StartError(f"not listening after {taken:.0f} s: {self.last_words()}")
+        raise StartError(f"not listening after {elapsed:.0f} s: {self.output_tail()}")
 
     def check(self) -> None:
-        """Raises StartError when the process has ended by itself."""
+        """Raises StartError if the process has ended by itself."""
         if self._popen.poll() is not None:
-            raise StartError(f"ended with {self._popen.returncode}: {self.last_words()}")
+            raise StartError(f"ended with {self._popen.returncode}: {self.output_tail()}")
 
-    def last_words(self) -> str:
-        """The end of what the process printed, on one line."""
+    def output_tail(self) -> str:
+        """The last lines of the process's output, joined into one."""
         text = self._log.read_text(errors="replace").strip()
         return " | ".join(text.splitlines()[-3:])[-300:] or "(no output)"
 
     def cpu_seconds(self) -> float:
-        """User and system time of the whole tree so far, reaped children included."""
+        """User and system time of the process tree so far, including reaped children."""
         return sum(_cpu_seconds(pid) for pid in _tree(self.pid))
 
     def rss_mib(self) -> float:
-        """Resident memory of the whole tree; pages shared between its processes count for each."""
+        """Resident memory of the process tree; pages that processes share count for each."""
         return sum(_resident_pages(pid) for pid in _tree(self.pid)) * _PAGE / 2**20
 
     def stop(self) -> None:
-        """SIGTERM, two seconds of grace, then SIGKILL to the whole group."""
+        """Sends SIGTERM, waits two seconds, then sends SIGKILL to the whole group."""
         self._signal(signal.SIGTERM)
         try:
             self._popen.wait(2)
@@ -104,7 +104,7 @@ class Process:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
+    """A port of the loopback address that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -112,7 +112,7 @@ def free_port() -> int:
 
 
 def _fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third (the state) on; empty when the process is gone."""
+    """The fields of /proc/PID/stat from the third (the state) on; empty if the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -124,10 +124,10 @@ def _tree(root: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (fields := _fields(int(entry.name))):
             children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
+    pids = [root]
+    for pid in pids:
+        pids += children.get(pid, [])
+    return pids
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -1,4 +1,4 @@
-"""The result as JSON: every sample, every judgement, and the machine and versions they belong to."""
+"""Writes the result as JSON: every sample and verdict, the machine and the versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def write(path: Path | None, options: Options, outcome: Outcome) -> Path:
-    """Writes to `path`, or to a new file of `bench/results/`; the path it wrote to."""
+    """Writes to `path`, or to a new file in `bench/results/`. Returns the path."""
     if path is None:
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
@@ -52,17 +52,20 @@ def _row(row: Row, outcome: Outcome) -> dict[str, Any]:
     samples = outcome.samples[row.name]
     judgement = judge(row, samples)
     changed = change(samples)
-    own = {name: figures(taken) for name, taken in samples.items()}
+    by_contender = {name: figures(contender_samples) for name, contender_samples in samples.items()}
     return {
         "name": row.name,
         "what": row.what,
         "unit": row.unit,
-        "figures": {name: asdict(interval) for name, interval in own.items() if interval},
+        "figures": {name: asdict(interval) for name, interval in by_contender.items() if interval},
         "target": asdict(row.target),
         "compared": asdict(judgement.compared) if judgement.compared else None,
         "verdict": judgement.verdict,
         "change": asdict(changed) if changed else None,
-        "samples": {name: [asdict(sample) for sample in taken] for name, taken in samples.items()},
+        "samples": {
+            name: [asdict(sample) for sample in contender_samples]
+            for name, contender_samples in samples.items()
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""What is measured: every row of the table, and the target of each in one place."""
+"""The rows of the table and their targets."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from bench.bodies import GARBAGE_KEY, UNKNOWN_KEY, Mode
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How the gateway's figure is judged: as a ratio to `against`, as so much over it, or by itself.
+    """How the gateway's figure is judged: by its ratio to `against`, its difference from it, or its own
+    value.
 
-    `limit` None: the comparison is shown and not judged. `orientation` is the absolute figure that stands
-    beside a ratio; it decides nothing.
+    `limit` None: the comparison is shown without a verdict. `orientation`: an absolute figure shown beside a
+    ratio, for information only.
     """
 
     how: Literal["ratio", "over", "value"]
@@ -25,7 +26,7 @@ class Target:
 
 _JSON = Target("ratio", "block", 1.1, "0.20 ms")
 UNCHANGED = 1.10
-"""The ratio to an earlier gateway's figure, at the median, that no row is to exceed."""
+"""The largest allowed ratio to an earlier gateway's figure, at the median, for every row."""
 
 TARGETS = {
     "json-c1": _JSON,
@@ -46,22 +47,22 @@ TARGETS = {
     "unread-memory": Target("value", None, 300.0),
     "unread-again": Target("value", None, 10.0),
 }
-"""By the row's name without its mode: a target holds for the bridge and for both relays."""
+"""Targets by the row's name without its mode: they hold for the bridge and for both relays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run of the load generator: so many requests over so many connections, and how a stream flows."""
+    """One run of the load generator: the number of connections and requests, and the shape of a stream."""
 
     connections: int
     requests: int
     model: str = "json"
     deltas: int = 0
-    """Per stream; 0 = a JSON call."""
+    """Deltas per stream; 0 for a JSON call."""
     ramp: int = 0
     """Milliseconds over which the first requests are spread."""
     key: str | None = None
-    """A bad key instead of the issued one: then every answer must be a 401."""
+    """A bad key in place of the issued one; every answer must then be a 401."""
 
 
 Kind = Literal["cpu", "first", "open", "cold", "idle", "livez", "callback", "memory", "unread", "again"]
@@ -69,7 +70,7 @@ Kind = Literal["cpu", "first", "open", "cold", "idle", "livez", "callback", "mem
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `rounds` and `seconds` (one contender, one round) are for a full run."""
+    """One line of the table. `rounds` and `seconds` (for one contender and round) refer to a full run."""
 
     name: str
     base: str
@@ -82,7 +83,7 @@ class Row:
     seconds: float
     work: Work | None = None
     quick: int = 0
-    """Rounds of a quick run; 0 = not part of it."""
+    """Rounds in a quick run; 0 if the row is not part of it."""
 
     @property
     def target(self) -> Target:
@@ -92,7 +93,7 @@ class Row:
 _ALL = ("direct", "proxy", "block", "gateway")
 _SERVERS = ("proxy", "block", "gateway")
 _CHECKING = ("block", "gateway")
-"""Those that know keys."""
+"""The contenders that check keys."""
 _QUICK = 3
 
 
@@ -152,9 +153,9 @@ _BY_MODE = (
 )
 _ONCE = (
     _process_row("cold-start", "cold", "s", "exec to listening", rounds=10, seconds=0.7, quick=_QUICK),
-    _process_row("idle-memory", "idle", "MiB", "a probe and a second later", rounds=3, seconds=1.8, quick=1),
+    _process_row("idle-memory", "idle", "MiB", "one second after a probe", rounds=3, seconds=1.8, quick=1),
     _bad_key_row("invalid-key", "refused: well formed, never issued, each new", UNKNOWN_KEY),
-    _bad_key_row("garbage-key", "refused: no key of ours by its form", GARBAGE_KEY),
+    _bad_key_row("garbage-key", "refused: not in the format of our keys", GARBAGE_KEY),
 )
 
 
@@ -166,8 +167,8 @@ def _large_row(kind: Kind, unit: str, what: str) -> Row:
 
 _LARGE = (
     _large_row("callback", "ms", "longest callback of the loop, CPU"),
-    _large_row("livez", "ms", "longest wait for /livez meanwhile"),
-    _large_row("memory", "MiB", "most memory over idle"),
+    _large_row("livez", "ms", "longest wait for /livez during them"),
+    _large_row("memory", "MiB", "peak memory over idle"),
 )
 
 
@@ -200,14 +201,14 @@ ROWS = (
 
 
 def select(patterns: list[str], *, quick: bool) -> list[Row]:
-    """The rows whose name matches a pattern; without patterns all, or those of a quick run."""
+    """The rows whose names match a pattern; without patterns all rows, or those of a quick run."""
     if patterns:
         return [row for row in ROWS if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
     return [row for row in ROWS if row.quick or not quick]
 
 
 def rounds_of(row: Row, *, quick: bool, wanted: int | None) -> int:
-    """How often a row is measured: as the command line wants, else the row's own number."""
+    """The rounds of a row: the command line's number, else the row's own."""
     if wanted is not None:
         return wanted
     return (row.quick or min(3, row.rounds)) if quick else row.rounds

@@ -1,4 +1,4 @@
-"""The run: for every row, rounds of all contenders in turn (A B C, A B C, ...)."""
+"""Runs the benchmark: for every row, rounds of all contenders in turn (A B C, A B C, ...)."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _FILES_NEEDED = 8192
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asked for."""
+    """The options of the command line."""
 
     rows: Sequence[Row]
     contenders: Sequence[str]
     quick: bool = False
     rounds: int | None = None
     before: Path | None = None
-    """Another checkout, whose gateway is measured in every round of ours."""
+    """Another checkout, whose gateway is measured in every round."""
 
     @property
     def names(self) -> list[str]:
-        """Who takes part, in the order of a round."""
+        """The contenders in the order of a round."""
         names = [name for name in NAMES if name in self.contenders]
         return names if self.before is None else [*names, BEFORE]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Samples by row and contender, one per round; notes on what could not be measured or blurs it."""
+    """Samples by row and contender, one per round; notes on what could not be measured or adds noise."""
 
     samples: dict[str, dict[str, list[Sample]]]
     notes: list[str]
@@ -48,9 +48,9 @@ class Outcome:
 
 
 def run(options: Options) -> Outcome:
-    """Measures everything asked for; a contender that fails becomes a note.
+    """Measures all selected rows. A contender that fails becomes a note.
 
-    Raises MissingCompilerError, MockDiedError, and CalledProcessError when the native parts do not compile.
+    Raises MissingCompilerError, MockDiedError, and CalledProcessError if the native parts do not compile.
     """
     for tool in ("mock", "load"):
         build(tool)
@@ -78,9 +78,11 @@ def _prepare_machine(cores: Cores) -> list[str]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     notes = []
     if cores.server == cores.client:
-        notes.append("one core only: server, upstream and clients share it; times mean little")
+        notes.append(
+            "this machine has one core, which server, upstream and clients share: the times mean little"
+        )
     if (load := os.getloadavg()[0]) > 0.7:
-        notes.append(f"the machine was busy at the start (load {load:.1f}): expect wide intervals")
+        notes.append(f"the machine was busy at the start (load {load:.1f}), so expect wide intervals")
     return notes
 
 
@@ -96,13 +98,13 @@ class _Run:
     def all(self) -> Outcome:
         self._progress.plan(sum(self._seconds(row) for row in self._options.rows))
         for note in self._notes:
-            self._progress.say(f"note: {note}")
+            self._progress.show(f"note: {note}")
         for name in self._options.names:
             if reason := missing(name):
-                self._leave_out(name, reason)
+                self._skip(name, reason)
         samples: dict[str, dict[str, list[Sample]]] = {}
-        for place, row in enumerate(self._options.rows):
-            after = sum(self._seconds(later) for later in self._options.rows[place + 1 :])
+        for index, row in enumerate(self._options.rows):
+            after = sum(self._seconds(later) for later in self._options.rows[index + 1 :])
             samples[row.name] = self._row(row, after)
         return Outcome(samples, self._notes, self._progress.elapsed)
 
@@ -118,33 +120,33 @@ class _Run:
                 self._mock.check()
             self._progress.plan(after + (rounds - number) * row.seconds * len(self._names(row)))
             shown = "  ".join(
-                f"{name} {_latest(taken)}" for name, taken in samples.items() if len(taken) == number
+                f"{name} {_latest(measured)}" for name, measured in samples.items() if len(measured) == number
             )
-            self._progress.say(f"{row.name} {number}/{rounds}, {row.unit}: {shown}")
+            self._progress.show(f"{row.name} {number}/{rounds}, {row.unit}: {shown}")
         return samples
 
     def _prepare(self, row: Row, name: str) -> None:
         try:
             self._bench.prepare(row, name)
         except (StartError, RuntimeError, OSError) as error:
-            self._leave_out(name, str(error))
+            self._skip(name, str(error))
 
     def _measure(self, row: Row, name: str, samples: list[Sample]) -> None:
         try:
             samples.append(self._bench.measure(row, name))
         except (StartError, RuntimeError, OSError) as error:
-            self._leave_out(name, f"in {row.name}: {error}")
+            self._skip(name, f"in {row.name}: {error}")
             return
         if samples[-1].failed and not any(sample.failed for sample in samples[:-1]):
             self._note(f"{name} failed in {row.name}: {samples[-1].detail['failure']}")
 
-    def _leave_out(self, name: str, reason: str) -> None:
+    def _skip(self, name: str, reason: str) -> None:
         self._present.remove(name)
-        self._note(f"{name} is left out: {reason}")
+        self._note(f"{name} is skipped: {reason}")
 
     def _note(self, text: str) -> None:
         self._notes.append(text)
-        self._progress.say(f"note: {text}")
+        self._progress.show(f"note: {text}")
 
     def _names(self, row: Row) -> list[str]:
         return [name for name in self._present if name in row.contenders or name == BEFORE]

@@ -1,4 +1,4 @@
-"""Medians and their confidence intervals, without assumptions about how the noise is distributed."""
+"""Medians and their confidence intervals, without assumptions about the distribution of the noise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A sample's median and the interval that holds the true median with the probability `coverage`."""
+    """A sample's median, and the interval that contains the true median with probability `coverage`."""
 
     median: float
     low: float
@@ -22,8 +22,8 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """The narrowest symmetric order-statistic interval of at least `level`.
 
     The k-th smallest and k-th largest of n values enclose the median with probability 1 - 2 P(B(n, 1/2) < k).
-    Fewer than six values cannot reach 95%: it is smallest to largest then, and `coverage` says so.
-    Raises ValueError when there are no values.
+    Fewer than six values cannot reach 95%: the interval is then their whole range, and `coverage` is lower.
+    Raises ValueError without values.
     """
     ordered = sorted(values)
     n = len(ordered)

@@ -1,4 +1,4 @@
-"""The table at the end, as text."""
+"""Formats the final table as text."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TITLES = {
 
 
 def render(rows: Sequence[Row], results: Mapping[str, Samples], names: Sequence[str]) -> str:
-    """The tables: the figures with their verdicts, what another checkout's gateway makes of them where one
-    was measured, and the wall-clock times for orientation."""
+    """The tables: figures with verdicts, the comparison with another checkout's gateway if one was measured,
+    and wall-clock times for orientation."""
     tables = (_figures(rows, results, names), _changes(rows, results), _times(rows, results, names))
     return "\n\n".join("\n".join(lines) for lines in tables if lines)
 
 
 def describe(rows: Sequence[Row]) -> str:
-    """The rows without figures: name, unit, what it is, target."""
+    """The rows without figures: name, unit, description, target."""
     lines = [[row.name, row.unit, row.what, _goal(row.target)] for row in rows]
     return "\n".join(_aligned(lines))
 
@@ -80,7 +80,7 @@ def _number(interval: Interval | None) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three significant digits or so, without exponents."""
+    """About three significant digits, without an exponent."""
     if abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

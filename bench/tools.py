@@ -1,4 +1,4 @@
-"""The native parts: compiled when their source is newer, the mock upstream, the load generator."""
+"""Builds and runs the native parts: the mock upstream and the load generator."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ _SOURCES = {"mock": ("mock.c", "answers.c", "answers.h"), "load": ("load.c",)}
 
 
 class MissingCompilerError(Exception):
-    """There is no C compiler; the message says what to install."""
+    """No C compiler is installed. The message says which package to install."""
 
 
 def build(name: str) -> Path:
-    """The path of the compiled `mock` or `load`. Raises MissingCompilerError, CalledProcessError."""
+    """Compiles `mock` or `load` if its source is newer. Returns the path of the binary.
+
+    Raises MissingCompilerError, CalledProcessError.
+    """
     sources = [_HERE / "native" / source for source in _SOURCES[name]]
     target = _HERE / ".build" / name
     if target.exists() and all(target.stat().st_mtime >= source.stat().st_mtime for source in sources):
@@ -27,7 +30,7 @@ def build(name: str) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise MissingCompilerError(
-            "the benchmark needs a C compiler: install gcc (apt install gcc libc6-dev)"
+            "The benchmark needs a C compiler. Install gcc (apt install gcc libc6-dev)."
         )
     target.parent.mkdir(exist_ok=True)
     units = [str(source) for source in sources if source.suffix == ".c"]
@@ -36,11 +39,11 @@ def build(name: str) -> Path:
 
 
 class MockDiedError(Exception):
-    """The upstream of all contenders is gone."""
+    """The mock upstream died."""
 
 
 class Mock:
-    """The mock upstream, running on the harness's own core until `stop`."""
+    """The mock upstream, which runs on the harness's core until `stop`."""
 
     def __init__(self) -> None:
         self._popen = subprocess.Popen([build("mock")], stdout=subprocess.PIPE, text=True)
@@ -48,10 +51,10 @@ class Mock:
         self.port = int(self._popen.stdout.readline())
 
     def check(self) -> None:
-        """Raises MockDiedError when nobody answers behind the contenders any more."""
+        """Raises MockDiedError if the mock upstream has ended."""
         if self._popen.poll() is not None:
             raise MockDiedError(
-                f"the mock upstream ended with {self._popen.returncode}: the run is worth nothing"
+                f"The mock upstream ended with {self._popen.returncode}, so the results are invalid."
             )
 
     def stop(self) -> None:
@@ -63,7 +66,7 @@ class Mock:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What one run of the load generator saw; times are milliseconds, by percentile (`p50`, `p99`, ...)."""
+    """The result of one load run. Times are in milliseconds, by percentile (`p50`, `p99`, ...)."""
 
     completed: int
     failed: int
@@ -75,7 +78,7 @@ class LoadResult:
 
 
 class Load:
-    """One run of the load generator, under way on the harness's own core."""
+    """A running load generator on the harness's core."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._popen = subprocess.Popen([build("load"), *arguments], stdout=subprocess.PIPE, text=True)
@@ -84,9 +87,12 @@ class Load:
         return self._popen.poll() is None
 
     def result(self) -> LoadResult:
-        """Waits for the end. Raises RuntimeError when the generator itself broke (nobody listening, say)."""
+        """Waits for the end.
+
+        Raises RuntimeError if the generator itself failed, for example on a closed port.
+        """
         output, _ = self._popen.communicate()
         if self._popen.returncode:
             raise RuntimeError(f"the load generator exited with {self._popen.returncode}")
-        seen: dict[str, Any] = json.loads(output)
-        return LoadResult(**{name: seen[name] for name in LoadResult.__slots__})
+        document: dict[str, Any] = json.loads(output)
+        return LoadResult(**{name: document[name] for name in LoadResult.__slots__})

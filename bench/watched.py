@@ -1,7 +1,7 @@
-"""The gateway with a clock on its event loop: `python bench/watched.py FILE`.
+"""Runs the gateway and logs long callbacks of its event loop: `python bench/watched.py FILE`.
 
-Each callback of the loop that takes more than a millisecond of CPU is a line of the file, in milliseconds. A
-timer that is due each millisecond measures them: the CPU time of the loop's thread between two of its calls.
+Each callback that takes more than a millisecond of CPU becomes a line of the file, in milliseconds. A timer
+that fires each millisecond measures the CPU time of the loop's thread between two of its calls.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-_EACH = 0.001  # seconds
+_INTERVAL = 0.001  # seconds
 
 
 def watch(loop: asyncio.AbstractEventLoop, log: Path) -> None:
-    """Begins to write what takes long; never ends."""
+    """Starts to log long callbacks, for the lifetime of the loop."""
     last = time.thread_time()
 
     def tick() -> None:
         nonlocal last
         now = time.thread_time()
-        if now - last > _EACH:
+        if now - last > _INTERVAL:
             with log.open("a") as file:
                 file.write(f"{(now - last) * 1000:.1f}\n")
             now = time.thread_time()
         last = now
-        loop.call_later(_EACH, tick)
+        loop.call_later(_INTERVAL, tick)
 
-    loop.call_later(_EACH, tick)
+    loop.call_later(_INTERVAL, tick)
 
 
 def main(log: Path) -> None:
-    """Runs the command line, watched from the moment on that its application is started."""
+    """Runs the command line; the watch begins when the application starts."""
     from chat2response.app import Gateway
     from chat2response.cli import main as serve
 
@@ -50,5 +50,5 @@ def main(log: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder is no place for imports
+    sys.path.pop(0)  # this folder must not shadow imports
     main(Path(sys.argv[1]))

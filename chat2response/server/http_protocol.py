@@ -60,7 +60,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         write_seconds: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        """`write_seconds`: a client that reads none of its answer for so long is disconnected; 0: never."""
+        """`write_seconds`: disconnects a client that reads none of its answer for so long; 0: never."""
         super().__init__(*args, **kwargs)
         self._body_seconds = body_seconds
         self._body_rate = body_rate

@@ -1,4 +1,4 @@
-"""The reference block is held to what a gateway must do: a reference that cheats would move every target."""
+"""The reference block does all that a gateway must do: a cheaper reference would move every target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from bench.block import Events, to_chat, to_response
 from bench.bodies import http_request
 
-ASK = json.loads(http_request("bridge", "json", True, "key").partition(b"\r\n\r\n")[2])
+REQUEST = json.loads(http_request("bridge", "json", True, "key").partition(b"\r\n\r\n")[2])
 USAGE = {
     "prompt_tokens": 412,
     "completion_tokens": 2,
@@ -26,20 +26,20 @@ def chunk(delta: dict[str, Any], usage: dict[str, Any] | None = None) -> dict[st
 
 
 def test_its_request_is_the_conversation_in_chat_form():
-    chat = to_chat(ASK)
+    chat = to_chat(REQUEST)
 
     assert [message["role"] for message in chat["messages"]] == [
         "system", "user", "assistant", "user", "assistant", "user",
     ]  # fmt: skip
     assert chat["tools"][0]["function"]["name"] == "get_weather"
-    assert chat["max_completion_tokens"] == ASK["max_output_tokens"]
+    assert chat["max_completion_tokens"] == REQUEST["max_output_tokens"]
     assert chat["stream_options"] == {"include_usage": True}
 
 
 def test_its_answer_is_a_response():
     completion = {"choices": [{"message": {"content": "3 degrees"}}], "usage": USAGE}
 
-    response = TypeAdapter(Response).validate_json(json.dumps(to_response(completion, ASK)), strict=True)
+    response = TypeAdapter(Response).validate_json(json.dumps(to_response(completion, REQUEST)), strict=True)
 
     assert response.output_text == "3 degrees"
     assert response.usage is not None
@@ -47,7 +47,7 @@ def test_its_answer_is_a_response():
 
 
 def test_its_stream_is_a_stream_of_events():
-    events = Events(ASK)
+    events = Events(REQUEST)
     events.begin()
     for delta in ({"role": "assistant", "content": ""}, {"content": "3 "}, {"content": "degrees"}, {}):
         events.chunk(chunk(delta))

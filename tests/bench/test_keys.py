@@ -1,16 +1,16 @@
-"""The key bench fills stores with keys that are like those that were made one by one."""
+"""The key benchmark fills stores with keys like those that the key service issues."""
 
 from collections.abc import Callable
 
 import pytest
 
-from bench.keys import BATCH, filled
+from bench.keys import BATCH, filled_store
 from chat2response.keys import KeyVerifier
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_a_store_is_filled_with_keys(store_address: Callable[[str], str], kind: str) -> None:
-    async with filled(store_address(kind), BATCH + 25) as (store, tokens):
+    async with filled_store(store_address(kind), BATCH + 25) as (store, tokens):
         keys = await KeyVerifier(store).list()
         assert len(keys) == len({key.id for key in keys}) == BATCH + 25
         assert len(tokens) == BATCH

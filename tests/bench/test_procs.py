@@ -65,4 +65,4 @@ def test_the_process_runs_on_its_core_only(tmp_path: Path):
     process.wait_for_port(port)
     process.stop()
 
-    assert process.last_words() == f"{{{CORE}}}"
+    assert process.output_tail() == f"{{{CORE}}}"

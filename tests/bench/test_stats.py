@@ -40,8 +40,8 @@ def test_no_values_are_an_error():
 
 def test_intervals_hold_the_true_median_as_often_as_they_say():
     chance = random.Random(7)
-    held = 0
+    enclosed = 0
     for _ in range(400):
         interval = median_interval([chance.expovariate(1.0) for _ in range(12)])
-        held += interval.low <= 0.6931 <= interval.high
-    assert 0.93 <= held / 400 <= 1.0
+        enclosed += interval.low <= 0.6931 <= interval.high
+    assert 0.93 <= enclosed / 400 <= 1.0

@@ -1,4 +1,4 @@
-"""An id that a client received still belongs to it after `kill -9` (laws 6 and 7, state and tenants)."""
+"""After `kill -9` an id is still its client's (law 6, persist, then announce; law 7, tenants never meet)."""
 
 import signal
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the loops stand on: the run's dose, one loop of it by the test's name, and a scripted upstream."""
+"""Fixtures of the loops: the run's size, the test's loop, and a scripted upstream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,24 +12,24 @@ from tests.support.soak.loops import Dose, Loop
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that the server runs on."""
+    """The event loop that the server uses."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
 def dose(pytestconfig: pytest.Config) -> Dose:
-    """How much this run takes."""
+    """The size of this run, from the command line."""
     return Dose.read(pytestconfig.getoption("--rounds"), pytestconfig.getoption("--seed"))
 
 
 @pytest.fixture
 def loop(request: pytest.FixtureRequest, dose: Dose) -> Loop:
-    """This test's loop."""
+    """The loop of this test, named after it."""
     return Loop(request.node.name.removeprefix("test_").replace("uvloop-", ""), dose)
 
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
-    """A scripted upstream that has nothing to say yet."""
+    """A scripted upstream without a script."""
     async with ScriptedUpstream() as scripted:
         yield scripted

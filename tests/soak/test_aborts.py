@@ -1,6 +1,6 @@
-"""Clients that go at any moment: in the head, in the body, before the answer, in the middle of it.
+"""Clients that disconnect at any moment: in the head, in the body, before the answer, inside it.
 
-Afterwards no call runs, the upstream is let go of, and the memory is what it was.
+Afterwards no call runs, the upstream connections are closed, and the memory has not grown.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from tests.support.soak.gateway import gateway
 from tests.support.soak.loops import Loop
 from tests.support.soak.raw_http import ANSWER_WITHIN, Client, request
 
-REPLY = ModelReply(reasoning=("I think.",), text=tuple(f"word{number} " for number in range(40)))
+ANSWER = ModelReply(reasoning=("I think.",), text=tuple(f"word{number} " for number in range(40)))
 MOMENTS = ("in the head", "in the body", "before the answer", "in the answer", "half closed")
 GROWTH = 64 * 2**20
-"""Bytes by which its memory may differ afterwards."""
+"""Bytes by which the memory may grow."""
 
 
 def slow(dialect: str, rng: random.Random) -> Script:
-    """An answer that never ends, and may stop anywhere."""
-    script = stream(dialect, REPLY)
+    """An answer that stalls at a random step and never ends."""
+    script = stream(dialect, ANSWER)
     steps = script.steps[: rng.randrange(len(script.steps))]
     if rng.random() < 0.2:
         return Script(PATHS[dialect], (), framing="raw", end="stall")
@@ -36,11 +36,11 @@ def slow(dialect: str, rng: random.Random) -> Script:
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_aborts(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, dialect: str) -> None:
     scripts: dict[str, Script] = {}
-    requested: dict[str, asyncio.Event] = {}
+    reached: dict[str, asyncio.Event] = {}
 
     def answer_for(received: Received) -> Script:
         name = received.json()["model"]
-        requested[name].set()
+        reached[name].set()
         return scripts[name]
 
     upstream.play_for(PATHS[dialect], answer_for)
@@ -50,7 +50,7 @@ async def test_aborts(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, di
         async def attack(number: int, rng: random.Random) -> str:
             surface: Surface = rng.choice(tuple(PATH))
             name = f"model-{number}"
-            scripts[name], requested[name] = slow(dialect, rng), asyncio.Event()
+            scripts[name], reached[name] = slow(dialect, rng), asyncio.Event()
             body = body_for(surface, streamed=rng.random() < 0.7) | {
                 "model": name,
                 "user": "x" * rng.choice((1, 90_000)),
@@ -60,7 +60,7 @@ async def test_aborts(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, di
                 "Content-Type: application/json", chunked=rng.random() < 0.3,
             )  # fmt: skip
             moment = rng.choice(MOMENTS)
-            await leave(await Client.open(running.port), data, moment, requested[name], rng)
+            await disconnect(await Client.open(running.port), data, moment, reached[name], rng)
             return moment
 
         await loop.run(attack, per_round=100, at_once=8)
@@ -68,13 +68,18 @@ async def test_aborts(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, di
         await upstream.until(
             lambda: all(each.gone.is_set() or each.played.is_set() for each in upstream.requests)
         )
-        assert loop.seen["in the answer"] <= len(upstream.requests), "some got as far as the upstream"
-        grown = running.resident() - before if loop.dose.long else 0
-        assert grown < GROWTH, f"its memory grew by {grown >> 20} MiB"
+        assert loop.seen["in the answer"] <= len(upstream.requests), "some calls reached the upstream"
+        growth = running.resident() - before if loop.dose.long else 0
+        assert growth < GROWTH, f"the memory grew by {growth >> 20} MiB"
 
 
-async def leave(client: Client, data: bytes, moment: str, body: asyncio.Event, rng: random.Random) -> None:
-    """Sends so much of a request, reads so much of its answer, and goes. `asked`: the upstream was."""
+async def disconnect(
+    client: Client, data: bytes, moment: str, reached: asyncio.Event, rng: random.Random
+) -> None:
+    """Sends a part of a request, reads a part of its answer, and disconnects.
+
+    `reached`: is set once the upstream has the call.
+    """
     head = data.index(b"\r\n\r\n") + 4
     if moment == "in the head":
         await client.send(data[: rng.randrange(head)])
@@ -84,7 +89,7 @@ async def leave(client: Client, data: bytes, moment: str, body: asyncio.Event, r
         await client.send(data)
     if moment == "in the answer":
         async with asyncio.timeout(ANSWER_WITHIN):
-            await body.wait()
+            await reached.wait()
         try:
             async with asyncio.timeout(rng.random() * 0.05):  # how far the answer got by then does not matter
                 await client.reader.readexactly(rng.randrange(1, 3000))

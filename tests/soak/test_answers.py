@@ -1,4 +1,4 @@
-"""Upstreams that answer wrong, in bodies, statuses, heads, ends: clients get an error, or one whole end."""
+"""Upstreams with faulty bodies, statuses, heads or ends: clients get an error, or one complete end."""
 
 import random
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.support.soak.laws import judge, judge_end
 from tests.support.soak.loops import Loop
 from tests.support.soak.mutate import broken, changed, encoded
 from tests.support.soak.raw_http import Answer
-from tests.support.soak.samples import REFUSED, REPLY
+from tests.support.soak.samples import ANSWER, REFUSED
 
 MODELS = tuple(PATH)
 _ODD = (100, 101, 199, 201, 204, 206, 299, 301, 304, 399, 418, 499, 529, 599, 600, 700, 999)
@@ -56,13 +56,13 @@ RAW = (
     b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
     b"HTTP/1.1 99999 OK\r\nContent-Length: 2\r\n\r\n{}",
 )
-"""What is sent in place of an answer."""
+"""Bytes that are sent in place of an answer."""
 
 
 def frames_of(dialect: str, rng: random.Random) -> tuple[bytes, ...]:
-    """A stream with something wrong in one of its events, their order, or their bytes."""
-    reply = rng.choice((REPLY, REFUSED))
-    events: list[Any] = list(reply.chunks()) if dialect == "chat" else reply.events()
+    """A stream with a fault in an event, in the order of the events, or in the bytes."""
+    answer = rng.choice((ANSWER, REFUSED))
+    events: list[Any] = list(answer.chunks()) if dialect == "chat" else answer.events()
     at, kind = rng.randrange(len(events)), rng.random()
     if kind < 0.5:
         events[at] = changed(events[at], rng)
@@ -82,20 +82,20 @@ def frames_of(dialect: str, rng: random.Random) -> tuple[bytes, ...]:
 
 
 def frame(event: Any, rng: random.Random) -> bytes:
-    """An event as it is sent, with its name where it has one."""
+    """The bytes of an event, with its name if it has one."""
     kind = event.get("type") if isinstance(event, dict) else None
     name = f"event: {kind}\n" if isinstance(kind, str) and kind.isascii() and kind.isprintable() else ""
     return name.encode() + b"data: %b\n\n" % encoded(event, rng)
 
 
 def script_of(dialect: str, streamed: bool, rng: random.Random) -> Script:
-    """An answer that is wrong in some way."""
+    """An answer with a random fault."""
     if rng.random() < 0.1:
         return Script(PATHS[dialect], (rng.choice(RAW),), framing="raw")
     if streamed:
         script = Script(PATHS[dialect], frames_of(dialect, rng), media_type=STREAM, framing="chunked")
     else:
-        value = REPLY.completion() if dialect == "chat" else REPLY.resource()
+        value = ANSWER.completion() if dialect == "chat" else ANSWER.resource()
         body = encoded(changed(value, rng), rng)
         script = Script(PATHS[dialect], (broken(body, rng) if rng.random() < 0.3 else body,))
     kind = rng.random()
@@ -111,19 +111,19 @@ def script_of(dialect: str, streamed: bool, rng: random.Random) -> Script:
 
 
 def shape_of(surface: Surface, answer: Answer, script: Script, *, converted: bool, streamed: bool) -> str:
-    """Judges an answer by the laws; returns what it was."""
+    """Checks an answer against the laws; returns the outcome."""
     if answer.status >= 500 and script.status >= 500 and answer.status == script.status:
         return f"{answer.status} of the upstream"
-    seen = judge_relayed(answer) if not converted else judge(answer, faults=(502, 504))
+    outcome = judge_relayed(answer) if not converted else judge(answer, faults=(502, 504))
     if converted and answer.status == 200:
         assert answer.is_stream == streamed, f"asked for {'a stream' if streamed else 'JSON'}: {answer}"
         if streamed:
             return judge_end(answer.body, chat=surface == "chat")
-    return seen
+    return outcome
 
 
 def judge_relayed(answer: Answer) -> str:
-    """What an upstream says of its own passes; what the gateway says in its place is no 500."""
+    """An upstream's own errors pass through; an error of the gateway must be no 500."""
     assert answer.status not in (500, 501), f"a fault of the gateway: {answer}"
     if answer.is_stream:
         assert answer.whole, f"a stream ended inside its framing: {answer.body[-300:]!r}"

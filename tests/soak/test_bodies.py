@@ -1,4 +1,4 @@
-"""Bodies made wrong, at every endpoint of the data plane, with a key and without one: never a 500."""
+"""Faulty bodies at every endpoint of the data plane, with and without a key, never cause a 500."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from tests.support.soak.laws import judge, judge_end
 from tests.support.soak.loops import Loop
 from tests.support.soak.mutate import broken, changed, encoded, nested
 from tests.support.soak.raw_http import ask, request
-from tests.support.soak.samples import CHAT, REPLY, RESPONSES
+from tests.support.soak.samples import ANSWER, CHAT, RESPONSES
 
 ENDPOINTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/chat/completions", CHAT),
@@ -25,19 +25,19 @@ ENDPOINTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/convert?to=chat&report=1", RESPONSES),
 )
 LARGE = 250 * 1024
-"""Bytes of the bodies that are little but containers."""
+"""Bytes of the bodies that consist almost only of containers."""
 BOMB = 16 * 2**20
-"""What some of them unpack to."""
+"""Decompressed bytes of some of them."""
 
 
 def lenient(dialect: str) -> Any:
-    """A model that answers whatever it is asked."""
-    model = Model(dialect, REPLY)
+    """A model that answers any request."""
+    model = Model(dialect, ANSWER)
 
     def answer(received: Received) -> Script:
         try:
-            body = json.loads(received.body)
-            streamed = bool(body.get("stream"))
+            fields = json.loads(received.body)
+            streamed = bool(fields.get("stream"))
         except (ValueError, AttributeError):
             streamed = False
         received.body = json.dumps({"stream": streamed, "stream_options": {"include_usage": True}}).encode()
@@ -47,7 +47,7 @@ def lenient(dialect: str) -> Any:
 
 
 def body_of(base: dict[str, Any], rng: random.Random) -> bytes:
-    """A body made wrong in some way; now and then, one that is only large."""
+    """A body with a random fault; sometimes one that is only large."""
     kind = rng.random()
     if kind < 0.02:
         return nested(BOMB if kind < 0.005 else LARGE, rng)
@@ -58,7 +58,7 @@ def body_of(base: dict[str, Any], rng: random.Random) -> bytes:
 
 
 def request_of(path: str, body: bytes, rng: random.Random, key: str) -> tuple[bytes, bool]:
-    """The request, and whether its key is good."""
+    """The request, and whether its key is valid."""
     good = rng.random() < 0.8
     bearer = (
         f"Authorization: Bearer {key}"
@@ -88,13 +88,13 @@ async def test_bodies(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, di
             answer = await ask(running.port, data[:cut], *filter(None, (data[cut:],)))
             upstream.requests.clear()
             try:
-                seen = judge(answer, faults=(501, 502) if good else ())
+                outcome = judge(answer, faults=(501, 502) if good else ())
                 assert good or path.startswith("/convert") or answer.status in (400, 401), str(answer)
                 converted = (path == "/v1/chat/completions") == (dialect == "responses")
                 if answer.status == 200 and answer.is_stream and converted:
                     judge_end(answer.body, chat=path == "/v1/chat/completions")
             except AssertionError as error:
                 raise AssertionError(f"{error}, for {path} {body[:1000]!r}") from None
-            return seen
+            return outcome
 
         await loop.run(attack, per_round=100)

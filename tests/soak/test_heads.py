@@ -1,4 +1,4 @@
-"""Heads made wrong: nothing opens, nothing fails, and what was whole is answered."""
+"""Faulty heads open nothing and break nothing, and complete requests get an answer."""
 
 import contextlib
 import json
@@ -94,7 +94,7 @@ LINES: tuple[bytes, ...] = (
 
 
 def head_of(rng: random.Random) -> tuple[bytes, str]:
-    """A request whose head is wrong in some way, and its method."""
+    """A request with a random fault in its head, and its method."""
     method = rng.choice(METHODS[:3]) if rng.random() < 0.8 else rng.choice(METHODS)
     lines = rng.sample(LINES, rng.choice((0, 1, 1, 2, 3)))
     body = b'{"model":"m","messages":[]}' if method == "POST" and rng.random() < 0.7 else None
@@ -118,28 +118,30 @@ async def test_heads(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> 
             async with await Client.open(running.port) as client:
                 cut = rng.randrange(len(data) + 1)
                 await client.send(*filter(None, (data[:cut], data[cut:])))
-                with contextlib.suppress(OSError):  # it may have been refused by now
-                    client.writer.write_eof()  # what is not whole by now never will be
+                with contextlib.suppress(OSError):  # the server may have rejected it already
+                    client.writer.write_eof()  # an incomplete request then ends here
                 try:
                     answer = await client.answer("HEAD" if method == "HEAD" else "GET")
                 except NoAnswer:
                     return "closed"
             try:
-                return judged(answer, method)
+                return check(answer, method)
             except AssertionError as error:
                 raise AssertionError(f"{error}, for {data[:1000]!r}") from None
 
         await loop.run(attack, per_round=150)
 
 
-def judged(answer: Answer, method: str) -> str:
-    """No fault, and no word of the admin plane."""
+def check(answer: Answer, method: str) -> str:
+    """Checks that the answer is no fault, and shows nothing of the admin plane."""
     if method == "HEAD":
         assert answer.status < 500 or answer.status in (501, 505), str(answer)
         return str(answer.status)
-    seen = judge(answer, faults=(501, 505))
+    outcome = judge(answer, faults=(501, 505))
     if answer.status == 200 and answer.headers.get("content-type") == "application/json":
-        shown = json.loads(answer.body)
-        assert not isinstance(shown, list) and "details" not in shown, f"the admin plane is open: {answer}"
+        document = json.loads(answer.body)
+        assert not isinstance(document, list) and "details" not in document, (
+            f"the admin plane is open: {answer}"
+        )
     assert b"chat2response_requests" not in answer.body, "the metrics are open"
-    return seen
+    return outcome

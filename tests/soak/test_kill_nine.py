@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of commits, of the gateway and of its Redis: what was acknowledged stays so."""
+"""`kill -9` of the gateway or its Redis during commits: acknowledged changes survive."""
 
 import asyncio
 import contextlib
@@ -18,16 +18,19 @@ from tests.support.soak.loops import Loop
 
 CLIENTS = 6
 TO_START = 20.0
-"""Seconds that a start takes at most, on a busy machine."""
+"""The maximum seconds for a start on a busy machine."""
 
 
 @dataclass
 class Acknowledged:
-    """What a gateway has answered for. A key whose revocation was not answered may be either."""
+    """The acknowledged changes.
+
+    A key whose revocation was requested but not acknowledged may be revoked or not.
+    """
 
     issued: dict[str, str] = field(default_factory=dict)  # token by id
     revoked: set[str] = field(default_factory=set)
-    tried: set[str] = field(default_factory=set)
+    requested: set[str] = field(default_factory=set)
 
 
 @asynccontextmanager
@@ -39,34 +42,34 @@ async def gateway_on(folder: Path, store: str) -> AsyncIterator[tuple[Command, h
             yield gateway, client
 
 
-async def work(client: httpx.AsyncClient, done: Acknowledged, rng: random.Random) -> None:
-    """Issues keys and revokes some, until the gateway is gone or cannot."""
+async def work(client: httpx.AsyncClient, acknowledged: Acknowledged, rng: random.Random) -> None:
+    """Issues keys and revokes some, until the gateway dies or fails."""
     while True:
         answer = await client.post("/keys/generate", json={"label": "soak"})
         if answer.status_code != 200:
             return
-        body = answer.json()
-        done.issued[body["id"]] = body["token"]
+        created = answer.json()
+        acknowledged.issued[created["id"]] = created["token"]
         if rng.random() < 0.3:
-            done.tried.add(body["id"])
-            if (await client.post("/keys/revoke", json={"id": body["id"]})).status_code != 200:
+            acknowledged.requested.add(created["id"])
+            if (await client.post("/keys/revoke", json={"id": created["id"]})).status_code != 200:
                 return
-            done.revoked.add(body["id"])
+            acknowledged.revoked.add(created["id"])
 
 
 async def until_killed(
-    client: httpx.AsyncClient, done: Acknowledged, rng: random.Random, kill: Callable[[], None]
+    client: httpx.AsyncClient, acknowledged: Acknowledged, rng: random.Random, kill: Callable[[], None]
 ) -> None:
-    """Clients work; when so many keys were issued, `kill`, in the middle of whatever goes on."""
-    enough = len(done.issued) + rng.randrange(1, 40)
+    """Lets clients work, and calls `kill` in the middle, after a random number of issued keys."""
+    enough = len(acknowledged.issued) + rng.randrange(1, 40)
 
     async def one() -> None:
         # A connection that dies while it is made is an AttributeError of anyio's, not a TransportError.
         with contextlib.suppress(httpx.TransportError, AttributeError):
-            await work(client, done, rng)
+            await work(client, acknowledged, rng)
 
     async def watch() -> None:
-        while len(done.issued) < enough:  # noqa: ASYNC110 - other tasks of this loop make it true
+        while len(acknowledged.issued) < enough:  # noqa: ASYNC110 - other tasks of this loop make it true
             await asyncio.sleep(0)
         kill()
 
@@ -74,25 +77,25 @@ async def until_killed(
         await asyncio.gather(watch(), *(one() for _ in range(CLIENTS)))
 
 
-async def check(client: httpx.AsyncClient, done: Acknowledged) -> None:
-    """Every acknowledged key opens, unless its revocation was acknowledged; then it does not."""
-    for id, token in done.issued.items():
+async def check(client: httpx.AsyncClient, acknowledged: Acknowledged) -> None:
+    """Checks that every acknowledged key works, unless its revocation was acknowledged."""
+    for id, token in acknowledged.issued.items():
         answer = await client.get("/v1/models", headers={"authorization": f"Bearer {token}"})
-        if id in done.revoked:
+        if id in acknowledged.revoked:
             assert (answer.status_code, answer.json()["error"]["message"]) == (401, "API key revoked")
-        elif id not in done.tried:
+        elif id not in acknowledged.requested:
             assert answer.status_code == 200, f"the acknowledged key {id} is lost: {answer.text}"
 
 
 async def test_a_gateway_that_is_killed(loop: Loop, tmp_path: Path) -> None:
     async def attack(number: int, rng: random.Random) -> str:
-        done, folder = Acknowledged(), tmp_path / str(number)
+        acknowledged, folder = Acknowledged(), tmp_path / str(number)
         folder.mkdir()
         async with gateway_on(folder, "sqlite:keys.db") as (gateway, client):
-            await until_killed(client, done, rng, lambda: gateway.signal(signal.SIGKILL))
+            await until_killed(client, acknowledged, rng, lambda: gateway.signal(signal.SIGKILL))
             assert await gateway.ended() == -signal.SIGKILL
         async with gateway_on(folder, "sqlite:keys.db") as (_, client):
-            await check(client, done)
+            await check(client, acknowledged)
         return "killed, and all there"
 
     # A start takes a second of a core: one is enough for a short run.
@@ -107,14 +110,14 @@ async def test_a_redis_that_is_killed(
     async with gateway_on(tmp_path, f"{server.url}/0") as (_, client):
 
         async def attack(number: int, rng: random.Random) -> str:
-            done = Acknowledged()
-            await until_killed(client, done, rng, server.kill)
+            acknowledged = Acknowledged()
+            await until_killed(client, acknowledged, rng, server.kill)
             assert (await client.get("/readyz")).status_code == 503
             server.start()
             async with asyncio.timeout(TO_START):
                 while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            await check(client, done)
+            await check(client, acknowledged)
             return "killed, and all there"
 
         await loop.run(attack, per_round=1, at_once=1, seconds=TO_START)

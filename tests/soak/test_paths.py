@@ -1,4 +1,4 @@
-"""No spelling of an admin path opens it without a token: every path, character, place and form."""
+"""No spelling of an admin path opens it without a token: every path, character, position and encoding."""
 
 import math
 import random
@@ -16,30 +16,30 @@ OPEN = {
     "/models/{model}",
     "/livez", "/readyz", "/healthz", "/health",
 }  # fmt: skip
-"""What is no admin path; whatever else the gateway's own document names is one."""
+"""Public paths; every other path in the gateway's OpenAPI document belongs to the admin plane."""
 BEYOND = ("/reload", "/keys/", "/audit/x")
-"""Paths of the admin plane that the document does not name."""
+"""Admin paths that the document does not list."""
 CHARACTERS = 0x300
 FORMS = ("percent", "raw", "twice")
 REFUSALS = {400, 401, 403, 404, 405, 414, 415, 429, 431}
 
 
 async def admin_paths(running: Gateway) -> list[tuple[str, str]]:
-    """Method and path of each, as the gateway's document names them."""
+    """Method and path of each admin endpoint, from the gateway's document."""
     document = (await ask(running.port, request("GET", "/openapi.json"), method="GET")).json()
-    matches = [
+    paths = [
         (method.upper(), path.replace("{id}", "x" * 8))
         for path, methods in document["paths"].items()
         if path not in OPEN
         for method in methods
         if method in ("get", "post")
     ]
-    assert ("GET", "/keys") in matches and ("POST", "/keys/generate") in matches
-    return sorted(matches) + [("GET", path) for path in BEYOND]
+    assert ("GET", "/keys") in paths and ("POST", "/keys/generate") in paths
+    return sorted(paths) + [("GET", path) for path in BEYOND]
 
 
 def spelled(character: str, form: str) -> bytes:
-    """A character in a request's target."""
+    """The bytes of a character in a request target."""
     if form == "raw":
         return character.encode("latin-1" if ord(character) < 0x100 else "utf-8")
     once = quote(character, safe="") if not character.isalnum() else f"%{ord(character):02x}"
@@ -49,13 +49,13 @@ def spelled(character: str, form: str) -> bytes:
 
 
 async def test_the_ends_of_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """Where patterns are kindest: `$` matches before a newline. All of them, in every run."""
+    """The ends of paths, where patterns are most lenient (`$` matches before a newline); all in every run."""
     async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
         paths = [path for method, path in await admin_paths(running) if method == "GET"]
         ends = [f"{path}%{code:02x}" for path in paths for code in (*range(0x21), 0x7F, 0x85, 0xA0)]
 
         async def attack(number: int, rng: random.Random) -> str:
-            return await refused(running, "GET", ends[number % len(ends)].encode())
+            return await check_refused(running, "GET", ends[number % len(ends)].encode())
 
         await loop.run(attack, per_round=len(ends), most=len(ends))
 
@@ -68,18 +68,18 @@ async def test_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> 
         step = next(n for n in range(1_000_003, 2_000_000) if math.gcd(n, total) == 1)
 
         async def attack(number: int, rng: random.Random) -> str:
-            # A walk over all of them, each once, that goes everywhere in its first steps too.
-            rest, form = divmod((number * step + loop.dose.seed) % total, len(FORMS))
-            at, character = divmod(rest, CHARACTERS)
+            # A walk that visits every combination once, and spreads over all of them from the start.
+            remainder, form = divmod((number * step + loop.dose.seed) % total, len(FORMS))
+            at, character = divmod(remainder, CHARACTERS)
             method, path, place = places[at]
-            what = spelled(chr(character), FORMS[form])
-            if what in (b" ", b"\r", b"\n"):
+            spelling = spelled(chr(character), FORMS[form])
+            if spelling in (b" ", b"\r", b"\n"):
                 return "no request line"
-            target = path[:place].encode() + what + path[place:].encode()
-            return await refused(running, method, target)
+            target = path[:place].encode() + spelling + path[place:].encode()
+            return await check_refused(running, method, target)
 
         for method, path in paths:
-            assert await refused(running, method, path.encode()) in ("401", "404"), path
+            assert await check_refused(running, method, path.encode()) in ("401", "404"), path
         await loop.run(
             attack,
             per_round=200 if not loop.dose.long else total,
@@ -88,8 +88,8 @@ async def test_paths(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> 
         )
 
 
-async def refused(running: Gateway, method: str, target: bytes) -> str:
-    """The status of a request without a token, which is one of a refusal."""
+async def check_refused(running: Gateway, method: str, target: bytes) -> str:
+    """Checks that a request without a token is refused; returns its status."""
     if target.startswith((b"/?", b"/#")):
         return "another path"
     body = b"{}" if method == "POST" else None

@@ -1,7 +1,7 @@
-"""Stores that read and do not write: nobody is told that something was done, and nothing needs a restart.
+"""Stores that become read-only: no change is acknowledged falsely, and no restart is needed.
 
-While it lasts, a change is refused with a 503 that says when to come again, readiness is red, and keys that
-were good open or meet a 503. Afterwards all is as before, by itself, and what was acknowledged is there.
+During the outage changes get a 503 with Retry-After, readiness is red, and valid keys work or get a 503.
+Afterwards everything recovers by itself, and acknowledged changes are there.
 """
 
 import asyncio
@@ -22,47 +22,47 @@ from tests.support.soak.gateway import Gateway, gateway
 from tests.support.soak.laws import judge
 from tests.support.soak.loops import Loop
 
-REPLY = ModelReply(text=("Hi",))
+ANSWER = ModelReply(text=("Hi",))
 SEEN_WITHIN = 10.0
-"""Seconds in which readiness tells of a store that does not write, and of one that does again."""
+"""Seconds within which readiness reports that the store is read-only, or writable again."""
 
 
 async def outage(
     running: Gateway, rng: random.Random, begin: Callable[[], Any], end: Callable[[], Any]
 ) -> str:
-    """One time without writes, with calls and changes in it, judged while it lasts and afterwards."""
+    """An outage with calls and changes, which are checked during and after it."""
     key = await running.issue(limits={"requests_per_minute": 1000, "concurrent_requests": 3})
-    done = [key]
+    acknowledged = [key]
     begin()
     try:
         for _ in range(rng.randrange(4, 12)):
-            await act(running, key, rng, done)
+            await act(running, key, rng, acknowledged)
         await until(running, 503)
-        await act(running, key, rng, done)
+        await act(running, key, rng, acknowledged)
     finally:
         end()
     await until(running, 200)
-    done.append(await running.issue())
-    for token in done:
+    acknowledged.append(await running.issue())
+    for token in acknowledged:
         answer = await running.call(CHAT, body_for("chat"), token)
         assert answer.status == 200, f"an acknowledged key does not open: {answer}"
     return "red, then as before"
 
 
-async def act(running: Gateway, key: str, rng: random.Random, done: list[str]) -> None:
-    """A call or a change while nothing can be written."""
+async def act(running: Gateway, key: str, rng: random.Random, acknowledged: list[str]) -> None:
+    """Makes a call or a change during the outage."""
     if rng.random() < 0.5:
         answer = await running.call(CHAT, body_for("chat"), rng.choice((key, running.key)))
         assert judge(answer) in ("200", "429", "503"), str(answer)
         return
     answer = await running.admin("POST", "/keys/generate", {"label": "in vain"})
     assert judge(answer) in ("200", "503"), str(answer)
-    if answer.status == 200:  # written all the same, or before it was noticed: then it must be there
-        done.append(answer.json()["token"])
+    if answer.status == 200:  # written after all, so it must be there afterwards
+        acknowledged.append(answer.json()["token"])
 
 
 async def until(running: Gateway, status: int) -> None:
-    """Waits until readiness is so."""
+    """Waits until readiness has this status."""
     loop = asyncio.get_running_loop()
     end = loop.time() + SEEN_WITHIN
     while (now := await running.readiness()) != status:
@@ -73,11 +73,11 @@ async def until(running: Gateway, status: int) -> None:
 async def test_read_only_redis(
     loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, own_redis: Callable[..., RedisServer]
 ) -> None:
-    """A replica after a switch-over; no memory left; too few replicas."""
-    upstream.play(whole("chat", REPLY))
+    """A replica after a failover; no memory left; too few replicas."""
+    upstream.play(whole("chat", ANSWER))
     server = own_redis()
     with server.client() as client:
-        ways: tuple[tuple[tuple[Any, ...], tuple[Any, ...]], ...] = (
+        failures: tuple[tuple[tuple[Any, ...], tuple[Any, ...]], ...] = (
             (("REPLICAOF", "127.0.0.1", free_port()), ("REPLICAOF", "NO", "ONE")),
             (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
             (
@@ -88,7 +88,7 @@ async def test_read_only_redis(
         async with gateway(tmp_path, upstream, "chat", f"{server.url}/0", apart=loop.dose.long) as running:
 
             async def attack(number: int, rng: random.Random) -> str:
-                begin, end = ways[number % len(ways)]
+                begin, end = failures[number % len(failures)]
                 try:
                     return await outage(
                         running,
@@ -103,16 +103,16 @@ async def test_read_only_redis(
 
 
 async def test_read_only_sqlite(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """A full disk, as a limit of the process on the size of files; somebody else's endless transaction."""
-    upstream.play(whole("chat", REPLY))
+    """A full disk, imitated by a limit on file sizes; another process's endless transaction."""
+    upstream.play(whole("chat", ANSWER))
     path = tmp_path / "keys.db"
     async with gateway(tmp_path, upstream, "chat", f"sqlite:{path}", apart=True) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             with ExitStack() as stack:
-                way = (full, locked)[number % 2]
+                failure = (full, locked)[number % 2]
                 return await outage(
-                    running, rng, lambda: stack.enter_context(way(running, path)), stack.close
+                    running, rng, lambda: stack.enter_context(failure(running, path)), stack.close
                 )
 
         await loop.run(attack, per_round=1, at_once=1, most=60, seconds=SEEN_WITHIN * 3)
@@ -120,7 +120,7 @@ async def test_read_only_sqlite(loop: Loop, upstream: ScriptedUpstream, tmp_path
 
 @contextmanager
 def full(running: Gateway, path: Path) -> Iterator[None]:
-    """No file of the gateway's can be written."""
+    """Prevents all file writes of the gateway."""
     before = resource.prlimit(running.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (0, before[1]))
     try:
@@ -131,7 +131,7 @@ def full(running: Gateway, path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(running: Gateway, path: Path) -> Iterator[None]:
-    """Another process writes, and does not end."""
+    """Keeps a write transaction open in another connection."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as other:
         other.execute("BEGIN IMMEDIATE")
         try:

@@ -1,7 +1,7 @@
-"""Answers as senders really write them: nothing that a model said vanishes without a word.
+"""Chat answers as real upstreams send them: content never vanishes silently.
 
-Each input is an answer of chance, changed in a way that senders have. What cannot be placed is a named loss
-or a failure; a change that leaves the answer plain changes nothing; JSON and stream agree.
+Each input is a random answer with a change that real senders make. Content that cannot be converted is a
+named loss or a failure; a neutral change changes nothing; JSON and stream agree.
 """
 
 import json
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.senders.asking import Asking
-from tests.soak.senders.chat import NEUTRAL, joined
+from tests.soak.senders.changes import Change, Events, changed, markers_in, random_answer
+from tests.soak.senders.chat import NEUTRAL, join_deltas
 from tests.soak.senders.chat_odd import ODD
-from tests.soak.senders.law import hold_the_law, result_of, shape
-from tests.soak.senders.words import Change, Events, changed, spoken, words_in
+from tests.soak.senders.checks import check_nothing_lost, result_of, shape
+from tests.soak.senders.scripted_calls import ScriptedCalls
 from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 from tests.support.soak.gateway import Gateway, gateway
@@ -29,15 +29,17 @@ def streamed(events: Events) -> Script:
 
 
 def at_once(plain: Events, change: Change, rng: random.Random) -> tuple[Script, Script] | None:
-    """The same change to an answer whose words stand in one message: as JSON, and as a stream of one chunk.
+    """Applies the change to an answer in one message: as JSON, and as a stream of one chunk.
 
-    None where the change makes more than one message of it, or none.
+    None if the result is not exactly one message.
     """
-    events = changed(joined(plain), change, rng)
+    events = changed(join_deltas(plain), change, rng)
     if len(events) != 2 or not all(isinstance(event.get("choices"), list) for event in events):
         return None
-    end, reply = sorted((event["choices"][0] for event in events), key=lambda choice: len(words_in(choice)))
-    choice = {**reply, "finish_reason": reply["finish_reason"] or end["finish_reason"]}
+    end, content = sorted(
+        (event["choices"][0] for event in events), key=lambda choice: len(markers_in(choice))
+    )
+    choice = {**content, "finish_reason": content["finish_reason"] or end["finish_reason"]}
     message = choice.pop("delta", None) or choice.pop("message", None)
     whole = {**events[0], "object": "chat.completion", "choices": [{**choice, "message": message}]}
     return Script(CHAT, (json.dumps(whole).encode(),)), streamed(events)
@@ -46,37 +48,37 @@ def at_once(plain: Events, change: Change, rng: random.Random) -> tuple[Script, 
 @pytest.mark.parametrize("kind", ["neutral", "odd"])
 async def test_senders(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, kind: str) -> None:
     changes = NEUTRAL if kind == "neutral" else ODD
-    asking = Asking(upstream, CHAT)
+    calls = ScriptedCalls(upstream, CHAT)
 
     async def ask(running: Gateway, name: str, script: Script) -> Answer:
         body = {"model": name, "input": "x", "stream": script.media_type == STREAM}
-        return await asking.ask(running, RESPONSES, body, script)
+        return await calls.call(running, RESPONSES, body, script)
 
     async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
-            plain = list(spoken(rng).chunks())
+            plain = list(random_answer(rng).chunks())
             about, change = rng.choice(list(changes.items()))
             events = changed(plain, change, rng)
             name = f"model-{number}"
             script = streamed(events)
             answer = await ask(running, name, script)
             sent = b"".join(step for step in script.steps if isinstance(step, bytes))
-            response = hold_the_law(answer, sent, about)
+            response = check_nothing_lost(answer, sent, about)
             if kind == "neutral":
                 expected = result_of(await ask(running, name, streamed(plain)))
-                came, due = shape(response), shape(expected)
-                assert came == due, f"{about} changed the answer: {came}, not {due}, sent {sent!r}"
+                actual, wanted = shape(response), shape(expected)
+                assert actual == wanted, f"{about} changed the answer: {actual}, not {wanted}, sent {sent!r}"
                 assert response["usage"] == expected["usage"], f"{about} changed the usage, sent {sent!r}"
             if pair := at_once(plain, change, rng):
                 body = bytes(pair[0].steps[0])  # type: ignore[arg-type]
                 whole, single = [await ask(running, name, each) for each in pair]
-                one = shape(hold_the_law(whole, body, f"{about}, as JSON"))
-                # Of a chunk with words that are known, the keys that are not are not looked at.
+                one = shape(check_nothing_lost(whole, body, f"{about}, as JSON"))
+                # Unknown keys of a chunk with known content are ignored.
                 partly = about == "another spelling"
-                other = shape(hold_the_law(single, b"" if partly else body, f"{about}, in one chunk"))
-                agreed = one == other or (one == "an error" and other[0] == "failed")
-                assert agreed, f"{about}: JSON and stream differ: {one} and {other}, sent {body!r}"
+                other = shape(check_nothing_lost(single, b"" if partly else body, f"{about}, in one chunk"))
+                equal = one == other or (one == "an error" and other[0] == "failed")
+                assert equal, f"{about}: JSON and stream differ: {one} and {other}, sent {body!r}"
             return about
 
         await loop.run(attack, per_round=100)

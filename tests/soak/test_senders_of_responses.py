@@ -1,7 +1,7 @@
-"""Responses upstreams as they really answer, read by Chat clients: nothing that a model said vanishes.
+"""Responses answers as real upstreams send them, read by Chat clients: content never vanishes silently.
 
-The same law as for Chat upstreams (`test_senders`), and the same events in several frames: with names or
-without, the type in the name alone, with `[DONE]` or without.
+The law is that of Chat upstreams (`test_senders`). The events come in several framings: with names or
+without, with the type only in the name, with `[DONE]` or without.
 """
 
 import copy
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.senders.asking import Asking
-from tests.soak.senders.law import Result, call_ids, hold_the_law, shape
-from tests.soak.senders.responses import NEUTRAL, frames_of
+from tests.soak.senders.changes import Events, changed, random_answer
+from tests.soak.senders.checks import Result, call_ids, check_nothing_lost, shape
+from tests.soak.senders.responses import NEUTRAL, events_of
 from tests.soak.senders.responses_odd import ODD, ODD_WHOLE
 from tests.soak.senders.responses_whole import WHOLE
-from tests.soak.senders.words import Events, changed, spoken
+from tests.soak.senders.scripted_calls import ScriptedCalls
 from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 from tests.support.soak.gateway import Gateway, gateway
@@ -41,8 +41,8 @@ def _with_done(events: Events) -> list[bytes]:
 
 
 def _name_only(events: Events) -> list[bytes]:
-    rest = [(e.get("type"), {name: e[name] for name in e if name != "type"}) for e in events]
-    return [f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode() for kind, data in rest]
+    parts = [(e.get("type"), {name: e[name] for name in e if name != "type"}) for e in events]
+    return [f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode() for kind, data in parts]
 
 
 FRAMINGS: dict[str, Framing] = {
@@ -58,11 +58,11 @@ def streamed(events: Events, framing: Framing = _named) -> Script:
     return Script(RESPONSES, tuple(framing(events)), media_type=STREAM, framing="chunked")
 
 
-def check(answer: Answer, script: Script, about: str) -> Result:
-    """What the client has; each call in it has an id of its own."""
-    result = hold_the_law(answer, b"".join(map(bytes, script.steps)), about, chat=True)  # type: ignore[arg-type]
+def checked(answer: Answer, script: Script, about: str) -> Result:
+    """What the client has; checks that each call has a unique id."""
+    result = check_nothing_lost(answer, b"".join(map(bytes, script.steps)), about, chat=True)  # type: ignore[arg-type]
     ids = call_ids(result)
-    assert all(ids) and len(set(ids)) == len(ids), f"{about}: each call has an id of its own: {ids}"
+    assert all(ids) and len(set(ids)) == len(ids), f"{about}: each call needs a unique id: {ids}"
     return result
 
 
@@ -72,27 +72,27 @@ async def test_senders_of_responses(
 ) -> None:
     neutral = kind == "neutral"
     changes, wholes = (NEUTRAL, WHOLE) if neutral else (ODD, ODD_WHOLE)
-    asking = Asking(upstream, RESPONSES)
+    calls = ScriptedCalls(upstream, RESPONSES)
 
     async def ask(running: Gateway, name: str, script: Script) -> Answer:
         body = {"model": name, "messages": [{"role": "user", "content": "x"}]}
-        return await asking.ask(running, CHAT, {**body, "stream": script.media_type == STREAM}, script)
+        return await calls.call(running, CHAT, {**body, "stream": script.media_type == STREAM}, script)
 
     async with gateway(tmp_path, upstream, "responses", apart=loop.dose.long) as running:
 
         async def result(number: int, script: Script, about: str) -> Result:
-            return check(await ask(running, f"model-{number}", script), script, about)
+            return checked(await ask(running, f"model-{number}", script), script, about)
 
         async def attack(number: int, rng: random.Random) -> str:
-            turns = [spoken(rng, at * 1000) for at in range(rng.choice((1, 1, 2, 3)))]
-            plain, resource = frames_of(*(replace(reply, summarised=rng.random() < 0.5) for reply in turns))
+            turns = [random_answer(rng, at * 1000) for at in range(rng.choice((1, 1, 2, 3)))]
+            plain, resource = events_of(*(replace(turn, summarised=rng.random() < 0.5) for turn in turns))
             about, change = rng.choice(list(changes.items()))
             framed, framing = rng.choice(list(FRAMINGS.items()))
             script = streamed(changed(plain, change, rng), framing)
-            came = shape(await result(number, script, f"{about}, {framed}"))
-            due = shape(await result(number, streamed(plain), "plain"))
+            actual = shape(await result(number, script, f"{about}, {framed}"))
+            wanted = shape(await result(number, streamed(plain), "plain"))
             if neutral:
-                assert came == due, f"{about}, {framed}: {came}, not {due}, sent {script.steps!r}"
+                assert actual == wanted, f"{about}, {framed}: {actual}, not {wanted}, sent {script.steps!r}"
             of_whole, whole_change = rng.choice(list(wholes.items()))
             body = whole_change(copy.deepcopy(resource), rng)
             json_script = Script(RESPONSES, (json.dumps(body).encode(),))
@@ -101,14 +101,14 @@ async def test_senders_of_responses(
             other = await result(number, streamed([end]), f"{of_whole}, in one event")
             agree(one, other, f"{of_whole}: {json_script.steps!r}")
             if neutral:
-                assert shape(one) == due, f"{of_whole}: {one}, not {due}, sent {json_script.steps!r}"
+                assert shape(one) == wanted, f"{of_whole}: {one}, not {wanted}, sent {json_script.steps!r}"
             return about
 
         await loop.run(attack, per_round=100)
 
 
 def agree(whole: Result, streamed: Result, about: str) -> None:
-    """JSON and stream say the same, or both fail."""
+    """Checks that JSON and stream have the same content, or both fail."""
     if "error" in whole or "error" in streamed:
         assert "error" in whole and "error" in streamed, f"{about}: {whole} and {streamed}"
     else:

@@ -1,4 +1,4 @@
-"""Clients that do not read: each costs little, a second crowd costs no more, the others are served on."""
+"""Clients that do not read: each costs little memory, a second crowd costs no more, others are served."""
 
 import json
 import random
@@ -18,18 +18,18 @@ from tests.support.soak.raw_http import Client, request
 SIZE = 4 * 2**20
 """Bytes of each stream."""
 EACH = 2**20
-"""Bytes that a client may cost that does not read, at the peak of a busy machine; a quarter of it at rest."""
+"""Peak bytes that a client that does not read may cost on a busy machine; usually a quarter of it."""
 SLACK = 24 * 2**20
-"""Bytes by which a process grows with its first work, however many clients it has."""
+"""Bytes by which a process grows with its first work, independent of the clients."""
 
 
-WAYS: tuple[tuple[Surface, str], ...] = (("responses", "chat"), ("chat", "chat"), ("chat", "responses"))
+PAIRS: tuple[tuple[Surface, str], ...] = (("responses", "chat"), ("chat", "chat"), ("chat", "responses"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every way in a long run; in a short one that which costs most."""
+    """All pairs in a long run; in a short run only the most expensive pair."""
     dose = Dose.read(metafunc.config.getoption("--rounds"), metafunc.config.getoption("--seed"))
-    metafunc.parametrize(("surface", "dialect"), WAYS if dose.long else WAYS[:1])
+    metafunc.parametrize(("surface", "dialect"), PAIRS if dose.long else PAIRS[:1])
 
 
 async def test_slow_readers(loop: Loop, tmp_path: Path, surface: Surface, dialect: str) -> None:
@@ -42,16 +42,18 @@ async def test_slow_readers(loop: Loop, tmp_path: Path, surface: Surface, dialec
         data = request("POST", PATH[surface], body, bearer, "Content-Type: application/json")
 
         async def attack(number: int, rng: random.Random) -> str:
-            """A crowd that reads nothing; meanwhile somebody else is served, and then they all go."""
+            """A crowd reads nothing; meanwhile another client is served; then the crowd disconnects."""
             nonlocal after
             clients = [await unread(running.port, data) for _ in range(crowd)]
             await one_reader(running, surface, body)
-            grown = running.peak() - before
+            growth = running.peak() - before
             for client in clients:
                 await client.leave(reset=True)
             await running.at_rest()
-            assert grown < SLACK + crowd * EACH, f"{crowd} unread streams took {grown >> 20} MiB"
-            assert not after or running.peak() < after * 1.1, "each crowd takes more than the one before"
+            assert growth < SLACK + crowd * EACH, f"{crowd} unread streams took {growth >> 20} MiB"
+            assert not after or running.peak() < after * 1.1, (
+                "each crowd takes more memory than the one before"
+            )
             after = after or running.peak()
             return f"a crowd of {crowd}"
 
@@ -67,7 +69,7 @@ async def one_reader(running: Gateway, surface: Surface, body: bytes) -> None:
 
 
 async def unread(port: int, data: bytes) -> Client:
-    """A client that has seen the head of its stream, and reads no further."""
+    """A client that has read the head of its stream, and stops reading."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)

@@ -1,4 +1,4 @@
-"""What comes after a body never changes what came before: trailers of clients and upstreams, at any cut."""
+"""Trailers of clients and upstreams change nothing, however reads split them."""
 
 import json
 import random
@@ -15,11 +15,11 @@ from tests.support.soak.loops import Loop
 from tests.support.soak.raw_http import Client, NoAnswer, ask, chunk, request
 
 _JSON = "Content-Type: application/json"
-REPLY = ModelReply(text=("Hello", " there"))
+ANSWER = ModelReply(text=("Hello", " there"))
 
 
 def trailers(key: str) -> tuple[str, ...]:
-    """One for every header that decides something."""
+    """A trailer for every header that decides something."""
     return (
         f"Authorization: Bearer {key}",
         f"X-Api-Key: {key}",
@@ -48,10 +48,10 @@ def trailers(key: str) -> tuple[str, ...]:
     )
 
 
-async def cut(running: Gateway, head: bytes, tail: bytes, rng: random.Random) -> str:
-    """Sends a request in one piece, or in two or three, cut anywhere; returns the status of the answer.
+async def send_split(running: Gateway, head: bytes, tail: bytes, rng: random.Random) -> str:
+    """Sends a request in one to three pieces, split anywhere; returns the status of the answer.
 
-    A second request on the same connection finds it in step, unless the first ended it.
+    Then checks that a second request on the connection works, unless the first closed it.
     """
     data = head + tail
     places = sorted(rng.sample(range(1, len(data)), rng.randrange(3)))
@@ -60,12 +60,12 @@ async def cut(running: Gateway, head: bytes, tail: bytes, rng: random.Random) ->
         await client.send(*pieces)
         answer = await client.answer()
         if answer.headers.get("connection") != "close":
-            await stays_in_step(client)
+            await check_in_step(client)
     return str(answer.status)
 
 
-async def stays_in_step(client: Client) -> None:
-    """The next request is answered, or meets an end, or hears that the end of the last one was no HTTP."""
+async def check_in_step(client: Client) -> None:
+    """Checks that the next request gets an answer, a closed connection, or an error about invalid HTTP."""
     await client.send(request("GET", "/livez"))
     try:
         second = await client.answer("GET")
@@ -75,30 +75,32 @@ async def stays_in_step(client: Client) -> None:
     assert second.status == 200 or second.headers["connection"] == "close", str(second)
 
 
-@pytest.mark.parametrize("way", ["no-key", "key", "no-admin", "admin"])
-async def test_trailers_of_clients(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, way: str) -> None:
-    """An answer with a trailer is the answer without one."""
-    upstream.play(whole("chat", REPLY))
+@pytest.mark.parametrize("access", ["no-key", "key", "no-admin", "admin"])
+async def test_trailers_of_clients(
+    loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, access: str
+) -> None:
+    """A trailer does not change the answer."""
+    upstream.play(whole("chat", ANSWER))
     async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
-        path = "/keys/generate" if way.endswith("admin") else "/v1/chat/completions"
-        body = json.dumps({"label": "x"} if way.endswith("admin") else body_for("chat")).encode()
-        lines = {"key": [f"Authorization: Bearer {running.key}"], "admin": [BY_ADMIN]}.get(way, [])
+        path = "/keys/generate" if access.endswith("admin") else "/v1/chat/completions"
+        body = json.dumps({"label": "x"} if access.endswith("admin") else body_for("chat")).encode()
+        lines = {"key": [f"Authorization: Bearer {running.key}"], "admin": [BY_ADMIN]}.get(access, [])
         whole_request = request("POST", path, body, _JSON, *lines, chunked=True)
         expected = str((await ask(running.port, whole_request)).status)
-        assert expected == ("401" if way.startswith("no") else "200")
+        assert expected == ("401" if access.startswith("no") else "200")
         names = trailers(running.key)
 
         async def attack(number: int, rng: random.Random) -> str:
             lines = rng.sample(names, rng.choice((1, 1, 1, 2, 3)))
-            result = ", ".join(line.partition(":")[0] for line in lines)
+            shown = ", ".join(line.partition(":")[0] for line in lines)
             tail = b"0\r\n" + "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
             try:
-                seen = await cut(running, whole_request.removesuffix(b"0\r\n\r\n"), tail, rng)
+                status = await send_split(running, whole_request.removesuffix(b"0\r\n\r\n"), tail, rng)
             except (AssertionError, TimeoutError) as error:
-                raise AssertionError(f"{error!r}, with the trailers {result}") from None
-            assert seen in (expected, "400"), f"{seen} with the trailers {result}, {expected} without"
+                raise AssertionError(f"{error!r}, with the trailers {shown}") from None
+            assert status in (expected, "400"), f"{status} with the trailers {shown}, {expected} without"
             upstream.requests.clear()
-            return seen
+            return status
 
         await loop.run(attack, per_round=60)
 
@@ -107,13 +109,13 @@ async def test_trailers_of_clients(loop: Loop, upstream: ScriptedUpstream, tmp_p
 async def test_trailers_of_upstreams(
     loop: Loop, upstream: ScriptedUpstream, tmp_path: Path, dialect: str
 ) -> None:
-    """They do not come down, and the next call on that connection is as good as the first."""
+    """Trailers do not reach the client, and the next call on the connection works."""
     async with gateway(tmp_path, upstream, dialect, apart=loop.dose.long) as running:
 
         async def attack(number: int, rng: random.Random) -> str:
             surface: Surface = rng.choice(tuple(PATH))
             streamed = rng.random() < 0.5
-            script = (stream if streamed else whole)(dialect, REPLY)
+            script = (stream if streamed else whole)(dialect, ANSWER)
             names = rng.sample(
                 (
                     "X-Leak: 1",
@@ -128,7 +130,7 @@ async def test_trailers_of_upstreams(
             )
             upstream.play(with_trailers(script, ["X-Leak: 1", *names], rng))
             answer = await running.call(PATH[surface], body_for(surface, streamed=streamed))
-            if "Content-Length: 5" in names and answer.status == 502:  # it is forbidden there
+            if "Content-Length: 5" in names and answer.status == 502:  # a trailer must not have it
                 return "502"
             assert answer.status == 200 and answer.whole, f"{answer}, with the trailers {names}"
             assert "x-leak" not in answer.headers, "a trailer became a header"
@@ -141,7 +143,7 @@ async def test_trailers_of_upstreams(
 
 
 def with_trailers(script: Script, lines: list[str], rng: random.Random) -> Script:
-    """The same answer in chunks, with trailers behind them, its tail cut somewhere."""
+    """The answer in chunks with trailers, whose tail arrives in two reads."""
     head = (
         f"HTTP/1.1 200 OK\r\nContent-Type: {script.media_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     )

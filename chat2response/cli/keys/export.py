@@ -17,7 +17,7 @@ async def export(context: CommandContext, *, cursor: str | None, output: Path | 
     else:
         with new_sheet(output) as write_row:
             count, cursor = await _copy(context, cursor, write_row)
-        more = f"; continue with --cursor {cursor}" if cursor is not None else ""
+    more = f"; continue with --cursor {cursor}" if cursor is not None else ""
     click.echo(f"{count} {'line' if count == 1 else 'lines'}{more}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK."""
+"""The OpenAI Agents SDK runs its tools through the gateway."""
 
 import pytest
 
@@ -14,19 +14,15 @@ pytestmark = pytest.mark.clients
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_an_agent_runs_its_tool(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
     upstream.play_for(PATHS[dialect], looking(dialect, reasoning=("Let me ", "look.")))
-    results = await python("agents_session.py", await start(dialect))
+    output = await python("agents_session.py", await start(dialect))
 
     for api in ("responses", "chat"):
-        streamed = results[f"{api}_stream"]
+        streamed = output[f"{api}_stream"]
         assert streamed.pop("events") > 10
-        assert streamed == results[api]
-        assert results[api]["text"] == "It is 21 degrees."
-        assert results[api]["items"][-3:] == [
-            "tool_call_item",
-            "tool_call_output_item",
-            "message_output_item",
-        ]
-        assert results[api]["usage"] == 36
+        assert streamed == output[api]
+        assert output[api]["text"] == "It is 21 degrees."
+        assert output[api]["items"][-3:] == ["tool_call_item", "tool_call_output_item", "message_output_item"]
+        assert output[api]["usage"] == 36
     assert len(upstream.requests) == 8
 
 

@@ -1,4 +1,4 @@
-"""Vercel's AI SDK."""
+"""Vercel's AI SDK: its tool loop and its objects by schema."""
 
 import pytest
 
@@ -14,18 +14,18 @@ pytestmark = pytest.mark.clients
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_its_own_tool_loop_goes_round(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
     upstream.play_for(PATHS[dialect], looking(dialect, reasoning=("Let me ", "look.")))
-    results = await node("ai_sdk.mjs", await start(dialect))
+    output = await node("ai_sdk.mjs", await start(dialect))
 
     for api in ("responses", "chat"):
-        streamed = results[f"{api}_stream"]
-        assert streamed.pop("pieces") == 3  # one upstream delta is one delta
-        assert streamed == results[api]
-        assert results[api]["calls"] == [["look", {"at": "Paris"}]]
-        assert results[api]["results"] == [OUTPUT]
-        assert results[api]["text"] == "It is 21 degrees."
-        assert results[api]["usage"] == [18, 18]
-    if dialect == "chat":  # what is relayed is the upstream's own
-        assert results["responses"]["reasoning"] == "Let me look."
+        streamed = output[f"{api}_stream"]
+        assert streamed.pop("pieces") == 3  # one delta for each upstream delta
+        assert streamed == output[api]
+        assert output[api]["calls"] == [["look", {"at": "Paris"}]]
+        assert output[api]["results"] == [OUTPUT]
+        assert output[api]["text"] == "It is 21 degrees."
+        assert output[api]["usage"] == [18, 18]
+    if dialect == "chat":  # a relayed answer is the upstream's own
+        assert output["responses"]["reasoning"] == "Let me look."
 
 
 async def test_objects_by_schema(start: Start, upstream: ScriptedUpstream) -> None:

@@ -1,4 +1,4 @@
-"""Codex CLI 0.169 on a Chat-only model: its shell, with and without a key; tools of every kind it sends."""
+"""Codex CLI 0.169 with a Chat-only model: its shell, with and without a key; every kind of tool it sends."""
 
 import json
 from pathlib import Path
@@ -43,9 +43,9 @@ async def test_a_provider_without_a_key(start: Start, upstream: ScriptedUpstream
 async def test_reasoning_is_shown_and_comes_back_to_the_model(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    """Codex shows the summary, and sends the sealed item back."""
-    says = calling("exec_command", {"cmd": COMMAND}, reasoning=("I should ", "echo."))
-    upstream.play_for(CHAT, Session("chat", (says, DONE)))
+    """Codex shows the summary, and returns the sealed reasoning of the item."""
+    first = calling("exec_command", {"cmd": COMMAND}, reasoning=("I should ", "echo."))
+    upstream.play_for(CHAT, Session("chat", (first, DONE)))
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
 
     assert turn.failure is None
@@ -58,7 +58,7 @@ PATCH = "*** Begin Patch\n*** Add File: patched.txt\n+4\u00b72 \U0001f600\n*** E
 
 
 async def test_a_freeform_patch(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """`gpt-5.5` has a custom tool with a grammar: to the model it is a function with one string."""
+    """`gpt-5.5` has a custom tool with a grammar, which the model sees as a function with one string."""
     upstream.play_for(CHAT, Session("chat", (calling("apply_patch", {"input": PATCH}), DONE)))
     codex = Codex(tmp_path, await start("chat"), model="gpt-5.5")
     turn = await codex.exec("Do it.")
@@ -74,7 +74,7 @@ async def test_a_freeform_patch(start: Start, upstream: ScriptedUpstream, tmp_pa
 async def test_a_patch_that_breaks_off_is_not_applied(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    """The response fails, and no part of the patch is applied."""
+    """The answer fails, and nothing of the patch is written."""
     half = Call(
         "apply_patch", ('{"input": "*** Begin Patch\\n*** Add File: ', "half.txt\\n+x\\n*** End"), id="call_1"
     )
@@ -88,7 +88,7 @@ async def test_a_patch_that_breaks_off_is_not_applied(
 
 
 async def test_a_tool_of_a_namespace(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """Codex identifies the tool by `namespace` and `name`, and sends both back."""
+    """Codex finds the tool by `namespace` and `name`, and returns both."""
     upstream.play_for(CHAT, Session("chat", (calling("__wait_agent", {"targets": ["x"]}), DONE)))
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
 
@@ -100,7 +100,7 @@ async def test_a_tool_of_a_namespace(start: Start, upstream: ScriptedUpstream, t
 
 
 async def test_code_mode(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """`gpt-6-sol` sends its tools in the input; the shell is inside the custom tool `exec` of a namespace."""
+    """`gpt-6-sol` sends its tools in the input; its shell is in the custom tool `exec` of a namespace."""
     code = f"const r = await tools.exec_command({{cmd: {json.dumps(COMMAND)}}}); text(r.output);"
     upstream.play_for(CHAT, Session("chat", (calling("functions__exec", {"input": code}), DONE)))
     codex = Codex(tmp_path, await start("chat"), model="gpt-6-sol")

@@ -1,4 +1,4 @@
-"""Codex CLI 0.169: the message for its user when the upstream fails."""
+"""Codex CLI 0.169 shows its user why the model's server failed."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def error(message: str, code: str | None = None, type: str = "invalid_request_er
 
 
 def begun(last: dict[str, Any] | None) -> Script:
-    """A stream with some text, and then an error."""
+    """A stream with one word, then an error if there is one."""
     word = next(iter(ModelReply(text=("Hm",)).chunks()))
     word["choices"][0]["delta"]["content"] = "Hm"
     return frames("chat", *sse(word, *([{"error": last}] if last else []), done=False))
@@ -43,9 +43,9 @@ CASES: dict[str, tuple[Script, str]] = {
 async def test_the_turn_fails_and_says_why(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, case: str
 ) -> None:
-    script, reply = CASES[case]
+    script, expected = CASES[case]
     upstream.play(script)
     turn = await Codex(tmp_path, await start("chat")).exec("Do it.")
     assert turn.failure is not None
-    assert reply in turn.failure
+    assert expected in turn.failure
     assert "stream closed before response.completed" not in turn.failure

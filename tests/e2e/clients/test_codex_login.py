@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.clients.codex import CHATGPT, MODEL, OPENAI, PROVIDER, Codex
-from tests.support.clients.recording_port import Tap
+from tests.support.clients.recording_port import RecordingProxy
 from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling, last_output
 from tests.support.e2e.scripted_model import CHAT, MODELS
 from tests.support.scripted_upstream import Script, ScriptedUpstream
@@ -22,18 +22,18 @@ LIST = {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 1
 async def test_its_requests_are_zstd(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, mode: str
 ) -> None:
-    """Its feature `enable_request_compression` is on by default, but only for such a login."""
+    """Codex's feature `enable_request_compression` is on by default, but only for such a login."""
     upstream.play_for(CHAT, Session("chat", (SHELL, DONE)))
     gateway = await start("chat", chat2response_auth_mode=mode)
-    async with Tap(gateway) as tap:
-        codex = Codex(tmp_path, gateway, config=CHATGPT, url=tap.url)
+    async with RecordingProxy(gateway) as proxy:
+        codex = Codex(tmp_path, gateway, config=CHATGPT, url=proxy.url)
         codex.log_in(gateway.key)
         turn = await codex.exec("Do it.")
 
     assert turn.failure is None
     assert turn.messages == ["All done."]
     assert (codex.repo / "made.txt").read_text() == "hi-42\n"
-    heads = tap.heads("POST", "/v1/responses")
+    heads = proxy.heads("POST", "/v1/responses")
     assert len(heads) == 2
     assert all("content-encoding: zstd" in head for head in heads)
 
@@ -42,15 +42,15 @@ async def test_its_requests_are_zstd(
 async def test_with_a_key_it_sends_them_plain(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, config: str
 ) -> None:
-    """It does not request the models either: with a key Codex has no option for both."""
+    """With a key it does not request the models either, and there is no option for that."""
     upstream.play_for(CHAT, Session("chat", (DONE,)))
     gateway = await start("chat")
-    async with Tap(gateway) as tap:
-        turn = await Codex(tmp_path, gateway, config=config, url=tap.url).exec("Do it.")
+    async with RecordingProxy(gateway) as proxy:
+        turn = await Codex(tmp_path, gateway, config=config, url=proxy.url).exec("Do it.")
     assert turn.messages == ["All done."]
-    (head,) = tap.heads("POST", "/v1/responses")
+    (head,) = proxy.heads("POST", "/v1/responses")
     assert "content-encoding" not in head
-    assert not tap.heads("GET", "/v1/models")
+    assert not proxy.heads("GET", "/v1/models")
 
 
 async def test_it_reads_the_models(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
@@ -61,12 +61,12 @@ async def test_it_reads_the_models(start: Start, upstream: ScriptedUpstream, tmp
     described = tmp_path / "models.json"
     described.write_text(json.dumps({MODEL: {"context_window": 262144, "freeform": True}}))
     gateway = await start("chat", chat2response_models_file=described)
-    async with Tap(gateway) as tap:
-        codex = Codex(tmp_path, gateway, config=CHATGPT, url=tap.url)
+    async with RecordingProxy(gateway) as proxy:
+        codex = Codex(tmp_path, gateway, config=CHATGPT, url=proxy.url)
         codex.log_in(gateway.key)
         turn = await codex.exec("Do it.")
 
-    assert tap.heads("GET", "/v1/models?client_version=0.169")
+    assert proxy.heads("GET", "/v1/models?client_version=0.169")
     assert turn.failure is None
     assert turn.messages == ["All done."]
     assert not [each for each in turn.events if each.get("item", {}).get("type") == "error"]

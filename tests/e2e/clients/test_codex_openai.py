@@ -1,4 +1,4 @@
-"""Codex CLI 0.169 on a Chat-only model: its own provider with another `openai_base_url`."""
+"""Codex CLI 0.169 with a Chat-only model: its built-in provider, redirected with `openai_base_url`."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SHELL = calling("exec_command", {"cmd": COMMAND})
 async def test_its_own_provider_sent_here(
     start: Start, upstream: ScriptedUpstream, tmp_path: Path, mode: str
 ) -> None:
-    """`openai_base_url`: it tries a WebSocket first, and falls back at once."""
+    """With `openai_base_url` Codex tries a WebSocket first, and falls back at once."""
     upstream.play_for(CHAT, Session("chat", (SHELL, DONE)))
     codex = Codex(tmp_path, await start("chat", chat2response_auth_mode=mode), config=OPENAI)
     turn = await codex.exec("Do it.")

@@ -1,4 +1,4 @@
-"""Codex CLI 0.169 while the model is silent: the gateway's keepalives keep the connection open."""
+"""Codex CLI 0.169 waits while the model thinks, because the gateway sends keepalives."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 pytestmark = pytest.mark.clients
 
 SHELL = calling("exec_command", {"cmd": COMMAND})
-SILENCE = 2.5  # seconds; it gives up after one
+SILENCE = 2.5  # seconds; Codex gives up after one
 
 
 def thinking(at: int) -> Callable[[Received], Script]:
-    """The session, with a silence before step `at` of each answer."""
+    """The session, with a pause before step `at` of each answer."""
     session = Session("chat", (SHELL, DONE))
 
     def answer(request: Received) -> Script:
@@ -47,7 +47,7 @@ async def test_signs_of_life_keep_it_waiting(
 
 
 async def test_without_them_it_gives_up(start: Start, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    """The counterpart of the test above: without keepalives Codex gives up."""
+    """Proves that the keepalives matter in the test above."""
     upstream.play_for(CHAT, thinking(1))
     codex = Codex(
         tmp_path, await start("chat", hold=0.1, chat2response_heartbeat_seconds="0"), config=IMPATIENT

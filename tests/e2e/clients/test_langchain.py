@@ -1,4 +1,4 @@
-"""LangChain's ChatOpenAI."""
+"""LangChain's ChatOpenAI: a tool call and structured output."""
 
 import pytest
 
@@ -16,14 +16,16 @@ EXPECTED = {"reasoning": "", "call": ["look", {"at": "Paris"}], "text": "It is 2
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_a_tool_call_and_its_answer(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
     upstream.play_for(PATHS[dialect], looking(dialect, reasoning=("Let me ", "look.")))
-    results = await python("langchain_session.py", await start(dialect))
-    shown = {**EXPECTED, "reasoning": "Let me look."} if dialect == "chat" else EXPECTED  # else it is relayed
+    output = await python("langchain_session.py", await start(dialect))
+    shown = (
+        {**EXPECTED, "reasoning": "Let me look."} if dialect == "chat" else EXPECTED
+    )  # relayed answers have none
     of_responses, of_chat = ("responses", "responses_stream"), ("chat", "chat_stream")
-    assert results == dict.fromkeys(of_responses, shown) | dict.fromkeys(of_chat, EXPECTED)
+    assert output == dict.fromkeys(of_responses, shown) | dict.fromkeys(of_chat, EXPECTED)
 
 
 async def test_structured_output(start: Start, upstream: ScriptedUpstream) -> None:
     for dialect in ("chat", "responses"):
         upstream.play_for(PATHS[dialect], Session(dialect, (ModelReply(text=('{"degrees":', "21}")),)))
-        results = await python("langchain_session.py", await start(dialect), "object")
-        assert results == {"responses": 21, "chat": 21}
+        output = await python("langchain_session.py", await start(dialect), "object")
+        assert output == {"responses": 21, "chat": 21}

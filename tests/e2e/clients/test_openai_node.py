@@ -1,4 +1,4 @@
-"""The official `openai` package on Node."""
+"""The official `openai` package on Node: tool loops and errors."""
 
 import pytest
 
@@ -17,10 +17,10 @@ EXPECTED = {"call": ["look", '{"at":"Paris"}'], "text": "It is 21 degrees.", "us
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_tool_loops_over_both_apis(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
     upstream.play_for(PATHS[dialect], looking(dialect))
-    results = await node("openai_sdk.mjs", await start(dialect))
+    output = await node("openai_sdk.mjs", await start(dialect))
 
-    refusal = results.pop("refusal")
-    assert results == dict.fromkeys(("responses", "responses_stream", "chat", "chat_stream"), EXPECTED)
+    refusal = output.pop("refusal")
+    assert output == dict.fromkeys(("responses", "responses_stream", "chat", "chat_stream"), EXPECTED)
     assert refusal == {
         "name": "AuthenticationError",
         "status": 401,

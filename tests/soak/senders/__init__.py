@@ -1,5 +1,5 @@
-"""What senders really do to an answer that was well formed: tables of changes, and the law they are held to.
+"""Variations of answers as real upstreams send them: tables of changes, and the checks of the results.
 
-`chat` and `responses` have the neutral changes, which leave the answer as it is, `chat_odd` and
-`responses_odd` the others; `law` says what must come of both.
+`chat` and `responses` have neutral changes, which must not change the client's answer; `chat_odd` and
+`responses_odd` have the others. `checks` tests the answers to both.
 """

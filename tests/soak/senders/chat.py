@@ -1,16 +1,16 @@
-"""What senders of Chat chunks do that changes nothing: `NEUTRAL`, a table of a name and a change each.
+"""`NEUTRAL`: changes to Chat chunks that must not change the client's answer, by name.
 
-What the model said is still plain, so the client gets the answer that it would get anyway.
+The model's answer stays unambiguous, so the client must get the same one.
 """
 
 import random
 from typing import Any
 
-from tests.soak.senders.words import Change, Events
+from tests.soak.senders.changes import Change, Events
 
 
-def joined(chunks: Events) -> Events:
-    """The same answer with all its words in one chunk, before the one that finishes."""
+def join_deltas(chunks: Events) -> Events:
+    """The answer with all deltas join_deltas in one chunk, before the chunk with the finish reason."""
     delta: dict[str, Any] = {"role": "assistant", "content": None}
     for chunk in chunks:
         for name in ("content", "reasoning_content"):
@@ -28,50 +28,50 @@ def joined(chunks: Events) -> Events:
 
 
 def choice_of(chunk: dict[str, Any]) -> dict[str, Any]:
-    """Its first choice."""
+    """The first choice of a chunk."""
     return chunk["choices"][0] if chunk.get("choices") else {}
 
 
 def delta_of(chunk: dict[str, Any]) -> dict[str, Any]:
-    """What that says."""
+    """The delta of the first choice."""
     return choice_of(chunk).get("delta", {})
 
 
 def entries_of(chunks: Events) -> Events:
-    """The entries of calls, in all chunks."""
+    """The tool call entries of all chunks."""
     return [entry for chunk in chunks for entry in delta_of(chunk).get("tool_calls", ())]
 
 
 def end_of(chunks: Events) -> int:
-    """Where the chunk stands that finishes."""
-    return next(at for at, chunk in enumerate(chunks) if choice_of(chunk).get("finish_reason"))
+    """The index of the chunk with the finish reason."""
+    return next(index for index, chunk in enumerate(chunks) if choice_of(chunk).get("finish_reason"))
 
 
 def calls_of(chunks: Events) -> dict[int, dict[str, Any]]:
-    """Each call whole, by its index."""
-    matches: dict[int, dict[str, Any]] = {}
+    """The complete calls by index."""
+    calls: dict[int, dict[str, Any]] = {}
     for entry in entries_of(chunks):
-        call = matches.setdefault(entry["index"], {"id": "", "name": "", "arguments": ""})
+        call = calls.setdefault(entry["index"], {"id": "", "name": "", "arguments": ""})
         call["id"] = entry.get("id") or call["id"]
         for name in ("name", "arguments"):
             call[name] += entry["function"].get(name, "")
-    return matches
+    return calls
 
 
 def like(chunk: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    """Another chunk of the same stream."""
+    """Another chunk of the stream, with this delta."""
     return {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}]}
 
 
-# -- what stays plain --------------------------------------------------------------------------------
+# -- neutral changes ---------------------------------------------------------------------------------
 
 
 def _arguments_again(chunks: Events, rng: random.Random) -> Events:
     named = rng.random() < 0.5
     for index, call in calls_of(chunks).items():
         entry = {"index": index, "function": {"arguments": call["arguments"]}}
-        at = 1 + max(n for n, c in enumerate(chunks) if any(e["index"] == index for e in entries_of([c])))
-        chunks.insert(at, like(chunks[0], {"tool_calls": [entry | ({"id": call["id"]} if named else {})]}))
+        index = 1 + max(n for n, c in enumerate(chunks) if any(e["index"] == index for e in entries_of([c])))
+        chunks.insert(index, like(chunks[0], {"tool_calls": [entry | ({"id": call["id"]} if named else {})]}))
     return chunks
 
 
@@ -107,18 +107,18 @@ def _index_as_text(chunks: Events, rng: random.Random) -> Events:
 
 
 def _no_index(chunks: Events, rng: random.Random) -> Events:
-    """As senders do that write each call whole, in a chunk of its own."""
+    """Some senders write each call complete, in a separate chunk."""
     calls = calls_of(chunks)
     chunks = [chunk for chunk in chunks if not entries_of([chunk])]
-    at = end_of(chunks)
+    index = end_of(chunks)
     for call in reversed(calls.values()):
         function = {"name": call["name"], "arguments": call["arguments"]}
-        chunks.insert(at, like(chunks[0], {"tool_calls": [{"id": call["id"], "function": function}]}))
+        chunks.insert(index, like(chunks[0], {"tool_calls": [{"id": call["id"], "function": function}]}))
     return chunks
 
 
 def _one_object(chunks: Events, rng: random.Random) -> Events:
-    """`tool_calls` is no list; sometimes the call is flat, too."""
+    """`tool_calls` is an object; sometimes the call's fields are at the top level, too."""
     flat = rng.random() < 0.5
     for chunk in chunks:
         if entries := entries_of([chunk]):
@@ -129,7 +129,7 @@ def _one_object(chunks: Events, rng: random.Random) -> Events:
 
 
 def _same_call_elsewhere(chunks: Events, rng: random.Random) -> Events:
-    """A server that parses twice says a call again whole, under the next index."""
+    """A server that parses twice repeats a complete call under the next index."""
     calls = calls_of(chunks)
     if calls:
         call = rng.choice(list(calls.values()))
@@ -148,9 +148,9 @@ def _role_each_time(chunks: Events, rng: random.Random) -> Events:
 
 
 def _finish_beside_words(chunks: Events, rng: random.Random) -> Events:
-    at = end_of(chunks)
-    choice_of(chunks[at - 1])["finish_reason"] = choice_of(chunks[at])["finish_reason"]
-    return [*chunks[:at], *chunks[at + 1 :]]
+    index = end_of(chunks)
+    choice_of(chunks[index - 1])["finish_reason"] = choice_of(chunks[index])["finish_reason"]
+    return [*chunks[:index], *chunks[index + 1 :]]
 
 
 def _finish_in_other_words(chunks: Events, rng: random.Random) -> Events:

@@ -1,6 +1,6 @@
-"""What senders of Chat chunks do that is odd: `ODD`, a table of a name and a change each.
+"""`ODD`: changes to Chat chunks after which something is missing, misplaced or of a wrong type, by name.
 
-Something is missing, misplaced or of a wrong type. What comes then is a matter of taste; silence is not.
+Several results are acceptable, but content must never vanish silently.
 """
 
 import json
@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from tests.soak.senders.changes import Change, Events, missing, swapped, twice
 from tests.soak.senders.chat import choice_of, delta_of, end_of, entries_of, like
-from tests.soak.senders.words import Change, Events, missing, swapped, twice
 
 
 def _without_names(chunks: Events, rng: random.Random) -> Events:
@@ -50,7 +50,7 @@ def _other_ending(chunks: Events, rng: random.Random) -> Events:
 
 
 def _other_type(chunks: Events, rng: random.Random) -> Events:
-    """A value of the first choice becomes one of another type, which still holds what was said."""
+    """A value of the first choice gets another type, and still contains the text."""
     chunk = rng.choice(
         [chunk for chunk in chunks if delta_of(chunk)] or [like(chunks[0], {"content": "w9x"})]
     )
@@ -68,7 +68,7 @@ def _other_type(chunks: Events, rng: random.Random) -> Events:
 
 
 def _other_name(chunks: Events, rng: random.Random) -> Events:
-    """A key is spelled in another way."""
+    """A key has another spelling."""
     for chunk in chunks:
         delta = delta_of(chunk)
         for name in ("content", "reasoning_content", "tool_calls"):

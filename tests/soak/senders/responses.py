@@ -1,6 +1,6 @@
-"""What senders of Responses events do that changes nothing: a name and a change each.
+"""`NEUTRAL`: changes to Responses events that must not change the client's answer, by name.
 
-What the model said is still plain, so the client gets the answer that it would get anyway.
+The model's answer stays unambiguous, so the client must get the same one.
 """
 
 import copy
@@ -10,46 +10,46 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from tests.soak.senders.changes import Change, Events
 from tests.soak.senders.responses_whole import WHOLE, Resource, WholeChange, is_call, without
-from tests.soak.senders.words import Change, Events
 from tests.support.e2e.scripted_model import ModelReply
 
 _DELTAS = ("output_text", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
 
 
-def frames_of(*turns: ModelReply) -> tuple[Events, Resource]:
-    """The events that say one after the other in one response, and the response."""
+def events_of(*turns: ModelReply) -> tuple[Events, Resource]:
+    """The events of one response with all turns in order, and the response."""
     events: Events = []
     output: list[Resource] = []
-    for number, reply in enumerate(turns):
-        own = json.loads(
-            re.sub(r'"(rs_up|msg_up|fc_\d|call_\d)"', rf'"\1_{number}"', json.dumps(reply.events()))
+    for number, answer in enumerate(turns):
+        turn_events = json.loads(
+            re.sub(r'"(rs_up|msg_up|fc_\d|call_\d)"', rf'"\1_{number}"', json.dumps(answer.events()))
         )[2:-1]
-        events += [{**event, "output_index": event["output_index"] + len(output)} for event in own]
-        output += [event["item"] for event in own if event["type"] == "response.output_item.done"]
+        events += [{**event, "output_index": event["output_index"] + len(output)} for event in turn_events]
+        output += [event["item"] for event in turn_events if event["type"] == "response.output_item.done"]
     first, second, *_, end = turns[0].events()
-    whole = {**end["response"], "output": output}
-    events = [first, second, *events, {**end, "response": whole}]
-    return [{**event, "sequence_number": number} for number, event in enumerate(events)], whole
+    response = {**end["response"], "output": output}
+    events = [first, second, *events, {**end, "response": response}]
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)], response
 
 
-def in_the_end(change: WholeChange) -> Change:
-    """The change to the response that the terminal event carries."""
+def in_terminal_event(change: WholeChange) -> Change:
+    """Applies a change to the response in the terminal event."""
 
-    def at_the_end(events: Events, rng: random.Random) -> Events:
+    def change_terminal_event(events: Events, rng: random.Random) -> Events:
         events[-1]["response"] = change(events[-1]["response"], rng)
         return events
 
-    return at_the_end
+    return change_terminal_event
 
 
 def item_of(event: dict[str, Any]) -> dict[str, Any]:
-    """The item that an event carries."""
+    """The item in an event."""
     return event.get("item") or {}
 
 
 def _types(*endings: str) -> Change:
-    """The events that end so do not come."""
+    """Drops the events whose types have these endings."""
 
     def without(events: Events, rng: random.Random) -> Events:
         return [event for event in events if not event["type"].endswith(endings)]
@@ -58,7 +58,7 @@ def _types(*endings: str) -> Change:
 
 
 def _keys(*names: str) -> Change:
-    """The events have no such keys."""
+    """Removes these keys from all events."""
 
     def without(events: Events, rng: random.Random) -> Events:
         return [{name: value for name, value in event.items() if name not in names} for event in events]
@@ -67,7 +67,7 @@ def _keys(*names: str) -> Change:
 
 
 def _set(name: str, value: Callable[[Any, random.Random], Any]) -> Change:
-    """The key has another value, where it is."""
+    """Changes the value of a key in the events that have it."""
 
     def other(events: Events, rng: random.Random) -> Events:
         for event in events:
@@ -87,7 +87,7 @@ def _both(*changes: Change) -> Change:
     return each
 
 
-# -- of the events -----------------------------------------------------------------------------------
+# -- changes to events -------------------------------------------------------------------------------
 
 
 def _without_item_added(events: Events, rng: random.Random) -> Events:
@@ -103,10 +103,10 @@ def _no_deltas(events: Events, rng: random.Random) -> Events:
 
 
 def _bare_minimum(events: Events, rng: random.Random) -> Events:
-    """Deltas, and what a call is; an end that carries nothing."""
-    stored = [e for e in events if e["type"].endswith(".delta") or is_call(item_of(e))]
+    """Only deltas, call items, and a terminal event with an empty output."""
+    remaining = [e for e in events if e["type"].endswith(".delta") or is_call(item_of(e))]
     end = events[-1]
-    return [*stored, {"type": end["type"], "response": {**end["response"], "output": []}}]
+    return [*remaining, {"type": end["type"], "response": {**end["response"], "output": []}}]
 
 
 def _ids_of_their_own(events: Events, rng: random.Random) -> Events:
@@ -132,7 +132,7 @@ def _call_ids_in_the_end(events: Events, rng: random.Random) -> Events:
 
 
 def _call_ids_only(where: str) -> Change:
-    """A call has its `call_id` in that event alone; elsewhere it is missing, or empty."""
+    """A call has its `call_id` only in one event; elsewhere it is missing or empty."""
 
     def only(events: Events, rng: random.Random) -> Events:
         empty = rng.random() < 0.5
@@ -182,35 +182,35 @@ def _last_item_in_the_end(events: Events, rng: random.Random) -> Events:
 
 
 def _cut_deltas(events: Events, rng: random.Random) -> Events:
-    """The last delta of each text does not come; its `done` has it."""
-    stored = []
+    """The last delta of each text is missing, but its `done` event has the whole text."""
+    remaining = []
     for event, following in zip(events, [*events[1:], {"type": ""}], strict=True):
         if not (event["type"].endswith(".delta") and following["type"].endswith(".done")):
-            stored.append(event)
-    return stored
+            remaining.append(event)
+    return remaining
 
 
-_STRANGERS: tuple[dict[str, Any], ...] = (
+_UNKNOWN_EVENTS: tuple[dict[str, Any], ...] = (
     {"type": "ping"}, {"type": "keepalive", "sequence_number": 3}, {"type": "response.rate_limits.updated"},
     {"type": "codex.rate_limits", "limits": []}, {"type": "response.queued"}, {"type": None}, {}, {"a": "b"},
     {"type": "response.metadata", "metadata": {"a": 1}}, {"type": "response.heartbeat", "response_id": "r"},
 )  # fmt: skip
 
 
-def _strangers(events: Events, rng: random.Random) -> Events:
+def _unknown_events(events: Events, rng: random.Random) -> Events:
     for _ in range(rng.randint(1, 4)):
-        events.insert(rng.randrange(len(events)), dict(rng.choice(_STRANGERS)))
+        events.insert(rng.randrange(len(events)), dict(rng.choice(_UNKNOWN_EVENTS)))
     return events
 
 
 def _done_for_end(events: Events, rng: random.Random) -> Events:
-    """The terminal event's name is one that others use, or it has none that tells how it ended."""
+    """The terminal event has a name that other servers use, or one that does not show the status."""
     events[-1]["type"] = rng.choice(("response.done", "response.completed"))
     return events
 
 
 def _bare_end(events: Events, rng: random.Random) -> Events:
-    """The terminal event is the response itself, under its type or without any."""
+    """The terminal event is the response itself, with the event's type or without a type."""
     end = events.pop()
     return [*events, {**end["response"], **({"type": end["type"]} if rng.random() < 0.5 else {})}]
 
@@ -231,9 +231,9 @@ NEUTRAL: dict[str, Change] = {
     "only the end": _only_the_end,
     "the bare minimum": _bare_minimum,
     "no beginning": _types(".created", ".in_progress"),
-    "nothing in the end": in_the_end(lambda response, rng: {**response, "output": []}),
-    "no output in the end": in_the_end(without("output")),
-    "null in the end": in_the_end(lambda response, rng: {**response, "output": None}),
+    "nothing in the end": in_terminal_event(lambda response, rng: {**response, "output": []}),
+    "no output in the end": in_terminal_event(without("output")),
+    "null in the end": in_terminal_event(lambda response, rng: {**response, "output": None}),
     "an item's id in each event": _ids_of_their_own,
     "other ids in the end": _ids_in_the_end,
     "other call_ids in the end": _call_ids_in_the_end,
@@ -255,8 +255,8 @@ NEUTRAL: dict[str, Change] = {
     "done twice": _done_twice,
     "added twice": _added_twice,
     "the last item in the end only": _last_item_in_the_end,
-    "unknown events between": _strangers,
+    "unknown events between": _unknown_events,
     "another name of the end": _done_for_end,
     "the bare response as the end": _bare_end,
-    **{f"{name}, in the end": in_the_end(change) for name, change in WHOLE.items()},
+    **{f"{name}, in the end": in_terminal_event(change) for name, change in WHOLE.items()},
 }

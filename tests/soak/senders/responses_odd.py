@@ -1,6 +1,7 @@
-"""What senders of Responses events do that is odd: a name and a change each; `ODD_WHOLE` for a response.
+"""`ODD`: changes to Responses events after which something is missing, misplaced or of a wrong type, by name.
+`ODD_WHOLE`: such changes to a whole response.
 
-Something is missing, misplaced or of a wrong type. What comes then is a matter of taste; silence is not.
+Several results are acceptable, but content must never vanish silently.
 """
 
 import json
@@ -8,9 +9,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.soak.senders.responses import in_the_end, item_of
+from tests.soak.senders.changes import Change, Events, missing, swapped, twice
+from tests.soak.senders.responses import in_terminal_event, item_of
 from tests.soak.senders.responses_whole import Resource, WholeChange, is_call
-from tests.soak.senders.words import Change, Events, missing, swapped, twice
 
 
 def _several(change: Change) -> Change:
@@ -31,7 +32,7 @@ def _delta_of_unknown_type(events: Events, rng: random.Random) -> Events:
 
 
 def _unknown_text(events: Events, rng: random.Random) -> Events:
-    """Words that stand in an event of an unknown type alone."""
+    """Inserts text that only an event of an unknown type has."""
     kind = rng.choice(
         ("response.thinking.delta", "response.output_note.done", "thought", "response.commentary")
     )
@@ -55,7 +56,7 @@ def _other_type(events: Events, rng: random.Random) -> Events:
 
 
 def _other_key(events: Events, rng: random.Random) -> Events:
-    """Deltas, or whole texts, under another key."""
+    """Renames the key of deltas or texts."""
     old, new = rng.choice(
         (("delta", "text"), ("delta", "content"), ("text", "content"), ("item", "output_item"))
     )
@@ -112,12 +113,12 @@ def _other_end(events: Events, rng: random.Random) -> Events:
 
 
 def _less_of_an_item(events: Events, rng: random.Random) -> Events:
-    """All events of one item are missing but in the end."""
+    """Drops all events of one item, which is then only in the terminal event."""
     gone = rng.randrange(len(events[-1]["response"]["output"]))
     return [event for event in events if event.get("output_index") != gone]
 
 
-# -- of a whole response -----------------------------------------------------------------------------
+# -- changes to a whole response ---------------------------------------------------------------------
 
 AS_TYPE: tuple[Callable[[Any], Any], ...] = (
     lambda value: [value],
@@ -130,8 +131,8 @@ AS_TYPE: tuple[Callable[[Any], Any], ...] = (
 
 def _unknown_item(response: Resource, rng: random.Random) -> Resource:
     kind = rng.choice(("thought", "note", "assistant", None, 7, "output_text", "web_search_call"))
-    blocked = rng.choice(({"text": "w9002x"}, {"content": [{"type": "output_text", "text": "w9002x"}]}))
-    response["output"].insert(rng.randint(0, len(response["output"])), {"type": kind, **blocked})
+    content = rng.choice(({"text": "w9002x"}, {"content": [{"type": "output_text", "text": "w9002x"}]}))
+    response["output"].insert(rng.randint(0, len(response["output"])), {"type": kind, **content})
     return response
 
 
@@ -224,7 +225,7 @@ def _no_names_whole(response: Resource, rng: random.Random) -> Resource:
 
 
 def _output_text(response: Resource, rng: random.Random) -> Resource:
-    """The SDK's short form, in place of the items."""
+    """The SDK's `output_text` in place of the items."""
     response["output_text"] = "w9008x"
     if rng.random() < 0.5:
         response["output"] = rng.choice(([], None))
@@ -297,5 +298,5 @@ ODD: dict[str, Change] = {
     "no names": _no_names,
     "another end": _other_end,
     "an item in the end only": _less_of_an_item,
-    **{f"{name}, in the end": in_the_end(change) for name, change in ODD_WHOLE.items()},
+    **{f"{name}, in the end": in_terminal_event(change) for name, change in ODD_WHOLE.items()},
 }

@@ -1,6 +1,6 @@
-"""What senders of whole responses do that changes nothing: a name and a change each.
+"""`WHOLE`: changes to a whole response that must not change the client's answer, by name.
 
-The response came as JSON, or a terminal event carries it.
+They apply to a response in JSON, or in a terminal event.
 """
 
 import copy
@@ -14,12 +14,12 @@ WholeChange = Callable[[Resource, random.Random], Resource]
 
 
 def is_call(item: dict[str, Any]) -> bool:
-    """Whether it calls a function."""
+    """Whether an item calls a function."""
     return item.get("type") == "function_call"
 
 
 def without(*names: str) -> WholeChange:
-    """It has no such keys."""
+    """Removes these keys from the response."""
 
     def less(response: Resource, rng: random.Random) -> Resource:
         return {name: value for name, value in response.items() if name not in names}
@@ -49,7 +49,7 @@ def _all_twice(response: Resource, rng: random.Random) -> Resource:
 
 
 def _text_itself(response: Resource, rng: random.Random) -> Resource:
-    """A content that is a text, or a part that is."""
+    """A content that is a string, or a part that is."""
     in_list = rng.random() < 0.5
     for item in response["output"]:
         if item["type"] == "message":

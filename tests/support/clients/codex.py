@@ -1,4 +1,4 @@
-"""Codex CLI, as its user runs it: a home with a config.toml, a repository, `codex exec`."""
+"""Runs Codex CLI as its users do: a home with a config.toml, a repository, `codex exec`."""
 
 import json
 import time
@@ -24,36 +24,36 @@ request_max_retries = 0
 stream_max_retries = 0
 {key}
 """
-"""A provider of its own, as the README writes it."""
+"""A custom provider, as in the README."""
 
 OPENAI = """
 model = "{model}"
 openai_base_url = "{url}"
 {key}
 """
-"""Codex's built-in provider, sent elsewhere."""
+"""Codex's built-in provider with another base URL."""
 
 IMPATIENT = f"{PROVIDER}stream_idle_timeout_ms = 1000\n"
-"""A provider of its own, left for lost after a second of silence."""
+"""A custom provider that Codex gives up after a second of silence."""
 
 CHATGPT = f"""{OPENAI}
 chatgpt_base_url = "{{url}}/chatgpt"
 analytics.enabled = false
 features.apps = false
 """
-"""The built-in provider under a ChatGPT login: all that it would tell its maker comes here, too."""
+"""The built-in provider with a ChatGPT login; Codex's other requests to OpenAI come here, too."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What `codex exec --json` told."""
+    """The output of `codex exec --json`."""
 
     finished: Finished
     events: tuple[dict[str, Any], ...]
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """The items that it completed, warnings about the model's metadata aside."""
+        """The completed items, without warnings about the model's metadata."""
         done = [event["item"] for event in self.events if event["type"] == "item.completed"]
         return [item for item in done if item["type"] != "error"]
 
@@ -64,26 +64,28 @@ class Turn:
 
     @property
     def thoughts(self) -> list[str]:
-        """The model's reasoning, as its user sees it."""
+        """The model's reasoning, as the user sees it."""
         return [item["text"] for item in self.items if item["type"] == "reasoning"]
 
     @property
     def usage(self) -> dict[str, int]:
-        """Of the completed turn."""
+        """The usage of the completed turn."""
         (completed,) = [event for event in self.events if event["type"] == "turn.completed"]
         usage: dict[str, int] = completed["usage"]
         return usage
 
     @property
     def failure(self) -> str | None:
-        """Why the turn failed."""
+        """The error of a failed turn, else None."""
         failed = [event["error"]["message"] for event in self.events if event["type"] == "turn.failed"]
         return failed[0] if failed else None
 
 
 class Codex:
-    """One installation: its home and a repository are under `folder`. `url`: of what stands before the
-    gateway."""
+    """An installation with a home and a repository under `folder`.
+
+    `url`: of a proxy in front of the gateway.
+    """
 
     def __init__(
         self,
@@ -110,8 +112,8 @@ class Codex:
         }
 
     def log_in(self, token: str) -> None:
-        """As `codex login` leaves it; the requests to the model carry `token`."""
-        for name in ("OPENAI_API_KEY", "CODEX_API_KEY"):  # they would win
+        """Writes the files of `codex login`; requests to the model then carry `token`."""
+        for name in ("OPENAI_API_KEY", "CODEX_API_KEY"):  # these would take precedence
             del self._env[name]
         claims = {"chatgpt_account_id": "a", "chatgpt_user_id": "u", "chatgpt_plan_type": "pro"}
         id_claims = {"email": "a@b.example", "exp": 2**32, "https://api.openai.com/auth": claims}
@@ -126,16 +128,16 @@ class Codex:
         (self.home / "auth.json").write_text(json.dumps(login))
 
     async def exec(self, prompt: str, *flags: str) -> Turn:
-        """One `codex exec`, to its end."""
+        """Runs `codex exec` to its end."""
         await run(["git", "init", "-q", "."], self._env, cwd=self.repo)
-        unasked = "--dangerously-bypass-approvals-and-sandbox"
-        command = [_CODEX, "exec", "--json", unasked, *flags, "--", prompt]
+        bypass = "--dangerously-bypass-approvals-and-sandbox"
+        command = [_CODEX, "exec", "--json", bypass, *flags, "--", prompt]
         finished = await run(command, self._env, cwd=self.repo)
         events = tuple(json.loads(line) for line in finished.out.splitlines() if line.startswith("{"))
         return Turn(finished, events)
 
 
 def _unsigned(claims: dict[str, Any]) -> str:
-    """A JWT in form: who holds it reads it, and nobody checks it."""
+    """A JWT without a valid signature, which Codex reads without checking it."""
     parts = (json.dumps(each).encode() for each in ({"alg": "RS256", "typ": "JWT"}, claims))
     return ".".join((*(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), "c2ln"))

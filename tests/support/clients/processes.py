@@ -1,6 +1,6 @@
-"""Client programs as their users run them: processes, told where the gateway is by their environment.
+"""Runs client programs as their users do: processes that find the gateway through their environment.
 
-A program gets `BASE_URL`, `API_KEY` and `MODEL`, and prints one JSON object: what it heard.
+A program gets `BASE_URL`, `API_KEY` and `MODEL`, and prints one JSON object: the answers that it received.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from tests.support.e2e.gateway import Running
 HERE = Path(__file__).parents[2] / "e2e" / "clients"
 NODE = HERE / "node"
 BIN = Path(sys.prefix) / "clients" / "bin"
-"""Of the environment that holds the Python clients, and Node; `make test-clients` makes it."""
+"""The programs of the clients' environment (Python and Node), which `make test-clients` creates."""
 
 SECONDS = 120.0
-"""After which a client hangs. A start alone takes seconds on a busy machine."""
+"""The time limit of a client. Its start alone takes seconds on a busy machine."""
 
-# Their telemetry would be sent to the network.
+# Their telemetry would go to the network.
 _QUIET = {
     "OPENAI_AGENTS_DISABLE_TRACING": "1",
     "LANGSMITH_TRACING": "false",
@@ -33,7 +33,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that has ended."""
+    """The exit code and output of a program."""
 
     code: int
     out: str
@@ -41,17 +41,17 @@ class Finished:
 
 
 async def node(program: str, gateway: Running, *args: str) -> Any:
-    """Runs `node/<program>`; what it printed."""
-    return await _run([str(BIN / "node"), str(NODE / program), *args], gateway)
+    """Runs `node/<program>`; its JSON output."""
+    return await _output_of([str(BIN / "node"), str(NODE / program), *args], gateway)
 
 
 async def python(program: str, gateway: Running, *args: str) -> Any:
-    """Runs `python/<program>` in the clients' environment; what it printed."""
-    return await _run([str(BIN / "python"), str(HERE / "python" / program), *args], gateway)
+    """Runs `python/<program>` in the clients' environment; its JSON output."""
+    return await _output_of([str(BIN / "python"), str(HERE / "python" / program), *args], gateway)
 
 
 async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = None) -> Finished:
-    """Runs a program to its end, with this environment and nothing of ours; it is killed when it hangs."""
+    """Runs a program to its end with only this environment; kills it when it hangs."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -71,13 +71,9 @@ async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = 
     return Finished(process.returncode, out.decode(), err.decode())
 
 
-async def _run(command: list[str], gateway: Running) -> Any:
-    environment = {
-        "BASE_URL": f"{gateway.url}/v1",
-        "API_KEY": gateway.key,
-        "MODEL": CLIENT_MODEL,
-        "HOME": str(HERE),
-    }
-    finished = await run(command, {**_QUIET, **environment})
+async def _output_of(command: list[str], gateway: Running) -> Any:
+    url = f"{gateway.url}/v1"
+    settings = {"BASE_URL": url, "API_KEY": gateway.key, "MODEL": CLIENT_MODEL, "HOME": str(HERE)}
+    finished = await run(command, {**_QUIET, **settings})
     assert finished.code == 0, f"{finished.out}\n{finished.err}"
     return json.loads(finished.out)

@@ -1,4 +1,4 @@
-"""`Tap`: a port before the gateway that keeps what a client sends, as it passes."""
+"""`RecordingProxy`: a TCP proxy in front of the gateway that records what a client sends."""
 
 import asyncio
 from types import TracebackType
@@ -6,17 +6,17 @@ from types import TracebackType
 from tests.support.e2e.gateway import Running
 
 
-class Tap:
-    """A context; `url` is the gateway's, by this way."""
+class RecordingProxy:
+    """A proxy, as a context manager; clients use its `url` in place of the gateway's."""
 
     def __init__(self, gateway: Running) -> None:
         self.sent = b""
-        """All that came, of all connections."""
+        """All bytes that clients sent, on all connections."""
         self._port = gateway.port
         self._pipes: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
-    async def __aenter__(self) -> "Tap":
+    async def __aenter__(self) -> "RecordingProxy":
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         return self
 
@@ -28,25 +28,25 @@ class Tap:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The proxy's URL."""
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def heads(self, method: str, path: str) -> list[str]:
-        """The heads of the requests for `path`, in lower case."""
-        begin = f"{method} {path}".encode()
-        parts = [part.partition(b"\r\n\r\n")[0] for part in self.sent.split(begin)[1:]]
+        """The heads of the requests for `path`, in lower case, without the method and path."""
+        prefix = f"{method} {path}".encode()
+        parts = [part.partition(b"\r\n\r\n")[0] for part in self.sent.split(prefix)[1:]]
         return [part.decode("latin-1").lower() for part in parts]
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-        for source, sink, keep in ((reader, back, True), (there, writer, False)):
-            pipe = asyncio.create_task(self._pipe(source, sink, keep=keep))
+        gateway_reader, gateway_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        for source, sink, record in ((reader, gateway_writer, True), (gateway_reader, writer, False)):
+            pipe = asyncio.create_task(self._pipe(source, sink, record=record))
             self._pipes.add(pipe)
 
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, keep: bool) -> None:
+    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, record: bool) -> None:
         try:
             while data := await source.read(65536):
-                if keep:
+                if record:
                     self.sent += data
                 sink.write(data)
                 await sink.drain()

@@ -163,7 +163,7 @@ async def running(
     `hold`: seconds that a stream's head waits for its first event; long, so that no test depends on timing.
     """
     services = compose(settings, store_url=store, clock=clock)
-    options = replace(services.engine.options, hold=hold)
+    options = replace(services.engine.options, first_event_timeout=hold)
     services = replace(services, engine=replace(services.engine, options=options))
     apart = settings.chat2response_admin_bind_addr is not None
     admin_listeners = [socket.create_server(settings.admin_listen)] if apart else []

@@ -1,4 +1,4 @@
-"""An upstream that says a lot, as fast as it is read."""
+"""An upstream that sends long streams as fast as they are read."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from tests.support.e2e.scripted_model import ModelReply
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-_PIECES = 200  # in one write
+_PIECES = 200  # deltas in one write
 
 
 @asynccontextmanager
 async def flood(dialect: str, size: int) -> AsyncIterator[str]:
-    """Its address. Each stream has about `size` bytes, and waits for whoever does not read it."""
+    """Starts the upstream; its URL. Each stream has about `size` bytes, and stalls while it is not read."""
     batch, opening, ending = _frames(dialect)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,9 +38,9 @@ async def flood(dialect: str, size: int) -> AsyncIterator[str]:
 
 
 def _frames(dialect: str) -> tuple[bytes, bytes, bytes]:
-    """Many deltas, and what stands before and behind all of them."""
-    reply = ModelReply(text=("word " * 20,))
-    events = list(reply.chunks()) if dialect == "chat" else reply.events()
+    """A batch of deltas, the frames before all deltas, and the frames after them."""
+    answer = ModelReply(text=("word " * 20,))
+    events = list(answer.chunks()) if dialect == "chat" else answer.events()
     frames = [b"data: %b\n\n" % json.dumps(event).encode() for event in events]
     if dialect == "responses":
         frames = [b"event: %b\n%b" % (e["type"].encode(), f) for e, f in zip(events, frames, strict=True)]

@@ -1,7 +1,7 @@
-"""A gateway under attack: where it listens, whether it lives, what it takes.
+"""A gateway under attack: its port, its liveness, its memory.
 
-It has a process of its own in long runs, and where a test needs one (to kill it, to weigh it). In short runs
-it is in the test's own process, on a real socket all the same: to start one costs more than what they try.
+In long runs, and if a test needs to kill or measure it, the gateway is a separate process. In short runs it
+runs in the test's process, on a real socket: to start a process would take longer than the test.
 """
 
 import asyncio
@@ -28,45 +28,45 @@ from tests.support.soak.raw_http import ANSWER_WITHIN, Answer, NoAnswer, ask, re
 
 ADMIN_TOKEN = "soak-admin-token-0123456789abcdef"
 ALIVE_WITHIN = 10.0
-"""Seconds in which /livez answers, whatever goes on: many, since the machine may be busy otherwise."""
-MOST_MEMORY = 512 * 2**20
-"""Bytes that it may take at its peak, whatever comes."""
+"""Seconds within which /livez must answer, generous because the machine may be busy."""
+MAX_MEMORY = 512 * 2**20
+"""The maximum peak memory in bytes."""
 BY_ADMIN = f"X-Admin-Token: {ADMIN_TOKEN}"
 _JSON = "Content-Type: application/json"
 
 
 class Gateway:
-    """One that is up; its admin plane wants a token from everywhere."""
+    """A running gateway, whose admin plane requires a token from every address."""
 
     def __init__(self, port: int, process: Process | None) -> None:
         self.port = port
         self.process = process
         self.log: deque[str] = deque(maxlen=200)
-        """The newest lines of its log."""
+        """The last lines of the log."""
         self.fault: list[str] = []
-        """The first traceback in its log, and what follows."""
+        """The first traceback in the log, and the lines after it."""
         self.key = ""
 
     @property
     def pid(self) -> int:
-        """That of its own process."""
+        """The id of the separate process."""
         assert self.process is not None
         return self.process.pid
 
     async def issue(self, **fields: Any) -> str:
-        """A new key's token."""
+        """Issues a key; its token."""
         answer = await self.admin("POST", "/keys/generate", {"label": "soak", **fields})
         assert answer.status == 200, str(answer)
         token: str = answer.json()["token"]
         return token
 
     async def admin(self, method: str, target: str, body: Any = None) -> Answer:
-        """A request with the admin token."""
+        """Sends a request with the admin token."""
         data = None if body is None else json.dumps(body).encode()
         return await ask(self.port, request(method, target, data, BY_ADMIN, _JSON), method=method)
 
     async def call(self, path: str, body: Any, key: str | None = None) -> Answer:
-        """A call of a client with a key."""
+        """Sends a client's call with a key."""
         data = json.dumps(body).encode()
         bearer = f"Authorization: Bearer {self.key if key is None else key}"
         return await ask(self.port, request("POST", path, data, bearer, _JSON))
@@ -76,15 +76,15 @@ class Gateway:
         return (await ask(self.port, request("GET", "/readyz"), method="GET")).status
 
     async def alive(self) -> float:
-        """How many seconds /livez takes. Raises where that is too long, or the process is gone."""
-        began = time.monotonic()
+        """The seconds that /livez takes. Fails if that is too long, or the process has ended."""
+        started = time.monotonic()
         gone = self.process is not None and self.process.returncode is not None
         assert not gone, f"the gateway ended: {list(self.log)}"
         answer = await ask(self.port, request("GET", "/livez"), method="GET")
         assert answer.status == 200, str(answer)
-        taken = time.monotonic() - began
-        assert taken < ALIVE_WITHIN, f"/livez took {taken:.1f} s"
-        return taken
+        seconds = time.monotonic() - started
+        assert seconds < ALIVE_WITHIN, f"/livez took {seconds:.1f} s"
+        return seconds
 
     async def gauge(self, name: str) -> float:
         """A value of /metrics."""
@@ -95,28 +95,28 @@ class Gateway:
         return float(match[1])
 
     async def at_rest(self) -> None:
-        """Waits until no call runs any more."""
+        """Waits until no call is running."""
         async with asyncio.timeout(ANSWER_WITHIN):
-            while await self.gauge("chat2response_in_flight"):  # noqa: ASYNC110 - nothing tells of it
+            while await self.gauge("chat2response_in_flight"):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.05)
 
     def resident(self) -> int:
-        """Bytes of memory that it holds now."""
+        """The current memory in bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def peak(self) -> int:
-        """The most bytes of memory that it ever held."""
+        """The peak memory in bytes."""
         match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert match
         return int(match[1]) * 1024
 
     def assert_no_traceback(self) -> None:
-        """Nothing went wrong in it that it did not expect."""
-        assert not self.fault, "the log tells of a fault:\n" + "".join(self.fault)
+        """Checks that the log has no traceback."""
+        assert not self.fault, "the log has a traceback:\n" + "".join(self.fault)
 
-    def hear(self, line: str) -> None:
-        """Takes a line of its log."""
+    def add_line(self, line: str) -> None:
+        """Stores a line of the log."""
         if (self.fault or line.startswith("Traceback")) and len(self.fault) < 80:
             self.fault.append(line)
         self.log.append(line)
@@ -132,9 +132,10 @@ async def gateway(
     apart: bool,
     **settings: str,
 ) -> AsyncIterator[Gateway]:
-    """Started, watched, and judged at its end: it lives, it is at rest, and its log has no traceback.
+    """Starts a gateway and polls its liveness; at the end checks that it lives and is idle, without a
+    traceback.
 
-    `upstream`: a scripted one, or the address of another. `apart`: in a process of its own.
+    `upstream`: a scripted one, or the URL of another. `apart`: run a separate process.
     """
     settings = {
         "OPENAI_BASE_URL": upstream if isinstance(upstream, str) else upstream.url,
@@ -145,7 +146,7 @@ async def gateway(
         **settings,
     }
     async with (_apart if apart else _inside)(folder, store, settings) as started:
-        watch = asyncio.ensure_future(_watch(started))
+        watch = asyncio.ensure_future(_poll_liveness(started))
         try:
             started.key = await started.issue()
             yield started
@@ -154,7 +155,7 @@ async def gateway(
             await started.alive()
             await started.at_rest()
             if apart:
-                assert started.peak() < MOST_MEMORY, f"it took {started.peak() >> 20} MiB"
+                assert started.peak() < MAX_MEMORY, f"it took {started.peak() >> 20} MiB"
             started.assert_no_traceback()
         finally:
             watch.cancel()
@@ -166,11 +167,11 @@ async def _apart(folder: Path, store: str, settings: dict[str, str]) -> AsyncIte
     args = ("--bind", "127.0.0.1:0", f"--keys-backend={store}")
     async with command(folder, *args, **settings) as started:
         port = int((await started.url()).rpartition(":")[2])
-        own = Gateway(port, started.process)
+        gateway = Gateway(port, started.process)
         streams = (started.process.stdout, started.process.stderr)
-        readers = [asyncio.ensure_future(_drain(each, own.hear)) for each in streams]
+        readers = [asyncio.ensure_future(_drain(each, gateway.add_line)) for each in streams]
         try:
-            yield own
+            yield gateway
         finally:
             for reader in readers:
                 reader.cancel()
@@ -182,9 +183,9 @@ async def _inside(folder: Path, store: str, settings: dict[str, str]) -> AsyncIt
     named: dict[str, Any] = {name.lower(): value for name, value in settings.items()}
     named["UPSTREAM_MODE"] = named.pop("upstream_mode")
     read = Settings(_env_file=None, **named)  # type: ignore[call-arg]
-    async with in_process(read, store=store, hold=EngineOptions().hold) as started:
+    async with in_process(read, store=store, hold=EngineOptions().first_event_timeout) as started:
         inside = Gateway(started.port, None)
-        handler = _LogHandler(inside.hear)
+        handler = _LogLines(inside.add_line)
         logging.getLogger().addHandler(handler)
         try:
             yield inside
@@ -192,28 +193,28 @@ async def _inside(folder: Path, store: str, settings: dict[str, str]) -> AsyncIt
             logging.getLogger().removeHandler(handler)
 
 
-class _LogHandler(logging.Handler):
-    """Hands on each line of the log."""
+class _LogLines(logging.Handler):
+    """Passes each line of the log to a callback."""
 
-    def __init__(self, hear: Callable[[str], None]) -> None:
+    def __init__(self, add_line: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self._hear = hear
+        self._add_line = add_line
 
     def emit(self, record: logging.LogRecord) -> None:
         for line in self.format(record).splitlines(keepends=True):
-            self._hear(line)
+            self._add_line(line)
 
 
-async def _watch(started: Gateway) -> None:
-    """Asks all the time whether it lives."""
+async def _poll_liveness(started: Gateway) -> None:
+    """Polls /livez until it is cancelled."""
     while True:
-        with contextlib.suppress(NoAnswer, OSError):  # tests kill it, and open more files than there are
+        with contextlib.suppress(NoAnswer, OSError):  # tests kill it, and exhaust its file descriptors
             await started.alive()
         await asyncio.sleep(0.1)
 
 
-async def _drain(stream: asyncio.StreamReader | None, hear: Callable[[str], None]) -> None:
-    """Reads what it says, so that it never waits for us."""
+async def _drain(stream: asyncio.StreamReader | None, add_line: Callable[[str], None]) -> None:
+    """Reads the output, so that the gateway never blocks on it."""
     assert stream is not None
     while line := await stream.readline():
-        hear(line.decode(errors="replace"))
+        add_line(line.decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""What every answer is held to, whatever was sent."""
+"""Checks that every answer must pass, whatever was sent."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ from tests.support.soak.raw_http import Answer
 
 
 def judge(answer: Answer, *, faults: tuple[int, ...] = ()) -> str:
-    """Checks an answer of a gateway; returns its status. `faults`: further statuses of faults that are right.
+    """Checks an answer of a gateway; returns its status. `faults`: further 5xx statuses that are allowed.
 
-    A refusal says why, in one shape; a 503 says when to come again; a stream ends once.
+    An error has the standard body, a 503 has Retry-After, and a stream is complete.
     """
     status = answer.status
     assert status < 500 or status in (503, *faults), f"a fault of the gateway: {answer}"
@@ -25,7 +25,7 @@ def judge(answer: Answer, *, faults: tuple[int, ...] = ()) -> str:
 
 
 def judge_end(stream: bytes, *, chat: bool) -> str:
-    """Checks that a stream of our own making has one end, and nothing behind it; returns which."""
+    """Checks that a stream of the gateway has exactly one end, which is last; returns the end."""
     assert stream.endswith(b"\n\n"), f"unfinished: {stream[-200:]!r}"
     payloads = [payload for frame in stream.split(b"\n\n") if (payload := _payload(frame)) is not None]
     assert payloads, "a stream without an event"

@@ -1,4 +1,4 @@
-"""`Loop`: numbered inputs, bounded in count and time, each with a generator of its own; what came of them."""
+"""`Loop`: runs numbered inputs, limited in number and time, each with its own random generator."""
 
 import asyncio
 import random
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 import pytest
 
 SECONDS = 4.0
-"""What one round of a loop takes at most: a loop stops, and says so, when its rounds have had theirs."""
+"""The maximum time of one round. A loop stops, and reports it, when the time of all its rounds is used."""
 LONG = 200
-"""Rounds of a long run."""
+"""The number of rounds that makes a run long."""
 _ENOUGH = 10  # failures after which a loop stops
 
 Attack = Callable[[int, random.Random], Awaitable[str]]
-"""Tries one input and says what was seen, in a word; raises AssertionError where a law is broken."""
+"""Tries one input and returns the outcome in a word or two; raises AssertionError if a law is broken."""
 
 
 @dataclass(frozen=True)
 class Dose:
-    """How much of each loop a run takes."""
+    """The size of a run: rounds, seed, and the first input."""
 
     rounds: int
     seed: int
@@ -29,19 +29,19 @@ class Dose:
 
     @classmethod
     def read(cls, rounds: str, seed: str) -> "Dose":
-        """From the options of the command line: `--rounds 8 --seed new`, `--seed 7`, `--seed 7:113`."""
+        """Reads the options of the command line: `--rounds 8 --seed new`, `--seed 7`, `--seed 7:113`."""
         number, _, first = seed.partition(":")
         return cls(int(rounds), random.randrange(2**32) if number == "new" else int(number), int(first or 0))
 
     @property
     def long(self) -> bool:
-        """Whether this run takes all there is."""
+        """Whether this run tries everything."""
         return self.rounds >= LONG
 
 
 @dataclass
 class Loop:
-    """One attack loop of a run."""
+    """An attack loop of a run."""
 
     name: str
     dose: Dose
@@ -50,7 +50,7 @@ class Loop:
     tried: int = 0
 
     def generator(self, number: int) -> random.Random:
-        """The chance of one input; it depends on nothing but the loop's name, the seed and the number."""
+        """The random generator of one input; it depends only on the loop's name, the seed and the number."""
         return random.Random(f"{self.name}/{self.dose.seed}/{number}")
 
     async def run(
@@ -62,23 +62,20 @@ class Loop:
         most: int | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        """Tries `per_round` inputs in `seconds` for each round, `at_once` side by side, `most` in all.
+        """Tries `per_round` inputs in `seconds` for each round, `at_once` concurrently, `most` in total.
 
-        Prints the counts, and fails the test where a law was broken.
+        Prints the counts, and fails the test if a law was broken.
         """
         count = per_round * self.dose.rounds
         numbers = iter(range(self.dose.first, self.dose.first + min(count, most or count)))
-        began, bound = time.monotonic(), seconds * self.dose.rounds
-        await asyncio.gather(*(self._worker(attack, numbers, began + bound) for _ in range(at_once)))
+        started, bound = time.monotonic(), seconds * self.dose.rounds
+        await asyncio.gather(*(self._worker(attack, numbers, started + bound) for _ in range(at_once)))
         left = len(list(numbers))
-        self._tell(time.monotonic() - began, left)
-        assert self.tried, "the loop has tried nothing"
+        self._print_summary(time.monotonic() - started, left)
+        assert self.tried, "the loop tried no input"
         if self.failures:
-            result = (
-                f"{self.name}: {len(self.failures)} of {self.tried} inputs break a law.",
-                *self.failures,
-            )
-            pytest.fail("\n".join(result), pytrace=False)
+            lines = (f"{self.name}: {len(self.failures)} of {self.tried} inputs break a law.", *self.failures)
+            pytest.fail("\n".join(lines), pytrace=False)
 
     async def _worker(self, attack: Attack, numbers: Iterator[int], until: float) -> None:
         for number in numbers:
@@ -92,8 +89,8 @@ class Loop:
             if len(self.failures) >= _ENOUGH or time.monotonic() > until:
                 return
 
-    def _tell(self, seconds: float, left: int) -> None:
+    def _print_summary(self, seconds: float, left: int) -> None:
         seen = ", ".join(f"{what} x {count}" for what, count in self.seen.most_common(12))
-        cut = f" ({left} left when its time was up)" if left else ""
+        cut = f" ({left} left when the time was up)" if left else ""
         line = f"{self.name}: {self.tried} inputs in {seconds:.1f} s{cut}, seed {self.dose.seed}: {seen}"
         print(f"\n{line}; failures: {len(self.failures)}")  # noqa: T201

@@ -1,4 +1,4 @@
-"""Bodies made wrong, by chance: in what they say, or in their bytes."""
+"""Random faults in bodies: in their values, or in their bytes."""
 
 import copy
 import json
@@ -40,37 +40,37 @@ JUNK: tuple[Any, ...] = (
     "item_reference",
     "resp_other",
 )
-"""What stands where something else is expected."""
+"""Values of an unexpected type or content."""
 
 
 def changed(value: Any, rng: random.Random) -> Any:
-    """A copy of a JSON value with one to three places changed."""
-    result = copy.deepcopy(value)
+    """A copy of a JSON value with one to three random changes."""
+    copied = copy.deepcopy(value)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        places = list(_places(result))
+        places = list(_places(copied))
         if not places:
             return rng.choice(JUNK)
         holder, key = rng.choice(places)
-        _change(holder, key, result, rng)
-    return result
+        _change(holder, key, copied, rng)
+    return copied
 
 
 def encoded(value: Any, rng: random.Random) -> bytes:
-    """Its bytes, in one of the ways that writers have."""
+    """The JSON bytes of a value, in one of the usual formats."""
     separators = rng.choice(((",", ":"), (", ", ": ")))
     text = json.dumps(value, ensure_ascii=rng.random() < 0.8, separators=separators)
     return text.encode("utf-8", "surrogatepass")
 
 
 def broken(data: bytes, rng: random.Random) -> bytes:
-    """The bytes with one to three faults."""
+    """The bytes with one to three random faults."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         data = _break(data, rng.randrange(len(data) + 1), rng)
     return data
 
 
 def nested(size: int, rng: random.Random) -> bytes:
-    """A body of so many bytes that is little but containers."""
+    """A body of about `size` bytes that consists almost only of containers."""
     kind = rng.choice(("deep", "objects", "flat", "members", "rows"))
     if kind == "deep":
         return b"[" * (size // 2) + b"]" * (size // 2)
@@ -82,7 +82,7 @@ def nested(size: int, rng: random.Random) -> bytes:
 
 
 def _places(value: Any) -> Any:
-    """Every holder and key of a JSON value."""
+    """Every container in a JSON value with each of its keys."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         yield value, key

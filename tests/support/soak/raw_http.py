@@ -1,4 +1,4 @@
-"""A client that writes HTTP by hand: it sends bytes, cut as a test likes, and takes apart what comes back."""
+"""An HTTP client that sends raw bytes, in any pieces, and parses the answers."""
 
 import asyncio
 import json
@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 ANSWER_WITHIN = 20.0
-"""Seconds in which an answer comes, even on a busy machine; what takes longer is a hang."""
+"""Seconds within which an answer comes, even on a busy machine; anything longer is a hang."""
 
 
 class NoAnswer(AssertionError):
-    """The connection ended without a byte where an answer is due, or in the middle of one."""
+    """The connection ended before or inside an answer."""
 
 
 class Answer:
-    """What came back. `whole` is false where the connection ended inside the body."""
+    """An answer. `whole` is false if the connection ended inside the body."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes, whole: bool = True) -> None:
         self.status = status
@@ -26,11 +26,11 @@ class Answer:
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is a stream of events."""
+        """Whether the body is a stream of events."""
         return self.headers.get("content-type", "").startswith("text/event-stream")
 
     def json(self) -> Any:
-        """Its body, decoded."""
+        """The decoded body."""
         return json.loads(self.body)
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Client:
-    """One connection. `async with await Client.open(port) as client`."""
+    """A connection: `async with await Client.open(port) as client`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -50,7 +50,7 @@ class Client:
 
     @classmethod
     async def over(cls, sock: socket.socket, port: int) -> "Client":
-        """The same with a socket of one's own, and with little room for what comes."""
+        """Like `open`, but with the given socket and a small read buffer."""
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
         return cls(*await asyncio.open_connection(sock=sock, limit=4096))
 
@@ -61,9 +61,9 @@ class Client:
         await self.leave()
 
     async def send(self, *pieces: bytes) -> None:
-        """Writes the pieces, with a moment between them, so that most of them arrive apart.
+        """Sends the pieces with a short pause between them, so that most arrive as separate reads.
 
-        A server that answered and went before it took them all is no failure here: its answer can be read.
+        A server that answers and closes before it has read all pieces is no failure: its answer can be read.
         """
         try:
             for number, piece in enumerate(pieces):
@@ -75,7 +75,7 @@ class Client:
             pass
 
     async def leave(self, *, reset: bool = False) -> None:
-        """Closes the connection; `reset`: at once, with an RST."""
+        """Closes the connection; `reset`: with an RST."""
         if reset:
             sock = self.writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -91,7 +91,7 @@ class Client:
             try:
                 return await self._answer(method)
             except (asyncio.IncompleteReadError, ConnectionError) as error:
-                raise NoAnswer(f"the connection ended where an answer is due: {error!r}") from None
+                raise NoAnswer(f"the connection ended before or inside an answer: {error!r}") from None
 
     async def _answer(self, method: str) -> Answer:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -114,7 +114,7 @@ class Client:
         try:
             while size := int(await self.reader.readuntil(b"\r\n"), 16):
                 body += (await self.reader.readexactly(size + 2))[:-2]
-            assert await self.reader.readuntil(b"\r\n") == b"\r\n", "a trailer came down"
+            assert await self.reader.readuntil(b"\r\n") == b"\r\n", "the answer has a trailer"
         except (asyncio.IncompleteReadError, ConnectionError):
             return bytes(body), False
         return bytes(body), True
@@ -134,12 +134,12 @@ def request(
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a body; none for no bytes, which would be its end."""
+    """A chunk of a body; empty for no bytes, since an empty chunk would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 async def ask(port: int, *pieces: bytes, method: str = "POST") -> Answer:
-    """The pieces, on a connection of their own, and the answer to them."""
+    """Sends the pieces on a new connection; the answer."""
     async with await Client.open(port) as client:
         await client.send(*pieces)
         return await client.answer(method)

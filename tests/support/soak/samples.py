@@ -1,4 +1,4 @@
-"""Bodies that say much: what loops make wrong."""
+"""Rich request bodies and answers, which the loops modify."""
 
 from typing import Any
 
@@ -73,12 +73,12 @@ RESPONSES: dict[str, Any] = {
     "parallel_tool_calls": True, "service_tier": "auto", "prompt_cache_key": "k", "top_p": 1,
 }  # fmt: skip
 
-REPLY = ModelReply(
+ANSWER = ModelReply(
     text=("Hel", "lo ", "there"),
     reasoning=("I ", "think."),
     calls=(Call("look", ('{"a":', '"b"}')), Call("look", ("{}",), "call_b")),
     citation="https://example.com/",
     logprobs=True,
 )
-"""An answer with all that an answer may hold but a refusal."""
+"""An answer with every kind of content except a refusal."""
 REFUSED = ModelReply(refusal=("I ", "cannot."), ended="content_filter")

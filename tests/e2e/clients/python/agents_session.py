@@ -21,7 +21,7 @@ MODELS: Any = {"responses": OpenAIResponsesModel, "chat": OpenAIChatCompletionsM
 
 @function_tool
 def look(at: str) -> str:
-    """Looks."""
+    """Reports the weather."""
     return "21 degrees" if at == "Paris" else "nothing"
 
 
@@ -30,7 +30,7 @@ async def main() -> None:
         base_url=os.environ["BASE_URL"], api_key=os.environ["API_KEY"], max_retries=0, timeout=60
     )
     config = RunConfig(tracing_disabled=True)
-    answer = {}
+    output = {}
     for api, model_class in MODELS.items():
         agent = Agent(
             name="weather",
@@ -42,9 +42,9 @@ async def main() -> None:
         whole = await Runner.run(agent, "What is it like in Paris?", run_config=config)
         streamed = Runner.run_streamed(agent, "What is it like in Paris?", run_config=config)
         kinds = [event.type async for event in streamed.stream_events()]
-        answer[api] = _summary(whole)
-        answer[f"{api}_stream"] = {**_summary(streamed), "events": len(kinds)}
-    print(json.dumps(answer))  # noqa: T201
+        output[api] = _summary(whole)
+        output[f"{api}_stream"] = {**_summary(streamed), "events": len(kinds)}
+    print(json.dumps(output))  # noqa: T201
 
 
 def _summary(result: Any) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from pydantic import BaseModel, SecretStr
 
 @tool
 def look(at: str) -> str:
-    """Looks."""
+    """Reports the weather."""
     return "21 degrees" if at == "Paris" else "nothing"
 
 
 class Weather(BaseModel):
-    """The weather in the answer."""
+    """The weather."""
 
     degrees: int
 
@@ -43,8 +43,8 @@ def ask(bound: Any, messages: list[Any], *, streamed: bool) -> Any:
     return whole
 
 
-def thoughts(message: Any) -> str:
-    """The reasoning as LangChain shows it."""
+def reasoning_of(message: Any) -> str:
+    """The message's reasoning, as LangChain shows it."""
     return "".join(
         each.get("reasoning", "") for each in message.content_blocks if each["type"] == "reasoning"
     )
@@ -58,7 +58,7 @@ def session(*, responses: bool, streamed: bool) -> dict[str, Any]:
     messages += [first, ToolMessage(look.invoke(call["args"]), tool_call_id=call["id"])]
     second = ask(bound, messages, streamed=streamed)
     return {
-        "reasoning": thoughts(first),
+        "reasoning": reasoning_of(first),
         "call": [call["name"], call["args"]],
         "text": second.text,
         "usage": second.usage_metadata["total_tokens"],
@@ -66,14 +66,14 @@ def session(*, responses: bool, streamed: bool) -> dict[str, Any]:
 
 
 if sys.argv[1:] == ["object"]:
-    results: Any = {
+    output: Any = {
         api: model(responses=api == "responses").with_structured_output(Weather).invoke("As JSON.").degrees
         for api in ("responses", "chat")
     }
 else:
-    results = {
+    output = {
         api + ("_stream" if streamed else ""): session(responses=api == "responses", streamed=streamed)
         for api in ("responses", "chat")
         for streamed in (False, True)
     }
-print(json.dumps(results))  # noqa: T201
+print(json.dumps(output))  # noqa: T201

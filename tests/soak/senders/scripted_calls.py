@@ -1,4 +1,4 @@
-"""An upstream that answers each call with the script that the call asked for."""
+"""Calls for which the upstream plays a given script."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from tests.support.soak.gateway import Gateway
 from tests.support.soak.raw_http import Answer
 
 
-class Asking:
-    """Calls a gateway; the model's name in a request leads the upstream to that call's script."""
+class ScriptedCalls:
+    """Calls a gateway; the model's name in a request selects the upstream's script."""
 
     def __init__(self, upstream: ScriptedUpstream, upstream_path: str) -> None:
         self._upstream = upstream
         self._scripts: dict[str, Script] = {}
         upstream.play_for(upstream_path, lambda received: self._scripts[received.json()["model"]])
 
-    async def ask(self, running: Gateway, path: str, body: dict[str, Any], script: Script) -> Answer:
-        """The answer to `body`, which names a model of its own, where the upstream plays `script`."""
+    async def call(self, running: Gateway, path: str, body: dict[str, Any], script: Script) -> Answer:
+        """The answer to `body`, whose model name is unique, while the upstream plays `script`."""
         name = body["model"]
         self._scripts[name] = script
         try:

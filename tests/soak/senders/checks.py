@@ -1,31 +1,31 @@
-"""The law of what a model said: what cannot be placed is a named loss or a failure, never silence."""
+"""The law that nothing is lost silently: content that cannot be converted is a named loss or a failure."""
 
 import json
 from typing import Any
 
-from tests.soak.senders.words import words_in
+from tests.soak.senders.changes import markers_in
 from tests.support.soak.laws import judge, judge_end
 from tests.support.soak.raw_http import Answer
 
 _LOSSES = "x-chat2response-losses"
 Result = dict[str, Any]
-"""What a client has in the end: a response, a choice of Chat's, or an object with an `error`."""
+"""What the client has in the end: a response, a Chat choice, or an object with an `error`."""
 
 
-def hold_the_law(answer: Answer, sent: bytes, about: str, *, chat: bool = False) -> Result:
-    """Every word that was sent is in the answer, or something is named as lost, or it did not end well.
+def check_nothing_lost(answer: Answer, sent: bytes, about: str, *, chat: bool = False) -> Result:
+    """Checks that every marker that was sent is in the answer, unless a loss is named or the answer failed.
 
-    `chat`: the client speaks Chat. Returns what it has in the end.
+    `chat`: the client uses Chat. Returns what the client has in the end.
     """
     result = result_of(answer, chat=chat)
     if ended_well(result) and not names_a_loss(answer):
-        gone = set(words_in(sent)) - set(words_in(result))
-        assert not gone, f"{about}: {sorted(gone)} vanished from a completed answer: {answer}, sent {sent!r}"
+        lost = set(markers_in(sent)) - set(markers_in(result))
+        assert not lost, f"{about}: {sorted(lost)} vanished from a completed answer: {answer}, sent {sent!r}"
     return result
 
 
 def result_of(answer: Answer, *, chat: bool = False) -> Result:
-    """What the client has in the end."""
+    """What the client has in the end; checks the answer against the general laws."""
     judge(answer, faults=(502,))
     if not answer.is_stream:
         value: Result = answer.json()
@@ -39,10 +39,10 @@ def result_of(answer: Answer, *, chat: bool = False) -> Result:
 
 
 def shape(result: Result) -> Any:
-    """How it ended, and what was said: the parts that JSON and stream, or two ways to send it, share."""
+    """The end and the content of a result, without the parts that differ between JSON and stream."""
     if "message" in result:
         message = result["message"]
-        calls = [_plainly(_without_ids(call)) for call in message.get("tool_calls") or ()]
+        calls = [_with_decoded_arguments(_without_ids(call)) for call in message.get("tool_calls") or ()]
         texts = [message.get(name) or "" for name in ("content", "reasoning_content", "refusal")]
         return result["finish_reason"], *texts, json.dumps(calls)
     if "output" not in result:
@@ -51,19 +51,19 @@ def shape(result: Result) -> Any:
 
 
 def call_ids(result: Result) -> list[str]:
-    """The ids of its calls."""
+    """The ids of the calls in a result."""
     if "message" in result:
         return [call["id"] for call in result["message"].get("tool_calls") or ()]
     return [item["call_id"] for item in result.get("output", ()) if "call_id" in item]
 
 
 def ended_well(result: Result) -> bool:
-    """Whether the client believes that it has all."""
+    """Whether the client sees a complete answer."""
     return result.get("status") == "completed" or result.get("finish_reason") in ("stop", "tool_calls")
 
 
 def names_a_loss(answer: Answer) -> bool:
-    """Whether anything is named as lost."""
+    """Whether the answer names a loss."""
     return _LOSSES in answer.headers or f": {_LOSSES}:".encode() in answer.body
 
 
@@ -94,12 +94,12 @@ def _add(message: Result, delta: Result) -> None:
 
 
 def _without_ids(item: Result) -> Result:
-    """An item, or a call, without what is drawn for each answer, and without seals."""
+    """An item or a call without generated ids and seals."""
     return {name: value for name, value in item.items() if name not in ("id", "encrypted_content")}
 
 
-def _plainly(call: Result) -> Result:
-    """A Chat call with its arguments decoded: JSON may be written in several ways."""
+def _with_decoded_arguments(call: Result) -> Result:
+    """A Chat call with decoded arguments, since JSON has several spellings."""
     try:
         return {
             **call,
