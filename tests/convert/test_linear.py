@@ -1,6 +1,6 @@
 """The cost of a conversion is linear in the size of the request.
 
-Each of these took minutes; the bound is CPU time of this thread, and some fifty times what they take now.
+Each of these conversions once took minutes. The limit is CPU time of this thread, about fifty times today's.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""A checker for Open Responses 2026-04-24, written from its public tables: every key that must
-be there with its type, every type of event, item and part; keys beyond those may be there.
+"""A checker for Open Responses 2026-04-24, written from its public tables: every
+required key with its type, every type of event, item and part. Additional keys are allowed.
 
     check_response(body); check_event(event)      # AssertionError says where and what
 """

@@ -1,12 +1,12 @@
 """Checks every stream: the grammar of `chat2response/wire/responses.py`, written again as a checker
-that knows nothing of the writer, and the official SDK's types.
+that does not use the writer, and the types of the official SDK.
 
     events = parse_sse(output)
     assert_well_formed(events)        # order, numbers, indices, texts, snapshots
     for event in events: validate_event(event)
 
-Chat streams: `assert_chat_stream(chunks)`. The SDK's models allow more keys than they name, so what must be
-there beyond their required fields (Open Responses requires more) is checked by tables of our own.
+Chat streams: `assert_chat_stream(chunks)`. The models of the SDK allow additional keys, so tables in this
+module check the keys that Open Responses requires beyond theirs.
 """
 
 import json
