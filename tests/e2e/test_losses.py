@@ -84,18 +84,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @json_or_stream
 @pytest.mark.parametrize("surface", ["chat", "proxy"])
-@pytest.mark.parametrize(("request", "param"), REFUSED, ids=[param for _, param in REFUSED])
+@pytest.mark.parametrize(("fields", "param"), REFUSED, ids=[param for _, param in REFUSED])
 async def test_what_must_not_be_lost_is_refused_by_name(
     start: Start,
     upstream: ScriptedUpstream,
     surface: Any,
-    request: dict[str, Any],
+    fields: dict[str, Any],
     param: str,
     streamed: bool,
 ) -> None:
     gateway = await start("responses")
 
-    answer = await post(gateway, surface, streamed=streamed, **request)
+    answer = await post(gateway, surface, streamed=streamed, **fields)
 
     assert answer.status_code == 400
     assert error_of(answer)["param"] == param
@@ -103,17 +103,17 @@ async def test_what_must_not_be_lost_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "request",
+    "fields",
     [{"stop": []}, {"stop": None}, {"n": 1}, {"logit_bias": {}}, {"modalities": ["text"]}, {"functions": []}],
     ids=str,
 )
 async def test_what_says_nothing_is_not_refused(
-    start: Start, upstream: ScriptedUpstream, request: dict[str, Any]
+    start: Start, upstream: ScriptedUpstream, fields: dict[str, Any]
 ) -> None:
     upstream.play_for(PATHS["responses"], speaking("responses", REPLY))
     gateway = await start("responses")
-    assert (await post(gateway, "chat", **request)).status_code == 200
-    assert set(request).isdisjoint(upstream.last.json())
+    assert (await post(gateway, "chat", **fields)).status_code == 200
+    assert set(fields).isdisjoint(upstream.last.json())
 
 
 UNKNOWN = {"type": "hologram", "hologram": {"data": "x"}}
