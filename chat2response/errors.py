@@ -1,27 +1,27 @@
-"""One error tree. Whatever goes wrong becomes one of these, and one place turns it into a body.
+"""The error tree. Every failure becomes one of these, and one place turns it into a response body.
 
-    BridgeError                     what a client may see: status, type, code, param, message
-    |-- InvalidRequest        400   the caller wrote something we cannot take; `param` names it
-    |-- Unauthorized          401   no key, a wrong key, a dead key
-    |-- Forbidden             403   a good key, or a good address, that may not do this
+    BridgeError                     the public part of an error: status, type, code, param, message
+    |-- InvalidRequest        400   the request is invalid; `param` names the field
+    |-- Unauthorized          401   no key, a wrong key, an expired or revoked key
+    |-- Forbidden             403   the key or address does not have this permission
     |-- Throttled             429   too many wrong credentials from this address
     |-- NotFound              404   no such route, model, response, key
     |-- MethodNotAllowed      405
-    |-- Conflict              409   what is there already, or its state, stands against it
+    |-- Conflict              409   the resource exists already, or its state does not allow this
     |-- PayloadTooLarge       413
     |-- UriTooLong            414
     |-- UnsupportedMedia      415
-    |-- UpgradeRequired       426   a WebSocket where there is only HTTP
-    |-- RateLimited           429   a limit of the key is reached; `Retry-After` where waiting helps
-    |-- LoopDetected          508   the upstream, by whatever way, is this gateway
-    |-- Unavailable           503   ours to mend: the key store is down, we are draining
-    `-- UpstreamError               the upstream answered with an error: its status and words
-        |-- UpstreamRefusedUs 502   it refused *our* key (managed mode): never the client's fault
-        |-- UpstreamUnreachable 502 no connection, or an answer that cannot be read
-        `-- UpstreamTimeout   504   silence past the limit
+    |-- UpgradeRequired       426   a WebSocket where only HTTP is supported
+    |-- RateLimited           429   a limit of the key is reached; `Retry-After` if waiting helps
+    |-- LoopDetected          508   the upstream is this gateway, directly or not
+    |-- Unavailable           503   the gateway cannot serve now: no key store, or shutting down
+    `-- UpstreamError               the upstream answered with an error: its status and message
+        |-- UpstreamUnauthorized 502 it rejected the gateway's key (managed mode): not the client's fault
+        |-- UpstreamUnreachable 502 no connection, or an unreadable answer
+        `-- UpstreamTimeout   504   no data within the time limit
 
-`message` is public: no upstream address, no key, no path. `internal` goes to the log only.
-Field names follow the error object that both OpenAI APIs share.
+`message` is public, so it contains no upstream address, key or file path. `internal` goes to the log only.
+The fields are those of the error object of both OpenAI APIs.
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ from typing import Any, ClassVar
 
 
 class BridgeError(Exception):
-    """An error with the shape a client sees; raised anywhere, rendered in `api/`."""
+    """An error that a client sees. Raised anywhere; `api/` renders it."""
 
     status: int = 500
     type: str = "server_error"
     code: str | None = None
-    label: ClassVar[str] = "internal"  # the metric's word for this family
+    label: ClassVar[str] = "internal"  # of the error metric
 
     def __init__(
         self,
@@ -57,29 +57,28 @@ class BridgeError(Exception):
         self.headers: dict[str, str] = dict(headers or {})
 
     def fields(self) -> dict[str, Any]:
-        """The OpenAI error object: all four keys, always."""
+        """The OpenAI error object, always with all four keys."""
         return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
 
 
 def release_frames(error: BaseException) -> None:
-    """Lets go of the frames that an error, and whatever caused it, came through.
+    """Removes the tracebacks of an error and its causes, and with them the references to their frames.
 
-    A frame that has the error in a variable, or an object that keeps it, is a cycle with its traceback: all
-    that the call had read would wait for the garbage collector. Call it where an error is taken to be kept or
-    answered.
+    A frame with a variable that refers to the error forms a cycle with the traceback, so everything the call
+    has read would stay until the garbage collector runs. Call this wherever an error is stored or answered.
     """
     seen: set[int] = set()
-    rest: list[BaseException | None] = [error]
-    while rest:
-        each = rest.pop()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
         if each is not None and id(each) not in seen:
             seen.add(id(each))
             each.__traceback__ = None
-            rest += (each.__cause__, each.__context__)
+            pending += (each.__cause__, each.__context__)
 
 
 class InvalidRequest(BridgeError):
-    """400: what the caller sent cannot be taken; `param` is the path of the field, as they wrote it."""
+    """400: the request is invalid; `param` is the path of the field in the client's own request."""
 
     status = 400
     type = "invalid_request_error"
@@ -87,7 +86,7 @@ class InvalidRequest(BridgeError):
 
 
 class Unauthorized(BridgeError):
-    """401, with the `WWW-Authenticate` that HTTP asks for."""
+    """401, with the `WWW-Authenticate` header that HTTP requires."""
 
     status = 401
     type = "invalid_request_error"
@@ -109,7 +108,7 @@ class Forbidden(BridgeError):
 
 
 class Throttled(BridgeError):
-    """429, with `Retry-After`: an address that guesses credentials must wait."""
+    """429, with `Retry-After`: slows down addresses that guess credentials."""
 
     status = 429
     type = "invalid_request_error"
@@ -118,7 +117,7 @@ class Throttled(BridgeError):
 
 
 class NotFound(BridgeError):
-    """404: also the answer for another tenant's id (law 7)."""
+    """404. Also the answer for another tenant's id (law 7, tenants never meet)."""
 
     status = 404
     type = "invalid_request_error"
@@ -135,7 +134,7 @@ class MethodNotAllowed(BridgeError):
 
 
 class Conflict(BridgeError):
-    """409: it cannot be done to what is there; `code` says what stands against it."""
+    """409: the state of the resource does not allow this; `code` says why."""
 
     status = 409
     type = "invalid_request_error"
@@ -144,7 +143,7 @@ class Conflict(BridgeError):
 
 
 class PayloadTooLarge(BridgeError):
-    """413: a body over the cap; nothing of it was kept."""
+    """413: the body exceeds the size limit; none of it is stored."""
 
     status = 413
     type = "invalid_request_error"
@@ -153,7 +152,7 @@ class PayloadTooLarge(BridgeError):
 
 
 class UriTooLong(BridgeError):
-    """414: a query over the cap; nothing of it was parsed."""
+    """414: the query exceeds the size limit; none of it is parsed."""
 
     status = 414
     type = "invalid_request_error"
@@ -162,7 +161,7 @@ class UriTooLong(BridgeError):
 
 
 class UnsupportedMedia(BridgeError):
-    """415: a content type or content encoding we do not read."""
+    """415: the gateway does not support the content type or content encoding."""
 
     status = 415
     type = "invalid_request_error"
@@ -171,7 +170,7 @@ class UnsupportedMedia(BridgeError):
 
 
 class RateLimited(BridgeError):
-    """429: a key's own limit, not the upstream's."""
+    """429: a limit of the key, not of the upstream."""
 
     status = 429
     type = "requests"
@@ -180,7 +179,7 @@ class RateLimited(BridgeError):
 
 
 class UpgradeRequired(BridgeError):
-    """426, naming the protocol to use (RFC 9110, 15.5.22); the connection ends."""
+    """426, with the protocol to use (RFC 9110, 15.5.22); closes the connection."""
 
     status = 426
     type = "invalid_request_error"
@@ -193,7 +192,7 @@ class UpgradeRequired(BridgeError):
 
 
 class LoopDetected(BridgeError):
-    """508: the call has come through gateways like this one too often; one of them is its own upstream."""
+    """508: the call has passed through too many gateways like this one; one of them is its own upstream."""
 
     status = 508
     type = "invalid_request_error"
@@ -202,7 +201,7 @@ class LoopDetected(BridgeError):
 
 
 class Unavailable(BridgeError):
-    """503, with `Retry-After`: fail closed (law 8)."""
+    """503, with `Retry-After` (law 8, fail closed)."""
 
     status = 503
     type = "server_error"
@@ -215,22 +214,22 @@ class Unavailable(BridgeError):
 
 
 class UpstreamError(BridgeError):
-    """The upstream's own refusal: its status, type, code and message, masked, reach the client."""
+    """An error of the upstream. The client gets its status, type and code, and its masked message."""
 
     status = 502
     label = "upstream"
     refused_input = False
-    """Whether it is the form of `input` that was refused."""
+    """Whether the upstream rejected the form of `input`."""
     no_endpoint = False
-    """Whether the upstream says that it has no such endpoint."""
+    """Whether the upstream reported that it has no such endpoint."""
     usage: Any = None
-    """What the upstream says, in its own form, that the call used before it failed."""
-    runs_on = False
-    """Whether the upstream works on all the same, and nobody will hear of it."""
+    """The usage of the failed call, in the form of the upstream."""
+    still_running = False
+    """Whether the upstream continues the call although nobody reads its answer."""
 
 
-class UpstreamRefusedUs(UpstreamError):
-    """An upstream 401/403 in managed mode: it concerns the operator's key, not the client's."""
+class UpstreamUnauthorized(UpstreamError):
+    """502 for an upstream 401 or 403 in managed mode, which is about the operator's key, not the client's."""
 
     type = "upstream_authentication_error"
     code = "upstream_authentication_error"
@@ -238,14 +237,14 @@ class UpstreamRefusedUs(UpstreamError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """502: refused, reset, unresolvable, or not understandable."""
+    """502: the connection was refused or reset, the name is unknown, or the answer is unreadable."""
 
     code = "upstream_unreachable"
     label = "upstream_unreachable"
 
 
 class UpstreamTimeout(UpstreamError):
-    """504: no head, or a gap between bytes, for longer than the HTTP timeout."""
+    """504: no response head, or no further bytes, within the HTTP timeout."""
 
     status = 504
     code = "upstream_timeout"

@@ -1,4 +1,4 @@
-"""The composition root: settings become parts that know each other; nothing is opened before it is asked."""
+"""The composition root: it builds connected parts from settings, and opens nothing yet."""
 
 from pathlib import Path
 from typing import Any
@@ -105,12 +105,16 @@ def test_what_is_said_about_the_process() -> None:
 
 
 def test_who_may_administer() -> None:
-    given = compose(
-        settings(chat2response_admin_token=" hunter2-hunter2-2 "), store_url="memory", admin_token="made"
+    configured = compose(
+        settings(chat2response_admin_token=" hunter2-hunter2-2 "), store_url="memory", admin_token="generated"
     ).admin
-    assert (given.token, given.always_require_token) == ("hunter2-hunter2-2", True)
-    made = compose(settings(bind_addr="0.0.0.0:80"), store_url="memory", admin_token="made").admin
-    assert (made.token, made.always_require_token, made.host) == ("made", False, "0.0.0.0")
+    assert (configured.token, configured.always_require_token) == ("hunter2-hunter2-2", True)
+    generated = compose(settings(bind_addr="0.0.0.0:80"), store_url="memory", admin_token="generated").admin
+    assert (generated.token, generated.always_require_token, generated.host) == (
+        "generated",
+        False,
+        "0.0.0.0",
+    )
 
 
 def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None:
@@ -118,12 +122,12 @@ def test_an_admin_token_is_made_only_where_one_is_needed(tmp_path: Path) -> None
     assert ensure_admin_token(settings(bind_addr="127.0.0.1:1", **state)) is None
     assert ensure_admin_token(settings(chat2response_admin_token="x" * 16, **state)) is None
     assert not (tmp_path / "state").exists()
-    made = ensure_admin_token(settings(**state))
-    assert made is not None
-    assert made.created
+    generated = ensure_admin_token(settings(**state))
+    assert generated is not None
+    assert generated.created
     again = ensure_admin_token(settings(**state))
     assert again is not None
-    assert (again.value, again.created) == (made.value, False)
+    assert (again.value, again.created) == (generated.value, False)
 
 
 def test_seal_keys_are_made_only_where_reasoning_is_sealed(tmp_path: Path) -> None:
@@ -131,16 +135,16 @@ def test_seal_keys_are_made_only_where_reasoning_is_sealed(tmp_path: Path) -> No
     assert ensure_seal_keys(settings(UPSTREAM_MODE="responses", **state)) is None
     assert ensure_seal_keys(settings(UPSTREAM_MODE="chat", chat2response_seal_key=KEY, **state)) is None
     assert not (tmp_path / "state").exists()
-    made = ensure_seal_keys(settings(UPSTREAM_MODE="both", **state))
-    assert made is not None
-    assert made.created
+    generated = ensure_seal_keys(settings(UPSTREAM_MODE="both", **state))
+    assert generated is not None
+    assert generated.created
 
 
 def test_the_operators_seal_key_wins_and_without_any_a_process_has_its_own() -> None:
-    def sealed(given: Settings, **more: Any) -> tuple[Any, str]:
-        sealing = compose(given, store_url="memory", **more).engine.sealing
+    def sealed(configured: Settings, **more: Any) -> tuple[Any, str]:
+        sealing = compose(configured, store_url="memory", **more).engine.sealing
         assert sealing is not None
-        seal = sealing.seal_of("a", "b", "c")
+        seal = sealing.seal_for("a", "b", "c")
         return seal, seal.seal(b"x")
 
     own = settings(chat2response_seal_key=KEY)

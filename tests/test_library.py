@@ -1,4 +1,4 @@
-"""The face of the library: what `import chat2response` offers, and that it changes nothing it is given."""
+"""The public library: what `import chat2response` offers, and that it does not change its arguments."""
 
 import ast
 import copy
@@ -274,7 +274,7 @@ def test_an_answer_that_is_none_is_an_upstream_error(convert: Any, source: dict[
 
 
 class _Model:
-    """As the SDK's objects are, for this purpose."""
+    """Looks like an SDK object."""
 
     def model_dump(self, **_: object) -> dict[str, Any]:
         return {}

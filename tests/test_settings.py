@@ -1,4 +1,4 @@
-"""Every variable, where it may stand, what it becomes, and what the operator is told when it is wrong."""
+"""Every variable, where it may stand, what it becomes, and the error when it is wrong."""
 
 import os
 from ipaddress import ip_network
@@ -227,8 +227,8 @@ def test_where_none_is_near_none_is_suggested(env: Any, name: str) -> None:
     ],
 )
 def test_a_name_that_is_nearly_a_settings_is_told(env: Any, written: str, meant: str) -> None:
-    said = f"{written} is not a setting, and is ignored. Did you mean {meant}?"
-    assert list(warnings(env(**{written: "chat"}))) == [said]
+    message = f"{written} is not a setting, and is ignored. Did you mean {meant}?"
+    assert list(warnings(env(**{written: "chat"}))) == [message]
     values = {
         "UPSTREAM_MODE": "chat",
         "OPENAI_BASE_URL": "http://h/v1",
@@ -273,7 +273,7 @@ def test_a_line_of_a_file_that_sets_nothing_is_told(caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("name", ["OPENAI_API_KEY", "CHAT2RESPONSE_ADMIN_TOKEN"])
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         ('"sk-test-0123456789"', ["has quotation marks around it"]),
         ("'sk-test-0123456789'", ["has quotation marks around it"]),
@@ -283,10 +283,10 @@ def test_a_line_of_a_file_that_sets_nothing_is_told(caplog: pytest.LogCaptureFix
         ("sk-test-0123456789", []),
     ],
 )
-def test_what_surrounds_a_key_is_told(env: Any, name: str, value: str, said: list[str]) -> None:
-    found = list(warnings(env(**{name: value})))
-    assert len(found) == len(said)
-    for text, start in zip(found, said, strict=True):
+def test_what_surrounds_a_key_is_told(env: Any, name: str, value: str, expected: list[str]) -> None:
+    messages = list(warnings(env(**{name: value})))
+    assert len(messages) == len(expected)
+    for text, start in zip(messages, expected, strict=True):
         assert text.startswith(f"{name} {start}")
         assert "sk-test" not in text
 
@@ -303,20 +303,22 @@ def test_what_surrounds_a_key_is_told(env: Any, name: str, value: str, said: lis
     ],
 )
 def test_quotation_marks_around_any_text_are_told(env: Any, name: str, value: str, quoted: bool) -> None:
-    said = list(warnings(env(**{name: value})))
-    assert [each.partition(",")[0] for each in said] == [f"{name} has quotation marks around it"] * quoted
+    messages = list(warnings(env(**{name: value})))
+    assert [each.partition(",")[0] for each in messages] == [f"{name} has quotation marks around it"] * quoted
 
 
 @pytest.mark.parametrize("value", ['"http://h/v1"', "'http://h/v1'"])
 def test_quotation_marks_around_the_address_are_an_error_that_says_so(env: Any, value: str) -> None:
-    with pytest.raises(SettingsError, match="OPENAI_BASE_URL: it has quotation marks around it: remove them"):
+    with pytest.raises(SettingsError, match="OPENAI_BASE_URL: remove the quotation marks around the value"):
         env(OPENAI_BASE_URL=value)
 
 
 def test_a_login_in_the_address_of_the_upstream_is_told(env: Any) -> None:
-    (said,) = warnings(env(OPENAI_BASE_URL="http://user:hunter2@h:8000/v1"))
-    assert said.startswith("OPENAI_BASE_URL holds a login (user:password@), which is not sent")
-    assert "hunter2" not in said
+    (message,) = warnings(env(OPENAI_BASE_URL="http://user:hunter2@h:8000/v1"))
+    assert message.startswith(
+        "OPENAI_BASE_URL contains a login (user:password@). The gateway does not send it."
+    )
+    assert "hunter2" not in message
     for address in ("http://h:8000/v1", "https://h/@x/v1"):
         assert list(warnings(env(OPENAI_BASE_URL=address))) == []
 
@@ -339,7 +341,7 @@ def test_a_redis_is_the_store_before_a_file(env: Any) -> None:
 
 @pytest.mark.parametrize("url", ["memory", "sqlite:x", "h:6379", "http://:hunter2@h", "redis://:hunter2/@h"])
 def test_what_is_no_redis_is_refused_and_not_shown(env: Any, url: str) -> None:
-    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_REDIS_URL: .*a Redis is named") as caught:
+    with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_REDIS_URL: .*a Redis address") as caught:
         env(CHAT2RESPONSE_REDIS_URL=url)
     assert "hunter2" not in str(caught.value)
 
@@ -432,7 +434,7 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (None, "cannot be read"),
         ("[1]", "is not a valid model catalog"),
@@ -440,10 +442,10 @@ def test_rust_log_says_the_level_where_nothing_of_ours_does(env: Any, filter: st
         ('{"m": {"context_window": "9"}}', "context_window"),
     ],
 )
-def test_what_is_no_file_of_models_is_said(env: Any, text: str | None, told: str) -> None:
+def test_what_is_no_file_of_models_is_said(env: Any, text: str | None, expected: str) -> None:
     if text is not None:
         Path("models.json").write_text(text)
-    with pytest.raises(SettingsError, match=rf"CHAT2RESPONSE_MODELS_FILE: models.json .*{told}"):
+    with pytest.raises(SettingsError, match=rf"CHAT2RESPONSE_MODELS_FILE: models.json .*{expected}"):
         catalog(env(CHAT2RESPONSE_MODELS_FILE="models.json"))
 
 
@@ -490,7 +492,7 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "expected"),
     [
         ("UPSTREAM_MODE", "gemini", "'gemini' cannot be used; write responses, chat, both or demo."),
         ("CHAT2RESPONSE_LOG_LEVEL", "bogus", "write debug, info, warning, error or critical."),
@@ -505,13 +507,13 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
         (
             "OPENAI_BASE_URL",
             "h/v1",
-            "it begins with http:// or https://, for example https://api.openai.com/v1.",
+            "it must start with http:// or https://, for example https://api.openai.com/v1.",
         ),
         *(
             (
                 "OPENAI_BASE_URL",
                 f"http://me:canary@h:8000/v1{endpoint}",
-                f"the endpoint {endpoint.rstrip('/').lower()}; write the base http://h:8000/v1 alone",
+                f"the endpoint {endpoint.rstrip('/').lower()}; write only the base URL http://h:8000/v1:",
             )
             for endpoint in (
                 *("/chat/completions", "/Chat/Completions/", "/completions", "/responses", "/responses//"),
@@ -520,11 +522,11 @@ def test_a_wrong_value_is_an_error_that_names_its_variable(env: Any, name: str, 
         ),
     ],
 )
-def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: str, told: str) -> None:
+def test_it_says_the_value_and_what_may_stand_there(env: Any, name: str, value: str, expected: str) -> None:
     with pytest.raises(SettingsError) as caught:
         env(**{name: value})
     assert str(caught.value).startswith(f"{name}: ")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "canary" not in str(caught.value)
 
@@ -560,7 +562,7 @@ def test_every_wrong_value_has_its_line(env: Any) -> None:
 
 @pytest.mark.parametrize("value", ["sk-test-in-the-wrong-place", "sk-short1", "correct horse battery"])
 def test_what_may_be_a_secret_in_the_wrong_place_is_not_repeated(env: Any, value: str) -> None:
-    with pytest.raises(SettingsError, match=rf"UPSTREAM_MODE: what is set \({len(value)} char") as caught:
+    with pytest.raises(SettingsError, match=rf"UPSTREAM_MODE: the value \({len(value)} char") as caught:
         env(UPSTREAM_MODE=value)
     assert value not in str(caught.value)
 
@@ -623,8 +625,8 @@ def test_the_profile_of_a_chat_upstream(env: Any, variables: dict[str, str], nam
 
 
 def test_a_profile_is_changed_field_by_field(env: Any) -> None:
-    said = '{"developer_role": true, "think_tags": [["<t>", "</t>"]]}'
-    quirks = routes(env(UPSTREAM_MODE="chat", **{PROFILE: "vllm", QUIRKS: said})).chat.quirks
+    overrides = '{"developer_role": true, "think_tags": [["<t>", "</t>"]]}'
+    quirks = routes(env(UPSTREAM_MODE="chat", **{PROFILE: "vllm", QUIRKS: overrides})).chat.quirks
     assert quirks.developer_role
     assert quirks.think_tags == (("<t>", "</t>"),)
     assert quirks.reasoning_field == PROFILES["vllm"].reasoning_field
@@ -639,26 +641,26 @@ def test_several_seal_keys_are_a_ring_and_none_is_shown(env: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         ("CHAT2RESPONSE_SEAL_KEY", "short", "a key is 32 characters or more of random text"),
         (PROFILE, "vlm", "Unknown profile: 'vlm'. Did you mean 'vllm'?"),
         (QUIRKS, '{"developer": true}', "Unknown quirk: 'developer'. Did you mean 'developer_role'?"),
         (QUIRKS, '{"developer_role": 1}', "'developer_role': Expected `bool`, got `int`."),
         (QUIRKS, "[]", "write a JSON object"),
-        (QUIRKS, "developer_role", "it is no JSON"),
+        (QUIRKS, "developer_role", "it is not JSON"),
     ],
 )
-def test_a_profile_that_cannot_be_is_an_error(env: Any, name: str, value: str, said: str) -> None:
+def test_a_profile_that_cannot_be_is_an_error(env: Any, name: str, value: str, expected: str) -> None:
     with pytest.raises(SettingsError) as caught:
         env(**{name: value})
     assert str(caught.value).startswith(f"{name}: ")
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "?." not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
+    ("value", "used"),
     [
         (None, "https://api.openai.com/v1"),
         ("http://x/v1", "http://x/v1"),
@@ -666,8 +668,8 @@ def test_a_profile_that_cannot_be_is_an_error(env: Any, name: str, value: str, s
         ("HTTPS://x", "HTTPS://x"),
     ],
 )
-def test_the_base_url_has_no_slash_at_its_end(env: Any, given: str | None, used: str) -> None:
-    assert env(**({} if given is None else {"OPENAI_BASE_URL": given})).base_url == used
+def test_the_base_url_has_no_slash_at_its_end(env: Any, value: str | None, used: str) -> None:
+    assert env(**({} if value is None else {"OPENAI_BASE_URL": value})).base_url == used
 
 
 @pytest.mark.parametrize(
@@ -689,18 +691,18 @@ def test_listen_addresses(env: Any, text: str, host: str, port: int) -> None:
     "text", ["", "8088", "localhost", "localhost:", "x:http", "x:65536", "x:-1", "x:²", "x:٣"]
 )
 def test_what_is_no_listen_address(text: str) -> None:
-    with pytest.raises(SettingsError, match="BIND_ADDR is host:port"):
+    with pytest.raises(SettingsError, match="BIND_ADDR must be host:port"):
         listen_address(text)
 
 
 def test_the_admin_planes_own_address_is_checked_by_its_name(env: Any) -> None:
-    with pytest.raises(SettingsError, match="CHAT2RESPONSE_ADMIN_BIND_ADDR is host:port"):
+    with pytest.raises(SettingsError, match="CHAT2RESPONSE_ADMIN_BIND_ADDR must be host:port"):
         env(CHAT2RESPONSE_ADMIN_BIND_ADDR="9099")
 
 
 def test_the_rules_of_the_admin_plane(env: Any) -> None:
     assert admin_rules(env(), None) == AdminRules(host="0.0.0.0")
-    assert admin_rules(env(), "made") == AdminRules("made", host="0.0.0.0")
+    assert admin_rules(env(), "generated") == AdminRules("generated", host="0.0.0.0")
     rules = admin_rules(
         env(
             CHAT2RESPONSE_ADMIN_TOKEN=" set-by-the-operator\n",
@@ -709,7 +711,7 @@ def test_the_rules_of_the_admin_plane(env: Any) -> None:
             CHAT2RESPONSE_ADMIN_BIND_ADDR="127.0.0.1:9099",
             CHAT2RESPONSE_TRUSTED_PROXIES="10.0.0.1",
         ),
-        "made",
+        "generated",
     )
     assert (rules.token, rules.always_require_token, rules.host) == ("set-by-the-operator", True, "127.0.0.1")
     assert rules.allow == (*LOOPBACK, ip_network("172.17.0.0/16"))
@@ -754,22 +756,22 @@ ALL, OWN = Proxy("all.example", 3), Proxy("own.example", 4)
 def test_which_proxy_leads_where(
     env: Any, variables: dict[str, str], http: Any, https: Any, spelled: Any
 ) -> None:
-    proxies = env(**{spelled(name): value for name, value in variables.items()}).proxies()
-    assert proxies.select("vllm.internal", 80, secure=False) == http
-    assert proxies.select("api.example", 443, secure=True) == https
+    configured = proxies(env(**{spelled(name): value for name, value in variables.items()}))
+    assert configured.select("vllm.internal", 80, secure=False) == http
+    assert configured.select("api.example", 443, secure=True) == https
 
 
 def test_where_both_cases_are_set_the_lower_one_counts(env: Any) -> None:
     settings = env(HTTP_PROXY="upper:1", http_proxy="lower:1", NO_PROXY="*", no_proxy="x.example")
-    assert settings.proxies().select("h", 80, secure=False) == Proxy("lower", 1)
-    assert env(http_proxy="").proxies().http is None, "set and empty: no proxy"
+    assert proxies(settings).select("h", 80, secure=False) == Proxy("lower", 1)
+    assert proxies(env(http_proxy="")).http is None, "set and empty: no proxy"
 
 
 def test_proxies_may_stand_in_the_env_file(env: Any) -> None:
     Path(".env").write_text("HTTPS_PROXY=file.example:1\nno_proxy=direct.example\n")
-    assert env().proxies().select("h", 443, secure=True) == Proxy("file.example", 1)
-    assert env().proxies().select("direct.example", 443, secure=True) is None
-    assert env(HTTPS_PROXY="env.example:2").proxies().https == Proxy("env.example", 2)
+    assert proxies(env()).select("h", 443, secure=True) == Proxy("file.example", 1)
+    assert proxies(env()).select("direct.example", 443, secure=True) is None
+    assert proxies(env(HTTPS_PROXY="env.example:2")).https == Proxy("env.example", 2)
 
 
 @pytest.mark.parametrize("name", ["CHAT2RESPONSE_PROXY_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
@@ -796,7 +798,7 @@ def test_certificates_are_looked_at_at_start(env: Any) -> None:
     assert transport_options(env(CHAT2RESPONSE_CA_FILE="ca.pem"), "x").ca_file == Path("ca.pem")
     Path("empty.pem").write_text("")
     for wrong in ("nowhere.pem", "empty.pem", "."):
-        with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_CA_FILE: .* holds no certificates"):
+        with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_CA_FILE: .* contains no certificates"):
             env(CHAT2RESPONSE_CA_FILE=wrong)
 
 
@@ -889,12 +891,12 @@ def test_a_pepper_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert peppers(load()).current is None
     file = tmp_path / "pepper"
     file.write_text(f"v1:{'11' * 32}")
-    given = load().model_copy(update={"chat2response_keys_pepper_file": file})
+    configured = load().model_copy(update={"chat2response_keys_pepper_file": file})
     file.chmod(0o644)
     with pytest.raises(SettingsError, match=r"CHAT2RESPONSE_KEYS_PEPPER_FILE: .*chmod 600"):
-        peppers(given)
+        peppers(configured)
     file.chmod(0o600)
-    assert peppers(given).current == "v1"
+    assert peppers(configured).current == "v1"
 
 
 def test_the_room_for_bodies_holds_the_largest_of_four_keys_twice(env: Any) -> None:

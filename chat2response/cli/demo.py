@@ -18,7 +18,7 @@ from chat2response.server.bootstrap import ADDRESS_OPTIONS, PreparedGateway, pre
 from chat2response.server.start_options import StartOptions
 from chat2response.settings import UpstreamMode
 from chat2response.wire.json import decode, encode
-from chat2response.wire.sse import DONE, Frames
+from chat2response.wire.sse import DONE, FrameDecoder
 
 BIND = "127.0.0.1:8088"
 MAKE_EXAMPLE = 'make run ARGS="--bind 127.0.0.1:8089"'
@@ -132,7 +132,7 @@ def _without_access_lines() -> Iterator[None]:
 
 async def _show_events(chunks: AsyncIterator[bytes]) -> str:
     """Prints events as they arrive. Returns the type of the last event."""
-    frames, printer = Frames(), EventPrinter()
+    frames, printer = FrameDecoder(), EventPrinter()
     try:
         async for chunk in chunks:
             for payload in frames.feed(chunk):

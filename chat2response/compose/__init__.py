@@ -1,6 +1,6 @@
-"""From settings to running parts: builders of each floor's options, and `compose`, which joins the parts.
+"""Builds the running parts from the settings: the options of each folder, and `compose`, which joins them.
 
-What a variable may hold lives in `settings/`; commands and servers use the parts that are built here.
+The variables and their checks live in `settings/`. Commands and servers use the parts that are built here.
 """
 
 from chat2response.compose.checked_settings import CheckedSettings, load

@@ -6,14 +6,14 @@ from chat2response.api.admin.rules import AdminRules
 from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import CorsOptions
-from chat2response.convert.client_profiles import CLIENTS, ClientProfile
+from chat2response.convert.client_profiles import CLIENT_PROFILES, ClientProfile
 from chat2response.settings import Settings
 from chat2response.settings.checks import comma_list, comma_list_or_any, http_token, origin
 from chat2response.upstreams.routes import SURFACES, Surface
 
 
 def admin_rules(settings: Settings, generated_token: str | None) -> AdminRules:
-    """Who may use the admin plane. `generated_token`: the one that the gateway made for itself."""
+    """Who may use the admin plane. `generated_token`: the one that the gateway generated."""
     token, allow = settings.chat2response_admin_token, settings.chat2response_admin_allow
     return AdminRules(
         token.get_secret_value().strip() if token is not None else generated_token,
@@ -48,7 +48,7 @@ def convert_cors(settings: Settings) -> CorsOptions:
 
 
 def stream_timeouts(settings: Settings, surface: Surface) -> StreamTimeouts:
-    """How long a stream on `surface` may be silent, in either direction."""
+    """Keepalive and stall timeout of a stream on `surface`."""
     default = StreamTimeouts(stall=settings.chat2response_http_timeout_seconds)
     heartbeats = seconds_by_surface(settings.chat2response_heartbeat_seconds, {surface: default.keepalive})
     stalls = seconds_by_surface(settings.chat2response_stall_seconds, {surface: default.stall})
@@ -56,12 +56,12 @@ def stream_timeouts(settings: Settings, surface: Surface) -> StreamTimeouts:
 
 
 def client_profile(settings: Settings) -> ClientProfile:
-    """What clients need of an answer, unless they ask for more."""
-    return CLIENTS[settings.chat2response_client_profile]
+    """The form of answers, unless a request chooses another."""
+    return CLIENT_PROFILES[settings.chat2response_client_profile]
 
 
 def seconds_by_surface(text: str | None, default: Mapping[Surface, float]) -> dict[Surface, float]:
-    """Seconds for each surface, over `default`: `15`, `chat=5, responses=30`, or `15, proxy=0`.
+    """Seconds for each surface, else its `default`: `15`, `chat=5, responses=30`, or `15, proxy=0`.
 
     Raises ValueError.
     """
@@ -71,7 +71,7 @@ def seconds_by_surface(text: str | None, default: Mapping[Surface, float]) -> di
         name, separator, number = entry.rpartition("=")
         if separator and name.strip() not in SURFACES:
             raise ValueError(
-                f"{name.strip()!r} is no surface; write one number, or surface=number ({', '.join(SURFACES)})"
+                f"{name.strip()!r} is not a surface; write a number or surface=number ({', '.join(SURFACES)})"
             )
         seconds = _seconds(number)
         if separator:
@@ -87,5 +87,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{text.strip()!r} is no number of seconds (0: never)")
+        raise ValueError(f"{text.strip()!r} is not a number of seconds; write 0 or more (0: never)")
     return seconds

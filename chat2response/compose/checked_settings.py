@@ -1,7 +1,7 @@
-"""`CheckedSettings`: settings whose values the floors have checked, and `load`, which reads them.
+"""`CheckedSettings`: settings that the code which uses them has checked, and `load`, which reads them.
 
-A profile's name, a Redis address or a list of networks can only be judged by the code that uses it. Its
-checks run with those of the fields, so that one error names every wrong variable.
+Only the code that uses a profile's name, a Redis address or a list of networks can check it. These checks
+run with those of the fields, so that one error names every wrong variable.
 """
 
 import re
@@ -10,7 +10,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from chat2response.api.admin.token_file import MIN_LENGTH as MIN_TOKEN_LENGTH
 from chat2response.api.http.client_address import networks
@@ -21,20 +20,18 @@ from chat2response.convert.quirks.quirks import Quirks, with_overrides
 from chat2response.observe.redact import redact, shown_url
 from chat2response.settings import Settings, checks
 from chat2response.settings import load as load_settings
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.stores.redis import address as redis_address
 
-# `/models` and `/chat` alone may end a base URL (as on Azure AI), but not behind `/v1`.
+# A base URL may end in `/models` or `/chat` (as on Azure AI), but not in `/v1/models` or `/v1/chat`.
 _ENDPOINT = re.compile(
     r"(/(?:chat/completions|completions|responses|messages|embeddings)|(?<=/v1)/(?:models|chat))/*$",
     re.IGNORECASE,
 )
 
 
-class CheckedSettings(Settings):
-    """Settings that every floor can use. Its validators raise ValueError with a text for the operator."""
-
-    model_config = SettingsConfigDict(defer_build=False)
+class CheckedSettings(Settings, defer_build=False):
+    """Settings that every folder can use. The validators raise ValueError with a message for the operator."""
 
     @field_validator("openai_base_url")
     @classmethod
@@ -46,7 +43,7 @@ class CheckedSettings(Settings):
     @field_validator("chat2response_redis_url", mode="before")
     @classmethod
     def _redis_url(cls, value: Any) -> Any:
-        # Checked before it becomes a secret, so that the error can say what is wrong without showing it.
+        # Runs before the value becomes a secret, so that the error can say what is wrong without showing it.
         if isinstance(value, str) and value.strip():
             redis_address.check(value.strip())
         return value
@@ -56,8 +53,8 @@ class CheckedSettings(Settings):
     def _admin_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().strip()) < MIN_TOKEN_LENGTH:
             raise ValueError(
-                f"it has fewer than {MIN_TOKEN_LENGTH} characters, so it could be guessed; take a random "
-                "one, for example what `openssl rand -hex 32` prints"
+                f"it has fewer than {MIN_TOKEN_LENGTH} characters and could be guessed; use a random one, "
+                "for example from `openssl rand -hex 32`"
             )
         return checks.one_line(value)
 
@@ -87,7 +84,7 @@ class CheckedSettings(Settings):
     @classmethod
     def _seal_keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            split_keys(value.get_secret_value())
+            parse_keys(value.get_secret_value())
         return value
 
     @field_validator("chat2response_heartbeat_seconds", "chat2response_stall_seconds")
@@ -99,7 +96,7 @@ class CheckedSettings(Settings):
 
 
 def load(env_file: Path | None = None) -> CheckedSettings:
-    """The settings of this process, checked by every floor. Raises SettingsError.
+    """The settings of this process, fully checked. Raises SettingsError.
 
     `env_file`: as in `settings.load`.
     """
@@ -108,16 +105,18 @@ def load(env_file: Path | None = None) -> CheckedSettings:
 
 def _check_base_url(url: str) -> None:
     if url[:1] in ("'", '"'):
-        raise ValueError("it has quotation marks around it: remove them")
+        raise ValueError("remove the quotation marks around the value")
     if not url.lower().startswith(("http://", "https://")):
-        raise ValueError("it begins with http:// or https://, for example https://api.openai.com/v1")
+        raise ValueError("it must start with http:// or https://, for example https://api.openai.com/v1")
     if not _is_base_url(url):
-        raise ValueError("it is http(s)://host[:port]/path, with no query: https://api.openai.com/v1")
+        raise ValueError(
+            "it must be http(s)://host[:port]/path without query, like https://api.openai.com/v1"
+        )
     if endpoint := _ENDPOINT.search(url):
         base = shown_url(url[: endpoint.start()])
         raise ValueError(
-            f"it names the endpoint {endpoint[1].lower()}; write the base {base} alone: the gateway adds the "
-            "endpoint"
+            f"it ends in the endpoint {endpoint[1].lower()}; write only the base URL {base}: the gateway "
+            "adds the endpoint"
         )
 
 
@@ -125,5 +124,5 @@ def _is_base_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment)
-    except ValueError:  # the port is no number
+    except ValueError:  # the port is not a number
         return False

@@ -4,7 +4,7 @@ from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.tokens.pepper import PepperError, Peppers, read_peppers
 from chat2response.quota.prices import Prices, PricesError, read_prices
 from chat2response.settings import Settings, SettingsError
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 
 
 def key_policy(settings: Settings) -> KeyPolicy:
@@ -26,7 +26,7 @@ def peppers(settings: Settings) -> Peppers:
 
 
 def prices(settings: Settings) -> Prices:
-    """What tokens cost; no price if no file is configured. Raises SettingsError."""
+    """The token prices; none if no file is configured. Raises SettingsError."""
     file = settings.chat2response_prices_file
     try:
         return Prices() if file is None else read_prices(file)
@@ -35,6 +35,6 @@ def prices(settings: Settings) -> Prices:
 
 
 def seal_keys(settings: Settings) -> tuple[str, ...]:
-    """The operator's keys for sealed content. The first one seals, all open; empty if none is configured."""
+    """The operator's keys for sealed reasoning: the first seals, all can open. Empty if none is set."""
     keys = settings.chat2response_seal_key
-    return split_keys(keys.get_secret_value()) if keys is not None else ()
+    return parse_keys(keys.get_secret_value()) if keys is not None else ()

@@ -34,7 +34,7 @@ from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import AuthMode, Settings, UpstreamMode
 from chat2response.state.owners import Owners
 from chat2response.state.sealing import Sealing
-from chat2response.state.sealing import read_or_make as make_seal_keys
+from chat2response.state.sealing import read_or_create as make_seal_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
 from chat2response.upstreams.base import Upstream, UpstreamDialect
@@ -45,7 +45,7 @@ from chat2response.wire.ids import Clock, Ids, new_id
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a process of the gateway is made of."""
+    """The parts of a gateway process."""
 
     settings: Settings
     store: Store
@@ -61,17 +61,17 @@ class Services:
 
     @property
     def usage(self) -> UsageLog:
-        """What keys used."""
+        """The usage log."""
         return self.engine.meters.usage
 
     async def open(self) -> None:
-        """Makes the store ready. Raises stores.CannotOpen."""
+        """Opens the store and starts the background tasks. Raises stores.CannotOpen."""
         await self.store.open()
         self.engine.meters.start()
         self.keys.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
 
     async def close(self) -> None:
-        """Lets go of connections and files."""
+        """Closes connections and files."""
         await self.transport.close()
         await self.engine.meters.close()
         await self.keys.close()
@@ -87,13 +87,13 @@ def compose(
     ids: Ids = new_id,
     clock: Clock = time.time,
 ) -> Services:
-    """The parts, not opened yet. Raises ValueError for an address that names no store.
+    """Builds the parts, without opening them. Raises ValueError if the address names no store.
 
-    `admin_token`: that of `ensure_admin_token`; one that the operator set is found in the settings. Without
-    either the admin plane answers this machine only.
+    `admin_token`: from `ensure_admin_token`, if the settings have none. Without either, the admin plane
+    serves this machine only.
 
-    `seal_keys`: those of `ensure_seal_keys`; the operator's are found in the settings. Without either, what
-    is sealed opens for as long as this process lives.
+    `seal_keys`: from `ensure_seal_keys`, if the settings have none. Without either, sealed reasoning can be
+    opened only by this process.
     """
     pool_max = settings.chat2response_redis_pool_max
     store_url = store_url or settings.store_url
@@ -107,7 +107,7 @@ def compose(
     }
     if settings.upstream_mode is UpstreamMode.DEMO:
         from chat2response.upstreams.demo.upstream import (
-            DemoUpstream,  # nobody else has to wait for its words
+            DemoUpstream,  # here, so that other modes start faster
         )
 
         upstreams["demo"] = DemoUpstream()
@@ -123,7 +123,7 @@ def compose(
     meters = Meters(
         Admission(store, prices(settings), clock=clock),
         UsageLog(store, keep_days=settings.chat2response_usage_days, clock=clock),
-        keys.use,
+        keys.last_used,
     )
     sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
@@ -146,10 +146,10 @@ def compose(
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:
-    """The token that a gateway makes for itself where its admin plane can be reached from elsewhere.
+    """Reads or generates the admin token, if the admin plane listens beyond this machine and none is set.
 
-    None where it needs none. Who serves calls this first, shows a token that was `created`, and hands it to
-    `compose`. Raises AdminTokenError.
+    None if no token is needed. A server calls this first, prints a token that is new (`created`), and
+    passes it to `compose`. Raises AdminTokenError.
     """
     if settings.chat2response_admin_token is not None or is_loopback(settings.admin_listen[0]):
         return None
@@ -157,8 +157,9 @@ def ensure_admin_token(settings: Settings) -> SecretFile | None:
 
 
 def ensure_seal_keys(settings: Settings) -> SecretFile | None:
-    """The keys that a gateway makes for itself; None where it needs none: set by the operator, or no
-    reasoning to seal. Raises SealKeyError.
+    """Reads or generates the seal keys. None if the operator set some, or if there is no reasoning to seal.
+
+    Raises SealKeyError.
     """
     if configured_seal_keys(settings) or not settings.speaks_chat:
         return None
@@ -187,8 +188,8 @@ def _about(settings: Settings, store: str) -> About:
 
 
 def package_version() -> str:
-    """Ours."""
+    """The version of this package; `0` in a bare checkout."""
     try:
         return version("chat2response")
-    except PackageNotFoundError:  # run from a bare checkout
+    except PackageNotFoundError:
         return "0"

@@ -1,4 +1,4 @@
-"""Settings as they may be shown: which parts are secret, and what is in effect."""
+"""Shows settings: which texts are secret, and which values are in effect."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from chat2response.observe.redact import login_in, masked_url
 from chat2response.settings import URLS, Settings
-from chat2response.settings.docs import written
+from chat2response.settings.docs import environment_text
 
 _LEAST_SECRET = 6  # characters; masking shorter texts would leave holes everywhere
 
@@ -34,7 +34,7 @@ def effective(settings: Settings) -> Iterator[str]:
         value = getattr(settings, name)
         if name in URLS and (url := settings.url(name)) is not None:
             value = masked_url(url)
-        line = f"{name.upper()}={'[set]' if isinstance(value, SecretStr) else written(value)}"
+        line = f"{name.upper()}={'[set]' if isinstance(value, SecretStr) else environment_text(value)}"
         yield line if name in settings.model_fields_set and value is not None else f"#{line}"
 
 

@@ -30,7 +30,7 @@ def profile_name(settings: Settings) -> str:
 
 
 def quirks(settings: Settings) -> Quirks:
-    """The profile's quirks, with the operator's own fields over them."""
+    """The profile's quirks, with the operator's overrides."""
     overrides = settings.chat2response_quirks
     return profile(profile_name(settings), json_object(overrides) if overrides is not None else None)
 
@@ -40,7 +40,7 @@ def routes(settings: Settings) -> Routes:
     if settings.upstream_mode is UpstreamMode.DEMO:
         return Routes.single(Target("demo"))
     managed = settings.auth_mode is not AuthMode.PASSTHROUGH
-    # In passthrough the gateway's key is not used: it would serve a client that brings none.
+    # In passthrough mode the gateway's key is not used: it would serve clients that send no key.
     secret = settings.openai_api_key if managed else None
     key = secret.get_secret_value().strip() if secret is not None else None
     model = settings.chat2response_upstream_model and settings.chat2response_upstream_model.strip()
@@ -55,13 +55,13 @@ def routes(settings: Settings) -> Routes:
 def proxies(settings: Settings) -> Proxies:
     """The proxies on the way to upstreams. Raises SettingsError.
 
-    `CHAT2RESPONSE_PROXY_URL` holds for every upstream; `NO_PROXY` limits only the standard variables.
+    `CHAT2RESPONSE_PROXY_URL` applies to every upstream; `NO_PROXY` limits only the standard variables.
     """
     if settings.chat2response_no_proxy or settings.upstream_mode is UpstreamMode.DEMO:
         return Proxies()
     if settings.chat2response_proxy_url is not None:
-        own = _proxy("CHAT2RESPONSE_PROXY_URL", settings.chat2response_proxy_url)
-        return Proxies(own, own)
+        proxy = _proxy("CHAT2RESPONSE_PROXY_URL", settings.chat2response_proxy_url)
+        return Proxies(proxy, proxy)
     fallback = ("ALL_PROXY", settings.all_proxy)
     http = fallback if settings.http_proxy is None else ("HTTP_PROXY", settings.http_proxy)
     https = fallback if settings.https_proxy is None else ("HTTPS_PROXY", settings.https_proxy)
@@ -85,7 +85,7 @@ def transport_options(settings: Settings, user_agent: str) -> TransportOptions:
 
 
 def catalog(settings: Settings) -> Catalog:
-    """What the operator says about models; empty if no file is configured. Raises SettingsError."""
+    """The operator's model descriptions; empty if no file is configured. Raises SettingsError."""
     file = settings.chat2response_models_file
     try:
         return Catalog() if file is None else read_catalog(file)
@@ -94,36 +94,36 @@ def catalog(settings: Settings) -> Catalog:
 
 
 def conversion_policy(settings: Settings) -> Policy:
-    """What happens to content that a Chat upstream cannot take."""
+    """How to treat tools and calls that a Chat upstream does not support."""
     return Policy(settings.chat2response_hosted_tools, settings.chat2response_orphans)
 
 
 def engine_options(settings: Settings) -> EngineOptions:
-    """How calls are run."""
-    form = settings.chat2response_reasoning
+    """Options of the engine: reasoning, fidelity and the output limit."""
+    reasoning = settings.chat2response_reasoning
     return EngineOptions(
-        reasoning=None if form == "auto" else form,
+        reasoning=None if reasoning == "auto" else reasoning,
         fidelity=settings.chat2response_fidelity,
         max_output=settings.chat2response_max_output_bytes,
     )
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """The JSON object that a setting holds. Raises ValueError."""
+    """Parses the JSON object in a setting. Raises ValueError."""
     example = 'write a JSON object, for example {"developer_role": true}'
     try:
         value = decode(text)
     except JSONError as error:
-        raise ValueError(f"it is no JSON ({error}); {example}") from None
+        raise ValueError(f"it is not JSON ({error}); {example}") from None
     if type(value) is not dict:
         raise ValueError(example)
     return value
 
 
 def _proxy(name: str, url: SecretStr | None) -> Proxy | None:
-    """The proxy that the variable `name` holds. Raises SettingsError."""
+    """Parses the proxy in the variable `name`. Raises SettingsError."""
     try:
         return None if url is None else Proxy.of(url.get_secret_value().strip())
     except ValueError as error:
-        hint = "CHAT2RESPONSE_NO_PROXY=1 lets the gateway use none."
+        hint = "To use no proxy, set CHAT2RESPONSE_NO_PROXY=1."
         raise SettingsError(f"{name}: {error}. {hint}") from None

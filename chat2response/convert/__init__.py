@@ -1,5 +1,5 @@
-"""The conversion library: requests and answers from one dialect into the hub, and out of it into another.
+"""Converts requests and answers between dialects, always by way of the hub (`HubRequest`, `Response`).
 
-It is pure: no I/O, no clock and no randomness of its own. What asks an upstream lives in `engine/` and
-`upstreams/`; bytes and JSON live in `wire/`.
+Everything here is pure: no I/O, no clock and no randomness of its own. Calls to upstreams are not here
+(`engine/`, `upstreams/`), nor are framing and JSON (`wire/`).
 """

@@ -1,7 +1,7 @@
-"""Client profiles: what a kind of client needs of a Responses answer beyond the standard, as data.
+"""Client profiles: how Responses answers are adapted to a kind of client, as data.
 
-The `default` is what OpenAI's own SDKs and Codex read. `open-responses` is for clients that check every event
-against the schema of Open Responses 2026-04-24: what only that schema refuses is renamed or left out.
+`default` suits OpenAI's SDKs and Codex. `open-responses` is for clients that validate every event against the
+schema of Open Responses 2026-04-24: it renames or leaves out what that schema does not allow.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,41 +16,41 @@ HEADER = "x-chat2response-client-profile"
 
 @dataclass(frozen=True, slots=True)
 class ClientProfile:
-    """None in a set: everything is let through."""
+    """A set that is None allows everything."""
 
     name: str
     error_event: bool = False
     """Whether an `error` event comes before `response.failed`."""
     raw_reasoning: bool = False
-    """Whether it shows raw reasoning (`content`); else a model's reasoning is shown to it as a summary."""
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    """Types of events that this client knows by another name."""
+    """Whether reasoning is sent raw (`content`) rather than as a summary."""
+    renamed_events: Mapping[str, str] = field(default_factory=dict)
+    """Event types that this client knows by another name."""
     events: frozenset[str] | None = None
-    """The types that it takes, by its own names; the others are left out, and the numbers close up."""
+    """The event types it accepts, by its own names. Others are left out, and sequence numbers have no gap."""
     efforts: frozenset[str] | None = None
-    """What it takes as `reasoning.effort` in a response; another is shown as null."""
+    """The values of `reasoning.effort` it accepts in a response; others become null."""
     tools: frozenset[str] | None = None
-    """The types of tools that it takes in a response."""
+    """The types of tools it accepts in a response."""
 
     @property
-    def plain(self) -> bool:
-        """Whether answers go out as they are."""
+    def is_default(self) -> bool:
+        """Whether answers are sent unchanged."""
         return self is DEFAULT
 
-    def resource(self, response: Mapping[str, Any]) -> dict[str, Any]:
-        """A response, as this client takes it."""
-        suited = dict(response)
-        reasoning, choice = suited.get("reasoning"), suited.get("tool_choice")
+    def adapt(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        """The response in the form that this client accepts."""
+        adapted = dict(response)
+        reasoning, choice = adapted.get("reasoning"), adapted.get("tool_choice")
         if self.efforts is not None and type(reasoning) is dict and reasoning.get("effort") is not None:
             effort = reasoning["effort"]
-            suited["reasoning"] = {**reasoning, "effort": effort if effort in self.efforts else None}
+            adapted["reasoning"] = {**reasoning, "effort": effort if effort in self.efforts else None}
         if self.tools is not None:
-            suited["tools"] = [each for each in suited.get("tools") or () if each.get("type") in self.tools]
+            adapted["tools"] = [each for each in adapted.get("tools") or () if each.get("type") in self.tools]
             if type(choice) is dict and choice.get("type") not in {*self.tools, "allowed_tools"}:
-                suited["tool_choice"] = "auto"
-            if type(suited.get("instructions")) is list:
-                suited["instructions"] = None
-        return suited
+                adapted["tool_choice"] = "auto"
+            if type(adapted.get("instructions")) is list:
+                adapted["instructions"] = None
+        return adapted
 
 
 DEFAULT = ClientProfile("default")
@@ -70,7 +70,9 @@ OPEN_RESPONSES = ClientProfile(
     "open-responses",
     error_event=True,
     raw_reasoning=True,
-    renamed={f"response.reasoning_text.{each}": f"response.reasoning.{each}" for each in ("delta", "done")},
+    renamed_events={
+        f"response.reasoning_text.{each}": f"response.reasoning.{each}" for each in ("delta", "done")
+    },
     events=frozenset(
         {
             "error",
@@ -81,34 +83,34 @@ OPEN_RESPONSES = ClientProfile(
     efforts=frozenset({"none", "low", "medium", "high", "xhigh"}),
     tools=frozenset({"function"}),
 )
-CLIENTS: Mapping[str, ClientProfile] = {each.name: each for each in (DEFAULT, OPEN_RESPONSES)}
+CLIENT_PROFILES: Mapping[str, ClientProfile] = {each.name: each for each in (DEFAULT, OPEN_RESPONSES)}
 
 
-class Suited:
-    """The events of one stream, as a client takes them: numbered anew where some are added or left out."""
+class ProfileAdapter:
+    """Adapts the events of one stream, and renumbers them where events are added or left out."""
 
     def __init__(self, client: ClientProfile) -> None:
         self._client = client
         self._shift = 0
 
     def __call__(self, event: EventDict) -> Iterator[EventDict]:
-        """What the client gets for one event."""
+        """The events that the client gets for one event."""
         client = self._client
-        kind = client.renamed.get(event["type"], event["type"])
+        kind = client.renamed_events.get(event["type"], event["type"])
         if client.events is not None and kind not in client.events:
             self._shift -= 1
             return
         if kind == "response.failed" and client.error_event:
             yield error_event(event["response"]["error"], event["sequence_number"] + self._shift)
             self._shift += 1
-        suited = {**event, "type": kind, "sequence_number": event["sequence_number"] + self._shift}
+        adapted = {**event, "type": kind, "sequence_number": event["sequence_number"] + self._shift}
         if "response" in event:
-            suited["response"] = client.resource(event["response"])
-        yield suited
+            adapted["response"] = client.adapt(event["response"])
+        yield adapted
 
 
 def error_event(error: Mapping[str, Any] | None, number: int) -> EventDict:
-    """An `error` event, in both forms at once: flat as OpenAI has it, nested as Open Responses has it."""
+    """An `error` event with the fields of both forms: flat (OpenAI) and nested (Open Responses)."""
     fields = failure_fields(error)
     flat = {name: fields[name] for name in ("code", "message", "param")}
     return {"type": "error", "sequence_number": number, **flat, "error": fields}

@@ -1,6 +1,6 @@
-"""`EchoedFields`: what a response repeats of its request, built once from the client's own words.
+"""`EchoedFields`: the fields that a response repeats from the client's own request.
 
-The full set of keys is the union of what the OpenAI schema and Open Responses 2026-04-24 require.
+The keys are the union of those that the OpenAI schema and Open Responses 2026-04-24 require.
 """
 
 from collections.abc import Mapping
@@ -32,24 +32,26 @@ _DEFAULTS: dict[str, Any] = {
     "safety_identifier": None,
     "prompt_cache_key": None,
 }
-_OURS = ("error", "incomplete_details", "tools", "tool_choice")
-_WHEN_GIVEN = ("user", "prompt", "prompt_cache_options", "prompt_cache_retention")
-_REPEATED = (*(name for name in _DEFAULTS if name not in _OURS), *_WHEN_GIVEN)
+_NOT_COPIED = ("error", "incomplete_details", "tools", "tool_choice")
+_OPTIONAL = ("user", "prompt", "prompt_cache_options", "prompt_cache_retention")
+_COPIED = (*(name for name in _DEFAULTS if name not in _NOT_COPIED), *_OPTIONAL)
 
 
-@dataclass(slots=True)  # not frozen: it is made for each call, and freezing is most of what that costs
+@dataclass(
+    slots=True
+)  # not frozen: one is created for each call, and freezing would more than double the cost
 class EchoedFields:
-    """The part of a response resource that is known before the model has said anything."""
+    """The fields of a response that are known before the model answers."""
 
     model: str
     fields: Mapping[str, Any]
 
     @classmethod
     def of(cls, request: HubRequest, *, store: bool = False) -> "EchoedFields":
-        """What the answer to `request` repeats; `store` is whether anything is really kept."""
+        """The fields that the answer to `request` repeats. `store`: whether the response is really stored."""
         body: Mapping[str, Any] = request.body
-        fields = {**_DEFAULTS, "metadata": {}, "tools": []}  # of its own: a library user may write to them
-        for name in _REPEATED:
+        fields = {**_DEFAULTS, "metadata": {}, "tools": []}  # new objects: a library user may change them
+        for name in _COPIED:
             if (value := body.get(name)) is not None:
                 fields[name] = value
         if tools := body.get("tools"):
@@ -64,7 +66,7 @@ class EchoedFields:
         return cls(model if type(model) is str else "", fields)
 
     def response(self, response_id: str, created_at: int) -> Response:
-        """The resource at its start: `in_progress`, nothing in `output`."""
+        """The initial response: `in_progress`, with an empty `output`."""
         resource: dict[str, Any] = {
             "id": response_id,
             "object": "response",
@@ -80,19 +82,19 @@ class EchoedFields:
 
 
 def _tool(tool: Any) -> Any:
-    """A function with every key Open Responses requires; any other tool as the client wrote it."""
+    """A function with every key that Open Responses requires; other tools unchanged."""
     if type(tool) is not dict or tool.get("type") != "function":
         return tool
     return {"description": None, "parameters": None, "strict": None, **tool}
 
 
-def _reasoning(asked: Any) -> dict[str, Any]:
+def _reasoning(value: Any) -> dict[str, Any]:
     base: dict[str, Any] = {"effort": None, "summary": None}
-    return {**base, **asked} if type(asked) is dict else base
+    return {**base, **value} if type(value) is dict else base
 
 
-def _text(asked: Any) -> dict[str, Any]:
+def _text(options: Any) -> dict[str, Any]:
     base: dict[str, Any] = {"format": {"type": "text"}}
-    if type(asked) is dict:
-        base.update((name, value) for name, value in asked.items() if value is not None)
+    if type(options) is dict:
+        base.update((name, value) for name, value in options.items() if value is not None)
     return base

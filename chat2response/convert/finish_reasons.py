@@ -1,8 +1,8 @@
-"""The words for how an answer ended, as data: `finish_reason` of Chat, and the reasons of `incomplete`.
+"""The meanings of `finish_reason` in Chat and of the reasons of `incomplete` in Responses, as data.
 
-Words for success are known words too: an ending that is in no table is no success. Words are compared
-without regard to case and to what stands between their parts (`tool-calls`, `TOOL_CALLS`). A vendor whose
-word is missing here, or means something else, has it in its profile (`Quirks.finish_reasons`).
+Values for success are listed too: an unlisted value is not a success. Values are compared regardless of case
+and separators (`tool-calls`, `TOOL_CALLS`). If a vendor's value is missing here, or means something else, add
+it to the vendor's profile (`Quirks.finish_reasons`).
 """
 
 import re
@@ -12,7 +12,7 @@ from chat2response.wire.json import encode
 
 Ending = Literal["completed", "incomplete", "failed"]
 Meaning = tuple[Ending, str | None]
-"""A status, and the reason where it is `incomplete`."""
+"""A status, and the reason if the status is `incomplete`."""
 
 _SUCCESS: Meaning = ("completed", None)
 _LENGTH: Meaning = ("incomplete", "max_output_tokens")
@@ -25,7 +25,7 @@ CALLS = frozenset(
         *("tool_call", "tool_use", "function_calls", "toolcalls", "toolcall"),  # Cohere, Anthropic, others
     }
 )
-"""The successes that announce a call."""
+"""Values for success that announce a tool call."""
 
 _MEANINGS: dict[str, Meaning] = {
     **dict.fromkeys(CALLS, _SUCCESS),
@@ -70,41 +70,41 @@ _MEANINGS: dict[str, Meaning] = {
         _FAILURE,
     ),
 }
-_PREFIX = "finish_reason_"  # of the enumeration's names
-_BETWEEN = re.compile(r"[^a-z0-9]+")
-_LONGEST = 100  # characters that are looked at
+_PREFIX = "finish_reason_"  # of the enumeration names of some vendors
+_SEPARATORS = re.compile(r"[^a-z0-9]+")
+_MAX_LENGTH = 100  # characters; the rest is ignored
 
 
-def meaning_of(word: str) -> Meaning | None:
-    """What a word says of the ending; None for a word that is in no table.
+def finish_meaning(reason: str) -> Meaning | None:
+    """The meaning of a finish reason; None for an unknown one.
 
-    Gemini's Chat API writes two, the second of which is the reason (`content_filter: RECITATION`).
+    Gemini's Chat API joins two, of which the second is the reason (`content_filter: RECITATION`).
     """
-    return _MEANINGS.get(word) or _meaning_of(word[:_LONGEST])
+    return _MEANINGS.get(reason) or _meaning_of(reason[:_MAX_LENGTH])
 
 
-def announces_call(word: str) -> bool:
-    """Whether the word says that the answer has a call."""
-    return word in CALLS or _plain(word) in CALLS
+def announces_call(reason: str) -> bool:
+    """Whether the finish reason announces a tool call."""
+    return reason in CALLS or _normalize(reason) in CALLS
 
 
-def word_of(finish: Any) -> str:
-    """The word in a `finish_reason`; empty where there is none.
+def finish_reason_text(finish: Any) -> str:
+    """The text of a `finish_reason`; empty if there is none.
 
-    Some backends write an empty text, or `null` as a text, for none. What is no text is nobody's word: it
-    stands as JSON, and so in no table.
+    Some backends send an empty text, or the text `null`, for none. A value of another type becomes its JSON,
+    which is an unknown finish reason.
     """
     if type(finish) is str:
         return "" if finish.strip().lower() in ("", "null", "none") else finish
-    return encode(finish)[:_LONGEST].decode("utf-8", "ignore") if finish else ""
+    return encode(finish)[:_MAX_LENGTH].decode("utf-8", "ignore") if finish else ""
 
 
-def _meaning_of(word: str) -> Meaning | None:
-    for each in (word, *reversed(word.split(":"))):
-        if known := _MEANINGS.get(_plain(each)):
+def _meaning_of(reason: str) -> Meaning | None:
+    for each in (reason, *reversed(reason.split(":"))):
+        if known := _MEANINGS.get(_normalize(each)):
             return known
     return None
 
 
-def _plain(word: str) -> str:
-    return _BETWEEN.sub("_", word[:_LONGEST].lower()).strip("_").removeprefix(_PREFIX)
+def _normalize(reason: str) -> str:
+    return _SEPARATORS.sub("_", reason[:_MAX_LENGTH].lower()).strip("_").removeprefix(_PREFIX)

@@ -1,7 +1,7 @@
-"""What a reader of a stream does with an event that the strict decoder refuses.
+"""Reads the events of a stream that the strict JSON decoder rejects.
 
-It is read as its sender's own tools would, mended, and taken once more; what was mended is a loss. Where a
-text ends within a character, the event waits for the next one, which has the other half.
+Such an event is decoded leniently, repaired and read again; each repair is a loss. If a text ends within a
+character, the event is buffered until the next one brings the other half.
 """
 
 import re
@@ -12,30 +12,31 @@ from typing import Any, Protocol
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError, release_frames
-from chat2response.wire.json import JSONError, decode_as_written, encode, repaired
-from chat2response.wire.json_repair import Repair, ends_in_half, joined
+from chat2response.wire.json import JSONError, decode_as_written, encode, repair_value
+from chat2response.wire.json_repair import Repair, ends_in_half_character, join_halves
 
-_WHERE = re.compile(r"choices\[\d+\]\.(?:delta|message)(?=\.|$)")
+_CHOICE_PATH = re.compile(r"choices\[\d+\]\.(?:delta|message)(?=\.|$)")
 
 
-def name_repairs(repairs: Iterable[Repair], losses: Losses) -> None:
-    """What was mended in an answer, as losses; by the same names in streams and whole answers."""
+def add_repair_losses(repairs: Iterable[Repair], losses: Losses) -> None:
+    """Adds the repairs of an answer to the losses, with the same names for streams and whole answers."""
     for path, effect in repairs:
-        losses.add("output" if path == "delta" else _WHERE.sub("message", path), effect)
+        losses.add("output" if path == "delta" else _CHOICE_PATH.sub("message", path), effect)
 
 
-class Reads(Protocol):
-    """A reader of a stream, as far as whole answers need it."""
+class StreamReader(Protocol):
+    """The part of a stream reader that whole answers need."""
 
     def feed(self, data: bytes, /) -> None: ...
 
     def fail(self, error: UpstreamError) -> None: ...
 
 
-def feed_as_event(reader: Reads, as_event: Callable[[Any], Any], answer: Any) -> None:
-    """Feeds a whole answer to a reader of streams: as the one event that says the same.
+def feed_as_event(reader: StreamReader, as_event: Callable[[Any], Any], answer: Any) -> None:
+    """Feeds a whole answer to a stream reader, as a single event.
 
-    `as_event` makes that event, and raises UpstreamError for what is no answer: an error to the reader.
+    `as_event` creates that event. It raises UpstreamError for a value that is no answer; the reader then
+    fails.
     """
     try:
         event = as_event(answer)
@@ -47,61 +48,61 @@ def feed_as_event(reader: Reads, as_event: Callable[[Any], Any], answer: Any) ->
 
 
 class LenientReader(ABC):
-    """The part of a reader that knows of such events. Nothing of it runs for those that are JSON."""
+    """The base of stream readers. None of this runs for events that are valid JSON."""
 
     done: bool
     _writer: Writer
 
     def __init__(self) -> None:
-        self._waiting: Any = None
+        self._buffered: Any = None
 
     @property
     def losses(self) -> Losses:
-        """What the stream says and the writer cannot."""
+        """What the response cannot represent of the stream."""
         return self._writer.losses
 
     @abstractmethod
-    def _take(self, payload: bytes, *, last: bool = False) -> None:
-        """Takes one event."""
+    def _read(self, payload: bytes, *, last: bool = False) -> None:
+        """Reads one event."""
 
-    def _take_leniently(self, payload: bytes) -> None:
-        """Takes one that is no JSON. Raises JSONError where it cannot be read at all."""
-        self._take_written(decode_as_written(payload))
+    def _read_leniently(self, payload: bytes) -> None:
+        """Reads an event that is not valid JSON. Raises JSONError if lenient decoding fails too."""
+        self._read_decoded(decode_as_written(payload))
 
-    def _take_written(self, value: Any) -> None:
-        mended, repairs = repaired(value)  # which bounds its depth, too
-        if ends_in_half(value):
-            self._waiting = value
-            self._take = self._take_behind  # type: ignore[method-assign]  # until the next event
+    def _read_decoded(self, value: Any) -> None:
+        fixed, repairs = repair_value(value)  # also limits the depth
+        if ends_in_half_character(value):
+            self._buffered = value
+            self._read = self._read_after_buffered  # type: ignore[method-assign]  # until the next event
         else:
-            name_repairs(repairs, self._writer.losses)
-            self._take(encode(mended))
+            add_repair_losses(repairs, self._writer.losses)
+            self._read(encode(fixed))
 
-    def _take_behind(self, payload: bytes, *, last: bool = False) -> None:
-        """Takes the event behind the one that waits."""
+    def _read_after_buffered(self, payload: bytes, *, last: bool = False) -> None:
+        """Reads the event after the buffered one, and gives that its half of a character."""
         try:
             value = decode_as_written(payload)
-            repaired(value)
+            repair_value(value)
         except JSONError:
             value = None
-        first, rest = joined(self._waiting, value)
+        first, rest = join_halves(self._buffered, value)
         if rest != value:
-            self._waiting = first
+            self._buffered = first
             payload = b""
-        self._take_waiting()
+        self._read_buffered()
         if self.done:
             return
         if payload:
-            self._take(payload, last=last)
+            self._read(payload, last=last)
         else:
-            self._take_written(rest)
+            self._read_decoded(rest)
 
-    def _take_waiting(self) -> None:
-        """Takes the one that waits, if there is one: what it waits for will not come, or is in it."""
-        if self._waiting is None:
+    def _read_buffered(self) -> None:
+        """Reads the buffered event, if there is one: its other half has been added, or will not come."""
+        if self._buffered is None:
             return
-        value, self._waiting = self._waiting, None
-        del self._take  # the reader's own again
-        mended, repairs = repaired(value)
-        name_repairs(repairs, self._writer.losses)
-        self._take(encode(mended))
+        value, self._buffered = self._buffered, None
+        del self._read  # back to the method of the class
+        fixed, repairs = repair_value(value)
+        add_repair_losses(repairs, self._writer.losses)
+        self._read(encode(fixed))

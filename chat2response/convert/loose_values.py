@@ -1,33 +1,33 @@
-"""Reads values that a stranger wrote: each function takes anything, and raises nothing."""
+"""Reads untrusted JSON values. Every function accepts any value and never raises."""
 
 from typing import Any
 
-_DIGITS = 9  # of an index
+_MAX_DIGITS = 9  # of an index
 
 
-def word(value: Any) -> str:
-    """A stranger's name for a kind of thing, fit to be repeated."""
+def short_name(value: Any) -> str:
+    """An untrusted name, shortened for a message; `?` if it is not a string."""
     return value[:40] if type(value) is str else "?"
 
 
-def string(value: Any) -> str:
-    """A string, or an empty one."""
+def as_string(value: Any) -> str:
+    """The string; an empty one for another type."""
     return value if type(value) is str else ""
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of an array, or none."""
+def as_objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in an array; none for another type."""
     return [each for each in value if type(each) is dict] if type(value) is list else []
 
 
-def parts_of(held: Any) -> list[dict[str, Any]]:
-    """The parts of an item of an answer; some servers write the text itself."""
-    return [{"type": "text", "text": held}] if type(held) is str and held else objects(held)
+def as_parts(content: Any) -> list[dict[str, Any]]:
+    """The parts of an output item; some servers send a plain text instead."""
+    return [{"type": "text", "text": content}] if type(content) is str and content else as_objects(content)
 
 
-def number(index: Any) -> int | None:
-    """An index in whatever form it is written (`1`, `"1"`, `1.0`); None for what is none."""
-    if type(index) is str and index.isdecimal() and len(index) <= _DIGITS:
+def as_index(index: Any) -> int | None:
+    """An index in any form (`1`, `"1"`, `1.0`); None for any other value."""
+    if type(index) is str and index.isdecimal() and len(index) <= _MAX_DIGITS:
         return int(index)
     if type(index) is float and index.is_integer():
         return int(index)

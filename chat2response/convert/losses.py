@@ -1,12 +1,14 @@
-"""What could not cross, said (law 4): one entry per field of the client's own request, or of the answer.
+"""Losses: what a conversion could not carry over (law 4, nothing is dropped in silence).
+
+Each entry names a field of the client's own request, or of the answer. The client gets them in a header:
 
     x-chat2response-losses: seed; dropped, tools[0]; dropped: web_search, max_tokens; raised to 16
 
-is how the client hears of them. How faithful a call must be, the operator chooses, and each client:
+The operator sets the fidelity of calls, and a client can choose another for its own:
 
-    strict   what would be lost of a request is a 400 that names it; of an answer it is told as in `warn`
-    warn     it is told
-    drop     it is not told, but where the answer depends on it: tools, stop strings, the form of the output
+    strict   a loss in the request is a 400 that names the field; losses in the answer are reported as in
+    `warn` warn     losses are reported drop     only losses that change the answer are reported: tools, stop
+    strings, output format
 """
 
 from collections.abc import Iterator
@@ -21,32 +23,32 @@ Fidelity = Literal["strict", "warn", "drop"]
 FIDELITIES: tuple[Fidelity, ...] = get_args(Fidelity)
 FIDELITY_HEADER = "x-chat2response-fidelity"
 
-_LOUD = ("stop", "response_format", "text.format", "tool", "function")
-"""What the fields begin with that are told in every mode."""
-MAX_LOSSES = 1024  # kept; an answer's are named by the upstream, which may invent them without end
+_ALWAYS_REPORTED = ("stop", "response_format", "text.format", "tool", "function")
+"""Prefixes of the fields that are reported at every fidelity."""
+MAX_LOSSES = 1024  # an upstream could cause any number of losses
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """`field` is the client's own path (`messages[2].name`), or a field of the upstream's answer
-    (`message.audio`); `effect` says what became of it, in ASCII."""
+    """`field` is a path in the client's request (`messages[2].name`) or in the upstream's answer
+    (`message.audio`); `effect` says what happened to it, in ASCII."""
 
     field: str
     effect: str = "dropped"
 
 
 class Losses:
-    """The losses of one request, in the order they were met."""
+    """The losses of one call, in order of occurrence."""
 
-    __slots__ = ("_all", "_fidelity", "_more")
+    __slots__ = ("_all", "_fidelity", "_truncated")
 
     def __init__(self, fidelity: Fidelity = "warn") -> None:
         self._fidelity = fidelity
         self._all: dict[Loss, None] = {}
-        self._more = False
+        self._truncated = False
 
     def add(self, field: str, effect: str = "dropped") -> None:
-        """Notes one; the same entry twice is one. In strict mode it raises InvalidRequest instead."""
+        """Adds a loss; duplicates are ignored. Raises InvalidRequest instead if the fidelity is strict."""
         if self._fidelity == "strict":
             raise _refusal(field, effect)
         loss = Loss(field, effect)
@@ -54,7 +56,7 @@ class Losses:
             if len(self._all) < MAX_LOSSES:
                 self._all[loss] = None
             else:
-                self._more = True
+                self._truncated = True
 
     def __iter__(self) -> Iterator[Loss]:
         return iter(self._all)
@@ -62,53 +64,55 @@ class Losses:
     def __len__(self) -> int:
         return len(self._all)
 
-    def answered(self) -> "Losses":
-        """The same, going on with what an upstream says: no mode refuses an answer that is there already."""
-        more = Losses("warn" if self._fidelity == "strict" else self._fidelity)
-        more._all, more._more = dict(self._all), self._more
-        return more
+    def for_answer(self) -> "Losses":
+        """A copy for reading the answer: even a strict fidelity does not refuse an answer for its losses."""
+        copy = Losses("warn" if self._fidelity == "strict" else self._fidelity)
+        copy._all, copy._truncated = dict(self._all), self._truncated
+        return copy
 
     def header(self) -> str | None:
-        """The header's value, bounded; None where there is nothing to tell."""
+        """The value of the header, limited in length; None if there is nothing to report."""
         if not self._all:
             return None
-        told = [loss for loss in self._all if self._fidelity != "drop" or _is_loud(loss.field)]
-        if not told:
+        reported = [loss for loss in self._all if self._fidelity != "drop" or _is_always_reported(loss.field)]
+        if not reported:
             return None
         text = ""
-        for loss in told:
+        for loss in reported:
             entry = f"{_ascii(loss.field[:MAX_HEADER])}; {_ascii(loss.effect)}"
             if len(text) + len(entry) + 7 > MAX_HEADER:
                 return f"{text}, ..." if text else "..."
             text = f"{text}, {entry}" if text else entry
-        return f"{text}, ..." if self._more else text
+        return f"{text}, ..." if self._truncated else text
 
 
 def _refusal(field: str, effect: str) -> InvalidRequest:
     return InvalidRequest(
-        f"'{field[:200]}' cannot cross to this upstream as it is ({effect}), and the call is to be strict; "
-        f"'{FIDELITY_HEADER}: warn' lets it pass.",
+        f"This upstream does not support '{field[:200]}' as you sent it ({effect}), and the fidelity of this "
+        f"call is strict. To accept the loss, send '{FIDELITY_HEADER}: warn'.",
         param=field,
         code="unsupported_parameter",
     )
 
 
-def _is_loud(field: str) -> bool:
-    return field.startswith(_LOUD) or ".tool_calls" in field or ".tools" in field
+def _is_always_reported(field: str) -> bool:
+    return field.startswith(_ALWAYS_REPORTED) or ".tool_calls" in field or ".tools" in field
 
 
-_PLAIN_FORMS = str.maketrans(
+_ASCII_FORMS = str.maketrans(
     {",": ";", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-",
      "\u2026": "...", "\u00a0": " "}
 )  # fmt: skip
-"""Commas part the entries; typographic signs have a plain form that everybody reads."""
+"""Commas separate the entries; typographic characters have an ASCII form."""
 
 
 def _ascii(text: str) -> str:
-    """Safe in a header, and readable: a field's name may be anything that JSON can say, and what is no ASCII
-    is written as JSON writes it (`\\u00e9`).
+    """A readable text that is safe in a header: other characters than ASCII are escaped as in JSON
+    (`\\u00e9`).
+
+    A field name may contain any character.
     """
-    text = text.translate(_PLAIN_FORMS)
+    text = text.translate(_ASCII_FORMS)
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if " " <= c <= "~" else _escaped(c) for c in text)

@@ -1,11 +1,11 @@
-"""How a model's turn ended, and the words each dialect has for it (`protocol`: status and finish_reason)."""
+"""`Outcome`: how a model's turn ended, and its `status` and `finish_reason` in the two dialects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.errors.upstream_errors import upstream_error
-from chat2response.convert.finish_reasons import Ending, announces_call, meaning_of
+from chat2response.convert.finish_reasons import Ending, announces_call, finish_meaning
 from chat2response.convert.losses import Losses
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
@@ -21,12 +21,12 @@ class Outcome:
 
     status: Ending = "completed"
     reason: str | None = None
-    """Why incomplete: `max_output_tokens` or `content_filter`."""
+    """If incomplete: `max_output_tokens` or `content_filter`."""
     error: BridgeError | None = None
     service_tier: str | None = None
-    """What the upstream says it used."""
+    """The service tier that the upstream used."""
     moderation: dict[str, Any] | None = None
-    """What a moderated answer says of its input and output, as Responses has it."""
+    """The moderation results of the input and output, in the form of Responses."""
 
 
 _CALLS = ("function_call", "custom_tool_call")
@@ -41,11 +41,11 @@ def from_finish_reason(
     losses: Losses | None = None,
     called: bool = True,
 ) -> Outcome:
-    """A Chat finish_reason, whoever's word it is; one that nobody knows is `incomplete`, and a loss.
+    """The outcome for a Chat finish_reason of any vendor; an unknown one is `incomplete`, and a loss.
 
-    `called`: whether the answer has a call. Where `finish` announces one and there is none, that is a loss.
+    `called`: whether the answer contains a call. It is a loss if `finish` announces one and there is none.
     """
-    known = meaning_of(finish)
+    known = finish_meaning(finish)
     status, reason = known or ("incomplete", "max_output_tokens")
     if status == "failed":
         return failed(UpstreamError(f"The upstream ended the answer with an error ({finish[:100]})."))
@@ -56,27 +56,27 @@ def from_finish_reason(
     return Outcome(status, reason, None, service_tier, moderation)
 
 
-def last_word(before: str, word: str) -> str:
-    """The finish_reason that counts of two in a row: no success behind a known end that is none."""
-    if not before or not word:
-        return word or before
-    kept, given = meaning_of(before), meaning_of(word)
-    cut = kept is not None and kept[0] != "completed"
-    return before if cut and given is not None and given[0] == "completed" else word
+def later_finish_reason(before: str, after: str) -> str:
+    """The one of two successive finish_reasons that counts: a success does not replace a known failure."""
+    if not before or not after:
+        return after or before
+    first, second = finish_meaning(before), finish_meaning(after)
+    cut = first is not None and first[0] != "completed"
+    return before if cut and second is not None and second[0] == "completed" else after
 
 
 def failed(error: BridgeError) -> Outcome:
-    """The turn ended with an error."""
+    """The outcome of a turn that ended with an error."""
     return Outcome("failed", None, error)
 
 
 def from_fault(fault: Fault) -> Outcome:
-    """The stream was stopped, or stopped by itself, before its end."""
+    """The outcome of a stream that stopped before its end."""
     return failed(fault_error(fault))
 
 
 def fault_error(fault: Fault) -> BridgeError:
-    """The error a fault is, for a client that still waits."""
+    """The error for a fault."""
     if fault.cause == "timeout":
         return UpstreamTimeout(fault.message)
     if fault.cause in ("drain", "store"):
@@ -90,16 +90,16 @@ _STATUSES = ("completed", "incomplete", "failed", "cancelled", "queued", "in_pro
 
 
 def status_of(response: Mapping[str, Any]) -> Any:
-    """The status of a response, in the API's words where its own are known; none is `completed`."""
+    """The status of a response as a value of the API, if its meaning is known; without one, `completed`."""
     status = response.get("status") or "completed"
     if type(status) is str and status not in _STATUSES:
-        known = meaning_of(status)
+        known = finish_meaning(status)
         return known[0] if known else status
     return status
 
 
 def from_response(response: Mapping[str, Any]) -> Outcome:
-    """How a whole response ended; a status that is not an end is a failure, none at all is `completed`."""
+    """The outcome of a whole response. A status that is not final is a failure; no status is `completed`."""
     status = status_of(response)
     tier = response.get("service_tier")
     tier = tier if type(tier) is str else None
@@ -114,12 +114,12 @@ def from_response(response: Mapping[str, Any]) -> Outcome:
         return Outcome("incomplete", reason if type(reason) is str else None, None, tier, moderation)
     if status == "cancelled":
         return failed(UpstreamError("The response was cancelled.", status=400, code="response_cancelled"))
-    said = status[:40] if type(status) is str else "something unknown"
-    return failed(error or UpstreamError(f"The upstream's response ended as {said}."))
+    shown = f"the status '{status[:40]}'" if type(status) is str else "an unknown status"
+    return failed(error or UpstreamError(f"The upstream's response ended with {shown}."))
 
 
 def finish_reason(response: Mapping[str, Any], losses: Losses | None = None) -> FinishReason:
-    """The Chat word for a response that ended without failing. What it cannot say is added to `losses`."""
+    """The Chat finish_reason for a response that did not fail. An unknown reason is added to `losses`."""
     if status_of(response) == "incomplete":
         return _cut_short(response.get("incomplete_details"), losses)
     output = response.get("output")
@@ -133,7 +133,7 @@ def _cut_short(details: Any, losses: Losses | None) -> FinishReason:
     reason = details.get("reason") if type(details) is dict else None
     if type(reason) is not str or not reason:
         return "length"
-    known = meaning_of(reason)
+    known = finish_meaning(reason)
     if known is not None and known[1] == "content_filter":
         return "content_filter"
     if losses is not None and (known is None or known[1] is None):
@@ -141,9 +141,9 @@ def _cut_short(details: Any, losses: Losses | None) -> FinishReason:
     return "length"
 
 
-# Codes a client acts on (Codex retries or gives up by them), and those that the schema lists; every other
-# failure is `server_error`.
-_HONEST_CODES = frozenset(
+# Codes that clients act on (Codex decides by them whether to retry), and those that the schema lists. Every
+# other failure is `server_error`.
+_PUBLIC_CODES = frozenset(
     {
         *("rate_limit_exceeded", "invalid_prompt", "context_length_exceeded", "insufficient_quota"),
         *("data_residency_mismatch", "bio_policy", "vector_store_timeout", "invalid_image"),
@@ -157,7 +157,7 @@ _HONEST_CODES = frozenset(
 
 def response_error(error: BridgeError) -> dict[str, Any]:
     """`response.error` of a failed response."""
-    if error.code in _HONEST_CODES:
+    if error.code in _PUBLIC_CODES:
         code = error.code
     elif error.status == 429:
         code = "rate_limit_exceeded"
@@ -175,7 +175,7 @@ _ERROR_TYPES = {
 
 
 def failure_fields(error: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`response.error` as the error object that Chat and HTTP have, all four keys."""
+    """`response.error` as the error object of Chat and HTTP, with all four keys."""
     error = error or {}
     code = error.get("code") or "server_error"
     kind = _ERROR_TYPES.get(code, "server_error")
@@ -185,7 +185,7 @@ def failure_fields(error: Mapping[str, Any] | None) -> dict[str, Any]:
 def conclude(
     response: Response, status: str, error: BridgeError | None, reason: str | None, clock: Clock
 ) -> None:
-    """Writes into a response how it ended."""
+    """Sets the final status of a response, and the fields that depend on it."""
     response["status"] = status  # type: ignore[typeddict-item]
     response["error"] = response_error(error) if error else None
     response["incomplete_details"] = {"reason": reason} if status == "incomplete" else None

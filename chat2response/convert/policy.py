@@ -1,4 +1,4 @@
-"""`Policy`: what the operator wants done with what cannot be carried over as it is."""
+"""`Policy`: how conversions treat what cannot be carried over. The operator sets it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,15 +9,15 @@ Orphans = Literal["refuse", "repair"]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The defaults of every conversion."""
+    """The operator's choices; the values here are the defaults."""
 
     hosted: Hosted = "drop"
-    """A tool that runs at its vendor, toward a backend that has none: dropped with a loss, or a 400."""
+    """A hosted tool that the backend does not have: dropped with a loss, or a 400."""
     orphans: Orphans = "refuse"
-    """A call without an output, or an output without a call: a 400, or put right with a loss."""
+    """A call without an output, or an output without a call: a 400, or repaired with a loss."""
 
 
 DEFAULT_POLICY = Policy()
 
 ReasoningForm = Literal["summary", "content", "hide"]
-"""Where reasoning goes in a response: `summary` parts, raw `content`, or nowhere."""
+"""Where a response shows reasoning: as `summary` parts, as raw `content`, or not at all."""

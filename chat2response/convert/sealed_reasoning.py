@@ -1,6 +1,6 @@
-"""What travels sealed in a reasoning item's `encrypted_content`: the reasoning of one item, for its backend.
+"""The content of a reasoning item's `encrypted_content`: the reasoning of one item, sealed for its backend.
 
-The seal itself is somebody else's (`state/sealing.py`): here it is two methods.
+`Seal` is only a protocol here; `state/sealing.py` implements it.
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from chat2response.wire.json import JSONError, decode, encode
 
 
 class Seal(Protocol):
-    """Closes and opens for one tenant, target and model."""
+    """Seals and opens for one tenant, target and model."""
 
     def seal(self, plain: bytes) -> str:
-        """A text that only this seal opens."""
+        """A text that only this seal can open."""
         ...
 
     def open(self, sealed: str) -> bytes | None:
-        """What was sealed; None for what this seal did not make, whatever it is."""
+        """The plain bytes; None for any text that this seal did not create."""
         ...
 
 
@@ -29,21 +29,21 @@ class SealedReasoning:
     text: str = ""
     carried: Mapping[str, Any] = field(default_factory=dict)
     more: bool = False
-    """It goes on with the thought before it, of the same message."""
+    """Whether it continues the previous reasoning of the same message."""
 
 
-def seal_reasoning(thought: SealedReasoning, seal: Seal) -> str:
-    """The `encrypted_content`."""
-    said = {"text": thought.text, "carried": thought.carried, "more": thought.more}
-    return seal.seal(encode({name: value for name, value in said.items() if value}))
+def seal_reasoning(reasoning: SealedReasoning, seal: Seal) -> str:
+    """The `encrypted_content` for a reasoning item."""
+    fields = {"text": reasoning.text, "carried": reasoning.carried, "more": reasoning.more}
+    return seal.seal(encode({name: value for name, value in fields.items() if value}))
 
 
 def open_reasoning(sealed: Any, seal: Seal | None) -> SealedReasoning | None:
-    """The thought in an `encrypted_content`; None where it is not one that `seal` made."""
+    """The reasoning in an `encrypted_content`; None if `seal` did not create it."""
     plain = seal.open(sealed) if seal is not None and type(sealed) is str else None
     if plain is None:
         return None
     try:
         return SealedReasoning(**decode(plain))
-    except (JSONError, TypeError):  # sealed by a version that said it in another way
+    except (JSONError, TypeError):  # sealed by another version of the gateway
         return None

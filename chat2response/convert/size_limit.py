@@ -1,7 +1,7 @@
-"""How much of an answer is kept: the characters of its texts, and a fair size for each thing in it.
+"""Limits the memory of one answer: estimates it from the length of its texts and the number of its objects.
 
-An answer of a million empty items is as large to us as one of many words. The sizes are those of the objects,
-rounded up; what is counted twice is small.
+A million empty items need as much memory as a long text. The weights are the sizes of the objects in bytes,
+rounded up; a few small things are counted twice.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,21 +10,21 @@ from typing import Any
 from chat2response.errors import UpstreamError
 
 MAX_OUTPUT = 32 * 1024 * 1024
-"""Bytes that are kept of one converted answer, where the operator says nothing."""
-ITEM = 1024
-"""An item, or a part of one, with its ids and its place in the tables."""
-CALL = 32 * 1024
-"""A call: it is looked at whenever another thing begins, and no answer has a thousand."""
-EVENT = 256
-"""What an event leaves in a reader's tables at most."""
+"""The default limit of one converted answer, in bytes (CHAT2RESPONSE_MAX_OUTPUT_BYTES)."""
+ITEM_WEIGHT = 1024
+"""An item, or a part of one, with its ids and table entries."""
+CALL_WEIGHT = 32 * 1024
+"""A call. It is expensive because it is examined whenever something else begins."""
+EVENT_WEIGHT = 256
+"""The most that an event adds to a reader's tables."""
 _VALUE = 64
 
 
 def weigh(value: Any) -> int:
-    """A JSON value: its texts, and so much for each value in it."""
-    total, rest = 0, [value]
-    while rest:
-        each = rest.pop()
+    """The weight of a JSON value: the length of its texts, plus a fixed weight for each value."""
+    total, pending = 0, [value]
+    while pending:
+        each = pending.pop()
         total += _VALUE
         if each is None or each is True or each is False:
             continue
@@ -33,14 +33,14 @@ def weigh(value: Any) -> int:
             total += len(each)
         elif kind is dict or isinstance(each, Mapping):
             total += sum(map(len, each))
-            rest.extend(each.values())
+            pending.extend(each.values())
         elif kind is list or isinstance(each, Sequence):
-            rest.extend(each)
+            pending.extend(each)
     return total
 
 
-def texts(entries: Any) -> int:
-    """The characters of the texts in a list of flat objects; their other values go on in each delta."""
+def text_length(entries: Any) -> int:
+    """The total length of the texts in a list of flat objects."""
     return sum(map(_texts, entries)) if isinstance(entries, Iterable) else 0
 
 
@@ -48,20 +48,20 @@ def _texts(entry: Any) -> int:
     return sum(len(each) for each in entry.values() if type(each) is str) if type(entry) is dict else 0
 
 
-def weigh_json(body: bytes, most_containers: int) -> int:
-    """A whole answer that is not decoded yet: its bytes, and so much for each object and array in it.
+def weigh_json(body: bytes, max_containers: int) -> int:
+    """The weight of an answer that is not decoded yet: its length, plus a fixed weight for each container.
 
-    Brackets in its texts count as well, up to `most_containers`: it is known to have no more objects.
+    Brackets inside texts count too, but at most `max_containers`, the known limit of its objects and arrays.
     """
     brackets = body.count(b"{") + body.count(b"[")
-    return len(body) + min(brackets, most_containers) * _VALUE
+    return len(body) + min(brackets, max_containers) * _VALUE
 
 
-def check_weight(weight: int, most: int) -> None:
-    """Raises UpstreamError for an answer that is larger than what is kept of one."""
-    if weight > most:
+def check_weight(weight: int, limit: int) -> None:
+    """Raises UpstreamError if an answer exceeds the limit."""
+    if weight > limit:
         raise UpstreamError(
-            f"The answer is larger than the {most} bytes that the gateway keeps of one. Ask for less output, "
-            "or have the operator raise CHAT2RESPONSE_MAX_OUTPUT_BYTES.",
+            f"The answer exceeds the gateway's limit of {limit} bytes. Request less output, or ask the "
+            "operator to raise CHAT2RESPONSE_MAX_OUTPUT_BYTES.",
             code="output_too_large",
         )

@@ -1,9 +1,8 @@
-"""Keys of messages, parts and tools that the other API has no place for.
+"""Keys of messages, parts and tools that the other API does not have.
 
-On the way in they stay where they were found, under the client's own path below it (a part keeps
-`cache_control`, a flattened image keeps `image_url.width`; a leading dot avoids a key's namesake). On the
-way out only listed keys are written,
-because OpenAI answers 400 to a key it does not know; each other key is a loss with the client's path.
+Reading a request into the hub copies them, under the path below the object (a part keeps `cache_control`, a
+flattened image keeps `image_url.width`; a leading dot distinguishes equal names). Writing a request to a
+backend leaves them out, because OpenAI answers 400 to an unknown key; each is a loss with the client's path.
 """
 
 from collections.abc import Mapping, Set
@@ -11,26 +10,26 @@ from typing import Any
 
 from chat2response.convert.losses import Losses
 
-_INSTEAD = {"tool_calls": "dropped: in Responses a call is an item of type function_call"}
-"""What is said of a key whose place is elsewhere."""
+_EFFECTS = {"tool_calls": "dropped: in Responses a call is an item of type function_call"}
+"""The effect reported for a key that belongs elsewhere; for others it is `dropped`."""
 
 
-def keep(source: Mapping[str, Any], known: Set[str], into: dict[str, Any], prefix: str = "") -> None:
-    """Copies what is not `known` and not empty: SDKs echo `annotations: []`, which says nothing."""
+def copy_unknown(source: Mapping[str, Any], known: Set[str], into: dict[str, Any], prefix: str = "") -> None:
+    """Copies the keys that are not `known`, unless they are empty: SDKs echo `annotations: []`."""
     for key, value in source.items():
         if value and key not in known:
             into.setdefault(prefix + key, value)
 
 
-def note(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> None:
-    """Names as lost every key of `source` that is not `known`."""
+def report_unknown(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> None:
+    """Adds a loss for every key of `source` that is not `known`."""
     for key, value in source.items():
         if value is not None and key not in known:
-            where = path + key if key.startswith(".") else f"{path}.{key}"
-            losses.add(where, _INSTEAD.get(key, "dropped"))
+            field = path + key if key.startswith(".") else f"{path}.{key}"
+            losses.add(field, _EFFECTS.get(key, "dropped"))
 
 
-def listed(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> dict[str, Any]:
-    """`source` with its `known` keys only; the others are named as lost."""
-    note(source, known, path, losses)
+def keep_known(source: Mapping[str, Any], known: Set[str], path: str, losses: Losses) -> dict[str, Any]:
+    """`source` with only its `known` keys; each other key is a loss."""
+    report_unknown(source, known, path, losses)
     return {key: value for key, value in source.items() if key in known}

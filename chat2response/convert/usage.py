@@ -1,6 +1,6 @@
-"""Token counts, both ways. What an upstream leaves out is 0; what it says as text or null is not a number.
+"""Converts token counts between Chat and Responses. Missing counts, and counts that are no numbers, become 0.
 
-Where a backend counts cached tokens, and whether reasoning is among its `completion_tokens`, is a quirk.
+Quirks say where a backend counts cached tokens, and whether its `completion_tokens` include reasoning.
 """
 
 from collections.abc import Mapping
@@ -11,27 +11,28 @@ from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.wire.chat import ChatUsage
 from chat2response.wire.responses import Usage
 
-_NOTHING: Mapping[str, Any] = {}
+_NO_COUNTS: Mapping[str, Any] = {}
 _COUNTS = ("total_tokens", "completion_tokens", "prompt_tokens")
 
 
 def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
-    """A completion's usage as a response's; None where there is none."""
+    """Chat usage as Responses usage; None if there is none."""
     if type(usage) is not dict or not usage:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     total = _count(usage, "total_tokens")
-    given, taken = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
+    input_details = _details(usage, "prompt_tokens_details")
+    output_details = _details(usage, "completion_tokens_details")
     cached = _cached(usage, quirks)
-    reasoning = _count(taken, "reasoning_tokens") if taken else 0
-    apart = quirks.completion_tokens == "without_reasoning"
-    if apart or (quirks.completion_tokens == "by_total" and total == prompt + completion + reasoning):
+    reasoning = _count(output_details, "reasoning_tokens") if output_details else 0
+    separate = quirks.completion_tokens == "without_reasoning"
+    if separate or (quirks.completion_tokens == "by_total" and total == prompt + completion + reasoning):
         completion += reasoning
     return {
         "input_tokens": prompt,
         "input_tokens_details": {
             "cached_tokens": cached,
-            "cache_write_tokens": _count(given, "cache_write_tokens") if given else 0,
+            "cache_write_tokens": _count(input_details, "cache_write_tokens") if input_details else 0,
         },
         "output_tokens": completion,
         "output_tokens_details": {"reasoning_tokens": reasoning},
@@ -39,38 +40,41 @@ def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
     }
 
 
-def counts(usage: Any) -> bool:
-    """Whether a completion's usage counts anything: zeros alone hold a place, and say nothing."""
+def has_counts(usage: Any) -> bool:
+    """Whether Chat usage counts anything: some backends send zeros as a placeholder."""
     return type(usage) is dict and any(map(usage.get, _COUNTS))
 
 
-def best(*given: Any) -> Any:
-    """Of several usages of one completion the first that counts anything, else the first that there is."""
+def first_with_counts(*usages: Any) -> Any:
+    """Of several usages of one completion, the first that counts anything; else the first."""
     first = None
-    for usage in given:
-        if counts(usage):
+    for usage in usages:
+        if has_counts(usage):
             return usage
         first = first or usage
     return first
 
 
 def to_chat(usage: Any) -> ChatUsage | None:
-    """A response's usage as a completion's; None where there is none."""
+    """Responses usage as Chat usage; None if there is none."""
     if type(usage) is not dict:
         return None
-    given, taken = _details(usage, "input_tokens_details"), _details(usage, "output_tokens_details")
-    read, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    input_details, output_details = (
+        _details(usage, "input_tokens_details"),
+        _details(usage, "output_tokens_details"),
+    )
+    inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     return {
-        "prompt_tokens": read,
-        "completion_tokens": written,
-        "total_tokens": _count(usage, "total_tokens") or read + written,
+        "prompt_tokens": inputs,
+        "completion_tokens": outputs,
+        "total_tokens": _count(usage, "total_tokens") or inputs + outputs,
         "prompt_tokens_details": {
-            "cached_tokens": _count(given, "cached_tokens"),
-            "cache_write_tokens": _count(given, "cache_write_tokens"),
+            "cached_tokens": _count(input_details, "cached_tokens"),
+            "cache_write_tokens": _count(input_details, "cache_write_tokens"),
             "audio_tokens": 0,
         },
         "completion_tokens_details": {
-            "reasoning_tokens": _count(taken, "reasoning_tokens"),
+            "reasoning_tokens": _count(output_details, "reasoning_tokens"),
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -79,25 +83,28 @@ def to_chat(usage: Any) -> ChatUsage | None:
 
 
 def read(usage: Any) -> Usage | None:
-    """A response's usage as an upstream wrote it, with every count in its place."""
+    """The Responses usage of an upstream, with every count that the API requires."""
     if type(usage) is not dict or not usage:
         return None
-    given, taken = _details(usage, "input_tokens_details"), _details(usage, "output_tokens_details")
+    input_details, output_details = (
+        _details(usage, "input_tokens_details"),
+        _details(usage, "output_tokens_details"),
+    )
     inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     return {
         "input_tokens": inputs,
         "input_tokens_details": {
-            "cached_tokens": _count(given, "cached_tokens"),
-            "cache_write_tokens": _count(given, "cache_write_tokens"),
+            "cached_tokens": _count(input_details, "cached_tokens"),
+            "cache_write_tokens": _count(input_details, "cache_write_tokens"),
         },
         "output_tokens": outputs,
-        "output_tokens_details": {"reasoning_tokens": _count(taken, "reasoning_tokens")},
+        "output_tokens_details": {"reasoning_tokens": _count(output_details, "reasoning_tokens")},
         "total_tokens": _count(usage, "total_tokens") or inputs + outputs,
     }
 
 
 def add(first: Usage | None, second: Usage | None) -> Usage | None:
-    """The sum over two turns."""
+    """The sum of the usage of two turns."""
     if first is None or second is None:
         return first or second
     return {
@@ -121,7 +128,7 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
 
 
 def _cached(usage: Mapping[str, Any], quirks: Quirks) -> int:
-    for outer, name in _places(quirks.cached_tokens):
+    for outer, name in _split_paths(quirks.cached_tokens):
         counts = usage
         for each in outer:
             counts = _details(counts, each)
@@ -131,11 +138,11 @@ def _cached(usage: Mapping[str, Any], quirks: Quirks) -> int:
 
 
 @cache
-def _places(paths: tuple[str, ...]) -> list[tuple[list[str], str]]:
-    """Dotted paths as the names on the way, and the last one."""
+def _split_paths(paths: tuple[str, ...]) -> list[tuple[list[str], str]]:
+    """Dotted paths, each as its leading names and its last one."""
     return [(steps[:-1], steps[-1]) for steps in (path.split(".") for path in paths)]
 
 
 def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = usage.get(name)
-    return value if type(value) is dict else _NOTHING
+    return value if type(value) is dict else _NO_COUNTS

@@ -1,104 +1,104 @@
-"""Checks on what a client sent. Each raises InvalidRequest with the path of the field that is wrong."""
+"""Checks on the values of a request. Each raises InvalidRequest with the path of the wrong field."""
 
 from typing import Any
 
 from chat2response.errors import InvalidRequest
 
 
-def invalid(path: str, message: str, code: str = "invalid_value") -> InvalidRequest:
-    """The error for a field; `message` is a whole sentence."""
+def invalid_value(path: str, message: str, code: str = "invalid_value") -> InvalidRequest:
+    """The error for a field with a wrong value; `message` is a whole sentence."""
     return InvalidRequest(message, param=path, code=code)
 
 
 def wrong_type(path: str, expected: str, value: Any) -> InvalidRequest:
-    """The error for a value of the wrong JSON type, worded as OpenAI words it."""
-    return invalid(
-        path, f"Invalid type for '{path}': expected {expected}, but got {_kind(value)}.", "invalid_type"
+    """The error for a value of the wrong JSON type, in OpenAI's words."""
+    return invalid_value(
+        path, f"Invalid type for '{path}': expected {expected}, but got {_type_name(value)}.", "invalid_type"
     )
 
 
-def missing(path: str) -> InvalidRequest:
-    """The error for a required field."""
-    return invalid(path, f"Missing required parameter: '{path}'.", "missing_required_parameter")
+def missing_field(path: str) -> InvalidRequest:
+    """The error for a missing field that is required."""
+    return invalid_value(path, f"Missing required parameter: '{path}'.", "missing_required_parameter")
 
 
-def unsupported(path: str, message: str) -> InvalidRequest:
-    """The error for what cannot cross and must not be dropped."""
-    return invalid(path, message, "unsupported_parameter")
+def unsupported_field(path: str, message: str) -> InvalidRequest:
+    """The error for a field that cannot be converted and must not be dropped."""
+    return invalid_value(path, message, "unsupported_parameter")
 
 
-def chosen_without_tools() -> InvalidRequest:
+def tool_choice_without_tools() -> InvalidRequest:
     """The error for a `tool_choice` that names a tool in a request that has none."""
-    return invalid("tool_choice", "'tool_choice' names a tool, but the request has no 'tools'.")
+    return invalid_value("tool_choice", "'tool_choice' requires a tool, but the request has no 'tools'.")
 
 
-def whole_body(value: Any) -> dict[str, Any]:
-    """The body of a request: an object."""
+def require_body(value: Any) -> dict[str, Any]:
+    """A request body: an object."""
     if type(value) is dict:
         return value
     raise InvalidRequest(
-        f"The request body must be a JSON object, but is {_kind(value)}.", code="invalid_type"
+        f"The request body must be a JSON object, not {_type_name(value)}.", code="invalid_type"
     )
 
 
-def text(value: Any, path: str) -> str:
+def require_string(value: Any, path: str) -> str:
     """A required string."""
     if type(value) is str:
         return value
-    raise missing(path) if value is None else wrong_type(path, "a string", value)
+    raise missing_field(path) if value is None else wrong_type(path, "a string", value)
 
 
-def mapping(value: Any, path: str) -> dict[str, Any]:
+def require_object(value: Any, path: str) -> dict[str, Any]:
     """A required object."""
     if type(value) is dict:
         return value
-    raise missing(path) if value is None else wrong_type(path, "an object", value)
+    raise missing_field(path) if value is None else wrong_type(path, "an object", value)
 
 
-def sequence(value: Any, path: str) -> list[Any]:
+def require_array(value: Any, path: str) -> list[Any]:
     """A required array."""
     if type(value) is list:
         return value
-    raise missing(path) if value is None else wrong_type(path, "an array", value)
+    raise missing_field(path) if value is None else wrong_type(path, "an array", value)
 
 
-def flag(value: Any, path: str) -> bool:
+def require_boolean(value: Any, path: str) -> bool:
     """A required boolean."""
     if type(value) is bool:
         return value
-    raise missing(path) if value is None else wrong_type(path, "a boolean", value)
+    raise missing_field(path) if value is None else wrong_type(path, "a boolean", value)
 
 
-def integer(value: Any, path: str) -> int:
-    """A required integer; a boolean is none."""
+def require_integer(value: Any, path: str) -> int:
+    """A required integer; booleans are not accepted."""
     if type(value) is int:
         return value
-    raise missing(path) if value is None else wrong_type(path, "an integer", value)
+    raise missing_field(path) if value is None else wrong_type(path, "an integer", value)
 
 
-def number(value: Any, path: str) -> float:
-    """A required number; a boolean is none."""
+def require_number(value: Any, path: str) -> float:
+    """A required number; booleans are not accepted."""
     if type(value) is int or type(value) is float:
         return value
-    raise missing(path) if value is None else wrong_type(path, "a number", value)
+    raise missing_field(path) if value is None else wrong_type(path, "a number", value)
 
 
-def conversation(value: Any, path: str) -> str | dict[str, Any]:
-    """A required conversation: its id, or an object that has it."""
+def require_conversation(value: Any, path: str) -> str | dict[str, Any]:
+    """A required conversation: its id, or an object with the id."""
     if type(value) is not str:
-        text(mapping(value, path).get("id"), f"{path}.id")
+        require_string(require_object(value, path).get("id"), f"{path}.id")
     return value  # type: ignore[no-any-return]
 
 
-def objects(value: Any, path: str) -> list[dict[str, Any]]:
+def require_objects(value: Any, path: str) -> list[dict[str, Any]]:
     """A required array of objects."""
-    for index, each in enumerate(sequence(value, path)):
+    for index, each in enumerate(require_array(value, path)):
         if type(each) is not dict:
             raise wrong_type(f"{path}[{index}]", "an object", each)
     return value  # type: ignore[no-any-return]
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: Any) -> str:
     names = {
         bool: "a boolean",
         int: "an integer",

@@ -7,10 +7,10 @@ repeat. Some servers, those written in Go, also read `Model` as `model`.
 
 from collections.abc import Container, Iterable, Sequence
 
-from chat2response.convert.validation import invalid
+from chat2response.convert.validation import invalid_value
 from chat2response.errors import InvalidRequest
 from chat2response.quota.estimate import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
-from chat2response.wire.json_members import elements, last_values, repeated
+from chat2response.wire.json_members import elements, first_repeated_key, last_values
 
 _REFERENCE_FIELDS = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
 _ITEM_FIELDS = ("type", "id", "role", "container_id", "approval_request_id", "environment", "tools")
@@ -78,7 +78,9 @@ def _check_tools(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
 def _tools_in(fields: dict[str, bytes], path: str, depth: int) -> Sequence[bytes]:
     tools = elements(fields.get("tools", b""))
     if tools and depth == _MAX_TOOL_DEPTH:
-        raise invalid(f"{path}tools", f"Tools nest more than {_MAX_TOOL_DEPTH} levels at '{path}tools'.")
+        raise invalid_value(
+            f"{path}tools", f"Tools nest more than {_MAX_TOOL_DEPTH} levels at '{path}tools'."
+        )
     return tools
 
 
@@ -88,7 +90,7 @@ def _unique_values(value: bytes, names: Container[str], path: str = "") -> dict[
         return {}
     fields = last_values(value)
     _check_spelling(fields, names, path)
-    name = repeated(value, fields, names)
+    name = first_repeated_key(value, fields, names)
     if name is not None:
         raise _duplicate(path + name)
     return fields
@@ -98,7 +100,7 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
     for name in fields:
         exact = name.casefold()
         if exact in names and name not in names:
-            raise invalid(
+            raise invalid_value(
                 path + name,
                 f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which needs a "
                 f"permission. Write '{exact}'.",
@@ -107,7 +109,7 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
 
 
 def _duplicate(path: str) -> InvalidRequest:
-    return invalid(
+    return invalid_value(
         path,
         f"'{path}' occurs twice. Your key's permissions depend on it, and parsers differ in which value they "
         "read. Send it once.",

@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.validation import conversation, invalid, wrong_type
+from chat2response.convert.validation import invalid_value, require_conversation, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
-from chat2response.wire.reference_scan import MAY_BE_EMPTY, PAYLOADS
+from chat2response.wire.reference_scan import ITEM_PAYLOADS, MAY_BE_EMPTY
 
 MAX_IDS = 10_000  # ids per request: all of them are looked up at once
 
 Refusal = Callable[[str], InvalidRequest | NotFound]
 
-_PAYLOADS = frozenset(name for names in PAYLOADS.values() for name in names)
+_PAYLOADS = frozenset(name for names in ITEM_PAYLOADS.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def references(fields: Mapping[str, Any]) -> list[Reference]:
 
 def too_many_ids(count: int) -> InvalidRequest:
     """400: the request names more ids than one look-up allows."""
-    return invalid(
+    return invalid_value(
         "input",
         f"The request names {count} ids, but at most {MAX_IDS} may be named. Omit those of items sent whole.",
         "too_many_references",
@@ -62,7 +62,7 @@ def _in_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
     if id := _id(fields.get("previous_response_id"), "previous_response_id"):
         yield Reference(id, _no_response("previous_response_id"))
     if (value := fields.get("conversation")) is not None:
-        conversation_id = conversation(value, "conversation")
+        conversation_id = require_conversation(value, "conversation")
         if id := conversation_id if type(conversation_id) is str else conversation_id["id"]:  # type: ignore[index]
             yield Reference(id, _no_conversation)
     options = fields.get("prompt_cache_options")
@@ -112,7 +112,7 @@ def _is_reference(item: dict[str, Any]) -> bool:
         kind = "message"
     if type(kind) is not str:
         raise wrong_type("input", "an item whose type is a string", kind)
-    names = PAYLOADS.get(kind)
+    names = ITEM_PAYLOADS.get(kind)
     if names is None:  # `item_reference`, or a vendor's own type
         names = () if kind == "item_reference" else tuple(_PAYLOADS)
         return not any(_has_content(item, name) for name in names)

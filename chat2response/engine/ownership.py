@@ -14,7 +14,7 @@ from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode_leniently
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.request_peek import ResponsesPeek
 
 
@@ -32,7 +32,7 @@ class Ownership:
         if self._tenant is None:
             return
         if peek.ids is None:
-            await self._check(await apart_if(is_large(body), _references_in_body, body))
+            await self._check(await run_in_thread_if(is_large(body), _references_in_body, body))
         elif peek.ids:
             await self._check([Reference(each, no_item, must_own=False) for each in dict.fromkeys(peek.ids)])
 
@@ -61,7 +61,7 @@ class Ownership:
         if self._tenant is None or not (stored or mentions_stored_objects(body)):
             return
         try:
-            answer = await apart_if(is_large(body), decode_leniently, body)
+            answer = await run_in_thread_if(is_large(body), decode_leniently, body)
         except JSONError:
             return  # not an answer that a client can continue
         if type(answer) is dict:

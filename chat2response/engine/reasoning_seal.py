@@ -16,7 +16,7 @@ def with_seal(hub: HubRequest, call: Call, target: Target, sealing: Sealing | No
     if sealing is None or target.dialect != "chat" or _SEAL_FIELD not in call.body:
         return hub
     model = target.model or str(hub.body.get("model"))
-    return replace(hub, seal=sealing.seal_of(_tenant(call), target.base_url, model))
+    return replace(hub, seal=sealing.seal_for(_tenant(call), target.base_url, model))
 
 
 def _tenant(call: Call) -> str | None:

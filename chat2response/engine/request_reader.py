@@ -5,15 +5,15 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.responses import request as responses
-from chat2response.convert.errors.misspelled_fields import point_out
+from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import missing
+from chat2response.convert.validation import missing_field
 from chat2response.engine.call import Call
 from chat2response.engine.duplicate_keys import check_field_names, check_permission_fields
 from chat2response.engine.plan import SURFACE_DIALECTS
 from chat2response.errors import InvalidRequest
-from chat2response.wire.json import MAX_DEPTH, JSONError, decode, mended, too_deep
-from chat2response.wire.json_repair import Repair, readable
+from chat2response.wire.json import MAX_DEPTH, JSONError, decode, decode_with_repairs, too_deep
+from chat2response.wire.json_repair import Repair, make_strict
 from chat2response.wire.json_size import TooManyContainers
 
 BAD_JSON = "invalid_json"
@@ -38,11 +38,11 @@ def read_whole(call: Call, check_permissions: bool, overlay: bool) -> tuple[dict
 def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
     """Reads the decoded body `fields` into the hub. Raises InvalidRequest."""
     if fields.get("model") is None:
-        raise missing("model")
+        raise missing_field("model")
     try:
         return _read(call, fields)
     except InvalidRequest as error:
-        point_out(error, fields, SURFACE_DIALECTS[call.surface][0])
+        add_hint(error, fields, SURFACE_DIALECTS[call.surface][0])
         raise
 
 
@@ -74,10 +74,10 @@ def read_repaired_object(
 
     The repaired body keeps duplicate keys for the checks of a relayed body.
     """
-    repaired = readable(body)
+    repaired = make_strict(body)
     if repaired == body:
         raise error
-    return read_object(repaired), repaired, mended(body)[1]
+    return read_object(repaired), repaired, decode_with_repairs(body)[1]
 
 
 def read_object(body: bytes) -> dict[str, Any]:

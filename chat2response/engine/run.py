@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from chat2response.convert.echoed_fields import EchoedFields
-from chat2response.convert.errors.misspelled_fields import point_out as point_out_spelling
+from chat2response.convert.errors.misspelled_fields import add_hint as point_out_spelling
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Loss, Losses
@@ -20,7 +20,7 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.convert.writer.stop_strings import StopWriter, stops_of
+from chat2response.convert.writer.stop_strings import StopStringWriter, read_stop_strings
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.corrections import corrected_plan
 from chat2response.engine.ownership import Ownership
@@ -44,8 +44,8 @@ from chat2response.quota.call_meter import CallMeter, capped, capped_hub
 from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Turn, Upstream
 from chat2response.upstreams.missing_endpoint import add_likely_cause
 from chat2response.upstreams.upstream_refusals import mask_error, refusal_error, refuses_input
-from chat2response.wire.json import encode, mended
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.json import decode_with_repairs, encode
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 from chat2response.wire.request_peek import ChatPeek
 from chat2response.wire.responses import Response
@@ -206,7 +206,7 @@ class CallRun:
         if body is checked:
             body = self._call.body  # the client's own bytes, even if they are not strict JSON
         elif checked is not self._call.body:
-            for path, effect in (await self._apart(mended, self._call.body))[1]:
+            for path, effect in (await self._apart(decode_with_repairs, self._call.body))[1]:
                 losses.add(path, effect)
         return await self._relay_answer(
             body, losses, stream=peek.stream is True, stored=stored, choices=choices, hide_usage=hide_usage
@@ -271,7 +271,7 @@ class CallRun:
 
     def _stop_strings(self, hub: HubRequest) -> Sequence[str]:
         """The stop strings that the gateway watches for, since Responses upstreams do not support any."""
-        return stops_of(hub) if self._plan.target.dialect == "responses" else ()
+        return read_stop_strings(hub) if self._plan.target.dialect == "responses" else ()
 
     async def _watch_stop_strings(self, hub: HubRequest, stops: Sequence[str]) -> Answer:
         """Streams from the upstream, even for a whole answer, and ends at the first stop string."""
@@ -281,15 +281,15 @@ class CallRun:
             return await self._convert_stream(hub, request, stops)
         engine = self._engine
         echo = EchoedFields.of(hub)
-        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
+        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).for_answer())
         form = self._form(hub)
-        output_writer = StopWriter(writer, stops)
+        output_writer = StopStringWriter(writer, stops)
         turn: Turn = await self._enter(await self._open_turn(request, output_writer, form))
         response = await read_whole_turn(turn, writer, engine.options.max_output)
-        losses = turn.losses.answered()
+        losses = turn.losses.for_answer()
         for loss in writer.losses:
             losses.add(loss.field, loss.effect)
-        return await self._write_whole(hub, echo, response, turn.headers, losses, deltas=writer.made)
+        return await self._write_whole(hub, echo, response, turn.headers, losses, deltas=writer.event_count)
 
     async def _relay_answer(
         self,
@@ -339,10 +339,10 @@ class CallRun:
         engine, target = self._engine, self._plan.target
         dialect = SURFACE_DIALECTS[self._call.surface][1]
         echo = await self._apart(EchoedFields.of, hub)
-        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).answered())
+        writer = ResponseWriter(echo, engine.ids, engine.clock, Losses(self._fidelity).for_answer())
         self._stream_losses = writer.losses
         form = self._form(hub)
-        output_writer = StopWriter(writer, stops) if stops else writer
+        output_writer = StopStringWriter(writer, stops) if stops else writer
         turn = await self._enter(await self._open_turn(request, output_writer, form))
         converted_stream = self._stream = ConvertedStream(
             turn,
@@ -352,7 +352,7 @@ class CallRun:
             engine.options.max_output,
         )
         await converted_stream.begin(engine.options.hold)
-        losses = turn.losses.answered()
+        losses = turn.losses.for_answer()
         self._add_gateway_losses(hub, losses)
         return self._stream_answer(200, SSE_TYPE, turn.headers, losses, converted_stream)
 
@@ -361,11 +361,11 @@ class CallRun:
         self._meter.upstream_called = True
         reply = await self._upstream.once(request, target, self._client_context(stream=False))
         large = self._large or reply.large
-        losses = reply.losses.answered()
+        losses = reply.losses.for_answer()
         self._headers = reply.headers
         form = self._form(hub)
         echo = await self._apart(EchoedFields.of, hub)
-        response = await apart_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
+        response = await run_in_thread_if(large, reply.read, echo, engine.ids, engine.clock, form, losses)
         return await self._write_whole(hub, echo, response, reply.headers, losses, large=large)
 
     async def _write_whole(
@@ -388,7 +388,7 @@ class CallRun:
         await self._meter.settle_response(response, usage, deltas)
         dialect = SURFACE_DIALECTS[self._call.surface][1]
         write = partial(whole_body, legacy=hub.legacy)
-        body = await apart_if(large, write, dialect, response, echo.model, losses, self._call.client)
+        body = await run_in_thread_if(large, write, dialect, response, echo.model, losses, self._call.client)
         return Answer(200, JSON_TYPE, self._meter.answer_headers(headers), losses, body)
 
     def _stream_answer(
@@ -409,7 +409,7 @@ class CallRun:
 
     async def _apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """Runs a step whose time grows with the request: in a thread, if the request is large."""
-        return await apart_if(self._large, work, *args)
+        return await run_in_thread_if(self._large, work, *args)
 
     async def _open_turn(
         self, request: HubRequest | bytes, writer: Writer, form: ReasoningForm

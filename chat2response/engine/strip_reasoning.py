@@ -8,7 +8,7 @@ every later turn of the session would fail. The gateway acts only once that has 
 from typing import Any
 
 from chat2response.convert.losses import Losses
-from chat2response.state.sealing import is_ours
+from chat2response.state.sealing import is_seal
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.json_edit import with_value, without_elements
 from chat2response.wire.json_members import elements, last_values
@@ -33,7 +33,7 @@ def strip_reasoning(body: bytes, refusal: bytes, losses: Losses) -> bytes | None
         return None
     contents = map(_encrypted_content, elements(items))
     sealed = {at: content for at, content in enumerate(contents) if content is not None}
-    ours = {at for at, content in sealed.items() if type(content) is str and is_ours(content)}
+    ours = {at for at, content in sealed.items() if type(content) is str and is_seal(content)}
     dropped = ours or set(sealed)  # an upstream that cannot open ours may have sealed the others
     if not dropped:
         return None

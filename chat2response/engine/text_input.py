@@ -13,14 +13,14 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.engine.plan import Plan
 from chat2response.engine.request_reader import read_object
-from chat2response.wire.json_edit import with_member
+from chat2response.wire.json_edit import with_string
 
 
 def plain_body(body: bytes, losses: Losses) -> bytes:
     """A client's own Responses body with its items written as text. Raises InvalidRequest."""
     hub = read_request(read_object(body))
     items = hub.body.get("input")
-    return with_member(body, "input", input_as_text(items, hub, losses)) if type(items) is list else body
+    return with_string(body, "input", input_as_text(items, hub, losses)) if type(items) is list else body
 
 
 def can_send_text(hub: HubRequest | None, plan: Plan) -> bool:

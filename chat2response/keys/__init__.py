@@ -1,14 +1,14 @@
-"""API keys: their records, what can be done to them, their verification and revocation, and the audit.
+"""API keys: their records, their lifecycle, verification and revocation, and the audit log.
 
-What a key may use is counted in `quota/`; HTTP endpoints live in `api/management/`, commands in `cli/keys/`.
-passlib loads with the first check of a token.
+`quota/` counts what a key uses; HTTP endpoints live in `api/management/`, commands in `cli/keys/`.
+passlib is imported when the first token is verified.
 """
 
 from chat2response.keys.actor import Actor
 from chat2response.keys.audit import Audit
 from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
 from chat2response.keys.last_used import LastUsedTracker
-from chat2response.keys.record import ApiKey, Issued
+from chat2response.keys.record import ApiKey, IssuedKey
 from chat2response.keys.service import KeyService
 from chat2response.keys.tokens.token import Token, new_token
 from chat2response.keys.verifier import EXPIRED, INVALID, MISSING, REVOKED, KeyVerifier
@@ -22,7 +22,7 @@ __all__ = [
     "Actor",
     "ApiKey",
     "Audit",
-    "Issued",
+    "IssuedKey",
     "KeyPolicy",
     "KeyService",
     "KeyVerifier",

@@ -1,6 +1,6 @@
-"""When a key was last used, and how often: coarse, counted off the way of any request.
+"""When a key was last used, and how much: counted in memory and written to the store in the background.
 
-It has a document of its own beside the record, `key_use`, so that counting never writes a record back.
+The counts have a document of their own (kind `key_use`), so that counting never rewrites a key's record.
 """
 
 import time
@@ -14,7 +14,7 @@ KIND = "key_use"
 
 
 class LastUsed(NamedTuple):
-    """What is known of a key's use. `last_used_at`: epoch seconds, up to half a minute old."""
+    """A key's use. `last_used_at`: epoch seconds; the store is up to half a minute behind."""
 
     last_used_at: int | None = None
     requests: int = 0
@@ -22,16 +22,16 @@ class LastUsed(NamedTuple):
 
     @classmethod
     def read(cls, doc: Any) -> "LastUsed":
-        """Of its document; nothing where there is none, or it is not ours."""
+        """From its document; zero if there is none, or it has another form."""
         values = doc if isinstance(doc, Mapping) else {}
         return cls(**{name: values[name] for name in cls._fields if type(values.get(name)) is int})
 
     def document(self) -> dict[str, Any]:
-        """Its document, and as it may be shown."""
+        """The document to store or show."""
         return self._asdict()
 
     def plus(self, more: "LastUsed") -> "LastUsed":
-        """Both together."""
+        """The later time, and the sums."""
         last, other = self.last_used_at, more.last_used_at
         if last is None or (other is not None and other > last):
             last = other
@@ -39,19 +39,19 @@ class LastUsed(NamedTuple):
 
 
 class LastUsedTracker:
-    """Counts by key; the `tally` writes them down while it is started. `clock`: epoch seconds."""
+    """Counts by key, which `write_behind` stores while it is started. `clock`: epoch seconds."""
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        # By key, in the order of LastUsed: every call comes by here, and nothing is built for it.
+        # Lists in the order of LastUsed's fields, changed in place: this is on the path of every call.
         self._fresh: dict[str, list[int]] = {}
-        self.tally: WriteBehind[LastUsed] = WriteBehind(
+        self.write_behind: WriteBehind[LastUsed] = WriteBehind(
             store, KIND, read=LastUsed.read, add=LastUsed.plus, write=LastUsed.document, gather=self._gather
         )
 
     def note(self, key_id: str, requests: int = 0, tokens: int = 0) -> None:
-        """A key was used: so many requests and tokens more."""
+        """Count the use of a key, now."""
         now = int(self._clock())
         sums = self._fresh.get(key_id)
         if sums is None:
@@ -63,15 +63,17 @@ class LastUsedTracker:
         sums[2] += tokens
 
     def _gather(self) -> None:
-        """Hands what came since the last time to the tally."""
+        """Hand the new counts to `write_behind`."""
         fresh, self._fresh = self._fresh, {}
         for key_id, sums in fresh.items():
-            self.tally.note(key_id, LastUsed(*sums))
+            self.write_behind.add(key_id, LastUsed(*sums))
 
     async def read(self, key_ids: Sequence[str]) -> list[LastUsed]:
-        """What is written down of these keys, and counted here since. Raises StoreDown."""
+        """The stored use of these keys plus what is not written yet. Raises StoreDown."""
         entries = await self._store.get_many(KIND, key_ids) if key_ids else []
         return [
-            LastUsed.read(None if entry is None else entry.doc).plus(self.tally.counted(id) or LastUsed())
+            LastUsed.read(None if entry is None else entry.doc).plus(
+                self.write_behind.pending(id) or LastUsed()
+            )
             for id, entry in zip(key_ids, entries, strict=True)
         ]

@@ -1,14 +1,14 @@
 """What a key may spend: the object `limits` of its record.
 
-Each limit is a whole number; one that is absent or null does not limit. Days and months are those of UTC.
+Each limit is a whole number; absent or null means unlimited. Days and months are in UTC.
 
-  requests_per_minute, tokens_per_minute     how fast
-  requests_per_day                           how often
+  requests_per_minute, tokens_per_minute     rate
+  requests_per_day                           number of requests
   concurrent_requests                        calls at the same time
   tokens_per_day, tokens_per_month           input and output together
   cost_per_day, cost_per_month               in millionths of the price list's currency: 2500000 is 2.50
-  max_output_tokens                          the most that one call may ask for
-  default_output_tokens                      what is set aside for a call that names no maximum
+  max_output_tokens                          the maximum that one call may request
+  default_output_tokens                      reserved for a call that requests no maximum
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from typing import Any
 
 from chat2response.errors import InvalidRequest
 
-MOST = 2**53 - 1  # beyond it JSON readers disagree
+MAX_LIMIT = 2**53 - 1  # JSON parsers disagree about larger integers
 
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """The limits of one key; None does not limit."""
+    """The limits of one key; None: unlimited."""
 
     requests_per_minute: int | None = None
     requests_per_day: int | None = None
@@ -37,54 +37,55 @@ class KeyLimits:
     default_output_tokens: int | None = None
 
     @classmethod
-    def check(cls, given: Any) -> "KeyLimits":
-        """What a caller asks for. Raises InvalidRequest, whose `param` names the limit."""
-        if not isinstance(given, Mapping):
+    def check(cls, values: Any) -> "KeyLimits":
+        """From a request. Raises InvalidRequest, whose `param` names the limit."""
+        if not isinstance(values, Mapping):
             raise InvalidRequest("limits must be an object", param="limits", code="invalid_type")
-        for name, value in given.items():
+        for name, value in values.items():
             param = f"limits.{name}"[:100]
             if name not in NAMES:
                 near = get_close_matches(str(name)[:100], NAMES, n=1)
-                hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(NAMES)}."
+                hint = f" Did you mean '{near[0]}'?" if near else f" Use one of: {', '.join(NAMES)}."
                 raise InvalidRequest(f"Unknown limit '{param}'.{hint}", param=param, code="unknown_parameter")
-            if value is not None and not _fits(name, value):
+            if value is not None and not _is_valid(name, value):
                 raise InvalidRequest(
-                    f"{param} must be a whole number between {_least(name)} and {MOST}, or null", param=param
+                    f"{param} must be a whole number between {_minimum(name)} and {MAX_LIMIT}, or null",
+                    param=param,
                 )
-        made = cls(**given)
-        most, default = made.max_output_tokens, made.default_output_tokens
-        if most is not None and default is not None and default > most:
+        limits = cls(**values)
+        maximum, default = limits.max_output_tokens, limits.default_output_tokens
+        if maximum is not None and default is not None and default > maximum:
             raise InvalidRequest(
                 "limits.default_output_tokens must not be larger than limits.max_output_tokens",
                 param="limits.default_output_tokens",
             )
-        return made
+        return limits
 
     @classmethod
     def read(cls, doc: Any) -> "KeyLimits":
-        """From a stored record. Raises ValueError; fields that are not ours are skipped."""
+        """From a stored record; unknown fields are skipped. Raises ValueError."""
         if not isinstance(doc, Mapping):
-            raise ValueError("limits is no object")
-        ours = {name: value for name, value in doc.items() if name in NAMES and value is not None}
-        for name, value in ours.items():
-            if not _fits(name, value):
-                raise ValueError(f"limits.{name} is no limit")
-        return cls(**ours)
+            raise ValueError("limits is not an object")
+        known = {name: value for name, value in doc.items() if name in NAMES and value is not None}
+        for name, value in known.items():
+            if not _is_valid(name, value):
+                raise ValueError(f"limits.{name} is not a valid limit")
+        return cls(**known)
 
     def document(self) -> dict[str, int]:
-        """Those that limit."""
+        """The limits that are set."""
         values = ((name, getattr(self, name)) for name in NAMES)
         return {name: value for name, value in values if value is not None}
 
     def of_requests(self) -> "KeyLimits":
-        """Those that count requests alone."""
+        """Only the limits that count requests."""
         return KeyLimits(requests_per_minute=self.requests_per_minute, requests_per_day=self.requests_per_day)
 
     def wider_than(self, other: "KeyLimits") -> str | None:
-        """The first limit in which this allows more than `other`; None where it never does."""
-        for name, most in other.document().items():
+        """The first limit in which this allows more than `other`; None if there is none."""
+        for name, maximum in other.document().items():
             own = getattr(self, name)
-            if name != "default_output_tokens" and (own is None or own > most):
+            if name != "default_output_tokens" and (own is None or own > maximum):
                 return name
         return None
 
@@ -92,9 +93,9 @@ class KeyLimits:
 NAMES = tuple(field.name for field in fields(KeyLimits))
 
 
-def _least(name: str) -> int:
-    return 0 if name.startswith("cost") else 1  # a budget of nothing still allows what costs nothing
+def _minimum(name: str) -> int:
+    return 0 if name.startswith("cost") else 1  # a budget of 0 still allows calls that cost nothing
 
 
-def _fits(name: str, value: Any) -> bool:
-    return type(value) is int and _least(name) <= value <= MOST
+def _is_valid(name: str, value: Any) -> bool:
+    return type(value) is int and _minimum(name) <= value <= MAX_LIMIT

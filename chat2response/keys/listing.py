@@ -1,4 +1,4 @@
-"""Keys page by page, and those that a filter lets through."""
+"""Lists of keys: filters and pagination."""
 
 import asyncio
 import base64
@@ -11,15 +11,15 @@ from chat2response.keys.tokens.token import is_key_id
 from chat2response.stores import Store
 from chat2response.wire.json import JSONError, decode, encode
 
-MOST = 500  # keys of a page
-_ROUNDS = 20  # steps through the store that one page takes at most
+MAX_PAGE_SIZE = 500  # keys
+_MAX_SCANS = 20  # of the store for one page
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which keys; None lets all through. `label`: a part of it, in any case; `owner`: the whole.
+    """Which keys to list; None: any. `label`: a part of it, ignoring case; `owner`: an exact match.
 
-    `expiring_within`: seconds until the end, of keys that are still active.
+    `expiring_within`: active keys that expire within so many seconds.
     """
 
     state: State | None = None
@@ -32,7 +32,7 @@ class Filter:
             raise InvalidRequest(f"state must be one of {', '.join(STATES)}", param="state")
 
     def passes(self, key: ApiKey, now: float) -> bool:
-        """Whether the key is one of them."""
+        """Whether the filter lets the key through."""
         if self.state is not None and key.state(now) != self.state:
             return False
         if self.owner is not None and key.owner != self.owner:
@@ -47,9 +47,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """Some keys, oldest first among themselves; `cursor` leads to the next page, None ends the list.
+    """A page of keys, sorted by age within the page; `cursor` leads to the next page, None ends the list.
 
-    A page may be short, even empty, before the end: a large store is not walked through for one page.
+    A page may be short, even empty, before the end: one page scans only a part of a large store.
     """
 
     keys: list[ApiKey]
@@ -57,71 +57,71 @@ class KeyPage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a list goes on: the store's own cursor, and keys that were met but did not fit any more."""
+class _Cursor:
+    """A position in the list: the store's cursor, and keys that the scan returned beyond the last page."""
 
     cursor: str | None = None
-    left: tuple[str, ...] = ()
+    leftover: tuple[str, ...] = ()
     scanned: bool = False
-    """Whether the scan is over, so that only `left` is left."""
+    """Whether the scan is over and only `leftover` remains."""
 
     @classmethod
-    def read(cls, text: str) -> "_Place":
+    def read(cls, text: str) -> "_Cursor":
         try:
-            cursor, left, scanned = decode(base64.urlsafe_b64decode(text.encode("ascii")))
-            return cls._checked(cursor, tuple(left), scanned)
+            cursor, leftover, scanned = decode(base64.urlsafe_b64decode(text.encode("ascii")))
+            return cls._validated(cursor, tuple(leftover), scanned)
         except (JSONError, ValueError, TypeError):
-            raise _foreign_cursor() from None
+            raise _invalid_cursor() from None
 
     @classmethod
-    def _checked(cls, cursor: Any, left: tuple[Any, ...], scanned: Any) -> "_Place":
+    def _validated(cls, cursor: Any, leftover: tuple[Any, ...], scanned: Any) -> "_Cursor":
         if type(scanned) is not bool or not (cursor is None or type(cursor) is str):
-            raise TypeError("not the types of a place")
-        if len(left) > MOST or not all(type(id) is str and is_key_id(id) for id in left):
+            raise TypeError("a cursor has other types")
+        if len(leftover) > MAX_PAGE_SIZE or not all(type(id) is str and is_key_id(id) for id in leftover):
             raise ValueError("not ids of keys")
-        return cls(cursor, left, scanned)
+        return cls(cursor, leftover, scanned)
 
     def text(self) -> str | None:
-        if self.scanned and not self.left:
+        if self.scanned and not self.leftover:
             return None
-        return base64.urlsafe_b64encode(encode([self.cursor, self.left, self.scanned])).decode()
+        return base64.urlsafe_b64encode(encode([self.cursor, self.leftover, self.scanned])).decode()
 
 
-async def page(store: Store, wanted: Filter, now: float, *, cursor: str | None, limit: int) -> KeyPage:
+async def page(store: Store, key_filter: Filter, now: float, *, cursor: str | None, limit: int) -> KeyPage:
     """The next page. Raises InvalidRequest, StoreDown."""
-    if not 1 <= limit <= MOST:
-        raise InvalidRequest(f"limit must be between 1 and {MOST}", param="limit")
-    place = _Place() if cursor is None else _Place.read(cursor)
-    found: dict[str, ApiKey] = {}
-    rest, place = place.left, _Place(place.cursor, (), place.scanned)
-    for id, entry in zip(rest, await store.get_many(KIND, rest) if rest else (), strict=True):
-        if entry is not None and (key := read_entry(id, entry)) is not None and wanted.passes(key, now):
-            found[id] = key
-    for _ in range(_ROUNDS):
-        # Nearly full is full: the last few would each take a step of their own.
-        if place.scanned or len(found) > limit * 3 // 4:
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        raise InvalidRequest(f"limit must be between 1 and {MAX_PAGE_SIZE}", param="limit")
+    at = _Cursor() if cursor is None else _Cursor.read(cursor)
+    matches: dict[str, ApiKey] = {}
+    leftover, at = at.leftover, _Cursor(at.cursor, (), at.scanned)
+    for id, entry in zip(leftover, await store.get_many(KIND, leftover) if leftover else (), strict=True):
+        if entry is not None and (key := read_entry(id, entry)) is not None and key_filter.passes(key, now):
+            matches[id] = key
+    for _ in range(_MAX_SCANS):
+        # Three quarters are enough: each of the last few keys could cost a scan of its own.
+        if at.scanned or len(matches) > limit * 3 // 4:
             break
         try:
-            step = await store.scan(KIND, cursor=place.cursor, limit=limit - len(found))
-        except ValueError:  # a cursor that another store has given
-            raise _foreign_cursor() from None
+            step = await store.scan(KIND, cursor=at.cursor, limit=limit - len(matches))
+        except ValueError:  # another store's cursor
+            raise _invalid_cursor() from None
         for id, entry in step.entries:
-            if (key := read_entry(id, entry)) is not None and wanted.passes(key, now):
-                found[id] = key
-        place = _Place(step.cursor, (), step.cursor is None)
-        await asyncio.sleep(0)  # others get their turn, on a store that never waits too
-    ids = list(found)
-    place = _Place(place.cursor, tuple(ids[limit:]), place.scanned)
-    keys = sorted((found[id] for id in ids[:limit]), key=ApiKey.age)
-    return KeyPage(keys, place.text())
+            if (key := read_entry(id, entry)) is not None and key_filter.passes(key, now):
+                matches[id] = key
+        at = _Cursor(step.cursor, (), step.cursor is None)
+        await asyncio.sleep(0)  # other tasks run, even if the store never waits
+    ids = list(matches)
+    at = _Cursor(at.cursor, tuple(ids[limit:]), at.scanned)
+    keys = sorted((matches[id] for id in ids[:limit]), key=ApiKey.sort_key)
+    return KeyPage(keys, at.text())
 
 
-def _foreign_cursor() -> InvalidRequest:
-    return InvalidRequest("cursor is none that this list has given", param="cursor")
+def _invalid_cursor() -> InvalidRequest:
+    return InvalidRequest("cursor does not come from this list", param="cursor")
 
 
-def whole(value: Any, param: str) -> int:
-    """A whole number that is not negative, out of a query. Raises InvalidRequest."""
+def whole_number(value: Any, param: str) -> int:
+    """A whole number, 0 or more, from a query. Raises InvalidRequest."""
     text = str(value)
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         raise InvalidRequest(f"{param} must be a whole number", param=param, code="invalid_type")

@@ -1,7 +1,7 @@
-"""The records of keys in a store: read, added, changed, removed.
+"""The repository of keys: reads, adds, changes and removes their records in a store.
 
-Each change is a compare-and-set on the stored document, never on a remembered key, so that changes of
-several processes do not undo each other, and fields that are not ours survive.
+Each change is a compare-and-set on the stored document, never on a cached key, so that changes of several
+processes do not undo each other, and unknown fields survive.
 """
 
 import asyncio
@@ -15,33 +15,33 @@ from chat2response.errors import InvalidRequest
 from chat2response.keys import idempotency, last_used
 from chat2response.keys.actor import GATEWAY, Actor
 from chat2response.keys.audit import Audit
-from chat2response.keys.expiry_policy import LAST_MOMENT
+from chat2response.keys.expiry_policy import MAX_TIMESTAMP
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.listing import Filter, KeyPage, page
 from chat2response.keys.record import KIND, ApiKey, compact, read_entry
 from chat2response.keys.tokens.token import is_key_id
 from chat2response.stores import ABSENT, Entry, Store, StoreDown
 
-LEAST_AGE = idempotency.SECONDS
-"""Seconds a key must be dead before it may be purged: as long as a repeated creation is recognised."""
-_STEP = 200  # keys looked at between two waits for the store
-_LONG_STEP = 500
-_AT_ONCE = 0.001  # seconds; the shortest life that every store knows
+MIN_PURGE_AGE = idempotency.SECONDS
+"""Seconds a key must be inactive before a purge: as long as a repeated creation is recognised."""
+_SCAN_SIZE = 200  # keys in one scan of the store
+_LONG_SCAN_SIZE = 500
+_SHORTEST_TTL = 0.001  # seconds; the shortest that every store can represent
 
 _NOT_CHANGED = (
-    "The key store did not take the change: take every key to be as it was. "
-    "{advice} Then ask again; it does no harm where it was done already"
+    "The key store did not save the change. Assume that the keys are unchanged. "
+    "{advice} Then try again; repeating a change that was saved does no harm"
 )
 
-Keys = list[ApiKey]  # named here, for inside KeyRepository `list` is a method
-Runs = list[Keys]
+Keys = list[ApiKey]  # an alias, because inside KeyRepository `list` is a method
+SortedRuns = list[Keys]
 Edit = Callable[[ApiKey], Mapping[str, Any] | None]
 
 
 class KeyRepository:
-    """Keys in a store, the `audit` of what is done to them, and their `use`. `clock`: epoch seconds.
+    """Keys in a store, the `audit` log of their changes, and when they were `last_used`.
 
-    Every method raises StoreDown.
+    `clock`: epoch seconds. Every method raises StoreDown.
     """
 
     def __init__(
@@ -50,59 +50,61 @@ class KeyRepository:
         self._store = store
         self._clock = clock
         self.audit = audit or Audit(store, clock=clock)
-        self.use = LastUsedTracker(store, clock=clock)
+        self.last_used = LastUsedTracker(store, clock=clock)
 
     def now(self) -> float:
-        """The time that keys go by, in epoch seconds."""
+        """The clock's time, in epoch seconds."""
         return self._clock()
 
     async def get(self, id: str) -> ApiKey | None:
-        """The key; None where there is none that can be read."""
+        """The key; None if there is none or its record is invalid."""
         entry = await self._store.get(KIND, id) if is_key_id(id) else None
         return None if entry is None else read_entry(id, entry)
 
     async def list(self) -> Keys:
-        """All keys, revoked and expired ones too, oldest first; requests get their turn meanwhile."""
-        seen: set[str] = set()  # a scan may meet a key twice
-        runs: Runs = []
-        async for entries in self._steps(_LONG_STEP):
+        """All keys, also revoked and expired ones, oldest first. Other tasks run in between."""
+        seen: set[str] = set()  # a scan may return a key twice
+        runs: SortedRuns = []
+        async for entries in self._scans(_LONG_SCAN_SIZE):
             new = {id: entry for id, entry in entries if id not in seen}
             keys = (key for id, entry in new.items() if (key := read_entry(id, entry)) is not None)
-            runs.append(sorted(keys, key=ApiKey.age))
+            runs.append(sorted(keys, key=ApiKey.sort_key))
             seen |= set(new)
-        found: Keys = []
-        for key in merge(*runs, key=ApiKey.age):
-            found.append(key)
-            if len(found) % _LONG_STEP == 0:
+        result: Keys = []
+        for key in merge(*runs, key=ApiKey.sort_key):
+            result.append(key)
+            if len(result) % _LONG_SCAN_SIZE == 0:
                 await asyncio.sleep(0)
-        return found
+        return result
 
     async def page(
-        self, wanted: Filter | None = None, *, cursor: str | None = None, limit: int = 100
+        self, key_filter: Filter | None = None, *, cursor: str | None = None, limit: int = 100
     ) -> KeyPage:
-        """Some keys, and where to go on. Raises InvalidRequest."""
-        return await page(self._store, wanted or Filter(), self._clock(), cursor=cursor, limit=limit)
+        """A page of keys. Raises InvalidRequest."""
+        return await page(self._store, key_filter or Filter(), self._clock(), cursor=cursor, limit=limit)
 
     async def purge(self, older_than: int, *, limit: int = 10_000, by: Actor = GATEWAY) -> tuple[int, bool]:
-        """Remove keys that have been dead for `older_than` seconds, with what is known of their use.
+        """Remove keys that have been inactive for `older_than` seconds, and their counted use.
 
-        At most about `limit` keys; returns how many, and whether there may be more. Raises InvalidRequest.
+        Stops soon after `limit` keys. Returns their number, and whether there may be more. Raises
+        InvalidRequest.
         """
         _check_age(older_than)
         purged = 0
-        async for entries in self._steps(_STEP):
+        async for entries in self._scans(_SCAN_SIZE):
             if purged >= limit:
                 return purged, True
-            purged += await self._remove(self._dead(entries, older_than), by)
+            purged += await self._remove(self._purgeable(entries, older_than), by)
         return purged, False
 
-    async def dead(self, older_than: int) -> int:
+    async def count_purgeable(self, older_than: int) -> int:
         """How many keys a purge would remove now. Raises InvalidRequest."""
         _check_age(older_than)
-        return sum([len(self._dead(entries, older_than)) async for entries in self._steps(_LONG_STEP)])
+        scans = self._scans(_LONG_SCAN_SIZE)
+        return sum([len(self._purgeable(entries, older_than)) async for entries in scans])
 
-    async def _steps(self, size: int) -> AsyncIterator[Sequence[tuple[str, Entry]]]:
-        """All records, some at a time; others get their turn in between, on a store that never waits too."""
+    async def _scans(self, size: int) -> AsyncIterator[Sequence[tuple[str, Entry]]]:
+        """All records, in batches. Other tasks run in between, even if the store never waits."""
         cursor = None
         while True:
             step = await self._store.scan(KIND, cursor=cursor, limit=size)
@@ -111,90 +113,88 @@ class KeyRepository:
                 return
             await asyncio.sleep(0)
 
-    def _dead(self, entries: Sequence[tuple[str, Entry]], older_than: int) -> dict[str, Entry]:
+    def _purgeable(self, entries: Sequence[tuple[str, Entry]], older_than: int) -> dict[str, Entry]:
         now = self._clock()
-        found = {}
+        purgeable = {}
         for id, entry in entries:
             key = read_entry(id, entry)
-            since = None if key is None else key.dead_since(now)
+            since = None if key is None else key.inactive_since(now)
             if since is not None and since <= now - older_than:
-                found[id] = entry
-        return found
+                purgeable[id] = entry
+        return purgeable
 
-    async def _remove(self, dead: Mapping[str, Entry], by: Actor) -> int:
-        if not dead:
+    async def _remove(self, entries: Mapping[str, Entry], by: Actor) -> int:
+        if not entries:
             return 0
-        with _explained():
-            await self.audit.note("key.purged", by, *dead)
-            used = await self._store.get_many(last_used.KIND, [*dead])
-            each = zip(dead.items(), used, strict=True)
-            return sum(
-                await asyncio.gather(*(self._remove_one(id, entry, its_use) for (id, entry), its_use in each))
-            )
+        with _change_errors():
+            await self.audit.record("key.purged", by, *entries)
+            uses = await self._store.get_many(last_used.KIND, [*entries])
+            each = zip(entries.items(), uses, strict=True)
+            return sum(await asyncio.gather(*(self._remove_one(id, entry, use) for (id, entry), use in each)))
 
-    async def _remove_one(self, id: str, entry: Entry, its_use: Entry | None) -> bool:
-        # A delete would not notice that the key was given a new end meanwhile; this does.
-        if not await self._store.put(KIND, id, entry.doc, ttl=_AT_ONCE, expect=entry.tag):
+    async def _remove_one(self, id: str, entry: Entry, use: Entry | None) -> bool:
+        # Unlike a delete, this fails if somebody has changed the key's expiry meanwhile.
+        if not await self._store.put(KIND, id, entry.doc, ttl=_SHORTEST_TTL, expect=entry.tag):
             return False
-        self._changed(id)
-        if its_use is not None:
+        self._on_changed(id)
+        if use is not None:
             await self._store.delete(last_used.KIND, id)
         return True
 
     async def _add(self, key: ApiKey, action: str, by: Actor) -> bool:
-        """Store a new record; False where there is one of this id."""
+        """Store a new record; False if the id is taken."""
         document = key.document()
-        said = {name: value for name, value in document.items() if value is not None}
-        with _explained():
-            await self.audit.note(action, by, key.id, changes=said)
+        changes = {name: value for name, value in document.items() if value is not None}
+        with _change_errors():
+            await self.audit.record(action, by, key.id, changes=changes)
             if not await self._store.put(KIND, key.id, document, expect=ABSENT):
                 return False
-        self._made(key.id)
+        self._on_created(key.id)
         return True
 
     async def _change(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
-        """Apply `edit` to the record; None when there is none, or `edit` finds nothing to do."""
+        """Apply `edit` to the record; None if there is no record, or `edit` returns None."""
         if not is_key_id(id):
             return None
         try:
-            with _explained():
-                return await self._write_over(id, edit, action, by)
+            with _change_errors():
+                return await self._compare_and_set(id, edit, action, by)
         finally:
-            self._changed(id)
+            self._on_changed(id)
 
-    async def _write_over(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
-        noted = False
+    async def _compare_and_set(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
+        audited = False
         while True:
             entry = await self._store.get(KIND, id)
             if entry is None or (key := read_entry(id, entry)) is None or (fields := edit(key)) is None:
                 return None
-            if not noted:
-                await self.audit.note(action, by, id, changes=fields)
-                noted = True
+            if not audited:
+                await self.audit.record(action, by, id, changes=fields)
+                audited = True
             changed = compact({**entry.doc, **fields})
             if await self._store.put(KIND, id, changed, expect=entry.tag):
                 return ApiKey.read(changed)
 
-    def _made(self, id: str) -> None:
-        """A key was made: for who remembers that there was none."""
+    def _on_created(self, id: str) -> None:
+        """Called after a key was created; a subclass invalidates its cache here."""
 
-    def _changed(self, id: str) -> None:
-        """A key was changed, or may have been: for who remembers keys."""
+    def _on_changed(self, id: str) -> None:
+        """Called after a key was changed, or may have been; a subclass invalidates its cache here."""
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Who changes keys is told what became of it, and what to do. Raises StoreDown."""
+def _change_errors() -> Iterator[None]:
+    """Give a StoreDown of a change a message that tells the caller what to assume and what to do."""
     try:
         yield
     except StoreDown as down:
-        advice = down.advice or "Mend the store."
+        advice = down.advice or "Repair the store."
         raise StoreDown(down.internal or "", message=_NOT_CHANGED.format(advice=advice)) from down
 
 
 def _check_age(older_than: int) -> None:
-    if type(older_than) is not int or not LEAST_AGE <= older_than <= LAST_MOMENT:
+    if type(older_than) is not int or not MIN_PURGE_AGE <= older_than <= MAX_TIMESTAMP:
         raise InvalidRequest(
-            f"older_than_seconds must be a whole number of at least {LEAST_AGE} and at most {LAST_MOMENT}",
+            f"older_than_seconds must be a whole number between {MIN_PURGE_AGE} and {MAX_TIMESTAMP}",
             param="older_than_seconds",
         )

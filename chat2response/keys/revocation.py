@@ -1,8 +1,8 @@
-"""Hears what others do to keys, and ends what runs under a key that was revoked.
+"""Follows changes of keys, invalidates cached ones, and ends the running calls of a revoked key.
 
-Other processes' changes come from the store's feed, our own are told by `look`. What the feed may have
-missed, and what writers do that announce nothing, is found by looking at the keys of running calls from time
-to time.
+Other processes' changes come from the store's change feed, this process's own by `recheck`. Changes that the
+feed may have missed, or whose writers announce nothing, are found by reading the keys of running calls at
+intervals.
 """
 
 import asyncio
@@ -14,98 +14,98 @@ from typing import Protocol
 from chat2response.keys.record import KIND, read_entry
 from chat2response.stores import MISSED, Store, StoreDown
 
-LOOK_SECONDS = 0.5  # between two looks at the keys of running calls that nobody has told of
-RETRY_SECONDS = 0.2  # while the store is away
+RECHECK_SECONDS = 0.5  # between two checks of the running calls' keys while the feed reports nothing
+RETRY_SECONDS = 0.2  # while the store is down
 
 _log = logging.getLogger(__name__)
 
 
-class Running(Protocol):
-    """The calls of this process, by their keys."""
+class RunningCalls(Protocol):
+    """The running calls of this process, by key."""
 
     def key_ids(self) -> set[str]:
-        """Those under which something runs."""
+        """The keys of running calls."""
         ...
 
     def end_key(self, key_id: str) -> None:
-        """End what runs under this one."""
+        """End the calls of this key."""
         ...
 
 
 class RevocationFollower:
-    """`forget` is told each key that others changed, None for all.
+    """Calls `invalidate` for each key that another process changes, with None for all keys.
 
-    A call whose key reaches its end in time runs on: it was let in before.
+    A call whose key expires while it runs continues: it was admitted before.
     """
 
-    def __init__(self, store: Store, forget: Callable[[str | None], None]) -> None:
+    def __init__(self, store: Store, invalidate: Callable[[str | None], None]) -> None:
         self._store = store
-        self._forget = forget
-        self._running: Running | None = None
-        self._asked: set[str] = set()
+        self._invalidate = invalidate
+        self._calls: RunningCalls | None = None
+        self._changed: set[str] = set()
         self._missed = False
-        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, running: Running | None) -> None:
-        """Begins to listen; once. `running` None: calls run on whatever becomes of their key."""
+    def start(self, calls: RunningCalls | None) -> None:
+        """Start following; a second call does nothing. `calls` None: a revocation ends no call."""
         if not self._tasks:
-            self._running = running
-            self._tasks.append(asyncio.create_task(self._listen()))
-            if running is not None:
-                self._tasks.append(asyncio.create_task(self._keep_looking(running)))
+            self._calls = calls
+            self._tasks.append(asyncio.create_task(self._follow()))
+            if calls is not None:
+                self._tasks.append(asyncio.create_task(self._end_revoked_calls(calls)))
 
     async def close(self) -> None:
-        """Ends that."""
+        """Stop following."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
-    def look(self, key_id: str | None) -> None:
-        """This key has changed, or any may have (None): see whether what runs under it must end."""
+    def recheck(self, key_id: str | None) -> None:
+        """Check soon whether this key was revoked; None: check the keys of all running calls."""
         if key_id is None:
             self._missed = True
         else:
-            self._asked.add(key_id)
-        self._news.set()
+            self._changed.add(key_id)
+        self._wake.set()
 
-    async def _listen(self) -> None:
+    async def _follow(self) -> None:
         async for change in self._store.changes(KIND):
             key_id = None if change is MISSED else change
-            self._forget(key_id)
-            self.look(key_id)
+            self._invalidate(key_id)
+            self.recheck(key_id)
 
-    async def _keep_looking(self, running: Running) -> None:
+    async def _end_revoked_calls(self, calls: RunningCalls) -> None:
         while True:
-            asked = await self._next()
-            # Also where nothing runs yet: a call that has shown its key may still be sending its body.
-            ids = running.key_ids() if asked is None else asked
+            changed = await self._next()
+            # Even if no call of the key runs yet: a call that passed authentication may still send its body.
+            ids = calls.key_ids() if changed is None else changed
             try:
-                await self._end_dead(running, sorted(ids))
+                await self._end_revoked(calls, sorted(ids))
             except StoreDown as down:
-                _log.debug("the keys of running calls cannot be looked at now: %s", down.internal)
+                _log.debug("the keys of running calls cannot be checked now: %s", down.internal)
                 for id in ids:
-                    self.look(id)
+                    self.recheck(id)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _next(self) -> set[str] | None:
-        """The keys to look at; None for all, when something was missed, or nothing was heard for a while."""
+        """The changed keys; None for all, if a change was missed or none came for RECHECK_SECONDS."""
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._news.wait()
+            async with asyncio.timeout(RECHECK_SECONDS):
+                await self._wake.wait()
         except TimeoutError:
             return None
-        self._news.clear()
-        asked, self._asked = self._asked, set()
+        self._wake.clear()
+        changed, self._changed = self._changed, set()
         missed, self._missed = self._missed, False
-        return None if missed else asked
+        return None if missed else changed
 
-    async def _end_dead(self, running: Running, ids: list[str]) -> None:
+    async def _end_revoked(self, calls: RunningCalls, ids: list[str]) -> None:
         entries = await self._store.get_many(KIND, ids) if ids else []
         for id, entry in zip(ids, entries, strict=True):
             key = None if entry is None else read_entry(id, entry)
             if key is None or key.revoked_at is not None:
-                _log.info("key %s was revoked: nothing runs under it any more", id)
-                running.end_key(id)
+                _log.info("key %s is revoked: its running calls end", id)
+                calls.end_key(id)

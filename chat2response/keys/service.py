@@ -1,4 +1,4 @@
-"""The book of keys: what can be done to them, and what is refused."""
+"""The key service: creates, imports, updates, rotates and revokes keys, within the policy and delegation."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,8 +12,8 @@ from chat2response.keys.audit import Audit
 from chat2response.keys.delegation import check_end, check_rights, check_within
 from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
 from chat2response.keys.idempotency import Document, IdempotentRequest
-from chat2response.keys.key_fields import checked
-from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, Issued, read_entry
+from chat2response.keys.key_fields import validated
+from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, IssuedKey, read_entry
 from chat2response.keys.repository import KeyRepository
 from chat2response.keys.rotation import Rotation, unfinished
 from chat2response.keys.tokens.pepper import Peppers
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class KeyService(KeyRepository):
     """Keys in a store. Every method raises StoreDown.
 
-    `by` is who asks for a change: what a key asks for must lie within what it has itself, else Forbidden.
+    `by` is the actor of a change. A key cannot grant more than its own rights: that raises Forbidden.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class KeyService(KeyRepository):
         self._peppers = peppers
 
     def new_digest(self) -> tuple[Token, str]:
-        """A token that is not stored, and the digest with which it can be imported, here or elsewhere."""
+        """A token that is not stored, and the digest to import it with, here or in another gateway."""
         from chat2response.keys.tokens.hashing import digest_text
 
         token = self._new_token()
@@ -62,56 +62,56 @@ class KeyService(KeyRepository):
         by: Actor = GATEWAY,
         **fields: Any,
     ) -> None:
-        """Raises what `generate`, or with an id and a digest `import_digest`, would, but makes nothing."""
+        """A dry run: raises what `generate`, or with an id and a digest `import_digest`, would raise."""
         if id is None or digest is None:
             self._draft("0" * 32, NO_DIGEST, fields, ttl_seconds, expires_at, by)
-        elif await self._held(id, parsed := self._known_digest(digest)) is None:
+        elif await self._existing(id, parsed := self._parse_digest(digest)) is None:
             self._draft(id, parsed, fields, ttl_seconds, expires_at, by)
         else:
-            checked(fields)
+            validated(fields)
 
     async def generate(
         self,
         *,
         ttl_seconds: int | None = None,
         expires_at: int | Unset | None = UNSET,
-        repeat: str | None = None,
+        idempotency_key: str | None = None,
         by: Actor = GATEWAY,
         **fields: Any,
-    ) -> Issued:
-        """Make and store a key; `fields` are those of `keys.fields`.
+    ) -> IssuedKey:
+        """Create and store a key; `fields` are those of `key_fields`.
 
-        `repeat`: an Idempotency-Key; what was made with it within the last hour is told again. Raises
-        InvalidRequest, also where the policy refuses the key's end.
+        `idempotency_key`: a repetition within an hour returns the same key and token. Raises InvalidRequest,
+        also if the policy refuses the key's expiry.
         """
-        repeats = None
-        if repeat is not None:
+        request = None
+        if idempotency_key is not None:
             end = "unset" if expires_at is UNSET else expires_at
-            asked = {**fields, "ttl_seconds": ttl_seconds, "expires_at": end}
-            repeats = await IdempotentRequest.of(self._store, repeat, by, asked)
-            if (earlier := await repeats.earlier()) is not None:
+            params = {**fields, "ttl_seconds": ttl_seconds, "expires_at": end}
+            request = await IdempotentRequest.of(self._store, idempotency_key, by, params)
+            if (earlier := await request.earlier()) is not None:
                 return await self._finish(earlier, by)
         token = self._new_token()
         digest = self._hasher.make(token.secret)
-        issued = Issued(self._draft(token.id, digest, fields, ttl_seconds, expires_at, by), token.text())
-        if repeats is not None and not await repeats.claim(issued):
-            earlier = await repeats.earlier()
-            if earlier is None:  # it ended in the very moment
-                raise StoreDown("a repeated creation came as the first was being forgotten")
+        issued = IssuedKey(self._draft(token.id, digest, fields, ttl_seconds, expires_at, by), token.text())
+        if request is not None and not await request.claim(issued):
+            earlier = await request.earlier()
+            if earlier is None:  # it expired between the two calls
+                raise StoreDown("the record of a repeated creation expired during the request")
             return await self._finish(earlier, by)
         added = await self._add(issued.key, "key.generated", by)
-        if not added and repeats is None:  # else a repetition has finished this request in between
-            raise StoreDown("the source of key ids repeats itself")
+        if not added and request is None:  # otherwise a repetition has stored this key in between
+            raise StoreDown("the source of key ids returned an id twice")
         return issued
 
-    async def _finish(self, earlier: Issued, by: Actor) -> Issued:
-        """Store what an earlier request may have died before storing."""
+    async def _finish(self, earlier: IssuedKey, by: Actor) -> IssuedKey:
+        """Store the key if the earlier request died before it did."""
         if await self._store.get(KIND, earlier.key.id) is None:
             await self._add(earlier.key, "key.generated", by)
         return earlier
 
     async def revoke(self, id: str, *, by: Actor = GATEWAY) -> bool:
-        """End a key for good; False when it is unknown or was revoked before."""
+        """Revoke a key for good; False if it is unknown or already revoked."""
         now = int(self._clock())
 
         def edit(key: ApiKey) -> dict[str, Any] | None:
@@ -127,7 +127,7 @@ class KeyService(KeyRepository):
         ttl_seconds: int | None = None,
         by: Actor = GATEWAY,
     ) -> ApiKey | None:
-        """Move a key's end, revoked keys' too; neither argument, or null, clears it.
+        """Change a key's expiry, also a revoked key's; without an argument, or with null, it never expires.
 
         Returns the changed key, None for an unknown id. Raises InvalidRequest.
         """
@@ -137,7 +137,7 @@ class KeyService(KeyRepository):
 
         def edit(key: ApiKey) -> dict[str, Any]:
             if end is None or (key.expires_at is not None and end > key.expires_at):
-                check_rights(by, key)  # longer life is something given, too
+                check_rights(by, key)  # a later expiry grants something, too
             grace = key.previous
             if grace is None or end is None or grace.expires_at <= end:
                 return {"expires_at": end}
@@ -146,11 +146,11 @@ class KeyService(KeyRepository):
         return await self._change(id, edit, "key.expiration_set", by)
 
     async def update(self, id: str, *, by: Actor = GATEWAY, **fields: Any) -> ApiKey | None:
-        """Change what its maker said of a key: the fields that are given, whole; None clears one.
+        """Replace fields of `key_fields`; None clears one.
 
         Returns the changed key, None for an unknown id. Raises InvalidRequest.
         """
-        changes = checked(fields)
+        changes = validated(fields)
 
         def edit(key: ApiKey) -> dict[str, Any]:
             if "scopes" in changes or "limits" in changes:
@@ -165,57 +165,58 @@ class KeyService(KeyRepository):
         *,
         grace_seconds: int = 0,
         force: bool = False,
-        repeat: str | None = None,
+        idempotency_key: str | None = None,
         by: Actor = GATEWAY,
-    ) -> Issued | None:
-        """Give a key another secret; the one it had opens for `grace_seconds` more, never past the key's end.
+    ) -> IssuedKey | None:
+        """Give a key a new secret; the old one stays valid for `grace_seconds`, or until the key expires.
 
-        The one before that ends at once: while its grace runs, only with `force`. `repeat`: as in `generate`.
-        Returns None for an unknown id. Raises InvalidRequest, and Conflict for a key that is revoked,
-        expired, or within a grace.
+        A secret from before the last rotation ends at once; while it is valid, only `force` allows another
+        rotation. `idempotency_key`: as in `generate`. Returns None for an unknown id. Raises InvalidRequest,
+        and Conflict for a key that is revoked, expired, or in its grace period.
         """
         token = replace(self._new_token(), id=id)
         digest = self._hasher.make(token.secret)
         rotation = Rotation(digest, int(self._clock()), grace_seconds, force, by)
-        if repeat is None:
+        if idempotency_key is None:
             key = await self._change(id, rotation.fields, "key.rotated", by)
-            return None if key is None else Issued(key, token.text())
-        asked = {"operation": "rotate", "id": id, "grace_seconds": grace_seconds, "force": force}
-        repeats = await IdempotentRequest.of(self._store, repeat, by, asked)
-        planned = await repeats.earlier()
+            return None if key is None else IssuedKey(key, token.text())
+        params = {"operation": "rotate", "id": id, "grace_seconds": grace_seconds, "force": force}
+        request = await IdempotentRequest.of(self._store, idempotency_key, by, params)
+        planned = await request.earlier()
         if planned is None:
-            if (held := await self.get(id)) is None:
+            if (key := await self.get(id)) is None:
                 return None
             try:
-                planned = rotation.planned(held, token.text())
+                planned = rotation.planned(key, token.text())
             except Conflict:
-                if (planned := await repeats.earlier()) is None:  # else it is this rotation, made meanwhile
+                if (planned := await request.earlier()) is None:  # a repetition has claimed it in between
                     raise
             else:
-                if not await repeats.claim(planned) and (planned := await repeats.earlier()) is None:
-                    raise StoreDown("a repeated rotation came as the first was being forgotten")
-        if not repeats.done:
+                if not await request.claim(planned) and (planned := await request.earlier()) is None:
+                    raise StoreDown("the record of a repeated rotation expired during the request")
+        if not request.done:
             await self._change(id, partial(unfinished, planned.key), "key.rotated", by)
-            await repeats.settle()
+            await request.complete()
         return planned
 
-    async def once(
+    async def run_once(
         self,
-        operation: str,
-        asked: Mapping[str, Any],
-        work: Callable[[], Awaitable[Document]],
+        name: str,
+        params: Mapping[str, Any],
+        operation: Callable[[], Awaitable[Document]],
         *,
-        repeat: str | None,
+        idempotency_key: str | None,
         by: Actor,
     ) -> Document:
-        """What `work` answers; a repetition with the same Idempotency-Key (`repeat`) does it no second time.
+        """The result of `operation`, which a repetition with the same `idempotency_key` does not run again.
 
-        Raises InvalidRequest where `asked` differs, Conflict while the first is at work.
+        Raises InvalidRequest if `name` or `params` differ, Conflict while the first request is running.
         """
-        if repeat is None:
-            return await work()
-        repeats = await IdempotentRequest.of(self._store, repeat, by, {"operation": operation, **asked})
-        return await repeats.answer(work)
+        if idempotency_key is None:
+            return await operation()
+        params = {"operation": name, **params}
+        request = await IdempotentRequest.of(self._store, idempotency_key, by, params)
+        return await request.run_once(operation)
 
     async def import_digest(
         self,
@@ -227,20 +228,20 @@ class KeyService(KeyRepository):
         by: Actor = GATEWAY,
         **fields: Any,
     ) -> tuple[ApiKey, bool]:
-        """Store a key whose token nobody here knows; `digest` is the text of a hash, as in `keys.hashing`.
+        """Store a key by its digest, without its token; for the digest's form see `tokens/hashing.py`.
 
-        Returns the key, and False where the same one is there already. Raises InvalidRequest, and Conflict
-        where the id is another key's.
+        Returns the key, and False if the same key was there already. Raises InvalidRequest, and Conflict if
+        the id belongs to another key.
         """
-        parsed = self._known_digest(digest)
-        if (held := await self._held(id, parsed)) is not None:
-            return held, False
+        parsed = self._parse_digest(digest)
+        if (existing := await self._existing(id, parsed)) is not None:
+            return existing, False
         key = self._draft(id, parsed, fields, ttl_seconds, expires_at, by)
         if not await self._add(key, "key.imported", by):
-            raise _id_taken()  # just now; asked again, it is found to be the same or another
+            raise _id_taken()  # in between; a second attempt tells whether it is the same key
         return key, True
 
-    # -- how ---------------------------------------------------------------------------------------
+    # -- helpers -----------------------------------------------------------------------------------
 
     @cached_property
     def _hasher(self) -> "Hasher":
@@ -257,15 +258,15 @@ class KeyService(KeyRepository):
         expires_at: int | Unset | None,
         by: Actor,
     ) -> ApiKey:
-        """A new key's record, checked but not stored."""
+        """A new key's record, validated but not stored."""
         now = int(self._clock())
         end = self._policy.at_creation(now, ttl_seconds=ttl_seconds, expires_at=expires_at)
         bare = ApiKey(id=id, created_at=now, digest=digest, expires_at=end)
-        key = ApiKey.read({**bare.document(), **checked(fields)})
+        key = ApiKey.read({**bare.document(), **validated(fields)})
         check_within(by, key)
         return key
 
-    def _known_digest(self, text: str) -> Digest:
+    def _parse_digest(self, text: str) -> Digest:
         from chat2response.keys.tokens.hashing import parse_digest
 
         try:
@@ -277,19 +278,19 @@ class KeyService(KeyRepository):
                 param="digest",
             ) from None
         if not self._hasher.knows(digest):
-            raise InvalidRequest(f"There is no pepper '{digest.pepper}' here.", param="digest")
+            raise InvalidRequest(f"This gateway has no pepper '{digest.pepper}'.", param="digest")
         return digest
 
-    async def _held(self, id: str, digest: Digest) -> ApiKey | None:
-        """The key of this id and digest. Raises InvalidRequest, and Conflict where the id is another's."""
+    async def _existing(self, id: str, digest: Digest) -> ApiKey | None:
+        """The stored key of this id and digest. Raises InvalidRequest, and Conflict if the digest differs."""
         if not is_key_id(id):
-            raise InvalidRequest("id must be 32 hex digits, in lower case", param="id")
+            raise InvalidRequest("id must be 32 hex digits in lower case", param="id")
         entry = await self._store.get(KIND, id)
-        held = None if entry is None else read_entry(id, entry)
-        if entry is not None and (held is None or held.digest != digest):
+        existing = None if entry is None else read_entry(id, entry)
+        if entry is not None and (existing is None or existing.digest != digest):
             raise _id_taken()
-        return held
+        return existing
 
 
 def _id_taken() -> Conflict:
-    return Conflict("There is another key with this id.", code="key_exists", param="id")
+    return Conflict("Another key has this id.", code="key_exists", param="id")

@@ -1,8 +1,8 @@
-"""The key ring: who may pass. It is the book of keys, with a check of tokens and a memory for it.
+"""The key verifier: authenticates tokens. It is the key service with verification and a cache of the results.
 
-A checked token is remembered for a second by its SHA-256, never as itself, so that a valid key costs one
-dict look-up. What we change of a key is forgotten at once, what others change when the store's feed tells;
-that second is how long it may go unseen where the feed does not.
+A result is cached for a second by the token's SHA-256, never by the token, so that a valid key costs one dict
+look-up. This process's changes of a key invalidate the cache at once, other processes' changes when the
+store's change feed reports them. A change that the feed misses takes effect within that second.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from chat2response.errors import Unauthorized
 from chat2response.keys.audit import Audit
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
-from chat2response.keys.revocation import RevocationFollower, Running
+from chat2response.keys.revocation import RevocationFollower, RunningCalls
 from chat2response.keys.service import KeyService
 from chat2response.keys.tokens.cache import Accepted, Rejected, TokenCache
 from chat2response.keys.tokens.pepper import Peppers
@@ -28,8 +28,9 @@ from chat2response.stores import Entry, Store, StoreDown
 from chat2response.wire.json import decode, encode
 
 _HOW = (
-    "A key of this gateway looks like sk_<32 hex digits>.<64 hex digits>, and is sent as "
-    "'Authorization: Bearer sk_...' (or in x-api-key or api-key). 'chat2response keys generate' makes one."
+    "This gateway's keys look like sk_<32 hex digits>.<64 hex digits>. Send yours as "
+    "'Authorization: Bearer sk_...' (or in x-api-key or api-key). "
+    "The operator creates keys with 'chat2response keys generate'."
 )
 MISSING = f"Missing Authorization bearer. {_HOW}"
 INVALID = f"Invalid API key. {_HOW}"
@@ -37,15 +38,15 @@ REVOKED = "API key revoked"
 EXPIRED = "API key expired"
 
 _NOBODY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
-"""Stands in for a record that cannot be read."""
+"""Replaces an invalid record; no secret matches it."""
 
-_ASK_AGAIN = 1.0  # seconds; not each request waits until a store that hangs has had its time
+_RETRY_SECONDS = 1.0  # after a failed read, so that not every request waits for the deadline of a hung store
 
 
 class KeyVerifier(KeyService):
-    """Keys in a store. `clock`: epoch seconds; `cache_size`: tokens that are remembered of each kind.
+    """Keys in a store. `clock`: epoch seconds; `cache_size`: entries, for accepted and for rejected tokens.
 
-    `serve_stale`: seconds for which a token that was good opens while the store cannot be asked; 0 for not.
+    `serve_stale`: seconds for which an accepted token stays valid while the store is down; 0 disables it.
     """
 
     def __init__(
@@ -64,22 +65,22 @@ class KeyVerifier(KeyService):
         super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers, audit=audit)
         self._cache_seconds = cache_seconds
         self._serve_stale = serve_stale
-        self._opening: TokenCache[Accepted] = TokenCache(cache_size)
-        self._refused: TokenCache[Rejected] = TokenCache(cache_size)
-        self._good, self._bad = self._opening.found, self._refused.found
+        self._accepted_cache: TokenCache[Accepted] = TokenCache(cache_size)
+        self._rejected_cache: TokenCache[Rejected] = TokenCache(cache_size)
+        self._accepted, self._rejected = self._accepted_cache.entries, self._rejected_cache.entries
         self._lookups: dict[str, asyncio.Task[Entry | None]] = {}
-        self._upgrades = Rehasher(store)
-        self._follower = RevocationFollower(store, self._forget)
-        self._ask_at = 0.0  # until then a store that was down is not asked about keys that open without it
+        self._rehasher = Rehasher(store)
+        self._follower = RevocationFollower(store, self._invalidate)
+        self._retry_at = 0.0  # until then stale keys are served without another read of a store that was down
         self.stale_checks = 0
-        """How often a token opened although the store could not be asked."""
-        self._changes = 0  # counts changes: what was read before one is not remembered after it
+        """How many times a token was accepted while the store was down."""
+        self._changes = 0  # counts invalidations: a record that was read before one is not cached after it
 
     async def verify(self, token: str | None) -> ApiKey:
-        """The key that this token opens. Raises Unauthorized, with one of four texts, and StoreDown.
+        """The token's key. Raises Unauthorized, with one of four texts, and StoreDown.
 
-        An unknown id and a wrong secret get the same answer after the same steps; that a key is revoked or
-        expired is told only to who has its secret.
+        An unknown id and a wrong secret get the same answer after the same steps. Only a client that has the
+        secret learns that the key is revoked or expired.
         """
         if token is None:
             raise Unauthorized(MISSING)
@@ -87,33 +88,33 @@ class KeyVerifier(KeyService):
             raise Unauthorized(INVALID)
         digest = sha256(token.encode("ascii", "replace")).digest()
         now = self._clock()
-        # Both ends of the span: a clock that was set back must not lengthen it.
-        if (good := self._good.get(digest)) is not None and good[1] <= now < good[2]:
-            return good[0]
-        if (bad := self._bad.get(digest)) is not None and bad[1] <= now < bad[2]:
-            raise Unauthorized(bad[0])
-        return await self._check(token, digest)
+        # Both ends of the interval: a clock that was set back must not extend it.
+        if (accepted := self._accepted.get(digest)) is not None and accepted[1] <= now < accepted[2]:
+            return accepted[0]
+        if (rejected := self._rejected.get(digest)) is not None and rejected[1] <= now < rejected[2]:
+            raise Unauthorized(rejected[0])
+        return await self._verify_uncached(token, digest)
 
-    def start(self, running: Running | None = None) -> None:
-        """Begins to hear what others do to keys, and to end in `running` what runs under a revoked one."""
-        self._follower.start(running)
+    def start(self, calls: RunningCalls | None = None) -> None:
+        """Start following other processes' changes, and ending those of `calls` whose key is revoked."""
+        self._follower.start(calls)
 
     async def close(self) -> None:
-        """Ends what was begun beside the requests. The store stays open."""
+        """Stop the background tasks. The store stays open."""
         await self._follower.close()
-        await self._upgrades.close()
+        await self._rehasher.close()
 
     def serves_stale(self) -> bool:
-        """Whether a token opens although the store cannot be asked."""
-        return any(self._stale(digest) for digest in self._good)
+        """Whether there is a token that is accepted while the store is down."""
+        return any(self._stale(digest) for digest in self._accepted)
 
-    async def _check(self, token: str, digest: bytes) -> ApiKey:
-        """`verify` for a token we do not remember."""
+    async def _verify_uncached(self, token: str, digest: bytes) -> ApiKey:
+        """`verify` for a token that is not in the cache."""
         parsed = parse(token)
         if parsed is None:
             raise Unauthorized(INVALID)
         changes = self._changes
-        if self._ask_at > self._clock() and (stale := self._stale(digest)) is not None:
+        if self._retry_at > self._clock() and (stale := self._stale(digest)) is not None:
             self.stale_checks += 1
             return stale
         try:
@@ -121,65 +122,67 @@ class KeyVerifier(KeyService):
         except StoreDown:
             if (stale := self._stale(digest)) is None:
                 raise
-            self._ask_at = self._clock() + _ASK_AGAIN
+            self._retry_at = self._clock() + _RETRY_SECONDS
             self.stale_checks += 1
             return stale
-        # An unknown id takes the steps of a wrong secret: a record is decoded, read, and held against it.
+        # An unknown id takes the same steps as a wrong secret: a record is decoded, read and compared.
         if entry is None:
             key = ApiKey.read(decode(self._decoy))
         else:
             key = read_entry(parsed.id, entry) or _NOBODY
-        opened = self._opened(key, parsed.secret)
+        match = self._match(key, parsed.secret)
         now = self._clock()
-        fault = _fault(opened, now)
+        reason = _rejection(match, now)
         until = now + self._cache_seconds
-        if fault is not None:
+        if reason is not None:
             if changes == self._changes:
-                self._refused.remember(parsed.id, digest, Rejected(fault, now, until))
-                self._good.pop(digest, None)
-            raise Unauthorized(fault)
-        if opened is key and self._hasher.outdated(key.digest):
-            self._upgrades.offer(key.id, key.digest, self._hasher.make(parsed.secret))
-        ends = inf if opened is None or opened.expires_at is None else opened.expires_at
+                self._rejected_cache.put(parsed.id, digest, Rejected(reason, now, until))
+                self._accepted.pop(digest, None)
+            raise Unauthorized(reason)
+        if match is key and self._hasher.outdated(key.digest):
+            self._rehasher.schedule(key.id, key.digest, self._hasher.make(parsed.secret))
+        ends = inf if match is None or match.expires_at is None else match.expires_at
         if changes == self._changes:
-            self._opening.remember(parsed.id, digest, Accepted(key, now, min(until, ends), ends))
+            self._accepted_cache.put(parsed.id, digest, Accepted(key, now, min(until, ends), ends))
         return key
 
     @cached_property
     def _decoy(self) -> bytes:
-        """A record that no secret opens, in the scheme of new ones."""
+        """A record that no secret matches, in the scheme of new keys."""
         digest = replace(self._hasher.make(secrets.token_hex(32)), hash_hex=secrets.token_hex(32))
         return encode(ApiKey(id="0" * 32, created_at=0, digest=digest).document())
 
     def _stale(self, digest: bytes) -> ApiKey | None:
-        """Without the store: the key of a token that was good a short while ago."""
-        good, now = self._good.get(digest), self._clock()
-        if good is None or not good.since <= now < min(good.since + self._serve_stale, good.ends):
+        """The key of a token that was accepted less than `serve_stale` seconds ago."""
+        accepted, now = self._accepted.get(digest), self._clock()
+        if accepted is None or not accepted.since <= now < min(
+            accepted.since + self._serve_stale, accepted.ends
+        ):
             return None
-        return good.key
+        return accepted.key
 
-    def _opened(self, key: ApiKey, secret: str) -> ApiKey | None:
-        """The key as this secret opens it: with the end of its grace, where it is the one before the last.
+    def _match(self, key: ApiKey, secret: str) -> ApiKey | None:
+        """The key, if this is its secret; for its previous secret, the key with the end of the grace period.
 
-        Both are always tried, so that the time does not tell which keys were rotated.
+        Both are always compared, so that the time does not show which keys were rotated.
         """
-        old = key.previous
+        previous = key.previous
         is_current = self._hasher.matches(secret, key.digest)
-        is_previous = self._hasher.matches(secret, NO_DIGEST if old is None else old.digest)
+        is_previous = self._hasher.matches(secret, NO_DIGEST if previous is None else previous.digest)
         if is_current:
             return key
-        return replace(key, expires_at=old.expires_at) if old is not None and is_previous else None
+        return replace(key, expires_at=previous.expires_at) if previous is not None and is_previous else None
 
     async def _look_up(self, id: str) -> Entry | None:
-        """One read of the store for all who ask for this key at the same time."""
+        """One read of the store for all concurrent requests with this key."""
         task = self._lookups.get(id)
         if task is None:
             task = self._lookups[id] = asyncio.create_task(self._fetch(id))
             task.add_done_callback(partial(self._looked_up, id))
         try:
-            return await asyncio.shield(task)  # one caller that leaves does not take the others along
+            return await asyncio.shield(task)  # a cancelled caller does not cancel the others' read
         except StoreDown as down:
-            raise down.again() from None
+            raise down.copy() from None
 
     async def _fetch(self, id: str) -> Entry | None:
         return await self._store.get(KIND, id)
@@ -188,28 +191,28 @@ class KeyVerifier(KeyService):
         if self._lookups.get(id) is task:
             del self._lookups[id]
         if not task.cancelled():
-            task.exception()  # seen, even if everybody who waited has left
+            task.exception()  # retrieved here, in case every caller was cancelled
 
-    def _made(self, id: str) -> None:
-        self._refused.forget(id)
+    def _on_created(self, id: str) -> None:
+        self._rejected_cache.invalidate(id)
 
-    def _changed(self, id: str) -> None:
-        self._forget(id)
-        self._follower.look(id)
+    def _on_changed(self, id: str) -> None:
+        self._invalidate(id)
+        self._follower.recheck(id)
 
-    def _forget(self, id: str | None) -> None:
-        """Nothing that was read of this key before, or of any (None), counts any more."""
+    def _invalidate(self, id: str | None) -> None:
+        """Drop the cached results and running reads of a key; None: of all keys."""
         self._changes += 1
-        self._opening.forget(id)
-        self._refused.forget(id)
+        self._accepted_cache.invalidate(id)
+        self._rejected_cache.invalidate(id)
         if id is None:
             self._lookups.clear()
         else:
             self._lookups.pop(id, None)
 
 
-def _fault(key: ApiKey | None, now: float) -> str | None:
-    """Why a token does not open; `key`: what its secret was right for."""
+def _rejection(key: ApiKey | None, now: float) -> str | None:
+    """Why a token is rejected, None if it is not; `key`: the key that its secret matches."""
     if key is None:
         return INVALID
     if key.revoked_at is not None:

@@ -1,16 +1,16 @@
-"""Keys as HTTP and shell show them."""
+"""Documents that the HTTP API and the command line show of keys."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from chat2response.keys.actor import Actor
 from chat2response.keys.listing import KeyPage
-from chat2response.keys.record import ApiKey, Issued
+from chat2response.keys.record import ApiKey, IssuedKey
 from chat2response.keys.service import KeyService
 
 
-def issued_document(issued: Issued) -> dict[str, Any]:
-    """A new key and its token, in the order of the Rust edition; then what else was said of it."""
+def issued_document(issued: IssuedKey) -> dict[str, Any]:
+    """A new key and its token in the Rust edition's field order; then the newer fields that are set."""
     key = issued.key
     document: dict[str, Any] = {
         "id": key.id,
@@ -20,35 +20,35 @@ def issued_document(issued: Issued) -> dict[str, Any]:
         "label": key.label,
         "scopes": None if key.scopes is None else list(key.scopes),
     }
-    said = {
+    newer = {
         "owner": key.owner,
         "metadata": key.metadata,
         "limits": None if key.limits is None else key.limits.document(),
         "rotated_at": key.rotated_at,
         "grace_expires_at": None if key.previous is None else key.previous.expires_at,
     }
-    return document | {name: value for name, value in said.items() if value is not None}
+    return document | {name: value for name, value in newer.items() if value is not None}
 
 
-async def revoked_document(book: KeyService, id: str, *, by: Actor) -> dict[str, Any]:
-    """Revokes a key; the answer says whether it was done now, and if not, why. Raises StoreDown."""
-    if await book.revoke(id, by=by):
+async def revoke_key(service: KeyService, id: str, *, by: Actor) -> dict[str, Any]:
+    """Revoke a key; the document tells whether this call did it, and if not, why. Raises StoreDown."""
+    if await service.revoke(id, by=by):
         return {"revoked": True, "id": id}
-    known = await book.get(id) is not None
+    known = await service.get(id) is not None
     return {"revoked": False, "id": id, "reason": "already_revoked" if known else "unknown_key"}
 
 
-async def detailed(book: KeyService, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
-    """All that may be shown of keys, with what is known of their use. Raises StoreDown."""
-    used = await book.use.read([key.id for key in keys])
-    return [key.details(book.now()) | each.document() for key, each in zip(keys, used, strict=True)]
+async def key_details(service: KeyService, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
+    """The details of keys, and their use. Raises StoreDown."""
+    uses = await service.last_used.read([key.id for key in keys])
+    return [key.details(service.now()) | use.document() for key, use in zip(keys, uses, strict=True)]
 
 
-async def page_document(book: KeyService, page: KeyPage) -> dict[str, Any]:
-    """A page of a list, in the form of OpenAI's lists. Raises StoreDown."""
+async def page_document(service: KeyService, page: KeyPage) -> dict[str, Any]:
+    """A page in the form of OpenAI's list objects. Raises StoreDown."""
     return {
         "object": "list",
-        "data": await detailed(book, page.keys),
+        "data": await key_details(service, page.keys),
         "has_more": page.cursor is not None,
         "next_cursor": page.cursor,
     }

@@ -1,8 +1,7 @@
-"""Counts that are kept in this process, and added to documents in the store from time to time.
+"""Write-behind counters: counts in this process's memory, added to documents in the store at intervals.
 
-Off the way of any request: noting is a dictionary's work. Nothing is lost by more than one interval, and what
-could not be written stays counted. A write whose outcome is not known is repeated, so that a count may be a
-little high after the store was away.
+A request only updates a dictionary. A crash loses at most one interval; counts that the store did not take
+stay pending. A write with an unknown outcome is repeated, so after an outage a count may be too high.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from chat2response.stores import ABSENT, Entry, Store, StoreDown
 
 FLUSH_SECONDS = 30.0
-_BATCH = 200  # documents read at a time
+_BATCH = 200  # documents in one read
 
 _log = logging.getLogger(__name__)
 
@@ -22,15 +21,15 @@ Count = TypeVar("Count")
 
 
 def _nothing() -> None:
-    """There is nothing to gather."""
+    """The default for `gather`."""
 
 
 class WriteBehind(Generic[Count]):
     """Counts by the key of their document.
 
-    `read` makes a count of a document (None: there is none), `add` both of two, `write` the document; `ttl`:
-    seconds that a document outlives its last change; `gather`: is called before counts are looked at, for who
-    collects some itself.
+    `read` makes a count from a document (None: there is none), `add` adds two counts, `write` makes the
+    document. `ttl`: seconds from a document's last change to its expiry. `gather` is called before the counts
+    are read, so that an owner can hand over counts of its own.
     """
 
     def __init__(
@@ -51,58 +50,60 @@ class WriteBehind(Generic[Count]):
         self._write = write
         self._ttl = ttl
         self._gather = gather
-        self._counted: dict[str, Count] = {}
+        self._pending: dict[str, Count] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, key: str, more: Count) -> None:
-        """So much more."""
-        held = self._counted.get(key)
-        self._counted[key] = more if held is None else self._sum(held, more)
+    def add(self, key: str, more: Count) -> None:
+        """Add to the document's count."""
+        pending = self._pending.get(key)
+        self._pending[key] = more if pending is None else self._sum(pending, more)
 
-    def counted(self, key: str) -> Count | None:
-        """What is not written down yet."""
+    def pending(self, key: str) -> Count | None:
+        """The count that is not written yet."""
         self._gather()
-        return self._counted.get(key)
+        return self._pending.get(key)
 
-    def unwritten(self) -> tuple[str, ...]:
-        """The documents for which something is counted that is not written down yet."""
+    def pending_keys(self) -> tuple[str, ...]:
+        """The documents with counts that are not written yet."""
         self._gather()
-        return tuple(self._counted)
+        return tuple(self._pending)
 
     def start(self) -> None:
-        """Begins to write down what is counted; once."""
+        """Start writing in the background. A second call does nothing."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep_writing())
+            self._task = asyncio.create_task(self._flush_periodically())
 
     async def close(self) -> None:
-        """Writes the rest; what the store does not take now is lost, and said."""
+        """Write what is pending. Counts that the store does not take now are lost; a warning is logged."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
         await self.flush()
-        if self._counted:
-            _log.warning("%d counts (%s) could not be written down", len(self._counted), self._kind)
+        if self._pending:
+            _log.warning(
+                "%d counts (%s) were lost: the store did not take them", len(self._pending), self._kind
+            )
 
     async def flush(self) -> None:
-        """Writes down what is counted. What the store does not take stays for the next time."""
+        """Write what is pending. Counts that the store does not take stay pending."""
         self._gather()
-        counted, self._counted = self._counted, {}
+        counts, self._pending = self._pending, {}
         try:
-            for batch in _batches(counted):
+            for batch in _batches(counts):
                 entries = await self._store.get_many(self._kind, batch)
                 for key, entry in zip(batch, entries, strict=True):
-                    await self._add(key, counted[key], entry)
-                    del counted[key]
+                    await self._write_count(key, counts[key], entry)
+                    del counts[key]
         except StoreDown as down:
-            _log.info("counts (%s) are not written down now: %s", self._kind, down.internal)
+            _log.info("counts (%s) cannot be written now; they stay pending: %s", self._kind, down.internal)
         finally:
-            for key, more in counted.items():
-                self.note(key, more)
+            for key, more in counts.items():
+                self.add(key, more)
 
-    async def _add(self, key: str, more: Count, entry: Entry | None) -> None:
-        """By compare-and-set: other processes count for the same documents."""
+    async def _write_count(self, key: str, more: Count, entry: Entry | None) -> None:
+        """By compare-and-set: other processes add to the same documents."""
         while True:
             document = self._write(self._sum(self._read(entry.doc if entry else None), more))
             expect = ABSENT if entry is None else entry.tag
@@ -110,15 +111,15 @@ class WriteBehind(Generic[Count]):
                 return
             entry = await self._store.get(self._kind, key)
 
-    async def _keep_writing(self) -> None:
+    async def _flush_periodically(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
-            except Exception:  # a bug must not end the counting for good
-                _log.exception("counts (%s) could not be written down", self._kind)
+            except Exception:  # a bug must not stop the background task
+                _log.exception("writing counts (%s) failed", self._kind)
 
 
-def _batches(counted: Iterable[str]) -> list[list[str]]:
-    keys = list(counted)
+def _batches(names: Iterable[str]) -> list[list[str]]:
+    keys = list(names)
     return [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, in_pieces
+from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, split_pieces
 from chat2response.wire.machine import RESET, Fault
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -197,8 +197,8 @@ class HttpResponse:
             while not (piece := next(self._decoded, b"")):
                 data = await self._receive()
                 if data:
-                    self._decoded = in_pieces(decoder.pieces(data), _BYTES_PER_TURN)
-                elif decoder.cut:
+                    self._decoded = split_pieces(decoder.pieces(data), _BYTES_PER_TURN)
+                elif decoder.incomplete:
                     raise StreamInterrupted(RESET)
                 else:
                     return b""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from chat2response.errors import InvalidRequest, RateLimited
 from chat2response.keys.grants import grants_of
-from chat2response.keys.limits import MOST, KeyLimits
+from chat2response.keys.limits import MAX_LIMIT, KeyLimits
 from chat2response.keys.record import ApiKey
 from chat2response.quota import rate_limit_headers
 from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Estimate
@@ -118,8 +118,8 @@ class Grant:
             return 0
         usage = self._usage
         if measure == "tokens":  # some upstreams report totals below the sum of their parts
-            return min(max(usage["total_tokens"], usage["input_tokens"] + usage["output_tokens"]), MOST)
-        return min(self.price.of(usage), MOST) if self.price is not None else 0
+            return min(max(usage["total_tokens"], usage["input_tokens"] + usage["output_tokens"]), MAX_LIMIT)
+        return min(self.price.of(usage), MAX_LIMIT) if self.price is not None else 0
 
     # -- for Admission -----------------------------------------------------------------------------
 
@@ -195,11 +195,11 @@ class Admission:
         output, cap = _output(limits, estimate)
         grant = Grant(self, price, cap)
         grant.output_tokens = output
-        cost = min(price.at_most(estimate.input_tokens, output), MOST) if price is not None else 0
+        cost = min(price.at_most(estimate.input_tokens, output), MAX_LIMIT) if price is not None else 0
         amounts = {
             "requests": 1,
             "slots": 1,
-            "tokens": min(estimate.input_tokens + output, MOST),
+            "tokens": min(estimate.input_tokens + output, MAX_LIMIT),
             "cost": cost,
         }
         try:
@@ -342,4 +342,4 @@ def _output(limits: KeyLimits, estimate: Estimate) -> tuple[int, int | None]:
         return requested, None
     default_output = (limits.default_output_tokens or max_output or DEFAULT_OUTPUT_TOKENS) * estimate.choices
     cap = max_output if max_output is None or requested is None else requested // estimate.choices
-    return min(max(default_output, requested or 0), MOST), cap
+    return min(max(default_output, requested or 0), MAX_LIMIT), cap

@@ -28,7 +28,7 @@ from chat2response.quota.usage_estimate import (
 from chat2response.quota.usage_log import UsageLog
 from chat2response.upstreams.base import HeaderList, Target
 from chat2response.wire.json import encode
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response, Usage
 
@@ -46,14 +46,14 @@ class Meters:
     def start(self) -> None:
         """Starts the background tasks."""
         self.admission.start()
-        self.usage.tally.start()
-        self.key_use.tally.start()
+        self.usage.write_behind.start()
+        self.key_use.write_behind.start()
 
     async def close(self) -> None:
         """Stops the background tasks, and writes what is pending."""
         await self.admission.close()
-        await self.usage.tally.close()
-        await self.key_use.tally.close()
+        await self.usage.write_behind.close()
+        await self.key_use.write_behind.close()
 
 
 class MeteredStream(Protocol):
@@ -98,7 +98,7 @@ class CallMeter:
     def reads_body(self) -> bool:
         """Whether limits or scopes of the key depend on the body; other bodies are relayed unread."""
         key = self._key
-        return key is not None and (key.limits is not None or grants_of(key.scopes).of_body)
+        return key is not None and (key.limits is not None or grants_of(key.scopes).restrict_body)
 
     async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
         """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.
@@ -112,7 +112,7 @@ class CallMeter:
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
             target = self._target
-            estimate = await apart_if(
+            estimate = await run_in_thread_if(
                 is_large(body), estimate_request, body, fields, target.dialect, target.quirks.max_tokens
             )
             self._grant = await self._meters.admission.enter(key, estimate)
@@ -169,7 +169,7 @@ class CallMeter:
     async def release_body(self) -> None:
         """Drops the body, but keeps the estimate of its tokens for an answer that breaks off."""
         if not self._settled:
-            self._input_tokens = await apart_if(is_large(self._body), estimate_input, self._body)
+            self._input_tokens = await run_in_thread_if(is_large(self._body), estimate_input, self._body)
         self._body = b""
 
     def _estimated_input(self) -> int:
@@ -179,7 +179,7 @@ class CallMeter:
     def note_error(self, error: UpstreamError) -> None:
         """Stores the usage that comes with an upstream's error."""
         self._error_usage = usage_of(error.usage, response=False)
-        self._still_running = error.runs_on
+        self._still_running = error.still_running
 
     async def settle_running(self) -> None:
         """Settles a call that goes on upstream: its reservation counts as used."""
@@ -195,12 +195,12 @@ class CallMeter:
         if self._settled:
             return
         large = is_large(body)
-        usage = await apart_if(large, reported_usage, body)
-        if usage is None and not refused and await apart_if(large, still_running, body):
+        usage = await run_in_thread_if(large, reported_usage, body)
+        if usage is None and not refused and await run_in_thread_if(large, still_running, body):
             await self.settle_running()
         else:
             unknown = usage is None and not refused
-            output_estimate = await apart_if(large, answer_tokens, body) if unknown else 0
+            output_estimate = await run_in_thread_if(large, answer_tokens, body) if unknown else 0
             await self.settle(usage, deltas=output_estimate, answered=not refused)
 
     async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:

@@ -71,7 +71,7 @@ class UsageLog:
         self._keep_days = keep_days
         # By key, day and model, in the order of FIELDS. Every call passes here, so nothing else is allocated.
         self._pending: dict[tuple[str, int, str], list[int]] = {}
-        self.tally: WriteBehind[Models] = WriteBehind(
+        self.write_behind: WriteBehind[Models] = WriteBehind(
             store,
             KIND,
             read=_read,
@@ -116,7 +116,7 @@ class UsageLog:
         pending, self._pending = self._pending, {}
         for (key_id, day, model), sums in pending.items():
             name = f"{key_id}.{date.fromordinal(_EPOCH + day)}"
-            self.tally.note(name, {model[:_MAX_NAME_LENGTH] or OTHER: UsageTotals(*sums)})
+            self.write_behind.add(name, {model[:_MAX_NAME_LENGTH] or OTHER: UsageTotals(*sums)})
 
     async def for_key(self, key_id: str, first: date, last: date) -> list[UsageRow]:
         """The rows of one key, by day and model; both days are included. Raises StoreDown."""
@@ -130,7 +130,9 @@ class UsageLog:
 
     async def for_all(self, first: date, last: date) -> list[UsageRow]:
         """The rows of all keys. Raises StoreDown."""
-        docs: dict[str, Any] = dict.fromkeys(self.tally.unwritten())  # by name: a scan may repeat one
+        docs: dict[str, Any] = dict.fromkeys(
+            self.write_behind.pending_keys()
+        )  # by name: a scan may repeat one
         cursor = None
         while True:
             page = await self._store.scan(KIND, cursor=cursor, limit=500)
@@ -150,7 +152,7 @@ class UsageLog:
 
     def _rows_of(self, name: str, doc: Any) -> Iterator[UsageRow]:
         key_id, _, day = name.rpartition(".")
-        models = _add(_read(doc), self.tally.counted(name) or {})
+        models = _add(_read(doc), self.write_behind.pending(name) or {})
         return (UsageRow(key_id, day, model, usage) for model, usage in sorted(models.items()))
 
 

@@ -14,7 +14,7 @@ from chat2response.server.listeners import open_listeners, port_of, url_host
 from chat2response.server.settings_reader import read
 from chat2response.server.start_options import CannotStart, StartOptions
 from chat2response.settings import Settings, SettingsError, listen_address
-from chat2response.state.sealing import split_keys
+from chat2response.state.sealing import parse_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import MemoryStore, Store, shown_address
 
@@ -142,7 +142,7 @@ def prepare(
                 settings,
                 store_url=store_url,
                 admin_token=admin_token.value if admin_token else None,
-                seal_keys=split_keys(seal_keys.value) if seal_keys else (),
+                seal_keys=parse_keys(seal_keys.value) if seal_keys else (),
             )
         except ValueError as error:
             source = "--keys-backend" if options.keys_backend else settings.store_setting

@@ -1,9 +1,9 @@
-"""The only reader of the environment: variables and a `.env` file become `Settings`, plain values.
+"""Reads environment variables and a `.env` file into `Settings`, plain values. No other folder does.
 
 They are read once, at start (law 13, configuration is read once). An unknown `CHAT2RESPONSE_*` variable is an
-error that names the nearest setting. Variables that an orchestrator injects for a service of our name
-(`CHAT2RESPONSE_SERVICE_*`, `CHAT2RESPONSE_PORT*`) are ignored. Nothing here imports another floor: `compose/`
-turns settings into options.
+error that names the nearest setting. Variables that an orchestrator injects for a service named like us
+(`CHAT2RESPONSE_SERVICE_*`, `CHAT2RESPONSE_PORT*`) are ignored. Nothing here imports another folder:
+`compose/` turns settings into options.
 """
 
 from chat2response.settings.checks import listen_address

@@ -1,6 +1,6 @@
-"""Readers and checks of single variables: those that need no knowledge of the floors above.
+"""Parses and checks single variables, as far as that needs no other folder.
 
-Checks that do (a profile's name, a Redis address, a list of networks) are added in
+Other checks (a profile's name, a Redis address, a list of networks) are in
 `compose/checked_settings.py`.
 """
 
@@ -35,14 +35,14 @@ def upstream_mode(value: Any) -> Any:
 
 
 def none_if_blank(value: Any) -> Any:
-    """An empty variable counts as not set."""
+    """None for an empty variable: it counts as not set."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
 def one_line(value: SecretStr | None) -> SecretStr | None:
     """Checks that a header can carry the value. Raises ValueError."""
     if value is not None and not value.get_secret_value().strip().isprintable():
-        raise ValueError("it holds a line break or another character that no header can carry")
+        raise ValueError("it contains a line break or another character that a header cannot carry")
     return value
 
 
@@ -67,19 +67,19 @@ def fidelity(value: Any) -> Any:
 
 
 def rust_log_level(value: str) -> LogLevel | None:
-    """The level in a filter of the Rust edition (`info,tower_http=debug`); its other parts are not ours."""
+    """The level in a filter of the Rust edition (`info,tower_http=debug`); its other parts do not apply."""
     directives = (directive.strip().lower() for directive in value.split(","))
     return next((_RUST_LEVELS[each] for each in directives if each in _RUST_LEVELS), None)
 
 
 def comma_list(value: str | None) -> tuple[str, ...]:
-    """The entries of a comma list, each once."""
+    """The entries of a comma-separated list, without duplicates."""
     entries = (entry.strip() for entry in (value or "").split(","))
     return tuple(dict.fromkeys(entry for entry in entries if entry))
 
 
 def comma_list_or_any(value: str | None) -> tuple[str, ...]:
-    """The entries of a comma list; `*` if it is not set."""
+    """The entries of a comma-separated list; `*` if it is not set."""
     return comma_list(value or ANY)
 
 
@@ -88,7 +88,7 @@ def origin(text: str) -> str:
     origin = text.lower().rstrip("/")
     if origin not in (ANY, "null") and not _ORIGIN.fullmatch(origin):
         raise ValueError(
-            f"CORS_ALLOWED_ORIGINS: {text!r} is no origin; write https://app.example, or * alone"
+            f"CORS_ALLOWED_ORIGINS: {text!r} is not an origin; write https://app.example, or * alone"
         )
     return origin
 
@@ -97,7 +97,7 @@ def http_token(text: str) -> str:
     """The name of a method or a header. Raises ValueError."""
     if not _HTTP_TOKEN.fullmatch(text):
         raise ValueError(
-            f"CORS_ALLOWED_METHODS, CORS_ALLOWED_HEADERS: {text!r} is no name; write a comma list"
+            f"CORS_ALLOWED_METHODS, CORS_ALLOWED_HEADERS: {text!r} is not a name; write names with commas"
         )
     return text
 
@@ -116,7 +116,7 @@ def certificates(value: Path | None) -> Path | None:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
         except OSError as error:  # includes ssl.SSLError
             reason = error.strerror or error
-            raise ValueError(f"{value} holds no certificates in PEM form ({reason})") from None
+            raise ValueError(f"{value} contains no certificates in PEM form ({reason})") from None
     return value
 
 
@@ -124,7 +124,7 @@ def listen_address(text: str, name: str = "BIND_ADDR") -> tuple[str, int]:
     """Host and port of `host:port`, `:port` or `[::1]:port`. Raises SettingsError about `name`."""
     host, separator, port = text.strip().rpartition(":")
     if not separator or "/" in host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise SettingsError(f"{name} is host:port, for example 127.0.0.1:8088, not {text!r}.")
+        raise SettingsError(f"{name} must be host:port, for example 127.0.0.1:8088, not {text!r}.")
     return host.strip("[]") or "0.0.0.0", int(port)
 
 

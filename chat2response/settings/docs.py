@@ -35,18 +35,18 @@ def schema() -> dict[str, Any]:
 
 
 def table() -> Iterator[str]:
-    """The lines of a Markdown table: two of head, then one for each variable."""
+    """The lines of a Markdown table: two header lines, then one for each variable."""
     yield "| Variable | Default | |"
     yield "| --- | --- | --- |"
     descriptions = _descriptions()
     for name, field in Settings.model_fields.items():
-        default = written(field.default)
+        default = environment_text(field.default)
         shown = f" `{default}` " if default else " "
         yield f"| `{name.upper()}` |{shown}| {descriptions[name]} |"
 
 
 def _descriptions() -> dict[str, str]:
-    """The docstring below each field, read from the source: at every start that would be a tenth of it."""
+    """The docstring below each field, parsed from the source on demand: it takes a tenth of a start."""
     (definition,) = ast.parse(dedent(inspect.getsource(Settings))).body
     assert isinstance(definition, ast.ClassDef)
     descriptions = {}
@@ -61,8 +61,8 @@ def _property(schema_of_field: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in schema_of_field.items() if name != "title"}
 
 
-def written(value: Any) -> str:
-    """A value as it is written in the environment."""
+def environment_text(value: Any) -> str:
+    """The text of a value in an environment variable."""
     match value:
         case None:
             return ""

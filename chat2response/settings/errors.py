@@ -11,30 +11,30 @@ from pydantic_core import ErrorDetails
 
 from chat2response.settings.fields import Settings
 
-_SHOWN = 16  # characters; a longer value may be a secret in the wrong variable
+_MAX_SHOWN = 16  # characters; a longer value may be a secret in the wrong variable
 
 
 def explain(error: ValidationError, redact: Callable[[str], str]) -> str:
-    """One line, with one sentence, for each wrong setting. `redact` masks secrets in a text."""
+    """One sentence on one line for each wrong setting. `redact` masks secrets in a text."""
     return "\n".join(_line(each, redact) for each in error.errors(include_url=False))
 
 
 def _line(each: ErrorDetails, redact: Callable[[str], str]) -> str:
-    """Our own checks word their errors themselves; pydantic's are worded here."""
+    """The sentence for one error. Our own checks bring their text; pydantic's texts are replaced."""
     message = each["msg"].removeprefix("Value error, ").rstrip(".")
     if not each["loc"]:
         return f"{message}."
     name = str(each["loc"][0])
     if each["type"] != "value_error":
         allowed = _allowed(Settings.model_fields[name.lower()])
-        message = f"{_shown(each['input'], redact)} cannot be used; write {allowed}"
+        message = f"{_display(each['input'], redact)} cannot be used; write {allowed}"
     return f"{name.upper()}: {message}{'' if message.endswith('?') else '.'}"
 
 
-def _shown(value: object, redact: Callable[[str], str]) -> str:
+def _display(value: object, redact: Callable[[str], str]) -> str:
     text = str(value)
-    if len(text) > _SHOWN or redact(text) != text:
-        return f"what is set ({len(text)} characters)"
+    if len(text) > _MAX_SHOWN or redact(text) != text:
+        return f"the value ({len(text)} characters)"
     return ascii(text)
 
 
@@ -46,7 +46,7 @@ def _allowed(field: FieldInfo) -> str:
         return "1, true, yes or on, or 0, false, no or off"
     if kind in (int, float):
         return ("a whole number" if kind is int else "a number") + _bounds(field)
-    return "a text"
+    return "text"
 
 
 def _plain(kind: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`Settings`: every variable, its type and its default. `compose/` builds the floors' options from them."""
+"""`Settings`: every variable, its type and its default. `compose/` builds each folder's options from it."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -29,13 +29,13 @@ URLS = (
     "https_proxy",
     "all_proxy",
 )
-"""Fields that hold an address with, perhaps, a password in it: only the password is secret."""
+"""Fields that hold an address. It may contain a password, and only the password is secret."""
 ENCODING = "utf-8-sig"
 """The encoding of `.env` files: UTF-8, after the byte order mark that some editors write."""
 
 
 class Settings(BaseSettings):
-    """Every setting, under the name of its variable in lower case. What stands below one describes it."""
+    """Every setting, named like its variable in lower case. The docstring below a field documents it."""
 
     model_config = SettingsConfigDict(
         env_file_encoding=ENCODING,
@@ -47,129 +47,129 @@ class Settings(BaseSettings):
     )
 
     openai_base_url: Annotated[str | None, Blank] = None
-    """The upstream's base, without an endpoint; OpenAI's own (`https://api.openai.com/v1`) where not set."""
+    """The upstream's base URL, without an endpoint. Default: `https://api.openai.com/v1`."""
     openai_api_key: Annotated[SecretStr | None, Blank, AfterValidator(checks.one_line)] = None
-    """The upstream's key, which clients never see; where it is set, they need keys of ours."""
+    """The upstream's API key; clients never see it. If set, clients need keys that you issue."""
     upstream_mode: Annotated[UpstreamMode, BeforeValidator(checks.upstream_mode)] = Field(
         UpstreamMode.RESPONSES, validation_alias=AliasChoices("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
     )
-    """What the upstream speaks: `responses`, `chat` (also `chat-completions`), `both`, or `demo`."""
+    """The API that the upstream speaks: `responses`, `chat` (also `chat-completions`), `both`, or `demo`."""
     chat2response_upstream_input: bool = False
-    """The Responses upstream takes `input` as a text only; more than one goes as a transcript, a loss."""
+    """Whether the Responses upstream takes `input` only as text; several items become one transcript."""
     chat2response_upstream_model: Annotated[str | None, Blank] = None
-    """The model every call goes to, whatever name the client uses; converted answers keep the client's."""
+    """The model for every call, whatever model the client names; converted answers show the client's."""
     chat2response_upstream_profile: Annotated[str | None, Blank] = None
-    """How a Chat upstream differs (`openai`, `vllm`, `ollama`, ...: docs/upstreams.md); by its address."""
+    """The profile of a Chat upstream (docs/upstreams.md). Default: chosen by the upstream's address."""
     chat2response_seal_key: Annotated[SecretStr | None, Blank] = None
-    """Seals reasoning that clients keep; several gateways share it. Not set, one is made in `seal.keys`."""
+    """Seals reasoning that clients carry; several gateways share it. Default: generated in `seal.keys`."""
     chat2response_quirks: Annotated[str | None, Blank] = None
-    """Single fields of the upstream's profile, as a JSON object (docs/upstreams.md)."""
+    """A JSON object that overrides single fields of the profile (docs/upstreams.md)."""
     bind_addr: str = "0.0.0.0:8088"
-    """Where to listen, `host:port`."""
+    """The address to listen on, `host:port`."""
     chat2response_auth_mode: Annotated[
         Literal["auto", "managed", "passthrough", "open"], BeforeValidator(checks.auth_mode)
     ] = "auto"
-    """Who may pass: `managed`, `passthrough`, `open`; `auto` is managed where there is an upstream key."""
+    """Who may call: `managed`, `passthrough`, `open`. `auto` is `managed` if there is an upstream key."""
     cors_allowed_origins: Annotated[str | None, Blank] = ANY
-    """Web pages that may call (`https://app.example, http://localhost:3000`); never the admin plane."""
+    """Web origins that may call (`https://app.example, http://localhost:3000`); never the admin plane."""
     cors_allowed_methods: Annotated[str | None, Blank] = ANY
-    """Methods that they may use, of those that a path has; a comma list."""
+    """Methods that web pages may use, a comma-separated list."""
     cors_allowed_headers: Annotated[str | None, Blank] = ANY
-    """Headers that they may send; a comma list."""
+    """Headers that web pages may send, a comma-separated list."""
     cors_allow_credentials: bool = False
-    """Whether browsers may send what they keep for us; needs named origins."""
+    """Whether browsers may send credentials; needs named origins."""
     cors_max_age: int = Field(3600, ge=0)
-    """Seconds that a browser remembers the answer to a preflight."""
+    """How many seconds a browser caches a preflight response."""
     chat2response_sqlite_path: Path = Path("data/keys.db")
-    """The file of the key store, unless there is a Redis."""
+    """The file of the key store, unless you use Redis."""
     chat2response_redis_url: Annotated[SecretStr | None, Blank] = None
-    """The key store: `redis://[user:password@]host[:port][/db]`, clusters, Sentinels (docs/operations.md)."""
+    """Redis as the key store: `redis://[user:password@]host[:port][/db]` and more (docs/operations.md)."""
     chat2response_redis_pool_max: int = Field(16, ge=1)
-    """Connections to Redis per process."""
+    """The largest number of connections to Redis, for each process."""
     chat2response_state_dir: Annotated[Path | None, Blank] = None
-    """Where files of ours live (0700); the folder of the SQLite path where it is not set."""
+    """The folder (0700) for the gateway's files. Default: the folder of the SQLite file."""
     chat2response_admin_token: Annotated[SecretStr | None, Blank] = None
-    """Guards the admin plane: 16 characters or more, then asked for from everywhere (docs/operations.md)."""
+    """Protects the admin plane: at least 16 characters, required from everywhere (docs/operations.md)."""
     chat2response_admin_allow: Annotated[str | None, Blank] = None
-    """Addresses and networks that need no admin token (`loopback, 172.17.0.0/16`); this machine."""
+    """Networks that need no admin token (`loopback, 172.17.0.0/16`). Default: this machine."""
     chat2response_admin_hosts: Annotated[str | None, Blank] = None
-    """Further names under which they may address the admin plane; a comma list."""
+    """More host names under which clients may reach the admin plane, a comma-separated list."""
     chat2response_admin_bind_addr: Annotated[str | None, Blank, AfterValidator(checks.admin_listener)] = None
-    """A listener of its own for the admin plane, `host:port`; the other then knows none."""
+    """A separate listener for the admin plane, `host:port`; `BIND_ADDR` then does not serve it."""
     chat2response_trusted_proxies: Annotated[str | None, Blank] = None
-    """Networks of the proxies in front whose word for a client's address counts."""
+    """Networks of your reverse proxies, whose `X-Forwarded-For` counts."""
     chat2response_keys_require_expiration: bool = True
-    """Whether every key has an end."""
+    """Whether every key must expire."""
     chat2response_keys_allow_no_expiration: Annotated[bool | None, Blank] = None
-    """Whether a key without an end may be made; wins over the one above, which decides else."""
+    """Whether keys without expiration may be created; overrides the setting above."""
     chat2response_keys_default_ttl_seconds: int = Field(86400, ge=0)
-    """How long a key lives that is made without an end; 0: no default."""
+    """The lifetime of keys that are created without an expiration, in seconds; 0: no default."""
     chat2response_keys_pepper_file: Annotated[Path | None, Blank] = None
-    """Peppers for the hashes of keys (docs/keys.md)."""
+    """A file with peppers for the hashes of keys (docs/keys.md)."""
     chat2response_keys_end_runs: bool = True
-    """Whether a revocation ends what runs under the key."""
+    """Whether revoking a key ends its running calls."""
     chat2response_keys_serve_stale_seconds: float = Field(0.0, ge=0, le=86_400, allow_inf_nan=False)
-    """How many seconds tokens that were good open while the store is away; 0: nobody gets in."""
+    """How many seconds valid keys still work while the key store is down; 0: not at all."""
     chat2response_audit_days: int = Field(400, ge=1, le=3660)
-    """How many days the audit of keys is kept."""
+    """How many days the audit log is kept."""
     chat2response_prices_file: Annotated[Path | None, Blank] = None
-    """What tokens cost, for budgets and usage (docs/limits.md)."""
+    """A JSON file with token prices, for budgets and usage (docs/limits.md)."""
     chat2response_usage_days: int = Field(90, ge=1, le=3660)
     """How many days usage by key, model and day is kept."""
     chat2response_http_timeout_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)
-    """Silence of an upstream, before the head and between bytes; never a whole stream."""
+    """Timeout for the upstream's response headers and for gaps between bytes; never for a whole stream."""
     chat2response_heartbeat_seconds: Annotated[str | None, Blank] = "15"
-    """Silence in a stream before the gateway says something; also by surface: `20, chat=5, proxy=0`."""
+    """Idle seconds of a stream before a keepalive; also by surface: `20, chat=5, proxy=0`."""
     chat2response_stall_seconds: Annotated[str | None, Blank] = None
-    """Without an event of the upstream's a stream ends so late; the HTTP timeout; also by surface."""
+    """Seconds without an upstream event before a stream fails; also by surface. Default: the HTTP timeout."""
     chat2response_connect_timeout_seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
-    """To connect to an upstream, through a proxy and TLS where there are any."""
+    """Timeout for connecting to the upstream, including a proxy and TLS."""
     chat2response_proxy_url: Annotated[SecretStr | None, Blank] = None
-    """A proxy on the way to every upstream: `http://[user:password@]host:port`, or `https://`."""
+    """The proxy for every upstream: `http://[user:password@]host:port`, or `https://`."""
     http_proxy: Annotated[SecretStr | None, Blank] = None
-    """The proxy to `http://` upstreams, where the one above is not set; also in lower case."""
+    """The proxy for `http://` upstreams, if `CHAT2RESPONSE_PROXY_URL` is not set; also in lower case."""
     https_proxy: Annotated[SecretStr | None, Blank] = None
-    """The proxy to `https://` upstreams, likewise."""
+    """The proxy for `https://` upstreams, likewise."""
     all_proxy: Annotated[SecretStr | None, Blank] = None
-    """The proxy to upstreams of either kind that have none of their own, likewise."""
+    """The proxy for upstreams without one of their own, likewise."""
     no_proxy: Annotated[str | None, Blank] = None
-    """Places that these three are not for: `localhost, .internal, 10.0.0.0/8, host:port`, or `*`."""
+    """Hosts to reach without these three proxies: `localhost, .internal, 10.0.0.0/8, host:port`, or `*`."""
     chat2response_no_proxy: bool = False
-    """No proxy, whatever the five above say."""
+    """Turns every proxy off."""
     chat2response_ca_file: Annotated[Path | None, Blank, AfterValidator(checks.certificates)] = None
-    """Certificates (PEM) that are trusted beside the system's."""
+    """CA certificates (PEM) to trust in addition to the system's."""
     chat2response_workers: int = Field(1, ge=1, le=256)
-    """Processes that serve at one address (docs/operations.md)."""
+    """The number of processes that serve one address (docs/operations.md)."""
     chat2response_drain_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
-    """What running calls get after a SIGTERM before they are ended."""
+    """How many seconds running calls may take after a SIGTERM."""
     chat2response_max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
-    """The largest body of a request, both as it is sent and as it is unpacked."""
+    """The largest request body, both as sent and uncompressed."""
     chat2response_max_buffered_bytes: Annotated[int | None, Blank] = Field(None, ge=4096)
-    """All bodies in memory together, a quarter for one key; 256 MiB, or eight of the largest."""
+    """The limit of all bodies in memory, a quarter per key. Default: 256 MiB, or eight of the largest."""
     chat2response_body_timeout_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
-    """Silence of a client in the middle of a request's body, after which it is refused (408)."""
+    """How many seconds a client may pause within a request body (408)."""
     chat2response_body_min_bytes_per_second: int = Field(1000, ge=0)
-    """The least that a body comes at, over 30 seconds; a slower one is refused (408). 0: at any rate."""
+    """The lowest speed of a request body, over 30 seconds (408); 0: no limit."""
     chat2response_write_timeout_seconds: float = Field(600.0, ge=0, allow_inf_nan=False)
-    """A client that takes nothing of its answer for so long is disconnected; 0: never."""
+    """A client that reads nothing for so many seconds is disconnected; 0: never."""
     chat2response_max_output_bytes: int = Field(32 * 1024 * 1024, ge=64 * 1024)
-    """The most that is kept of one converted answer; a larger one ends as failed."""
+    """The largest converted answer; a larger one fails."""
     chat2response_log_level: Annotated[LogLevel, BeforeValidator(checks.log_level)] = "info"
-    """The least that is logged: `debug`, `info` (a line for each call), `warning`, `error`, `critical`."""
+    """The lowest level to log: `debug`, `info` (a line for each call), `warning`, `error`, `critical`."""
     rust_log: Annotated[str | None, Blank] = None
-    """The Rust edition's filter; its level counts where the one above is not set."""
+    """The filter of the Rust edition; its level counts if `CHAT2RESPONSE_LOG_LEVEL` is not set."""
     chat2response_fidelity: Annotated[Fidelity, BeforeValidator(checks.fidelity)] = "warn"
-    """What cannot cross: `strict` (400), `warn`, `drop`; a client's `x-chat2response-fidelity` wins."""
+    """Unconvertible fields: `strict` (400), `warn`, `drop`; `x-chat2response-fidelity` overrides it."""
     chat2response_reasoning: ReasoningMode = "auto"
-    """A Chat model's reasoning: `summary`, `content`, `hide`; `auto`: `summary`, which most clients show."""
+    """Where a Chat model's reasoning goes: `summary`, `content`, `hide`; `auto` is `summary`."""
     chat2response_models_file: Annotated[Path | None, Blank] = None
-    """What clients are told of models: context, modalities, reasoning levels (docs/clients.md)."""
+    """A JSON file that describes models to clients (docs/clients.md)."""
     chat2response_client_profile: ClientProfileName = "default"
-    """What clients need of answers: `default`, `open-responses` (docs/clients.md)."""
+    """The form of answers: `default`, `open-responses` (docs/clients.md)."""
     chat2response_hosted_tools: HostedTools = "drop"
-    """A hosted tool toward a Chat upstream: `drop` it and say so, or `refuse` the call."""
+    """Hosted tools on a Chat upstream: `drop` them and name them, or `refuse` the call."""
     chat2response_orphans: OrphanedCalls = "refuse"
-    """A call without an output, or an output without a call: `refuse` it, or `repair` and say so."""
+    """Tool calls without outputs, and outputs without calls: `refuse` the request, or `repair` it."""
 
     # -- values that follow from several fields ------------------------------------------------------
 
@@ -202,12 +202,12 @@ class Settings(BaseSettings):
 
     @property
     def state_dir(self) -> Path:
-        """The folder of the files that the gateway makes."""
+        """The folder for the files that the gateway creates."""
         return self.chat2response_state_dir or self.chat2response_sqlite_path.parent
 
     @property
     def store_url(self) -> str:
-        """The address of the key store, unless the command line names another. It may hold a password."""
+        """The address of the key store, unless the command line names another. It may contain a password."""
         if self.chat2response_redis_url is not None:
             return self.chat2response_redis_url.get_secret_value().strip()
         return f"sqlite:{self.chat2response_sqlite_path}"
@@ -230,19 +230,19 @@ class Settings(BaseSettings):
 
     @property
     def log_level(self) -> LogLevel:
-        """The lowest level that is logged; `RUST_LOG` decides if our own variable is not set."""
+        """The lowest level to log; `RUST_LOG` decides if `CHAT2RESPONSE_LOG_LEVEL` is not set."""
         if "chat2response_log_level" not in self.model_fields_set and self.rust_log is not None:
             return checks.rust_log_level(self.rust_log) or self.chat2response_log_level
         return self.chat2response_log_level
 
     @property
     def max_buffered_bytes(self) -> int:
-        """The bound on all request bodies together; one key's quarter of it holds the largest body twice."""
+        """The limit of all request bodies together, in bytes. A key may use a quarter of it."""
         configured, least = self.chat2response_max_buffered_bytes, 8 * self.chat2response_max_body_bytes
         return configured if configured is not None else max(_BUFFERED_BYTES, least)
 
     def url(self, name: str) -> str | None:
-        """The value of a field in `URLS`. It may hold a login."""
+        """The value of a field in `URLS`. It may contain a login."""
         value = getattr(self, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         return None if text is None else text.strip()
@@ -252,8 +252,8 @@ class Settings(BaseSettings):
         if self.max_buffered_bytes < 8 * self.chat2response_max_body_bytes:
             raise ValueError(
                 "CHAT2RESPONSE_MAX_BUFFERED_BYTES must be at least eight times CHAT2RESPONSE_MAX_BODY_BYTES: "
-                "one key may use a quarter of it, and needs room for its largest body twice, as sent and as "
-                "unpacked"
+                "one key may use a quarter of it, and needs room for its largest body twice, as sent and "
+                "uncompressed"
             )
         return self
 

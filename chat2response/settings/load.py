@@ -20,7 +20,7 @@ _REMOVED = {
     "CHAT2RESPONSE_SLED_PATH": "this edition does not use sled. Set CHAT2RESPONSE_SQLITE_PATH=<a new file>"
     " or CHAT2RESPONSE_REDIS_URL instead",
 }
-"""Settings of the Rust edition without a meaning here, and what to write instead."""
+"""Settings of the Rust edition that have no meaning here, and what to write instead."""
 
 
 def load(
@@ -32,7 +32,7 @@ def load(
     """The settings of this process. Raises SettingsError.
 
     `env_file`: by default the file that `ENV_FILE` (or `ENVFILE`, or `DOTENV_PATH`) names, else `.envfile` or
-    `.env` in the working folder. The environment wins over it. `model`: a subclass with further checks.
+    `.env` in the working folder. The environment overrides it. `model`: a subclass with further checks.
     `redact`: masks secrets in the text of an error.
     """
     file = env_file_of(env_file)
@@ -46,7 +46,7 @@ def load(
 
 
 def _lower_case_proxies() -> dict[str, Any]:
-    """Standard proxy variables in lower case, which win over upper case, as in curl. Empty means no proxy."""
+    """Standard proxy variables in lower case. They override upper case, as in curl. Empty means no proxy."""
     names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     return {name: os.environ[name] for name in names if name in os.environ}
 
@@ -90,10 +90,10 @@ def unread_lines(file: Path | None) -> list[int]:
     from dotenv.parser import parse_stream
 
     with file.open(encoding=ENCODING) as lines:
-        read = list(parse_stream(lines))
+        bindings = list(parse_stream(lines))
     return [
         each.original.line + _blank_before(each.original.string)
-        for each in read
+        for each in bindings
         if each.error or (each.key is not None and each.value is None)
     ]
 

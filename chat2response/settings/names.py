@@ -1,4 +1,4 @@
-"""The names of settings, and the names that people write in their place."""
+"""The names of settings, and what people write instead of them."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ from chat2response.settings.fields import Settings
 
 PREFIX = "CHAT2RESPONSE_"
 KNOWN = (*(name.upper() for name in Settings.model_fields), f"{PREFIX}UPSTREAM")
-_SIMILARITY = 0.75  # of 1, for a name that can only be meant for us
+_SIMILARITY = 0.75  # of 1, for a name that can only be meant for the gateway
 _FOREIGN_SIMILARITY = 0.9  # for a name that may belong to another program
 
 _URL, _KEY = "OPENAI_BASE_URL", "OPENAI_API_KEY"
@@ -26,7 +26,7 @@ _WITH_PREFIX = {
     "BIND": "BIND_ADDR",
     "HOST": "BIND_ADDR",
 }
-"""Names that people write after our prefix, for settings without it."""
+"""Names that people write with our prefix, for settings that have none."""
 _UNPREFIXED = tuple(name for name in KNOWN if name.startswith(("OPENAI_", "UPSTREAM_", "BIND_", "CORS_")))
 _BY_SHORT_NAME = {name.removeprefix(PREFIX): name for name in KNOWN}
 
@@ -41,7 +41,7 @@ def nearest_own(name: str) -> str | None:
 def nearest_setting(name: str, *, in_file: bool) -> str | None:
     """The setting nearest to a name without our prefix; None if it is a setting, or another program's.
 
-    `in_file`: it stands in a `.env` file, which only we read, so that a missing prefix is enough.
+    `in_file`: the name is in a `.env` file. Only the gateway reads that, so a missing prefix is enough.
     """
     upper = name.upper()
     if upper in KNOWN or upper.startswith(PREFIX):

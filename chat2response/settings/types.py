@@ -12,11 +12,11 @@ ClientProfileName = Literal["default", "open-responses"]
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used. The text tells the operator what to write."""
+    """The configuration cannot be used. The message tells the operator what to write."""
 
 
 class AuthMode(StrEnum):
-    """Which keys open the gateway.
+    """Which keys the gateway accepts.
 
     `MANAGED`: keys that the gateway issues. `PASSTHROUGH`: the upstream's own keys, passed on unchanged.
     `OPEN`: no key at all; all callers are one tenant.
@@ -28,7 +28,7 @@ class AuthMode(StrEnum):
 
 
 class UpstreamMode(StrEnum):
-    """What the upstream speaks. `BOTH`: each dialect goes up unchanged, and `/proxy` as Responses."""
+    """The API that the upstream speaks. `BOTH`: each dialect goes up unchanged, `/proxy` as Responses."""
 
     RESPONSES = "responses"
     CHAT = "chat"

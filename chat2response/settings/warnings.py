@@ -1,4 +1,4 @@
-"""Warnings about settings that are valid but most likely not meant: shown at start, without effect."""
+"""Warns about settings that are valid but most likely a mistake. Warnings do not prevent the start."""
 
 import os
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ _KEYS = ("OPENAI_API_KEY", "CHAT2RESPONSE_ADMIN_TOKEN")
 def warnings(settings: Settings, env_file: Path | None = None) -> Iterator[str]:
     """One sentence for each warning; values are never repeated. `env_file`: as in `load`.
 
-    Other programs use the environment too, so that only a name very close to one of ours is reported. A
-    `.env` file is for us alone, so that a name without our prefix is reported as well.
+    Other programs use the environment too, so only a name very close to a setting is reported. The `.env`
+    file is for the gateway alone, so a name without the prefix is reported as well.
     """
     file = env_file_of(env_file)
     in_file = [name.upper() for name in names_in(file)]
@@ -35,8 +35,8 @@ def warnings(settings: Settings, env_file: Path | None = None) -> Iterator[str]:
             yield from _value_warnings(name.upper(), _text(getattr(settings, name)))
     if urlsplit(settings.base_url).username is not None:
         yield (
-            "OPENAI_BASE_URL holds a login (user:password@), which is not sent to the upstream. "
-            "Write the upstream's key in OPENAI_API_KEY."
+            "OPENAI_BASE_URL contains a login (user:password@). The gateway does not send it. "
+            "Put the upstream's key into OPENAI_API_KEY."
         )
 
 
@@ -45,10 +45,10 @@ def _value_warnings(name: str, text: str) -> Iterator[str]:
     if text and (text[0] in _QUOTES or text[-1] in _QUOTES if is_key else _is_quoted(text)):
         yield (
             f"{name} has quotation marks around it, which count as part of the value. Remove them: "
-            "not every reader strips them (`docker --env-file` does not)."
+            "not every program strips them (`docker --env-file` does not)."
         )
     if is_key and text.strip(_QUOTES).lower().startswith("bearer "):
-        yield f"{name} begins with 'Bearer ', which the gateway adds itself. Remove the word."
+        yield f"{name} begins with 'Bearer '. The gateway adds that itself: remove it."
 
 
 def _is_quoted(text: str) -> bool:

@@ -1,7 +1,8 @@
-"""`Owners`: which tenant an upstream's response, conversation, item or container belongs to (law 7).
+"""`Owners`: the tenant that owns an upstream's response, conversation, item or container (law 7, tenants
+never meet).
 
-Managed tenants share one upstream account, so its ids say nothing about who may use them. An id without
-a record is unknown, and so is another tenant's. Records live 30 days, as long as OpenAI keeps a response.
+Managed tenants share one upstream account, so the account does not tell who may use an id. An id without a
+record is unknown, and so is another tenant's. Records live 30 days, as long as OpenAI stores a response.
 """
 
 import logging
@@ -16,15 +17,15 @@ _TTL = 30 * 24 * 3600.0
 
 
 class Owners:
-    """Over a store; a store that is down raises StoreDown (503)."""
+    """The owners' records in a store. Methods raise StoreDown (503)."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def record(self, tenant: str, ids: Iterable[str]) -> None:
-        """`tenant` owns these for 30 days from now; returns when that is durable.
+        """Make `tenant` the owner for 30 days from now; the records are durable on return.
 
-        The first owner stays: an id that another tenant has, which an upstream tells again, remains its.
+        The first owner stays: an id of another tenant that an upstream returns again does not change hands.
         """
         for each in dict.fromkeys(ids):
             await self._record(tenant, each)
@@ -34,19 +35,19 @@ class Owners:
         while not await self._store.put(_KIND, id, doc, ttl=_TTL, expect=ABSENT):  # nearly every id is new
             entry = await self._store.get(_KIND, id)
             if entry is None:
-                continue  # it has ended meanwhile
+                continue  # it has expired in between
             if _tenant(entry) != tenant:
-                log.warning("The upstream gave one id to two keys; it stays with the first.")
+                log.warning("The upstream returned one id to two keys. The first key remains its owner.")
                 return
             if await self._store.put(_KIND, id, doc, ttl=_TTL, expect=entry.tag):
                 return
 
     async def of(self, ids: Sequence[str]) -> list[str | None]:
-        """The owner of each, by one look-up; None: it has none."""
+        """The owner of each id, in one read; None: the id is unknown."""
         entries = await self._store.get_many(_KIND, ids)
         return [None if entry is None else _tenant(entry) for entry in entries]
 
 
 def _tenant(entry: Entry) -> str | None:
-    """None for a record that cannot be read: then the id is nobody's."""
+    """None for an invalid record: then the id is unknown."""
     return entry.doc.get("tenant") if isinstance(entry.doc, dict) else None

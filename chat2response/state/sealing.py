@@ -1,10 +1,10 @@
-"""Seals for what a client keeps for us: only this gateway reads it, and only for the same tenant, upstream
-and model.
+"""Seals content that clients store for the gateway, such as reasoning: only this gateway can open it,
+and only for the same tenant, upstream and model.
 
-    c2r1.<base64url of: 4 bytes that name the key, 12 of nonce, the AES-256-GCM ciphertext>
+    c2r1.<base64url of: 4 bytes of key id, 12 bytes of nonce, the AES-256-GCM ciphertext>
 
-Several keys make a ring: the first one seals, all of them open. So a new key goes first, the old one stays
-behind it for as long as conversations last, and nothing is lost.
+With several keys the first one seals, and all of them open. To rotate, put the new key first and remove the
+old one when no conversation needs it any more.
 """
 
 import hashlib
@@ -21,72 +21,74 @@ from chat2response.state import secret_file
 from chat2response.state.secret_file import SecretFile
 from chat2response.wire.json import encode
 
-NAME = "seal.keys"
+FILE_NAME = "seal.keys"
 
-_MARK = "c2r1."
-_NAME, _NONCE = 4, 12  # bytes
-_LEAST = 32  # characters of a key
-_SEALS = 1024  # kept ready; a process sees few models, and tenants come and go
+_PREFIX = "c2r1."
+_KEY_ID, _NONCE = 4, 12  # bytes
+_MIN_KEY = 32  # characters
+_CACHED_SEALS = 1024
 
 
 class SealKeyError(Exception):
-    """There is no usable key; the text tells the operator what to do."""
+    """There is no usable key; the message tells the operator what to do."""
 
 
-def split_keys(text: str) -> tuple[str, ...]:
-    """The keys of a setting or a file: by commas, or one a line. Raises ValueError for a short one."""
-    keys = tuple(key for line in text.splitlines() for word in line.split(",") if (key := word.strip()))
-    if not keys or any(len(key) < _LEAST or not key.isascii() for key in keys):
-        raise ValueError(f"a key is {_LEAST} characters or more of random text, as from openssl rand -hex 32")
+def parse_keys(text: str) -> tuple[str, ...]:
+    """The keys of a setting or a file, separated by commas or lines. Raises ValueError for a short key."""
+    keys = tuple(key for line in text.splitlines() for part in line.split(",") if (key := part.strip()))
+    if not keys or any(len(key) < _MIN_KEY or not key.isascii() for key in keys):
+        raise ValueError(
+            f"a key must be {_MIN_KEY} or more characters of random ASCII text: openssl rand -hex 32"
+        )
     return keys
 
 
-def read_or_make(folder: Path) -> SecretFile:
-    """The key file of `folder`, made where there is none yet. Raises SealKeyError."""
-    path = (folder / NAME).absolute()
-    instead = "or set CHAT2RESPONSE_SEAL_KEY, and the file is not needed"
+def read_or_create(folder: Path) -> SecretFile:
+    """The key file of `folder`, created if there is none. Raises SealKeyError."""
+    path = (folder / FILE_NAME).absolute()
+    instead = "or set CHAT2RESPONSE_SEAL_KEY, which replaces the file"
     try:
-        held = secret_file.read_or_make(path, lambda: secrets.token_hex(32))
+        file = secret_file.read_or_create(path, lambda: secrets.token_hex(32))
     except OSError as error:
         raise SealKeyError(
-            f"The file of seal keys {path} cannot be used ({error.strerror or error}): "
-            "name a folder where files can be made in CHAT2RESPONSE_STATE_DIR (where it is not set, it is "
-            f"that of CHAT2RESPONSE_SQLITE_PATH), {instead}."
+            f"The seal key file {path} cannot be used ({error.strerror or error}). "
+            "Set CHAT2RESPONSE_STATE_DIR to a writable folder (the default is the folder of "
+            f"CHAT2RESPONSE_SQLITE_PATH), {instead}."
         ) from None
     try:
-        split_keys(held.value)
+        parse_keys(file.value)
     except ValueError as error:
         raise SealKeyError(
-            f"The file {path} holds no seal key ({error}): "
-            f"delete it and start again to have one made, {instead}."
+            f"The file {path} contains no seal key ({error}). "
+            f"Delete it and restart to create a new one, {instead}."
         ) from None
-    return held
+    return file
 
 
-def is_ours(sealed: str) -> bool:
-    """Whether a gateway like this one sealed it; not whether it opens."""
-    return sealed.startswith(_MARK)
+def is_seal(text: str) -> bool:
+    """Whether a chat2response gateway sealed this text; not whether this one can open it."""
+    return text.startswith(_PREFIX)
 
 
 class Sealing:
-    """The ring of keys of a process."""
+    """The seal keys of a process."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         masters = [hashlib.sha256(b"chat2response seal\0" + key.encode()).digest() for key in keys]
-        self._masters = {_derived(master, b"name")[:_NAME]: master for master in reversed(masters)}
-        self._first = _derived(masters[0], b"name")[:_NAME]
-        self._seal_of = lru_cache(_SEALS)(self._make)
+        self._masters = {_derive(master, b"name")[:_KEY_ID]: master for master in reversed(masters)}
+        self._first = _derive(masters[0], b"name")[:_KEY_ID]
+        self._cached_seal = lru_cache(_CACHED_SEALS)(self._make)
 
-    def seal_of(self, tenant: str | None, target: str, model: str) -> "BoundSeal":
-        """The seal for what `tenant` (None: nobody in particular) gets from `model` at `target`."""
-        return self._seal_of(tenant, target, model)
+    def seal_for(self, tenant: str | None, target: str, model: str) -> "BoundSeal":
+        """The seal for what `tenant` (None: no tenant) gets from `model` at `target`."""
+        return self._cached_seal(tenant, target, model)
 
     def _make(self, tenant: str | None, target: str, model: str) -> "BoundSeal":
         return BoundSeal(self._masters, self._first, encode([tenant, target, model]))
 
 
 class BoundSeal:
-    """A convert.thought.Seal: its binding is in the key and among what the tag authenticates."""
+    """A `Seal` of convert/writer: the key is derived from the binding, and the tag authenticates it."""
 
     def __init__(self, masters: dict[bytes, bytes], first: bytes, binding: bytes) -> None:
         self._masters = masters
@@ -97,46 +99,47 @@ class BoundSeal:
     def seal(self, plain: bytes) -> str:
         """The text that opens to `plain`."""
         nonce = os.urandom(_NONCE)
-        closed: bytes = self._cipher(self._first).encrypt(nonce, plain, self._binding)
-        return _MARK + _text_of(self._first + nonce + closed)
+        ciphertext: bytes = self._cipher(self._first).encrypt(nonce, plain, self._binding)
+        return _PREFIX + _encode(self._first + nonce + ciphertext)
 
     def open(self, sealed: str) -> bytes | None:
-        """What was sealed; None for what this seal did not make."""
-        if not is_ours(sealed) or not sealed.isascii():
+        """The sealed content; None if another seal made the text, or it was altered."""
+        if not is_seal(sealed) or not sealed.isascii():
             return None
-        data = _bytes_of(sealed[len(_MARK) :])
-        name, nonce, closed = data[:_NAME], data[_NAME : _NAME + _NONCE], data[_NAME + _NONCE :]
-        if name not in self._masters:
+        data = _decode(sealed[len(_PREFIX) :])
+        key_id, nonce = data[:_KEY_ID], data[_KEY_ID : _KEY_ID + _NONCE]
+        ciphertext = data[_KEY_ID + _NONCE :]
+        if key_id not in self._masters:
             return None
         from cryptography.exceptions import InvalidTag
 
         try:
-            plain: bytes = self._cipher(name).decrypt(nonce, closed, self._binding)
-        except (InvalidTag, ValueError):  # altered, cut off, or another's
+            plain: bytes = self._cipher(key_id).decrypt(nonce, ciphertext, self._binding)
+        except (InvalidTag, ValueError):  # altered, truncated, or bound to something else
             return None
         return plain
 
-    def _cipher(self, name: bytes) -> Any:
-        cipher = self._ciphers.get(name)
+    def _cipher(self, key_id: bytes) -> Any:
+        cipher = self._ciphers.get(key_id)
         if cipher is None:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 30 ms, for those who seal
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # takes 30 ms
 
-            cipher = self._ciphers[name] = AESGCM(_derived(self._masters[name], self._binding))
+            cipher = self._ciphers[key_id] = AESGCM(_derive(self._masters[key_id], self._binding))
         return cipher
 
 
-def _text_of(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def _bytes_of(text: str) -> bytes:
-    """The bytes that `_text_of` wrote so, and no other spelling of them; else none."""
+def _decode(text: str) -> bytes:
+    """The inverse of `_encode`; empty for any text that `_encode` would not write."""
     try:
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         return b""
-    return data if _text_of(data) == text else b""
+    return data if _encode(data) == text else b""
 
 
-def _derived(master: bytes, label: bytes) -> bytes:
+def _derive(master: bytes, label: bytes) -> bytes:
     return hmac.digest(master, label, "sha256")

@@ -1,7 +1,7 @@
-"""A secret that the gateway makes for itself: made once, kept in a file that only we may read.
+"""A file with a secret that the gateway creates once, readable by its own user only.
 
-Several workers may start at the same moment and must end with the same secret. Each writes its own to a file
-of its own and links it to the one name; the link that comes first counts, the others read what it holds.
+Several workers may start at the same moment and must get the same secret. Each writes a secret to a temporary
+file and links it to the final name; the first link wins, and the others read its file.
 """
 
 import errno
@@ -12,35 +12,35 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_MOST = 16384  # characters; part of a secret would be another one
+_MAX_SIZE = 16384  # characters; a truncated secret would be a different one
 
 
 @dataclass(frozen=True, slots=True)
 class SecretFile:
-    """What the file holds, without white space around it. `created`: by this very call."""
+    """`value`: the content without surrounding white space. `created`: whether this call created the file."""
 
     value: str = field(repr=False)
     path: Path
     created: bool
 
 
-def read_or_make(path: Path, make: Callable[[], str]) -> SecretFile:
-    """The secret at `path`, made (file 0600, new folder 0700) where there is none yet.
+def read_or_create(path: Path, create: Callable[[], str]) -> SecretFile:
+    """The secret at `path`; if there is none, create it (file 0600, new folder 0700).
 
-    Durable when this returns. Raises OSError. What an operator wrote there is for the caller to check.
+    The file is durable on return. Raises OSError. The caller validates a secret that an operator wrote.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    created = not path.exists() and _publish(path, make())
+    created = not path.exists() and _publish(path, create())
     _make_private(path)
     with path.open(encoding="latin-1") as file:
-        held = file.read(_MOST + 1)
-    if len(held) > _MOST:
-        raise OSError(errno.EFBIG, "it is longer than any secret of ours")
-    return SecretFile(held.strip(), path, created)
+        content = file.read(_MAX_SIZE + 1)
+    if len(content) > _MAX_SIZE:
+        raise OSError(errno.EFBIG, f"it is longer than {_MAX_SIZE} characters")
+    return SecretFile(content.strip(), path, created)
 
 
 def _publish(path: Path, secret: str) -> bool:
-    """Gives `path` this content, whole and on disk; False where somebody else was faster."""
+    """Create `path` with this content, complete and on disk; False if another process was faster."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -59,13 +59,13 @@ def _publish(path: Path, secret: str) -> bool:
 
 def _make_private(path: Path) -> None:
     if path.stat().st_mode & 0o077:
-        with suppress(PermissionError):  # another user's file is that user's affair
+        with suppress(PermissionError):  # the file belongs to another user
             path.chmod(0o600)
 
 
 def _sync(folder: Path) -> None:
-    """Makes the new name itself durable."""
-    if os.name == "nt":  # which cannot open a folder, and writes names through
+    """Make the new directory entry durable."""
+    if os.name == "nt":  # Windows cannot open a folder, and writes directory entries through
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,7 @@
-"""Stores: where documents live. `open_store` makes one from its address, and loads only what it takes."""
+"""Stores of JSON documents, counters, leases and logs: in memory, in SQLite, in Redis. Contract: `base`.
+
+`open_store` creates one from its address, and imports only that backend. Nothing here knows what is stored.
+"""
 
 import time
 from collections.abc import Callable
@@ -50,36 +53,33 @@ def open_store(
 ) -> Store:
     """The store at an address: `memory`, `sqlite:<path>`, or a URL: `redis://`, `rediss://`, `unix://`.
 
-    `clock`: epoch seconds (Redis goes by its own); `deadline`: seconds that one call may take. Nothing is
-    touched yet: the first call does that, or `open()`. Raises ValueError for an address that names no store;
-    the text repeats only its scheme, for an address can hold a password.
+    `clock`: epoch seconds (Redis uses its own); `deadline`: seconds that one call may take. Nothing is opened
+    before the first call or `open()`. Raises ValueError for an invalid address; the message repeats only the
+    scheme, because an address may contain a password.
     """
     scheme, _, path = url.partition(":")
     if scheme == "memory" and not path:
         return MemoryStore(clock=clock)
     if scheme == "sqlite":
         if path in ("", ":memory:"):
-            raise ValueError("sqlite: needs the path of a file; for a store in memory write `memory`")
+            raise ValueError("sqlite: needs the path of a file. For a store in memory write `memory`")
         if path.startswith("//"):
-            raise ValueError("sqlite: is followed by a path, not by a URL: `sqlite:data/keys.db`")
-        from chat2response.stores.sqlite.store import SqliteStore  # here: 40 ms that memory need not pay
+            raise ValueError("sqlite: takes a path, not a URL. Write it as in `sqlite:data/keys.db`")
+        from chat2response.stores.sqlite.store import SqliteStore  # imported here: it takes 40 ms
 
         return SqliteStore(path, clock=clock, deadline=deadline)
     if scheme in address.SCHEMES:
         address.check(url)
-        from chat2response.stores.redis.store import RedisStore  # here: half a second
+        from chat2response.stores.redis.store import RedisStore  # imported here: it takes half a second
 
         return RedisStore(url, deadline=deadline, pool_max=redis_pool_max)
     if scheme == "sled":
-        raise ValueError("sled is not kept here: write `sqlite:<path of a new file>` in its place")
-    raise ValueError(f"no store is called {scheme!r}: write `memory`, `sqlite:<path>` or `redis://<host>`")
+        raise ValueError("sled is not supported. Write `sqlite:<path of a new file>` instead")
+    raise ValueError(f"there is no store {scheme!r}. Write `memory`, `sqlite:<path>` or `redis://<host>`")
 
 
 def shown_address(url: str) -> str:
-    """A store's address, checked by `open_store`, as it may be printed: without user and password.
-
-    Of a file it is the absolute path.
-    """
+    """A valid store address in printable form: without user and password, a file's path absolute."""
     scheme, _, path = url.partition(":")
     if scheme == "sqlite":
         return f"sqlite:{normpath(Path(path).absolute())}"

@@ -1,7 +1,7 @@
-"""Cancellations that a library swallows.
+"""Restores cancellations that a library swallows.
 
-redis-py writes with `asyncio.wait_for`. Before Python 3.12 that returns a result which is there already, and
-forgets that its task was cancelled (bpo-37658). A call whose client had hung up went on then, for ever.
+redis-py writes with `asyncio.wait_for`. Before Python 3.12, if the result is already there, it returns it and
+drops the cancellation of its task (bpo-37658). Then a call whose client had disconnected ran on for ever.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def heed_cancellation(work: Awaitable[T]) -> T:
-    """What `work` returns or raises; CancelledError if its task was cancelled meanwhile, whatever it did."""
+    """Await `work`; raise CancelledError if the task was cancelled meanwhile, whatever `work` did."""
     task = asyncio.current_task()
     assert task is not None
     before = task.cancelling()

@@ -1,7 +1,8 @@
-"""Documents in this process's memory: for tests, demos and a single worker that may forget.
+"""The memory store: documents in this process's memory, for tests, demos and a single worker that may lose
+its data.
 
-Documents are kept as JSON text, so that this store refuses what the others refuse and nobody can change
-a stored document by holding on to it.
+Documents are saved as JSON text, so that this store refuses what the others refuse, and no caller changes a
+stored document through a reference to it.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ SWEEP_SECONDS = 60.0
 
 
 class MemoryStore:
-    """The `Store` contract on a dict. `clock`: epoch seconds; `monotonic`: what its steps are judged by."""
+    """The `Store` contract on a dict. `clock`: epoch seconds; `monotonic`: seconds, to detect clock jumps."""
 
     def __init__(
         self,
@@ -41,16 +42,16 @@ class MemoryStore:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
     ) -> None:
-        self._wall = clock  # by which ends are written
-        self._clock = SteadyClock(clock, monotonic or monotonic_of(clock))  # by which they are judged
+        self._wall = clock  # expiry times are computed from this clock
+        self._clock = SteadyClock(clock, monotonic or monotonic_of(clock))  # and compared with this one
         self._rows: dict[str, tuple[str, float | None]] = {}  # row name -> text, expiry
-        self._names: list[str] = []  # sorted, so that a scan goes on where it stopped
+        self._names: list[str] = []  # sorted, so that a scan continues where it stopped
         self._logs: dict[str, tuple[list[str], float | None]] = {}
         self._swept = self._clock()
         self._closed = asyncio.Event()
 
     async def open(self) -> None:
-        """Nothing to make ready."""
+        """Do nothing."""
 
     async def get(self, kind: str, key: str) -> Entry | None:
         return self._entry(row_name(kind, key))
@@ -63,10 +64,10 @@ class MemoryStore:
     ) -> bool:
         now = self._clock()
         row, text, end = row_name(kind, key), encode(doc).decode(), expiry(ttl, self._wall())
-        held = self._live(row, now)
-        if expect is ABSENT and held is not None:
+        current = self._live(row, now)
+        if expect is ABSENT and current is not None:
             return False
-        if expect is not None and expect is not ABSENT and (held is None or held != expect):
+        if expect is not None and expect is not ABSENT and (current is None or current != expect):
             return False
         self._write(row, text, end, now)
         return True
@@ -74,20 +75,20 @@ class MemoryStore:
     async def delete(self, kind: str, key: str) -> bool:
         row = row_name(kind, key)
         now = self._clock()
-        there = self._live(row, now) is not None or bool(self._log(row, now))
+        exists = self._live(row, now) is not None or bool(self._log(row, now))
         self._drop(row)
-        return there
+        return exists
 
     async def add(
         self, kind: str, key: str, n: int, *, ceiling: int | None = None, ttl: float | None = None
     ) -> int | None:
         now = self._clock()
         row, end = row_name(kind, key), expiry(ttl, self._wall())
-        held = self._live(row, now)
-        value = amount(n) if held is None else decode(held) + amount(n)
+        current = self._live(row, now)
+        value = amount(n) if current is None else decode(current) + amount(n)
         if ceiling is not None and n > 0 and value > ceiling:
             return None
-        self._write(row, encode(value).decode(), end if held is None else self._rows[row][1], now)
+        self._write(row, encode(value).decode(), end if current is None else self._rows[row][1], now)
         return int(value)
 
     async def lease(
@@ -104,23 +105,24 @@ class MemoryStore:
         ledger.check(n, ceiling, ttl, window)
         now = self._clock()
         row, id = row_name(kind, key), ledger.lease_id(id)
-        answer, book = ledger.lease(self._ledger(row, now), id, n, ceiling, ttl, window, now, self._wall())
-        self._keep(row, book, now)
-        return answer
+        current = self._ledger(row, now)
+        result, changed = ledger.lease(current, id, n, ceiling, ttl, window, now, self._wall())
+        self._write_ledger(row, changed, now)
+        return result
 
     async def renew(self, kind: str, key: str, lease: str, n: int, *, ttl: float) -> bool:
         ledger.check(n, None, ttl, None)
         now = self._clock()
         row, id = row_name(kind, key), ledger.lease_id(lease)
-        book = self._ledger(row, now)
-        renewed = None if book is None else ledger.renew(book, id, n, ttl, now)
-        self._keep(row, renewed, now)
-        return renewed is not None
+        current = self._ledger(row, now)
+        changed = None if current is None else ledger.renew(current, id, n, ttl, now)
+        self._write_ledger(row, changed, now)
+        return changed is not None
 
     async def settle(self, kind: str, key: str, lease: str, n: int) -> None:
         now = self._clock()
-        row, id, used = row_name(kind, key), ledger.lease_id(lease), amount(n, least=0)
-        self._keep(row, ledger.settle(self._ledger(row, now), id, used, now), now)
+        row, id, used = row_name(kind, key), ledger.lease_id(lease), amount(n, minimum=0)
+        self._write_ledger(row, ledger.settle(self._ledger(row, now), id, used, now), now)
 
     async def append(self, kind: str, key: str, docs: Sequence[Any], *, ttl: float | None = None) -> int:
         now = self._clock()
@@ -144,11 +146,11 @@ class MemoryStore:
             bisect_left(self._names, start) if cursor is None else bisect_right(self._names, start + cursor)
         )
         names = [name for name in self._names[first : first + limit] if name.startswith(start)]
-        found = [(name.removeprefix(start), entry) for name in names if (entry := self._entry(name))]
-        return Page(found, names[-1].removeprefix(start) if len(names) == limit else None)
+        entries = [(name.removeprefix(start), entry) for name in names if (entry := self._entry(name))]
+        return Page(entries, names[-1].removeprefix(start) if len(names) == limit else None)
 
     async def changes(self, kind: str) -> AsyncIterator[str | Missed]:
-        """There are no others: after the first word it only waits for the end."""
+        """No other process can change this store: the feed yields MISSED and then waits for the end."""
         prefix(kind)
         if not self._closed.is_set():
             yield MISSED
@@ -185,10 +187,10 @@ class MemoryStore:
         text = self._live(row, now)
         return None if text is None else decode(text)
 
-    def _keep(self, row: str, book: ledger.Ledger | None, now: float) -> None:
-        """A ledger that has changed; None: it has not."""
-        if book is not None:
-            self._write(row, encode(book).decode(), ledger.end(book), now)
+    def _write_ledger(self, row: str, changed: ledger.Ledger | None, now: float) -> None:
+        """Write a changed ledger; None: it is unchanged."""
+        if changed is not None:
+            self._write(row, encode(changed).decode(), ledger.end(changed), now)
 
     def _write(self, row: str, text: str, end: float | None, now: float) -> None:
         self._sweep(now)

@@ -126,7 +126,7 @@ class RawReply(Protocol):
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The chunks as they arrive. Ends with the body, or raises net.Cut."""
+        """The chunks as they arrive. Ends with the body, or raises StreamInterrupted."""
         ...
 
     async def read(self) -> bytes:

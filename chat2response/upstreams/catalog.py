@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from chat2response.wire.json import JSONError, decode, shaped
+from chat2response.wire.json import JSONError, convert_to, decode
 
 _GLOB = frozenset("*?[")
 _DESCRIPTIONS = {
@@ -80,7 +80,7 @@ class Catalog:
 def read_catalog(file: Path) -> Catalog:
     """Reads the catalog from a file. Raises CatalogError."""
     try:
-        value = shaped(decode(file.read_bytes()), dict[str, dict[str, Any]])
+        value = convert_to(decode(file.read_bytes()), dict[str, dict[str, Any]])
         return Catalog({name: _description(name, each) for name, each in value.items()})
     except OSError as error:
         raise CatalogError(f"{file} cannot be read ({error.strerror})") from None
@@ -94,7 +94,7 @@ def _description(name: str, entry: dict[str, Any]) -> ModelDescription:
         if each not in known:
             raise JSONError(f"unknown field {each!r} for {name!r}. Known: {', '.join(known)}")
     try:
-        described: ModelDescription = shaped(entry, ModelDescription)
+        described: ModelDescription = convert_to(entry, ModelDescription)
     except JSONError as error:
         raise JSONError(f"{name!r}: {error}") from None
     return described

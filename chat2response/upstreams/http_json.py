@@ -11,9 +11,9 @@ from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.http_stream import request_headers
 from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
 from chat2response.upstreams.whole_answers import decode_answer
-from chat2response.wire.content_sniffing import kind_of
+from chat2response.wire.content_sniffing import sniff_content
 from chat2response.wire.json_repair import Repair
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 
@@ -43,29 +43,29 @@ async def fetch(
     A stream in place of JSON is returned as an `EventStreamBody`. Raises UpstreamError for anything else, and
     for more than `max_output` bytes.
     """
-    exchange = await transport.open("POST", url, request_headers(target, context), body)
+    response = await transport.open("POST", url, request_headers(target, context), body)
     try:
-        if exchange.status >= 300:
-            raise await read_refusal(exchange, target)
+        if response.status >= 300:
+            raise await read_refusal(response, target)
         secret = secret_of(target.api_key)
-        answer = await exchange.read()
+        answer = await response.read()
         large = is_large(answer)
-        answer = answer if secret is None else await apart_if(large, secret.remove, answer)
-        headers = forwarded_headers(exchange, secret)
+        answer = answer if secret is None else await run_in_thread_if(large, secret.remove, answer)
+        headers = forwarded_headers(response, secret)
     finally:
-        await exchange.close()
-    if kind_of(answer[:_SNIFF_LENGTH], ended=True) == "events":
-        return exchange.status, headers, EventStreamBody(answer), large
-    return exchange.status, headers, Document(*await decode_answer(answer, max_output)), large
+        await response.close()
+    if sniff_content(answer[:_SNIFF_LENGTH], ended=True) == "events":
+        return response.status, headers, EventStreamBody(answer), large
+    return response.status, headers, Document(*await decode_answer(answer, max_output)), large
 
 
 async def fetch_models(transport: Transport, target: Target, context: ClientContext) -> bytes:
     """`GET {base}/models`, unchanged. Raises UpstreamError."""
-    exchange = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
+    response = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
     try:
-        if exchange.status >= 300:
-            raise await read_refusal(exchange, target)
-        secret, answer = secret_of(target.api_key), await exchange.read()
+        if response.status >= 300:
+            raise await read_refusal(response, target)
+        secret, answer = secret_of(target.api_key), await response.read()
         return answer if secret is None else secret.remove(answer)
     finally:
-        await exchange.close()
+        await response.close()

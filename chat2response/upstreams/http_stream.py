@@ -6,7 +6,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
-from chat2response.convert.lenient_reader import name_repairs
+from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
@@ -14,8 +14,8 @@ from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.upstream_refusals import forwarded_headers, read_refusal
 from chat2response.upstreams.whole_answers import decode_answer
-from chat2response.wire.content_sniffing import Kind, kind_of
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.content_sniffing import Kind, sniff_content
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
@@ -41,7 +41,7 @@ def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
 
 
 class ResponseContext:
-    """An HTTP exchange as an async context: opened on entry, closed on exit."""
+    """An HTTP request and its response as an async context: opened on entry, closed on exit."""
 
     def __init__(
         self,
@@ -60,19 +60,19 @@ class ResponseContext:
         self._method = method
         self._finished = False
         self._secret: Secret | None = secret_of(target.api_key)
-        self._exchange: HttpResponse | None = None
+        self._response: HttpResponse | None = None
         self.status = 0
         self.headers: HeaderList = []
 
     @property
-    def exchange(self) -> HttpResponse:
-        """The open exchange."""
-        assert self._exchange is not None, "not entered yet"
-        return self._exchange
+    def response(self) -> HttpResponse:
+        """The open response."""
+        assert self._response is not None, "not entered yet"
+        return self._response
 
     async def connect(self) -> None:
         """Sends the request and waits for the head."""
-        exchange = self._exchange = await self._transport.open(
+        response = self._response = await self._transport.open(
             self._method,
             self._url,
             request_headers(self._target, self._client_context),
@@ -80,42 +80,46 @@ class ResponseContext:
             stall=self._client_context.stall,
         )
         self._body = None  # sent; a stream may stay open for long
-        self.status = exchange.status
-        self.headers = forwarded_headers(exchange, self._secret)
+        self.status = response.status
+        self.headers = forwarded_headers(response, self._secret)
 
     async def body(self, start: bytes = b"") -> bytes:
         """The whole body without the gateway's key. `start`: bytes that were read before."""
-        body = start + await self.exchange.read()
-        return body if self._secret is None else await apart_if(is_large(body), self._secret.remove, body)
+        body = start + await self.response.read()
+        return (
+            body
+            if self._secret is None
+            else await run_in_thread_if(is_large(body), self._secret.remove, body)
+        )
 
     def stop(self, fault: Fault) -> None:
         """Ends the body now."""
-        self.exchange.stop(fault)
+        self.response.stop(fault)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._exchange is not None:
-            await self._exchange.close(finished=self._finished)
+        if self._response is not None:
+            await self._response.close(finished=self._finished)
 
 
-async def first_bytes(exchange: HttpResponse) -> tuple[bytes, Kind]:
-    """The first bytes of a body, enough to tell its kind; rarely more than one read. Raises Cut."""
+async def first_bytes(response: HttpResponse) -> tuple[bytes, Kind]:
+    """The first bytes of a body, enough to tell its kind. Raises StreamInterrupted."""
     start = b""
     while True:
-        data = await exchange.chunk()
+        data = await response.chunk()
         start += data
-        if kind := kind_of(start, ended=not data):
+        if kind := sniff_content(start, ended=not data):
             return start, kind
 
 
-def is_event_stream(exchange: HttpResponse) -> bool:
+def is_event_stream(response: HttpResponse) -> bool:
     """Whether the content type is that of an event stream, or missing."""
-    return "event-stream" in (exchange.header("content-type") or "event-stream")
+    return "event-stream" in (response.header("content-type") or "event-stream")
 
 
 class HttpTurn(ResponseContext):
-    """A Turn that feeds the exchange's bytes to a reader."""
+    """A Turn that feeds the response's bytes to a reader."""
 
     def __init__(
         self,
@@ -149,19 +153,19 @@ class HttpTurn(ResponseContext):
         await self.connect()
         if self.status >= 300:
             try:
-                raise await read_refusal(self.exchange, self._target)
+                raise await read_refusal(self.response, self._target)
             finally:
-                await self.exchange.close()
+                await self.response.close()
         return self
 
     async def reads(self) -> AsyncIterator[None]:
         """Feeds the reader until it is done or the body ends."""
-        reader, exchange = self._reader, self.exchange
+        reader, response = self._reader, self.response
         fault: Fault | None = None
         secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         try:
-            data, kind = await first_bytes(exchange)
-            if kind == "json" or (kind == "other" and not is_event_stream(exchange)):
+            data, kind = await first_bytes(response)
+            if kind == "json" or (kind == "other" and not is_event_stream(response)):
                 await self._read_whole(data)
                 return
             while data:
@@ -171,7 +175,7 @@ class HttpTurn(ResponseContext):
                     self._finished = True
                     return
                 yield
-                data = await exchange.chunk()
+                data = await response.chunk()
         except StreamInterrupted as cut:
             fault = cut.fault
         if secret_filter is not None:
@@ -181,13 +185,13 @@ class HttpTurn(ResponseContext):
     async def _read_whole(self, start: bytes) -> None:
         """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
         answer, repairs = await decode_answer(await self.body(start), self._max_output)
-        name_repairs(repairs, self._reader.losses)
+        add_repair_losses(repairs, self._reader.losses)
         self._whole(self._reader, answer)
         self._reader.close()
 
 
 class HttpRawReply(ResponseContext):
-    """A RawReply that returns the exchange's bytes."""
+    """A RawReply that returns the response's bytes."""
 
     def __init__(
         self, transport: Transport, url: str, target: Target, context: ClientContext, body: bytes | None
@@ -200,7 +204,7 @@ class HttpRawReply(ResponseContext):
     @property
     def media_type(self) -> str:
         """The upstream's content type, or the body's own kind if the type is missing or wrong."""
-        content_type = self.exchange.header("content-type")
+        content_type = self.response.header("content-type")
         if not content_type or (self._streams and "event-stream" not in content_type):
             content_type = "text/event-stream" if self._kind == "events" else "application/json"
         return content_type if self._secret is None else self._secret.remove_text(content_type)
@@ -211,11 +215,11 @@ class HttpRawReply(ResponseContext):
 
     async def streams(self) -> bool:
         """Whether the body is an event stream, by its content type or else by its first bytes."""
-        content_type = self.exchange.header("content-type")
+        content_type = self.response.header("content-type")
         if content_type and "event-stream" in content_type:
             return True
         try:
-            self._start, self._kind = await first_bytes(self.exchange)
+            self._start, self._kind = await first_bytes(self.response)
         except StreamInterrupted:  # the next read raises it, too
             return False
         self._streams = self._kind == "events"
@@ -226,7 +230,7 @@ class HttpRawReply(ResponseContext):
         secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         while True:
             start, self._start = self._start, b""
-            data = [start or await self.exchange.chunk()]
+            data = [start or await self.response.chunk()]
             del start
             if not data[0]:
                 break
@@ -240,5 +244,5 @@ class HttpRawReply(ResponseContext):
     async def read(self) -> bytes:
         """The whole body."""
         body = await self.body(self._start)
-        self._start, self._kind = b"", kind_of(body[:_SNIFF_LENGTH], ended=True) or "other"
+        self._start, self._kind = b"", sniff_content(body[:_SNIFF_LENGTH], ended=True) or "other"
         return body

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Protocol
 
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient_reader import name_repairs
+from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
-from chat2response.convert.writer.finished_response import finished
+from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
@@ -21,7 +21,7 @@ from chat2response.upstreams.base import ClientContext, Reply, Target
 from chat2response.upstreams.http_json import Document, EventStreamBody, fetch, fetch_models
 from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn, Reader
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.large_documents import apart_if
+from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.responses import Response
 
 
@@ -102,7 +102,7 @@ class HttpUpstream(ABC):
     async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """A JSON answer."""
         losses = Losses(context.fidelity)
-        body, decoder_factory = await apart_if(context.large, self._encoded, request, target, losses)
+        body, decoder_factory = await run_in_thread_if(context.large, self._encoded, request, target, losses)
         url = target.base_url + self.path
         status, headers, answer, large = await fetch(
             self._transport, url, target, context, body, self._max_output
@@ -113,7 +113,7 @@ class HttpUpstream(ABC):
         ) -> Response:
             decoder = decoder_factory(reasoning)
             if isinstance(answer, Document):
-                name_repairs(answer.repairs, response_losses)
+                add_repair_losses(answer.repairs, response_losses)
                 return decoder.response(answer.value, echo, ids, clock, response_losses)
             return _read_event_stream(
                 answer, decoder, ResponseWriter(echo, ids, clock, response_losses), self._max_output
@@ -137,7 +137,7 @@ def _read_event_stream(
     events: EventStreamBody, answer: AnswerDecoder, writer: ResponseWriter, max_output: int
 ) -> Response:
     """The response of a stream that came in place of JSON. Raises the error that it ended with."""
-    writer.most = max_output
+    writer.max_weight = max_output
     writer.begin()
     reader = answer.reader(writer)
     for at in range(0, len(events), _CHUNK):
@@ -148,4 +148,4 @@ def _read_event_stream(
             break
     else:
         reader.close()
-    return finished(writer)
+    return finished_response(writer)

@@ -4,7 +4,7 @@ from codecs import BOM_UTF8
 from urllib.parse import urlsplit
 
 from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
-from chat2response.errors import BridgeError, UpstreamError, UpstreamRefusedUs
+from chat2response.errors import BridgeError, UpstreamError, UpstreamUnauthorized
 from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
@@ -17,10 +17,10 @@ _INPUT_NAMES = ("'input'", '"input"', "`input`")
 _MAX_ERROR = 1024 * 1024  # bytes of an error body that are read
 _MAX_EVENTS = 20  # events of an error body that are searched
 
-_REFUSED_KEY = (
+_KEY_REJECTED = (
     "The upstream rejected the gateway's API key. Check OPENAI_API_KEY (the log has the upstream's message)."
 )
-_SENT_NO_KEY = (
+_KEY_MISSING = (
     "The upstream rejected the gateway's request, which has no API key. Set OPENAI_API_KEY "
     "(the log has the upstream's message)."
 )
@@ -31,13 +31,13 @@ _FORWARDED = frozenset(
 _FORWARDED_PREFIXES = (b"x-ratelimit-", b"ratelimit-")
 
 
-def forwarded_headers(exchange: HttpResponse, secret: Secret | None = None) -> HeaderList:
+def forwarded_headers(response: HttpResponse, secret: Secret | None = None) -> HeaderList:
     """The upstream's headers for the client, in lower case; its request id gets another name.
 
     `secret`: is removed from them.
     """
     forwarded: HeaderList = []
-    for name, value in exchange.headers:
+    for name, value in response.headers:
         name = name.lower()
         if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES):
             forwarded.append((name, value))
@@ -46,15 +46,15 @@ def forwarded_headers(exchange: HttpResponse, secret: Secret | None = None) -> H
     return forwarded if secret is None else [(name, secret.remove(value)) for name, value in forwarded]
 
 
-async def read_refusal(exchange: HttpResponse, target: Target) -> UpstreamError:
+async def read_refusal(response: HttpResponse, target: Target) -> UpstreamError:
     """The error in an answer with status 300 or more. The status counts even if the body is cut off."""
     try:
-        body = await exchange.read(_MAX_ERROR)
+        body = await response.read(_MAX_ERROR)
     except UpstreamError:
         body = b""
     secret = secret_of(target.api_key)
     body = body if secret is None else secret.remove(body)
-    return refusal_error(body, exchange.status, forwarded_headers(exchange, secret), target)
+    return refusal_error(body, response.status, forwarded_headers(response, secret), target)
 
 
 def refusal_error(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
@@ -64,8 +64,8 @@ def refusal_error(body: bytes, status: int, headers: HeaderList, target: Target)
     readable = error is not None
     error = error or plain_error(body.decode("utf-8", "replace"), status)
     if status in (401, 403) and target.managed:
-        return UpstreamRefusedUs(
-            _REFUSED_KEY if target.api_key else _SENT_NO_KEY,
+        return UpstreamUnauthorized(
+            _KEY_REJECTED if target.api_key else _KEY_MISSING,
             internal=f"upstream {status}: {mask(error.message, target)}",
             headers=forwarded,
         )

@@ -5,10 +5,15 @@ from typing import Any
 
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight, weigh_json
 from chat2response.errors import UpstreamError
-from chat2response.wire.json import JSONError, mended
+from chat2response.wire.json import JSONError, decode_with_repairs
 from chat2response.wire.json_repair import Repair
 from chat2response.wire.json_size import TooManyContainers
-from chat2response.wire.large_documents import MAX_ANSWER_CONTAINERS, apart_if, check_structure, is_large
+from chat2response.wire.large_documents import (
+    MAX_ANSWER_CONTAINERS,
+    check_structure,
+    is_large,
+    run_in_thread_if,
+)
 
 
 async def decode_answer(answer: bytes, max_output: int = MAX_OUTPUT) -> tuple[Any, Sequence[Repair]]:
@@ -19,7 +24,7 @@ async def decode_answer(answer: bytes, max_output: int = MAX_OUTPUT) -> tuple[An
     await check_answer(answer)
     check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), max_output)
     try:
-        return await apart_if(is_large(answer), mended, answer)
+        return await run_in_thread_if(is_large(answer), decode_with_repairs, answer)
     except JSONError as error:
         raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
 

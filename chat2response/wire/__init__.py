@@ -1,1 +1,4 @@
-"""What travels: JSON, SSE frames, the shapes of both dialects, and the `Machine` that reads them."""
+"""The wire formats: JSON, server-sent events, content encodings, and the shapes of both APIs.
+
+Nothing here converts or does I/O: conversion lives in `convert/`, connections in `net/`.
+"""

@@ -1,10 +1,10 @@
 """Chat Completions on the wire: a request of `messages`, a completion of `choices`, a stream of chunks.
 
-The TypedDicts name the keys that we touch; other keys survive. `Chunk` and its parts are the stream's hot
-path: read by shape, so that a delta costs about a microsecond. Their fields are typed as loosely as
-backends write them (numbers as strings, lists as contents); the reader in
-`convert/dialects/chat/answer/stream_reader.py` makes sense of that.
-A chunk is `{id, model, choices: [{index, delta: {...}, finish_reason}], usage}`, then `data: [DONE]`.
+The TypedDicts list the keys that the gateway uses; other keys are preserved. `Chunk` and its parts are the
+hot path of streams: they are decoded as structs, which takes about a microsecond per delta. Backends send any
+type in their fields (numbers as strings, lists as contents), so `Any` is their type; the reader in
+`convert/dialects/chat/answer/stream_reader.py` handles that. A chunk is `{id, model, choices: [{index, delta:
+{...}, finish_reason}], usage}`, then `data: [DONE]`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "functi
 
 
 class ToolCall(TypedDict, total=False):
-    """A call in an assistant message. `arguments` is JSON in a string, a custom tool's `input` any text."""
+    """A call in an assistant message. `arguments` is JSON in a string; `input` (custom tools) is any text."""
 
     id: str
     type: Literal["function", "custom"]
@@ -28,7 +28,7 @@ class ToolCall(TypedDict, total=False):
 
 
 class Message(TypedDict, total=False):
-    """A message of a request, or the answer's."""
+    """A message of a request or an answer."""
 
     role: Required[str]
     content: str | list[dict[str, Any]] | None
@@ -41,7 +41,7 @@ class Message(TypedDict, total=False):
 
 
 class ChatRequest(TypedDict, total=False):
-    """`POST /v1/chat/completions`. Other keys are kept."""
+    """The body of `POST /v1/chat/completions`. Other keys are preserved."""
 
     model: str
     messages: list[Message]
@@ -102,7 +102,7 @@ class ChatCompletion(TypedDict, total=False):
 
 
 class DeltaShape(msgspec.Struct, gc=False):
-    """`choices[].delta`: what of an answer crosses to Responses, or is named as lost."""
+    """`choices[].delta`: the fields that are converted to Responses, or reported as a loss."""
 
     content: Any = None
     reasoning_content: Any = None
@@ -120,7 +120,7 @@ class DeltaShape(msgspec.Struct, gc=False):
 
 
 def delta_of(message: Mapping[str, Any]) -> DeltaShape:
-    """A whole message as the one delta that says the same."""
+    """A whole message as a single delta."""
     return DeltaShape(*map(message.get, DeltaShape.__struct_fields__))
 
 
@@ -132,26 +132,26 @@ class ChoiceShape(msgspec.Struct, gc=False):
     logprobs: Any = None
     index: Any = None
     usage: Any = None
-    """Moonshot's place for it."""
+    """Moonshot sends the usage here."""
     message: Any = None
-    """What some write in place of a delta, or beside it."""
+    """Some backends send this instead of a delta, or in addition."""
     text: Any = None
-    """The same, as the old completions had it."""
+    """The text in the form of the legacy Completions API."""
 
 
 class Chunk(msgspec.Struct, gc=False):
-    """`chat.completion.chunk`, or the error some backends send in its place."""
+    """`chat.completion.chunk`, or the error that some backends send instead."""
 
     choices: list[ChoiceShape] | None = None
     usage: Any = None
     error: Any = None
     service_tier: Any = None
     x_groq: Any = None
-    """Groq's own fields, its usage among them."""
+    """Groq's own fields, which include the usage."""
     moderation: Any = None
     citations: Any = None
     search_results: Any = None
-    """Sources of a whole answer: Perplexity's places for them."""
+    """Perplexity sends the sources of the whole answer in these two fields."""
 
 
 read_chunk = decoder(Chunk)

@@ -1,8 +1,7 @@
-"""Content codings (RFC 9110, 8.4.1): coded bytes in, plain bytes out, a bounded piece at a time.
+"""Decodes content encodings (RFC 9110, 8.4.1) in pieces of bounded size.
 
-A decoder makes one piece of the plain bytes at a time, so that whoever counts them can stop early: a few
-kilobytes may stand for gigabytes. What unpacks is not ours: zlib, and two libraries that are loaded when a
-body first asks for them.
+A few kilobytes may decompress to gigabytes, so a decoder yields one piece at a time and the caller can stop
+early. The decompression itself is done by zlib and by two libraries that are imported on first use.
 """
 
 import zlib
@@ -10,32 +9,32 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 ACCEPTED = ("zstd", "gzip", "deflate", "br")
-"""The names of all codings, as an `Accept-Encoding` lists them."""
+"""The supported encodings, for the header `Accept-Encoding`."""
 
-_PIECE = 1024 * 1024  # plain bytes made at a time
-_SLICE = 64 * 1024  # coded bytes looked at at a time: what is left of them is copied at each step
-_ZSTD_SLICE = 256  # the same for zstd, which has no bound of its own: 4 bytes make 128 KiB, these 8 MiB
-_ZSTD_WINDOW = 8 * 1024 * 1024  # bytes of history; RFC 9659 lets no sender of this coding ask for more
-_MAX_MEMBERS = 1024  # gzip members, zstd frames: an empty one takes work and makes nothing
+_PIECE = 1024 * 1024  # plain bytes per piece
+_SLICE = 64 * 1024  # encoded bytes per step: each step copies what is left of them
+_ZSTD_SLICE = 256  # the same for zstd, which has no output limit: 4 bytes can make 128 KiB, 256 bytes 8 MiB
+_ZSTD_WINDOW = 8 * 1024 * 1024  # bytes; the maximum of RFC 9659
+_MAX_MEMBERS = 1024  # gzip members or zstd frames: an empty one costs time and yields nothing
 
 
 class CodingError(ValueError):
-    """The bytes are not what their coding says. The text is public."""
+    """The bytes are not valid in their encoding. The message is public."""
 
 
 class Decoder(Protocol):
-    """Of one body."""
+    """Decodes one body."""
 
-    cut: bool
-    """Something has begun and not ended: where the coded bytes end here, they are not all there."""
+    incomplete: bool
+    """Whether the encoded data so far is incomplete. If it stays so at the end, the body was cut off."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The plain bytes for more of the coded ones. Exhaust it before the next call. Raises CodingError."""
+        """Decodes more bytes. Exhaust the iterator before the next call. Raises CodingError."""
         ...
 
 
 def decoder_for(coding: str) -> Decoder | None:
-    """The decoder of a coding, by its name in lower case; None where there is none."""
+    """The decoder for an encoding, by its lower-case name; None if it is not supported."""
     match coding:
         case "gzip" | "x-gzip":
             return _Zlib(16 + zlib.MAX_WBITS)
@@ -48,48 +47,48 @@ def decoder_for(coding: str) -> Decoder | None:
     return None
 
 
-def in_pieces(made: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """The same bytes, `most` at a time at most."""
-    for piece in made:
-        if len(piece) <= most:
+def split_pieces(pieces: Iterator[bytes], max_size: int) -> Iterator[bytes]:
+    """Splits pieces that are longer than `max_size`."""
+    for piece in pieces:
+        if len(piece) <= max_size:
             yield piece
         else:
-            yield from (piece[at : at + most] for at in range(0, len(piece), most))
+            yield from (piece[at : at + max_size] for at in range(0, len(piece), max_size))
 
 
 class _Zlib:
-    """gzip and deflate. A gzip body is one member or several, one behind the other (RFC 1952)."""
+    """gzip and deflate. A gzip body is a sequence of members (RFC 1952)."""
 
     def __init__(self, window_bits: int) -> None:
-        self.cut = False
+        self.incomplete = False
         self._bits = window_bits
         self._members = 1
         self._decoder = zlib.decompressobj(window_bits)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         for slice_ in _slices(data, _SLICE):
-            rest = bytes(slice_)
-            while rest:
+            pending = bytes(slice_)
+            while pending:
                 if self._decoder.eof:
-                    self._members = _one_more(self._members)
+                    self._members = _count_member(self._members)
                     self._decoder = zlib.decompressobj(self._bits)
                 try:
-                    made = self._decoder.decompress(rest, _PIECE)
+                    plain = self._decoder.decompress(pending, _PIECE)
                 except zlib.error as error:
                     raise CodingError(str(error)) from None
-                self.cut = not self._decoder.eof
-                rest = self._decoder.unconsumed_tail or self._decoder.unused_data
-                if made:
-                    yield made
+                self.incomplete = not self._decoder.eof
+                pending = self._decoder.unconsumed_tail or self._decoder.unused_data
+                if plain:
+                    yield plain
 
 
 class _Zstd:
-    """Frames, one behind the other (RFC 8878); each is decoded by an object of its own."""
+    """zstd: a sequence of frames (RFC 8878), each decoded by its own object."""
 
     def __init__(self) -> None:
         import zstandard
 
-        self.cut = False
+        self.incomplete = False
         self._frames = 0
         self._error = zstandard.ZstdError
         self._library = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
@@ -97,45 +96,45 @@ class _Zstd:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         for slice_ in _slices(data, _ZSTD_SLICE):
-            rest: bytes | memoryview = slice_
-            while rest:
-                if not self.cut:
-                    self._frames = _one_more(self._frames)
+            pending: bytes | memoryview = slice_
+            while pending:
+                if not self.incomplete:
+                    self._frames = _count_member(self._frames)
                     self._frame = self._library.decompressobj()
                 try:
-                    made = self._frame.decompress(rest)
+                    plain = self._frame.decompress(pending)
                 except self._error as error:
                     raise CodingError(str(error)) from None
-                self.cut = not self._frame.eof
-                rest = self._frame.unused_data
-                if made:
-                    yield made
+                self.incomplete = not self._frame.eof
+                pending = self._frame.unused_data
+                if plain:
+                    yield plain
 
 
 class _Brotli:
-    """One stream (RFC 7932)."""
+    """Brotli: one stream (RFC 7932)."""
 
     def __init__(self) -> None:
         import brotli
 
-        self.cut = False
+        self.incomplete = False
         self._error = brotli.error
         self._stream = brotli.Decompressor()
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         for slice_ in _slices(data, _SLICE):
-            rest = bytes(slice_)
+            pending = bytes(slice_)
             while True:
                 try:
-                    made = self._stream.process(rest, output_buffer_limit=_PIECE)
+                    plain = self._stream.process(pending, output_buffer_limit=_PIECE)
                 except self._error as error:
                     raise CodingError(str(error)) from None
-                rest = b""
-                if made:
-                    yield made
-                if self._stream.is_finished() or not made:  # it may hold plain bytes back at each call
+                pending = b""
+                if plain:
+                    yield plain
+                if self._stream.is_finished() or not plain:  # each call may leave plain bytes in its buffer
                     break
-        self.cut = not self._stream.is_finished()
+        self.incomplete = not self._stream.is_finished()
 
 
 def _slices(data: bytes, size: int) -> Iterator[memoryview]:
@@ -143,7 +142,7 @@ def _slices(data: bytes, size: int) -> Iterator[memoryview]:
     return (view[at : at + size] for at in range(0, len(data), size))
 
 
-def _one_more(members: int) -> int:
+def _count_member(members: int) -> int:
     if members >= _MAX_MEMBERS:
         raise CodingError(f"more than {_MAX_MEMBERS} members")
     return members + 1

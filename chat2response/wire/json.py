@@ -1,8 +1,8 @@
 """The one JSON codec.
 
-Reading is msgspec: strict UTF-8, no NaN, integers of any size exact (orjson turns those over 64 bits
-into floats without a word). Writing is orjson, which is twice as fast; what it refuses (large integers)
-msgspec writes. Both keep key order, so the same value always becomes the same bytes (law 5).
+Decoding uses msgspec: strict UTF-8, no NaN, exact integers of any size (orjson silently turns those over 64
+bits into floats). Encoding uses orjson, which is twice as fast; msgspec encodes what orjson rejects (large
+integers). Both keep the order of keys, so the same value always becomes the same bytes (law 5, prompt cache).
 """
 
 from codecs import BOM_UTF8
@@ -13,26 +13,26 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from chat2response.wire.json_repair import Repair, TooDeep, mend
+from chat2response.wire.json_repair import Repair, TooDeep, repair_document
 
 T = TypeVar("T")
 
-MAX_DEPTH = 128  # levels of nesting taken from a peer; orjson cannot write more than 254
+MAX_DEPTH = 128  # levels of nesting accepted from a peer; orjson cannot encode more than 254
 
-Fragment = orjson.Fragment  # bytes that are JSON already, to be embedded as they are
-Raw = msgspec.Raw  # a field whose bytes are kept unread
+Fragment = orjson.Fragment  # JSON bytes to embed unchanged
+Raw = msgspec.Raw  # a field whose bytes are not decoded
 
 _decode = msgspec.json.Decoder().decode
 _encode_any = msgspec.json.Encoder().encode
-_MOST_DIGITS = 4000  # of a whole number; Python reads no more than 4300
+_MAX_DIGITS = 4000  # of an integer; Python accepts at most 4300
 _read_leniently = JSONDecoder(
-    parse_int=lambda text: int(text) if len(text) <= _MOST_DIGITS else None, strict=False
+    parse_int=lambda text: int(text) if len(text) <= _MAX_DIGITS else None, strict=False
 ).decode
 _skip = JSONDecoder(parse_int=len, parse_float=len, strict=False).raw_decode
 
 
 class JSONError(ValueError):
-    """The bytes are not JSON; the message says where."""
+    """The bytes are not valid JSON; the message says where."""
 
 
 def decode(data: bytes | str) -> Any:
@@ -41,41 +41,41 @@ def decode(data: bytes | str) -> Any:
         return _decode(data)
     except RecursionError:
         raise JSONError("nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeError) as error:  # a str may hold half a surrogate pair
+    except (msgspec.DecodeError, UnicodeError) as error:  # a str may contain half a surrogate pair
         raise JSONError(str(error)) from None
 
 
 def decode_leniently(data: bytes) -> Any:
-    """As JavaScript and Python read it, where the strict reader refuses. Raises JSONError.
+    """Decodes what Python and JavaScript accept, also if it is not strict JSON. Raises JSONError.
 
-    The value can be written again: `mended` without what was mended.
+    The value can be encoded again: see `decode_with_repairs`.
     """
-    return mended(data)[0]
+    return decode_with_repairs(data)[0]
 
 
-def mended(data: bytes) -> tuple[Any, Sequence[Repair]]:
-    """The value, and what of it strict readers refuse and was replaced. Raises JSONError.
+def decode_with_repairs(data: bytes) -> tuple[Any, Sequence[Repair]]:
+    """The value, and the repairs that strict JSON requires. Raises JSONError.
 
-    NaN and what is beyond a double become null; half characters, and bytes that are no UTF-8, U+FFFD.
+    NaN and numbers beyond a double become null; half characters and bytes that are not UTF-8 become U+FFFD.
     """
     try:
         return decode(data), ()
     except JSONError:
-        return repaired(decode_as_written(data))
+        return repair_value(decode_as_written(data))
 
 
-def repaired(value: Any) -> tuple[Any, Sequence[Repair]]:
-    """The same of a value that was decoded as it is written. Raises JSONError."""
+def repair_value(value: Any) -> tuple[Any, Sequence[Repair]]:
+    """Repairs a value from `decode_as_written`. Raises JSONError if it nests too deeply."""
     try:
-        return mend(value, MAX_DEPTH)
+        return repair_document(value, MAX_DEPTH)
     except TooDeep as error:
         raise JSONError(str(error)) from None
 
 
 def decode_as_written(data: bytes) -> Any:
-    """A value with halves of surrogate pairs in its texts, and numbers that JSON does not have.
+    """Decodes leniently. The value may contain half characters and numbers that JSON does not have.
 
-    It cannot be written again: see `repaired`. Raises JSONError.
+    It cannot be encoded again before `repair_value`. Raises JSONError.
     """
     try:
         return _read_leniently(data.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape"))
@@ -86,10 +86,10 @@ def decode_as_written(data: bytes) -> Any:
 
 
 def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None) -> Callable[[bytes], T]:
-    """A reader of one shape (a Struct): keys that it does not name are skipped, not built.
+    """A function that decodes one shape (a Struct); keys that the shape does not have are skipped.
 
-    `hook`: makes the values of types that are no JSON; it is called for each, also of a key that comes twice.
-    The returned function raises JSONError, for bad JSON and for a wrong shape alike.
+    `hook`: creates values of types that JSON does not have; it is called for every value, also of duplicate
+    keys. The returned function raises JSONError for invalid JSON and for a wrong shape.
     """
     read = msgspec.json.Decoder(shape, dec_hook=hook).decode
 
@@ -104,10 +104,10 @@ def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None)
     return typed
 
 
-def shaped(value: Any, shape: Any) -> Any:
-    """A decoded value as an instance of `shape`, a type: lists become its tuples and sets.
+def convert_to(value: Any, shape: Any) -> Any:
+    """A decoded value as an instance of the type `shape`; lists become its tuples and sets.
 
-    Raises JSONError that says what was expected, and where.
+    Raises JSONError, which says what was expected and where.
     """
     try:
         return msgspec.convert(value, shape)
@@ -116,7 +116,7 @@ def shaped(value: Any, shape: Any) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """Compact UTF-8 JSON. Raises TypeError for what JSON cannot say."""
+    """Compact UTF-8 JSON. Raises TypeError for values that JSON cannot represent."""
     try:
         return orjson.dumps(value)
     except TypeError:
@@ -128,7 +128,7 @@ def encode(value: Any) -> bytes:
 
 
 def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
-    """Whether a decoded value nests more than `limit` levels; walks level by level, never recursing."""
+    """Whether a decoded value nests more than `limit` levels. Iterative, so it never overflows the stack."""
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
         if not level:
@@ -142,12 +142,12 @@ def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
     return bool(level)
 
 
-def ends_of_values(data: bytes) -> Callable[[int], int]:
-    """Tells where the value ends that begins at a place of a valid document; for what msgspec cannot tell.
+def value_end_finder(data: bytes) -> Callable[[int], int]:
+    """A function from the start of a value in a valid document to its end, which msgspec does not report.
 
-    The returned function raises JSONError where the value nests too deeply.
+    The returned function raises JSONError if the value nests too deeply.
     """
-    text = data.decode("latin-1")  # it keeps a byte's place, and all that structures JSON is ASCII
+    text = data.decode("latin-1")  # one character per byte; the structure of JSON is ASCII
 
     def end(start: int) -> int:
         try:
@@ -159,13 +159,13 @@ def ends_of_values(data: bytes) -> Callable[[int], int]:
 
 
 def may_end_object(pieces: Sequence[str]) -> bool:
-    """Whether their text may be one whole object, by its last character: they need not be joined for a no."""
+    """Whether the joined pieces may be a whole object, by their last character: a cheap first check."""
     last = next((piece for piece in reversed(pieces) if piece and not piece.isspace()), "")
     return last.rstrip().endswith("}")
 
 
 def is_complete_object(text: str) -> bool:
-    """Whether `text` is one whole JSON object: nothing but white space could still follow it."""
+    """Whether `text` is one whole JSON object, which only white space can follow."""
     if not text.rstrip().endswith("}"):
         return False
     try:

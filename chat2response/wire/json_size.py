@@ -1,24 +1,24 @@
-"""How many containers and values a JSON document has, told without decoding it.
+"""Counts the containers and values of a JSON document without decoding it.
 
-Decoding costs time and memory by what a document holds, not by its length: `[],[],...` makes of 64 MiB some
-20 million objects. So it is counted first. Brackets and commas inside strings do not count: a prompt is
-often code.
+The cost of decoding depends on the number of values, not on the length: 64 MiB of `[],[],...` become some 20
+million objects. So they are counted first. Brackets and commas inside strings do not count, because prompts
+often contain code.
 """
 
 from chat2response.wire.json import JSONError
 
 MAX_CONTAINERS = 65_536
-"""Arrays and objects of one document that a stranger sends."""
+"""The limit of arrays and objects in an untrusted document."""
 VALUES_PER_CONTAINER = 4
-"""A document may have this many values for each container that it may have."""
-SMALL = 2 * MAX_CONTAINERS
-"""A document of so many bytes cannot have more: an empty container is two of them."""
+"""The limit of values, per container that the document may have."""
+SMALL_DOCUMENT = 2 * MAX_CONTAINERS
+"""A document of this many bytes cannot exceed the limit: an empty container takes two bytes."""
 
 _QUOTE, _ESCAPED_BACKSLASH, _ESCAPED_QUOTE, _BACKSLASH = b'"', b"\\\\", b'\\"', b"\\"
 
 
 class TooManyContainers(JSONError):
-    """There are more than `limit` arrays and objects."""
+    """The document has more than `limit` arrays and objects."""
 
     what = "arrays and objects"
     code = "too_many_containers"
@@ -29,19 +29,19 @@ class TooManyContainers(JSONError):
 
 
 class TooManyValues(TooManyContainers):
-    """There are more than `limit` values."""
+    """The document has more than `limit` values."""
 
     what = "values"
     code = "too_many_values"
 
 
 class StructureCounter:
-    """Fed a document piece by piece, cut anywhere; raises once there is too much in what it was fed.
+    """Counts a document that is fed in pieces, cut anywhere; raises as soon as a limit is exceeded.
 
-    What is no JSON is counted somehow: a decoder stops at the first mistake, and up to there the two agree.
+    For invalid JSON the count is right up to the first error, where a decoder stops.
     """
 
-    __slots__ = ("_containers", "_half", "_in_string", "_max_containers", "_max_values", "_values")
+    __slots__ = ("_backslash", "_containers", "_in_string", "_max_containers", "_max_values", "_values")
 
     def __init__(self, max_containers: int) -> None:
         self._max_containers = max_containers
@@ -49,13 +49,13 @@ class StructureCounter:
         self._containers = 0
         self._values = 1
         self._in_string = False
-        self._half = b""  # a backslash whose other half is in the next piece
+        self._backslash = b""  # a backslash at the end of the last piece
 
     def feed(self, piece: bytes) -> None:
         """Raises TooManyContainers or TooManyValues."""
-        # Backslashes stand in strings only. Without their pairs, each one left is before what it escapes.
-        piece = (self._half + piece).replace(_ESCAPED_BACKSLASH, b"")
-        self._half = _BACKSLASH if piece.endswith(_BACKSLASH) else b""
+        # Backslashes occur only in strings. Once pairs are removed, each one left precedes what it escapes.
+        piece = (self._backslash + piece).replace(_ESCAPED_BACKSLASH, b"")
+        self._backslash = _BACKSLASH if piece.endswith(_BACKSLASH) else b""
         runs = piece.replace(_ESCAPED_QUOTE, b"").split(_QUOTE)
         outside = b"".join(runs[self._in_string :: 2])
         self._in_string ^= len(runs) % 2 == 0
@@ -67,9 +67,8 @@ class StructureCounter:
             raise TooManyValues(self._max_values)
 
 
-class MarkCounter:
-    """The quick count, which takes what stands in strings for more of the same: it clears a document, and
-    never refuses it."""
+class QuickCounter:
+    """A quick upper bound, which also counts inside strings. It can accept a document but not reject it."""
 
     __slots__ = ("_containers", "_document", "_max_containers", "_values")
 
@@ -80,7 +79,7 @@ class MarkCounter:
         self._values = 1
 
     def count(self, start: int, end: int) -> bool:
-        """Counts on in this part of the document; False once there may be too much."""
+        """Adds this part of the document; returns False once the limits may be exceeded."""
         count = self._document.count
         self._containers += count(b"[", start, end) + count(b"{", start, end)
         self._values += count(b",", start, end)

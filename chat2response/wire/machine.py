@@ -1,8 +1,8 @@
-"""`Machine`: protocol logic with no I/O, and `Fault`: why a machine's source ended early.
+"""`Machine` is protocol logic without I/O (like h11); `Fault` says why its source ended early.
 
-A machine is fed one network read at a time and answers at once; it never raises on data. Whoever owns
-the socket pumps it, so the same machine serves a socket, a test that cuts bytes at random, and a library
-user. (The form is h11's.)
+A machine takes one network read at a time and returns its result at once. It never raises on data. The owner
+of the socket drives it, so the same machine serves a socket, a test that cuts bytes at random, and a library
+user.
 """
 
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ Cause = Literal["reset", "timeout", "cancel", "drain", "revoked", "too_large", "
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a stream stopped before its end. `message` is public: it reaches the client's terminal event."""
+    """Why a stream stopped before its end. `message` is public: the terminal event contains it."""
 
     cause: Cause
     message: str
 
 
 RESET = Fault("reset", "The upstream closed the connection before the answer was complete.")
-TIMEOUT = Fault("timeout", "The upstream sent nothing for too long.")
+TIMEOUT = Fault("timeout", "The upstream sent no data for too long.")
 CANCELLED = Fault("cancel", "The client closed the connection.")
-DRAINING = Fault("drain", "The gateway is shutting down; please retry.")
-TOO_LARGE = Fault("too_large", "An event of the upstream's stream is too large.")
-STORE_DOWN = Fault("store", "The gateway could not record the answer; please retry.")
+DRAINING = Fault("drain", "The gateway is shutting down. Retry the request.")
+TOO_LARGE = Fault("too_large", "The upstream sent an event that is too large.")
+STORE_DOWN = Fault("store", "The gateway could not store the answer. Retry the request.")
 REVOKED = Fault("revoked", "The API key was revoked.")
 
 
 class Machine(Protocol[In_contra, Out_co]):
-    """Bytes to frames, frames to calls on a writer, events to bytes."""
+    """A step such as bytes to frames, frames to calls of a writer, events to bytes."""
 
     done: bool
-    """The source may be closed: nothing more is wanted from it (`[DONE]` was read, say)."""
+    """No more input is needed (after `[DONE]`, for example): the source may be closed."""
 
     def feed(self, data: In_contra, /) -> Out_co:
-        """Takes what one network read brought."""
+        """Processes the data of one network read."""
         ...
 
     def close(self, fault: Fault | None = None, /) -> Out_co:
-        """Ends it: the source reached its end, or `fault` tells what stopped it."""
+        """Ends the input: the source reached its end, or `fault` says what stopped it."""
         ...

@@ -1,8 +1,9 @@
-"""Responses requests that name nothing an upstream keeps, or by the ids of whole items only: nearly all.
+"""Recognizes plain Responses requests: those that refer to nothing stored upstream, except by the ids of
+items that they contain whole. Nearly all requests are plain.
 
-Their ids are found while the body is checked, in one pass that builds next to nothing. A reader of shapes
-judges each value that it meets, so a key that comes twice hides nothing: a request in which any value could
-name more is not plain, and of an id that comes twice both are told.
+One pass checks the body and collects the ids, and allocates almost nothing. The shapes check every value they
+meet, so a duplicate key hides nothing: a request in which any value could refer to more is not plain, and
+both values of a duplicate id are collected.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ import msgspec
 
 from chat2response.wire.json import JSONError, Raw, decoder
 
-PAYLOADS: dict[str, tuple[str, ...]] = {
+ITEM_PAYLOADS: dict[str, tuple[str, ...]] = {
     "message": ("content",),
     "reasoning": ("encrypted_content", "content", "summary"),
     "function_call": ("name", "arguments"),
@@ -43,15 +44,15 @@ PAYLOADS: dict[str, tuple[str, ...]] = {
     "program": ("code",),
     "program_output": ("result",),
 }
-"""Where an input item of each type has what it says; one of these keys is enough. An item that has an id and
-nothing of its payload is looked up by the upstream. The types without a payload name nothing that is kept."""
+"""The payload keys of each type of input item; one of them is enough. The upstream looks up an item that has
+an id but no payload. Types without payload keys refer to nothing that is stored."""
 
 MAY_BE_EMPTY = frozenset({"content", "output", "input", "arguments", "code", "tools", "queries"})
-"""Payloads that say something even where they are empty: a message or a command without output."""
+"""Payload keys that may be empty: a message without text, a command without output."""
 
 
 class _Id:
-    """In the place of an id, whose text the collector has."""
+    """A placeholder for an id; the collector has its text."""
 
     __slots__ = ()
 
@@ -60,13 +61,13 @@ _SOME_ID, _EMPTY_ID = _Id(), _Id()
 
 
 class _Collector:
-    """Notes every id that a read meets. Reads are synchronous, so one list serves one after another."""
+    """Collects every id of a read. Reads are synchronous, so they can share one list."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []
 
     def hook(self, kind: type[Any], value: Any) -> Any:
-        """A value where an id belongs."""
+        """Decodes an id."""
         if type(value) is not str:
             raise ValueError("an id is a string")
         if not value:
@@ -75,34 +76,34 @@ class _Collector:
         return _SOME_ID
 
     def take(self) -> list[str]:
-        """The ids of the read that is over."""
+        """The ids of the last read."""
         ids, self._ids = self._ids, []
         return ids
 
 
 _NONE = Raw(b"")
-_HOLLOW = (b"", b"null", b'""', b"[]", b"{}")
+_WITHOUT_CONTENT = (b"", b"null", b'""', b"[]", b"{}")
 _EMPTY = (b"", b"null")
-_SHORT = 8  # bytes; nothing hollow is longer, but for odd spacing
+_SHORT = 8  # bytes; a value without content is no longer, except for unusual spacing
 
 
 def _known(names: str) -> type[msgspec.Struct]:
-    """A base whose keys are known, and decide nothing here. With any other, a request is no plain one: to a
-    server that folds case, `Id` is `id`."""
+    """A base with known keys that do not matter here. A request with any other key is not plain: to a server
+    that ignores case, `Id` is `id`."""
     return msgspec.defstruct("Known", [(name, Raw, _NONE) for name in names.split()], gc=False)
 
 
 if TYPE_CHECKING:
-    _ItemRest = msgspec.Struct
-    _ToolRest = msgspec.Struct
-    _RequestRest = msgspec.Struct
+    _OtherItemKeys = msgspec.Struct
+    _OtherToolKeys = msgspec.Struct
+    _OtherRequestKeys = msgspec.Struct
 else:
-    _ItemRest = _known(
+    _OtherItemKeys = _known(
         "acknowledged_safety_checks async background call_id caller execution fingerprint "
         "max_output_length namespace output_format pending_safety_checks phase quality reason "
         "reasoning revised_prompt server_label size svg_usage text"
     )
-    _ToolRest = _known(
+    _OtherToolKeys = _known(
         "action allowed_callers allowed_tools async authorization background complexity "
         "connector_id defer_loading description display_height display_width execution "
         "external_web_access filters format frame_count frame_duration_ms function headers "
@@ -111,7 +112,7 @@ else:
         "require_approval search_content_types search_context_size server_description server_label "
         "server_url size strict svg tunnel_id type user_location vector_store_ids"
     )
-    _RequestRest = _known(
+    _OtherRequestKeys = _known(
         "access_programs background client_metadata context_management generate image include "
         "instructions max_output_tokens max_tool_calls metadata moderation parallel_tool_calls "
         "prompt prompt_cache_key prompt_cache_retention reasoning safety_identifier service_tier "
@@ -120,7 +121,7 @@ else:
 
 
 class _Container(msgspec.Struct, gc=False):
-    """A container that the upstream makes, or finds among the items."""
+    """A container that the upstream creates, or finds among the items."""
 
     type: Literal["auto"]
     id: None = None
@@ -131,16 +132,16 @@ class _Environment(msgspec.Struct, gc=False):
     container_id: None = None
 
 
-class _Tool(_ToolRest, gc=False, forbid_unknown_fields=True):
+class _Tool(_OtherToolKeys, gc=False, forbid_unknown_fields=True):
     container: _Container | None = None
     environment: _Environment | str | None = None
     tools: list["_Tool"] | None = None
 
 
-class _Item(_ItemRest, gc=False, forbid_unknown_fields=True):
-    """An input item that is itself what it says, whichever value of a key counts that is there twice."""
+class _Item(_OtherItemKeys, gc=False, forbid_unknown_fields=True):
+    """An input item with its payload, whichever value of a duplicate key is used."""
 
-    type: Literal[tuple(PAYLOADS)] = ""  # type: ignore[valid-type]
+    type: Literal[tuple(ITEM_PAYLOADS)] = ""  # type: ignore[valid-type]
     role: str = ""
     id: _Id | None = None
     container_id: None = None
@@ -171,12 +172,12 @@ class _Item(_ItemRest, gc=False, forbid_unknown_fields=True):
             raise ValueError("an item without its type")
         if self.id is not _SOME_ID:
             return
-        payload = PAYLOADS[self.type or "message"]
+        payload = ITEM_PAYLOADS[self.type or "message"]
         for name in payload:
             value = getattr(self, name)
             if value is _NONE or value is None:
                 continue
-            if name == "tools" or len(memoryview(value)) > _SHORT or _says_something(name, value):
+            if name == "tools" or len(memoryview(value)) > _SHORT or _has_content(name, value):
                 return
         if payload:
             raise ValueError("an item without its payload")
@@ -186,7 +187,7 @@ class _CacheOptions(msgspec.Struct, gc=False):
     comparison_response_id: None = None
 
 
-class _Request(_RequestRest, gc=False, forbid_unknown_fields=True):
+class _Request(_OtherRequestKeys, gc=False, forbid_unknown_fields=True):
     model: Any = None
     stream: Any = None
     store: Any = None
@@ -201,8 +202,8 @@ _collector = _Collector()
 _read = decoder(_Request, _collector.hook)
 
 
-def read_plain(body: bytes) -> tuple[Any, Any, Any, list[str]] | None:
-    """`model`, `stream`, `store` and the ids of the items; None where the body is none of these."""
+def read_plain_request(body: bytes) -> tuple[Any, Any, Any, list[str]] | None:
+    """`model`, `stream`, `store` and the ids of the items; None if the request is not plain."""
     try:
         request = _read(body)
     except JSONError:
@@ -212,5 +213,5 @@ def read_plain(body: bytes) -> tuple[Any, Any, Any, list[str]] | None:
     return request.model, request.stream, request.store, ids
 
 
-def _says_something(name: str, value: Raw) -> bool:
-    return b"".join(bytes(value).split()) not in (_EMPTY if name in MAY_BE_EMPTY else _HOLLOW)
+def _has_content(name: str, value: Raw) -> bool:
+    return b"".join(bytes(value).split()) not in (_EMPTY if name in MAY_BE_EMPTY else _WITHOUT_CONTENT)

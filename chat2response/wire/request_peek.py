@@ -1,6 +1,6 @@
-"""The few keys of a request that decide its way, read without building the rest of it.
+"""Reads the few keys of a body that decide how it is handled, without decoding the others.
 
-A relayed body is never decoded as a whole: histories of a megabyte are common with agents.
+A relayed body is never decoded as a whole, because agents often send histories of a megabyte.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chat2response.wire.json import JSONError, decode, decoder
-from chat2response.wire.reference_scan import read_plain
+from chat2response.wire.reference_scan import read_plain_request
 
 
 class ChatPeek(msgspec.Struct, gc=False):
@@ -23,8 +23,8 @@ class ChatPeek(msgspec.Struct, gc=False):
 class ResponsesPeek(msgspec.Struct, gc=False):
     """A Responses request.
 
-    `ids`: those of the input items, all of which come with their payload, where nothing else in the request
-    can name what an upstream keeps. None: the whole of it has to be read to know what it names.
+    `ids`: the ids of the input items, if the request is plain (see `reference_scan`). None: only decoding the
+    whole request shows what stored objects it refers to.
     """
 
     model: Any = None
@@ -53,7 +53,7 @@ _read_keys = decoder(_Keys)
 
 
 def peek_chat(body: bytes) -> ChatPeek:
-    """The keys of a Chat body. Raises JSONError; JSON that is no object raises TypeError."""
+    """The keys of a Chat body. Raises JSONError, and TypeError if it is not an object."""
     try:
         return _read_chat(body)
     except JSONError:
@@ -62,8 +62,8 @@ def peek_chat(body: bytes) -> ChatPeek:
 
 
 def peek_responses(body: bytes) -> ResponsesPeek:
-    """The keys of a Responses body. Raises JSONError; JSON that is no object raises TypeError."""
-    plain = read_plain(body)
+    """The keys of a Responses body. Raises JSONError, and TypeError if it is not an object."""
+    plain = read_plain_request(body)
     if plain is not None:
         return ResponsesPeek(*plain)
     try:
@@ -75,7 +75,7 @@ def peek_responses(body: bytes) -> ResponsesPeek:
 
 
 def peek_answer(body: bytes) -> AnswerPeek:
-    """The keys of a whole answer; nothing of what is none."""
+    """The keys of a whole answer; all None if it is not a JSON object."""
     try:
         return _read_answer(body)
     except JSONError:

@@ -1,8 +1,8 @@
-"""The Responses API on the wire: the language of the hub. Read this file first.
+"""The Responses API on the wire, which is also the form of the hub. Read this file first.
 
-A *request* carries `input` items; a *response* carries `output` items. An item is a message (whose parts
-are text, images, files, refusals), a reasoning item, a function call, or a call's output. Only the keys
-that we touch are named; every other key of a client or an upstream survives, in its place.
+A *request* carries `input` items; a *response* carries `output` items. An item is a message (whose parts are
+text, images, files, refusals), a reasoning item, a function call, or a call's output. The types list only the
+keys that the gateway uses; every other key of a client or an upstream is preserved, in its order.
 
 The grammar of a stream (OpenAI API reference, "Streaming events"; Open Responses 2026-04-24):
 
@@ -19,11 +19,11 @@ The grammar of a stream (OpenAI API reference, "Streaming events"; Open Response
 
 - `sequence_number` counts 0, 1, 2 ... over every event of the response.
 - An item has one `id` from its first event to its last, and an `output_index` of its own.
-- `added` carries all that is known, with zero values for the rest; every `done` carries the whole text,
-  and comes even when there was no delta. `created`, `in_progress` and the terminal event carry the whole
+- `added` carries all that is known, with empty values for the others; every `done` carries the whole text,
+  and is sent even without a delta. `created`, `in_progress` and the terminal event carry the whole
   response.
 - Items follow one another; only calls may stay open beside what follows, where a model interleaves them.
-- What was cut short is `incomplete` and the last item; of interleaved calls, several may be.
+- An item that was cut off is `incomplete` and the last one; of interleaved calls, several may be.
 - There is exactly one terminal event. After `failed`, items that were open stay without their `done`.
 - On SSE, `event:` repeats the type, and `data: [DONE]` is the last frame.
 """
@@ -38,11 +38,11 @@ Status = Literal["in_progress", "completed", "incomplete", "failed", "cancelled"
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 Part = dict[str, Any]
-"""`input_text`, `input_image`, `input_file`, `input_audio`; `output_text`, `refusal`; or one unknown here."""
+"""`input_text`, `input_image`, `input_file`, `input_audio`; `output_text`, `refusal`; or another type."""
 
 
 class Reasoning(TypedDict, total=False):
-    """What the client asks of a reasoning model."""
+    """The client's options for a reasoning model."""
 
     effort: str | None
     summary: str | None
@@ -50,7 +50,7 @@ class Reasoning(TypedDict, total=False):
 
 
 class TextFormat(TypedDict, total=False):
-    """`text.format`: `text`, `json_object`, or `json_schema` with its members flat."""
+    """`text.format`: `text`, `json_object`, or `json_schema` in its flat form."""
 
     type: Required[str]
     name: str
@@ -60,14 +60,14 @@ class TextFormat(TypedDict, total=False):
 
 
 class TextOptions(TypedDict, total=False):
-    """`text`."""
+    """The `text` field of a request."""
 
     format: TextFormat
     verbosity: str | None
 
 
 class FunctionTool(TypedDict, total=False):
-    """A function, flat."""
+    """A function tool, in its flat form."""
 
     type: Required[Literal["function"]]
     name: Required[str]
@@ -77,7 +77,7 @@ class FunctionTool(TypedDict, total=False):
 
 
 class ResponsesRequest(TypedDict, total=False):
-    """`POST /v1/responses`. Other keys are kept."""
+    """The body of `POST /v1/responses`. Other keys are preserved."""
 
     model: str
     input: str | list[dict[str, Any]]
@@ -117,7 +117,7 @@ class Usage(TypedDict):
 
 
 class Item(TypedDict, total=False):
-    """An output item: `message`, `reasoning`, a call of a function or custom tool, or one that passes."""
+    """An output item: `message`, `reasoning`, a call of a function or custom tool, or another type."""
 
     id: str
     type: Required[str]
@@ -134,7 +134,7 @@ class Item(TypedDict, total=False):
 
 
 class Response(TypedDict, total=False):
-    """The response resource."""
+    """A response."""
 
     id: Required[str]
     object: Literal["response"]
@@ -151,7 +151,7 @@ class Response(TypedDict, total=False):
 
 
 class DeltaEvent(msgspec.Struct, gc=False):
-    """A delta event, read by shape: nearly all events are deltas. Other types are checked by its reader."""
+    """A delta event, decoded as a struct because nearly all events are deltas. Readers check its fields."""
 
     type: str = ""
     delta: Any = None
@@ -165,4 +165,4 @@ class DeltaEvent(msgspec.Struct, gc=False):
 read_delta = decoder(DeltaEvent)
 
 EventDict = dict[str, Any]
-"""An event with its `type` and `sequence_number`, as it stands in JSON."""
+"""An event with its `type` and `sequence_number`, as in JSON."""

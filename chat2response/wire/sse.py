@@ -1,39 +1,39 @@
 """Server-sent events, framed over bytes (WHATWG HTML, "Server-sent events", 9.2.6).
 
 Lines end in LF, CR or CRLF, whatever the sender mixes; an event ends at a blank line; a BOM may lead.
-Splitting is done on bytes and only whole events are handed on, so a UTF-8 character cut between two
-reads is never seen in halves, and U+2028 inside a text is a character like any other.
+The code splits bytes and passes on only whole events. So a UTF-8 character that two reads share is never cut,
+and U+2028 in a text is not a line end.
 """
 
 import re
 
 from chat2response.wire.machine import Fault
 
-MAX_FRAME = 16 * 1024 * 1024  # bytes held while an event is unfinished
+MAX_FRAME = 16 * 1024 * 1024  # bytes of an incomplete event
 DONE = b"[DONE]"  # the payload that ends an OpenAI stream
 DONE_FRAME = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"  # a comment: stands between any two events, and says nothing
+KEEP_ALIVE = b": keep-alive\n\n"  # a comment, which may stand between any two events
 
 _BOM = b"\xef\xbb\xbf"
-# Atomic groups: the CRLF of one line end must not be taken apart to serve as two.
+# Atomic groups: the CRLF of one line end must not match as two line ends.
 _BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
-# The first line of an event's data. It begins with a literal, which is what makes the search fast.
+# The first data line of an event. The pattern begins with a literal, which makes the search fast.
 _DATA = re.compile(rb"data(?<![^\r\n]data)(?=[:\r\n]|\Z)")
-_LONGEST_SIGN = 64  # bytes
-_LOOK_BACK = 3  # a blank line is at most four bytes: three of them may have been there already
+_MAX_KEEP_ALIVE = 64  # bytes
+_LOOK_BACK = 3  # a blank line is at most four bytes, of which an earlier read may have brought three
 _LINE_ENDS = b"\r\n"
 
 
-# What says that an event is an error: its name, or a field of that name in place of its data.
+# An event is an error if that is its name, or the name of a field instead of its data.
 _ERROR = re.compile(rb"(?:^|[\r\n])(?:event:[ ]?error[ ]*(?=[\r\n]|\Z)|error:)")
-_LONGER, _PLAIN = 14, 2  # nearly every event is two lines: a name, longer than these, and its data
+_LONG_NAME, _PLAIN_LINES = 14, 2  # nearly every event is two lines: a name of at least 14 bytes, and its data
 _ERROR_NAMES = (b"event: error", b"event:error")
 
 
 _TYPE = b'{"type":'
-_TYPED, _LAST = b'"response.', 100  # a type that is among the last keys
+_RESPONSE_TYPE, _TAIL = b'"response.', 100  # for a type among the last keys
 
-# Signs of life that some servers write as data; sse-starlette's are the time.
+# Keep-alives that some servers send as data; those of sse-starlette are the time.
 _KEEP_ALIVE = re.compile(
     rb"[\s:.*_-]*(?:(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|no[-_ ]?op|hb|processing|waiting"
     rb"|openrouter processing)[\s:.*_-]*|(?:ping[\s:-]+)?\d{4}-\d\d-\d\d[T ][\d:.+Z -]*)?",
@@ -42,61 +42,61 @@ _KEEP_ALIVE = re.compile(
 
 
 def is_keep_alive(payload: bytes) -> bool:
-    """Whether data that is no JSON is a sign of life (`ping`), and no part of an answer."""
-    return len(payload) <= _LONGEST_SIGN and _KEEP_ALIVE.fullmatch(payload) is not None
+    """Whether data that is not JSON is a keep-alive (`ping`), and no part of an answer."""
+    return len(payload) <= _MAX_KEEP_ALIVE and _KEEP_ALIVE.fullmatch(payload) is not None
 
 
 class ErrorPayload(bytes):
-    """The payload of an event that is named `error`: whatever it says, it is no part of an answer."""
+    """The payload of an event named `error`, which is no part of an answer."""
 
 
 class NamedPayload(bytes):
-    """The payload of an event that has a name, and does not say its type where most do: `name` may be it."""
+    """The payload of a named event without a `type` in the usual place: `name` may be its type."""
 
     name = ""
 
 
 class FrameTooLarge(Exception):
-    """An event is larger than the bound; it may not have ended yet."""
+    """An event, complete or not, exceeds the size limit."""
 
 
-class FrameCut:
-    """Lets bytes through untouched up to the end of the last complete event; keeps the rest.
+class FrameSplitter:
+    """Passes on bytes unchanged up to the end of the last complete event, and buffers the remainder.
 
-    Each byte is looked at once, however many reads an event comes in: a search begins where the last ended.
+    Each byte is searched once, however many reads an event takes: a search begins where the last one ended.
     """
 
-    __slots__ = ("_limit", "_rest")
+    __slots__ = ("_buffer", "_limit")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
-        self._rest = bytearray()
+        self._buffer = bytearray()
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes that may be passed on now. Raises FrameTooLarge."""
-        rest = self._rest
-        held = len(rest)
-        if held:
-            seam = bytes(rest[-_LOOK_BACK:])
+        """Takes more bytes. Returns those to pass on now. Raises FrameTooLarge."""
+        buffered = self._buffer
+        old = len(buffered)
+        if old:
+            seam = bytes(buffered[-_LOOK_BACK:])
             end = _last_end(seam + data)
-            end += held - len(seam) if end else 0
+            end += old - len(seam) if end else 0
         else:
             end = _last_end(data)
-        size = held + len(data)
+        size = old + len(data)
         if not end and size <= self._limit:
-            rest += data
+            buffered += data
             return b""
-        buffer = bytes(rest) + data if held else data
-        if size > self._limit and self.within(buffer) < size:
+        whole = bytes(buffered) + data if old else data
+        if size > self._limit and self.first_oversized(whole) < size:
             raise FrameTooLarge
-        if end < size or held:
-            self._rest = bytearray(buffer[end:])
-        return buffer[:end]
+        if end < size or old:
+            self._buffer = bytearray(whole[end:])
+        return whole[:end]
 
-    def within(self, buffer: bytes) -> int:
-        """Where the first event over the bound begins; the buffer's length if none is.
+    def first_oversized(self, buffer: bytes) -> int:
+        """The start of the first event that exceeds the limit; the length of the buffer if none does.
 
-        The line ends around an event do not count, for how many of them one sees depends on the cuts.
+        The line ends around an event do not count, because their number depends on how the reads are cut.
         """
         start = 0
         for blank in _BLANK.finditer(buffer):
@@ -106,72 +106,77 @@ class FrameCut:
         return start if _size(buffer[start:]) > self._limit else len(buffer)
 
     @property
-    def rest(self) -> bytes:
-        """The unfinished event."""
-        return bytes(self._rest)
+    def remainder(self) -> bytes:
+        """The bytes of the incomplete event."""
+        return bytes(self._buffer)
 
     @property
-    def resting(self) -> bool:
-        """Whether an event is unfinished."""
-        return bool(self._rest)
+    def has_remainder(self) -> bool:
+        """Whether an event is incomplete."""
+        return bool(self._buffer)
 
 
-class Frames:
-    """A Machine from bytes to event payloads (the joined `data` lines); comments and names are left out."""
+class FrameDecoder:
+    """A Machine from bytes to event payloads (the joined `data` lines), without comments and event names."""
 
-    __slots__ = ("_cut", "_fresh", "_limit", "done", "overrun")
+    __slots__ = ("_at_start", "_limit", "_splitter", "done", "overrun")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
-        self._cut = FrameCut(limit)
-        self._fresh = True
+        self._splitter = FrameSplitter(limit)
+        self._at_start = True
         self.done = False
         self.overrun = False
-        """An event outgrew the bound: what came before it was handed on, the rest is not read."""
+        """An event exceeded the limit. The events before it were returned; nothing after it is read."""
 
     def feed(self, data: bytes, /) -> list[bytes]:
         """The payloads of the events that `data` completes, in order."""
         if self.overrun:
             return []
-        if data[:6] == b"data: " and data[-2:] == b"\n\n" and not self._cut.resting and b"\r" not in data:
+        if (
+            data[:6] == b"data: "
+            and data[-2:] == b"\n\n"
+            and not self._splitter.has_remainder
+            and b"\r" not in data
+        ):
             events = data[6:-2].split(b"\n\ndata: ")
             if data.count(b"\n") == 2 * len(events) and len(data) <= self._limit:
-                self._fresh = False
+                self._at_start = False
                 return events  # whole events of one data line each: nearly every read of a Chat stream
         try:
-            whole = self._cut.feed(data)
+            whole = self._splitter.feed(data)
         except FrameTooLarge:
             self.overrun = True
-            return self._overrun(data)
+            return self._before_oversized(data)
         return self._payloads(whole) if whole else []
 
     def close(self, fault: Fault | None = None, /) -> list[bytes]:
-        """At a clean end, the last event even where its blank line is missing; after a fault, nothing."""
+        """At a clean end, returns the last event even without its blank line; after a fault, nothing."""
         if fault is not None or self.overrun:
             return []
-        return self._payloads(self._cut.rest)
+        return self._payloads(self._splitter.remainder)
 
-    def _overrun(self, data: bytes) -> list[bytes]:
-        """What came whole before the event that is too large."""
-        held = self._cut.rest + data
-        return self._payloads(held[: self._cut.within(held)])
+    def _before_oversized(self, data: bytes) -> list[bytes]:
+        """The payloads before the event that is too large."""
+        buffered = self._splitter.remainder + data
+        return self._payloads(buffered[: self._splitter.first_oversized(buffered)])
 
     def _payloads(self, whole: bytes) -> list[bytes]:
-        if self._fresh and whole:
-            self._fresh = False
+        if self._at_start and whole:
+            self._at_start = False
             whole = whole.removeprefix(_BOM)
         return payloads(whole)
 
 
 def payloads(whole: bytes) -> list[bytes]:
-    """The payload of each event in bytes that hold whole events only; an ErrorPayload for an error."""
+    """The payload of each event in `whole`, which contains only whole events."""
     if whole[:1] == b":" or b"\n:" in whole:
-        return _beside_comments(whole)
+        return _payloads_between_comments(whole)
     return _payloads(whole)
 
 
 def first_payload(whole: bytes) -> bytes | None:
-    """The payload of the first event that has one; the rest is not looked at."""
+    """The payload of the first event that has one; later events are not searched."""
     data, end = _next_payload(whole, 0, b"\r" in whole)
     if whole.find(b"error", 0, end) >= 0 and _ERROR.search(whole, 0, end):
         return next(iter(_payloads(whole[:end])), None)
@@ -179,10 +184,10 @@ def first_payload(whole: bytes) -> bytes | None:
 
 
 def payloads_with(pattern: re.Pattern[bytes], whole: bytes) -> list[bytes]:
-    """The payloads of the events in which `pattern` is found; only those are taken out of `whole`."""
+    """The payloads of the events that match `pattern`; only those are copied out of `whole`."""
     if b"\r" in whole:
         return [data for data in payloads(whole) if pattern.search(data)]
-    found: list[bytes] = []
+    result: list[bytes] = []
     end = 0
     while match := pattern.search(whole, end):
         blank = whole.rfind(b"\n\n", end, match.start())
@@ -191,25 +196,25 @@ def payloads_with(pattern: re.Pattern[bytes], whole: bytes) -> list[bytes]:
         end = len(whole) if blank < 0 else blank
         data = payload(whole[start:end])
         if data is not None:
-            found.append(data)
-    return found
+            result.append(data)
+    return result
 
 
 def payload(block: bytes) -> bytes | None:
-    """The joined data lines of one event; None where it has none (a comment, a lone name)."""
+    """The joined data lines of one event; None if it has none (a comment, only a name)."""
     if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
         return block[6:]  # nearly every event of a Chat stream
     if block.startswith(b"event: response.") and b"\r" not in block:  # and of a Responses stream
         start = block.find(b"\n") + 7
         if block[start - 6 : start] == b"data: " and block.find(b"\n", start) < 0:
-            if block.startswith(_TYPE, start) or block.rfind(_TYPED, -_LAST) > start:
+            if block.startswith(_TYPE, start) or block.rfind(_RESPONSE_TYPE, -_TAIL) > start:
                 return block[start:]
             return _named(block[start:], block[: start - 7])
     lines = block.splitlines()
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data"]
     if data:
         joined = b"\n".join(data)
-        if (len(lines[0]) < _LONGER or len(lines) > _PLAIN) and _is_error(lines):
+        if (len(lines[0]) < _LONG_NAME or len(lines) > _PLAIN_LINES) and _is_error(lines):
             return ErrorPayload(joined)
         if lines[0].startswith((b"event: response.", b"event:response.")) and not joined.startswith(_TYPE):
             return _named(joined, lines[0])
@@ -230,26 +235,26 @@ def _is_error(lines: list[bytes]) -> bool:
 
 
 def _payloads(whole: bytes) -> list[bytes]:
-    """The payload of each event, each of which is taken apart."""
+    """The payload of each event, for input that needs no fast path for comments."""
     blocks = _BLANK.split(whole) if b"\r" in whole else whole.split(b"\n\n")
     return [data for block in blocks if block and (data := payload(block)) is not None]
 
 
-def _beside_comments(whole: bytes) -> list[bytes]:
-    """The payloads, where there may be very many comments: only what has data is taken out of `whole`."""
+def _payloads_between_comments(whole: bytes) -> list[bytes]:
+    """The payloads of input with comments, of which there may be many: only data is copied out of `whole`."""
     if b"error" in whole and _ERROR.search(whole):
         return _payloads(whole)
-    found: list[bytes] = []
+    result: list[bytes] = []
     mixed = b"\r" in whole
     data, end = _next_payload(whole, 0, mixed)
     while data is not None:
-        found.append(data)
+        result.append(data)
         data, end = _next_payload(whole, end, mixed)
-    return found
+    return result
 
 
 def _next_payload(whole: bytes, start: int, mixed: bool) -> tuple[bytes | None, int]:
-    """The first payload from `start` on, and where its event ends. `mixed`: there are line ends with CR."""
+    """The first payload from `start` on, and the end of its event. `mixed`: some line ends contain CR."""
     first = _DATA.search(whole, start)
     if first is None:
         return None, len(whole)
@@ -268,7 +273,7 @@ def _size(event: bytes) -> int:
 
 
 def _last_end(data: bytes) -> int:
-    """Where the last complete event ends; 0 if none does."""
+    """The end of the last complete event; 0 if there is none."""
     if b"\r" not in data:
         at = data.rfind(b"\n\n")
         return at + 2 if at >= 0 else 0

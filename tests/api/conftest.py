@@ -29,5 +29,5 @@ def parts(store: Store, clock: Clock) -> Parts:
 @pytest.fixture
 async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
     """From this machine."""
-    async with client(parts) as made:
-        yield made
+    async with client(parts) as result:
+        yield result

@@ -10,7 +10,7 @@ from tests.support.management_client import Parts, client
 
 DAY = 86_400
 REQUIRED = "Expiration required: provide expires_at or ttl_seconds (or configure default TTL). "
-FORBIDS = " forbids keys without an end; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
+FORBIDS = " forbids keys that never expire; CHAT2RESPONSE_KEYS_ALLOW_NO_EXPIRATION=1 allows them."
 NEVER = "never"
 
 Policy = tuple[int, int, int | None]
@@ -68,16 +68,16 @@ async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
             allow_no_expiration=None if allow is None else bool(allow),
         )
     )
-    held = await parts.keys.generate(ttl_seconds=1000)
+    blocked = await parts.keys.generate(ttl_seconds=1000)
     if revoked:
-        await parts.keys.revoke(held.key.id)
+        await parts.keys.revoke(blocked.key.id)
     async with client(parts) as http:
         for path, sent, ends in expected(*policy):
             body = dict(sent)
             if body.get("expires_at") is not None:
                 body["expires_at"] += now
             if path == "set_expiration":
-                body["id"] = held.key.id
+                body["id"] = blocked.key.id
             answer = await http.post(f"/keys/{path}", json=body)
             row = f"{policy} {path} {sent}: {answer.text}"
             if ends is None:
@@ -104,7 +104,7 @@ async def test_the_truth_table(policy: Policy, revoked: bool) -> None:
         ),
         (
             KeyPolicy(default_ttl=0, allow_no_expiration=True),
-            "A key without an end is allowed here, but has to be asked for: send expires_at as null.",
+            "To create a key that never expires, send expires_at as null.",
         ),
     ],
 )

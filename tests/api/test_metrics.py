@@ -33,20 +33,20 @@ async def test_everything_counted_is_there():
     metrics.lost("messages[3].name")
     metrics.key_check("ok")
     metrics.in_flight = lambda: 2
-    found = await scrape(metrics)
-    assert found["chat2response_requests_total", "route=/proxy", "status=200"] == 2
-    assert found["chat2response_requests_total", "route=/proxy", "status=502"] == 1
-    assert found["chat2response_calls_total", "outcome=completed", "surface=proxy", "upstream=chat"] == 1
-    assert found["chat2response_tokens_total", "kind=input"] == 7
-    assert found["chat2response_tokens_total", "kind=output"] == 5
-    assert found["chat2response_losses_total", "field=messages[].name"] == 1
-    assert found["chat2response_key_checks_total", "result=ok"] == 1
-    assert found["chat2response_in_flight",] == 2
+    matches = await scrape(metrics)
+    assert matches["chat2response_requests_total", "route=/proxy", "status=200"] == 2
+    assert matches["chat2response_requests_total", "route=/proxy", "status=502"] == 1
+    assert matches["chat2response_calls_total", "outcome=completed", "surface=proxy", "upstream=chat"] == 1
+    assert matches["chat2response_tokens_total", "kind=input"] == 7
+    assert matches["chat2response_tokens_total", "kind=output"] == 5
+    assert matches["chat2response_losses_total", "field=messages[].name"] == 1
+    assert matches["chat2response_key_checks_total", "result=ok"] == 1
+    assert matches["chat2response_in_flight",] == 2
     seconds = "chat2response_request_duration_seconds"
     for bound, count in (("0.005", 1), ("0.25", 1), ("0.5", 2), ("300.0", 2), ("+Inf", 3)):
-        assert found[f"{seconds}_bucket", f"le={bound}", "route=/proxy"] == count
-    assert found[f"{seconds}_count", "route=/proxy"] == 3
-    assert found[f"{seconds}_sum", "route=/proxy"] == 400.303
+        assert matches[f"{seconds}_bucket", f"le={bound}", "route=/proxy"] == count
+    assert matches[f"{seconds}_count", "route=/proxy"] == 3
+    assert matches[f"{seconds}_sum", "route=/proxy"] == 400.303
 
 
 async def test_nothing_counted_is_no_error():

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chat2response.keys.expiry_policy import LAST_MOMENT
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.expiry_policy import MAX_TIMESTAMP
+from chat2response.keys.repository import MIN_PURGE_AGE
 from tests.support.clock_and_ids import Clock
 from tests.support.management_client import Parts
 
@@ -55,20 +55,20 @@ async def test_a_number_that_nobody_means_is_a_400(
     http: httpx.AsyncClient, parts: Parts, clock: Clock
 ) -> None:
     await parts.keys.generate(ttl_seconds=1)  # one that is dead, so that a purge looks at its age
-    made = (await parts.keys.generate()).key.id
-    clock.advance(LEAST_AGE * 2)
+    issued = (await parts.keys.generate()).key.id
+    clock.advance(MIN_PURGE_AGE * 2)
     for path, field, rest in FIELDS:
         for number in HUGE:
-            body = f'{{"{field}":{number}{rest.replace("%s", made)}}}'
+            body = f'{{"{field}":{number}{rest.replace("%s", issued)}}}'
             allowed = (200, 400) if field == "limit" else (400,)
             assert (await post(http, path, body)).status_code in allowed, (path, field, number[:20])
     for name in LIMITS:
         for number in HUGE:
-            answer = await post(http, "update", f'{{"id":"{made}","limits":{{"{name}":{number}}}}}')
+            answer = await post(http, "update", f'{{"id":"{issued}","limits":{{"{name}":{number}}}}}')
             assert answer.status_code == 400, (name, number[:20])
-    answer = await post(http, "purge", f'{{"older_than_seconds":{LAST_MOMENT}}}')
+    answer = await post(http, "purge", f'{{"older_than_seconds":{MAX_TIMESTAMP}}}')
     assert answer.json() == {"purged": 0, "more": False}
-    assert (await post(http, "purge", f'{{"older_than_seconds":{LEAST_AGE}}}')).json()["purged"] == 1
+    assert (await post(http, "purge", f'{{"older_than_seconds":{MIN_PURGE_AGE}}}')).json()["purged"] == 1
 
 
 async def test_so_is_one_in_a_query(http: httpx.AsyncClient) -> None:
@@ -93,8 +93,8 @@ async def test_so_is_a_cursor_that_this_list_has_not_given(http: httpx.AsyncClie
 async def test_days_at_the_ends_of_the_calendar_are_days(http: httpx.AsyncClient, path: str) -> None:
     """Of days to come there is nothing, and they are not looked for one by one."""
     for first, last in (("0001-01-01", None), (None, "0001-01-01"), ("0001-01-01", "9999-12-31")):
-        asked: dict[str, Any] = {"from": first, "to": last}
-        answer = await http.get(path, params={name: day for name, day in asked.items() if day})
+        body: dict[str, Any] = {"from": first, "to": last}
+        answer = await http.get(path, params={name: day for name, day in body.items() if day})
         assert (answer.status_code, answer.json()["data"]) == (200, []), (first, last)
         assert answer.json()["to"] <= "2030"
     assert (await http.get(path, params={"to": "10000-01-01"})).status_code == 400

@@ -101,8 +101,8 @@ async def test_one_spoilt_record_opens_nothing_and_all_others_go_on(
 def _keys(answer: httpx.Response) -> list[Any]:
     assert answer.status_code == 200
     body = answer.json()
-    found: list[Any] = body if isinstance(body, list) else body["data"]
-    return found
+    matches: list[Any] = body if isinstance(body, list) else body["data"]
+    return matches
 
 
 @pytest.mark.parametrize("value", [*JUNK, NOT_UTF8], ids=lambda value: repr(value)[:30])

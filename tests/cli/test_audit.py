@@ -61,5 +61,5 @@ def test_it_goes_into_a_new_file_that_only_the_owner_reads() -> None:
 def test_mistakes_are_said() -> None:
     assert "There is no key store" in invoke("audit", "export", code=3).stderr
     generated()
-    assert "cursor is none" in invoke("audit", "export", "--cursor", "x", code=1).stderr
+    assert "cursor does not come from" in invoke("audit", "export", "--cursor", "x", code=1).stderr
     assert "export" in invoke("audit", "--help").stdout

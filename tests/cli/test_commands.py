@@ -231,12 +231,12 @@ def test_version():
             {"CORS_ALLOW_CREDENTIALS": "true", "CORS_ALLOWED_ORIGINS": "https://a.example, *"},
             "CORS_ALLOW_CREDENTIALS=1 needs CORS_ALLOWED_ORIGINS to name",
         ),
-        ([], {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS: 'app.example' is no origin"),
-        ([], {"CORS_ALLOWED_ORIGINS": "https://a.example/x"}, "is no origin"),
-        ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is no name"),
-        ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR is host:port"),
-        (["--bind", "nowhere"], {}, "--bind is host:port"),
-        (["--bind", "http://127.0.0.1:8088"], {}, "--bind is host:port, for example 127.0.0.1:8088"),
+        ([], {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS: 'app.example' is not an origin"),
+        ([], {"CORS_ALLOWED_ORIGINS": "https://a.example/x"}, "is not an origin"),
+        ([], {"CORS_ALLOWED_HEADERS": "x y"}, "'x y' is not a name"),
+        ([], {"BIND_ADDR": "nowhere"}, "BIND_ADDR must be host:port"),
+        (["--bind", "nowhere"], {}, "--bind must be host:port"),
+        (["--bind", "http://127.0.0.1:8088"], {}, "--bind must be host:port, for example 127.0.0.1:8088"),
         (["--bind", "h:1", "--port", "2"], {}, "--bind sets host and port. Use either --bind, or"),
         (
             ["--host", "h:1"],
@@ -248,9 +248,13 @@ def test_version():
         (
             [*LOCAL, "--keys-backend", "sled:./data"],
             {},
-            "--keys-backend: sled is not kept here: write `sqlite:",
+            "--keys-backend: sled is not supported. Write `sqlite:",
         ),
-        ([*LOCAL, "--keys-backend=redis://:hunter2/@h"], {}, "--keys-backend: a Redis is named as redis://["),
+        (
+            [*LOCAL, "--keys-backend=redis://:hunter2/@h"],
+            {},
+            "--keys-backend: a Redis address has the form redis://[",
+        ),
         (
             LOCAL,
             {"CHAT2RESPONSE_REDIS_URL": "redis://:hunter2#@h"},
@@ -300,7 +304,7 @@ def test_a_store_that_cannot_be_opened_is_one_line_and_code_3(tmp_path: Path):
     result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="file/keys.db")
     assert result.exit_code == 3
     assert f"cannot open the SQLite file {tmp_path}/file/keys.db" in result.stderr
-    assert "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend" in result.stderr
+    assert "Choose another path with CHAT2RESPONSE_SQLITE_PATH or --keys-backend" in result.stderr
     assert "Errno" not in result.stderr and "Error:" not in result.stderr
     assert result.stderr.count("\n") == 1
 
@@ -310,7 +314,7 @@ def test_a_file_that_is_no_store_may_be_the_wrong_path(tmp_path: Path):
     result = invoke("--bind", "127.0.0.1:0", CHAT2RESPONSE_SQLITE_PATH="notes.txt")
     assert result.exit_code == 3
     assert f"cannot open the SQLite file {tmp_path}/notes.txt" in result.stderr
-    assert "else choose another file with CHAT2RESPONSE_SQLITE_PATH" in result.stderr
+    assert "Otherwise choose another path with CHAT2RESPONSE_SQLITE_PATH" in result.stderr
 
 
 def test_an_admin_token_that_cannot_be_kept_is_code_3(tmp_path: Path):

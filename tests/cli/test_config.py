@@ -100,12 +100,12 @@ def test_a_file_may_be_checked(tmp_path: Path) -> None:
     [
         ({"CHAT2RESPONSE_HTTP_TIMEOUT_SECOND": "1"}, (), "Did you mean CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS"),
         ({"UPSTREAM_MODE": "gemini"}, (), "UPSTREAM_MODE: "),
-        ({"BIND_ADDR": "8088"}, (), "BIND_ADDR is host:port"),
+        ({"BIND_ADDR": "8088"}, (), "BIND_ADDR must be host:port"),
         ({"ALL_PROXY": "socks5://h:1"}, (), "ALL_PROXY: SOCKS"),
         ({"CHAT2RESPONSE_PRICES_FILE": "nowhere.json"}, (), "CHAT2RESPONSE_PRICES_FILE: "),
         ({"CHAT2RESPONSE_MODELS_FILE": "nowhere.json"}, (), "CHAT2RESPONSE_MODELS_FILE: "),
         ({}, ("--keys-backend", "sled:x"), "--keys-backend: sled"),
-        ({}, ("--bind", "8088"), "--bind is host:port"),
+        ({}, ("--bind", "8088"), "--bind must be host:port"),
         ({}, ("--workers", "0"), "--workers"),
     ],
 )

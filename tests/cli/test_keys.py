@@ -189,7 +189,7 @@ def test_digests_are_imported_once() -> None:
     other = run_json("digest")
     result = keys("import", "-", stdin=json.dumps({"id": created["id"], "digest": other["digest"]}))
     assert result.exit_code == 1
-    assert result.stderr == "chat2response: line 1: There is another key with this id.\n"
+    assert result.stderr == "chat2response: line 1: Another key has this id.\n"
 
 
 def test_what_a_file_says_otherwise_of_a_key_that_is_there_is_told() -> None:
@@ -285,7 +285,7 @@ def test_a_wrong_row_is_named_before_any_key_is_made(rows: str, expected: str) -
         (["generate", "--limit", "x"], 2, "is not a pair"),
         (["generate", "--limit", "x=5"], 1, "Unknown limit 'limits.x'"),
         (["generate", "--scope", "admin:root"], 1, "'admin:root' is unknown"),
-        (["list", "--cursor", "x"], 1, "cursor is none that this list has given"),
+        (["list", "--cursor", "x"], 1, "cursor does not come from this list"),
         (["nothing"], 2, "No such command: 'nothing'"),
         (
             ["list", "--keys-backend", "memory"],

@@ -15,7 +15,7 @@ import pytest
 from chat2response.keys import INVALID, MISSING
 from tests.support.cli.curl import curl
 from tests.support.cli.process import PATIENCE, command
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, ModelReply, speaking
 from tests.support.e2e.sse_streams import chunks_of, events_of
 from tests.support.scripted_upstream import ScriptedUpstream
 
@@ -33,7 +33,7 @@ BEARER = '-H "Authorization: Bearer $TOKEN"'
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
     async with ScriptedUpstream() as scripted:
         for path, dialect in ((RESPONSES, "responses"), (CHAT, "chat")):
-            scripted.play_for(path, speaking(dialect, Said(text=("Hello",))))
+            scripted.play_for(path, speaking(dialect, ModelReply(text=("Hello",))))
         yield scripted
 
 
@@ -176,7 +176,7 @@ async def test_without_an_upstream_key_the_clients_own_bearer_goes_up(
     [
         ("chat2response mcp.json", "MCP"),
         ("chat2response mcp.json --keys-backend=memory", "MCP"),
-        ("chat2response --keys-backend=sled:./data/keys.db", "write `sqlite:"),
+        ("chat2response --keys-backend=sled:./data/keys.db", "Write `sqlite:"),
         ("chat2response --keys-backend=nonsense", "--keys-backend"),
     ],
 )

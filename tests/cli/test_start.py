@@ -143,7 +143,7 @@ async def test_what_waits_for_an_answer_when_the_time_is_up_gets_503(
         client = httpx.AsyncClient(base_url=await gateway.url(), trust_env=False, timeout=PATIENCE)
         async with client:
             call = asyncio.ensure_future(client.post("/v1/responses", json={"model": "m", "input": "x"}))
-            await upstream.asked()
+            await upstream.wait_for_request()
             gateway.signal()
             answer = await call
         assert (answer.status_code, answer.json()["error"]["message"]) == (503, DRAINING.message)

@@ -134,4 +134,4 @@ def test_a_reader_that_was_lenient_is_no_cycle_afterwards():
     writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
     reader = ChatReader(writer)
     reader.feed(chunk(r'{"content":"a\ud83d"}') + chunk(r'{"content":"\ude00"}'))
-    assert "_take" not in vars(reader)
+    assert "_read" not in vars(reader)

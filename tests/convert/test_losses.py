@@ -75,7 +75,7 @@ def test_strict_refuses_the_first_and_names_it(field: str) -> None:
 
 
 def test_strict_refuses_requests_and_no_answers() -> None:
-    losses = Losses("strict").answered()
+    losses = Losses("strict").for_answer()
     losses.add("message.audio")
     assert losses.header() == "message.audio; dropped"
 
@@ -83,7 +83,7 @@ def test_strict_refuses_requests_and_no_answers() -> None:
 def test_what_was_lost_of_the_request_is_told_with_what_is_lost_of_the_answer() -> None:
     asked = Losses()
     asked.add("seed")
-    losses = asked.answered()
+    losses = asked.for_answer()
     losses.add("message.audio")
     assert losses.header() == "seed; dropped, message.audio; dropped"
     assert asked.header() == "seed; dropped"
@@ -108,4 +108,4 @@ def test_drop_tells_only_what_the_answer_depends_on(field: str) -> None:
     losses.add(field, "emulated")
     assert losses.header() == f"{field}; emulated"
     assert [loss.field for loss in losses] == ["seed", field]  # for metric and log
-    assert losses.answered().header() == f"{field}; emulated"
+    assert losses.for_answer().header() == f"{field}; emulated"

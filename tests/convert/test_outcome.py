@@ -150,10 +150,15 @@ def test_a_response_tells_how_it_ended():
             "invalid_prompt",
             "m",
         ),
-        ({"status": "failed", "error": None}, 502, None, "The upstream's response ended as failed."),
+        (
+            {"status": "failed", "error": None},
+            502,
+            None,
+            "The upstream's response ended with the status 'failed'.",
+        ),
         ({"status": "cancelled"}, 400, "response_cancelled", "The response was cancelled."),
-        ({"status": "queued"}, 502, None, "The upstream's response ended as queued."),
-        ({"status": ["x"]}, 502, None, "The upstream's response ended as something unknown."),
+        ({"status": "queued"}, 502, None, "The upstream's response ended with the status 'queued'."),
+        ({"status": ["x"]}, 502, None, "The upstream's response ended with an unknown status."),
         (
             {"status": "completed", "error": {"code": "server_error", "message": "m"}},
             502,

@@ -152,9 +152,9 @@ ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
 def test_zeros_alone_are_no_count():
-    assert not usage.counts(ZERO)
-    assert not usage.counts(None)
-    assert usage.counts({**ZERO, "prompt_tokens": 1})
-    assert usage.best(ZERO, None, FULL_CHAT) == FULL_CHAT
-    assert usage.best(None, ZERO) == ZERO
-    assert usage.best(None, None) is None
+    assert not usage.has_counts(ZERO)
+    assert not usage.has_counts(None)
+    assert usage.has_counts({**ZERO, "prompt_tokens": 1})
+    assert usage.first_with_counts(ZERO, None, FULL_CHAT) == FULL_CHAT
+    assert usage.first_with_counts(None, ZERO) == ZERO
+    assert usage.first_with_counts(None, None) is None

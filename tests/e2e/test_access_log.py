@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface
 from tests.support.e2e.dialect_pairs import GUARDED, PATH, Reading, body_for, every_way, json_or_stream, post
 from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, speaking, stream
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, speaking, stream
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 LOGGER = "chat2response.access"
 CHUNK = b'data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}\n\n'
-SAID = Said(text=("Hello", " there"))
+REPLY = ModelReply(text=("Hello", " there"))
 LINE = re.compile(
     r"(?P<id>\S+) (?P<method>[A-Z]+) (?P<path>/\S+) key=(?P<key>\S+) model=(?P<model>\S+|'.*?') "
     r"target=(?P<target>\S+) status=(?P<status>\d+|-)(?: end=(?P<end>\w+))?(?: error=(?P<error>\S+))? "
@@ -28,13 +28,13 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
     """`lines()`: what is in the log so far, each line taken apart."""
     caplog.set_level(logging.INFO, LOGGER)
 
-    def found() -> list[dict[str, str]]:
-        told = [record.getMessage() for record in caplog.records if record.name == LOGGER]
-        matches = [LINE.fullmatch(line) for line in told]
-        assert None not in matches, told
+    def results() -> list[dict[str, str]]:
+        output = [record.getMessage() for record in caplog.records if record.name == LOGGER]
+        matches = [LINE.fullmatch(line) for line in output]
+        assert None not in matches, output
         return [match.groupdict() for match in matches if match is not None]
 
-    return found
+    return results
 
 
 @json_or_stream
@@ -42,7 +42,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
 async def test_a_call_is_one_line_at_its_end(
     start: Start, upstream: ScriptedUpstream, lines: Any, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await start(dialect)
 
     answer = await post(gateway, surface, streamed=streamed)
@@ -52,7 +52,7 @@ async def test_a_call_is_one_line_at_its_end(
     assert (line["method"], line["path"]) == ("POST", PATH[surface])
     assert line["id"] == answer.headers["x-request-id"]
     assert gateway.key.startswith(f"sk_{line['key']}.")
-    assert line["model"] == ASKED
+    assert line["model"] == CLIENT_MODEL
     assert line["target"] == f"{upstream.url}{PATHS[dialect].removeprefix('/v1')}"
     assert (line["status"], line["end"], line["error"]) == ("200", "completed", None)
     assert int(line["bytes"]) == len(answer.content)
@@ -63,7 +63,7 @@ async def test_a_call_is_one_line_at_its_end(
 async def test_losses_are_named_by_known_fields_only(
     start: Start, upstream: ScriptedUpstream, lines: Any, streamed: bool
 ) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     gateway = await start("responses")
     await post(gateway, "chat", streamed=streamed, seed=7, canary_field={"canary": 1})
     await gateway.idle()
@@ -75,7 +75,7 @@ async def test_losses_are_named_by_known_fields_only(
 async def test_a_stream_that_is_cut_ends_as_failed(
     start: Start, upstream: ScriptedUpstream, lines: Any
 ) -> None:
-    upstream.play(stream("chat", SAID).but(steps=(CHUNK,), end="cut"))
+    upstream.play(stream("chat", REPLY).but(steps=(CHUNK,), end="cut"))
     gateway = await start("chat")
     answer = await post(gateway, "responses", streamed=True)
     await gateway.idle()
@@ -87,7 +87,7 @@ async def test_a_stream_that_is_cut_ends_as_failed(
 async def test_a_client_that_hangs_up_is_a_line_too(
     start: Start, upstream: ScriptedUpstream, lines: Any
 ) -> None:
-    upstream.play(stream("chat", SAID).but(steps=(CHUNK,), end="stall"))
+    upstream.play(stream("chat", REPLY).but(steps=(CHUNK,), end="stall"))
     gateway = await start("chat")
     body = body_for("responses", streamed=True)
     async with gateway.http.stream("POST", RESPONSES, json=body) as response:
@@ -103,13 +103,13 @@ async def test_a_client_that_hangs_up_is_a_line_too(
 async def test_an_upstreams_refusal_is_a_line(
     start: Start, upstream: ScriptedUpstream, lines: Any, surface: Surface, dialect: str
 ) -> None:
-    told = b'{"error": {"message": "slow down", "type": "t", "param": null, "code": "slow"}}'
-    upstream.play(Script(PATHS[dialect], (told,), status=429))
+    body = b'{"error": {"message": "slow down", "type": "t", "param": null, "code": "slow"}}'
+    upstream.play(Script(PATHS[dialect], (body,), status=429))
     gateway = await start(dialect)
     await post(gateway, surface)
     await gateway.idle()
     (line,) = lines()
-    assert (line["status"], line["end"], line["model"]) == ("429", "error", ASKED)
+    assert (line["status"], line["end"], line["model"]) == ("429", "error", CLIENT_MODEL)
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
@@ -141,7 +141,7 @@ async def test_nothing_of_the_talk_is_in_it(
     start: Start, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, LOGGER)
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
     for surface in PATH:
         await post(gateway, surface, metadata={"canary": "canary"})
@@ -165,7 +165,7 @@ async def test_a_models_name_makes_up_no_line_and_tells_no_key(
     start: Start, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture, model: Any, shown: str
 ) -> None:
     caplog.set_level(logging.INFO, LOGGER)
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat", managed=False)
     await gateway.post(CHAT, {"model": model, "messages": []})
     await gateway.idle()
@@ -178,12 +178,12 @@ async def test_a_models_name_makes_up_no_line_and_tells_no_key(
 async def test_choices_that_are_calls_of_their_own_are_one_line(
     start: Start, upstream: ScriptedUpstream, lines: Any
 ) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     gateway = await start("responses")
     answer = await post(gateway, "chat", n=3, seed=1)
     await gateway.idle()
     (line,) = lines()
-    assert (line["model"], line["end"], line["losses"]) == (ASKED, "completed", "seed")
+    assert (line["model"], line["end"], line["losses"]) == (CLIENT_MODEL, "completed", "seed")
     assert int(line["bytes"]) == len(answer.content)
 
 
@@ -220,6 +220,6 @@ async def test_with_the_level_off_nothing_of_a_line_is_made(
 
     monkeypatch.setattr("chat2response.api.http.access_log.AccessLog._line", fail)
     caplog.set_level(logging.WARNING, LOGGER)
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
     assert (await post(gateway, "chat")).status_code == 200

@@ -8,7 +8,7 @@ from chat2response.api.admin.rules import PATHS
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import error_of, post
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, whole
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 TOKEN = "the-operators-own-admin-token"
@@ -29,7 +29,7 @@ async def test_with_a_listener_of_its_own_the_other_knows_no_admin_plane(start: 
     for path in PATHS:
         answer = await gateway.http.get(path)
         assert (answer.status_code, error_of(answer)["code"]) == (404, "unknown_url")
-        assert error_of(answer)["message"].startswith(f"There is no endpoint {path}.")
+        assert error_of(answer)["message"].startswith(f"No such endpoint: {path}.")
     assert (await gateway.http.post("/keys/generate", json={})).status_code == 404
     status = (await gateway.http.get("/status")).json()
     assert "details" not in status
@@ -40,7 +40,7 @@ async def test_with_a_listener_of_its_own_the_other_knows_no_admin_plane(start: 
 
 
 async def test_and_that_listener_serves_no_data_plane(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat", **APART)
     gateway.http.headers.pop("authorization")
 
@@ -197,7 +197,7 @@ async def test_behind_a_trusted_proxy_old_http_passes(start: Start) -> None:
 async def test_the_data_plane_does_not_care_who_passed_a_call_on(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     gateway.http.headers["x-forwarded-for"] = "10.1.2.3"
     assert (await post(gateway, "chat")).status_code == 200

@@ -10,10 +10,10 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.e2e.scripted_model import ModelReply, stream, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hello", " there"))
+REPLY = ModelReply(text=("Hello", " there"))
 
 
 def request_of(
@@ -35,7 +35,7 @@ async def answer_of(reader: asyncio.StreamReader, *, body: bool = True) -> tuple
 async def test_answers_of_one_connection_come_in_the_order_of_their_requests(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(*[whole("chat", Said(text=(f"answer {n}",))) for n in range(3)])
+    upstream.play(*[whole("chat", ModelReply(text=(f"answer {n}",))) for n in range(3)])
     gateway = await start("chat")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(request_of(gateway, encode(body_for("chat"))) * 3)
@@ -59,7 +59,7 @@ async def test_head_has_the_length_and_no_body(start: Start) -> None:
 
 
 async def test_a_connection_that_is_to_end_ends(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(request_of(gateway, encode(body_for("chat")), headers="Connection: close\r\n"))
@@ -77,16 +77,16 @@ async def test_a_call_leaves_nothing_for_the_collector(
     start: Start, upstream: ScriptedUpstream, dialect: str, surface: Surface, streamed: bool
 ) -> None:
     """A cycle in what is made for each call would cost a tenth of all calls' time, to find it again."""
-    plays = [stream(dialect, SAID) if streamed else whole(dialect, SAID) for _ in range(5)]
+    plays = [stream(dialect, REPLY) if streamed else whole(dialect, REPLY) for _ in range(5)]
     upstream.play(*plays)
     gateway = await start(dialect)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    asked = request_of(gateway, encode(body_for(surface, streamed=streamed)), path=PATH[surface])
+    request = request_of(gateway, encode(body_for(surface, streamed=streamed)), path=PATH[surface])
     gc.collect()
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         for _ in plays:
-            writer.write(asked)
+            writer.write(request)
             if streamed:
                 await reader.readuntil(b"\r\n0\r\n\r\n")
             else:

@@ -14,10 +14,10 @@ from chat2response.wire.machine import DRAINING
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import error_of, every_way, failure_of, json_or_stream, post
-from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.e2e.scripted_model import ModelReply, stream, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(reasoning=("I think.",), text=("Hello", " there"))
+REPLY = ModelReply(reasoning=("I think.",), text=("Hello", " there"))
 MOMENTS = range(0, 60, 4)
 
 
@@ -36,7 +36,7 @@ async def _turns(count: int) -> None:
 async def test_row_32_a_hang_up_at_any_moment(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    upstream.play(_in_pieces((stream if streamed else whole)(dialect, SAID)))
+    upstream.play(_in_pieces((stream if streamed else whole)(dialect, REPLY)))
     gateway = await start(dialect)
 
     for count in MOMENTS:
@@ -62,7 +62,7 @@ async def test_a_stop_at_any_moment(
     dialect: str,
     streamed: bool,
 ) -> None:
-    upstream.play(_in_pieces((stream if streamed else whole)(dialect, SAID)))
+    upstream.play(_in_pieces((stream if streamed else whole)(dialect, REPLY)))
     gateway = await start(dialect)
     registered, add = asyncio.Event(), gateway.runs.add
 
@@ -84,8 +84,8 @@ async def test_a_stop_at_any_moment(
             assert (answer.status_code, error_of(answer)["message"]) == (503, DRAINING.message)
             continue
         begun += 1
-        said = answer.content.replace(b" ", b"")
-        if b'"finish_reason":"stop"' not in said and b"event:response.completed" not in said:
+        text = answer.content.replace(b" ", b"")
+        if b'"finish_reason":"stop"' not in text and b"event:response.completed" not in text:
             assert failure_of(surface, answer.content)["message"] == DRAINING.message
 
     assert begun > 0 or not streamed
@@ -95,7 +95,7 @@ async def test_a_stop_at_any_moment(
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_hang_ups_of_many_at_once(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
-    upstream.play(_in_pieces(stream(dialect, SAID)))
+    upstream.play(_in_pieces(stream(dialect, REPLY)))
     gateway = await start(dialect)
 
     calls = [asyncio.ensure_future(post(gateway, "responses", streamed=True)) for _ in range(40)]

@@ -9,13 +9,13 @@ from openai import AsyncAzureOpenAI
 
 from chat2response.keys import INVALID
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, every_way, post, sdk_call
 from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY, Running
-from tests.support.e2e.scripted_model import RESPONSES, Said, whole
+from tests.support.e2e.scripted_model import RESPONSES, ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 NAMES = ("authorization", "x-api-key", "api-key")
 
 
@@ -30,13 +30,13 @@ async def _post(gateway: Running, surface: Surface, headers: dict[str, str]) -> 
 
 
 async def test_managed_needs_no_key_for_the_upstream(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat", managed=False, chat2response_auth_mode="managed")
 
-    made = await sdk_call(gateway, "chat", streamed=False)
+    result = await sdk_call(gateway, "chat", streamed=False)
     refused = await _post(gateway, "chat", {"authorization": f"Bearer {CLIENT_BEARER}"})
 
-    assert made.choices[0].message.content == "Hi"
+    assert result.choices[0].message.content == "Hi"
     assert _credentials(upstream) == {}
     assert (refused.status_code, error_of(refused)["message"]) == (401, INVALID)
     assert len(upstream.requests) == 1
@@ -47,7 +47,7 @@ async def test_managed_needs_no_key_for_the_upstream(start: Start, upstream: Scr
 async def test_a_key_in_another_header_opens_too_and_stays_here(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, name: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect)
 
     answer = await _post(gateway, surface, {name: gateway.key})
@@ -59,7 +59,7 @@ async def test_a_key_in_another_header_opens_too_and_stays_here(
 
 async def test_the_sdks_azure_client_gets_in(start: Start, upstream: ScriptedUpstream) -> None:
     """It sends its key as `api-key`."""
-    upstream.play(whole("responses", SAID))
+    upstream.play(whole("responses", REPLY))
     gateway = await start("responses")
     client = AsyncAzureOpenAI(
         base_url=f"{gateway.url}/v1",
@@ -69,9 +69,9 @@ async def test_the_sdks_azure_client_gets_in(start: Start, upstream: ScriptedUps
         http_client=httpx2.AsyncClient(transport=gateway.recorder, timeout=PATIENCE),
     )
 
-    made = await client.responses.create(model=ASKED, input=QUESTION, store=False)
+    response = await client.responses.create(model=CLIENT_MODEL, input=QUESTION, store=False)
 
-    assert made.output_text == "Hi"
+    assert response.output_text == "Hi"
     assert _credentials(upstream) == {"authorization": f"Bearer {OPERATOR_KEY}"}
 
 
@@ -97,7 +97,7 @@ async def test_two_keys_that_differ_are_400(
 async def test_in_passthrough_any_headers_key_goes_up_as_a_bearer(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, name: str, ours: bool
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect, managed=ours, chat2response_auth_mode="passthrough")
 
     await _post(gateway, surface, {name: CLIENT_BEARER})
@@ -110,7 +110,7 @@ async def test_in_passthrough_any_headers_key_goes_up_as_a_bearer(
 async def test_in_passthrough_a_login_for_a_proxy_on_the_way_stays_here(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat", managed=False)
     assert (await _post(gateway, "chat", {"authorization": "Basic b3BlbjpzZXNhbWU="})).status_code == 200
     assert _credentials(upstream) == {}
@@ -131,44 +131,44 @@ async def test_in_passthrough_the_upstreams_401_is_the_clients(
 async def test_open_asks_nobody_and_drops_what_they_bring(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, ours: bool
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect, managed=ours, chat2response_auth_mode="open")
     sent = {"authorization": f"Bearer {OPERATOR_KEY}"} if ours else {}
 
-    given: list[dict[str, str]] = [
+    params: list[dict[str, str]] = [
         {},
         {"authorization": f"Bearer {CLIENT_BEARER}"},
         {"authorization": "Basic abc", "x-api-key": CLIENT_BEARER, "api-key": "another"},
     ]
-    for headers in given:
+    for headers in params:
         assert (await _post(gateway, surface, headers)).status_code == 200
         assert _credentials(upstream) == sent
         assert CLIENT_BEARER not in str(upstream.last.order)
 
 
 async def test_open_serves_the_sdk(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("responses", SAID))
+    upstream.play(whole("responses", REPLY))
     gateway = await start("responses", chat2response_auth_mode="open")
-    made: Any = await sdk_call(gateway, "responses", streamed=False)
-    assert made.output_text == "Hi"
+    result: Any = await sdk_call(gateway, "responses", streamed=False)
+    assert result.output_text == "Hi"
     assert _credentials(upstream) == {"authorization": f"Bearer {OPERATOR_KEY}"}
 
 
 async def test_in_open_mode_all_callers_are_one_tenant(start: Start, upstream: ScriptedUpstream) -> None:
     """What one was answered, another may continue; what nobody was answered is unknown."""
-    upstream.play(whole("responses", Said(text=("Hi",), response_id="resp_kept")))
+    upstream.play(whole("responses", ModelReply(text=("Hi",), response_id="resp_kept")))
     gateway = await start("responses", chat2response_auth_mode="open", store="sqlite")
 
-    first = await gateway.sdk("sk-one").responses.create(model=ASKED, input=QUESTION)
+    first = await gateway.sdk("sk-one").responses.create(model=CLIENT_MODEL, input=QUESTION)
     again = await gateway.sdk("sk-two").responses.create(
-        model=ASKED, input=QUESTION, previous_response_id=first.id
+        model=CLIENT_MODEL, input=QUESTION, previous_response_id=first.id
     )
     assert again.output_text == "Hi"
     assert upstream.last.json()["previous_response_id"] == "resp_kept"
 
     with pytest.raises(openai.BadRequestError) as unknown:
         await gateway.sdk().responses.create(
-            model=ASKED, input=QUESTION, previous_response_id="resp_unheard_of"
+            model=CLIENT_MODEL, input=QUESTION, previous_response_id="resp_unheard_of"
         )
     assert unknown.value.code == "previous_response_not_found"
 

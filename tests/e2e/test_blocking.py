@@ -13,19 +13,19 @@ from tests.e2e.conftest import Start
 from tests.support.clock_and_ids import Clock
 from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, failure_of, post, relayed_way
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import RESPONSES, STREAM, Said, frames, speaking, sse, stream
+from tests.support.e2e.scripted_model import RESPONSES, STREAM, ModelReply, frames, speaking, sse, stream
 from tests.support.e2e.stateful_upstream import ask, keeping
 from tests.support.redis_server import RedisServer
 from tests.support.scripted_upstream import PATIENCE, Received, Script, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 FRAME = b'data: {"type":"vendor.filler","x":"%b"}\n\n' % (b"x" * 65_536)
 FLOOD = [FRAME] * 512  # 32 MiB: more than all buffers on the way hold
 SMALL = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)]
 
 
 @asynccontextmanager
-async def held(gateway: Running, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
+async def open_stream(gateway: Running, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
     """A stream that nobody reads: its head has come, and that is all."""
     headers = {"authorization": f"Bearer {gateway.key}"}
     transport = httpx2.AsyncHTTPTransport(socket_options=SMALL)
@@ -46,20 +46,20 @@ async def test_a_client_that_does_not_read_holds_back_its_own_upstream_and_no_ot
     start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
 ) -> None:
     """And when it reads again, it gets every byte."""
-    whole_stream = [step for step in stream(dialect, SAID).steps if isinstance(step, bytes)]
+    whole_stream = [step for step in stream(dialect, REPLY).steps if isinstance(step, bytes)]
     sent = [whole_stream[0], *FLOOD, *whole_stream[1:]]
 
     def answer(request: Received) -> Script:
         if b"flood" in request.body:
             return Script(request.path, tuple(sent), media_type=STREAM, framing="chunked")
-        return speaking(dialect, SAID)(request)
+        return speaking(dialect, REPLY)(request)
 
     for path in set(PATH.values()) - {"/proxy"}:
         upstream.play_for(path, answer)
     gateway = await start(dialect)
 
     body = body_for(surface, streamed=True, metadata={"a": "flood"})
-    async with held(gateway, PATH[surface], body) as slow:
+    async with open_stream(gateway, PATH[surface], body) as slow:
         before = 0
         async with asyncio.timeout(PATIENCE):
             while not (left := unsent(upstream)) or left != before:  # until nothing moves any more
@@ -100,14 +100,14 @@ async def test_a_store_that_does_not_answer_delays_only_who_needs_a_record(
     answering = hang(gateway, monkeypatch)
 
     async with asyncio.TaskGroup() as group:
-        kept = group.create_task(ask(gateway, gateway.key, {"stream": streamed}))
-        await upstream.asked(2)
+        stored = group.create_task(ask(gateway, gateway.key, {"stream": streamed}))
+        await upstream.wait_for_request(2)
         for surface in ("responses", "chat", "proxy"):
             answer = await post(gateway, surface, streamed=streamed)
             assert answer.status_code == 200
-        assert not kept.done()
+        assert not stored.done()
         answering.set()
-    assert kept.result().status_code == 200
+    assert stored.result().status_code == 200
 
 
 async def test_a_frozen_redis_stops_records_and_nothing_else_and_recovers(
@@ -115,22 +115,22 @@ async def test_a_frozen_redis_stops_records_and_nothing_else_and_recovers(
 ) -> None:
     """Without a record nothing is told: before the first byte by a status, after it by the end."""
     server = own_redis()
-    told = asyncio.Event()
-    *begun, last = sse(*SAID.events(), done=False)
+    notified = asyncio.Event()
+    *begun, last = sse(*REPLY.events(), done=False)
     upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses", store=server.url, clock=Clock())
     assert (await ask(gateway, gateway.key, {})).status_code == 200
 
     body = {**body_for("responses", streamed=True), "store": True}
-    upstream.play(frames("responses", *begun, told, last))
+    upstream.play(frames("responses", *begun, notified, last))
     async with gateway.http.stream("POST", RESPONSES, json=body) as answer:
         lines = answer.aiter_bytes()
-        heard = await anext(lines)
+        received = await anext(lines)
         server.pause()
-        told.set()
-        heard += b"".join([data async for data in lines])
-    assert b"response.completed" not in heard
-    assert failure_of("responses", heard)["message"].startswith("The gateway could not record")
+        notified.set()
+        received += b"".join([data async for data in lines])
+    assert b"response.completed" not in received
+    assert failure_of("responses", received)["message"].startswith("The gateway could not record")
 
     upstream.play_for(RESPONSES, keeping)
     for streamed in (False, True):

@@ -11,10 +11,10 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import GUARDED, PATH, assert_no_entry, body_for, error_of
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, whole
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 CAP = 4096
 AS_JSON = {"content-type": "application/json"}
 
@@ -36,7 +36,7 @@ async def test_a_refusal_does_not_wait_for_the_body(start: Start) -> None:
 
 
 async def test_a_body_over_the_cap_is_413(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID), whole("responses", SAID))
+    upstream.play(whole("chat", REPLY), whole("responses", REPLY))
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
 
     async def pieces(count: int) -> Any:
@@ -103,7 +103,7 @@ async def test_a_body_that_nests_too_deeply_is_400(
 
 
 async def test_identity_is_no_coding(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     answer = await gateway.post(CHAT, body_for("chat"), headers={"content-encoding": "Identity"})
     assert answer.status_code == 200

@@ -13,10 +13,10 @@ from chat2response.quota.windows import DAY, KIND, LEASE_SECONDS
 from tests.e2e.conftest import Start
 from tests.e2e.test_limits import ASK, TALK, limited
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse, whole
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, frames, speaking, sse, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(text=("word " * 60, "It is."))
+REPLY = ModelReply(text=("word " * 60, "It is."))
 NOW = 1_795_694_400.0
 WAYS = ["/v1/responses", "/v1/chat/completions", "/proxy"]
 
@@ -45,7 +45,7 @@ async def begin(start: Start, dialect: str) -> Running:
 
 def saying(dialect: str, **changes: Any) -> Script:
     """A whole answer with some of its keys changed."""
-    script = whole(dialect, SAID)
+    script = whole(dialect, REPLY)
     (body,) = script.steps
     assert isinstance(body, bytes)
     return script.but(steps=(json.dumps({**json.loads(body), **changes}).encode(),))
@@ -56,12 +56,12 @@ ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "input_t
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 @pytest.mark.parametrize("path", WAYS)
-@pytest.mark.parametrize("told", [None, {}, ZEROS, "many"])
+@pytest.mark.parametrize("result", [None, {}, ZEROS, "many"])
 async def test_a_whole_answer_that_does_not_say_what_it_used_is_estimated(
-    start: Start, upstream: ScriptedUpstream, dialect: str, path: str, told: Any
+    start: Start, upstream: ScriptedUpstream, dialect: str, path: str, result: Any
 ) -> None:
     """As a stream is: its input, and what was heard."""
-    upstream.play(saying(dialect, usage=told))
+    upstream.play(saying(dialect, usage=result))
     gateway = await begin(start, dialect)
     who = await limited(gateway, tokens_per_day=5000)
     answer = await gateway.post(path, body_of(path), headers=who)
@@ -79,9 +79,9 @@ async def test_a_background_response_keeps_what_it_reserved(
     start: Start, upstream: ScriptedUpstream, path: str, stream: bool
 ) -> None:
     """Nobody here hears its end: neither after `queued`, nor after a stream that was cut."""
-    begun = SAID.resource(status="queued", output=[], usage=None)
+    begun = REPLY.resource(status="queued", output=[], usage=None)
     if stream:
-        upstream.play(frames("responses", *sse(*SAID.events()[:3], done=False)).but(end="cut"))
+        upstream.play(frames("responses", *sse(*REPLY.events()[:3], done=False)).but(end="cut"))
     else:
         upstream.play(Script(RESPONSES, (json.dumps(begun).encode(),)))
     gateway = await begin(start, "responses")
@@ -89,8 +89,8 @@ async def test_a_background_response_keeps_what_it_reserved(
     who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
     body = json.dumps(body_of(path, background=True, stream=stream, **{_limit(path): 800})).encode()
     answer = await gateway.post(path, body, headers=who)
-    told = path == "/v1/chat/completions" and not stream  # Chat has no word for an answer that comes later
-    assert answer.status_code == (502 if told else 200), answer.text
+    result = path == "/v1/chat/completions" and not stream  # Chat has no word for an answer that comes later
+    assert answer.status_code == (502 if result else 200), answer.text
     await gateway.idle()
     assert await settled(gateway, who) == 800 + estimate_input(body)
     assert (await used(gateway)).estimated == 1
@@ -101,7 +101,7 @@ async def test_a_background_response_keeps_what_it_reserved(
 async def test_a_background_response_that_ends_in_its_stream_costs_what_it_says(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(frames("responses", *sse(*SAID.events(), done=False)))
+    upstream.play(frames("responses", *sse(*REPLY.events(), done=False)))
     gateway = await begin(start, "responses")
     who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
     await gateway.post("/v1/responses", {**ASK, "background": True, "stream": True}, headers=who)
@@ -114,16 +114,16 @@ def _limit(path: str) -> str:
 
 FAILED = {"message": "no", "type": "server_error", "code": "server_error"}
 COUNTED = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
-TOLD = {"input_tokens": 70, "output_tokens": 30, "total_tokens": 100}
+USAGE = {"input_tokens": 70, "output_tokens": 30, "total_tokens": 100}
 
 
 def failures() -> Iterable[Any]:
     """A failed answer that says what it used, in each form: dialect, whether as a stream, script."""
-    failed = SAID.resource(status="failed", error=FAILED, output=[], usage=TOLD)
+    failed = REPLY.resource(status="failed", error=FAILED, output=[], usage=USAGE)
     chunk = {"error": FAILED, "usage": COUNTED}
-    first = SAID.events()[:1]
+    first = REPLY.events()[:1]
     ended = {"type": "response.failed", "sequence_number": 1, "response": failed}
-    text = list(SAID.chunks(usage=False))[:2]
+    text = list(REPLY.chunks(usage=False))[:2]
     for dialect, stream, name, script in (
         ("chat", False, "status", Script(CHAT, (json.dumps(chunk).encode(),), status=500)),
         ("chat", False, "200", Script(CHAT, (json.dumps(chunk).encode(),))),
@@ -133,7 +133,7 @@ def failures() -> Iterable[Any]:
             "responses",
             False,
             "status",
-            Script(RESPONSES, (json.dumps({**chunk, "usage": TOLD}).encode(),), status=500),
+            Script(RESPONSES, (json.dumps({**chunk, "usage": USAGE}).encode(),), status=500),
         ),
         ("responses", False, "resource", Script(RESPONSES, (json.dumps(failed).encode(),))),
         ("responses", True, "event", frames("responses", *sse(*first, ended, done=False))),
@@ -169,7 +169,7 @@ async def test_who_hangs_up_before_the_first_byte_pays_for_the_input(
     who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
     body = json.dumps(body_of(path, stream=stream)).encode()
     call = asyncio.ensure_future(gateway.post(path, body, headers=who))
-    await upstream.asked()
+    await upstream.wait_for_request()
     call.cancel()
     await upstream.until(lambda: upstream.last.gone.is_set())
     await gateway.idle()
@@ -202,7 +202,7 @@ async def test_a_limit_that_bounds_nothing_goes_up_as_the_keys_own(
     start: Start, upstream: ScriptedUpstream, dialect: str, path: str, stream: bool, name: str
 ) -> None:
     """And alone: the upstream reads no other name."""
-    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await begin(start, dialect)
     who = await limited(gateway, max_output_tokens=64)
     for more, cap in (({}, 64), ({name: -1}, 64), ({_limit(path): 17, "num_predict": -1}, 17)):

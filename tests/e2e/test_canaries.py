@@ -21,7 +21,7 @@ from tests.e2e.conftest import Start
 from tests.support.cli.process import Command, command
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for, post
-from tests.support.e2e.scripted_model import PATHS, Said, frames, stream, whole
+from tests.support.e2e.scripted_model import PATHS, ModelReply, frames, stream, whole
 from tests.support.outbound_proxy import LOGIN, SECRETS, OutboundProxy, StartProxy
 from tests.support.scripted_upstream import PATIENCE, Answer, Received, Script, ScriptedUpstream
 
@@ -31,7 +31,7 @@ ADMIN_TOKEN = "canary.admin.Token/0002"
 CLIENT_BEARER = "canary.client.Bearer/0003"
 SHAPED_KEY = "sk-test-canary-0123456789-upstream"
 
-SAID = Said(text=("Hi", " there"))
+REPLY = ModelReply(text=("Hi", " there"))
 JSON = {"content-type": "application/json"}
 
 
@@ -53,10 +53,10 @@ OBJECT = (
 
 def misdeeds(dialect: str, key: str) -> list[Answer]:
     """What an upstream that was sent `key` may answer, from good to bad."""
-    path, good = PATHS[dialect], stream(dialect, SAID)
+    path, good = PATHS[dialect], stream(dialect, REPLY)
     error = b'data: {"error": {"message": "no such key: %b"}}\n\n' % key.encode()
     return [
-        whole(dialect, SAID),
+        whole(dialect, REPLY),
         good,
         *(echoes(status, OBJECT) for status in (200, 400, 401, 403, 404, 422, 429, 500, 503)),
         *(
@@ -81,7 +81,7 @@ class Ear:
     """Calls a gateway, and keeps all that it hears."""
 
     def __init__(self, url: str) -> None:
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE)
 
     async def __aenter__(self) -> "Ear":
@@ -94,9 +94,9 @@ class Ear:
         """A request; None where the answer broke off, of which what came is kept all the same."""
         try:
             async with self._http.stream(method, path, **more) as answer:
-                self.heard.append(f"{answer.status_code} {answer.headers!r}".encode())
+                self.received.append(f"{answer.status_code} {answer.headers!r}".encode())
                 async for piece in answer.aiter_raw():
-                    self.heard.append(piece)
+                    self.received.append(piece)
         except httpx.HTTPError:
             return None
         return answer
@@ -130,7 +130,7 @@ class Ear:
             await self.ask("POST", "/v1/responses", headers={**headers, "x-api-key": "another"}, json={})
 
 
-async def said_by(gateway: Command) -> bytes:
+async def output_of(gateway: Command) -> bytes:
     """All that it printed, once it has ended."""
     gateway.signal()
     assert await gateway.ended() == 0
@@ -141,23 +141,23 @@ async def said_by(gateway: Command) -> bytes:
 
 @asynccontextmanager
 async def serving(folder: Path, **settings: str) -> AsyncIterator[tuple[Command, Ear]]:
-    given = {
+    params = {
         "CHAT2RESPONSE_LOG_LEVEL": "debug",
         "CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS": "0.2",
         "CHAT2RESPONSE_ADMIN_TOKEN": ADMIN_TOKEN,
         **settings,
     }
     async with (
-        command(folder, "--bind", "127.0.0.1:0", "--keys-backend=memory", **given) as gateway,
+        command(folder, "--bind", "127.0.0.1:0", "--keys-backend=memory", **params) as gateway,
         Ear(await gateway.url()) as ear,
     ):
         yield gateway, ear
 
 
-def assert_silent(told: bytes, *canaries: str) -> None:
+def assert_silent(result: bytes, *canaries: str) -> None:
     for canary in canaries:
-        at = told.find(canary.encode())
-        assert at < 0, f"{canary} was told: ...{told[max(0, at - 300) : at + 60]!r}"
+        at = result.find(canary.encode())
+        assert at < 0, f"{canary} was told: ...{result[max(0, at - 300) : at + 60]!r}"
 
 
 @pytest.fixture
@@ -181,9 +181,9 @@ async def test_nothing_that_is_secret_is_ever_told(
     async with serving(tmp_path, **settings) as (gateway, ear):
         bearer, issued = CLIENT_BEARER, None
         if mode == "managed":
-            made = await ear.ask("POST", "/keys/generate", json={}, headers={"x-admin-token": ADMIN_TOKEN})
-            assert made is not None and made.status_code == 200
-            issued = json.loads(ear.heard.pop())["token"]  # told once, to who asked for it
+            result = await ear.ask("POST", "/keys/generate", json={}, headers={"x-admin-token": ADMIN_TOKEN})
+            assert result is not None and result.status_code == 200
+            issued = json.loads(ear.received.pop())["token"]  # told once, to who asked for it
             bearer = issued
         deeds = misdeeds(dialect, CLIENT_BEARER if mode == "passthrough" else UPSTREAM_KEY)
         for deed in deeds:
@@ -194,14 +194,14 @@ async def test_nothing_that_is_secret_is_ever_told(
             for surface in PATH:
                 for streamed in (False, True):
                     await ear.call(surface, streamed=streamed, authorization=f"Bearer {bearer}")
-        asked = len(upstream.requests)
+        requests = len(upstream.requests)
         await ear.look_around(ADMIN_TOKEN, f"{ADMIN_TOKEN}x", bearer, f"{bearer}x")
-        heard, printed = b"\n".join(ear.heard), await said_by(gateway)
-    assert asked > len(deeds) * 3 and b"Hi" in heard and b"WARNING" in printed, "it had much to tell"
-    assert_silent(heard + printed, UPSTREAM_KEY, ADMIN_TOKEN, *SECRETS)
+        answer, printed = b"\n".join(ear.received), await output_of(gateway)
+    assert requests > len(deeds) * 3 and b"Hi" in answer and b"WARNING" in printed, "it had much to tell"
+    assert_silent(answer + printed, UPSTREAM_KEY, ADMIN_TOKEN, *SECRETS)
     assert_silent(printed, CLIENT_BEARER)
     if issued is not None:
-        assert_silent(heard + printed, issued.partition(".")[2])
+        assert_silent(answer + printed, issued.partition(".")[2])
 
 
 @pytest.mark.parametrize("proxy", ["refuses", "is down"])
@@ -223,10 +223,10 @@ async def test_not_when_a_proxy_fails_either(
             for streamed in (False, True):
                 await ear.call(surface, streamed=streamed)
         await ear.look_around(ADMIN_TOKEN)
-        told = b"\n".join(ear.heard) + await said_by(gateway)
+        result = b"\n".join(ear.received) + await output_of(gateway)
     assert upstream.requests == []
-    assert b"outbound proxy" in told
-    assert_silent(told, UPSTREAM_KEY, ADMIN_TOKEN, *SECRETS, "canary-user:")
+    assert b"outbound proxy" in result
+    assert_silent(result, UPSTREAM_KEY, ADMIN_TOKEN, *SECRETS, "canary-user:")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.scripted_model import (
     CHAT,
     RESPONSES,
     Call,
-    Said,
+    ModelReply,
     frames,
     refused,
     speaking,
@@ -21,11 +21,11 @@ from tests.support.e2e.scripted_model import (
 from tests.support.e2e.sse_streams import chunks_of
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
-TALK: dict[str, Any] = {"model": ASKED, "messages": [{"role": "user", "content": "Hi"}]}
+TALK: dict[str, Any] = {"model": CLIENT_MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 SAYS = [
-    Said(text=("a", "b")),
-    Said(text=("c",), ended="length"),
-    Said(calls=(Call("look", ('{"at":', "1}")),)),
+    ModelReply(text=("a", "b")),
+    ModelReply(text=("c",), ended="length"),
+    ModelReply(calls=(Call("look", ('{"at":', "1}")),)),
 ]
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
 
@@ -34,15 +34,15 @@ class Different:
     """Each request is told something else."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
 
     def __call__(self, request: Received) -> Script:
-        said = SAYS[self.asked % len(SAYS)]
-        self.asked += 1
-        return speaking("responses", said)(request)
+        reply = SAYS[self.requests % len(SAYS)]
+        self.requests += 1
+        return speaking("responses", reply)(request)
 
 
-def told(choices: list[Any]) -> set[Any]:
+def summary_of(choices: list[Any]) -> set[Any]:
     return {
         (
             choice.message.content or "",
@@ -58,10 +58,10 @@ EXPECTED = {("ab", "", "stop"), ("c", "", "length"), ("", '{"at":1}', "tool_call
 
 async def test_row_38_whole_answers_are_merged(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(RESPONSES, Different())
-    made = await (await start("responses")).sdk().chat.completions.create(**TALK, n=3, tools=TOOLS)
-    assert [choice.index for choice in made.choices] == [0, 1, 2]
-    assert told(made.choices) == EXPECTED
-    assert (made.usage.prompt_tokens, made.usage.completion_tokens) == (33, 21)
+    completion = await (await start("responses")).sdk().chat.completions.create(**TALK, n=3, tools=TOOLS)
+    assert [choice.index for choice in completion.choices] == [0, 1, 2]
+    assert summary_of(completion.choices) == EXPECTED
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (33, 21)
     assert len(upstream.requests) == 3
     assert all("n" not in request.json() for request in upstream.requests)
 
@@ -75,9 +75,9 @@ async def test_row_38_streams_are_merged(start: Start, upstream: ScriptedUpstrea
     ) as events:
         async for _ in events:
             pass
-        made = events.current_completion_snapshot
-    assert told(made.choices) == EXPECTED
-    assert made.usage is not None and made.usage.total_tokens == 54
+        result = events.current_completion_snapshot
+    assert summary_of(result.choices) == EXPECTED
+    assert result.usage is not None and result.usage.total_tokens == 54
 
     answer = await gateway.post("/v1/chat/completions", {**TALK, "n": 3, "stream": True})
     chunks = chunks_of(answer.content)
@@ -94,10 +94,10 @@ async def test_one_delta_stays_one_chunk_of_its_choice(start: Start, upstream: S
     upstream.play_for(RESPONSES, lambda request: stream("responses", SAYS[0]))
     answer = await (await start("responses")).post("/v1/chat/completions", {**TALK, "n": 2, "stream": True})
     texts = [choice for chunk in chunks_of(answer.content) for choice in chunk["choices"]]
-    said = [
+    reply = [
         (choice["index"], choice["delta"]["content"]) for choice in texts if choice["delta"].get("content")
     ]
-    assert sorted(said) == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
+    assert sorted(reply) == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -125,7 +125,7 @@ async def test_a_branch_that_is_refused_fails_the_call(
 
 
 async def test_a_branch_that_fails_later_stops_the_others(start: Start, upstream: ScriptedUpstream) -> None:
-    begun = list(Said(text=("a", "b")).events())[:6]
+    begun = list(ModelReply(text=("a", "b")).events())[:6]
     failed = {
         "type": "response.failed",
         "sequence_number": 9,
@@ -151,7 +151,7 @@ async def test_a_branch_that_fails_later_stops_the_others(start: Start, upstream
 
 
 async def test_a_client_that_hangs_up_stops_all(start: Start, upstream: ScriptedUpstream) -> None:
-    begun = list(Said(text=("a", "b")).events())[:6]
+    begun = list(ModelReply(text=("a", "b")).events())[:6]
     upstream.play(frames("responses", *sse(*begun, done=False)).but(end="stall"))
     gateway = await start("responses")
     async with gateway.http.stream(
@@ -160,7 +160,7 @@ async def test_a_client_that_hangs_up_stops_all(start: Start, upstream: Scripted
         words = answer.aiter_raw()
         await anext(words)
     for number in (1, 2, 3):
-        await (await upstream.asked(number)).gone.wait()
+        await (await upstream.wait_for_request(number)).gone.wait()
 
 
 async def test_bounds_and_other_ways(start: Start, upstream: ScriptedUpstream) -> None:

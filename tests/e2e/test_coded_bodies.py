@@ -16,10 +16,10 @@ from chat2response.wire import content_encoding
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, assert_no_entry, body_for, error_of, every_way
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, Said, whole
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, ModelReply, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 CAP = 64 * 1024
 CODE: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstandard.ZstdCompressor(write_content_size=False).compress,
@@ -41,7 +41,7 @@ async def test_row_17_a_coded_body_is_read_and_goes_up_plain(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, coding: str
 ) -> None:
     """Row 17: decoded before JSON is read; the header stays here; a relay sends the decoded bytes."""
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect)
     body = json.dumps(body_for(surface), indent=1).encode()
 
@@ -61,7 +61,7 @@ async def test_row_17_a_large_coded_body_arrives_whole(
     start: Start, upstream: ScriptedUpstream, coding: str
 ) -> None:
     """Row 17: more than a megabyte, which is unpacked beside the loop."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     body = json.dumps(body_for("chat", user="x" * 5_000_000)).encode()
 
@@ -76,7 +76,7 @@ async def test_row_17_the_cap_is_on_the_decoded_size(
     start: Start, upstream: ScriptedUpstream, coding: str
 ) -> None:
     """Row 17: over the cap is 413, however little was sent."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     for size in (CAP + 1, 300_000_000 if coding == "zstd" else 5_000_000):
         answer = await gateway.http.post(CHAT, **coded(coding, b" " * size))

@@ -3,23 +3,23 @@
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface, ask, expected
 from tests.support.e2e.dialect_pairs import every_way, json_or_stream
-from tests.support.e2e.scripted_model import PATHS, Call, Said, speaking
+from tests.support.e2e.scripted_model import PATHS, Call, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
 KINDS = {
-    "text": Said(text=("Gr", "ü", "ße, ", "\u2028 世界")),
-    "empty": Said(),
-    "reasoning": Said(reasoning=("First ", "think."), text=("Then", " speak.")),
-    "call": Said(calls=(Call("look", ('{"a', '": 1}')),)),
-    "text and calls": Said(
+    "text": ModelReply(text=("Gr", "ü", "ße, ", "\u2028 世界")),
+    "empty": ModelReply(),
+    "reasoning": ModelReply(reasoning=("First ", "think."), text=("Then", " speak.")),
+    "call": ModelReply(calls=(Call("look", ('{"a', '": 1}')),)),
+    "text and calls": ModelReply(
         text=("Let me see.",),
         calls=(Call("look", ('{"a":', "1}"), id="call_a"), Call("ask", ("{}",), id="call_b")),
     ),
-    "refusal": Said(refusal=("I will ", "not.")),
-    "citation": Said(text=("As told ", "there."), citation="https://example.com/a"),
-    "logprobs": Said(text=("A", "B"), logprobs=True),
-    "length": Said(text=("Cut o",), ended="length"),
-    "filtered": Said(text=("Some",), ended="content_filter"),
+    "refusal": ModelReply(refusal=("I will ", "not.")),
+    "citation": ModelReply(text=("As told ", "there."), citation="https://example.com/a"),
+    "logprobs": ModelReply(text=("A", "B"), logprobs=True),
+    "length": ModelReply(text=("Cut o",), ended="length"),
+    "filtered": ModelReply(text=("Some",), ended="content_filter"),
 }
 
 
@@ -31,7 +31,7 @@ async def test_an_answer_is_heard_as_it_was_said(
     gateway = await start(dialect)
     relayed = dialect == ("chat" if surface == "chat" else "responses")
 
-    for kind, said in KINDS.items():
-        upstream.play_for(PATHS[dialect], speaking(dialect, said))
-        heard = await ask(gateway, surface, streamed=streamed, logprobs=said.logprobs)
-        assert (kind, heard) == (kind, expected(said, relayed=relayed))
+    for kind, reply in KINDS.items():
+        upstream.play_for(PATHS[dialect], speaking(dialect, reply))
+        answer = await ask(gateway, surface, streamed=streamed, logprobs=reply.logprobs)
+        assert (kind, answer) == (kind, expected(reply, relayed=relayed))

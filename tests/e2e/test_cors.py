@@ -9,10 +9,10 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for, every_way, json_or_stream
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, Said, stream, whole
+from tests.support.e2e.scripted_model import CHAT, ModelReply, stream, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 PAGE, OTHER = "https://app.example", "https://elsewhere.example"
 PATHS = ["/proxy", "/convert", "/v1/responses", "/responses", "/v1/chat/completions", "/chat/completions"]
 GOT = ["/v1/models", "/models", "/v1/models/any"]
@@ -28,13 +28,13 @@ def _cors(answer: httpx2.Response) -> dict[str, str]:
 async def _ask(gateway: Running, path: str, origin: str = PAGE, **more: str) -> httpx2.Response:
     """A preflight, as browsers send it: without the key."""
     gateway.http.headers.pop("authorization", None)
-    asked = {
+    body = {
         "origin": origin,
         "access-control-request-method": "GET" if path in GOT else "POST",
         "access-control-request-headers": "authorization,content-type,x-stainless-lang",
         **more,
     }
-    return await gateway.http.request("OPTIONS", path, headers=asked)
+    return await gateway.http.request("OPTIONS", path, headers=body)
 
 
 @pytest.mark.parametrize("path", PATHS + GOT)
@@ -62,7 +62,7 @@ async def test_a_preflight_is_answered_without_a_key(
 async def test_answers_may_be_read_by_any_page(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    upstream.play((stream if streamed else whole)(dialect, SAID))
+    upstream.play((stream if streamed else whole)(dialect, REPLY))
     gateway = await start(dialect)
     body = body_for(surface, streamed=streamed)
 
@@ -90,7 +90,7 @@ async def test_a_page_can_read_refusals_too(start: Start) -> None:
 
 
 async def test_only_named_origins_may(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start(
         "chat",
         cors_allowed_origins=f"{PAGE.upper()}/ , http://localhost:3000",
@@ -103,16 +103,16 @@ async def test_only_named_origins_may(start: Start, upstream: ScriptedUpstream) 
     async def post(**headers: str) -> dict[str, str]:
         return _cors(await gateway.post(CHAT, body_for("chat"), headers=headers))
 
-    told = await post(origin=PAGE)
-    assert (told["allow-origin"], told["allow-credentials"], told["vary"]) == (PAGE, "true", "origin")
-    assert "x-chat2response-losses" in told["expose-headers"]
+    result = await post(origin=PAGE)
+    assert (result["allow-origin"], result["allow-credentials"], result["vary"]) == (PAGE, "true", "origin")
+    assert "x-chat2response-losses" in result["expose-headers"]
     assert (await post(origin="http://localhost:3000"))["allow-origin"] == "http://localhost:3000"
     for stranger in ({"origin": OTHER}, {"origin": "null"}, {"origin": "http://localhost:3001"}, {}):
         assert await post(**stranger) == {"vary": "origin"}
 
-    asked = _cors(await _ask(gateway, CHAT))
-    assert (asked["allow-methods"], asked["allow-headers"]) == ("POST", "authorization, content-type")
-    assert (asked["allow-origin"], asked["max-age"]) == (PAGE, "60")
+    request = _cors(await _ask(gateway, CHAT))
+    assert (request["allow-methods"], request["allow-headers"]) == ("POST", "authorization, content-type")
+    assert (request["allow-origin"], request["max-age"]) == (PAGE, "60")
     refused = await _ask(gateway, CHAT, OTHER)
     assert (refused.status_code, _cors(refused)) == (204, {"vary": "origin"})
 
@@ -145,9 +145,9 @@ async def test_while_it_drains_a_page_is_told_so(start: Start, upstream: Scripte
     gateway.drain()
 
     answer = await gateway.post(CHAT, body_for("chat"), headers={"origin": PAGE})
-    asked = await _ask(gateway, CHAT)
+    request = await _ask(gateway, CHAT)
 
     assert (answer.status_code, answer.headers[ORIGIN]) == (503, "*")
     assert answer.headers["connection"] == "close"
-    assert (asked.status_code, asked.headers[ORIGIN]) == (204, "*")
+    assert (request.status_code, request.headers[ORIGIN]) == (204, "*")
     assert upstream.requests == []

@@ -43,9 +43,9 @@ async def test_it_answers_both_apis_alike(client: Any, upstream: ScriptedUpstrea
     async with client.chat.completions.stream(model="demo", messages=MESSAGES) as chat:
         chat_streamed = await chat.get_final_completion()
 
-    said = completion.choices[0].message.content
-    assert "Hello there" in said
-    assert said == response.output_text == streamed.output_text == chat_streamed.choices[0].message.content
+    text = completion.choices[0].message.content
+    assert "Hello there" in text
+    assert text == response.output_text == streamed.output_text == chat_streamed.choices[0].message.content
     assert response.usage.output_tokens == completion.usage.completion_tokens > 5
     assert upstream.requests == []
 

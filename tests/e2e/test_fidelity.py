@@ -8,23 +8,23 @@ from chat2response.convert.losses import FIDELITY_HEADER, HEADER
 from tests.e2e.conftest import Start
 from tests.fidelity.measure import Probe
 from tests.fidelity.probes import CHAT_FIELDS
-from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Yes.",))
-TALK = {"model": ASKED, "messages": [{"role": "user", "content": "Hi"}]}
+REPLY = ModelReply(text=("Yes.",))
+TALK = {"model": CLIENT_MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 LOSING: dict[str, tuple[str, str, dict[str, Any], str]] = {
     # a call that loses something: its upstream, path and body, and the field
     "chat to responses": ("responses", "/v1/chat/completions", {**TALK, "seed": 7}, "seed"),
     "responses to chat": (
         "chat",
         "/v1/responses",
-        {"model": ASKED, "input": "Hi", "truncation": "auto"},
+        {"model": CLIENT_MODEL, "input": "Hi", "truncation": "auto"},
         "truncation",
     ),
-    "not kept": ("chat", "/v1/responses", {"model": ASKED, "input": "Hi", "store": True}, "store"),
+    "not kept": ("chat", "/v1/responses", {"model": CLIENT_MODEL, "input": "Hi", "store": True}, "store"),
     "proxy": ("responses", "/proxy", {**TALK, "seed": 7}, "seed"),
 }
 
@@ -40,7 +40,7 @@ async def test_row_38_every_mode_on_every_way(
 ) -> None:
     dialect, path, body, field = LOSING[case]
     body = {**body, "stream": streamed}
-    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await start(dialect)
 
     refused = await ask(gateway, path, body, "strict")
@@ -60,7 +60,7 @@ async def test_row_38_every_mode_on_every_way(
 
 
 async def test_the_operators_choice_and_the_clients_over_it(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     gateway = await start("responses", chat2response_fidelity="strict")
     body = {**TALK, "seed": 7}
     assert (await ask(gateway, "/v1/chat/completions", body)).status_code == 400
@@ -70,10 +70,10 @@ async def test_the_operators_choice_and_the_clients_over_it(start: Start, upstre
 
 async def test_what_says_nothing_is_no_loss(start: Start, upstream: ScriptedUpstream) -> None:
     """Codex's own fields, and what is null, empty or the default."""
-    upstream.play_for(CHAT, speaking("chat", SAID))
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     codex = {
-        "model": ASKED,
+        "model": CLIENT_MODEL,
         "input": [
             {
                 "type": "message",
@@ -117,15 +117,15 @@ async def test_a_wrong_word_is_a_mistake(start: Start, upstream: ScriptedUpstrea
 async def test_a_report_of_a_conversion(start: Start, upstream: ScriptedUpstream) -> None:
     gateway = await start("responses")
     body = {**TALK, "seed": 7}
-    told = (await ask(gateway, "/convert?report=1", body, "drop")).json()
-    assert told["losses"] == [{"field": "seed", "effect": "dropped"}]
+    result = (await ask(gateway, "/convert?report=1", body, "drop")).json()
+    assert result["losses"] == [{"field": "seed", "effect": "dropped"}]
     plain = await ask(gateway, "/convert", body)
-    assert told["request"] == plain.json()
+    assert result["request"] == plain.json()
 
-    other = {"model": ASKED, "input": "Hi", "truncation": "auto", "max_output_tokens": 20}
-    told = (await ask(gateway, "/convert?to=chat&profile=openai&report=true", other)).json()
-    assert told["request"]["max_completion_tokens"] == 20
-    assert [loss["field"] for loss in told["losses"]] == ["truncation"]
+    other = {"model": CLIENT_MODEL, "input": "Hi", "truncation": "auto", "max_output_tokens": 20}
+    result = (await ask(gateway, "/convert?to=chat&profile=openai&report=true", other)).json()
+    assert result["request"]["max_completion_tokens"] == 20
+    assert [loss["field"] for loss in result["losses"]] == ["truncation"]
 
     refused = await ask(gateway, "/convert?report=1", body, "strict")
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "seed")
@@ -138,7 +138,7 @@ async def test_what_the_page_says_of_emulations(
     start: Start, upstream: ScriptedUpstream, probe: Probe
 ) -> None:
     """`docs/fidelity.md` on what the converter by itself refuses."""
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     gateway = await start("responses")
     assert (await ask(gateway, "/v1/chat/completions", {**TALK, **probe.fields})).status_code == 200
     on_proxy = await ask(gateway, "/proxy", {**TALK, **probe.fields})

@@ -36,7 +36,7 @@ class Garbage:
     """What only the collector found."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.leaked: list[str] = []
 
 
 def _name(each: Any) -> str | None:
@@ -62,7 +62,7 @@ def no_collector() -> Iterator[Garbage]:
     try:
         yield garbage
         gc.collect()
-        garbage.found = sorted({name for each in gc.garbage if (name := _name(each))})
+        garbage.leaked = sorted({name for each in gc.garbage if (name := _name(each))})
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
@@ -118,7 +118,7 @@ async def test_a_call_that_fails_leaves_nothing_for_the_collector(
     await call()
     with no_collector() as garbage:
         await call()
-    assert not garbage.found
+    assert not garbage.leaked
 
 
 @every_way
@@ -134,7 +134,7 @@ async def test_an_answer_that_is_too_large_goes_with_its_call(
         answer = await post(gateway, surface)
         await gateway.idle()
     assert answer.json()["error"]["code"] == "upstream_too_large"
-    assert not garbage.found
+    assert not garbage.leaked
 
 
 BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
@@ -168,7 +168,7 @@ async def test_a_request_that_is_refused_leaves_nothing_for_the_collector(
     assert await call() >= 400
     with no_collector() as garbage:
         assert await call() >= 400
-    assert not garbage.found
+    assert not garbage.leaked
 
 
 @pytest.mark.parametrize("reading", ["unread", "at-once"])
@@ -195,4 +195,4 @@ async def test_a_stream_that_its_client_leaves_goes_with_both_of_its_connections
     with no_collector() as garbage:
         for _ in range(3):
             await call()
-    assert not garbage.found
+    assert not garbage.leaked

@@ -15,13 +15,13 @@ from chat2response.app import Gateway
 from chat2response.engine.run import CallRun
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface
 from tests.support.e2e.dialect_pairs import PATH, Reading, body_for, every_way, json_or_stream, post
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import PATHS, Said, stream, whole
+from tests.support.e2e.scripted_model import PATHS, ModelReply, stream, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(text=("Hello", " there"))
+REPLY = ModelReply(text=("Hello", " there"))
 
 
 async def _gone(upstream: ScriptedUpstream, gateway: Any) -> None:
@@ -39,7 +39,7 @@ async def test_row_32_before_the_head(
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface, streamed=streamed))
-    await upstream.asked()
+    await upstream.wait_for_request()
     assert len(gateway.runs) == 1
     call.cancel()
 
@@ -50,11 +50,11 @@ async def test_row_32_before_the_head(
 async def test_after_the_head_before_the_first_event(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID).but(steps=(b": thinking\n\n",), end="stall"))
+    upstream.play(stream(dialect, REPLY).but(steps=(b": thinking\n\n",), end="stall"))
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface, streamed=True))
-    await upstream.asked()
+    await upstream.wait_for_request()
     call.cancel()
 
     await _gone(upstream, gateway)
@@ -64,7 +64,7 @@ async def test_after_the_head_before_the_first_event(
 async def test_in_the_dark_after_the_head_went_out(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID).but(steps=(b": thinking\n\n",), end="stall"))
+    upstream.play(stream(dialect, REPLY).but(steps=(b": thinking\n\n",), end="stall"))
     gateway = await start(dialect, hold=0.01)
 
     body = body_for(surface, streamed=True)
@@ -79,9 +79,9 @@ async def test_in_the_dark_after_the_head_went_out(
 async def test_row_32_in_the_middle_of_a_stream(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    steps = tuple(s for s in stream(dialect, SAID).steps if isinstance(s, bytes))
+    steps = tuple(s for s in stream(dialect, REPLY).steps if isinstance(s, bytes))
     at = next(number for number, step in enumerate(steps) if b"Hello" in step)
-    upstream.play(stream(dialect, SAID).but(steps=steps[: at + 1], end="stall"))
+    upstream.play(stream(dialect, REPLY).but(steps=steps[: at + 1], end="stall"))
     gateway = await start(dialect)
 
     body = body_for(surface, streamed=True)
@@ -96,7 +96,7 @@ async def test_in_the_middle_of_a_flood(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     """The client stops reading and leaves while the upstream writes as fast as it can."""
-    long = Said(text=tuple(f"word{number} " * 40 for number in range(4000)))
+    long = ModelReply(text=tuple(f"word{number} " * 40 for number in range(4000)))
     upstream.play(stream(dialect, long).but(end="stall"))
     gateway = await start(dialect)
 
@@ -111,13 +111,13 @@ async def test_in_the_middle_of_a_flood(
 async def test_in_the_middle_of_a_json_answer(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    (body,) = whole(dialect, SAID).steps
+    (body,) = whole(dialect, REPLY).steps
     assert isinstance(body, bytes)
     upstream.play(Script(PATHS[dialect], (body[:20],), end="stall"))
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface))
-    await upstream.asked()
+    await upstream.wait_for_request()
     call.cancel()
 
     await _gone(upstream, gateway)
@@ -131,7 +131,7 @@ async def test_in_the_middle_of_an_error(
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface))
-    await upstream.asked()
+    await upstream.wait_for_request()
     call.cancel()
 
     await _gone(upstream, gateway)
@@ -139,19 +139,19 @@ async def test_in_the_middle_of_an_error(
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_closing_an_sdk_stream(start: Start, upstream: ScriptedUpstream, dialect: str) -> None:
-    steps = tuple(s for s in stream(dialect, SAID).steps if isinstance(s, bytes))
+    steps = tuple(s for s in stream(dialect, REPLY).steps if isinstance(s, bytes))
     at = next(number for number, step in enumerate(steps) if b"Hello" in step)
-    upstream.play(stream(dialect, SAID).but(steps=steps[: at + 1], end="stall"))
+    upstream.play(stream(dialect, REPLY).but(steps=steps[: at + 1], end="stall"))
     client = (gateway := await start(dialect)).sdk()
 
     chat = await client.chat.completions.create(
-        model=ASKED, messages=[{"role": "user", "content": QUESTION}], stream=True
+        model=CLIENT_MODEL, messages=[{"role": "user", "content": QUESTION}], stream=True
     )
     await anext(chat)
     await chat.close()
     await _gone(upstream, gateway)
 
-    responses = await client.responses.create(model=ASKED, input=QUESTION, store=False, stream=True)
+    responses = await client.responses.create(model=CLIENT_MODEL, input=QUESTION, store=False, stream=True)
     await anext(responses)
     await responses.close()
     await _gone(upstream, gateway)
@@ -199,7 +199,7 @@ async def test_with_a_body_that_paused_the_connection(start: Start, upstream: Sc
     gateway = await start("chat")
     body = body_for("chat") | {"user": "x" * 300_000}
 
-    await _send_and_leave(gateway, upstream.asked(), encode(body))
+    await _send_and_leave(gateway, upstream.wait_for_request(), encode(body))
 
     await _gone(upstream, gateway)
 
@@ -208,7 +208,7 @@ async def test_with_another_request_behind_it(start: Start, upstream: ScriptedUp
     upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"))
     gateway = await start("chat")
 
-    await _send_and_leave(gateway, upstream.asked(), *[encode(body_for("chat"))] * 2)
+    await _send_and_leave(gateway, upstream.wait_for_request(), *[encode(body_for("chat"))] * 2)
 
     await _gone(upstream, gateway)
     assert len(upstream.requests) == 1
@@ -217,7 +217,7 @@ async def test_with_another_request_behind_it(start: Start, upstream: ScriptedUp
 async def test_while_the_call_before_it_is_still_put_away(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upstream.play(whole("chat", SAID), Script(PATHS["chat"], (), framing="raw", end="stall"))
+    upstream.play(whole("chat", REPLY), Script(PATHS["chat"], (), framing="raw", end="stall"))
     gateway = await start("chat")
     put_away, leave, left = asyncio.Event(), CallRun._leave, 0
 
@@ -228,14 +228,14 @@ async def test_while_the_call_before_it_is_still_put_away(
             await put_away.wait()
         await leave(opening)
 
-    async def second_asked() -> None:
-        await upstream.asked(2)
+    async def second_request() -> None:
+        await upstream.wait_for_request(2)
         put_away.set()
         while len(gateway.runs) > 1:  # noqa: ASYNC110 - nothing tells of a run's end
             await asyncio.sleep(0)
 
     monkeypatch.setattr(CallRun, "_leave", late)
-    await _send_and_leave(gateway, second_asked(), *[encode(body_for("chat"))] * 2)
+    await _send_and_leave(gateway, second_request(), *[encode(body_for("chat"))] * 2)
 
     await _gone(upstream, gateway)
 
@@ -245,17 +245,17 @@ async def test_while_its_key_is_looked_up(
 ) -> None:
     gateway = await start("chat")
     gateway.key = await gateway.issue()
-    asked, found, get = asyncio.Event(), asyncio.Event(), gateway.services.store.get
+    requested, matches, get = asyncio.Event(), asyncio.Event(), gateway.services.store.get
 
     async def late(kind: str, key: str) -> Any:
-        asked.set()
-        await found.wait()
+        requested.set()
+        await matches.wait()
         return await get(kind, key)
 
     monkeypatch.setattr(gateway.services.store, "get", late)
-    await _send_and_leave(gateway, asked.wait(), encode(body_for("chat")))
+    await _send_and_leave(gateway, requested.wait(), encode(body_for("chat")))
     assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this
-    found.set()
+    matches.set()
 
     await gateway.idle()
     assert upstream.requests == []
@@ -265,16 +265,16 @@ async def test_while_its_body_is_decoded(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = await start("chat")
-    asked, gone = asyncio.Event(), asyncio.Event()
+    requested, gone = asyncio.Event(), asyncio.Event()
 
     async def late(*args: Any) -> bytes:
-        asked.set()
+        requested.set()
         await gone.wait()
         return await content_encoding.decode(*args)
 
     monkeypatch.setattr(request, "decode", late)
     body = gzip.compress(encode(body_for("chat")))
-    await _send_and_leave(gateway, asked.wait(), body, headers="Content-Encoding: gzip\r\n")
+    await _send_and_leave(gateway, requested.wait(), body, headers="Content-Encoding: gzip\r\n")
     assert (await gateway.http.get("/livez")).status_code == 200  # the end has been read before this
     gone.set()
 
@@ -291,7 +291,7 @@ async def test_under_a_server_that_tells_it_only_to_who_waits(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         gateway.port = listener.getsockname()[1]
-        await _send_and_leave(gateway, upstream.asked(), encode(body_for("chat")))
+        await _send_and_leave(gateway, upstream.wait_for_request(), encode(body_for("chat")))
 
         await upstream.until(lambda: upstream.last.gone.is_set())
         server.should_exit = True
@@ -300,11 +300,11 @@ async def test_under_a_server_that_tells_it_only_to_who_waits(
 
 
 async def test_the_next_call_is_not_harmed(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"), whole("chat", SAID))
+    upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"), whole("chat", REPLY))
     gateway = await start("chat")
 
     call = asyncio.ensure_future(post(gateway, "chat"))
-    await upstream.asked()
+    await upstream.wait_for_request()
     call.cancel()
     answer = await post(gateway, "chat")
 

@@ -12,7 +12,7 @@ from chat2response.server import http_protocol, lingering_close
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import body_for, post
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.e2e.scripted_model import CHAT, ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
@@ -41,9 +41,9 @@ def error_in(answer: bytes, status: int) -> dict[str, Any]:
     assert b"content-type: application/json" in head and b"connection: close" in head
     (name,) = json.loads(body)
     assert name == "error"
-    found: dict[str, Any] = json.loads(body)[name]
-    assert set(found) == {"message", "type", "param", "code"}
-    return found
+    matches: dict[str, Any] = json.loads(body)[name]
+    assert set(matches) == {"message", "type", "param", "code"}
+    return matches
 
 
 @pytest.mark.usefixtures("impatient")
@@ -91,7 +91,7 @@ async def test_a_connection_that_asks_nothing_is_closed(start: Start) -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_a_body_and_an_answer_may_take_longer(start: Start, upstream: ScriptedUpstream) -> None:
     slow = asyncio.Event()
-    upstream.play(whole("chat", Said(text=("Hi",))).but(before=slow))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))).but(before=slow))
     gateway = await start("chat")
     body = json.dumps(body_for("chat")).encode()
     async with wire(gateway) as (reader, writer):
@@ -99,7 +99,7 @@ async def test_a_body_and_an_answer_may_take_longer(start: Start, upstream: Scri
         writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body[:10])
         await past_the_deadline(gateway)
         writer.write(body[10:])
-        await upstream.asked()
+        await upstream.wait_for_request()
         await past_the_deadline(gateway)
         slow.set()
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
@@ -145,7 +145,7 @@ async def test_a_body_that_comes_by_and_by_is_read_to_its_end(
 ) -> None:
     """It is the pauses that are bounded, and the wait for the answer is none of them."""
     slow = asyncio.Event()
-    upstream.play(whole("chat", Said(text=("Hi",))).but(before=slow))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))).but(before=slow))
     gateway = await impatient_with_bodies(start, monkeypatch)
     body = json.dumps(body_for("chat")).encode()
     size = len(body) // 6
@@ -154,7 +154,7 @@ async def test_a_body_that_comes_by_and_by_is_read_to_its_end(
         for at in range(0, len(body), size):  # for longer than the bound, together
             await asyncio.sleep(SHORT / 4)
             writer.write(body[at : at + size])
-        await upstream.asked()
+        await upstream.wait_for_request()
         await asyncio.sleep(2 * SHORT)
         slow.set()
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
@@ -165,12 +165,14 @@ async def test_the_clock_rests_while_we_do_not_read(
 ) -> None:
     """A request behind another in the same connection waits for it."""
     slow = asyncio.Event()
-    upstream.play(whole("chat", Said(text=("Hi",))).but(before=slow), whole("chat", Said(text=("Ho",))))
+    upstream.play(
+        whole("chat", ModelReply(text=("Hi",))).but(before=slow), whole("chat", ModelReply(text=("Ho",)))
+    )
     gateway = await impatient_with_bodies(start, monkeypatch)
     body = json.dumps(body_for("chat")).encode()
     async with wire(gateway) as (reader, writer):
         writer.write(posted(gateway, len(body)) + body + posted(gateway, len(body)) + body[:10])
-        await upstream.asked()
+        await upstream.wait_for_request()
         await asyncio.sleep(3 * SHORT)
         slow.set()
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
@@ -215,11 +217,11 @@ async def test_what_is_not_http_is_told_so_in_json(
 async def test_who_asks_for_another_protocol_is_answered_in_this_one(
     start: Start, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture, upgrade: bytes
 ) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     async with wire(gateway) as (reader, writer):
-        asked = b"Connection: Upgrade\r\nUpgrade: %b\r\nSec-WebSocket-Version: 13\r\n\r\n" % upgrade
-        writer.write(HEAD + asked)
+        request = b"Connection: Upgrade\r\nUpgrade: %b\r\nSec-WebSocket-Version: 13\r\n\r\n" % upgrade
+        writer.write(HEAD + request)
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
     assert "pip install" not in caplog.text
     assert (await post(gateway, "chat")).status_code == 200
@@ -229,7 +231,7 @@ async def test_a_body_behind_an_upgrade_that_is_not_ours_is_read(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
     """Java's HttpClient and `curl --http2` ask for h2c with every first request."""
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     body = json.dumps(body_for("chat")).encode()
     asks = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"
@@ -247,7 +249,7 @@ async def test_a_body_behind_an_upgrade_that_is_not_ours_is_read(
 async def test_a_key_in_a_trailer_opens_nothing(
     start: Start, upstream: ScriptedUpstream, writes: int
 ) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     body = json.dumps(body_for("chat")).encode()
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()

@@ -17,12 +17,12 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, post
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import PATHS, Said, sse
+from tests.support.e2e.scripted_model import PATHS, ModelReply, sse
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 from tests.support.wrong_types import paths, put
 
 KEY = "canary.Upstream-Key/0123456789"
-SAID = Said(text=("Hi", " there"))
+REPLY = ModelReply(text=("Hi", " there"))
 JSON = "application/json"
 SSE = "text/event-stream"
 
@@ -65,9 +65,9 @@ async def begin(start: Start, dialect: str) -> Running:
 async def ask(gateway: Running, *surfaces: Surface, streamed: bool) -> None:
     for surface in surfaces:
         answer = await post(gateway, surface, streamed=streamed)
-        told = f"{answer.headers!r}".encode() + answer.content
+        headers = f"{answer.headers!r}".encode() + answer.content
         for form in (*FORMS, KEY[4:].encode(), KEY[:-4].encode()):
-            assert form not in told, (surface, streamed, told)
+            assert form not in headers, (surface, streamed, headers)
 
 
 def silent(caplog: pytest.LogCaptureFixture) -> None:
@@ -81,7 +81,7 @@ async def test_in_a_whole_answer(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     gateway = await begin(start, dialect)
-    answer = SAID.completion() if dialect == "chat" else SAID.resource()
+    answer = REPLY.completion() if dialect == "chat" else REPLY.resource()
     for number, body in enumerate(with_key(answer)):
         upstream.play(Script(PATHS[dialect], (body,)))
         await ask(gateway, *PATH, streamed=number % 3 == 0)
@@ -111,12 +111,12 @@ async def test_in_an_event_however_the_bytes_are_cut(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     gateway = await begin(start, dialect)
-    events = list(SAID.chunks()) if dialect == "chat" else SAID.events()
+    events = list(REPLY.chunks()) if dialect == "chat" else REPLY.events()
     frames = sse(*events, done=dialect == "chat")
     errors = [REFUSALS[0], {"type": "error", "code": "c", "message": "m"}]
     cuts, surfaces = cycle([1, 7, 20, 1000]), cycle(PATH)
-    told = [*enumerate(events), *((at, error) for error in errors for at in (0, len(events) // 2))]
-    for at, event in told:
+    result = [*enumerate(events), *((at, error) for error in errors for at in (0, len(events) // 2))]
+    for at, event in result:
         for payload in with_key(event):
             data = b"".join([*frames[:at], b"data: %b\n\n" % payload, *frames[at + 1 :]])
             size = max(next(cuts), len(data) // 30)
@@ -134,7 +134,7 @@ async def test_in_an_event_however_the_bytes_are_cut(
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_in_a_header(start: Start, upstream: ScriptedUpstream, dialect: str, status: int) -> None:
     gateway = await begin(start, dialect)
-    answer = SAID.completion() if dialect == "chat" else SAID.resource()
+    answer = REPLY.completion() if dialect == "chat" else REPLY.resource()
     script = Script(PATHS[dialect], (json.dumps(answer).encode(),), status=status)
     for name in ("x-request-id", "x-ratelimit-limit-requests", "retry-after", "openai-version", "location"):
         upstream.play(script.adding((name, f"a {KEY} b")))
@@ -157,7 +157,7 @@ async def test_what_only_looks_like_it_keeps_its_bytes(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
     gateway = await begin(start, surface)
-    answer = SAID.completion() if surface == "chat" else SAID.resource()
+    answer = REPLY.completion() if surface == "chat" else REPLY.resource()
     near = [
         KEY[:-1],
         KEY[1:],

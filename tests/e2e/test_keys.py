@@ -22,10 +22,10 @@ from tests.support.e2e.dialect_pairs import (
     sdk_call,
 )
 from tests.support.e2e.gateway import CLIENT_BEARER, OPERATOR_KEY
-from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.e2e.scripted_model import CHAT, ModelReply, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 guarded = pytest.mark.parametrize(("method", "path"), GUARDED, ids=[f"{m} {p}" for m, p in GUARDED])
 
 
@@ -56,7 +56,7 @@ async def test_no_key_no_entry(start: Start, upstream: ScriptedUpstream, method:
 async def test_a_key_lives_until_it_is_revoked_or_expires(
     start: Start, upstream: ScriptedUpstream, store: str
 ) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     clock = Clock()
     gateway = await start("chat", store=store, clock=clock)
     mortal = await gateway.issue(ttl_seconds=60)
@@ -81,7 +81,7 @@ async def test_a_key_lives_until_it_is_revoked_or_expires(
 
 
 async def test_a_key_outlives_the_process(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     first = await start("chat", store="sqlite")
     second = await start("chat", store="sqlite")  # the same file
 
@@ -91,7 +91,7 @@ async def test_a_key_outlives_the_process(start: Start, upstream: ScriptedUpstre
 
 
 async def test_the_scheme_is_read_in_any_case(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
 
     for form in (f"bearer {gateway.key}", f"BEARER   {gateway.key}"):
@@ -112,7 +112,7 @@ async def test_the_sdk_raises_what_it_should(start: Start) -> None:
 async def test_the_clients_key_never_goes_up(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect)
 
     await post(gateway, surface)
@@ -125,7 +125,7 @@ async def test_the_clients_key_never_goes_up(
 async def test_in_passthrough_the_clients_bearer_goes_up_unchanged(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect, managed=False)
 
     await post(gateway, surface)
@@ -141,17 +141,17 @@ async def test_in_passthrough_the_clients_bearer_goes_up_unchanged(
 
 
 async def test_passthrough_serves_the_sdk(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("responses", SAID))
+    upstream.play(whole("responses", REPLY))
     gateway = await start("responses", managed=False)
-    made = await sdk_call(gateway, "chat", streamed=False)
-    assert made.choices[0].message.content == "Hi"
+    result = await sdk_call(gateway, "chat", streamed=False)
+    assert result.choices[0].message.content == "Hi"
 
 
 @pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
 async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
     start: Start, upstream: ScriptedUpstream, store: str
 ) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     clock = Clock()
     gateway = await start("chat", store=store, clock=clock)
     token = await gateway.issue()
@@ -162,7 +162,7 @@ async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
         assert answer.status_code == 200
     await gateway.http.get("/v1/models", headers=headers)
 
-    (use,) = await gateway.services.keys.use.read([token[3:35]])
+    (use,) = await gateway.services.keys.last_used.read([token[3:35]])
     assert (use.last_used_at, use.requests) == (int(clock()), 3)
     assert use.tokens == 2 * answer.json()["usage"]["total_tokens"] > 0
     shown = (await gateway.http.get(f"/keys/{token[3:35]}")).json()
@@ -174,7 +174,7 @@ async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
 async def test_a_rotated_key_stays_the_same_tenant_while_both_secrets_open(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     clock = Clock()
     gateway = await start("chat", clock=clock)
     old = await gateway.issue()
@@ -196,7 +196,7 @@ async def test_a_rotated_key_stays_the_same_tenant_while_both_secrets_open(
 async def test_without_its_store_nobody_enters(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     clock = Clock()
     gateway = await start("chat", clock=clock)
     assert (await post(gateway, "chat")).status_code == 200

@@ -13,10 +13,10 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, every_way, json_or_stream
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, stream, whole
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, stream, whole
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 GZIP = {"content-encoding": "gzip"}
 MANY = 65_537
 CAP = 1024 * 1024  # of a body, in the tests of the room
@@ -97,7 +97,7 @@ async def test_a_quarter_megabyte_does_not_stop_the_gateway(
 async def test_code_in_a_prompt_may_have_any_number_of_brackets(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect)
     code = 'x = {"a": [1, 2, {"b": "\\\\"}]},\n' * 40_000
 
@@ -120,7 +120,7 @@ async def test_a_large_request_is_answered_as_a_small_one(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     """What is worked on beside the loop goes up as it would from the loop."""
-    upstream.play(*[(stream if streamed else whole)(dialect, SAID)] * 2)
+    upstream.play(*[(stream if streamed else whole)(dialect, REPLY)] * 2)
     gateway = await start(dialect)
 
     small = await gateway.post(PATH[surface], body_for(surface, streamed=streamed))
@@ -139,7 +139,7 @@ async def test_a_large_answer_is_answered_as_a_small_one(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     text = "word [{, " * 60_000
-    upstream.play(whole(dialect, Said(text=(text,))))
+    upstream.play(whole(dialect, ModelReply(text=(text,))))
     gateway = await start(dialect)
 
     answer = await gateway.post(PATH[surface], body_for(surface))
@@ -232,8 +232,8 @@ async def test_convert_answers_other_origins_where_the_operator_names_them(
     origin = gateway.url if origin == "own" else origin
 
     answer = await gateway.post("/convert", body_for("chat"), headers={"origin": origin})
-    asked = {"origin": origin, "access-control-request-method": "POST"}
-    preflight = await gateway.http.request("OPTIONS", "/convert", headers=asked)
+    body = {"origin": origin, "access-control-request-method": "POST"}
+    preflight = await gateway.http.request("OPTIONS", "/convert", headers=body)
 
     assert answer.status_code == status
     named = origin != gateway.url and status == 200
@@ -263,7 +263,7 @@ async def _holds_room(gateway: Running, size: int) -> None:
 async def test_a_newcomer_is_told_that_the_gateway_is_busy(start: Start, upstream: ScriptedUpstream) -> None:
     """Four keys fill the room with halves of bodies; a fifth gets 503 at once, and is served once they are
     gone."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     assert gateway.buffers.limit >= LEAST_ROOM
     gateway.buffers.limit, gateway.buffers.share = LEAST_ROOM, LEAST_ROOM // 4
@@ -283,7 +283,7 @@ async def test_a_newcomer_is_told_that_the_gateway_is_busy(start: Start, upstrea
 
 
 async def test_one_key_cannot_take_the_room_of_others(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     gateway.buffers.limit, gateway.buffers.share = LEAST_ROOM, LEAST_ROOM // 4
     slow = [await _send_half(gateway, CAP - 1) for _ in range(2)]
@@ -325,13 +325,13 @@ async def test_a_body_takes_room_until_the_upstream_begins_to_answer(
 ) -> None:
     """A stream stays open for long: the request that it answers is not kept for it."""
     upstream.play(
-        Script(PATHS["chat"], (), framing="raw", end="stall"), stream("chat", SAID).but(end="stall")
+        Script(PATHS["chat"], (), framing="raw", end="stall"), stream("chat", REPLY).but(end="stall")
     )
     gateway = await start("chat", hold=0.01)
     body = json.dumps(_asking("chat", "a" * 300_000, streamed=True)).encode()
 
     waiting = asyncio.ensure_future(gateway.post(CHAT, body))
-    await upstream.asked()
+    await upstream.wait_for_request()
     assert gateway.buffers.size == len(body)
     waiting.cancel()
     await gateway.idle()

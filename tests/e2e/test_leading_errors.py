@@ -33,8 +33,8 @@ async def test_row_16_an_error_as_first_frame_is_a_status(
         answer = await post(gateway, surface, streamed=True)
 
         assert answer.status_code == status
-        told = error_of(answer)
-        assert (told["message"], told["type"], told["param"]) == (
+        result = error_of(answer)
+        assert (result["message"], result["type"], result["param"]) == (
             error["message"],
             error["type"],
             error["param"],

@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED
-from tests.support.e2e.scripted_model import RESPONSES, Call, Said, speaking
+from tests.support.e2e.client_calls import CLIENT_MODEL
+from tests.support.e2e.scripted_model import RESPONSES, Call, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
 F = {"name": "look", "description": "Looks.", "parameters": {"type": "object"}}
 HI = {"role": "user", "content": "Hi"}
-SAID = Said(calls=(Call("look", ('{"at":', '"x"}')),))
+REPLY = ModelReply(calls=(Call("look", ('{"at":', '"x"}')),))
 
 
 async def test_the_sdk_gets_its_function_call(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     client = (await start("responses")).sdk()
-    asked: Any = {"model": ASKED, "messages": [HI], "functions": [F], "function_call": {"name": "look"}}
+    body: Any = {"model": CLIENT_MODEL, "messages": [HI], "functions": [F], "function_call": {"name": "look"}}
 
-    whole = (await client.chat.completions.create(**asked)).choices[0]
+    whole = (await client.chat.completions.create(**body)).choices[0]
     assert whole.finish_reason == "function_call"
     assert whole.message.tool_calls is None
     assert (whole.message.function_call.name, whole.message.function_call.arguments) == ("look", '{"at":"x"}')
@@ -32,7 +32,7 @@ async def test_the_sdk_gets_its_function_call(start: Start, upstream: ScriptedUp
     assert sent["parallel_tool_calls"] is False
     assert {"functions", "function_call"}.isdisjoint(sent)
 
-    chunks = [chunk async for chunk in await client.chat.completions.create(**asked, stream=True)]
+    chunks = [chunk async for chunk in await client.chat.completions.create(**body, stream=True)]
     calls = [call for chunk in chunks if (call := chunk.choices[0].delta.function_call)]
     assert "".join(call.name or "" for call in calls) == "look"
     assert "".join(call.arguments or "" for call in calls) == '{"at":"x"}'
@@ -41,10 +41,10 @@ async def test_the_sdk_gets_its_function_call(start: Start, upstream: ScriptedUp
 
 
 async def test_one_of_several_calls_has_room(start: Start, upstream: ScriptedUpstream) -> None:
-    two = Said(calls=(Call("look", ("{}",)), Call("peek", ('{"at":2}',), "call_b")))
+    two = ModelReply(calls=(Call("look", ("{}",)), Call("peek", ('{"at":2}',), "call_b")))
     upstream.play_for(RESPONSES, speaking("responses", two))
     gateway = await start("responses")
-    body = {"model": ASKED, "messages": [HI], "functions": [F]}
+    body = {"model": CLIENT_MODEL, "messages": [HI], "functions": [F]}
     whole = await gateway.post("/v1/chat/completions", body)
     assert whole.json()["choices"][0]["message"]["function_call"]["arguments"] == "{}"
     assert whole.headers["x-chat2response-losses"].startswith("output[function_call]; dropped")
@@ -53,7 +53,7 @@ async def test_one_of_several_calls_has_room(start: Start, upstream: ScriptedUps
 
 
 async def test_the_history_has_calls_and_their_answers(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", Said(text=("Yes.",))))
+    upstream.play_for(RESPONSES, speaking("responses", ModelReply(text=("Yes.",))))
     gateway = await start("responses")
 
     def called(at: int) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ async def test_the_history_has_calls_and_their_answers(start: Start, upstream: S
             {"role": "function", "name": "look", "content": f"saw {at}"},
         ]
 
-    body = {"model": ASKED, "functions": [F], "messages": [HI, *called(1), *called(2)]}
+    body = {"model": CLIENT_MODEL, "functions": [F], "messages": [HI, *called(1), *called(2)]}
     assert (await gateway.post("/v1/chat/completions", body)).status_code == 200
     items = upstream.last.json()["input"][1:]
     assert [item["type"] for item in items] == ["function_call", "function_call_output"] * 2
@@ -85,6 +85,6 @@ async def test_what_cannot_be_meant(
     start: Start, upstream: ScriptedUpstream, fields: dict[str, Any], param: str
 ) -> None:
     gateway = await start("responses")
-    refused = await gateway.post("/v1/chat/completions", {"model": ASKED, "messages": [HI], **fields})
+    refused = await gateway.post("/v1/chat/completions", {"model": CLIENT_MODEL, "messages": [HI], **fields})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
     assert not upstream.requests

@@ -9,17 +9,17 @@ import pytest
 
 from chat2response.quota.estimate import estimate_input
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.dialect_pairs import Reading
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, frames, speaking, sse
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, frames, speaking, sse
 from tests.support.e2e.sse_streams import chunks_of
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("It ", "is."))  # 11 tokens in, 7 out
+REPLY = ModelReply(text=("It ", "is."))  # 11 tokens in, 7 out
 STORES = ["memory", "sqlite", "redis"]
-ASK = {"model": ASKED, "input": "Hi"}
-TALK = {"model": ASKED, "messages": [{"role": "user", "content": "Hi"}]}
+ASK = {"model": CLIENT_MODEL, "input": "Hi"}
+TALK = {"model": CLIENT_MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 
 
 async def limited(gateway: Running, *scopes: str, **limits: int) -> dict[str, str]:
@@ -34,13 +34,13 @@ async def test_what_is_admitted_at_once_never_passes_a_budget(
 ) -> None:
     """The answers wait, so that every reservation stands: as many are admitted as the budget holds."""
     answers = asyncio.Event()
-    upstream.play_for(CHAT, lambda request: speaking("chat", SAID)(request).but(before=answers))
+    upstream.play_for(CHAT, lambda request: speaking("chat", REPLY)(request).but(before=answers))
     both = [await start("chat", store=store) for _ in range(1 if store == "memory" else 2)]
     body = json.dumps({**ASK, "max_output_tokens": 100}).encode()
     who = await limited(both[0], tokens_per_day=40 * (100 + estimate_input(body)))
 
-    asked = [both[n % len(both)].post("/v1/responses", body, headers=who) for n in range(64)]
-    waiting = {asyncio.create_task(each) for each in asked}
+    requested = [both[n % len(both)].post("/v1/responses", body, headers=who) for n in range(64)]
+    waiting = {asyncio.create_task(each) for each in requested}
     refused: set[asyncio.Task[Any]] = set()
     while len(refused) < 24:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -55,7 +55,7 @@ async def test_what_is_admitted_at_once_never_passes_a_budget(
 async def test_requests_per_minute_are_exact_over_two_gateways(
     start: Start, upstream: ScriptedUpstream, store: str
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     still = 1_795_694_400.0  # the minute must not end in the middle
     both = [
         await start("chat", store=store, clock=lambda: still) for _ in range(1 if store == "memory" else 2)
@@ -87,17 +87,19 @@ async def test_asking_for_the_models_is_a_request_of_its_key(start: Start, path:
 
 
 async def test_the_sdk_is_told_how_its_key_stands(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
     who = await limited(gateway, requests_per_minute=2, tokens_per_minute=5000)
     client = gateway.sdk(who["authorization"].removeprefix("Bearer "))
 
-    first = await client.responses.with_raw_response.create(model=ASKED, input="Hi", max_output_tokens=100)
-    told = first.headers
-    assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("2", "1")
-    assert told["x-ratelimit-limit-tokens"] == "5000"
-    assert 4800 < int(told["x-ratelimit-remaining-tokens"]) < 4900
-    assert told["x-ratelimit-reset-requests"].endswith("s")
+    first = await client.responses.with_raw_response.create(
+        model=CLIENT_MODEL, input="Hi", max_output_tokens=100
+    )
+    headers = first.headers
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("2", "1")
+    assert headers["x-ratelimit-limit-tokens"] == "5000"
+    assert 4800 < int(headers["x-ratelimit-remaining-tokens"]) < 4900
+    assert headers["x-ratelimit-reset-requests"].endswith("s")
 
     async with client.chat.completions.stream(**TALK) as stream:
         async for _ in stream:
@@ -113,7 +115,7 @@ async def test_the_sdk_is_told_how_its_key_stands(start: Start, upstream: Script
 async def test_the_operators_own_limits_are_not_a_limited_keys(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    script = speaking("responses", SAID)
+    script = speaking("responses", REPLY)
     upstream.play_for(
         RESPONSES, lambda request: script(request).adding(("x-ratelimit-remaining-requests", "9999"))
     )
@@ -131,7 +133,7 @@ async def test_what_was_used_takes_the_place_of_what_was_reserved(
     start: Start, upstream: ScriptedUpstream, dialect: str, streamed: bool, path: str
 ) -> None:
     """Before the end of the answer is heard: the next call may come at once."""
-    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await start(dialect)
     who = await limited(gateway, tokens_per_day=2000, concurrent_requests=1, default_output_tokens=900)
     body = {**(ASK if path == "/v1/responses" else TALK), "stream": streamed}
@@ -141,14 +143,16 @@ async def test_what_was_used_takes_the_place_of_what_was_reserved(
     used = await gateway.services.usage.for_all(
         gateway.services.usage.today(), gateway.services.usage.today()
     )
-    assert [(row.model, row.usage.requests, row.usage.input_tokens) for row in used] == [(ASKED, 20, 220)]
+    assert [(row.model, row.usage.requests, row.usage.input_tokens) for row in used] == [
+        (CLIENT_MODEL, 20, 220)
+    ]
     assert used[0].usage.output_tokens == 140
 
 
 async def test_the_usage_a_limit_needs_is_not_shown_to_who_did_not_ask(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
     plain = await gateway.post("/v1/chat/completions", {**TALK, "stream": True})
     assert "stream_options" not in upstream.last.json()
@@ -158,9 +162,9 @@ async def test_the_usage_a_limit_needs_is_not_shown_to_who_did_not_ask(
     assert upstream.last.json()["stream_options"] == {"include_usage": True}
     assert answer.content == plain.content
 
-    asked = {**TALK, "stream": True, "stream_options": {"include_usage": True}}
-    answer = await gateway.post("/v1/chat/completions", asked, headers=who)
-    assert upstream.last.body == json.dumps(asked, separators=(",", ":")).encode()  # untouched: a relay
+    body = {**TALK, "stream": True, "stream_options": {"include_usage": True}}
+    answer = await gateway.post("/v1/chat/completions", body, headers=who)
+    assert upstream.last.body == json.dumps(body, separators=(",", ":")).encode()  # untouched: a relay
     assert chunks_of(answer.content)[-1]["usage"]["total_tokens"] == 18
 
 
@@ -169,7 +173,7 @@ async def test_the_usage_a_limit_needs_is_not_shown_to_who_did_not_ask(
 async def test_the_largest_output_goes_up_where_the_client_names_none(
     start: Start, upstream: ScriptedUpstream, dialect: str, path: str
 ) -> None:
-    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await start(dialect)
     who = await limited(gateway, max_output_tokens=64)
     body: dict[str, Any] = ASK if path == "/v1/responses" else TALK
@@ -189,8 +193,8 @@ async def test_the_largest_output_goes_up_where_the_client_names_none(
 async def test_a_stream_that_is_cut_counts_what_was_heard(
     start: Start, upstream: ScriptedUpstream, path: str
 ) -> None:
-    said = list(Said(text=tuple("word " for _ in range(30))).chunks(usage=False))[:-1]
-    upstream.play(frames("chat", *sse(*said, done=False)).but(end="cut"))
+    reply = list(ModelReply(text=tuple("word " for _ in range(30))).chunks(usage=False))[:-1]
+    upstream.play(frames("chat", *sse(*reply, done=False)).but(end="cut"))
     gateway = await start("chat")
     who = await limited(gateway, tokens_per_day=5000)
     body = {**(ASK if path == "/v1/responses" else TALK), "stream": True}
@@ -208,8 +212,8 @@ async def test_row_32_who_hangs_up_pays_for_what_was_heard(
     start: Start, upstream: ScriptedUpstream, path: str
 ) -> None:
     """Row 32: the upstream is stopped, what it had said is settled, and nothing stays reserved."""
-    said = list(Said(text=tuple(f"word{n} " for n in range(30))).chunks(usage=False))[:-1]
-    upstream.play(frames("chat", *sse(*said, done=False)).but(end="stall"))
+    reply = list(ModelReply(text=tuple(f"word{n} " for n in range(30))).chunks(usage=False))[:-1]
+    upstream.play(frames("chat", *sse(*reply, done=False)).but(end="stall"))
     gateway = await start("chat")
     who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
     body = {**(ASK if path == "/v1/responses" else TALK), "stream": True}
@@ -222,7 +226,7 @@ async def test_row_32_who_hangs_up_pays_for_what_was_heard(
     (row,) = await usage.for_all(usage.today(), usage.today())
     assert (row.usage.requests, row.usage.estimated) == (1, 1)
     assert 28 <= row.usage.output_tokens <= 90
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     answered = await gateway.post("/v1/responses", {**ASK, "max_output_tokens": 4500}, headers=who)
     assert answered.status_code == 200, "what had been reserved is free again"
 
@@ -240,7 +244,7 @@ async def test_a_refusal_of_the_upstream_costs_a_request_and_no_token(
 async def test_row_32_a_slot_is_free_when_its_client_has_gone(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    begun = list(Said(text=("a", "b")).chunks(usage=False))[:-1]
+    begun = list(ModelReply(text=("a", "b")).chunks(usage=False))[:-1]
     upstream.play(frames("chat", *sse(*begun, done=False)).but(end="stall"))
     gateway = await start("chat")
     who = await limited(gateway, concurrent_requests=1)
@@ -251,7 +255,7 @@ async def test_row_32_a_slot_is_free_when_its_client_has_gone(
         await anext(words)
         assert (await gateway.post("/v1/responses", ASK, headers=who)).status_code == 429
     await gateway.idle()
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     assert (await gateway.post("/v1/responses", ASK, headers=who)).status_code == 200
 
 
@@ -270,14 +274,14 @@ HIDDEN_TOOL = {"type": "additional_tools", "tools": [{"type": "web_search"}]}
         ("tool:none", "/v1/responses", {**ASK, "input": [HIDDEN_TOOL]}, "tools"),
         ("tool:none", "/v1/chat/completions", {**TALK, "web_search_options": {}}, "tools"),
         ("tool:none", "/proxy", {**TALK, "web_search_options": {}}, "tools"),
-        (f"model:{ASKED}", "/v1/chat/completions", {**TALK, "models": ["dear"]}, "model"),
+        (f"model:{CLIENT_MODEL}", "/v1/chat/completions", {**TALK, "models": ["dear"]}, "model"),
         ("net:10.0.0.0/8", "/v1/responses", ASK, None),
     ],
 )
 async def test_a_missing_scope_is_a_403_that_names_it(
     start: Start, upstream: ScriptedUpstream, scope: str, path: str, body: Any, param: str | None
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
     answer = await gateway.post(path, body, headers=await limited(gateway, scope))
     error = answer.json()["error"]
@@ -287,9 +291,15 @@ async def test_a_missing_scope_is_a_403_that_names_it(
 
 
 async def test_a_granted_key_passes(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
-    scopes = ("endpoint:responses", f"model:{ASKED[:3]}*", "upstream:chat", "net:127.0.0.0/8", "a label")
+    scopes = (
+        "endpoint:responses",
+        f"model:{CLIENT_MODEL[:3]}*",
+        "upstream:chat",
+        "net:127.0.0.0/8",
+        "a label",
+    )
     who = await limited(gateway, *scopes)
     assert (await gateway.post("/v1/responses", ASK, headers=who)).status_code == 200
     assert (await gateway.http.get("/v1/models", headers=who)).status_code == 403

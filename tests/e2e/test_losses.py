@@ -8,10 +8,10 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import error_of, json_or_stream, post
-from tests.support.e2e.scripted_model import CHAT, PATHS, Said, frames, speaking, sse
+from tests.support.e2e.scripted_model import CHAT, PATHS, ModelReply, frames, speaking, sse
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 LOSSES = "x-chat2response-losses"
 
 
@@ -25,7 +25,7 @@ def _losses(answer: Any) -> dict[str, str]:
 async def test_losses_toward_responses(
     start: Start, upstream: ScriptedUpstream, surface: Any, streamed: bool
 ) -> None:
-    upstream.play_for(PATHS["responses"], speaking("responses", SAID))
+    upstream.play_for(PATHS["responses"], speaking("responses", REPLY))
     gateway = await start("responses")
 
     answer = await post(
@@ -57,7 +57,7 @@ async def test_losses_toward_responses(
 @json_or_stream
 async def test_no_loss_no_header(start: Start, upstream: ScriptedUpstream, streamed: bool) -> None:
     for dialect in ("chat", "responses"):
-        upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+        upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
         gateway = await start(dialect)
         for surface in ("chat", "responses", "proxy"):
             answer = await post(gateway, surface, streamed=streamed, max_output_tokens=None, seed=None)
@@ -65,7 +65,7 @@ async def test_no_loss_no_header(start: Start, upstream: ScriptedUpstream, strea
 
 
 async def test_a_relay_loses_nothing(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(PATHS["chat"], speaking("chat", SAID))
+    upstream.play_for(PATHS["chat"], speaking("chat", REPLY))
     gateway = await start("chat")
 
     for surface in ("chat", "proxy"):
@@ -84,13 +84,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @json_or_stream
 @pytest.mark.parametrize("surface", ["chat", "proxy"])
-@pytest.mark.parametrize(("asked", "param"), REFUSED, ids=[param for _, param in REFUSED])
+@pytest.mark.parametrize(("request", "param"), REFUSED, ids=[param for _, param in REFUSED])
 async def test_what_must_not_be_lost_is_refused_by_name(
-    start: Start, upstream: ScriptedUpstream, surface: Any, asked: dict[str, Any], param: str, streamed: bool
+    start: Start,
+    upstream: ScriptedUpstream,
+    surface: Any,
+    request: dict[str, Any],
+    param: str,
+    streamed: bool,
 ) -> None:
     gateway = await start("responses")
 
-    answer = await post(gateway, surface, streamed=streamed, **asked)
+    answer = await post(gateway, surface, streamed=streamed, **request)
 
     assert answer.status_code == 400
     assert error_of(answer)["param"] == param
@@ -98,17 +103,17 @@ async def test_what_must_not_be_lost_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "request",
     [{"stop": []}, {"stop": None}, {"n": 1}, {"logit_bias": {}}, {"modalities": ["text"]}, {"functions": []}],
     ids=str,
 )
 async def test_what_says_nothing_is_not_refused(
-    start: Start, upstream: ScriptedUpstream, asked: dict[str, Any]
+    start: Start, upstream: ScriptedUpstream, request: dict[str, Any]
 ) -> None:
-    upstream.play_for(PATHS["responses"], speaking("responses", SAID))
+    upstream.play_for(PATHS["responses"], speaking("responses", REPLY))
     gateway = await start("responses")
-    assert (await post(gateway, "chat", **asked)).status_code == 200
-    assert set(asked).isdisjoint(upstream.last.json())
+    assert (await post(gateway, "chat", **request)).status_code == 200
+    assert set(request).isdisjoint(upstream.last.json())
 
 
 UNKNOWN = {"type": "hologram", "hologram": {"data": "x"}}
@@ -135,8 +140,8 @@ async def test_a_part_that_cannot_be_said_is_refused_by_its_place(
     answer = await post(gateway, surface, **turn)
 
     assert answer.status_code == 400
-    told = error_of(answer)["param"]
-    assert told is not None and told.startswith(param)
+    error = error_of(answer)["param"]
+    assert error is not None and error.startswith(param)
     assert upstream.requests == []
 
 
@@ -149,9 +154,9 @@ async def test_n_is_one_where_the_answer_is_a_response(start: Start, upstream: S
 
 async def test_losses_of_the_answer_are_said_in_the_stream(start: Start, upstream: ScriptedUpstream) -> None:
     """What the upstream said and the answer cannot: a comment before the end, for streams."""
-    odd: Any = {**Said(text=("Hi",)).completion()}
+    odd: Any = {**ModelReply(text=("Hi",)).completion()}
     odd["choices"][0]["message"]["annotations"] = [{"type": "file_citation", "file_citation": {}}]
-    chunks = list(Said(text=("Hi",)).chunks())
+    chunks = list(ModelReply(text=("Hi",)).chunks())
     chunks[1]["choices"][0]["delta"]["annotations"] = odd["choices"][0]["message"]["annotations"]
     gateway = await start("chat")
     upstream.play(Script(CHAT, (json.dumps(odd).encode(),)))
@@ -180,8 +185,8 @@ async def test_a_missing_model_is_named(
 async def test_what_chat_cannot_say_of_an_answer_is_said(start: Start, upstream: ScriptedUpstream) -> None:
     search = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search"}}
     part = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}
-    said = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
-    response = {"id": "resp_1", "object": "response", "status": "completed", "output": [search, said]}
+    reply = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    response = {"id": "resp_1", "object": "response", "status": "completed", "output": [search, reply]}
     completed = json.dumps({"type": "response.completed", "sequence_number": 0, "response": response})
     upstream.play(
         Script(PATHS["responses"], (json.dumps(response).encode(),)),

@@ -156,8 +156,8 @@ async def test_row_47_a_list_that_is_known_is_not_sent_again(
 
     first = await gateway.http.get("/v1/models")
     tag = first.headers["etag"]
-    for asked in (tag, f'"other", W/{tag}', "*"):
-        again = await gateway.http.get("/v1/models", headers={"if-none-match": asked})
+    for body in (tag, f'"other", W/{tag}', "*"):
+        again = await gateway.http.get("/v1/models", headers={"if-none-match": body})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     upstream.play(AWAY[0])
     changed = await gateway.http.get("/v1/models", headers={"if-none-match": tag})

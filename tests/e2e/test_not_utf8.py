@@ -5,7 +5,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, every_way
-from tests.support.e2e.scripted_model import PATHS, Said, whole
+from tests.support.e2e.scripted_model import PATHS, ModelReply, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
 REST: dict[Surface, bytes] = {
@@ -27,7 +27,7 @@ BESIDE = [
 async def test_what_is_no_utf_8_is_never_a_fault_of_ours(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, limited: bool
 ) -> None:
-    upstream.play(whole(dialect, Said(text=("Hi",))))
+    upstream.play(whole(dialect, ModelReply(text=("Hi",))))
     gateway = await start(dialect)
     limits = {"limits": {"tokens_per_day": 1_000_000, "max_output_tokens": 10}} if limited else {}
     headers = {"authorization": f"Bearer {await gateway.issue(**limits)}"}

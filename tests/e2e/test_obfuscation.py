@@ -6,10 +6,10 @@ from chat2response.engine.respond.obfuscation import STEP
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import converted_way, post, text_of
-from tests.support.e2e.scripted_model import Said, speaking
+from tests.support.e2e.scripted_model import ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(reasoning=("Hm, ", "well."), text=("A", " word", " and another one"))
+REPLY = ModelReply(reasoning=("Hm, ", "well."), text=("A", " word", " and another one"))
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 
 
@@ -21,7 +21,7 @@ def frames_with(stream: bytes, key: bytes) -> list[bytes]:
 async def test_deltas_are_of_one_length(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+    upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await start(dialect)
     options: dict[str, Any] = {"stream_options": {"include_obfuscation": True}}
 
@@ -30,9 +30,9 @@ async def test_deltas_are_of_one_length(
     assert answer.status_code == 200
     assert "x-chat2response-losses" not in answer.headers
     padded = frames_with(answer.content, b'"obfuscation"')
-    assert len(padded) == len(SAID.reasoning) + len(SAID.text)
+    assert len(padded) == len(REPLY.reasoning) + len(REPLY.text)
     assert not [frame for frame in padded if len(frame) % STEP]
-    assert text_of(surface, answer.content) == "".join(SAID.text)
+    assert text_of(surface, answer.content) == "".join(REPLY.text)
 
     for plain in ({}, {"stream_options": {"include_obfuscation": False}}):
         answer = await post(gateway, surface, streamed=True, **plain)
@@ -40,10 +40,10 @@ async def test_deltas_are_of_one_length(
 
 
 async def test_several_choices_are_padded_too(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(PATHS["responses"], speaking("responses", SAID))
+    upstream.play_for(PATHS["responses"], speaking("responses", REPLY))
     gateway = await start("responses")
     options: dict[str, Any] = {"stream_options": {"include_obfuscation": True}, "n": 2}
     answer = await post(gateway, "chat", streamed=True, **options)
     padded = frames_with(answer.content, b'"obfuscation"')
-    assert len(padded) == 2 * (len(SAID.reasoning) + len(SAID.text))
+    assert len(padded) == 2 * (len(REPLY.reasoning) + len(REPLY.text))
     assert len({len(frame) % STEP for frame in padded}) == 1

@@ -53,13 +53,13 @@ async def test_convert_puts_in_what_its_query_says(start: Start) -> None:
 
 async def test_convert_writes_for_the_backend_that_is_asked_for(start: Start) -> None:
     gateway = await start("chat", chat2response_upstream_profile="groq")
-    asked = {**RESPONSES, "max_output_tokens": 9, "reasoning": {"effort": "max"}}
+    body = {**RESPONSES, "max_output_tokens": 9, "reasoning": {"effort": "max"}}
 
-    own = await gateway.post("/convert?to=chat", asked)
-    named = await gateway.post("/convert?to=chat&profile=deepseek", asked)
+    own = await gateway.post("/convert?to=chat", body)
+    named = await gateway.post("/convert?to=chat&profile=deepseek", body)
 
-    assert own.json() == chat2response.to_chat_request(asked, quirks="groq")
-    assert named.json() == chat2response.to_chat_request(asked, quirks="deepseek")
+    assert own.json() == chat2response.to_chat_request(body, quirks="groq")
+    assert named.json() == chat2response.to_chat_request(body, quirks="deepseek")
     assert named.json()["thinking"] == {"type": "enabled"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import PATHS, RESPONSES, STREAM, Call, Said, frames, sse
+from tests.support.e2e.scripted_model import PATHS, RESPONSES, STREAM, Call, ModelReply, frames, sse
 from tests.support.open_responses import check_event, check_response
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
@@ -78,7 +78,7 @@ BASIC: dict[str, list[Any]] = {
 }
 
 
-class Complete(Said):
+class Complete(ModelReply):
     """A Responses upstream that is valid by Open Responses itself: a relay adds nothing to what it says."""
 
     def resource(self, **changes: Any) -> dict[str, Any]:
@@ -95,15 +95,15 @@ def model(dialect: str, *, reasoning: bool = False) -> Any:
     """A backend that calls the tool it is given, and else says hello."""
 
     def answer(request: Received) -> Script:
-        asked = request.json()
+        requested = request.json()
         thoughts = ("The user ", "greets.") if reasoning else ()
-        said = Complete(text=("Hello ", "there, friend."), reasoning=thoughts, summarised=True)
-        if asked.get("tools"):
-            said = Complete(calls=(Call("get_weather", ('{"location": ', '"San Francisco"}')),))
-        if not asked.get("stream"):
-            body = said.completion() if dialect == "chat" else said.resource()
+        reply = Complete(text=("Hello ", "there, friend."), reasoning=thoughts, summarised=True)
+        if requested.get("tools"):
+            reply = Complete(calls=(Call("get_weather", ('{"location": ', '"San Francisco"}')),))
+        if not requested.get("stream"):
+            body = reply.completion() if dialect == "chat" else reply.resource()
             return Script(PATHS[dialect], (json.dumps(body).encode(),))
-        events = said.chunks() if dialect == "chat" else said.events()
+        events = reply.chunks() if dialect == "chat" else reply.events()
         return frames(dialect, *sse(*events))
 
     return answer
@@ -129,11 +129,11 @@ async def answered(gateway: Running, body: dict[str, Any]) -> dict[str, Any]:
     answer = await gateway.post(RESPONSES, {"model": MODEL, **body})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("application/json")
-    made: dict[str, Any] = answer.json()
-    check_response(made)
-    assert made["output"], "A"
-    assert made["status"] == "completed", "B"
-    return made
+    result: dict[str, Any] = answer.json()
+    check_response(result)
+    assert result["output"], "A"
+    assert result["status"] == "completed", "B"
+    return result
 
 
 async def streamed(gateway: Running, body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -174,14 +174,14 @@ async def test_streaming_response(served: Served) -> None:
 
 
 async def test_tool_calling(served: Served) -> None:
-    asked = {"input": [user("What is the weather in San Francisco?")], "tools": [WEATHER]}
-    made = await answered(served[0], asked)
-    assert any(item["type"] == "function_call" for item in made["output"])
+    body = {"input": [user("What is the weather in San Francisco?")], "tools": [WEATHER]}
+    result = await answered(served[0], body)
+    assert any(item["type"] == "function_call" for item in result["output"])
 
 
 async def test_tool_calling_streaming(served: Served) -> None:
-    asked = {"input": [user("What is the weather in San Francisco?")], "tools": [WEATHER]}
-    events = await streamed(served[0], asked)
+    body = {"input": [user("What is the weather in San Francisco?")], "tools": [WEATHER]}
+    events = await streamed(served[0], body)
     kinds = [event["type"] for event in events]
     for end in ("delta", "done"):
         assert f"response.function_call_arguments.{end}" in kinds
@@ -192,12 +192,12 @@ async def test_tool_calling_streaming(served: Served) -> None:
 
 async def test_response_output_phase_schema() -> None:
     """The suite's own fixture: both phases are valid."""
-    said = Complete(text=("x",)).resource()
-    (message,) = said["output"]
-    said["output"] = [{**message, "phase": phase} for phase in ("commentary", "final_answer")]
-    check_response(said)
+    reply = Complete(text=("x",)).resource()
+    (message,) = reply["output"]
+    reply["output"] = [{**message, "phase": phase} for phase in ("commentary", "final_answer")]
+    check_response(reply)
     with pytest.raises(AssertionError):
-        check_response({**said, "output": [{**message, "phase": None}]})
+        check_response({**reply, "output": [{**message, "phase": None}]})
 
 
 async def test_function_call_roundtrip_with_the_whole_history(served: Served) -> None:
@@ -245,15 +245,15 @@ async def test_reasoning_is_streamed_where_each_client_reads_it(
 async def test_row_15_a_stream_that_fails_has_an_error_event_and_then_its_end(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    said = Complete(text=("Hello ", "there."))
-    events = list(said.chunks()) if dialect == "chat" else said.events()
+    reply = Complete(text=("Hello ", "there."))
+    events = list(reply.chunks()) if dialect == "chat" else reply.events()
     upstream.play(frames(dialect, *sse(*events[:-4], done=False)).but(end="cut"))
     gateway = await start(dialect, chat2response_client_profile="open-responses")
     gateway.recorder.judged = False
 
-    made = await streamed(gateway, {"input": "Hi", "store": False})
+    result = await streamed(gateway, {"input": "Hi", "store": False})
 
-    error, end = made[-2:]
+    error, end = result[-2:]
     assert (error["type"], end["type"]) == ("error", "response.failed")
     assert error["error"]["message"] == end["response"]["error"]["message"]
     assert error["error"]["code"] == end["response"]["error"]["code"] == "server_error"
@@ -262,7 +262,7 @@ async def test_row_15_a_stream_that_fails_has_an_error_event_and_then_its_end(
         error["error"]["message"],
         None,
     )
-    assert [each["type"] for each in made].count("error") == 1
+    assert [each["type"] for each in result].count("error") == 1
 
 
 async def test_what_only_that_schema_refuses_is_not_shown_to_it(
@@ -272,7 +272,7 @@ async def test_what_only_that_schema_refuses_is_not_shown_to_it(
     upstream.play_for(PATHS["chat"], model("chat"))
     gateway = await start("chat")
     gateway.recorder.judged = False
-    asked = {
+    body = {
         "model": MODEL,
         "input": "Hi",
         "reasoning": {"effort": "minimal"},
@@ -280,9 +280,9 @@ async def test_what_only_that_schema_refuses_is_not_shown_to_it(
         "tool_choice": {"type": "custom", "name": "patch"},
     }
 
-    plain = (await gateway.post(RESPONSES, asked)).json()
+    plain = (await gateway.post(RESPONSES, body)).json()
     gateway.http.headers["x-chat2response-client-profile"] = "Open-Responses"
-    suited = (await gateway.post(RESPONSES, asked)).json()
+    suited = (await gateway.post(RESPONSES, body)).json()
 
     assert plain["reasoning"]["effort"] == "minimal" and len(plain["tools"]) == 2
     check_response(suited)

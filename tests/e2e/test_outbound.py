@@ -19,11 +19,11 @@ from tests.support.e2e.dialect_pairs import (
     json_or_stream,
     post,
 )
-from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.e2e.scripted_model import ModelReply, stream, whole
 from tests.support.outbound_proxy import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Through", " it."))
+REPLY = ModelReply(text=("Through", " it."))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_every_call_comes_through(
     tls: bool,
 ) -> None:
     behind = tls_upstream if tls else upstream
-    behind.play((stream if streamed else whole)(dialect, SAID))
+    behind.play((stream if streamed else whole)(dialect, REPLY))
     gateway = await start(
         dialect,
         openai_base_url=behind.url,
@@ -55,10 +55,10 @@ async def test_every_call_comes_through(
         chat2response_ca_file=certificates.ca,
     )
 
-    heard = await ask(gateway, surface, streamed=streamed)
+    answer = await ask(gateway, surface, streamed=streamed)
 
     relayed = dialect == ("chat" if surface == "chat" else "responses")
-    assert heard == expected(SAID, relayed=relayed)
+    assert answer == expected(REPLY, relayed=relayed)
     locked_proxy.saw(f"Connecting to upstream 127\\.0\\.0\\.1:{behind.port}")
     assert not any(secret in str(behind.last.order) for secret in SECRETS)
 
@@ -81,7 +81,7 @@ async def test_a_refused_login_is_told_without_it(
     assert (answer.status_code, error_of(answer)["code"]) == (502, "proxy_authentication_required")
     status = (await gateway.http.get("/status")).text
     assert f"http://127.0.0.1:{locked_proxy.port}" in status
-    assert not any("canary" in told for told in (answer.text, status, caplog.text))
+    assert not any("canary" in output for output in (answer.text, status, caplog.text))
     assert upstream.requests == []
 
 
@@ -90,7 +90,7 @@ async def test_a_proxy_that_goes_ends_the_stream_with_its_terminal_event(
     start: Start, upstream: ScriptedUpstream, start_proxy: StartProxy, surface: Surface
 ) -> None:
     proxy = start_proxy()
-    script = stream("chat", SAID)
+    script = stream("chat", REPLY)
     upstream.play(script.but(steps=script.steps[:2], end="stall"))
     gateway = await start("chat", chat2response_proxy_url=SecretStr(proxy.url()))
 
@@ -107,13 +107,13 @@ async def test_the_standard_variables_and_their_exceptions_count(
 ) -> None:
     proxy = start_proxy()
     local = ("--bind", "127.0.0.1:0", "--keys-backend=memory")
-    given = {"OPENAI_BASE_URL": upstream.url, "http_proxy": proxy.url(LOGIN)}
-    async with command(tmp_path, *local, **given) as gateway:
+    params = {"OPENAI_BASE_URL": upstream.url, "http_proxy": proxy.url(LOGIN)}
+    async with command(tmp_path, *local, **params) as gateway:
         line = (await gateway.until("upstream  ")).string
         assert f"through the proxy http://127.0.0.1:{proxy.port}" in line
         assert not any(secret in line for secret in SECRETS)
     for direct in ({"NO_PROXY": "localhost,127.0.0.1"}, {"CHAT2RESPONSE_NO_PROXY": "1"}):
-        async with command(tmp_path, *local, **given, **direct) as gateway:
+        async with command(tmp_path, *local, **params, **direct) as gateway:
             assert "through the proxy" not in (await gateway.until("upstream  ")).string
 
 
@@ -122,6 +122,6 @@ async def test_a_socks_proxy_stops_the_start(tmp_path: Path, name: str) -> None:
     async with command(tmp_path, **{name: "socks5://me:canary@127.0.0.1:1080"}) as gateway:
         assert await gateway.ended() == 2
         assert gateway.process.stderr is not None
-        told = (await gateway.process.stderr.read()).decode()
-    assert f"{name.upper()}: SOCKS proxies are not supported" in told
-    assert "canary" not in told and "Traceback" not in told
+        output = (await gateway.process.stderr.read()).decode()
+    assert f"{name.upper()}: SOCKS proxies are not supported" in output
+    assert "canary" not in output and "Traceback" not in output

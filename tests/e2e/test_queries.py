@@ -6,7 +6,7 @@ import pytest
 from chat2response.api.http.endpoint import MAX_PARAMETERS, MAX_QUERY
 from chat2response.api.management import query_params
 from tests.e2e.conftest import Start
-from tests.support.e2e.scripted_model import CHAT, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
 LONG = "%ff=%ff&" * 8000  # 64 KB, as many as a head may have
@@ -81,9 +81,9 @@ RESPONSES_BODY = {"model": "m", "input": "Hi", "store": False}
         ("/convert?to=chat&profil=deepseek", RESPONSES_BODY, "profil", "Did you mean 'profile'?"),
         ("/convert?reprot=1", CHAT_BODY, "reprot", "Did you mean 'report'?"),
         ("/convert?profil", CHAT_BODY, "profil", "Did you mean 'profile'?"),
-        ("/convert?x=1", CHAT_BODY, "x", "Known are to, profile, report, conversation_id"),
+        ("/convert?x=1", CHAT_BODY, "x", "This endpoint accepts to, profile, report, conversation_id"),
         ("/proxy?conversationid=c", CHAT_BODY, "conversationid", "Did you mean 'conversation_id'?"),
-        ("/proxy?conversation_id=a&conversation_id=b", CHAT_BODY, "conversation_id", "is given twice"),
+        ("/proxy?conversation_id=a&conversation_id=b", CHAT_BODY, "conversation_id", "twice"),
         ("/v1/responses?stream=true", RESPONSES_BODY, "stream", "write it in the body"),
         ("/v1/chat/completions?api_key=sk-canary", CHAT_BODY, "api_key", "Authorization: Bearer"),
         ("/v1/chat/completions?sk-canary-canary", CHAT_BODY, "[key]", "write it in the body"),
@@ -109,7 +109,7 @@ async def test_who_has_no_key_is_told_that_first(start: Start, path: str) -> Non
 
 
 async def test_what_clients_send_with_every_call_is_taken(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(CHAT, speaking("chat", Said(text=("Hi",))))
+    upstream.play_for(CHAT, speaking("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     assert (await gateway.post("/v1/chat/completions?api-version=2025-01-01", CHAT_BODY)).status_code == 200
     assert (await gateway.http.get("/v1/models?client_version=0.80.0")).status_code == 200

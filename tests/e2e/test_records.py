@@ -11,7 +11,7 @@ from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import Reading, body_for, failure_of
 from tests.support.e2e.gateway import Running
 from tests.support.e2e.scripted_model import RESPONSES, frames, sse, stream, whole
-from tests.support.e2e.stateful_upstream import REFERENCES, SAID, ask, keeping
+from tests.support.e2e.stateful_upstream import REFERENCES, REPLY, ask, keeping
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 
@@ -37,20 +37,20 @@ class GatedStore:
 
 
 @pytest.mark.parametrize(
-    ("held", "before"), [("resp_a", b"response.created"), ("msg_up", b"response.completed")]
+    ("blocked", "before"), [("resp_a", b"response.created"), ("msg_up", b"response.completed")]
 )
 @pytest.mark.parametrize("path", [RESPONSES, "/proxy"])
 async def test_no_id_is_told_before_its_owner_is_recorded(
     start: Start,
     upstream: ScriptedUpstream,
     monkeypatch: pytest.MonkeyPatch,
-    held: str,
+    blocked: str,
     before: bytes,
     path: str,
 ) -> None:
     upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
-    gate = GatedStore(gateway, monkeypatch, held)
+    gate = GatedStore(gateway, monkeypatch, blocked)
     body = {**body_for("proxy" if path == "/proxy" else "responses", streamed=True), "store": True}
 
     async with asyncio.TaskGroup() as group:
@@ -84,9 +84,9 @@ async def test_a_json_answer_waits_for_its_record(
 async def test_an_end_that_could_not_be_recorded_is_not_told(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    heard = asyncio.Event()
-    *begun, last = sse(*SAID.events(), done=False)
-    upstream.play(frames("responses", *begun, heard, last))
+    received = asyncio.Event()
+    *begun, last = sse(*REPLY.events(), done=False)
+    upstream.play(frames("responses", *begun, received, last))
     gateway = await start("responses")
     GatedStore(gateway, monkeypatch, "msg_up", fails=True)
 
@@ -94,7 +94,7 @@ async def test_an_end_that_could_not_be_recorded_is_not_told(
     async with gateway.http.stream("POST", path, json=body) as answer:
         reading = Reading(answer)
         await reading.until(b"output_text.done")
-        heard.set()
+        received.set()
         data = await reading.rest()
 
     assert b"response.completed" not in data
@@ -145,8 +145,8 @@ async def test_every_id_of_a_kept_answer_has_an_owner(
     upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
 
-    for kept in ({"store": True}, {"store": None}):  # true is the default of the API
-        assert (await ask(gateway, gateway.key, {**kept, "stream": streamed})).status_code == 200
+    for stored in ({"store": True}, {"store": None}):  # true is the default of the API
+        assert (await ask(gateway, gateway.key, {**stored, "stream": streamed})).status_code == 200
 
     assert await _owned(gateway) == {"resp_a", "conv_a", "msg_up", "fc_0"}
 
@@ -155,7 +155,7 @@ async def test_every_id_of_a_kept_answer_has_an_owner(
 async def test_nothing_is_written_where_nothing_is_kept(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
-    upstream.play_for(RESPONSES, lambda r: (stream if r.json().get("stream") else whole)("responses", SAID))
+    upstream.play_for(RESPONSES, lambda r: (stream if r.json().get("stream") else whole)("responses", REPLY))
     gateway = await start("responses")
 
     await gateway.post(RESPONSES, body_for("responses", streamed=streamed))  # store: false
@@ -195,7 +195,7 @@ async def test_passthrough_checks_and_writes_nothing(
 
 async def test_a_kept_chat_completion_has_an_owner(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(
-        "/v1/chat/completions", lambda r: (stream if r.json().get("stream") else whole)("chat", SAID)
+        "/v1/chat/completions", lambda r: (stream if r.json().get("stream") else whole)("chat", REPLY)
     )
     gateway = await start("chat")
 
@@ -212,7 +212,7 @@ async def test_the_stream_of_a_reader_who_leaves_is_recorded_as_far_as_it_went(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
     """What the client was told exists; its owner does too."""
-    begun = sse(*SAID.events()[:2], done=False)
+    begun = sse(*REPLY.events()[:2], done=False)
     upstream.play(frames("responses", *begun).but(end="stall"))
     gateway = await start("responses")
 

@@ -84,12 +84,12 @@ async def test_the_sdk_raises_the_same_error(
         with pytest.raises(kind) as raised:
             await sdk_call(gateway, surface, streamed=streamed)
 
-        told = raised.value
-        words = {"code": told.code, "param": told.param, "type": told.type}
-        assert (told.status_code, words | {"message": error["message"]}) == (status, error)
-        assert error["message"] in told.message
-        assert told.request_id == upstream.last.headers["x-request-id"]
-        assert told.response.headers["retry-after"] == "7"
+        result = raised.value
+        words = {"code": result.code, "param": result.param, "type": result.type}
+        assert (result.status_code, words | {"message": error["message"]}) == (status, error)
+        assert error["message"] in result.message
+        assert result.request_id == upstream.last.headers["x-request-id"]
+        assert result.response.headers["retry-after"] == "7"
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -109,9 +109,12 @@ async def test_a_refusal_of_our_own_key_is_never_the_clients(
     answer = await post(gateway, surface)
 
     assert answer.status_code == 502
-    told = error_of(answer)
-    assert (told["type"], told["code"]) == ("upstream_authentication_error", "upstream_authentication_error")
-    assert "Incorrect" not in told["message"] and OPERATOR_KEY not in answer.text
+    error = error_of(answer)
+    assert (error["type"], error["code"]) == (
+        "upstream_authentication_error",
+        "upstream_authentication_error",
+    )
+    assert "Incorrect" not in error["message"] and OPERATOR_KEY not in answer.text
     assert "www-authenticate" not in answer.headers
 
 
@@ -176,9 +179,9 @@ async def test_row_48_errors_in_other_shapes_become_openais(
         answer = await post(gateway, surface)
 
         assert answer.status_code == 400
-        told = error_of(answer)
-        assert message in told["message"]
-        assert told["type"] == "invalid_request_error"
+        error = error_of(answer)
+        assert message in error["message"]
+        assert error["type"] == "invalid_request_error"
 
 
 async def test_our_own_refusals_have_the_same_shape(start: Start, upstream: ScriptedUpstream) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.test_sealing import SHARED, USER, given_back, thinking, turn
-from tests.support.e2e.client_calls import ASKED
+from tests.e2e.test_sealing import SHARED, USER, replayed_items, thinking, turn
+from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.dialect_pairs import json_or_stream
-from tests.support.e2e.scripted_model import RESPONSES, Said, stream, whole
+from tests.support.e2e.scripted_model import RESPONSES, ModelReply, stream, whole
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 LOSSES = "x-chat2response-losses"
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 FOREIGN = "gAAAAABsealed-by-another-account=="
 ANSWER = {"type": "message", "id": "msg_1", "role": "assistant", "content": [], "status": "completed"}
 HISTORY = [
@@ -33,9 +33,9 @@ ERROR = {
 REFUSAL = Script(RESPONSES, (json.dumps({"error": ERROR}, indent=1).encode(),), status=400)
 
 
-def asked(items: list[Any], *, streamed: bool) -> dict[str, Any]:
+def body_of(items: list[Any], *, streamed: bool) -> dict[str, Any]:
     include = ["reasoning.encrypted_content"]
-    return {"model": ASKED, "input": items, "stream": streamed, "store": False, "include": include}
+    return {"model": CLIENT_MODEL, "input": items, "stream": streamed, "store": False, "include": include}
 
 
 def judging(streamed: bool) -> Any:
@@ -43,7 +43,7 @@ def judging(streamed: bool) -> Any:
 
     def answer(request: Received) -> Script:
         sealed = [item for item in request.json()["input"] if item.get("encrypted_content")]
-        return REFUSAL if sealed else (stream if streamed else whole)("responses", SAID)
+        return REFUSAL if sealed else (stream if streamed else whole)("responses", REPLY)
 
     return answer
 
@@ -57,10 +57,10 @@ async def test_row_29_what_the_upstream_cannot_open_is_left_out_once(
     upstream.play_for(RESPONSES, judging(streamed))
     gateway = await start("responses", chat2response_auth_mode=mode)
 
-    answer = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed))
+    answer = await gateway.post(RESPONSES, body_of(HISTORY, streamed=streamed))
 
     assert (answer.status_code, answer.headers[LOSSES]) == (200, f"input[1]; {WHY}")
-    script = (stream if streamed else whole)("responses", SAID)
+    script = (stream if streamed else whole)("responses", REPLY)
     assert answer.content == b"".join(step for step in script.steps if isinstance(step, bytes))
     first, second = (request.json() for request in upstream.requests)
     assert first["input"] == HISTORY
@@ -85,7 +85,7 @@ async def test_nothing_else_in_the_body_changes(start: Start, upstream: Scripted
 async def test_a_second_refusal_passes(start: Start, upstream: ScriptedUpstream, streamed: bool) -> None:
     upstream.play(REFUSAL)
     gateway = await start("responses")
-    answer = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed))
+    answer = await gateway.post(RESPONSES, body_of(HISTORY, streamed=streamed))
     assert (answer.status_code, answer.content) == (400, REFUSAL.steps[0])
     assert len(upstream.requests) == 2
 
@@ -98,7 +98,7 @@ async def test_strict_hears_the_refusal(
     upstream.play(REFUSAL)
     gateway = await start("responses", chat2response_fidelity="strict" if by == "setting" else "warn")
     headers = {"x-chat2response-fidelity": "strict"} if by == "header" else {}
-    answer = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed), headers=headers)
+    answer = await gateway.post(RESPONSES, body_of(HISTORY, streamed=streamed), headers=headers)
     assert (answer.status_code, answer.content) == (400, REFUSAL.steps[0])
     assert (len(upstream.requests), LOSSES in answer.headers) == (1, False)
 
@@ -107,7 +107,7 @@ async def test_any_other_refusal_passes_at_once(start: Start, upstream: Scripted
     other = {"error": {**ERROR, "message": "No.", "code": "invalid_value"}}
     upstream.play(Script(RESPONSES, (json.dumps(other).encode(),), status=400))
     gateway = await start("responses")
-    answer = await gateway.post(RESPONSES, asked(HISTORY, streamed=False))
+    answer = await gateway.post(RESPONSES, body_of(HISTORY, streamed=False))
     assert (answer.json(), len(upstream.requests)) == (other, 1)
 
 
@@ -117,18 +117,18 @@ async def test_a_session_moves_from_a_chat_upstream_to_a_responses_one(
     """What the gateway sealed for the first, the second is not asked about again; its own stays."""
     upstream.play_for("/v1/chat/completions", thinking)
     before = await start("chat", **SHARED)
-    items = given_back(await turn(before, [USER]))
+    items = replayed_items(await turn(before, [USER]))
     assert items[0]["type"] == "reasoning"
 
     def answer(request: Received) -> Script:
         sealed = [item.get("encrypted_content") or "" for item in request.json()["input"]]
         refused = any(blob.startswith("c2r1.") for blob in sealed)
-        return REFUSAL if refused else whole("responses", SAID)
+        return REFUSAL if refused else whole("responses", REPLY)
 
     upstream.play_for(RESPONSES, answer)
     after = await start("responses", **SHARED)
     history = [USER, *items, *HISTORY[1:]]
-    answered = await after.post(RESPONSES, asked(history, streamed=False))
+    answered = await after.post(RESPONSES, body_of(history, streamed=False))
     assert (answered.status_code, answered.headers[LOSSES]) == (200, f"input[1]; {WHY}")
     assert upstream.last.json()["input"] == [USER, *items[1:], *HISTORY[1:]]
 
@@ -141,9 +141,9 @@ async def test_it_is_one_call_of_its_key(start: Start, upstream: ScriptedUpstrea
     token = await gateway.issue(limits={"requests_per_minute": 2, "tokens_per_day": 100_000})
     who = {"authorization": f"Bearer {token}"}
     for left in ("1", "0"):
-        answer = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed), headers=who)
+        answer = await gateway.post(RESPONSES, body_of(HISTORY, streamed=streamed), headers=who)
         assert (answer.status_code, answer.headers["x-ratelimit-remaining-requests"]) == (200, left)
-    refused = await gateway.post(RESPONSES, asked(HISTORY, streamed=streamed), headers=who)
+    refused = await gateway.post(RESPONSES, body_of(HISTORY, streamed=streamed), headers=who)
     assert (refused.status_code, len(upstream.requests)) == (429, 4)
     used = await gateway.services.usage.for_all(
         gateway.services.usage.today(), gateway.services.usage.today()
@@ -156,10 +156,10 @@ async def test_it_is_one_call_of_its_key(start: Start, upstream: ScriptedUpstrea
 async def test_who_hangs_up_leaves_nothing(start: Start, upstream: ScriptedUpstream) -> None:
     """Also while the upstream is asked for the second time."""
     never = asyncio.Event()
-    upstream.play(REFUSAL, whole("responses", SAID).but(before=never))
+    upstream.play(REFUSAL, whole("responses", REPLY).but(before=never))
     gateway = await start("responses")
-    call = asyncio.create_task(gateway.post(RESPONSES, asked(HISTORY, streamed=True)))
-    second = await upstream.asked(2)
+    call = asyncio.create_task(gateway.post(RESPONSES, body_of(HISTORY, streamed=True)))
+    second = await upstream.wait_for_request(2)
     call.cancel()
     await asyncio.wait([call])
     await second.gone.wait()

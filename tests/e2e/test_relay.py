@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import error_of
 from tests.support.e2e.gateway import OPERATOR_KEY
-from tests.support.e2e.scripted_model import PATHS, STREAM, Said, stream, whole
+from tests.support.e2e.scripted_model import PATHS, STREAM, ModelReply, stream, whole
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "responses"])
@@ -32,7 +32,7 @@ async def test_what_a_key_is_allowed_may_not_be_said_twice(
     start: Start, upstream: ScriptedUpstream, path: str, streamed: bool
 ) -> None:
     """An upstream that takes the first of two must not be asked for a model that the key has no right to."""
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     bound = {"authorization": f"Bearer {await gateway.issue(scopes=['model:asked-*'])}"}
     body = ODD["chat"].replace(b"{", b'{"stream":%b,' % json.dumps(streamed).encode(), 1)
@@ -51,7 +51,7 @@ async def test_what_a_key_is_allowed_may_not_be_said_twice(
 async def test_a_request_goes_up_byte_for_byte(
     start: Start, upstream: ScriptedUpstream, dialect: str, prefix: str
 ) -> None:
-    upstream.play(whole(dialect, Said(text=("Hi",))))
+    upstream.play(whole(dialect, ModelReply(text=("Hi",))))
     gateway = await start(dialect)
 
     path = PATHS[dialect].removeprefix("/v1")
@@ -138,7 +138,7 @@ async def test_an_unfinished_frame_is_never_passed_on(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
     half = b'data: {"choices":[{"delta":{"content":"never se'
-    script = stream(dialect, Said(text=("Hello",)))
+    script = stream(dialect, ModelReply(text=("Hello",)))
     upstream.play(script.but(steps=(*script.steps[:3], half), end="cut"))
     gateway = await start(dialect)
 
@@ -152,7 +152,7 @@ async def test_an_unfinished_frame_is_never_passed_on(
 async def test_proxy_relays_the_events_of_a_responses_upstream(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    script = stream("responses", Said(text=("Hello", " there")))
+    script = stream("responses", ModelReply(text=("Hello", " there")))
     upstream.play(script)
     gateway = await start("responses")
 
@@ -165,7 +165,7 @@ async def test_proxy_relays_the_events_of_a_responses_upstream(
 async def test_proxy_sends_a_chat_upstream_the_clients_own_bytes(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
 
     assert (await gateway.post("/proxy", ODD["chat"])).status_code == 200
@@ -176,7 +176,7 @@ async def test_proxy_sends_a_chat_upstream_the_clients_own_bytes(
 async def test_proxy_adds_only_the_usage_option_to_a_stream_on_chat(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(stream("chat", Said(text=("Hi",))))
+    upstream.play(stream("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     body = {
         "x-vendor": {"a": 1}, "model": "m", "stream": True, "seed": 3,
@@ -189,7 +189,7 @@ async def test_proxy_adds_only_the_usage_option_to_a_stream_on_chat(
 
 
 async def test_both_serves_each_dialect_natively(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))), whole("responses", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))), whole("responses", ModelReply(text=("Hi",))))
     gateway = await start("both")
 
     for dialect in ("chat", "responses"):
@@ -205,8 +205,8 @@ async def test_both_serves_each_dialect_natively(start: Start, upstream: Scripte
 async def test_the_connection_upstream_is_kept(
     start: Start, upstream: ScriptedUpstream, dialect: str, streamed: bool
 ) -> None:
-    said = Said(text=("Hi",))
-    upstream.play(stream(dialect, said) if streamed else whole(dialect, said))
+    reply = ModelReply(text=("Hi",))
+    upstream.play(stream(dialect, reply) if streamed else whole(dialect, reply))
     gateway = await start(dialect)
     for _ in range(3):
         for path in (PATHS["chat"], PATHS["responses"], "/proxy"):
@@ -221,7 +221,7 @@ async def test_the_connection_upstream_is_kept(
 async def test_the_upstream_is_told_what_it_needs_and_no_more(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     theirs = {"cookie": "a=b", "x-secret": "s", "x-forwarded-for": "10.0.0.9", "user-agent": "client"}
 
@@ -246,7 +246,7 @@ async def test_a_stream_that_had_its_end_need_not_be_closed_by_the_upstream(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
     gateway = await start(dialect)
-    upstream.play(stream(dialect, Said(text=("Hi",))).but(end="stall"))
+    upstream.play(stream(dialect, ModelReply(text=("Hi",))).but(end="stall"))
     body = {"model": "m", "stream": True, "store": False}
 
     answer = await asyncio.wait_for(

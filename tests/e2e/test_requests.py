@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Said, speaking
+from tests.support.e2e.client_calls import CLIENT_MODEL
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
@@ -20,18 +20,18 @@ LOOK: dict[str, Any] = {
 NESTED_TOOL = {"type": "function", "function": LOOK}
 FLAT_TOOL = {"type": "function", **LOOK}
 SAYING = {"messages": [{"role": "user", "content": "Hi"}]}
-SAID = Said(text=("Done.",))
+REPLY = ModelReply(text=("Done.",))
 AB = ("call_a", "call_b")
 
 
 async def test_a_chat_request_arrives_as_a_responses_request(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     gateway = await start("responses")
 
-    made = await gateway.sdk().chat.completions.create(
-        model=ASKED,
+    completion = await gateway.sdk().chat.completions.create(
+        model=CLIENT_MODEL,
         messages=[
             {"role": "system", "content": "Be brief."},
             {
@@ -59,9 +59,9 @@ async def test_a_chat_request_arrives_as_a_responses_request(
         extra_body={"top_k": 5},
     )
 
-    assert made.choices[0].message.content == "Done."
+    assert completion.choices[0].message.content == "Done."
     assert upstream.last.json() == {
-        "model": ASKED,
+        "model": CLIENT_MODEL,
         "store": False,
         "input": [
             {"type": "message", "role": "system", "content": "Be brief."},
@@ -99,11 +99,11 @@ async def test_a_chat_request_arrives_as_a_responses_request(
 async def test_a_responses_request_arrives_as_a_chat_request(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
 
-    made = await gateway.sdk().responses.create(
-        model=ASKED,
+    response = await gateway.sdk().responses.create(
+        model=CLIENT_MODEL,
         instructions="Be brief.",
         input=[
             {
@@ -130,10 +130,10 @@ async def test_a_responses_request_arrives_as_a_chat_request(
         extra_body={"top_k": 5},
     )
 
-    assert made.output_text == "Done."
-    assert (made.model, made.instructions, made.temperature) == (ASKED, "Be brief.", 0.5)
+    assert response.output_text == "Done."
+    assert (response.model, response.instructions, response.temperature) == (CLIENT_MODEL, "Be brief.", 0.5)
     assert upstream.last.json() == {
-        "model": ASKED,
+        "model": CLIENT_MODEL,
         "messages": [
             {"role": "system", "content": "Be brief."},
             {
@@ -160,10 +160,10 @@ async def test_a_responses_request_arrives_as_a_chat_request(
 
 
 async def test_a_converted_stream_always_asks_for_its_usage(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     gateway = await start("chat")
 
-    async for _ in await gateway.sdk().responses.create(model=ASKED, input="Hi", stream=True):
+    async for _ in await gateway.sdk().responses.create(model=CLIENT_MODEL, input="Hi", stream=True):
         pass
 
     assert upstream.last.json()["stream_options"] == {"include_usage": True}
@@ -173,19 +173,19 @@ async def test_usage_reaches_a_chat_client_only_when_it_asks(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
     for dialect in ("chat", "responses"):
-        upstream.play_for(PATHS[dialect], speaking(dialect, SAID))
+        upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
         gateway = await start(dialect)
         chat = gateway.sdk().chat.completions
         messages: Any = [{"role": "user", "content": "Hi"}]
 
-        quiet = [c async for c in await chat.create(model=ASKED, messages=messages, stream=True)]
+        quiet = [c async for c in await chat.create(model=CLIENT_MODEL, messages=messages, stream=True)]
         options: Any = {"include_usage": True}
-        asked = await chat.create(model=ASKED, messages=messages, stream=True, stream_options=options)
-        told = [chunk async for chunk in asked]
+        stream = await chat.create(model=CLIENT_MODEL, messages=messages, stream=True, stream_options=options)
+        result = [chunk async for chunk in stream]
 
         assert all(chunk.usage is None and chunk.choices for chunk in quiet)
-        assert [bool(chunk.usage) for chunk in told] == [False] * (len(told) - 1) + [True]
-        assert told[-1].choices == []
+        assert [bool(chunk.usage) for chunk in result] == [False] * (len(result) - 1) + [True]
+        assert result[-1].choices == []
 
 
 def _chat_call(call_id: str) -> Any:
@@ -199,10 +199,10 @@ def _call(call_id: str) -> Any:
 @pytest.mark.parametrize(
     ("path", "upstream_mode", "body", "words"),
     [
-        ("/v1/responses", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "no 'function' around it"),
-        ("/v1/chat/completions", "responses", {**SAYING, "tools": [FLAT_TOOL]}, "'function' around it"),
-        ("/proxy", "chat", {**SAYING, "tools": [FLAT_TOOL]}, "'function' around it"),
-        ("/convert?to=chat", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "no 'function' around it"),
+        ("/v1/responses", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "without a 'function' object"),
+        ("/v1/chat/completions", "responses", {**SAYING, "tools": [FLAT_TOOL]}, "with a 'function' object"),
+        ("/proxy", "chat", {**SAYING, "tools": [FLAT_TOOL]}, "with a 'function' object"),
+        ("/convert?to=chat", "chat", {"input": "x", "tools": [NESTED_TOOL]}, "without a 'function' object"),
     ],
 )
 async def test_a_tool_in_the_other_apis_form_is_named_as_such(

@@ -11,7 +11,7 @@ import pytest
 from chat2response.keys import KeyVerifier
 from chat2response.wire.machine import REVOKED
 from tests.e2e.conftest import Start
-from tests.e2e.test_stop import SAID, open_ended
+from tests.e2e.test_stop import REPLY, open_ended
 from tests.support.clock_and_ids import Clock
 from tests.support.e2e.dialect_pairs import Reading, body_for, error_of, failure_of, post
 from tests.support.e2e.gateway import Running
@@ -21,8 +21,8 @@ from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 
 async def issued(gateway: Running) -> dict[str, Any]:
-    made: dict[str, Any] = (await gateway.post("/keys/generate", {})).json()
-    return made
+    body: dict[str, Any] = (await gateway.post("/keys/generate", {})).json()
+    return body
 
 
 async def revoke(gateway: Running, key: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ async def test_a_call_that_has_not_begun_to_answer_is_refused(
     gateway = await start("chat")
 
     call = asyncio.ensure_future(post(gateway, "chat"))
-    await upstream.asked()
+    await upstream.wait_for_request()
     await gateway.services.keys.revoke(gateway.key[3:35])
     answer = await call
 
@@ -90,7 +90,7 @@ async def test_unless_the_operator_lets_them_run_on(start: Start, upstream: Scri
         await gateway.services.keys.revoke(gateway.key[3:35])
         assert (await post(gateway, "responses")).status_code == 401
         assert len(gateway.runs) == 1
-    assert SAID.text[0].encode() in reading.data
+    assert REPLY.text[0].encode() in reading.data
 
 
 async def test_a_change_that_ends_nothing_lets_calls_run_on(start: Start, upstream: ScriptedUpstream) -> None:

@@ -19,28 +19,33 @@ from tests.support.e2e.dialect_pairs import (
     json_or_stream,
     post,
 )
-from tests.support.e2e.scripted_model import PATHS, Call, Said, frames, refused, speaking, sse, stream
+from tests.support.e2e.scripted_model import PATHS, Call, ModelReply, frames, refused, speaking, sse, stream
 from tests.support.e2e.sse_streams import events_of, last_response
 from tests.support.open_responses import check_response
 from tests.support.scripted_upstream import ScriptedUpstream
 from tests.support.stream_grammar import validate_response
 
-SAID = Said(reasoning=("I think.",), text=("Hello", ", you", " there."))
-FULL = Said(reasoning=("Hm.",), text=("Look",), calls=(Call("f", id="call_a"), Call("g", id="call_b")))
-CUT_SHORT = (Said(text=("Cut o",), ended="length"), Said(text=("Some",), ended="content_filter"))
-CITED = Said(text=("wörld € ", "𝄞 there."), citation="https://example.com/a")
+REPLY = ModelReply(reasoning=("I think.",), text=("Hello", ", you", " there."))
+FULL = ModelReply(reasoning=("Hm.",), text=("Look",), calls=(Call("f", id="call_a"), Call("g", id="call_b")))
+CUT_SHORT = (ModelReply(text=("Cut o",), ended="length"), ModelReply(text=("Some",), ended="content_filter"))
+CITED = ModelReply(text=("wörld € ", "𝄞 there."), citation="https://example.com/a")
 
 
-async def _is_heard(
-    start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool, *all_said: Said
+async def _assert_received(
+    start: Start,
+    upstream: ScriptedUpstream,
+    surface: Surface,
+    dialect: str,
+    streamed: bool,
+    *replies: ModelReply,
 ) -> None:
     """Each of the answers is heard as it was said."""
     gateway = await start(dialect)
     relayed = dialect == ("chat" if surface == "chat" else "responses")
-    for said in all_said:
-        upstream.play_for(PATHS[dialect], speaking(dialect, said))
-        heard = await ask(gateway, surface, streamed=streamed, logprobs=said.logprobs)
-        assert heard == expected(said, relayed=relayed)
+    for reply in replies:
+        upstream.play_for(PATHS[dialect], speaking(dialect, reply))
+        answer = await ask(gateway, surface, streamed=streamed, logprobs=reply.logprobs)
+        assert answer == expected(reply, relayed=relayed)
 
 
 @converted_way
@@ -49,14 +54,14 @@ async def test_row_15_a_failure_is_the_last_event_with_the_streams_id_and_the_ne
 ) -> None:
     """Row 15: `response.failed` alone for a Responses client, an error chunk and no finish for Chat's."""
     error = b'data: {"error": {"message": "It broke.", "code": "rate_limit_exceeded"}}\n\n'
-    begun = [step for step in stream(dialect, SAID).steps if isinstance(step, bytes)][:5]
+    begun = [step for step in stream(dialect, REPLY).steps if isinstance(step, bytes)][:5]
     upstream.play(frames(dialect, *begun, error, b"data: [DONE]\n\n"))
     gateway = await start(dialect)
 
     data = (await post(gateway, surface, streamed=True)).content
 
-    told = failure_of(surface, data)
-    assert (told["code"], told["message"]) == ("rate_limit_exceeded", "It broke.")
+    result = failure_of(surface, data)
+    assert (result["code"], result["message"]) == ("rate_limit_exceeded", "It broke.")
     if surface == "chat":
         return
     events = events_of(data)
@@ -80,7 +85,7 @@ async def test_row_16_no_head_before_the_upstreams(
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     head = f"POST {PATH[surface]} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.key}\r\n"
     writer.write(f"{head}connection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
-    await upstream.asked()
+    await upstream.wait_for_request()
     first = asyncio.ensure_future(reader.read(1))
     done, _ = await asyncio.wait([first], timeout=0.05)  # five times what a head is held for
     assert not done
@@ -116,7 +121,7 @@ async def test_row_27_what_was_cut_short_says_so(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     """Row 27: `length` and `content_filter`, and `incomplete` with its reason, are each other's words."""
-    await _is_heard(start, upstream, surface, dialect, streamed, *CUT_SHORT)
+    await _assert_received(start, upstream, surface, dialect, streamed, *CUT_SHORT)
 
 
 @json_or_stream
@@ -125,7 +130,7 @@ async def test_row_42_a_citation_is_heard_at_its_place(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     """Row 42: places count characters, not bytes, nor halves of one."""
-    await _is_heard(start, upstream, surface, dialect, streamed, CITED)
+    await _assert_received(start, upstream, surface, dialect, streamed, CITED)
 
 
 async def test_row_42_a_citation_is_an_event_of_its_own(start: Start, upstream: ScriptedUpstream) -> None:
@@ -143,9 +148,9 @@ async def test_row_42_a_citation_is_an_event_of_its_own(start: Start, upstream: 
 async def test_row_59_a_refusal_is_heard_as_one(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    said = Said(refusal=("I will ", "not."))
-    await _is_heard(
-        start, upstream, surface, dialect, streamed, said, Said(text=("Well. ",), refusal=("No.",))
+    reply = ModelReply(refusal=("I will ", "not."))
+    await _assert_received(
+        start, upstream, surface, dialect, streamed, reply, ModelReply(text=("Well. ",), refusal=("No.",))
     )
 
 
@@ -156,7 +161,7 @@ AUDIO: Mapping[str, Any] = {"modalities": ["text", "audio"], "audio": {"voice": 
 async def test_row_59_audio_is_refused_by_name_but_where_both_sides_speak_chat(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
-    upstream.play_for(PATHS["chat"], speaking("chat", SAID))
+    upstream.play_for(PATHS["chat"], speaking("chat", REPLY))
     gateway = await start("responses")
     answer = await post(gateway, "chat", streamed=streamed, **AUDIO)
     assert answer.status_code == 400
@@ -189,8 +194,10 @@ async def test_row_60_what_has_begun_is_never_asked_for_again(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     """Row 60: after its first words an answer that breaks fails where the client sees it."""
-    begun = sse(*SAID.chunks(), done=False)[:3] if dialect == "chat" else sse(*SAID.events(), done=False)[:7]
-    upstream.play(frames(dialect, *begun).but(end="reset"), stream(dialect, SAID))
+    begun = (
+        sse(*REPLY.chunks(), done=False)[:3] if dialect == "chat" else sse(*REPLY.events(), done=False)[:7]
+    )
+    upstream.play(frames(dialect, *begun).but(end="reset"), stream(dialect, REPLY))
     gateway = await start(dialect)
 
     body = body_for(surface, streamed=True)
@@ -208,7 +215,9 @@ async def test_row_55_logprobs_are_heard_by_who_asked_for_them(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
     """Row 55: `include` and `logprobs` are each other's words."""
-    await _is_heard(start, upstream, surface, dialect, streamed, Said(text=("A", "B"), logprobs=True))
+    await _assert_received(
+        start, upstream, surface, dialect, streamed, ModelReply(text=("A", "B"), logprobs=True)
+    )
 
 
 @json_or_stream
@@ -217,14 +226,14 @@ async def test_row_55_top_logprobs_alone_show_none(
 ) -> None:
     """Row 55: as OpenAI's own: `include` says whether there are any, `top_logprobs` how many. Those that a
     backend sends unasked are not shown either."""
-    said = Said(text=("A", "B"), logprobs=True)
-    upstream.play_for(PATHS["chat"], speaking("chat", said))
+    reply = ModelReply(text=("A", "B"), logprobs=True)
+    upstream.play_for(PATHS["chat"], speaking("chat", reply))
     gateway = await start("chat")
 
     answer = await post(gateway, "responses", streamed=streamed, top_logprobs=2)
 
-    made = last_response(answer.content) if streamed else answer.json()
-    assert made["top_logprobs"] == 2
-    assert made["output"][0]["content"][0]["logprobs"] == []
+    body = last_response(answer.content) if streamed else answer.json()
+    assert body["top_logprobs"] == 2
+    assert body["output"][0]["content"][0]["logprobs"] == []
     assert b'"logprob":' not in answer.content
     assert upstream.last.json().keys().isdisjoint({"logprobs", "top_logprobs"})

@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED
-from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Call, Said, speaking
+from tests.support.e2e.client_calls import CLIENT_MODEL
+from tests.support.e2e.scripted_model import CHAT, PATHS, RESPONSES, Call, ModelReply, speaking
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Done.",))
+REPLY = ModelReply(text=("Done.",))
 SCHEMA = {
     "type": "object",
     "properties": {"b": {"type": "integer"}, "a": {"type": "string"}},
@@ -29,18 +29,20 @@ class Pair(BaseModel):
 
 
 async def test_structured_output_parses_on_every_upstream(start: Start, upstream: ScriptedUpstream) -> None:
-    said = Said(text=('{"b": 1, ', '"a": "x"}'))
+    reply = ModelReply(text=('{"b": 1, ', '"a": "x"}'))
     for dialect in ("chat", "responses"):
-        upstream.play_for(PATHS[dialect], speaking(dialect, said))
+        upstream.play_for(PATHS[dialect], speaking(dialect, reply))
         client = (await start(dialect)).sdk()
 
         messages: Any = [{"role": "user", "content": "Hi"}]
-        completion = await client.chat.completions.parse(model=ASKED, messages=messages, response_format=Pair)
-        response = await client.responses.parse(model=ASKED, input="Hi", text_format=Pair)
-        async with client.responses.stream(model=ASKED, input="Hi", text_format=Pair) as stream:
+        completion = await client.chat.completions.parse(
+            model=CLIENT_MODEL, messages=messages, response_format=Pair
+        )
+        response = await client.responses.parse(model=CLIENT_MODEL, input="Hi", text_format=Pair)
+        async with client.responses.stream(model=CLIENT_MODEL, input="Hi", text_format=Pair) as stream:
             streamed = await stream.get_final_response()
         async with client.chat.completions.stream(
-            model=ASKED, messages=messages, response_format=Pair
+            model=CLIENT_MODEL, messages=messages, response_format=Pair
         ) as chat_stream:
             chat_streamed = await chat_stream.get_final_completion()
 
@@ -58,41 +60,43 @@ async def test_row_14_a_schema_crosses_both_ways_in_its_order(
     flat = {"type": "json_schema", "name": "pair", "description": "Two.", "schema": SCHEMA, "strict": True}
     nested = {"type": "json_schema", "json_schema": {k: v for k, v in flat.items() if k != "type"}}
 
-    upstream.play_for(RESPONSES, speaking("responses", SAID))
+    upstream.play_for(RESPONSES, speaking("responses", REPLY))
     client = (await start("responses")).sdk()
     messages: Any = [{"role": "user", "content": "Hi"}]
-    await client.chat.completions.create(model=ASKED, messages=messages, response_format=nested)
+    await client.chat.completions.create(model=CLIENT_MODEL, messages=messages, response_format=nested)
     assert upstream.last.json()["text"] == {"format": flat}
     assert list(upstream.last.json()["text"]["format"]["schema"]["properties"]) == ["b", "a"]
 
-    upstream.play_for(CHAT, speaking("chat", SAID))
+    upstream.play_for(CHAT, speaking("chat", REPLY))
     client = (await start("chat")).sdk()
-    made = await client.responses.create(model=ASKED, input="Hi", text={"format": flat})
+    response = await client.responses.create(model=CLIENT_MODEL, input="Hi", text={"format": flat})
     assert upstream.last.json()["response_format"] == nested
-    assert made.text is not None and made.text.to_dict() == {"format": flat}
+    assert response.text is not None and response.text.to_dict() == {"format": flat}
 
 
 async def test_a_tool_loop_goes_round_on_every_upstream(start: Start, upstream: ScriptedUpstream) -> None:
     """The SDK calls, answers the call, and calls again with what it was given."""
     for dialect in ("chat", "responses"):
-        upstream.play_for(PATHS[dialect], speaking(dialect, Said(calls=(Call("look", ('{"at":"x"}',)),))))
+        upstream.play_for(
+            PATHS[dialect], speaking(dialect, ModelReply(calls=(Call("look", ('{"at":"x"}',)),)))
+        )
         client = (await start(dialect)).sdk()
 
         messages: Any = [{"role": "user", "content": "Look."}]
         tools: Any = [{"type": "function", "function": LOOK}]
-        first = await client.chat.completions.create(model=ASKED, messages=messages, tools=tools)
+        first = await client.chat.completions.create(model=CLIENT_MODEL, messages=messages, tools=tools)
         message = first.choices[0].message
         assert message.tool_calls is not None
         messages += [message, {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "a cat"}]
-        await client.chat.completions.create(model=ASKED, messages=messages, tools=tools)
+        await client.chat.completions.create(model=CLIENT_MODEL, messages=messages, tools=tools)
 
         flat: Any = [{"type": "function", **LOOK, "strict": False}]
-        asked: Any = [{"role": "user", "content": "Look."}]
-        response = await client.responses.create(model=ASKED, input=asked, tools=flat, store=False)
+        body: Any = [{"role": "user", "content": "Look."}]
+        response = await client.responses.create(model=CLIENT_MODEL, input=body, tools=flat, store=False)
         (call,) = response.output
         assert call.type == "function_call"
-        asked += [call, {"type": "function_call_output", "call_id": call.call_id, "output": "a cat"}]
-        await client.responses.create(model=ASKED, input=asked, tools=flat, store=False)
+        body += [call, {"type": "function_call_output", "call_id": call.call_id, "output": "a cat"}]
+        await client.responses.create(model=CLIENT_MODEL, input=body, tools=flat, store=False)
 
         for request in (upstream.requests[-3], upstream.requests[-1]):
             assert _calls_of(request.json()) == [("call_a", "look", '{"at":"x"}', "a cat")]
@@ -101,16 +105,16 @@ async def test_a_tool_loop_goes_round_on_every_upstream(start: Start, upstream: 
 async def test_reasoning_is_a_summary_whether_or_not_one_was_asked_for(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", Said(reasoning=("I ", "think."), text=("So.",))))
+    upstream.play_for(CHAT, speaking("chat", ModelReply(reasoning=("I ", "think."), text=("So.",))))
     client = (await start("chat")).sdk()
 
-    asked = await client.responses.create(model=ASKED, input="Hi", reasoning={"summary": "auto"})
-    unasked = await client.responses.create(model=ASKED, input="Hi")
-    async with client.responses.stream(model=ASKED, input="Hi") as stream:
+    body = await client.responses.create(model=CLIENT_MODEL, input="Hi", reasoning={"summary": "auto"})
+    unasked = await client.responses.create(model=CLIENT_MODEL, input="Hi")
+    async with client.responses.stream(model=CLIENT_MODEL, input="Hi") as stream:
         streamed = await stream.get_final_response()
 
-    for made in (asked, unasked, streamed):
-        item = made.output[0]
+    for result in (body, unasked, streamed):
+        item = result.output[0]
         assert item.type == "reasoning" and not item.content
         assert [part.text for part in item.summary] == ["I think."]
 
@@ -118,10 +122,10 @@ async def test_reasoning_is_a_summary_whether_or_not_one_was_asked_for(
 async def test_reasoning_is_content_where_the_operator_says_so(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", Said(reasoning=("I ", "think."), text=("So.",))))
+    upstream.play_for(CHAT, speaking("chat", ModelReply(reasoning=("I ", "think."), text=("So.",))))
     client = (await start("chat", chat2response_reasoning="content")).sdk()
 
-    raw = await client.responses.create(model=ASKED, input="Hi", reasoning={"summary": "auto"})
+    raw = await client.responses.create(model=CLIENT_MODEL, input="Hi", reasoning={"summary": "auto"})
 
     item = raw.output[0]
     assert item.type == "reasoning" and not item.summary
@@ -131,15 +135,15 @@ async def test_reasoning_is_content_where_the_operator_says_so(
 async def test_a_summary_of_a_responses_upstream_reaches_a_chat_client(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    said = Said(reasoning=("I ", "think."), text=("So.",), summarised=True)
-    upstream.play_for(RESPONSES, speaking("responses", said))
+    reply = ModelReply(reasoning=("I ", "think."), text=("So.",), summarised=True)
+    upstream.play_for(RESPONSES, speaking("responses", reply))
     chat = (await start("responses")).sdk().chat.completions
     messages: Any = [{"role": "user", "content": "Hi"}]
 
-    made = await chat.create(model=ASKED, messages=messages)
-    chunks = [chunk async for chunk in await chat.create(model=ASKED, messages=messages, stream=True)]
+    result = await chat.create(model=CLIENT_MODEL, messages=messages)
+    chunks = [chunk async for chunk in await chat.create(model=CLIENT_MODEL, messages=messages, stream=True)]
 
-    assert made.choices[0].message.reasoning_content == "I think."
+    assert result.choices[0].message.reasoning_content == "I think."
     deltas = [getattr(chunk.choices[0].delta, "reasoning_content", None) for chunk in chunks]
     assert [delta for delta in deltas if delta] == ["I ", "think."]
 

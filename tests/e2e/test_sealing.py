@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import CHAT, Call, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, Call, ModelReply, speaking
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 LOSSES = "x-chat2response-losses"
@@ -22,23 +22,23 @@ THOUGHT = "First I look."
 def thinking(request: Received) -> Script:
     """Thinks, and calls the tool: one more call than the history has."""
     number = sum(1 for message in request.json()["messages"] if message["role"] == "tool")
-    said = Said(reasoning=(f"{THOUGHT} ({number})",), calls=(Call("look", ("{}",), f"call_{number}"),))
-    return speaking("chat", said)(request)
+    reply = ModelReply(reasoning=(f"{THOUGHT} ({number})",), calls=(Call("look", ("{}",), f"call_{number}"),))
+    return speaking("chat", reply)(request)
 
 
 async def turn(gateway: Running, items: list[Any], key: str | None = None, **more: Any) -> Any:
     """One turn as Codex takes it: streamed, nothing stored; returns the response."""
-    asked = {"include": INCLUDE, "store": False, "stream": True, "tools": [TOOL], "model": "m", **more}
+    body = {"include": INCLUDE, "store": False, "stream": True, "tools": [TOOL], "model": "m", **more}
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    answer = await gateway.post("/v1/responses", {**asked, "input": items}, headers=headers)
+    answer = await gateway.post("/v1/responses", {**body, "input": items}, headers=headers)
     assert answer.status_code == 200, answer.text
-    if not asked["stream"]:
+    if not body["stream"]:
         return answer.json()
     last = [line for line in answer.text.splitlines() if line.startswith("data: {")][-1]
     return json.loads(last.removeprefix("data: "))["response"]
 
 
-def given_back(response: Any) -> list[Any]:
+def replayed_items(response: Any) -> list[Any]:
     """The items as Codex sends them again: content is null, and each call has its output."""
     items = []
     for item in response["output"]:
@@ -64,7 +64,7 @@ async def test_row_3_any_replica_gives_it_back(
     items: list[Any] = [USER]
     for number in range(4):
         response = await turn(replicas[number % 2], items, replicas[0].key, stream=streamed)
-        items += given_back(response)
+        items += replayed_items(response)
         thoughts = [item for item in response["output"] if item["type"] == "reasoning"]
         assert [item["summary"][0]["text"] for item in thoughts] == [f"{THOUGHT} ({number})"]
         assert THOUGHT not in thoughts[0]["encrypted_content"]
@@ -79,7 +79,7 @@ async def test_row_33_a_longer_history_begins_with_the_bytes_of_the_shorter(
     gateway = await start("chat", **SHARED)
     items: list[Any] = [USER]
     for _ in range(10):
-        items += given_back(await turn(gateway, items))
+        items += replayed_items(await turn(gateway, items))
     bodies = [request.body for request in upstream.requests]
     for before, after in pairwise(bodies):
         assert after.startswith(before.removesuffix(b"]}"))
@@ -88,7 +88,7 @@ async def test_row_33_a_longer_history_begins_with_the_bytes_of_the_shorter(
 async def test_it_wins_over_what_the_client_shows(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", **SHARED)
-    items = given_back(await turn(gateway, [USER], reasoning={"summary": "auto"}))
+    items = replayed_items(await turn(gateway, [USER], reasoning={"summary": "auto"}))
     assert items[0]["summary"][0]["text"] == f"{THOUGHT} (0)"
     items[0]["summary"] = [{"type": "summary_text", "text": "He thought."}]
     await turn(gateway, [USER, *items])
@@ -100,7 +100,7 @@ async def test_hidden_reasoning_travels_all_the_same(start: Start, upstream: Scr
     gateway = await start("chat", chat2response_reasoning="hide", **SHARED)
     response = await turn(gateway, [USER])
     assert (response["output"][0]["summary"], "content" in response["output"][0]) == ([], False)
-    await turn(gateway, [USER, *given_back(response)])
+    await turn(gateway, [USER, *replayed_items(response)])
     assert spoken(upstream) == [f"{THOUGHT} (0)"]
 
 
@@ -125,7 +125,7 @@ async def test_row_29_another_tenants_never_opens(start: Start, upstream: Script
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", **SHARED)
     stranger = await gateway.issue()
-    items = given_back(await turn(gateway, [USER]))
+    items = replayed_items(await turn(gateway, [USER]))
     items[0] = {**items[0], "summary": []}  # nothing of it is to be seen
     stripped = "input[1].encrypted_content; dropped"
 
@@ -155,12 +155,12 @@ async def test_callers_without_a_key_are_told_apart_by_none(start: Start, upstre
     """Passthrough: the bearer is the tenant; without one it is bound to the upstream alone."""
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", managed=False, **SHARED)
-    items = given_back(await turn(gateway, [USER], "sk-a"))
+    items = replayed_items(await turn(gateway, [USER], "sk-a"))
     assert await lost(gateway, items, "sk-b") == "input[1].encrypted_content; dropped"
     assert await lost(gateway, items, "sk-a") is None
 
     del gateway.http.headers["authorization"]
-    items = given_back(await turn(gateway, [USER]))
+    items = replayed_items(await turn(gateway, [USER]))
     await turn(gateway, [USER, *items])
     assert spoken(upstream) == [f"{THOUGHT} (0)"]
 
@@ -171,8 +171,8 @@ async def test_a_key_is_rotated_without_a_loss(start: Start, upstream: ScriptedU
     before = await start("chat", chat2response_auth_mode="open", chat2response_seal_key=old)
     during = await start("chat", chat2response_auth_mode="open", chat2response_seal_key=f"{new},{old}")
     after = await start("chat", chat2response_auth_mode="open", chat2response_seal_key=new)
-    items = given_back(await turn(before, [USER]))
+    items = replayed_items(await turn(before, [USER]))
     assert await lost(during, items, "x") is None
     assert await lost(after, items, "x") == "input[1].encrypted_content; dropped"
-    items = given_back(await turn(during, [USER]))
+    items = replayed_items(await turn(during, [USER]))
     assert await lost(after, items, "x") is None

@@ -16,19 +16,19 @@ from tests.support.e2e.dialect_pairs import (
     failure_of,
     relayed_way,
 )
-from tests.support.e2e.scripted_model import Said, stream
+from tests.support.e2e.scripted_model import ModelReply, stream
 from tests.support.e2e.sse_streams import chunks_of, events_of
 from tests.support.openai_sdk import added_up, followed
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(text=("Hello", ", you", " there."))
+REPLY = ModelReply(text=("Hello", ", you", " there."))
 SOON = 0.03  # seconds of silence; what is waited for comes however busy the machine is
 BEAT = {"chat": b'"delta":{},"finish_reason":null', "responses": b"event: response.in_progress"}
 
 
-def held(dialect: str, gate: asyncio.Event, *, before: int = 1) -> Script:
+def stalled(dialect: str, gate: asyncio.Event, *, before: int = 1) -> Script:
     """An answer that waits in the middle, after its first word."""
-    script = stream(dialect, SAID)
+    script = stream(dialect, REPLY)
     steps = list(script.steps)
     at = next(number for number, frame in enumerate(steps) if isinstance(frame, bytes) and b"Hello" in frame)
     return script.but(steps=(*script.steps[: at + before], gate, *script.steps[at + before :]))
@@ -41,7 +41,7 @@ async def test_row_5_a_converted_stream_beats_with_data(
 ) -> None:
     """Row 5: `in_progress` again, with the next number; an empty delta. The SDK takes both."""
     gate = asyncio.Event()
-    upstream.play(held(dialect, gate, before=before))
+    upstream.play(stalled(dialect, gate, before=before))
     gateway = await start(dialect, hold=SOON, chat2response_heartbeat_seconds=str(SOON))
     spoken = "chat" if surface == "chat" else "responses"
 
@@ -52,8 +52,8 @@ async def test_row_5_a_converted_stream_beats_with_data(
         data = await reading.rest()
 
     if spoken == "chat":
-        made = added_up(chunks_of(data))
-        assert made["choices"][0]["message"]["content"] == "Hello, you there."
+        result = added_up(chunks_of(data))
+        assert result["choices"][0]["message"]["content"] == "Hello, you there."
     else:
         ended = followed(events_of(data))
         assert ended is not None and ended["output"][0]["content"][0]["text"] == "Hello, you there."
@@ -65,7 +65,7 @@ async def test_row_5_a_relay_beats_with_comments_and_changes_nothing(
 ) -> None:
     """Row 5: between frames; what the upstream said is what the client gets."""
     gate = asyncio.Event()
-    upstream.play(held(dialect, gate))
+    upstream.play(stalled(dialect, gate))
     gateway = await start(dialect, chat2response_heartbeat_seconds=str(SOON))
 
     async with gateway.http.stream("POST", PATH[surface], json=body_for(surface, streamed=True)) as answer:
@@ -74,8 +74,8 @@ async def test_row_5_a_relay_beats_with_comments_and_changes_nothing(
         gate.set()
         data = await reading.rest()
 
-    said = b"".join(step for step in stream(dialect, SAID).steps if isinstance(step, bytes))
-    assert data.replace(b": keep-alive\n\n", b"") == said
+    reply = b"".join(step for step in stream(dialect, REPLY).steps if isinstance(step, bytes))
+    assert data.replace(b": keep-alive\n\n", b"") == reply
 
 
 @every_way
@@ -83,7 +83,7 @@ async def test_row_5_an_upstream_that_stalls_is_given_up(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     """Row 5: long before the HTTP timeout, with a terminal event; the upstream's connection is closed."""
-    upstream.play(held(dialect, asyncio.Event()))
+    upstream.play(stalled(dialect, asyncio.Event()))
     gateway = await start(dialect, chat2response_stall_seconds=str(SOON))
 
     answer = await gateway.post(PATH[surface], body_for(surface, streamed=True))
@@ -97,7 +97,7 @@ async def test_row_5_comments_do_not_hide_a_stall(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     """Row 5: an upstream that says for ever that it is at work."""
-    script = held(dialect, asyncio.Event())
+    script = stalled(dialect, asyncio.Event())
     first = script.steps[: next(i for i, step in enumerate(script.steps) if not isinstance(step, bytes))]
     comments = (b": OPENROUTER PROCESSING\n\n",) * 20_000
     upstream.play(script.but(steps=(*first, *comments), pause=True, end="stall"))
@@ -111,7 +111,7 @@ async def test_row_5_comments_do_not_hide_a_stall(
 async def test_row_5_a_surface_may_have_limits_of_its_own(start: Start, upstream: ScriptedUpstream) -> None:
     """Row 5: Chat gives up at once, Responses waits longer than the HTTP timeout."""
     gate = asyncio.Event()
-    upstream.play(held("chat", gate))
+    upstream.play(stalled("chat", gate))
     settings: dict[str, Any] = {
         "chat2response_http_timeout_seconds": 10 * SOON,
         "chat2response_stall_seconds": f"{SOON}, responses=60",
@@ -135,7 +135,7 @@ async def test_row_57_no_proxy_may_hold_a_stream_back(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
     """Row 57: nginx is told not to buffer, and nobody may change or keep it."""
-    upstream.play(stream(dialect, SAID))
+    upstream.play(stream(dialect, REPLY))
     gateway = await start(dialect)
 
     answer = await gateway.post(PATH[surface], body_for(surface, streamed=True))

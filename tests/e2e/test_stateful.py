@@ -7,12 +7,12 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for, error_of, json_or_stream, post
-from tests.support.e2e.scripted_model import PATHS, Said, whole
+from tests.support.e2e.scripted_model import PATHS, ModelReply, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 STATE: list[tuple[str, Any]] = [
     ("previous_response_id", "resp_1"),
     ("conversation", "conv_1"),
@@ -63,13 +63,13 @@ async def test_it_is_refused_in_the_query_of_proxy(
 async def test_the_sdk_is_told_the_param(start: Start) -> None:
     client = (await start("chat")).sdk()
     with pytest.raises(openai.BadRequestError) as raised:
-        await client.responses.create(model=ASKED, input=QUESTION, background=True)
+        await client.responses.create(model=CLIENT_MODEL, input=QUESTION, background=True)
     assert raised.value.param == "background"
 
 
 @pytest.mark.parametrize("surface", ["responses", "proxy"])
 async def test_its_absence_is_no_state(start: Start, upstream: ScriptedUpstream, surface: Surface) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
 
     empty: dict[str, Any] = {"previous_response_id": None, "conversation": None, "background": False}
@@ -83,7 +83,7 @@ async def test_its_absence_is_no_state(start: Start, upstream: ScriptedUpstream,
 async def test_it_is_forwarded_to_a_responses_upstream(
     start: Start, upstream: ScriptedUpstream, surface: Surface, name: str, value: Any
 ) -> None:
-    upstream.play(whole("responses", SAID))
+    upstream.play(whole("responses", REPLY))
     gateway = await start("responses", managed=False)
 
     answer = await post(gateway, surface, **{name: value})
@@ -97,7 +97,7 @@ async def test_store_on_a_chat_upstream_is_a_loss(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
     """Nothing is kept yet, so nothing is promised: the answer says `store: false`, and the header why."""
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
 
     answer = await post(gateway, "responses", streamed=streamed, store=True)
@@ -110,7 +110,7 @@ async def test_store_on_a_chat_upstream_is_a_loss(
 async def test_two_calls_at_once_do_not_mix(start: Start, upstream: ScriptedUpstream) -> None:
     upstream.play_for(
         PATHS["chat"],
-        lambda request: whole("chat", Said(text=(request.json()["messages"][0]["content"] * 3,))),
+        lambda request: whole("chat", ModelReply(text=(request.json()["messages"][0]["content"] * 3,))),
     )
     gateway = await start("chat")
 

@@ -19,17 +19,17 @@ from tests.support.e2e.dialect_pairs import (
     post,
     text_of,
 )
-from tests.support.e2e.scripted_model import PATHS, RESPONSES, Said, stream, whole
+from tests.support.e2e.scripted_model import PATHS, RESPONSES, ModelReply, stream, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(text=("Hello", " there"))
+REPLY = ModelReply(text=("Hello", " there"))
 
 
 def open_ended(dialect: str) -> Script:
     """A stream that stops in the middle and stays open."""
-    steps = tuple(step for step in stream(dialect, SAID).steps if isinstance(step, bytes))
+    steps = tuple(step for step in stream(dialect, REPLY).steps if isinstance(step, bytes))
     at = next(number for number, step in enumerate(steps) if b"Hello" in step)
-    return stream(dialect, SAID).but(steps=steps[: at + 1], end="stall")
+    return stream(dialect, REPLY).but(steps=steps[: at + 1], end="stall")
 
 
 @json_or_stream
@@ -41,7 +41,7 @@ async def test_before_the_head_it_is_a_status(
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface, streamed=streamed))
-    await upstream.asked()
+    await upstream.wait_for_request()
     gateway.runs.stop_all(DRAINING)
     answer = await call
 
@@ -54,11 +54,11 @@ async def test_before_the_head_it_is_a_status(
 async def test_while_the_first_event_is_awaited_it_is_a_status(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID).but(steps=(b": thinking\n\n",), end="stall"))
+    upstream.play(stream(dialect, REPLY).but(steps=(b": thinking\n\n",), end="stall"))
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface, streamed=True))
-    await upstream.asked()
+    await upstream.wait_for_request()
     await gateway.http.get("/livez")  # a round trip later the head has arrived
     gateway.runs.stop_all(DRAINING)
     answer = await call
@@ -91,13 +91,13 @@ async def test_in_the_middle_of_a_stream_it_is_the_terminal_event(
 async def test_in_the_middle_of_a_json_answer_it_is_a_status(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    (body,) = whole(dialect, SAID).steps
+    (body,) = whole(dialect, REPLY).steps
     assert isinstance(body, bytes)
     upstream.play(Script(PATHS[dialect], (body[:20],), end="stall"))
     gateway = await start(dialect)
 
     call = asyncio.ensure_future(post(gateway, surface))
-    await upstream.asked()
+    await upstream.wait_for_request()
     gateway.runs.stop_all(DRAINING)
     answer = await call
 
@@ -154,7 +154,7 @@ async def test_a_run_is_found_by_the_id_its_client_knows(
 async def test_stopping_what_has_ended_changes_nothing(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID))
+    upstream.play(stream(dialect, REPLY))
     gateway = await start(dialect)
 
     data = (await post(gateway, surface, streamed=True)).content

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED
-from tests.support.e2e.scripted_model import RESPONSES, Call, Said, frames, speaking, sse
+from tests.support.e2e.client_calls import CLIENT_MODEL
+from tests.support.e2e.scripted_model import RESPONSES, Call, ModelReply, frames, speaking, sse
 from tests.support.e2e.sse_streams import last_response
 from tests.support.scripted_upstream import ScriptedUpstream
 
-TALK: dict[str, Any] = {"model": ASKED, "messages": [{"role": "user", "content": "Count."}]}
+TALK: dict[str, Any] = {"model": CLIENT_MODEL, "messages": [{"role": "user", "content": "Count."}]}
 
 
 def endless(*words: str) -> Any:
     """A stream that says these and then waits: only a client that hangs up ends it."""
-    events = list(Said(text=words).events())
+    events = list(ModelReply(text=words).events())
     deltas = [event["type"] for event in events].index("response.output_text.done")
     return frames("responses", *sse(*events[:deltas], done=False)).but(end="stall")
 
@@ -29,7 +29,7 @@ async def test_the_sdk_gets_the_text_before_it(start: Start, upstream: ScriptedU
     whole = await client.chat.completions.create(**TALK, stop=stop)
     assert whole.choices[0].message.content == expected
     assert whole.choices[0].finish_reason == "stop"
-    sent = await upstream.asked(1)
+    sent = await upstream.wait_for_request(1)
     assert "stop" not in sent.json()
     await sent.gone.wait()
 
@@ -39,20 +39,20 @@ async def test_the_sdk_gets_the_text_before_it(start: Start, upstream: ScriptedU
         pieces.append(chunk.choices[0].delta.content or "")
         last = chunk.choices[0].finish_reason
     assert ("".join(pieces), last) == (expected, "stop")
-    await (await upstream.asked(2)).gone.wait()
+    await (await upstream.wait_for_request(2)).gone.wait()
 
 
 async def test_an_answer_without_it_is_whole(start: Start, upstream: ScriptedUpstream) -> None:
     """The whole answer is the fold of the stream (pitfalls, row 56)."""
-    said = Said(reasoning=("Hm.",), text=("It ", "is."), calls=(Call("look", ('{"at":', '"x"}')),))
-    upstream.play_for(RESPONSES, speaking("responses", said))
+    reply = ModelReply(reasoning=("Hm.",), text=("It ", "is."), calls=(Call("look", ('{"at":', '"x"}')),))
+    upstream.play_for(RESPONSES, speaking("responses", reply))
     client = (await start("responses")).sdk()
     tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
     plain = await client.chat.completions.create(**TALK, tools=tools)
     watched = await client.chat.completions.create(**TALK, tools=tools, stop=["never"])
     leave_out: Any = {"id", "created", "service_tier"}  # a response of ours names a tier
-    for made in (plain, watched):
-        assert made.choices[0].message.tool_calls[0].function.arguments == '{"at":"x"}'
+    for result in (plain, watched):
+        assert result.choices[0].message.tool_calls[0].function.arguments == '{"at":"x"}'
     assert watched.model_dump(exclude=leave_out) == plain.model_dump(exclude=leave_out)
 
 
@@ -94,7 +94,7 @@ async def test_on_proxy_the_response_ends_before_it_too(
     response = last_response(answer.content) if streamed else answer.json()
     assert response["status"] == "completed"
     assert response["output"][0]["content"][0]["text"] == "1\n2\n"
-    sent = await upstream.asked(1)
+    sent = await upstream.wait_for_request(1)
     assert "stop" not in sent.json()
     await sent.gone.wait()
     assert "store; not kept" in answer.headers["x-chat2response-losses"], "the response's id is ours"
@@ -104,7 +104,7 @@ async def test_on_proxy_the_response_ends_before_it_too(
 async def test_on_proxy_no_stop_string_leaves_the_answer_a_relay(
     start: Start, upstream: ScriptedUpstream, stop: Any
 ) -> None:
-    upstream.play_for(RESPONSES, speaking("responses", Said(text=("Hi",))))
+    upstream.play_for(RESPONSES, speaking("responses", ModelReply(text=("Hi",))))
     gateway = await start("responses")
     answer = await gateway.post("/proxy", {**TALK, "stop": stop, "store": True})
     assert answer.status_code == 200

@@ -46,10 +46,10 @@ async def ready(client: Any) -> int:
     return int((await client.get("/readyz")).status_code)
 
 
-async def until(asked: Callable[[], Any], status: int) -> None:
+async def until(request: Callable[[], Any], status: int) -> None:
     """Asks until that is the answer."""
     async with asyncio.timeout(PATIENCE):
-        while await asked() != status:  # noqa: ASYNC110 - nobody tells us
+        while await request() != status:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
 
 
@@ -57,8 +57,8 @@ async def shell(folder: Path, *args: str) -> tuple[int, str]:
     """A command's exit code, and what it said on stderr."""
     async with command(folder, *args) as run:
         assert run.process.stderr is not None
-        said = (await run.process.stderr.read()).decode()
-        return await run.ended(), said
+        output = (await run.process.stderr.read()).decode()
+        return await run.ended(), output
 
 
 def around(path: Path) -> list[Path]:
@@ -84,12 +84,12 @@ def replace(path: Path, copy: Path) -> None:
 async def test_a_revocation_in_the_file_that_was_put_in_its_place_reaches_the_gateway(tmp_path: Path) -> None:
     path = tmp_path / "keys.db"
     async with gateway_on(tmp_path, f"sqlite:{path}") as (_, client):
-        made, other = await issue(client), await issue(client)
-        assert await call(client, made["token"]) == 200
+        result, other = await issue(client), await issue(client)
+        assert await call(client, result["token"]) == 200
         replace(path, back_up(path))
-        code, said = await shell(tmp_path, "keys", "revoke", made["id"], f"--keys-backend=sqlite:{path}")
-        assert code == 0, said
-        await until(lambda: call(client, made["token"]), 401)
+        code, output = await shell(tmp_path, "keys", "revoke", result["id"], f"--keys-backend=sqlite:{path}")
+        assert code == 0, output
+        await until(lambda: call(client, result["token"]), 401)
         assert await ready(client) == 200
         assert await call(client, other["token"]) == 200
         await issue(client)
@@ -101,8 +101,8 @@ async def test_without_its_file_a_gateway_is_red_and_opens_to_nobody_until_it_is
 ) -> None:
     path = tmp_path / "data" / "keys.db"
     async with gateway_on(tmp_path, f"sqlite:{path}") as (gateway, client):
-        made = await issue(client)
-        assert await call(client, made["token"]) == 200
+        result = await issue(client)
+        assert await call(client, result["token"]) == 200
         copy = back_up(path)
         aside = shutil.move(copy, tmp_path / "aside.db")
         if what == "folder":
@@ -111,18 +111,18 @@ async def test_without_its_file_a_gateway_is_red_and_opens_to_nobody_until_it_is
             for each in around(path)[: 1 if what == "file" else None]:
                 each.unlink()
         assert await ready(client) == 503
-        await until(lambda: call(client, made["token"]), 503)
-        refused = await client.post("/keys/revoke", json={"id": made["id"]})
+        await until(lambda: call(client, result["token"]), 503)
+        refused = await client.post("/keys/revoke", json={"id": result["id"]})
         assert refused.status_code == 503
-        assert "Put it back" in refused.json()["error"]["message"]
-        assert "Put it back" in (await gateway.logged("the store does not work")).string
-        code, said = await shell(tmp_path, "keys", "revoke", made["id"], f"--keys-backend=sqlite:{path}")
-        assert (code, str(path) in said) == (3, True)
+        assert "Restore the file" in refused.json()["error"]["message"]
+        assert "Restore the file" in (await gateway.logged("the store does not work")).string
+        code, output = await shell(tmp_path, "keys", "revoke", result["id"], f"--keys-backend=sqlite:{path}")
+        assert (code, str(path) in output) == (3, True)
         assert not around(path)[0].exists()
         path.parent.mkdir(exist_ok=True)
         replace(path, Path(aside))
         assert await ready(client) == 200
-        assert await call(client, made["token"]) == 200
+        assert await call(client, result["token"]) == 200
 
 
 async def test_a_redis_that_takes_no_writes_is_red_and_a_revocation_says_what_to_do(
@@ -130,28 +130,28 @@ async def test_a_redis_that_takes_no_writes_is_red_and_a_revocation_says_what_to
 ) -> None:
     server = own_redis()
     async with gateway_on(tmp_path, server.url) as (gateway, client):
-        made = await issue(client)
+        result = await issue(client)
         assert await ready(client) == 200
         with server.client() as inside:
             inside.replicaof("127.0.0.1", "1")
         await until(lambda: ready(client), 503)
         assert "primary" in (await gateway.logged("the store does not work")).string
         assert (await client.get("/livez")).status_code == 200
-        refused = await client.post("/keys/revoke", json={"id": made["id"]})
+        refused = await client.post("/keys/revoke", json={"id": result["id"]})
         assert refused.status_code == 503
-        told = refused.json()["error"]["message"]
-        assert "did not take the change" in told
-        assert "primary" in told
-        code, said = await shell(tmp_path, "keys", "revoke", made["id"], f"--keys-backend={server.url}")
+        body = refused.json()["error"]["message"]
+        assert "did not save the change" in body
+        assert "primary" in body
+        code, output = await shell(tmp_path, "keys", "revoke", result["id"], f"--keys-backend={server.url}")
         assert code == 3
-        assert "did not take the change" in said
-        assert "primary" in said
-        assert await call(client, made["token"]) == 200  # it was not revoked
+        assert "did not save the change" in output
+        assert "primary" in output
+        assert await call(client, result["token"]) == 200  # it was not revoked
         with server.client() as inside:
             inside.replicaof("NO", "ONE")
         await until(lambda: ready(client), 200)
-        assert (await client.post("/keys/revoke", json={"id": made["id"]})).json()["revoked"] is True
-        assert await call(client, made["token"]) == 401
+        assert (await client.post("/keys/revoke", json={"id": result["id"]})).json()["revoked"] is True
+        assert await call(client, result["token"]) == 401
 
 
 async def test_a_redis_that_is_full_is_red(tmp_path: Path, own_redis: Callable[..., RedisServer]) -> None:
@@ -172,17 +172,17 @@ async def test_a_full_disk_is_red_and_a_revocation_says_what_to_do(tmp_path: Pat
     assert prlimit is not None
     path = tmp_path / "keys.db"
     async with gateway_on(tmp_path, f"sqlite:{path}") as (gateway, client):
-        made = await issue(client)
+        result = await issue(client)
         assert await ready(client) == 200
         full = str(max(each.stat().st_size for each in around(path)))
         await limit(prlimit, gateway, f"{full}:")  # the kernel refuses every byte beyond that
         await until(lambda: ready(client), 503)
-        refused = await client.post("/keys/revoke", json={"id": made["id"]})
+        refused = await client.post("/keys/revoke", json={"id": result["id"]})
         assert refused.status_code == 503
-        assert "free space" in refused.json()["error"]["message"]
+        assert "Free disk space" in refused.json()["error"]["message"]
         await limit(prlimit, gateway, "unlimited:")
         await until(lambda: ready(client), 200)
-        assert (await client.post("/keys/revoke", json={"id": made["id"]})).json()["revoked"] is True
+        assert (await client.post("/keys/revoke", json={"id": result["id"]})).json()["revoked"] is True
 
 
 async def limit(prlimit: str, gateway: Command, size: str) -> None:
@@ -228,14 +228,14 @@ async def test_a_start_and_a_check_of_the_settings_warn_of_a_redis_that_evicts(
         inside.config_set("maxmemory-policy", "allkeys-lru")
     async with gateway_on(tmp_path, server.url) as (gateway, _):
         assert "noeviction" in (await gateway.logged("allkeys-lru")).string
-    code, said = await shell(tmp_path, "check-config", f"--keys-backend={server.url}")
-    assert code == 0, said
-    assert "allkeys-lru" in said
+    code, output = await shell(tmp_path, "check-config", f"--keys-backend={server.url}")
+    assert code == 0, output
+    assert "allkeys-lru" in output
     with server.client() as inside:
         inside.config_set("maxmemory-policy", "noeviction")
-    _, said = await shell(tmp_path, "check-config", f"--keys-backend={server.url}")
-    assert "evict" not in said
-    assert "maxmemory" not in said
+    _, output = await shell(tmp_path, "check-config", f"--keys-backend={server.url}")
+    assert "evict" not in output
+    assert "maxmemory" not in output
 
 
 async def test_a_damaged_file_refuses_the_start(tmp_path: Path) -> None:

@@ -22,17 +22,17 @@ from tests.support.e2e.dialect_pairs import (
     text_of,
 )
 from tests.support.e2e.gateway import OPERATOR_KEY
-from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.e2e.scripted_model import ModelReply, stream, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hello", ", you", " there."))
+REPLY = ModelReply(text=("Hello", ", you", " there."))
 BROKEN = {"message": "It broke.", "type": "server_error", "param": None, "code": None}
 
 
 def _begun(dialect: str) -> tuple[bytes, ...]:
     """The frames of an answer up to its first two words."""
     frames: list[bytes] = []
-    for frame in stream(dialect, SAID).steps:
+    for frame in stream(dialect, REPLY).steps:
         assert isinstance(frame, bytes)
         frames.append(frame)
         if b", you" in frame:
@@ -47,7 +47,7 @@ async def test_row_1_a_stream_without_its_end_fails(
 ) -> None:
     """Cut, reset, or ended cleanly without its last words: never an invented success."""
     last = asyncio.Event()
-    script = stream(dialect, SAID)
+    script = stream(dialect, REPLY)
     upstream.play(script.but(steps=(*_begun(dialect), last), end=end))
     gateway = await start(dialect)
 
@@ -65,7 +65,7 @@ async def test_row_1_a_stream_without_its_end_fails(
 async def test_an_answer_is_whole_without_the_done_that_some_forget(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    script = stream(dialect, SAID)
+    script = stream(dialect, REPLY)
     steps = tuple(step for step in script.steps if isinstance(step, bytes) and b"[DONE]" not in step)
     upstream.play(script.but(steps=steps, framing="close"))
     gateway = await start(dialect)
@@ -83,7 +83,7 @@ async def test_an_answer_is_whole_without_the_done_that_some_forget(
 async def test_a_stall_ends_with_a_timeout(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID).but(steps=_begun(dialect), end="stall"))
+    upstream.play(stream(dialect, REPLY).but(steps=_begun(dialect), end="stall"))
     gateway = await start(dialect, chat2response_http_timeout_seconds=0.3)
 
     data = (await post(gateway, surface, streamed=True)).content
@@ -101,12 +101,12 @@ async def test_row_15_an_error_frame_ends_it(
     last = json.dumps({"error": BROKEN}).encode()
     if dialect == "responses":
         number = len(_begun(dialect))
-        resource = SAID.resource(status="failed", error={"code": "server_error", "message": "It broke."})
+        resource = REPLY.resource(status="failed", error={"code": "server_error", "message": "It broke."})
         event = {"type": "response.failed", "sequence_number": number, "response": resource}
         last = json.dumps(event).encode()
     frame = b"data: " + last + b"\n\n"
     frame = b"event: response.failed\n" + frame if dialect == "responses" else frame
-    upstream.play(stream(dialect, SAID).but(steps=(*_begun(dialect), frame, b"data: [DONE]\n\n")))
+    upstream.play(stream(dialect, REPLY).but(steps=(*_begun(dialect), frame, b"data: [DONE]\n\n")))
     gateway = await start(dialect)
 
     data = (await post(gateway, surface, streamed=True)).content
@@ -129,7 +129,7 @@ async def test_an_error_event_alone_gets_its_end(
         "param": None,
     }
     frame = b"event: error\ndata: " + json.dumps(flat).encode() + b"\n\n"
-    upstream.play(stream(dialect, SAID).but(steps=(*begun, frame)))
+    upstream.play(stream(dialect, REPLY).but(steps=(*begun, frame)))
     gateway = await start(dialect)
 
     data = (await post(gateway, surface, streamed=True)).content
@@ -141,7 +141,9 @@ async def test_an_error_event_alone_gets_its_end(
 async def test_a_frame_that_cannot_be_read_ends_it(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID).but(steps=(*_begun(dialect), b"data: {garbage\n\n", b"data: {}\n\n")))
+    upstream.play(
+        stream(dialect, REPLY).but(steps=(*_begun(dialect), b"data: {garbage\n\n", b"data: {}\n\n"))
+    )
     gateway = await start(dialect)
 
     data = (await post(gateway, surface, streamed=True)).content
@@ -157,7 +159,7 @@ async def test_errors_in_the_middle_are_masked(
     gateway = await start(dialect)
     secret = f"It broke: {OPERATOR_KEY} at {upstream.url}"
     frame = b"data: " + json.dumps({"error": {**BROKEN, "message": secret}}).encode() + b"\n\n"
-    upstream.play(stream(dialect, SAID).but(steps=(*_begun(dialect), frame)))
+    upstream.play(stream(dialect, REPLY).but(steps=(*_begun(dialect), frame)))
 
     data = (await post(gateway, surface, streamed=True)).content
 
@@ -169,7 +171,7 @@ async def test_errors_in_the_middle_are_masked(
 async def test_the_sdk_raises_on_a_broken_stream(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(stream(dialect, SAID).but(steps=_begun(dialect), end="cut"))
+    upstream.play(stream(dialect, REPLY).but(steps=_begun(dialect), end="cut"))
     gateway = await start(dialect)
 
     if surface == "chat":
@@ -187,7 +189,7 @@ async def test_what_was_seen_is_in_the_end_that_a_relay_adds(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
     """The id, the items that were done, the next number: as the upstream would have said it."""
-    two = Said(reasoning=("I think.",), text=("Hello",))
+    two = ModelReply(reasoning=("I think.",), text=("Hello",))
     steps = stream("responses", two).steps
     cut = next(
         at for at, step in enumerate(steps) if isinstance(step, bytes) and b"output_text.delta" in step
@@ -207,7 +209,7 @@ async def test_what_was_seen_is_in_the_end_that_a_relay_adds(
 async def test_a_json_answer_where_a_stream_was_asked_is_streamed(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, Said(reasoning=("I think.",), text=("Hello, you there.",))))
+    upstream.play(whole(dialect, ModelReply(reasoning=("I think.",), text=("Hello, you there.",))))
     gateway = await start(dialect)
 
     answer = await post(gateway, surface, streamed=True)
@@ -221,7 +223,7 @@ async def test_a_json_answer_where_a_stream_was_asked_is_streamed(
 async def test_a_json_answer_where_a_stream_was_asked_is_relayed_as_it_is(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    script = whole(dialect, SAID)
+    script = whole(dialect, REPLY)
     upstream.play(script)
     gateway = await start(dialect)
 
@@ -238,7 +240,7 @@ async def test_a_slow_model_does_not_keep_the_client_in_the_dark(
     """The head is held for a first event, but not for ever; after it, an error is an event."""
     thinking = asyncio.Event()
     error = b"data: " + json.dumps({"error": BROKEN}).encode() + b"\n\n"
-    script = stream(dialect, SAID)
+    script = stream(dialect, REPLY)
     upstream.play(script.but(steps=(b": thinking\n\n", thinking, *script.steps)))
     gateway = await start(dialect, hold=0.01)
 
@@ -267,7 +269,7 @@ async def test_an_event_without_end_is_bounded(
 ) -> None:
     """More than sixteen megabytes in one frame: the peer is told, the memory is not filled."""
     endless = (*_begun("chat"), b'data: {"choices":[{"delta":{"content":"', b"x" * 17 * 1024 * 1024)
-    upstream.play(stream("chat", SAID).but(steps=endless, end="stall"))
+    upstream.play(stream("chat", REPLY).but(steps=endless, end="stall"))
     gateway = await start("chat")
 
     data = (await post(gateway, surface, streamed=True)).content

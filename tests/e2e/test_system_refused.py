@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import json_or_stream
-from tests.support.e2e.scripted_model import CHAT, Said, stream, whole
+from tests.support.e2e.scripted_model import CHAT, ModelReply, stream, whole
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 ITEMS = [
@@ -18,13 +18,13 @@ ITEMS = [
 ]
 BODY = {"model": "m", "instructions": "Help.", "input": ITEMS}
 TEXT = "Jinja Exception: System message must be at the beginning."
-SAID = Said(text=("Paris",))
+REPLY = ModelReply(text=("Paris",))
 REFUSAL = json.dumps({"error": {"message": TEXT, "type": "server_error", "code": 500}}).encode()
 
 
 def refusing(status: int, *, streamed: bool, always: bool = False) -> Any:
     """Refuses a system message behind the head; `status` 200: in a stream's first event, or as a body."""
-    good = (stream if streamed else whole)("chat", SAID)
+    good = (stream if streamed else whole)("chat", REPLY)
 
     def play(request: Received) -> Script:
         roles = [message["role"] for message in request.json()["messages"]]

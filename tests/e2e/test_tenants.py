@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import body_for, error_of
 from tests.support.e2e.scripted_model import RESPONSES, frames, sse
-from tests.support.e2e.stateful_upstream import REFERENCES, SAID, ask, keeping
+from tests.support.e2e.stateful_upstream import REFERENCES, REPLY, ask, keeping
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 
@@ -124,8 +124,8 @@ async def test_a_reference_in_a_shape_that_nobody_sends_is_refused(
 
 def running_code(request: Received) -> Script:
     """An upstream that runs code in a container, and asks for approvals."""
-    said = SAID.resource()
-    said["output"] = [
+    reply = REPLY.resource()
+    reply["output"] = [
         {
             "type": "code_interpreter_call", "id": "ci_up", "status": "completed", "code": "1",
             "container_id": "cntr_up", "outputs": None,
@@ -134,18 +134,18 @@ def running_code(request: Received) -> Script:
             "type": "mcp_approval_request", "id": "mcpr_up", "server_label": "s", "name": "f",
             "arguments": "{}",
         },
-        *said["output"],
+        *reply["output"],
     ]  # fmt: skip
     if not request.json().get("stream"):
-        return Script(RESPONSES, (json.dumps(said).encode(),))
+        return Script(RESPONSES, (json.dumps(reply).encode(),))
     events = [
-        {"type": "response.created", "response": {**said, "status": "in_progress", "output": []}},
+        {"type": "response.created", "response": {**reply, "status": "in_progress", "output": []}},
         *(
             {"type": f"response.output_item.{step}", "output_index": at, "item": item}
-            for at, item in enumerate(said["output"])
+            for at, item in enumerate(reply["output"])
             for step in ("added", "done")
         ),
-        {"type": "response.completed", "response": said},
+        {"type": "response.completed", "response": reply},
     ]
     numbered = ({**event, "sequence_number": number} for number, event in enumerate(events))
     return frames("responses", *sse(*numbered, done=False))
@@ -174,20 +174,20 @@ ITEMS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
-@pytest.mark.parametrize("kept", [True, False], ids=["stored", "not stored"])
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
 async def test_what_an_answer_made_is_its_tenants(
-    start: Start, upstream: ScriptedUpstream, streamed: bool, kept: bool
+    start: Start, upstream: ScriptedUpstream, streamed: bool, stored: bool
 ) -> None:
     """Containers, also where the response is not stored; and items, however they are written."""
     upstream.play_for(RESPONSES, running_code)
     gateway = await start("responses")
     gateway.recorder.judged = False
     stranger = await gateway.issue()
-    made = await ask(gateway, gateway.key, {"stream": streamed, "store": kept})
-    assert made.status_code == 200
+    result = await ask(gateway, gateway.key, {"stream": streamed, "store": stored})
+    assert result.status_code == 200
 
-    cases = {**CONTAINERS, **ITEMS} if kept else {**CONTAINERS}
-    if not kept:
+    cases = {**CONTAINERS, **ITEMS} if stored else {**CONTAINERS}
+    if not stored:
         del cases["item"]  # its id names an item that nobody keeps
     for name, fields in cases.items():
         theirs = await ask(gateway, stranger, fields)

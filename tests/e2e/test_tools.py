@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import error_of, json_or_stream, post
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, Call, Said, speaking
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, Call, ModelReply, speaking
 from tests.support.e2e.sse_streams import events_of
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 from tests.support.upstream_streams import Events, named
@@ -24,7 +24,7 @@ TOOLS: list[dict[str, Any]] = [
     {"type": "shell"},
     {"type": "web_search"},
 ]
-CALLS = Said(
+CALLS = ModelReply(
     text=("I ask.",),
     calls=(
         Call("apply_patch", tuple(json.dumps({"input": PATCH})), id="call_1"),
@@ -75,7 +75,7 @@ async def test_the_official_client_knows_every_call(start: Start, upstream: Scri
 
 @json_or_stream
 async def test_half_an_input_is_an_error(start: Start, upstream: ScriptedUpstream, streamed: bool) -> None:
-    half = Said(calls=(Call("apply_patch", ('{"input": "*** Beg',)),))
+    half = ModelReply(calls=(Call("apply_patch", ('{"input": "*** Beg',)),))
     upstream.play_for(CHAT, speaking("chat", half))
     answer = await post(await start("chat"), "responses", streamed=streamed, tools=TOOLS)
     if streamed:
@@ -94,8 +94,8 @@ async def test_a_hosted_tool_is_refused_where_the_operator_says_so(
     answer = await post(gateway, "responses", tools=TOOLS)
     assert answer.status_code == 400
     assert error_of(answer)["param"] == "tools[3].type"
-    asked = {"model": "m", "input": "Go.", "tools": TOOLS}
-    converted = await gateway.post("/convert?to=chat", asked)
+    body = {"model": "m", "input": "Go.", "tools": TOOLS}
+    converted = await gateway.post("/convert?to=chat", body)
     assert error_of(converted)["param"] == "tools[3].type"
     assert not upstream.requests
 
@@ -104,7 +104,7 @@ async def test_a_hosted_tool_is_refused_where_the_operator_says_so(
 async def test_an_orphan_is_refused_or_repaired(
     start: Start, upstream: ScriptedUpstream, policy: str
 ) -> None:
-    upstream.play_for(CHAT, speaking("chat", Said(text=("Hi",))))
+    upstream.play_for(CHAT, speaking("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat", chat2response_orphans=policy)
     items = [
         {"role": "user", "content": "hi"},

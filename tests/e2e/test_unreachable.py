@@ -85,8 +85,8 @@ async def test_an_upstream_without_the_endpoint_is_told_with_its_likely_cause(
 async def test_a_404_about_the_model_stays_as_it_is(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    told = b'{"error": {"message": "The model `x` does not exist.", "type": "t", "param": null, "code": 404}}'
-    upstream.play(Script(PATHS[dialect], (told,), status=404))
+    body = b'{"error": {"message": "The model `x` does not exist.", "type": "t", "param": null, "code": 404}}'
+    upstream.play(Script(PATHS[dialect], (body,), status=404))
     gateway = await start(dialect)
 
     answer = await post(gateway, surface)

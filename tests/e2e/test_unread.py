@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.test_blocking import held, unsent
+from tests.e2e.test_blocking import open_stream, unsent
 from tests.support.cli.process import command
 from tests.support.e2e.dialect_pairs import PATH, body_for, converted_way
-from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, Said, stream
+from tests.support.e2e.scripted_model import CHAT, RESPONSES, STREAM, ModelReply, stream
 from tests.support.http_requests import until
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
@@ -102,9 +102,9 @@ async def test_a_client_that_reads_late_gets_every_word(
     start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
 ) -> None:
     words = tuple(f"word {number:05d} " for number in range(20_000))
-    upstream.play(stream(dialect, Said(text=words)))
+    upstream.play(stream(dialect, ModelReply(text=words)))
     gateway = await start(dialect)
-    async with held(gateway, PATH[surface], body_for(surface, streamed=True)) as slow:
+    async with open_stream(gateway, PATH[surface], body_for(surface, streamed=True)) as slow:
         await asyncio.sleep(0)
         got = b"".join([data async for data in slow.aiter_bytes()])
     at = 0
@@ -119,7 +119,7 @@ async def test_a_client_that_takes_nothing_for_the_set_time_is_disconnected_and_
 ) -> None:
     upstream.play(LONG)
     gateway = await start("chat", chat2response_write_timeout_seconds=0.1)
-    async with held(gateway, PATH[surface], body_for(surface, streamed=True)):
+    async with open_stream(gateway, PATH[surface], body_for(surface, streamed=True)):
         assert len(gateway.services.engine.runs) == 1
         await until(lambda: not len(gateway.services.engine.runs))
         await upstream.until(lambda: not upstream.open)
@@ -132,5 +132,5 @@ async def test_an_answer_that_is_no_stream_is_not_kept_for_ever_either(
     completion = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     upstream.play(Script(CHAT, (json.dumps(completion).encode(),)))
     gateway = await start("chat", chat2response_write_timeout_seconds=0.1)
-    async with held(gateway, RESPONSES, body_for("responses")):
+    async with open_stream(gateway, RESPONSES, body_for("responses")):
         await until(lambda: not gateway.connections)

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import post
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import Said, whole
+from tests.support.e2e.scripted_model import ModelReply, whole
 from tests.support.scripted_upstream import PATIENCE, ScriptedUpstream
 
 # As Codex 0.169 sends it.
@@ -22,7 +22,9 @@ HANDSHAKE = (
 PATHS = ("/v1/responses", "/responses")
 
 
-async def asked(gateway: Running, path: str, *, key: str | None, method: str = "GET") -> tuple[int, Any, Any]:
+async def upgrade(
+    gateway: Running, path: str, *, key: str | None, method: str = "GET"
+) -> tuple[int, Any, Any]:
     """Status, headers and body of what an upgrade gets; read until the server closes."""
     login = "" if key is None else f"Authorization: Bearer {key}\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
@@ -48,7 +50,7 @@ async def test_row_18_an_upgrade_is_426_and_says_that_http_works(
     gateway = await start("chat", **settings)
     caplog.clear()
 
-    status, headers, body = await asked(gateway, path, key=gateway.key)
+    status, headers, body = await upgrade(gateway, path, key=gateway.key)
 
     assert status == 426
     assert (headers["upgrade"], headers["connection"]) == ("HTTP/1.1", "close")
@@ -64,28 +66,28 @@ async def test_row_18_a_bad_key_is_401_at_the_upgrade(start: Start, key: str | N
     """Row 18: the key comes first."""
     gateway = await start("chat")
     for path in PATHS:
-        status, headers, body = await asked(gateway, path, key=key)
+        status, headers, body = await upgrade(gateway, path, key=key)
         assert (status, body["error"]["code"]) == (401, "invalid_api_key")
         assert headers["www-authenticate"] == "Bearer"
 
 
 async def test_row_18_the_same_turn_goes_over_http(start: Start, upstream: ScriptedUpstream) -> None:
     """Row 18: what the client does next."""
-    upstream.play(whole("chat", Said(text=("Hi",))))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
-    assert (await asked(gateway, "/v1/responses", key=gateway.key))[0] == 426
+    assert (await upgrade(gateway, "/v1/responses", key=gateway.key))[0] == 426
     assert (await post(gateway, "responses")).status_code == 200
 
 
 async def test_row_18_a_gateway_that_drains_says_that(start: Start) -> None:
     gateway = await start("chat")
     gateway.drain()
-    assert (await asked(gateway, "/v1/responses", key=gateway.key))[0] == 503
+    assert (await upgrade(gateway, "/v1/responses", key=gateway.key))[0] == 503
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/proxy", "/v1/models"])
 async def test_other_paths_know_of_no_upgrade(start: Start, path: str) -> None:
     """405 where GET is for nothing; where it is for something, the header is ignored (RFC 9110, 7.8)."""
     gateway = await start("demo")
-    status, _, _ = await asked(gateway, path, key=gateway.key)
+    status, _, _ = await upgrade(gateway, path, key=gateway.key)
     assert status == (200 if path == "/v1/models" else 405)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED, QUESTION, Surface, ask, expected
+from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface, ask, expected
 from tests.support.e2e.dialect_pairs import PATH, error_of, json_or_stream, post
-from tests.support.e2e.scripted_model import RESPONSES, Said, stream, whole
+from tests.support.e2e.scripted_model import RESPONSES, ModelReply, stream, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 TURNS = [
     {"role": "user", "content": "One?"},
     {"role": "assistant", "content": "One."},
@@ -41,7 +41,7 @@ MISSING = Script(RESPONSES, (b'{"detail": "Field required: input"}',), status=40
 async def test_where_it_is_set_one_user_text_goes_as_it_is(
     start: Start, upstream: ScriptedUpstream, surface: Surface, streamed: bool
 ) -> None:
-    upstream.play((stream if streamed else whole)("responses", SAID))
+    upstream.play((stream if streamed else whole)("responses", REPLY))
     gateway = await start("responses", chat2response_upstream_input=True)
 
     answer = await post(gateway, surface, streamed=streamed)
@@ -56,7 +56,7 @@ async def test_where_it_is_set_one_user_text_goes_as_it_is(
 async def test_and_more_goes_as_a_transcript_which_is_said(
     start: Start, upstream: ScriptedUpstream, surface: Surface, streamed: bool
 ) -> None:
-    upstream.play((stream if streamed else whole)("responses", SAID))
+    upstream.play((stream if streamed else whole)("responses", REPLY))
     gateway = await start("responses", chat2response_upstream_input=True)
 
     answer = await post(gateway, surface, streamed=streamed, messages=TURNS)
@@ -71,7 +71,7 @@ async def test_and_more_goes_as_a_transcript_which_is_said(
 async def test_a_responses_clients_body_changes_in_that_one_place(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
-    upstream.play((stream if streamed else whole)("responses", SAID))
+    upstream.play((stream if streamed else whole)("responses", REPLY))
     gateway = await start("responses", chat2response_upstream_input=True)
     flag = b"true" if streamed else b"false"
     body = b' {"model":"m",  "input" : %b, "store":false, "x-new": 1.50, "stream":' + flag + b"}"
@@ -102,7 +102,7 @@ async def test_what_no_text_can_say_is_400(start: Start, upstream: ScriptedUpstr
 async def test_an_upstream_that_wants_a_text_is_asked_once_more(
     start: Start, upstream: ScriptedUpstream, surface: Surface, streamed: bool, refused: Script
 ) -> None:
-    upstream.play(refused, (stream if streamed else whole)("responses", SAID))
+    upstream.play(refused, (stream if streamed else whole)("responses", REPLY))
     gateway = await start("responses")
 
     answer = await post(gateway, surface, streamed=streamed, messages=TURNS, temperature=0.5)
@@ -120,9 +120,9 @@ async def test_an_upstream_that_wants_a_text_is_asked_once_more(
 async def test_the_client_hears_the_same_answer(
     start: Start, upstream: ScriptedUpstream, surface: Surface, streamed: bool
 ) -> None:
-    upstream.play(REFUSAL, (stream if streamed else whole)("responses", SAID))
+    upstream.play(REFUSAL, (stream if streamed else whole)("responses", REPLY))
     gateway = await start("responses")
-    assert await ask(gateway, surface, streamed=streamed) == expected(SAID, relayed=surface == "proxy")
+    assert await ask(gateway, surface, streamed=streamed) == expected(REPLY, relayed=surface == "proxy")
     assert upstream.last.json()["input"] == QUESTION
 
 
@@ -176,6 +176,6 @@ async def test_a_responses_client_hears_its_upstreams_own_refusal(
 ) -> None:
     upstream.play(REFUSAL)
     gateway = await start("responses")
-    answer = await gateway.post(PATH["responses"], {"model": ASKED, "input": TURNS, "store": False})
+    answer = await gateway.post(PATH["responses"], {"model": CLIENT_MODEL, "input": TURNS, "store": False})
     assert (answer.status_code, len(upstream.requests)) == (400, 1)
     assert answer.content == REFUSAL.steps[0]

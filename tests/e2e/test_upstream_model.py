@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.e2e.client_calls import ASKED, Surface
+from tests.support.e2e.client_calls import CLIENT_MODEL, Surface
 from tests.support.e2e.dialect_pairs import (
     PATH,
     converted_way,
@@ -15,11 +15,11 @@ from tests.support.e2e.dialect_pairs import (
     post,
     sdk_call,
 )
-from tests.support.e2e.scripted_model import MODEL, PATHS, Said, stream, whole
+from tests.support.e2e.scripted_model import MODEL, PATHS, ModelReply, stream, whole
 from tests.support.e2e.sse_streams import chunks_of, events_of
 from tests.support.scripted_upstream import ScriptedUpstream
 
-SAID = Said(text=("Hi",))
+REPLY = ModelReply(text=("Hi",))
 ALIAS = "vendor/the-model"
 
 
@@ -28,14 +28,14 @@ ALIAS = "vendor/the-model"
 async def test_the_upstream_is_asked_for_its_own_model(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    upstream.play((stream if streamed else whole)(dialect, SAID))
+    upstream.play((stream if streamed else whole)(dialect, REPLY))
     gateway = await start(dialect, chat2response_upstream_model=ALIAS)
 
     answer = await post(gateway, surface, streamed=streamed)
 
     assert answer.status_code == 200
     assert upstream.last.json()["model"] == ALIAS
-    assert ASKED not in upstream.last.body.decode()
+    assert CLIENT_MODEL not in upstream.last.body.decode()
 
 
 ODD = {
@@ -50,21 +50,21 @@ ODD = {
 async def test_in_a_relay_no_other_byte_changes(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect, chat2response_upstream_model=ALIAS)
 
     answer = await gateway.post(PATHS[dialect], ODD[dialect])
 
     named = json.dumps(ALIAS).encode()
     assert upstream.last.body == ODD[dialect].replace(b'"asked"', named).replace(b'"first"', named)
-    assert (answer.content,) == whole(dialect, SAID).steps, "the answer is the upstream's own, its model too"
+    assert (answer.content,) == whole(dialect, REPLY).steps, "the answer is the upstream's own, its model too"
 
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 async def test_a_body_without_a_model_gets_none(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect, chat2response_upstream_model=ALIAS)
     body = b'{"messages":[],"input":"x","store":false}'
     await gateway.post(PATHS[dialect], body)
@@ -88,10 +88,10 @@ async def test_what_cannot_be_read_is_400(
 async def test_a_converted_answer_has_the_clients_name(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID), stream(dialect, SAID))
+    upstream.play(whole(dialect, REPLY), stream(dialect, REPLY))
     gateway = await start(dialect, chat2response_upstream_model=ALIAS)
 
-    made = (await post(gateway, surface)).json()
+    body = (await post(gateway, surface)).json()
     data = (await post(gateway, surface, streamed=True)).content
 
     named = (
@@ -99,22 +99,22 @@ async def test_a_converted_answer_has_the_clients_name(
         if surface == "chat"
         else {event["response"]["model"] for event in events_of(data) if "response" in event}
     )
-    assert {made["model"]} == named == {ASKED}
+    assert {body["model"]} == named == {CLIENT_MODEL}
     assert MODEL not in data.decode()
 
 
 async def test_the_sdk_sees_its_own_name(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat", chat2response_upstream_model=ALIAS)
-    assert (await sdk_call(gateway, "responses", streamed=False)).model == ASKED
+    assert (await sdk_call(gateway, "responses", streamed=False)).model == CLIENT_MODEL
     assert upstream.last.json()["model"] == ALIAS
 
 
-@pytest.mark.parametrize("given", [None, "", "  "])
+@pytest.mark.parametrize("value", [None, "", "  "])
 async def test_without_it_the_clients_name_goes_up(
-    start: Start, upstream: ScriptedUpstream, given: str | None
+    start: Start, upstream: ScriptedUpstream, value: str | None
 ) -> None:
-    upstream.play(whole("chat", SAID))
-    gateway = await start("chat", chat2response_upstream_model=given)
+    upstream.play(whole("chat", REPLY))
+    gateway = await start("chat", chat2response_upstream_model=value)
     await gateway.post(PATH["chat"], ODD["chat"])
     assert upstream.last.body == ODD["chat"]

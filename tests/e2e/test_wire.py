@@ -12,11 +12,11 @@ from openai.types.responses import Response
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface, expected, of_completion, of_response
 from tests.support.e2e.dialect_pairs import PATH, Reading, body_for, every_way, json_or_stream, post, text_of
-from tests.support.e2e.scripted_model import CHAT, PATHS, Call, Said, frames, stream, whole
+from tests.support.e2e.scripted_model import CHAT, PATHS, Call, ModelReply, frames, stream, whole
 from tests.support.e2e.sse_streams import last_response, validated
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
-SAID = Said(
+REPLY = ModelReply(
     reasoning=("I think, ", "€"),
     text=("Gr", "ü", "ße \u2028", "世界"),
     calls=(Call("look", ('{"a": ', '"ö"}')),),
@@ -33,7 +33,7 @@ def _bytes_of(script: Script) -> bytes:
 async def test_row_35_a_stream_may_come_byte_by_byte(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, framing: Any, line_end: bytes
 ) -> None:
-    data = b"\xef\xbb\xbf" + _bytes_of(stream(dialect, SAID)).replace(b"data: ", b"data:").replace(
+    data = b"\xef\xbb\xbf" + _bytes_of(stream(dialect, REPLY)).replace(b"data: ", b"data:").replace(
         b"\n", line_end
     )
     pieces = tuple(data[at : at + 1] for at in range(len(data)))
@@ -46,10 +46,10 @@ async def test_row_35_a_stream_may_come_byte_by_byte(
     if dialect == ("chat" if surface == "chat" else "responses"):
         assert answer.content == data
     elif surface == "chat":
-        assert text_of(surface, answer.content) == "".join(SAID.text)
+        assert text_of(surface, answer.content) == "".join(REPLY.text)
     else:
-        heard = of_response(validated(Response, last_response(answer.content)))
-        assert heard == expected(SAID, relayed=False)
+        received = of_response(validated(Response, last_response(answer.content)))
+        assert received == expected(REPLY, relayed=False)
 
 
 @json_or_stream
@@ -57,7 +57,7 @@ async def test_row_35_a_stream_may_come_byte_by_byte(
 async def test_what_was_compressed_unasked_is_unpacked(
     start: Start, upstream: ScriptedUpstream, dialect: str, streamed: bool
 ) -> None:
-    script = stream(dialect, SAID) if streamed else whole(dialect, SAID)
+    script = stream(dialect, REPLY) if streamed else whole(dialect, REPLY)
     packed = gzip.compress(_bytes_of(script))
     upstream.play(script.but(steps=(packed[:50], packed[50:])).adding(("Content-Encoding", "gzip")))
     gateway = await start(dialect)
@@ -76,7 +76,7 @@ async def test_what_was_compressed_unasked_is_unpacked(
 async def test_a_head_may_come_late_and_in_pieces(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    body = _bytes_of(whole(dialect, SAID))
+    body = _bytes_of(whole(dialect, REPLY))
     head = (
         b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200\r\ncontent-type:application/json\r\n"
         b"CONTENT-LENGTH: %d\r\nconnection: close\r\n\r\n" % len(body)
@@ -93,7 +93,7 @@ async def test_a_head_may_come_late_and_in_pieces(
 async def test_a_connection_that_died_while_idle_is_not_used(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     assert (await post(gateway, "chat")).status_code == 200
     assert len(upstream.open) == 1
@@ -115,9 +115,9 @@ async def test_calls_at_once_have_connections_of_their_own(
     gate = asyncio.Event()
 
     def echo(request: Any) -> Script:
-        asked = request.json()
-        question = asked["messages"][-1]["content"] if dialect == "chat" else asked["input"]
-        script = stream(dialect, Said(text=(str(question), "!")))
+        requested = request.json()
+        question = requested["messages"][-1]["content"] if dialect == "chat" else requested["input"]
+        script = stream(dialect, ModelReply(text=(str(question), "!")))
         return script.but(steps=(script.steps[0], gate, *script.steps[1:]))
 
     upstream.play_for(PATHS[dialect], echo)
@@ -131,14 +131,14 @@ async def test_calls_at_once_have_connections_of_their_own(
     async with asyncio.TaskGroup() as group:
         for number in range(30):
             group.create_task(ask(number))
-        await upstream.asked(30)
+        await upstream.wait_for_request(30)
         assert len(gateway.runs) == 30
         gate.set()
     assert upstream.accepted == 30
 
 
 async def test_a_request_may_be_chunked(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", SAID))
+    upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     body = json.dumps(body_for("chat")).encode()
 
@@ -157,7 +157,7 @@ async def test_a_request_may_be_chunked(start: Start, upstream: ScriptedUpstream
 async def test_a_large_body_arrives_whole(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    upstream.play(whole(dialect, SAID))
+    upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect)
     picture = "data:image/png;base64," + "QUJD" * 500_000
 
@@ -172,7 +172,7 @@ async def test_a_large_body_arrives_whole(
 
 
 async def test_requests_may_be_pipelined(start: Start, upstream: ScriptedUpstream) -> None:
-    upstream.play(whole("chat", Said(text=("one",))), stream("chat", Said(text=("two",))))
+    upstream.play(whole("chat", ModelReply(text=("one",))), stream("chat", ModelReply(text=("two",))))
     gateway = await start("chat")
     requests = b""
     for streamed in (False, True):
@@ -196,7 +196,7 @@ async def test_a_client_that_stops_reading_stops_the_upstream_too(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
     """Fifty megabytes for a client that reads one frame: most of it stays where it is made."""
-    chunk = next(iter(Said(text=("x" * 50_000,)).chunks()))
+    chunk = next(iter(ModelReply(text=("x" * 50_000,)).chunks()))
     chunk["choices"][0]["delta"] = {"content": "x" * 50_000}
     flood = b"data: " + json.dumps(chunk).encode() + b"\n\n"
     upstream.play(frames("chat", *[flood] * 1000).but(end="stall"))
@@ -224,19 +224,19 @@ async def test_nothing_of_it_depends_on_usage(
 ) -> None:
     """Upstreams that do not count: the answer has no usage, and is whole."""
     if dialect == "chat":
-        body = SAID.completion()
+        body = REPLY.completion()
         del body["usage"]
     else:
-        body = SAID.resource(usage=None)
+        body = REPLY.resource(usage=None)
     upstream.play(Script(PATHS[dialect], (json.dumps(body).encode(),)))
     gateway = await start(dialect)
 
     answer = (await post(gateway, surface)).json()
 
-    heard = (
+    received = (
         of_completion(validated(ChatCompletion, answer))
         if surface == "chat"
         else of_response(validated(Response, answer))
     )
-    assert heard.usage is None
-    assert heard.text == "".join(SAID.text)
+    assert received.usage is None
+    assert received.text == "".join(REPLY.text)

@@ -149,12 +149,12 @@ async def test_one_event_is_worked_through_no_further_than_to_the_bound(what: st
     with pytest.raises(UpstreamError) as caught:
         await stream.begin(5.0)
     assert caught.value.code == "output_too_large"
-    assert writer_.made < MOST // 256, "the events of what fits, and no more"
+    assert writer_.event_count < MOST // 256, "the events of what fits, and no more"
     folding = writer()
     with pytest.raises(UpstreamError) as caught:
         await read_whole_turn(OneEvent(MANY_IN_ONE[what], folding), folding, MOST)  # type: ignore[arg-type]
     assert caught.value.code == "output_too_large"
-    assert folding.made == writer_.made
+    assert folding.event_count == writer_.event_count
 
 
 def test_a_json_answer_of_empty_values_weighs_more_than_its_bytes_and_code_in_a_text_little_more() -> None:

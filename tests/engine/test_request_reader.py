@@ -12,7 +12,7 @@ from chat2response.engine.request_reader import read_call, read_object, read_rep
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import MAX_DEPTH, decode
-from chat2response.wire.json_repair import HALF
+from chat2response.wire.json_repair import HALF_CHARACTER
 from tests.engine.conftest import BODIES
 
 CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%b}'
@@ -51,7 +51,7 @@ def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
     call = Call("chat", body, "req")
     assert read_repaired(call) == {"model": "m", "a": ["x\ufffd"], "b": 1}
     assert call.body == b'{"model":"m","a":["x\\ufffd"],"b":null,"b":1}'
-    assert list(call.repairs) == [("a[0]", HALF)]
+    assert list(call.repairs) == [("a[0]", HALF_CHARACTER)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.state.sealing import Sealing
 
 WORDS = "The encrypted content gAAA...DQ== could not be verified."
-OURS = Sealing(["0123456789abcdef" * 2]).seal_of("key_a", "http://a/v1", "m").seal(b"thought")
+OURS = Sealing(["0123456789abcdef" * 2]).seal_for("key_a", "http://a/v1", "m").seal(b"thought")
 
 
 def refusal(**error: Any) -> bytes:

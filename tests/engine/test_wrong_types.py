@@ -143,7 +143,7 @@ def with_one_wrong(events: Sequence[Mapping[str, Any]], seed: int) -> list[list[
 
 def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
     """Converts what `read` writes into the client's dialect."""
-    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().answered())
+    writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().for_answer())
     writer.begin()
     encoder = encoder_for(spoken, HUB, writer.losses)
     reader = read(writer)
@@ -192,7 +192,7 @@ def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str
 def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
     how = AnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
     for wrong in mutations(COMPLETION):
-        losses = Losses().answered()
+        losses = Losses().for_answer()
         with suppress(BridgeError):
             response = how.response(wrong, EchoedFields.of(HUB), Ids(), now, losses)
             for spoken in ("chat", "responses"):
@@ -204,7 +204,7 @@ def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
 
 def test_any_field_of_a_whole_response_may_be_wrong() -> None:
     for wrong in mutations(RESPONSE):
-        losses = Losses().answered()
+        losses = Losses().for_answer()
         with suppress(BridgeError):
             response = read_response(wrong)
             for spoken in ("chat", "responses"):

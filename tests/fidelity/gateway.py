@@ -63,12 +63,12 @@ class _Model(FakeUpstream):
         self.answer = FakeTurn(says(MODEL_TEXT), ends())
         return super().open(*args)
 
-    async def once(self, ask: Any, target: Any, origin: Any) -> Reply:
+    async def once(self, request: Any, target: Any, context: Any) -> Reply:
         part = {"type": "output_text", "text": MODEL_TEXT, "annotations": [], "logprobs": []}
         message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
         head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed"}
         self.answer = {**head, "output": [{**message, "content": [part]}]}
-        return await super().once(ask, target, origin)
+        return await super().once(request, target, context)
 
 
 def _text(completion: Json) -> str:

@@ -79,7 +79,7 @@ CHAT_FIELDS: tuple[Probe, ...] = (
     Probe("top_logprobs", {"top_logprobs": 2}, base={"logprobs": True}),
     *_of(top_p=0.5, user="u", verbosity="low", web_search_options={}),
     Probe("an unknown field", {"vendor_field": 1}),
-    # Responses' own fields from a Chat client
+    # Responses fields that a Chat client may send
     *_of(background=True, conversation="conv_1", context_management=[{"type": "compaction"}]),
     *_of(include=["web_search_call.results"], instructions="x", max_output_tokens=100, max_tool_calls=2),
     *_of(previous_response_id="resp_1", prompt={"id": "p"}, reasoning={"summary": "auto"}, truncation="auto"),
@@ -252,7 +252,7 @@ def _item(kind: str, *after: Json, label: str = "", tools: Any = (), **fields: A
 
 
 def _output(call: Json, before: Json, after: Json, *tools: Json) -> Probe:
-    """The output of a call that stands there in both runs, where its output was another before."""
+    """A row for the output of a call: both runs have the call, with different outputs."""
     base = {"tools": list(tools)} if tools else {}
     return Probe(after["type"], {"input": [USER, call, after]}, base={**base, "input": [USER, call, before]})
 

@@ -1,4 +1,4 @@
-"""Only `settings.py` reads the environment: no `os.environ`, and no library that would read it for us."""
+"""Only `settings/` reads the environment: no `os.environ`, and no library that would read it for us."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ KEYWORDS = {"envvar", "auto_envvar_prefix", "trust_env"}
 
 
 def environment_faults(code: Iterable[Module]) -> Iterator[str]:
-    """Each place outside `settings.py` that reads the environment."""
+    """Each place outside `settings/` that reads the environment."""
     for mod in code:
         if mod.folder == "settings":
             continue

@@ -1,4 +1,4 @@
-"""A key service on each store: memory, SQLite, a real Redis; a cluster, what a Sentinel watches, and TLS."""
+"""Fixtures: a key service on each store: memory, SQLite, Redis, a cluster, a Sentinel setup, and TLS."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -18,7 +18,7 @@ DEADLINE = 15.0  # TLS handshakes at once take seconds on a busy machine
 async def plain_store(
     request: pytest.FixtureRequest, store_address: Callable[[str], str], clock: Clock
 ) -> AsyncIterator[Store]:
-    """One store of each kind, empty."""
+    """An empty store of each kind."""
     async with AsyncExitStack() as stack:
         if request.param == "tls":
             server, cert, key = request.getfixturevalue("locked_server")
@@ -27,12 +27,12 @@ async def plain_store(
             address = tls_address(port, cert)
         elif request.param == "cluster":
             address = redis_topologies.cluster_address(
-                redis_topologies.emptied(request.getfixturevalue("whole_cluster"))
+                redis_topologies.emptied(request.getfixturevalue("shared_cluster"))
             )
         elif request.param == "sentinel":
-            watched = request.getfixturevalue("whole_watched")
-            redis_topologies.emptied([watched.master])
-            address = watched.url
+            watched_master = request.getfixturevalue("shared_sentinel")
+            redis_topologies.emptied([watched_master.master])
+            address = watched_master.url
         else:
             address = store_address(request.param)
         store = open_store(address, clock=clock, deadline=DEADLINE)

@@ -1,4 +1,4 @@
-"""The audit on each store: a line before each change, who made it, and no secret."""
+"""The audit log on each store: a line before each change, with its actor and without secrets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import Conflict, InvalidRequest
 from chat2response.keys import Actor, Audit, KeyService, KeyVerifier
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import MemoryStore, Store, StoreDown
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Clock
@@ -19,17 +19,17 @@ DAY = 86_400
 
 async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> None:
     now = int(clock())
-    made = await service.generate(label="l", metadata={"secret-note": "xyzzy"}, ttl_seconds=5, by=ADMIN)
-    id = made.key.id
+    issued = await service.generate(label="l", metadata={"secret-note": "xyzzy"}, ttl_seconds=5, by=ADMIN)
+    id = issued.key.id
     shell = Actor("shell", origin="root")
     await service.update(id, label="new", scopes=["model:a"], by=shell)
-    await service.rotate(id, grace_seconds=2, by=Actor("key", made.key, "::1"))
+    await service.rotate(id, grace_seconds=2, by=Actor("key", issued.key, "::1"))
     await service.set_expiration(id, ttl_seconds=9, by=ADMIN)
     await service.revoke(id, by=ADMIN)
     token, digest = service.new_digest()
     await service.import_digest(token.id, digest, ttl_seconds=5)
-    clock.advance(LEAST_AGE + 10)
-    await service.purge(LEAST_AGE, by=ADMIN)
+    clock.advance(MIN_PURGE_AGE + 10)
+    await service.purge(MIN_PURGE_AGE, by=ADMIN)
     page = await service.audit.read()
     assert [(line["action"], line["key"], line["by"], line["from"]) for line in page.lines[:6]] == [
         ("key.generated", id, "token", "192.0.2.7"),
@@ -51,25 +51,32 @@ async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> 
 
 
 async def test_no_line_holds_a_secret(service: KeyVerifier, plain_store: Store) -> None:
-    made = await service.generate(metadata={"a": "xyzzy"})
-    renewed = await service.rotate(made.key.id, grace_seconds=5)
+    issued = await service.generate(metadata={"a": "xyzzy"})
+    renewed = await service.rotate(issued.key.id, grace_seconds=5)
     assert renewed is not None
-    await service.update(made.key.id, label=renewed.token, metadata={"b": "xyzzy"}, scopes=[renewed.token])
-    said = encode((await service.audit.read()).lines).decode()
-    for hidden in ("xyzzy", made.token[36:], renewed.token[36:], made.key.digest.hash_hex, "salt", "hash"):
-        assert hidden not in said
+    await service.update(issued.key.id, label=renewed.token, metadata={"b": "xyzzy"}, scopes=[renewed.token])
+    text = encode((await service.audit.read()).lines).decode()
+    for hidden in (
+        "xyzzy",
+        issued.token[36:],
+        renewed.token[36:],
+        issued.key.digest.hash_hex,
+        "salt",
+        "hash",
+    ):
+        assert hidden not in text
 
 
 async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
-    made = await service.generate()
-    await service.revoke(made.key.id)
+    issued = await service.generate()
+    await service.revoke(issued.key.id)
     before = (await service.audit.read()).lines
-    await service.revoke(made.key.id)
+    await service.revoke(issued.key.id)
     await service.revoke(UNKNOWN)
     await service.update(UNKNOWN, label="x")
-    await service.purge(LEAST_AGE)
+    await service.purge(MIN_PURGE_AGE)
     with pytest.raises(Conflict):
-        await service.rotate(made.key.id)
+        await service.rotate(issued.key.id)
     with pytest.raises(InvalidRequest):
         await service.generate(ttl_seconds=0)
     assert (await service.audit.read()).lines == before
@@ -77,17 +84,21 @@ async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
 
 async def test_no_change_goes_without_a_line(clock: Clock, monkeypatch: Any) -> None:
     store = MemoryStore(clock=clock)
-    book = KeyService(store, clock=clock)
-    made = await book.generate()
+    service = KeyService(store, clock=clock)
+    issued = await service.generate()
 
     async def down(*_: Any, **__: Any) -> Any:
         raise StoreDown("the log is full")
 
     monkeypatch.setattr(store, "append", down)
-    for change in (book.generate(), book.revoke(made.key.id), book.update(made.key.id, label="x")):
+    for change in (
+        service.generate(),
+        service.revoke(issued.key.id),
+        service.update(issued.key.id, label="x"),
+    ):
         with pytest.raises(StoreDown):
             await change
-    assert await book.list() == [made.key]
+    assert await service.list() == [issued.key]
 
 
 async def test_a_change_that_is_tried_again_has_one_line(
@@ -112,9 +123,9 @@ class TestPages:
         audit = Audit(plain_store, clock=clock)
         for n in range(5):
             for m in range(3):
-                await audit.note("x", ADMIN, f"{n}{m}")
+                await audit.record("x", ADMIN, f"{n}{m}")
             clock.advance(20 * DAY)
-        wanted = [f"{n}{m}" for n in range(5) for m in range(3)]
+        expected = [f"{n}{m}" for n in range(5) for m in range(3)]
         for limit in (1, 2, 3, 4, 15, 1000):
             seen: list[str] = []
             cursor = None
@@ -125,21 +136,21 @@ class TestPages:
                 cursor = page.cursor
                 if not page.has_more:
                     break
-            assert seen == wanted
+            assert seen == expected
         assert (await audit.read(cursor=cursor)).lines == []
-        await audit.note("x", ADMIN, "new")
+        await audit.record("x", ADMIN, "new")
         later = await audit.read(cursor=cursor)
         assert [line["key"] for line in later.lines] == ["new"]
 
     async def test_old_months_go_as_a_whole(self, clock: Clock) -> None:
         store = MemoryStore(clock=clock)
         audit = Audit(store, keep_days=30, clock=clock)
-        await audit.note("x", ADMIN, "old")
+        await audit.record("x", ADMIN, "old")
         old = datetime.fromtimestamp(clock(), UTC).strftime("%Y-%m")
         clock.advance(29 * DAY)
         assert len((await audit.read()).lines) == 1
         clock.advance(2 * DAY)
-        await audit.note("x", ADMIN, "new")
+        await audit.record("x", ADMIN, "new")
         assert [line["key"] for line in (await audit.read()).lines] == ["new"]
         assert [line["key"] for line in (await audit.read(cursor=f"{old}:0")).lines] == ["new"]
 
@@ -147,8 +158,8 @@ class TestPages:
         page = await Audit(plain_store, clock=clock).read()
         assert (page.lines, page.cursor, page.has_more) == ([], None, False)
 
-    @pytest.mark.parametrize("asked", [{"cursor": "x"}, {"cursor": ""}, {"limit": 0}, {"limit": 1001}])
-    async def test_what_cannot_be_asked(self, clock: Clock, asked: Any) -> None:
+    @pytest.mark.parametrize("params", [{"cursor": "x"}, {"cursor": ""}, {"limit": 0}, {"limit": 1001}])
+    async def test_what_cannot_be_asked(self, clock: Clock, params: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
-            await Audit(MemoryStore(clock=clock), clock=clock).read(**asked)
-        assert caught.value.param == next(iter(asked))
+            await Audit(MemoryStore(clock=clock), clock=clock).read(**params)
+        assert caught.value.param == next(iter(params))

@@ -1,4 +1,4 @@
-"""A key gives away no more than it has."""
+"""Delegation: a key cannot grant more than its own rights."""
 
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.clock_and_ids import Clock
 
 
 @pytest.mark.parametrize(
-    ("own", "asked", "wider"),
+    ("own", "requested", "wider"),
     [
         ([], [], None),
         (["admin:keys"], ["model:x", "a label"], None),
@@ -40,8 +40,8 @@ from tests.support.clock_and_ids import Clock
         (["net:10.0.0.0/8"], ["net:nowhere"], None),  # which grants nothing
     ],
 )
-def test_which_grants_are_wider(own: list[str], asked: list[str], wider: str | None) -> None:
-    assert wider_grant(grants_of(tuple(asked)), grants_of(tuple(own))) == wider
+def test_which_grants_are_wider(own: list[str], requested: list[str], wider: str | None) -> None:
+    assert wider_grant(grants_of(tuple(requested)), grants_of(tuple(own))) == wider
 
 
 PATTERNS = st.text("ab*?[]!-", max_size=6)
@@ -69,16 +69,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(clock: Clock) -> KeyService:
+def service(clock: Clock) -> KeyService:
     return KeyService(MemoryStore(clock=clock), KeyPolicy(allow_no_expiration=True), clock=clock)
 
 
 @pytest.fixture
-async def maker(book: KeyService) -> ApiKey:
-    made = await book.generate(
+async def admin_key(service: KeyService) -> ApiKey:
+    issued = await service.generate(
         scopes=["admin:keys", "model:gpt-*"], limits={"requests_per_minute": 10}, ttl_seconds=1000
     )
-    return made.key
+    return issued.key
 
 
 ALLOWED: dict[str, Any] = {
@@ -88,10 +88,10 @@ ALLOWED: dict[str, Any] = {
 }
 
 
-async def test_a_key_makes_what_it_has_and_no_more(book: KeyService, maker: ApiKey) -> None:
-    by = Actor("key", maker)
-    await book.generate(**ALLOWED, by=by)
-    _, digest = book.new_digest()
+async def test_a_key_makes_what_it_has_and_no_more(service: KeyService, admin_key: ApiKey) -> None:
+    by = Actor("key", admin_key)
+    await service.generate(**ALLOWED, by=by)
+    _, digest = service.new_digest()
     for fields, param in (
         ({"scopes": ["model:o3"]}, "scopes"),
         ({"scopes": None}, "scopes"),
@@ -102,46 +102,46 @@ async def test_a_key_makes_what_it_has_and_no_more(book: KeyService, maker: ApiK
         ({"ttl_seconds": None, "expires_at": None}, "expires_at"),
     ):
         for make in (
-            book.generate(**ALLOWED | fields, by=by),
-            book.import_digest("ab" * 16, digest, **ALLOWED | fields, by=by),
+            service.generate(**ALLOWED | fields, by=by),
+            service.import_digest("ab" * 16, digest, **ALLOWED | fields, by=by),
         ):
             with pytest.raises(Forbidden) as caught:
                 await make
             assert (caught.value.param, caught.value.code) == (param, "wider_than_own_key")
-    assert len(await book.list()) == 2
+    assert len(await service.list()) == 2
 
 
-async def test_a_key_widens_no_other_and_not_itself(book: KeyService, maker: ApiKey) -> None:
-    by = Actor("key", maker)
-    made = (await book.generate(**ALLOWED, by=by)).key
-    for id in (made.id, maker.id):
+async def test_a_key_widens_no_other_and_not_itself(service: KeyService, admin_key: ApiKey) -> None:
+    by = Actor("key", admin_key)
+    key = (await service.generate(**ALLOWED, by=by)).key
+    for id in (key.id, admin_key.id):
         for change in (
-            book.update(id, scopes=["model:*"], by=by),
-            book.update(id, scopes=None, by=by),
-            book.update(id, limits={"requests_per_minute": 11}, by=by),
-            book.set_expiration(id, ttl_seconds=1001, by=by),
-            book.set_expiration(id, by=by),
+            service.update(id, scopes=["model:*"], by=by),
+            service.update(id, scopes=None, by=by),
+            service.update(id, limits={"requests_per_minute": 11}, by=by),
+            service.set_expiration(id, ttl_seconds=1001, by=by),
+            service.set_expiration(id, by=by),
         ):
             with pytest.raises(Forbidden):
                 await change
-    changed = await book.update(made.id, scopes=["model:gpt-4", "model:gpt-5*"], label="l", by=by)
+    changed = await service.update(key.id, scopes=["model:gpt-4", "model:gpt-5*"], label="l", by=by)
     assert changed is not None and changed.label == "l"
-    assert await book.set_expiration(made.id, ttl_seconds=900, by=by)
+    assert await service.set_expiration(key.id, ttl_seconds=900, by=by)
 
 
-async def test_a_wider_key_is_not_taken_over(book: KeyService, maker: ApiKey) -> None:
-    by = Actor("key", maker)
-    wide = await book.generate(ttl_seconds=500)
+async def test_a_wider_key_is_not_taken_over(service: KeyService, admin_key: ApiKey) -> None:
+    by = Actor("key", admin_key)
+    wide = await service.generate(ttl_seconds=500)
     with pytest.raises(Forbidden):
-        await book.rotate(wide.key.id, by=by)  # its new token would be the maker's
-    assert await book.update(wide.key.id, label="seen", by=by)
+        await service.rotate(wide.key.id, by=by)  # the admin key would get a token with wider rights
+    assert await service.update(wide.key.id, label="seen", by=by)
     with pytest.raises(Forbidden):
-        await book.set_expiration(wide.key.id, ttl_seconds=600, by=by)
-    assert await book.set_expiration(wide.key.id, ttl_seconds=400, by=by)
-    assert await book.revoke(wide.key.id, by=by)  # to end one widens nothing
+        await service.set_expiration(wide.key.id, ttl_seconds=600, by=by)
+    assert await service.set_expiration(wide.key.id, ttl_seconds=400, by=by)
+    assert await service.revoke(wide.key.id, by=by)  # to end one widens nothing
 
 
-async def test_others_are_bound_by_nothing(book: KeyService) -> None:
+async def test_others_are_bound_by_nothing(service: KeyService) -> None:
     for by in (Actor("token"), Actor("network"), Actor("shell")):
-        made = await book.generate(expires_at=None, scopes=["admin:*"], by=by)
-        assert await book.rotate(made.key.id, by=by)
+        issued = await service.generate(expires_at=None, scopes=["admin:*"], by=by)
+        assert await service.rotate(issued.key.id, by=by)

@@ -1,4 +1,4 @@
-"""When a key ends: the truth table."""
+"""The expiry policy: the truth table of its docstring."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.errors import InvalidRequest
 from chat2response.keys import KeyPolicy
-from chat2response.keys.expiry_policy import LAST_MOMENT
+from chat2response.keys.expiry_policy import MAX_TIMESTAMP
 
 NOW = 1_800_000_000
 HOUR = {"ttl_seconds": 3600}
@@ -75,7 +75,7 @@ WRONG: list[tuple[str, Any]] = [
     ("ttl_seconds", 60.0),
     ("ttl_seconds", "60"),
     ("ttl_seconds", [60]),
-    ("ttl_seconds", LAST_MOMENT),
+    ("ttl_seconds", MAX_TIMESTAMP),
     ("ttl_seconds", 2**64),
     ("expires_at", -1),
     ("expires_at", True),
@@ -86,24 +86,24 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("policy", "asked", "end"), CREATION)
-def test_creation(policy: KeyPolicy, asked: dict[str, Any], end: int | str | None) -> None:
+@pytest.mark.parametrize(("policy", "params", "end"), CREATION)
+def test_creation(policy: KeyPolicy, params: dict[str, Any], end: int | str | None) -> None:
     if end is REFUSED:
         with pytest.raises(InvalidRequest, match=r"^Expiration required: ") as caught:
-            policy.at_creation(NOW, **asked)
+            policy.at_creation(NOW, **params)
         assert (caught.value.status, caught.value.param) == (400, "expires_at")
     else:
-        assert policy.at_creation(NOW, **asked) == end
+        assert policy.at_creation(NOW, **params) == end
 
 
-@pytest.mark.parametrize(("policy", "asked", "end"), CHANGE)
-def test_change(policy: KeyPolicy, asked: dict[str, Any], end: int | str | None) -> None:
+@pytest.mark.parametrize(("policy", "params", "end"), CHANGE)
+def test_change(policy: KeyPolicy, params: dict[str, Any], end: int | str | None) -> None:
     if end is REFUSED:
         with pytest.raises(InvalidRequest, match=r"^Expiration required: ") as caught:
-            policy.at_change(NOW, **asked)
+            policy.at_change(NOW, **params)
         assert (caught.value.status, caught.value.param) == (400, "expires_at")
     else:
-        assert policy.at_change(NOW, **asked) == end
+        assert policy.at_change(NOW, **params) == end
 
 
 @pytest.mark.parametrize("end", [0, NOW - 1, NOW])
@@ -126,5 +126,5 @@ def test_wrong_values_are_refused_even_where_another_field_wins(
 
 
 def test_the_last_moment_can_be_named() -> None:
-    assert FREE.at_creation(NOW, expires_at=LAST_MOMENT) == LAST_MOMENT
-    assert FREE.at_creation(NOW, ttl_seconds=LAST_MOMENT - NOW) == LAST_MOMENT
+    assert FREE.at_creation(NOW, expires_at=MAX_TIMESTAMP) == MAX_TIMESTAMP
+    assert FREE.at_creation(NOW, ttl_seconds=MAX_TIMESTAMP - NOW) == MAX_TIMESTAMP

@@ -1,9 +1,9 @@
-"""What a key may do."""
+"""Grants among a key's scopes: what they allow, and warnings for mistyped ones."""
 
 import pytest
 
 from chat2response.errors import Forbidden
-from chat2response.keys.grants import Grants, doubts, grants_of, mistake
+from chat2response.keys.grants import Grants, grants_of, scope_error, scope_warnings
 
 
 def refused(grants: Grants, check: str, value: object) -> Forbidden | None:
@@ -22,7 +22,7 @@ def test_labels_restrict_nothing_and_make_nobody_an_admin(scopes: tuple[str, ...
     grants.check_upstream("chat")
     grants.check_tools(["web_search"])
     grants.check_address(None)
-    assert not grants.of_body
+    assert not grants.restrict_body
     assert not grants.allows_admin("keys")
 
 
@@ -64,7 +64,7 @@ def test_a_grant_that_cannot_be_read_restricts_and_grants_nothing() -> None:
 
 def test_admin_is_never_implied() -> None:
     grants = grants_of(("admin:usage", "admin:audit"))
-    assert [grants.allows_admin(what) for what in ("usage", "audit", "keys")] == [True, True, False]
+    assert [grants.allows_admin(area) for area in ("usage", "audit", "keys")] == [True, True, False]
     assert grants_of(("admin:*",)).allows_admin("keys")
 
 
@@ -73,17 +73,17 @@ def test_admin_is_never_implied() -> None:
     ["endpoint:all", "net:10.0.0.0/40", "model:", "admin:root", "upstream:x"],
 )
 def test_what_looks_like_a_grant_and_is_none_is_a_mistake(scope: str) -> None:
-    said = mistake(scope)
-    assert said is not None and scope in said
+    text = scope_error(scope)
+    assert text is not None and scope in text
 
 
 @pytest.mark.parametrize("scope", ["team", "read:all", "model:gpt-*", "net:::1", "admin:*", "tool:mcp.x"])
 def test_good_grants_and_labels_are_none(scope: str) -> None:
-    assert mistake(scope) is None
+    assert scope_error(scope) is None
 
 
 @pytest.mark.parametrize(
-    ("scope", "meant"),
+    ("scope", "suggestion"),
     [
         ("models:gpt-4", "model:gpt-4"),
         ("Model:gpt-4", "model:gpt-4"),
@@ -96,13 +96,13 @@ def test_good_grants_and_labels_are_none(scope: str) -> None:
         ("admins:keys", "admin:keys"),
     ],
 )
-def test_a_label_that_is_nearly_a_grant_is_doubted(scope: str, meant: str) -> None:
-    (said,) = doubts([scope, "model:x"])
-    assert said == f"'{scope}' is a label and restricts nothing. Did you mean '{meant}'?"
+def test_a_label_that_is_nearly_a_grant_is_doubted(scope: str, suggestion: str) -> None:
+    (text,) = scope_warnings([scope, "model:x"])
+    assert text == f"'{scope}' is a label and restricts nothing. Did you mean '{suggestion}'?"
 
 
 @pytest.mark.parametrize(
     "scope", ["team", "team:a", "read:all", "env=prod", "model:a=b", "net:::1", "admin:*", "", ":"]
 )
 def test_good_grants_and_other_labels_are_not_doubted(scope: str) -> None:
-    assert list(doubts([scope])) == []
+    assert list(scope_warnings([scope])) == []

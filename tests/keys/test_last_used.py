@@ -1,4 +1,4 @@
-"""The use of keys, on each store; how counts get there is told in `test_tally`."""
+"""When keys were last used, on each store; `test_write_behind.py` tests how counts are written."""
 
 import asyncio
 from typing import Any
@@ -13,50 +13,50 @@ ONE, TWO = "1" * 32, "2" * 32
 
 
 @pytest.fixture
-def use(plain_store: Store, clock: Clock) -> LastUsedTracker:
+def tracker(plain_store: Store, clock: Clock) -> LastUsedTracker:
     return LastUsedTracker(plain_store, clock=clock)
 
 
 async def test_what_is_noted_is_read_at_once_and_stays_when_it_is_written(
-    use: LastUsedTracker, plain_store: Store, clock: Clock
+    tracker: LastUsedTracker, plain_store: Store, clock: Clock
 ) -> None:
     now = int(clock())
-    use.note(ONE, requests=1)
+    tracker.note(ONE, requests=1)
     clock.advance(5)
-    use.note(ONE, requests=1, tokens=40)
-    use.note(ONE, tokens=2)
-    wanted = [LastUsed(now + 5, 2, 42), LastUsed()]
-    assert await use.read([ONE, TWO]) == wanted
+    tracker.note(ONE, requests=1, tokens=40)
+    tracker.note(ONE, tokens=2)
+    expected = [LastUsed(now + 5, 2, 42), LastUsed()]
+    assert await tracker.read([ONE, TWO]) == expected
     assert await plain_store.get(KIND, ONE) is None
-    await use.tally.flush()
-    assert await use.read([ONE, TWO]) == wanted
-    assert await LastUsedTracker(plain_store).read([ONE, TWO]) == wanted
-    assert await use.read([]) == []
+    await tracker.write_behind.flush()
+    assert await tracker.read([ONE, TWO]) == expected
+    assert await LastUsedTracker(plain_store).read([ONE, TWO]) == expected
+    assert await tracker.read([]) == []
 
 
-async def test_processes_add_up(use: LastUsedTracker, plain_store: Store, clock: Clock) -> None:
+async def test_processes_add_up(tracker: LastUsedTracker, plain_store: Store, clock: Clock) -> None:
     other = LastUsedTracker(plain_store, clock=clock)
     for _ in range(3):
-        for each in (use, other):
+        for each in (tracker, other):
             each.note(ONE, requests=1, tokens=10)
         clock.advance(1)
-        await asyncio.gather(use.tally.flush(), other.tally.flush())
-    assert await use.read([ONE]) == [LastUsed(int(clock()) - 1, 6, 60)]
+        await asyncio.gather(tracker.write_behind.flush(), other.write_behind.flush())
+    assert await tracker.read([ONE]) == [LastUsed(int(clock()) - 1, 6, 60)]
 
 
-async def test_a_clock_set_back_does_not_unsay_a_use(use: LastUsedTracker, clock: Clock) -> None:
+async def test_a_clock_set_back_does_not_unsay_a_use(tracker: LastUsedTracker, clock: Clock) -> None:
     now = int(clock())
-    use.note(ONE, requests=1)
+    tracker.note(ONE, requests=1)
     clock.advance(-100)
-    use.note(ONE, requests=1)
-    assert await use.read([ONE]) == [LastUsed(now, 2, 0)]
+    tracker.note(ONE, requests=1)
+    assert await tracker.read([ONE]) == [LastUsed(now, 2, 0)]
 
 
 @pytest.mark.parametrize("doc", [None, [], 5, {"requests": "many", "last_used_at": True}])
 async def test_a_document_that_is_not_ours_counts_from_nothing(
-    use: LastUsedTracker, plain_store: Store, doc: Any, clock: Clock
+    tracker: LastUsedTracker, plain_store: Store, doc: Any, clock: Clock
 ) -> None:
     await plain_store.put(KIND, ONE, doc)
-    use.note(ONE, requests=1)
-    await use.tally.flush()
-    assert await use.read([ONE]) == [LastUsed(int(clock()), 1, 0)]
+    tracker.note(ONE, requests=1)
+    await tracker.write_behind.flush()
+    assert await tracker.read([ONE]) == [LastUsed(int(clock()), 1, 0)]

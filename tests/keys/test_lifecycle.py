@@ -1,4 +1,4 @@
-"""The life of a key on each store: renewed, changed, imported, listed page by page, purged."""
+"""The lifecycle of a key on each store: rotation, update, import, pagination, purge."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from chat2response.keys.last_used import KIND as USE
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.listing import Filter
 from chat2response.keys.record import KIND
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import Store
 from tests.keys.tokens.test_hashing import VECTORS
 from tests.support.clock_and_ids import Clock
@@ -19,9 +19,9 @@ from tests.support.clock_and_ids import Clock
 UNKNOWN = "0123456789abcdef" * 2
 
 
-async def refusal(ring: KeyVerifier, token: str) -> str:
+async def refusal(verifier: KeyVerifier, token: str) -> str:
     with pytest.raises(Unauthorized) as caught:
-        await ring.verify(token)
+        await verifier.verify(token)
     return caught.value.message
 
 
@@ -41,7 +41,7 @@ class TestRotate:
             assert (await service.verify(token)).id == first.key.id
         clock.advance(59.5)
         await service.verify(first.token)
-        clock.advance(0.5)  # remembered half a second ago, but over
+        clock.advance(0.5)  # cached half a second ago, but expired
         assert await refusal(service, first.token) == EXPIRED
         await service.verify(second.token)
         assert second.key.details(clock())["grace_expires_at"] is None
@@ -104,7 +104,7 @@ class TestRotate:
         self, service: KeyVerifier, shell: KeyService
     ) -> None:
         first = await service.generate()
-        ends = await asyncio.gather(*(book.rotate(first.key.id) for book in (service, shell) * 3))
+        ends = await asyncio.gather(*(each.rotate(first.key.id) for each in (service, shell) * 3))
         opened = 0
         for issued in ends:
             assert issued is not None
@@ -113,22 +113,22 @@ class TestRotate:
             except Unauthorized:
                 continue
             opened += 1
-        assert opened == 1  # the last; the grace of the one before it was nothing
+        assert opened == 1  # the last one; the one before it had no grace
 
 
 class TestUpdate:
     async def test_what_is_given_changes_and_the_rest_stays(self, service: KeyVerifier, clock: Clock) -> None:
-        made = await service.generate(
+        issued = await service.generate(
             label="a", owner="me", metadata={"team": "x"}, scopes=["s"], limits={"requests_per_minute": 5}
         )
-        key = await service.update(made.key.id, label="b", limits={"tokens_per_day": 7}, metadata=None)
+        key = await service.update(issued.key.id, label="b", limits={"tokens_per_day": 7}, metadata=None)
         assert key is not None
-        assert key.details(clock()) == made.key.details(clock()) | {
+        assert key.details(clock()) == issued.key.details(clock()) | {
             "label": "b",
             "limits": {"tokens_per_day": 7},
             "metadata": None,
         }
-        assert await service.verify(made.token) == key
+        assert await service.verify(issued.token) == key
         assert await service.update(UNKNOWN, label="b") is None
 
     async def test_changes_of_two_processes_both_hold(self, service: KeyVerifier, shell: KeyService) -> None:
@@ -144,14 +144,14 @@ class TestUpdate:
     async def test_fields_of_others_survive_and_ours_leave_without_a_trace(
         self, service: KeyVerifier, plain_store: Store
     ) -> None:
-        made = await service.generate(owner="o")
-        entry = await plain_store.get(KIND, made.key.id)
+        issued = await service.generate(owner="o")
+        entry = await plain_store.get(KIND, issued.key.id)
         assert entry is not None
         foreign = {"plan": {"name": "gold"}, "note": None}
-        await plain_store.put(KIND, made.key.id, entry.doc | foreign)
-        await service.update(made.key.id, owner=None, limits={})
-        await service.rotate(made.key.id)
-        entry = await plain_store.get(KIND, made.key.id)
+        await plain_store.put(KIND, issued.key.id, entry.doc | foreign)
+        await service.update(issued.key.id, owner=None, limits={})
+        await service.rotate(issued.key.id)
+        entry = await plain_store.get(KIND, issued.key.id)
         assert entry is not None
         assert {name: entry.doc[name] for name in foreign} == foreign
         assert not {"owner", "limits", "pepper"} & set(entry.doc)
@@ -188,8 +188,8 @@ class TestImport:
     async def test_a_digest_made_elsewhere_opens(self, service: KeyVerifier) -> None:
         salt, secret, hash = VECTORS[0]
         digest = f"$c2r-sha256${salt}${hash}"
-        key, made = await service.import_digest(UNKNOWN, digest, label="l", ttl_seconds=60)
-        assert made
+        key, created = await service.import_digest(UNKNOWN, digest, label="l", ttl_seconds=60)
+        assert created
         assert (await service.verify(f"sk_{UNKNOWN}.{secret}")) == key
         assert await service.import_digest(UNKNOWN, digest, label="other") == (key, False)
 
@@ -199,12 +199,12 @@ class TestImport:
         assert (await service.verify(token.text())).id == token.id
 
     async def test_another_keys_id_is_not_taken(self, service: KeyVerifier, shell: KeyService) -> None:
-        held = await service.generate()
+        existing = await service.generate()
         _, digest = shell.new_digest()
         with pytest.raises(Conflict) as caught:
-            await service.import_digest(held.key.id, digest)
+            await service.import_digest(existing.key.id, digest)
         assert caught.value.code == "key_exists"
-        await service.verify(held.token)
+        await service.verify(existing.token)
 
     async def test_a_key_that_ended_may_be_imported_again(self, service: KeyVerifier, clock: Clock) -> None:
         token, digest = service.new_digest()
@@ -223,7 +223,7 @@ class TestImport:
         assert caught.value.param == "digest"
 
     async def test_a_pepper_that_is_not_here(self, service: KeyVerifier) -> None:
-        with pytest.raises(InvalidRequest, match="no pepper 'v9' here"):
+        with pytest.raises(InvalidRequest, match="has no pepper 'v9'"):
             await service.import_digest(UNKNOWN, f"$c2r-hmac-sha256$v9${'0' * 32}${'0' * 64}")
 
     @pytest.mark.parametrize("id", ["", "x", UNKNOWN.upper(), f"sk_{UNKNOWN}"])
@@ -233,13 +233,13 @@ class TestImport:
         assert caught.value.param == "id"
 
 
-async def pages(service: KeyService, limit: int, wanted: Filter | None = None) -> list[list[ApiKey]]:
-    found, cursor = [], None
+async def pages(service: KeyService, limit: int, key_filter: Filter | None = None) -> list[list[ApiKey]]:
+    result, cursor = [], None
     for _ in range(200):
-        page = await service.page(wanted, cursor=cursor, limit=limit)
-        found.append(page.keys)
+        page = await service.page(key_filter, cursor=cursor, limit=limit)
+        result.append(page.keys)
         if (cursor := page.cursor) is None:
-            return found
+            return result
     raise AssertionError("the list does not end")
 
 
@@ -247,13 +247,13 @@ class TestPages:
     @pytest.mark.parametrize("limit", [1, 2, 7, 500])
     async def test_every_key_is_on_one_page(self, service: KeyVerifier, limit: int) -> None:
         ids = {(await service.generate()).key.id for _ in range(23)}
-        found = await pages(service, limit)
-        assert all(len(page) <= limit for page in found)
-        seen = [key.id for page in found for key in page]
+        result = await pages(service, limit)
+        assert all(len(page) <= limit for page in result)
+        seen = [key.id for page in result for key in page]
         assert set(seen) == ids
 
     async def test_filters(self, service: KeyVerifier, clock: Clock) -> None:
-        made = {
+        issued = {
             "plain": await service.generate(label="Plain", ttl_seconds=10_000),
             "mine": await service.generate(label="mine", owner="me", ttl_seconds=10_000),
             "dead": await service.generate(label="dead", owner="me", ttl_seconds=10_000),
@@ -261,13 +261,13 @@ class TestPages:
             "late": await service.generate(label="late", ttl_seconds=1),
             "ever": await service.generate(label="ever", expires_at=None),
         }
-        await service.revoke(made["dead"].key.id)
+        await service.revoke(issued["dead"].key.id)
         clock.advance(2)
-        for wanted, names in (
-            (Filter(), set(made)),
+        for key_filter, names in (
+            (Filter(), set(issued)),
             (Filter(state="revoked"), {"dead"}),
             (Filter(state="expired"), {"late"}),
-            (Filter(state="active"), set(made) - {"dead", "late"}),
+            (Filter(state="active"), set(issued) - {"dead", "late"}),
             (Filter(owner="me"), {"mine", "dead"}),
             (Filter(owner="me", state="active"), {"mine"}),
             (Filter(owner="m"), set()),
@@ -275,8 +275,8 @@ class TestPages:
             (Filter(expiring_within=60), {"soon"}),
         ):
             for limit in (1, 100):
-                found = {key.id for page in await pages(service, limit, wanted) for key in page}
-                assert found == {made[name].key.id for name in names}, wanted
+                matches = {key.id for page in await pages(service, limit, key_filter) for key in page}
+                assert matches == {issued[name].key.id for name in names}, key_filter
 
     async def test_a_page_is_oldest_first(self, service: KeyVerifier, clock: Clock) -> None:
         ids = []
@@ -309,26 +309,26 @@ class TestPurge:
     ) -> None:
         old = [await service.generate(ttl_seconds=1), await service.generate()]
         await service.revoke(old[1].key.id)
-        use = LastUsedTracker(plain_store, clock=clock)
-        use.note(old[0].key.id, requests=1)
-        await use.tally.flush()
-        clock.advance(LEAST_AGE)
+        tracker = LastUsedTracker(plain_store, clock=clock)
+        tracker.note(old[0].key.id, requests=1)
+        await tracker.write_behind.flush()
+        clock.advance(MIN_PURGE_AGE)
         recent = await service.generate(ttl_seconds=1)
         living = await service.generate(ttl_seconds=10_000)
         clock.advance(1)
-        assert await service.purge(LEAST_AGE) == (2, False)
+        assert await service.purge(MIN_PURGE_AGE) == (2, False)
         clock.advance(1)
-        await asyncio.sleep(0.01)  # Redis has a clock of its own, and an end a millisecond away
+        await asyncio.sleep(0.01)  # Redis has a clock of its own, and the ttl is a millisecond
         assert {key.id for key in await service.list()} == {recent.key.id, living.key.id}
         assert await plain_store.get(USE, old[0].key.id) is None
         assert await refusal(service, old[1].token) == INVALID
-        assert await service.purge(LEAST_AGE) == (0, False)
+        assert await service.purge(MIN_PURGE_AGE) == (0, False)
 
     async def test_a_key_that_is_given_a_new_end_meanwhile_stays(
         self, service: KeyVerifier, shell: KeyService, plain_store: Store, clock: Clock, monkeypatch: Any
     ) -> None:
         id = (await service.generate(ttl_seconds=1)).key.id
-        clock.advance(LEAST_AGE + 1)
+        clock.advance(MIN_PURGE_AGE + 1)
         put = plain_store.put
 
         async def put_after_a_change(*args: Any, **more: Any) -> bool:
@@ -337,7 +337,7 @@ class TestPurge:
             return await put(*args, **more)
 
         monkeypatch.setattr(plain_store, "put", put_after_a_change)
-        assert await service.purge(LEAST_AGE) == (0, False)
+        assert await service.purge(MIN_PURGE_AGE) == (0, False)
         assert [key.id for key in await service.list()] == [id]
 
     async def test_it_stops_at_its_limit(
@@ -346,16 +346,16 @@ class TestPurge:
         record = (await service.generate(ttl_seconds=1)).key.document()
         for n in range(450):
             await plain_store.put(KIND, f"{n:032x}", record | {"id": f"{n:032x}"})
-        clock.advance(LEAST_AGE + 1)
-        purged, more = await service.purge(LEAST_AGE, limit=100)
+        clock.advance(MIN_PURGE_AGE + 1)
+        purged, more = await service.purge(MIN_PURGE_AGE, limit=100)
         assert 100 <= purged < 451 and more
         while more:
-            purged, more = await service.purge(LEAST_AGE)
+            purged, more = await service.purge(MIN_PURGE_AGE)
         clock.advance(1)
         await asyncio.sleep(0.01)
         assert await service.list() == []
 
-    @pytest.mark.parametrize("age", [0, -1, LEAST_AGE - 1, True, "9999"])
+    @pytest.mark.parametrize("age", [0, -1, MIN_PURGE_AGE - 1, True, "9999"])
     async def test_nobody_purges_the_recently_dead(self, service: KeyVerifier, age: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
             await service.purge(age)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import InvalidRequest
-from chat2response.keys.limits import MOST, NAMES, KeyLimits
+from chat2response.keys.limits import MAX_LIMIT, NAMES, KeyLimits
 
 
 def test_each_limit_comes_back_as_it_was_and_none_is_left_out() -> None:
@@ -22,7 +22,7 @@ def test_budgets_of_nothing_allow_what_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", [-1, True, 1.0, "5", MOST + 1, [5]])
+@pytest.mark.parametrize("value", [-1, True, 1.0, "5", MAX_LIMIT + 1, [5]])
 def test_a_limit_is_a_whole_number(name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         KeyLimits.check({name: value})
@@ -47,7 +47,7 @@ def test_limits_of_others_are_skipped_in_a_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "own", "wider"),
+    ("requested", "own", "wider"),
     [
         ({}, {}, None),
         ({"tokens_per_day": 5}, {}, None),
@@ -55,8 +55,8 @@ def test_limits_of_others_are_skipped_in_a_record() -> None:
         ({"tokens_per_day": 6}, {"tokens_per_day": 5}, "tokens_per_day"),
         ({}, {"tokens_per_day": 5}, "tokens_per_day"),
         ({"tokens_per_day": 1}, {"tokens_per_day": 5, "cost_per_month": 5}, "cost_per_month"),
-        ({"default_output_tokens": 9}, {"default_output_tokens": 5}, None),  # an estimate, no right
+        ({"default_output_tokens": 9}, {"default_output_tokens": 5}, None),  # an estimate, not a right
     ],
 )
-def test_which_allows_more(asked: dict[str, int], own: dict[str, int], wider: str | None) -> None:
-    assert KeyLimits(**asked).wider_than(KeyLimits(**own)) == wider
+def test_which_allows_more(requested: dict[str, int], own: dict[str, int], wider: str | None) -> None:
+    assert KeyLimits(**requested).wider_than(KeyLimits(**own)) == wider

@@ -1,4 +1,4 @@
-"""What others do to keys is heard, on the stores that have others, and ends what runs under a revoked key."""
+"""Revocation: other processes' changes of keys take effect, and end the running calls of a revoked key."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from tests.support.scripted_upstream import PATIENCE
 
 
 class Runs:
-    """Calls that run, by the ids of their keys."""
+    """Running calls by key id."""
 
     def __init__(self, *ids: str) -> None:
         self.ids = set(ids)
@@ -39,7 +39,7 @@ class Runs:
 async def stores(
     request: pytest.FixtureRequest, store_address: Callable[[str], str]
 ) -> AsyncIterator[tuple[Store, Store]]:
-    """Those of two processes, on one file or server."""
+    """The stores of two processes, on one file or server."""
     address = store_address(request.param)
     pair = open_store(address), open_store(address)
     yield pair
@@ -49,15 +49,15 @@ async def stores(
 
 @pytest.fixture
 async def no_back_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 3600)
+    monkeypatch.setattr("chat2response.keys.revocation.RECHECK_SECONDS", 3600)
 
 
-async def refused(ring: KeyVerifier, token: str) -> str:
-    """The text with which it is refused, as soon as it is."""
+async def refused(verifier: KeyVerifier, token: str) -> str:
+    """Verify until the token is rejected; the message."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                await ring.verify(token)
+                await verifier.verify(token)
             except Unauthorized as error:
                 return error.message
             await asyncio.sleep(0.001)
@@ -65,66 +65,66 @@ async def refused(ring: KeyVerifier, token: str) -> str:
 
 async def test_another_process_is_heard_at_once(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    # What is remembered would hold for an hour: only the feed can make it forgotten.
-    ring, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
+    # A cached result would be valid for an hour: only the feed can invalidate it.
+    verifier, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
     first, second = await other.generate(), await other.generate()
-    ring.start()
+    verifier.start()
     for token in (first.token, second.token):
-        await ring.verify(token)
+        await verifier.verify(token)
     await other.revoke(first.key.id)
-    assert await refused(ring, first.token) == "API key revoked"
+    assert await refused(verifier, first.token) == "API key revoked"
     await other.rotate(second.key.id)
-    assert await refused(ring, second.token) == "API key expired"
-    await ring.close()
+    assert await refused(verifier, second.token) == "API key expired"
+    await verifier.close()
 
 
 async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    ring, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
+    verifier, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
     token, digest = other.new_digest()
-    ring.start()
-    assert await refused(ring, token.text()) == INVALID
+    verifier.start()
+    assert await refused(verifier, token.text()) == INVALID
     await other.import_digest(token.id, digest)
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                assert (await ring.verify(token.text())).id == token.id
+                assert (await verifier.verify(token.text())).id == token.id
                 break
             except Unauthorized:
                 await asyncio.sleep(0.001)
-    await ring.close()
+    await verifier.close()
 
 
 async def test_what_runs_under_a_key_that_another_revokes_ends(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    ring, other = KeyVerifier(ours), KeyService(others)
+    verifier, other = KeyVerifier(ours), KeyService(others)
     doomed, living = (await other.generate()).key.id, (await other.generate()).key.id
-    runs = Runs(doomed, living, "f" * 32)  # the last one's record was never there
-    ring.start(runs)
-    await runs.one_ends()  # the feed begins with a look at all
+    runs = Runs(doomed, living, "f" * 32)  # the last key has no record
+    verifier.start(runs)
+    await runs.one_ends()  # the feed starts with MISSED, so all keys are checked
     assert runs.ids == {doomed, living}
     await other.update(doomed, label="x")
-    await other.set_expiration(living, expires_at=1)  # it was let in before
+    await other.set_expiration(living, expires_at=1)  # expired, but its calls were admitted before
     await other.revoke(doomed)
     await runs.one_ends()
     assert runs.ids == {living}
-    await ring.close()
+    await verifier.close()
 
 
 async def test_our_own_revocation_ends_it_too(no_back_stop: None) -> None:
-    ring = KeyVerifier(MemoryStore())
-    key = (await ring.generate()).key
+    verifier = KeyVerifier(MemoryStore())
+    key = (await verifier.generate()).key
     runs = Runs(key.id)
-    ring.start(runs)
-    ring.start(runs)  # once
-    await ring.revoke(key.id)
+    verifier.start(runs)
+    verifier.start(runs)  # once
+    await verifier.revoke(key.id)
     await runs.one_ends()
-    await ring.close()
-    await ring.close()
+    await verifier.close()
+    await verifier.close()
 
 
 class Silent(MemoryStore):
-    """A store that tells nothing, and can be away."""
+    """A store whose feed reports nothing, and that can be down."""
 
     away = False
 
@@ -140,7 +140,7 @@ class Silent(MemoryStore):
 
 
 async def test_what_no_feed_tells_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat2response.keys.revocation.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("chat2response.keys.revocation.RECHECK_SECONDS", 0.001)
     store = Silent()
     key = (await KeyService(store).generate()).key
     runs = Runs(key.id)
@@ -156,19 +156,19 @@ async def test_a_store_that_is_away_is_asked_again(
 ) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.RETRY_SECONDS", 0)
     store = Silent()
-    ring = KeyVerifier(store)
-    key = (await ring.generate()).key
+    verifier = KeyVerifier(store)
+    key = (await verifier.generate()).key
     runs = Runs(key.id)
-    ring.start(runs)
+    verifier.start(runs)
     store.away = True
-    await ring.revoke(key.id)
+    await verifier.revoke(key.id)
     await runs.one_ends()
     assert not store.away
-    await ring.close()
+    await verifier.close()
 
 
 class TestServeStale:
-    """Opt-in: a token that was good a short while ago opens while the store is away."""
+    """Opt-in: a token that was accepted a short while ago stays valid while the store is down."""
 
     @pytest.fixture
     def store(self, clock: Clock) -> Any:
@@ -183,78 +183,78 @@ class TestServeStale:
         return Failing(clock=clock)
 
     async def test_for_so_long_and_no_longer(self, store: Any, clock: Clock) -> None:
-        ring = KeyVerifier(store, clock=clock, serve_stale=30)
-        known, unknown = await ring.generate(), await ring.generate()
-        await ring.verify(known.token)
+        verifier = KeyVerifier(store, clock=clock, serve_stale=30)
+        known, unknown = await verifier.generate(), await verifier.generate()
+        await verifier.verify(known.token)
         store.away = True
         for _ in range(2):
             clock.advance(14.9)
-            assert (await ring.verify(known.token)).id == known.key.id
+            assert (await verifier.verify(known.token)).id == known.key.id
             with pytest.raises(StoreDown):
-                await ring.verify(unknown.token)  # not checked lately
+                await verifier.verify(unknown.token)  # not verified recently
             with pytest.raises(StoreDown):
-                await ring.verify(known.token[:-1] + ("0" if known.token[-1] != "0" else "1"))
+                await verifier.verify(known.token[:-1] + ("0" if known.token[-1] != "0" else "1"))
         clock.advance(0.2)
         with pytest.raises(StoreDown):
-            await ring.verify(known.token)
+            await verifier.verify(known.token)
 
     async def test_not_each_of_them_waits_for_the_store(
         self, store: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ring = KeyVerifier(store, clock=clock, serve_stale=300)
-        tokens = [(await ring.generate()).token for _ in range(5)]
+        verifier = KeyVerifier(store, clock=clock, serve_stale=300)
+        tokens = [(await verifier.generate()).token for _ in range(5)]
         for token in tokens:
-            await ring.verify(token)
-        asked: list[str] = []
+            await verifier.verify(token)
+        reads: list[str] = []
 
-        async def away(kind: str, key: str) -> Any:
-            asked.append(key)
+        async def failing_get(kind: str, key: str) -> Any:
+            reads.append(key)
             raise StoreDown("away")
 
-        monkeypatch.setattr(store, "get", away)
+        monkeypatch.setattr(store, "get", failing_get)
         for round_ in (1, 2):
             clock.advance(1)
             for token in tokens * 2:
-                await ring.verify(token)
-            assert len(asked) == round_
+                await verifier.verify(token)
+            assert len(reads) == round_
 
     async def test_never_past_the_keys_end(self, store: Any, clock: Clock) -> None:
-        ring = KeyVerifier(store, clock=clock, serve_stale=300)
-        issued = await ring.generate(ttl_seconds=10)
-        rotated = await ring.generate(ttl_seconds=1000)
-        await ring.rotate(rotated.key.id, grace_seconds=10)
+        verifier = KeyVerifier(store, clock=clock, serve_stale=300)
+        issued = await verifier.generate(ttl_seconds=10)
+        rotated = await verifier.generate(ttl_seconds=1000)
+        await verifier.rotate(rotated.key.id, grace_seconds=10)
         for token in (issued.token, rotated.token):
-            await ring.verify(token)
+            await verifier.verify(token)
         store.away = True
         clock.advance(9)
         for token in (issued.token, rotated.token):
-            await ring.verify(token)
+            await verifier.verify(token)
         clock.advance(1)
         for token in (issued.token, rotated.token):
             with pytest.raises(StoreDown):
-                await ring.verify(token)
+                await verifier.verify(token)
 
     async def test_not_for_a_key_that_was_seen_to_be_dead(self, store: Any, clock: Clock) -> None:
-        ring, other = KeyVerifier(store, clock=clock, serve_stale=300), KeyService(store, clock=clock)
-        one, two = await ring.generate(), await ring.generate()
+        verifier, other = KeyVerifier(store, clock=clock, serve_stale=300), KeyService(store, clock=clock)
+        one, two = await verifier.generate(), await verifier.generate()
         for token in (one.token, two.token):
-            await ring.verify(token)
-        await ring.revoke(one.key.id)  # our own word
+            await verifier.verify(token)
+        await verifier.revoke(one.key.id)  # this process's own change
         await other.revoke(two.key.id)
         clock.advance(1)
         with pytest.raises(Unauthorized):
-            await ring.verify(two.token)
+            await verifier.verify(two.token)
         store.away = True
         clock.advance(1)
         for token in (one.token, two.token):
             with pytest.raises(StoreDown):
-                await ring.verify(token)
+                await verifier.verify(token)
 
     async def test_not_unless_it_is_asked_for(self, store: Any, clock: Clock) -> None:
-        ring = KeyVerifier(store, clock=clock)
-        issued = await ring.generate()
-        await ring.verify(issued.token)
+        verifier = KeyVerifier(store, clock=clock)
+        issued = await verifier.generate()
+        await verifier.verify(issued.token)
         store.away = True
         clock.advance(1)
         with pytest.raises(StoreDown):
-            await ring.verify(issued.token)
+            await verifier.verify(issued.token)

@@ -1,4 +1,4 @@
-"""The key ring on all stores."""
+"""The key verifier on all stores."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from chat2response.observe.redact import redact
 from chat2response.stores import Page, StoreDown, open_store
 from tests.keys.tokens.test_hashing import VECTORS
 from tests.support.clock_and_ids import Clock
-from tests.support.stores.observed_store import Watched
+from tests.support.stores.observed_store import ObservedStore
 
 UNKNOWN = "0123456789abcdef" * 2
 
@@ -28,27 +28,27 @@ def clock() -> Clock:
 @pytest.fixture(params=["memory", "sqlite", "redis"])
 async def store(
     request: pytest.FixtureRequest, store_address: Callable[[str], str], clock: Clock
-) -> AsyncIterator[Watched]:
-    store = Watched(open_store(store_address(request.param), clock=clock))
+) -> AsyncIterator[ObservedStore]:
+    store = ObservedStore(open_store(store_address(request.param), clock=clock))
     yield store
     await store.close()
 
 
 @pytest.fixture
-def ring(store: Watched, clock: Clock) -> KeyVerifier:
+def verifier(store: ObservedStore, clock: Clock) -> KeyVerifier:
     return KeyVerifier(store, clock=clock)
 
 
 @pytest.fixture
-def other_process(store: Watched, clock: Clock) -> KeyVerifier:
-    """A ring on the same store with a memory of its own."""
+def other_process(store: ObservedStore, clock: Clock) -> KeyVerifier:
+    """A verifier on the same store with a cache of its own."""
     return KeyVerifier(store, clock=clock)
 
 
-async def refusal(ring: KeyVerifier, token: str | None) -> str:
-    """The text with which a token is refused."""
+async def refusal(verifier: KeyVerifier, token: str | None) -> str:
+    """The message with which a token is rejected."""
     with pytest.raises(Unauthorized) as caught:
-        await ring.verify(token)
+        await verifier.verify(token)
     assert caught.value.status == 401
     assert caught.value.headers["www-authenticate"] == "Bearer"
     return caught.value.message
@@ -59,9 +59,9 @@ def wrong_secret(token: str) -> str:
 
 
 class TestVerify:
-    async def test_a_key_opens(self, ring: KeyVerifier) -> None:
-        issued = await ring.generate(label="laptop", scopes=["chat"])
-        assert await ring.verify(issued.token) == issued.key
+    async def test_a_key_opens(self, verifier: KeyVerifier) -> None:
+        issued = await verifier.generate(label="laptop", scopes=["chat"])
+        assert await verifier.verify(issued.token) == issued.key
         assert (issued.key.label, issued.key.scopes) == ("laptop", ("chat",))
 
     def test_a_refusal_says_what_a_key_looks_like_and_how_it_is_sent(self) -> None:
@@ -71,8 +71,8 @@ class TestVerify:
                 assert word in text
             assert redact(text) == text
 
-    async def test_no_token(self, ring: KeyVerifier) -> None:
-        assert await refusal(ring, None) == MISSING
+    async def test_no_token(self, verifier: KeyVerifier) -> None:
+        assert await refusal(verifier, None) == MISSING
 
     @pytest.mark.parametrize(
         "garbage",
@@ -80,14 +80,14 @@ class TestVerify:
         ids=range(8),
     )
     async def test_garbage_never_reaches_the_store(
-        self, ring: KeyVerifier, store: Watched, garbage: str
+        self, verifier: KeyVerifier, store: ObservedStore, garbage: str
     ) -> None:
-        assert await refusal(ring, garbage) == INVALID
+        assert await refusal(verifier, garbage) == INVALID
         assert store.gets == 0
-        assert not ring._bad
+        assert not verifier._rejected
 
     async def test_unknown_and_wrong_are_told_alike(
-        self, ring: KeyVerifier, store: Watched, monkeypatch: pytest.MonkeyPatch
+        self, verifier: KeyVerifier, store: ObservedStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hashed: list[str] = []
         peppers: set[str | None] = set()
@@ -102,248 +102,250 @@ class TestVerify:
         monkeypatch.setattr(Hasher, "matches", matches)
         read_record = ApiKey.read
 
-        def noted(doc: Any) -> ApiKey:
+        def recording_read(doc: Any) -> ApiKey:
             read.append(doc["id"])
             return read_record(doc)
 
-        monkeypatch.setattr(ApiKey, "read", noted)
-        token = wrong_secret((await ring.generate()).token)
+        monkeypatch.setattr(ApiKey, "read", recording_read)
+        token = wrong_secret((await verifier.generate()).token)
         unknown = f"sk_{UNKNOWN}.{token[36:]}"
         errors = []
         read.clear()
         for refused in (token, unknown):
             with pytest.raises(Unauthorized) as caught:
-                await ring.verify(refused)
+                await verifier.verify(refused)
             errors.append((caught.value.fields(), caught.value.headers, caught.value.internal))
         assert errors[0] == errors[1]
-        assert hashed == [token[36:]] * 4  # the unknown one was hashed, too, and both as if rotated before
+        assert hashed == [token[36:]] * 4  # also for the unknown id, and for both as if they had been rotated
         assert store.gets == 2
-        assert read == [token[3:35], "0" * 32]  # for the unknown one a decoy's record was
+        assert read == [token[3:35], "0" * 32]  # the decoy's record for the unknown id
         assert len(peppers) == 1
 
     async def test_revoked_and_expired_are_told_to_the_holder_only(
-        self, ring: KeyVerifier, clock: Clock
+        self, verifier: KeyVerifier, clock: Clock
     ) -> None:
-        revoked, expired = await ring.generate(), await ring.generate(ttl_seconds=10)
-        await ring.revoke(revoked.key.id)
+        revoked, expired = await verifier.generate(), await verifier.generate(ttl_seconds=10)
+        await verifier.revoke(revoked.key.id)
         clock.advance(10)
-        assert await refusal(ring, revoked.token) == REVOKED == "API key revoked"
-        assert await refusal(ring, expired.token) == EXPIRED == "API key expired"
-        assert await refusal(ring, wrong_secret(revoked.token)) == INVALID
-        assert await refusal(ring, wrong_secret(expired.token)) == INVALID
-        # and again from memory
-        assert await refusal(ring, revoked.token) == REVOKED
-        assert await refusal(ring, wrong_secret(revoked.token)) == INVALID
+        assert await refusal(verifier, revoked.token) == REVOKED == "API key revoked"
+        assert await refusal(verifier, expired.token) == EXPIRED == "API key expired"
+        assert await refusal(verifier, wrong_secret(revoked.token)) == INVALID
+        assert await refusal(verifier, wrong_secret(expired.token)) == INVALID
+        # and again from the cache
+        assert await refusal(verifier, revoked.token) == REVOKED
+        assert await refusal(verifier, wrong_secret(revoked.token)) == INVALID
 
-    async def test_a_record_of_the_rust_edition_opens(self, ring: KeyVerifier, store: Watched) -> None:
+    async def test_a_record_of_the_rust_edition_opens(
+        self, verifier: KeyVerifier, store: ObservedStore
+    ) -> None:
         for n, (salt, secret, digest) in enumerate(VECTORS):
             id = f"{n:032x}"
             record = {"id": id, "label": None, "created_at": 1, "expires_at": None, "revoked_at": None}
             await store.put("keys", id, {**record, "salt_hex": salt, "hash_hex": digest, "scopes": None})
-            assert (await ring.verify(f"sk_{id}.{secret}")).id == id
-            assert await refusal(ring, f"sk_{id}.{wrong_secret(secret)}") == INVALID
+            assert (await verifier.verify(f"sk_{id}.{secret}")).id == id
+            assert await refusal(verifier, f"sk_{id}.{wrong_secret(secret)}") == INVALID
 
     @pytest.mark.parametrize("doc", [None, [], {}, {"id": UNKNOWN}, {"salt_hex": "0", "revoked_at": "no"}])
     async def test_an_unreadable_record_opens_nothing(
-        self, ring: KeyVerifier, store: Watched, doc: Any, caplog: pytest.LogCaptureFixture
+        self, verifier: KeyVerifier, store: ObservedStore, doc: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         await store.put("keys", UNKNOWN, doc)
-        good = await ring.generate()
+        good = await verifier.generate()
         with caplog.at_level(logging.WARNING):
-            assert await refusal(ring, f"sk_{UNKNOWN}.{'0' * 64}") == INVALID
-            assert [key.id for key in await ring.list()] == [good.key.id]
-            assert await ring.revoke(UNKNOWN) is False
+            assert await refusal(verifier, f"sk_{UNKNOWN}.{'0' * 64}") == INVALID
+            assert [key.id for key in await verifier.list()] == [good.key.id]
+            assert await verifier.revoke(UNKNOWN) is False
         assert UNKNOWN in caplog.text
 
 
-class TestMemory:
-    """What is remembered, and for how long."""
+class TestCache:
+    """What is cached, and for how long."""
 
     async def test_a_verified_key_asks_the_store_once_a_second(
-        self, ring: KeyVerifier, store: Watched, clock: Clock
+        self, verifier: KeyVerifier, store: ObservedStore, clock: Clock
     ) -> None:
-        token = (await ring.generate()).token
+        token = (await verifier.generate()).token
         for _ in range(3):
-            await ring.verify(token)
+            await verifier.verify(token)
         assert store.gets == 1
         clock.advance(0.999)
-        await ring.verify(token)
+        await verifier.verify(token)
         assert store.gets == 1
         clock.advance(0.001)
-        await ring.verify(token)
+        await verifier.verify(token)
         assert store.gets == 2
 
     async def test_a_wrong_key_asks_the_store_once_a_second(
-        self, ring: KeyVerifier, store: Watched, clock: Clock
+        self, verifier: KeyVerifier, store: ObservedStore, clock: Clock
     ) -> None:
-        token = wrong_secret((await ring.generate()).token)
+        token = wrong_secret((await verifier.generate()).token)
         for _ in range(3):
-            await refusal(ring, token)
+            await refusal(verifier, token)
         assert store.gets == 1
         clock.advance(1)
-        await refusal(ring, token)
+        await refusal(verifier, token)
         assert store.gets == 2
 
-    async def test_an_end_is_seen_on_the_second(self, ring: KeyVerifier, clock: Clock) -> None:
+    async def test_an_end_is_seen_on_the_second(self, verifier: KeyVerifier, clock: Clock) -> None:
         clock.advance(0.5)
-        token = (await ring.generate(ttl_seconds=2)).token
+        token = (await verifier.generate(ttl_seconds=2)).token
         clock.advance(1.4)
-        await ring.verify(token)
-        clock.advance(0.1)  # remembered 0.1 s ago, but over
-        assert await refusal(ring, token) == EXPIRED
+        await verifier.verify(token)
+        clock.advance(0.1)  # cached 0.1 s ago, but expired
+        assert await refusal(verifier, token) == EXPIRED
 
-    async def test_our_own_changes_hold_at_once(self, ring: KeyVerifier) -> None:
-        issued = await ring.generate()
-        await ring.verify(issued.token)
-        await ring.set_expiration(issued.key.id, expires_at=1)
-        assert await refusal(ring, issued.token) == EXPIRED
-        await ring.set_expiration(issued.key.id, ttl_seconds=60)
-        await ring.verify(issued.token)
-        await ring.revoke(issued.key.id)
-        assert await refusal(ring, issued.token) == REVOKED
+    async def test_our_own_changes_hold_at_once(self, verifier: KeyVerifier) -> None:
+        issued = await verifier.generate()
+        await verifier.verify(issued.token)
+        await verifier.set_expiration(issued.key.id, expires_at=1)
+        assert await refusal(verifier, issued.token) == EXPIRED
+        await verifier.set_expiration(issued.key.id, ttl_seconds=60)
+        await verifier.verify(issued.token)
+        await verifier.revoke(issued.key.id)
+        assert await refusal(verifier, issued.token) == REVOKED
 
     async def test_another_process_is_heard_within_a_second(
-        self, ring: KeyVerifier, other_process: KeyVerifier, clock: Clock
+        self, verifier: KeyVerifier, other_process: KeyVerifier, clock: Clock
     ) -> None:
-        issued = await ring.generate()
-        await ring.verify(issued.token)
+        issued = await verifier.generate()
+        await verifier.verify(issued.token)
         await other_process.revoke(issued.key.id)
-        await ring.verify(issued.token)  # not heard yet
+        await verifier.verify(issued.token)  # not noticed yet
         clock.advance(1)
-        assert await refusal(ring, issued.token) == REVOKED
+        assert await refusal(verifier, issued.token) == REVOKED
 
     async def test_a_clock_set_back_does_not_lengthen_it(
-        self, ring: KeyVerifier, other_process: KeyVerifier, clock: Clock
+        self, verifier: KeyVerifier, other_process: KeyVerifier, clock: Clock
     ) -> None:
-        issued = await ring.generate()
-        await ring.verify(issued.token)
+        issued = await verifier.generate()
+        await verifier.verify(issued.token)
         await other_process.revoke(issued.key.id)
         clock.advance(-3600)
-        assert await refusal(ring, issued.token) == REVOKED
+        assert await refusal(verifier, issued.token) == REVOKED
 
-    async def test_a_new_key_drops_what_was_refused(self, store: Watched, clock: Clock) -> None:
+    async def test_a_new_key_drops_what_was_refused(self, store: ObservedStore, clock: Clock) -> None:
         token = Token("ab" * 16, "cd" * 32)
-        ring = KeyVerifier(store, clock=clock, new_token=lambda: token)
-        assert await refusal(ring, token.text()) == INVALID
-        await ring.generate()
-        assert (await ring.verify(token.text())).id == token.id
+        verifier = KeyVerifier(store, clock=clock, new_token=lambda: token)
+        assert await refusal(verifier, token.text()) == INVALID
+        await verifier.generate()
+        assert (await verifier.verify(token.text())).id == token.id
 
-    async def test_it_is_bounded(self, store: Watched, clock: Clock) -> None:
-        ring = KeyVerifier(store, clock=clock, cache_size=10)
+    async def test_it_is_bounded(self, store: ObservedStore, clock: Clock) -> None:
+        verifier = KeyVerifier(store, clock=clock, cache_size=10)
         for _ in range(25):
-            token = (await ring.generate()).token
+            token = (await verifier.generate()).token
             for n in range(2):
-                await refusal(ring, f"sk_{n:032x}.{token[36:]}")
-            await ring.verify(token)
-            assert len(ring._good) <= 10
+                await refusal(verifier, f"sk_{n:032x}.{token[36:]}")
+            await verifier.verify(token)
+            assert len(verifier._accepted) <= 10
         for n in range(25):
-            await refusal(ring, f"sk_{n:032x}.{'0' * 64}")
-            assert 0 < len(ring._bad) <= 10
+            await refusal(verifier, f"sk_{n:032x}.{'0' * 64}")
+            assert 0 < len(verifier._rejected) <= 10
 
-    async def test_it_holds_no_token(self, ring: KeyVerifier) -> None:
-        token = (await ring.generate()).token
-        await ring.verify(token)
-        await refusal(ring, wrong_secret(token))
-        kept = repr(vars(ring))
-        assert token[36:68] not in kept
-        assert all(len(digest) == 32 for digest in (*ring._good, *ring._bad))
+    async def test_it_holds_no_token(self, verifier: KeyVerifier) -> None:
+        token = (await verifier.generate()).token
+        await verifier.verify(token)
+        await refusal(verifier, wrong_secret(token))
+        state = repr(vars(verifier))
+        assert token[36:68] not in state
+        assert all(len(digest) == 32 for digest in (*verifier._accepted, *verifier._rejected))
 
     async def test_a_read_from_before_a_revocation_is_not_remembered(
-        self, ring: KeyVerifier, store: Watched
+        self, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        issued = await ring.generate()
+        issued = await verifier.generate()
         store.gate = asyncio.Event()
-        early = asyncio.create_task(ring.verify(issued.token))
-        await store.held.wait()
+        early = asyncio.create_task(verifier.verify(issued.token))
+        await store.blocked.wait()
         gate, store.gate = store.gate, None
-        assert await ring.revoke(issued.key.id)
-        assert await refusal(ring, issued.token) == REVOKED  # does not join the early look-up
+        assert await verifier.revoke(issued.key.id)
+        assert await refusal(verifier, issued.token) == REVOKED  # does not join the earlier read
         gate.set()
-        await early  # asked before the revocation: either answer would do
-        assert await refusal(ring, issued.token) == REVOKED
+        await early  # started before the revocation: either result is right
+        assert await refusal(verifier, issued.token) == REVOKED
 
 
-class TestTogether:
+class TestConcurrency:
     """Many callers at the same time."""
 
-    async def test_they_share_one_look_up(self, ring: KeyVerifier, store: Watched) -> None:
-        token = (await ring.generate()).token
+    async def test_they_share_one_look_up(self, verifier: KeyVerifier, store: ObservedStore) -> None:
+        token = (await verifier.generate()).token
         tokens = [token, wrong_secret(token)] * 20
-        answers = await asyncio.gather(*map(ring.verify, tokens), return_exceptions=True)
+        answers = await asyncio.gather(*map(verifier.verify, tokens), return_exceptions=True)
         assert store.gets == 1
         assert [isinstance(answer, ApiKey) for answer in answers] == [True, False] * 20
-        assert not ring._lookups
+        assert not verifier._lookups
 
     async def test_one_that_leaves_does_not_disturb_the_others(
-        self, ring: KeyVerifier, store: Watched
+        self, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        token = (await ring.generate()).token
+        token = (await verifier.generate()).token
         store.gate = asyncio.Event()
-        first, second = (asyncio.create_task(ring.verify(token)) for _ in range(2))
-        await store.held.wait()
+        first, second = (asyncio.create_task(verifier.verify(token)) for _ in range(2))
+        await store.blocked.wait()
         first.cancel()
         store.gate.set()
         assert (await second).id
         assert first.cancelled()
 
-    async def test_each_gets_its_own_error(self, ring: KeyVerifier, store: Watched) -> None:
-        token = (await ring.generate()).token
+    async def test_each_gets_its_own_error(self, verifier: KeyVerifier, store: ObservedStore) -> None:
+        token = (await verifier.generate()).token
         store.down = True
-        errors = await asyncio.gather(*(ring.verify(token) for _ in range(5)), return_exceptions=True)
+        errors = await asyncio.gather(*(verifier.verify(token) for _ in range(5)), return_exceptions=True)
         assert all(isinstance(error, StoreDown) for error in errors)
         assert len(set(map(id, errors))) == 5
         assert store.gets == 1
 
     async def test_changes_do_not_overwrite_each_other(
-        self, ring: KeyVerifier, other_process: KeyVerifier, store: Watched
+        self, verifier: KeyVerifier, other_process: KeyVerifier, store: ObservedStore
     ) -> None:
-        issued = await ring.generate()
+        issued = await verifier.generate()
         store.before_put = lambda: other_process.revoke(issued.key.id)
-        changed = await ring.set_expiration(issued.key.id, ttl_seconds=60)
+        changed = await verifier.set_expiration(issued.key.id, ttl_seconds=60)
         assert changed is not None
         assert changed.revoked_at is not None  # written in between, and kept
-        assert await refusal(ring, issued.token) == REVOKED
+        assert await refusal(verifier, issued.token) == REVOKED
 
-    async def test_one_of_many_revokes(self, ring: KeyVerifier, other_process: KeyVerifier) -> None:
-        id = (await ring.generate()).key.id
-        told = await asyncio.gather(*(keys.revoke(id) for keys in [ring, other_process] * 5))
-        assert told.count(True) == 1
+    async def test_one_of_many_revokes(self, verifier: KeyVerifier, other_process: KeyVerifier) -> None:
+        id = (await verifier.generate()).key.id
+        results = await asyncio.gather(*(keys.revoke(id) for keys in [verifier, other_process] * 5))
+        assert results.count(True) == 1
 
 
 class TestStoreDown:
-    """Law 8: no store, no entry."""
+    """Law 8, fail closed: without the store nobody gets in."""
 
-    async def test_nobody_gets_in(self, ring: KeyVerifier, store: Watched, clock: Clock) -> None:
-        token = (await ring.generate()).token
-        await ring.verify(token)
+    async def test_nobody_gets_in(self, verifier: KeyVerifier, store: ObservedStore, clock: Clock) -> None:
+        token = (await verifier.generate()).token
+        await verifier.verify(token)
         clock.advance(1)
         store.down = True
         for presented in (token, wrong_secret(token), f"sk_{UNKNOWN}.{token[36:]}"):
-            for _ in range(2):  # the failure is not remembered as an answer
+            for _ in range(2):  # the failure is not cached
                 with pytest.raises(StoreDown) as caught:
-                    await ring.verify(presented)
+                    await verifier.verify(presented)
                 assert caught.value.status == 503
-        assert await refusal(ring, None) == MISSING
+        assert await refusal(verifier, None) == MISSING
         store.down = False
-        await ring.verify(token)
+        await verifier.verify(token)
 
-    async def test_nothing_is_said_to_be_done(self, ring: KeyVerifier, store: Watched) -> None:
-        issued = await ring.generate()
+    async def test_nothing_is_said_to_be_done(self, verifier: KeyVerifier, store: ObservedStore) -> None:
+        issued = await verifier.generate()
         store.down = True
         for call in (
-            ring.generate(),
-            ring.revoke(issued.key.id),
-            ring.set_expiration(issued.key.id, ttl_seconds=5),
-            ring.list(),
+            verifier.generate(),
+            verifier.revoke(issued.key.id),
+            verifier.set_expiration(issued.key.id, ttl_seconds=5),
+            verifier.list(),
         ):
             with pytest.raises(StoreDown):
                 await call
 
     async def test_a_change_that_may_have_happened_is_looked_up(
-        self, ring: KeyVerifier, store: Watched
+        self, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        issued = await ring.generate()
-        await ring.verify(issued.token)
+        issued = await verifier.generate()
+        await verifier.verify(issued.token)
 
         async def write_then_fail() -> None:
             entry = await store.inner.get("keys", issued.key.id)
@@ -353,25 +355,25 @@ class TestStoreDown:
 
         store.before_put = write_then_fail
         with pytest.raises(StoreDown):
-            await ring.revoke(issued.key.id)
-        assert await refusal(ring, issued.token) == REVOKED
+            await verifier.revoke(issued.key.id)
+        assert await refusal(verifier, issued.token) == REVOKED
 
 
 class TestAdministration:
-    async def test_a_new_key_follows_the_policy(self, store: Watched, clock: Clock) -> None:
-        ring = KeyVerifier(store, KeyPolicy(default_ttl=60), clock=clock)
-        key = (await ring.generate()).key
+    async def test_a_new_key_follows_the_policy(self, store: ObservedStore, clock: Clock) -> None:
+        verifier = KeyVerifier(store, KeyPolicy(default_ttl=60), clock=clock)
+        key = (await verifier.generate()).key
         assert (key.created_at, key.expires_at, key.revoked_at) == (clock.now, clock.now + 60, None)
-        assert (await ring.generate(ttl_seconds=5)).key.expires_at == clock.now + 5
+        assert (await verifier.generate(ttl_seconds=5)).key.expires_at == clock.now + 5
         with pytest.raises(InvalidRequest):
-            await ring.generate(expires_at=None)
-        assert len(await ring.list()) == 2
+            await verifier.generate(expires_at=None)
+        assert len(await verifier.list()) == 2
 
     async def test_the_record_is_the_documented_one(
-        self, ring: KeyVerifier, store: Watched, clock: Clock
+        self, verifier: KeyVerifier, store: ObservedStore, clock: Clock
     ) -> None:
         clock.advance(0.75)
-        issued = await ring.generate(label="l", scopes=[])
+        issued = await verifier.generate(label="l", scopes=[])
         entry = await store.get("keys", issued.key.id)
         assert entry is not None
         assert entry.doc == {
@@ -386,87 +388,89 @@ class TestAdministration:
         }
         assert type(entry.doc["created_at"]) is int
 
-    async def test_an_id_is_never_given_twice(self, store: Watched, clock: Clock) -> None:
+    async def test_an_id_is_never_given_twice(self, store: ObservedStore, clock: Clock) -> None:
         token = Token("ab" * 16, "cd" * 32)
-        ring = KeyVerifier(store, clock=clock, new_token=lambda: token)
-        first = await ring.generate(label="first")
+        verifier = KeyVerifier(store, clock=clock, new_token=lambda: token)
+        first = await verifier.generate(label="first")
         with pytest.raises(StoreDown):
-            await ring.generate(label="second")
-        assert await ring.list() == [first.key]
+            await verifier.generate(label="second")
+        assert await verifier.list() == [first.key]
 
-    async def test_revoke(self, ring: KeyVerifier, clock: Clock) -> None:
-        id = (await ring.generate()).key.id
+    async def test_revoke(self, verifier: KeyVerifier, clock: Clock) -> None:
+        id = (await verifier.generate()).key.id
         clock.advance(5)
-        assert await ring.revoke(id) is True
+        assert await verifier.revoke(id) is True
         clock.advance(5)
-        assert await ring.revoke(id) is False
-        assert (await ring.list())[0].revoked_at == 1_800_000_005
+        assert await verifier.revoke(id) is False
+        assert (await verifier.list())[0].revoked_at == 1_800_000_005
         for unknown in (UNKNOWN, "", "x", "*", "keys:" + UNKNOWN):
-            assert await ring.revoke(unknown) is False
+            assert await verifier.revoke(unknown) is False
 
-    async def test_set_expiration(self, store: Watched, clock: Clock) -> None:
-        ring = KeyVerifier(store, KeyPolicy(allow_no_expiration=True), clock=clock)
-        id = (await ring.generate()).key.id
-        for asked, end in (
+    async def test_set_expiration(self, store: ObservedStore, clock: Clock) -> None:
+        verifier = KeyVerifier(store, KeyPolicy(allow_no_expiration=True), clock=clock)
+        id = (await verifier.generate()).key.id
+        for params, end in (
             ({"expires_at": 5}, 5),
             ({"ttl_seconds": 7}, 1_800_000_007),
             ({"expires_at": None}, None),
             ({"expires_at": 1_900_000_000, "ttl_seconds": 7}, 1_900_000_000),
             ({}, None),
         ):
-            changed = await ring.set_expiration(id, **asked)
+            changed = await verifier.set_expiration(id, **params)
             assert changed is not None
             assert changed.expires_at == end
-            assert await ring.list() == [changed]
-        await ring.revoke(id)
-        changed = await ring.set_expiration(id, ttl_seconds=9)
+            assert await verifier.list() == [changed]
+        await verifier.revoke(id)
+        changed = await verifier.set_expiration(id, ttl_seconds=9)
         assert changed is not None
         assert (changed.expires_at, changed.revoked_at) == (1_800_000_009, 1_800_000_000)
-        assert await ring.set_expiration(UNKNOWN, ttl_seconds=9) is None
+        assert await verifier.set_expiration(UNKNOWN, ttl_seconds=9) is None
 
     async def test_clearing_is_refused_before_anything_is_read(
-        self, ring: KeyVerifier, store: Watched
+        self, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
         silent: dict[str, Any] = {}
-        for asked in (silent, {"expires_at": None}):
+        for params in (silent, {"expires_at": None}):
             with pytest.raises(InvalidRequest):
-                await ring.set_expiration(UNKNOWN, **asked)
+                await verifier.set_expiration(UNKNOWN, **params)
         assert store.gets == 0
 
-    async def test_fields_of_others_survive_a_change(self, ring: KeyVerifier, store: Watched) -> None:
-        id = (await ring.generate()).key.id
+    async def test_fields_of_others_survive_a_change(
+        self, verifier: KeyVerifier, store: ObservedStore
+    ) -> None:
+        id = (await verifier.generate()).key.id
         entry = await store.get("keys", id)
         assert entry is not None
         await store.put("keys", id, {**entry.doc, "plan": {"name": "gold"}})
-        await ring.set_expiration(id, ttl_seconds=5)
-        await ring.revoke(id)
+        await verifier.set_expiration(id, ttl_seconds=5)
+        await verifier.revoke(id)
         entry = await store.get("keys", id)
         assert entry is not None
         assert entry.doc["plan"] == {"name": "gold"}
         assert (entry.doc["revoked_at"], entry.doc["expires_at"]) == (1_800_000_000, 1_800_000_005)
 
-    async def test_the_list_is_oldest_first(self, store: Watched, clock: Clock) -> None:
+    async def test_the_list_is_oldest_first(self, store: ObservedStore, clock: Clock) -> None:
         names = ["c", "a", "b", "e", "d"]
         ids = iter(names)
-        ring = KeyVerifier(store, clock=clock, new_token=lambda: Token(next(ids) * 32, "0" * 64))
+        verifier = KeyVerifier(store, clock=clock, new_token=lambda: Token(next(ids) * 32, "0" * 64))
         for name in names:
-            await ring.generate(label=name)
-            if name != "b":  # b and e are of one second
+            await verifier.generate(label=name)
+            if name != "b":  # b and e have the same second
                 clock.advance(1)
-        await ring.revoke("a" * 32)
-        assert [key.label for key in await ring.list()] == ["c", "a", "b", "e", "d"]
+        await verifier.revoke("a" * 32)
+        assert [key.label for key in await verifier.list()] == ["c", "a", "b", "e", "d"]
 
-    async def test_a_long_list_is_whole(self, store: Watched, clock: Clock) -> None:
-        ring = KeyVerifier(store, clock=clock)
-        record = (await ring.generate()).key.document()
+    async def test_a_long_list_is_whole(self, store: ObservedStore, clock: Clock) -> None:
+        verifier = KeyVerifier(store, clock=clock)
+        record = (await verifier.generate()).key.document()
         for n in range(501):
             await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
-        assert len(await ring.list()) == 502
+        assert len(await verifier.list()) == 502
 
     async def test_a_key_that_a_scan_meets_twice_is_listed_once(
-        self, ring: KeyVerifier, store: Watched, monkeypatch: pytest.MonkeyPatch
+        self, verifier: KeyVerifier, store: ObservedStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ids = [(await ring.generate()).key.id for _ in range(3)]
+        ids = [(await verifier.generate()).key.id for _ in range(3)]
         real = store.scan
 
         async def twice(kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
@@ -474,30 +478,30 @@ class TestAdministration:
             return Page([*page.entries, *page.entries], "again" if cursor is None else None)
 
         monkeypatch.setattr(store, "scan", twice)
-        assert sorted(key.id for key in await ring.list()) == sorted(ids)
+        assert sorted(key.id for key in await verifier.list()) == sorted(ids)
 
     async def test_others_get_their_turn_while_a_long_list_is_made(
-        self, ring: KeyVerifier, store: Watched
+        self, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        record = (await ring.generate()).key.document()
+        record = (await verifier.generate()).key.document()
         for n in range(1500):
             await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
         turns = 0
 
-        async def others() -> None:
+        async def other_tasks() -> None:
             nonlocal turns
             while True:
                 await asyncio.sleep(0)
                 turns += 1
 
-        beside = asyncio.create_task(others())
-        assert len(await ring.list()) == 1501
+        beside = asyncio.create_task(other_tasks())
+        assert len(await verifier.list()) == 1501
         beside.cancel()
-        assert turns >= 4  # on a store that never waits too
+        assert turns >= 4  # even if the store never waits
 
-    async def test_no_secret_is_shown(self, ring: KeyVerifier) -> None:
-        issued = await ring.generate(label="l")
-        (key,) = await ring.list()
-        shown = repr(issued) + repr(key) + str(key.public()) + repr(await ring.verify(issued.token))
+    async def test_no_secret_is_shown(self, verifier: KeyVerifier) -> None:
+        issued = await verifier.generate(label="l")
+        (key,) = await verifier.list()
+        shown = repr(issued) + repr(key) + str(key.public()) + repr(await verifier.verify(issued.token))
         for hidden in (issued.token[36:], key.digest.salt_hex, key.digest.hash_hex):
             assert hidden not in shown

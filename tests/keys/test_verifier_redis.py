@@ -1,4 +1,4 @@
-"""Keys in a Redis: records of the Rust edition, and what another process does there."""
+"""Keys in Redis: records of the Rust edition, and changes by another process."""
 
 import hashlib
 import json
@@ -40,18 +40,18 @@ async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def ring(store: Store, clock: Clock) -> KeyVerifier:
+def verifier(store: Store, clock: Clock) -> KeyVerifier:
     return KeyVerifier(store, clock=clock)
 
 
-async def refusal(ring: KeyVerifier, token: str) -> str:
+async def refusal(verifier: KeyVerifier, token: str) -> str:
     with pytest.raises(Unauthorized) as caught:
-        await ring.verify(token)
+        await verifier.verify(token)
     return caught.value.message
 
 
 def write_rust_record(server: RedisServer) -> str:
-    """The text as that edition writes it: hash of salt and secret, both raw, and no expiry in Redis."""
+    """The Rust edition's record: the hash of salt and secret, both raw, without an expiry in Redis."""
     digest = hashlib.sha256(bytes.fromhex(SALT) + bytes.fromhex(SECRET)).hexdigest()
     text = (
         f'{{"id":"{ID}","label":"old","created_at":1700000000,"expires_at":1900000000,'
@@ -62,37 +62,37 @@ def write_rust_record(server: RedisServer) -> str:
     return text
 
 
-async def test_a_record_of_the_rust_edition_opens(ring: KeyVerifier, redis_server: RedisServer) -> None:
+async def test_a_record_of_the_rust_edition_opens(verifier: KeyVerifier, redis_server: RedisServer) -> None:
     write_rust_record(redis_server)
-    key = await ring.verify(TOKEN)
+    key = await verifier.verify(TOKEN)
     assert (key.id, key.label, key.scopes, key.expires_at) == (ID, "old", ("read",), 1_900_000_000)
-    assert await ring.list() == [key]
-    assert await refusal(ring, TOKEN[:-1] + "1") == INVALID
+    assert await verifier.list() == [key]
+    assert await refusal(verifier, TOKEN[:-1] + "1") == INVALID
 
 
 async def test_a_change_of_it_keeps_its_form(
-    ring: KeyVerifier, redis_server: RedisServer, clock: Clock
+    verifier: KeyVerifier, redis_server: RedisServer, clock: Clock
 ) -> None:
     before = json.loads(write_rust_record(redis_server))
-    assert await ring.revoke(ID)
+    assert await verifier.revoke(ID)
     with redis_server.client() as client:
         after = client.get(f"chat2response:keys:{ID}")
         assert isinstance(after, bytes)
         assert client.ttl(f"chat2response:keys:{ID}") == -1
     assert json.loads(after) == {**before, "revoked_at": int(clock.now)}
     assert list(json.loads(after)) == list(before)
-    assert await refusal(ring, TOKEN) == REVOKED
+    assert await refusal(verifier, TOKEN) == REVOKED
 
 
 async def test_what_another_process_revokes_is_refused_here_within_a_second(
-    ring: KeyVerifier, redis_server: RedisServer, clock: Clock
+    verifier: KeyVerifier, redis_server: RedisServer, clock: Clock
 ) -> None:
-    issued = await ring.generate()
-    await ring.verify(issued.token)  # remembered from here on
+    issued = await verifier.generate()
+    await verifier.verify(issued.token)  # cached from here on
     assert await finish(await start(REVOKE, redis_server.unix, issued.key.id)) == "True\n"
     clock.advance(1)
-    assert await refusal(ring, issued.token) == REVOKED
-    assert await ring.revoke(issued.key.id) is False
+    assert await refusal(verifier, issued.token) == REVOKED
+    assert await verifier.revoke(issued.key.id) is False
 
 
 async def test_what_another_process_issues_opens_here(redis_server: RedisServer, store: Store) -> None:

@@ -27,8 +27,8 @@ async def transport(upstream: ScriptedUpstream) -> AsyncIterator[Transport]:
     """Patient; at the end of the test it must leave no connection."""
     stray: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: stray.append(context))
-    made = Transport(TransportOptions(user_agent="tests"))
-    yield made
-    await made.close()
+    result = Transport(TransportOptions(user_agent="tests"))
+    yield result
+    await result.close()
     await upstream.until(lambda: not upstream.open)
     assert not stray

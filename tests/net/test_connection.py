@@ -162,7 +162,7 @@ async def test_who_leaves_is_not_asked_for_again(transport: Transport, upstream:
     upstream.play(Script(PATH, (b"one",)), LOST.but(end="stall"))
     await body_of(await post(transport, upstream))
     asking = asyncio.ensure_future(post(transport, upstream))
-    request = await upstream.asked(2)
+    request = await upstream.wait_for_request(2)
     asking.cancel()
     await request.gone.wait()
     assert len(upstream.requests) == 2

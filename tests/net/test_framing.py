@@ -37,7 +37,7 @@ class Line(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-class Asked:
+class Exchange:
     """A connection that has sent a request, and the answer to it."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Asked:
             self.connection.get_buffer(-1)[: len(part)] = part
             self.connection.buffer_updated(len(part))
 
-    def answer(self, *pieces: bytes) -> "Asked":
+    def answer(self, *pieces: bytes) -> "Exchange":
         for piece in pieces:
             if piece and not self.line.closed:
                 self._receive(piece)
@@ -68,16 +68,16 @@ async def test_trailers_are_no_headers_wherever_the_bytes_are_cut(name: str) -> 
     """Neither of this answer, nor of the next one on the same connection."""
     data = CHUNKED + b"2\r\n{}\r\n0\r\n" + name.encode() + b": gzip\r\n\r\n"
     for at in range(1, len(data) + 1):
-        asked = Asked().answer(data[:at], data[at:])
-        assert asked.response.headers == (
+        request = Exchange().answer(data[:at], data[at:])
+        assert request.response.headers == (
             (b"Content-Type", b"application/json"),
             (b"Transfer-Encoding", b"chunked"),
         )
-        assert await asked.response.read() == b"{}"
-        second = asked.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
-        asked.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        assert await request.response.read() == b"{}"
+        second = request.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+        request.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
         assert second.headers == ((b"Content-Length", b"1"),)
-        asked.connection.abort()
+        request.connection.abort()
 
 
 @pytest.mark.parametrize("step", [1 << 20, 65_536, 1000])
@@ -85,34 +85,34 @@ async def test_trailers_are_no_headers_wherever_the_bytes_are_cut(name: str) -> 
 async def test_the_bound_of_a_head_holds_however_it_is_cut(step: int, size: int, passes: bool) -> None:
     bare = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: \r\n\r\n"
     data = bare[:-4] + b"a" * (size - len(bare)) + b"\r\n\r\n{}"
-    asked = Asked().answer(*(data[at : at + step] for at in range(0, len(data), step)))
+    request = Exchange().answer(*(data[at : at + step] for at in range(0, len(data), step)))
     if passes:
-        assert await asked.response.read() == b"{}"
+        assert await request.response.read() == b"{}"
     else:
         with pytest.raises(UpstreamError, match="too large"):
-            await asked.response.head()
-        assert asked.line.closed
-    asked.connection.abort()
+            await request.response.head()
+        assert request.line.closed
+    request.connection.abort()
 
 
 async def test_announcements_without_end_are_a_head_too_large() -> None:
-    asked = Asked().answer(*[b"HTTP/1.1 102 Processing\r\n\r\n" * 40] * 100)
+    request = Exchange().answer(*[b"HTTP/1.1 102 Processing\r\n\r\n" * 40] * 100)
     with pytest.raises(UpstreamError, match="too large"):
-        await asked.response.head()
+        await request.response.head()
 
 
 @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"2;x="])
 async def test_framing_without_end_cuts_the_body(endless: bytes) -> None:
-    asked = Asked().answer(CHUNKED + b"2\r\n{}\r\n" + endless, *[b"a" * 1000] * 70)
-    assert await cut_of(asked.response) == (b"{}", RESET)
-    assert asked.line.closed
+    body = Exchange().answer(CHUNKED + b"2\r\n{}\r\n" + endless, *[b"a" * 1000] * 70)
+    assert await cut_of(body.response) == (b"{}", RESET)
+    assert body.line.closed
 
 
 async def test_a_large_body_is_no_large_head() -> None:
     body = b"a" * 300_000
-    asked = Asked().answer(HEAD + b"Content-Length: 300000\r\n\r\n" + body)
-    assert await asked.response.read() == body
-    asked.connection.abort()
+    request = Exchange().answer(HEAD + b"Content-Length: 300000\r\n\r\n" + body)
+    assert await request.response.read() == body
+    request.connection.abort()
 
 
 class Drip(asyncio.Protocol):

@@ -344,7 +344,7 @@ async def test_cancelling_before_the_head_closes_the_connection(
 ) -> None:
     upstream.play(Script(PATH, (), before=asyncio.Event()))
     asking = asyncio.ensure_future(post(transport, upstream))
-    request = await upstream.asked()
+    request = await upstream.wait_for_request()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking

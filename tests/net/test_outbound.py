@@ -24,16 +24,16 @@ Through = Callable[..., Transport]
 @pytest.fixture
 async def through(certificates: Certificates) -> AsyncIterator[Through]:
     """`through(url, **options)`: a transport whose every way leads through this proxy; None: through none."""
-    made: list[Transport] = []
+    result: list[Transport] = []
 
     def make(url: str | None, ca_file: Path | None = certificates.ca, **options: Any) -> Transport:
         proxy = None if url is None else Proxy.of(url)
-        given = TransportOptions(proxies=Proxies(proxy, proxy), ca_file=ca_file, **options)
-        made.append(Transport(given))
-        return made[-1]
+        value = TransportOptions(proxies=Proxies(proxy, proxy), ca_file=ca_file, **options)
+        result.append(Transport(value))
+        return result[-1]
 
     yield make
-    for transport in made:
+    for transport in result:
         await transport.close()
 
 
@@ -115,10 +115,10 @@ async def test_a_plain_request_is_passed_on(
     upstream.play(Script(PATH, (b"hello",)))
     response = await post(through(plain_proxy.url()), upstream, b"{}", **{"X-Own": "kept"})
     assert await body_of(response) == b"hello"
-    asked = upstream.last
-    assert asked.path == PATH, "the proxy makes a path of the whole address"
-    assert (asked.headers["host"], asked.headers["x-own"]) == (f"127.0.0.1:{upstream.port}", "kept")
-    assert "proxy.py" in asked.headers["via"]
+    request = upstream.last
+    assert request.path == PATH, "the proxy makes a path of the whole address"
+    assert (request.headers["host"], request.headers["x-own"]) == (f"127.0.0.1:{upstream.port}", "kept")
+    assert "proxy.py" in request.headers["via"]
 
 
 async def test_a_secret_request_goes_through_a_tunnel(
@@ -187,7 +187,9 @@ async def test_a_login_that_is_refused_is_the_operators_affair(
     error = caught.value
     assert (error.status, error.code) == (502, "proxy_authentication_required")
     assert "Check user and password in the proxy's URL" in error.message
-    assert not any(told in error.message + str(error.internal) for told in ("canary", str(locked_proxy.port)))
+    assert not any(
+        result in error.message + str(error.internal) for result in ("canary", str(locked_proxy.port))
+    )
     assert either.requests == []
 
 
@@ -248,7 +250,7 @@ class Rude:
     def __init__(self, answer: bytes, *, stays: bool = True) -> None:
         self._answer = answer
         self._stays = stays
-        self.asked = b""
+        self.request = b""
 
     async def __aenter__(self) -> "Rude":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -261,7 +263,7 @@ class Rude:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.asked = await reader.readuntil(b"\r\n\r\n")
+            self.request = await reader.readuntil(b"\r\n\r\n")
             writer.write(self._answer)
             while self._stays and await reader.read(65536):
                 continue
@@ -308,17 +310,17 @@ async def test_whatever_a_proxy_says_to_connect_is_an_error_of_ours(
         with pytest.raises(UpstreamError) as caught:
             await through(proxy.url).open("GET", "https://user:pw@upstream.example:9443/v1/x", {})
     assert caught.value.status == status
-    assert not any(told in caught.value.message for told in ("upstream.example", "127.0.0.1", "10.0."))
-    assert proxy.asked.startswith(
+    assert not any(result in caught.value.message for result in ("upstream.example", "127.0.0.1", "10.0."))
+    assert proxy.request.startswith(
         b"CONNECT upstream.example:9443 HTTP/1.1\r\nHost: upstream.example:9443\r\n"
     )
-    assert b"pw" not in proxy.asked
+    assert b"pw" not in proxy.request
 
 
 async def test_who_stops_waiting_for_a_tunnel_leaves_nothing_open(through: Through) -> None:
     async with Rude(b"") as proxy:
         asking = asyncio.ensure_future(through(proxy.url).open("GET", "https://127.0.0.1:9/", {}))
-        await until(lambda: proxy.asked)
+        await until(lambda: proxy.request)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

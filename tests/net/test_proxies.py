@@ -28,7 +28,7 @@ def test_a_proxy_is_named_by_its_url(url, proxy):
 
 
 @pytest.mark.parametrize(
-    ("login", "said"),
+    ("login", "reply"),
     [
         ("me:pw", "me:pw"),
         ("me", "me:"),
@@ -38,9 +38,9 @@ def test_a_proxy_is_named_by_its_url(url, proxy):
         ("m%C3%A9:pw", "mé:pw"),
     ],
 )
-def test_a_login_is_told_as_basic(login, said):
+def test_a_login_is_told_as_basic(login, reply):
     authorization = Proxy.of(f"http://{login}@h:1").authorization
-    assert authorization == f"Basic {base64.b64encode(said.encode()).decode()}"
+    assert authorization == f"Basic {base64.b64encode(reply.encode()).decode()}"
 
 
 @pytest.mark.parametrize(

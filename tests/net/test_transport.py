@@ -17,15 +17,15 @@ async def test_a_request_goes_out_as_it_was_given(transport: Transport, upstream
     upstream.play(Script(PATH, (b"{}",)))
     headers = {"Content-Type": "application/json", "X-Odd": "é", "authorization": "Bearer k"}
     await body_of(await post(transport, upstream, b'{"a":1}', **headers))
-    asked = upstream.last
-    assert (asked.method, asked.path, asked.body) == ("POST", PATH, b'{"a":1}')
-    names = [name for name, _ in asked.order]
+    request = upstream.last
+    assert (request.method, request.path, request.body) == ("POST", PATH, b'{"a":1}')
+    names = [name for name, _ in request.order]
     assert set(headers) <= set(names), "names keep their case"
     assert len(names) == len({name.lower() for name in names})
-    assert asked.headers["host"] == f"127.0.0.1:{upstream.port}"
-    assert asked.headers["user-agent"] == "tests"
-    assert asked.headers["accept-encoding"] == "identity"
-    assert asked.headers["content-length"] == "7"
+    assert request.headers["host"] == f"127.0.0.1:{upstream.port}"
+    assert request.headers["user-agent"] == "tests"
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.headers["content-length"] == "7"
 
 
 async def test_a_get_has_no_body(transport: Transport, upstream: ScriptedUpstream) -> None:
@@ -69,11 +69,11 @@ async def test_a_header_that_http_cannot_say_is_an_error_of_ours(
 async def test_headers_arrive_in_order_with_case_and_duplicates(
     transport: Transport, upstream: ScriptedUpstream
 ) -> None:
-    given = (("X-Request-ID", "req_1"), ("x-ratelimit-a", "1"), ("X-RateLimit-A", "2"), ("X-Bytes", "\xe9"))
-    upstream.play(Script(PATH, (b"{}",), headers=given, status=429))
+    params = (("X-Request-ID", "req_1"), ("x-ratelimit-a", "1"), ("X-RateLimit-A", "2"), ("X-Bytes", "\xe9"))
+    upstream.play(Script(PATH, (b"{}",), headers=params, status=429))
     response = await post(transport, upstream)
     assert response.status == 429
-    assert response.headers[-4:] == tuple((name.encode(), value.encode("latin-1")) for name, value in given)
+    assert response.headers[-4:] == tuple((name.encode(), value.encode("latin-1")) for name, value in params)
     assert response.header("x-request-id") == "req_1"
     assert response.header("CONTENT-TYPE") == "application/json"
     assert response.header("x-none") is None

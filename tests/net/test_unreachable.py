@@ -49,18 +49,18 @@ CASES: list[tuple[Exception, str]] = [
 
 @pytest.mark.parametrize(("error", "words"), CASES)
 def test_the_words_name_the_cause(error: Exception, words: str) -> None:
-    made = unreachable(error, PLACE)
-    assert (made.status, made.code) == (502, "upstream_unreachable")
-    assert words in made.message
-    assert "models.example" not in made.message
-    assert str(made.internal).startswith("models.example:8443: ")
-    assert "canary" not in str(made.internal)
+    result = unreachable(error, PLACE)
+    assert (result.status, result.code) == (502, "upstream_unreachable")
+    assert words in result.message
+    assert "models.example" not in result.message
+    assert str(result.internal).startswith("models.example:8443: ")
+    assert "canary" not in str(result.internal)
 
 
 @pytest.mark.parametrize("error", [error for error, _ in CASES])
 def test_a_proxy_is_named_as_one(error: Exception) -> None:
-    made = unreachable(error, PROXY)
-    assert "outbound proxy" in made.message or "ulimit" in made.message
-    assert "OPENAI_BASE_URL" not in made.message
-    assert "proxy.example:3128" in str(made.internal)
-    assert "canary" not in f"{made.message} {made.internal}"
+    result = unreachable(error, PROXY)
+    assert "outbound proxy" in result.message or "ulimit" in result.message
+    assert "OPENAI_BASE_URL" not in result.message
+    assert "proxy.example:3128" in str(result.internal)
+    assert "canary" not in f"{result.message} {result.internal}"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
-from chat2response.wire.sse import FrameCut
+from chat2response.wire.sse import FrameSplitter
 
 KEY = "sk-canary/Key.0001+AbC_dEf"
 SECRET = Secret(KEY)
@@ -42,13 +42,13 @@ WRITTEN = {
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @pytest.mark.parametrize("around", ["{}", 'data: {"code":"{}"}\n\n', "x{}y{}z", "Bearer {}"])
 def test_a_secret_is_replaced_however_it_is_written(written: str, around: str) -> None:
-    told = around.replace("{}", written).encode()
-    assert SECRET.remove(told) == around.replace("{}", "[key]").encode()
-    assert SECRET.remove_text(told.decode()) == around.replace("{}", "[key]")
+    result = around.replace("{}", written).encode()
+    assert SECRET.remove(result) == around.replace("{}", "[key]").encode()
+    assert SECRET.remove_text(result.decode()) == around.replace("{}", "[key]")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "result",
     [
         b"",
         b"data: {}\n\n",
@@ -60,8 +60,8 @@ def test_a_secret_is_replaced_however_it_is_written(written: str, around: str) -
         KEY.upper().encode(),
     ],
 )
-def test_what_has_no_secret_is_the_very_same(told: bytes) -> None:
-    assert SECRET.remove(told) is told or SECRET.remove(told) == told
+def test_what_has_no_secret_is_the_very_same(result: bytes) -> None:
+    assert SECRET.remove(result) is result or SECRET.remove(result) == result
 
 
 def test_bytes_that_are_no_utf_8_stay() -> None:
@@ -70,25 +70,25 @@ def test_bytes_that_are_no_utf_8_stay() -> None:
 
 @given(st.lists(st.integers(0, 400), max_size=12), st.sampled_from(sorted(WRITTEN)), st.booleans())
 def test_a_secret_is_found_wherever_the_bytes_are_cut(cuts: list[int], name: str, ended: bool) -> None:
-    told = f'data: {{"a":"x"}}\n\ndata: {{"b":"{WRITTEN[name]}"}}\n\n: {WRITTEN[name]}'.encode()
-    told += b"\n\n" if ended else b""
-    places = [0, *sorted(min(cut, len(told)) for cut in cuts), len(told)]
+    result = f'data: {{"a":"x"}}\n\ndata: {{"b":"{WRITTEN[name]}"}}\n\n: {WRITTEN[name]}'.encode()
+    result += b"\n\n" if ended else b""
+    places = [0, *sorted(min(cut, len(result)) for cut in cuts), len(result)]
     clean = SecretFilter(SECRET)
-    out = b"".join(clean.feed(told[a:b]) for a, b in pairwise(places)) + clean.close()
-    assert out == SECRET.remove(told)
+    out = b"".join(clean.feed(result[a:b]) for a, b in pairwise(places)) + clean.close()
+    assert out == SECRET.remove(result)
     assert KEY.encode() not in out
 
 
-def _whole_events(told: bytes) -> int:
-    return len(FrameCut().feed(told))
+def _whole_events(result: bytes) -> int:
+    return len(FrameSplitter().feed(result))
 
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_secret_is_found_whatever_the_one_cut(name: str) -> None:
-    told = f'data: {{"b":"{WRITTEN[name]}"}}\r\n\r\n'.encode()
-    for cut in range(len(told)):
+    result = f'data: {{"b":"{WRITTEN[name]}"}}\r\n\r\n'.encode()
+    for cut in range(len(result)):
         clean = SecretFilter(SECRET)
-        out = clean.feed(told[:cut]) + clean.feed(told[cut:]) + clean.close()
+        out = clean.feed(result[:cut]) + clean.feed(result[cut:]) + clean.close()
         assert out == b'data: {"b":"[key]"}\r\n\r\n', cut
 
 
@@ -98,17 +98,17 @@ def test_other_bytes_pass_whole_and_those_of_whole_events_at_once(pieces: list[b
     out = b""
     for number, piece in enumerate(pieces):
         out += clean.feed(piece)
-        told = b"".join(pieces[: number + 1])
-        assert told[len(out) : _whole_events(told)].strip(b"\r\n") == b"", "line ends may wait"
+        result = b"".join(pieces[: number + 1])
+        assert result[len(out) : _whole_events(result)].strip(b"\r\n") == b"", "line ends may wait"
     assert out + clean.close() == b"".join(pieces)
 
 
 def test_what_is_held_back_is_bounded() -> None:
-    clean, given_ = SecretFilter(SECRET), 0
+    clean, passed = SecretFilter(SECRET), 0
     for _ in range(100):
-        given_ += len(clean.feed(b"x" * 1000))
-    assert 100_000 - given_ <= SECRET.longest
-    assert given_ + len(clean.close()) == 100_000
+        passed += len(clean.feed(b"x" * 1000))
+    assert 100_000 - passed <= SECRET.longest
+    assert passed + len(clean.close()) == 100_000
 
 
 def test_what_may_be_a_word_is_no_secret_of_every_answer() -> None:

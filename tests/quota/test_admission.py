@@ -16,7 +16,7 @@ from chat2response.quota.prices import Price, Prices
 from chat2response.quota.windows import LEASE_SECONDS
 from chat2response.stores import StoreDown
 from chat2response.stores.memory import MemoryStore
-from chat2response.stores.steady_clock import BELIEVED_SECONDS
+from chat2response.stores.steady_clock import ACCEPT_SECONDS
 from chat2response.wire.responses import Usage
 from tests.support.clock_and_ids import Clock
 
@@ -388,5 +388,5 @@ async def test_a_clock_that_jumps_ahead_gives_no_new_budget() -> None:
     wall.advance(86_400)
     await refused(admission, who)
     for clock in (wall, monotonic):
-        clock.advance(BELIEVED_SECONDS)
+        clock.advance(ACCEPT_SECONDS)
     await admission.enter(who, ESTIMATE)

@@ -49,7 +49,7 @@ async def test_by_key_day_and_model_noted_and_written_alike() -> None:
     store, clock = MemoryStore(), At()
     usage = usage_log(store, clock)
     usage.note("k1", "a", USAGE, 50)
-    await usage.tally.flush()
+    await usage.write_behind.flush()
     usage.note("k1", "a", USAGE, 50)  # not written to the store yet
     usage.note("k1", "b", USAGE, 50)
     clock.now += DAY
@@ -75,7 +75,7 @@ async def test_two_processes_add_up() -> None:
     first, second = usage_log(store), usage_log(store)
     for usage in (first, second):
         usage.note("k", "m", USAGE, 50)
-        await usage.tally.flush()
+        await usage.write_behind.flush()
     (row,) = await first.for_key("k", TODAY, TODAY)
     assert row.usage == ONE.plus(ONE)
 
@@ -85,7 +85,7 @@ async def test_rows_are_kept_so_long_and_no_longer() -> None:
     store = MemoryStore(clock=clock)
     usage = usage_log(store, clock, keep_days=2)
     usage.note("k", "m", USAGE, 50)
-    await usage.tally.flush()
+    await usage.write_behind.flush()
     clock.now += 2 * DAY - 1
     assert len(await usage.for_all(TODAY, TODAY)) == 1
     clock.now += 1
@@ -98,7 +98,7 @@ async def test_names_that_clients_invent_do_not_grow_a_document_without_end() ->
     usage = usage_log(store)
     for number in range(150):
         usage.note("k", f"{number:03d}" * 200, USAGE, 50)
-    await usage.tally.flush()
+    await usage.write_behind.flush()
     rows = await usage.for_key("k", TODAY, TODAY)
     assert len(rows) == 101
     assert sum(row.usage.requests for row in rows) == 150

@@ -12,13 +12,13 @@ import pytest
 
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for
-from tests.support.e2e.scripted_model import PATHS, STREAM, Said, stream
+from tests.support.e2e.scripted_model import PATHS, STREAM, ModelReply, stream
 from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 from tests.support.soak.gateway import gateway
 from tests.support.soak.loops import Loop
 from tests.support.soak.raw_http import ANSWER_WITHIN, Client, request
 
-ANSWER = Said(reasoning=("I think.",), text=tuple(f"word{number} " for number in range(40)))
+ANSWER = ModelReply(reasoning=("I think.",), text=tuple(f"word{number} " for number in range(40)))
 MOMENTS = ("in the head", "in the body", "before the answer", "in the answer", "half closed")
 GROWTH = 64 * 2**20
 """Bytes by which the memory may grow."""

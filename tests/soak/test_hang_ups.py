@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.e2e.dialect_pairs import body_for
-from tests.support.e2e.scripted_model import CHAT, Said, stream
+from tests.support.e2e.scripted_model import CHAT, ModelReply, stream
 from tests.support.scripted_upstream import ScriptedUpstream
 from tests.support.soak.gateway import Gateway, gateway
 from tests.support.soak.loops import Loop
@@ -17,7 +17,7 @@ from tests.support.soak.raw_http import ANSWER_WITHIN, Client, request
 
 SLOTS = 20
 AT_ONCE = 60
-ANSWER = Said(text=("Hello",))
+ANSWER = ModelReply(text=("Hello",))
 BACK_WITHIN = 15.0
 """Seconds within which all slots are free again; a leaked lease expires after a minute."""
 

@@ -5,7 +5,7 @@ import json
 import random
 from pathlib import Path
 
-from tests.support.e2e.scripted_model import PATHS, Said, whole
+from tests.support.e2e.scripted_model import PATHS, ModelReply, whole
 from tests.support.scripted_upstream import ScriptedUpstream
 from tests.support.soak.gateway import gateway
 from tests.support.soak.laws import judge
@@ -110,7 +110,7 @@ def head_of(rng: random.Random) -> tuple[bytes, str]:
 
 
 async def test_heads(loop: Loop, upstream: ScriptedUpstream, tmp_path: Path) -> None:
-    upstream.play(whole("chat", Said(text=("Hi",))).but(path=PATHS["chat"]))
+    upstream.play(whole("chat", ModelReply(text=("Hi",))).but(path=PATHS["chat"]))
     async with gateway(tmp_path, upstream, "chat", apart=loop.dose.long) as running:
 
         async def attack(number: int, rng: random.Random) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.e2e.dialect_pairs import body_for
-from tests.support.e2e.scripted_model import CHAT, Said, whole
+from tests.support.e2e.scripted_model import CHAT, ModelReply, whole
 from tests.support.free_ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.scripted_upstream import ScriptedUpstream
@@ -22,7 +22,7 @@ from tests.support.soak.gateway import Gateway, gateway
 from tests.support.soak.laws import judge
 from tests.support.soak.loops import Loop
 
-ANSWER = Said(text=("Hi",))
+ANSWER = ModelReply(text=("Hi",))
 SEEN_WITHIN = 10.0
 """Seconds within which readiness reports that the store is read-only, or writable again."""
 

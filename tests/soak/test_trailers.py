@@ -8,14 +8,14 @@ import pytest
 
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import PATH, body_for
-from tests.support.e2e.scripted_model import Said, stream, whole
+from tests.support.e2e.scripted_model import ModelReply, stream, whole
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 from tests.support.soak.gateway import ADMIN_TOKEN, BY_ADMIN, Gateway, gateway
 from tests.support.soak.loops import Loop
 from tests.support.soak.raw_http import Client, NoAnswer, ask, chunk, request
 
 _JSON = "Content-Type: application/json"
-ANSWER = Said(text=("Hello", " there"))
+ANSWER = ModelReply(text=("Hello", " there"))
 
 
 def trailers(key: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Who owns an upstream's id: one tenant, for thirty days, durably."""
+"""Owners of upstream ids: one tenant, for thirty days, durably."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,7 +41,7 @@ async def test_a_record_made_again_lives_on(clock: Clock) -> None:
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
 async def test_the_first_owner_stays(store_address: Callable[[str], str], kind: str) -> None:
-    """An upstream that gives one id twice hands nobody's item to another key."""
+    """If an upstream returns an id twice, the item stays with its first key."""
     store = open_store(store_address(kind))
     owners = Owners(store)
     await owners.record("a", ["conv_1", "conv_1"])

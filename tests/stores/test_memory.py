@@ -1,4 +1,4 @@
-"""The memory store: the contract, and that what has ended is let go."""
+"""The memory store: the contract, and that expired documents are removed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,9 +45,9 @@ async def test_expired_documents_are_let_go() -> None:
 
 async def test_there_are_no_others_whose_changes_could_be_told() -> None:
     store = MemoryStore()
-    told = store.changes("things")
-    assert await anext(told) is MISSED
-    waiting = asyncio.ensure_future(anext(told))
+    changes = store.changes("things")
+    assert await anext(changes) is MISSED
+    waiting = asyncio.ensure_future(anext(changes))
     await store.put("things", "k", 1)
     await asyncio.sleep(0)
     assert not waiting.done()

@@ -1,4 +1,4 @@
-"""A clock that jumps: nothing that counts is lost by it."""
+"""The steady clock: a jump of the wall clock loses no count."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.stores import MemoryStore, Store
 from chat2response.stores.sqlite.store import SqliteStore
-from chat2response.stores.steady_clock import BELIEVED_SECONDS, STEP_SECONDS, SteadyClock
+from chat2response.stores.steady_clock import ACCEPT_SECONDS, JUMP_SECONDS, SteadyClock
 from tests.support.clock_and_ids import Clock
 
 DAY = 86_400.0
@@ -15,18 +15,18 @@ JUMP = 40 * DAY
 
 
 class Clocks:
-    """A wall clock that can jump, and the monotonic one, which cannot."""
+    """A wall clock that can jump, and a monotonic clock."""
 
     def __init__(self) -> None:
         self.wall = Clock()
         self.monotonic = Clock(5.0)
 
     def steady(self) -> SteadyClock:
-        """Begins now."""
+        """A steady clock that starts now."""
         return SteadyClock(self.wall, self.monotonic)
 
     def pass_(self, seconds: float) -> None:
-        """Time goes on."""
+        """Advance both clocks."""
         self.wall.advance(seconds)
         self.monotonic.advance(seconds)
 
@@ -39,7 +39,7 @@ def test_without_a_step_it_is_the_wall_clock() -> None:
         assert steady() == clocks.wall()
     for _ in range(100):  # a clock that drifts is corrected often
         clocks.pass_(60)
-        clocks.wall.advance(STEP_SECONDS - 1)
+        clocks.wall.advance(JUMP_SECONDS - 1)
         assert steady() == clocks.wall()
 
 
@@ -48,8 +48,8 @@ def test_a_step_ahead_is_believed_when_it_has_lasted() -> None:
     steady, before = clocks.steady(), clocks.wall()
     clocks.wall.advance(JUMP)
     assert steady() == before
-    clocks.pass_(BELIEVED_SECONDS - 1)
-    assert steady() == before + BELIEVED_SECONDS - 1
+    clocks.pass_(ACCEPT_SECONDS - 1)
+    assert steady() == before + ACCEPT_SECONDS - 1
     clocks.pass_(1)
     assert steady() == clocks.wall()
     clocks.pass_(1)
@@ -62,7 +62,7 @@ def test_a_step_that_is_taken_back_was_none() -> None:
     for _ in range(3):
         clocks.wall.advance(JUMP)
         steady()
-        clocks.pass_(BELIEVED_SECONDS - 1)
+        clocks.pass_(ACCEPT_SECONDS - 1)
         steady()
         clocks.wall.advance(-JUMP)
         assert steady() == clocks.wall()
@@ -82,7 +82,7 @@ Opened = Callable[[Clocks], Store]
 
 @pytest.fixture(params=["memory", "sqlite"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
-    """Another process on the same SQLite file; memory is of one process."""
+    """Open a store: for SQLite on one shared file, like another process; a memory store is always new."""
     if request.param == "memory":
         return lambda clocks: MemoryStore(clock=clocks.wall, monotonic=clocks.monotonic)
     path = tmp_path / "docs.db"
@@ -90,12 +90,12 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
 
 
 async def look(store: Store, key: str, **more: float) -> int:
-    """What is used of a ledger."""
+    """The amount that is used of a ledger."""
     return (await store.lease("books", key, 0, ttl=60, **more)).used  # type: ignore[arg-type]
 
 
 async def test_a_clock_that_jumps_ahead_empties_no_ledger(opened: Opened) -> None:
-    """Neither what is settled, nor what runs; during the jump and after it, though the store cleans up."""
+    """Settled and leased amounts survive, during the jump and after it, although the store sweeps."""
     clocks = Clocks()
     store = opened(clocks)
     settled = await store.lease("books", "day", 9, ttl=60, window=2 * DAY)
@@ -138,13 +138,13 @@ async def test_a_jump_that_lasts_is_the_time(opened: Opened) -> None:
     await store.add("books", "requests", 7, ttl=180)
     clocks.wall.advance(JUMP)
     assert await store.add("books", "requests", 0) == 7
-    clocks.pass_(BELIEVED_SECONDS)
+    clocks.pass_(ACCEPT_SECONDS)
     assert await store.add("books", "requests", 0) == 0
     await store.close()
 
 
 async def test_a_ledger_that_begins_while_a_step_is_not_believed_yet_outlives_it(opened: Opened) -> None:
-    """A machine that wakes up after days: what its calls use from now on counts for all of the day."""
+    """A machine resumes after days: what its calls use from now on counts for the whole day."""
     clocks = Clocks()
     store = opened(clocks)
     await look(store, "yesterday", window=2 * DAY)
@@ -152,13 +152,13 @@ async def test_a_ledger_that_begins_while_a_step_is_not_believed_yet_outlives_it
     lease = await store.lease("books", "today", 9, ttl=60, window=2 * DAY)
     assert lease.id is not None
     await store.settle("books", "today", lease.id, 5)
-    clocks.pass_(BELIEVED_SECONDS)
+    clocks.pass_(ACCEPT_SECONDS)
     assert await look(store, "today", window=2 * DAY) == 5
     await store.close()
 
 
 async def test_a_lease_of_a_process_whose_clock_is_ahead_ends_in_time(tmp_path: Path) -> None:
-    """It started while the clock was wrong, and died."""
+    """The process started while the clock was wrong, and died."""
     right, wrong = Clocks(), Clocks()
     wrong.wall.advance(JUMP)
     stores = [SqliteStore(tmp_path / "docs.db", clock=c.wall, monotonic=c.monotonic) for c in (right, wrong)]

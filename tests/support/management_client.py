@@ -51,9 +51,9 @@ class Parts:
         return cls.over(MemoryStore(clock=clock), clock, policy, **more)
 
 
-def settings(**given: Any) -> Settings:
+def settings(**values: Any) -> Settings:
     """Settings as the environment would give them."""
-    return Settings(**given)
+    return Settings(**values)
 
 
 def client_of(app: FastAPI | Gateway, peer: str | None = HERE, **more: Any) -> httpx.AsyncClient:

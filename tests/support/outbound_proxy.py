@@ -39,8 +39,8 @@ class OutboundProxy:
             text=True,
             start_new_session=True,
         )
-        self._said: list[str] = []
-        self._heard = threading.Condition()
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
         self.port = int(self.saw(r"Listening on 127\.0\.0\.1:(\d+)")[1])
@@ -52,11 +52,11 @@ class OutboundProxy:
 
     def saw(self, pattern: str) -> re.Match[str]:
         """Waits until its log says so."""
-        with self._heard:
-            self._heard.wait_for(lambda: self._found(pattern) or self._process.poll() is not None, PATIENCE)
-            found = self._found(pattern)
-        assert found, f"the proxy did not say {pattern!r}: {''.join(self._said[-50:])}"
-        return found
+        with self._changed:
+            self._changed.wait_for(lambda: self._match(pattern) or self._process.poll() is not None, PATIENCE)
+            match = self._match(pattern)
+        assert match, f"the proxy did not say {pattern!r}: {''.join(self._lines[-50:])}"
+        return match
 
     def stop(self) -> None:
         """At once, in the middle of whatever passes through it."""
@@ -68,17 +68,17 @@ class OutboundProxy:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _found(self, pattern: str) -> re.Match[str] | None:
-        return next((found for line in self._said if (found := re.search(pattern, line))), None)
+    def _match(self, pattern: str) -> re.Match[str] | None:
+        return next((match for line in self._lines if (match := re.search(pattern, line))), None)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            with self._heard:
-                self._said.append(line)
-                self._heard.notify_all()
-        with self._heard:
-            self._heard.notify_all()
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Certificates:
     @classmethod
     def make(cls, folder: Path) -> "Certificates":
         """New ones, as files in `folder`."""
-        made = cls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+        files = cls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
         ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         issuer = _name("a CA that nobody knows")
         rights = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -110,11 +110,11 @@ class Certificates:
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
         cert = cert.add_extension(signer, False)
         pem = serialization.Encoding.PEM
-        made.ca.write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(pem))
-        made.cert.write_bytes(cert.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+        files.ca.write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+        files.cert.write_bytes(cert.sign(ca_key, hashes.SHA256()).public_bytes(pem))
         plain = serialization.NoEncryption()
-        made.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-        return made
+        files.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+        return files
 
 
 def _name(text: str) -> x509.Name:

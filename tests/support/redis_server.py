@@ -1,6 +1,7 @@
-"""Real redis-servers: one for the whole run, emptied for each test, and own ones to be ill-treated.
+"""Real redis-servers: one for the whole test run, emptied for each test, and servers that tests may kill.
 
-`make test` puts a redis-server beside the interpreter (`tests/redis-server.sh`); else the machine's is taken.
+`make test` installs a redis-server beside the interpreter (`tests/redis-server.sh`); otherwise the machine's
+is used.
 """
 
 import shutil
@@ -19,22 +20,22 @@ import redis
 
 from tests.support.free_ports import free_port
 
-PASSWORD = "secret p@ss/word"  # every character that an address has to escape
+PASSWORD = "secret p@ss/word"  # with characters that an address must percent-encode
 
 
 def binary() -> str:
-    """The redis-server to run."""
-    beside = Path(sys.executable).parent / "redis-server"
-    found = str(beside) if beside.exists() else shutil.which("redis-server")
-    assert found, "no redis-server: `make test` gets one, or install your system's package"
-    return found
+    """The path of redis-server."""
+    local = Path(sys.executable).parent / "redis-server"
+    path = str(local) if local.exists() else shutil.which("redis-server")
+    assert path, "no redis-server: run `make test`, which installs one, or install your system's package"
+    return path
 
 
 class RedisServer:
-    """A redis-server on a free port of 127.0.0.1 and on a Unix socket, that keeps what it is told on disk."""
+    """A redis-server on a free port of 127.0.0.1 and on a Unix socket, with its data on disk."""
 
     def __init__(self, folder: Path, password: str | None = None, **more: str | tuple[str, ...]) -> None:
-        """`more`: further settings, with `_` for `-` in their names; a value of several words is a tuple."""
+        """`more`: further settings, with `_` for `-` in their names; a tuple for several values."""
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.password = password
@@ -54,8 +55,8 @@ class RedisServer:
         return f"unix://{self.socket}"
 
     def start(self) -> None:
-        """Returns when it listens."""
-        given: dict[str, str | tuple[str, ...]] = {
+        """Start the server; it accepts connections on return."""
+        settings: dict[str, str | tuple[str, ...]] = {
             "port": str(self.port),
             "bind": "127.0.0.1",
             "unixsocket": str(self.socket),
@@ -67,31 +68,31 @@ class RedisServer:
             **self.more,
         }
         options: list[str] = []
-        for name, value in given.items():  # Redis 6.2 does not take several words as one
+        for name, value in settings.items():  # Redis 6.2 needs an argument for each of several values
             options += [f"--{name}", *([value] if isinstance(value, str) else value)]
         self._process = subprocess.Popen(
             [binary(), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self._process.stdout is not None
-        said = []
+        output = []
         for line in self._process.stdout:
-            said.append(line)
+            output.append(line)
             if "ready to accept connections" in line.lower():
                 break
         else:
-            raise AssertionError(f"redis-server did not start: {''.join(said)}")
+            raise AssertionError(f"redis-server did not start: {''.join(output)}")
         self._drain = threading.Thread(target=self._process.stdout.read)
         self._drain.start()
 
     def pause(self) -> None:
-        """Nothing is answered any more; connections stay."""
+        """Suspend the process: it does not reply, but connections stay open."""
         self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._send(signal.SIGCONT)
 
     def kill(self) -> None:
-        """As `kill -9`."""
+        """Send SIGKILL, and wait for the end."""
         self._send(signal.SIGKILL)
         assert self._process is not None
         assert self._drain is not None
@@ -102,16 +103,16 @@ class RedisServer:
         self._process = None
 
     def stop(self) -> None:
-        """Killed, if it still runs."""
+        """Kill the process if it is running."""
         if self._process is not None:
             self.kill()
 
     def client(self) -> "redis.Redis":
-        """A plain client, for looking at it from outside."""
+        """A plain client, to inspect the server."""
         return redis.Redis(unix_socket_path=str(self.socket), password=self.password)
 
     def age(self, seconds: float) -> None:
-        """Every key is so many seconds older: what would have expired by then is gone."""
+        """Make every key so many seconds older; keys that expire by that are removed."""
         with self.client() as client:
             age(client, seconds)
 
@@ -132,22 +133,22 @@ def age(client: "redis.Redis", seconds: float) -> None:
 
 
 def _age_ledger(client: Any, row: bytes, by: int) -> None:
-    """The leases of a ledger, too, whose ends stand in its fields."""
+    """Also make a ledger's leases older, whose ends are in its fields."""
     for field, value in client.hgetall(row).items():
         if field == b"tombstones":
             pairs = [each.split(b"=") for each in value.split(b";")[:-1]]
             client.hset(row, field, b"".join(b"%b=%d;" % (id, int(end) - by) for id, end in pairs))
             continue
-        held, _, end = value.partition(b":")
+        amount, _, end = value.partition(b":")
         if end:
-            client.hset(row, field, b"%s:%d" % (held, int(end) - by))
+            client.hset(row, field, b"%s:%d" % (amount, int(end) - by))
         elif field == b"next":
             client.hset(row, field, int(value) - by)
 
 
 @contextmanager
 def started(password: str | None = None, **more: str | tuple[str, ...]) -> Iterator[RedisServer]:
-    """A server of one's own. Its folder has a short name: that of a socket must fit into 104 bytes."""
+    """A separate server. Its folder has a short name, because a socket's path is limited to 104 bytes."""
     with tempfile.TemporaryDirectory(prefix="c2r-") as folder:
         server = RedisServer(Path(folder), password, **more)
         server.start()
@@ -165,7 +166,7 @@ def shared_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """The run's server, empty."""
+    """The shared server, emptied."""
     with shared_redis.client() as client:
         client.flushall()
     return shared_redis
@@ -173,6 +174,6 @@ def redis_server(shared_redis: RedisServer) -> RedisServer:
 
 @pytest.fixture
 def own_redis() -> Iterator[Callable[..., RedisServer]]:
-    """`own_redis(password=None)`: a server that the test may pause, kill and start again."""
+    """`own_redis(password=None)`: a separate server that the test may pause, kill and restart."""
     with ExitStack() as stack:
         yield lambda password=None: stack.enter_context(started(password))

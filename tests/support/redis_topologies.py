@@ -1,4 +1,4 @@
-"""Several redis-servers that belong together: a cluster of three, a master with a replica and a Sentinel."""
+"""Redis topologies of several servers: a cluster of three; a master with a replica and a Sentinel."""
 
 import subprocess
 import tempfile
@@ -43,12 +43,12 @@ def cluster() -> Iterator[list[RedisServer]]:
 def _agrees(server: RedisServer) -> bool:
     with server.client() as client:
         info: Any = client.execute_command("CLUSTER INFO")
-    words = info if isinstance(info, dict) else dict(line.split(":") for line in str(info).splitlines())
-    return words["cluster_state"] == "ok" and words["cluster_known_nodes"] == "3"
+    fields = info if isinstance(info, dict) else dict(line.split(":") for line in str(info).splitlines())
+    return fields["cluster_state"] == "ok" and fields["cluster_known_nodes"] == "3"
 
 
-class Watched:
-    """What a Sentinel watches under the name `main`. `port`: the Sentinel's."""
+class SentinelSetup:
+    """A master named `main`, its replica, and a Sentinel. `port`: the Sentinel's."""
 
     def __init__(self, port: int, master: RedisServer, replica: RedisServer) -> None:
         self.port = port
@@ -61,8 +61,8 @@ class Watched:
 
 
 @contextmanager
-def watched() -> Iterator[Watched]:
-    """A master, its replica, and a Sentinel that makes the one the other when it dies."""
+def sentinel_setup() -> Iterator[SentinelSetup]:
+    """A master, its replica, and a Sentinel that promotes the replica when the master dies."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="c2r-")))
         master = stack.enter_context(started())
@@ -80,51 +80,51 @@ def watched() -> Iterator[Watched]:
         stack.callback(sentinel.wait)
         stack.callback(sentinel.kill)
         _until(lambda: _knows_the_replica(port))
-        yield Watched(port, master, replica)
+        yield SentinelSetup(port, master, replica)
 
 
 def _knows_the_replica(port: int) -> bool:
     try:
         with redis.Redis(port=port) as client:
-            found: Any = client.execute_command("SENTINEL REPLICAS main")
+            replicas: Any = client.execute_command("SENTINEL REPLICAS main")
     except redis.ConnectionError:
         return False
-    return len(found) == 1
+    return len(replicas) == 1
 
 
 def _until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, "the servers do not find together"
+        assert time.monotonic() < end, "the servers do not find each other"
         time.sleep(0.05)
 
 
-# -- once a run ----------------------------------------------------------------------------------------
+# -- shared by the whole run ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def whole_cluster() -> Iterator[list[RedisServer]]:
-    """Three primaries; `emptied` before a test."""
+def shared_cluster() -> Iterator[list[RedisServer]]:
+    """Three primaries; call `emptied` before a test."""
     with cluster() as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
-def whole_watched() -> Iterator[Watched]:
-    """A master that a Sentinel watches."""
-    with watched() as set_up:
-        yield set_up
+def shared_sentinel() -> Iterator[SentinelSetup]:
+    """A master behind a Sentinel."""
+    with sentinel_setup() as setup:
+        yield setup
 
 
 @pytest.fixture(scope="session")
 def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, Path, Path]]:
-    """A server behind a password, and what TLS in front of it needs: a certificate and its key."""
+    """A server with a password, and a certificate and key for TLS in front of it."""
     with started(PASSWORD) as server:
         yield (server, *certificate(tmp_path_factory.mktemp("tls")))
 
 
 def emptied(servers: list[RedisServer]) -> list[RedisServer]:
-    """The same servers, with nothing in them."""
+    """Remove all keys from the servers; returns them."""
     for server in servers:
         with server.client() as client:
             client.flushall()
@@ -132,5 +132,5 @@ def emptied(servers: list[RedisServer]) -> list[RedisServer]:
 
 
 def cluster_address(servers: list[RedisServer]) -> str:
-    """That of a cluster, by some of its servers."""
+    """The store address of a cluster with these startup nodes."""
     return f"redis+cluster://{LOGIN}" + ",".join(f"127.0.0.1:{server.port}" for server in servers)

@@ -149,7 +149,7 @@ class ScriptedUpstream:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def asked(self, count: int = 1) -> Received:
+    async def wait_for_request(self, count: int = 1) -> Received:
         """Waits for the request number `count`, whole."""
         await self.until(lambda: len(self.requests) >= count)
         return self.requests[count - 1]

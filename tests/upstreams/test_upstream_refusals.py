@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.errors import UpstreamRefusedUs
+from chat2response.errors import UpstreamUnauthorized
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.upstream_refusals import forwarded_headers, mask, refusal_error
 
@@ -15,13 +15,13 @@ PASSTHROUGH = Target("chat", "https://llm.inner.example:8443/v1", None, managed=
 
 
 @dataclass
-class FakeExchange:
+class FakeHttpResponse:
     headers: tuple[tuple[bytes, bytes], ...]
 
 
 def passed(*headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    exchange: Any = FakeExchange(headers)
-    return forwarded_headers(exchange)
+    response: Any = FakeHttpResponse(headers)
+    return forwarded_headers(response)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
         b'{"error":{"message":"Incorrect API key provided: sk-operator-0123456789","code":"invalid_api_key"}}'
     )
     error = refusal_error(body, status, [(b"x-upstream-request-id", b"r")], TARGET)
-    assert isinstance(error, UpstreamRefusedUs)
+    assert isinstance(error, UpstreamUnauthorized)
     assert (error.status, error.code, error.type) == (
         502,
         "upstream_authentication_error",
@@ -120,7 +120,7 @@ def test_a_refusal_of_our_own_key_is_hidden_from_the_client(status: int) -> None
 
 def test_where_no_key_is_sent_that_is_said() -> None:
     error = refusal_error(b'{"error": "Unauthorized"}', 401, [], replace(TARGET, api_key=None))
-    assert isinstance(error, UpstreamRefusedUs)
+    assert isinstance(error, UpstreamUnauthorized)
     assert "has no API key. Set OPENAI_API_KEY" in error.message
 
 

@@ -29,7 +29,7 @@ def plain(coding: str, *coded: bytes) -> tuple[bytes, bool]:
     decoder = decoder_for(coding)
     assert decoder is not None
     made = b"".join([piece for data in coded for piece in decoder.pieces(data)])
-    return made, decoder.cut
+    return made, decoder.incomplete
 
 
 @every_coding

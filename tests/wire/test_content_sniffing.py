@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.wire.content_sniffing import kind_of
+from chat2response.wire.content_sniffing import sniff_content
 
 KINDS = [
     (b'data: {"a":1}\n\n', "events"),
@@ -34,12 +34,12 @@ KINDS = [
 
 @pytest.mark.parametrize(("body", "kind"), KINDS)
 def test_a_kind_is_told_by_a_few_bytes_however_they_come(body, kind):
-    assert kind_of(body, ended=True) == kind
-    told = [each for at in range(len(body)) if (each := kind_of(body[:at])) is not None]
+    assert sniff_content(body, ended=True) == kind
+    told = [each for at in range(len(body)) if (each := sniff_content(body[:at])) is not None]
     assert set(told) <= {kind}
     assert len(told) >= len(body) - 10
 
 
 def test_blanks_are_not_awaited_without_end():
-    assert kind_of(b"\n" * 1024) is None
-    assert kind_of(b"\n" * 1025) == kind_of(b"\n" * 1025 + b"data: x") == "other"
+    assert sniff_content(b"\n" * 1024) is None
+    assert sniff_content(b"\n" * 1025) == sniff_content(b"\n" * 1025 + b"data: x") == "other"

@@ -8,13 +8,13 @@ from chat2response.wire import json
 from chat2response.wire.chat import DeltaShape, delta_of, read_chunk
 from chat2response.wire.json import (
     JSONError,
+    convert_to,
     decode,
     decoder,
     encode,
-    ends_of_values,
     is_complete_object,
-    shaped,
     too_deep,
+    value_end_finder,
 )
 
 VALUES = st.recursive(
@@ -129,15 +129,15 @@ def test_a_message_is_the_delta_that_says_the_same():
 def test_a_value_says_where_it_ends():
     data = '{"ü": [1, {"x": "]"}, 9999999999999999999999, -1.5e300, NaN] , "y": 2}'.encode()
     start = data.index(b"[1")
-    assert data[start : ends_of_values(data)(start)] == data[start : data.index(b" , ")]
+    assert data[start : value_end_finder(data)(start)] == data[start : data.index(b" , ")]
 
 
 def test_a_value_that_nests_too_deeply_is_said_to():
     with pytest.raises(JSONError):
-        ends_of_values(b"[" * 100_000)(0)
+        value_end_finder(b"[" * 100_000)(0)
 
 
 def test_a_value_is_given_the_shape_of_a_type_or_says_what_was_expected():
-    assert shaped(["a", "b"], tuple[str, ...]) == ("a", "b")
+    assert convert_to(["a", "b"], tuple[str, ...]) == ("a", "b")
     with pytest.raises(JSONError, match=r"Expected `str`, got `int` - at `\$\[1\]`"):
-        shaped(["a", 1], tuple[str, ...])
+        convert_to(["a", 1], tuple[str, ...])

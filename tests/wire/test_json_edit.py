@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.wire.json import JSONError
-from chat2response.wire.json_edit import with_member
+from chat2response.wire.json_edit import with_string
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ from chat2response.wire.json_edit import with_member
 )
 def test_only_the_value_changes(before: bytes, after: bytes | None) -> None:
     expected = before.replace(b'"a"', b'"NEW"') if after is None else after
-    assert with_member(before, "model", "NEW") == expected
+    assert with_string(before, "model", "NEW") == expected
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"", b'{"a":1} {}'])
 def test_what_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(JSONError):
-        with_member(body, "model", "NEW")
+        with_string(body, "model", "NEW")
 
 
 def test_the_value_is_written_as_json() -> None:
-    assert with_member(b'{"model":0}', "model", 'a"\\ü') == '{"model":"a\\"\\\\ü"}'.encode()
+    assert with_string(b'{"model":0}', "model", 'a"\\ü') == '{"model":"a\\"\\\\ü"}'.encode()
 
 
 VALUES = st.recursive(
@@ -94,4 +94,4 @@ def test_any_object(members: list[tuple[str, Any]], chance: random.Random) -> No
     first, _, _ = before.partition("{")
     _, _, last = before.rpartition("}")
     expected = f"{first}{{{','.join(inside)}}}{last}"
-    assert with_member(before.encode(), "model", "NEW").decode() == expected
+    assert with_string(before.encode(), "model", "NEW").decode() == expected

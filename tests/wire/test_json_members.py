@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.wire.json import JSONError
-from chat2response.wire.json_members import elements, last_values, repeated, walk
+from chat2response.wire.json_members import elements, first_repeated_key, iterate_members, last_values
 
 KEYS = st.sampled_from(["a", "b", 'c"', "\u00e9", "\\"])
 VALUES = st.recursive(
@@ -28,23 +28,23 @@ def test_each_member_is_found_where_it_stands(
     ]
     body = ("{ " + " ,".join(texts) + " }").encode()
     last = last_values(body)
-    walked = [(key, json.loads(body[start:end])) for key, start, end in walk(body, last)]
+    walked = [(key, json.loads(body[start:end])) for key, start, end in iterate_members(body, last)]
     assert walked == members
     keys = [key for key, _ in members]
     doubles = [key for at, key in enumerate(keys) if key in keys[:at]]
-    assert repeated(body, last, set(keys)) == (doubles[0] if doubles else None)
-    assert repeated(body, last, ()) is None
+    assert first_repeated_key(body, last, set(keys)) == (doubles[0] if doubles else None)
+    assert first_repeated_key(body, last, ()) is None
 
 
 def test_only_the_keys_that_are_asked_for_count() -> None:
     body = b'{"x":1,"x":2,"y":{"z":1,"z":2},"z":3}'
-    assert repeated(body, last_values(body), ("y", "z")) is None
-    assert repeated(body, last_values(body), ("z", "x")) == "x"
+    assert first_repeated_key(body, last_values(body), ("y", "z")) is None
+    assert first_repeated_key(body, last_values(body), ("z", "x")) == "x"
 
 
 def test_a_key_is_the_same_however_it_is_written() -> None:
     body = rb'{"id":1,"\u0069d":2}'
-    assert repeated(body, last_values(body), ("id",)) == "id"
+    assert first_repeated_key(body, last_values(body), ("id",)) == "id"
 
 
 def test_elements_of_arrays_and_of_nothing_else() -> None:

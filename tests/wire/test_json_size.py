@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from chat2response.wire.json import decode
 from chat2response.wire.json_size import (
     MAX_CONTAINERS,
-    SMALL,
+    SMALL_DOCUMENT,
     VALUES_PER_CONTAINER,
-    MarkCounter,
+    QuickCounter,
     StructureCounter,
     TooManyContainers,
     TooManyValues,
@@ -75,22 +75,22 @@ def test_values_are_bounded_too() -> None:
 
 
 def test_a_small_document_cannot_have_more_and_is_not_counted() -> None:
-    fullest = b"[" * (SMALL // 2) + b"]" * (SMALL // 2)
+    fullest = b"[" * (SMALL_DOCUMENT // 2) + b"]" * (SMALL_DOCUMENT // 2)
 
     assert fullest.count(b"[") == MAX_CONTAINERS
-    assert _fits(fullest, MAX_CONTAINERS, SMALL)
-    assert not _fits(b"[" + fullest + b"]", MAX_CONTAINERS, SMALL)
+    assert _fits(fullest, MAX_CONTAINERS, SMALL_DOCUMENT)
+    assert not _fits(b"[" + fullest + b"]", MAX_CONTAINERS, SMALL_DOCUMENT)
 
 
 def test_a_long_text_with_few_brackets_needs_no_second_count() -> None:
-    text = b'{"a": "' + b"word " * SMALL + b'"}'
-    assert MarkCounter(text, MAX_CONTAINERS).count(0, len(text))
+    text = b'{"a": "' + b"word " * SMALL_DOCUMENT + b'"}'
+    assert QuickCounter(text, MAX_CONTAINERS).count(0, len(text))
 
 
 def test_the_quick_count_never_clears_what_has_too_much() -> None:
     for inside, limit in ((b"[],{},[]", 3), (b"1," * 9, 2)):
         document = b"[" + inside + b"1]"
-        marks = MarkCounter(document, limit)
+        marks = QuickCounter(document, limit)
         assert not (marks.count(0, 5) and marks.count(5, len(document)))
 
 

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from chat2response.wire import large_documents
-from chat2response.wire.json_size import MAX_CONTAINERS, SMALL, TooManyContainers
-from chat2response.wire.large_documents import apart, apart_if, check_structure, is_large
+from chat2response.wire.json_size import MAX_CONTAINERS, SMALL_DOCUMENT, TooManyContainers
+from chat2response.wire.large_documents import check_structure, is_large, run_in_thread, run_in_thread_if
 
 
 async def test_the_loop_has_turns_while_a_document_is_counted() -> None:
@@ -43,7 +43,7 @@ async def test_the_loop_goes_on_while_a_large_document_is_worked_on() -> None:
         assert go_on.wait(10), "the loop stood still"
         return number + 1
 
-    task = asyncio.ensure_future(apart(work, 1))
+    task = asyncio.ensure_future(run_in_thread(work, 1))
     while not begun.is_set():  # noqa: ASYNC110
         await asyncio.sleep(0)
     go_on.set()
@@ -56,10 +56,10 @@ async def test_an_error_of_the_work_is_the_callers() -> None:
         raise KeyError("it")
 
     with pytest.raises(KeyError):
-        await apart(fail)
+        await run_in_thread(fail)
 
 
 async def test_what_is_small_stays_in_the_loop() -> None:
-    assert await apart_if(False, threading.get_ident) == threading.get_ident()
-    assert await apart_if(True, threading.get_ident) != threading.get_ident()
-    assert is_large(b" " * (SMALL + 1)) and not is_large(b" " * SMALL)
+    assert await run_in_thread_if(False, threading.get_ident) == threading.get_ident()
+    assert await run_in_thread_if(True, threading.get_ident) != threading.get_ident()
+    assert is_large(b" " * (SMALL_DOCUMENT + 1)) and not is_large(b" " * SMALL_DOCUMENT)

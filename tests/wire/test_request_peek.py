@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from chat2response.wire import reference_scan
 from chat2response.wire.json import JSONError, encode
-from chat2response.wire.reference_scan import PAYLOADS
+from chat2response.wire.reference_scan import ITEM_PAYLOADS
 from chat2response.wire.request_peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 
 
@@ -143,12 +143,12 @@ def test_the_ids_of_one_request_are_not_told_of_the_next() -> None:
     assert peek_responses(b'{"input":[{"type":"message","id":"b","content":"x"}]}').ids == ["b"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind, names in PAYLOADS.items() if names])
+@pytest.mark.parametrize("kind", [kind for kind, names in ITEM_PAYLOADS.items() if names])
 @pytest.mark.parametrize("more", [b"", b',"status":null', b',"role":"assistant"'])
 def test_an_item_without_its_payload_is_read_closely(kind: str, more: bytes) -> None:
     hollow = b"".join(
         b',"%b":%b' % (name.encode(), hollow)
-        for name, hollow in zip(PAYLOADS[kind], (b"null", b" null", b"null"), strict=False)
+        for name, hollow in zip(ITEM_PAYLOADS[kind], (b"null", b" null", b"null"), strict=False)
     )
     item = b'{"type":"%b","id":"x"%b%b}' % (kind.encode(), more, hollow)
     assert peek_responses(b'{"input":[%b]}' % item).ids is None
@@ -181,7 +181,7 @@ def _types(union: Any) -> Iterator[str]:
 
 def test_the_payload_of_every_item_of_the_api_is_known() -> None:
     known = set(_types(response_input_item.ResponseInputItem))
-    assert set(PAYLOADS) == known - {"item_reference"}
+    assert set(ITEM_PAYLOADS) == known - {"item_reference"}
 
 
 @pytest.mark.parametrize("peek", [peek_chat, peek_responses])

@@ -10,8 +10,8 @@ from chat2response.wire import sse
 from chat2response.wire.machine import RESET
 from chat2response.wire.sse import (
     ErrorPayload,
-    FrameCut,
-    Frames,
+    FrameDecoder,
+    FrameSplitter,
     FrameTooLarge,
     NamedPayload,
     first_payload,
@@ -55,7 +55,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 def read(reads: list[bytes], limit: int = 1 << 20) -> list[bytes]:
-    frames = Frames(limit)
+    frames = FrameDecoder(limit)
     return [payload for data in reads for payload in frames.feed(data)] + frames.close()
 
 
@@ -73,7 +73,7 @@ def test_line_ends_of_all_kinds_in_one_stream():
 
 
 def test_one_line_end_does_not_end_an_event():
-    assert Frames().feed(b"data: a\r\ndata: b\r") == []
+    assert FrameDecoder().feed(b"data: a\r\ndata: b\r") == []
 
 
 def test_a_byte_order_mark_may_lead_and_only_lead():
@@ -106,10 +106,10 @@ def test_characters_that_some_call_line_ends_are_text():
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r", b"\r\n"])
 def test_the_last_event_counts_at_a_clean_end_and_not_after_a_fault(ending: bytes):
-    frames = Frames()
+    frames = FrameDecoder()
     assert frames.feed(b"data: a\n\ndata: b" + ending) == [b"a"]
     assert frames.close() == [b"b"]
-    frames = Frames()
+    frames = FrameDecoder()
     frames.feed(b"data: a\n\ndata: b" + ending)
     assert frames.close(RESET) == []
 
@@ -147,7 +147,7 @@ def test_very_many_comments_cost_one_search_and_not_a_step_each(
     data = comment * 10_000 + b"data: a\n\n" + comment * 10_000 + b"event: e\ndata: b\n\n"
     assert first_payload(data) == b"a"
     assert first_payload(comment * 10_000) is None
-    assert Frames().feed(data) == [b"a", b"b"]
+    assert FrameDecoder().feed(data) == [b"a", b"b"]
     assert len(looked_at) == 3
 
 
@@ -165,7 +165,7 @@ def test_the_bound_does_not_depend_on_the_cuts(
 
 
 def test_what_came_before_an_event_over_the_bound_is_handed_on():
-    frames = Frames(16)
+    frames = FrameDecoder(16)
     assert frames.feed(b"data: a\n\ndata: " + b"x" * 11) == [b"a"]
     assert frames.overrun
     assert frames.feed(b"\n\ndata: b\n\n") == []
@@ -181,11 +181,11 @@ def test_an_event_of_just_the_bound_passes(end: bytes):
 
 
 def test_an_event_that_never_ends_is_not_held_without_bound():
-    cut = FrameCut(1000)
+    cut = FrameSplitter(1000)
     with pytest.raises(FrameTooLarge):
         for _ in range(100):
             cut.feed(b"data: " + b"x" * 100)
-    assert len(cut.rest) <= 1000 + 106
+    assert len(cut.remainder) <= 1000 + 106
 
 
 # -- passing bytes on ---------------------------------------------------------------------------------
@@ -194,13 +194,13 @@ def test_an_event_that_never_ends_is_not_held_without_bound():
 @given(streams(), st.lists(st.integers(0, 400), max_size=12))
 def test_a_cut_passes_whole_events_on_and_loses_no_byte(stream: tuple[bytes, list[bytes]], cuts: list[int]):
     data, expected = stream
-    cut = FrameCut()
+    cut = FrameSplitter()
     passed = b""
     for data_read in pieces(data, cuts):
         passed += cut.feed(data_read)
         whole = payloads(passed.removeprefix("\ufeff".encode()))
         assert whole == expected[: len(whole)]  # what was passed on can be read on its own
-    assert passed + cut.rest == data
+    assert passed + cut.remainder == data
 
 
 # -- work ----------------------------------------------------------------------------------------------
@@ -217,11 +217,11 @@ def _looked_at(monkeypatch: pytest.MonkeyPatch, size: int, read_size: int) -> in
         return real(data)
 
     monkeypatch.setattr(sse, "_last_end", counting)
-    cut = FrameCut()
+    cut = FrameSplitter()
     event = b"data: " + b"x" * size + b"\n\n"
     passed = b"".join(cut.feed(event[at : at + read_size]) for at in range(0, len(event), read_size))
     monkeypatch.undo()
-    assert passed == event and not cut.resting
+    assert passed == event and not cut.has_remainder
     return seen
 
 
@@ -236,12 +236,12 @@ def test_an_event_of_twice_the_size_is_twice_the_work_however_small_its_reads_ar
 
 def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
     """A new one for each read would be a copy of all that came before."""
-    cut = FrameCut()
+    cut = FrameSplitter()
     cut.feed(b"data: ")
-    buffer = cut._rest
+    buffer = cut._buffer
     for _ in range(1000):
         cut.feed(b"x")
-    assert cut._rest is buffer and len(buffer) == 1006
+    assert cut._buffer is buffer and len(buffer) == 1006
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,8 @@ def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
 def test_an_event_that_is_named_error_says_so(event, payload):
     for before in (b"", b"data: a\n\n", b": hm\n\n"):
         stream = before + event + b"data: b\n\n"
-        whole = Frames().feed(stream)
-        single = Frames()
+        whole = FrameDecoder().feed(stream)
+        single = FrameDecoder()
         bytewise = [each for at in range(len(stream)) for each in single.feed(stream[at : at + 1])]
         bytewise += single.close()
         for found in (whole, bytewise):
@@ -280,13 +280,13 @@ def test_an_event_that_is_named_error_says_so(event, payload):
     ],
 )
 def test_the_word_error_elsewhere_says_nothing(stream):
-    assert all(type(each) is not ErrorPayload for each in Frames().feed(stream))
+    assert all(type(each) is not ErrorPayload for each in FrameDecoder().feed(stream))
 
 
 @pytest.mark.parametrize("line", [b"event: response.output_text.delta", b"event:response.output_text.delta"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_a_payload_that_does_not_say_its_type_keeps_the_name_of_its_event(line, end):
-    (payload,) = Frames().feed(line + end + b'data: {"delta": "a"}' + end + end)
+    (payload,) = FrameDecoder().feed(line + end + b'data: {"delta": "a"}' + end + end)
     assert type(payload) is NamedPayload
     assert (payload, payload.name) == (b'{"delta": "a"}', "response.output_text.delta")
 
@@ -299,5 +299,5 @@ def test_a_payload_that_does_not_say_its_type_keeps_the_name_of_its_event(line, 
     ],
 )
 def test_a_payload_that_says_its_type_is_plain(data):
-    (payload,) = Frames().feed(b"event: response.output_text.delta\ndata: " + data + b"\n\n")
+    (payload,) = FrameDecoder().feed(b"event: response.output_text.delta\ndata: " + data + b"\n\n")
     assert type(payload) is bytes

@@ -82,7 +82,7 @@ class AdminGuard:
             return
         log.warning("too many wrong admin credentials from %s", address)
         try:
-            await self._keys.audit.note("admin.throttled", Actor("network", origin=str(address)))
+            await self._keys.audit.record("admin.throttled", Actor("network", origin=str(address)))
         except StoreDown as down:
             log.warning("cannot write this to the audit log: %s", down.internal)
 

@@ -25,7 +25,7 @@ def read_or_create(folder: Path) -> SecretFile:
     """
     path = (folder / NAME).absolute()
     try:
-        file = secret_file.read_or_make(path, lambda: f"admin_{secrets.token_hex(32)}")
+        file = secret_file.read_or_create(path, lambda: f"admin_{secrets.token_hex(32)}")
     except OSError as error:
         raise AdminTokenError(
             f"Cannot read or create the file {path} for the admin token ({error.strerror or error}). "

@@ -76,7 +76,7 @@ class ManagedAuthenticator:
             grants.check_address(self._address(request))
             grants.check_endpoint(endpoint)
         self._metrics.key_check("ok")
-        self._keys.use.note(key.id, requests=1)
+        self._keys.last_used.note(key.id, requests=1)
         return Caller(key.id, key)
 
     async def identify(self, request: Request) -> str | None:

@@ -10,7 +10,7 @@ from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
 from chat2response.api.http.request import FLOW_CONTROL, FlowControl, HeaderPairs, Request
-from chat2response.convert.client_profiles import CLIENTS, DEFAULT, ClientProfile
+from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.engine.call import Answer, Call
@@ -22,7 +22,7 @@ from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.json_size import TooManyContainers
-from chat2response.wire.large_documents import apart_if, check_structure, is_large
+from chat2response.wire.large_documents import check_structure, is_large, run_in_thread_if
 from chat2response.wire.machine import CANCELLED, TIMEOUT
 
 _LOSSES = HEADER.encode()
@@ -77,7 +77,9 @@ class Bridge:
             self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
             fidelity_of(request),
         )
-        await deliver(await apart_if(is_large(call.body), self._engine.open, call), request, self._timeouts)
+        await deliver(
+            await run_in_thread_if(is_large(call.body), self._engine.open, call), request, self._timeouts
+        )
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -152,9 +154,9 @@ async def _stream(
 
 def _client(name: str | None) -> ClientProfile:
     """The profile that a client names. Raises InvalidRequest."""
-    client = CLIENTS.get((name or "").strip().lower())
+    client = CLIENT_PROFILES.get((name or "").strip().lower())
     if client is None:
-        known = ", ".join(CLIENTS)
+        known = ", ".join(CLIENT_PROFILES)
         message = f"Unknown client profile '{(name or '')[:40]}'. {PROFILE_HEADER} must be one of {known}."
         raise InvalidRequest(message, param=PROFILE_HEADER, code="invalid_value")
     return client

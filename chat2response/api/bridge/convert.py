@@ -22,7 +22,7 @@ from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from chat2response.engine.request_reader import BAD_JSON, read_object, read_repaired_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.wire.json import encode
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 WITHOUT_KEY = 256 * 1024
 WITH_KEY = 4 * 1024 * 1024
@@ -76,7 +76,7 @@ class Convert:
         losses = Losses(fidelity_of(request) or self._fidelity)
         request.record = record = _Conversion(losses)
         body = await self._body(request)
-        converted = await apart_if(is_large(body), self._convert, body, to, params, losses)
+        converted = await run_in_thread_if(is_large(body), self._convert, body, to, params, losses)
         record.outcome = "converted"
         lost = losses.header()
         headers: HeaderPairs = [(HEADER.encode(), lost.encode("ascii"))] if lost else []

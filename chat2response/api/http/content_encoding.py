@@ -50,7 +50,7 @@ async def decode(encoded: bytes, decoder: Decoder, limit: int, allocation: Alloc
             _count(allocation, size)
     except CodingError as error:
         raise _damaged(str(error)) from None
-    if decoder.cut or not encoded:
+    if decoder.incomplete or not encoded:
         raise _damaged("it ends too early")
     if allocation is not None:
         allocation.release(len(encoded))

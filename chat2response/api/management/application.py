@@ -13,9 +13,9 @@ from chat2response.api.management.audit import audit_routes
 from chat2response.api.management.key_lifecycle import key_lifecycle_routes
 from chat2response.api.management.keys import key_routes
 from chat2response.api.management.middleware import ManagementMiddleware
-from chat2response.api.management.not_found import not_found_handlers, unknown_path
 from chat2response.api.management.status import NAME
 from chat2response.api.management.status_route import StatusParts, status_route
+from chat2response.api.management.unknown_routes import unknown_path, unknown_route_handlers
 from chat2response.api.management.usage import usage_routes
 from chat2response.api.openapi.components import error_responses
 from chat2response.api.openapi.document import Plane, complete
@@ -50,7 +50,7 @@ def build_management(parts: Parts, plane: Plane = "whole", cors: Cors | None = N
         version=parts.about.version,
         openapi_url=None,  # FastAPI's pages load scripts from other origins
         redirect_slashes=False,
-        exception_handlers=not_found_handlers(document),
+        exception_handlers=unknown_route_handlers(document),
         telemetry=_SILENT,
     )
     guard = None if plane == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)

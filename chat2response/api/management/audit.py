@@ -9,12 +9,12 @@ from chat2response.api.management.query_params import read_query
 from chat2response.api.management.responses import json_response
 from chat2response.api.openapi.components import error_responses, query_parameter
 from chat2response.keys import Audit
-from chat2response.keys.audit import MOST
-from chat2response.keys.listing import whole
+from chat2response.keys.audit import MAX_PAGE_SIZE
+from chat2response.keys.listing import whole_number
 
 _QUERY = [
     query_parameter(
-        "limit", "The maximum number of entries.", {"type": "integer", "minimum": 1, "maximum": MOST}
+        "limit", "The maximum number of entries.", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}
     ),
     query_parameter("cursor", "The next_cursor of the previous page."),
 ]
@@ -55,7 +55,9 @@ def audit_routes(audit: Audit) -> APIRouter:
     )
     async def lines(request: Request) -> Response:
         params = read_query(request, *(each["name"] for each in _QUERY))
-        page = await audit.read(cursor=params.get("cursor"), limit=whole(params.get("limit", 100), "limit"))
+        page = await audit.read(
+            cursor=params.get("cursor"), limit=whole_number(params.get("limit", 100), "limit")
+        )
         return json_response(
             {"object": "list", "data": page.lines, "has_more": page.has_more, "next_cursor": page.cursor}
         )

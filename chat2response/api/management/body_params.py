@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chat2response.api.management.middleware import outer_request
-from chat2response.convert.validation import invalid, missing, wrong_type
+from chat2response.convert.validation import invalid_value, missing_field, wrong_type
 from chat2response.engine.request_reader import read_object
 from chat2response.errors import InvalidRequest
 
@@ -67,16 +67,16 @@ def _explain(error: ValidationError, shape: type[StrictBody]) -> InvalidRequest:
     fault = error.errors(include_url=False)[0]
     path, kind = _path(fault["loc"]), fault["type"]
     if kind == "missing":
-        return missing(path)
+        return missing_field(path)
     if kind == "extra_forbidden":
         near = [name for name in shape.model_fields if name.startswith(f"{path}_")] or get_close_matches(
             path, shape.model_fields, n=1
         )
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        return invalid(path, f"Unknown parameter: '{path}'.{hint}", "unknown_parameter")
+        return invalid_value(path, f"Unknown parameter: '{path}'.{hint}", "unknown_parameter")
     if kind in _EXPECTED:
         return wrong_type(path, _EXPECTED[kind], fault["input"])
-    return invalid(path, f"Invalid value for '{path}': {fault['msg']}.")
+    return invalid_value(path, f"Invalid value for '{path}': {fault['msg']}.")
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

@@ -33,8 +33,8 @@ async def run_once(
     body: StrictBody,
     work: Callable[[], Awaitable[dict[str, Any]]],
 ) -> dict[str, Any]:
-    """Runs `work` once per Idempotency-Key and returns its result. Raises what `KeyService.once` raises."""
+    """Runs `work` once per Idempotency-Key. Returns its result; raises as `KeyService.run_once` does."""
     params = body.model_dump(exclude_unset=True)
-    return await keys.once(
-        operation, params, work, repeat=idempotency_key(request), by=actor_of(request.scope)
+    return await keys.run_once(
+        operation, params, work, idempotency_key=idempotency_key(request), by=actor_of(request.scope)
     )

@@ -25,8 +25,8 @@ from chat2response.api.management.responses import issue_warnings, json_response
 from chat2response.api.openapi.components import error_responses, request_body
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
 from chat2response.keys import ApiKey, KeyVerifier
-from chat2response.keys.grants import doubts
-from chat2response.keys.views import detailed, issued_document
+from chat2response.keys.grants import scope_warnings
+from chat2response.keys.views import issued_document, key_details
 from chat2response.observe.redact import redact
 
 _ACTIONS = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
@@ -56,7 +56,7 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             body.id,
             grace_seconds=body.grace_seconds,
             force=body.force,
-            repeat=idempotency_key(request),
+            idempotency_key=idempotency_key(request),
             by=by,
         )
         if issued is None:
@@ -85,7 +85,7 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             return await _details(await keys.update(body.id, by=actor_of(request.scope), **changes), body.id)
 
         answer = await run_once(keys, request, "update", body, work)
-        return json_response(answer, warnings(doubts(body.scopes or ())))
+        return json_response(answer, warnings(scope_warnings(body.scopes or ())))
 
     @router.post(
         "/keys/import",
@@ -116,7 +116,7 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             return {"imported": imported, "id": body.id}
 
         answer = await run_once(keys, request, "import", body, work)
-        return json_response(answer, warnings_of(doubts(body.scopes or ())))
+        return json_response(answer, warnings_of(scope_warnings(body.scopes or ())))
 
     @router.post(
         "/keys/purge",
@@ -155,7 +155,7 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     async def _details(key: ApiKey | None, id: str) -> dict[str, Any]:
         if key is None:
             raise _unknown(id)
-        (document,) = await detailed(keys, [key])
+        (document,) = await key_details(keys, [key])
         return document
 
     return router

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from chat2response.api.management.body_params import StrictBody
 from chat2response.api.openapi.components import OpenAPIObject
 from chat2response.keys.expiry_policy import UNSET
-from chat2response.keys.limits import MOST, NAMES
+from chat2response.keys.limits import MAX_LIMIT, NAMES
 from chat2response.keys.tokens.token import id_in
 
 SOME_ID = "0123456789abcdef0123456789abcdef"
@@ -30,7 +30,7 @@ _EXPIRES_AT = Field(
     None, description="When the key expires, in epoch seconds; overrides ttl_seconds. null: never."
 )
 _TTL = Field(None, description="Seconds from now until the key expires.")
-_LIMIT: OpenAPIObject = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MOST}, {"type": "null"}]}
+_LIMIT: OpenAPIObject = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}, {"type": "null"}]}
 _LABEL = Field(None, description="A name for people.")
 _OWNER = Field(None, description="The owner of the key.")
 _METADATA = Field(None, description="At most 16 named strings.")

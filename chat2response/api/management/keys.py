@@ -22,15 +22,15 @@ from chat2response.api.management.query_params import read_query
 from chat2response.api.management.responses import issue_warnings, json_array, json_response
 from chat2response.api.openapi.components import error_responses, query_parameter, request_body
 from chat2response.keys import KeyVerifier
-from chat2response.keys.grants import doubts
-from chat2response.keys.listing import MOST, Filter, whole
+from chat2response.keys.grants import scope_warnings
+from chat2response.keys.listing import MAX_PAGE_SIZE, Filter, whole_number
 from chat2response.keys.record import STATES
-from chat2response.keys.views import issued_document, page_document, revoked_document
+from chat2response.keys.views import issued_document, page_document, revoke_key
 
 _INTEGER = {"type": "integer"}
 _QUERY = [
     query_parameter(
-        "limit", "The maximum number of keys in a page.", _INTEGER | {"minimum": 1, "maximum": MOST}
+        "limit", "The maximum number of keys in a page.", _INTEGER | {"minimum": 1, "maximum": MAX_PAGE_SIZE}
     ),
     query_parameter("cursor", "The next_cursor of the previous page."),
     query_parameter("state", "Only keys in this state.", {"type": "string", "enum": list(STATES)}),
@@ -71,9 +71,12 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         request: Request, body: Annotated[GenerateKey, Depends(json_body(GenerateKey))]
     ) -> Response:
         issued = await keys.generate(
-            **body.expiry(), **body.attributes(), repeat=idempotency_key(request), by=actor_of(request.scope)
+            **body.expiry(),
+            **body.attributes(),
+            idempotency_key=idempotency_key(request),
+            by=actor_of(request.scope),
         )
-        return json_response(issued_document(issued), warnings_of(doubts(body.scopes or ())))
+        return json_response(issued_document(issued), warnings_of(scope_warnings(body.scopes or ())))
 
     @router.post(
         "/keys/revoke",
@@ -87,7 +90,7 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     )
     async def revoke(request: Request, body: Annotated[RevokeKey, Depends(json_body(RevokeKey))]) -> Response:
         async def work() -> dict[str, Any]:
-            return await revoked_document(keys, body.id, by=actor_of(request.scope))
+            return await revoke_key(keys, body.id, by=actor_of(request.scope))
 
         return json_response(await run_once(keys, request, "revoke", body, work))
 
@@ -133,10 +136,10 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             state=params.get("state"),  # type: ignore[arg-type]  # `page` checks it
             owner=params.get("owner"),
             label=params.get("label"),
-            expiring_within=None if within is None else whole(within, "expiring_within"),
+            expiring_within=None if within is None else whole_number(within, "expiring_within"),
         )
         page = await keys.page(
-            wanted, cursor=params.get("cursor"), limit=whole(params.get("limit", 100), "limit")
+            wanted, cursor=params.get("cursor"), limit=whole_number(params.get("limit", 100), "limit")
         )
         return json_response(await page_document(keys, page))
 

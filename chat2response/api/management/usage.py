@@ -13,7 +13,7 @@ from chat2response.api.management.key_models import KEY_IN_PATH
 from chat2response.api.management.query_params import read_query
 from chat2response.api.management.responses import json_response
 from chat2response.api.openapi.components import error_responses
-from chat2response.convert.validation import invalid
+from chat2response.convert.validation import invalid_value
 from chat2response.errors import BridgeError
 from chat2response.quota.usage_log import FIELDS, UsageLog, UsageRow, UsageTotals, group_rows
 
@@ -141,7 +141,7 @@ def _format(text: str | None) -> bool:
 
 
 def _wrong(name: str, expected: str) -> BridgeError:
-    return invalid(name, f"'{name}' must be {expected}.")
+    return invalid_value(name, f"'{name}' must be {expected}.")
 
 
 def _as_csv(by: Sequence[str], groups: Sequence[tuple[dict[str, str], UsageTotals]]) -> Response:

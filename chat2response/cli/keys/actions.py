@@ -12,7 +12,7 @@ from chat2response.cli.keys.find_key import confirm, find_id
 from chat2response.cli.keys.format import card, format_time, table
 from chat2response.cli.keys.key_admin import Document
 from chat2response.keys import UNSET
-from chat2response.keys.listing import MOST
+from chat2response.keys.listing import MAX_PAGE_SIZE
 
 _QUESTION = "Change it?"
 
@@ -53,7 +53,7 @@ async def list_matching(context: CommandContext, filters: Mapping[str, Any]) -> 
     matches: dict[str, Document] = {}
     cursor = None
     while True:
-        page = await context.keys.page(filters, cursor=cursor, limit=MOST)
+        page = await context.keys.page(filters, cursor=cursor, limit=MAX_PAGE_SIZE)
         matches |= {key["id"]: key for key in page["data"]}
         if (cursor := page["next_cursor"]) is None:
             return sorted(matches.values(), key=lambda key: (key["created_at"], key["id"]))

@@ -11,7 +11,7 @@ from chat2response.cli.keys.context import CommandContext
 from chat2response.cli.keys.files import Row, new_sheet, read_rows, wrong_row
 from chat2response.errors import BridgeError, InvalidRequest
 from chat2response.keys import UNSET, ApiKey
-from chat2response.keys.grants import doubts
+from chat2response.keys.grants import scope_warnings
 from chat2response.keys.key_fields import NAMES, differing
 from chat2response.keys.views import issued_document
 
@@ -83,7 +83,7 @@ async def _checked_rows(context: CommandContext, file: TextIO, required: tuple[s
         except BridgeError as error:
             raise wrong_row(line, error) from None
     for line, row in rows:
-        for doubt in doubts(row.get("scopes") or ()):
+        for doubt in scope_warnings(row.get("scopes") or ()):
             click.echo(f"chat2response: WARNING: line {line}: {doubt}", err=True)
     return rows
 

@@ -6,7 +6,7 @@ import click
 
 from chat2response.cli.keys.context import CommandContext
 from chat2response.cli.keys.files import Sheet, new_sheet
-from chat2response.keys.audit import MOST
+from chat2response.keys.audit import MAX_PAGE_SIZE
 from chat2response.wire.json import encode
 
 
@@ -24,7 +24,7 @@ async def export(context: CommandContext, *, cursor: str | None, output: Path | 
 async def _copy(context: CommandContext, cursor: str | None, write_row: Sheet) -> tuple[int, str | None]:
     count = 0
     while True:
-        page = await context.service.audit.read(cursor=cursor, limit=MOST)
+        page = await context.service.audit.read(cursor=cursor, limit=MAX_PAGE_SIZE)
         for line in page.lines:
             write_row(line)
         count, cursor = count + len(page.lines), page.cursor

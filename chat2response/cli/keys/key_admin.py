@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from chat2response.errors import InvalidRequest
 from chat2response.keys import Actor, KeyService
 from chat2response.keys.expiry_policy import KeyPolicy
-from chat2response.keys.grants import doubts
+from chat2response.keys.grants import scope_warnings
 from chat2response.keys.listing import Filter
-from chat2response.keys.views import detailed, issued_document, page_document, revoked_document
+from chat2response.keys.views import issued_document, key_details, page_document, revoke_key
 
 Document = dict[str, Any]
 
@@ -46,7 +46,7 @@ class StoredKeys:
         """Issues a key."""
         self._check_expiration(params)
         issued = await self.service.generate(**params, by=self.actor)
-        self.warnings += doubts(params.get("scopes") or ())
+        self.warnings += scope_warnings(params.get("scopes") or ())
         return issued_document(issued)
 
     async def list_all(self) -> list[Document]:
@@ -62,11 +62,11 @@ class StoredKeys:
     async def show(self, id: str) -> Document | None:
         """The details of a key."""
         key = await self.service.get(id)
-        return None if key is None else (await detailed(self.service, [key]))[0]
+        return None if key is None else (await key_details(self.service, [key]))[0]
 
     async def revoke(self, id: str) -> Document:
         """Revokes a key. The document shows whether that changed anything, and if not, why."""
-        return await revoked_document(self.service, id, by=self.actor)
+        return await revoke_key(self.service, id, by=self.actor)
 
     async def set_expiration(self, id: str, **expiration: Any) -> Document | None:
         """Sets when a key expires; None for an unknown key."""
@@ -82,12 +82,12 @@ class StoredKeys:
     async def update(self, id: str, **fields: Any) -> Document | None:
         """Changes fields of a key."""
         key = await self.service.update(id, **fields, by=self.actor)
-        self.warnings += doubts(fields.get("scopes") or ())
+        self.warnings += scope_warnings(fields.get("scopes") or ())
         return None if key is None else key.details(self.service.now())
 
     async def count_dead(self, older_than: int) -> int | None:
         """How many keys a purge would remove; None if that is unknown."""
-        return await self.service.dead(older_than)
+        return await self.service.count_purgeable(older_than)
 
     async def purge(self, older_than: int, *, limit: int) -> tuple[int, bool]:
         """Removes dead keys. Returns how many, and whether there are more."""

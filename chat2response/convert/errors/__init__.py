@@ -1,4 +1,4 @@
-"""Errors that upstreams send, turned into the one shape of both OpenAI APIs, and their codes.
+"""Reads the errors of upstreams, whatever their form, and finds the code that clients act on.
 
-Our own error tree lives in `chat2response/errors.py`.
+The gateway's own errors are not here: they live in `chat2response/errors.py`.
 """

@@ -1,8 +1,8 @@
-"""What an upstream's error is about, where clients act on it: as data, from its code, its type and its words.
+"""Maps the code, type and message of an upstream's error to the codes that clients act on.
 
-Codex ends a turn for `context_length_exceeded` and `invalid_prompt`, waits for `rate_limit_exceeded`, and
-repeats everything else; few backends say these codes. The texts are what vendors and servers write, each
-specific enough not to be found in an error about something else.
+Codex ends a turn on `context_length_exceeded` and `invalid_prompt`, waits on `rate_limit_exceeded`, and
+retries everything else, but few backends send these codes. The patterns are phrases of vendors and servers,
+each specific enough not to match an error about something else.
 """
 
 import re
@@ -15,7 +15,7 @@ CONTEXT, RATE, QUOTA, PROMPT = (
     "invalid_prompt",
 )
 
-_BY_WORD: Mapping[str, str] = {
+_BY_NAME: Mapping[str, str] = {
     # codes and types, in lower case
     "context_length_exceeded": CONTEXT,
     "exceed_context_size_error": CONTEXT,  # llama.cpp
@@ -39,7 +39,7 @@ _BY_WORD: Mapping[str, str] = {
     "datainspectionfailed": PROMPT,
 }
 
-_BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+_BY_MESSAGE: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (code, re.compile("|".join(texts), re.IGNORECASE | re.DOTALL))
     for code, texts in (
         (
@@ -60,7 +60,7 @@ _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
                 r"range of input length should be",  # Qwen
                 r"please reduce the length of the (?:messages|prompt|input)",  # Groq, Fireworks
                 r"too many tokens in (?:the )?(?:prompt|input|request)",
-                r"\bcontext_length_exceeded\b",  # a code among the words of one that passes it on
+                r"\bcontext_length_exceeded\b",  # a code inside a forwarded message
             ),
         ),
         (
@@ -79,31 +79,31 @@ _NOT_ABOUT_THE_REQUEST = (401, 403, 404)
 
 
 _BASE_RESP: Mapping[int, str] = {1002: RATE, 1008: QUOTA, 1026: PROMPT, 1039: RATE, 1041: RATE}
-"""MiniMax's numbers, in its `base_resp`."""
+"""The numeric codes in MiniMax's `base_resp`."""
 
 
 def base_resp_code(number: int) -> str:
-    """The code of a `base_resp`."""
+    """The code for a number in MiniMax's `base_resp`."""
     return _BASE_RESP.get(number, str(number))
 
 
-def is_known(code: str) -> bool:
-    """Whether it is a code, or a vendor's word for one, that clients act on."""
-    return code.lower() in _BY_WORD
+def is_known_code(code: str) -> bool:
+    """Whether clients act on this code, or on the code that a vendor's name stands for."""
+    return code.lower() in _BY_NAME
 
 
-def verdict(code: str | None, kind: str | None, message: str, status: int | None) -> str | None:
-    """The code that clients act on, for an error with this code, type and message; its own where it is none.
+def classify_error(code: str | None, kind: str | None, message: str, status: int | None) -> str | None:
+    """The code that clients act on, found by the error's code, type (`kind`) and message; else its own code.
 
-    `status`: its HTTP status, where it has one.
+    `status`: the HTTP status of the error, if it has one.
     """
     if status in _NOT_ABOUT_THE_REQUEST:
         return code
-    for word in (code, kind):
-        if word is not None and (known := _BY_WORD.get(word.lower())):
+    for name in (code, kind):
+        if name is not None and (known := _BY_NAME.get(name.lower())):
             return known
-    for known, texts in _BY_TEXT:
-        if texts.search(message):
+    for known, pattern in _BY_MESSAGE:
+        if pattern.search(message):
             return known
     if code is None or code.isdecimal():
         return {402: QUOTA, 429: RATE}.get(status or 0, code)

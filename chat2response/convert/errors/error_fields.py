@@ -1,38 +1,37 @@
-"""What an error says, wherever in it that stands: message, code, type and param.
+"""Finds the message, code, type and param of an error object, at whatever level they are.
 
-Gateways put the words of the provider behind them one level down (`metadata.raw`, a `detail` that is an
-object, JSON in a string), and say little themselves. Every value is a stranger's: each is looked at once,
-few levels deep.
+Gateways often nest the provider's error (in `metadata.raw`, in a `detail` that is an object, as JSON in a
+string) and add little of their own. No value is trusted: each is read once, and only a few levels deep.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.errors.codes import is_known
+from chat2response.convert.errors.codes import is_known_code
 from chat2response.wire.json import JSONError, decode_leniently, encode, too_deep
-from chat2response.wire.json_size import SMALL
+from chat2response.wire.json_size import SMALL_DOCUMENT
 
-MESSAGES = (
+MESSAGE_KEYS = (
     *("message", "msg", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "status_msg"),
     "Message",
 )
-"""The names of what an error says, in the order in which they count."""
-_HOLDERS = (
+"""The keys of an error's message, in order of precedence."""
+_NESTED_KEYS = (
     *("error", "detail", "details", "errors", "Error", "err", "cause", "reason", "description"),
     *("error_description", "title"),
 )
-"""Where there may be another error, or mere words."""
-_CODES = ("code", "error_code", "errorCode", "err_code", "Code")
-_PLAIN = frozenset({*MESSAGES, *_CODES, "type", "param", "status", "object", "success"})
-_DEEPEST = 5
-_ENTRIES = 20  # of a list
-_QUOTED = 500  # characters of an error that has no words
+"""The keys that may contain another error, or a plain text."""
+_CODE_KEYS = ("code", "error_code", "errorCode", "err_code", "Code")
+_KNOWN_KEYS = frozenset({*MESSAGE_KEYS, *_CODE_KEYS, "type", "param", "status", "object", "success"})
+_MAX_DEPTH = 5
+_MAX_ENTRIES = 20  # of a list
+_MAX_QUOTED = 500  # characters of an error without a message
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What was found; empty where nothing was."""
+class ErrorFields:
+    """The fields of an error; `kind` is its type. Missing ones are empty."""
 
     message: str = ""
     code: str | None = None
@@ -40,76 +39,78 @@ class Words:
     param: str | None = None
 
 
-def words_of(error: Mapping[str, Any]) -> Words:
-    """The words of an error object; of one without a message, the object itself as JSON."""
-    found = _in_object(error, _DEEPEST)
-    if found.message or too_deep(error) or not any(error[name] for name in error if name not in _PLAIN):
-        return found
-    return Words(encode(error).decode()[:_QUOTED], found.code, found.kind, found.param)
+def read_error_fields(error: Mapping[str, Any]) -> ErrorFields:
+    """The fields of an error object. Without a message, the object itself as JSON is the message."""
+    fields = _in_object(error, _MAX_DEPTH)
+    if fields.message or too_deep(error) or not any(error[name] for name in error if name not in _KNOWN_KEYS):
+        return fields
+    return ErrorFields(encode(error).decode()[:_MAX_QUOTED], fields.code, fields.kind, fields.param)
 
 
-def _in_value(value: Any, depth: int) -> Words:
+def _in_value(value: Any, depth: int) -> ErrorFields:
     if type(value) is str:
         return _in_text(value, depth)
     if type(value) in (int, float):
-        return Words(str(value))
+        return ErrorFields(str(value))
     if depth <= 0:
-        return Words()
+        return ErrorFields()
     if type(value) is dict:
         return _in_object(value, depth)
     if type(value) is list:
-        found = [words for each in value[:_ENTRIES] if (words := _in_value(each, depth - 1)).message]
-        first = found[0] if found else Words()
-        return Words("; ".join(each.message for each in found), first.code, first.kind, first.param)
-    return Words()
+        errors = [error for each in value[:_MAX_ENTRIES] if (error := _in_value(each, depth - 1)).message]
+        first = errors[0] if errors else ErrorFields()
+        return ErrorFields("; ".join(each.message for each in errors), first.code, first.kind, first.param)
+    return ErrorFields()
 
 
-def _in_text(text: str, depth: int) -> Words:
-    """The text, or the error that it is as JSON."""
-    if depth > 0 and text.lstrip()[:1] in ("{", "[") and len(text) <= SMALL:
+def _in_text(text: str, depth: int) -> ErrorFields:
+    """The text, or the error that the text contains as JSON."""
+    if depth > 0 and text.lstrip()[:1] in ("{", "[") and len(text) <= SMALL_DOCUMENT:
         try:
-            found = _in_value(decode_leniently(text.encode("utf-8", "replace")), depth - 1)
+            fields = _in_value(decode_leniently(text.encode("utf-8", "replace")), depth - 1)
         except JSONError:
-            found = Words()
-        if found.message:
-            return found
-    return Words(text)
+            fields = ErrorFields()
+        if fields.message:
+            return fields
+    return ErrorFields(text)
 
 
-def _in_object(error: Mapping[str, Any], depth: int) -> Words:
-    told = next((value for name in MESSAGES if (value := error.get(name))), None)
-    inner = _in_value(told, depth - 1)
-    for name in _HOLDERS if not inner.message else ():
+def _in_object(error: Mapping[str, Any], depth: int) -> ErrorFields:
+    message = next((value for name in MESSAGE_KEYS if (value := error.get(name))), None)
+    inner = _in_value(message, depth - 1)
+    for name in _NESTED_KEYS if not inner.message else ():
         if error.get(name) and (inner := _in_value(error[name], depth - 1)).message:
             break
-    own = _joined(inner, error, depth)
+    full = _with_details(inner, error, depth)
     code, kind, param = _code(error), _string(error.get("type")), _string(error.get("param"))
-    return Words(own.message, _better(code, own.code), kind or own.kind, param or own.param)
+    return ErrorFields(full.message, _preferred_code(code, full.code), kind or full.kind, param or full.param)
 
 
-def _joined(words: Words, error: Mapping[str, Any], depth: int) -> Words:
-    """With what stands beside a message that says little: a provider's own words, what a model wrote."""
-    metadata, written = error.get("metadata"), error.get("failed_generation")
-    raw = _in_value(metadata.get("raw"), depth - 1) if type(metadata) is dict else Words()
-    message = words.message
+def _with_details(fields: ErrorFields, error: Mapping[str, Any], depth: int) -> ErrorFields:
+    """Adds the provider's own error (`metadata.raw`) and the model's output (`failed_generation`)."""
+    metadata, generation = error.get("metadata"), error.get("failed_generation")
+    raw = _in_value(metadata.get("raw"), depth - 1) if type(metadata) is dict else ErrorFields()
+    message = fields.message
     if raw.message and raw.message not in message:
         message = f"{message}: {raw.message}" if message else raw.message
-    if written and type(written) is not str:
-        written = "" if too_deep(written) else encode(written).decode()
-    if written and written not in message:
-        message = f"{message}\nfailed_generation: {written}"
-    return Words(message, _better(words.code, raw.code), words.kind or raw.kind, words.param or raw.param)
+    if generation and type(generation) is not str:
+        generation = "" if too_deep(generation) else encode(generation).decode()
+    if generation and generation not in message:
+        message = f"{message}\nfailed_generation: {generation}"
+    return ErrorFields(
+        message, _preferred_code(fields.code, raw.code), fields.kind or raw.kind, fields.param or raw.param
+    )
 
 
-def _better(code: str | None, inner: str | None) -> str | None:
-    """The code that says more: one that clients act on, else the outer one, unless it is a mere number."""
+def _preferred_code(code: str | None, inner: str | None) -> str | None:
+    """The more specific code: one that clients act on, else the outer one, unless that is only a number."""
     if inner is None or code is None:
         return code or inner
-    return inner if not is_known(code) and (is_known(inner) or code.isdecimal()) else code
+    return inner if not is_known_code(code) and (is_known_code(inner) or code.isdecimal()) else code
 
 
 def _code(error: Mapping[str, Any]) -> str | None:
-    for name in _CODES:
+    for name in _CODE_KEYS:
         value = error.get(name)
         if type(value) is int:
             return str(value)

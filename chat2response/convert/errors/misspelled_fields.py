@@ -1,7 +1,7 @@
-"""A field that is spelled as the other API spells it, named as such in the error that it leads to.
+"""Adds a hint to an error when the refused value has the form of the other API.
 
-Which API takes what is easily mixed up one level down: in a tool, a part, an item. The field that is missing
-then says little; how this API writes the same says what to do. Looked for only where a request is refused.
+The two APIs are easily confused one level down: in a tool, a part, an item. There, naming the missing field
+does not help, but showing the right form does. Only refused requests are searched.
 """
 
 import re
@@ -16,22 +16,22 @@ _Value = Mapping[str, Any]
 _Rule = tuple[Callable[[_Value], bool], str]
 
 
-def point_out(error: InvalidRequest, body: _Value, dialect: Dialect) -> None:
-    """Adds a sentence to `error` where the value it is about, or one around it, is the other API's.
+def add_hint(error: InvalidRequest, body: _Value, dialect: Dialect) -> None:
+    """Adds a sentence to `error` if its value, or one around it, has the form of the other API.
 
-    `body`: the client's own; `dialect`: the API that it was sent to.
+    `body`: the client's request body; `dialect`: the API it was sent to.
     """
     for value in _around(body, error.param or ""):
-        for applies, words in _RULES[dialect]:
+        for applies, hint in _RULES[dialect]:
             if applies(value):
-                error.message = f"{error.message.rstrip('.')}. {words}"
+                error.message = f"{error.message.rstrip('.')}. {hint}"
                 error.args = (error.message,)
                 return
 
 
 def _around(body: _Value, path: str) -> Iterator[_Value]:
-    """The objects that a path leads through, the innermost first; never the body itself."""
-    found: list[_Value] = []
+    """The objects along a path, the innermost first, without the body itself."""
+    objects: list[_Value] = []
     value: Any = body
     for index, name in _STEP.findall(path):
         if index and type(value) is list and int(index) < len(value):
@@ -41,8 +41,8 @@ def _around(body: _Value, path: str) -> Iterator[_Value]:
         else:
             break
         if type(value) is dict:
-            found.append(value)
-    return reversed(found)
+            objects.append(value)
+    return reversed(objects)
 
 
 def _typed(*kinds: str) -> Callable[[_Value], bool]:
@@ -50,7 +50,7 @@ def _typed(*kinds: str) -> Callable[[_Value], bool]:
 
 
 def _has(name: str, kind: type, *kinds: str) -> Callable[[_Value], bool]:
-    """An object of one of these types (none: any) whose field `name` is of `kind`."""
+    """Matches an object of one of these types (none: any) whose field `name` is of `kind`."""
     return lambda value: type(value.get(name)) is kind and (not kinds or value.get("type") in kinds)
 
 
@@ -61,39 +61,42 @@ _RULES: dict[Dialect, tuple[_Rule, ...]] = {
         (
             _has("function", dict, "function"),
             (
-                "This is Chat Completions' form; Responses has no 'function' around it: "
+                "This is the Chat Completions form. In Responses, write it without a 'function' object: "
                 '{"type": "function", "name": "...", ...}.'
             ),
         ),
         (
             _has("json_schema", dict, "json_schema"),
             (
-                "This is Chat Completions' form; Responses has no 'json_schema' around it: "
+                "This is the Chat Completions form. In Responses, write it without a 'json_schema' object: "
                 '{"type": "json_schema", "name": "...", "schema": {...}}.'
             ),
         ),
         (
             _typed("image_url"),
             (
-                "This is Chat Completions' part; Responses has "
+                "This is a Chat Completions part. In Responses, write "
                 '{"type": "input_image", "image_url": "https://..."}.'
             ),
         ),
         (
             _has("file", dict, "file"),
-            'This is Chat Completions\' part; Responses has {"type": "input_file", "file_data": "..."}.',
+            (
+                "This is a Chat Completions part. In Responses, write "
+                '{"type": "input_file", "file_data": "..."}.'
+            ),
         ),
         (
             _has("tool_calls", list),
             (
-                "'tool_calls' are Chat Completions'; Responses has an item for each call: "
+                "'tool_calls' belongs to Chat Completions. In Responses, each call is an item: "
                 '{"type": "function_call", "call_id": "...", "name": "...", "arguments": "..."}.'
             ),
         ),
         (
             lambda value: value.get("role") == "tool",
             (
-                "This is Chat Completions' message; Responses has "
+                "This is a Chat Completions message. In Responses, write "
                 '{"type": "function_call_output", "call_id": "...", "output": "..."}.'
             ),
         ),
@@ -102,42 +105,42 @@ _RULES: dict[Dialect, tuple[_Rule, ...]] = {
         (
             lambda value: value.get("type") == "function" and "function" not in value and "name" in value,
             (
-                "This is Responses' form; Chat Completions has 'function' around it: "
+                "This is the Responses form. In Chat Completions, write it with a 'function' object: "
                 '{"type": "function", "function": {"name": "...", ...}}.'
             ),
         ),
         (
             lambda value: value.get("type") == "json_schema" and "json_schema" not in value,
             (
-                "This is Responses' form; Chat Completions has 'json_schema' around it: "
+                "This is the Responses form. In Chat Completions, write it with a 'json_schema' object: "
                 '{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}.'
             ),
         ),
         (
             _has("image_url", str, "image_url"),
             (
-                "Responses has a text there; Chat Completions has an object: "
+                "This is the Responses form. In Chat Completions, 'image_url' is an object: "
                 '{"type": "image_url", "image_url": {"url": "https://..."}}.'
             ),
         ),
         (
             _typed("function_call", "custom_tool_call"),
             (
-                "This is an item of Responses; Chat Completions has calls in the assistant's message: "
+                "This is a Responses item. In Chat Completions, calls are part of the assistant message: "
                 '{"role": "assistant", "tool_calls": [{"id": "...", "type": "function", "function": {...}}]}.'
             ),
         ),
         (
             _typed("function_call_output", "custom_tool_call_output"),
             (
-                "This is an item of Responses; Chat Completions has "
+                "This is a Responses item. In Chat Completions, write "
                 '{"role": "tool", "tool_call_id": "...", "content": "..."}.'
             ),
         ),
         (
             lambda value: type(value.get("type")) is str and value["type"] in _ITEMS and "role" not in value,
             (
-                "This is an item of Responses; Chat Completions has none. A Responses request goes to "
+                "This is a Responses item, which Chat Completions does not have. Send Responses requests to "
                 "/v1/responses, or to /convert?to=chat."
             ),
         ),

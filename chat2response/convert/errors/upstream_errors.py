@@ -1,22 +1,22 @@
-"""Errors as upstreams write them, made into the one shape both OpenAI APIs share.
+"""Reads the errors of upstreams into an `UpstreamError`, the shape that both OpenAI APIs share.
 
 Known forms: `{"error": {message, type, code, param}}`, `{"error": "text"}`, `{"object": "error", "message"}`,
 `{"detail": "text" | [...] | {...}}`, `{"message": "text", "code"}`, an Anthropic-like `{"type": "error",
 "error": {...}}`, Google's `[{"error": {...}}]`, Cloudflare's `{"errors": [{...}]}`, MiniMax's `{"base_resp":
-{"status_code", "status_msg"}}`. What such an object says, `error_words` finds.
+{"status_code", "status_msg"}}`. `error_fields` reads the fields of such an object.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.errors.codes import base_resp_code, verdict
-from chat2response.convert.errors.error_fields import MESSAGES, words_of
+from chat2response.convert.errors.codes import base_resp_code, classify_error
+from chat2response.convert.errors.error_fields import MESSAGE_KEYS, read_error_fields
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import JSONError, decode_leniently
 
-MAX_MESSAGE = 8192  # characters of an upstream's message that are passed on
+MAX_MESSAGE = 8192  # characters of an upstream's message; the rest is cut off
 
-_STATUS_BY_WORD = {
+_STATUS_BY_NAME = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
     "insufficient_quota": 429,
@@ -32,10 +32,10 @@ _TYPE_BY_STATUS = {429: "rate_limit_error", 401: "invalid_request_error", 404: "
 
 
 def upstream_error(body: Any, status: int | None = None, *, named: bool = False) -> UpstreamError | None:
-    """The error in a decoded body; None where the body is not an error.
+    """The error in a decoded body; None if the body is not an error.
 
-    `status` is the HTTP status; without one (an error inside a 200 stream) it is what the error says of
-    itself, else 502. `named`: it stands in an event named `error`, so a bare message is one.
+    `status` is the HTTP status. Without one (an error inside a 200 stream) the error's own status counts,
+    else 502. `named`: the body comes from an event named `error`, so a bare message is an error too.
     """
     if type(body) is list:
         body = body[0] if len(body) == 1 else None
@@ -50,72 +50,72 @@ def upstream_error(body: Any, status: int | None = None, *, named: bool = False)
 
 
 def error_event(payload: bytes) -> UpstreamError:
-    """The error in an event that is named `error`, whatever its payload is."""
-    mere_text = False
+    """The error in an event named `error`; its payload may have any form."""
+    is_text = False
     try:
         value = decode_leniently(payload)
     except JSONError:
-        value, mere_text = None, True
+        value, is_text = None, True
     if error := upstream_error(value, named=True):
         return error
-    words = words_of(value if type(value) is dict else {"message": value})
-    text = words.message or (payload.decode("utf-8", "replace").strip()[:500] if mere_text else "")
-    code = verdict(words.code, words.kind, text, None)
+    error_fields = read_error_fields(value if type(value) is dict else {"message": value})
+    text = error_fields.message or (payload.decode("utf-8", "replace").strip()[:500] if is_text else "")
+    code = classify_error(error_fields.code, error_fields.kind, text, None)
     return UpstreamError(text or "The upstream reported an error.", status=_status({}, code), code=code)
 
 
 def _usage(body: Mapping[str, Any]) -> Any:
-    """What a call that failed has used, beside its error, in it, or in the response that failed."""
-    places = (body, body.get("response"), body.get("error"))
-    return next((each["usage"] for each in places if type(each) is dict and each.get("usage")), None)
+    """The usage of a failed call: beside the error, inside it, or in the failed response."""
+    containers = (body, body.get("response"), body.get("error"))
+    return next((each["usage"] for each in containers if type(each) is dict and each.get("usage")), None)
 
 
 def plain_error(text: str, status: int) -> UpstreamError:
-    """For a body that holds no error we can read."""
-    shown = text.strip()[:500] or f"The upstream answered with status {status}."
-    code = verdict(None, None, shown, status)
-    return UpstreamError(shown, status=status, type=_type(status), code=code)
+    """The error for a body that is not a known form of error; its message is the start of the body."""
+    message = text.strip()[:500] or f"The upstream answered with status {status}."
+    code = classify_error(None, None, message, status)
+    return UpstreamError(message, status=status, type=_type(status), code=code)
 
 
 def _fields(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
-    """The object that holds message, type and code.
+    """The object with message, type and code; None if there is none.
 
-    `strict`: no HTTP status says that it is an error, so a bare message is none.
+    `strict`: no HTTP status marks the body as an error, so a bare message is not enough.
     """
-    held = body.get("error")
-    if type(held) is dict and (held or not strict):
-        return held
-    if type(held) is str and held:
-        return {**body, "message": held}
-    several = body.get("errors")
-    if type(several) is list and several:
-        return several[0] if type(several[0]) is dict else {"message": several[0]}
-    if body.get("object") == "error" or body.get("type") == "error" or held is True:
+    error = body.get("error")
+    if type(error) is dict and (error or not strict):
+        return error
+    if type(error) is str and error:
+        return {**body, "message": error}
+    errors = body.get("errors")
+    if type(errors) is list and errors:
+        return errors[0] if type(errors[0]) is dict else {"message": errors[0]}
+    if body.get("object") == "error" or body.get("type") == "error" or error is True:
         return {name: value for name, value in body.items() if name != "type" or value != "error"}
     if "detail" in body and "message" not in body:
         detail = body["detail"]
         return detail if type(detail) is dict else {**body, "message": detail}
     if strict and body.get("choices"):
-        return None  # an answer, whatever stands beside it
-    return _bare(body, strict=strict) or _base_resp(body)
+        return None  # an answer, whatever else it contains
+    return _bare_message(body, strict=strict) or _base_resp(body)
 
 
-def _bare(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
-    """A message without an object of its own; or, where there is a status, one that is a level down."""
-    told = any(body.get(name) for name in MESSAGES)
+def _bare_message(body: dict[str, Any], *, strict: bool) -> dict[str, Any] | None:
+    """The body, if its message has no object of its own; unless `strict`, also an object one level down."""
+    has_message = any(body.get(name) for name in MESSAGE_KEYS)
     if not strict:
         inner = (value for value in body.values() if type(value) is dict)
-        return body if told else next(filter(None, (_known(each) for each in inner)), None)
-    coded = any(body.get(name) is not None for name in ("code", "error_code", "errorCode"))
-    return body if told and coded else None
+        return body if has_message else next(filter(None, (_if_error(each) for each in inner)), None)
+    has_code = any(body.get(name) is not None for name in ("code", "error_code", "errorCode"))
+    return body if has_message and has_code else None
 
 
-def _known(value: dict[str, Any]) -> dict[str, Any] | None:
-    return value if any(value.get(name) for name in (*MESSAGES, "error")) else None
+def _if_error(value: dict[str, Any]) -> dict[str, Any] | None:
+    return value if any(value.get(name) for name in (*MESSAGE_KEYS, "error")) else None
 
 
 def _base_resp(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """MiniMax's: an answer without choices, and a number that is not 0."""
+    """The error of MiniMax: an answer without choices whose number is not 0."""
     base = body.get("base_resp")
     number = base.get("status_code") if type(base) is dict else None
     if type(base) is not dict or type(number) is not int or not number or body.get("choices"):
@@ -124,18 +124,18 @@ def _base_resp(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _from_fields(fields: Mapping[str, Any], status: int | None) -> UpstreamError:
-    words = words_of(fields)
-    message = words.message[:MAX_MESSAGE]
-    code = verdict(words.code, words.kind, message, status)
+    error = read_error_fields(fields)
+    message = error.message[:MAX_MESSAGE]
+    code = classify_error(error.code, error.kind, message, status)
     if status is None:
         status = _status(fields, code)
-        code = verdict(code, None, "", status)
+        code = classify_error(code, None, "", status)
     return UpstreamError(
         message or f"The upstream answered with status {status}.",
         status=status,
-        type=words.kind or _type(status),
+        type=error.kind or _type(status),
         code=code,
-        param=words.param,
+        param=error.param,
     )
 
 
@@ -144,11 +144,11 @@ def _status(fields: Mapping[str, Any], code: str | None) -> int:
         if type(value) is str and value.isdecimal() and len(value) == 3:
             value = int(value)
         if type(value) is int and 400 <= value <= 599:
-            # Our credentials were good enough for a 200: this is about the upstream's own, one hop on.
+            # The gateway's credentials were accepted, so this is about the upstream's own, one hop further.
             return 502 if value in (401, 403) else value
     for value in (code, fields.get("code"), fields.get("type")):
-        if type(value) is str and value in _STATUS_BY_WORD:
-            return _STATUS_BY_WORD[value]
+        if type(value) is str and value in _STATUS_BY_NAME:
+            return _STATUS_BY_NAME[value]
     return 502
 
 

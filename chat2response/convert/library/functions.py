@@ -16,7 +16,7 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses import request as responses
 from chat2response.convert.dialects.responses.response import read_response as validate_response
 from chat2response.convert.echoed_fields import EchoedFields
-from chat2response.convert.errors.misspelled_fields import point_out
+from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.library.streams import reasoning_form
@@ -52,7 +52,7 @@ def to_responses_request(
     try:
         return responses.write_request(chat.read_request(fields), collected, policy=policy)
     except InvalidRequest as error:
-        point_out(error, fields, "chat")
+        add_hint(error, fields, "chat")
         raise
 
 
@@ -72,7 +72,7 @@ def to_chat_request(
     try:
         return chat.write_request(responses.read_request(fields), collected, backend_quirks, policy=policy)
     except InvalidRequest as error:
-        point_out(error, fields, "responses")
+        add_hint(error, fields, "responses")
         raise
 
 

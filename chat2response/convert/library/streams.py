@@ -82,7 +82,7 @@ class _Stream:
         return self._flush()
 
     def _begin(self) -> None:
-        if not self._writer.begun:
+        if not self._writer.started:
             self._writer.begin()
 
     def _flush(self) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, get_type_hints
 
-from chat2response.wire.json import JSONError, shaped
+from chat2response.wire.json import JSONError, convert_to
 
 ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_text"]
 CarriedField = Literal["reasoning_details", "thinking_blocks", "extra_content"]
@@ -160,7 +160,7 @@ def with_overrides(quirks: Quirks, overrides: Mapping[str, Any]) -> Quirks:
             close_matches = get_close_matches(name, types, n=1, cutoff=0.0)
             raise QuirksError(f"Unknown quirk: {name!r}. Did you mean {close_matches[0]!r}?")
         try:
-            values[name] = shaped(value, types[name])
+            values[name] = convert_to(value, types[name])
         except JSONError as error:
             raise QuirksError(f"{name!r}: {error}.") from None
     return replace(quirks, **values)

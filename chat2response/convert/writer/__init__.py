@@ -1,4 +1,4 @@
-"""What makes a response: the `Writer` protocol, the `ResponseWriter` that makes all events, and its wrappers.
+"""Builds responses: the `Writer` protocol, `ResponseWriter`, which creates all events, and its wrappers.
 
-Readers (in `convert/dialects/`) call a writer; encoders (there too) turn its events into bytes.
+Readers of upstream answers and encoders of events are not here: they live in `convert/dialects/`.
 """

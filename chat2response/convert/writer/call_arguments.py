@@ -1,8 +1,8 @@
-"""`Arguments`: the arguments of one call while they come in: their JSON once, as it was written.
+"""`CallArguments` collects the arguments of one call and passes on one JSON object, byte for byte.
 
-Backends repeat them whole at the end, write an empty object before the real ones, or text behind them. So
-what follows one whole object is held back, and so is an empty object, which the real one may yet replace.
-Everything else passes at once; what is no JSON object passes as it is, for it may be meant some other way.
+Some backends repeat the whole arguments at the end, send an empty object before the real ones, or append
+text. So text after a whole object is buffered, and so is an empty object, which the real one may replace.
+Everything else passes at once. Arguments that are not a JSON object pass unchanged.
 """
 
 import re
@@ -10,8 +10,9 @@ import re
 from chat2response.wire.json import JSONError, decode, encode, is_complete_object, too_deep
 
 TEXT_AFTER_END = ("message.tool_calls.arguments", "dropped: text after their end")
+"""The loss for text after whole arguments."""
 EMPTY_OBJECT = "{}"
-_LONGEST = 64  # characters of white space; nobody sends more
+_MAX_BLANK = 64  # characters; longer arguments are not checked for being blank
 
 _NOTHING = re.compile(r"\s*(?:\{\s*\}|null(?=\s*(?:\{|$)))\s*")
 _OUTSIDE = re.compile(r'[{}"]')
@@ -19,136 +20,136 @@ _INSIDE = re.compile(r'["\\]')
 
 
 class CallArguments:
-    """Fed the pieces of one call, then closed; both give the text that is to be passed on."""
+    """`feed` it the pieces of one call, then `close` it; both return the text to pass on."""
 
-    __slots__ = ("_depth", "_held", "_quoted", "_rest", "_skip", "_state", "_text", "_unread")
+    __slots__ = ("_depth", "_empty_object", "_extra", "_in_string", "_skip", "_state", "_text", "_unscanned")
 
     def __init__(self) -> None:
-        self._state = "head"  # then `open`; `empty`, `over` or `odd`
-        self._unread: list[str] = []  # pieces in which no object can have ended
-        self._text: list[str] = []  # those before them
+        self._state = "start"  # then `object`, `empty`, `complete` or `not_object`
+        self._unscanned: list[str] = []  # pieces that cannot contain the end of the object
+        self._text: list[str] = []  # the pieces before those
         self._depth = 0
-        self._quoted = False
+        self._in_string = False
         self._skip = 0  # 1: the next character is escaped
-        self._held = ""  # an empty object
-        self._rest: list[str] = []  # what came behind the object
+        self._empty_object = ""  # buffered, as written
+        self._extra: list[str] = []  # text after the object
 
     @property
-    def begun(self) -> bool:
-        """Whether there is anything in them."""
-        return self._state != "head"
+    def started(self) -> bool:
+        """Whether any arguments but white space have arrived."""
+        return self._state != "start"
 
     @property
-    def whole(self) -> bool:
-        """Whether they are one object, an empty one too."""
-        return self._state in ("over", "empty")
+    def complete(self) -> bool:
+        """Whether they are one whole object, which may be empty."""
+        return self._state in ("complete", "empty")
 
     @property
     def empty(self) -> bool:
-        """Whether they are an empty object, so far."""
+        """Whether they are an empty object so far."""
         return self._state == "empty"
 
     @property
     def text(self) -> str:
-        """All that counts of them so far."""
-        if len(self._unread) > 1:
-            self._unread = ["".join(self._unread)]  # it is asked for more than once
+        """The arguments so far, without the text after them."""
+        if len(self._unscanned) > 1:
+            self._unscanned = ["".join(self._unscanned)]  # `text` is read repeatedly
         if len(self._text) > 1:
             self._text = ["".join(self._text)]
-        return EMPTY_OBJECT if self._state == "empty" else "".join((*self._text, *self._unread))
+        return EMPTY_OBJECT if self._state == "empty" else "".join((*self._text, *self._unscanned))
 
     def feed(self, piece: str) -> str:
-        """What passes on now of the next piece."""
+        """Takes the next piece. Returns the text to pass on now."""
         state = self._state
-        if state == "open":
-            self._unread.append(piece)
-            return self._look(piece) if "}" in piece else piece
-        if state == "head":
-            return self._begin(piece)
-        if state == "odd":
-            self._unread.append(piece)
+        if state == "object":
+            self._unscanned.append(piece)
+            return self._scan(piece) if "}" in piece else piece
+        if state == "start":
+            return self._start(piece)
+        if state == "not_object":
+            self._unscanned.append(piece)
             return piece
-        return self._behind(piece)
+        return self._feed_extra(piece)
 
     def close(self) -> str:
-        """What passes on at the end: the empty object, where nothing replaced it."""
+        """Ends the arguments. Returns the empty object, if none replaced it."""
         if self._state != "empty":
             return ""
-        self._state, self._text = "over", [EMPTY_OBJECT]
-        return EMPTY_OBJECT if "null" in self._held else self._held.strip()
+        self._state, self._text = "complete", [EMPTY_OBJECT]
+        return EMPTY_OBJECT if "null" in self._empty_object else self._empty_object.strip()
 
     @property
-    def lost(self) -> bool:
-        """After `close`: whether something is left that is not the same arguments again."""
-        if not self._rest:
+    def has_extra_text(self) -> bool:
+        """After `close`: whether other text than a repetition of the arguments came after them."""
+        if not self._extra:
             return False
-        rest, text = "".join(self._rest).strip(), self.text.strip()
-        while rest and rest.startswith(text):
-            rest = rest[len(text) :].lstrip()
-        return not (text.startswith(rest) or same_arguments(rest, text))
+        extra, text = "".join(self._extra).strip(), self.text.strip()
+        while extra and extra.startswith(text):
+            extra = extra[len(text) :].lstrip()
+        return not (text.startswith(extra) or same_arguments(extra, text))
 
     # -- pieces ------------------------------------------------------------------------------------
 
-    def _begin(self, piece: str) -> str:
+    def _start(self, piece: str) -> str:
         if not piece or piece.isspace():
             return piece
         if piece[-1] == "}" and '"' in piece and is_complete_object(piece):
-            self._state = "over"  # all at once
+            self._state = "complete"
             self._text.append(piece)
             return piece
         empty = _NOTHING.match(piece)
         if empty is not None:
-            self._state, self._held = "empty", empty[0]
-            return self._behind(piece[empty.end() :])
-        self._unread.append(piece)
+            self._state, self._empty_object = "empty", empty[0]
+            return self._feed_extra(piece[empty.end() :])
+        self._unscanned.append(piece)
         if piece.lstrip()[0] != "{":
-            self._state = "odd"
+            self._state = "not_object"
             return piece
-        self._state = "open"
-        return self._look(piece) if "}" in piece else piece
+        self._state = "object"
+        return self._scan(piece) if "}" in piece else piece
 
-    def _behind(self, piece: str) -> str:
-        """Behind a whole object. Real arguments replace an empty one; white space says nothing."""
-        if self._rest:
-            self._rest.append(piece)
+    def _feed_extra(self, piece: str) -> str:
+        """Takes text after a whole object. Another object replaces an empty one; white space is ignored."""
+        if self._extra:
+            self._extra.append(piece)
         elif not piece or piece.isspace():
-            return piece if self._state == "over" else ""
+            return piece if self._state == "complete" else ""
         elif self._state == "empty" and piece.lstrip()[0] == "{":
-            self._state = "head"
-            return self._begin(piece)
+            self._state = "start"
+            return self._start(piece)
         else:
-            self._rest.append(piece)
+            self._extra.append(piece)
         return ""
 
-    def _look(self, piece: str) -> str:
-        """The last piece has a brace that may end the object."""
-        unread = "".join(self._unread)
-        self._unread.clear()
-        end = self._end(unread)
+    def _scan(self, piece: str) -> str:
+        """Looks for the end of the object, after a piece that contains a closing brace."""
+        unscanned = "".join(self._unscanned)
+        self._unscanned.clear()
+        end = self._find_end(unscanned)
         if not end:
-            self._text.append(unread)
+            self._text.append(unscanned)
             return piece
-        self._text = ["".join((*self._text, unread[:end]))]
+        self._text = ["".join((*self._text, unscanned[:end]))]
         if not is_complete_object(self._text[0]):
-            self._state = "odd"
-            self._text.append(unread[end:])
+            self._state = "not_object"
+            self._text.append(unscanned[end:])
             return piece
-        self._state = "over"
-        rest = unread[end:]
-        return piece[: len(piece) - len(rest)] + self._behind(rest)
+        self._state = "complete"
+        extra = unscanned[end:]
+        return piece[: len(piece) - len(extra)] + self._feed_extra(extra)
 
-    def _end(self, text: str) -> int:
-        """Where the object ends in the next piece of it; 0 where it goes on."""
+    def _find_end(self, text: str) -> int:
+        """The index where the object ends in its next piece; 0 if it does not end there."""
         at = self._skip
         while True:
-            found = (_INSIDE if self._quoted else _OUTSIDE).search(text, at)
-            if found is None:
+            match = (_INSIDE if self._in_string else _OUTSIDE).search(text, at)
+            if match is None:
                 self._skip = max(0, at - len(text))
                 return 0
-            at = found.end()
-            mark = found[0]
+            at = match.end()
+            mark = match[0]
             if mark == '"':
-                self._quoted = not self._quoted
+                self._in_string = not self._in_string
             elif mark == "\\":
                 at += 1
             else:
@@ -158,27 +159,27 @@ class CallArguments:
 
 
 def arguments_or_empty_object(text: str) -> str:
-    """Arguments of a history: where they are nothing an empty object, else as they are, broken ones too.
+    """Arguments for a history: an empty object for blank text or `null`, else `text`, even if it is broken.
 
-    Backends decode them, and refuse every later turn of a conversation where they cannot.
+    Backends decode the arguments in a history. One that cannot would refuse every later turn.
     """
-    return text if len(text) > _LONGEST or text.strip() not in ("", "null") else EMPTY_OBJECT
+    return text if len(text) > _MAX_BLANK or text.strip() not in ("", "null") else EMPTY_OBJECT
 
 
 def normalize_arguments(text: str) -> tuple[str, bool]:
-    """Whole arguments, and whether something else was said with them. Empty ones are an empty object."""
+    """The object in complete arguments, and whether other text came after it. Blank text becomes `{}`."""
     arguments = CallArguments()
-    said = arguments.feed(text) + arguments.close()
-    return said if said.strip() else EMPTY_OBJECT, arguments.lost
+    passed = arguments.feed(text) + arguments.close()
+    return passed if passed.strip() else EMPTY_OBJECT, arguments.has_extra_text
 
 
 def same_arguments(one: str, other: str) -> bool:
-    """Whether two texts say the same arguments, however they are spaced."""
+    """Whether two texts are the same JSON, apart from white space."""
     return one == other or compact_json(one) == compact_json(other)
 
 
 def compact_json(text: str) -> str:
-    """The JSON of some arguments without white space; a text that is no JSON, stripped."""
+    """Arguments as compact JSON; text that is not JSON is only stripped."""
     text = text.strip() or EMPTY_OBJECT
     try:
         value = decode(text)

@@ -1,7 +1,7 @@
-"""Events inside the house: dicts as on the wire, but for deltas, of which there are many.
+"""The events of a response: dicts as on the wire, except for deltas, which are small objects.
 
-A `Delta` is a few slots; it points at the `Stream` it belongs to (an open part, or a call's arguments),
-and that is where an encoder keeps the bytes that all deltas of one stream share.
+Nearly all events are deltas. A `Delta` refers to its `Stream` (an open part, or the arguments of a call),
+where an encoder keeps the bytes that all deltas of the stream share.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from chat2response.wire.responses import EventDict
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """A kind of text that streams: its events, and where the finished text is kept."""
+    """A kind of streamed text: its events, and where the finished text is stored."""
 
     item: str
-    """The type of the item that holds it."""
+    """The type of its item."""
     part: str
-    """The type of the part; empty where the text is a field of the item itself."""
+    """The type of its part; empty if the text is a field of the item itself."""
     holder: str
-    """The item's field: `content`, `summary`, `arguments`, `input`."""
+    """The field of the item: `content`, `summary`, `arguments` or `input`."""
     value: str
-    """The key of the text, in the part and in the `done` event."""
+    """The key of the text in the part and in the `done` event."""
     delta: str
     done: str
     index: str | None
-    """The key of the part's number in events."""
+    """The key of the part's index in events; None without parts."""
 
 
 TEXT = Kind(
@@ -87,7 +87,7 @@ INPUT = Kind(
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One run of deltas of one kind."""
+    """The deltas of one part, or of the arguments of one call."""
 
     kind: Kind
     item_id: str
@@ -95,32 +95,32 @@ class Stream:
     index: int = 0
     pieces: list[str] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
-    """What came before the pieces, joined: many small strings cost more than their text."""
+    """The text before `pieces`, joined: many small strings take more memory than their text."""
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     head: bytes | None = None
-    """An encoder's: what comes before the text of each delta."""
+    """Set by an encoder: the bytes before the text of each delta."""
 
     @property
     def text(self) -> str:
-        """All of it so far."""
+        """The text so far."""
         return "".join((*self.blocks, *self.pieces))
 
     def join_pieces(self) -> None:
-        """Makes one block of the pieces. Each is joined once, and once more by `text`."""
+        """Joins the pieces into one block, so that `text` has fewer strings to join."""
         self.blocks.append("".join(self.pieces))
         self.pieces.clear()
 
-    def where(self) -> EventDict:
-        """The keys that say where in the response it stands."""
-        place: EventDict = {"item_id": self.item_id, "output_index": self.output_index}
+    def position(self) -> EventDict:
+        """The keys of an event that locate the stream in the response."""
+        position: EventDict = {"item_id": self.item_id, "output_index": self.output_index}
         if self.kind.index:
-            place[self.kind.index] = self.index
-        return place
+            position[self.kind.index] = self.index
+        return position
 
 
 class Delta:
-    """One upstream delta: never merged with the next (law 3)."""
+    """One upstream delta. Deltas are never merged (law 3, live)."""
 
     __slots__ = ("logprobs", "sequence_number", "stream", "text")
 
@@ -133,12 +133,12 @@ class Delta:
         self.logprobs = logprobs
 
     def as_dict(self) -> EventDict:
-        """The event as it stands on the wire."""
+        """The event in its wire form."""
         kind = self.stream.kind
         event = {
             "type": kind.delta,
             "sequence_number": self.sequence_number,
-            **self.stream.where(),
+            **self.stream.position(),
             "delta": self.text,
         }
         if kind is TEXT:

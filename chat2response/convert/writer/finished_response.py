@@ -1,4 +1,4 @@
-"""The response that a writer has, once its turn is over."""
+"""Takes the finished response from a writer."""
 
 from chat2response.convert.outcome import fault_error
 from chat2response.convert.writer.response_writer import ResponseWriter
@@ -6,8 +6,8 @@ from chat2response.wire.machine import RESET
 from chat2response.wire.responses import Response
 
 
-def finished(writer: ResponseWriter) -> Response:
-    """The whole response. Raises the BridgeError that the turn ended with."""
+def finished_response(writer: ResponseWriter) -> Response:
+    """The whole response, once the turn has ended. Raises the BridgeError of a turn that failed."""
     outcome = writer.outcome
     if outcome is None:
         raise fault_error(RESET)

@@ -1,7 +1,8 @@
-"""The output items and parts, built in one place for streams and whole answers alike.
+"""Builds output items and parts, for streams and whole answers alike.
 
-`logprobs` and `annotations` are always there (Open Responses of January asks for them); keys that may be
-absent but not null (`encrypted_content`, a reasoning item's `content`) are left out until they have a value.
+`logprobs` and `annotations` are always present, because Open Responses (January 2026) requires them. Keys
+that may be absent but not null (`encrypted_content`, the `content` of a reasoning item) are left out until
+they have a value.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ _PREFIXES = {
     "tool_search_call": "tsc",
     "web_search_call": "ws",
 }
-PHASED = frozenset(
+ITEMS_WITH_EVENTS = frozenset(
     {
         "code_interpreter_call",
         "file_search_call",
@@ -39,16 +40,16 @@ PHASED = frozenset(
         "web_search_call",
     }
 )
-"""Items that have events of their own between their beginning and their end."""
+"""The types of items that have events of their own while they are in progress."""
 
 
-def prefix(item_type: str) -> str:
-    """How the ids of such items begin."""
+def id_prefix(item_type: str) -> str:
+    """The prefix of the ids of items of this type."""
     return _PREFIXES.get(item_type, "item")
 
 
-def calls(item_type: str) -> bool:
-    """Whether its `call_id` names a call that it makes, rather than one that it answers."""
+def makes_call(item_type: str) -> bool:
+    """Whether the `call_id` of such an item is its own, rather than that of the call it answers."""
     return item_type.endswith("_call")
 
 
@@ -71,7 +72,7 @@ def call(
     text: str = "",
     status: ItemStatus = "in_progress",
 ) -> ItemDict:
-    """A call of a client's function (`ARGUMENTS`) or custom tool (`INPUT`); `text` is what it is given."""
+    """A call of a client's function (`ARGUMENTS`) or custom tool (`INPUT`); `text` is its argument."""
     item: ItemDict = {
         "id": item_id,
         "type": kind.item,
@@ -100,16 +101,16 @@ def part(
 
 
 def fits(item: ItemDict, kind: Kind) -> bool:
-    """Whether a part of this kind may come next in the item: raw reasoning stands before its summary."""
+    """Whether a part of this kind may come next in the item: raw reasoning must precede its summary."""
     if item["type"] != kind.item:
         return False
     return kind is not REASONING or not item["summary"]
 
 
-def moved_citation(
+def move_citation(
     annotation: dict[str, Any], by: int, open_part: Kind | None, losses: Losses
 ) -> dict[str, Any] | None:
-    """The citation with its places moved into the open part; None, and a loss, where they are not in it."""
+    """The citation with its indices moved into the open part; None, and a loss, if they are outside it."""
     start, end = annotation.get("start_index"), annotation.get("end_index")
     if open_part is TEXT and type(start) is int and type(end) is int and start + by >= 0:
         return {**annotation, "start_index": start + by, "end_index": end + by}

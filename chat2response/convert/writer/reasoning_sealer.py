@@ -1,6 +1,6 @@
-"""`Sealer`: a Writer that puts each reasoning item's text, sealed, into its `encrypted_content`.
+"""`ReasoningSealer` puts the sealed text of each reasoning item into its `encrypted_content`.
 
-A client that keeps no state with us gives the item back, and the backend gets the reasoning it wrote.
+A client that stores no responses at the gateway sends the item back; the backend then gets its own reasoning.
 """
 
 from collections.abc import Hashable, Sequence
@@ -15,16 +15,19 @@ from chat2response.wire.responses import ItemStatus, Usage
 
 
 class ReasoningSealer(Wrapper):
-    """Writer around a Writer. `carried`: what the reader keeps beside the text. `show`: whether the text is
-    seen too, or goes sealed only."""
+    """A Writer around another one.
+
+    `carried`: provider metadata that the reader collects. `show`: whether the client also sees the plain
+    text.
+    """
 
     def __init__(self, inner: Writer, seal: Seal, carried: ProviderMetadata, *, show: bool = True) -> None:
         super().__init__(inner)
         self._seal = seal
         self._carried = carried
         self._show = show
-        self._text: list[str] = []  # of the item that is open
-        self._more = False  # something of this turn is sealed already
+        self._text: list[str] = []  # of the open item
+        self._continues = False  # some reasoning of this turn is sealed already
         self._slots: set[Hashable] = set()
 
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
@@ -32,47 +35,47 @@ class ReasoningSealer(Wrapper):
         if self._show:
             self._inner.reasoning(delta, summary=summary, id=id)
 
-    def _close(self, *, all: bool = False) -> None:
-        """The open item ends. `all`: what has no item of its own is sealed too, in an empty one."""
+    def _seal_open_item(self, *, all: bool = False) -> None:
+        """Seals the open item. `all`: metadata without an item is sealed too, in an item without text."""
         if self._text or (all and self._carried):
-            thought = SealedReasoning("".join(self._text), self._carried.take(), self._more)
+            reasoning = SealedReasoning("".join(self._text), self._carried.take(), self._continues)
             self._text.clear()
-            self._more = True
-            self._inner.encrypted_content(seal_reasoning(thought, self._seal))
+            self._continues = True
+            self._inner.encrypted_content(seal_reasoning(reasoning, self._seal))
 
     # -- what ends a reasoning item ----------------------------------------------------------------
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
         if self._text:
-            self._close()
+            self._seal_open_item()
         self._inner.text(delta, logprobs, id=id)
 
     def refusal(self, delta: str, *, id: str | None = None) -> None:
-        self._close()
+        self._seal_open_item()
         self._inner.refusal(delta, id=id)
 
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
-        self._close()
+        self._seal_open_item()
         self._inner.annotation(annotation, in_turn=in_turn, id=id)
 
-    def call(self, slot: Hashable, **said: Any) -> None:
-        if slot not in self._slots:  # a call's signature stands before it
+    def call(self, slot: Hashable, **fields: Any) -> None:
+        if slot not in self._slots:  # the signature of a call comes before it
             self._slots.add(slot)
-            self._close(all=True)
-        self._inner.call(slot, **said)
+            self._seal_open_item(all=True)
+        self._inner.call(slot, **fields)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
-        self._close()
+        self._seal_open_item()
         self._inner.item(item, slot=slot, done=done)
 
     def close_item(self, *, part: bool = False, status: ItemStatus = "completed") -> None:
         if not part:
-            self._close()
+            self._seal_open_item()
         self._inner.close_item(part=part, status=status)
 
-    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         if outcome.status != "failed":
-            self._close(all=True)
-        self._more = False
+            self._seal_open_item(all=True)
+        self._continues = False
         self._slots.clear()
-        self._inner.end_turn(used, outcome)
+        self._inner.end_turn(usage, outcome)

@@ -1,7 +1,7 @@
-"""`ResponseWriter`: the one maker of events.
+"""`ResponseWriter` creates all events of a response.
 
-Readers, whatever the dialect, say what the model did (`text`, `reasoning`, `call`, ...); the writer alone
-makes the lifecycle, the ids, `output_index`, `sequence_number`, the echoed fields and the sum of usage, by
+Readers of any dialect report what the model produced (`text`, `reasoning`, `call`, ...). The writer adds the
+lifecycle events, the ids, `output_index`, `sequence_number`, the echoed fields and the total usage, following
 the grammar in `wire/responses.py`. One writer serves one response, over all its turns.
 """
 
@@ -12,9 +12,9 @@ from chat2response.convert import usage
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, conclude, from_fault
-from chat2response.convert.size_limit import CALL, ITEM, check_weight, weigh
+from chat2response.convert.size_limit import CALL_WEIGHT, ITEM_WEIGHT, check_weight, weigh
 from chat2response.convert.writer import output_items
-from chat2response.convert.writer.call_arguments import EMPTY_OBJECT
+from chat2response.convert.writer.call_arguments import EMPTY_OBJECT, TEXT_AFTER_END
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, RENAMED_CALL, CallBuilder, CallKind
 from chat2response.convert.writer.events import (
     ARGUMENTS,
@@ -32,11 +32,11 @@ from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.machine import RESET
 from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
 
-_MANY = 1024  # pieces of a text, before they are joined
+_MAX_PIECES = 1024  # of a text, before they are joined
 
 
 class ResponseWriter:
-    """The Writer under all wrappers. `take()` hands out the events made since the last call."""
+    """The innermost Writer. `take()` returns the events created since the last call."""
 
     def __init__(self, echo: EchoedFields, ids: Ids, clock: Clock, losses: Losses | None = None) -> None:
         self.done = False
@@ -44,10 +44,10 @@ class ResponseWriter:
         self.outcome: Outcome | None = None
         """How the last turn ended."""
         self.weight = 0
-        """What is kept of the answer beside the text of its deltas, in bytes (`convert.weight`)."""
-        self.most: int | None = None
-        """The weight that is borne; more raises UpstreamError, in the middle of an event where it has to."""
-        self.begun = False
+        """The estimated memory of the answer in bytes, without the text of its deltas (`size_limit`)."""
+        self.max_weight: int | None = None
+        """The limit of `weight`; beyond it a method raises UpstreamError, even in the middle of an event."""
+        self.started = False
         self.ended = False
         self.response: Response = echo.response(ids("resp"), int(clock()))
         self._ids = ids
@@ -58,80 +58,80 @@ class ResponseWriter:
         self._item: dict[str, Any] | None = None  # the open message or reasoning item
         self._item_index = 0
         self._part: Stream | None = None  # its open part
-        self._said = 0  # characters in this turn's text parts that are closed
-        self._calls: dict[Hashable, CallBuilder] = {}  # this turn's, open or closed
-        self._changed: dict[Hashable, CallBuilder] = {}  # those of them that got something since `_settle`
-        self._begun: dict[Hashable, int] = {}  # output_index of the items that were begun by `item`
-        self._ids_used: set[str] = set()  # what was given out, for upstreams repeat theirs
+        self._closed_text_length = 0  # characters in the closed text parts of this turn
+        self._calls: dict[Hashable, CallBuilder] = {}  # of this turn, open or closed
+        self._changed: dict[Hashable, CallBuilder] = {}  # calls that changed since the last `_settle`
+        self._open_items: dict[Hashable, int] = {}  # output_index of the items that `item` began
+        self._ids_used: set[str] = set()  # upstreams repeat ids
         self._call_ids_used: set[str] = set()
 
     # -- lifecycle -------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """`created` and `in_progress`."""
-        self.begun = True
-        snapshot = self._as_begun()
+        """Emits `created` and `in_progress`."""
+        self.started = True
+        snapshot = self._initial_response()
         self._emit("response.created", response=snapshot)
         self._emit("response.in_progress", response=snapshot)
 
     def beat(self) -> None:
-        """A sign of life: `in_progress` once more, as it was."""
-        self._emit("response.in_progress", response=self._as_begun())
+        """Repeats the `in_progress` event, as a sign of life."""
+        self._emit("response.in_progress", response=self._initial_response())
 
-    def _as_begun(self) -> dict[str, Any]:
+    def _initial_response(self) -> dict[str, Any]:
         return {**self.response, "status": "in_progress", "output": [], "usage": None}
 
-    def end_turn(self, used: Usage | None, outcome: Outcome) -> None:
+    def end_turn(self, turn_usage: Usage | None, outcome: Outcome) -> None:
         self.outcome = outcome
         response = self.response
-        response["usage"] = usage.add(response["usage"], used)
+        response["usage"] = usage.add(response["usage"], turn_usage)
         if outcome.service_tier:
             response["service_tier"] = outcome.service_tier
         if outcome.moderation:
             response["moderation"] = outcome.moderation
         if outcome.status != "failed":
             self._close_all(cut=outcome.status == "incomplete")
-            self._said = 0
+            self._closed_text_length = 0
 
     def finish(self) -> None:
-        """The terminal event for the last turn's outcome; where no turn came to its end, a failure."""
+        """Emits the terminal event for the outcome of the last turn; a failure, if no turn has ended."""
         outcome = self.outcome or from_fault(RESET)
         self.end(outcome.status, error=outcome.error, reason=outcome.reason)
 
     def end(self, status: str, *, error: BridgeError | None = None, reason: str | None = None) -> None:
-        """The one terminal event: `completed`, `incomplete` (with its reason) or `failed` (with its error).
+        """Emits the terminal event: `completed`, `incomplete` (with its reason) or `failed` (with its error).
 
-        A second one is never made.
+        Later calls do nothing: a response has exactly one terminal event.
         """
         if self.ended:
             return
         if status == "failed":
-            self._leave_open()
+            self._keep_open_content()
         elif not self._output:
-            self._open(TEXT, None)  # clients need an output item, and there was none to make
+            self._open_part(TEXT, None)  # clients need an output item
             self.close_item(status="incomplete" if status == "incomplete" else "completed")
         self.ended = True
         conclude(self.response, status, error, reason, self._clock)
         self._emit(f"response.{status}", response=self.response)
 
     @property
-    def made(self) -> int:
-        """How many events there were."""
+    def event_count(self) -> int:
+        """The number of events so far."""
         return self._number
 
     def take(self) -> list[Event]:
-        """The events made since the last call."""
+        """The events created since the last call."""
         events, self._events = self._events, []
-        if self._part is not None and len(self._part.pieces) > _MANY:
+        if self._part is not None and len(self._part.pieces) > _MAX_PIECES:
             self._part.join_pieces()
         return events
 
-    # -- what a model says -----------------------------------------------------------------------
+    # -- content of the model ---------------------------------------------------------------------
 
     def text(self, delta: str, logprobs: Sequence[dict[str, Any]] = (), *, id: str | None = None) -> None:
         part = self._part
         if part is None or part.kind is not TEXT:
-            part = self._open(TEXT, id)
+            part = self._open_part(TEXT, id)
         if logprobs:
             part.logprobs.extend(logprobs)
             self._weigh(weigh(logprobs))
@@ -140,25 +140,25 @@ class ResponseWriter:
         self._number += 1
 
     def refusal(self, delta: str, *, id: str | None = None) -> None:
-        self._delta(self._streaming(REFUSAL, id), delta)
+        self._delta(self._part_for(REFUSAL, id), delta)
 
     def reasoning(self, delta: str, *, summary: bool = False, id: str | None = None) -> None:
-        self._delta(self._streaming(SUMMARY if summary else REASONING, id), delta)
+        self._delta(self._part_for(SUMMARY if summary else REASONING, id), delta)
 
     def annotation(self, annotation: dict[str, Any], *, in_turn: bool = False, id: str | None = None) -> None:
-        if in_turn and self._said:
+        if in_turn and self._closed_text_length:
             kind = self._part.kind if self._part is not None else None
-            moved = output_items.moved_citation(annotation, -self._said, kind, self.losses)
+            moved = output_items.move_citation(annotation, -self._closed_text_length, kind, self.losses)
             if moved is None:
                 return
             annotation = moved
-        part = self._streaming(TEXT, id)
+        part = self._part_for(TEXT, id)
         self._weigh(weigh(annotation))
         number = len(part.annotations)
         part.annotations.append(annotation)
         self._emit(
             "response.output_text.annotation.added",
-            **part.where(),
+            **part.position(),
             annotation_index=number,
             annotation=annotation,
         )
@@ -167,7 +167,7 @@ class ResponseWriter:
         item = self._item
         if item is None or item["type"] != "reasoning":
             self._settle()
-            item = self._add(output_items.reasoning(self._new_id("rs", id)))
+            item = self._add_item(output_items.reasoning(self._new_id("rs", id)))
         item["encrypted_content"] = blob
 
     def call(
@@ -185,7 +185,7 @@ class ResponseWriter:
         call = self._calls.get(slot)
         if call is None:
             self._settle()
-            self._weigh(CALL)
+            self._weigh(CALL_WEIGHT)
             call = self._calls[slot] = CallBuilder(id, len(self._calls))
         if not call.closed:
             self._changed[slot] = call
@@ -196,7 +196,7 @@ class ResponseWriter:
         if not delta:
             return
         if call.closed:
-            self._late(call, delta)
+            self._extra_arguments(call, delta)
         elif call.stream is not None:
             self._delta(call.stream, delta)
         elif call.buffer(delta):
@@ -205,19 +205,19 @@ class ResponseWriter:
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._weigh(weigh(item))
-        index = self._begun.get(slot)
+        index = self._open_items.get(slot)
         if index is None:
             index = self._begin_item(item)
         if not done:
-            self._begun[slot] = index
+            self._open_items[slot] = index
             return
-        self._begun.pop(slot, None)
+        self._open_items.pop(slot, None)
         whole = self._output[index]
         whole.update({key: value for key, value in item.items() if key not in ("id", "call_id")})
         self._emit("response.output_item.done", output_index=index, item=whole)
 
     def item_event(self, slot: Hashable, event_type: str, **fields: Any) -> None:
-        index = self._begun.get(slot)
+        index = self._open_items.get(slot)
         if index is not None:
             self._emit(event_type, item_id=self._output[index]["id"], output_index=index, **fields)
 
@@ -237,8 +237,8 @@ class ResponseWriter:
 
     def _weigh(self, bytes_: int) -> None:
         self.weight += bytes_
-        if self.most is not None and self.weight > self.most:
-            check_weight(self.weight, self.most)
+        if self.max_weight is not None and self.weight > self.max_weight:
+            check_weight(self.weight, self.max_weight)
 
     def _emit(self, event_type: str, **fields: Any) -> None:
         event: EventDict = {"type": event_type, "sequence_number": self._number}
@@ -247,36 +247,36 @@ class ResponseWriter:
         self._number += 1
 
     def _delta(self, stream: Stream, delta: str) -> None:
-        if len(stream.pieces) > _MANY:
+        if len(stream.pieces) > _MAX_PIECES:
             stream.join_pieces()
         stream.pieces.append(delta)
         self._events.append(Delta(stream, delta, self._number))
         self._number += 1
 
-    def _streaming(self, kind: Kind, item_id: str | None) -> Stream:
+    def _part_for(self, kind: Kind, item_id: str | None) -> Stream:
         part = self._part
-        return part if part is not None and part.kind is kind else self._open(kind, item_id)
+        return part if part is not None and part.kind is kind else self._open_part(kind, item_id)
 
-    def _open(self, kind: Kind, item_id: str | None) -> Stream:
-        """Opens a part, in the open item where it fits there, else in a new one."""
+    def _open_part(self, kind: Kind, item_id: str | None) -> Stream:
+        """Opens a part: in the open item if it fits there, else in a new item."""
         item = self._item
         if item is not None and item["type"] == kind.item:
             self.close_item(part=True)
         if item is None or not output_items.fits(item, kind):
             self._settle()
             if kind.item == "message":
-                item = self._add(output_items.message(self._new_id("msg", item_id)))
+                item = self._add_item(output_items.message(self._new_id("msg", item_id)))
             else:
-                item = self._add(output_items.reasoning(self._new_id("rs", item_id)))
-        self._weigh(ITEM)
+                item = self._add_item(output_items.reasoning(self._new_id("rs", item_id)))
+        self._weigh(ITEM_WEIGHT)
         stream = Stream(kind, item["id"], self._item_index, len(item.setdefault(kind.holder, [])))
         self._part = stream
         added = "response.reasoning_summary_part.added" if kind is SUMMARY else "response.content_part.added"
-        self._emit(added, **stream.where(), part=output_items.part(kind))
+        self._emit(added, **stream.position(), part=output_items.part(kind))
         return stream
 
-    def _add(self, item: dict[str, Any]) -> dict[str, Any]:
-        self._weigh(ITEM)
+    def _add_item(self, item: dict[str, Any]) -> dict[str, Any]:
+        self._weigh(ITEM_WEIGHT)
         self._item = item
         self._item_index = len(self._output)
         self._output.append(item)
@@ -286,34 +286,35 @@ class ResponseWriter:
 
     def _begin_item(self, item: dict[str, Any]) -> int:
         self._settle()
-        self._weigh(ITEM)
+        self._weigh(ITEM_WEIGHT)
         index = len(self._output)
-        made = {**item, "id": self._new_id(output_items.prefix(item["type"]), item.get("id"))}
-        if "call_id" in item and output_items.calls(item["type"]):
-            made["call_id"] = self._new_id("call", item["call_id"])
-        self._output.append(made)
-        self._emit("response.output_item.added", output_index=index, item=dict(made))
+        copy = {**item, "id": self._new_id(output_items.id_prefix(item["type"]), item.get("id"))}
+        if "call_id" in item and output_items.makes_call(item["type"]):
+            copy["call_id"] = self._new_id("call", item["call_id"])
+        self._output.append(copy)
+        self._emit("response.output_item.added", output_index=index, item=dict(copy))
         return index
 
-    def _new_id(self, prefix: str, given: Any) -> str:
-        """The upstream's id where it has one that no other item bears, else one of ours."""
+    def _new_id(self, prefix: str, upstream_id: Any) -> str:
+        """The upstream's id, if it sent one that no other item has; else a new one."""
         used = self._call_ids_used if prefix == "call" else self._ids_used
-        made: str = given if type(given) is str and given and given not in used else self._ids(prefix)
-        used.add(made)
-        return made
+        usable = type(upstream_id) is str and upstream_id and upstream_id not in used
+        new_id: str = upstream_id if usable else self._ids(prefix)
+        used.add(new_id)
+        return new_id
 
     def _close_part(self, part: Stream) -> None:
         self._part = None
         kind, text = part.kind, part.text
         if kind is TEXT:
-            self._said += len(text)
+            self._closed_text_length += len(text)
         whole = output_items.part(kind, text, part.annotations, part.logprobs)
         holder = self._output[part.output_index].setdefault(kind.holder, [])
         holder.append(whole)
         more = {"logprobs": list(part.logprobs)} if kind is TEXT else {}
-        self._emit(kind.done, **part.where(), **{kind.value: text}, **more)
+        self._emit(kind.done, **part.position(), **{kind.value: text}, **more)
         done = "response.reasoning_summary_part.done" if kind is SUMMARY else "response.content_part.done"
-        self._emit(done, **part.where(), part=whole)
+        self._emit(done, **part.position(), part=whole)
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -328,22 +329,23 @@ class ResponseWriter:
             self._delta(stream, piece)
 
     def _open_named(self, before: CallBuilder) -> None:
-        """Those that began before it, and got their name since."""
+        """Opens the calls that began before `before` and got their name since."""
         for call in sorted(self._changed.values(), key=_order) if len(self._changed) > 1 else ():
             if call.stream is None and call.name and call.order < before.order:
                 self._open_call(call)
 
     def _settle(self) -> None:
-        """Something new begins: the open item ends, named calls open, and calls that are whole end.
+        """Before something new begins: closes the open item, opens calls that have a name, closes complete
+        ones.
 
-        A call that got nothing since the last time is as it was then, and is not looked at.
+        Only calls that changed since the last time are examined.
         """
         self.close_item()
         changed, self._changed = self._changed, {}
         for call in sorted(changed.values(), key=_order) if len(changed) > 1 else changed.values():
             if call.stream is None and call.name:
                 self._open_call(call)
-            if call.stream is not None and not call.closed and call.complete:  # a nameless one is lost
+            if call.stream is not None and not call.closed and call.complete:  # without a name it is lost
                 self._close_call(call, "completed")
 
     def _close_call(self, call: CallBuilder, status: ItemStatus) -> None:
@@ -355,22 +357,22 @@ class ResponseWriter:
             text = call.stream.text
         call.item[kind.value] = text
         call.item["status"] = status
-        where = call.stream.where()
+        position = call.stream.position()
         named = {"name": call.name} if call.kind == "function" else {}
-        self._emit(kind.done, **where, **named, **{kind.value: text})
-        self._emit("response.output_item.done", output_index=where["output_index"], item=call.item)
+        self._emit(kind.done, **position, **named, **{kind.value: text})
+        self._emit("response.output_item.done", output_index=position["output_index"], item=call.item)
 
-    def _late(self, call: CallBuilder, delta: str) -> None:
-        """Text after whole arguments: some backends repeat them at the end. White space says nothing."""
+    def _extra_arguments(self, call: CallBuilder, delta: str) -> None:
+        """Text after complete arguments is a loss, unless it repeats them or is blank."""
         assert call.stream is not None
         assert call.item is not None
         if delta.strip() and delta != call.item[call.stream.kind.value]:
-            self.losses.add("message.tool_calls.arguments", "dropped: text after their end")
+            self.losses.add(*TEXT_AFTER_END)
 
     # -- ends ------------------------------------------------------------------------------------
 
     def _close_all(self, *, cut: bool) -> None:
-        """Ends what is open, in the order of the output; after a cut, the last item is incomplete."""
+        """Closes everything that is open, in output order. After a cut, what is not whole is incomplete."""
         for call in self._calls.values():
             if call.stream is None and call.name:
                 self.close_item()
@@ -382,15 +384,15 @@ class ResponseWriter:
                 self._close_call(call, self._call_status(call, cut))
         self._calls.clear()
         self._changed.clear()
-        for slot in list(self._begun):  # its end was never said
+        for slot in list(self._open_items):  # the reader never ended it
             self.item({"status": "incomplete" if cut else "completed"}, slot=slot)
         self.close_item(status="incomplete" if cut else "completed")
 
     def _call_status(self, call: CallBuilder, cut: bool) -> ItemStatus:
         return "incomplete" if cut and not call.complete else "completed"
 
-    def _leave_open(self) -> None:
-        """A failure: what was open keeps its text and gets no `done`."""
+    def _keep_open_content(self) -> None:
+        """After a failure: what is open keeps its text, but gets no `done` event."""
         for call in self._calls.values():
             if call.item is not None and call.stream is not None and not call.closed:
                 call.item.update({call.stream.kind.value: call.stream.text, "status": "incomplete"})

@@ -22,7 +22,7 @@ from chat2response.upstreams.upstream_refusals import mask, refusal_error
 from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, decode_leniently
-from chat2response.wire.large_documents import apart_if, is_large
+from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.responses import Usage
 
@@ -57,12 +57,12 @@ async def read_whole_reply(
     await check_answer(body)
     large = is_large(body)
     if reply.status >= 300:
-        return await apart_if(large, _read_refusal, body, reply, target)
-    error = await apart_if(large, _error_as_answer, body)
+        return await run_in_thread_if(large, _read_refusal, body, reply, target)
+    error = await run_in_thread_if(large, _error_as_answer, body)
     if error is not None:
         raise error
     if not _OPENS_OBJECT.match(body):  # an unexpected stream or plain text: no answer of either API
-        return WholeReply(await apart_if(large, _masked, body, target), reply.media_type)
+        return WholeReply(await run_in_thread_if(large, _masked, body, target), reply.media_type)
     await ownership.record_body(body, stored=stored)
     return WholeReply(body, reply.media_type)
 
@@ -111,7 +111,7 @@ class RelayedStream:
         self._reply = reply
         self._target = target
         self._ownership = ownership
-        self._cut = sse.FrameCut()
+        self._cut = sse.FrameSplitter()
         self._end_filter = StreamEndFilter()
         self._lookahead = Lookahead(self._frames())
         self._first = b""
@@ -209,12 +209,12 @@ class RelayedStream:
             release_frames(error)
             self._error = error
         else:
-            last_frame = _last_frame(self._cut.rest)
+            last_frame = _last_frame(self._cut.remainder)
             if last_frame:
                 await self._record(last_frame)
                 yield self._client_frames(last_frame)
             else:
-                self._error = _error_as_json(self._cut.rest) or self._error
+                self._error = _error_as_json(self._cut.remainder) or self._error
 
     def _client_frames(self, frames: bytes) -> bytes:
         """The frames as the client gets them, unchanged except for secrets, hidden usage and late events."""

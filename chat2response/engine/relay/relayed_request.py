@@ -4,15 +4,15 @@ from functools import partial
 from typing import Any
 
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import unsupported
+from chat2response.convert.validation import unsupported_field
 from chat2response.engine.duplicate_keys import check_permission_fields
 from chat2response.engine.request_reader import bad_json, not_an_object, read_object
 from chat2response.quota.call_meter import CallMeter, add_limits
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.json_edit import with_member
-from chat2response.wire.json_repair import readable
-from chat2response.wire.large_documents import apart_if
+from chat2response.wire.json_edit import with_string
+from chat2response.wire.json_repair import make_strict
+from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.request_peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 
 
@@ -25,7 +25,7 @@ def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek,
         try:
             return peek(body), body
         except JSONError:
-            repaired = readable(body)
+            repaired = make_strict(body)
             if repaired == body or _has_repaired_names(decode(repaired)):
                 raise
             return peek(repaired), repaired
@@ -58,11 +58,11 @@ async def admit_relayed(
     if not meter.reads_body:
         await meter.admit(body, {"model": peek.model})
         return body, False
-    fields = await apart_if(large, read_object, body)
-    await apart_if(large, check_permission_fields, body)
+    fields = await run_in_thread_if(large, read_object, body)
+    await run_in_thread_if(large, check_permission_fields, body)
     await meter.admit(body, fields)
     add = partial(add_limits, cap=meter.output_cap, needs_usage=meter.needs_usage)
-    limited_body, hide_usage = await apart_if(large, add, fields, target.dialect, target.quirks)
+    limited_body, hide_usage = await run_in_thread_if(large, add, fields, target.dialect, target.quirks)
     return limited_body or body, hide_usage
 
 
@@ -75,9 +75,11 @@ def with_usage_option(body: bytes, hub: HubRequest, fields: dict[str, Any], targ
     """
     for name in ("background", "conversation", "previous_response_id"):
         if hub.body.get(name):
-            raise unsupported(name, f"'{name}' needs a Responses upstream. This one speaks Chat Completions.")
+            raise unsupported_field(
+                name, f"'{name}' needs a Responses upstream. This one speaks Chat Completions."
+            )
     if (hub.extra.get("n") or 1) != 1:
-        raise unsupported("n", "'n' must be 1 here: a response has one answer.")
+        raise unsupported_field("n", "'n' must be 1 here: a response has one answer.")
     if hub.body.get("stream") is not True or not target.quirks.usage_in_stream:
         return with_model(body, target)
     options = fields.get("stream_options")
@@ -91,6 +93,6 @@ def with_model(body: bytes, target: Target) -> bytes:
     Raises InvalidRequest.
     """
     try:
-        return body if target.model is None else with_member(body, "model", target.model)
+        return body if target.model is None else with_string(body, "model", target.model)
     except JSONError as error:
         raise bad_json(error, body) from None

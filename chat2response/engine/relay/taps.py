@@ -14,7 +14,7 @@ from chat2response.convert.client_profiles import error_event
 from chat2response.convert.errors.upstream_errors import upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.size_limit import MAX_OUTPUT, weigh_json
-from chat2response.convert.usage import counts, from_chat, read
+from chat2response.convert.usage import from_chat, has_counts, read
 from chat2response.engine.answer_ids import container_ids, owned_ids
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
@@ -240,7 +240,7 @@ class ChatTap:
 
     def _read_event(self, chunk: dict[str, Any]) -> None:
         usage = chunk.get("usage")
-        if self.usage is None or counts(usage):
+        if self.usage is None or has_counts(usage):
             self.usage = from_chat(usage)
         choices = chunk.get("choices")
         for choice in choices if type(choices) is list else ():

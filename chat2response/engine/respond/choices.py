@@ -14,14 +14,14 @@ from typing import Any
 
 from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.usage import add, from_chat, to_chat
-from chat2response.convert.validation import invalid
+from chat2response.convert.validation import invalid_value
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.plan import Plan
 from chat2response.engine.request_reader import read_repaired
 from chat2response.engine.run import CallRun
 from chat2response.wire import sse
 from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.json_repair import readable
+from chat2response.wire.json_repair import make_strict
 from chat2response.wire.large_documents import is_large
 from chat2response.wire.machine import CANCELLED, Fault
 from chat2response.wire.request_peek import peek_chat
@@ -47,7 +47,9 @@ def choices_of(call: Call, plan: Plan) -> int:
     if type(n) is not int or n <= 1:
         return 1
     if n > MAX_CHOICES:
-        raise invalid("n", f"'n' may be at most {MAX_CHOICES} here: each choice is a separate upstream call.")
+        raise invalid_value(
+            "n", f"'n' may be at most {MAX_CHOICES} here: each choice is a separate upstream call."
+        )
     return n
 
 
@@ -57,7 +59,7 @@ def _n_of(body: bytes) -> Any:
     except JSONError:
         if is_large(body):  # repairing a large body would block the event loop
             raise
-        return peek_chat(readable(body)).n
+        return peek_chat(make_strict(body)).n
 
 
 def with_one_choice(call: Call) -> Call:
@@ -165,7 +167,7 @@ class ChoiceMerger:
     def __init__(self, choices: int) -> None:
         self.error: bytes | None = None
         """The error frame that a branch ended with."""
-        self._frames = [sse.Frames() for _ in range(choices)]
+        self._frames = [sse.FrameDecoder() for _ in range(choices)]
         self._base: dict[str, Any] = {}
         self._usage: Usage | None = None
 

@@ -43,7 +43,7 @@ class ConvertedStream:
         self._max_output = max_output
         self._turn = turn
         self._writer = writer
-        writer.most = max_output
+        writer.max_weight = max_output
         self._encoder = encoder
         self._target = target
         self._lookahead = Lookahead(turn.reads())
@@ -137,7 +137,7 @@ class ConvertedStream:
     @property
     def deltas(self) -> int:
         """The approximate number of output deltas: all events except the two that open every stream."""
-        return max(self._writer.made - 2, 0)
+        return max(self._writer.event_count - 2, 0)
 
     @property
     def usage(self) -> Usage | None:
@@ -214,7 +214,7 @@ def encoder_for(
 
 def _encoder(dialect: str, request: HubRequest, losses: Losses, client: ClientProfile) -> Encoder:
     if dialect == "responses":
-        return ResponsesEncoder() if client.plain else ProfiledEncoder(client)
+        return ResponsesEncoder() if client.is_default else ProfiledEncoder(client)
     options = request.extra.get("stream_options")
     include_usage = type(options) is dict and options.get("include_usage") is True
     include: Any = request.body.get("include") or ()
@@ -233,5 +233,5 @@ def whole_body(
 ) -> bytes:
     """A whole answer in the client's dialect. `model`: the name that the client requested."""
     if dialect == "responses":
-        return encode(response if client.plain else client.resource(response))
+        return encode(response if client.is_default else client.adapt(response))
     return encode(write_response(response, model=model, losses=losses, legacy=legacy))

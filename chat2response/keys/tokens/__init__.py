@@ -1,4 +1,4 @@
-"""A key's secret: the token that a client presents, its hash, the peppers, and the cache of checked tokens.
+"""A key's secret: the token that a client presents, its hash, the peppers, and the cache of verified tokens.
 
 The key's record (owner, limits, expiry) lives in `keys/`.
 """

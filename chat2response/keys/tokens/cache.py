@@ -1,14 +1,14 @@
-"""What checks of tokens have found, by the SHA-256 of the token: bounded, and forgotten key by key."""
+"""A bounded cache of verification results by the token's SHA-256, which can be invalidated per key."""
 
 from typing import Generic, NamedTuple, TypeVar
 
 from chat2response.keys.record import ApiKey
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Accepted(NamedTuple):
-    """A token that opened `key`. It holds from `since` to `until`; the key itself ends at `ends`."""
+    """A token of `key`. The result is valid from `since` until `until`; the key itself expires at `ends`."""
 
     key: ApiKey
     since: float
@@ -17,33 +17,33 @@ class Accepted(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A token that was refused, and why."""
+    """A rejected token, and why. The result is valid from `since` until `until`."""
 
-    fault: str
+    reason: str
     since: float
     until: float
 
 
-class TokenCache(Generic[Found]):
+class TokenCache(Generic[Result]):
     """At most `size` tokens."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self.found: dict[bytes, Found] = {}
-        self._of_key: dict[str, set[bytes]] = {}
+        self.entries: dict[bytes, Result] = {}
+        self._by_key: dict[str, set[bytes]] = {}
 
-    def remember(self, id: str, digest: bytes, found: Found) -> None:
-        """A token of the key `id`, whether there is such a key or not, was checked."""
-        if len(self.found) >= self._size and digest not in self.found:
-            self.forget(None)  # it was all good for a moment only
-        self.found[digest] = found
-        self._of_key.setdefault(id, set()).add(digest)
+    def put(self, id: str, digest: bytes, result: Result) -> None:
+        """Cache the result for a token with the key id `id`, whether there is such a key or not."""
+        if len(self.entries) >= self._size and digest not in self.entries:
+            self.invalidate(None)  # every entry is valid for a second only
+        self.entries[digest] = result
+        self._by_key.setdefault(id, set()).add(digest)
 
-    def forget(self, id: str | None) -> None:
-        """What was found of a key's tokens; None: of all."""
+    def invalidate(self, id: str | None) -> None:
+        """Drop the results for a key's tokens; None: for all tokens."""
         if id is None:
-            self.found.clear()
-            self._of_key.clear()
+            self.entries.clear()
+            self._by_key.clear()
             return
-        for digest in self._of_key.pop(id, ()):
-            self.found.pop(digest, None)
+        for digest in self._by_key.pop(id, ()):
+            self.entries.pop(digest, None)

@@ -1,11 +1,11 @@
-"""How a secret is kept: SHA-256 over a 16-byte salt and the 32 raw bytes of the secret, or, where the gateway
-has a pepper, HMAC-SHA-256 with it over the same bytes.
+"""Hashes of secrets: SHA-256 over a 16-byte salt and the 32 raw bytes of the secret, or, if the gateway has a
+pepper, HMAC-SHA-256 with it over the same bytes.
 
-A fast hash is right here: the secret is 256 random bits, so there is no dictionary to try, and a slow
-hash would only hand out denial of service. Each scheme, and each pepper, is one of a passlib CryptContext;
-the records of the Rust edition verify as they are.
+A fast hash is right here: the secret is 256 random bits, so there is no dictionary to try, and a slow hash
+would only invite denial of service. Each scheme, and each pepper, is a scheme of one passlib CryptContext;
+the Rust edition's records verify without a change.
 
-Importing this costs 60 ms (passlib): who hashes does so when there is something to hash.
+Importing this module costs 60 ms (passlib), so callers import it when they have something to hash.
 """
 
 import hashlib
@@ -39,11 +39,11 @@ class SaltedSha256(handlers.HasRawSalt, handlers.HasRawChecksum, handlers.Generi
 
     @classmethod
     def from_string(cls, hash: str, **context: Any) -> "SaltedSha256":
-        # Strict, since bytes.fromhex alone would take white space as part of a hash.
-        found = _VALUES.fullmatch(hash.removeprefix(cls.ident))
-        if found is None or not hash.startswith(cls.ident):
+        # Strict, since bytes.fromhex alone would accept white space in a hash.
+        match = _VALUES.fullmatch(hash.removeprefix(cls.ident))
+        if match is None or not hash.startswith(cls.ident):
             raise ValueError("not a hash of this scheme")
-        return cls(salt=bytes.fromhex(found[1]), checksum=bytes.fromhex(found[2]), **context)
+        return cls(salt=bytes.fromhex(match[1]), checksum=bytes.fromhex(match[2]), **context)
 
     def to_string(self) -> str:
         return f"{self.ident}{self.salt.hex()}${self.checksum.hex()}"
@@ -70,64 +70,65 @@ def _peppered(version: str, pepper: bytes) -> type[SaltedSha256]:
 
 
 class Hasher:
-    """Makes and checks hashes, with the peppers it is given."""
+    """Makes and verifies hashes with the gateway's peppers."""
 
     def __init__(self, peppers: Peppers | None = None) -> None:
         self._peppers = peppers or Peppers()
         schemes = {None: SaltedSha256} | {
             version: _peppered(version, pepper) for version, pepper in self._peppers.known.items()
         }
-        self._missed: set[str | None] = set()
+        self._unknown: set[str | None] = set()  # peppers; each is logged once
         current = schemes.pop(self._peppers.current)
         self.context = CryptContext(
             schemes=[current, *schemes.values()], deprecated=[scheme.name for scheme in schemes.values()]
         )
 
     def make(self, secret_hex: str) -> Digest:
-        """What to keep of a new secret: hashed with the current pepper and a fresh random salt."""
+        """Hash a new secret with the current pepper and a random salt."""
         return parse_digest(self.context.hash(bytes.fromhex(secret_hex)))
 
     def matches(self, secret_hex: str, digest: Digest) -> bool:
         """Whether this is the secret, compared in constant time.
 
-        False for a hash that is not well formed, or was made with a pepper that is not known here.
+        False for a malformed hash, or one whose pepper this gateway does not have.
         """
         if not self.knows(digest):
-            if digest.pepper not in self._missed:
-                self._missed.add(digest.pepper)
+            if digest.pepper not in self._unknown:
+                self._unknown.add(digest.pepper)
                 _log.warning(
-                    "there are keys that nothing opens here: their pepper %r is missing", digest.pepper
+                    "this gateway does not have the pepper %r, so it rejects the keys hashed with it",
+                    digest.pepper,
                 )
-            digest = NO_DIGEST  # it takes its time like any other
+            digest = NO_DIGEST  # takes as long as any other comparison
         try:
             return bool(self.context.verify(bytes.fromhex(secret_hex), digest_text(digest)))
         except ValueError:
             return False
 
     def outdated(self, digest: Digest) -> bool:
-        """Whether a hash that matched is to be made anew, with the current pepper."""
+        """Whether a hash that matched must be replaced by one with the current pepper."""
         return bool(self.context.needs_update(digest_text(digest)))
 
     def knows(self, digest: Digest) -> bool:
-        """Whether a secret can be held against it at all."""
+        """Whether the gateway has the digest's pepper, or it needs none."""
         return digest.pepper is None or digest.pepper in self._peppers.known
 
 
 def digest_text(digest: Digest) -> str:
-    """As passlib writes it."""
+    """The digest in passlib's text form."""
     ident = _IDENT if digest.pepper is None else f"{_PEPPERED}{digest.pepper}$"
     return f"{ident}{digest.salt_hex}${digest.hash_hex}"
 
 
 def parse_digest(text: str) -> Digest:
-    """Of its text. Raises ValueError."""
-    scheme, _, rest = text.removeprefix("$").partition("$")
+    """From passlib's text form. Raises ValueError."""
+    scheme, _, values = text.removeprefix("$").partition("$")
     version = None
     if scheme == _PEPPERED.strip("$"):
-        version, _, rest = rest.partition("$")
+        version, _, values = values.partition("$")
     elif scheme != _IDENT.strip("$"):
-        raise ValueError("no scheme of ours")
-    found = _VALUES.fullmatch(rest)
-    if found is None or not text.startswith("$") or version == "":
+        raise ValueError("unknown hash scheme")
+    match = _VALUES.fullmatch(values)
+    if match is None or not text.startswith("$") or version == "":
         raise ValueError("not a hash of this scheme")
-    return Digest(found[1], found[2], version)
+    return Digest(match[1], match[2], version)

@@ -1,4 +1,4 @@
-"""Hashes that are made anew when their key is used: with the current pepper, off the way of the request."""
+"""Replaces outdated hashes in the background when their key is used: with a hash of the current pepper."""
 
 import asyncio
 import logging
@@ -6,26 +6,26 @@ import logging
 from chat2response.keys.record import KIND, Digest, compact, read_entry
 from chat2response.stores import Store, StoreDown
 
-_AT_ONCE = 50  # that are being written; the rest gets its turn when it is next used
+_MAX_WRITES = 50  # at the same time; other keys' hashes are replaced when they are next used
 
 _log = logging.getLogger(__name__)
 
 
 class Rehasher:
-    """Writes new digests into records, each by one compare-and-set: a record that changed meanwhile stays."""
+    """Writes new digests into records by compare-and-set: a record that has changed stays as it is."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def offer(self, id: str, old: Digest, new: Digest) -> None:
-        """Replace a key's digest by another of the same secret, some time soon."""
-        if id not in self._running and len(self._running) < _AT_ONCE:
+    def schedule(self, id: str, old: Digest, new: Digest) -> None:
+        """Replace a key's digest by a new one of the same secret, in the background."""
+        if id not in self._running and len(self._running) < _MAX_WRITES:
             task = self._running[id] = asyncio.create_task(self._replace(id, old, new))
             task.add_done_callback(lambda _: self._running.pop(id, None))
 
     async def close(self) -> None:
-        """Waits for those that are being written; each has the store's deadline."""
+        """Wait for running writes; each has the store's deadline."""
         if self._running:
             await asyncio.wait(self._running.values())
 
@@ -37,6 +37,6 @@ class Rehasher:
                 changed = compact({**entry.doc, **new.document()})
                 await self._store.put(KIND, id, changed, expect=entry.tag)
         except StoreDown as down:
-            _log.info("the hash of key %s is not made anew now: %s", id, down.internal)
+            _log.info("the hash of key %s cannot be replaced now: %s", id, down.internal)
         except Exception:
-            _log.exception("making the hash of key %s anew", id)
+            _log.exception("replacing the hash of key %s failed", id)

@@ -1,9 +1,9 @@
-"""The address of a Redis: one server (`redis://`, `unix://`), a cluster, or what Sentinels watch, with or
-without TLS; checked before it is used or shown.
+"""The address of a Redis: one server (`redis://`, `unix://`), a cluster, or a master behind Sentinels, with
+or without TLS; validated before it is used or shown.
 
-An address may hold a password, and a password that was not percent-encoded moves into the port, the path or
-the fragment, from where libraries quote it in their errors or connect to something else without a word. So
-whatever is not exactly an address is refused here, by a text that repeats nothing of it.
+An address may contain a password. If it is not percent-encoded, parts of it are parsed as the port, the path
+or the fragment; libraries then quote it in their errors or silently connect to something else. So an address
+that is not exactly valid is refused here, with a message that repeats nothing of it but the scheme.
 """
 
 import re
@@ -22,7 +22,7 @@ SCHEMES = tuple(_FORMS)
 _PORTS = {"sentinel": 26379}
 _TLS = {"ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
 _SENTINEL = {"db", "sentinel_username", "sentinel_password"}
-# What may follow the `?`. Nothing that would undo a deadline or change the shape of answers.
+# Allowed query options; none of them may remove a deadline or change the form of replies.
 _OPTIONS: dict[str, set[str]] = {
     "redis": {"db"},
     "rediss": {"db"} | _TLS,
@@ -35,13 +35,13 @@ _OPTIONS: dict[str, set[str]] = {
 
 
 def check(url: str) -> None:
-    """Raises ValueError for what is no address of a Redis; the text repeats nothing but its scheme."""
+    """Raises ValueError for an invalid address; the message repeats nothing of it but the scheme."""
     scheme = url.partition(":")[0]
     if scheme not in SCHEMES:
         raise ValueError(
-            "a Redis is named by a URL: redis://, rediss:// or unix://, redis+cluster:// or redis+sentinel://"
+            "a Redis address is a URL: redis://, rediss:// or unix://, redis+cluster:// or redis+sentinel://"
         )
-    form = f"a Redis is named as {_FORMS[scheme]}"
+    form = f"a Redis address has the form {_FORMS[scheme]}"
     options: dict[str, str] = {}
     try:
         parts = urlsplit(url)
@@ -50,17 +50,17 @@ def check(url: str) -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise ValueError(f"{form}; in a password, write what is no letter or digit as %XX")
+        raise ValueError(f"{form}. In a password, percent-encode every character but letters and digits")
     if unknown := options.keys() - _OPTIONS[scheme]:
         known = ", ".join(sorted(_OPTIONS[scheme]))
-        only = f"only {known} can" if known else "none can"
-        raise ValueError(f"{form}: {len(unknown)} of its options cannot be set here, {only}")
+        allowed = f"Use only {known}" if known else "Remove them"
+        raise ValueError(f"{form}. {len(unknown)} of its options are not supported. {allowed}")
     if not options.get("db", "0").isdecimal():
-        raise ValueError(f"{form}: db is a number")
+        raise ValueError(f"{form}. db must be a number")
 
 
 def nodes(url: str) -> list[tuple[str, int]]:
-    """Host and port of each server that a checked address of a cluster or of Sentinels names."""
+    """Host and port of each server in a valid address of a cluster or of Sentinels."""
     parts = urlsplit(url)
     port = _PORTS.get(parts.scheme.partition("+")[2], 6379)
     servers = [urlsplit(f"//{server}") for server in _servers(parts)]
@@ -68,12 +68,12 @@ def nodes(url: str) -> list[tuple[str, int]]:
 
 
 def master(url: str) -> str:
-    """The name under which Sentinels know what they watch."""
+    """The Sentinels' name for the master."""
     return urlsplit(url).path.removeprefix("/")
 
 
 def single(url: str, server: str) -> str:
-    """The address of one server (`host:port`) with the login, the TLS and the database of a checked one."""
+    """The address of one server (`host:port`) with the login, TLS and database of a valid address."""
     parts = urlsplit(url)
     login, at, _ = parts.netloc.rpartition("@")
     options = [each for each in parts.query.split("&") if each and not each.startswith("sentinel_")]
@@ -82,13 +82,13 @@ def single(url: str, server: str) -> str:
 
 
 def shown(url: str) -> str:
-    """A checked address without user, password and options, for the operator's eyes."""
+    """A valid address without user, password and options, to show to the operator."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _is_whole(parts: SplitResult) -> bool:
-    """Nothing slid out of the password: no fragment, and one `@` at most, in its place."""
+    """Whether no part of a password was parsed as something else: no fragment, one `@` at most."""
     return not (parts.fragment or parts.netloc.count("@") > 1 or "@" in parts.path + parts.query)
 
 
@@ -99,10 +99,10 @@ def _servers(parts: SplitResult) -> list[str]:
 def _names_a_server(parts: SplitResult) -> bool:
     if parts.scheme == "unix":
         return parts.path.startswith("/") and parts.path != "/" and not parts.hostname
-    several = "+" in parts.scheme
+    allows_several = "+" in parts.scheme
     servers = _servers(parts)
-    # `port` raises ValueError where it is no number.
+    # `port` raises ValueError if it is not a number.
     named = all((each := urlsplit(f"//{server}")).hostname and each.port != 0 for server in servers)
     paths = {"cluster": "/?", "sentinel": r"/[A-Za-z0-9._-]+"}
     path = paths.get(parts.scheme.partition("+")[2], r"(/\d*)?")
-    return named and (several or len(servers) == 1) and re.fullmatch(path, parts.path) is not None
+    return named and (allows_several or len(servers) == 1) and re.fullmatch(path, parts.path) is not None

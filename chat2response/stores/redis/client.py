@@ -1,9 +1,9 @@
-"""Clients for each way in which Redis is run: one server, a cluster, or a master that Sentinels watch.
+"""Clients for each Redis topology: one server, a cluster, or a master behind Sentinels.
 
-What is known of redis-py and minded here: timeouts and retries are given to the pool or the connections, for
-a pool knows no others; nothing is repeated by itself, for a repeated command may run twice; maintenance
-notifications, which are for a hosted product, hide that the server has closed an idle connection. An idle
-connection is checked before use (`redis_connections`).
+Notes on redis-py: timeouts and retries are arguments of the pool or the connections, because a pool ignores
+those of the client. Retries are off, because a repeated command may run twice. Maintenance notifications, a
+feature for a hosted product, are off, because they hide that the server has closed an idle connection. An
+idle connection is checked before use (`connections.py`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,11 +20,11 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from chat2response.stores.redis.address import master, nodes, single
-from chat2response.stores.redis.connections import IDLE_SECONDS, checked, watched
+from chat2response.stores.redis.connections import IDLE_SECONDS, checked_class, sentinel_class
 
 
-class Reach(Protocol):
-    """How a Redis is reached. `client`: for commands of one key."""
+class RedisClient(Protocol):
+    """The operations that differ between topologies. `client`: redis-py's, for commands of one key."""
 
     client: Any
 
@@ -33,38 +33,38 @@ class Reach(Protocol):
         ...
 
     async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
-        """Some keys, and where to go on; None at the end. Raises ValueError for a cursor of another store."""
+        """The next cursor, None at the end, and some keys. Raises ValueError for another store's cursor."""
         ...
 
-    def listener(self) -> Any:
-        """A client of its own for a subscription. In a cluster, every server tells all messages."""
+    def subscriber(self) -> Any:
+        """A separate client for a subscription. In a cluster, every server publishes all messages."""
         ...
 
     async def redial(self) -> None:
-        """Close every connection, those in use when their command is done: later calls dial anew, by name."""
+        """Close every connection, a busy one after its command: later calls connect anew, by host name."""
         ...
 
     async def close(self) -> None:
-        """Lets go of connections."""
+        """Close the connections."""
         ...
 
 
-def reach(url: str, *, deadline: float, pool_max: int) -> Reach:
-    """By a checked address. `pool_max`: connections to one server at most. Nothing is connected yet."""
+def create_client(url: str, *, deadline: float, pool_max: int) -> RedisClient:
+    """For a valid address. `pool_max`: maximum connections per server. Nothing is connected yet."""
     kind = urlsplit(url).scheme.partition("+")[2]
     if kind == "cluster":
         return _Cluster(url, deadline, pool_max)
-    return _Watched(url, deadline, pool_max) if kind == "sentinel" else _Server(url, deadline, pool_max)
+    return _Sentinel(url, deadline, pool_max) if kind == "sentinel" else _Server(url, deadline, pool_max)
 
 
 _CHECKS: dict[str, Any] = {"health_check_interval": IDLE_SECONDS}
-_SENTINELS = 8  # one that does not answer in this part of the deadline is asked anew, or left for the next
+_SENTINEL_SHARE = 8  # a Sentinel has 1/8 of the deadline to answer, before a retry or the next Sentinel
 
 
-def _place(text: str) -> int:
-    """Where a scan goes on. Raises ValueError for what no Redis has told."""
+def _scan_cursor(text: str) -> int:
+    """Redis's cursor of a scan. Raises ValueError if no Redis could have returned it."""
     if not (text.isascii() and text.isdigit() and len(text) <= 20) or int(text) >= 2**64:
-        raise ValueError("no cursor of a scan")
+        raise ValueError("not a scan cursor")
     return int(text)
 
 
@@ -77,16 +77,16 @@ def _options(deadline: float) -> dict[str, Any]:
     }
 
 
-def _given(url: str) -> dict[str, Any]:
-    """Login, TLS and database of an address, as the names of options."""
-    given: dict[str, Any] = dict(parse_url(single(url, "server")))
-    given["ssl"] = given.pop("connection_class", None) is SSLConnection
-    del given["host"]
-    return given
+def _url_options(url: str) -> dict[str, Any]:
+    """Login, TLS and database of an address, as redis-py's arguments."""
+    options: dict[str, Any] = dict(parse_url(single(url, "server")))
+    options["ssl"] = options.pop("connection_class", None) is SSLConnection
+    del options["host"]
+    return options
 
 
-async def _hang_up(connections: Iterable[Any]) -> None:
-    """Close idle connections, without a pause in which somebody could take one of them."""
+async def _disconnect(connections: Iterable[Any]) -> None:
+    """Close idle connections, without an await in which another task could take one of them."""
     for each in tuple(connections):
         await each.disconnect(nowait=True)
 
@@ -95,35 +95,35 @@ class _Server:
     def __init__(self, url: str, deadline: float, pool_max: int) -> None:
         self._url = url
         self._deadline = deadline
-        given: dict[str, Any] = dict(parse_url(url))
-        given["connection_class"] = checked(given.get("connection_class"))
+        options: dict[str, Any] = dict(parse_url(url))
+        options["connection_class"] = checked_class(options.get("connection_class"))
         pool = BlockingConnectionPool(
-            max_connections=pool_max, timeout=deadline, **given, **_options(deadline), **_CHECKS
+            max_connections=pool_max, timeout=deadline, **options, **_options(deadline), **_CHECKS
         )
-        self.client: Any = Redis.from_pool(pool)  # its annotations are of sync and async calls at once
+        self.client: Any = Redis.from_pool(pool)  # Any: its annotations mix sync and async results
 
     async def mget(self, rows: list[bytes]) -> list[bytes | None]:
         values: list[bytes | None] = await self.client.mget(rows)
         return values
 
     async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
-        at, rows = await self.client.scan(_place(cursor or "0"), match=pattern, count=count)
+        at, rows = await self.client.scan(_scan_cursor(cursor or "0"), match=pattern, count=count)
         return str(at) if at else None, rows
 
-    def listener(self) -> Any:
+    def subscriber(self) -> Any:
         return Redis.from_url(self._url, **_options(self._deadline))
 
     async def redial(self) -> None:
         pool: Any = self.client.connection_pool
         await pool.update_active_connections_for_reconnect()
-        await _hang_up(pool._available_connections)
+        await _disconnect(pool._available_connections)
 
     async def close(self) -> None:
         await self.client.aclose()
 
 
-class _Watched(_Server):
-    """The master is asked for with each new connection; a change of it is a broken connection."""
+class _Sentinel(_Server):
+    """Each new connection asks the Sentinels for the master; a failover breaks the connection."""
 
     def __init__(self, url: str, deadline: float, pool_max: int) -> None:
         self._deadline = deadline
@@ -134,25 +134,25 @@ class _Watched(_Server):
             for name in ("username", "password")
             if f"sentinel_{name}" in query
         }
-        given = _given(url)
-        tls = {name: value for name, value in given.items() if name.startswith("ssl")}
-        asked = _options(deadline / _SENTINELS)
+        options = _url_options(url)
+        tls = {name: value for name, value in options.items() if name.startswith("ssl")}
+        timeouts = _options(deadline / _SENTINEL_SHARE)
         self._sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
             nodes(url),
             sentinel_kwargs={
                 **tls,
                 **login,
-                **asked,
+                **timeouts,
                 "retry": Retry(NoBackoff(), 1),
             },
             max_connections=pool_max,
-            **given,
+            **options,
             **_options(deadline),
         )
-        of_class = watched(tls=bool(given["ssl"]))
+        of_class = sentinel_class(tls=bool(options["ssl"]))
         self.client = self._sentinel.master_for(self._name, connection_class=of_class, **_CHECKS)
 
-    def listener(self) -> Any:
+    def subscriber(self) -> Any:
         return self._sentinel.master_for(self._name)
 
     async def close(self) -> None:
@@ -165,45 +165,46 @@ class _Cluster:
     def __init__(self, url: str, deadline: float, pool_max: int) -> None:
         self._url = url
         self._deadline = deadline
-        self._turns: Iterator[tuple[str, int]] = cycle(nodes(url))
+        self._nodes: Iterator[tuple[str, int]] = cycle(nodes(url))
         self.client: Any = RedisCluster(
             startup_nodes=[ClusterNode(host, port) for host, port in nodes(url)],
             max_connections=pool_max,
-            **_given(url),
+            **_url_options(url),
             **_options(deadline),
         )
-        # No argument is for it. Servers that are found have it; those of the address are only asked for them.
+        # RedisCluster has no argument for this. It applies to discovered nodes; startup nodes only list them.
         kwargs = self.client.connection_kwargs
-        kwargs.update(_CHECKS, connection_class=checked(kwargs["connection_class"]))
+        kwargs.update(_CHECKS, connection_class=checked_class(kwargs["connection_class"]))
 
     async def mget(self, rows: list[bytes]) -> list[bytes | None]:
         values: list[bytes | None] = await self.client.mget_nonatomic(rows)
         return values
 
     async def scan(self, cursor: str | None, pattern: bytes, count: int) -> tuple[str | None, list[bytes]]:
-        """One primary after the other, in the order of their names."""
+        """One primary after the other, sorted by name."""
         await self.client.initialize()
         primaries = sorted(self.client.get_primaries(), key=lambda node: str(node.name))
         number, _, at = (cursor or "0:0").partition(":")
-        if _place(number) >= len(primaries):
-            raise ValueError("no server of this cluster")
+        if _scan_cursor(number) >= len(primaries):
+            raise ValueError("not a server of this cluster")
         node = primaries[int(number)]
-        following, rows = await self.client.scan(_place(at), match=pattern, count=count, target_nodes=node)
-        at = following[node.name]
+        start = _scan_cursor(at)
+        cursors, rows = await self.client.scan(start, match=pattern, count=count, target_nodes=node)
+        at = cursors[node.name]
         if at:
             return f"{number}:{at}", rows
         last = int(number) + 1 >= len(primaries)
         return None if last else f"{int(number) + 1}:0", rows
 
-    def listener(self) -> Any:
-        host, port = next(self._turns)
+    def subscriber(self) -> Any:
+        host, port = next(self._nodes)
         server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return Redis.from_url(single(self._url, server), **_options(self._deadline))
 
     async def redial(self) -> None:
         for node in self.client.get_nodes():
             node.update_active_connections_for_reconnect()
-            await _hang_up(node._free)
+            await _disconnect(node._free)
 
     async def close(self) -> None:
         await self.client.aclose()

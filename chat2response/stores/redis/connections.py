@@ -1,9 +1,9 @@
-"""Connections to Redis that are checked before use when they were idle.
+"""Connections to Redis that are checked before use after they were idle.
 
-A firewall or a NAT forgets an idle connection without a word: what is sent into it is lost, and no answer
-comes. So a connection that was idle for `IDLE_SECONDS` is asked for a sign of life before a command goes into
-it, and dialled again where none comes. The command was not sent then, so this is safe for every command. TCP
-keepalive, which keeps a path open, is redis-py's default (after 30 s of silence).
+A firewall or a NAT may drop an idle connection silently: what is sent is lost, and no reply comes. So a
+connection that was idle for `IDLE_SECONDS` is pinged before a command is sent, and replaced without a reply.
+The command has not been sent then, so this is safe for every command. TCP keepalive, which keeps a path open,
+is redis-py's default (after 30 s of silence).
 """
 
 import asyncio
@@ -20,30 +20,30 @@ from redis.asyncio.connection import (
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 IDLE_SECONDS = 1.0
-_OF_DEADLINE = 8  # a sign of life may take this part of the time for a connection
+_PING_SHARE = 8  # a ping has 1/8 of the connect timeout
 
 
 class _Checked(AbstractConnection):
-    """Mixed into a connection class of redis-py. `next_health_check` moves with every answer."""
+    """A mixin for redis-py's connection classes. redis-py moves `next_health_check` with every reply."""
 
-    _greeting = False
+    _connecting = False
 
     async def connect_check_health(self, *args: Any, **options: Any) -> None:
-        """Called where it is dialled: login and all that are commands, too."""
-        self._greeting = True
+        """Called to connect; it sends commands, too (login, for example)."""
+        self._connecting = True
         try:
             await super().connect_check_health(*args, **options)
         finally:
-            self._greeting = False
+            self._connecting = False
 
     async def check_health(self) -> None:
         """Called before each command is sent."""
-        if self._greeting or asyncio.get_running_loop().time() <= self.next_health_check:
+        if self._connecting or asyncio.get_running_loop().time() <= self.next_health_check:
             return
         try:
-            async with asyncio.timeout((self.socket_connect_timeout or 1.0) / _OF_DEADLINE):
+            async with asyncio.timeout((self.socket_connect_timeout or 1.0) / _PING_SHARE):
                 await self._send_ping()  # type: ignore[no-untyped-call]
-        except (faults.ConnectionError, faults.TimeoutError, OSError):  # OSError: asyncio's TimeoutError, too
+        except (faults.ConnectionError, faults.TimeoutError, OSError):  # OSError includes asyncio's timeout
             with suppress(faults.RedisError, OSError):
                 await self.disconnect(nowait=True)
             await self.connect()  # type: ignore[no-untyped-call]
@@ -61,11 +61,11 @@ class _Unix(_Checked, UnixDomainSocketConnection):
     pass
 
 
-class _Watched(_Checked, SentinelManagedConnection):
+class _Sentinel(_Checked, SentinelManagedConnection):
     pass
 
 
-class _WatchedTls(_Checked, SentinelManagedSSLConnection):
+class _SentinelTls(_Checked, SentinelManagedSSLConnection):
     pass
 
 
@@ -76,11 +76,11 @@ _CHECKED: dict[type, type] = {
 }
 
 
-def checked(connection_class: type | None) -> type:
-    """The class that does the same, and is checked; None: that of plain TCP."""
+def checked_class(connection_class: type | None) -> type:
+    """The checked variant of a connection class; None: plain TCP."""
     return _CHECKED[connection_class or Connection]
 
 
-def watched(*, tls: bool) -> type:
-    """The same for a master that Sentinels watch."""
-    return _WatchedTls if tls else _Watched
+def sentinel_class(*, tls: bool) -> type:
+    """The checked connection class for a master behind Sentinels."""
+    return _SentinelTls if tls else _Sentinel

@@ -1,55 +1,52 @@
-"""What it means when a Redis answers, but does not take a write, and what its operator can do."""
+"""Errors of a Redis that refuses a write or a login, and the advice for the operator."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import redis.exceptions as faults
 
-# Codes are found anywhere in the text: Redis 6.2 puts its own words in front of those of a script's command.
-_CODES: dict[type[Exception], str] = {  # redis-py takes these out of the text
+# A code may be anywhere in the text: Redis 6.2 puts text in front of the error of a script's command.
+_CODES: dict[type[Exception], str] = {  # redis-py removes these from the text
     faults.ReadOnlyError: "READONLY",
     faults.OutOfMemoryError: "OOM",
     faults.NoPermissionError: "NOPERM",
 }
-_READ_ONLY = ("READONLY", "previous master is now a slave")  # the second is redis-py's, with Sentinels
+_READ_ONLY = ("READONLY", "previous master is now a slave")  # the second text is redis-py's, with Sentinels
 _ADVICE = {
-    "READONLY": "It is a replica and takes no writes: let the store's address lead to the primary",
-    "previous master": "A replica became primary: the next call asks the Sentinels for it",
-    "OOM": "It is full: raise maxmemory, or remove what else is kept there",
-    "MISCONF": "It cannot write to its own disk: free space there, and see Redis's log",
-    "NOREPLICAS": "Too few replicas are connected (min-replicas-to-write): start them, or lower that setting",
-    "NOPERM": "The user in the store's address may not do this: see Redis's ACLs",
-    "WRONGPASS": "Check user and password in the store's address",
-    "NOAUTH": "Put user and password into the store's address",
+    "READONLY": "Redis is a read-only replica. Change the store's address to the primary",
+    "previous master": "A replica has become primary. The next call asks the Sentinels for it",
+    "OOM": "Redis is out of memory. Raise maxmemory, or remove other data from it",
+    "MISCONF": "Redis cannot write to its disk. Free disk space, and check Redis's log",
+    "NOREPLICAS": "Redis has too few connected replicas. Start them, or lower min-replicas-to-write",
+    "NOPERM": "The user in the store's address lacks a permission. Check Redis's ACLs",
+    "WRONGPASS": "Check the user and password in the store's address",
+    "NOAUTH": "Add a user and password to the store's address",
 }
 
 
 def is_read_only(error: Exception) -> bool:
-    """Whether a server that was demoted has refused a write; nothing was done then."""
+    """Whether a demoted server has refused a write; then nothing was changed."""
     text = _text(error)
-    return any(word in text for word in _READ_ONLY)
+    return any(code in text for code in _READ_ONLY)
 
 
 def advice(error: Exception) -> str | None:
-    """A sentence for the operator; None where the error is all there is to say."""
+    """What the operator can do, in one or two sentences; None if the error says it all."""
     text = _text(error)
-    return next((f"{told}." for word, told in _ADVICE.items() if word in text), None)
+    return next((f"{sentence}." for code, sentence in _ADVICE.items() if code in text), None)
 
 
 def _text(error: Exception) -> str:
     return f"{_CODES.get(type(error), '')} {error}"
 
 
-def evicts(name: str, memory: Mapping[str, Any]) -> list[str]:
-    """A warning where Redis may forget what it was told to keep; `memory`: its INFO of that name.
-
-    Of a cluster it is one server's.
-    """
+def eviction_warnings(name: str, memory: Mapping[str, Any]) -> list[str]:
+    """A warning if Redis may evict keys. `memory`: the INFO section of that name (of one server)."""
     policy = memory.get("maxmemory_policy")
     if not isinstance(policy, str) or policy == "noeviction":
         return []
     warning = (
-        f"the store at {name} may forget keys and what they used: its maxmemory-policy is {policy}. "
+        f"the store at {name} may lose API keys and their counted use: its maxmemory-policy is {policy}. "
         "Set it to noeviction"
     )
     return [warning]

@@ -1,7 +1,7 @@
-"""What other processes change in Redis, by publish and subscribe, on a connection of its own.
+"""The change feed of Redis: publish and subscribe, on a separate connection.
 
-A message that was published while we were not connected is lost: each subscription begins with `MISSED`. A
-server that hangs raises nothing here, so it is asked for a sign of life, and left when it gives none.
+A message that was published while the feed was not connected is lost, so each subscription starts with
+`MISSED`. A hung server raises no error, so it is pinged, and the connection is closed if no reply comes.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ import redis.exceptions as faults
 
 from chat2response.stores.base import MISSED, Missed
 
-PING_SECONDS = 1.0  # of silence, after which the server is asked
-RETRY_SECONDS = (0.05, 2.0)  # the first, doubled up to the last
+PING_SECONDS = 1.0  # of silence before a ping
+RETRY_SECONDS = (0.05, 2.0)  # the first pause, doubled up to the last
 
 _log = logging.getLogger(__name__)
 
@@ -26,43 +26,43 @@ async def follow(
     writer: str,
     *,
     deadline: float,
-    over: Callable[[], bool],
-    dials: Callable[[], int] = lambda: 0,
+    is_closed: Callable[[], bool],
+    redials: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[str | Missed]:
-    """The keys in messages `<writer>:<key>` of a channel that are not `writer`'s own, until it is `over`.
+    """The keys in messages `<writer>:<key>` of a channel, except those of `writer`, until `is_closed`.
 
-    `dials`: another number than before means that the name leads to another server.
+    `redials`: a counter; a new value means that the host name may lead to another server, so reconnect.
     """
-    nap, most = RETRY_SECONDS
-    while not over():
-        dialled = dials()
+    pause, longest_pause = RETRY_SECONDS
+    while not is_closed():
+        epoch = redials()
         client = connect()
-        told = client.pubsub()
+        subscription = client.pubsub()
         try:
-            await told.subscribe(channel)
-            while not over() and dials() == dialled:
-                for change in _read(await _next(told, deadline), writer):
-                    nap = RETRY_SECONDS[0]
+            await subscription.subscribe(channel)
+            while not is_closed() and redials() == epoch:
+                for change in _read(await _next(subscription, deadline), writer):
+                    pause = RETRY_SECONDS[0]
                     yield change
-        except (faults.RedisError, OSError) as error:  # TimeoutError, too
+        except (faults.RedisError, OSError) as error:  # OSError includes TimeoutError
             _log.debug("changes in Redis cannot be followed now: %r", error)
-            await asyncio.sleep(nap)
-            nap = min(2 * nap, most)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest_pause)
         finally:
             with suppress(faults.RedisError, OSError):
                 async with asyncio.timeout(deadline):
-                    await told.aclose()
+                    await subscription.aclose()
                     await client.aclose()
 
 
-async def _next(told: Any, deadline: float) -> dict[str, Any] | None:
-    """What comes next; None for a sign of life. Raises TimeoutError where there is none."""
-    message: dict[str, Any] | None = await told.get_message(timeout=PING_SECONDS)
+async def _next(subscription: Any, deadline: float) -> dict[str, Any] | None:
+    """The next message, which may be the reply to a ping. Raises TimeoutError if there is none."""
+    message: dict[str, Any] | None = await subscription.get_message(timeout=PING_SECONDS)
     if message is None:
         async with asyncio.timeout(deadline):
-            await told.ping()
+            await subscription.ping()
             while message is None:
-                message = await told.get_message(timeout=deadline)
+                message = await subscription.get_message(timeout=deadline)
     return message
 
 
@@ -71,5 +71,5 @@ def _read(message: dict[str, Any] | None, writer: str) -> list[str | Missed]:
         return []
     if message["type"] == "subscribe":
         return [MISSED]
-    who, _, key = message["data"].decode("utf-8", "replace").partition(":")
-    return [] if who == writer else [key]
+    author, _, key = message["data"].decode("utf-8", "replace").partition(":")
+    return [] if author == writer else [key]

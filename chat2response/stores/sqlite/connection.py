@@ -1,11 +1,11 @@
 """One connection to a SQLite file, through sqlitedict: blocking, for one thread at a time.
 
-sqlitedict runs the connection in a thread of its own and answers through queues. Three of its habits
-would lose data or hang, so all SQL goes through `rows` here:
+sqlitedict runs the connection in a thread of its own and returns rows through queues. Three of its
+behaviours would lose data or hang, so all SQL goes through `rows` here:
 
-* it sets `synchronous=OFF` on every connection: we set FULL and read it back;
-* its `commit()` waits for ever when the commit fails: we send COMMIT as a statement, which raises;
-* its reads wait for ever when its thread has died: we wait for each row with a limit.
+* it sets `synchronous=OFF` on every connection: `SqliteConnection` sets FULL and reads it back;
+* its `commit()` waits for ever if the commit fails: COMMIT is sent as a statement, which raises;
+* its reads wait for ever if its thread has died: each row is awaited with a timeout.
 """
 
 import logging
@@ -28,13 +28,13 @@ from chat2response.wire.json import decode, encode
 T = TypeVar("T")
 
 TABLE = "docs"  # sqlitedict's shape: key TEXT PRIMARY KEY, value BLOB
-LOGS = "logs"  # the documents of a log, whose head is a row of `docs`
-CHANGES = "changes"  # the newest puts and deletes, for the other processes
+LOGS = "logs"  # the documents of logs; a log's head is a row of `docs`
+CHANGES = "changes"  # the latest puts and deletes, for other processes
 END = "json_extract(value, '$.exp')"
 
-_BETWEEN_TRIES = 0.01  # seconds
+_RETRY_SECONDS = 0.01
 
-_MAKE = [
+_SCHEMA = [
     f'CREATE TABLE IF NOT EXISTS "{TABLE}" (key TEXT PRIMARY KEY, value BLOB)',
     f'CREATE INDEX IF NOT EXISTS "{TABLE}_end" ON "{TABLE}" ({END}) WHERE {END} IS NOT NULL',
     f"""CREATE TABLE IF NOT EXISTS "{LOGS}" (key TEXT, at INTEGER, value TEXT, PRIMARY KEY (key, at))
@@ -43,17 +43,17 @@ _MAKE = [
         (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT, writer TEXT)""",
 ]
 
-# sqlitedict logs a dozen lines for each failed statement; the exception says it once, and we raise that.
+# sqlitedict logs a dozen lines for each failed statement; the exception that is raised says it once.
 _silent = logging.getLogger(f"{__name__}.sqlitedict")
 _silent.setLevel(logging.CRITICAL + 1)
 
 
 class ConnectionLost(Exception):
-    """The connection's thread does not answer: it has died, or the disk holds it."""
+    """The connection's thread does not answer: it has died, or it waits for the disk."""
 
 
 class SqliteConnection:
-    """An open connection in WAL mode whose commits are on disk when they return.
+    """An open connection in WAL mode. A commit is on disk when it returns.
 
     `patience`: seconds to wait for a lock or a row. Raises OSError, sqlite3.Error, ConnectionLost.
     """
@@ -75,11 +75,11 @@ class SqliteConnection:
         self._conn.log = _silent
         try:
             self._make_durable()
-            self.rows(f'SELECT 1 FROM "{TABLE}" LIMIT 1')  # from here on its -wal and -shm are there
+            self.rows(f'SELECT 1 FROM "{TABLE}" LIMIT 1')  # from here on its -wal and -shm exist
         except BaseException:
             self._close()
             raise
-        self._opened = file.look()
+        self._opened = file.current()
         file.opened(self._opened)
         self._queue = WriteQueue(path, patience=patience / 2)
 
@@ -88,14 +88,14 @@ class SqliteConnection:
         """Whether the file at the path is not the one that is open here."""
         return self._file.may_have_moved(self._opened) and self._file.moved(self._opened)
 
-    def save(self) -> None:
-        """Bring what stands in a -wal that was removed into the file, if that is still the same."""
-        if self._file.look().main == self._opened.main:
+    def checkpoint(self) -> None:
+        """Copy the content of a removed -wal into the main file, unless the main file was replaced, too."""
+        if self._file.current().main == self._opened.main:
             with suppress(sqlite3.Error, ConnectionLost):
                 self.rows("PRAGMA wal_checkpoint(FULL)")
 
     def _make_durable(self) -> None:
-        # Less than our own wait for the answer, so that "database is locked" is told by SQLite itself.
+        # Shorter than the timeout of `rows`, so that SQLite itself reports "database is locked".
         self.rows(f"PRAGMA busy_timeout={int(self._patience * 900)}")
         self.rows("PRAGMA synchronous=FULL")
         if self.rows("PRAGMA synchronous") != [(2,)] or self.rows("PRAGMA journal_mode") != [("wal",)]:
@@ -103,40 +103,40 @@ class SqliteConnection:
 
     def rows(self, sql: str, args: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run one statement and return all its rows. Raises sqlite3.Error, ConnectionLost."""
-        answer: Queue[Any] = Queue()
-        self._conn.execute(sql, args, answer)
-        found: list[tuple[Any, ...]] = []
-        while isinstance(got := self._next(answer), tuple):  # what is no row is the end mark
-            found.append(got)
+        queue: Queue[Any] = Queue()
+        self._conn.execute(sql, args, queue)
+        rows: list[tuple[Any, ...]] = []
+        while isinstance(row := self._next(queue), tuple):  # anything else marks the end
+            rows.append(row)
         self._conn.check_raise_error()
-        return found
+        return rows
 
-    def _next(self, answer: "Queue[Any]") -> Any:
+    def _next(self, queue: "Queue[Any]") -> Any:
         try:
-            return answer.get(timeout=self._patience)
+            return queue.get(timeout=self._patience)
         except Empty:
             raise ConnectionLost("the database thread does not answer") from None
 
     def transact(self, work: Callable[[], T]) -> T:
-        """Run reads and writes as one transaction that no other process gets between, durable on return.
+        """Run reads and writes as one transaction, isolated from other processes and durable on return.
 
-        Raises what `work` does, sqlite3.Error, ConnectionLost; then nothing of it was written.
+        Raises sqlite3.Error, ConnectionLost, and any exception of `work`; then nothing was written.
         """
         with self._queue.turn():
             try:
                 self.rows("BEGIN IMMEDIATE")
-                done = work()
+                result = work()
                 self.rows("COMMIT")
-            except ConnectionLost:  # nobody there to roll back
+            except ConnectionLost:  # no thread that could roll back
                 raise
             except BaseException:
                 with suppress(sqlite3.Error, ConnectionLost):  # SQLite may have rolled back by itself
                     self.rows("ROLLBACK")
                 raise
-        return done
+        return result
 
     def close(self) -> None:
-        """Close the connection; an open transaction is rolled back. A thread that hangs is left behind."""
+        """Close the connection; an open transaction is rolled back. A hung thread is abandoned."""
         self._queue.close()
         self._close()
         self._file.closed(self._opened)
@@ -147,42 +147,42 @@ class SqliteConnection:
 
 
 def prepare(file: DatabaseFile, *, patience: float) -> None:
-    """Make folder (0700), file (0600) and table, by plain sqlite3, whose errors are clear and in time.
+    """Create the folder (0700), file (0600) and tables, with plain sqlite3: its errors are clear and timely.
 
-    What sqlitedict then finds needs no more writing. A file that was in use and is gone is not made; one that
-    is there when it is opened, for the first time or in another's place, is checked. Raises OSError (one is
+    sqlitedict then has nothing to create. A file that was in use and was removed is not created again; an
+    existing file that is opened for the first time, or replaces another, is checked. Raises OSError (one is
     FileUnusable), sqlite3.Error.
     """
     path = file.path
-    file.admit()
-    if file.may_be_made:
+    file.check_usable()
+    if file.may_create:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign(path, patience)
     _make_private(path)
     file.check_once(patience=patience)
     with closing(sqlite3.connect(path, timeout=patience)) as conn:
-        mode = _into_wal(conn, patience)
+        mode = _enable_wal(conn, patience)
         if mode != "wal":
-            raise sqlite3.OperationalError(f"this file system cannot do WAL (journal mode is {mode})")
-        _make_tables(conn)
+            raise sqlite3.OperationalError(f"this file system does not support WAL (journal mode is {mode})")
+        _create_tables(conn)
 
 
-def _make_tables(conn: sqlite3.Connection) -> None:
-    """In one transaction: each by itself would wait for the disk."""
-    made = {name for (name,) in conn.execute("SELECT name FROM sqlite_master")}
-    if made.issuperset((TABLE, f"{TABLE}_end", LOGS, CHANGES)):
+def _create_tables(conn: sqlite3.Connection) -> None:
+    """In one transaction, so that only one commit waits for the disk."""
+    existing = {name for (name,) in conn.execute("SELECT name FROM sqlite_master")}
+    if existing.issuperset((TABLE, f"{TABLE}_end", LOGS, CHANGES)):
         return
     conn.execute("BEGIN IMMEDIATE")
-    for sql in _MAKE:
+    for sql in _SCHEMA:
         conn.execute(sql)
     conn.commit()
 
 
-def _into_wal(conn: sqlite3.Connection, patience: float) -> str:
-    """Switch the file to WAL; returns the journal mode it has then. Raises sqlite3.Error.
+def _enable_wal(conn: sqlite3.Connection, patience: float) -> str:
+    """Switch the file to WAL; returns the resulting journal mode. Raises sqlite3.Error.
 
-    Where two processes make the same file, each holds what the other needs: SQLite then says "locked" to one
-    of them at once, whatever its timeout (https://sqlite.org/c3ref/busy_handler.html), and a second try does.
+    If two processes create the same file, each has a lock that the other needs. SQLite then reports "locked"
+    to one of them at once, whatever its timeout (https://sqlite.org/c3ref/busy_handler.html); a retry helps.
     """
     end = time.monotonic() + patience
     while True:
@@ -191,11 +191,11 @@ def _into_wal(conn: sqlite3.Connection, patience: float) -> str:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
-            time.sleep(_BETWEEN_TRIES)
+            time.sleep(_RETRY_SECONDS)
 
 
 def _refuse_foreign(path: Path, patience: float) -> None:
-    """A file that is not ours is not changed, not even its mode. Raises sqlite3.Error."""
+    """Raises sqlite3.Error for another program's database, before anything of it is changed."""
     if not path.is_file() or path.stat().st_size == 0:
         return
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=patience)) as conn:
@@ -205,18 +205,18 @@ def _refuse_foreign(path: Path, patience: float) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Owner only. SQLite gives the files beside it (-wal, -shm) the same mode."""
+    """Readable by the owner only. SQLite gives -wal and -shm the same mode."""
     try:
-        # O_EXCL: a file that exists is not opened here, for closing it would drop the locks that
-        # SQLite holds on it in this process.
+        # O_EXCL: an existing file is not opened here, because closing it would drop the locks that
+        # SQLite has on it in this process.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise FileUnusable(
                 f"{path} is not a regular file",
-                "Choose a file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend sqlite:<path>.",
+                "Choose another path with CHAT2RESPONSE_SQLITE_PATH or --keys-backend sqlite:<path>.",
             ) from None
         if mode & 0o077:
-            with suppress(PermissionError):  # another user's file is that user's affair
+            with suppress(PermissionError):  # the file belongs to another user
                 path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""What the operator of a SQLite file can do about an error, in a sentence."""
+"""Errors of a SQLite file, described for the operator, with advice."""
 
 import errno
 import sqlite3
@@ -6,34 +6,32 @@ from pathlib import Path
 
 from chat2response.stores.sqlite.file import FileUnusable
 
-_ELSEWHERE = "choose another file with CHAT2RESPONSE_SQLITE_PATH, or --keys-backend sqlite:<path>"
+_ELSEWHERE = "another path with CHAT2RESPONSE_SQLITE_PATH or --keys-backend sqlite:<path>"
+_PERMISSIONS = "Give the gateway's user read and write access to the file and its folder"
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "The disk is full: free space there.",
-    sqlite3.SQLITE_IOERR: "The disk does not take it: free space, and see the system's log.",
-    sqlite3.SQLITE_READONLY: "The file is read-only: let the gateway's user write it, and its folder.",
-    sqlite3.SQLITE_CANTOPEN: "Let the gateway's user read and write the file and its folder.",
-    sqlite3.SQLITE_PERM: "Let the gateway's user read and write the file and its folder.",
-    sqlite3.SQLITE_CORRUPT: "The file is damaged: stop every gateway and put a copy of it back.",
-    sqlite3.SQLITE_NOTADB: "The file is no database: if it was the key store, stop every gateway and put a "
-    f"copy of it back; else {_ELSEWHERE}.",
-    sqlite3.SQLITE_BUSY: "Another process holds the file: end what has a transaction open in it.",
+    sqlite3.SQLITE_FULL: "The disk is full. Free disk space.",
+    sqlite3.SQLITE_IOERR: "The disk refuses the operation. Free disk space, and check the system's log.",
+    sqlite3.SQLITE_READONLY: f"The SQLite file is read-only. {_PERMISSIONS}.",
+    sqlite3.SQLITE_CANTOPEN: f"{_PERMISSIONS}.",
+    sqlite3.SQLITE_PERM: f"{_PERMISSIONS}.",
+    sqlite3.SQLITE_CORRUPT: "The SQLite file is damaged. Stop every gateway and restore a backup.",
+    sqlite3.SQLITE_NOTADB: "The file is not a SQLite database. If it was the key store, stop every gateway "
+    f"and restore a backup. Otherwise choose {_ELSEWHERE}.",
+    sqlite3.SQLITE_BUSY: "Another process has locked the file. Stop the process that has a transaction open.",
 }
 _BY_ERRNO = {
     **dict.fromkeys(
         (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG),
-        f"Its folder is not there, and cannot be made: {_ELSEWHERE}.",
+        f"The file's folder does not exist and cannot be created. Choose {_ELSEWHERE}.",
     ),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "The disk is full: free space there."),
-    errno.EROFS: f"The file system is read-only: {_ELSEWHERE}.",
-    **dict.fromkeys(
-        (errno.EACCES, errno.EPERM),
-        f"Let the gateway's user read and write the file and its folder, or {_ELSEWHERE}.",
-    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "The disk is full. Free disk space."),
+    errno.EROFS: f"The file system is read-only. Choose {_ELSEWHERE}.",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), f"{_PERMISSIONS}, or choose {_ELSEWHERE}."),
 }
 
 
-def words(error: Exception) -> str:
-    """The error, as an operator reads it: the system's sentence and the path, without a number."""
+def describe(error: Exception) -> str:
+    """The error for the operator: the system's message and the path, without an error number."""
     if isinstance(error, FileUnusable):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -42,7 +40,7 @@ def words(error: Exception) -> str:
 
 
 def advice(error: Exception) -> str | None:
-    """None where the error is all there is to say."""
+    """What the operator can do; None if the error says it all."""
     if isinstance(error, FileUnusable):
         return error.advice
     if isinstance(error, OSError):

@@ -1,8 +1,8 @@
-"""What other processes change in one SQLite file: its commit counter, asked often, and the table `changes`.
+"""The change feed of a SQLite file: it polls the commit counter and then reads the table `changes`.
 
 `PRAGMA data_version` costs some microseconds and changes with every commit of another connection; only then
-the table is read. The connection is the feed's own and only reads, so that it is never behind a writer that
-waits for a lock.
+the table is read. The feed has its own connection, which only reads, so that it never waits behind a writer
+that waits for a lock.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from chat2response.stores.sqlite.file import DatabaseFile, Files
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0
-CHECK_SECONDS = 30.0  # between two checks of a file into which something was written; at once, if it shrinks
-CHECK_FOR = 0.1  # seconds, each: of a bigger file the rest is not looked at
+CHECK_SECONDS = 30.0  # between two checks of a file that changes; a file that shrinks is checked at once
+CHECK_FOR = 0.1  # seconds per check; a larger file is checked in part
 
-# From the last one seen, which must still be there: those after it are all there then, too.
+# Starts with the last change that was read: while it is still there, no later one has been removed.
 _SINCE = f'SELECT seq, key, writer FROM "{CHANGES}" WHERE seq >= :last ORDER BY seq'
 _LAST = f'SELECT coalesce(max(seq), 0) FROM "{CHANGES}"'
 
@@ -29,39 +29,40 @@ _log = logging.getLogger(__name__)
 
 
 class FileMoved(Exception):
-    """What is at the path is not what is open."""
+    """The file at the path is not the open one."""
 
 
 async def follow(
-    watch: "Watch", reopen: Callable[[], Awaitable[None]], *, over: Callable[[], bool]
+    poller: "ChangePoller", reopen: Callable[[], Awaitable[None]], *, is_closed: Callable[[], bool]
 ) -> AsyncIterator[str | Missed]:
-    """What the watch sees, until it is `over`. `reopen`: what the store does about a file that has moved."""
+    """The poller's changes, until `is_closed`. `reopen` makes the store open a file that has moved."""
     loop = asyncio.get_running_loop()
     pool = ThreadPoolExecutor(1, thread_name_prefix="sqlite-feed")
     try:
-        while not over():
-            nap = POLL_SECONDS
-            found: list[str | Missed] = []
+        while not is_closed():
+            pause = POLL_SECONDS
+            changes: list[str | Missed] = []
             try:
-                found = await loop.run_in_executor(pool, watch.look)
+                changes = await loop.run_in_executor(pool, poller.poll)
             except FileMoved:
-                await reopen()  # first: it saves what no other connection sees
-                await loop.run_in_executor(pool, watch.close)
-                nap = 0.0
+                await reopen()  # first, because it saves data that only the open connection can see
+                await loop.run_in_executor(pool, poller.close)
+                pause = 0.0
             except (OSError, sqlite3.Error) as error:
-                _log.debug("changes in %s cannot be followed now: %r", watch.path, error)
-                await loop.run_in_executor(pool, watch.close)
-                nap = RETRY_SECONDS
-            for change in found:
+                _log.debug("changes in %s cannot be followed now: %r", poller.path, error)
+                await loop.run_in_executor(pool, poller.close)
+                pause = RETRY_SECONDS
+            for change in changes:
                 yield change
-            await asyncio.sleep(nap)
+            await asyncio.sleep(pause)
     finally:
-        pool.submit(watch.close)  # behind a look that is still at it
+        pool.submit(poller.close)  # after a poll that is still running
         pool.shutdown(wait=False)
 
 
-class Watch:
-    """The keys in rows beginning with `start` that others than `writer` change. Blocking, for one thread."""
+class ChangePoller:
+    """Finds keys of rows with the prefix `start` that other writers than `writer` change. Blocking, for one
+    thread."""
 
     def __init__(self, file: DatabaseFile, start: str, writer: str, patience: float) -> None:
         self.path = file.path
@@ -73,11 +74,11 @@ class Watch:
         self._opened = Files(None, None, None)
         self._version = self._last = 0
         self._size = 0
-        self._written_at = 0  # nanoseconds, as the file says
+        self._modified_at = 0  # the file's mtime in nanoseconds
         self._checked_at = 0.0
 
-    def look(self) -> list[str | Missed]:
-        """What is new. Raises FileMoved, OSError, sqlite3.Error; it is to be closed then, and looks anew."""
+    def poll(self) -> list[str | Missed]:
+        """The new changes. Raises FileMoved, OSError, sqlite3.Error; then call `close` and poll again."""
         if self._conn is None:
             self._open()
             return [MISSED]
@@ -89,16 +90,16 @@ class Watch:
             return []
         self._version = version
         rows = self._conn.execute(_SINCE, {"last": self._last}).fetchall()
-        whole = self._last == 0 or (bool(rows) and rows[0][0] == self._last)
+        is_complete = self._last == 0 or (bool(rows) and rows[0][0] == self._last)
         new = [(key, writer) for seq, key, writer in rows if seq > self._last]
         self._last = rows[-1][0] if rows else self._last
-        if not whole:
+        if not is_complete:
             return [MISSED]
         keys = (key for key, writer in new if writer != self._writer and key.startswith(self._start))
         return [key.removeprefix(self._start) for key in dict.fromkeys(keys)]
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Close the connection."""
         conn, self._conn = self._conn, None
         if conn is not None:
             conn.close()
@@ -106,28 +107,28 @@ class Watch:
 
     def _open(self) -> None:
         prepare(self._file, patience=self._patience)
-        found = self.path.stat()
-        self._size, self._written_at, self._checked_at = found.st_size, found.st_mtime_ns, time.monotonic()
+        stat = self.path.stat()
+        self._size, self._modified_at, self._checked_at = stat.st_size, stat.st_mtime_ns, time.monotonic()
         conn = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None)
         try:
             self._version = int(conn.execute("PRAGMA data_version").fetchone()[0])
-            self._last = int(conn.execute(_LAST).fetchone()[0])  # reads: its -wal and -shm are there now
+            self._last = int(conn.execute(_LAST).fetchone()[0])  # after this read its -wal and -shm exist
         except BaseException:
             conn.close()
             raise
-        self._conn, self._opened = conn, self._file.look()
+        self._conn, self._opened = conn, self._file.current()
         self._file.opened(self._opened)
 
     def _check_content(self) -> None:
-        """Somebody may have written past SQLite, which would not see it: it remembers what it has read.
+        """Check a file that has changed: SQLite caches pages, and does not notice other programs' writes.
 
-        What is found stops the store, too, until the file is sound again. Raises FileUnusable, sqlite3.Error.
+        A damaged file stops the store, too, until it is intact again. Raises FileUnusable, sqlite3.Error.
         """
-        found = self.path.stat()
-        if (found.st_size, found.st_mtime_ns) == (self._size, self._written_at):
+        stat = self.path.stat()
+        if (stat.st_size, stat.st_mtime_ns) == (self._size, self._modified_at):
             return
-        now, shrinks = time.monotonic(), found.st_size < self._size
+        now, shrinks = time.monotonic(), stat.st_size < self._size
         if not shrinks and now - self._checked_at < CHECK_SECONDS:
             return
-        self._size, self._written_at, self._checked_at = found.st_size, found.st_mtime_ns, now
+        self._size, self._modified_at, self._checked_at = stat.st_size, stat.st_mtime_ns, now
         self._file.check_again(patience=self._patience, seconds=CHECK_FOR)

@@ -1,11 +1,12 @@
-"""The file of a SQLite store, and the two beside it (-wal, -shm): whether they are still what was opened.
+"""The file of a SQLite store, with its -wal and -shm: detects that they were removed or replaced.
 
-SQLite goes on with a file that was removed or replaced: it writes to one that nobody else sees. So each
-connection remembers what it has opened (`look`), and asks before each use (`DatabaseFile.moved`). What then
-is done is `DatabaseFile.admit`'s to say: open anew, or refuse with a sentence that tells what to do.
+SQLite continues with a file that was removed or replaced: it writes to one that nobody else can see. So each
+connection remembers the files that it has opened (`current`), and compares before each use
+(`DatabaseFile.moved`). Then `DatabaseFile.check_usable` decides whether to open the file again, or to refuse
+with a message that tells the operator what to do.
 
-The main file is only looked at, never opened here: closing a descriptor of it would drop the locks that
-SQLite holds on it in this process.
+The main file is never opened here, only its metadata is read: closing a descriptor of it would drop the locks
+that SQLite has on it in this process.
 """
 
 import logging
@@ -19,14 +20,14 @@ from typing import NamedTuple
 
 _log = logging.getLogger(__name__)
 
-CHECK_SECONDS = 1.0  # for which a file is checked at most when it is opened; of a bigger one the rest is not
-_STEPS = 2000  # of SQLite's machine between two looks at the time
+CHECK_SECONDS = 1.0  # maximum duration of the check when a file is opened; a larger file is checked in part
+_PROGRESS_STEPS = 2000  # of SQLite's virtual machine between two readings of the clock
 
 Inode = tuple[int, int]
 
 
 class Files(NamedTuple):
-    """Device and inode of the file, of its -wal and its -shm; None for one that is not there."""
+    """Device and inode of the main file, its -wal and its -shm; None for a missing file."""
 
     main: Inode | None
     wal: Inode | None
@@ -34,7 +35,7 @@ class Files(NamedTuple):
 
 
 class FileUnusable(OSError):
-    """The file at the path is not to be used as it is. The text says why, `advice` what to do."""
+    """The file at the path cannot be used. The message says why, `advice` what to do."""
 
     def __init__(self, text: str, advice: str) -> None:
         super().__init__(text)
@@ -42,7 +43,7 @@ class FileUnusable(OSError):
 
 
 class DatabaseFile:
-    """One file, as the connections of a store share it; for several threads."""
+    """A file that the connections of a store share. Thread-safe."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -50,106 +51,107 @@ class DatabaseFile:
         self._lock = Lock()
         self._opened: Files | None = None  # by this store, the last time
         self._open: list[Files] = []  # by connections that are not closed yet
-        self._seen: tuple[int, int] | None = None  # size and time of the file, while it was as it was opened
-        self._is_another = False  # the file that was opened is gone, whatever is at its path now
+        self._last_state: tuple[int, int] | None = None  # size and mtime of the file while it was in place
+        self._was_replaced = False  # the opened file is gone, whatever is at its path now
         self.suspect = False
-        """Whether the feed has seen that it moved."""
-        self._sound: Inode | None = None  # the one that was checked
+        """Whether the feed has noticed that the file moved."""
+        self._intact: Inode | None = None  # the file that passed the check
         self._pin: int | None = None
         self.fault: FileUnusable | None = None
-        """Why it is not used although it is open: what a check has found since then."""
+        """Why the open file must not be used: the result of a later check."""
 
-    def look(self) -> Files:
-        """What is at the path now."""
+    def current(self) -> Files:
+        """The files at the path now."""
         main, wal, shm = self._names
         return Files(_inode(main), _inode(wal), _inode(shm))
 
     def moved(self, opened: Files) -> bool:
-        """Whether that is not what was opened: nothing may be read or written through it any more."""
-        found = self.look()
-        if found == opened:
+        """Whether the path no longer has the opened files: then a connection to them must not be used."""
+        current = self.current()
+        if current == opened:
             return False
         self.suspect = True
-        if found.main != opened.main:
-            self._is_another = True
+        if current.main != opened.main:
+            self._was_replaced = True
         return True
 
     def may_have_moved(self, opened: Files) -> bool:
-        """A shorter look, for before each call; the -shm alone is the feed's to look at."""
+        """A faster check before each call; only the feed checks the -shm."""
         if self.suspect:
             return True
         main, wal, _ = self._names
         try:
-            found, beside = os.stat(main), os.stat(wal)  # noqa: PTH116 - a Path costs as much again
+            stat, wal_stat = os.stat(main), os.stat(wal)  # noqa: PTH116 - a Path doubles the cost
         except OSError:
             return True
-        if (found.st_dev, found.st_ino) == opened.main and (beside.st_dev, beside.st_ino) == opened.wal:
-            self._seen = found.st_size, found.st_mtime_ns
+        if (stat.st_dev, stat.st_ino) == opened.main and (wal_stat.st_dev, wal_stat.st_ino) == opened.wal:
+            self._last_state = stat.st_size, stat.st_mtime_ns
             return False
         return True
 
     @property
-    def may_be_made(self) -> bool:
-        """A file that was in use and is gone is not made anew: every key would be gone without a word."""
+    def may_create(self) -> bool:
+        """False for a file that was in use and was removed: a new one would silently be without keys."""
         return self._opened is None
 
-    def admit(self) -> None:
-        """Called before it is opened. Raises FileUnusable."""
+    def check_usable(self) -> None:
+        """Called before a connection opens the file. Raises FileUnusable."""
         with self._lock:
             if self._opened is None:
                 return
-            self._judge(self.look(), self._opened)
+            self._check_replaced(self.current(), self._opened)
 
-    def _judge(self, found: Files, opened: Files) -> None:
-        if found.main is None:
-            self._is_another = True
+    def _check_replaced(self, current: Files, opened: Files) -> None:
+        if current.main is None:
+            self._was_replaced = True
             raise FileUnusable(
                 f"the file {self.path} was removed while it was in use",
-                "Put it back, or a copy of it; or restart every gateway to begin without keys.",
+                "Restore the file or a backup of it, or restart every gateway to start without keys.",
             )
         state = _state(self._names[0])
-        self._is_another = found.main != opened.main or (self._is_another and state != self._seen)
-        if self._is_another and found.wal == opened.wal and _state(self._names[1]) != (0, 0):
+        self._was_replaced = current.main != opened.main or (self._was_replaced and state != self._last_state)
+        if self._was_replaced and current.wal == opened.wal and _state(self._names[1]) != (0, 0):
             raise FileUnusable(
-                f"the file {self.path} was replaced, and the -wal beside it is of the file before",
-                f"Remove {self.path.name}-wal and {self.path.name}-shm, and the new file is opened.",
+                f"the file {self.path} was replaced, and its -wal still belongs to the old file",
+                f"Remove {self.path.name}-wal and {self.path.name}-shm; then the new file is opened.",
             )
-        if not self._is_another and state[0] == 0:
+        if not self._was_replaced and state[0] == 0:
             raise damaged(self.path, "it is empty")
-        # Within a process SQLite has one -shm for a file: with an old one open, a new -wal would not fit it.
-        if any(each.main == found.main and each != found for each in self._open):
+        # In one process SQLite shares one -shm per file: while an old one is open, a new -wal does not match.
+        if any(each.main == current.main and each != current for each in self._open):
             raise FileUnusable(
-                f"what is beside the file {self.path} was removed while it was in use",
-                "It is opened anew in a moment.",
+                f"the -wal or -shm of the file {self.path} was removed while it was in use",
+                "The gateway opens the file again in a moment.",
             )
 
     def opened(self, files: Files) -> None:
-        """A connection has opened these; `closed` is to follow."""
+        """Register that a connection has opened these files; it calls `closed` later."""
         with self._lock:
             self._open.append(files)
             if self._opened != files:
-                self._hold_number(self._names[1])
-            self._opened, self._is_another, self._seen = files, False, _state(self._names[0])
+                self._pin_inode(self._names[1])
+            self._opened, self._was_replaced = files, False
+            self._last_state = _state(self._names[0])
             self.suspect = False
 
     def closed(self, files: Files) -> None:
-        """That connection is closed."""
+        """Register that the connection is closed."""
         with self._lock:
             self._open.remove(files)
 
     def check_once(self, *, patience: float) -> None:
-        """`check`, unless it has had one since it is at the path."""
-        main = self.look().main
-        if self._sound == main and self.fault is None:
+        """`check` the file, unless this very file has already passed."""
+        main = self.current().main
+        if self._intact == main and self.fault is None:
             return
         if not check(self.path, patience=patience):
-            _log.info("%s is big: it was checked in part", self.path)
-        self._sound, self.fault = main, None
+            _log.info("%s is large, so only a part of it was checked", self.path)
+        self._intact, self.fault = main, None
 
     def check_again(self, *, patience: float, seconds: float) -> None:
-        """After somebody wrote into it. What is wrong stops the store, until a later check finds it right."""
+        """`check` a file that was modified. An error stops the store until a later check passes."""
         try:
-            if _state(self._names[0])[0] == 0:  # SQLite would take it for a new one, and remove the -wal
+            if _state(self._names[0])[0] == 0:  # SQLite would take it for a new file, and remove the -wal
                 raise damaged(self.path, "it is empty")
             check(self.path, patience=patience, seconds=seconds)
         except FileUnusable as fault:
@@ -158,32 +160,32 @@ class DatabaseFile:
             raise
 
     def close(self) -> None:
-        """Nobody uses it any more."""
+        """Release the file."""
         with self._lock:
-            self._let_go()
+            self._unpin()
 
-    def _hold_number(self, wal: str) -> None:
-        """While it is open, no other file gets the inode number of this -wal. SQLite has no locks on it."""
-        self._let_go()
+    def _pin_inode(self, wal: str) -> None:
+        """Open the -wal, so that no other file gets its inode number. SQLite has no locks on a -wal."""
+        self._unpin()
         with suppress(OSError):
             self._pin = os.open(wal, os.O_RDONLY | os.O_CLOEXEC)
 
-    def _let_go(self) -> None:
+    def _unpin(self) -> None:
         pin, self._pin = self._pin, None
         if pin is not None:
             os.close(pin)
 
 
 def check(path: Path, *, patience: float, seconds: float = CHECK_SECONDS) -> bool:
-    """SQLite's quick_check, through a connection of its own, for so many seconds; whether it came to its end.
+    """SQLite's quick_check on a separate connection, for `seconds` at most; False if it did not finish.
 
-    Raises FileUnusable where something is wrong, sqlite3.Error where it cannot be checked now.
+    Raises FileUnusable if the file is damaged, sqlite3.Error if it cannot be checked now.
     """
     end = time.monotonic() + seconds
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=patience)) as conn:
-        conn.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        conn.set_progress_handler(lambda: time.monotonic() > end, _PROGRESS_STEPS)
         try:
-            found = [str(text) for (text,) in conn.execute("PRAGMA quick_check(1)")]
+            results = [str(text) for (text,) in conn.execute("PRAGMA quick_check(1)")]
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 return False
@@ -191,33 +193,33 @@ def check(path: Path, *, patience: float, seconds: float = CHECK_SECONDS) -> boo
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise
-            found = [str(error)]
-    if found != ["ok"]:
-        raise damaged(path, found[0])
+            results = [str(error)]
+    if results != ["ok"]:
+        raise damaged(path, results[0])
     return True
 
 
 def damaged(path: Path, why: str) -> FileUnusable:
-    """What is said of a file whose content is wrong."""
+    """The error for a file whose content is damaged."""
     return FileUnusable(
         f"the file {path} is damaged: {why}",
-        "Stop every gateway, move it away with its -wal and -shm, and put a copy back; "
-        f"or save what can be read: sqlite3 {path.name} .recover | sqlite3 new.db",
+        "Stop every gateway, move the file away with its -wal and -shm, and restore a backup. "
+        f"Or save what is readable: sqlite3 {path.name} .recover | sqlite3 new.db",
     )
 
 
 def _inode(path: str) -> Inode | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - before each call of the store: a Path costs as much again
+        stat = os.stat(path)  # noqa: PTH116 - before each call of the store: a Path doubles the cost
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino
 
 
 def _state(path: str) -> tuple[int, int]:
-    """Size, and when it was written to; nothing, where there is no file."""
+    """Size and mtime; (0, 0) if the file is missing or empty."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - as above
+        stat = os.stat(path)  # noqa: PTH116 - as in _inode
     except OSError:
         return 0, 0
-    return found.st_size, found.st_mtime_ns if found.st_size else 0
+    return stat.st_size, stat.st_mtime_ns if stat.st_size else 0

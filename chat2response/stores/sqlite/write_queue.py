@@ -1,12 +1,13 @@
-"""Processes that write to one SQLite file take turns.
+"""A fair queue for processes that write to one SQLite file.
 
-SQLite lets who finds the file locked sleep, and try again ever more rarely; whoever comes by in between is
-first. A process that writes much could keep another one out for seconds. Here two lock files decide before
-SQLite does: who holds `-turn` is the next to write, and waits for `-write`, which the writer holds. So a
-process that has just written is behind the one that waits. The kernel gives both back when a process dies.
+If the file is locked, SQLite sleeps and retries at growing intervals; a process that comes in between wins.
+So a busy writer could keep another process waiting for seconds. Here two lock files decide the order before
+SQLite does: the process that has locked `-turn` writes next, and waits for `-write`, which the current writer
+has locked. So a process that has just written comes after the one that waits. The kernel releases both locks
+when a process dies.
 
-They are for order alone. SQLite's own lock is what keeps writers apart, so who waits too long goes on without
-a turn, and programs that know nothing of this are safe.
+The queue only decides the order. SQLite's own lock separates the writers, so a process that waits too long
+continues without a turn, and programs that do not use the queue are safe.
 """
 
 import fcntl
@@ -16,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.002  # seconds between two tries
+FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.002  # seconds between two attempts
 
 
 class WriteQueue:
-    """One process's place in it, for one thread. `patience`: seconds after which it goes without a turn."""
+    """The queue in one process, for one thread. `patience`: seconds before it continues without a turn."""
 
     def __init__(self, path: Path, *, patience: float) -> None:
         self._patience = patience
@@ -28,23 +29,23 @@ class WriteQueue:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Inside it, nobody else who queues writes."""
-        taken = self._wait()
+        """A context in which no other process that uses the queue writes."""
+        locked = self._wait()
         try:
             yield
         finally:
-            if taken:
+            if locked:
                 fcntl.flock(self._write, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Lets go of the files; they stay, for the others."""
+        """Close the lock files; they stay for the other processes."""
         for file in (self._turn, self._write):
             with suppress(OSError):
                 os.close(file)
         self._turn = self._write = -1
 
     def _wait(self) -> bool:
-        """Whether the turn came in time."""
+        """Wait for the turn; False if it does not come in time."""
         if self._turn < 0 or self._write < 0:
             return False
         end = time.monotonic() + self._patience
@@ -57,7 +58,7 @@ class WriteQueue:
 
 
 def _lock(file: int, end: float) -> bool:
-    """By trying: a wait in the kernel has no end where its holder hangs."""
+    """Poll for the lock, because a blocking flock has no timeout if its owner hangs."""
     pause = FIRST_PAUSE
     while True:
         try:
@@ -74,7 +75,7 @@ def _lock(file: int, end: float) -> bool:
 
 
 def _open(path: str) -> int:
-    """-1 where it cannot be made: the folder may be read-only, and reading needs no turn."""
+    """The file descriptor; -1 if the file cannot be created: a read-only folder still allows reads."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:

@@ -1,8 +1,8 @@
-"""Writes that wait for the SQL thread together share one transaction, and so one wait for the disk.
+"""Group commit: writes that wait for the SQL thread share one transaction, and so one wait for the disk.
 
-All are answered after the COMMIT, none before. Where one of them fails nothing of them is kept, and each runs
-again in a transaction of its own: a failure is its caller's alone. Whoever goes away while it waits is left
-out; what has begun runs to its end.
+All results are set after the COMMIT, none before. If one write fails, all are rolled back, and each runs
+again in a transaction of its own, so that only its own caller sees a failure. A write that is cancelled while
+it waits is left out; a write that has started runs to its end.
 """
 
 import sqlite3
@@ -16,54 +16,54 @@ from chat2response.stores.sqlite.connection import ConnectionLost, SqliteConnect
 
 T = TypeVar("T")
 
-AT_ONCE = 64  # writes in one transaction at most: other processes wait for its lock
+MAX_BATCH = 64  # writes in one transaction, because other processes wait for its lock
 
 
 class Write(Generic[T]):
-    """One that waits. `job`: its statements; it may run twice, and only the second run counts then."""
+    """A waiting write. `job`: its statements; it may run twice, and then only the second run counts."""
 
     def __init__(self, job: Callable[[SqliteConnection], T]) -> None:
         self.job = job
-        self.answer: Future[T] = Future()
+        self.result: Future[T] = Future()
 
 
-def taken(waiting: deque[Write[Any]]) -> list[Write[Any]]:
-    """The next of those that wait; from now on their callers cannot cancel them."""
-    found: list[Write[Any]] = []
-    while waiting and len(found) < AT_ONCE:
+def take_batch(waiting: deque[Write[Any]]) -> list[Write[Any]]:
+    """Remove the next batch from the queue; its callers can no longer cancel it."""
+    batch: list[Write[Any]] = []
+    while waiting and len(batch) < MAX_BATCH:
         write = waiting.popleft()
-        if write.answer.set_running_or_notify_cancel():
-            found.append(write)
-    return found
+        if write.result.set_running_or_notify_cancel():
+            batch.append(write)
+    return batch
 
 
-def commit(link: SqliteConnection, writes: Sequence[Write[Any]]) -> list[Any]:
-    """What each has returned, or the exception that it has raised; durable on return.
+def commit(connection: SqliteConnection, writes: Sequence[Write[Any]]) -> list[Any]:
+    """The return value of each write, or its exception; durable on return.
 
-    Raises sqlite3.Error, ConnectionLost where nothing of them was written.
+    Raises sqlite3.Error, ConnectionLost if nothing was written.
     """
     try:
-        return link.transact(lambda: [write.job(link) for write in writes])
+        return connection.transact(lambda: [write.job(connection) for write in writes])
     except Exception as error:
-        if len(writes) == 1 or _has_waited(error):
+        if len(writes) == 1 or _is_shared(error):
             raise
-    return _one_by_one(link, writes)
+    return _one_by_one(connection, writes)
 
 
-def _one_by_one(link: SqliteConnection, writes: Sequence[Write[Any]]) -> list[Any]:
+def _one_by_one(connection: SqliteConnection, writes: Sequence[Write[Any]]) -> list[Any]:
     outcomes: list[Any] = []
     for write in writes:
         try:
-            outcomes.append(link.transact(partial(write.job, link)))
+            outcomes.append(connection.transact(partial(write.job, connection)))
         except Exception as error:
             outcomes.append(error)
-            if _has_waited(error):  # the others would wait as long, each
+            if _is_shared(error):  # each of the other writes would wait as long
                 return [*outcomes, *[error] * (len(writes) - len(outcomes))]
     return outcomes
 
 
-def _has_waited(error: Exception) -> bool:
-    """Whether it is no job's own: another process holds the lock, or the disk holds the thread."""
+def _is_shared(error: Exception) -> bool:
+    """Whether the error would meet every write: another process has the lock, or the thread hangs."""
     return isinstance(error, ConnectionLost) or getattr(error, "sqlite_errorcode", 0) & 0xFF in (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,

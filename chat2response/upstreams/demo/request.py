@@ -17,16 +17,16 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.validation import (
-    integer,
-    invalid,
-    mapping,
-    missing,
-    objects,
-    sequence,
-    text,
-    unsupported,
+    invalid_value,
+    missing_field,
+    require_array,
+    require_integer,
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
 )
-from chat2response.convert.writer.stop_strings import stops_of
+from chat2response.convert.writer.stop_strings import read_stop_strings
 
 _STATE_FIELDS = ("background", "conversation", "previous_response_id", "prompt")
 _CHAT_FIELDS = ("audio", "logit_bias")
@@ -84,7 +84,7 @@ class DemoRequest:
         format, path = _format(hub)
         instructions = body.get("instructions") or ""
         return cls(
-            model=text(body.get("model"), "model"),
+            model=require_string(body.get("model"), "model"),
             user_text=next(
                 (_text(item.get("content")) for item in reversed(items) if item.get("role") == "user"), ""
             ),
@@ -96,7 +96,7 @@ class DemoRequest:
             limit=_limit(hub),
             format=format,
             schema_path=path,
-            stops=stops_of(hub),
+            stops=read_stop_strings(hub),
             logprobs=LOGPROBS in (body.get("include") or ()),
             alternatives=bool(body.get("top_logprobs")),
             word_count=len(instructions.split()) + sum(len(_all_text(item).split()) for item in items),
@@ -109,26 +109,26 @@ def _refuse(hub: HubRequest) -> None:
     refused = [name for name in _STATE_FIELDS if body.get(name)] + [
         name for name in _CHAT_FIELDS if hub.extra.get(name)
     ]
-    if integer(hub.extra.get("n", 1), "n") != 1:
+    if require_integer(hub.extra.get("n", 1), "n") != 1:
         refused.append("n")
-    if any(each != "text" for each in sequence(hub.extra.get("modalities", []), "modalities")):
+    if any(each != "text" for each in require_array(hub.extra.get("modalities", []), "modalities")):
         refused.append("modalities")
     if refused:
-        raise unsupported(refused[0], f"The demo upstream does not support '{refused[0]}'.")
+        raise unsupported_field(refused[0], f"The demo upstream does not support '{refused[0]}'.")
 
 
 def _items(hub: HubRequest) -> Sequence[_Item]:
     name = hub.field("input")
     value = hub.body.get("input")
     if value is None:
-        raise missing(name)
-    items = [{"role": "user", "content": value}] if type(value) is str else objects(value, name)
+        raise missing_field(name)
+    items = [{"role": "user", "content": value}] if type(value) is str else require_objects(value, name)
     if not items:
-        raise invalid(name, f"Invalid '{name}': it is empty. Send at least one message.")
+        raise invalid_value(name, f"Invalid '{name}': it is empty. Send at least one message.")
     for index, item in enumerate(items):
         if item.get("type") == "item_reference":
             path = hub.item_path(index)
-            raise unsupported(path, "The demo upstream stores no items. Send the item itself.")
+            raise unsupported_field(path, "The demo upstream stores no items. Send the item itself.")
     return items
 
 
@@ -174,7 +174,9 @@ def _choose(choice: Any, functions: tuple[Function, ...]) -> tuple[tuple[Functio
     """The functions that may be called, and whether one must be; `choice` is in the Chat form."""
     if choice is None or type(choice) is str:
         if choice not in (None, "auto", "none", "required"):
-            raise invalid("tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'.")
+            raise invalid_value(
+                "tool_choice", "Invalid 'tool_choice': expected 'auto', 'none' or 'required'."
+            )
         return () if choice == "none" else functions, choice == "required"
     if choice["type"] == "allowed_tools":
         allowed = choice["allowed_tools"]
@@ -186,10 +188,10 @@ def _choose(choice: Any, functions: tuple[Function, ...]) -> tuple[tuple[Functio
 def _format(hub: HubRequest) -> tuple[Mapping[str, Any], str]:
     """`text.format`, and the client's path of the schema in it."""
     path = hub.field("text.format")
-    format = mapping(hub.body.get("text") or {}, "text").get("format") or {"type": "text"}
-    kind = text(mapping(format, path).get("type"), f"{path}.type")
+    format = require_object(hub.body.get("text") or {}, "text").get("format") or {"type": "text"}
+    kind = require_string(require_object(format, path).get("type"), f"{path}.type")
     if kind not in ("text", "json_object", "json_schema"):
-        raise invalid(f"{path}.type", f"Invalid '{path}.type': there is no format '{kind}'.")
+        raise invalid_value(f"{path}.type", f"Invalid '{path}.type': there is no format '{kind}'.")
     schema_path = f"{path}.json_schema.schema" if hub.dialect == "chat" else f"{path}.schema"
     return cast(Mapping[str, Any], format), schema_path
 
@@ -198,5 +200,5 @@ def _limit(hub: HubRequest) -> int | None:
     limit = hub.body.get("max_output_tokens")
     if limit is not None and limit < 1:
         name = hub.field("max_output_tokens")
-        raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
+        raise invalid_value(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
     return limit

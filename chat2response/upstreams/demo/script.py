@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.policy import ReasoningForm
-from chat2response.convert.validation import invalid
+from chat2response.convert.validation import invalid_value
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.upstreams.demo.request import DemoRequest, Function
@@ -181,7 +181,7 @@ def _json_of(schema: Any, path: str) -> str:
     try:
         return encode(instance(schema)).decode()
     except NoInstance as reason:
-        raise invalid(path, f"Invalid schema in '{path}': {reason}.") from None
+        raise invalid_value(path, f"Invalid schema in '{path}': {reason}.") from None
 
 
 def _certain_logprob(word: str, alternatives: bool) -> dict[str, Any]:

@@ -36,8 +36,8 @@ PATHS = {"keys": "/keys", "audit": "/audit", "metrics": "/metrics"}
 async def test_a_grant_opens_its_part_and_no_other(parts):
     async with client(parts, ELSEWHERE) as http:
         for grant in (*PATHS, "usage", "reload", "*"):
-            given = await token(parts, f"admin:{grant}")
-            for headers in (bearer(given), {"x-admin-token": given}):
+            params = await token(parts, f"admin:{grant}")
+            for headers in (bearer(params), {"x-admin-token": params}):
                 for what, path in PATHS.items():
                     answer = await http.get(path, headers=headers)
                     assert answer.status_code == (200 if grant in (what, "*") else 403), (grant, path)
@@ -66,14 +66,14 @@ async def test_what_a_key_does_stays_within_what_it_has(parts):
     async with client(parts, ELSEWHERE, headers=bearer(narrow)) as http:
         answer = await http.post("/keys/generate", json=fields)
         assert answer.status_code == 200, answer.text
-        made = answer.json()["id"]
+        result = answer.json()["id"]
         for path, body, param in (
             ("generate", fields | {"scopes": ["model:o3"]}, "scopes"),
             ("generate", fields | {"scopes": ["model:gpt-5", "admin:audit"]}, "scopes"),
             ("generate", fields | {"limits": {}}, "limits.requests_per_minute"),
             ("generate", fields | {"ttl_seconds": 100}, "expires_at"),
-            ("update", {"id": made, "scopes": None}, "scopes"),
-            ("set_expiration", {"id": made, "expires_at": None}, "expires_at"),
+            ("update", {"id": result, "scopes": None}, "scopes"),
+            ("set_expiration", {"id": result, "expires_at": None}, "expires_at"),
             ("rotate", {"id": wide}, "expires_at"),
         ):
             answer = await http.post(f"/keys/{path}", json=body)
@@ -85,18 +85,18 @@ async def test_what_a_key_does_stays_within_what_it_has(parts):
 
 
 async def test_a_dead_key_opens_nothing(parts):
-    given = await token(parts, "admin:keys")
-    async with client(parts, ELSEWHERE, headers=bearer(given)) as http:
+    value = await token(parts, "admin:keys")
+    async with client(parts, ELSEWHERE, headers=bearer(value)) as http:
         assert (await http.get("/keys")).status_code == 200
-        await parts.keys.revoke(given[3:35])
+        await parts.keys.revoke(value[3:35])
         answer = await http.get("/keys")
         assert (answer.status_code, answer.json()["error"]["message"]) == (401, "API key revoked")
 
 
 async def test_a_key_is_bound_to_its_networks_here_too(parts):
-    given = await token(parts, "admin:keys", "net:10.0.0.0/8")
+    value = await token(parts, "admin:keys", "net:10.0.0.0/8")
     for peer, status in ((ELSEWHERE, 403), ("10.1.2.3", 200)):
-        async with client(parts, peer, headers=bearer(given)) as http:
+        async with client(parts, peer, headers=bearer(value)) as http:
             assert (await http.get("/keys")).status_code == status
 
 
@@ -104,8 +104,8 @@ async def test_a_key_is_bound_to_its_networks_here_too(parts):
     "headers", [{"origin": "https://evil.example"}, {"x-forwarded-for": HERE}, {"content-type": "text/plain"}]
 )
 async def test_what_the_admin_token_does_not_excuse_a_key_does_not_either(parts, headers):
-    given = await token(parts, "admin:*")
-    async with client(parts, ELSEWHERE, headers=bearer(given)) as http:
+    value = await token(parts, "admin:*")
+    async with client(parts, ELSEWHERE, headers=bearer(value)) as http:
         answer = await http.post("/keys/generate", content=b"{}", headers=headers)
     assert answer.status_code == (415 if "content-type" in headers else 403)
     assert len(await parts.keys.list()) == 1
@@ -133,7 +133,7 @@ async def test_status_tells_an_admin_key_more(parts):
             assert ("details" in answer.json()) is more
 
 
-ASKED = [
+ENDPOINTS = [
     ("GET", "/keys", "keys"),
     ("POST", "/keys/generate", "keys"),
     ("GET", "/keys/generate", "keys"),
@@ -149,7 +149,7 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "wanted"), ASKED)
+@pytest.mark.parametrize(("method", "path", "wanted"), ENDPOINTS)
 async def test_each_route_has_its_grant(parts, method, path, wanted):
     """What is not there has that of its first word."""
     async with client(parts, ELSEWHERE) as http:

@@ -10,7 +10,7 @@ from tests.support.management_client import ELSEWHERE, HERE, Parts, client
 
 TOKEN = "admin_" + "7" * 64
 OPEN = AdminRules()
-MADE = AdminRules(TOKEN, host="0.0.0.0")
+GENERATED = AdminRules(TOKEN, host="0.0.0.0")
 SET = AdminRules(TOKEN, always_require_token=True, host="0.0.0.0")
 SENDER = ClientAddress(address_of(HERE))
 PROXY = "192.0.2.99"
@@ -48,7 +48,7 @@ def refusal(rules: AdminRules, a_visit: RequestFacts) -> BridgeError:
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
-@pytest.mark.parametrize("rules", [OPEN, MADE])
+@pytest.mark.parametrize("rules", [OPEN, GENERATED])
 def test_this_machine_needs_no_token(rules, peer):
     check(rules, facts(peer))
 
@@ -56,10 +56,10 @@ def test_this_machine_needs_no_token(rules, peer):
 @pytest.mark.parametrize("peer", [ELSEWHERE, "10.0.0.1", "::ffff:192.0.2.7", "fe80::1%eth0", "", None])
 def test_nobody_else_gets_in_without_one(peer):
     assert type(refusal(OPEN, facts(peer))) is Forbidden
-    assert type(refusal(MADE, facts(peer))) is Unauthorized
+    assert type(refusal(GENERATED, facts(peer))) is Unauthorized
 
 
-@pytest.mark.parametrize("rules", [MADE, SET])
+@pytest.mark.parametrize("rules", [GENERATED, SET])
 @pytest.mark.parametrize("peer", [HERE, ELSEWHERE, None])
 @pytest.mark.parametrize(
     "headers",
@@ -86,7 +86,7 @@ def test_the_token_opens_from_anywhere_under_any_name(rules, peer, headers):
     ],
 )
 def test_what_is_nearly_the_token_does_not(headers):
-    assert type(refusal(MADE, facts(ELSEWHERE, **headers))) is Unauthorized
+    assert type(refusal(GENERATED, facts(ELSEWHERE, **headers))) is Unauthorized
     assert type(refusal(SET, facts(HERE, **headers))) is Unauthorized
 
 
@@ -106,7 +106,10 @@ def test_a_token_that_the_operator_set_is_asked_for_here_too():
 
 
 def test_the_texts_say_what_to_do_and_tell_nothing():
-    missing, wrong = refusal(MADE, facts(ELSEWHERE)), refusal(MADE, facts(ELSEWHERE, x_admin_token="guess"))
+    missing, wrong = (
+        refusal(GENERATED, facts(ELSEWHERE)),
+        refusal(GENERATED, facts(ELSEWHERE, x_admin_token="guess")),
+    )
     assert missing.message.startswith("Missing admin token")
     assert wrong.message.startswith("Wrong admin token")
     assert wrong.code == "invalid_admin_token"
@@ -141,7 +144,7 @@ def test_the_texts_say_what_to_do_and_tell_nothing():
 )
 def test_what_comes_through_a_proxy_that_nobody_trusts_is_refused(name):
     through = facts(HERE, **{name: "127.0.0.1"}, x_admin_token=TOKEN)
-    for rules in (OPEN, MADE, SET):
+    for rules in (OPEN, GENERATED, SET):
         error = refusal(rules, through)
         assert (error.status, error.code) == (403, "untrusted_proxy")
         assert f"'{name.replace('_', '-')}'" in error.message
@@ -181,7 +184,7 @@ def test_without_a_token_nothing_between_may_have_left_a_trace(name):
         error = refusal(rules, facts(peer, **{name: "1"}))
         assert (error.status, error.code) == (403, "untrusted_proxy")
         assert f"'{name.replace('_', '-')}'" in error.message
-    check(MADE, facts(**{name: "1"}, x_admin_token=TOKEN))
+    check(GENERATED, facts(**{name: "1"}, x_admin_token=TOKEN))
     check(OPEN, facts(PROXY, x_forwarded_for=HERE, **{name: "1"}))
 
 
@@ -196,7 +199,7 @@ def test_without_a_token_the_old_http_of_a_bare_proxy_is_refused(version):
     assert (error.status, error.code) == (403, "untrusted_proxy")
     assert "HTTP/1.1" in error.message
     assert type(refusal(AdminRules(allow=networks(PROXY)), facts(PROXY, version=version))) is Forbidden
-    for rules in (MADE, SET):
+    for rules in (GENERATED, SET):
         check(rules, facts(version=version, x_admin_token=TOKEN))
     check(OPEN, facts(PROXY, version=version, x_forwarded_for=HERE))
 
@@ -211,8 +214,8 @@ def test_a_trusted_proxy_says_who_needs_no_token(client):
 )
 def test_it_says_who_needs_one_too(client):
     assert type(refusal(OPEN, facts(PROXY, x_forwarded_for=client))) is Forbidden
-    assert type(refusal(MADE, facts(PROXY, x_forwarded_for=client))) is Unauthorized
-    check(MADE, facts(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
+    assert type(refusal(GENERATED, facts(PROXY, x_forwarded_for=client))) is Unauthorized
+    check(GENERATED, facts(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
 
 
 def test_a_trusted_proxy_itself_is_no_address_without_a_token():
@@ -221,7 +224,7 @@ def test_a_trusted_proxy_itself_is_no_address_without_a_token():
 
 
 def test_the_operator_says_from_where_no_token_is_needed():
-    bridge = AdminRules(MADE.token, allow=networks("172.17.0.0/16, 2001:db8::/32"), hosts=("gateway",))
+    bridge = AdminRules(GENERATED.token, allow=networks("172.17.0.0/16, 2001:db8::/32"), hosts=("gateway",))
     check(bridge, facts("172.17.0.1"))
     check(bridge, facts("::ffff:172.17.0.1", "gateway:8088"))
     check(bridge, facts("2001:db8::5", "Gateway"))
@@ -239,7 +242,7 @@ def test_a_token_that_was_set_is_asked_for_at_the_allowed_addresses_too():
     ("host", "needed"), [(HERE, False), ("localhost", False), ("::1", False), ("10.0.0.1", True)]
 )
 def test_who_needs_a_token_is_known_beforehand(host, needed):
-    assert MADE.needs_token(host) is needed
+    assert GENERATED.needs_token(host) is needed
     assert SET.needs_token(host)
 
 
@@ -259,7 +262,7 @@ def test_who_needs_a_token_is_known_beforehand(host, needed):
     ],
 )
 def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
-    for rules in (OPEN, MADE, SET):
+    for rules in (OPEN, GENERATED, SET):
         error = refusal(rules, facts(origin=origin, x_admin_token=TOKEN))
         assert error.status == 403
         assert "origin" in error.message
@@ -268,7 +271,7 @@ def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "", "something-new"])
 def test_a_browser_that_says_it_is_another_page_is_believed(site):
     """A page can send a GET without an Origin, but not without this."""
-    for rules in (OPEN, MADE, SET):
+    for rules in (OPEN, GENERATED, SET):
         error = refusal(rules, facts(sec_fetch_site=site, x_admin_token=TOKEN))
         assert error.status == 403
         assert "origin" in error.message
@@ -312,7 +315,7 @@ def test_another_name_for_this_machine_is_refused_without_a_token(host):
     error = refusal(OPEN, facts(host=host))
     assert error.status == 403
     assert "localhost" in error.message
-    check(MADE, facts(host=host, x_admin_token=TOKEN))
+    check(GENERATED, facts(host=host, x_admin_token=TOKEN))
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8088", "127.0.0.1:1", "127.1.2.3", "[::1]:8088"])
@@ -354,13 +357,13 @@ def test_a_body_that_is_not_json_is_refused(media_type, length):
 
 
 def test_neither_rules_nor_visits_show_a_token():
-    assert TOKEN not in repr(MADE)
+    assert TOKEN not in repr(GENERATED)
     assert TOKEN not in repr(facts(x_admin_token=TOKEN))
 
 
 @pytest.mark.parametrize(("method", "path", "body"), GUARDED)
 async def test_the_guard_stands_before_every_admin_endpoint(method, path, body):
-    async with client(Parts.plain(admin=MADE), ELSEWHERE) as http:
+    async with client(Parts.plain(admin=GENERATED), ELSEWHERE) as http:
         refused = await http.request(method, path, json=body)
         assert refused.status_code == 401
         assert refused.json()["error"]["code"] == "missing_admin_token"

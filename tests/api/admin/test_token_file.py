@@ -39,19 +39,19 @@ def test_each_folder_has_its_own(tmp_path):
 def test_only_we_may_read_it(tmp_path):
     old = os.umask(0)
     try:
-        made = read_or_create(tmp_path / "state")
+        result = read_or_create(tmp_path / "state")
     finally:
         os.umask(old)
-    assert mode(made.path.parent) == 0o700
-    assert mode(made.path) == 0o600
-    assert names(made.path.parent) == [NAME]
+    assert mode(result.path.parent) == 0o700
+    assert mode(result.path) == 0o600
+    assert names(result.path.parent) == [NAME]
 
 
 def test_a_file_that_others_may_read_is_closed(tmp_path):
-    made = read_or_create(tmp_path)
-    made.path.chmod(0o644)
-    assert read_or_create(tmp_path).value == made.value
-    assert mode(made.path) == 0o600
+    result = read_or_create(tmp_path)
+    result.path.chmod(0o644)
+    assert read_or_create(tmp_path).value == result.value
+    assert mode(result.path) == 0o600
 
 
 def test_workers_that_start_together_agree(tmp_path):
@@ -151,10 +151,10 @@ def test_on_loopback_none_is_made(tmp_path, host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])
 def test_on_another_address_one_is_made(tmp_path, host):
-    made = ensure_admin_token(demo(tmp_path, host))
-    assert made is not None
-    assert made.created
-    assert made.path == tmp_path / "state" / NAME
+    result = ensure_admin_token(demo(tmp_path, host))
+    assert result is not None
+    assert result.created
+    assert result.path == tmp_path / "state" / NAME
 
 
 def test_the_admin_planes_own_address_decides_where_it_has_one(tmp_path):
@@ -169,31 +169,31 @@ def test_an_operators_own_makes_ours_needless(tmp_path):
     assert not (tmp_path / "state").exists()
 
 
-async def statuses(given: Settings, made: str | None, token: str | None) -> list[int]:
+async def statuses(value: Settings, result: str | None, token: str | None) -> list[int]:
     """What `GET /keys` answers: from here, and from elsewhere; with this token, if any."""
-    services = compose(given, store_url="memory", admin_token=made)
+    services = compose(value, store_url="memory", admin_token=result)
     await services.open()
-    found = []
+    matches = []
     for peer in (HERE, ELSEWHERE):
         async with client_of(Gateway(services), peer) as http:
             answer = await http.get("/keys", headers={"x-admin-token": token} if token else {})
-            found.append(answer.status_code)
+            matches.append(answer.status_code)
     await services.close()
-    return found
+    return matches
 
 
 async def test_the_gateway_asks_strangers_for_the_token_that_was_made(tmp_path):
-    made = ensure_admin_token(demo(tmp_path))
-    assert made is not None
-    assert await statuses(demo(tmp_path), made.value, None) == [200, 401]
-    assert await statuses(demo(tmp_path), made.value, made.value) == [200, 200]
+    result = ensure_admin_token(demo(tmp_path))
+    assert result is not None
+    assert await statuses(demo(tmp_path), result.value, None) == [200, 401]
+    assert await statuses(demo(tmp_path), result.value, result.value) == [200, 200]
 
 
 async def test_the_gateway_asks_everybody_for_the_token_that_was_set(tmp_path):
-    given = demo(tmp_path, chat2response_admin_token=" set-by-the-operator ")
-    assert await statuses(given, None, None) == [401, 401]
-    assert await statuses(given, None, "set-by-the-operator") == [200, 200]
-    assert await statuses(given, "another-that-was-made", "another-that-was-made") == [401, 401]
+    value = demo(tmp_path, chat2response_admin_token=" set-by-the-operator ")
+    assert await statuses(value, None, None) == [401, 401]
+    assert await statuses(value, None, "set-by-the-operator") == [200, 200]
+    assert await statuses(value, "another-that-was-made", "another-that-was-made") == [401, 401]
 
 
 async def test_without_any_token_strangers_stay_out(tmp_path):

@@ -29,7 +29,7 @@ def request(*headers: tuple[str, str]) -> Request:
 
 
 @pytest.mark.parametrize(
-    ("given", "token"),
+    ("value", "token"),
     [
         (None, None),
         ("", None),
@@ -42,8 +42,8 @@ def request(*headers: tuple[str, str]) -> Request:
         ("bEARER   a b ", "a b"),
     ],
 )
-def test_a_bearer_is_read_whatever_its_case(given: str | None, token: str | None) -> None:
-    assert bearer(given) == token
+def test_a_bearer_is_read_whatever_its_case(value: str | None, token: str | None) -> None:
+    assert bearer(value) == token
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def test_without_a_proxys_header_the_peer_is_the_sender(peer):
 @pytest.mark.parametrize("peer", [CLIENT, None])
 @pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto"])
 def test_who_is_not_trusted_speaks_for_nobody(peer, name):
-    told = sent(peer, (name, PROXY))
-    assert (told.trusted, told.header) == (False, name)
+    result = sent(peer, (name, PROXY))
+    assert (result.trusted, result.header) == (False, name)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_the_standard_header_is_read_too(value, client):
 
 def test_where_both_are_there_both_must_say_the_same():
     assert sent(PROXY, ("x-forwarded-for", CLIENT), ("forwarded", f"for={CLIENT}")).address
-    told = sent(PROXY, ("x-forwarded-for", CLIENT), ("forwarded", "for=127.0.0.1"))
-    assert told == ClientAddress(None, header="x-forwarded-for")
+    result = sent(PROXY, ("x-forwarded-for", CLIENT), ("forwarded", "for=127.0.0.1"))
+    assert result == ClientAddress(None, header="x-forwarded-for")
 
 
 def test_a_trusted_proxy_that_does_not_say_for_whom_leaves_it_open():

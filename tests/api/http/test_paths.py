@@ -13,7 +13,7 @@ from chat2response.api.admin.rules import PATHS, AdminRules, guards
 from chat2response.api.http.cors import Cors, CorsOptions
 from chat2response.api.http.paths import has_control_characters
 from chat2response.api.http.request import App, Message
-from chat2response.api.management import not_found
+from chat2response.api.management import unknown_routes
 from chat2response.api.management.application import build_management
 from tests.support.management_client import ELSEWHERE, Parts, client, client_of
 
@@ -63,7 +63,7 @@ async def status_of(app: App, method: str, path: str) -> int:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the search for what a path may have meant."""
-    monkeypatch.setattr(not_found, "get_close_matches", lambda *args, **more: [])
+    monkeypatch.setattr(unknown_routes, "get_close_matches", lambda *args, **more: [])
 
 
 def test_the_paths_below_are_all_there_are() -> None:
@@ -78,10 +78,10 @@ async def test_no_character_at_any_place_opens_a_path(method: str, path: str, qu
     app = build_management(Parts.plain(admin=RULES))
     for place in range(len(path) + 1):
         for code in range(0x300):
-            given = f"{path[:place]}{chr(code)}{path[place:]}"
-            status = await status_of(app, method, given)
+            params = f"{path[:place]}{chr(code)}{path[place:]}"
+            status = await status_of(app, method, params)
             is_control = unicodedata.category(chr(code)) == "Cc"
-            assert status == 404 if is_control else status in (401, 404), ascii(given)
+            assert status == 404 if is_control else status in (401, 404), ascii(params)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\0", "/", "//", "\n\n", "%0a", "?", "#", ";", ".", "\u2028"])
@@ -150,9 +150,9 @@ async def test_a_route_that_is_added_is_guarded_unless_it_is_said_to_be_public(
     wide = (await parts.keys.generate(scopes=["admin:*"])).token
     async with client_of(app, ELSEWHERE) as http:
         for headers, expected in (({}, 401), (narrow, 403), (wide, 200), (TOKEN, 200)):
-            given = headers if isinstance(headers, dict) else {"authorization": f"Bearer {headers}"}
-            assert (await http.get("/new/", headers=given)).status_code in (expected, 404)
-            assert (await http.get("/new", headers=given, follow_redirects=True)).status_code in (
+            params = headers if isinstance(headers, dict) else {"authorization": f"Bearer {headers}"}
+            assert (await http.get("/new/", headers=params)).status_code in (expected, 404)
+            assert (await http.get("/new", headers=params, follow_redirects=True)).status_code in (
                 expected,
                 404 if add is add_mount else expected,
             )
@@ -201,8 +201,8 @@ async def test_errors_that_are_not_of_the_admin_plane_may_be_read_by_pages() -> 
             ):
                 answer = await http.request(method, path)
                 assert (answer.status_code, allowed(answer)) == (status, True), path
-            asked = {"access-control-request-method": "POST"}
-            preflight = await http.request("OPTIONS", "/v1/embeddings", headers=asked)
+            body = {"access-control-request-method": "POST"}
+            preflight = await http.request("OPTIONS", "/v1/embeddings", headers=body)
             assert (preflight.status_code, allowed(preflight)) == (204, True)
             assert "POST" in preflight.headers["access-control-allow-methods"]
             assert not allowed(await http.get("/status"))
@@ -224,8 +224,8 @@ async def test_nothing_of_the_admin_plane_or_near_it_may_be_read_by_a_page(peer:
         async with client_of(app, peer, headers=PAGE | {"x-admin-token": TOKEN}) as http:
             for path in (*PATHS, *(f"{each}/x" for each in PATHS), "/keys%0a", "/keys/x%00"):
                 for method in ("GET", "POST", "OPTIONS"):
-                    asked = {"access-control-request-method": "GET"}
-                    answer = await http.request(method, path, headers=asked)
+                    body = {"access-control-request-method": "GET"}
+                    answer = await http.request(method, path, headers=body)
                     assert answer.status_code in (403, 404), path
                     assert not allowed(answer), (face, method, path)
 

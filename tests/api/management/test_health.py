@@ -112,8 +112,8 @@ async def test_readiness_is_green_while_keys_open_without_the_store_and_red_afte
         store.write_fault = StoreDown("away again")
         clock.advance(WRITE_SECONDS)
         assert await probed.is_ready()  # an outage of its own
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 3
-    assert "away" in told[0]
-    assert "30 s" in told[0]
-    assert "works again" in told[1]
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert "away" in lines[0]
+    assert "30 s" in lines[0]
+    assert "works again" in lines[1]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys.repository import LEAST_AGE
+from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import MemoryStore, StoreDown
 from tests.support.clock_and_ids import Clock
 from tests.support.management_client import ELSEWHERE, HERE, Parts, client
@@ -27,47 +27,51 @@ async def ok(http, path: str, **fields: Any) -> dict[str, Any]:
 
 
 async def test_a_key_that_says_all_it_can(http, clock):
-    said = {
+    reply = {
         "label": "l",
         "owner": "team",
         "metadata": {"a": "b"},
         "scopes": ["model:gpt-*", "a label"],
         "limits": {"requests_per_minute": 60, "cost_per_month": 2_500_000},
     }
-    made = await ok(http, "generate", **said, ttl_seconds=60)
-    assert {name: made[name] for name in said} == said
-    shown = (await http.get(f"/keys/{made['id']}")).json()
+    result = await ok(http, "generate", **reply, ttl_seconds=60)
+    assert {name: result[name] for name in reply} == reply
+    shown = (await http.get(f"/keys/{result['id']}")).json()
     assert set(shown) == DETAILS
-    assert {name: shown[name] for name in said} == said
+    assert {name: shown[name] for name in reply} == reply
     assert (shown["state"], shown["last_used_at"], shown["requests"]) == ("active", None, 0)
     clock.advance(60)
-    assert (await http.get(f"/keys/{made['id']}")).json()["state"] == "expired"
+    assert (await http.get(f"/keys/{result['id']}")).json()["state"] == "expired"
 
 
 async def test_its_use_is_told(http, parts, clock):
-    made = await ok(http, "generate")
-    parts.keys.use.note(made["id"], requests=2, tokens=30)
-    shown = (await http.get(f"/keys/{made['id']}")).json()
+    result = await ok(http, "generate")
+    parts.keys.last_used.note(result["id"], requests=2, tokens=30)
+    shown = (await http.get(f"/keys/{result['id']}")).json()
     assert (shown["last_used_at"], shown["requests"], shown["tokens"]) == (int(clock()), 2, 30)
 
 
 async def test_rotate(http, parts, clock):
-    made = await ok(http, "generate", label="l")
-    renewed = await ok(http, "rotate", id=made["id"], grace_seconds=60)
+    result = await ok(http, "generate", label="l")
+    renewed = await ok(http, "rotate", id=result["id"], grace_seconds=60)
     assert list(renewed)[:6] == ["id", "token", "created_at", "expires_at", "label", "scopes"]
-    assert (renewed["id"], renewed["label"], renewed["created_at"]) == (made["id"], "l", made["created_at"])
+    assert (renewed["id"], renewed["label"], renewed["created_at"]) == (
+        result["id"],
+        "l",
+        result["created_at"],
+    )
     assert (renewed["rotated_at"], renewed["grace_expires_at"]) == (int(clock()), int(clock()) + 60)
-    for token in (made["token"], renewed["token"]):
+    for token in (result["token"], renewed["token"]):
         await parts.keys.verify(token)
-    again = await ok(http, "rotate", id=made["id"], force=True)
+    again = await ok(http, "rotate", id=result["id"], force=True)
     assert again["grace_expires_at"] == int(clock())
     with pytest.raises(Unauthorized, match="API key expired"):
         await parts.keys.verify(renewed["token"])
 
 
 async def test_update(http):
-    made = await ok(http, "generate", label="l", owner="o")
-    changed = await ok(http, "update", id=made["id"], owner=None, limits={"tokens_per_day": 5})
+    result = await ok(http, "generate", label="l", owner="o")
+    changed = await ok(http, "update", id=result["id"], owner=None, limits={"tokens_per_day": 5})
     assert set(changed) == DETAILS
     assert (changed["label"], changed["owner"], changed["limits"]) == ("l", None, {"tokens_per_day": 5})
 
@@ -75,11 +79,11 @@ async def test_update(http):
 async def test_import_and_purge(http, parts, clock):
     token, digest = parts.keys.new_digest()
     for imported in (True, False):
-        told = await ok(http, "import", id=token.id, digest=digest, ttl_seconds=5)
-        assert told == {"imported": imported, "id": token.id}
+        result = await ok(http, "import", id=token.id, digest=digest, ttl_seconds=5)
+        assert result == {"imported": imported, "id": token.id}
     await parts.keys.verify(token.text())
-    clock.advance(LEAST_AGE + 5)
-    assert await ok(http, "purge", older_than_seconds=LEAST_AGE) == {"purged": 1, "more": False}
+    clock.advance(MIN_PURGE_AGE + 5)
+    assert await ok(http, "purge", older_than_seconds=MIN_PURGE_AGE) == {"purged": 1, "more": False}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ async def test_import_and_purge(http, parts, clock):
         ("import", {"id": UNKNOWN}, 400, "digest", "missing_required_parameter"),
         ("purge", {"older_than_seconds": 5}, 400, "older_than_seconds", None),
         ("purge", {}, 400, "older_than_seconds", "missing_required_parameter"),
-        ("purge", {"older_than_seconds": LEAST_AGE, "limit": 0}, 400, "limit", None),
+        ("purge", {"older_than_seconds": MIN_PURGE_AGE, "limit": 0}, 400, "limit", None),
     ],
 )
 async def test_what_is_refused(http, path, fields, status, param, code):
@@ -116,12 +120,12 @@ async def test_what_is_refused(http, path, fields, status, param, code):
 
 
 async def test_a_state_that_stands_against_it_is_409(http):
-    made = await ok(http, "generate")
-    await ok(http, "revoke", id=made["id"])
-    answer = await http.post("/keys/rotate", json={"id": made["id"]})
+    result = await ok(http, "generate")
+    await ok(http, "revoke", id=result["id"])
+    answer = await http.post("/keys/rotate", json={"id": result["id"]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "key_revoked")
     digest = f"$c2r-sha256${'0' * 32}${'0' * 64}"
-    answer = await http.post("/keys/import", json={"id": made["id"], "digest": digest})
+    answer = await http.post("/keys/import", json={"id": result["id"], "digest": digest})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "key_exists")
 
 
@@ -152,16 +156,16 @@ async def test_pages_and_filters(http, clock):
     assert sorted(seen) == sorted(ids)
     assert all(set(key) == DETAILS for key in page["data"])
 
-    async def found(**query: Any) -> set[str]:
+    async def matches(**query: Any) -> set[str]:
         answer = await http.get("/keys", params=query)
         assert answer.status_code == 200, answer.text
         return {key["id"] for key in answer.json()["data"]}
 
-    assert await found(state="revoked") == {ids[0]}
-    assert await found(owner="b", state="active") == set(ids[1::2])
-    assert await found(label="KEY 3") == {ids[3]}
-    assert await found(expiring_within=3600) == set()
-    assert await found(expiring_within=86_400) == set(ids[1:])
+    assert await matches(state="revoked") == {ids[0]}
+    assert await matches(owner="b", state="active") == set(ids[1::2])
+    assert await matches(label="KEY 3") == {ids[3]}
+    assert await matches(expiring_within=3600) == set()
+    assert await matches(expiring_within=86_400) == set(ids[1:])
 
 
 @pytest.mark.parametrize(
@@ -217,12 +221,12 @@ async def test_a_poor_idempotency_key_is_refused(http, headers):
 
 
 async def test_the_audit_tells_who_did_what_from_where(http, parts):
-    made = await ok(http, "generate", label="l")
-    await ok(http, "revoke", id=made["id"])
+    result = await ok(http, "generate", label="l")
+    await ok(http, "revoke", id=result["id"])
     answer = (await http.get("/audit")).json()
     assert [(line["action"], line["key"], line["by"], line["from"]) for line in answer["data"]] == [
-        ("key.generated", made["id"], "network", HERE),
-        ("key.revoked", made["id"], "network", HERE),
+        ("key.generated", result["id"], "network", HERE),
+        ("key.revoked", result["id"], "network", HERE),
     ]
     assert answer["has_more"] is False
     await ok(http, "generate")
@@ -251,7 +255,7 @@ class Down(MemoryStore):
         ("POST", "/keys/rotate", {"id": UNKNOWN}),
         ("POST", "/keys/update", {"id": UNKNOWN, "label": "x"}),
         ("POST", "/keys/import", {"id": UNKNOWN, "digest": f"$c2r-sha256${'0' * 32}${'0' * 64}"}),
-        ("POST", "/keys/purge", {"older_than_seconds": LEAST_AGE}),
+        ("POST", "/keys/purge", {"older_than_seconds": MIN_PURGE_AGE}),
     ],
 )
 async def test_a_store_that_is_down_is_503(method, path, body):

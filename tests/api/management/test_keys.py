@@ -73,20 +73,20 @@ async def test_without_keys_the_list_is_an_empty_array(http):
 
 
 async def test_a_revoked_key_is_dead_at_once_and_for_good(http, parts):
-    made = await generated(http)
-    await parts.keys.verify(made["token"])
-    for told in ({"revoked": True}, {"revoked": False, "reason": "already_revoked"}):
-        answer = await http.post("/keys/revoke", json={"id": made["id"]})
+    result = await generated(http)
+    await parts.keys.verify(result["token"])
+    for reported in ({"revoked": True}, {"revoked": False, "reason": "already_revoked"}):
+        answer = await http.post("/keys/revoke", json={"id": result["id"]})
         assert answer.status_code == 200
-        assert answer.json() == {**told, "id": made["id"]}
+        assert answer.json() == {**reported, "id": result["id"]}
         with pytest.raises(Exception, match="API key revoked"):
-            await parts.keys.verify(made["token"])
+            await parts.keys.verify(result["token"])
 
 
 @pytest.mark.parametrize("form", ["{}", "{}.", "Bearer {}", " {}\n"])
 async def test_a_token_names_its_key_and_is_not_told_again(http, parts, form):
-    made = await generated(http)
-    id, token = made["id"], form.format(made["token"])
+    result = await generated(http)
+    id, token = result["id"], form.format(result["token"])
     moved = await http.post("/keys/set_expiration", json={"id": token, "ttl_seconds": 5})
     assert (moved.json()["updated"], moved.json()["id"]) == (True, id)
     assert (await http.post("/keys/update", json={"id": token, "label": "x"})).json()["id"] == id
@@ -98,12 +98,12 @@ async def test_a_token_names_its_key_and_is_not_told_again(http, parts, form):
 
 
 async def test_a_scope_that_looks_mistyped_is_warned_of(http):
-    made = await http.post("/keys/generate", json={"scopes": ["models:gpt-4", "mode\u00e9l:x", "team:a"]})
-    said = made.headers[WARNING]
-    assert said.startswith("'models:gpt-4' is a label and restricts nothing. Did you mean 'model:gpt-4'?; ")
-    assert "'mode\\xe9l:x'" in said
-    asked = {"id": made.json()["id"], "scopes": ["net=10.0.0.0/8"] * 200}
-    changed = await http.post("/keys/update", json=asked)
+    result = await http.post("/keys/generate", json={"scopes": ["models:gpt-4", "mode\u00e9l:x", "team:a"]})
+    reply = result.headers[WARNING]
+    assert reply.startswith("'models:gpt-4' is a label and restricts nothing. Did you mean 'model:gpt-4'?; ")
+    assert "'mode\\xe9l:x'" in reply
+    body = {"id": result.json()["id"], "scopes": ["net=10.0.0.0/8"] * 200}
+    changed = await http.post("/keys/update", json=body)
     assert changed.headers[WARNING].count("Did you mean 'net:10.0.0.0/8'?") == 5
     assert WARNING not in (await http.post("/keys/generate", json={"scopes": ["model:x"]})).headers
 
@@ -121,33 +121,33 @@ async def test_an_unknown_key_is_not_revoked_and_not_moved(http, id):
 
 
 async def test_the_end_moves_forth_and_into_the_past(http, parts, clock):
-    made = await generated(http)
+    result = await generated(http)
     now = int(clock())
     for fields, end in (
         ({"ttl_seconds": 5}, now + 5),
         ({"expires_at": now + 9, "ttl_seconds": 5}, now + 9),
         ({"expires_at": now - 9}, now - 9),
     ):
-        answer = await http.post("/keys/set_expiration", json={"id": made["id"], **fields})
+        answer = await http.post("/keys/set_expiration", json={"id": result["id"], **fields})
         assert answer.status_code == 200
-        assert answer.json() == {"updated": True, "id": made["id"], "expires_at": end}
+        assert answer.json() == {"updated": True, "id": result["id"], "expires_at": end}
     with pytest.raises(Exception, match="API key expired"):
-        await parts.keys.verify(made["token"])
+        await parts.keys.verify(result["token"])
 
 
 async def test_a_revoked_keys_end_moves_too(http):
-    made = await generated(http)
-    await http.post("/keys/revoke", json={"id": made["id"]})
-    answer = await http.post("/keys/set_expiration", json={"id": made["id"], "ttl_seconds": 5})
+    result = await generated(http)
+    await http.post("/keys/revoke", json={"id": result["id"]})
+    answer = await http.post("/keys/set_expiration", json={"id": result["id"], "ttl_seconds": 5})
     assert answer.json()["updated"] is True
 
 
 async def test_never_is_refused_unless_it_is_allowed(http):
-    made = await generated(http)
+    result = await generated(http)
     for path, fields in (
         ("/keys/generate", {"expires_at": None}),
-        ("/keys/set_expiration", {"id": made["id"], "expires_at": None}),
-        ("/keys/set_expiration", {"id": made["id"]}),
+        ("/keys/set_expiration", {"id": result["id"], "expires_at": None}),
+        ("/keys/set_expiration", {"id": result["id"]}),
     ):
         answer = await http.post(path, json=fields)
         assert answer.status_code == 400
@@ -158,10 +158,10 @@ async def test_never_is_refused_unless_it_is_allowed(http):
 async def test_null_is_never_and_absent_is_the_default(store, clock):
     async with client(Parts.over(store, clock, NEVER)) as http:
         assert (await generated(http, expires_at=None))["expires_at"] is None
-        made = await generated(http)
-        assert made["expires_at"] == int(clock()) + 86_400
-        answer = await http.post("/keys/set_expiration", json={"id": made["id"], "expires_at": None})
-        assert answer.json() == {"updated": True, "id": made["id"], "expires_at": None}
+        result = await generated(http)
+        assert result["expires_at"] == int(clock()) + 86_400
+        answer = await http.post("/keys/set_expiration", json={"id": result["id"], "expires_at": None})
+        assert answer.json() == {"updated": True, "id": result["id"], "expires_at": None}
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ async def test_the_near_name_is_told(http):
 async def test_a_slip_of_a_path_that_looks_like_a_keys_is_told(http):
     answer = await http.post("/keys/generat", json={})
     assert answer.status_code == 405
-    assert answer.json()["error"]["message"].endswith("use GET, HEAD. Did you mean /keys/generate?")
+    assert answer.json()["error"]["message"].endswith("Use GET, HEAD. Did you mean /keys/generate?")
     far = await http.post(f"/keys/{UNKNOWN}", json={})
-    assert far.json()["error"]["message"].endswith("use GET, HEAD.")
+    assert far.json()["error"]["message"].endswith("Use GET, HEAD.")
 
 
 @pytest.mark.parametrize("ttl", [0, -1, 10**12, 10**30])
@@ -236,32 +236,32 @@ async def test_a_body_that_is_no_object_is_refused(http, content):
 async def test_a_key_that_nobody_asks_for_comes_with_a_warning(mode):
     about = replace(ABOUT, auth_mode=mode)
     async with client(Parts.plain(about=about)) as http:
-        made = await http.post("/keys/generate", json={})
-        id = made.json()["id"]
+        result = await http.post("/keys/generate", json={})
+        id = result.json()["id"]
         renewed = await http.post("/keys/rotate", json={"id": id})
         taken = await http.post("/keys/import", json={"id": "f" * 32, "digest": SOME_DIGEST})
         revoked = await http.post("/keys/revoke", json={"id": id})
-    assert list(made.json()) == ["id", "token", "created_at", "expires_at", "label", "scopes"]
-    said = f"the auth mode is {mode}: no key is asked for, and this one opens nothing"
-    for answer in (made, renewed, taken):
+    assert list(result.json()) == ["id", "token", "created_at", "expires_at", "label", "scopes"]
+    reply = f"the auth mode is {mode}: the gateway checks no keys, so this key has no effect"
+    for answer in (result, renewed, taken):
         assert answer.status_code == 200
-        assert answer.headers.get(WARNING) == (None if mode == "managed" else said)
+        assert answer.headers.get(WARNING) == (None if mode == "managed" else reply)
     assert WARNING not in revoked.headers
 
 
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("generate", "send {} for the defaults."),
-        ("revoke", "send a JSON object with 'id'."),
-        ("import", "send a JSON object with 'id' and 'digest'."),
+        ("generate", "Send {} for the defaults."),
+        ("revoke", "Send a JSON object with 'id'."),
+        ("import", "Send a JSON object with 'id' and 'digest'."),
     ],
 )
 @pytest.mark.parametrize("content", [b"", b" \n"])
 async def test_an_empty_body_is_told_what_to_send(http, path, hint, content):
     answer = await http.post(f"/keys/{path}", content=content, headers=JSON)
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == f"The body of the request is empty: {hint}"
+    assert answer.json()["error"]["message"] == f"The request body is empty. {hint}"
 
 
 @pytest.mark.parametrize("path", ["generate", "revoke", "set_expiration"])
@@ -333,20 +333,20 @@ async def test_what_nobody_expected_is_500_without_details_and_with_a_log(clock,
 
 async def test_no_token_is_ever_logged(http, caplog):
     caplog.set_level(0)
-    made = await generated(http)
-    await http.post("/keys/generate", json={"token": made["token"]})
-    assert made["token"].partition(".")[2] not in caplog.text
+    result = await generated(http)
+    await http.post("/keys/generate", json={"token": result["token"]})
+    assert result["token"].partition(".")[2] not in caplog.text
 
 
-@pytest.mark.parametrize("given", ["abc-123", "x" * 128])
-async def test_a_request_id_comes_back(http, given):
+@pytest.mark.parametrize("value", ["abc-123", "x" * 128])
+async def test_a_request_id_comes_back(http, value):
     for path in ("/keys", "/status", "/nowhere"):
-        assert (await http.get(path, headers={"x-request-id": given})).headers["x-request-id"] == given
+        assert (await http.get(path, headers={"x-request-id": value})).headers["x-request-id"] == value
 
 
-@pytest.mark.parametrize("given", [None, "x" * 129, "a b", "\xe4", ""])
-async def test_another_request_id_is_replaced(http, given):
-    headers = {} if given is None else {"x-request-id": given.encode("latin-1")}
+@pytest.mark.parametrize("value", [None, "x" * 129, "a b", "\xe4", ""])
+async def test_another_request_id_is_replaced(http, value):
+    headers = {} if value is None else {"x-request-id": value.encode("latin-1")}
     answer = await http.get("/nowhere", headers=headers)
     assert re.fullmatch(r"req_[0-9a-f]{32}", answer.headers["x-request-id"])
     assert len(answer.headers.get_list("x-request-id")) == 1

@@ -50,7 +50,7 @@ async def test_the_status_tells_names_and_states():
 
 
 @pytest.mark.parametrize(
-    ("given", "modes", "features"),
+    ("params", "modes", "features"),
     [
         (
             {"upstream_mode": "chat", "openai_api_key": "sk-upstream-0123456789"},
@@ -78,9 +78,12 @@ async def test_the_status_tells_names_and_states():
         ),
     ],
 )
-async def test_the_gateways_status_has_no_secrets_and_no_addresses(given, modes, features):
-    given |= {"chat2response_admin_token": "an-admins-token-1", "chat2response_trusted_proxies": "192.0.2.99"}
-    services = compose(settings(**given), store_url="memory")
+async def test_the_gateways_status_has_no_secrets_and_no_addresses(params, modes, features):
+    params |= {
+        "chat2response_admin_token": "an-admins-token-1",
+        "chat2response_trusted_proxies": "192.0.2.99",
+    }
+    services = compose(settings(**params), store_url="memory")
     async with client_of(Gateway(services), None) as http:
         answer = await http.get("/status")
     await services.close()
@@ -130,8 +133,8 @@ async def test_the_token_shows_the_texts_too():
     parts = Parts.plain(admin=AdminRules("t" * 20, always_require_token=True), about=about())
     async with client(parts, ELSEWHERE) as http:
         assert "details" not in (await http.get("/status")).json()
-        told = (await http.get("/status", headers={"x-admin-token": "t" * 20})).json()
-    assert told["details"]["store_error"] is None
+        body = (await http.get("/status", headers={"x-admin-token": "t" * 20})).json()
+    assert body["details"]["store_error"] is None
 
 
 async def test_a_store_that_nobody_needs_is_not_asked():
@@ -140,8 +143,8 @@ async def test_a_store_that_nobody_needs_is_not_asked():
 
 
 async def test_the_gateways_own_texts_tell_no_password():
-    given = {"openai_base_url": "http://me:pw-1@private.example/v1", "openai_api_key": "sk-upstream-12345"}
-    services = compose(settings(**given), store_url="redis://:pw-3@127.0.0.1:1/2")
+    params = {"openai_base_url": "http://me:pw-1@private.example/v1", "openai_api_key": "sk-upstream-12345"}
+    services = compose(settings(**params), store_url="redis://:pw-3@127.0.0.1:1/2")
     async with client_of(Gateway(services)) as http:
         answer = await http.get("/status")
     await services.close()
@@ -176,7 +179,7 @@ async def test_an_unknown_path_is_told_what_is_near(path, near):
 async def test_a_path_of_another_program_is_told_no_other(path):
     async with client(Parts.plain()) as http:
         answer = await http.get(path)
-    assert answer.json()["error"]["message"] == f"There is no endpoint {path}. See /docs for all of them."
+    assert answer.json()["error"]["message"] == f"No such endpoint: {path}. See /docs for all endpoints."
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
@@ -213,7 +216,7 @@ async def test_another_method_is_told_the_right_one(method, path, allowed):
     assert answer.headers["allow"] == allowed
     error = answer.json()["error"]
     assert error["code"] == "method_not_allowed"
-    assert error["message"] == f"{method} is not for {path}: use {allowed}."
+    assert error["message"] == f"{path} does not support {method}. Use {allowed}."
 
 
 async def test_head_of_what_is_only_posted_is_refused():
@@ -225,9 +228,9 @@ async def test_head_of_what_is_only_posted_is_refused():
 @pytest.mark.parametrize("path", ["/status", "/keys", "/metrics", "/docs", "/openapi.json"])
 async def test_head_is_answered_like_get(path):
     async with client(Parts.plain()) as http:
-        got, asked = await http.get(path), await http.head(path)
-    assert asked.status_code == 200
-    assert asked.headers["content-type"] == got.headers["content-type"]
+        got, request = await http.get(path), await http.head(path)
+    assert request.status_code == 200
+    assert request.headers["content-type"] == got.headers["content-type"]
 
 
 @asynccontextmanager

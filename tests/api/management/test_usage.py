@@ -27,72 +27,72 @@ FIRST, SECOND = "a" * 32, "b" * 32
 
 def parts() -> Parts:
     """Two keys, two models, two days; of the second day nothing is written down yet."""
-    made = Parts.plain()
-    made.usage.note(FIRST, "m1", USAGE, 50)
-    made.usage.note(FIRST, "m2", SMALL, estimated=True)
-    made.usage.note(SECOND, "m1", USAGE, 50)
-    made.clock.now += DAY
-    made.usage.note(FIRST, "m1", USAGE, 50)
-    return made
+    result = Parts.plain()
+    result.usage.note(FIRST, "m1", USAGE, 50)
+    result.usage.note(FIRST, "m2", SMALL, estimated=True)
+    result.usage.note(SECOND, "m1", USAGE, 50)
+    result.clock.now += DAY
+    result.usage.note(FIRST, "m1", USAGE, 50)
+    return result
 
 
-async def ask(made: Parts, path: str, **query: str) -> Any:
-    async with client(made) as http:
+async def ask(result: Parts, path: str, **query: str) -> Any:
+    async with client(result) as http:
         answer = await http.get(path, params=query)
         assert answer.status_code == 200, answer.text
         return answer.json() if answer.headers["content-type"] == "application/json" else answer
 
 
 async def test_all_keys_by_key_and_model() -> None:
-    made = parts()
-    told = await ask(made, "/usage")
-    assert (told["object"], told["to"], told["group_by"]) == (
+    result = parts()
+    reported = await ask(result, "/usage")
+    assert (reported["object"], reported["to"], reported["group_by"]) == (
         "list",
-        str(made.usage.today()),
+        str(result.usage.today()),
         ["key", "model"],
     )
-    assert [(row["key"], row["model"], row["requests"], row["cost"]) for row in told["data"]] == [
+    assert [(row["key"], row["model"], row["requests"], row["cost"]) for row in reported["data"]] == [
         (FIRST, "m1", 2, 100),
         (FIRST, "m2", 1, 0),
         (SECOND, "m1", 1, 50),
     ]
-    assert told["total"] == ONE.plus(ONE).plus(ONE).plus(FREE).document()
-    assert (told["total"]["unpriced"], told["total"]["estimated"]) == (1, 1)
+    assert reported["total"] == ONE.plus(ONE).plus(ONE).plus(FREE).document()
+    assert (reported["total"]["unpriced"], reported["total"]["estimated"]) == (1, 1)
 
 
 async def test_one_key_by_model_and_day() -> None:
-    made = parts()
-    await made.usage.tally.flush()
-    today = str(made.usage.today())
-    told = await ask(made, f"/keys/{FIRST}/usage")
-    assert [(row["model"], row["day"] == today, row["requests"]) for row in told["data"]] == [
+    result = parts()
+    await result.usage.write_behind.flush()
+    today = str(result.usage.today())
+    reported = await ask(result, f"/keys/{FIRST}/usage")
+    assert [(row["model"], row["day"] == today, row["requests"]) for row in reported["data"]] == [
         ("m1", False, 1),
         ("m1", True, 1),
         ("m2", False, 1),
     ]
-    assert (await ask(made, f"/keys/{'c' * 32}/usage"))["data"] == []  # an unknown key has used nothing
+    assert (await ask(result, f"/keys/{'c' * 32}/usage"))["data"] == []  # an unknown key has used nothing
 
 
 async def test_days_and_groups_are_the_askers_choice() -> None:
-    made = parts()
-    today = str(made.usage.today())
-    told = await ask(made, "/usage", **{"from": today, "group_by": "day"})
-    assert [(row["day"], row["requests"]) for row in told["data"]] == [(today, 1)]
-    assert set(told["data"][0]) == {"day", *ONE.document()}
-    told = await ask(made, "/usage", **{"from": "1970-01-01", "to": today, "group_by": ""})
-    assert told["from"] == str(made.usage.first_day())  # older days are not kept
-    assert [row["requests"] for row in told["data"]] == [4]
+    result = parts()
+    today = str(result.usage.today())
+    reported = await ask(result, "/usage", **{"from": today, "group_by": "day"})
+    assert [(row["day"], row["requests"]) for row in reported["data"]] == [(today, 1)]
+    assert set(reported["data"][0]) == {"day", *ONE.document()}
+    reported = await ask(result, "/usage", **{"from": "1970-01-01", "to": today, "group_by": ""})
+    assert reported["from"] == str(result.usage.first_day())  # older days are not kept
+    assert [row["requests"] for row in reported["data"]] == [4]
 
 
 async def test_nothing_was_used() -> None:
-    told = await ask(Parts.plain(), "/usage")
-    assert (told["data"], told["total"]) == ([], UsageTotals().document())
+    result = await ask(Parts.plain(), "/usage")
+    assert (result["data"], result["total"]) == ([], UsageTotals().document())
 
 
 async def test_csv_with_nothing_a_spreadsheet_would_run() -> None:
-    made = Parts.plain()
-    made.usage.note(FIRST, "=1+1", USAGE, 50)
-    answer = await ask(made, "/usage", format="csv")
+    result = Parts.plain()
+    result.usage.note(FIRST, "=1+1", USAGE, 50)
+    answer = await ask(result, "/usage", format="csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["key"], row["model"], row["input_tokens"], row["cost"]) == (FIRST, "'=1+1", "11", "50")

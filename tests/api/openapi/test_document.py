@@ -23,23 +23,23 @@ async def document() -> dict[str, Any]:
     async with client(Parts.plain()) as http:
         answer = await http.get("/openapi.json")
     assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
-    return found
+    matches: dict[str, Any] = answer.json()
+    return matches
 
 
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
-    made = compose(settings(upstream_mode="demo"), store_url="memory")
-    await made.open()
-    yield made
-    await made.close()
+    result = compose(settings(upstream_mode="demo"), store_url="memory")
+    await result.open()
+    yield result
+    await result.close()
 
 
 @pytest.fixture
 async def http(services: Services) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(Gateway(services))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8088") as made:
-        yield made
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8088") as result:
+        yield result
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -98,15 +98,15 @@ async def test_the_gateway_answers_what_is_described_and_describes_what_it_answe
     raw |= {("get", "/v1/models/{model}"), ("get", "/models/{model}")}
     posted = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
     ours = {("post", f"/keys/{name}") for name in posted}
-    told = ("/keys", "/keys/{id}", "/keys/{id}/usage", "/usage", "/audit")
-    ours |= {("get", path) for path in (*told, "/metrics", "/status", "/docs", "/openapi.json")}
+    result = ("/keys", "/keys/{id}", "/keys/{id}/usage", "/usage", "/audit")
+    ours |= {("get", path) for path in (*result, "/metrics", "/status", "/docs", "/openapi.json")}
     assert {(method, path) for method, path, _ in operations(document)} == raw | ours
 
 
 async def test_who_needs_what_is_told(document):
     def schemes(path: str, method: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = document["paths"][path][method]["security"]
-        return found
+        matches: list[dict[str, Any]] = document["paths"][path][method]["security"]
+        return matches
 
     for path in ("/proxy", "/v1/responses", "/responses", "/v1/chat/completions", "/chat/completions"):
         assert schemes(path, "post") == KEY
@@ -159,8 +159,8 @@ async def test_every_example_works_on_the_demo(document, services, http):
 
 async def test_the_examples_show_what_they_say(services, http):
     token = (await services.keys.generate()).token
-    found: dict[str, Any] = (await http.get("/openapi.json")).json()
-    body = found["paths"]["/v1/responses"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    matches: dict[str, Any] = (await http.get("/openapi.json")).json()
+    body = matches["paths"]["/v1/responses"]["post"]["requestBody"]["content"]["application/json"]["examples"]
 
     async def kinds(name: str) -> list[str]:
         headers = {"authorization": f"Bearer {token}"}
@@ -217,6 +217,6 @@ async def test_the_page_shows_what_is_written_as_text():
 
 
 def test_a_document_without_models_is_completed_too():
-    made = complete({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {}}, set())
-    assert "Error" in made["components"]["schemas"]
-    assert "/proxy" in made["paths"]
+    result = complete({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {}}, set())
+    assert "Error" in result["components"]["schemas"]
+    assert "/proxy" in result["paths"]

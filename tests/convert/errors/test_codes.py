@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.convert.errors.codes import verdict
+from chat2response.convert.errors.codes import classify_error
 from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
 from chat2response.convert.outcome import response_error
 
@@ -66,7 +66,7 @@ def test_a_context_that_is_full_has_one_code_whoever_says_so(vendor: str, code: 
     ],
 )
 def test_other_errors(code, kind, message, status, expected) -> None:
-    assert verdict(code, kind, message, status) == expected
+    assert classify_error(code, kind, message, status) == expected
 
 
 @pytest.mark.parametrize("code", ["invalid_image_url", "image_too_large", "failed_to_download_image"])

@@ -12,12 +12,12 @@ FLAT = {"type": "function", "name": "f", "parameters": {"type": "object"}}
 NESTED = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 IN_RESPONSES: list[tuple[dict[str, Any], str, str]] = [
-    ({"input": "x", "tools": [NESTED]}, "tools[0]", "no 'function' around it"),
-    ({"input": "x", "tools": [FLAT], "tool_choice": NESTED}, "tool_choice", "no 'function' around it"),
+    ({"input": "x", "tools": [NESTED]}, "tools[0]", "without a 'function' object"),
+    ({"input": "x", "tools": [FLAT], "tool_choice": NESTED}, "tool_choice", "without a 'function' object"),
     (
         {"input": "x", "text": {"format": {"type": "json_schema", "json_schema": {"name": "s"}}}},
         "text.format",
-        "no 'json_schema' around it",
+        "without a 'json_schema' object",
     ),
     (
         {"input": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}]},
@@ -37,12 +37,12 @@ IN_RESPONSES: list[tuple[dict[str, Any], str, str]] = [
     ({"input": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}, "input[0]", "function_call_output"),
 ]
 IN_CHAT: list[tuple[dict[str, Any], str, str]] = [
-    ({"messages": [ASK], "tools": [FLAT]}, "tools[0]", "has 'function' around it"),
-    ({"messages": [ASK], "tools": [NESTED], "tool_choice": FLAT}, "tool_choice", "has 'function' around it"),
+    ({"messages": [ASK], "tools": [FLAT]}, "tools[0]", "with a 'function' object"),
+    ({"messages": [ASK], "tools": [NESTED], "tool_choice": FLAT}, "tool_choice", "with a 'function' object"),
     (
         {"messages": [ASK], "response_format": {"type": "json_schema", "name": "s", "schema": {}}},
         "response_format",
-        "has 'json_schema' around it",
+        "with a 'json_schema' object",
     ),
     (
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:,x"}]}]},

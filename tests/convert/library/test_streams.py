@@ -1,4 +1,4 @@
-"""The two stream machines: cut at every byte, face to face, and before the official SDK."""
+"""The two stream machines: cut at every byte, chained, and read by the official SDK."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ from tests.support.upstream_streams import (
 
 
 def lean_chat(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same with no more bytes than it needs: each of them is a test."""
+    """A shortened stream, because each byte of it is a test."""
     short = []
     for each in stream:
         choices = [
@@ -70,14 +70,14 @@ def lean_responses(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def cuts(data: bytes) -> list[tuple[int, Fault | None]]:
-    """Every byte, a clean end and a fault by turns; both around the end of each event."""
+    """Cuts at every byte, alternating a clean end and a fault; both around the end of each event."""
     every = [(at, RESET if at % 2 else None) for at in range(len(data) + 1)]
     ends = [at + end for at in range(len(data)) if data[at : at + 2] == b"\n\n" for end in (-1, 0, 1, 2)]
     return every + [(at, None if at % 2 else RESET) for at in ends]
 
 
 def arrives_in_time(data: bytes, marker: bytes, at: int, fault: Fault | None) -> bool:
-    """Whether the event that holds `marker` was whole by then; before a fault, its blank line counts too."""
+    """Whether the event with `marker` was complete at the cut; before a fault it needs its blank line too."""
     where = data.find(marker)
     end = data.find(b"\n\n", where)
     return where >= 0 and at >= (end if fault is None else end + 2)
@@ -136,7 +136,7 @@ def test_the_same_chunks_byte_by_byte(name: str):
 
 
 def face_to_face(chunks: list[dict[str, Any]], *, logprobs: bool = True) -> list[dict[str, Any]]:
-    """A Chat stream to Responses and back, each read at once."""
+    """A Chat stream converted to Responses and back, read by read."""
     there = ChatToResponses({"model": "m", "include": [LOGPROBS]}, ids=Numbered(), clock=now)
     back = ResponsesToChat(model="m", include_usage=True, logprobs=logprobs, ids=Numbered(), clock=now)
     data = sse(chunks)
@@ -199,7 +199,7 @@ def test_face_to_face_a_stream_comes_back_in_its_canonical_form(sent, canonical)
     assert chunks[-1]["usage"]["total_tokens"] == 21
 
 
-# The SDK's own accumulator raises on the chunks of a custom tool's call.
+# The SDK's accumulator raises for the chunks of a custom tool call.
 @pytest.mark.parametrize("name", [name for name in CHAT_STREAMS if "custom" not in name])
 def test_face_to_face_nothing_is_lost(name: str):
     chunks = face_to_face(CHAT_STREAMS[name])
@@ -216,7 +216,7 @@ def test_face_to_face_nothing_is_lost(name: str):
 
 
 def plain(message: dict[str, Any]) -> dict[str, Any]:
-    """What there is in it; arguments that are nothing are an empty object."""
+    """The output without empty parts; empty arguments are an empty object."""
     for each in message.get("tool_calls") or ():
         each["function"]["arguments"] = each["function"]["arguments"] or "{}"
     return {key: value for key, value in message.items() if value}
@@ -294,7 +294,7 @@ def test_losses_of_both_directions_can_be_asked_for():
     ],
 )
 def test_reasoning_goes_where_this_kind_of_client_reads_it(reasoning, raw):
-    """`raw`: where a client that shows raw reasoning too gets it."""
+    """`raw`: the form for a client that shows raw reasoning too."""
     request = HubRequest(body={"reasoning": reasoning}, dialect="responses")
     assert reasoning_form(request) == "summary"
     assert reasoning_form(request, None, OPEN_RESPONSES) == raw

@@ -1,4 +1,4 @@
-"""The profiles: known names, and what all of them must hold to."""
+"""The profiles: their names, and rules that all of them follow."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Quirks as data: every field can be said in JSON, and what cannot be taken is named."""
+"""Quirks are data: JSON can override every field, and errors name the invalid one."""
 
 from dataclasses import fields
 from typing import Any
@@ -62,7 +62,7 @@ def test_every_field_can_be_overridden_in_json():
 
 
 def plain(value: Any) -> Any:
-    """Sets as sorted lists, as JSON has them."""
+    """Turns sets into sorted lists, as in JSON."""
     return sorted(value) if isinstance(value, frozenset) else value
 
 

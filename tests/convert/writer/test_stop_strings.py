@@ -8,7 +8,7 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.convert.writer.stop_strings import StopWriter, stops_of
+from chat2response.convert.writer.stop_strings import StopStringWriter, read_stop_strings
 from chat2response.errors import InvalidRequest
 from tests.support.stream_grammar import assert_well_formed
 from tests.support.upstream_streams import Numbered, now
@@ -21,7 +21,7 @@ def hub(stop: object) -> HubRequest:
 def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
     """The text deltas that come out, and whether the upstream was ended."""
     inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
-    writer = StopWriter(inner, stops)
+    writer = StopStringWriter(inner, stops)
     inner.begin()
     for delta in deltas:
         writer.text(delta)
@@ -76,19 +76,19 @@ def test_how_the_text_is_cut_does_not_matter(deltas: list[str], stops: list[str]
 
 def test_a_delta_that_nothing_begins_in_is_not_held() -> None:
     inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
-    writer = StopWriter(inner, ["STOP"])
+    writer = StopStringWriter(inner, ["STOP"])
     inner.begin()
-    before = inner.made
+    before = inner.event_count
     writer.text("plain")
-    assert inner.made > before
-    before = inner.made
+    assert inner.event_count > before
+    before = inner.event_count
     writer.text("S")
-    assert inner.made == before
+    assert inner.event_count == before
 
 
 def test_what_comes_between_lets_go_of_what_was_held() -> None:
     inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
-    writer = StopWriter(inner, ["STOP"])
+    writer = StopStringWriter(inner, ["STOP"])
     inner.begin()
     writer.text("ST")
     writer.call("a", call_id="c", name="f", delta="{}")
@@ -104,13 +104,13 @@ def test_what_comes_between_lets_go_of_what_was_held() -> None:
     ("stop", "stops"), [(None, ()), ("a", ("a",)), (["a", "", "b"], ("a", "b")), ([], ())]
 )
 def test_as_the_client_wrote_them(stop: object, stops: tuple[str, ...]) -> None:
-    assert stops_of(hub(stop)) == stops
+    assert read_stop_strings(hub(stop)) == stops
 
 
 @pytest.mark.parametrize(("stop", "param"), [(5, "stop"), (["a", 1], "stop[1]"), ({"a": 1}, "stop")])
 def test_what_is_no_stop_string(stop: object, param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        stops_of(hub(stop))
+        read_stop_strings(hub(stop))
     assert refused.value.param == param
 
 
@@ -118,6 +118,6 @@ def test_what_is_no_stop_string(stop: object, param: str) -> None:
 def test_more_stop_strings_than_can_be_watched_for_are_refused(stop: object) -> None:
     """Each delta is compared with each of them."""
     with pytest.raises(InvalidRequest) as refused:
-        stops_of(hub(stop))
+        read_stop_strings(hub(stop))
     assert refused.value.param == "stop"
-    assert len(stops_of(hub(["a" * 1024] * 16))) == 16
+    assert len(read_stop_strings(hub(["a" * 1024] * 16))) == 16

@@ -5,7 +5,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.clients.processes import node
 from tests.support.clients.scripted_session import OUTPUT, Session, looking
-from tests.support.e2e.scripted_model import PATHS, Said
+from tests.support.e2e.scripted_model import PATHS, ModelReply
 from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
@@ -30,7 +30,7 @@ async def test_its_own_tool_loop_goes_round(start: Start, upstream: ScriptedUpst
 
 async def test_objects_by_schema(start: Start, upstream: ScriptedUpstream) -> None:
     for dialect in ("chat", "responses"):
-        upstream.play_for(PATHS[dialect], Session(dialect, (Said(text=('{"degrees":', "21}")),)))
+        upstream.play_for(PATHS[dialect], Session(dialect, (ModelReply(text=('{"degrees":', "21}")),)))
         assert await node("ai_sdk.mjs", await start(dialect), "object") == {
             "responses": {"degrees": 21},
             "chat": {"degrees": 21},

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.clients.codex import Codex
 from tests.support.clients.scripted_session import COMMAND, DONE, Session, calling, last_output
-from tests.support.e2e.scripted_model import CHAT, Call, Said
+from tests.support.e2e.scripted_model import CHAT, Call, ModelReply
 from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
@@ -78,7 +78,7 @@ async def test_a_patch_that_breaks_off_is_not_applied(
     half = Call(
         "apply_patch", ('{"input": "*** Begin Patch\\n*** Add File: ', "half.txt\\n+x\\n*** End"), id="call_1"
     )
-    upstream.play_for(CHAT, Session("chat", (Said(calls=(half,)),)))
+    upstream.play_for(CHAT, Session("chat", (ModelReply(calls=(half,)),)))
     codex = Codex(tmp_path, await start("chat"), model="gpt-5.5")
     turn = await codex.exec("Do it.")
 

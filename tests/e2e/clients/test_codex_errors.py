@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.support.clients.codex import Codex
-from tests.support.e2e.scripted_model import Said, frames, refused, sse, stream
+from tests.support.e2e.scripted_model import ModelReply, frames, refused, sse, stream
 from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 pytestmark = pytest.mark.clients
@@ -19,7 +19,7 @@ def error(message: str, code: str | None = None, type: str = "invalid_request_er
 
 def begun(last: dict[str, Any] | None) -> Script:
     """A stream with one word, then an error if there is one."""
-    word = next(iter(Said(text=("Hm",)).chunks()))
+    word = next(iter(ModelReply(text=("Hm",)).chunks()))
     word["choices"][0]["delta"]["content"] = "Hm"
     return frames("chat", *sse(word, *([{"error": last}] if last else []), done=False))
 
@@ -34,7 +34,7 @@ CASES: dict[str, tuple[Script, str]] = {
     "context in the stream": (begun(error(TOO_LONG)), "ran out of room in the model's context window"),
     "invalid prompt in the stream": (begun(error("Not this prompt.", "invalid_prompt")), "Not this prompt."),
     "error in the stream": (begun(error("It broke.", type="server_error")), "It broke."),
-    "length": (stream("chat", Said(text=("Half",), ended="length")), "max_output_tokens"),
+    "length": (stream("chat", ModelReply(text=("Half",), ended="length")), "max_output_tokens"),
     "cut": (begun(None).but(end="cut"), "stream disconnected before completion"),
 }
 

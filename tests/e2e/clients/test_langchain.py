@@ -5,7 +5,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.support.clients.processes import python
 from tests.support.clients.scripted_session import Session, looking
-from tests.support.e2e.scripted_model import PATHS, Said
+from tests.support.e2e.scripted_model import PATHS, ModelReply
 from tests.support.scripted_upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.clients
@@ -26,6 +26,6 @@ async def test_a_tool_call_and_its_answer(start: Start, upstream: ScriptedUpstre
 
 async def test_structured_output(start: Start, upstream: ScriptedUpstream) -> None:
     for dialect in ("chat", "responses"):
-        upstream.play_for(PATHS[dialect], Session(dialect, (Said(text=('{"degrees":', "21}")),)))
+        upstream.play_for(PATHS[dialect], Session(dialect, (ModelReply(text=('{"degrees":', "21}")),)))
         output = await python("langchain_session.py", await start(dialect), "object")
         assert output == {"responses": 21, "chat": 21}

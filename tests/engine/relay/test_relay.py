@@ -133,11 +133,11 @@ async def test_a_done_without_its_blank_line_is_completed() -> None:
 
 async def test_a_frame_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = relay_of("responses", TEXT[0], b"data: " + b"x" * 400, b"x" * 400)
-    stream._cut = sse.FrameCut(limit=500)
+    stream._cut = sse.FrameSplitter(limit=500)
     out = await passed(stream)
     assert out.startswith(TEXT[0])
     failed, _ = events_of(out[len(TEXT[0]) :])
-    assert failed["response"]["error"]["message"] == "An event of the upstream's stream is too large."
+    assert failed["response"]["error"]["message"] == "The upstream sent an event that is too large."
 
 
 # -- before the head ---------------------------------------------------------------------------------
@@ -320,7 +320,9 @@ async def test_a_store_that_fails_at_the_end_makes_the_end_a_failure(scene: Scen
     failed, done = events_of(out[len(sent) :])
     assert (failed["type"], failed["response"]["id"], done) == ("response.failed", "resp_up", "[DONE]")
     assert failed["sequence_number"] == len(TEXT) - 2
-    assert failed["response"]["error"]["message"] == "The gateway could not record the answer; please retry."
+    assert (
+        failed["response"]["error"]["message"] == "The gateway could not store the answer. Retry the request."
+    )
     assert scene.outcomes == ["failed"]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.errors import InvalidRequest, UpstreamError, UpstreamRefusedUs
+from chat2response.errors import InvalidRequest, UpstreamError, UpstreamUnauthorized
 from chat2response.stores.base import StoreDown
 from tests.engine.conftest import KEY, Scene, whole
 from tests.support.engine.fakes import JSON, FakeReply, FakeUpstream
@@ -73,7 +73,7 @@ async def test_secrets_in_a_refusal_are_masked_and_the_rest_keeps_its_bytes(scen
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refusal_of_our_own_key_is_not_the_clients_fault(scene: Scene, status: int) -> None:
     body = b'{"error": {"message": "Incorrect API key"}}'
-    with pytest.raises(UpstreamRefusedUs) as caught:
+    with pytest.raises(UpstreamUnauthorized) as caught:
         await whole(scene.open(FakeReply(body, status=status, media_type=JSON), "chat", "chat"))
     assert (caught.value.status, caught.value.code) == (502, "upstream_authentication_error")
     reply = FakeReply(body, status=status, media_type=JSON)

@@ -1,4 +1,4 @@
-"""The hash of a secret, held to digests computed by another program (`sha256sum`)."""
+"""The hash of a secret, compared with digests of another program (`sha256sum`)."""
 
 import os
 import re
@@ -11,14 +11,14 @@ from chat2response.keys.record import Digest
 from chat2response.keys.tokens.hashing import Hasher, SaltedSha256, digest_text, parse_digest
 from tests.support.stores.processes import ROOT
 
-# salt, secret, and `(salt bytes; secret bytes) | sha256sum`: what the Rust edition would have written.
+# salt, secret, and `(salt bytes; secret bytes) | sha256sum`, which is the Rust edition's hash.
 VECTORS = [
     (
         "000102030405060708090a0b0c0d0e0f",
         "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f",
         "2d9321773e79c1120423c9ac6dfe0b77dfba2342e6ddc018e1349d34e9c513dd",
     ),
-    (  # raw bytes: zeros and what is no text
+    (  # raw bytes: zeros, and bytes that are not text
         "f0e1d2c3b4a5968778695a4b3c2d1e0f",
         "00ff" * 16,
         "3bf275391225030bd92a6386389159bbd4eab4854f14f2acc6d2e8191df6e0e5",
@@ -45,9 +45,9 @@ def test_anything_else_does_not(salt: str, secret: str, digest: str) -> None:
 
 
 def test_a_new_secret_gets_a_fresh_salt() -> None:
-    made = [PLAIN.make(SECRET) for _ in range(20)]
-    assert len({digest.salt_hex for digest in made}) == 20
-    for digest in made:
+    digests = [PLAIN.make(SECRET) for _ in range(20)]
+    assert len({digest.salt_hex for digest in digests}) == 20
+    for digest in digests:
         assert re.fullmatch(r"[0-9a-f]{32}", digest.salt_hex)
         assert re.fullmatch(r"[0-9a-f]{64}", digest.hash_hex)
         assert digest.pepper is None

@@ -1,4 +1,4 @@
-"""The file of peppers, and hashes made with them."""
+"""The pepper file, and hashes with a pepper."""
 
 import hashlib
 import hmac
@@ -28,9 +28,9 @@ def peppers(file: Path, text: str) -> Peppers:
 
 
 def test_the_first_line_is_what_new_hashes_are_made_with(file: Path) -> None:
-    read = peppers(file, f"# ours\n\nv2:{TWO}  # since March\nv1:{ONE}\n")
-    assert read == Peppers("v2", {"v1": bytes.fromhex(ONE), "v2": bytes.fromhex(TWO)})
-    assert ONE not in repr(read) and "x11" not in repr(read)
+    parsed = peppers(file, f"# ours\n\nv2:{TWO}  # since March\nv1:{ONE}\n")
+    assert parsed == Peppers("v2", {"v1": bytes.fromhex(ONE), "v2": bytes.fromhex(TWO)})
+    assert ONE not in repr(parsed) and "x11" not in repr(parsed)
 
 
 def test_a_pepper_can_be_known_before_it_is_used(file: Path) -> None:
@@ -85,14 +85,14 @@ def test_it_is_hmac_sha256_over_salt_and_secret() -> None:
 
 
 def test_each_known_scheme_verifies_and_all_but_the_current_are_outdated() -> None:
-    made = {None: Hasher().make(SECRET), "v1": Hasher(V1).make(SECRET), "v2": Hasher(V2).make(SECRET)}
+    digests = {None: Hasher().make(SECRET), "v1": Hasher(V1).make(SECRET), "v2": Hasher(V2).make(SECRET)}
     hasher = Hasher(V2)
-    for version, digest in made.items():
+    for version, digest in digests.items():
         assert digest.pepper == version
         assert hasher.matches(SECRET, digest)
         assert not hasher.matches("cd" * 32, digest)
         assert hasher.outdated(digest) is (version != "v2")
-    assert not Hasher().outdated(made[None])
+    assert not Hasher().outdated(digests[None])
 
 
 def test_without_its_pepper_a_hash_opens_nothing_and_that_is_said_once(caplog: Any) -> None:
@@ -102,7 +102,8 @@ def test_without_its_pepper_a_hash_opens_nothing_and_that_is_said_once(caplog: A
         for _ in range(3):
             assert not hasher.matches(SECRET, digest)
         assert not hasher.knows(digest)
-        assert [record.getMessage().count("'v2' is missing") for record in caplog.records] == [1]
+        messages = [record.getMessage() for record in caplog.records]
+        assert [text.count("does not have the pepper 'v2'") for text in messages] == [1]
     assert not Hasher(V2).matches(SECRET, Digest(digest.salt_hex, digest.hash_hex))
     assert not Hasher(V2).matches(SECRET, Digest(digest.salt_hex, digest.hash_hex, "v1"))
     assert not Hasher(V2).matches(SECRET, Digest(digest.salt_hex, digest.hash_hex, "$"))

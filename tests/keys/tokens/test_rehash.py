@@ -1,4 +1,4 @@
-"""Old hashes are made anew when their key is used, on each store."""
+"""Rehashing on each store: an outdated hash is replaced when its key is used."""
 
 import logging
 from typing import Any
@@ -19,7 +19,7 @@ ID = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def ring(plain_store: Store, clock: Clock) -> Any:
+def create_verifier(plain_store: Store, clock: Clock) -> Any:
     return lambda peppers=None: KeyVerifier(plain_store, clock=clock, peppers=peppers)
 
 
@@ -31,7 +31,7 @@ async def stored(store: Store, id: str) -> dict[str, Any]:
 
 
 async def test_a_record_of_the_rust_edition_gets_the_pepper_when_it_is_used(
-    plain_store: Store, ring: Any, clock: Clock
+    plain_store: Store, create_verifier: Any, clock: Clock
 ) -> None:
     salt, secret, digest = VECTORS[0]
     record = {
@@ -48,22 +48,22 @@ async def test_a_record_of_the_rust_edition_gets_the_pepper_when_it_is_used(
     await plain_store.put(KIND, ID, record)
     token = f"sk_{ID}.{secret}"
     for peppers in (V1, V2):
-        gateway = ring(peppers)
+        gateway = create_verifier(peppers)
         await gateway.verify(token)
         await gateway.close()
         document = await stored(plain_store, ID)
         assert document["pepper"] == peppers.current
         assert document["plan"] == "gold"
         assert document["hash_hex"] != digest
-        await ring(peppers).verify(token)
+        await create_verifier(peppers).verify(token)
     assert (await gateway.audit.read()).lines == []
     with pytest.raises(Unauthorized):
-        await ring(V1).verify(token)  # who has not got the new pepper yet
+        await create_verifier(V1).verify(token)  # who has not got the new pepper yet
 
 
-async def test_a_current_hash_is_left_alone(plain_store: Store, ring: Any) -> None:
+async def test_a_current_hash_is_left_alone(plain_store: Store, create_verifier: Any) -> None:
     for peppers in (None, V1):
-        gateway = ring(peppers)
+        gateway = create_verifier(peppers)
         issued = await gateway.generate()
         before = await stored(plain_store, issued.key.id)
         await gateway.verify(issued.token)
@@ -72,9 +72,11 @@ async def test_a_current_hash_is_left_alone(plain_store: Store, ring: Any) -> No
         assert before.get("pepper") == (peppers and peppers.current)
 
 
-async def test_only_the_right_secret_of_a_living_key_does_it(plain_store: Store, ring: Any) -> None:
-    issued = await ring().generate()
-    gateway = ring(V1)
+async def test_only_the_right_secret_of_a_living_key_does_it(
+    plain_store: Store, create_verifier: Any
+) -> None:
+    issued = await create_verifier().generate()
+    gateway = create_verifier(V1)
     wrong = issued.token[:-1] + ("0" if issued.token[-1] != "0" else "1")
     with pytest.raises(Unauthorized):
         await gateway.verify(wrong)
@@ -85,24 +87,26 @@ async def test_only_the_right_secret_of_a_living_key_does_it(plain_store: Store,
     assert "pepper" not in await stored(plain_store, issued.key.id)
 
 
-async def test_the_secret_before_the_last_is_not_made_the_current_one(plain_store: Store, ring: Any) -> None:
-    first = await ring().generate()
-    second = await ring().rotate(first.key.id, grace_seconds=60)
-    gateway = ring(V1)
+async def test_the_secret_before_the_last_is_not_made_the_current_one(
+    plain_store: Store, create_verifier: Any
+) -> None:
+    first = await create_verifier().generate()
+    second = await create_verifier().rotate(first.key.id, grace_seconds=60)
+    gateway = create_verifier(V1)
     await gateway.verify(first.token)
     await gateway.close()
     assert "pepper" not in await stored(plain_store, first.key.id)
     await gateway.verify(second.token)
     await gateway.close()
     for token in (first.token, second.token):
-        await ring(V1).verify(token)
+        await create_verifier(V1).verify(token)
 
 
 async def test_a_key_that_changed_meanwhile_stays_as_it_is(
-    plain_store: Store, ring: Any, monkeypatch: Any
+    plain_store: Store, create_verifier: Any, monkeypatch: Any
 ) -> None:
-    issued = await ring().generate()
-    gateway, other = ring(V1), KeyService(plain_store)
+    issued = await create_verifier().generate()
+    gateway, other = create_verifier(V1), KeyService(plain_store)
     put = plain_store.put
     renewed: list[Any] = []
 
@@ -114,36 +118,36 @@ async def test_a_key_that_changed_meanwhile_stays_as_it_is(
     monkeypatch.setattr(plain_store, "put", put_after_a_rotation)
     await gateway.verify(issued.token)
     await gateway.close()
-    await ring(V1).verify(renewed[0].token)
+    await create_verifier(V1).verify(renewed[0].token)
     assert "pepper" not in await stored(plain_store, issued.key.id)
 
 
 async def test_a_store_that_is_down_then_costs_nobody_an_answer(
-    plain_store: Store, ring: Any, monkeypatch: Any, caplog: Any
+    plain_store: Store, create_verifier: Any, monkeypatch: Any, caplog: Any
 ) -> None:
-    issued = await ring().generate()
+    issued = await create_verifier().generate()
 
     async def down(*_: Any, **__: Any) -> Any:
         raise StoreDown("away")
 
     monkeypatch.setattr(plain_store, "put", down)
-    gateway = ring(V1)
+    gateway = create_verifier(V1)
     with caplog.at_level(logging.INFO):
         assert (await gateway.verify(issued.token)).id == issued.key.id
         await gateway.close()
-    assert "not made anew now: away" in caplog.text
+    assert "cannot be replaced now: away" in caplog.text
     assert issued.token[36:] not in caplog.text
 
 
-async def test_many_at_once_are_bounded(plain_store: Store, ring: Any) -> None:
-    plain = ring()
+async def test_many_at_once_are_bounded(plain_store: Store, create_verifier: Any) -> None:
+    plain = create_verifier()
     tokens = [(await plain.generate()).token for _ in range(60)]
-    gateway = ring(V1)
+    gateway = create_verifier(V1)
     for _ in range(2):
         for token in tokens:
             await gateway.verify(token)
-            assert len(gateway._upgrades._running) <= 50
+            assert len(gateway._rehasher._running) <= 50
         await gateway.close()
-        gateway = ring(V1)
+        gateway = create_verifier(V1)
     peppered = [(await stored(plain_store, token[3:35])).get("pepper") for token in tokens]
     assert peppered == ["v1"] * 60

@@ -1,4 +1,4 @@
-"""The shape of a token."""
+"""The form of a token."""
 
 import re
 import string

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.e2e.scripted_model import Call, Said
+from tests.support.e2e.scripted_model import Call, ModelReply
 
 Events = list[dict[str, Any]]
 Change = Callable[[Events, random.Random], Events]
@@ -16,7 +16,7 @@ _LETTERS = "abcdefghijklmnop"
 _MARKER = re.compile(r"w\d+x")
 
 
-def random_answer(rng: random.Random, first: int = 0) -> Said:
+def random_answer(rng: random.Random, first: int = 0) -> ModelReply:
     """A random answer whose words are unique markers such as `w12x`, so that a test can search for each.
 
     `first`: the first number of the markers.
@@ -32,10 +32,10 @@ def random_answer(rng: random.Random, first: int = 0) -> Said:
         pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
         return Call(f"tool{index}", tuple(pieces), f"call_{index}")
 
-    answer = Said(
+    answer = ModelReply(
         reasoning=markers(2), text=markers(4), calls=tuple(call(at) for at in range(rng.randint(0, 3)))
     )
-    return answer if answer.text or answer.calls else Said(text=("w9x",))
+    return answer if answer.text or answer.calls else ModelReply(text=("w9x",))
 
 
 def markers_in(value: Any) -> list[str]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from tests.soak.senders.changes import Change, Events
 from tests.soak.senders.responses_whole import WHOLE, Resource, WholeChange, is_call, without
-from tests.support.e2e.scripted_model import Said
+from tests.support.e2e.scripted_model import ModelReply
 
 _DELTAS = ("output_text", "reasoning_text", "reasoning_summary_text", "function_call_arguments")
 
 
-def events_of(*turns: Said) -> tuple[Events, Resource]:
+def events_of(*turns: ModelReply) -> tuple[Events, Resource]:
     """The events of one response with all turns in order, and the response."""
     events: Events = []
     output: list[Resource] = []

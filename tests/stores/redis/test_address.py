@@ -1,4 +1,4 @@
-"""Which addresses name a Redis, what is shown of them, and that a password never is."""
+"""Redis addresses: which are valid, how they are shown, and that no password is shown."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def test_of_a_file_the_absolute_path_is_shown(
         "redis:///0",
         "redis:h:6379",
         "redis://:hunter2@",
-        "redis://:hunter2/@h",  # in each of these a part of the password has slid somewhere else
+        "redis://:hunter2/@h",  # in each of these a part of the password is parsed as something else
         "redis://:1/hunter2@h",
         "redis://:hunter2#@h",
         "redis://:hunter2?@h",
@@ -90,7 +90,7 @@ def test_of_a_file_the_absolute_path_is_shown(
 )
 def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(
-        ValueError, match=r"a Redis is named as (redis(\+cluster|\+sentinel)?|unix)://"
+        ValueError, match=r"a Redis address has the form (redis(\+cluster|\+sentinel)?|unix)://"
     ) as caught:
         open_store(url)
     assert "hunter2" not in str(caught.value)
@@ -98,7 +98,7 @@ def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
 
 
 def test_only_three_schemes_are_a_redis() -> None:
-    with pytest.raises(ValueError, match="a Redis is named by a URL"):
+    with pytest.raises(ValueError, match="a Redis address is a URL"):
         redis_address.check("memory")
 
 

@@ -1,4 +1,4 @@
-"""A Redis that answers and takes no writes, and connections that the network has forgotten."""
+"""Outages of Redis: it refuses writes, or the network silently drops connections."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from chat2response.stores.redis.store import RedisStore
 from tests.stores.redis.test_store import down, opened
 from tests.support import redis_topologies
 from tests.support.redis_server import RedisServer, started
-from tests.support.stores.contract_changes import told
+from tests.support.stores.contract_changes import next_change
 from tests.support.stores.silent_tcp_proxy import black_hole
 
 OwnRedis = Callable[..., RedisServer]
@@ -23,7 +23,7 @@ PATIENCE = 20.0
 
 
 async def until(does: Callable[[], Awaitable[Any]]) -> Any:
-    """What it returns when it does not raise StoreDown any more."""
+    """Retry until the call raises no StoreDown; its result."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
@@ -33,7 +33,7 @@ async def until(does: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def lose_disk(server: RedisServer, folder: Path) -> None:
-    """Takes away the folder of its snapshots, and waits until it knows."""
+    """Remove the folder of the server's snapshots, and wait until a snapshot fails."""
     folder.rmdir()
     deadline = time.monotonic() + PATIENCE
     with server.client() as client:
@@ -44,11 +44,11 @@ def lose_disk(server: RedisServer, folder: Path) -> None:
 
 
 class TestForgotten:
-    """Connections into which commands vanish."""
+    """Connections that the network has silently dropped."""
 
     @pytest.fixture
     def idle_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Every connection counts as idle, and is asked before each command."""
+        """Every connection counts as idle, so it is pinged before each command."""
         monkeypatch.setattr(connections, "IDLE_SECONDS", 1e-6)
         monkeypatch.setattr("chat2response.stores.redis.client._CHECKS", {"health_check_interval": 1e-6})
 
@@ -112,7 +112,7 @@ class TestForgotten:
 
 
 class TestReadOnly:
-    """A replica, a Redis that is full, one whose disk is."""
+    """A replica, a Redis out of memory, a Redis whose disk is full."""
 
     async def test_after_a_switch_over_calls_go_to_the_new_server_by_themselves(
         self, own_redis: OwnRedis
@@ -125,7 +125,7 @@ class TestReadOnly:
             await asyncio.gather(*(store.add("counts", "n", 1) for _ in range(8)))
             with old.client() as client:
                 client.replicaof("127.0.0.1", str(new.port))
-            name.target = new.port  # what DNS says from now on; the connections to the old one stay
+            name.target = new.port  # as after a DNS change; existing connections stay
             assert await store.add("counts", "after", 1) == 1
             with new.client() as client:
                 assert client.get("chat2response:counts:after") == b"1"
@@ -138,15 +138,15 @@ class TestReadOnly:
             opened(new.url, deadline=4.0) as other,
         ):
             changes = store.changes("things")
-            assert await told(changes) is MISSED
+            assert await next_change(changes) is MISSED
             await store.add("counts", "n", 1)
             with old.client() as client:
                 client.replicaof("127.0.0.1", "1")
             name.target = new.port
             await store.add("counts", "n", 1)
-            assert await told(changes) is MISSED
+            assert await next_change(changes) is MISSED
             await other.put("things", "k", 1)
-            assert await told(changes) == "k"
+            assert await next_change(changes) == "k"
             await changes.aclose()  # type: ignore[attr-defined]
 
     async def test_a_server_that_stays_read_only_is_down_with_advice_and_is_not_dialled_for_each_call(
@@ -202,8 +202,8 @@ class TestReadOnly:
                 assert await store.put("things", "k", 1, expect=ABSENT)
                 await asyncio.to_thread(lose_disk, server, folder)
                 error = await down(store.put("things", "k", 2))
-                assert "It cannot write to its own disk" in str(error.advice)
-                assert await store.get("things", "k") is not None  # it reads on
+                assert "Redis cannot write to its disk" in str(error.advice)
+                assert await store.get("things", "k") is not None  # reads still work
 
     async def test_a_redis_without_enough_replicas_is_down_with_advice(self, own_redis: OwnRedis) -> None:
         server = own_redis()
@@ -214,24 +214,24 @@ class TestReadOnly:
             assert "min-replicas-to-write" in str(error.advice)
 
     async def test_a_demoted_master_is_left_for_the_one_that_the_sentinels_name(self) -> None:
-        with redis_topologies.watched() as watched:
-            store = RedisStore(watched.url, deadline=4.0)
+        with redis_topologies.sentinel_setup() as setup:
+            store = RedisStore(setup.url, deadline=4.0)
             await asyncio.gather(*(store.add("counts", "n", 1) for _ in range(4)))
-            with redis.Redis(port=watched.port) as sentinel:
+            with redis.Redis(port=setup.port) as sentinel:
                 async with asyncio.timeout(60):
                     while not await asyncio.to_thread(_promotes, sentinel):  # noqa: ASYNC110 - it knows no replica yet
                         await asyncio.sleep(0.1)
             async with asyncio.timeout(60):
-                while not _is_master(watched.replica) or _is_master(watched.master):  # noqa: ASYNC110 - nobody tells us
+                while not _is_master(setup.replica) or _is_master(setup.master):  # noqa: ASYNC110 - nobody tells us
                     await asyncio.sleep(0.1)
             await until(lambda: store.add("counts", "after", 1))
-            with watched.replica.client() as client:
+            with setup.replica.client() as client:
                 assert client.exists("chat2response:counts:after")
             await store.close()
 
 
 def _promotes(sentinel: redis.Redis) -> bool:
-    """Whether it has begun to make the replica the master."""
+    """Whether the Sentinel has started to promote the replica."""
     try:
         sentinel.execute_command("SENTINEL FAILOVER main")
     except redis.ResponseError as error:
@@ -265,7 +265,7 @@ async def test_nothing_is_said_of_a_redis_that_keeps_what_it_was_told_or_is_away
 
 
 async def test_two_stores_of_one_process_image_sign_differently(redis_server: RedisServer) -> None:
-    """What is drawn before a fork would be the same in each worker."""
+    """A writer id from before a fork would be the same in each worker."""
     store = RedisStore(redis_server.url)
     assert "_writer" not in vars(store)
     await store.put("things", "k", 1)

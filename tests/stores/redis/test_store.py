@@ -1,4 +1,4 @@
-"""The Redis store: the contract on a real server, and what only Redis can show."""
+"""The Redis store: the contract on a real server, and tests of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ from chat2response.stores.redis import feed
 from chat2response.stores.redis.store import RedisStore
 from tests.support.redis_server import PASSWORD, RedisServer
 from tests.support.stores.contract import Later, StoreContract
-from tests.support.stores.contract_changes import ChangesContract, told
+from tests.support.stores.contract_changes import ChangesContract, next_change
 from tests.support.stores.contract_counting import CountingContract
 from tests.support.stores.contract_logs import LogContract
 from tests.support.stores.processes import INCREMENTS, PROCESSES, count, count_together
@@ -55,7 +55,7 @@ async def opened(url: str, *, deadline: float = 0.3, pool_max: int = 16) -> Asyn
 
 
 async def down(work: Awaitable[Any]) -> StoreDown:
-    """How it failed; it must have failed in time."""
+    """The StoreDown that the call must raise in time."""
     clock = asyncio.get_running_loop().time
     start = clock()
     with pytest.raises(StoreDown) as caught:
@@ -83,7 +83,7 @@ def every_call(store: Store) -> list[Awaitable[Any]]:
 
 
 class TestKeys:
-    """What stands in Redis, for others who read it."""
+    """The data format in Redis."""
 
     async def test_a_document_is_a_string_of_bare_json(self, redis_server: RedisServer) -> None:
         async with opened(redis_server.url) as store:
@@ -128,8 +128,8 @@ class TestKeys:
             await store.put("things", "good", 2)
             entry = await store.get("things", "odd")
             assert entry is not None and entry.doc is UNREADABLE
-            found = dict((await store.scan("things")).entries)
-            assert (found["odd"], found["good"].doc) == (entry, 2)
+            entries = dict((await store.scan("things")).entries)
+            assert (entries["odd"], entries["good"].doc) == (entry, 2)
             assert await store.put("things", "odd", 1)
 
     async def test_a_scan_walks_past_a_crowd(self, redis_server: RedisServer) -> None:
@@ -158,8 +158,8 @@ class TestKeys:
         with redis_server.client() as client:
             assert client.get("chat2response:counts:n") == b"5"
             assert client.lrange("chat2response:logs:k", 0, -1) == [b'{"a":1}']
-            found: Any = client.hgetall("chat2response:books:k")
-            assert (found[b"settled"], found[b"live"]) == (b"4", b"2")
+            fields: Any = client.hgetall("chat2response:books:k")
+            assert (fields[b"settled"], fields[b"live"]) == (b"4", b"2")
 
     async def test_the_server_may_forget_its_scripts(self, redis_server: RedisServer) -> None:
         async with opened(redis_server.url) as store:
@@ -184,7 +184,7 @@ OwnRedis = Callable[..., RedisServer]
 
 
 class TestDown:
-    """A server that hangs, is gone, comes back."""
+    """A server that hangs, dies and restarts."""
 
     @pytest.mark.parametrize("way", ["url", "unix"])
     async def test_a_server_that_hangs_is_down_in_time_and_recovers(
@@ -200,7 +200,9 @@ class TestDown:
             server.resume()
             await store.put("things", "k", "after")
             answers = await asyncio.gather(*(store.get("things", "k") for _ in range(40)))
-            assert [entry and entry.doc for entry in answers] == ["after"] * 40  # nobody's earlier answer
+            assert [entry and entry.doc for entry in answers] == [
+                "after"
+            ] * 40  # no reply of an earlier command
 
     async def test_closing_does_not_wait_for_one_that_hangs(self, own_redis: OwnRedis) -> None:
         server = own_redis()
@@ -244,13 +246,13 @@ class TestDown:
         server = own_redis()
         async with opened(server.url) as store, opened(server.unix) as other:
             changes = store.changes("things")
-            assert await told(changes) is MISSED
+            assert await next_change(changes) is MISSED
             server.kill()
-            waiting = asyncio.create_task(told(changes))
+            waiting = asyncio.create_task(next_change(changes))
             await asyncio.to_thread(server.start)
             assert await waiting is MISSED
             await other.put("things", "k", 1)
-            assert await told(changes) == "k"
+            assert await next_change(changes) == "k"
             await changes.aclose()  # type: ignore[attr-defined]
 
     async def test_a_follower_leaves_a_server_that_hangs(
@@ -260,17 +262,17 @@ class TestDown:
         server = own_redis()
         async with opened(server.url, deadline=1.0) as store, opened(server.unix, deadline=5) as other:
             changes = store.changes("things")
-            assert await told(changes) is MISSED
+            assert await next_change(changes) is MISSED
             await other.put("things", "k", 1)
-            assert await told(changes) == "k"
-            server.pause()  # the connection stays, and says nothing
-            waiting = asyncio.create_task(told(changes))
+            assert await next_change(changes) == "k"
+            server.pause()  # the connection stays open and silent
+            waiting = asyncio.create_task(next_change(changes))
             done, _ = await asyncio.wait([waiting], timeout=3)
             assert not done
             server.resume()
             assert await waiting is MISSED
             await other.put("things", "l", 1)
-            assert await told(changes) == "l"
+            assert await next_change(changes) == "l"
             await changes.aclose()  # type: ignore[attr-defined]
 
     async def test_who_may_not_publish_writes_all_the_same(self, own_redis: OwnRedis) -> None:
@@ -297,7 +299,7 @@ class TestDown:
         seen: list[bytes] = []
 
         async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            """Greets as Redis does, takes one command, and hangs up without an answer."""
+            """Reply to a client's first commands like Redis, read one more, and close the connection."""
             while data := await reader.read(4096):
                 if b"HELLO" not in data and b"CLIENT" not in data and b"SELECT" not in data:
                     seen.append(data.split(b"\r\n")[2])
@@ -374,7 +376,7 @@ class TestDown:
 
 
 class TestDoors:
-    """Passwords and TLS."""
+    """Password and TLS."""
 
     @pytest.mark.parametrize(
         "way", ["redis://:{}@127.0.0.1:{}", "unix://default:{}@{}", "unix://{1}?password={0}"]
@@ -402,6 +404,6 @@ class TestDoors:
             async with opened(f"rediss://localhost:{port}", deadline=2) as store:
                 assert "certificate" in str((await down(store.get("things", "k"))).internal)
             async with opened(trusting.replace("localhost", "127.0.0.1"), deadline=2) as store:
-                await down(store.get("things", "k"))  # the certificate is another host's
+                await down(store.get("things", "k"))  # the certificate is for another host
             async with opened(f"redis://localhost:{port}") as store:
                 await down(store.get("things", "k"))

@@ -1,4 +1,4 @@
-"""The Redis store on a cluster, on what Sentinels watch, and behind a password and TLS."""
+"""The Redis store on a cluster, behind Sentinels, and with a password and TLS."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from chat2response.stores.redis.store import RedisStore
 from tests.support import redis_topologies
 from tests.support.redis_server import RedisServer
 from tests.support.stores.contract import Later, StoreContract
-from tests.support.stores.contract_changes import ChangesContract, told
+from tests.support.stores.contract_changes import ChangesContract, next_change
 from tests.support.stores.contract_counting import CountingContract
 from tests.support.stores.contract_logs import LogContract
 from tests.support.stores.processes import count_together
@@ -21,7 +21,7 @@ DEADLINE = 15.0  # sixteen TLS handshakes at once take seconds on a busy machine
 
 
 class Contracts(StoreContract, CountingContract, LogContract, ChangesContract):
-    """Subclasses provide `address`, and `servers`, emptied."""
+    """Subclasses provide `address` and the empty `servers`."""
 
     @pytest.fixture
     async def store(self, address: str) -> AsyncIterator[Store]:
@@ -46,8 +46,8 @@ class Contracts(StoreContract, CountingContract, LogContract, ChangesContract):
 
 
 @pytest.fixture
-def cluster(whole_cluster: list[RedisServer]) -> list[RedisServer]:
-    return redis_topologies.emptied(whole_cluster)
+def cluster(shared_cluster: list[RedisServer]) -> list[RedisServer]:
+    return redis_topologies.emptied(shared_cluster)
 
 
 class TestCluster(Contracts):
@@ -57,7 +57,7 @@ class TestCluster(Contracts):
 
     @pytest.fixture
     def address(self, servers: list[RedisServer]) -> str:
-        return redis_topologies.cluster_address(servers[:2])  # those that are named tell of the third
+        return redis_topologies.cluster_address(servers[:2])  # startup nodes; they know the third server
 
     async def test_documents_lie_on_all_of_them(self, store: Store, servers: list[RedisServer]) -> None:
         for n in range(60):
@@ -89,35 +89,35 @@ class TestCluster(Contracts):
         finally:
             servers[2].resume()
         assert {type(answer).__name__ for answer in answers} == {"Entry", "StoreDown"}
-        found = await store.get_many("things", [f"k{n}" for n in range(30)])
-        assert [entry and entry.doc for entry in found] == list(range(30))
+        entries = await store.get_many("things", [f"k{n}" for n in range(30)])
+        assert [entry and entry.doc for entry in entries] == list(range(30))
         await store.close()
 
 
 class TestSentinel(Contracts):
     @pytest.fixture
-    def servers(self, whole_watched: redis_topologies.Watched) -> list[RedisServer]:
-        return redis_topologies.emptied([whole_watched.master])
+    def servers(self, shared_sentinel: redis_topologies.SentinelSetup) -> list[RedisServer]:
+        return redis_topologies.emptied([shared_sentinel.master])
 
     @pytest.fixture
-    def address(self, servers: list[RedisServer], whole_watched: redis_topologies.Watched) -> str:
-        return whole_watched.url
+    def address(self, servers: list[RedisServer], shared_sentinel: redis_topologies.SentinelSetup) -> str:
+        return shared_sentinel.url
 
 
 async def test_a_new_master_is_found() -> None:
-    with redis_topologies.watched() as watched:
-        store, other = RedisStore(watched.url), RedisStore(watched.url)
+    with redis_topologies.sentinel_setup() as setup:
+        store, other = RedisStore(setup.url), RedisStore(setup.url)
         changes = store.changes("things")
-        assert await told(changes) is MISSED
+        assert await next_change(changes) is MISSED
         await store.put("things", "k", 1)
-        watched.master.kill()
+        setup.master.kill()
         async with asyncio.timeout(60):
             while not await _written(other):  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.1)
-        assert await told(changes) is MISSED
+        assert await next_change(changes) is MISSED
         await other.put("things", "after", 1)
-        assert await told(changes) == "after"
-        with watched.replica.client() as client:
+        assert await next_change(changes) == "after"
+        with setup.replica.client() as client:
             assert client.exists("chat2response:things:after")
         await changes.aclose()  # type: ignore[attr-defined]
         await store.close()

@@ -1,4 +1,4 @@
-"""One SQLite file, several processes: they agree, and what was acknowledged survives `kill -9`."""
+"""Several processes on one SQLite file: no write is lost, and acknowledged writes survive `kill -9`."""
 
 import logging
 import random
@@ -19,7 +19,7 @@ async def main():
         n += 1
 """
 
-# A file-size limit makes the kernel refuse the write: a real I/O error, as from a disk that is full.
+# A file-size limit makes the kernel refuse the write: a real I/O error, like that of a full disk.
 RUN_FULL = """
 import resource
 async def main():
@@ -38,7 +38,7 @@ async def main():
     await store.close()
 """
 
-# SQLite fails one of two that switch a new file to WAL at the same moment, whatever its timeout.
+# If two processes switch a new file to WAL at the same moment, SQLite fails one, whatever its timeout.
 OPEN_TOGETHER = """
 import os, time
 from pathlib import Path
@@ -98,14 +98,14 @@ async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
         rest, _ = await writer.communicate()
         acknowledged = int((last + rest).split(b"\n")[-2])
         store = SqliteStore(path)
-        found = await store.get_many("acks", [f"{round_}-{n}" for n in range(acknowledged + 1)])
+        entries = await store.get_many("acks", [f"{round_}-{n}" for n in range(acknowledged + 1)])
         await store.close()
-        assert [entry and entry.doc for entry in found] == [{"n": n} for n in range(acknowledged + 1)]
+        assert [entry and entry.doc for entry in entries] == [{"n": n} for n in range(acknowledged + 1)]
     conn = sqlite3.connect(path)
     assert conn.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     conn.close()
 
 
 async def test_a_disk_that_refuses_is_down_and_recovers(path: Path) -> None:
-    told = (await finish(await start(RUN_FULL, f"sqlite:{path}"))).splitlines()
-    assert [line.split()[0] for line in told] == ["down", "down", "still", "recovered"]
+    lines = (await finish(await start(RUN_FULL, f"sqlite:{path}"))).splitlines()
+    assert [line.split()[0] for line in lines] == ["down", "down", "still", "recovered"]

@@ -18,7 +18,7 @@ from chat2response.stores.sqlite import feed
 from chat2response.stores.sqlite import file as sqlite_file
 from chat2response.stores.sqlite.store import SqliteStore
 from tests.stores.sqlite.test_processes import WRITE
-from tests.support.stores.contract_changes import PATIENCE, told
+from tests.support.stores.contract_changes import PATIENCE, next_change
 from tests.support.stores.processes import finish, start
 
 PUT = """
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    """One that has read and written."""
+    """A store that has read and written."""
     store = SqliteStore(path)
     await store.put("things", "old", 1)
     yield store
@@ -44,7 +44,7 @@ async def store(path: Path) -> AsyncIterator[SqliteStore]:
 
 @pytest.fixture
 async def copy(path: Path, store: SqliteStore, tmp_path: Path) -> Path:
-    """A copy of the file, as a backup makes it, with a document that the file has not."""
+    """A copy of the file, like a backup, with a document that the file does not have."""
     backup = tmp_path / "backup.db"
     with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
         source.backup(target)
@@ -65,14 +65,14 @@ def move(source: Path, target: Path) -> None:
 
 
 def overwrite(path: Path, content: bytes) -> None:
-    """In place: device and inode stay."""
+    """Overwrite in place: device and inode stay."""
     with path.open("r+b") as file:
         file.truncate(0)
         file.write(content)
 
 
 def spoil(path: Path) -> None:
-    """Two pages in the middle."""
+    """Overwrite two pages in the middle."""
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2 // 4096 * 4096)
         file.write(os.urandom(8192))
@@ -106,7 +106,7 @@ async def test_another_file_in_its_place_is_opened_by_the_next_call(
     entry = await store.get("things", "new")
     assert entry is not None
     assert await store.put("things", "after", 3)
-    other = SqliteStore(path)  # who opens it now sees what this one has written
+    other = SqliteStore(path)  # a store that is opened now sees this store's writes
     assert await other.get("things", "after") is not None
     await other.close()
 
@@ -115,12 +115,12 @@ async def test_a_follower_hears_of_changes_in_the_new_file_and_that_it_has_misse
     path: Path, store: SqliteStore, copy: Path
 ) -> None:
     changes = store.changes("things")
-    assert await told(changes) is MISSED
+    assert await next_change(changes) is MISSED
     remove_all(path)
     move(copy, path)
-    assert await told(changes) is MISSED
+    assert await next_change(changes) is MISSED
     await finish(await start(PUT, f"sqlite:{path}", "k"))
-    assert await told(changes) == "k"
+    assert await next_change(changes) == "k"
     await changes.aclose()  # type: ignore[attr-defined]
 
 
@@ -166,10 +166,10 @@ async def test_nothing_is_lost_where_what_is_beside_the_file_was_removed(
     path: Path, store: SqliteStore, gone: tuple[int, ...]
 ) -> None:
     changes = store.changes("things")  # a second connection to the same: the store's is not the last to close
-    assert await told(changes) is MISSED
+    assert await next_change(changes) is MISSED
     for number in gone:
         around(path)[number].unlink()
-    waiting = asyncio.create_task(told(changes))
+    waiting = asyncio.create_task(next_change(changes))
 
     async def can_write() -> bool:
         try:
@@ -180,7 +180,7 @@ async def test_nothing_is_lost_where_what_is_beside_the_file_was_removed(
     await until(can_write)
     assert await waiting is MISSED
     await finish(await start(PUT, f"sqlite:{path}", "stranger"))
-    assert await told(changes) == "stranger"
+    assert await next_change(changes) == "stranger"
     await store.put("things", "later", 1)
     assert None not in await store.get_many("things", ["old", "after", "stranger", "later"])
     await changes.aclose()  # type: ignore[attr-defined]
@@ -203,18 +203,18 @@ async def test_what_a_process_has_acknowledged_outlives_the_removal_of_the_wal(p
     rest, _ = await writer.communicate()
     acknowledged = int((last + rest).split(b"\n")[-2])
     store = SqliteStore(path)
-    found = await store.get_many("acks", [f"w-{n}" for n in range(acknowledged + 1)])
+    entries = await store.get_many("acks", [f"w-{n}" for n in range(acknowledged + 1)])
     await store.close()
-    assert None not in found
+    assert None not in entries
 
 
 async def test_a_removed_wal_is_saved_although_nobody_calls(path: Path, store: SqliteStore) -> None:
     changes = store.changes("things")
-    assert await told(changes) is MISSED
+    assert await next_change(changes) is MISSED
     around(path)[1].unlink()
-    assert await told(changes) is MISSED
+    assert await next_change(changes) is MISSED
     await finish(await start(PUT, f"sqlite:{path}", "k"))
-    assert await told(changes) == "k"
+    assert await next_change(changes) == "k"
     assert await store.get("things", "old") is not None
     await changes.aclose()  # type: ignore[attr-defined]
 
@@ -228,12 +228,12 @@ async def test_a_file_that_was_overwritten_is_down(
     whole = path.with_name("whole.db")
     for n in range(50):
         await store.put("things", f"k{n}", "x" * 1000)
-    assert store._link is not None
-    store._link.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert store._connection is not None
+    store._connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copyfile(path, whole)
     changes = store.changes("things")
-    assert await told(changes) is MISSED
-    waiting = asyncio.create_task(told(changes))
+    assert await next_change(changes) is MISSED
+    waiting = asyncio.create_task(next_change(changes))
     overwrite(path, content)
 
     async def is_down() -> bool:
@@ -255,7 +255,7 @@ async def test_a_file_that_was_overwritten_is_down(
 
 
 class TestCheck:
-    """What is done to a file before it is used."""
+    """Damage to a file before it is opened."""
 
     async def test_a_damaged_file_refuses_the_start_with_a_sentence_that_tells_what_to_do(
         self, path: Path, store: SqliteStore
@@ -264,7 +264,7 @@ class TestCheck:
             await store.put("things", f"k{n}", "x" * 1000)
         await store.close()
         spoil(path)
-        with pytest.raises(CannotOpen, match=r"(?s)damaged.*put a copy back") as caught:
+        with pytest.raises(CannotOpen, match=r"(?s)damaged.*restore a backup") as caught:
             await SqliteStore(path).open()
         assert str(path) in str(caught.value)
 
@@ -278,10 +278,10 @@ class TestCheck:
         for n in range(200):
             await store.put("things", f"k{n}", "x" * 1000)
         await store.close()
-        monkeypatch.setattr(sqlite_file, "_STEPS", 10)
+        monkeypatch.setattr(sqlite_file, "_PROGRESS_STEPS", 10)
         assert sqlite_file.check(path, patience=1.0, seconds=0.0) is False
         monkeypatch.setattr(time, "monotonic", count().__next__)
         again = sqlite_file.DatabaseFile(path)
         with caplog.at_level(logging.INFO, "chat2response.stores.sqlite.file"):
             again.check_once(patience=1.0)
-        assert "checked in part" in caplog.text
+        assert "only a part of it was checked" in caplog.text

@@ -1,4 +1,4 @@
-"""The SQLite store: the contract on a real file, and what only a file can show."""
+"""The SQLite store: the contract on a real file, and tests of its own."""
 
 import asyncio
 import sqlite3
@@ -17,7 +17,7 @@ from chat2response.stores.sqlite.connection import CHANGES, LOGS, TABLE
 from chat2response.stores.sqlite.store import SqliteStore
 from tests.support.clock_and_ids import Clock
 from tests.support.stores.contract import Later, StoreContract, moving
-from tests.support.stores.contract_changes import ChangesContract, told
+from tests.support.stores.contract_changes import ChangesContract, next_change
 from tests.support.stores.contract_counting import CountingContract
 from tests.support.stores.contract_logs import LogContract
 
@@ -58,12 +58,12 @@ async def store(path: Path) -> AsyncIterator[SqliteStore]:
 
 
 SOON = 10.0
-"""Seconds: by far more than a deadline, on a busy machine; by far less than to wait for good."""
+"""Seconds: far more than a deadline takes on a busy machine, far less than waiting for ever."""
 
 
 @pytest.fixture
 async def hasty(path: Path) -> AsyncIterator[SqliteStore]:
-    """A store with a short deadline, for tests that wait for it; its file is made beforehand."""
+    """A store with a short deadline, for tests that wait for it; its file already exists."""
     await open_and_close(path)
     store = SqliteStore(path, deadline=1.0)
     yield store
@@ -75,7 +75,7 @@ def raw(path: Path) -> sqlite3.Connection:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """What is in a folder, with its permissions."""
+    """The names in a folder, with their permissions."""
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
@@ -86,8 +86,8 @@ async def open_and_close(path: Path) -> None:
 
 
 async def started(store: SqliteStore, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-    """A task whose first statement has been handed to the (open) store's connection."""
-    link = store._link
+    """A task whose first statement has been sent to the open store's connection."""
+    link = store._connection
     assert link is not None
     begun = threading.Event()
     rows = link.rows
@@ -104,7 +104,7 @@ async def started(store: SqliteStore, work: Coroutine[Any, Any, Any]) -> "asynci
 
 
 async def elapsed_until_down(store: Store) -> float:
-    """Seconds until a write is refused with StoreDown."""
+    """Seconds until a write raises StoreDown."""
     clock = asyncio.get_running_loop().time
     start = clock()
     with pytest.raises(StoreDown):
@@ -140,23 +140,23 @@ def test_a_file_open_to_others_is_closed_to_them(path: Path) -> None:
     path.touch(mode=0o644)
     asyncio.run(open_and_close(path))
     assert files(path.parent)["docs.db"] == 0o600
-    assert files(path.parent.parent) == {"data": 0o755}  # the folder was not ours to make
+    assert files(path.parent.parent) == {"data": 0o755}  # an existing folder keeps its mode
 
 
 async def test_values_are_json_text(path: Path, store: SqliteStore) -> None:
     await store.put("things", "k", {"a": "ï"})
     with raw(path) as conn:
-        found = conn.execute(f'SELECT key, value, typeof(value) FROM "{TABLE}"').fetchall()
+        rows = conn.execute(f'SELECT key, value, typeof(value) FROM "{TABLE}"').fetchall()
     conn.close()
-    assert found == [("things:k", '{"doc":{"a":"ï"}}', "text")]
+    assert rows == [("things:k", '{"doc":{"a":"ï"}}', "text")]
 
 
 async def test_commits_are_on_disk(path: Path, store: SqliteStore) -> None:
     await store.open()
-    assert store._link is not None
-    assert store._link.rows("PRAGMA synchronous") == [(2,)]
-    assert store._link.rows("PRAGMA journal_mode") == [("wal",)]
-    assert store._link.rows("PRAGMA busy_timeout") == [(1800,)]
+    assert store._connection is not None
+    assert store._connection.rows("PRAGMA synchronous") == [(2,)]
+    assert store._connection.rows("PRAGMA journal_mode") == [("wal",)]
+    assert store._connection.rows("PRAGMA busy_timeout") == [(1800,)]
 
 
 async def test_expired_rows_are_swept_by_later_writes(path: Path) -> None:
@@ -182,22 +182,22 @@ async def test_expired_rows_are_swept_by_later_writes(path: Path) -> None:
 async def test_who_was_away_for_long_is_told_that_it_has_missed_something(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "CHANGES_KEPT", 5)
+    monkeypatch.setattr(sqlite, "MAX_CHANGES", 5)
     clock = Clock()
     store, other = SqliteStore(path, clock=clock), SqliteStore(path, clock=clock)
     await other.put("things", "before", 1)
     changes = store.changes("things")
-    assert await told(changes) is MISSED
-    for n in range(8):  # nobody asks meanwhile
+    assert await next_change(changes) is MISSED
+    for n in range(8):  # nobody reads the feed meanwhile
         clock.advance(sqlite.SWEEP_SECONDS)
         await other.put("things", f"k{n}", 1)
     with raw(path) as conn:
         assert conn.execute(f'SELECT count(*) FROM "{CHANGES}"').fetchone()[0] == 5
     conn.close()
-    assert await told(changes) is MISSED
+    assert await next_change(changes) is MISSED
     clock.advance(sqlite.SWEEP_SECONDS)
     await other.put("things", "l", 1)
-    assert await told(changes) == "l"
+    assert await next_change(changes) == "l"
     await store.close()
     await other.close()
 
@@ -207,7 +207,7 @@ async def test_a_follower_of_a_broken_file_goes_on_when_it_is_mended(
 ) -> None:
     monkeypatch.setattr(feed, "RETRY_SECONDS", 0.01)
     others(path, b"not a database" * 100)
-    waiting = asyncio.create_task(told(store.changes("things")))
+    waiting = asyncio.create_task(next_change(store.changes("things")))
     done, _ = await asyncio.wait([waiting], timeout=0.2)
     assert not done
     await asyncio.to_thread(path.unlink)
@@ -227,7 +227,7 @@ async def test_a_locked_file_is_down_in_time_and_recovers(path: Path, hasty: Sql
         with pytest.raises(StoreDown):
             await call
     waits = await asyncio.gather(*(elapsed_until_down(hasty) for _ in range(10)))
-    assert max(waits) < SOON  # those behind the one that waits for the lock, too
+    assert max(waits) < SOON  # also the calls behind the one that waits for the lock
     entry = await hasty.get("things", "k")
     assert entry is not None  # readers need no lock
     assert entry.doc == 1
@@ -253,14 +253,14 @@ async def test_a_cancelled_caller_leaves_no_transaction_behind(path: Path, store
     conn.execute("BEGIN IMMEDIATE")
     running = await started(store, store.put("things", "running", 1))
     queued = asyncio.create_task(store.put("things", "queued", 1))
-    await asyncio.sleep(0)  # it takes its place behind the other
+    await asyncio.sleep(0)  # it is queued behind the other
     for task in (running, queued):
         task.cancel()
     await asyncio.wait([running, queued])
     assert running.cancelled()
     assert queued.cancelled()
     conn.execute("ROLLBACK")
-    assert await store.put("things", "after", 1)  # behind the running one, so that has ended
+    assert await store.put("things", "after", 1)  # queued behind the running one, which has ended then
     assert await store.get("things", "queued") is None
     assert await store.get("things", "running") is not None
     conn.execute("BEGIN IMMEDIATE")  # nobody holds the file
@@ -269,17 +269,17 @@ async def test_a_cancelled_caller_leaves_no_transaction_behind(path: Path, store
 
 async def test_a_full_disk_is_down_and_recovers(store: SqliteStore) -> None:
     await store.put("things", "k", 1)
-    assert store._link is not None
-    pages = store._link.rows("PRAGMA page_count")[0][0]
-    store._link.rows(f"PRAGMA max_page_count={pages}")
+    assert store._connection is not None
+    pages = store._connection.rows("PRAGMA page_count")[0][0]
+    store._connection.rows(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreDown) as caught:
         await store.put("things", "big", "x" * 100_000)
     assert "full" in str(caught.value.internal)
-    assert "full" not in str(caught.value)  # the public text tells nothing
+    assert "full" not in str(caught.value)  # the public message has no details
     assert await store.get("things", "big") is None
     assert await store.put("things", "big", "x" * 100_000)
-    pages = store._link.rows("PRAGMA page_count")[0][0]
-    store._link.rows(f"PRAGMA max_page_count={pages}")
+    pages = store._connection.rows("PRAGMA page_count")[0][0]
+    store._connection.rows(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreDown):
         await store.append("logs", "k", ["small", "x" * 100_000])
     assert await store.read("logs", "k") == []
@@ -288,8 +288,8 @@ async def test_a_full_disk_is_down_and_recovers(store: SqliteStore) -> None:
 
 async def test_a_dead_database_thread_is_down_in_time_and_recovers(hasty: SqliteStore) -> None:
     await hasty.put("things", "k", 1)
-    assert hasty._link is not None
-    hasty._link._conn.close()  # the thread ends; what is sent to it from now on is never answered
+    assert hasty._connection is not None
+    hasty._connection._conn.close()  # the thread ends; what is sent to it from now on is never answered
     assert await elapsed_until_down(hasty) < SOON
     assert (await hasty.get("things", "k")) is not None
 
@@ -341,7 +341,7 @@ class TestOpening:
         with pytest.raises(CannotOpen, match=why) as caught:
             await store.open()
         assert str(path) in str(caught.value)
-        with pytest.raises(StoreDown) as down:  # a call says no more than that
+        with pytest.raises(StoreDown) as down:  # a call's error is as short
             await store.get("things", "k")
         assert str(path) not in str(down.value)
         await store.close()
@@ -352,8 +352,8 @@ class TestOpening:
     [
         ("sqlite:", "path of a file"),
         ("sqlite::memory:", "write `memory`"),
-        ("sqlite:///data/keys.db", "not by a URL"),
-        ("sled:./data", "write `sqlite:<path of a new file>`"),
+        ("sqlite:///data/keys.db", "not a URL"),
+        ("sled:./data", "Write `sqlite:<path of a new file>`"),
         ("memory:x", "'memory'"),
         ("", "write `memory`"),
         ("nosql://user:hunter2@host", "'nosql'"),
@@ -366,7 +366,7 @@ def test_an_address_of_no_store_is_refused(url: str, says: str) -> None:
 
 
 def others(path: Path, content: bytes | None) -> None:
-    """A file that is not ours, readable by all: `content`, or a database with a table of its own."""
+    """Another program's file, readable by all: `content`, or a database with a table of its own."""
     path.parent.mkdir()
     if content is None:
         with sqlite3.connect(path) as conn:

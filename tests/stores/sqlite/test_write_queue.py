@@ -1,4 +1,4 @@
-"""Writers of several processes take turns, and none of them for ever."""
+"""The write queue: writers of several processes take turns, and none waits for ever."""
 
 import fcntl
 import os
@@ -21,22 +21,22 @@ from chat2response.stores.sqlite.write_queue import WriteQueue
 
 async def main():
     with WriteQueue(Path(sys.argv[2]), patience=30.0).turn():
-        print("held", flush=True)
+        print("locked", flush=True)
         sys.stdin.read()
 """
 
 
 @contextmanager
 def queue(path: Path, patience: float = PATIENCE) -> Iterator[WriteQueue]:
-    made = WriteQueue(path, patience=patience)
+    write_queue = WriteQueue(path, patience=patience)
     try:
-        yield made
+        yield write_queue
     finally:
-        made.close()
+        write_queue.close()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds this lock file."""
+    """Whether a process has locked this file."""
     file = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,7 +74,7 @@ async def test_a_process_that_is_killed_in_its_turn_gives_it_back(tmp_path: Path
     path = tmp_path / "docs.db"
     holder = await start(HOLD, "memory", str(path))
     assert holder.stdout is not None
-    assert await holder.stdout.readline() == b"held\n"
+    assert await holder.stdout.readline() == b"locked\n"
     assert is_locked(tmp_path / "docs.db-write")
     holder.kill()
     await holder.communicate()
@@ -84,9 +84,11 @@ async def test_a_process_that_is_killed_in_its_turn_gives_it_back(tmp_path: Path
 
 async def test_who_waits_too_long_writes_without_a_turn(tmp_path: Path) -> None:
     path = tmp_path / "docs.db"
-    holder = await start(HOLD, "memory", str(path))  # as one that was stopped between two statements
+    holder = await start(
+        HOLD, "memory", str(path)
+    )  # like a process that was suspended between two statements
     assert holder.stdout is not None
-    assert await holder.stdout.readline() == b"held\n"
+    assert await holder.stdout.readline() == b"locked\n"
     store = SqliteStore(path, deadline=4.0)
     assert await store.put("things", "k", 1)
     await store.close()

@@ -1,4 +1,4 @@
-"""Writes on a SQLite file that wait together: one transaction, and each its own answer; and the sweep."""
+"""Group commit: waiting writes share a transaction, each has its own result; and the sweep."""
 
 import asyncio
 import sqlite3
@@ -13,7 +13,7 @@ from chat2response.stores import ABSENT, StoreDown
 from chat2response.stores.sqlite import store as sqlite
 from chat2response.stores.sqlite.connection import TABLE, SqliteConnection
 from chat2response.stores.sqlite.store import SqliteStore
-from chat2response.stores.sqlite.writes import AT_ONCE
+from chat2response.stores.sqlite.writes import MAX_BATCH
 from tests.stores.sqlite.test_store import raw, started
 from tests.support.clock_and_ids import Clock
 from tests.support.scripted_upstream import PATIENCE
@@ -21,7 +21,7 @@ from tests.support.scripted_upstream import PATIENCE
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """Open, with nothing to sweep for a minute."""
+    """An open store with nothing to sweep for a minute."""
     store = SqliteStore(tmp_path / "docs.db")
     await store.put("things", "first", 1)
     yield store
@@ -30,7 +30,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each statement was sent."""
+    """The number of times that each statement was sent."""
     sent: Counter[str] = Counter()
     rows = SqliteConnection.rows
 
@@ -43,12 +43,12 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 async def together(store: SqliteStore, path: Path, *calls: Awaitable[Any]) -> list[Any]:
-    """What calls return or raise that were made while another process had the file's lock."""
+    """The results or exceptions of calls that start while another process has the file's lock."""
     conn = raw(path)
     conn.execute("BEGIN IMMEDIATE")
     ahead = await started(store, store.put("things", "ahead", 1))
     waiting = asyncio.gather(*calls, return_exceptions=True)
-    await asyncio.sleep(0)  # they take their places behind it
+    await asyncio.sleep(0)  # they are queued behind it
     conn.execute("ROLLBACK")
     conn.close()
     await ahead
@@ -61,7 +61,7 @@ async def test_writes_that_wait_share_a_commit(
     adds = [store.add("counts", "n", 1) for _ in range(20)]
     puts = [store.put("things", str(n), n, expect=ABSENT) for n in range(20)]
     assert await together(store, tmp_path / "docs.db", *adds, *puts) == [*range(1, 21), *[True] * 20]
-    assert statements["COMMIT"] == 2  # of the one ahead, and theirs
+    assert statements["COMMIT"] == 2  # one for the write ahead, one for these
     other = SqliteStore(tmp_path / "docs.db")
     assert await other.add("counts", "n", 0) == 20
     await other.close()
@@ -70,13 +70,13 @@ async def test_writes_that_wait_share_a_commit(
 async def test_very_many_take_their_turns(
     store: SqliteStore, tmp_path: Path, statements: Counter[str]
 ) -> None:
-    calls = [store.add("counts", "n", 1) for _ in range(2 * AT_ONCE + 1)]
+    calls = [store.add("counts", "n", 1) for _ in range(2 * MAX_BATCH + 1)]
     assert await together(store, tmp_path / "docs.db", *calls) == [*range(1, len(calls) + 1)]
     assert statements["COMMIT"] == 4
 
 
 async def test_a_failure_is_its_callers_own(store: SqliteStore, tmp_path: Path) -> None:
-    """What stood before and after it in the transaction is done, and done once."""
+    """The writes before and after it in the transaction are done, and done once."""
     path = tmp_path / "docs.db"
     conn = raw(path)
     conn.execute(f'INSERT INTO "{TABLE}" VALUES (?, ?)', ("counts:odd", '{"no": "document"}'))
@@ -123,8 +123,8 @@ async def test_nobody_is_told_before_the_commit_nor_when_it_fails(
     with monkeypatch.context() as patch:
         patch.setattr(SqliteConnection, "rows", full)
         calls = [store.add("counts", "n", 1) for _ in range(3)]
-        told = await asyncio.gather(*calls, return_exceptions=True)
-    assert [type(each) for each in told] == [StoreDown] * 3
+        results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in results] == [StoreDown] * 3
     assert await store.add("counts", "n", 1) == 1
 
 
@@ -147,7 +147,9 @@ async def test_what_has_expired_is_swept_to_the_end_in_small_steps(
             while conn.execute(f'SELECT count(*) FROM "{TABLE}"').fetchone() != (2,):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     conn.close()
-    assert statements[sqlite._SWEEP] == 1 + 4  # at the first write; then these steps, the last not a full one
+    assert (
+        statements[sqlite._SWEEP] == 1 + 4
+    )  # one at the first write, then four steps, the last one not full
     await store.close()
 
 
@@ -159,7 +161,7 @@ async def test_a_store_is_closed_in_the_middle_of_a_sweep(
     store = SqliteStore(tmp_path / "docs.db", clock=clock)
     for n in range(3):
         await store.put("things", str(n), 1, ttl=10)
-    store._unswept = True  # as a full step leaves it
+    store._unswept = True  # as after a full step
     await store.put("things", "ever", 1)
     sweeping = store._sweeping
     assert sweeping is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.e2e.client_calls import ASKED
+from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.gateway import Running
 
 HERE = Path(__file__).parents[2] / "e2e" / "clients"
@@ -72,7 +72,12 @@ async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = 
 
 
 async def _output_of(command: list[str], gateway: Running) -> Any:
-    settings = {"BASE_URL": f"{gateway.url}/v1", "API_KEY": gateway.key, "MODEL": ASKED, "HOME": str(HERE)}
+    settings = {
+        "BASE_URL": f"{gateway.url}/v1",
+        "API_KEY": gateway.key,
+        "MODEL": CLIENT_MODEL,
+        "HOME": str(HERE),
+    }
     finished = await run(command, {**_QUIET, **settings})
     assert finished.code == 0, f"{finished.out}\n{finished.err}"
     return json.loads(finished.out)

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.e2e.scripted_model import Call, Said, speaking
+from tests.support.e2e.scripted_model import Call, ModelReply, speaking
 from tests.support.scripted_upstream import Received, Script
 
 LOOK = Call("look", ('{"at":', '"Paris"}'), id="call_look")
 OUTPUT = "21 degrees"
-WEATHER = Said(text=("It is ", "21 ", "degrees."))
+WEATHER = ModelReply(text=("It is ", "21 ", "degrees."))
 
 COMMAND = "echo hi-$((40+2)) > made.txt; cat made.txt"
 """The shell command that the model asks Codex to run."""
-DONE = Said(text=("All ", "done."))
+DONE = ModelReply(text=("All ", "done."))
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Session:
     """Gives the n-th answer to a conversation with n turns of the model, and repeats the last one."""
 
     dialect: str
-    answers: tuple[Said | Callable[[Any], Said], ...]
+    answers: tuple[ModelReply | Callable[[Any], ModelReply], ...]
     """Answers, or functions that make one from a request's body."""
 
     def __call__(self, request: Received) -> Script:
         body = request.json()
         answers = self.answers[min(turns_in(self.dialect, body), len(self.answers) - 1)]
-        return speaking(self.dialect, answers if isinstance(answers, Said) else answers(body))(request)
+        return speaking(self.dialect, answers if isinstance(answers, ModelReply) else answers(body))(request)
 
 
 def turns_in(dialect: str, body: Any) -> int:
@@ -41,19 +41,19 @@ def turns_in(dialect: str, body: Any) -> int:
 
 def looking(dialect: str, *, reasoning: tuple[str, ...] = ()) -> Session:
     """A model that calls `look`, and then reports the result."""
-    return Session(dialect, (Said(reasoning=reasoning, calls=(LOOK,)), WEATHER))
+    return Session(dialect, (ModelReply(reasoning=reasoning, calls=(LOOK,)), WEATHER))
 
 
-def calling(name: str, arguments: dict[str, Any], **more: Any) -> Callable[[Any], Said]:
+def calling(name: str, arguments: dict[str, Any], **more: Any) -> Callable[[Any], ModelReply]:
     """A Chat model that calls the function whose name ends with `name`, with arguments in small pieces."""
 
-    def answer(body: Any) -> Said:
+    def answer(body: Any) -> ModelReply:
         (offered,) = [
             each["function"]["name"] for each in body["tools"] if each["function"]["name"].endswith(name)
         ]
         whole = json.dumps(arguments)
         pieces = tuple(whole[at : at + 7] for at in range(0, len(whole), 7))
-        return Said(calls=(Call(offered, pieces, id="call_1"),), **more)
+        return ModelReply(calls=(Call(offered, pieces, id="call_1"),), **more)
 
     return answer
 

@@ -1,4 +1,4 @@
-"""The three shapes of tools that Codex CLI sends, by model, with the parts that no test looks at left out."""
+"""The three forms in which Codex CLI sends tools, by model, without the parts that no test reads."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ UNKNOWN: Json = {
     "tool_choice": "auto",
     "parallel_tool_calls": True,
 }
-"""A model that Codex does not know."""
+"""For a model that Codex does not know."""
 
 GPT_5_5: Json = {
     **UNKNOWN,
@@ -70,7 +70,7 @@ GPT_5_5: Json = {
         {"type": "web_search", "external_web_access": True, "search_content_types": ["text", "image"]},
     ],
 }
-"""Freeform patches, and a search of Codex's own."""
+"""Freeform patches, and Codex's own tool search."""
 
 GPT_6: Json = {
     "input": [
@@ -93,4 +93,4 @@ GPT_6: Json = {
     "tool_choice": "auto",
     "parallel_tool_calls": False,
 }
-"""Code mode: no `tools` at all; the shell is inside `exec`."""
+"""Code mode: without `tools`; the shell is inside `exec`."""

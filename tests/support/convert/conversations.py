@@ -1,14 +1,14 @@
-"""Generated conversations, each in both APIs' words, in a canonical and in a loose form.
+"""Generates conversations, each in the form of both APIs, canonical and loose.
 
-The canonical forms, which a round trip returns:
+A round trip returns the canonical form:
 
-Chat        a lone text is a string; an image says its detail; one assistant message per turn, `content`
+Chat        a single text is a string; an image has its detail; one assistant message per turn, `content`
             null without text; tool messages right after it, in the order of the calls.
-Responses   messages have a type and no id; a lone text of a user is a string; an assistant's texts are
+Responses   messages have a type and no id; a single user text is a string; an assistant's texts are
             `output_text`, then its refusal; the calls of a turn, then their outputs in the same order.
 
-The loose forms say the same otherwise: arrays for strings, no type, ids and null keys, a turn in two
-messages, outputs in another order, or after the next user's message.
+The loose form has the same content with arrays for strings, no type, ids and null keys, a turn in two
+messages, outputs in another order, or after the next user message.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a user's message: a text, an image, or a file."""
+    """One part of a user message: a text, an image, or a file."""
 
     kind: str
     value: str
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Ask:
-    """A message of a user, or of the developer."""
+    """A user or developer message."""
 
     role: str
     parts: tuple[Part, ...]
@@ -54,7 +54,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Call:
-    """A call and the texts that its tool answered."""
+    """A call and its outputs."""
 
     name: str
     arguments: str
@@ -63,7 +63,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's turn; it is never empty."""
+    """A model turn; it is never empty."""
 
     texts: tuple[str, ...]
     refusal: str
@@ -71,7 +71,7 @@ class Answer:
 
 
 Turn = list[Ask | Answer]
-"""Messages, then the model's turns about them: every turn but the last one makes calls."""
+"""Messages, then the model turns that answer them. All but the last one have calls."""
 
 _words = st.text(min_size=1, max_size=6)
 _part = st.builds(Part, st.sampled_from(["text", "text", "image", "file"]), _words)
@@ -104,7 +104,7 @@ conversations = st.lists(_turn, min_size=1, max_size=4)
 
 
 def chat_form(turns: list[Turn], *, loose: bool = False) -> list[Json]:
-    """The messages of a conversation."""
+    """The Chat messages of a conversation."""
     messages: list[Json] = []
     for number, step in enumerate(step for turn in turns for step in turn):
         if isinstance(step, Ask):
@@ -117,7 +117,7 @@ def chat_form(turns: list[Turn], *, loose: bool = False) -> list[Json]:
 
 
 def _loosen(part: Json, loose: bool) -> Json:
-    """A Chat image may leave its detail out."""
+    """The loose form of a Chat image has no detail."""
     if loose and part["type"] == "image_url":
         return {"type": "image_url", "image_url": {"url": part["image_url"]["url"]}}
     return part
@@ -157,9 +157,9 @@ def _chat_outputs(answer: Answer, number: int) -> list[Json]:
 
 
 def items_form(turns: list[Turn], *, loose: bool = False) -> list[Json]:
-    """The items of a conversation."""
+    """The Responses items of a conversation."""
     items: list[Json] = []
-    late: list[Json] = []  # loose: outputs that come after the message behind them
+    late: list[Json] = []  # loose: outputs that follow the next message
     for number, step in enumerate(step for turn in turns for step in turn):
         if isinstance(step, Ask):
             items += [_item_ask(step, loose), *late]

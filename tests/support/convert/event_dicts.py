@@ -1,4 +1,4 @@
-"""Events as they stand on the wire, for tests that look into them."""
+"""Events as dicts, as they are on the wire."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Requests through the hub, in one call, held to the official SDK's types on the way out."""
+"""Converts requests through the hub in one call, and checks results with the official SDK's types."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -22,7 +22,7 @@ USER: Json = {"role": "user", "content": "hi"}
 
 
 def to_responses(body: Json) -> tuple[Json, list[str]]:
-    """A Chat body toward Responses, with its losses as `field; effect`."""
+    """Converts a Chat body to Responses. Returns the losses as `field; effect`."""
     losses = Losses()
     written: Any = responses.write_request(chat.read_request(body), losses)
     return written, [f"{loss.field}; {loss.effect}" for loss in losses]
@@ -31,7 +31,7 @@ def to_responses(body: Json) -> tuple[Json, list[str]]:
 def to_chat(
     body: Json, quirks: Quirks = OPENAI_COMPATIBLE, policy: Policy = DEFAULT_POLICY
 ) -> tuple[Json, list[str]]:
-    """A Responses body toward Chat, with its losses."""
+    """Converts a Responses body to Chat. Returns the losses as `field; effect`."""
     losses = Losses()
     written: Any = chat.write_request(responses.read_request(body), losses, quirks, policy=policy)
     return written, [f"{loss.field}; {loss.effect}" for loss in losses]
@@ -48,7 +48,7 @@ def resp_body(**fields: Any) -> Json:
 
 
 def items_of(*messages: Json) -> tuple[list[Json], list[str]]:
-    """The input that these Chat messages become, and the losses."""
+    """The input for these Chat messages, and the losses."""
     body, losses = to_responses(chat_body(messages=list(messages)))
     assert_official_responses(body)
     return body["input"], losses
@@ -57,14 +57,14 @@ def items_of(*messages: Json) -> tuple[list[Json], list[str]]:
 def messages_of(
     *items: Json, quirks: Quirks = OPENAI_COMPATIBLE, policy: Policy = DEFAULT_POLICY, **fields: Any
 ) -> tuple[list[Json], list[str]]:
-    """The messages that these items become, and the losses."""
+    """The messages for these items, and the losses."""
     body, losses = to_chat(resp_body(input=list(items), **fields), quirks, policy)
     assert_official_chat(body)
     return body["messages"], losses
 
 
 def assert_official_chat(body: Json) -> None:
-    """The SDK's types take the body and know every key of it, reasoning and stream fields excepted."""
+    """Asserts that the SDK's types accept the body and know each key, except reasoning and stream fields."""
     plain = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
     plain["messages"] = [
         {key: value for key, value in message.items() if key not in ("reasoning_content", "reasoning")}
@@ -74,7 +74,7 @@ def assert_official_chat(body: Json) -> None:
 
 
 def assert_official_responses(body: Json) -> None:
-    """The same for a Responses body. Answers of the history want an id in the types, and not on the wire."""
+    """Asserts the same of a Responses body. The types, unlike the API, require ids of assistant messages."""
     plain = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
     plain["input"] = [
         {**item, "id": "msg_1", "status": "completed"} if item.get("role") == "assistant" else item
@@ -84,7 +84,7 @@ def assert_official_responses(body: Json) -> None:
 
 
 def refused(convert: Any, body: Json, param: str | None) -> InvalidRequest:
-    """The 400 that `convert` answers to the body, which names `param`."""
+    """Asserts that `convert` raises a 400 that names `param`; returns it."""
     with pytest.raises(InvalidRequest) as caught:
         convert(body)
     assert caught.value.status == 400
@@ -103,7 +103,7 @@ def _responses() -> TypeAdapter[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The validated value, its lazy arrays read to the end: what they hold is checked only then."""
+    """The validated value with its lazy arrays read, because pydantic validates their items only then."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -8,17 +8,17 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import MODEL, Said
+from tests.support.e2e.scripted_model import MODEL, ModelReply
 from tests.support.e2e.sse_streams import last_response, validated
 
 Surface = Literal["chat", "responses", "proxy"]
 
-ASKED = "asked-model"  # what clients ask for; the upstream calls it by its own name
+CLIENT_MODEL = "asked-model"  # what clients ask for; the upstream calls it by its own name
 QUESTION = "What is it?"
 
 
 @dataclass(frozen=True)
-class Heard:
+class ParsedAnswer:
     """An answer as a client understands it."""
 
     model: str
@@ -35,45 +35,45 @@ class Heard:
     """input, of it cached, output, of it reasoning, total"""
 
 
-def expected(said: Said, *, relayed: bool) -> Heard:
+def expected(reply: ModelReply, *, relayed: bool) -> ParsedAnswer:
     """What a client must hear of `said`: nothing less, nothing more."""
-    text = "".join(said.text)
-    return Heard(
-        model=MODEL if relayed else ASKED,
+    text = "".join(reply.text)
+    return ParsedAnswer(
+        model=MODEL if relayed else CLIENT_MODEL,
         text=text,
-        reasoning="".join(said.reasoning),
-        refusal="".join(said.refusal),
-        calls=tuple((call.id, call.name, call.whole) for call in said.calls),
-        citations=((said.citation, 0, len(text)),) if said.citation else (),
-        tokens=tuple((piece, -0.5, ("x",)) for piece in said.text) if said.logprobs else (),
-        ended=said.ended,
+        reasoning="".join(reply.reasoning),
+        refusal="".join(reply.refusal),
+        calls=tuple((call.id, call.name, call.whole) for call in reply.calls),
+        citations=((reply.citation, 0, len(text)),) if reply.citation else (),
+        tokens=tuple((piece, -0.5, ("x",)) for piece in reply.text) if reply.logprobs else (),
+        ended=reply.ended,
     )
 
 
-async def ask(gateway: Running, surface: Surface, *, streamed: bool, logprobs: bool = False) -> Heard:
+async def ask(gateway: Running, surface: Surface, *, streamed: bool, logprobs: bool = False) -> ParsedAnswer:
     """One question, through the official SDK where it knows the endpoint."""
     if surface == "chat":
         return await _ask_chat(gateway, streamed, {"logprobs": True, "top_logprobs": 1} if logprobs else {})
     if surface == "responses":
         include = {"include": ["message.output_text.logprobs"], "top_logprobs": 1} if logprobs else {}
         return await _ask_responses(gateway, streamed, include)
-    body = {"model": ASKED, "messages": [{"role": "user", "content": QUESTION}], "stream": streamed}
+    body = {"model": CLIENT_MODEL, "messages": [{"role": "user", "content": QUESTION}], "stream": streamed}
     if logprobs:
         body |= {"logprobs": True, "top_logprobs": 1}
     answer = await gateway.post("/proxy", body)
     assert answer.status_code == 200, answer.text
-    made = last_response(answer.content) if streamed else answer.json()
-    return of_response(validated(Response, made))
+    result = last_response(answer.content) if streamed else answer.json()
+    return of_response(validated(Response, result))
 
 
-async def _ask_chat(gateway: Running, streamed: bool, more: Mapping[str, Any]) -> Heard:
+async def _ask_chat(gateway: Running, streamed: bool, more: Mapping[str, Any]) -> ParsedAnswer:
     client, messages = gateway.sdk(), [{"role": "user", "content": QUESTION}]
     if not streamed:
-        made = await client.chat.completions.create(model=ASKED, messages=messages, **more)
-        return of_completion(made)
+        completion = await client.chat.completions.create(model=CLIENT_MODEL, messages=messages, **more)
+        return of_completion(completion)
     options: Any = {"include_usage": True}
     async with client.chat.completions.stream(
-        model=ASKED,
+        model=CLIENT_MODEL,
         messages=messages,
         stream_options=options,
         **more,
@@ -83,21 +83,21 @@ async def _ask_chat(gateway: Running, streamed: bool, more: Mapping[str, Any]) -
         return of_completion(stream.current_completion_snapshot)
 
 
-async def _ask_responses(gateway: Running, streamed: bool, more: Mapping[str, Any]) -> Heard:
+async def _ask_responses(gateway: Running, streamed: bool, more: Mapping[str, Any]) -> ParsedAnswer:
     client = gateway.sdk()
     if not streamed:
-        return of_response(await client.responses.create(model=ASKED, input=QUESTION, **more))
-    async with client.responses.stream(model=ASKED, input=QUESTION, **more) as stream:
+        return of_response(await client.responses.create(model=CLIENT_MODEL, input=QUESTION, **more))
+    async with client.responses.stream(model=CLIENT_MODEL, input=QUESTION, **more) as stream:
         async for event in stream:
             last = event
     assert last.type in ("response.completed", "response.incomplete")
     return of_response(last.response)
 
 
-def of_completion(made: ChatCompletion) -> Heard:
+def of_completion(result: ChatCompletion) -> ParsedAnswer:
     """A completion."""
-    (choice,) = made.choices
-    usage: Any = made.usage
+    (choice,) = result.choices
+    usage: Any = result.usage
     message: Any = choice.message
     ended = {"stop": "whole", "tool_calls": "whole"}.get(choice.finish_reason, choice.finish_reason)
     assert (choice.finish_reason == "tool_calls") == bool(message.tool_calls and ended == "whole")
@@ -109,8 +109,8 @@ def of_completion(made: ChatCompletion) -> Heard:
         )  # fmt: skip
     cited = [each.url_citation for each in message.annotations or ()]
     tokens = (choice.logprobs.content or ()) if choice.logprobs else ()
-    return Heard(
-        model=made.model,
+    return ParsedAnswer(
+        model=result.model,
         text=message.content or "",
         reasoning=getattr(message, "reasoning_content", None) or "",
         refusal=message.refusal or "",
@@ -122,9 +122,9 @@ def of_completion(made: ChatCompletion) -> Heard:
     )
 
 
-def of_response(made: Response) -> Heard:
+def of_response(result: Response) -> ParsedAnswer:
     """A response."""
-    said: dict[str, Any] = {
+    reply: dict[str, Any] = {
         "text": "",
         "reasoning": "",
         "refusal": "",
@@ -132,40 +132,40 @@ def of_response(made: Response) -> Heard:
         "citations": (),
         "tokens": (),
     }
-    for item in made.output:
+    for item in result.output:
         if item.type == "message":
             for part in item.content:
-                _take_part(part, said)
+                _take_part(part, reply)
         elif item.type == "reasoning":
             thoughts = item.content or item.summary
-            said["reasoning"] += "".join(part.text for part in thoughts)
+            reply["reasoning"] += "".join(part.text for part in thoughts)
         else:
             assert item.type == "function_call"
-            said["calls"] += ((item.call_id, item.name, item.arguments),)
-    usage = made.usage
+            reply["calls"] += ((item.call_id, item.name, item.arguments),)
+    usage = result.usage
     counts = None if usage is None else (
         usage.input_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens,
         usage.output_tokens_details.reasoning_tokens, usage.total_tokens,
     )  # fmt: skip
-    return Heard(model=str(made.model), ended=_ending(made), usage=counts, **said)
+    return ParsedAnswer(model=str(result.model), ended=_ending(result), usage=counts, **reply)
 
 
-def _take_part(part: Any, said: dict[str, Any]) -> None:
+def _take_part(part: Any, reply: dict[str, Any]) -> None:
     if part.type == "refusal":
-        said["refusal"] += part.refusal
+        reply["refusal"] += part.refusal
         return
-    said["text"] += part.text
-    said["citations"] += tuple((a.url, a.start_index, a.end_index) for a in part.annotations)
+    reply["text"] += part.text
+    reply["citations"] += tuple((a.url, a.start_index, a.end_index) for a in part.annotations)
     tokens = part.logprobs or ()
-    said["tokens"] += tuple((t.token, t.logprob, tuple(top.token for top in t.top_logprobs)) for t in tokens)
+    reply["tokens"] += tuple((t.token, t.logprob, tuple(top.token for top in t.top_logprobs)) for t in tokens)
 
 
-def _ending(made: Response) -> str:
-    if made.status == "completed":
+def _ending(result: Response) -> str:
+    if result.status == "completed":
         return "whole"
-    assert made.status == "incomplete" and made.incomplete_details is not None
+    assert result.status == "incomplete" and result.incomplete_details is not None
     return {"max_output_tokens": "length"}.get(
-        str(made.incomplete_details.reason), str(made.incomplete_details.reason)
+        str(result.incomplete_details.reason), str(result.incomplete_details.reason)
     )
 
 

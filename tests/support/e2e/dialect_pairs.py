@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.e2e.client_calls import ASKED, QUESTION, Surface
+from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface
 from tests.support.e2e.gateway import Running
 from tests.support.e2e.scripted_model import CHAT, RESPONSES
 from tests.support.e2e.sse_streams import chunks_of, events_of
@@ -43,8 +43,13 @@ GUARDED = [
 def body_for(surface: Surface, *, streamed: bool = False, **more: Any) -> dict[str, Any]:
     """A plain question. `store` is false where its default is true."""
     if surface == "responses":
-        return {"model": ASKED, "input": QUESTION, "stream": streamed, "store": False, **more}
-    return {"model": ASKED, "messages": [{"role": "user", "content": QUESTION}], "stream": streamed, **more}
+        return {"model": CLIENT_MODEL, "input": QUESTION, "stream": streamed, "store": False, **more}
+    return {
+        "model": CLIENT_MODEL,
+        "messages": [{"role": "user", "content": QUESTION}],
+        "stream": streamed,
+        **more,
+    }
 
 
 async def post(gateway: Running, surface: Surface, *, streamed: bool = False, **more: Any) -> httpx2.Response:
@@ -56,14 +61,16 @@ async def sdk_call(gateway: Running, surface: Surface, *, streamed: bool) -> Any
     """The same through the SDK, its stream read to the end. For surfaces that the SDK knows."""
     client, messages = gateway.sdk(), [{"role": "user", "content": QUESTION}]
     if surface == "chat":
-        made: Any = await client.chat.completions.create(
-            model=ASKED,
+        completion: Any = await client.chat.completions.create(
+            model=CLIENT_MODEL,
             messages=messages,
             stream=streamed,
         )
     else:
-        made = await client.responses.create(model=ASKED, input=QUESTION, store=False, stream=streamed)
-    return [each async for each in made] if streamed else made
+        completion = await client.responses.create(
+            model=CLIENT_MODEL, input=QUESTION, store=False, stream=streamed
+        )
+    return [each async for each in completion] if streamed else completion
 
 
 def failure_of(surface: Surface, stream: bytes) -> dict[str, Any]:

@@ -122,9 +122,9 @@ class Running:
 
     async def post(self, path: str, body: Any, **more: Any) -> httpx2.Response:
         """A request without the SDK: `body` is bytes, or becomes JSON."""
-        given = {"content": body} if isinstance(body, bytes) else {"json": body}
+        params = {"content": body} if isinstance(body, bytes) else {"json": body}
         headers = {"content-type": "application/json", **more.pop("headers", {})}
-        return await self.http.post(path, headers=headers, **given, **more)
+        return await self.http.post(path, headers=headers, **params, **more)
 
     def judge(self) -> None:
         """Every stream that a client read to its end must be well formed."""

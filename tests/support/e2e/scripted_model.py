@@ -60,7 +60,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelReply:
     """One answer; each text in the pieces it streams in. `citation`: a url_citation over the whole text."""
 
     text: tuple[str, ...] = ()
@@ -141,23 +141,23 @@ class Said:
     def items(self) -> list[dict[str, Any]]:
         """The output."""
         done = "completed" if self.ended == "whole" else "incomplete"
-        made: list[dict[str, Any]] = []
+        result: list[dict[str, Any]] = []
         if self.reasoning:
             kind, holder = ("summary_text", "summary") if self.summarised else ("reasoning_text", "content")
             thoughts = [{"type": kind, "text": "".join(self.reasoning)}]
-            made.append({"id": "rs_up", "type": "reasoning", "summary": [], holder: thoughts})
+            result.append({"id": "rs_up", "type": "reasoning", "summary": [], holder: thoughts})
         parts = list(self._parts())
         if parts:
             message = {"id": "msg_up", "type": "message", "role": "assistant", "status": done}
-            made.append({**message, "content": parts})
+            result.append({**message, "content": parts})
         for number, call in enumerate(self.calls):
-            made.append(
+            result.append(
                 {
                     "id": f"fc_{number}", "type": "function_call", "status": done, "call_id": call.id,
                     "name": call.name, "arguments": call.whole,
                 }
             )  # fmt: skip
-        return made
+        return result
 
     def resource(self, **changes: Any) -> dict[str, Any]:
         """A response."""
@@ -253,18 +253,18 @@ def sse(*events: dict[str, Any], done: bool = True) -> tuple[bytes, ...]:
     return (*frames, b"data: [DONE]\n\n") if done else tuple(frames)
 
 
-def whole(dialect: str, said: Said) -> Script:
+def whole(dialect: str, reply: ModelReply) -> Script:
     """The answer as JSON."""
-    body = said.completion() if dialect == "chat" else said.resource()
+    body = reply.completion() if dialect == "chat" else reply.resource()
     return Script(PATHS[dialect], (json.dumps(body, ensure_ascii=False).encode(),))
 
 
-def stream(dialect: str, said: Said, *, usage: bool = True) -> Script:
+def stream(dialect: str, reply: ModelReply, *, usage: bool = True) -> Script:
     """The answer as a stream."""
     if dialect == "chat":
-        frames = sse(*said.chunks(usage=usage))
+        frames = sse(*reply.chunks(usage=usage))
     else:
-        frames = sse(*said.events(), done=False)  # as OpenAI: the terminal event is the last
+        frames = sse(*reply.events(), done=False)  # as OpenAI: the terminal event is the last
     return Script(PATHS[dialect], frames, media_type=STREAM, framing="chunked")
 
 
@@ -279,9 +279,9 @@ def frames(dialect: str, *steps: Step) -> Script:
     return Script(PATHS[dialect], steps, media_type=STREAM, framing="chunked")
 
 
-def speaking(dialect: str, said: Said) -> "Model":
+def speaking(dialect: str, reply: ModelReply) -> "Model":
     """A model that says this, as the request asks for it."""
-    return Model(dialect, said)
+    return Model(dialect, reply)
 
 
 @dataclass(frozen=True)
@@ -289,11 +289,11 @@ class Model:
     """Answers as a server would: a stream where one is asked for, its usage where that is asked for."""
 
     dialect: str
-    said: Said
+    reply: ModelReply
 
     def __call__(self, request: Received) -> Script:
-        asked = request.json()
-        if not asked.get("stream"):
-            return whole(self.dialect, self.said)
-        options = asked.get("stream_options") or {}
-        return stream(self.dialect, self.said, usage=options.get("include_usage") is True)
+        body = request.json()
+        if not body.get("stream"):
+            return whole(self.dialect, self.reply)
+        options = body.get("stream_options") or {}
+        return stream(self.dialect, self.reply, usage=options.get("include_usage") is True)

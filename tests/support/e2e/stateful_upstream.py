@@ -7,20 +7,20 @@ import httpx2
 
 from tests.support.e2e.dialect_pairs import body_for
 from tests.support.e2e.gateway import Running
-from tests.support.e2e.scripted_model import RESPONSES, Call, Said, frames, sse
+from tests.support.e2e.scripted_model import RESPONSES, Call, ModelReply, frames, sse
 from tests.support.scripted_upstream import Received, Script
 
-SAID = Said(text=("Hi",), calls=(Call("look"),), response_id="resp_a")
+REPLY = ModelReply(text=("Hi",), calls=(Call("look"),), response_id="resp_a")
 CONVERSATION = {"conversation": {"id": "conv_a"}}
 
 
 def keeping(request: Received) -> Script:
     """An upstream that keeps what it makes, in a conversation; but not what it is asked not to store."""
-    asked = request.json()
-    where = CONVERSATION if asked.get("store") is not False or asked.get("conversation") else {}
-    if not asked.get("stream"):
-        return Script(RESPONSES, (json.dumps(SAID.resource(**where)).encode(),))
-    events = SAID.events()
+    body = request.json()
+    where = CONVERSATION if body.get("store") is not False or body.get("conversation") else {}
+    if not body.get("stream"):
+        return Script(RESPONSES, (json.dumps(REPLY.resource(**where)).encode(),))
+    events = REPLY.events()
     for event in events:
         if "response" in event:
             event["response"] = {**event["response"], **where}

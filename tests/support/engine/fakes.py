@@ -38,7 +38,7 @@ class Stage:
         self._stop.set()
 
     async def play(self) -> AsyncIterator[Any]:
-        """Yields the steps that are neither waits nor errors. Raises Cut once stopped."""
+        """Yields the steps that are neither waits nor errors. Raises StreamInterrupted once stopped."""
         for step in self.steps:
             if isinstance(step, asyncio.Event):
                 await self._wait(step)

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.e2e.scripted_model import Said
+from tests.support.e2e.scripted_model import ModelReply
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 _PIECES = 200  # deltas in one write
@@ -39,7 +39,7 @@ async def flood(dialect: str, size: int) -> AsyncIterator[str]:
 
 def _frames(dialect: str) -> tuple[bytes, bytes, bytes]:
     """A batch of deltas, the frames before all deltas, and the frames after them."""
-    answer = Said(text=("word " * 20,))
+    answer = ModelReply(text=("word " * 20,))
     events = list(answer.chunks()) if dialect == "chat" else answer.events()
     frames = [b"data: %b\n\n" % json.dumps(event).encode() for event in events]
     if dialect == "responses":

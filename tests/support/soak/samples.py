@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.e2e.scripted_model import Call, Said
+from tests.support.e2e.scripted_model import Call, ModelReply
 
 _SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 _IMAGE = "data:image/png;base64,iVBORw0KGgo="
@@ -73,7 +73,7 @@ RESPONSES: dict[str, Any] = {
     "parallel_tool_calls": True, "service_tier": "auto", "prompt_cache_key": "k", "top_p": 1,
 }  # fmt: skip
 
-ANSWER = Said(
+ANSWER = ModelReply(
     text=("Hel", "lo ", "there"),
     reasoning=("I ", "think."),
     calls=(Call("look", ('{"a":', '"b"}')), Call("look", ("{}",), "call_b")),
@@ -81,4 +81,4 @@ ANSWER = Said(
     logprobs=True,
 )
 """An answer with every kind of content except a refusal."""
-REFUSED = Said(refusal=("I ", "cannot."), ended="content_filter")
+REFUSED = ModelReply(refusal=("I ", "cannot."), ended="content_filter")

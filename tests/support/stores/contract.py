@@ -1,4 +1,4 @@
-"""The `Store` contract as a test. A backend's own file gives `store` and `later`, and inherits the rest."""
+"""The `Store` contract as a test suite. A backend's tests inherit it and provide `store` and `later`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,11 +9,11 @@ import pytest
 from chat2response.stores import ABSENT, Entry, Store, StoreDown, Tag
 from tests.support.clock_and_ids import Clock
 
-Later = Callable[[float], Awaitable[None]]  # lets so many seconds pass for the store's expiry
+Later = Callable[[float], Awaitable[None]]  # moves the store's expiry on by so many seconds
 
 
 def moving(clock: Clock) -> Later:
-    """`later` for a store that goes by an injected clock."""
+    """`later` for a store with an injected clock."""
 
     async def later(seconds: float) -> None:
         clock.advance(seconds)
@@ -67,7 +67,7 @@ class StoreContract:
             await store.scan(kind)
 
     async def test_an_empty_key_is_refused(self, store: Store) -> None:
-        with pytest.raises(ValueError, match="not empty"):
+        with pytest.raises(ValueError, match="must not be empty"):
             await store.put("things", "", {})
 
     async def test_what_json_cannot_say_is_refused(self, store: Store) -> None:
@@ -99,9 +99,9 @@ class StoreContract:
     async def test_get_many_answers_in_the_order_asked(self, store: Store) -> None:
         await store.put("things", "a", "A")
         await store.put("things", "b", "B")
-        found = await store.get_many("things", ["b", "nobody", "a", "b"])
-        assert [entry and entry.doc for entry in found] == ["B", None, "A", "B"]
-        assert found[2] == await store.get("things", "a")
+        entries = await store.get_many("things", ["b", "nobody", "a", "b"])
+        assert [entry and entry.doc for entry in entries] == ["B", None, "A", "B"]
+        assert entries[2] == await store.get("things", "a")
         assert await store.get_many("things", []) == []
 
     async def test_absent_creates_once(self, store: Store) -> None:
@@ -231,10 +231,10 @@ class StoreContract:
         return entry
 
     async def docs(self, store: Store, kind: str, limit: int = 100) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         page = await store.scan(kind, limit=limit)
         while True:
-            found |= {key: entry.doc for key, entry in page.entries}
+            entries |= {key: entry.doc for key, entry in page.entries}
             if page.cursor is None:
-                return found
+                return entries
             page = await store.scan(kind, cursor=page.cursor, limit=limit)

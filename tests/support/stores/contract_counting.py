@@ -27,7 +27,7 @@ class CountingContract:
         assert entry.doc == 5
         assert await store.put("counts", "n", 100, expect=entry.tag)
         assert await store.add("counts", "n", 1) == 101
-        assert [(key, found.doc) for key, found in (await store.scan("counts")).entries] == [("n", 101)]
+        assert [(key, entry.doc) for key, entry in (await store.scan("counts")).entries] == [("n", 101)]
         assert await store.delete("counts", "n")
         assert await store.add("counts", "n", 1) == 1
 
@@ -157,17 +157,17 @@ class CountingContract:
         full = await store.lease("books", "k", 1, ceiling=10, ttl=600, window=60)
         assert (full.id, full.used) == (None, 10)
         assert full.resets_in is not None
-        assert 35 < full.resets_in <= 40  # the window is that of its first lease
+        assert 35 < full.resets_in <= 40  # the window starts with the first lease
         await later(41)
         third = await store.lease("books", "k", 10, ceiling=10, ttl=600, window=60)
         assert third.id is not None
         await store.settle("books", "k", second.id, 4)  # belongs to the window that is over
         assert (await store.lease("books", "k", 0, ttl=600, window=60)).used == 10
 
-    @pytest.mark.parametrize("life", [{"ttl": 0}, {"ttl": 1, "window": -1}])
-    async def test_a_lease_has_a_life(self, store: Store, life: dict[str, float]) -> None:
+    @pytest.mark.parametrize("ttls", [{"ttl": 0}, {"ttl": 1, "window": -1}])
+    async def test_a_lease_has_a_life(self, store: Store, ttls: dict[str, float]) -> None:
         with pytest.raises(ValueError, match="ttl"):
-            await store.lease("books", "k", 1, **life)  # type: ignore[arg-type]
+            await store.lease("books", "k", 1, **ttls)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("id", ["", "settled", "window", "a=b;c=d;", "x" * 65, "no lease"])
     async def test_the_id_of_a_lease_is_a_name(self, store: Store, id: str) -> None:
@@ -176,7 +176,7 @@ class CountingContract:
             lambda: store.renew("books", "k", id, 1, ttl=1),
             lambda: store.settle("books", "k", id, 1),
         ):
-            with pytest.raises(ValueError, match="the id of a lease"):
+            with pytest.raises(ValueError, match="a lease id"):
                 await work()
 
     async def test_a_lease_that_is_asked_for_twice_is_taken_once(self, store: Store) -> None:
@@ -202,11 +202,11 @@ class CountingContract:
     async def test_a_lease_that_comes_after_its_settlement_is_refused(
         self, store: Store, window: float | None
     ) -> None:
-        """Of a ledger that there was not yet, and of one in use; however often both come."""
+        """In a new ledger and in a used one, and also if both calls are repeated."""
         for used in (0, 5):
             id = new_lease_id()
             for _ in range(2):
-                await store.settle("books", "k", id, 3)  # of no lease: it counts nothing
+                await store.settle("books", "k", id, 3)  # without a lease: counts nothing
                 late = await store.lease("books", "k", 3, id=id, ceiling=10, ttl=60, window=window)
                 assert (late.id, late.used) == (None, used)
             assert (await store.lease("books", "k", 5 - used, ttl=60, window=window)).used == 5
@@ -245,7 +245,7 @@ class CountingContract:
             await later(6)
             assert await store.renew("books", "k", lease.id, 6, ttl=10)
         assert (await store.lease("books", "k", 5, ceiling=10, ttl=10)).used == 6
-        await later(11)  # and one that ran out counts again
+        await later(11)  # an expired lease counts again
         assert (await store.lease("books", "k", 0, ttl=10)).used == 0
         assert await store.renew("books", "k", lease.id, 6, ttl=10)
         assert (await store.lease("books", "k", 0, ttl=10)).used == 6

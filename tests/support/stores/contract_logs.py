@@ -49,8 +49,8 @@ class LogContract:
         await later(6)
         await store.append("logs", "moved", [2], ttl=10)
         await later(6)
-        found = {key: await store.read("logs", key) for key in ("short", "ever", "bounded", "moved")}
-        assert found == {"short": [], "ever": [1, 2], "bounded": [], "moved": [1, 2]}
+        logs = {key: await store.read("logs", key) for key in ("short", "ever", "bounded", "moved")}
+        assert logs == {"short": [], "ever": [1, 2], "bounded": [], "moved": [1, 2]}
         assert await store.append("logs", "short", []) == 0
         assert await store.append("logs", "short", [3]) == 1
         assert await store.read("logs", "short") == [3]
@@ -67,7 +67,7 @@ class LogContract:
             return await store.append("logs", "k", [[n, 0], [n, 1]])
 
         lasts = await asyncio.gather(*(write(n) for n in range(20)))
-        found: list[Any] = await store.read("logs", "k", limit=1000)
-        assert len(found) == 40
+        logs: list[Any] = await store.read("logs", "k", limit=1000)
+        assert len(logs) == 40
         for n, last in enumerate(lasts):
-            assert found[last - 2 : last] == [[n, 0], [n, 1]]
+            assert logs[last - 2 : last] == [[n, 0], [n, 1]]

@@ -1,4 +1,4 @@
-"""A real store behind a pane of glass: counts reads, can be held up, can be down."""
+"""A wrapper around a real store that counts reads, can block them, and can be down."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -7,10 +7,10 @@ from typing import Any
 from chat2response.stores import Absent, Entry, Lease, Missed, Page, Store, StoreDown, Tag
 
 
-class Watched:
-    """`gets` counts look-ups; `down` makes every call fail.
+class ObservedStore:
+    """`gets` counts calls of `get`; `down` makes every call fail.
 
-    `gate`, once set, holds the answers of look-ups until it opens; `held` tells that one is being held.
+    `gate`, if not None, blocks the results of `get` until it is set; `blocked` is set when one is blocked.
     """
 
     def __init__(self, inner: Store) -> None:
@@ -18,8 +18,8 @@ class Watched:
         self.gets = 0
         self.down = False
         self.gate: asyncio.Event | None = None
-        self.held = asyncio.Event()
-        self.before_put: Callable[[], Awaitable[Any]] | None = None  # runs once, in front of the next put
+        self.blocked = asyncio.Event()
+        self.before_put: Callable[[], Awaitable[Any]] | None = None  # runs once, before the next put
 
     def check(self) -> None:
         if self.down:
@@ -36,7 +36,7 @@ class Watched:
         self.check()
         entry = await self.inner.get(kind, key)
         if self.gate is not None:
-            self.held.set()
+            self.blocked.set()
             await self.gate.wait()
         self.check()
         return entry

@@ -18,7 +18,7 @@ store = open_store(sys.argv[1], deadline=10.0)
 """
 
 PROCESSES, INCREMENTS = 4, 40
-CEILING = 100  # of what processes may have together; they try for more
+CEILING = 100  # that all processes share; they try for more
 
 COUNT = f"""
 async def main():
@@ -48,14 +48,14 @@ async def start(body: str, *args: str) -> Process:
 
 
 async def finish(process: Process) -> str:
-    """What it printed; it must have ended well."""
+    """The process's output; it must exit with 0."""
     out, _ = await process.communicate(b"")  # b"": closes its stdin
     assert process.returncode == 0
     return out.decode()
 
 
 async def count(address: str) -> None:
-    """Processes that start together add one, again and again, to one document of the store."""
+    """Several processes at once increment one document of the store many times."""
     counters = [await start(COUNT, address) for _ in range(PROCESSES)]  # the first open is a race, too
     for counter in counters:
         assert counter.stdout is not None
@@ -83,13 +83,13 @@ async def main():
 
 
 async def count_together(address: str) -> None:
-    """Processes that start together add, lease and append, and get exactly what there is to get."""
+    """Several processes at once add, lease and append; together they get exactly what is available."""
     counters = [await start(ADD, address, str(n)) for n in range(PROCESSES)]
     for counter in counters:
         assert counter.stdout is not None
         assert await counter.stdout.readline() == b"ready\n"
-    told = await asyncio.gather(*(finish(counter) for counter in counters))
-    results = [[int(word) for word in each.split()] for each in told]
+    outputs = await asyncio.gather(*(finish(counter) for counter in counters))
+    results = [[int(number) for number in each.split()] for each in outputs]
     assert [sum(column) for column in zip(*results, strict=True)] == [CEILING, CEILING]
     store = open_store(address)
     try:
@@ -100,5 +100,5 @@ async def count_together(address: str) -> None:
     finally:
         await store.close()
     for process in range(PROCESSES):
-        assert [n for who, n in log if who == str(process)] == list(range(INCREMENTS))
+        assert [n for writer, n in log if writer == str(process)] == list(range(INCREMENTS))
     assert len(log) == PROCESSES * INCREMENTS

@@ -1,6 +1,6 @@
-"""TLS in front of a redis-server, with a certificate that nobody else trusts.
+"""A TLS proxy in front of a redis-server, with a self-signed certificate.
 
-In front of it, not in it: a redis-server may have been built without TLS.
+The proxy is needed because a redis-server may have been built without TLS.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _OPENSSL = (
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """(certificate, key) for `localhost`, signed by itself."""
+    """A self-signed certificate for `localhost`, and its key."""
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         [*_OPENSSL.split(), "-keyout", str(key), "-out", str(cert)],
@@ -32,7 +32,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def tls_in_front(path: Path, cert: Path, key: Path) -> AsyncIterator[int]:
-    """The port of 127.0.0.1 at which the server behind a Unix socket speaks TLS."""
+    """Serve TLS on a port of 127.0.0.1 for the server at a Unix socket; yields the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
 
@@ -57,5 +57,5 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def tls_address(port: int, cert: Path) -> str:
-    """The store's address there."""
+    """The store address for such a port."""
     return f"rediss://:{quote(PASSWORD, safe='')}@localhost:{port}?ssl_ca_certs={quote(str(cert))}"

@@ -1,4 +1,4 @@
-"""A TCP proxy that can do what a firewall does which has forgotten its connections."""
+"""A TCP proxy that can silently drop connections, like a firewall that has lost its state."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 
 class BlackHole:
-    """In front of `port`. `swallow()`: what comes over today's connections is lost; new ones work."""
+    """In front of `port`. After `swallow()` the existing connections lose all data; new ones work."""
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -17,21 +17,21 @@ class BlackHole:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def swallow(self) -> None:
-        """Neither side is told; nothing passes any more, in either direction."""
+        """Drop all data of the existing connections, in both directions, without closing them."""
         self._lost |= self._live
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         self.dials += 1
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         self._live.add(writer)
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        ways = (self._pass(writer, reader, inner_writer), self._pass(writer, inner_reader, writer))
+        directions = (self._pass(writer, reader, inner_writer), self._pass(writer, inner_reader, writer))
         try:
             with suppress(OSError, asyncio.CancelledError):  # cancelled: by `close`
-                await asyncio.gather(*ways)
+                await asyncio.gather(*directions)
         finally:
             self._live.discard(writer)
             for each in (writer, inner_writer):
@@ -47,7 +47,7 @@ class BlackHole:
         writer.close()
 
     async def close(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -55,7 +55,7 @@ class BlackHole:
 
 @asynccontextmanager
 async def black_hole(port: int) -> AsyncIterator[BlackHole]:
-    """Such a proxy, on a port of its own."""
+    """A running proxy on a free port."""
     hole = BlackHole(port)
     server = await asyncio.start_server(hole.serve, "127.0.0.1", 0)
     async with server:

@@ -11,7 +11,7 @@ import pytest
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.errors import UpstreamError, UpstreamRefusedUs, UpstreamTimeout, UpstreamUnreachable
+from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnauthorized, UpstreamUnreachable
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.upstreams.base import ClientContext, Target, Upstream
 from chat2response.wire.machine import REVOKED
@@ -112,7 +112,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(self.whole, before=asyncio.Event()))
         asking = asyncio.ensure_future(upstream.once(HUB, target, ClientContext()))
-        request = await server.asked()
+        request = await server.wait_for_request()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
@@ -417,7 +417,7 @@ class UpstreamContract(UpstreamStage):
         server.play(self.answering(b'{"error":{"message":"Incorrect API key"}}', status=status))
         passthrough = Target(self.dialect, server.url, None, managed=False)
         for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
-            with pytest.raises(UpstreamRefusedUs) as caught:
+            with pytest.raises(UpstreamUnauthorized) as caught:
                 await asking
             assert caught.value.status == 502
         with pytest.raises(UpstreamError) as direct:
@@ -439,7 +439,7 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(b'{"error":', status=429, end="stall"))
         asking = asyncio.ensure_future(self.read(upstream, target, writer))
-        request = await server.asked()
+        request = await server.wait_for_request()
         await asyncio.sleep(0.02)  # the head has arrived, and the body is awaited
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -29,7 +29,7 @@ from tests.support.upstreams.stage import KEY, UpstreamStage
 
 Json = dict[str, Any]
 
-SEAL = Sealing(["0123456789abcdef" * 2]).seal_of("key_a", "http://a/v1", "m")
+SEAL = Sealing(["0123456789abcdef" * 2]).seal_for("key_a", "http://a/v1", "m")
 TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
 USER = {"type": "message", "role": "user", "content": "How is the weather in Oslo?"}
 RESULT = "4 degrees, rain"
@@ -224,7 +224,7 @@ class VendorStage(UpstreamStage):
         assistant_messages = [message for message in messages if message["role"] == "assistant"]
         assert assistant_messages == [self.echoed]
         assert self.sent(upstream, target, again)["messages"] == messages
-        strangers = replace(again, seal=Sealing(["fedcba9876543210" * 2]).seal_of("b", "http://a/v1", "m"))
+        strangers = replace(again, seal=Sealing(["fedcba9876543210" * 2]).seal_for("b", "http://a/v1", "m"))
         lost = Losses()
         upstream.body(strangers, target, lost)
         assert {loss.field.rpartition(".")[2] for loss in lost} <= {"encrypted_content"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from chat2response.convert import outcome
 from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
-from chat2response.convert.loose_values import string
+from chat2response.convert.loose_values import as_string
 
 _Event = dict[str, Any]
 
@@ -72,7 +72,7 @@ def is_finished(response: _Event) -> bool:
 
 def ends_answer(event: _Event) -> bool:
     """Whether an event of an unknown type ends the answer, because it contains a finished response."""
-    kind = string(event.get("type"))
+    kind = as_string(event.get("type"))
     return kind.count(".") == 1 and kind not in _FIRST_EVENTS and is_finished(response_of(event))
 
 

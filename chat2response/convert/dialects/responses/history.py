@@ -13,7 +13,7 @@ from chat2response.convert.dialects.responses.orphaned_calls import OrphanedCall
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
-from chat2response.convert.validation import unsupported
+from chat2response.convert.validation import unsupported_field
 
 _Item = dict[str, Any]
 _Known = dict[str, frozenset[str]]
@@ -61,7 +61,7 @@ def _message(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
         known = _OUTPUT_PARTS if item["role"] == "assistant" else _INPUT_PARTS
         content = _parts(content, known, index, hub, losses)
     if not _MESSAGE.issuperset(item):
-        item = unknown_fields.listed(item, _MESSAGE, hub.item_path(index), losses)
+        item = unknown_fields.keep_known(item, _MESSAGE, hub.item_path(index), losses)
     return item if content is item["content"] else {**item, "content": content}
 
 
@@ -70,14 +70,14 @@ def _output(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
     if type(output) is list:
         output = _parts(output, _INPUT_PARTS, index, hub, losses)
     if not _OUTPUT.issuperset(item):
-        item = unknown_fields.listed(item, _OUTPUT, hub.item_path(index), losses)
+        item = unknown_fields.keep_known(item, _OUTPUT, hub.item_path(index), losses)
     return _with_valid_call_id(item if output is item["output"] else {**item, "output": output})
 
 
 def _call(item: _Item, index: int, hub: HubRequest, losses: Losses) -> _Item:
     known = _CALL if item["type"] == "function_call" else _CUSTOM
     if not known.issuperset(item):
-        item = unknown_fields.listed(item, known, hub.item_path(index), losses)
+        item = unknown_fields.keep_known(item, known, hub.item_path(index), losses)
     return _with_valid_call_id(item)
 
 
@@ -90,7 +90,7 @@ def _with_valid_call_id(item: _Item) -> _Item:
 def _reasoning(item: _Item, index: int, hub: HubRequest, losses: Losses) -> None:
     path = hub.item_path(index)
     losses.add(f"{path}.{item['field']}")
-    unknown_fields.note(item, _REASONING, path, losses)
+    unknown_fields.report_unknown(item, _REASONING, path, losses)
 
 
 def _parts(content: list[_Item], known: _Known, index: int, hub: HubRequest, losses: Losses) -> list[_Item]:
@@ -103,10 +103,10 @@ def _parts(content: list[_Item], known: _Known, index: int, hub: HubRequest, los
         where = f"{hub.item_path(index)}.content[{number}]"
         if keys is None:
             message = f"A content part of type '{part['type']}' cannot be sent to a Responses upstream."
-            raise unsupported(where, message)
+            raise unsupported_field(where, message)
         if out is content:
             out = list(content)
-        out[number] = unknown_fields.listed(part, keys, where, losses)
+        out[number] = unknown_fields.keep_known(part, keys, where, losses)
     return out
 
 

@@ -28,7 +28,7 @@ class HostedItems:
     def begin_item(self, index: int, item: dict[str, Any]) -> None:
         """Begins an item, if its type has events before its end."""
         kind = item.get("type")
-        if type(kind) is str and kind in output_items.PHASED and not too_deep(item):
+        if type(kind) is str and kind in output_items.ITEMS_WITH_EVENTS and not too_deep(item):
             slot = (index, kind)
             open_types = self._open.setdefault(index, [])
             if kind not in open_types and slot not in self._ended:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
-from chat2response.convert.loose_values import string, word
+from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.losses import Losses
 
 _Item = dict[str, Any]
@@ -29,7 +29,7 @@ _PART_KEYS = frozenset(
     {"type", "text", "refusal", "annotations", "logprobs", "id", "index", "parsed", "obfuscation"}
 )
 _CONTENT = "output[message].content"
-_UNKNOWN = "dropped: unknown"
+_UNKNOWN = "dropped: unknown field"
 
 
 def read_items(response: Mapping[str, Any], losses: Losses) -> Iterator[_Item]:
@@ -37,7 +37,7 @@ def read_items(response: Mapping[str, Any], losses: Losses) -> Iterator[_Item]:
     by_key: dict[tuple[str, str], list[_Item]] = {}
     for entry in _entries(response.get("output"), losses):
         item = read_item(entry, losses)
-        kind, item_id = string(item.get("type")), item.get("call_id") or item.get("id")
+        kind, item_id = as_string(item.get("type")), item.get("call_id") or item.get("id")
         if type(item_id) is str and item_id:
             others = by_key.setdefault((kind, item_id), [])
             if item in others:
@@ -70,10 +70,10 @@ def read_item(item: _Item, losses: Losses) -> _Item:
     if known is None:
         return item
     if not known.issuperset(item):
-        _report_unknown(item, known, f"output[{word(kind)}]", losses)
-    for holder in _HOLDERS.get(string(kind), ()):
+        _report_unknown(item, known, f"output[{short_name(kind)}]", losses)
+    for holder in _HOLDERS.get(as_string(kind), ()):
         value = item.get(holder)
-        parts = _parts(value, f"output[{word(kind)}].{holder}", losses) if value else value
+        parts = _parts(value, f"output[{short_name(kind)}].{holder}", losses) if value else value
         if parts is not value:
             item = {**item, holder: parts}
     return item
@@ -85,7 +85,7 @@ def _entries(output: Any, losses: Losses) -> Iterator[_Item]:
         output = [output]
     elif type(output) is not list:
         if may_have_text(output):
-            losses.add("output", "dropped: no array of items")
+            losses.add("output", "dropped: not an array of items")
         return
     for entry in output:
         if type(entry) is dict:
@@ -103,7 +103,7 @@ def _parts(value: Any, where: str, losses: Losses) -> Any:
     elif type(value) is str:
         return [{"type": "text", "text": value}]
     elif type(value) is not list:
-        losses.add(where, "dropped: no parts")
+        losses.add(where, "dropped: not a list of parts")
         return []
     if all(_is_plain(part) for part in value):
         return value
@@ -114,7 +114,7 @@ def _is_plain(part: Any) -> bool:
     if type(part) is not dict or not _PART_KEYS.issuperset(part):
         return False
     text = part.get("text", part.get("refusal"))
-    return string(part.get("type")) in _TEXTS and type(text) is str
+    return as_string(part.get("type")) in _TEXTS and type(text) is str
 
 
 def _part(part: Any, where: str, losses: Losses) -> Any:
@@ -129,19 +129,19 @@ def _part(part: Any, where: str, losses: Losses) -> Any:
     if kind is None and type(part.get("text")) is str:
         part = {**part, "type": "text"}
     text = part.get("text", part.get("refusal"))
-    if string(kind) not in _TEXTS and kind is not None:
+    if as_string(kind) not in _TEXTS and kind is not None:
         if type(text) is str or where == _CONTENT:
             return part  # the caller knows which types have a place
-        losses.add(f"output.content[{word(kind)}]")
+        losses.add(f"output.content[{short_name(kind)}]")
         return None
     if type(text) is not str and may_have_text(text):
-        losses.add(f"{where}[{word(kind)}]", "dropped: its text is none")
+        losses.add(f"{where}[{short_name(kind)}]", "dropped: its text is not a string")
     if not _PART_KEYS.issuperset(part):
-        _report_unknown(part, _PART_KEYS, f"{where}[{word(kind)}]", losses)
+        _report_unknown(part, _PART_KEYS, f"{where}[{short_name(kind)}]", losses)
     return part
 
 
 def _report_unknown(fields: _Item, known: frozenset[str], where: str, losses: Losses) -> None:
     for key, value in fields.items():
         if key not in known and may_have_text(value):
-            losses.add(f"{where}.{word(key)}", _UNKNOWN)
+            losses.add(f"{where}.{short_name(key)}", _UNKNOWN)

@@ -10,17 +10,17 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.validation import (
-    conversation,
-    flag,
-    integer,
-    invalid,
-    mapping,
-    number,
-    objects,
-    sequence,
-    text,
-    unsupported,
-    whole_body,
+    invalid_value,
+    require_array,
+    require_body,
+    require_boolean,
+    require_conversation,
+    require_integer,
+    require_number,
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
     wrong_type,
 )
 from chat2response.wire.responses import ResponsesRequest
@@ -34,7 +34,7 @@ def read_request(body: Mapping[str, Any]) -> HubRequest:
     Checks the types of the fields that the gateway reads, and raises InvalidRequest. The insides of items,
     tools and formats are checked when they are written.
     """
-    for name, value in whole_body(body).items():
+    for name, value in require_body(body).items():
         if value is not None:
             check = _CHECKS.get(name)
             if check is not None:
@@ -66,7 +66,7 @@ def write_request(
             leave(value, name, losses)
     items = write_items(hub, losses, policy)
     if not items:
-        raise invalid(hub.field("input"), "The request has no message to send.")
+        raise invalid_value(hub.field("input"), "The request contains no message to send. Add at least one.")
     out["input"] = input_as_text(items, hub, losses) if text_input else items
     return cast(ResponsesRequest, out)
 
@@ -77,13 +77,13 @@ def _raise_limit(out: dict[str, Any], hub: HubRequest, losses: Losses) -> None:
         return
     name = hub.field("max_output_tokens")
     if limit < 1:
-        raise invalid(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
+        raise invalid_value(name, f"Invalid '{name}': expected a value >= 1, but got {limit}.")
     out["max_output_tokens"] = MIN_OUTPUT_TOKENS
     losses.add(name, f"raised to {MIN_OUTPUT_TOKENS}")
 
 
 def _refuse(value: Any, name: str, losses: Losses) -> None:
-    raise unsupported(name, f"'{name}' cannot be sent to a Responses upstream.")
+    raise unsupported_field(name, f"'{name}' cannot be sent to a Responses upstream.")
 
 
 def _refuse_if_any(value: Any, name: str, losses: Losses) -> None:
@@ -92,12 +92,12 @@ def _refuse_if_any(value: Any, name: str, losses: Losses) -> None:
 
 
 def _choices(value: Any, name: str, losses: Losses) -> None:
-    if integer(value, name) != 1:
+    if require_integer(value, name) != 1:
         _refuse(value, name, losses)
 
 
 def _modalities(value: Any, name: str, losses: Losses) -> None:
-    if any(each != "text" for each in sequence(value, name)):
+    if any(each != "text" for each in require_array(value, name)):
         _refuse(value, name, losses)
 
 
@@ -106,7 +106,7 @@ def _lose(value: Any, name: str, losses: Losses) -> None:
 
 
 def _lose_penalty(value: Any, name: str, losses: Losses) -> None:
-    if number(value, name):
+    if require_number(value, name):
         losses.add(name)
 
 
@@ -135,39 +135,39 @@ _LEAVE: dict[str, Callable[[Any, str, Losses], None]] = {
 
 def _input(value: Any, name: str) -> None:
     if type(value) is list:
-        objects(value, name)
+        require_objects(value, name)
     elif type(value) is not str:
         raise wrong_type(name, "a string or an array", value)
 
 
 def _choice(value: Any, name: str) -> None:
     if type(value) is not str:
-        text(mapping(value, name).get("type"), f"{name}.type")
+        require_string(require_object(value, name).get("type"), f"{name}.type")
 
 
 def _strings(value: Any, name: str) -> None:
-    for index, each in enumerate(sequence(value, name)):
-        text(each, f"{name}[{index}]")
+    for index, each in enumerate(require_array(value, name)):
+        require_string(each, f"{name}[{index}]")
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "background": flag,
-    "conversation": conversation,
+    "background": require_boolean,
+    "conversation": require_conversation,
     "include": _strings,
     "input": _input,
-    "instructions": text,
-    "max_output_tokens": integer,
-    "metadata": mapping,
-    "model": text,
-    "parallel_tool_calls": flag,
-    "previous_response_id": text,
-    "prompt_cache_options": mapping,
-    "reasoning": mapping,
-    "store": flag,
-    "stream": flag,
-    "stream_options": mapping,
-    "text": mapping,
+    "instructions": require_string,
+    "max_output_tokens": require_integer,
+    "metadata": require_object,
+    "model": require_string,
+    "parallel_tool_calls": require_boolean,
+    "previous_response_id": require_string,
+    "prompt_cache_options": require_object,
+    "reasoning": require_object,
+    "store": require_boolean,
+    "stream": require_boolean,
+    "stream_options": require_object,
+    "text": require_object,
     "tool_choice": _choice,
-    "tools": objects,
-    "top_logprobs": integer,
+    "tools": require_objects,
+    "top_logprobs": require_integer,
 }

@@ -18,7 +18,7 @@ def read_response(body: Any) -> Response:
     if ending.error is not None:
         if isinstance(ending.error, UpstreamError):
             ending.error.usage = body.get("usage")
-            ending.error.runs_on = body.get("status") in RUNNING
+            ending.error.still_running = body.get("status") in RUNNING
         raise ending.error
     return body  # type: ignore[no-any-return]
 

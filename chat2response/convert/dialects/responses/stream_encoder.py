@@ -7,7 +7,7 @@ built once per stream. One call encodes one batch into one bytes object.
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.client_profiles import ClientProfile, Suited
+from chat2response.convert.client_profiles import ClientProfile, ProfileAdapter
 from chat2response.convert.writer.events import TEXT, Delta, Event, Stream
 from chat2response.wire.json import Fragment, encode
 from chat2response.wire.responses import EventDict
@@ -49,7 +49,7 @@ class ProfiledEncoder(ResponsesEncoder):
 
     def __init__(self, client: ClientProfile) -> None:
         super().__init__()
-        self._suited = Suited(client)
+        self._suited = ProfileAdapter(client)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The frames of a batch."""
@@ -74,5 +74,5 @@ def _delta(delta: Delta) -> bytes:
 
 def _head(stream: Stream) -> bytes:
     kind = stream.kind.delta
-    opening = encode({"type": kind, **stream.where()})[:-1]
+    opening = encode({"type": kind, **stream.position()})[:-1]
     return b'event: %b\ndata: %b,"delta":' % (kind.encode(), opening)

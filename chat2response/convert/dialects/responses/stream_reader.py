@@ -24,13 +24,13 @@ from chat2response.convert.dialects.responses.output_items import read_item, rea
 from chat2response.convert.dialects.responses.text_parts import KINDS, TextParts, index_of
 from chat2response.convert.errors.upstream_errors import error_event, upstream_error
 from chat2response.convert.lenient_reader import LenientReader
-from chat2response.convert.loose_values import string, word
+from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.size_limit import EVENT
+from chat2response.convert.size_limit import EVENT_WEIGHT
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
-from chat2response.convert.writer.output_items import PHASED
+from chat2response.convert.writer.output_items import ITEMS_WITH_EVENTS
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
@@ -60,7 +60,7 @@ class ResponsesReader(LenientReader):
         self.started = False
         """Whether an event has been read; comments do not count."""
         self._writer = writer
-        self._frames = sse.Frames()
+        self._frames = sse.FrameDecoder()
         self._length = 0  # arguments in characters, and a fixed size for each event other than a delta
         self._index_of: dict[str, int] = {}  # an item's id -> the index in its events
         self._added: dict[tuple[int, str], dict[str, Any]] = {}  # items that have no events of their own
@@ -78,21 +78,21 @@ class ResponsesReader(LenientReader):
         for payload in self._frames.feed(data):
             if self.done:
                 return
-            self._take(payload)
+            self._read(payload)
         self._text_parts.join()
         if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("The upstream sent an event that is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream; without a terminal event that is a failure."""
         for payload in self._frames.close(fault):
             if not self.done:
-                self._take(payload, last=True)
-        self._take_waiting()
+                self._read(payload, last=True)
+        self._read_buffered()
         if not self.done:
             self._end_turn(outcome.from_fault(fault or RESET))
 
-    def _take(self, payload: bytes, *, last: bool = False) -> None:
+    def _read(self, payload: bytes, *, last: bool = False) -> None:
         self.started = True
         if payload == sse.DONE:
             return
@@ -116,7 +116,7 @@ class ResponsesReader(LenientReader):
 
     def _handle_non_json(self, payload: bytes, last: bool) -> None:
         try:
-            self._take_leniently(payload)
+            self._read_leniently(payload)
         except JSONError:
             if payload.strip() != sse.DONE and not last and not sse.is_keep_alive(payload):
                 self.fail(UpstreamError("The upstream sent an event that cannot be read."))
@@ -128,7 +128,7 @@ class ResponsesReader(LenientReader):
             self._read_event(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
 
     def _read_event(self, event: Any, name: str = "") -> None:
-        self._length += EVENT
+        self._length += EVENT_WEIGHT
         if type(event) is not dict:
             if error := upstream_error(event):
                 self.fail(error)
@@ -139,7 +139,7 @@ class ResponsesReader(LenientReader):
             handle = self._handler(event)
         if handle is not None:
             handle(self, event)
-        elif string(event.get("type")).startswith("response."):
+        elif as_string(event.get("type")).startswith("response."):
             self._read_other(event)
         elif error := upstream_error(event):
             self.fail(error)
@@ -161,7 +161,7 @@ class ResponsesReader(LenientReader):
 
     def _report_unknown(self, event: dict[str, Any]) -> None:
         if has_output(event):
-            self._writer.losses.add(f"output[{word(event.get('type'))}]", "dropped: an unknown event")
+            self._writer.losses.add(f"output[{short_name(event.get('type'))}]", "dropped: unknown event")
 
     # -- deltas ------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class ResponsesReader(LenientReader):
     def _arguments_done(self, event: dict[str, Any], called: CallKind, kind: Kind) -> None:
         item_id = event.get("item_id")
         slot = self._slots.find_by_delta(_index(event, "output_index"), item_id)
-        slot.hinted_name = string(event.get("name"))
+        slot.hinted_name = as_string(event.get("name"))
         self._write_call_remainder(slot, _arguments_or_input(event, kind), item_id, called)
 
     def _write_call_remainder(
@@ -228,8 +228,8 @@ class ResponsesReader(LenientReader):
     def _item_added(self, event: dict[str, Any]) -> None:
         item = event.get("item")
         if type(item) is dict:
-            index, kind = _index(event, "output_index"), string(item.get("type"))
-            self._index_of[string(item.get("id"))] = index
+            index, kind = _index(event, "output_index"), as_string(item.get("type"))
+            self._index_of[as_string(item.get("id"))] = index
             if kind in _CALLS:
                 self._announce(index, item, "added")
                 return
@@ -237,11 +237,11 @@ class ResponsesReader(LenientReader):
                 self._text_parts.begin_item(index, item)
             else:
                 self._hosted.begin_item(index, item)
-                if kind and kind not in PHASED and not too_deep(item):
+                if kind and kind not in ITEMS_WITH_EVENTS and not too_deep(item):
                     self._added[index, kind] = item
 
     def _announce(self, index: int, item: dict[str, Any], stage: Stage) -> ItemSlot:
-        call_id, name = string(item.get("call_id")), string(item.get("name"))
+        call_id, name = as_string(item.get("call_id")), as_string(item.get("name"))
         kind, text = _CALLS[item["type"]]
         arguments = _arguments_or_input(item, text)
         slot = self._slots.find_by_item(index, item.get("id"), call_id, name, arguments, stage)
@@ -251,7 +251,7 @@ class ResponsesReader(LenientReader):
         self._writer.call(
             slot.number,
             kind=kind,
-            call_id=call_id or string(item.get("id")),
+            call_id=call_id or as_string(item.get("id")),
             name=name,
             namespace=namespace if type(namespace) is str else None,
             id=item.get("id"),
@@ -273,7 +273,7 @@ class ResponsesReader(LenientReader):
         elif kind in _TEXT_ITEMS:
             self._text_parts.finish_item(index, item, terminal=stage == "terminal")
         elif type(kind) is not str or too_deep(item):
-            self._writer.losses.add(f"output[{word(kind)}]")
+            self._writer.losses.add(f"output[{short_name(kind)}]")
         else:
             self._hosted.finish_item(index, item)
 
@@ -297,7 +297,7 @@ class ResponsesReader(LenientReader):
         ending = outcome.from_response({**response, "status": status})
         if ending.error is None:
             for position, item in enumerate(read_items(response, self._writer.losses)):
-                index = self._index_of.get(string(item.get("id")), position)
+                index = self._index_of.get(as_string(item.get("id")), position)
                 self._finish_item(index, item, "terminal")
             for (index, _), item in self._added.items():
                 self._hosted.finish_item(index, item)
@@ -316,7 +316,7 @@ class ResponsesReader(LenientReader):
                 self._write_call_delta(slot, slot.initial_text, None, "function")
             if remainder := slot.arguments.close():
                 self._writer.call(slot.number, delta=remainder)
-            if slot.arguments.lost:
+            if slot.arguments.has_extra_text:
                 self._writer.losses.add(*TEXT_AFTER_END)
         nameless = any(not slot.name and slot.text.strip() for slot in slots)
         if nameless and ending.status == "completed" and not any(slot.name for slot in self._slots):
@@ -329,7 +329,7 @@ class ResponsesReader(LenientReader):
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""
-        self._take_waiting()
+        self._read_buffered()
         if self.done:
             return
         self._end_turn(outcome.failed(error))
@@ -363,7 +363,7 @@ class ResponsesReader(LenientReader):
 def _arguments_or_input(fields: dict[str, Any], kind: Kind) -> str:
     """The arguments or the input of a call."""
     value = fields.get(kind.value)
-    return arguments_of(value) if kind is ARGUMENTS else string(value)
+    return arguments_of(value) if kind is ARGUMENTS else as_string(value)
 
 
 def _index(event: dict[str, Any], name: str) -> int:

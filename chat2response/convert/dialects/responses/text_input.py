@@ -9,7 +9,7 @@ from typing import Any
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.validation import unsupported
+from chat2response.convert.validation import unsupported_field
 from chat2response.errors import InvalidRequest
 
 _Item = dict[str, Any]
@@ -73,4 +73,6 @@ def _part(part: Any, field: str) -> str:
 
 
 def _refusal(what: str, field: str) -> InvalidRequest:
-    return unsupported(field, f"{what} cannot be sent to this upstream, which takes its input as text only.")
+    return unsupported_field(
+        field, f"{what} cannot be sent to this upstream, which accepts only text as input."
+    )

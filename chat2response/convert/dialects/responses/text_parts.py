@@ -10,7 +10,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
 from chat2response.convert.dialects.responses.output_items import output_text, read_item
 from chat2response.convert.logprobs import read_tokens
-from chat2response.convert.loose_values import number, objects, string, word
+from chat2response.convert.loose_values import as_index, as_objects, as_string, short_name
 from chat2response.convert.writer.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.json import too_deep
@@ -178,7 +178,7 @@ class TextParts:
                 if (self._item_index(index, item["type"], item.get("id")), item["type"]) not in self._begun:
                     self.finish_item(index, item)
                 continue
-            kind = PART_KINDS.get(string(entry["part"].get("type")))
+            kind = PART_KINDS.get(as_string(entry["part"].get("type")))
             if kind is not None and self._part_key(entry, kind) not in self._parts:
                 self.part_done(entry)
         if text := output_text(response, self.visible_text, self._writer.losses):
@@ -188,7 +188,7 @@ class TextParts:
     def part_done(self, event: dict[str, Any]) -> None:
         """Reads a whole part."""
         part = event.get("part")
-        kind = PART_KINDS.get(string(part.get("type"))) if type(part) is dict else None
+        kind = PART_KINDS.get(as_string(part.get("type"))) if type(part) is dict else None
         if kind is not None and type(part) is dict:
             self._whole_part(self._part_key(event, kind), part, event.get("item_id"))
         elif may_have_text(part):
@@ -214,7 +214,9 @@ class TextParts:
         streamed = part.text if part is not None else ""
         if type(whole) is not str:
             if may_have_text(whole):
-                self._writer.losses.add(f"output.content[{word(key[1].part)}]", "dropped: its text is none")
+                self._writer.losses.add(
+                    f"output.content[{short_name(key[1].part)}]", "dropped: its text is not a string"
+                )
         elif whole.startswith(streamed):
             if len(whole) > len(streamed):
                 self._open_at(key, event.get("item_id"))
@@ -228,7 +230,7 @@ class TextParts:
         self._write_remainder(key, {**part, "item_id": item_id})
         known = self._parts.get(key)
         if known is None or not known.over:
-            more = objects(part.get("annotations"))[known.cited if known else 0 :]
+            more = as_objects(part.get("annotations"))[known.cited if known else 0 :]
             if more:
                 self._open_at(key, item_id)
                 for annotation in more:
@@ -266,14 +268,14 @@ class TextParts:
         """The parts of an item, each with its key."""
         keyed_parts: list[tuple[PartKey, dict[str, Any]]] = []
         for holder in ("content",) if item["type"] == "message" else ("content", "summary"):
-            for part_index, part in enumerate(objects(item.get(holder))):
-                kind = PART_KINDS.get(string(part.get("type")))
+            for part_index, part in enumerate(as_objects(item.get(holder))):
+                kind = PART_KINDS.get(as_string(part.get("type")))
                 if item["type"] == "reasoning":
                     kind = REASONING if holder == "content" else SUMMARY
                 if kind is not None and kind.item == item["type"]:
                     keyed_parts.append(((item_index, kind, part_index), part))
                 else:
-                    self._writer.losses.add(f"output.content[{word(part.get('type'))}]")
+                    self._writer.losses.add(f"output.content[{short_name(part.get('type'))}]")
         return keyed_parts
 
     def _find_item(self, index: int, item: dict[str, Any], *, terminal: bool) -> int:
@@ -298,7 +300,7 @@ class TextParts:
         """Whether the text streamed there is the item's text, or the beginning of it."""
         keyed_parts = self._keyed_parts(item_index, item)
         streamed = [self._parts[key].text if key in self._parts else "" for key, _ in keyed_parts]
-        whole = [string(part.get(key[1].value)) for key, part in keyed_parts]
+        whole = [as_string(part.get(key[1].value)) for key, part in keyed_parts]
         return any(streamed) and all(
             text.startswith(beginning) for text, beginning in zip(whole, streamed, strict=True)
         )
@@ -306,4 +308,4 @@ class TextParts:
 
 def index_of(value: Any) -> int:
     """An index, also if it is a string or a float; 0 if there is none."""
-    return number(value) or 0
+    return as_index(value) or 0

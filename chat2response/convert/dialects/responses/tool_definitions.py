@@ -4,7 +4,7 @@ from typing import Any
 
 from chat2response.convert import unknown_fields
 from chat2response.convert.losses import Losses
-from chat2response.convert.validation import chosen_without_tools
+from chat2response.convert.validation import tool_choice_without_tools
 
 _KNOWN = {
     "function": frozenset({"type", "name", "description", "parameters", "strict"}),
@@ -25,7 +25,7 @@ def write_tools(out: dict[str, Any], losses: Losses) -> None:
         return
     choice = out.get("tool_choice")
     if type(choice) is dict:
-        raise chosen_without_tools()
+        raise tool_choice_without_tools()
     if choice == "required":
         losses.add("tool_choice")
     for name in ("tools", "tool_choice", "parallel_tool_calls"):
@@ -36,4 +36,4 @@ def _write_tool(tool: dict[str, Any], index: int, losses: Losses) -> dict[str, A
     known = _KNOWN.get(tool["type"])
     if known is None or known.issuperset(tool):
         return tool
-    return unknown_fields.listed(tool, known, f"tools[{index}]", losses)
+    return unknown_fields.keep_known(tool, known, f"tools[{index}]", losses)

@@ -1,4 +1,4 @@
-"""Prompt caches hold: turn N+1's body begins with turn N's (`pitfalls` row 33)."""
+"""Prompt caches stay valid: the body of turn N+1 begins with that of turn N (`pitfalls` row 33)."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ IMAGE = [{"type": "input_image", "image_url": "data:image/png;base64,AAAA", "det
 
 
 def answer_to(item: Json) -> Json | None:
-    """What a client gives back for an item of the answer."""
+    """The item that a client sends back for an output item."""
     if "call_id" not in item:
         return None
     output: Any = "ok"
@@ -57,7 +57,7 @@ def answer_to(item: Json) -> Json | None:
     "backend", ["openai", "generic", "deepseek", "mistral", "qwen", "vllm", "gemini", "groq"]
 )
 def test_row_33_ten_turns_each_begin_with_the_bytes_of_the_turn_before(backend: str):
-    """Row 33: functions, custom tools, namespaces, a shell, images, reasoning; no random id is sent up."""
+    """Row 33: functions, custom tools, namespaces, a shell, images, reasoning. No random id goes upstream."""
     quirks: Quirks = profile(backend)
     items: list[Json] = [{"type": "message", "role": "user", "content": "Go."}]
     request: Json = {"model": "m", "tools": TOOLS, "stream": True, "instructions": "Be brief."}
@@ -69,7 +69,7 @@ def test_row_33_ten_turns_each_begin_with_the_bytes_of_the_turn_before(backend: 
         assert body.endswith(b"]}"), "messages are the last key"
         assert body.startswith(before)
         before = body.removesuffix(b"]}")
-        machine = ChatToResponses(source, quirks=quirks)  # with ids of its own, all of them random
+        machine = ChatToResponses(source, quirks=quirks)  # its own ids are random
         machine.feed(sse(chat(*turn, finish="stop")))
         output = json.loads(json.dumps(machine.response["output"]))
         assert output

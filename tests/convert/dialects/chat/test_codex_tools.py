@@ -1,4 +1,4 @@
-"""Codex's three shapes of tools toward a Chat model, and its calls as Codex needs them back."""
+"""The three forms in which Codex sends tools to a Chat model, and the calls that it gets back."""
 
 import json
 from typing import Any
@@ -14,14 +14,14 @@ JS = 'const r = await tools.exec_command({cmd: "echo \\"hi\\""});\ntext(r.output
 
 
 def sent(body: Json) -> tuple[dict[str, Json], list[str]]:
-    """The functions by name, and the losses."""
+    """The functions in the Chat body by name, and the losses."""
     converted, losses = to_chat({"model": "m", "stream": True, **body})
     assert_official_chat(converted)
     return {tool["function"]["name"]: tool["function"] for tool in converted["tools"]}, losses
 
 
 def done(body: Json, name: str, arguments: Any) -> tuple[Json, list[str]]:
-    """The item of `output_item.done`, which is all that Codex reads; and the types of the item's events."""
+    """The item of `output_item.done` (Codex reads only that), and the types of the item's events."""
     machine = ChatToResponses({"model": "m", **body}, ids=Numbered(), clock=now)
     stream = sse(chat(*call(*json.dumps(arguments), id="call_1", name=name), finish="tool_calls"))
     events = checked_events(machine.feed(stream) + machine.close())
@@ -31,7 +31,7 @@ def done(body: Json, name: str, arguments: Any) -> tuple[Json, list[str]]:
 
 
 def test_row_11_a_model_that_codex_does_not_know():
-    """Row 11: functions as they are, the agents' namespace flat, the web search named as dropped."""
+    """Row 11: functions are unchanged, the agents' namespace is flat, the web search is a loss."""
     functions, losses = sent(UNKNOWN)
     assert list(functions) == [
         "exec_command", "write_stdin", "view_image",
@@ -50,7 +50,7 @@ def test_row_11_a_model_that_codex_does_not_know():
 
 
 def test_row_2_freeform_patches_of_gpt_5_5():
-    """Row 2: the grammar in the description, the patch back as `custom_tool_call` with raw input."""
+    """Row 2: the grammar is in the description; the patch comes back as `custom_tool_call` with raw input."""
     functions, losses = sent(GPT_5_5)
     assert list(functions) == ["exec_command", "write_stdin", "view_image", "apply_patch", "tool_search"]
     assert PATCH["format"]["definition"] in functions["apply_patch"]["description"]
@@ -70,7 +70,7 @@ def test_row_2_freeform_patches_of_gpt_5_5():
 
 
 def test_row_10_code_mode_of_gpt_6():
-    """Row 10: the tools are in the input, in namespaces, custom ones among them."""
+    """Row 10: the tools are in the input, in namespaces; some are custom."""
     functions, losses = sent(GPT_6)
     assert list(functions) == [
         "functions__exec", "functions__wait", "clock__sleep", "collaboration__send_message",
@@ -87,7 +87,7 @@ def test_row_10_code_mode_of_gpt_6():
 
 
 def test_what_codex_gives_back_is_what_the_model_called():
-    """Codex repeats the call's `name` and `namespace`, and answers code mode with an array of texts."""
+    """Codex repeats `name` and `namespace` of the call, and sends the output of code mode as an array."""
     item, _ = done(GPT_6, "functions__exec", {"input": JS})
     output = [
         {"type": "input_text", "text": "Script completed\nOutput:\n"},

@@ -1,4 +1,4 @@
-"""Ways in which a bridge breaks tool calls (`pitfalls`), each by its row."""
+"""Known ways to break tool calls (`pitfalls`), one test per row."""
 
 import json
 from typing import Any
@@ -47,7 +47,7 @@ def calls_of(chunks: list[Json]) -> list[tuple[str, str, str]]:
 
 
 def test_row_6_arguments_whose_chunks_have_no_id():
-    """Row 6: the index says whose they are; the id may be null, repeated, or come late."""
+    """Row 6: the index identifies the call; its id may be null, repeated, or late."""
     null = entry(0, id=None, function={"name": None, "arguments": '{"a":'})
     again = entry(0, id="call_a", function={"arguments": "1}"})
     assert calls_of([entry(0, id="call_a", **OPENING), null, again]) == [("call_a", "f", '{"a":1}')]
@@ -56,7 +56,7 @@ def test_row_6_arguments_whose_chunks_have_no_id():
 
 
 def test_row_7_parallel_calls_that_all_have_index_0():
-    """Row 7: a new id begins a new call."""
+    """Row 7: a new id starts a new call."""
     whole = [
         {"index": 0, "id": each, "type": "function", "function": {"name": each, "arguments": "{}"}}
         for each in "ab"
@@ -66,7 +66,7 @@ def test_row_7_parallel_calls_that_all_have_index_0():
 
 
 def test_row_7_interleaved_calls_and_one_count_for_all_items():
-    """Row 7: arguments go to the call of their index; reasoning and text count among the items."""
+    """Row 7: arguments go to the call of their index; reasoning and text are output items too."""
     chunks = chat(
         *thoughts("hm"),
         *text("a"),
@@ -90,7 +90,7 @@ def test_row_7_interleaved_calls_and_one_count_for_all_items():
 
 
 def test_row_8_the_calls_of_a_turn_are_one_assistant_message():
-    """Row 8: with its text and its reasoning; the outputs directly behind it, in the order of the calls."""
+    """Row 8: one message with text and reasoning, then the outputs in the order of the calls."""
     items: list[Json] = [
         USER,
         {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]},
@@ -112,7 +112,7 @@ def test_row_8_the_calls_of_a_turn_are_one_assistant_message():
 
 @pytest.mark.parametrize("content", [None, ""])
 def test_row_23_a_turn_of_calls_alone_opens_no_message(content: str | None):
-    """Row 23: each item is added once and done once under one id; none is there that says nothing."""
+    """Row 23: each item is added once and done once, under one id; no item is empty."""
     delta = {"content": content}
     called = [chunk(delta), *call("{}", index=0, id="a"), chunk(delta), *call("{}", index=1, id="b")]
     events = to_events(sse(chat(*called, finish="tool_calls")))
@@ -128,7 +128,7 @@ def test_row_23_a_turn_of_calls_alone_opens_no_message(content: str | None):
 @pytest.mark.parametrize("kind", ["function", "custom"])
 @pytest.mark.parametrize("source", ["deltas", "done", "item", "response"])
 def test_row_25_what_a_call_is_given_may_come_at_its_end_only(kind: str, source: str):
-    """Row 25: filled in from `.done`, `output_item.done` or the terminal response; said once."""
+    """Row 25: arguments come from `.done`, `output_item.done` or the terminal response, and only once."""
     events = Events()
     stream = (events.call('{"a":', "1}") if kind == "function" else events.custom('{"a":', "1}")).end()
     later = {"deltas": (), "done": (".delta",), "item": (".delta", "_arguments.done", "_input.done")}
@@ -144,7 +144,7 @@ def test_row_25_what_a_call_is_given_may_come_at_its_end_only(kind: str, source:
 
 @pytest.mark.parametrize("strict", [True, False, None])
 def test_row_36_strict_is_explicit_toward_responses_and_never_invented(strict: Any):
-    """Row 36: Chat's default is false, Responses' is true."""
+    """Row 36: the default is false in Chat and true in Responses."""
     function = {
         "name": "f",
         "parameters": {"type": "object"},
@@ -160,13 +160,13 @@ def test_row_36_strict_is_explicit_toward_responses_and_never_invented(strict: A
     "tools", [None, [], [{"type": "web_search"}], [{"type": "namespace", "name": "n", "tools": []}]]
 )
 def test_row_37_without_a_tool_nothing_of_tools_is_sent(tools: Any):
-    """Row 37: `tools: []`, a choice, and `parallel_tool_calls` are 400s at backends."""
+    """Row 37: backends answer 400 to `tools: []`, and to a choice or `parallel_tool_calls` without tools."""
     body, _ = to_chat(resp_body(tools=tools, tool_choice="auto", parallel_tool_calls=True))
     assert not body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
 
 
 def test_row_39_only_known_fields_of_items_go_up():
-    """Row 39: `status`, `id`, `phase` are nobody's but ours; what is unknown is named."""
+    """Row 39: `status`, `id` and `phase` are dropped silently; unknown fields are losses."""
     items: list[Json] = [
         {"type": "message", "role": "user", "content": "hi", "id": "msg_1", "vendor": 1},
         {
@@ -190,7 +190,7 @@ def test_row_39_only_known_fields_of_items_go_up():
     [("function_call", {"arguments": "{}"}), ("custom_tool_call", {"input": "x"})],
 )
 def test_row_40_an_output_with_an_image_is_a_text_and_a_users_image(kind: str, fields: Json):
-    """Row 40: a string where Chat wants one; the image follows, and that it moved is said."""
+    """Row 40: the output is a string; the image follows in a user message, with a loss."""
     image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "high"}
     items: list[Json] = [
         USER,
@@ -206,7 +206,7 @@ def test_row_40_an_output_with_an_image_is_a_text_and_a_users_image(kind: str, f
 
 
 def test_row_2_a_custom_call_is_never_a_function_call_nor_the_other_way():
-    """Row 2: Codex refuses either with "incompatible payload"."""
+    """Row 2: Codex refuses both with "incompatible payload"."""
     tools = [{"type": "custom", "name": "exec"}, {"type": "function", "name": "f"}]
     machine = ChatToResponses({"model": "m", "tools": tools}, ids=Numbered(), clock=now)
     stream = chat(
@@ -226,7 +226,7 @@ FILES: list[Json] = [
 
 @pytest.mark.parametrize("file", FILES)
 def test_row_41_a_file_crosses_both_ways(file: Json):
-    """Row 41: as a part of its own, with all that it says."""
+    """Row 41: it stays a separate part with all its fields."""
     there = {"type": "input_file", **file}
     here = {"type": "file", "file": file}
     messages, losses = messages_of({"role": "user", "content": [there]})

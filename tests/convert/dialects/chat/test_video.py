@@ -1,4 +1,4 @@
-"""Videos toward Chat backends, few of which take one."""
+"""Videos for Chat backends, few of which accept them."""
 
 import pytest
 

@@ -28,9 +28,9 @@ def test_an_answer_passes_as_it_is(body):
     ("body", "status", "message"),
     [
         ({**WHOLE, "status": "failed", "error": {"code": "rate_limit_exceeded", "message": "m"}}, 429, "m"),
-        ({**WHOLE, "status": "failed"}, 502, "The upstream's response ended as failed."),
+        ({**WHOLE, "status": "failed"}, 502, "The upstream's response ended with the status 'failed'."),
         ({**WHOLE, "status": "cancelled"}, 400, "The response was cancelled."),
-        ({**WHOLE, "status": "queued"}, 502, "The upstream's response ended as queued."),
+        ({**WHOLE, "status": "queued"}, 502, "The upstream's response ended with the status 'queued'."),
         ({"error": {"message": "m", "code": 429}}, 429, "m"),
         ([{"error": {"message": "m"}}], 502, "m"),
         ({"detail": "m"}, 502, "m"),

@@ -598,9 +598,13 @@ def test_an_item_that_was_cut_is_incomplete(cut):
         (
             {"type": "response.failed", "response": {}},
             "server_error",
-            "The upstream's response ended as failed.",
+            "The upstream's response ended with the status 'failed'.",
         ),
-        ({"type": "response.failed"}, "server_error", "The upstream's response ended as failed."),
+        (
+            {"type": "response.failed"},
+            "server_error",
+            "The upstream's response ended with the status 'failed'.",
+        ),
         ({"type": "response.cancelled", "response": {}}, "server_error", "The response was cancelled."),
         (
             {"type": "response.completed", "response": {"status": "cancelled"}},
@@ -672,7 +676,7 @@ def test_a_bad_event_does_not_swallow_the_good_ones_before_it(bad):
 def test_an_event_over_the_bound_is_a_failure():
     huge = b'data: {"type":"' + b"x" * (17 << 20)
     response = response_of(read([named(Events().message("a").events), huge]))
-    assert response["error"]["message"] == "An event of the upstream's stream is too large."
+    assert response["error"]["message"] == "The upstream sent an event that is too large."
 
 
 def test_characters_cut_between_reads_stay_whole():

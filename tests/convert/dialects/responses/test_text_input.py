@@ -105,7 +105,7 @@ def test_a_responses_clients_own_items(items: list[Any], text: str) -> None:
 @pytest.mark.parametrize("item", [{"type": "item_reference", "id": "x"}, {"type": "compaction"}, {"id": "x"}])
 def test_items_that_are_more_than_text_are_refused(item: Any) -> None:
     hub = read_request({"model": "m", "input": [item]})
-    with pytest.raises(InvalidRequest, match="takes its input as text only") as caught:
+    with pytest.raises(InvalidRequest, match="accepts only text as input") as caught:
         input_as_text([item], hub, Losses())
     assert caught.value.param == "input"
     assert not fits_text_input(hub)

@@ -19,12 +19,12 @@ from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient_reader import Reads, feed_as_event
+from chat2response.convert.lenient_reader import StreamReader, feed_as_event
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.sealed_reasoning import Seal
-from chat2response.convert.writer.finished_response import finished
+from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.reasoning_sealer import ReasoningSealer
 from chat2response.convert.writer.response_writer import ResponseWriter
@@ -106,9 +106,9 @@ class AnswerDecoder:
         reader = self.reader(writer)
         feed_whole(reader, completion)
         reader.close()
-        return finished(writer)
+        return finished_response(writer)
 
 
-def feed_whole(reader: Reads, completion: Any) -> None:
+def feed_whole(reader: StreamReader, completion: Any) -> None:
     """Feeds a whole completion to a reader, as one chunk. Anything else fails the reader's turn."""
     feed_as_event(reader, as_chunk, completion)

@@ -11,9 +11,9 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.call_slots import LEGACY, CallSlots, Slot
 from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
-from chat2response.convert.loose_values import number, string, word
+from chat2response.convert.loose_values import as_index, as_string, short_name
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.size_limit import CALL
+from chat2response.convert.size_limit import CALL_WEIGHT
 from chat2response.convert.writer.call_arguments import (
     EMPTY_OBJECT,
     TEXT_AFTER_END,
@@ -49,7 +49,7 @@ class _Call:
     @property
     def nameless(self) -> bool:
         """Whether it has arguments, but no name."""
-        return not self.slot.name and (self.slot.arguments.begun or bool(self.waiting))
+        return not self.slot.name and (self.slot.arguments.started or bool(self.waiting))
 
     @property
     def repeats(self) -> bool:
@@ -104,7 +104,7 @@ class CallEntries:
         function = entry.get("function") if type(entry) is dict and not entry.get("id") else None
         if type(function) is not dict:
             return False
-        key = (string(function.get("name")), compact_json(_call_arguments(function, "function")))
+        key = (as_string(function.get("name")), compact_json(_call_arguments(function, "function")))
         if not known[key]:
             return False
         known[key] -= 1
@@ -115,7 +115,7 @@ class CallEntries:
         if type(call_id) is not str:
             call_id = ""
         if index is not None and type(index) is not int:
-            index = number(index)
+            index = as_index(index)
         if choice and type(index) is int:
             index = (choice, index)
         if entry.get("extra_content"):  # a signature; this entry may be the first of its call
@@ -136,7 +136,7 @@ class CallEntries:
             kind: CallKind = "custom" if entry.get("type") == "custom" else "function"
             self._read_call(index, call_id, entry, taken, kind)
         elif entry.get("type") not in (None, "function"):
-            self._writer.losses.add(f"message.tool_calls[{word(entry['type'])}]")
+            self._writer.losses.add(f"message.tool_calls[{short_name(entry['type'])}]")
         elif call_id:
             self._read_call(index, call_id, {}, taken)
 
@@ -157,7 +157,7 @@ class CallEntries:
         if call is None:
             call = self._calls[slot.number] = _Call(slot)
             if not name:
-                self.output_chars += CALL  # the writer counts the calls that it knows
+                self.output_chars += CALL_WEIGHT  # the writer counts the calls that it knows
         if kind == "custom":
             call.kind = kind
         self._write(call, call_id, name, arguments)
@@ -182,7 +182,7 @@ class CallEntries:
         assert twin is not None
         if not slot.alike:
             return bool(call.waiting)
-        decided = slot.arguments.whole and twin.arguments.whole and not slot.arguments.empty
+        decided = slot.arguments.complete and twin.arguments.complete and not slot.arguments.empty
         if call.again or not decided or twin.arguments.empty:
             return False
         call.again = call.repeats  # whole arguments do not change
@@ -218,10 +218,10 @@ class CallEntries:
 
     def _end_call(self, call: _Call, *, cut: bool) -> None:
         arguments = call.slot.arguments
-        remainder = arguments.close() if arguments.begun or cut else EMPTY_OBJECT
+        remainder = arguments.close() if arguments.started or cut else EMPTY_OBJECT
         if remainder:
             self._writer.call(call.slot.number, kind=call.kind, delta=remainder)
-        if arguments.lost:
+        if arguments.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
 
     def _end_twin(self, call: _Call) -> None:
@@ -229,20 +229,20 @@ class CallEntries:
         slot, twin = call.slot, call.slot.twin
         assert twin is not None
         arguments, known = slot.arguments, twin.arguments
-        if slot.alike and arguments.begun and (not known.begun or (known.empty and not arguments.empty)):
+        if slot.alike and arguments.started and (not known.started or (known.empty and not arguments.empty)):
             self._move_arguments(call, twin)
-        elif arguments.begun and not call.repeats and not self._is_partial_repeat(slot):
+        elif arguments.started and not call.repeats and not self._is_partial_repeat(slot):
             self._open_call(call)
             return
         arguments.close()
-        if arguments.lost:
+        if arguments.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
 
     def _is_partial_repeat(self, slot: Slot) -> bool:
         """Whether it is a repetition that stops early, or before its arguments."""
         arguments = slot.arguments
         begins = slot.twin is not None and slot.twin.arguments.text.startswith(arguments.text)
-        return slot.alike and (arguments.empty or (not arguments.whole and begins))
+        return slot.alike and (arguments.empty or (not arguments.complete and begins))
 
     def _place_nameless(self, nameless: list[_Call], calls: list[_Call]) -> list[_Call]:
         """Adds arguments without a name to a call that has none, or only their first half.
@@ -252,12 +252,14 @@ class CallEntries:
         if not nameless:
             return nameless
         named = [each.slot for each in calls if each.open and each.kind == "function"]
-        empty = deque(slot for slot in named if not slot.arguments.begun)
-        halves = [slot for slot in named if slot.arguments.begun and not slot.arguments.whole][:_MAX_HALVES]
+        empty = deque(slot for slot in named if not slot.arguments.started)
+        halves = [slot for slot in named if slot.arguments.started and not slot.arguments.complete][
+            :_MAX_HALVES
+        ]
         unplaced = []
         for call in nameless:
             arguments = call.slot.arguments
-            if not arguments.begun:  # the input of a custom tool
+            if not arguments.started:  # the input of a custom tool
                 unplaced.append(call)
             elif empty:
                 self._move_arguments(call, empty.popleft())
@@ -277,7 +279,7 @@ class CallEntries:
         """Adds the arguments of one slot to another."""
         arguments = call.slot.arguments
         arguments.close()
-        if arguments.lost:
+        if arguments.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
         piece = to.arguments.feed(arguments.text)
         self._writer.call(to.number, delta=piece)

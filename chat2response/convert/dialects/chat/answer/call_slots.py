@@ -65,7 +65,7 @@ class CallSlots:
         if call_id and not slot.id:
             slot.id = call_id
             self._by_id.setdefault(call_id, slot)
-        if name and name != slot.name and not (slot.name and slot.arguments.begun):
+        if name and name != slot.name and not (slot.name and slot.arguments.started):
             if not slot.name:
                 self._without_arguments.append(slot)
             slot.name += name
@@ -101,7 +101,7 @@ class CallSlots:
         """
         while self._without_arguments:
             slot = self._without_arguments.popleft()  # it has arguments, or gets these
-            if not slot.arguments.begun:
+            if not slot.arguments.started:
                 for index in slot.indices:
                     if self._by_index.get(index) is slot:
                         del self._by_index[index]
@@ -167,11 +167,11 @@ def _is_complete(known: Slot, name: str) -> bool:
     """Whether a name cannot belong to this call: the call has all it needs, or has another name."""
     if not name or not known.name:
         return False
-    fixed = known.arguments.begun or known.twin is not None
-    return known.arguments.whole or (fixed and name != known.name)
+    fixed = known.arguments.started or known.twin is not None
+    return known.arguments.complete or (fixed and name != known.name)
 
 
 def _continues(known: Slot, arguments: str) -> bool:
     """Whether this can only continue arguments that have begun: it begins no object of its own."""
-    open_ = known.arguments.begun and not known.arguments.whole
+    open_ = known.arguments.started and not known.arguments.complete
     return open_ and bool(arguments) and arguments.lstrip()[:1] != "{"

@@ -17,9 +17,9 @@ from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
 from chat2response.convert.dialects.responses.output_items import output_text, read_items
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.upstream_errors import upstream_error
-from chat2response.convert.finish_reasons import word_of
+from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.logprobs import read_tokens
-from chat2response.convert.loose_values import objects, parts_of, string, word
+from chat2response.convert.loose_values import as_objects, as_parts, as_string, short_name
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.policy import ReasoningForm
@@ -117,14 +117,14 @@ def _outcome_of(completion: Mapping[str, Any], finish: str, losses: Losses, *, c
 
 def _finish_reason(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
     """The finish reason; a whole body is an answer that ended, even without one."""
-    word = word_of(choice.get("finish_reason"))
+    word = finish_reason_text(choice.get("finish_reason"))
     return quirks.finish_reasons.get(word, word) or "stop"
 
 
 def _usage_of(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
     groq = completion.get("x_groq")
     of_groq = groq.get("usage") if type(groq) is dict else None
-    return usage.best(choice.get("usage"), completion.get("usage"), of_groq)
+    return usage.first_with_counts(choice.get("usage"), completion.get("usage"), of_groq)
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def write_response(
     ending = outcome.from_response(response)
     if ending.error is not None:
         raise ending.error
-    own = string(response.get("id")).removeprefix("resp_")
+    own = as_string(response.get("id")).removeprefix("resp_")
     builder = _MessageBuilder(losses if losses is not None else Losses(), own)
     for item in read_items(response, builder.losses):
         builder.add(item)
@@ -199,7 +199,7 @@ def legacy_call(call: Mapping[str, Any]) -> dict[str, Any]:
     return call["function"] if custom is None else {"name": custom["name"], "arguments": custom["input"]}
 
 
-SECOND_CALL = ("output[function_call]", "dropped: 'functions' have one call a message")
+SECOND_CALL = ("output[function_call]", "dropped: 'functions' allow one call per message")
 
 
 class _MessageBuilder:
@@ -221,11 +221,11 @@ class _MessageBuilder:
     def add(self, item: Mapping[str, Any]) -> None:
         kind = item.get("type")
         if kind == "message":
-            for part in parts_of(item.get("content")):
+            for part in as_parts(item.get("content")):
                 self._add_part(part)
         elif kind == "reasoning":
             self._reasoning.append(_reasoning_text(item))
-        elif string(kind) in CALLS:
+        elif as_string(kind) in CALLS:
             self._add_call(tool_call(item, self.losses))
         else:
             self.losses.add(lost_item(kind))
@@ -271,14 +271,14 @@ class _MessageBuilder:
         if kind in ("output_text", "text"):
             self._add_text(part)
         elif kind == "refusal":
-            self._refusals.append(string(part.get("refusal")))
+            self._refusals.append(as_string(part.get("refusal")))
         else:
-            self.losses.add(f"output.content[{word(kind)}]")
+            self.losses.add(f"output.content[{short_name(kind)}]")
 
     def _add_text(self, part: Mapping[str, Any]) -> None:
-        text = string(part.get("text"))
+        text = as_string(part.get("text"))
         self.logprobs.extend(read_tokens(part.get("logprobs")))
-        for annotation in objects(part.get("annotations")):
+        for annotation in as_objects(part.get("annotations")):
             nested = nested_citation(annotation, self._length)
             if nested is None:
                 self.losses.add(lost_annotation(annotation))
@@ -290,12 +290,12 @@ class _MessageBuilder:
 
 def lost_item(kind: Any) -> str:
     """The loss name of an item that Chat has no place for."""
-    return f"output[{word(kind)}]"
+    return f"output[{short_name(kind)}]"
 
 
 def lost_annotation(annotation: Mapping[str, Any]) -> str:
     """The loss name of an annotation that Chat has no place for."""
-    return f"output.annotations[{word(annotation.get('type'))}]"
+    return f"output.annotations[{short_name(annotation.get('type'))}]"
 
 
 def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str, Any] | None:
@@ -317,7 +317,7 @@ def nested_citation(annotation: Mapping[str, Any], offset: int = 0) -> dict[str,
 def _reasoning_text(item: Mapping[str, Any]) -> str:
     """The raw text if there is some, else the summaries; never both, because they repeat each other."""
     for holder in ("content", "summary"):
-        texts = [text for part in parts_of(item.get(holder)) if (text := string(part.get("text")))]
+        texts = [text for part in as_parts(item.get(holder)) if (text := as_string(part.get("text")))]
         if texts:
             return "\n\n".join(texts)
     return ""
@@ -328,12 +328,12 @@ def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str
 
     `losses`: set for a whole call; text after its arguments is dropped then, and a loss.
     """
-    name = string(item.get("name"))
+    name = as_string(item.get("name"))
     if namespace := item.get("namespace"):
-        name = sendable_name(string(namespace), name)
-    call_id = string(item.get("call_id")) or string(item.get("id"))
+        name = sendable_name(as_string(namespace), name)
+    call_id = as_string(item.get("call_id")) or as_string(item.get("id"))
     if item["type"] == "custom_tool_call":
-        function = {"name": name, "input": string(item.get("input"))}
+        function = {"name": name, "input": as_string(item.get("input"))}
         return {"id": call_id, "type": "custom", "custom": function}
     arguments = arguments_of(item.get("arguments"))
     if losses is not None and item.get("status") != "incomplete":
@@ -351,10 +351,10 @@ def _build_completion(
     if finish == "stop" and message.get("tool_calls"):
         finish = "tool_calls"  # the output was no array of items, but contains calls
     completion: dict[str, Any] = {
-        "id": completion_id(string(response.get("id"))),
+        "id": completion_id(as_string(response.get("id"))),
         "object": "chat.completion",
         "created": int(created) if isinstance(created, int | float) else 0,
-        "model": model or string(response.get("model")),
+        "model": model or as_string(response.get("model")),
         "choices": [
             {
                 "index": 0,

@@ -8,7 +8,7 @@ deeper than the known shapes: the values come from outside.
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from chat2response.convert.loose_values import objects, string, word
+from chat2response.convert.loose_values import as_objects, as_string, short_name
 from chat2response.wire.json import encode, too_deep
 
 Structure = Literal["reasoning_details", "thinking_blocks"]
@@ -35,7 +35,7 @@ def content_pieces(content: Any) -> Iterator[Piece]:
 
 def structured_pieces(name: Structure, entries: Any) -> Iterator[Piece]:
     """The texts of OpenRouter's details and LiteLLM's blocks; signed and encrypted parts are lost."""
-    for entry in objects(entries):
+    for entry in as_objects(entries):
         text = entry.get("text") or entry.get("summary") or entry.get("thinking")
         if type(text) is str and text:
             yield "reasoning", text
@@ -70,7 +70,7 @@ def url_citation(annotation: Any) -> dict[str, Any] | None:
     return {
         "type": "url_citation",
         "url": nested["url"],
-        "title": string(nested.get("title")),
+        "title": as_string(nested.get("title")),
         "start_index": _text_index(nested.get("start_index")),
         "end_index": _text_index(nested.get("end_index")),
     }
@@ -93,14 +93,14 @@ def _part_pieces(part: Any) -> Iterator[Piece]:
         if text := _joined_text(value):
             yield "reasoning", text
     else:
-        yield "lost", f"content[{word(kind)}]"
+        yield "lost", f"content[{short_name(kind)}]"
 
 
 def _joined_text(value: Any) -> str:
     """The text of `[{type: summary_text, text}]`, `[{type: text, text}]` or of a plain string."""
     if type(value) is not list:
-        return string(value)
-    return "".join(string(part.get("text") if type(part) is dict else part) for part in value)
+        return as_string(value)
+    return "".join(as_string(part.get("text") if type(part) is dict else part) for part in value)
 
 
 def _text_index(value: Any) -> int:

@@ -6,7 +6,7 @@ it is cumulative, any other is not; the first text that shows the difference dec
 
 from typing import Any
 
-from chat2response.convert.loose_values import number, objects, word
+from chat2response.convert.loose_values import as_index, as_objects, short_name
 
 _TEXTS = ("text", "summary")
 
@@ -27,11 +27,11 @@ class CumulativeReasoning:
         if self._cumulative is False:
             return entries
         seen: set[Any] = set()  # within one delta, each entry is a text of its own
-        return [self._entry(entry, seen) for entry in objects(entries)]
+        return [self._entry(entry, seen) for entry in as_objects(entries)]
 
     def _entry(self, entry: dict[str, Any], seen: set[Any]) -> dict[str, Any]:
         for field in _TEXTS:
-            key, text = (field, word(entry.get("type")), _index(entry.get("index"))), entry.get(field)
+            key, text = (field, short_name(entry.get("type")), _index(entry.get("index"))), entry.get(field)
             if type(text) is str and text and key not in seen:
                 seen.add(key)
                 new = self._new(key, text)
@@ -58,5 +58,5 @@ class CumulativeReasoning:
 
 
 def _index(value: Any) -> int:
-    index = number(value)
+    index = as_index(value)
     return -1 if index is None else index

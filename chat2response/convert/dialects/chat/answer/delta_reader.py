@@ -21,7 +21,7 @@ from chat2response.convert.logprobs import token_logprobs
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.size_limit import texts, weigh
+from chat2response.convert.size_limit import text_length, weigh
 from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.wire.chat import DeltaShape
 
@@ -138,7 +138,7 @@ class DeltaReader:
     def _read_structured(self, name: Structure, entries: Any, plain: str) -> None:
         """Reads entries with texts and signatures. `plain`: their text, if a field of its own has it too."""
         stored = self._metadata is not None and self._metadata.add(name, entries)
-        self.output_chars += texts(entries)
+        self.output_chars += text_length(entries)
         for kind, text in structured_pieces(name, entries):
             if not (stored if kind == "lost" else plain):
                 self._write_piece(kind, text)

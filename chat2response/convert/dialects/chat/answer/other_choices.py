@@ -10,8 +10,8 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys
-from chat2response.convert.finish_reasons import word_of
-from chat2response.convert.loose_values import string, word
+from chat2response.convert.finish_reasons import finish_reason_text
+from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import weigh
 from chat2response.wire.chat import DeltaShape, delta_of
@@ -33,12 +33,12 @@ class OtherChoices:
 
     def add(self, index: Any, delta: DeltaShape | None, logprobs: Any, finish: Any) -> None:
         """Buffers what one chunk has of another choice."""
-        key = word(str(index))
+        key = short_name(str(index))
         deltas = self._deltas.setdefault(key, [])
         if delta is not None:
             self.weight += sum(weigh(getattr(delta, name)) for name in delta.__struct_fields__)
             deltas.append((delta, logprobs))
-        if ending := word_of(finish):
+        if ending := finish_reason_text(finish):
             self._finish[key] = ending
 
     def write(self, reader: DeltaReader, losses: Losses, *, has_text: bool) -> list[str]:
@@ -119,7 +119,7 @@ class WholeMessages:
         return whole[streamed:]
 
     def _joined(self, name: str) -> str:
-        pieces = [piece for message in self._all if (piece := string(message.get(name)))]
+        pieces = [piece for message in self._all if (piece := as_string(message.get(name)))]
         grows = len(pieces) > 1 and all(later.startswith(piece) for piece, later in pairwise(pieces))
         return pieces[-1] if grows else "".join(pieces)
 
@@ -135,7 +135,7 @@ def _grows(calls: list[Any], later: list[Any]) -> bool:
 def _name_and_arguments(call: Any) -> tuple[str, str]:
     function = call.get("function") if type(call) is dict else None
     fields = function if type(function) is dict else {}
-    return string(fields.get("name")), string(fields.get("arguments"))
+    return as_string(fields.get("name")), as_string(fields.get("arguments"))
 
 
 def _is_text(key: str, value: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.content_pieces import Structure
-from chat2response.convert.loose_values import objects
+from chat2response.convert.loose_values import as_objects
 from chat2response.convert.quirks.quirks import CarriedField as Kind
 from chat2response.wire.json import too_deep
 
@@ -59,14 +59,14 @@ class ProviderMetadata:
     def _grow_details(self, value: Any) -> None:
         """An entry continues the one of the same type and index in an earlier delta."""
         before = list(self._details)
-        for entry in objects(value):
+        for entry in as_objects(value):
             _extend(self._details, _same(before, entry), entry)
 
     def _grow_blocks(self, value: Any) -> None:
         """A thinking block continues in the next delta until it is signed."""
         last = self._blocks[-1] if self._blocks else {}
         unsigned = last.get("type") == "thinking" and not last.get("signature")
-        for number, entry in enumerate(objects(value)):
+        for number, entry in enumerate(as_objects(value)):
             continues = number == 0 and unsigned and entry.get("type") == "thinking"
             _extend(self._blocks, last if continues else None, entry)
 
@@ -92,7 +92,7 @@ class ProviderMetadata:
             if more:
                 grow(taken.get(name))
             else:
-                own.extend(map(dict, objects(taken.get(name))))
+                own.extend(map(dict, as_objects(taken.get(name))))
         self._calls.update(taken.get("calls") or {})
         self._message = taken.get("message") or self._message
 

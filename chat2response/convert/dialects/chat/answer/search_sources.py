@@ -6,7 +6,7 @@ positions in the text are unknown.
 
 from typing import Any
 
-from chat2response.convert.loose_values import string
+from chat2response.convert.loose_values import as_string
 from chat2response.convert.writer.protocol import ContentWriter
 
 
@@ -40,7 +40,7 @@ class SearchSources:
         known = self._titles.get(url)
         if known:
             return 0
-        title = self._titles[url] = string(fields.get("title"))
+        title = self._titles[url] = as_string(fields.get("title"))
         return len(title) + (len(url) if known is None else 0)
 
     def finish(self) -> None:

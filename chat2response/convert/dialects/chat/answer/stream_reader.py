@@ -12,9 +12,9 @@ from chat2response.convert.dialects.chat.answer.other_choices import OtherChoice
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
 from chat2response.convert.errors.upstream_errors import error_event, upstream_error
-from chat2response.convert.finish_reasons import word_of
+from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.lenient_reader import LenientReader
-from chat2response.convert.loose_values import objects
+from chat2response.convert.loose_values import as_objects
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer.protocol import Writer
@@ -48,7 +48,7 @@ class ChatReader(LenientReader):
         self._text = writer.text
         self._delta = DeltaReader(writer, reasoning, quirks, metadata, logprobs=logprobs)
         self._quirks = quirks
-        self._frames = sse.Frames()
+        self._frames = sse.FrameDecoder()
         self._finish = ""
         self._usage: Any = None
         self._tier: str | None = None
@@ -73,22 +73,22 @@ class ChatReader(LenientReader):
             if payload == sse.DONE:
                 self._end(_NO_FINISH)
             else:
-                self._take(payload)
+                self._read(payload)
         if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("An event of the upstream's stream is too large."))
+            self.fail(UpstreamError("The upstream sent an event that is too large."))
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream. A finished answer stays finished."""
         for payload in self._frames.close(fault):
             if not self.done and payload != sse.DONE:
                 self.started = True
-                self._take(payload, last=True)
+                self._read(payload, last=True)
         if not self.done:
             self._end(fault or RESET)
 
     # -- chunks ----------------------------------------------------------------------------------
 
-    def _take(self, payload: bytes, *, last: bool = False) -> None:
+    def _read(self, payload: bytes, *, last: bool = False) -> None:
         try:
             chunk = read_chunk(payload)
         except JSONError:
@@ -163,7 +163,7 @@ class ChatReader(LenientReader):
     def _read_beside_delta(self, payload: bytes) -> None:
         """Reads what stands beside a delta without output, and reports the unknown keys of both."""
         try:
-            choices = objects(decode_leniently(payload).get("choices"))
+            choices = as_objects(decode_leniently(payload).get("choices"))
         except JSONError:  # in a field that the chunk type skips
             return
         for choice in choices:
@@ -183,8 +183,8 @@ class ChatReader(LenientReader):
         return self._unknown_keys
 
     def _record_finish(self, choice: ChoiceShape) -> None:
-        self._finish = outcome.last_word(self._finish, word_of(choice.finish_reason))
-        if choice.usage and (self._usage is None or usage.counts(choice.usage)):
+        self._finish = outcome.later_finish_reason(self._finish, finish_reason_text(choice.finish_reason))
+        if choice.usage and (self._usage is None or usage.has_counts(choice.usage)):
             self._usage = choice.usage
 
     def _read_beside_choices(self, chunk: Chunk) -> None:
@@ -199,7 +199,7 @@ class ChatReader(LenientReader):
             self._moderation = moderation.from_chat(chunk.moderation, self._writer.losses)
         for counted in (chunk.usage, chunk.x_groq.get("usage") if type(chunk.x_groq) is dict else None):
             if counted and type(counted) is dict:
-                if self._usage is None or usage.counts(counted):
+                if self._usage is None or usage.has_counts(counted):
                     self._usage = counted
                 return
 
@@ -239,7 +239,7 @@ class ChatReader(LenientReader):
 
     def _handle_non_json(self, payload: bytes, last: bool) -> None:
         try:
-            self._take_leniently(payload)
+            self._read_leniently(payload)
         except JSONError:
             if payload.strip() == sse.DONE:
                 self._end(_NO_FINISH)
@@ -261,7 +261,7 @@ class ChatReader(LenientReader):
 
     def _end(self, cause: Fault | str) -> None:
         """Ends the turn. `cause`: why the stream ended, for an answer without a finish reason."""
-        self._take_waiting()
+        self._read_buffered()
         if self.done:
             return
         self._write_buffered()
@@ -280,7 +280,7 @@ class ChatReader(LenientReader):
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""
-        self._take_waiting()
+        self._read_buffered()
         if not self.done:
             self._end_turn(outcome.failed(error))
 

@@ -86,7 +86,7 @@ class ThinkSplitter(BufferingWrapper):
     def _write_reasoning(self, reasoning: str) -> None:
         if self._tokens:
             self._tokens = []
-            self.losses.add("logprobs", "dropped: those of reasoning")
+            self.losses.add("logprobs", "dropped: logprobs of reasoning")
         if reasoning and self._form != "hide":
             self._inner.reasoning(reasoning, summary=self._form == "summary")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from chat2response.convert.loose_values import word
+from chat2response.convert.loose_values import short_name
 from chat2response.convert.losses import Losses
 from chat2response.wire.chat import DeltaShape
 
@@ -75,7 +75,7 @@ class UnknownKeys:
         for key, value in fields.items():
             if self._left and key not in known and may_have_text(value):
                 self._left -= 1
-                self._losses.add(f"{holder}.{word(key)}", "dropped: unknown")
+                self._losses.add(f"{holder}.{short_name(key)}", "dropped: unknown field")
 
 
 def may_have_text(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.history.tool_outputs import OUTPUTS
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import missing, wrong_type
+from chat2response.convert.validation import missing_field, wrong_type
 
 _Item = dict[str, Any]
 
@@ -60,7 +60,7 @@ class CallPairing:
             name = items[index].get("name")
             calls = unpaired.get(name) if type(name) is str else None
             if not calls or calls[0][0] > index:
-                raise missing(f"{hub.item_path(index)}.call_id")
+                raise missing_field(f"{hub.item_path(index)}.call_id")
             self._add(calls.popleft()[1], index)
 
     def take_output(self, *call_ids: Any) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.dialects.chat.tools.client_tools import CLIENT_TOOLS, KIND_BY_CALL_TYPE
-from chat2response.convert.validation import mapping, text
+from chat2response.convert.validation import require_object, require_string
 from chat2response.wire.json import encode
 
 _Item = dict[str, Any]
@@ -18,11 +18,11 @@ def _call(turns: TurnBuilder, index: int, item: _Item) -> None:
     kind = KIND_BY_CALL_TYPE[item["type"]]
     client_tool = CLIENT_TOOLS[kind]
     path = turns.path(index)
-    payload = mapping(item.get(client_tool.payload_field), f"{path}.{client_tool.payload_field}")
+    payload = require_object(item.get(client_tool.payload_field), f"{path}.{client_tool.payload_field}")
     turns.join(index, item, _KEYS | {client_tool.payload_field})
     arguments = encode(client_tool.to_arguments(payload)).decode()
     function = {"name": turns.tools.sent_name("", kind, kind), "arguments": arguments}
-    call_id = text(item.get("call_id") or item.get("id"), f"{path}.call_id")
+    call_id = require_string(item.get("call_id") or item.get("id"), f"{path}.call_id")
     turns.add_call({"id": call_id, "type": "function", "function": function}, index, item.get("id"))
 
 

@@ -15,7 +15,7 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
-from chat2response.convert.validation import invalid, missing, sequence, text
+from chat2response.convert.validation import invalid_value, missing_field, require_array, require_string
 
 _ITEMS = {
     **message_items.ITEMS,
@@ -36,10 +36,10 @@ def write_messages(
     """
     source: Any = hub.body.get("input")
     if source is None:
-        raise missing(hub.field("input"))
-    items = [{"role": "user", "content": source}] if type(source) is str else sequence(source, "input")
+        raise missing_field(hub.field("input"))
+    items = [{"role": "user", "content": source}] if type(source) is str else require_array(source, "input")
     turns, quirks = TurnBuilder(hub, losses, tools, policy, items), tools.quirks
-    instructions = text(hub.body.get("instructions") or "", "instructions")
+    instructions = require_string(hub.body.get("instructions") or "", "instructions")
     instruction_message: dict[str, Any] = {}
     if instruction_text := "\n\n".join(filter(None, (instructions, extra_instruction))):
         role = (ROLES if quirks.developer_role else WITHOUT_DEVELOPER)["developer"]
@@ -51,5 +51,5 @@ def write_messages(
         write(turns, index, item)
     messages = turns.finish()
     if not messages or (not instructions and messages == [instruction_message]):
-        raise invalid(hub.field("input"), "The conversation is empty. Send at least one message.")
+        raise invalid_value(hub.field("input"), "The conversation is empty. Send at least one message.")
     return messages

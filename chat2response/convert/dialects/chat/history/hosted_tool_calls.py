@@ -9,7 +9,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
-from chat2response.convert.validation import mapping, objects, text
+from chat2response.convert.validation import require_object, require_objects, require_string
 from chat2response.wire.json import encode
 
 _Item = dict[str, Any]
@@ -27,16 +27,16 @@ def _add_call_with_output(
     """Adds a call with its output. The item's id becomes the call's id."""
     turns.join(index, item, keys)
     function = {"name": name, "arguments": arguments}
-    call_id = text(item.get("id"), f"{turns.path(index)}.id")
+    call_id = require_string(item.get("id"), f"{turns.path(index)}.id")
     turns.add_answered_call({"id": call_id, "type": "function", "function": function}, output)
 
 
 def _mcp_call(turns: TurnBuilder, index: int, item: _Item) -> None:
     path = turns.path(index)
-    label = text(item.get("server_label"), f"{path}.server_label")
-    name = text(item.get("name"), f"{path}.name")
-    arguments = text(item.get("arguments"), f"{path}.arguments")
-    error, output = item.get("error"), text(item.get("output") or "", f"{path}.output")
+    label = require_string(item.get("server_label"), f"{path}.server_label")
+    name = require_string(item.get("name"), f"{path}.name")
+    arguments = require_string(item.get("arguments"), f"{path}.arguments")
+    error, output = item.get("error"), require_string(item.get("output") or "", f"{path}.output")
     if error:
         output = f"Error: {error if type(error) is str else encode(error).decode()}"
     _add_call_with_output(turns, index, item, _MCP, turns.tools.sent_name(label, name), arguments, output)
@@ -44,15 +44,15 @@ def _mcp_call(turns: TurnBuilder, index: int, item: _Item) -> None:
 
 def _code(turns: TurnBuilder, index: int, item: _Item) -> None:
     path = turns.path(index)
-    code = text(item.get("code") or "", f"{path}.code")
+    code = require_string(item.get("code") or "", f"{path}.code")
     parts: list[_Item] = []
-    for number, output in enumerate(objects(item.get("outputs") or [], f"{path}.outputs")):
+    for number, output in enumerate(require_objects(item.get("outputs") or [], f"{path}.outputs")):
         where = f"{path}.outputs[{number}]"
         if output.get("type") == "image":
-            url = text(output.get("url"), f"{where}.url")
+            url = require_string(output.get("url"), f"{where}.url")
             parts.append({"type": "input_image", "image_url": url})
         else:
-            parts.append({"type": "input_text", "text": text(output.get("logs"), f"{where}.logs")})
+            parts.append({"type": "input_text", "text": require_string(output.get("logs"), f"{where}.logs")})
     arguments = encode({"code": code}).decode()
     _add_call_with_output(turns, index, item, _CODE, "code_interpreter", arguments, parts)
 
@@ -65,8 +65,8 @@ def _file_search(turns: TurnBuilder, index: int, item: _Item) -> None:
         turns.losses.add(path)
         return
     texts = []
-    for number, result in enumerate(objects(results, f"{path}.results")):
-        body = text(result.get("text") or "", f"{path}.results[{number}].text")
+    for number, result in enumerate(require_objects(results, f"{path}.results")):
+        body = require_string(result.get("text") or "", f"{path}.results[{number}].text")
         texts.append(f"{result.get('filename') or result.get('file_id')}:\n{body}")
     arguments = encode({"queries": item.get("queries") or []}).decode()
     _add_call_with_output(turns, index, item, _SEARCH, "file_search", arguments, "\n\n".join(texts))
@@ -80,7 +80,7 @@ def _image(turns: TurnBuilder, index: int, item: _Item) -> None:
         turns.losses.add(path)
         return
     mime = _MIME.get(str(item.get("output_format")), "image/png")
-    url = f"data:{mime};base64,{text(result, f'{path}.result')}"
+    url = f"data:{mime};base64,{require_string(result, f'{path}.result')}"
     label = {"type": "text", "text": f"From tool image_generation ({item.get('id')}):"}
     turns.losses.add(path, "moved to a user message")
     turns.add_message({"role": "user", "content": [label, {"type": "image_url", "image_url": {"url": url}}]})
@@ -92,9 +92,9 @@ def _computer(turns: TurnBuilder, index: int, item: _Item) -> None:
     turns.join(index, item, _COMPUTER)
     arguments = {key: item[key] for key in ("action", "actions") if item.get(key) is not None}
     if "action" in arguments:
-        mapping(arguments["action"], f"{path}.action")
+        require_object(arguments["action"], f"{path}.action")
     function = {"name": "computer", "arguments": encode(arguments).decode()}
-    call_id = text(item.get("call_id"), f"{path}.call_id")
+    call_id = require_string(item.get("call_id"), f"{path}.call_id")
     turns.add_call({"id": call_id, "type": "function", "function": function}, index)
 
 

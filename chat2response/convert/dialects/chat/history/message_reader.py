@@ -11,12 +11,12 @@ from typing import Any
 from chat2response.convert import unknown_fields
 from chat2response.convert.dialects.chat.request.content_parts import read_assistant_parts, read_parts
 from chat2response.convert.validation import (
-    invalid,
-    mapping,
-    missing,
-    sequence,
-    text,
-    unsupported,
+    invalid_value,
+    missing_field,
+    require_array,
+    require_object,
+    require_string,
+    unsupported_field,
     wrong_type,
 )
 from chat2response.convert.writer.call_arguments import arguments_or_empty_object, same_arguments
@@ -79,8 +79,10 @@ def _retype(items: _Items) -> None:
 
 def _bad_role(row: int, role: Any) -> Exception:
     path = f"messages[{row}].role"
-    text(role, path)
-    return invalid(path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}.")
+    require_string(role, path)
+    return invalid_value(
+        path, f"Invalid value: '{role}'. Supported values are: {', '.join(map(repr, _READERS))}."
+    )
 
 
 def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
@@ -89,20 +91,20 @@ def _read_plain(message: dict[str, Any], row: int, items: _Items, legacy: "_Lega
         content = _read_content(content, row)
     item = {"type": "message", "role": message["role"], "content": content}
     if len(message) > 2:
-        unknown_fields.keep(message, _MESSAGE_KEYS, item)
+        unknown_fields.copy_unknown(message, _MESSAGE_KEYS, item)
     items.append(item)
 
 
 def _read_tool(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
     call_id = message.get("tool_call_id")
     if type(call_id) is not str:
-        text(call_id, f"messages[{row}].tool_call_id")
+        require_string(call_id, f"messages[{row}].tool_call_id")
     output = message.get("content")
     if type(output) is not str:
         output = _read_content(output, row)
     item = {"type": "function_call_output", "call_id": call_id, "output": output}
     if len(message) > 3:
-        unknown_fields.keep(message, _TOOL_KEYS, item)
+        unknown_fields.copy_unknown(message, _TOOL_KEYS, item)
     items.append(item)
 
 
@@ -110,14 +112,14 @@ def _read_content(content: Any, row: int) -> Any:
     path = f"messages[{row}].content"
     if type(content) is list:
         return read_parts(content, path)
-    raise missing(path) if content is None else wrong_type(path, "a string or an array", content)
+    raise missing_field(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
 def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
     start = len(items)
     if message.get("audio") is not None:
         path = f"messages[{row}].audio"
-        raise unsupported(path, f"Audio in an assistant message cannot be converted. Remove '{path}'.")
+        raise unsupported_field(path, f"Audio in an assistant message cannot be converted. Remove '{path}'.")
     _read_reasoning(message, row, items)
     parts = _read_answer(message, row)
     if parts:
@@ -125,14 +127,14 @@ def _read_assistant(message: dict[str, Any], row: int, items: _Items, legacy: "_
     calls = message.get("tool_calls")
     if calls is not None:
         first = len(items)
-        _read_calls(sequence(calls, f"messages[{row}].tool_calls"), row, items)
+        _read_calls(require_array(calls, f"messages[{row}].tool_calls"), row, items)
         if len(items) > first + 1:
             legacy.duplicates += _duplicate_calls(items, first)
     if message.get("function_call") is not None:
         _read_legacy_call(message["function_call"], row, items, legacy, start)
     if len(items) > start and not _ASSISTANT_KEYS.issuperset(message):
         # The "." tells them from the fields of a call, which has a `name` too.
-        unknown_fields.keep(message, _ASSISTANT_KEYS, items[start], ".")
+        unknown_fields.copy_unknown(message, _ASSISTANT_KEYS, items[start], ".")
 
 
 def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
@@ -140,7 +142,7 @@ def _read_reasoning(message: dict[str, Any], row: int, items: _Items) -> None:
     for key in _REASONING_FIELDS:
         value = message.get(key)
         if value:
-            content = [{"type": "reasoning_text", "text": text(value, f"messages[{row}].{key}")}]
+            content = [{"type": "reasoning_text", "text": require_string(value, f"messages[{row}].{key}")}]
             items.append({"type": "reasoning", "summary": [], "content": content, "field": key})
             return
 
@@ -160,7 +162,7 @@ def _read_answer(message: dict[str, Any], row: int) -> _Items:
         raise wrong_type(f"messages[{row}].content", "a string or an array", content)
     refusal = message.get("refusal")
     if refusal:
-        parts.append({"type": "refusal", "refusal": text(refusal, f"messages[{row}].refusal")})
+        parts.append({"type": "refusal", "refusal": require_string(refusal, f"messages[{row}].refusal")})
     return parts
 
 
@@ -172,7 +174,9 @@ def _read_calls(calls: list[Any], row: int, items: _Items) -> None:
         read = _CALL_READERS.get(kind) if type(kind) is str else None
         if read is None:
             path = f"messages[{row}].tool_calls[{index}].type"
-            raise unsupported(path, f"Tool calls of type '{text(kind, path)}' are not supported.")
+            raise unsupported_field(
+                path, f"Tool calls of type '{require_string(kind, path)}' are not supported."
+            )
         items.append(read(call, row, index))
 
 
@@ -202,9 +206,9 @@ def _read_function_call(call: dict[str, Any], row: int, index: int) -> dict[str,
         "arguments": arguments_or_empty_object(arguments),
     }
     if not _CALL_KEYS.issuperset(call):
-        unknown_fields.keep(call, _CALL_KEYS, item, f"tool_calls[{index}].")
+        unknown_fields.copy_unknown(call, _CALL_KEYS, item, f"tool_calls[{index}].")
     if not _FUNCTION_KEYS.issuperset(function):
-        unknown_fields.keep(function, _FUNCTION_KEYS, item, f"tool_calls[{index}].function.")
+        unknown_fields.copy_unknown(function, _FUNCTION_KEYS, item, f"tool_calls[{index}].function.")
     return item
 
 
@@ -214,15 +218,15 @@ def _or_empty(arguments: Any) -> Any:
 
 def _read_custom_call(call: dict[str, Any], row: int, index: int) -> dict[str, Any]:
     path = f"messages[{row}].tool_calls[{index}]"
-    custom = mapping(call.get("custom"), f"{path}.custom")
+    custom = require_object(call.get("custom"), f"{path}.custom")
     item = {
         "type": "custom_tool_call",
-        "call_id": text(call.get("id"), f"{path}.id"),
-        "name": text(custom.get("name"), f"{path}.custom.name"),
-        "input": text(custom.get("input"), f"{path}.custom.input"),
+        "call_id": require_string(call.get("id"), f"{path}.id"),
+        "name": require_string(custom.get("name"), f"{path}.custom.name"),
+        "input": require_string(custom.get("input"), f"{path}.custom.input"),
     }
-    unknown_fields.keep(call, _CALL_KEYS, item, f"tool_calls[{index}].")
-    unknown_fields.keep(custom, _CUSTOM_KEYS, item, f"tool_calls[{index}].custom.")
+    unknown_fields.copy_unknown(call, _CALL_KEYS, item, f"tool_calls[{index}].")
+    unknown_fields.copy_unknown(custom, _CUSTOM_KEYS, item, f"tool_calls[{index}].custom.")
     return item
 
 
@@ -234,9 +238,11 @@ def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_LegacyCalls"
     """Reads a deprecated `function_call`. `start` is the index of the message's first item: one of its tool
     calls may be this call, for some clients send both forms."""
     path = f"messages[{row}].function_call"
-    function = mapping(call, path)
-    name = text(function.get("name"), f"{path}.name")
-    arguments = arguments_or_empty_object(text(_or_empty(function.get("arguments")), f"{path}.arguments"))
+    function = require_object(call, path)
+    name = require_string(function.get("name"), f"{path}.name")
+    arguments = arguments_or_empty_object(
+        require_string(_or_empty(function.get("arguments")), f"{path}.arguments")
+    )
     for item in items[start:]:
         if (
             item["type"] == "function_call"
@@ -246,16 +252,18 @@ def _read_legacy_call(call: Any, row: int, items: _Items, legacy: "_LegacyCalls"
             legacy.add_alias(name, item["call_id"])
             return
     item = {"type": "function_call", "call_id": legacy.new_id(), "name": name, "arguments": arguments}
-    unknown_fields.keep(function, _FUNCTION_KEYS, item, "function_call.")
+    unknown_fields.copy_unknown(function, _FUNCTION_KEYS, item, "function_call.")
     items.append(item)
 
 
 def _read_function(message: dict[str, Any], row: int, items: _Items, legacy: "_LegacyCalls") -> None:
     """Reads the output of a deprecated function, for the first call of its name that has no output yet."""
-    name = text(message.get("name"), f"messages[{row}].name")
+    name = require_string(message.get("name"), f"messages[{row}].name")
     call_id = legacy.waiting(name)
     if call_id is None:
-        raise invalid(f"messages[{row}].name", f"No open 'function_call' of '{name}' precedes this message.")
+        raise invalid_value(
+            f"messages[{row}].name", f"No open 'function_call' of '{name}' precedes this message."
+        )
     answer = {**message, "role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}
     _read_tool(answer, row, items, legacy)
 
@@ -309,11 +317,11 @@ def _is_legacy(item: dict[str, Any]) -> bool:
 
 def _bad_call(call: dict[str, Any], path: str) -> Exception:
     """Raises for the first field that is wrong; the fast path knows only that one is."""
-    text(call.get("id"), f"{path}.id")
-    function = mapping(call.get("function"), f"{path}.function")
-    text(function.get("name"), f"{path}.function.name")
-    text(_or_empty(function.get("arguments")), f"{path}.function.arguments")
-    return invalid(path, f"Invalid tool call: '{path}'.")
+    require_string(call.get("id"), f"{path}.id")
+    function = require_object(call.get("function"), f"{path}.function")
+    require_string(function.get("name"), f"{path}.function.name")
+    require_string(_or_empty(function.get("arguments")), f"{path}.function.arguments")
+    return invalid_value(path, f"Invalid tool call: '{path}'.")
 
 
 _READERS: dict[str, Callable[[dict[str, Any], int, _Items, _LegacyCalls], None]] = {

@@ -8,7 +8,13 @@ from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.dialects.chat.request.content_parts import plain_text, write_part, write_parts
 from chat2response.convert.sealed_reasoning import open_reasoning
-from chat2response.convert.validation import invalid, missing, text, unsupported, wrong_type
+from chat2response.convert.validation import (
+    invalid_value,
+    missing_field,
+    require_string,
+    unsupported_field,
+    wrong_type,
+)
 
 _Item = dict[str, Any]
 
@@ -29,7 +35,9 @@ def write_message(turns: TurnBuilder, index: int, item: _Item) -> None:
     name = roles.get(role) if type(role) is str else None
     if name is None:
         path = f"{turns.path(index)}.role"
-        raise invalid(path, f"A Chat Completions upstream does not accept the role '{text(role, path)}'.")
+        raise invalid_value(
+            path, f"A Chat Completions upstream does not accept the role '{require_string(role, path)}'."
+        )
     turns.end_turn()
     content = item.get("content")
     if type(content) is not str:
@@ -46,7 +54,7 @@ def write_message(turns: TurnBuilder, index: int, item: _Item) -> None:
     else:
         turns.add_system_message(message, turns.path(index))
     if not _MESSAGE_KEYS.issuperset(item):
-        unknown_fields.note(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
+        unknown_fields.report_unknown(item, _MESSAGE_KEYS, turns.path(index), turns.losses)
 
 
 def _accepts_name(turns: TurnBuilder, index: int) -> bool:
@@ -74,11 +82,11 @@ def _write_assistant_message(turns: TurnBuilder, index: int, item: _Item) -> Non
 
 def _add_assistant_part(turns: TurnBuilder, part: Any, path: str) -> None:
     if type(part) is dict and part.get("type") == "refusal":
-        turns.refusals.append(text(part.get("refusal"), f"{path}.refusal"))
+        turns.refusals.append(require_string(part.get("refusal"), f"{path}.refusal"))
         return
     converted = write_part(part, path, turns.losses)
     if converted["type"] != "text":
-        raise unsupported(path, "An assistant message can hold only text and refusals.")
+        raise unsupported_field(path, "An assistant message can hold only text and refusals.")
     if converted["text"]:
         turns.parts.append(converted)
 
@@ -109,12 +117,12 @@ def _bad_reasoning_part(part: Any, path: str) -> Exception:
     if type(part) is not dict:
         return wrong_type(path, "an object", part)
     if part.get("text") is None:
-        return missing(f"{path}.text")
+        return missing_field(f"{path}.text")
     return wrong_type(f"{path}.text", "a string", part["text"])
 
 
 def _bad_content(content: Any, path: str) -> Exception:
-    return missing(path) if content is None else wrong_type(path, "a string or an array", content)
+    return missing_field(path) if content is None else wrong_type(path, "a string or an array", content)
 
 
 ITEMS: dict[str, Callable[[TurnBuilder, int, _Item], None]] = {

@@ -1,6 +1,6 @@
 """Rewrites system messages for backends that accept only one, or only at the start of a conversation.
 
-No message is ever moved to the front: a changed prefix invalidates the whole prompt cache (law 5).
+No message ever moves to the front, because that would invalidate all cached bytes (law 5, prompt cache).
 """
 
 from typing import Any

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.validation import mapping, missing, objects, text, wrong_type
+from chat2response.convert.validation import (
+    missing_field,
+    require_object,
+    require_objects,
+    require_string,
+    wrong_type,
+)
 
 _Item = dict[str, Any]
 _Content = str | list[Any]
@@ -28,7 +34,7 @@ def _plain(item: _Item, path: str, tools: ToolMap) -> _Content:
     if type(output) is str or type(output) is list:
         return output
     raise (
-        missing(f"{path}.output")
+        missing_field(f"{path}.output")
         if output is None
         else wrong_type(f"{path}.output", "a string or an array", output)
     )
@@ -37,10 +43,10 @@ def _plain(item: _Item, path: str, tools: ToolMap) -> _Content:
 def _shell(item: _Item, path: str, tools: ToolMap) -> _Content:
     """For each command, its output and then its exit code."""
     lines: list[str] = []
-    for index, chunk in enumerate(objects(item.get("output"), f"{path}.output")):
+    for index, chunk in enumerate(require_objects(item.get("output"), f"{path}.output")):
         where = f"{path}.output[{index}]"
-        outcome = mapping(chunk.get("outcome"), f"{where}.outcome")
-        streams = [text(chunk.get(key) or "", f"{where}.{key}") for key in ("stdout", "stderr")]
+        outcome = require_object(chunk.get("outcome"), f"{where}.outcome")
+        streams = [require_string(chunk.get(key) or "", f"{where}.{key}") for key in ("stdout", "stderr")]
         if outcome.get("type") == "timeout":
             ending = "[timed out]"
         else:
@@ -50,13 +56,13 @@ def _shell(item: _Item, path: str, tools: ToolMap) -> _Content:
 
 
 def _apply_patch(item: _Item, path: str, tools: ToolMap) -> _Content:
-    status = text(item.get("status"), f"{path}.status")
-    output = text(item.get("output") or "", f"{path}.output")
+    status = require_string(item.get("status"), f"{path}.status")
+    output = require_string(item.get("output") or "", f"{path}.output")
     return f"{status}\n{output}" if output else status
 
 
 def _computer(item: _Item, path: str, tools: ToolMap) -> _Content:
-    shot = mapping(item.get("output"), f"{path}.output")
+    shot = require_object(item.get("output"), f"{path}.output")
     image = {key: shot[key] for key in ("image_url", "file_id", "detail") if shot.get(key) is not None}
     return [{"type": "input_image", **image}]
 
@@ -64,11 +70,11 @@ def _computer(item: _Item, path: str, tools: ToolMap) -> _Content:
 def _tool_search(item: _Item, path: str, tools: ToolMap) -> _Content:
     """The names of the found tools, which are among the request's tools by now."""
     names: list[str] = []
-    for tool in objects(item.get("tools"), f"{path}.tools"):
+    for tool in require_objects(item.get("tools"), f"{path}.tools"):
         inner = tool.get("tools") if tool.get("type") == "namespace" else None
         namespace = tool.get("name") if inner is not None else None
-        for member in objects(inner, f"{path}.tools") if inner is not None else [tool]:
-            name = text(member.get("name") or member.get("type"), f"{path}.tools.name")
+        for member in require_objects(inner, f"{path}.tools") if inner is not None else [tool]:
+            name = require_string(member.get("name") or member.get("type"), f"{path}.tools.name")
             names.append(tools.sent_name(namespace, name))
     return f"Found: {', '.join(names)}" if names else "Nothing was found."
 

@@ -103,7 +103,7 @@ class TurnBuilder:
             self.end_turn()
         self._is_open = True
         if not known.issuperset(item):
-            unknown_fields.note(item, known, self.hub.item_path(index), self.losses)
+            unknown_fields.report_unknown(item, known, self.hub.item_path(index), self.losses)
 
     def reasoning(self, index: int) -> TurnReasoning:
         """The reasoning of the open turn, which the item at `index` belongs to."""
@@ -142,7 +142,7 @@ class TurnBuilder:
         self._has_output = True
         known = OUTPUTS[item["type"]][1]
         if not known.issuperset(item):
-            unknown_fields.note(item, known, self.hub.item_path(index), self.losses)
+            unknown_fields.report_unknown(item, known, self.hub.item_path(index), self.losses)
 
     def _orphan_error(self, message: str, index: int) -> Exception:
         where = f"It is at '{self.hub.item_path(index)}'."

@@ -5,7 +5,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.history.messages import write_message
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
-from chat2response.convert.validation import text, unsupported
+from chat2response.convert.validation import require_string, unsupported_field
 
 _Item = dict[str, Any]
 _Write = Callable[[TurnBuilder, int, _Item], None]
@@ -20,7 +20,7 @@ def write_unknown(turns: TurnBuilder, index: int, item: _Item) -> None:
         OTHER_ITEMS["item_reference"](turns, index, item)
     else:
         path = turns.path(index)
-        text(kind, f"{path}.type")
+        require_string(kind, f"{path}.type")
         turns.losses.add(path)
 
 
@@ -32,7 +32,7 @@ def _reject(reason: str) -> _Write:
     def reject(turns: TurnBuilder, index: int, item: _Item) -> None:
         kind = item.get("type") or "item_reference"
         message = f"A Chat Completions upstream does not accept an input item of type '{kind}'{reason}"
-        raise unsupported(f"{turns.path(index)}.type", message)
+        raise unsupported_field(f"{turns.path(index)}.type", message)
 
     return reject
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import mapping
+from chat2response.convert.validation import require_object
 from chat2response.wire.responses import ResponsesRequest
 
 _TYPE = "configuration_update"
@@ -23,6 +23,6 @@ def apply_configuration_updates(hub: HubRequest) -> HubRequest:
     for index in updates:
         for name in _FIELDS:
             if items[index].get(name) is not None:
-                changed = mapping(items[index][name], f"{hub.item_path(index)}.{name}")
+                changed = require_object(items[index][name], f"{hub.item_path(index)}.{name}")
                 body[name] = {**(body.get(name) or {}), **changed}
     return replace(hub, body=cast(ResponsesRequest, body))

@@ -16,7 +16,13 @@ from typing import Any
 
 from chat2response.convert import unknown_fields
 from chat2response.convert.losses import Losses
-from chat2response.convert.validation import mapping, missing, text, unsupported, wrong_type
+from chat2response.convert.validation import (
+    missing_field,
+    require_object,
+    require_string,
+    unsupported_field,
+    wrong_type,
+)
 from chat2response.wire.responses import Part
 
 _Read = Callable[[dict[str, Any], str, int], Part]
@@ -44,7 +50,7 @@ def read_parts(content: list[Any], where: str, readers: Mapping[str, _Read] | No
             continue
         converted = read(part, where, index)
         if len(part) > 2:
-            unknown_fields.keep(part, {"type", kind}, converted)
+            unknown_fields.copy_unknown(part, {"type", kind}, converted)
         parts.append(converted)
     return parts
 
@@ -98,7 +104,7 @@ def write_part(part: Any, where: str, losses: Losses, *, video: bool = False) ->
         raise _bad_type(f"{where}.type", kind)
     writer = _WRITERS.get(kind)
     if writer is None or (kind == "input_video" and not video):
-        raise unsupported(
+        raise unsupported_field(
             where, f"A Chat Completions upstream does not accept a content part of type '{kind}'."
         )
     write, known = writer
@@ -107,18 +113,18 @@ def write_part(part: Any, where: str, losses: Losses, *, video: bool = False) ->
         if part.get(BREAKPOINT) is not None:
             converted[BREAKPOINT] = part[BREAKPOINT]
         if not known.issuperset(part):
-            unknown_fields.note(part, known, where, losses)
+            unknown_fields.report_unknown(part, known, where, losses)
     return converted
 
 
 def _bad_type(path: str, kind: Any) -> Exception:
-    return missing(path) if kind is None else wrong_type(path, "a string", kind)
+    return missing_field(path) if kind is None else wrong_type(path, "a string", kind)
 
 
 def _string(part: dict[str, Any], key: str, where: str, index: int) -> str:
     """A required string. The path is formatted only for an error, to save time."""
     value = part.get(key)
-    return value if type(value) is str else text(value, f"{where}[{index}].{key}")
+    return value if type(value) is str else require_string(value, f"{where}[{index}].{key}")
 
 
 def _read_text(part: dict[str, Any], where: str, index: int) -> Part:
@@ -136,27 +142,27 @@ def _read_refusal(part: dict[str, Any], where: str, index: int) -> Part:
 def _read_image(part: dict[str, Any], where: str, index: int) -> Part:
     image = part.get("image_url")
     if type(image) is not dict:
-        image = mapping(image, f"{where}[{index}].image_url")
+        image = require_object(image, f"{where}[{index}].image_url")
     url = image.get("url")
     if type(url) is not str:
-        text(url, f"{where}[{index}].image_url.url")
+        require_string(url, f"{where}[{index}].image_url.url")
     converted: Part = {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
     if not _IMAGE_KEYS.issuperset(image):
-        unknown_fields.keep(image, _IMAGE_KEYS, converted, "image_url.")
+        unknown_fields.copy_unknown(image, _IMAGE_KEYS, converted, "image_url.")
     return converted
 
 
 def _read_file(part: dict[str, Any], where: str, index: int) -> Part:
     path = f"{where}[{index}].file"
-    file = mapping(part.get("file"), path)
+    file = require_object(part.get("file"), path)
     converted: Part = {"type": "input_file"}
     for key in _FILE:
         if file.get(key) is not None:
-            converted[key] = text(file[key], f"{path}.{key}")
+            converted[key] = require_string(file[key], f"{path}.{key}")
     if "file_id" not in converted and "file_data" not in converted:
-        raise missing(f"{path}.file_data")
+        raise missing_field(f"{path}.file_data")
     if not _FILE_KEYS.issuperset(file):
-        unknown_fields.keep(file, _FILE_KEYS, converted, "file.")
+        unknown_fields.copy_unknown(file, _FILE_KEYS, converted, "file.")
     return converted
 
 
@@ -165,42 +171,45 @@ _ASSISTANT_READERS: dict[str, _Read] = {"text": _read_output_text, "refusal": _r
 
 
 def _write_text(part: Part, where: str, losses: Losses) -> dict[str, Any]:
-    return {"type": "text", "text": text(part.get("text"), f"{where}.text")}
+    return {"type": "text", "text": require_string(part.get("text"), f"{where}.text")}
 
 
 def _write_image(part: Part, where: str, losses: Losses) -> dict[str, Any]:
     if part.get("image_url") is None and part.get("file_id") is not None:
         raise _content_required(f"{where}.file_id")
-    image: dict[str, Any] = {"url": text(part.get("image_url"), f"{where}.image_url")}
+    image: dict[str, Any] = {"url": require_string(part.get("image_url"), f"{where}.image_url")}
     if part.get("detail") is not None:
         image["detail"] = part["detail"]
     return {"type": "image_url", "image_url": image}
 
 
 def _write_file(part: Part, where: str, losses: Losses) -> dict[str, Any]:
-    file = {key: text(part[key], f"{where}.{key}") for key in _FILE if part.get(key) is not None}
+    file = {key: require_string(part[key], f"{where}.{key}") for key in _FILE if part.get(key) is not None}
     if "file_id" not in file and "file_data" not in file:
         if part.get("file_url") is not None:
             raise _content_required(f"{where}.file_url")
-        raise missing(f"{where}.file_data")
+        raise missing_field(f"{where}.file_data")
     if part.get("detail", "auto") not in (None, "auto"):
         losses.add(f"{where}.detail")
     return {"type": "file", "file": file}
 
 
 def _write_audio(part: Part, where: str, losses: Losses) -> dict[str, Any]:
-    return {"type": "input_audio", "input_audio": mapping(part.get("input_audio"), f"{where}.input_audio")}
+    return {
+        "type": "input_audio",
+        "input_audio": require_object(part.get("input_audio"), f"{where}.input_audio"),
+    }
 
 
 def _write_video(part: Part, where: str, losses: Losses) -> dict[str, Any]:
     video = part.get("video_url")
     url = video.get("url") if type(video) is dict else video
-    return {"type": "video_url", "video_url": {"url": text(url, f"{where}.video_url")}}
+    return {"type": "video_url", "video_url": {"url": require_string(url, f"{where}.video_url")}}
 
 
 def _content_required(path: str) -> Exception:
     message = f"A Chat Completions upstream does not accept '{path}'. Send the content itself instead."
-    return unsupported(path, message)
+    return unsupported_field(path, message)
 
 
 _TEXT_TYPES = ("input_text", "output_text", "text")

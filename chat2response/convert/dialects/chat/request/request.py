@@ -20,7 +20,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.validation import integer, invalid, sequence, whole_body
+from chat2response.convert.validation import invalid_value, require_array, require_body, require_integer
 from chat2response.wire.chat import ChatRequest
 from chat2response.wire.responses import ResponsesRequest
 
@@ -32,21 +32,21 @@ def read_request(chat: Mapping[str, Any]) -> HubRequest:
     """
     body: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    for name, value in whole_body(chat).items():
+    for name, value in require_body(chat).items():
         if value is not None:
             READERS.get(name, keep_in_extra)(value, name, body, extra)
     if body.get("top_logprobs") and chat.get("logprobs") is not True:
-        raise invalid("top_logprobs", "'top_logprobs' requires 'logprobs' to be true.")
+        raise invalid_value("top_logprobs", "'top_logprobs' requires 'logprobs' to be true.")
     body.setdefault("store", False)
     legacy = bool(chat.get("functions"))
     if legacy:
         if chat.get("tools"):
-            raise invalid("functions", "Send either 'tools' or the deprecated 'functions', not both.")
+            raise invalid_value("functions", "Send either 'tools' or the deprecated 'functions', not both.")
         body.setdefault("parallel_tool_calls", False)  # a legacy message holds only one `function_call`
     names = _read_limit(chat, body, extra)
-    messages = sequence(chat.get("messages"), "messages")
+    messages = require_array(chat.get("messages"), "messages")
     if not messages:
-        raise invalid("messages", "Invalid 'messages': expected an array of at least one message.")
+        raise invalid_value("messages", "Invalid 'messages': expected an array of at least one message.")
     body["input"], rows = read_messages(messages)
     return HubRequest(cast(ResponsesRequest, body), "chat", extra, rows, names, legacy)
 
@@ -95,7 +95,7 @@ def _read_limit(chat: Mapping[str, Any], body: dict[str, Any], extra: dict[str, 
         if value is None:
             continue
         if client_names is _CLIENT_NAMES:
-            body["max_output_tokens"], client_names = integer(value, name), names
+            body["max_output_tokens"], client_names = require_integer(value, name), names
         elif value != body["max_output_tokens"]:
             extra[name] = value
     return client_names

@@ -12,7 +12,7 @@ from chat2response.convert.dialects.chat.tools.tool_definitions import write_res
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.validation import integer, mapping, sequence, unsupported
+from chat2response.convert.validation import require_array, require_integer, require_object, unsupported_field
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ def _drop(builder: RequestBuilder, value: Any, name: str) -> None:
 def _reject(builder: RequestBuilder, value: Any, name: str) -> None:
     if value is not False:
         path = builder.hub.field(name)
-        raise unsupported(path, f"A Chat Completions upstream does not support '{path}'.")
+        raise unsupported_field(path, f"A Chat Completions upstream does not support '{path}'.")
 
 
 def _output_limit(builder: RequestBuilder, value: Any, name: str) -> None:
@@ -60,7 +60,7 @@ def _output_limit(builder: RequestBuilder, value: Any, name: str) -> None:
 def _reasoning(builder: RequestBuilder, value: Any, name: str) -> None:
     """Keeps members beyond the effort, for vendors that have a `reasoning` object too."""
     vendor_fields = {}
-    for key, member in mapping(value, name).items():
+    for key, member in require_object(value, name).items():
         if member is None:
             continue
         if key == "effort":
@@ -92,7 +92,7 @@ _GATEWAY_REASONING = frozenset({"summary", "generate_summary", "mode"})  # the g
 
 
 def _text(builder: RequestBuilder, value: Any, name: str) -> None:
-    for key, member in mapping(value, name).items():
+    for key, member in require_object(value, name).items():
         if member is None:
             continue
         if key == "format":
@@ -105,7 +105,7 @@ def _text(builder: RequestBuilder, value: Any, name: str) -> None:
 
 def _include(builder: RequestBuilder, value: Any, name: str) -> None:
     """Maps logprobs. Other known values concern hosted tools and inputs, which no Chat answer shows."""
-    for index, member in enumerate(sequence(value, name)):
+    for index, member in enumerate(require_array(value, name)):
         if member == LOGPROBS:
             builder.out["logprobs"] = True
         elif type(member) is not str or member not in _ACCEPTED_INCLUDES:
@@ -127,20 +127,22 @@ _ACCEPTED_INCLUDES = frozenset(
 
 def _top_logprobs(builder: RequestBuilder, value: Any, name: str) -> None:
     """Passes the number only where `include` requests logprobs: Chat refuses it otherwise."""
-    if integer(value, name) and LOGPROBS in (builder.hub.body.get("include") or ()):
+    if require_integer(value, name) and LOGPROBS in (builder.hub.body.get("include") or ()):
         builder.out[name] = value
 
 
 def _stream_options(builder: RequestBuilder, value: Any, name: str) -> None:
     """Passes vendor options on. The gateway itself applies `include_obfuscation`."""
-    vendor_fields = {key: each for key, each in mapping(value, name).items() if key != "include_obfuscation"}
+    vendor_fields = {
+        key: each for key, each in require_object(value, name).items() if key != "include_obfuscation"
+    }
     builder.out[name] = {**builder.out.get(name, {}), **vendor_fields}
 
 
 def _cache_options(builder: RequestBuilder, value: Any, name: str) -> None:
     """Chat has the mode and a single lifetime, 30 minutes."""
     supported = {}
-    for key, member in mapping(value, name).items():
+    for key, member in require_object(value, name).items():
         if key == "mode" or (key == "ttl" and member == "30m"):
             supported[key] = member
         elif member is not None:
@@ -170,8 +172,8 @@ def _truncation(builder: RequestBuilder, value: Any, name: str) -> None:
 
 
 def _choices(builder: RequestBuilder, value: Any, name: str) -> None:
-    if integer(value, name) != 1:
-        raise unsupported(name, "This endpoint returns a single choice. Set 'n' to 1.")
+    if require_integer(value, name) != 1:
+        raise unsupported_field(name, "This endpoint returns a single choice. Set 'n' to 1.")
 
 
 def _reject_messages(builder: RequestBuilder, value: Any, name: str) -> None:
@@ -179,7 +181,7 @@ def _reject_messages(builder: RequestBuilder, value: Any, name: str) -> None:
         "A Responses request has its conversation in 'input', not in 'messages'. Send a Chat Completions "
         "request to /v1/chat/completions, to /proxy, or to /convert."
     )
-    raise unsupported(name, message)
+    raise unsupported_field(name, message)
 
 
 WRITERS: dict[str, _Write] = {

@@ -10,14 +10,14 @@ from chat2response.convert.dialects.chat.tools.tool_definitions import (
     read_web_search,
 )
 from chat2response.convert.validation import (
-    conversation,
-    flag,
-    integer,
-    mapping,
-    objects,
-    sequence,
-    text,
-    unsupported,
+    require_array,
+    require_boolean,
+    require_conversation,
+    require_integer,
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
 )
 
 _Fields = dict[str, Any]
@@ -58,15 +58,15 @@ def _nested(outer: str, inner: str, read: Callable[[Any, str], Any]) -> _Read:
 
 def _merge(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     """Reads a Responses field that a Chat client may send too. Chat's own names for its members win."""
-    body[name] = {**mapping(value, name), **body.get(name, {})}
+    body[name] = {**require_object(value, name), **body.get(name, {})}
 
 
 def _include(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    body[name] = [*sequence(value, name), *body.get(name, ())]
+    body[name] = [*require_array(value, name), *body.get(name, ())]
 
 
 def _logprobs(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
-    if flag(value, name):
+    if require_boolean(value, name):
         body["include"] = [*body.get("include", ()), LOGPROBS]
 
 
@@ -76,13 +76,16 @@ def _tools(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
 
 def _functions(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     """Reads the deprecated `functions`: each is the inner object of a function tool."""
-    tools = [{"type": "function", "function": member} for member in objects(value, name)]
+    tools = [{"type": "function", "function": member} for member in require_objects(value, name)]
     body["tools"] = [*read_tools(tools), *body.get("tools", ())]
 
 
 def _function_call(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     if type(value) is not str:
-        value = {"type": "function", "name": text(mapping(value, name).get("name"), f"{name}.name")}
+        value = {
+            "type": "function",
+            "name": require_string(require_object(value, name).get("name"), f"{name}.name"),
+        }
     body.setdefault("tool_choice", value)
 
 
@@ -92,7 +95,7 @@ def _web_search(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
 
 def _stream_options(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
     """Puts `include_obfuscation` into the body. `include_usage` and others go to `extra`, for the gateway."""
-    other_options = dict(mapping(value, name))
+    other_options = dict(require_object(value, name))
     obfuscation = other_options.pop("include_obfuscation", None)
     if obfuscation is not None:
         body[name] = {"include_obfuscation": obfuscation}
@@ -106,7 +109,7 @@ def _input(value: Any, name: str, body: _Fields, extra: _Fields) -> None:
         "A Chat Completions request has its conversation in 'messages', not in 'input'. "
         "Send a Responses request to /v1/responses, or to /convert?to=chat."
     )
-    raise unsupported(name, message)
+    raise unsupported_field(name, message)
 
 
 def _read_format(value: Any, name: str) -> dict[str, Any]:
@@ -127,31 +130,31 @@ READERS: dict[str, _Read] = {
     ),
     # Responses fields that a Chat client may send too (/convert takes them): the hub's readers expect them.
     **dict.fromkeys(("context_management", "max_tool_calls", "prompt", "truncation"), _copy),
-    "background": _checked(flag),
-    "conversation": _checked(conversation),
+    "background": _checked(require_boolean),
+    "conversation": _checked(require_conversation),
     "function_call": _function_call,
     "functions": _functions,
     "include": _include,
     "input": _input,
-    "instructions": _checked(text),
+    "instructions": _checked(require_string),
     "logprobs": _logprobs,
     "max_completion_tokens": _read_elsewhere,
     "max_output_tokens": _read_elsewhere,
     "max_tokens": _read_elsewhere,
     "messages": _read_elsewhere,
-    "model": _checked(text),
-    "parallel_tool_calls": _checked(flag),
-    "previous_response_id": _checked(text),
+    "model": _checked(require_string),
+    "parallel_tool_calls": _checked(require_boolean),
+    "previous_response_id": _checked(require_string),
     "reasoning": _merge,
-    "reasoning_effort": _nested("reasoning", "effort", text),
+    "reasoning_effort": _nested("reasoning", "effort", require_string),
     "response_format": _nested("text", "format", _read_format),
-    "store": _checked(flag),
-    "stream": _checked(flag),
+    "store": _checked(require_boolean),
+    "stream": _checked(require_boolean),
     "stream_options": _stream_options,
     "text": _merge,
     "tool_choice": _checked(_read_choice),
     "tools": _tools,
-    "top_logprobs": _checked(integer),
-    "verbosity": _nested("text", "verbosity", text),
+    "top_logprobs": _checked(require_integer),
+    "verbosity": _nested("text", "verbosity", require_string),
     "web_search_options": _web_search,
 }  # fmt: skip

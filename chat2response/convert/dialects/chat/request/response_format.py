@@ -10,7 +10,7 @@ from typing import Any
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.validation import mapping
+from chat2response.convert.validation import require_object
 from chat2response.wire.json import encode
 
 _ANY_OBJECT = {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
@@ -38,7 +38,9 @@ def adapt_response_format(out: dict[str, Any], hub: HubRequest, losses: Losses, 
         losses.add(path, "emulated: an instruction")
     if kind == "json_object":
         return _JSON_ONLY
-    return _schema_instruction(mapping(response_format.get("json_schema"), "response_format.json_schema"))
+    return _schema_instruction(
+        require_object(response_format.get("json_schema"), "response_format.json_schema")
+    )
 
 
 def _schema_instruction(json_schema: dict[str, Any]) -> str:

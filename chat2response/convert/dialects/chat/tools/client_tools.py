@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chat2response.convert.validation import mapping
+from chat2response.convert.validation import require_object
 from chat2response.wire.json import JSONError, decode
 
 ClientToolKind = Literal["local_shell", "shell", "apply_patch", "tool_search"]
@@ -52,7 +52,7 @@ def is_client_run(tool: Mapping[str, Any], path: str) -> bool:
     if tool["type"] == "tool_search":
         return tool.get("execution") == "client"
     environment = tool.get("environment")
-    return environment is None or mapping(environment, f"{path}.environment").get("type") == "local"
+    return environment is None or require_object(environment, f"{path}.environment").get("type") == "local"
 
 
 def _is_string_list(value: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.losses import Losses
-from chat2response.convert.validation import invalid, mapping, text
+from chat2response.convert.validation import invalid_value, require_object, require_string
 from chat2response.wire.json import encode
 
 _Tool = dict[str, Any]
@@ -27,16 +27,16 @@ def read_grammar(tool: Mapping[str, Any], path: str) -> tuple[str, str] | None:
     if tool.get("format") is None:
         return None
     where = f"{path}.format"
-    input_format = mapping(tool["format"], where)
-    kind = text(input_format.get("type"), f"{where}.type")
+    input_format = require_object(tool["format"], where)
+    kind = require_string(input_format.get("type"), f"{where}.type")
     if kind == "text":
         return None
     if kind != "grammar":
-        raise invalid(
+        raise invalid_value(
             f"{where}.type", f"Invalid value: '{kind}'. Supported values are: 'text' and 'grammar'."
         )
-    syntax = text(input_format.get("syntax"), f"{where}.syntax")
-    return syntax, text(input_format.get("definition"), f"{where}.definition")
+    syntax = require_string(input_format.get("syntax"), f"{where}.syntax")
+    return syntax, require_string(input_format.get("definition"), f"{where}.definition")
 
 
 def write_native(tool: Mapping[str, Any], name: str, description: str, path: str) -> _Tool:

@@ -12,7 +12,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.tools.client_tools import CLIENT_TOOLS, ClientToolKind, read_call
 from chat2response.convert.dialects.chat.tools.custom_tool_input import CustomToolInputDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
-from chat2response.convert.loose_values import word
+from chat2response.convert.loose_values import short_name
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.writer.call_builder import CallBuilder
 from chat2response.convert.writer.protocol import Writer
@@ -148,7 +148,7 @@ class AllowedToolsFilter(Wrapper):
             name = params.get("name") or ""
             is_allowed = self._is_allowed[slot] = name in self._allowed
             if not is_allowed:
-                self.losses.add("message.tool_calls", f"dropped: {word(name)} is not an allowed tool")
+                self.losses.add("message.tool_calls", f"dropped: {short_name(name)} is not an allowed tool")
         if is_allowed:
             self._inner.call(slot, **params)
 

@@ -9,12 +9,12 @@ from typing import Any
 from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
 from chat2response.convert.losses import Losses
 from chat2response.convert.validation import (
-    chosen_without_tools,
-    invalid,
-    mapping,
-    objects,
-    text,
-    unsupported,
+    invalid_value,
+    require_object,
+    require_objects,
+    require_string,
+    tool_choice_without_tools,
+    unsupported_field,
 )
 
 _Choice = dict[str, Any]
@@ -30,24 +30,24 @@ def read_tool_choice(choice: Any) -> Any:
     """Reads Chat's `tool_choice` into the hub: modes stay, nested names become flat."""
     if type(choice) is str:
         return choice
-    kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
+    kind = require_string(require_object(choice, "tool_choice").get("type"), "tool_choice.type")
     if kind in _NAMED:
         return _flat_name(choice, "tool_choice")
     if kind == "allowed_tools":
-        allowed = mapping(choice.get("allowed_tools"), "tool_choice.allowed_tools")
+        allowed = require_object(choice.get("allowed_tools"), "tool_choice.allowed_tools")
         path = "tool_choice.allowed_tools.tools"
-        tools = objects(allowed.get("tools"), path)
+        tools = require_objects(allowed.get("tools"), path)
         names = [_flat_name(tool, f"{path}[{index}]") for index, tool in enumerate(tools)]
         return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": names}
-    raise unsupported("tool_choice.type", f"Tool choices of type '{kind}' are not supported.")
+    raise unsupported_field("tool_choice.type", f"Tool choices of type '{kind}' are not supported.")
 
 
 def _flat_name(choice: _Choice, where: str) -> _Choice:
-    kind = text(choice.get("type"), f"{where}.type")
+    kind = require_string(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
-        raise unsupported(f"{where}.type", "Choose a tool of type 'function' or 'custom'.")
-    inner = mapping(choice.get(kind), f"{where}.{kind}")
-    return {"type": kind, "name": text(inner.get("name"), f"{where}.{kind}.name")}
+        raise unsupported_field(f"{where}.type", "Choose a tool of type 'function' or 'custom'.")
+    inner = require_object(choice.get(kind), f"{where}.{kind}")
+    return {"type": kind, "name": require_string(inner.get("name"), f"{where}.{kind}.name")}
 
 
 # -- the hub to Chat -----------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ def write_tool_choice(choice: Any, tools: ToolMap, losses: Losses) -> Any:
         if choice == "required" and not tools.by_key:
             losses.add("tool_choice")
         return choice
-    kind = text(mapping(choice, "tool_choice").get("type"), "tool_choice.type")
+    kind = require_string(require_object(choice, "tool_choice").get("type"), "tool_choice.type")
     if not tools.has_tools:
-        raise chosen_without_tools()
+        raise tool_choice_without_tools()
     if kind == "allowed_tools":
         return _write_allowed_tools(choice, tools, losses)
     mapped = _required_tool(choice, "tool_choice", tools)
@@ -74,7 +74,7 @@ def write_tool_choice(choice: Any, tools: ToolMap, losses: Losses) -> Any:
 def _write_allowed_tools(choice: _Choice, tools: ToolMap, losses: Losses) -> Any:
     """Writes the allowed tools without dropped ones. If none is left, no tool may be called."""
     names = []
-    for index, tool in enumerate(objects(choice.get("tools"), "tool_choice.tools")):
+    for index, tool in enumerate(require_objects(choice.get("tools"), "tool_choice.tools")):
         mapped = _required_tool(tool, f"tool_choice.tools[{index}]", tools)
         if mapped is None:
             losses.add(f"tool_choice.tools[{index}]")
@@ -82,7 +82,9 @@ def _write_allowed_tools(choice: _Choice, tools: ToolMap, losses: Losses) -> Any
             names.append(_write_named(mapped, tools))
     mode = choice.get("mode") or "auto"
     if mode not in _MODES:
-        raise invalid("tool_choice.mode", f"Invalid 'tool_choice.mode': expected one of {', '.join(_MODES)}.")
+        raise invalid_value(
+            "tool_choice.mode", f"Invalid 'tool_choice.mode': expected one of {', '.join(_MODES)}."
+        )
     if not names and mode == "required":
         losses.add("tool_choice.mode")
     if not names or mode == "none":
@@ -111,13 +113,13 @@ def _find_tool(choice: _Choice, tools: ToolMap) -> MappedTool | None:
 
 def _required_tool(choice: _Choice, where: str, tools: ToolMap) -> MappedTool | None:
     """The named tool; None if it was dropped, or Chat does not have its kind. Raises InvalidRequest."""
-    kind = text(choice.get("type"), f"{where}.type")
+    kind = require_string(choice.get("type"), f"{where}.type")
     if kind not in _NAMED:
         return tools.find("", kind, kind)
-    name = text(choice.get("name"), f"{where}.name")
+    name = require_string(choice.get("name"), f"{where}.name")
     mapped = tools.find(choice.get("namespace"), name)
     if mapped is None:
-        raise invalid(where, f"'{where}' names '{name}', which is not in 'tools'.")
+        raise invalid_value(where, f"'{where}' names '{name}', which is not in 'tools'.")
     return mapped
 
 

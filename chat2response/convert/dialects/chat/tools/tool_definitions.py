@@ -14,7 +14,12 @@ from chat2response.convert.dialects.chat.tools.tool_choice import write_tool_cho
 from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.validation import mapping, objects, text, unsupported
+from chat2response.convert.validation import (
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
+)
 
 _Tool = dict[str, Any]
 
@@ -29,12 +34,12 @@ _CUSTOM_KEYS = frozenset({"type", "name", "description", "format"}) | _IGNORED
 def read_tools(tools: Any) -> list[_Tool]:
     """Reads Chat's `tools` into the hub: flat, and always with `parameters` and `strict`."""
     converted = []
-    for index, tool in enumerate(objects(tools, "tools")):
+    for index, tool in enumerate(require_objects(tools, "tools")):
         kind = tool.get("type")
         read = _READERS.get(kind) if type(kind) is str else None
         if read is None:
             path = f"tools[{index}].type"
-            raise unsupported(path, f"Tools of type '{text(kind, path)}' are not supported.")
+            raise unsupported_field(path, f"Tools of type '{require_string(kind, path)}' are not supported.")
         converted.append(read(tool, index))
     return converted
 
@@ -42,42 +47,45 @@ def read_tools(tools: Any) -> list[_Tool]:
 def _read_function(tool: _Tool, index: int) -> _Tool:
     function = tool.get("function")
     if type(function) is not dict:
-        function = mapping(function, f"tools[{index}].function")
+        function = require_object(function, f"tools[{index}].function")
     name = function.get("name")
     if type(name) is not str:
-        text(name, f"tools[{index}].function.name")
+        require_string(name, f"tools[{index}].function.name")
     converted: _Tool = {"type": "function", "name": name}
     if function.get("description") is not None:
         converted["description"] = function["description"]
     converted["parameters"] = object_schema(function.get("parameters"))
     converted["strict"] = function.get("strict") is True
     if len(tool) > 2:
-        unknown_fields.keep(tool, {"type", "function"}, converted)
+        unknown_fields.copy_unknown(tool, {"type", "function"}, converted)
     if not _NESTED_KEYS.issuperset(function):
-        unknown_fields.keep(function, _NESTED_KEYS, converted, "function.")
+        unknown_fields.copy_unknown(function, _NESTED_KEYS, converted, "function.")
     return converted
 
 
 def _read_custom(tool: _Tool, index: int) -> _Tool:
     """Reads a custom tool. Chat nests a grammar one level deeper."""
     path = f"tools[{index}].custom"
-    custom = mapping(tool.get("custom"), path)
-    converted: _Tool = {"type": "custom", "name": text(custom.get("name"), f"{path}.name")}
+    custom = require_object(tool.get("custom"), path)
+    converted: _Tool = {"type": "custom", "name": require_string(custom.get("name"), f"{path}.name")}
     if custom.get("description") is not None:
         converted["description"] = custom["description"]
     if custom.get("format") is not None:
         format_path = f"{path}.format"
-        converted["format"] = _read_custom_format(mapping(custom["format"], format_path), format_path)
-    unknown_fields.keep(tool, {"type", "custom"}, converted)
-    unknown_fields.keep(custom, {"name", "description", "format"}, converted, "custom.")
+        converted["format"] = _read_custom_format(require_object(custom["format"], format_path), format_path)
+    unknown_fields.copy_unknown(tool, {"type", "custom"}, converted)
+    unknown_fields.copy_unknown(custom, {"name", "description", "format"}, converted, "custom.")
     return converted
 
 
 def _read_custom_format(input_format: dict[str, Any], path: str) -> dict[str, Any]:
-    if text(input_format.get("type"), f"{path}.type") != "grammar":
+    if require_string(input_format.get("type"), f"{path}.type") != "grammar":
         return input_format
-    grammar = mapping(input_format.get("grammar"), f"{path}.grammar")
-    return {"type": "grammar", **{key: text(grammar.get(key), f"{path}.grammar.{key}") for key in _GRAMMAR}}
+    grammar = require_object(input_format.get("grammar"), f"{path}.grammar")
+    return {
+        "type": "grammar",
+        **{key: require_string(grammar.get(key), f"{path}.grammar.{key}") for key in _GRAMMAR},
+    }
 
 
 _GRAMMAR = ("syntax", "definition")
@@ -100,24 +108,24 @@ _SHAPES = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf"})
 
 def read_web_search(options: Any) -> _Tool:
     """Reads Chat's `web_search_options` into a `web_search` tool; the location moves up one level."""
-    converted = {**mapping(options, "web_search_options"), "type": "web_search"}
+    converted = {**require_object(options, "web_search_options"), "type": "web_search"}
     location = converted.get("user_location")
     if location is not None:
         path = "web_search_options.user_location"
-        approximate = mapping(mapping(location, path).get("approximate"), f"{path}.approximate")
+        approximate = require_object(require_object(location, path).get("approximate"), f"{path}.approximate")
         converted["user_location"] = {"type": "approximate", **approximate}
     return converted
 
 
 def read_response_format(value: Any) -> dict[str, Any]:
     """Reads Chat's `response_format` into the hub's `text.format`. Adds the schema, which Chat may omit."""
-    response_format = mapping(value, "response_format")
+    response_format = require_object(value, "response_format")
     if response_format.get("type") != "json_schema":
-        text(response_format.get("type"), "response_format.type")
+        require_string(response_format.get("type"), "response_format.type")
         return response_format
     path = "response_format.json_schema"
-    nested = mapping(response_format.get("json_schema"), path)
-    text(nested.get("name"), f"{path}.name")
+    nested = require_object(response_format.get("json_schema"), path)
+    require_string(nested.get("name"), f"{path}.name")
     converted = {"type": "json_schema", **{key: value for key, value in nested.items() if value is not None}}
     converted.setdefault("schema", {"type": "object", "properties": {}})
     return converted
@@ -125,11 +133,11 @@ def read_response_format(value: Any) -> dict[str, Any]:
 
 def write_response_format(value: Any, path: str) -> dict[str, Any]:
     """Writes Chat's `response_format` from the hub's `text.format`, whose path is `path`."""
-    response_format = mapping(value, path)
+    response_format = require_object(value, path)
     if response_format.get("type") != "json_schema":
-        text(response_format.get("type"), f"{path}.type")
+        require_string(response_format.get("type"), f"{path}.type")
         return response_format
-    text(response_format.get("name"), f"{path}.name")
+    require_string(response_format.get("name"), f"{path}.name")
     nested = {key: value for key, value in response_format.items() if value is not None and key != "type"}
     return {"type": "json_schema", "json_schema": nested}
 
@@ -189,7 +197,7 @@ def _write_tool(mapped: MappedTool, tools: ToolMap, losses: Losses) -> _Tool:
     if mapped.kind != "custom":
         return _write_client_tool(mapped, mapped.kind, losses)
     if not _CUSTOM_KEYS.issuperset(mapped.tool):
-        unknown_fields.note(mapped.tool, _CUSTOM_KEYS, mapped.path, losses)
+        unknown_fields.report_unknown(mapped.tool, _CUSTOM_KEYS, mapped.path, losses)
     description = _full_description(mapped)
     if tools.is_native(mapped):
         return write_native(mapped.tool, mapped.sent_name, description, mapped.path)
@@ -207,7 +215,7 @@ def _write_function(mapped: MappedTool, losses: Losses) -> _Tool:
     if type(tool.get("strict")) is bool:
         function["strict"] = tool["strict"]
     if not _FUNCTION_KEYS.issuperset(tool):
-        unknown_fields.note(tool, _FUNCTION_KEYS, mapped.path, losses)
+        unknown_fields.report_unknown(tool, _FUNCTION_KEYS, mapped.path, losses)
     return {"type": "function", "function": function}
 
 
@@ -223,8 +231,10 @@ def tool_parameters(mapped: MappedTool) -> Any:
 def _write_client_tool(mapped: MappedTool, kind: ClientToolKind, losses: Losses) -> _Tool:
     """Writes a client-run tool. The client's own description and parameters win: a search has its own."""
     tool = mapped.tool
-    unknown_fields.note(tool, _CLIENT_TOOL_KEYS, mapped.path, losses)
-    unknown_fields.note(tool.get("environment") or {}, {"type"}, f"{mapped.path}.environment", losses)
+    unknown_fields.report_unknown(tool, _CLIENT_TOOL_KEYS, mapped.path, losses)
+    unknown_fields.report_unknown(
+        tool.get("environment") or {}, {"type"}, f"{mapped.path}.environment", losses
+    )
     function = {
         "name": mapped.sent_name,
         "description": tool.get("description") or CLIENT_TOOLS[kind].description,
@@ -236,4 +246,6 @@ def _write_client_tool(mapped: MappedTool, kind: ClientToolKind, losses: Losses)
 def _full_description(mapped: MappedTool) -> str:
     """The namespace's description followed by the tool's own."""
     own = mapped.tool.get("description") or ""
-    return "\n\n".join(filter(None, (mapped.namespace_description, text(own, f"{mapped.path}.description"))))
+    return "\n\n".join(
+        filter(None, (mapped.namespace_description, require_string(own, f"{mapped.path}.description")))
+    )

@@ -17,7 +17,12 @@ from chat2response.convert.dialects.chat.tools.tool_names import (
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.validation import mapping, objects, text, unsupported
+from chat2response.convert.validation import (
+    require_object,
+    require_objects,
+    require_string,
+    unsupported_field,
+)
 
 Kind = Literal["function", "custom"] | ClientToolKind
 Key = tuple[str, str, str]
@@ -107,9 +112,9 @@ class ToolMap:
         self.has_tools = True
         kind = tool.get("type")
         if kind == "namespace":
-            namespace = text(tool.get("name"), f"{path}.name")
-            description = text(tool.get("description") or "", f"{path}.description")
-            for index, inner in enumerate(objects(tool.get("tools"), f"{path}.tools")):
+            namespace = require_string(tool.get("name"), f"{path}.name")
+            description = require_string(tool.get("description") or "", f"{path}.description")
+            for index, inner in enumerate(require_objects(tool.get("tools"), f"{path}.tools")):
                 self._add_tool(inner, f"{path}.tools[{index}]", policy, namespace, description)
         else:
             self._add_tool(tool, path, policy)
@@ -117,12 +122,12 @@ class ToolMap:
     def _add_tool(
         self, tool: Mapping[str, Any], path: str, policy: Policy, namespace: str = "", description: str = ""
     ) -> None:
-        tool_type = text(tool.get("type"), f"{path}.type")
+        tool_type = require_string(tool.get("type"), f"{path}.type")
         kind = _NAMED_KINDS.get(tool_type)
         if kind is not None:
             name = tool.get("name")
             if type(name) is not str:
-                name = text(name, f"{path}.name")
+                name = require_string(name, f"{path}.name")
             self.by_key["", namespace, name] = MappedTool(kind, name, namespace, tool, path, description)
             return
         client_kind = _CLIENT_TOOL_KINDS.get(tool_type)
@@ -135,7 +140,7 @@ class ToolMap:
     def _drop(self, tool: Mapping[str, Any], kind: str, path: str, policy: Policy) -> None:
         if policy.hosted == "refuse":
             message = f"A Chat Completions upstream does not support tools of type '{kind}'."
-            raise unsupported(f"{path}.type", message)
+            raise unsupported_field(f"{path}.type", message)
         server = tool.get("server_label")
         label = f"{kind[:_MAX_LABEL]} ({server[:_MAX_LABEL]})" if type(server) is str else kind[:_MAX_LABEL]
         self.dropped_tools[path] = label.encode("ascii", "replace").decode()
@@ -150,7 +155,7 @@ def _keeps_name(mapped: MappedTool, quirks: Quirks) -> bool:
 
 def _collect_tools(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Yields the tools of the request and of its input items, with their paths."""
-    for index, tool in enumerate(objects(hub.body.get("tools") or [], "tools")):
+    for index, tool in enumerate(require_objects(hub.body.get("tools") or [], "tools")):
         yield tool, f"tools[{index}]"
     items: Any = hub.body.get("input")
     if type(items) is not list:
@@ -159,5 +164,5 @@ def _collect_tools(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
         kind = item.get("type") if type(item) is dict else None
         if type(kind) is str and kind in TOOL_BRINGING_ITEMS:
             path = f"{hub.item_path(index)}.tools"
-            for number, tool in enumerate(objects(item.get("tools"), path)):
-                yield mapping(tool, f"{path}[{number}]"), f"{path}[{number}]"
+            for number, tool in enumerate(require_objects(item.get("tools"), path)):
+                yield require_object(tool, f"{path}[{number}]"), f"{path}[{number}]"

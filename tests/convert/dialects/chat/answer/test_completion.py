@@ -400,9 +400,9 @@ def test_what_is_incomplete_says_so(reason, finish):
     ("status", "error", "message_"),
     [
         ("failed", {"code": "server_error", "message": "m"}, "m"),
-        ("failed", None, "The upstream's response ended as failed."),
+        ("failed", None, "The upstream's response ended with the status 'failed'."),
         ("cancelled", None, "The response was cancelled."),
-        ("in_progress", None, "The upstream's response ended as in_progress."),
+        ("in_progress", None, "The upstream's response ended with the status 'in_progress'."),
     ],
 )
 def test_what_is_no_answer_is_an_error(status, error, message_):

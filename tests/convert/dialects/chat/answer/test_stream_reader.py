@@ -669,7 +669,7 @@ def test_row_35_characters_cut_between_reads_stay_whole():
 def test_an_event_over_the_bound_is_a_failure_after_what_came_before():
     huge = b'data: {"choices":[{"delta":{"content":"' + b"x" * (17 << 20)
     response = response_of(to_events([sse(text("a"), done=False), huge]))
-    assert response["error"]["message"] == "An event of the upstream's stream is too large."
+    assert response["error"]["message"] == "The upstream sent an event that is too large."
     assert shown(response) == [("message", "a")]
 
 

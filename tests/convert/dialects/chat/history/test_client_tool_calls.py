@@ -1,4 +1,4 @@
-"""Responses' own client-run tools on a Chat backend: as functions, in the answer, and in the history."""
+"""Responses' client-run tools on a Chat backend: as functions, in the answer, and in the history."""
 
 import json
 from typing import Any
@@ -130,7 +130,7 @@ def test_a_call_comes_back_as_an_item_of_its_own(name: str, arguments: Json, fie
     ],
 )
 def test_a_call_that_cannot_be_read_fails_the_answer(name: str, arguments: Any):
-    """Half a command must not be run."""
+    """A truncated command must not run."""
     machine = ChatToResponses({"model": "m", "tools": TOOLS}, ids=Numbered(), clock=now)
     encoded = arguments if type(arguments) is str else json.dumps(arguments)
     machine.feed(sse(chat(*call(encoded, name=name), finish="tool_calls")))
@@ -215,7 +215,7 @@ SEARCH_RESULTS: list[Json] = [
 
 
 def test_row_12_a_search_of_the_clients_own_is_a_call_and_what_it_finds_can_be_called():
-    """Row 12: the function of the search, and the tools that its output brings."""
+    """Row 12: the search is a function, and the tools of its output are sent."""
     items = [
         USER,
         {"type": "tool_search_call", "call_id": "1", "execution": "client", "arguments": {"query": "q"}},
@@ -230,7 +230,7 @@ def test_row_12_a_search_of_the_clients_own_is_a_call_and_what_it_finds_can_be_c
 
 
 def test_row_12_a_search_of_the_vendors_is_not_needed_where_all_tools_are_sent():
-    """Row 12: deferred tools are loaded at once; the items of the search bring theirs and say no more."""
+    """Row 12: deferred tools are sent at once; the items of a hosted search only add tools."""
     items = [
         USER,
         {"type": "tool_search_call", "call_id": None, "execution": "server", "arguments": {"paths": ["f"]}},
@@ -249,7 +249,7 @@ def test_row_12_a_search_of_the_vendors_is_not_needed_where_all_tools_are_sent()
 
 
 def test_row_13_a_shell_in_a_container_is_a_vendors_tool():
-    """Row 13: dropped with a loss, or refused by its place."""
+    """Row 13: dropped with a loss, or refused with its path."""
     tool = {"type": "shell", "environment": {"type": "container_auto"}}
     body, losses = to_chat(resp_body(tools=[tool], tool_choice="required"))
     assert "tools" not in body

@@ -1,4 +1,4 @@
-"""What a vendor's tools did, told to a Chat backend; hosted tools dropped or refused."""
+"""Calls of hosted tools in the history for a Chat backend; hosted tools are dropped or refused."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ HOSTED = [
 
 @pytest.mark.parametrize("kind", HOSTED)
 def test_row_13_a_hosted_tool_is_dropped_with_a_loss_or_refused_by_its_place(kind: str):
-    """Row 13: with it goes the choice of it, and row 37: nothing of tools is sent where none is left."""
+    """Row 13: its choice is dropped too. Row 37: without tools, no field about tools is sent."""
     choice = {"type": kind}
     body, losses = to_chat(resp_body(tools=[{"type": kind}], tool_choice=choice, parallel_tool_calls=True))
     assert not body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
@@ -106,7 +106,7 @@ def test_a_call_that_holds_its_output_is_told_as_both(item: Json, name: str, arg
 
 
 def test_row_40_a_generated_image_is_shown_as_a_users():
-    """Row 40: an assistant's message cannot hold one."""
+    """Row 40: an assistant message cannot hold an image."""
     item = {"type": "image_generation_call", "id": "ig_1", "result": "AAAA", "status": "completed"}
     messages, losses = messages_of(USER, item, {"role": "user", "content": "nice"})
     assert messages[1]["content"][1] == {
@@ -124,7 +124,7 @@ def test_a_generated_image_is_of_the_form_that_is_said(form: Any, mime: str):
 
 
 def test_row_40_a_screenshot_follows_its_call():
-    """Row 40: images of outputs stand in a user's message behind them."""
+    """Row 40: images of outputs follow in a user message."""
     items = [
         {
             "type": "computer_call",

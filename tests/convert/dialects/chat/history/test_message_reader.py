@@ -1,4 +1,4 @@
-"""Chat messages into items."""
+"""Chat messages are read into items."""
 
 from typing import Any
 
@@ -153,7 +153,7 @@ def test_empty_echoes_of_an_sdk_are_no_losses():
     ],
 )
 def test_a_key_without_a_place_is_a_loss_by_its_own_path(message: Json, loss: str):
-    _, losses = items_of(USER, message)  # which holds the items to the keys of the SDK's types
+    _, losses = items_of(USER, message)  # `items_of` allows only keys of the SDK's types
     assert losses == [f"messages[1].{loss}; dropped"]
 
 
@@ -218,7 +218,7 @@ def test_the_losses_of_calls_and_outputs_have_their_paths_too():
         ),
         ({"role": "tool", "content": "x"}, "messages[1].tool_call_id"),
         ({"role": "tool", "tool_call_id": "1"}, "messages[1].content"),
-        # What the hub holds and Responses cannot say:
+        # Kept in the hub, but not expressible in Responses:
         (
             {"role": "user", "content": [USER | {"type": "video_url"}]},
             "messages[1].content[0]",

@@ -1,4 +1,4 @@
-"""Reasoning on its way back: which turns get it, in which form, and what goes with it."""
+"""Reasoning that is sent back: for which turns, in which form, and with which metadata."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def call(call_id: str = "a") -> dict[str, Any]:
 def put(
     quirks: Quirks, *thoughts: SealedReasoning | str, content: Any = "x", calls: Any = ()
 ) -> dict[str, Any]:
-    """The message of a turn with these thoughts: opened, or shown (a text)."""
+    """The message of a turn with this reasoning: sealed, or visible (a text)."""
     collected = TurnReasoning(quirks)
     for thought in thoughts:
         if isinstance(thought, str):
@@ -90,7 +90,7 @@ def test_structures_go_back_in_place_of_their_text():
 
 
 def test_two_answers_in_one_turn_keep_their_structures_apart():
-    """Both begin at index 0: only what was sealed as a continuation goes on with what came before."""
+    """Both begin at index 0: only a sealed continuation continues the previous one."""
     one, two = ([{"type": "reasoning.text", "text": each, "index": 0}] for each in "ab")
     message = put(ALWAYS, SealedReasoning("a", {"details": one}), SealedReasoning("b", {"details": two}))
     assert message["reasoning_details"] == [*one, *two]

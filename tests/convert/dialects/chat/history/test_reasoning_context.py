@@ -41,7 +41,7 @@ RULES: dict[Any, dict[Any, list[str]]] = {
 
 
 def echoed(quirks: Quirks, context: Any, *items: Json) -> tuple[list[str], list[str]]:
-    """The reasoning that the backend gets, and the losses."""
+    """The reasoning that the backend gets back, and the losses."""
     reasoning: Json = {} if context is None else {"reasoning": {"context": context}}
     messages, losses = messages_of(*(items or HISTORY), quirks=quirks, **reasoning)
     return [text for message in messages if (text := message.get("reasoning_content"))], losses
@@ -73,7 +73,7 @@ def test_these_refuse_or_may(name: str) -> None:
 
 
 def test_a_turn_goes_on_until_the_user_speaks_again() -> None:
-    """What a tool shows in a user's message of ours, and a developer's word, begin none."""
+    """A user message with a tool's images, or a developer message, starts no new turn."""
     shown = [{"type": "input_image", "image_url": "data:image/png;base64,eA=="}]
     loop = [
         thought("a"),
@@ -97,7 +97,7 @@ def test_a_history_that_grows_within_the_turn_begins_with_the_same_messages() ->
 
 
 class Plain:
-    """A Seal that hides nothing."""
+    """A Seal that does not encrypt."""
 
     def seal(self, plain: bytes) -> str:
         return plain.decode()
@@ -107,7 +107,7 @@ class Plain:
 
 
 def test_a_signature_on_a_call_goes_back_all_the_same() -> None:
-    """It is the call's, and not of the reasoning that is shown."""
+    """The signature belongs to the call, not to the visible reasoning."""
     extra = {"google": {"thought_signature": "s"}}
     blob = seal_reasoning(SealedReasoning("hm", {"calls": {"1": extra}}), Plain())
     items = [USER, thought(encrypted_content=blob), call("1"), output("1"), USER]

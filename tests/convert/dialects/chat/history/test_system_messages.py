@@ -1,4 +1,4 @@
-"""Where system messages stand: joined at the head, marked or in place behind it, never moved to the front."""
+"""System messages: leading ones are joined, later ones marked or left in place; none moves to the front."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ def test_a_marked_one_keeps_its_parts() -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_longer_history_begins_with_the_bytes_of_the_shorter(name: str) -> None:
-    """Also where instructions come in the middle: a changed head would cost the whole prompt cache."""
+    """Also with system messages in the middle: a changed start would invalidate the prompt cache."""
     quirks = profile(name)
     answer = {"role": "assistant", "content": "Yes."}
     turns: list[list[Json]] = [

@@ -1,4 +1,4 @@
-"""Items into Chat messages: the grouping of turns."""
+"""Items are grouped into turns and written as Chat messages."""
 
 import re
 from typing import Any
@@ -37,7 +37,7 @@ def thought(*texts: str, **more: Any) -> Json:
 
 
 def sketch(messages: list[Json]) -> str:
-    """One letter per message; an assistant's calls and a tool's id behind it."""
+    """One letter per message, then the ids of an assistant's calls or of a tool message."""
     short = []
     for message in messages:
         calls = "".join(each["id"] for each in message.get("tool_calls", ()))
@@ -51,20 +51,20 @@ def sketch(messages: list[Json]) -> str:
         ([USER, call("1"), output("1")], "u a1 t1"),
         ([USER, call("1"), call("2"), output("1"), output("2")], "u a12 t1 t2"),
         ([USER, call("1"), output("1"), call("2"), output("2")], "u a1 t1 a2 t2"),
-        # outputs in the order of the calls, not of their arrival
+        # outputs come in the order of the calls
         ([USER, call("1"), call("2"), output("2"), output("1")], "u a12 t1 t2"),
-        # a user's item between a call and its output
+        # a user item between a call and its output
         ([USER, call("1"), USER, output("1"), reply("x")], "u a1 t1 u a"),
         ([USER, call("1"), USER, call("2"), output("1"), output("2")], "u a1 t1 u a2 t2"),
-        # a call made after the first output of a batch
+        # a call after the first output of a batch
         ([call("1"), call("2"), output("1"), call("3"), output("2"), output("3")], "a12 t1 t2 a3 t3"),
-        # one turn: reasoning, text and calls, whatever their order
+        # one turn: reasoning, text and calls in any order
         ([USER, thought("x"), reply("y"), call("1"), output("1"), reply("z")], "u a1 t1 a"),
         ([USER, call("1"), reply("y"), thought("x"), call("2"), output("1"), output("2")], "u a12 t1 t2"),
         ([USER, reply("x"), reply("y"), USER], "u a u"),
-        # ids that come again in every turn
+        # the same ids in every turn
         ([USER, call("1"), output("1"), USER, call("1"), output("1")], "u a1 t1 u a1 t1"),
-        # what has no message does not part a turn
+        # items without a message do not end a turn
         ([USER, thought("x"), {"type": "web_search_call", "id": "ws_1"}, reply("y")], "u a"),
     ],
 )
@@ -125,7 +125,7 @@ REPAIR = Policy(orphans="repair")
 
 
 def test_row_9_orphans_are_repaired_where_the_operator_wants_that():
-    """Row 9: a call gets an output that says so, an output without a call is dropped; both are losses."""
+    """Row 9: a call without an output gets one, an output without a call is dropped; both are losses."""
     messages, losses = messages_of(USER, call("1"), call("2"), output("2"), output("3"), policy=REPAIR)
     assert sketch(messages) == "u a12 t1 t2"
     assert messages[2]["content"] == "There is no output."
@@ -136,7 +136,7 @@ def test_row_9_orphans_are_repaired_where_the_operator_wants_that():
 
 
 def test_row_9_an_output_before_its_call_answers_nothing():
-    """Row 9: order counts, repaired or not."""
+    """Row 9: the order matters, whatever the policy."""
     messages, losses = messages_of(USER, output("1"), call("1"), policy=REPAIR)
     assert sketch(messages) == "u a1 t1"
     assert messages[2]["content"] == "There is no output."
@@ -147,7 +147,7 @@ def test_row_9_an_output_before_its_call_answers_nothing():
 
 
 def test_row_34_an_id_that_the_target_refuses_is_digested_for_call_and_output_alike():
-    """Row 34: the same every time; ids that it takes stay, byte by byte, and long ones do not collide."""
+    """Row 34: digests are stable, valid ids stay as they are, and long ids do not collide."""
     long = ["x" * 70 + end for end in "ab"]
     items = [call("short"), call(long[0]), call(long[1]), output("short"), output(long[0]), output(long[1])]
     messages, losses = messages_of(USER, *items, quirks=Quirks(max_call_id=40))
@@ -162,7 +162,7 @@ def test_row_34_an_id_that_the_target_refuses_is_digested_for_call_and_output_al
 
 
 def test_row_34_an_id_takes_the_form_that_the_target_asks_for():
-    """Row 34: nine letters and digits, at Mistral's; what has the form stays."""
+    """Row 34: Mistral requires nine letters and digits; an id of that form stays."""
     quirks = Quirks(max_call_id=9, call_id_form="[a-zA-Z0-9]{9}")
     messages, _ = messages_of(
         USER, call("call_1"), call("abcDEF123"), output("call_1"), output("abcDEF123"), quirks=quirks

@@ -1,4 +1,4 @@
-"""A Chat body fitted to its backend, quirk by quirk."""
+"""A Chat body is adapted to its backend, quirk by quirk."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ THINKING = Quirks(
 
 
 def body_of(quirks: Quirks, **fields: Any) -> tuple[Json, list[str]]:
-    """What is sent besides the model and the messages, and the fields that lost something."""
+    """The body without model and messages, and the fields with losses."""
     body, losses = to_chat(resp_body(input=[USER], **fields), quirks)
     sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
     return sent, [loss.partition(";")[0] for loss in losses]
@@ -69,7 +69,7 @@ def test_the_clients_own_switch_wins_over_ours():
 
 
 def tools_of(quirks: Quirks, choice: Any, **more: Any) -> tuple[list[str], Any, list[str]]:
-    """The names that are sent, the choice, the losses."""
+    """The names of the sent tools, the choice, and the losses."""
     sent, losses = body_of(quirks, tools=[TOOL, OTHER], tool_choice=choice, **more)
     return [tool["function"]["name"] for tool in sent.get("tools", ())], sent.get("tool_choice"), losses
 

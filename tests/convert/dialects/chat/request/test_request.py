@@ -1,4 +1,4 @@
-"""The fields of a request, Chat into the hub and the hub to Chat."""
+"""The fields of a request, from Chat into the hub and from the hub to Chat."""
 
 from typing import Any
 

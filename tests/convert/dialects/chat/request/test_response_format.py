@@ -1,4 +1,4 @@
-"""Structured output for backends that know less of it: never prose in silence (pitfalls, row 14)."""
+"""Structured output for backends that lack it: prose never replaces it silently (`pitfalls` row 14)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ OBJECT: Json = {"type": "json_object"}
 
 
 def sent(form: Json, *known: Any, **fields: Any) -> tuple[Json, list[str]]:
-    """The body for a backend that knows these formats, and what was lost."""
+    """The body for a backend that accepts these formats, and the losses."""
     return to_chat(
         resp_body(input=[USER], text={"format": form}, **fields), Quirks(response_formats=frozenset(known))
     )
@@ -28,7 +28,7 @@ def test_a_format_that_is_taken_goes_as_it_is(form: Json) -> None:
 
 @pytest.mark.parametrize("form", [[], "json_object", {"type": []}, {}])
 def test_what_is_no_format_is_the_upstreams_to_judge(form: Any) -> None:
-    """A Responses client that uses Chat's name for it."""
+    """A Responses client that uses Chat's field name."""
     body, losses = to_chat(resp_body(response_format=form), Quirks(response_formats=frozenset(("text",))))
     assert (body["response_format"], losses) == (form, [])
 
@@ -70,7 +70,7 @@ def test_json_mode_is_a_schema_where_there_are_schemas_only() -> None:
 
 
 def test_the_instruction_stands_where_it_stood_in_the_turn_before() -> None:
-    """The prompt cache lives of it: a longer history extends the messages."""
+    """The prompt cache needs it: a longer history extends the messages."""
     first, _ = sent(WANTED, "text", "json_object")
     more = [USER, {"role": "assistant", "content": "{}"}, USER]
     body = resp_body(input=more, text={"format": WANTED})

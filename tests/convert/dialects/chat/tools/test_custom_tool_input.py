@@ -1,4 +1,4 @@
-"""The input of a custom tool out of a function's arguments (`pitfalls` row 2)."""
+"""The input of a custom tool is decoded from function arguments (`pitfalls` row 2)."""
 
 import json
 from itertools import pairwise
@@ -13,7 +13,7 @@ PATCH = "*** Begin Patch\n*** Add File: a\n+x\n*** End Patch\n"
 
 
 def unwrapped(*pieces: str, lenient: bool = False) -> tuple[str, bool]:
-    """The input, and whether it broke off."""
+    """The decoded input, and whether it was truncated."""
     unwrapper = CustomToolInputDecoder(lenient=lenient)
     decoded = "".join([unwrapper.feed(piece) for piece in pieces]) + unwrapper.close()
     return decoded, unwrapper.truncated
@@ -32,7 +32,7 @@ def cut(text: str, places: list[int]) -> list[str]:
 def test_row_2_any_input_comes_out_however_its_arguments_are_cut(
     text: str, ascii_only: bool, places: list[int]
 ):
-    """Row 2: escapes are cut anywhere, between the halves of a surrogate pair too."""
+    """Row 2: escapes may be cut anywhere, even inside a surrogate pair."""
     arguments = json.dumps({"input": text}, ensure_ascii=ascii_only)
     assert unwrapped(*cut(arguments, places)) == (text, False)
 
@@ -88,12 +88,12 @@ def test_what_is_not_as_it_should_be_is_taken_as_it_can_only_be_meant(arguments:
     [("{", ""), ('{"inp', ""), ('{"input": ', ""), ('{"input": "ab', "ab"), ('{"input": "a\\', "a")],
 )
 def test_row_2_arguments_that_break_off_are_known_as_such(arguments: str, decoded: str):
-    """Row 2: half a patch must not be applied."""
+    """Row 2: a truncated patch must not be applied."""
     assert unwrapped(arguments) == (decoded, True)
 
 
 def test_row_2_only_a_tool_that_models_know_by_heart_is_freed_of_its_usual_wrappers():
-    """Row 2: `patch` for `input`, and Markdown fences."""
+    """Row 2: `patch` instead of `input`, and Markdown fences, are accepted."""
     for wrapped in (json.dumps({"patch": PATCH}), json.dumps({"input": f"```diff\n{PATCH}```"})):
         assert unwrapped(wrapped, lenient=True) == (PATCH, False)
     assert unwrapped(json.dumps({"patch": PATCH})) == (json.dumps({"patch": PATCH}), False)

@@ -1,4 +1,4 @@
-"""Custom tools both ways: as functions toward a backend without them, as they are where it has them."""
+"""Custom tools in both directions: functions for a backend without them, unchanged for one that has them."""
 
 import json
 from typing import Any
@@ -61,13 +61,13 @@ def test_a_custom_tool_becomes_a_function_with_one_string():
 
 
 def test_row_36_strict_is_written_only_where_the_backend_takes_it():
-    """Row 36: nothing is invented for a backend that does not know it."""
+    """Row 36: no field is invented for a backend that does not have it."""
     body, _ = to_chat(resp_body(tools=[TOOL]), Quirks(strict_tools=False))
     assert "strict" not in body["tools"][0]["function"]
 
 
 def test_a_backend_with_custom_tools_gets_them_as_they_are():
-    """Chat has the grammar one level deeper than Responses."""
+    """Chat nests the grammar one level deeper."""
     body, losses = to_chat(
         resp_body(tools=[TOOL], input=HISTORY, tool_choice={"type": "custom", "name": "exec"}), NATIVE
     )
@@ -137,7 +137,7 @@ SILENT = {
 
 @pytest.mark.parametrize("left_out", [set(), set(sorted(SILENT)[:1]), set(sorted(SILENT)[:2]), SILENT])
 def test_row_25_a_custom_tool_call_of_responses_in_chats_words(left_out: set[str]):
-    """Row 25: its input may come in deltas, or only with what says that it is done; never twice."""
+    """Row 25: the input may come in deltas or only in a `done` event; it is never repeated."""
     events = Events().custom("a", "b", call_id="1").end()
     chunks = to_chunks(named([event for event in events if event["type"] not in left_out]))
     calls = _calls(chunks)
@@ -169,6 +169,6 @@ def test_a_whole_response_with_calls_of_namespaces_and_custom_tools():
 
 
 def test_the_way_there_and_back_keeps_a_custom_call():
-    """Chat's stream of a native custom call, through Responses, is the same call."""
+    """A native custom call of a Chat stream, converted to Responses and back, stays the same."""
     chunks = CHAT_STREAMS["native custom call"]
     assert _calls(to_chunks(named(to_events(sse(chunks))))) == _calls(chunks)

@@ -1,4 +1,4 @@
-"""Calls of a Chat backend come back as those of the client's tools: in streams, and whole."""
+"""Calls of a Chat backend become calls of the client's tools, in streams and in whole answers."""
 
 import json
 from typing import Any
@@ -49,7 +49,7 @@ ARGUMENTS = json.dumps({"input": PATCH})
 def events_of(
     *chunks: Json, finish: str = "tool_calls", cuts: tuple[int, ...] = (), **quirks: Any
 ) -> list[Json]:
-    """What the stream becomes, held to the grammar and the SDK's types."""
+    """The events of the converted stream, checked against the grammar and the SDK's types."""
     machine = ChatToResponses(REQUEST, quirks=Quirks(**quirks), ids=Numbered(), clock=now)
     reads = pieces(sse(chat(*chunks, finish=finish)), cuts)
     return checked_events(b"".join([machine.feed(read) for read in reads]) + machine.close())
@@ -70,7 +70,7 @@ def kinds(events: list[Json]) -> list[str]:
 
 
 def test_row_2_a_custom_tool_is_called_with_its_raw_input():
-    """Row 2: `custom_tool_call` with `custom_tool_call_input` events, the JSON unwrapped while it streams."""
+    """Row 2: `custom_tool_call` with `custom_tool_call_input` events, decoded while it streams."""
     events = events_of(*call(*ARGUMENTS, name="apply_patch"))
     assert calls_of(events) == [("custom_tool_call", None, "apply_patch", PATCH)]
     assert kinds(events)[2] == "output_item.added"
@@ -81,7 +81,7 @@ def test_row_2_a_custom_tool_is_called_with_its_raw_input():
 
 
 def test_row_11_a_tool_of_a_namespace_is_called_by_both_its_names():
-    """Row 11: `namespace` and the bare name are two fields, of functions and of custom tools."""
+    """Row 11: `namespace` and `name` are separate fields, for functions and custom tools."""
     events = events_of(
         *call('{"a":1}', index=0, id="1", name="agents__wait"),
         *call('{"input":"x"}', index=1, id="2", name="agents__run"),
@@ -128,7 +128,7 @@ def test_calls_between_text_and_calls_without_arguments():
 
 
 def test_row_2_half_an_input_fails_the_answer():
-    """Row 2: a tool must not run on half an input, whatever the backend says of its end."""
+    """Row 2: a tool must not run on a truncated input, whatever `finish_reason` the backend sends."""
     events = events_of(*call('{"input": "*** Beg', name="apply_patch"))
     assert kinds(events)[-1] == "failed"
     assert "apply_patch" in response_of(events)["error"]["message"]
@@ -164,7 +164,7 @@ NATIVE = [
 
 
 def test_native_custom_calls_pass():
-    """Chat has custom tools of its own at OpenAI."""
+    """OpenAI's Chat API has custom tools itself."""
     expected = [("custom_tool_call", None, "apply_patch", PATCH), ("custom_tool_call", "agents", "run", "x")]
     assert calls_of(events_of(*NATIVE, custom_tools=True)) == expected
 
@@ -216,7 +216,7 @@ BOTH = (*call('{"a":', "1}", index=0, id="a", name="f"), *call("{}", index=1, id
 
 
 def limited(choice: Json, *chunks: Json, tools: list[Json] = FLAT) -> tuple[list[Json], list[str]]:
-    """The calls of the answer to a request with this choice, streamed and whole alike; the losses."""
+    """The calls of the answer to this choice (streamed and whole must agree), and the losses."""
     request = {"model": "m", "tools": tools, "tool_choice": choice}
     machine = ChatToResponses(request, ids=Numbered(), clock=now)
     data = sse(chat(*chunks, finish="tool_calls"))
@@ -229,7 +229,7 @@ def limited(choice: Json, *chunks: Json, tools: list[Json] = FLAT) -> tuple[list
 
 
 def as_completion(chunks: tuple[Json, ...]) -> Json:
-    """What the SDK makes of the chunks."""
+    """The chunks as a completion, accumulated by the SDK."""
     return openai_sdk.added_up(chat(*chunks, finish="tool_calls"))
 
 
@@ -260,7 +260,7 @@ def test_what_is_allowed_is_all_there_is_to_every_other_choice():
 
 
 def test_tools_of_every_kind_are_allowed_by_what_the_client_calls_them():
-    """And called by what the backend calls them."""
+    """The model calls them by their backend names."""
     tools = [*TOOLS, {"type": "shell"}]
     allowed = [
         {"type": "custom", "name": "run", "namespace": "agents"},
@@ -294,7 +294,7 @@ NOTHING: list[Any] = [None, 7, [], [7], [{"type": []}], [{"type": "function"}]]
 
 @pytest.mark.parametrize("fields", [{"mode": "none"}, *({"tools": odd} for odd in NOTHING)])
 def test_a_choice_that_allows_no_tool_allows_no_call(fields: Json):
-    """Mode `none`, and what the request's own reader refuses: nothing is let through for it."""
+    """Mode `none`, and choices that the request reader rejects, allow nothing."""
     tools = ToolMap.of(HubRequest(body={"tools": FLAT}, dialect="responses"), Quirks())
     assert allowed_names(ONLY_F, tools) == frozenset({"f"})
     assert allowed_names({**ONLY_F, **fields}, tools) == frozenset()

@@ -1,4 +1,4 @@
-"""Tools, tool choice and answer format, both ways."""
+"""Tool definitions, tool choice and response format, in both directions."""
 
 from typing import Any
 
@@ -251,7 +251,7 @@ def test_a_tool_that_chat_cannot_say_is_dropped_with_the_choice_of_it(
 
 
 def test_a_tool_that_is_dropped_is_called_what_the_client_calls_it():
-    """With the label of a server, as there may be several; bounded, and fit for a header."""
+    """The loss has the server's label, for there may be several; it is short and valid in a header."""
     tools: list[Json] = [
         {"type": "mcp", "server_label": "docs", "server_url": "https://docs.example"},
         {"type": "mcp", "server_label": "\u00e9" * 99},

@@ -1,4 +1,4 @@
-"""The effective tools of a request, and the names under which a Chat backend has them."""
+"""The tools of a request, and their names at a Chat backend."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ def names(tools: ToolMap) -> list[str]:
 
 
 def test_row_11_a_namespace_is_flattened_into_names_that_every_backend_takes():
-    """Row 11: all tools of a namespace are sent, and found again by names of at most 64 characters."""
+    """Row 11: all tools of a namespace are sent under names of at most 64 characters, and map back."""
     long = "n" * 60
     tools = tool_map(space("a", flat("f"), flat(long)), space("b.c", flat("f")), flat("f"))
     assert names(tools)[0] == "a__f"
@@ -43,7 +43,7 @@ def test_row_11_a_namespace_is_flattened_into_names_that_every_backend_takes():
 
 
 def test_row_11_a_clash_ends_in_a_digest():
-    """Row 11: a function that is called as a namespace's tool would be keeps its name."""
+    """Row 11: a function keeps its name, even if a namespace's tool would get the same one."""
     tools = tool_map(space("a", flat("b__c")), space("a__b", flat("c")), flat("a__b__c"))
     first, second, third = names(tools)
     assert third == "a__b__c"
@@ -53,7 +53,7 @@ def test_row_11_a_clash_ends_in_a_digest():
 
 
 def test_row_10_tools_of_the_input_join_those_of_the_request():
-    """Row 10: later ones win by name, in the place of the earlier; they are no message."""
+    """Row 10: a later tool replaces an earlier one of its name, in its position, and adds no message."""
     items = [
         {"type": "additional_tools", "role": "developer", "tools": [flat("f", description="new"), flat("g")]},
         {"role": "user", "content": "hi"},
@@ -116,7 +116,7 @@ def test_a_tool_that_a_request_no_longer_has_keeps_its_name(outer: str, name: st
 
 
 def test_a_name_that_has_to_begin_with_a_letter_does_and_comes_back():
-    """Gemini takes no other, and gives calls back under the name it was told."""
+    """Gemini refuses other names, and sends calls under the name that it got."""
     tools = [flat("21st_magic"), flat("-x"), flat("_ok"), flat("_21st_magic"), space("3d", flat("render"))]
     hub = read_request(resp_body(tools=tools))
     mapped = ToolMap.of(hub, Quirks(letter_names=True))
@@ -127,5 +127,5 @@ def test_a_name_that_has_to_begin_with_a_letter_does_and_comes_back():
     assert [mapped.by_sent_name[name].name for name in names(mapped)] == [
         "21st_magic", "-x", "_ok", "_21st_magic", "render"
     ]  # fmt: skip
-    assert mapped.sent_name("", "9gone") == "_9gone"  # one that only the history calls
+    assert mapped.sent_name("", "9gone") == "_9gone"  # only the history has this tool
     assert names(tool_map(flat("21st_magic"))) == ["21st_magic"]

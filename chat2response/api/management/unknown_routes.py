@@ -1,4 +1,4 @@
-"""The errors for unknown paths and methods, with a hint at what exists."""
+"""The 404 and 405 errors for unknown paths and methods, with a hint at what exists."""
 
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
@@ -36,7 +36,7 @@ def _hint(shown: str, paths: Collection[str]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def not_found_handlers(document: Mapping[str, Any]) -> dict[Any, Any]:
+def unknown_route_handlers(document: Mapping[str, Any]) -> dict[Any, Any]:
     """Handlers of 404 and 405; `document` is the OpenAPI document, which may be filled later."""
     unknown = unknown_path(document)
 
