@@ -244,7 +244,7 @@ def test_version():
             "--host takes a host without a port, such as 127.0.0.1, not 'h:1'. Set the port",
         ),
         (["--host", ""], {}, "--host takes a host without a port"),
-        ([*LOCAL, "--keys-backend", "mysql://h"], {}, "--keys-backend: no store is called 'mysql'"),
+        ([*LOCAL, "--keys-backend", "mysql://h"], {}, "--keys-backend: there is no store 'mysql'"),
         (
             [*LOCAL, "--keys-backend", "sled:./data"],
             {},

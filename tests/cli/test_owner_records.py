@@ -1,4 +1,7 @@
-"""After `kill -9` an id is still its client's (law 6, persist, then announce; law 7, tenants never meet)."""
+"""An id that a client received still belongs to it after `kill -9`.
+
+Law 6 (persist, then announce) and law 7 (tenants never meet).
+"""
 
 import signal
 from collections.abc import Callable

@@ -72,8 +72,12 @@ async def run(command: list[str], env: Mapping[str, str], *, cwd: Path | None = 
 
 
 async def _output_of(command: list[str], gateway: Running) -> Any:
-    url = f"{gateway.url}/v1"
-    settings = {"BASE_URL": url, "API_KEY": gateway.key, "MODEL": CLIENT_MODEL, "HOME": str(HERE)}
+    settings = {
+        "BASE_URL": f"{gateway.url}/v1",
+        "API_KEY": gateway.key,
+        "MODEL": CLIENT_MODEL,
+        "HOME": str(HERE),
+    }
     finished = await run(command, {**_QUIET, **settings})
     assert finished.code == 0, f"{finished.out}\n{finished.err}"
     return json.loads(finished.out)
