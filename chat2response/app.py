@@ -224,7 +224,7 @@ class _LazyApplication:
 
     def __init__(self, services: Services, plane: Plane, cors: Cors | None = None) -> None:
         self._services = services
-        self._face = plane
+        self._plane = plane
         self._cors = cors
         self._app: App | None = None
         self._loading = asyncio.Lock()
@@ -242,4 +242,4 @@ class _LazyApplication:
     def _build(self) -> App:
         from chat2response.api.management.application import build_management
 
-        return build_management(self._services, self._face, self._cors)
+        return build_management(self._services, self._plane, self._cors)

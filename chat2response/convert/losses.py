@@ -6,9 +6,9 @@ Each entry names a field of the client's own request, or of the answer. The clie
 
 The operator sets the fidelity of calls, and a client can choose another for its own:
 
-    strict   a loss in the request is a 400 that names the field; losses in the answer are reported as in
-    `warn` warn     losses are reported drop     only losses that change the answer are reported: tools, stop
-    strings, output format
+    strict   a loss in the request is a 400 that names the field; losses in the answer are reported
+    warn     losses are reported
+    drop     only losses that change the answer are reported: tools, stop strings, output format
 """
 
 from collections.abc import Iterator
@@ -107,8 +107,7 @@ _ASCII_FORMS = str.maketrans(
 
 
 def _ascii(text: str) -> str:
-    """A readable text that is safe in a header: other characters than ASCII are escaped as in JSON
-    (`\\u00e9`).
+    """A readable text that is safe in a header: characters beyond ASCII are escaped as in JSON (`\\u00e9`).
 
     A field name may contain any character.
     """

@@ -24,7 +24,7 @@ class Seal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedReasoning:
-    """The text as the backend gave it, and what it wants back beside it (`ProviderMetadata.take`)."""
+    """The reasoning text, and the provider metadata to send back. Field names are keys in the seal."""
 
     text: str = ""
     carried: Mapping[str, Any] = field(default_factory=dict)

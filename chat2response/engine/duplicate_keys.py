@@ -102,8 +102,8 @@ def _check_spelling(fields: Iterable[str], names: Container[str], path: str) -> 
         if exact in names and name not in names:
             raise invalid_value(
                 path + name,
-                f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which needs a "
-                f"permission. Write '{exact}'.",
+                f"Unknown parameter: '{path}{name}'. Some servers read it as '{path}{exact}', which is "
+                f"checked for your key. Write '{exact}'.",
                 "unknown_parameter",
             )
 

@@ -33,12 +33,13 @@ log = logging.getLogger("chat2response.engine")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`hold`: seconds that the response's head waits for the upstream's first event. `reasoning`: the form
-    that is forced on it, if any. `fidelity`: the default treatment of losses. `max_output`: the bytes that
-    one answer may take in memory.
+    """`first_event_timeout`: seconds that the response's head waits for the upstream's first event.
+
+    `reasoning`: the form that is forced on reasoning, if any. `fidelity`: the default treatment of losses.
+    `max_output`: the bytes that one answer may take in memory.
     """
 
-    hold: float = 2.0
+    first_event_timeout: float = 2.0
     reasoning: ReasoningForm | None = None
     fidelity: Fidelity = "warn"
     max_output: int = MAX_OUTPUT

@@ -37,7 +37,7 @@ class Reference:
     must_own: bool = True
 
 
-def no_item(id: str) -> NotFound:
+def unknown_item(id: str) -> NotFound:
     """404: the item is unknown or belongs to another tenant."""
     return NotFound(f"Item with id '{id}' not found.", param="input")
 
@@ -60,16 +60,16 @@ def too_many_ids(count: int) -> InvalidRequest:
 
 def _in_request(fields: Mapping[str, Any]) -> Iterator[Reference]:
     if id := _id(fields.get("previous_response_id"), "previous_response_id"):
-        yield Reference(id, _no_response("previous_response_id"))
+        yield Reference(id, _unknown_response("previous_response_id"))
     if (value := fields.get("conversation")) is not None:
         conversation_id = require_conversation(value, "conversation")
         if id := conversation_id if type(conversation_id) is str else conversation_id["id"]:  # type: ignore[index]
-            yield Reference(id, _no_conversation)
+            yield Reference(id, _unknown_conversation)
     options = fields.get("prompt_cache_options")
     if type(options) is dict:
         path = "prompt_cache_options.comparison_response_id"
         if id := _id(options.get("comparison_response_id"), path):
-            yield Reference(id, _no_response(path))
+            yield Reference(id, _unknown_response(path))
 
 
 def _in_items(value: Any) -> list[Reference]:
@@ -86,16 +86,16 @@ def _in_items(value: Any) -> list[Reference]:
         if type(item) is dict:
             result += _in_item(item, path, approval_ids)
     payload_ids = {each.id for each in result if not each.must_own}
-    result += [Reference(id, no_item, must_own=id not in payload_ids) for id in approval_ids]
+    result += [Reference(id, unknown_item, must_own=id not in payload_ids) for id in approval_ids]
     return result
 
 
 def _in_item(item: dict[str, Any], path: str, approval_ids: list[str]) -> Iterator[Reference]:
     is_reference = _is_reference(item)
     if id := _id(item.get("id"), f"{path}.id"):
-        yield Reference(id, no_item, must_own=is_reference)
+        yield Reference(id, unknown_item, must_own=is_reference)
     if id := _id(item.get("container_id"), f"{path}.container_id"):
-        yield Reference(id, _no_container("input"), must_own=is_reference)
+        yield Reference(id, _unknown_container("input"), must_own=is_reference)
     if id := _id(item.get("approval_request_id"), f"{path}.approval_request_id"):
         approval_ids.append(id)
     yield from _in_environment(item.get("environment"), f"{path}.environment", must_own=is_reference)
@@ -149,16 +149,16 @@ def _in_container(value: Any, path: str) -> Iterator[Reference]:
     if type(value) is dict:
         for name in ("id", "container_id"):
             if id := _id(value.get(name), f"{path}.{name}"):
-                yield Reference(id, _no_container(path))
+                yield Reference(id, _unknown_container(path))
     elif id := _id(value, path):
-        yield Reference(id, _no_container(path))
+        yield Reference(id, _unknown_container(path))
 
 
 def _in_environment(value: Any, path: str, *, must_own: bool = True) -> Iterator[Reference]:
     """The environment of a shell is an object, that of a computer a string."""
     if type(value) is dict:
         if id := _id(value.get("container_id"), f"{path}.container_id"):
-            yield Reference(id, _no_container(path), must_own=must_own)
+            yield Reference(id, _unknown_container(path), must_own=must_own)
     elif value is not None and type(value) is not str:
         raise wrong_type(path, "an object", value)
 
@@ -170,7 +170,7 @@ def _id(value: Any, path: str) -> str | None:
     raise wrong_type(path, "a string", value)
 
 
-def _no_response(param: str) -> Refusal:
+def _unknown_response(param: str) -> Refusal:
     def refusal(id: str) -> InvalidRequest:
         message = f"Previous response with id '{id}' not found."
         return InvalidRequest(message, param=param, code="previous_response_not_found")
@@ -178,9 +178,9 @@ def _no_response(param: str) -> Refusal:
     return refusal
 
 
-def _no_conversation(id: str) -> NotFound:
+def _unknown_conversation(id: str) -> NotFound:
     return NotFound(f"Conversation with id '{id}' not found.", param="conversation")
 
 
-def _no_container(param: str) -> Refusal:
+def _unknown_container(param: str) -> Refusal:
     return lambda id: NotFound(f"Container with id '{id}' not found.", param=param)

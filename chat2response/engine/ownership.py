@@ -9,7 +9,7 @@ from typing import Any
 
 from chat2response.engine.answer_ids import mentions_stored_objects, owned_ids
 from chat2response.engine.duplicate_keys import check_references
-from chat2response.engine.id_references import MAX_IDS, Reference, no_item, references, too_many_ids
+from chat2response.engine.id_references import MAX_IDS, Reference, references, too_many_ids, unknown_item
 from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
@@ -34,7 +34,9 @@ class Ownership:
         if peek.ids is None:
             await self._check(await run_in_thread_if(is_large(body), _references_in_body, body))
         elif peek.ids:
-            await self._check([Reference(each, no_item, must_own=False) for each in dict.fromkeys(peek.ids)])
+            await self._check(
+                [Reference(each, unknown_item, must_own=False) for each in dict.fromkeys(peek.ids)]
+            )
 
     async def check(self, fields: Mapping[str, Any]) -> None:
         """Raises the error of an unknown id for each id that does not belong to the tenant."""

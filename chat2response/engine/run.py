@@ -214,7 +214,7 @@ class CallRun:
 
     async def _convert_request(self) -> Answer:
         """Reads the request into the hub. The answer is converted, or relayed (`/proxy` on Responses)."""
-        check_permissions, overlay = self._meter.reads_body, self._plan.up == "overlay"
+        check_permissions, overlay = self._meter.needs_body, self._plan.up == "overlay"
         fields, hub = await self._apart(read_whole, self._call, check_permissions, overlay)
         self._call.note_model(fields.get("model"))
         try:
@@ -330,7 +330,7 @@ class CallRun:
         relayed_stream = self._stream = RelayedStream(
             reply, tap, self._ownership, target, hide_usage=hide_usage
         )
-        await relayed_stream.begin(self._engine.options.hold)
+        await relayed_stream.begin(self._engine.options.first_event_timeout)
         return self._stream_answer(reply.status, reply.media_type, reply.headers, losses, relayed_stream)
 
     async def _convert_stream(
@@ -351,7 +351,7 @@ class CallRun:
             target,
             engine.options.max_output,
         )
-        await converted_stream.begin(engine.options.hold)
+        await converted_stream.begin(engine.options.first_event_timeout)
         losses = turn.losses.for_answer()
         self._add_gateway_losses(hub, losses)
         return self._stream_answer(200, SSE_TYPE, turn.headers, losses, converted_stream)

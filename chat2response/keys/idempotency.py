@@ -1,13 +1,13 @@
 """Idempotency: a request that is repeated with the same `Idempotency-Key` runs once and gets the same answer.
 
-The answer may contain a token, which whoever can read the store must not learn. So it is sealed (AES-256-GCM)
-with a key that scrypt derives from the Idempotency-Key; the document's key in the store is derived, too. Only
-the Idempotency-Key finds and opens the answer, for an hour. Therefore it must be long: a random UUID cannot
-be guessed.
+The answer may contain a token, which a thief of the store must not learn. So it is sealed (AES-256-GCM) with
+a key that scrypt derives from the Idempotency-Key; the document's key in the store is derived, too. Only the
+Idempotency-Key finds and opens the answer, for an hour. Therefore it must be long: a random UUID cannot be
+guessed.
 
 An operation that makes a token (creation, rotation) is claimed before it runs, and a repetition completes
 what the first request may have left undone. Any other operation may run again after a request that died: a
-repetition is refused (409) while the first one runs, and starts anew after `RUNNING_SECONDS`.
+repetition is refused (409) while the first one runs, and runs after `RUNNING_SECONDS`.
 """
 
 import asyncio

@@ -180,9 +180,7 @@ class HttpResponse:
                 raise _copy(self._error)
             if self._finished:
                 return b""
-            if (
-                self._reading_paused
-            ):  # only now: by asking for more the reader shows that it has passed the rest on
+            if self._reading_paused:  # a reader that calls again has passed on what it took
                 self._reading_paused = False
                 self._connection.resume_reading()
             await self._wait()

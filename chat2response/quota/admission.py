@@ -319,11 +319,11 @@ class Admission:
     async def _lease_anew(self, grant: Grant, reservation: Reservation) -> None:
         """Replaces a lease that the store has lost, under a new id: the store may refuse the old one."""
         replacement = Reservation(reservation.window, reservation.amount, new_lease_id())
-        taken = False
+        leased = False
         try:
-            taken = (await self._lease(replacement)).id is not None and grant.has(reservation)
+            leased = (await self._lease(replacement)).id is not None and grant.has(reservation)
         finally:
-            if taken:
+            if leased:
                 reservation.lease = replacement.lease
             else:  # the call has ended, or the store's reply was not seen
                 self.settlements.settle_later([Settlement(replacement.window.key, replacement.lease, 0)])

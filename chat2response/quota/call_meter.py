@@ -32,7 +32,7 @@ from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response, Usage
 
-_OURS = b"x-ratelimit-"
+_RATE_LIMIT_PREFIX = b"x-ratelimit-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class CallMeter:
         self._still_running = False  # at the upstream, although the client gets an error
 
     @property
-    def reads_body(self) -> bool:
+    def needs_body(self) -> bool:
         """Whether limits or scopes of the key depend on the body; other bodies are relayed unread."""
         key = self._key
         return key is not None and (key.limits is not None or grants_of(key.scopes).restrict_body)
@@ -131,7 +131,9 @@ class CallMeter:
         """The answer's headers; a limited key's own limits replace those of the operator's account."""
         own = self.headers
         return (
-            [*(each for each in headers if not each[0].lower().startswith(_OURS)), *own] if own else headers
+            [*(each for each in headers if not each[0].lower().startswith(_RATE_LIMIT_PREFIX)), *own]
+            if own
+            else headers
         )
 
     @property

@@ -55,14 +55,14 @@ def headers(window_usages: Iterable[WindowUsage]) -> HeaderList:
 def refusal(window_usage: WindowUsage, requested: int, headers: HeaderList) -> RateLimited:
     """The 429. `window_usage` excludes the refused call; `headers`: the rate limit headers so far."""
     window = window_usage.window
-    never = requested > window.ceiling
+    impossible = requested > window.ceiling
     budget = window.limit.endswith(("_day", "_month"))
     wait = max(1, ceil(window.resets_in if window.resets_in is not None else _SLOT_RETRY_SECONDS))
-    retry_headers = {} if never else {"retry-after": str(wait)}
-    if never or budget:  # an SDK would wait and retry twice
+    retry_headers = {} if impossible else {"retry-after": str(wait)}
+    if impossible or budget:  # an SDK would wait and retry twice
         retry_headers["x-should-retry"] = "false"
     return RateLimited(
-        _message(window_usage, requested, never=never, wait=wait),
+        _message(window_usage, requested, impossible=impossible, wait=wait),
         type="insufficient_quota" if budget else _TYPES[window.measure],
         code="insufficient_quota" if budget else "rate_limit_exceeded",
         headers={**{name.decode(): value.decode() for name, value in headers}, **retry_headers},
@@ -78,11 +78,11 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{seconds_left}s" if minutes else f"{seconds_left}s"
 
 
-def _message(window_usage: WindowUsage, requested: int, *, never: bool, wait: int) -> str:
+def _message(window_usage: WindowUsage, requested: int, *, impossible: bool, wait: int) -> str:
     window = window_usage.window
     unit = _UNITS[window.measure]
-    limit = f"{window.limit} of this key is {window.ceiling}"
-    if never:
+    limit = f"this key's {window.limit} is {window.ceiling}"
+    if impossible:
         return (
             f"Request too large: {limit}, and this request alone may use {requested} {unit}. "
             "Shorten its input or request fewer output tokens. If a request names no maximum, the key's "

@@ -13,7 +13,7 @@ KIND = "usage"
 DAY = 86_400
 OTHER = "(other)"
 _MAX_MODELS = 100  # per key and day; clients can invent more
-_MAX_PENDING = 1000  # sums before they are handed to `tally`
+_MAX_PENDING = 1000  # sums before they are handed to `write_behind`
 _EPOCH = date(1970, 1, 1).toordinal()
 _MAX_NAME_LENGTH = 200  # characters of a model's name
 
@@ -112,7 +112,7 @@ class UsageLog:
             sums[7] += 1
 
     def _gather(self) -> None:
-        """Hands the pending sums to the tally."""
+        """Hands the pending sums to `write_behind`."""
         pending, self._pending = self._pending, {}
         for (key_id, day, model), sums in pending.items():
             name = f"{key_id}.{date.fromordinal(_EPOCH + day)}"

@@ -62,7 +62,7 @@ def open_store(
         return MemoryStore(clock=clock)
     if scheme == "sqlite":
         if path in ("", ":memory:"):
-            raise ValueError("sqlite: needs the path of a file. For a store in memory write `memory`")
+            raise ValueError("sqlite: needs the path of a file. For a store in memory, write `memory`")
         if path.startswith("//"):
             raise ValueError("sqlite: takes a path, not a URL. Write it as in `sqlite:data/keys.db`")
         from chat2response.stores.sqlite.store import SqliteStore  # imported here: it takes 40 ms

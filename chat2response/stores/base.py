@@ -41,7 +41,7 @@ MISSED: Final = Missed.MISSED
 
 
 class Unreadable(Enum):
-    """The type of `UNREADABLE`: the row or log entry is not a document that a store of ours has written."""
+    """The type of `UNREADABLE`: the row or log entry is not JSON in the store's form."""
 
     UNREADABLE = "unreadable"
 
@@ -212,7 +212,7 @@ class Store(Protocol):
         ...
 
     def changes(self, kind: str) -> AsyncIterator[str | Missed]:
-        """The change feed: keys of documents that others put or delete, as it happens; not our own changes.
+        """The change feed: keys of documents that others put or delete, as it happens; not this store's own.
 
         `MISSED` comes first, once the feed follows, and again whenever a change may have been lost. The feed
         never raises: while the store is down, it is silent. It does not report counters, ledgers, logs or

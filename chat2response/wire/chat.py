@@ -3,8 +3,8 @@
 The TypedDicts list the keys that the gateway uses; other keys are preserved. `Chunk` and its parts are the
 hot path of streams: they are decoded as structs, which takes about a microsecond per delta. Backends send any
 type in their fields (numbers as strings, lists as contents), so `Any` is their type; the reader in
-`convert/dialects/chat/answer/stream_reader.py` handles that. A chunk is `{id, model, choices: [{index, delta:
-{...}, finish_reason}], usage}`, then `data: [DONE]`.
+`convert/dialects/chat/answer/stream_reader.py` handles that.
+A chunk is `{id, model, choices: [{index, delta: {...}, finish_reason}], usage}`; `data: [DONE]` is the end.
 """
 
 from collections.abc import Mapping

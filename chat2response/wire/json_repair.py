@@ -43,10 +43,10 @@ def repair_document(value: Any, depth: int) -> tuple[Any, list[Repair]]:
 
 
 def make_strict(body: bytes) -> bytes:
-    """The document in a form that strict decoders accept, with the same members (duplicates too) in the same
-    order.
+    """The document in a form that strict decoders accept.
 
-    Without such errors the bytes stay the same. Other errors remain."""
+    Its members stay the same, with their order and duplicates. Valid JSON stays as it is; other errors too.
+    """
     return _TOKEN.sub(_plain_token, body.removeprefix(BOM_UTF8))
 
 

@@ -1,4 +1,4 @@
-"""The management application over a store of each kind, and a client of it."""
+"""The management application on each kind of store, and a client for it."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -14,7 +14,7 @@ from tests.support.management_client import Parts, client
 async def store(
     request: pytest.FixtureRequest, store_address: Callable[[str], str], clock: Clock
 ) -> AsyncIterator[Store]:
-    """Empty to begin with."""
+    """An empty store."""
     opened = open_store(store_address(request.param), clock=clock)
     yield opened
     await opened.close()
@@ -22,12 +22,12 @@ async def store(
 
 @pytest.fixture
 def parts(store: Store, clock: Clock) -> Parts:
-    """Of an application on that store."""
+    """The parts of an application on that store."""
     return Parts.over(store, clock)
 
 
 @pytest.fixture
 async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
-    """From this machine."""
+    """A client on this machine."""
     async with client(parts) as result:
         yield result

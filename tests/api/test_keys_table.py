@@ -1,4 +1,4 @@
-"""When a key ends, over HTTP: every row of the truth table of `keys/expiry_policy.py`, under every policy."""
+"""When a key expires, over HTTP: every row of the table in `keys/expiry_policy.py`, under every policy."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ POLICIES = [(default, require, allow) for default in (DAY, 0) for require in (1,
 def expected(
     default: int, require: int, allow: int | None
 ) -> list[tuple[str, dict[str, Any], int | str | None]]:
-    """Endpoint, what is sent, when the key ends from now: seconds, NEVER, or None for a 400."""
+    """Rows of endpoint, body, and seconds until the key expires, NEVER, or None for a 400."""
     allow = not require if allow is None else allow
     explicit = NEVER if allow else None
     unsaid = default or (NEVER if allow and not require else None)

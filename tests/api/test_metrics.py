@@ -1,4 +1,4 @@
-"""`/metrics`: what was counted, in Prometheus's words."""
+"""`/metrics`: the counters in the Prometheus text format."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -7,7 +7,7 @@ from tests.support.management_client import Parts, client
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
-    """Each sample by its name and its labels, written `name=value`, in the order of their names."""
+    """The samples by name and labels, written `name=value` and sorted."""
     return {
         (sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)

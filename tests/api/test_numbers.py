@@ -1,4 +1,4 @@
-"""Numbers, days and cursors that nobody means: a 400 on every store, never a 500."""
+"""Absurd numbers, dates and cursors get a 400 on every store, never a 500."""
 
 import base64
 from typing import Any
@@ -91,7 +91,7 @@ async def test_so_is_a_cursor_that_this_list_has_not_given(http: httpx.AsyncClie
 
 @pytest.mark.parametrize("path", ["/usage", f"/keys/{'0' * 32}/usage"])
 async def test_days_at_the_ends_of_the_calendar_are_days(http: httpx.AsyncClient, path: str) -> None:
-    """Of days to come there is nothing, and they are not looked for one by one."""
+    """Future days have no usage, and are not read one by one."""
     for first, last in (("0001-01-01", None), (None, "0001-01-01"), ("0001-01-01", "9999-12-31")):
         body: dict[str, Any] = {"from": first, "to": last}
         answer = await http.get(path, params={name: day for name, day in body.items() if day})

@@ -1,4 +1,4 @@
-"""One record that some other program has spoilt: its key opens nothing, and all others go on."""
+"""A record that another program damaged: its key is rejected, all other keys work."""
 
 import re
 import sqlite3
@@ -52,7 +52,7 @@ async def store(kind: str, store_address: Callable[[str], str], clock: Clock) ->
 
 @pytest.fixture
 def spoil(kind: str, store_address: Callable[[str], str]) -> Spoil:
-    """`None` in the place of bytes: a value of another type."""
+    """Damages a record; `None` writes a value of another type instead of bytes."""
 
     def in_redis(kind: str, key: str, value: bytes | None) -> bool:
         with redis.Redis.from_url(store_address("redis")) as server:

@@ -1,4 +1,4 @@
-"""What a response repeats of its request, and the keys that are always there."""
+"""The fields that a response repeats from its request, and the keys that are always present."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from chat2response.convert.hub import HubRequest
 from tests.support.stream_grammar import validate_response
 
 
-def resource(*, kept: bool = False, **body: Any) -> dict[str, Any]:
+def resource(*, stored: bool = False, **body: Any) -> dict[str, Any]:
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
-    response: dict[str, Any] = dict(EchoedFields.of(hub, store=kept).response("resp_1", 7))
+    response: dict[str, Any] = dict(EchoedFields.of(hub, store=stored).response("resp_1", 7))
     validate_response(response)
     return response
 
@@ -54,8 +54,8 @@ def test_a_bare_request_is_answered_with_every_key():
     ],
 )
 def test_fields_are_repeated(name, value):
-    given: dict[str, Any] = {name: value}
-    assert resource(**given)[name] == value
+    fields: dict[str, Any] = {name: value}
+    assert resource(**fields)[name] == value
     absent: dict[str, Any] = {name: None}
     assert resource(**absent).get(name) == resource().get(name)
 
@@ -77,14 +77,14 @@ def test_tools_are_repeated_with_every_key():
     assert response["tool_choice"] == {"type": "function", "name": "f"}
 
 
-@pytest.mark.parametrize("given", ["conv_1", {"id": "conv_1"}])
-def test_a_conversation_is_an_object(given):
-    assert resource(conversation=given)["conversation"] == {"id": "conv_1"}
+@pytest.mark.parametrize("conversation", ["conv_1", {"id": "conv_1"}])
+def test_a_conversation_is_an_object(conversation):
+    assert resource(conversation=conversation)["conversation"] == {"id": "conv_1"}
 
 
 def test_store_is_what_is_done_not_what_was_asked():
     assert resource(store=True)["store"] is False
-    assert resource(store=True, kept=True)["store"] is True
+    assert resource(store=True, stored=True)["store"] is True
 
 
 def test_one_answer_does_not_change_the_next():

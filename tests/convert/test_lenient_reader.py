@@ -1,4 +1,4 @@
-"""Streams that strict JSON readers refuse: characters cut in two, whatever they stand in, and odd numbers."""
+"""Streams that strict JSON decoders reject: characters cut in half, wherever they are, and odd numbers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,8 +35,8 @@ RESPONSES_END = frame('{"type":"response.completed","response":{"status":"comple
 
 
 def read(make: Make, *data: bytes, cut: bool = False) -> tuple[dict[str, Any], list[str]]:
-    """The response, and its losses; the same however it is cut."""
-    found = []
+    """The response and its losses, which must not depend on how the stream is cut."""
+    result = []
     for steps in (data, [each[at : at + 1] for each in data for at in range(len(each))]):
         writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
         writer.begin()
@@ -45,9 +45,9 @@ def read(make: Make, *data: bytes, cut: bool = False) -> tuple[dict[str, Any], l
             reader.feed(step)
         reader.close(RESET if cut else None)
         writer.finish()
-        found.append((dict(writer.response), [f"{loss.field}; {loss.effect}" for loss in writer.losses]))
-    assert found[0] == found[1]
-    return found[0]
+        result.append((dict(writer.response), [f"{loss.field}; {loss.effect}" for loss in writer.losses]))
+    assert result[0] == result[1]
+    return result[0]
 
 
 def text(response: dict[str, Any]) -> str:

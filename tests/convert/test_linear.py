@@ -1,6 +1,6 @@
-"""What a conversion costs grows with the request, not with its square.
+"""The cost of a conversion is linear in the size of the request.
 
-Each of these took minutes; the bound is CPU time of this thread, and some fifty times what they take now.
+Each of these conversions once took minutes. The limit is CPU time of this thread, about fifty times today's.
 """
 
 import json
@@ -88,13 +88,13 @@ def test_the_header_of_a_loss_with_a_very_long_name_is_made_of_its_beginning() -
 
 
 def test_calls_of_the_old_form_pair_up_as_before() -> None:
-    """The first call of its name that waits is answered, also among calls that share it."""
+    """An output answers the first open call of its name, also if several calls share the name."""
     other = {"role": "assistant", "function_call": {"name": "g", "arguments": "{}"}}
     answers = [{**_RESULT, "content": "1"}, {**_RESULT, "name": "g", "content": "2"}]
     messages = [_CALL, other, _CALL, *answers, {**_RESULT, "content": "3"}]
-    made: Any = to_responses_request({"model": "m", "functions": _FUNCTIONS, "messages": messages})
+    request: Any = to_responses_request({"model": "m", "functions": _FUNCTIONS, "messages": messages})
 
-    items = [(item["call_id"], item.get("output")) for item in made["input"]]
+    items = [(item["call_id"], item.get("output")) for item in request["input"]]
     calls, outputs = items[:3], items[3:]
     assert [each for each, _ in calls] == ["call_legacy_0", "call_legacy_1", "call_legacy_2"]
     assert outputs == [("call_legacy_0", "1"), ("call_legacy_1", "2"), ("call_legacy_2", "3")]
@@ -104,7 +104,7 @@ def test_calls_of_the_old_form_pair_up_as_before() -> None:
 
 
 def _steps(work: Callable[[], Any]) -> int:
-    """How many instructions of Python `work` takes: the same on any machine."""
+    """The number of Python instructions of `work`, which is the same on every machine."""
     count = 0
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
@@ -130,8 +130,8 @@ def _chat(entries: list[dict[str, Any]]) -> bytes:
     return _read({"choices": [{"index": 0, "delta": {"tool_calls": entries}}]})
 
 
-def _entry(number: int, **said: Any) -> dict[str, Any]:
-    called = {"name": "f", "arguments": "{", **said}
+def _entry(number: int, **fields: Any) -> dict[str, Any]:
+    called = {"name": "f", "arguments": "{", **fields}
     return {"index": number, "id": f"c{number}", "type": "function", "function": called}
 
 

@@ -1,4 +1,4 @@
-"""Losses: one entry each, in order, and a header that cannot grow without bound."""
+"""Losses: one entry each, in order, and a header of limited length."""
 
 import pytest
 
@@ -81,12 +81,12 @@ def test_strict_refuses_requests_and_no_answers() -> None:
 
 
 def test_what_was_lost_of_the_request_is_told_with_what_is_lost_of_the_answer() -> None:
-    asked = Losses()
-    asked.add("seed")
-    losses = asked.for_answer()
+    of_request = Losses()
+    of_request.add("seed")
+    losses = of_request.for_answer()
     losses.add("message.audio")
     assert losses.header() == "seed; dropped, message.audio; dropped"
-    assert asked.header() == "seed; dropped"
+    assert of_request.header() == "seed; dropped"
 
 
 @pytest.mark.parametrize(

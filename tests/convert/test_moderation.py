@@ -1,4 +1,4 @@
-"""A moderated answer: asked for both ways, and what it says of input and output in each API's form."""
+"""Moderation: the request option in both directions, and the results in the form of each API."""
 
 import copy
 from typing import Any
@@ -31,7 +31,7 @@ from tests.support.upstream_streams import (
 )
 
 OPENAI = PROFILES["openai"]
-ASKED: Json = {"model": "omni-moderation-latest", "policy": {"input": {"mode": "block"}}}
+OPTIONS: Json = {"model": "omni-moderation-latest", "policy": {"input": {"mode": "block"}}}
 RESULT: Json = {
     "type": "moderation_result",
     "model": "omni-moderation-latest",
@@ -42,12 +42,12 @@ RESULT: Json = {
 }
 FAILED: Json = {"type": "error", "code": "server_error", "message": "It was not judged."}
 HERE: Json = {"input": RESULT, "output": FAILED}
-"""As Responses says it."""
+"""The form of Responses."""
 THERE: Json = {
     "input": {"type": "moderation_results", "model": "omni-moderation-latest", "results": [RESULT]},
     "output": FAILED,
 }
-"""As Chat says it."""
+"""The form of Chat."""
 TWO: Json = {**THERE, "input": {**THERE["input"], "results": [RESULT, {**RESULT, "flagged": True}]}}
 
 
@@ -59,39 +59,39 @@ def completion(moderation: Any) -> Json:
 
 
 def response(moderation: Any, losses: Losses | None = None) -> Any:
-    """The response that a moderated completion becomes."""
+    """The response for a moderated completion."""
     echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     return read_response(completion(moderation), echo, Numbered(), now, losses=losses)
 
 
 def test_it_is_asked_for_under_the_same_name_both_ways():
     for body, losses in (
-        to_responses(chat_body(moderation=ASKED)),
-        to_chat(resp_body(moderation=ASKED), OPENAI),
+        to_responses(chat_body(moderation=OPTIONS)),
+        to_chat(resp_body(moderation=OPTIONS), OPENAI),
     ):
-        assert (body["moderation"], losses) == (ASKED, [])
+        assert (body["moderation"], losses) == (OPTIONS, [])
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES.keys() - {"openai"}))
 def test_where_nobody_would_do_it_it_is_named_as_lost(profile: str):
-    body, losses = to_chat(resp_body(moderation=ASKED), PROFILES[profile])
+    body, losses = to_chat(resp_body(moderation=OPTIONS), PROFILES[profile])
     assert "moderation" not in body
     assert losses == ["moderation; dropped"]
 
 
 def test_a_whole_answer_says_it_both_ways():
-    made = response(THERE)
-    validate_response(made)
-    assert made["moderation"] == HERE
-    assert TypeAdapter(Response).validate_python(made).to_dict()["moderation"] == HERE
-    back: Any = write_response(made)
+    converted = response(THERE)
+    validate_response(converted)
+    assert converted["moderation"] == HERE
+    assert TypeAdapter(Response).validate_python(converted).to_dict()["moderation"] == HERE
+    back: Any = write_response(converted)
     validate_completion(back)
     assert TypeAdapter(ChatCompletion).validate_python(back).to_dict()["moderation"] == THERE
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_stream_says_it_at_its_end_both_ways(alone: bool):
-    """In a chunk of its own, or in the last one with a choice."""
+    """The results come in a chunk of their own, or in the last one with a choice."""
     chunks = chat(*text("Hi"))
     if alone:
         chunks.append({**chunk(), "choices": [], "moderation": THERE})
@@ -123,7 +123,7 @@ def test_an_answer_that_was_not_moderated_says_nothing_of_it():
 @pytest.mark.parametrize("odd", [7, "x", [], {}, {"input": None}, {"input": {"results": 7}}])
 def test_odd_values_are_no_failure(odd: Any):
     before = copy.deepcopy(odd)
-    made = response(odd)
-    assert made["status"] == "completed"
-    assert write_response({**made, "moderation": odd})["choices"]
+    converted = response(odd)
+    assert converted["status"] == "completed"
+    assert write_response({**converted, "moderation": odd})["choices"]
     assert odd == before

@@ -1,4 +1,4 @@
-"""How a turn ended: finish_reason, status, faults and errors, in the words of each dialect."""
+"""Outcomes: finish_reason, status, faults and errors of both dialects."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What holds for every request: law 5, the round trips, and that nothing but a 400 comes of nonsense."""
+"""Properties of every request: law 5 (prompt cache), round trips, and a 400 for every invalid request."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -213,7 +213,7 @@ EVERY_TOOL: Any = {
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) below a value."""
+    """Every pair of container and key inside a value."""
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in list(entries):
         yield value, key
@@ -223,7 +223,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def _spoiled(draw: st.DrawFn, good: Any) -> Any:
-    """A good request with one to three values replaced by anything, or gone."""
+    """A valid request with one to three values replaced by anything, or removed."""
     body = decode(encode(good))
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(body))
@@ -238,7 +238,7 @@ def _spoiled(draw: st.DrawFn, good: Any) -> Any:
 
 
 def _survives(read: Any, body: Any) -> None:
-    """Read and written in both dialects: a request, or a 400 that names a field; the body as it was."""
+    """Conversion gives a request, or a 400 that names a field, and leaves the body unchanged."""
     before = encode(body)
     for write in (responses.write_request, chat.write_request):
         losses = Losses()

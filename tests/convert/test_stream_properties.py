@@ -1,4 +1,4 @@
-"""What holds for every stream: laws 1 and 3, the whole answer as the fold of the stream, and the way back.
+"""Properties of every stream: law 1 (one terminal event), law 3 (chunking must not matter), round trips.
 
 Streams are made by machines of hypothesis: sensible ones (what a model may say, however a backend splits
 it), and garbage of two kinds (bytes, and JSON with anything anywhere).
@@ -75,7 +75,7 @@ JUNK = st.recursive(
 
 
 def maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """An object with some of these fields, each as it should be or not."""
+    """An object with some of these fields, each valid or not."""
     return st.fixed_dictionaries({}, optional={name: value | JUNK for name, value in fields.items()})
 
 
@@ -132,7 +132,7 @@ ODD_FRAMES = st.sampled_from(
 
 @st.composite
 def frames(draw: st.DrawFn, payload: st.SearchStrategy[Any]) -> bytes:
-    """Payloads as frames, a few odd ones among them."""
+    """Payloads as frames, with a few odd ones among them."""
     out = b""
     for each in draw(st.lists(payload, max_size=6)):
         out += b"data: " + encode(each) + b"\n\n"
@@ -218,7 +218,7 @@ ARGUMENTS = st.dictionaries(WORDS, WORDS | st.integers() | st.just({"deep": [{}]
 
 @st.composite
 def messages(draw: st.DrawFn) -> dict[str, Any]:
-    """An assistant message as a completion has it."""
+    """An assistant message of a completion."""
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     if draw(st.booleans()):
         message["reasoning_content"] = draw(WORDS)
@@ -250,24 +250,24 @@ def split(draw: st.DrawFn, text: str) -> list[str]:
 
 @st.composite
 def streamed(draw: st.DrawFn, message: dict[str, Any]) -> list[dict[str, Any]]:
-    """The chunks that say `message`, split and interleaved as a backend might."""
-    said: list[dict[str, Any]] = []
+    """The deltas of `message`, split and interleaved as a backend might send them."""
+    parts: list[dict[str, Any]] = []
     for field in ("reasoning_content", "content"):
-        said += [{field: piece} for piece in draw(split(message.get(field) or ""))]
-    said += [{"annotations": [each]} for each in message.get("annotations", ())]
-    said += [{"refusal": piece} for piece in draw(split(message.get("refusal") or ""))]
+        parts += [{field: piece} for piece in draw(split(message.get(field) or ""))]
+    parts += [{"annotations": [each]} for each in message.get("annotations", ())]
+    parts += [{"refusal": piece} for piece in draw(split(message.get("refusal") or ""))]
     style = draw(st.sampled_from(["plain", "no index", "every id", "whole"]))
     calls = [draw(called(number, each, style)) for number, each in enumerate(message.get("tool_calls", ()))]
     if style == "plain" and draw(st.booleans()):
         openings, rests = [call[0] for call in calls], [call[1:] for call in calls]
-        said += openings
+        parts += openings
         while any(rests):
-            said.append(draw(st.sampled_from([rest for rest in rests if rest])).pop(0))
+            parts.append(draw(st.sampled_from([rest for rest in rests if rest])).pop(0))
     else:
-        said += [delta for call in calls for delta in call]
+        parts += [delta for call in calls for delta in call]
     nothing: list[dict[str, Any]] = [{}, {"content": ""}, {"content": None, "tool_calls": None}]
     chunks = []
-    for delta in said:
+    for delta in parts:
         chunks += [chunk(delta), *([chunk(draw(st.sampled_from(nothing)))] if draw(st.booleans()) else [])]
     return chunks
 
@@ -296,7 +296,7 @@ FINISHES = st.sampled_from(["stop", "length", "content_filter", "tool_calls"])
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A completion, and a chunk stream that says the same."""
+    """A completion, and the equivalent chunk stream."""
     message, finish = draw(messages()), draw(FINISHES)
     usage = draw(st.none() | st.just({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}))
     tier = draw(st.none() | st.just("flex"))
@@ -319,7 +319,7 @@ def answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 @given(answers(), CUTS, FORMS)
 def test_row_56_a_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
-    """However the model splits its deltas, and however the network cuts them."""
+    """The result depends neither on how deltas are split nor on how reads are cut."""
     completion, stream = answer
     echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     whole = read_response(completion, echo, Numbered(), now, reasoning=form)
@@ -332,16 +332,16 @@ def test_row_56_a_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[i
 
 @st.composite
 def legacy_answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The same with its call, if there is one, as `function_call`."""
+    """A completion and its stream with at most one call, in the deprecated form `function_call`."""
     message = draw(messages())
     called = message.pop("tool_calls", [])[:1]
-    said = draw(streamed(message))
+    parts = draw(streamed(message))
     for call in called:
         function = message["function_call"] = call["function"]
         whole = draw(st.booleans())
         pieces_ = [function["arguments"]] if whole else draw(split(function["arguments"]))
         head = {"name": function["name"], "arguments": pieces_[0]}
-        said += [chunk({"function_call": each}) for each in (head, *({"arguments": p} for p in pieces_[1:]))]
+        parts += [chunk({"function_call": each}) for each in (head, *({"arguments": p} for p in pieces_[1:]))]
     finish = draw(FINISHES)
     finish = "function_call" if finish == "tool_calls" else finish
     completion = {
@@ -351,12 +351,12 @@ def legacy_answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]
         "model": "up",
         "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
     }
-    return completion, chat(*said, finish=finish, role=draw(st.booleans()))
+    return completion, chat(*parts, finish=finish, role=draw(st.booleans()))
 
 
 @given(legacy_answers(), CUTS, FORMS)
 def test_row_56_a_legacy_completion_is_the_fold_of_its_stream(answer: Any, cuts: list[int], form: Any):
-    """Row 56: what old backends answer, read whole and read as a stream."""
+    """Row 56: answers of old backends, whole and streamed."""
     completion, stream = answer
     echo = EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses"))
     whole = read_response(completion, echo, Numbered(), now, reasoning=form)
@@ -366,7 +366,7 @@ def test_row_56_a_legacy_completion_is_the_fold_of_its_stream(answer: Any, cuts:
 
 @given(answers() | legacy_answers(), CUTS)
 def test_row_56_the_chunks_of_a_response_add_up_to_its_legacy_completion(answer: Any, cuts: list[int]):
-    """Row 56: what old clients are answered, whole and as a stream, and what of it is lost."""
+    """Row 56: answers to old clients, whole and streamed, and their losses."""
     _, stream = answer
     events = to_events(sse(stream))
     lost = Losses()
@@ -392,7 +392,7 @@ def test_row_56_a_legacy_answer_comes_back_as_it_was(answer: Any, cuts: list[int
 
 
 def legacy_chunks(reads: list[bytes]) -> tuple[list[dict[str, Any]], Losses]:
-    """A Responses stream for a client that asked with `functions`."""
+    """A Responses stream for a client that sent `functions`."""
     writer = ResponseWriter(EchoedFields.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
     reader, encoder = ResponsesReader(writer), ChatEncoder(legacy=True, losses=writer.losses)
     writer.begin()
@@ -418,7 +418,7 @@ def test_face_to_face_the_answer_comes_back(answer: Any, cuts: list[int]):
 
 @given(answers())
 def test_the_canonical_form_is_a_form_of_its_own(answer: Any):
-    """Reading it again gives the same deltas: reasoning has one run here, so no blank line joins in."""
+    """Reading it again gives the same deltas. Reasoning is one block here, so no blank lines are added."""
     _, stream = answer
     once = face_to_face([sse(stream)])
     assert deltas(face_to_face([sse(once)])) == deltas(once)
@@ -440,12 +440,12 @@ def test_row_56_the_chunks_of_a_response_add_up_to_its_completion(answer: Any):
 def test_one_delta_stays_one_event_with_its_tokens(words: list[str], cuts: list[int]):
     stream = [chunk({"content": word}, logprobs={"content": [token(word)]}) for word in words]
     events = to_events(pieces(sse(chat(*stream)), cuts))
-    said = [
+    text_deltas = [
         (event["delta"], event["logprobs"])
         for event in events
         if event["type"] == "response.output_text.delta"
     ]
-    assert said == [(word, [token(word)]) for word in words]
+    assert text_deltas == [(word, [token(word)]) for word in words]
     chunks = face_to_face(pieces(sse(chat(*stream)), cuts))
     assert [each["content"] for each in deltas(chunks)] == words
 
@@ -458,7 +458,7 @@ def face_to_face(reads: list[bytes]) -> list[dict[str, Any]]:
 
 
 def visible(message: dict[str, Any]) -> dict[str, Any]:
-    """What there is in it; arguments that are nothing are an empty object."""
+    """The non-empty content; blank arguments become an empty object."""
     shown = {key: value for key, value in message.items() if value}
     if calls := shown.get("tool_calls"):
         shown["tool_calls"] = [{**call, "function": filled(call["function"])} for call in calls]

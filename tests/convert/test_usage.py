@@ -1,4 +1,4 @@
-"""Token counts both ways: details, vendors' places and names, and what is no number."""
+"""Token counts in both directions: details, names of vendors, and values that are not numbers."""
 
 import pytest
 
@@ -119,10 +119,10 @@ def test_turns_add_up():
 
 
 @pytest.mark.parametrize(
-    ("said", "total", "output"),
+    ("quirk", "total", "output"),
     [("by_total", 30, 20), ("by_total", 25, 15), ("without_reasoning", 25, 20), ("with_reasoning", 30, 15)],
 )
-def test_whether_reasoning_is_among_the_completions_tokens_is_a_quirk(said, total, output):
+def test_whether_reasoning_is_among_the_completions_tokens_is_a_quirk(quirk, total, output):
     counted = usage.from_chat(
         {
             "prompt_tokens": 10,
@@ -130,20 +130,20 @@ def test_whether_reasoning_is_among_the_completions_tokens_is_a_quirk(said, tota
             "total_tokens": total,
             "completion_tokens_details": {"reasoning_tokens": 5},
         },
-        Quirks(completion_tokens=said),
+        Quirks(completion_tokens=quirk),
     )
     assert counted is not None
     assert (counted["output_tokens"], counted["total_tokens"]) == (output, total)
 
 
 def test_where_cached_tokens_are_counted_is_a_quirk():
-    given = {"prompt_tokens": 10, "cached_tokens": 3, "details": {"deep": {"hit": 4}}}
+    counts = {"prompt_tokens": 10, "cached_tokens": 3, "details": {"deep": {"hit": 4}}}
     for paths, cached in (
         (("details.deep.hit", "cached_tokens"), 4),
         (("nowhere", "cached_tokens"), 3),
         ((), 0),
     ):
-        counted = usage.from_chat(given, Quirks(cached_tokens=paths))
+        counted = usage.from_chat(counts, Quirks(cached_tokens=paths))
         assert counted is not None
         assert counted["input_tokens_details"]["cached_tokens"] == cached
 

@@ -1,1 +1,1 @@
-"""The gateway as its users meet it: over real sockets, with the official SDK."""
+"""End-to-end tests: the gateway over real sockets, called with the official SDK."""

@@ -1,4 +1,4 @@
-"""A gateway and a scripted upstream for each test; when it ends, nothing of either may be left behind."""
+"""A gateway and a scripted upstream for each test, with checks that neither leaves anything behind."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ _OURS = ("OPENAI_", "CHAT2RESPONSE_", "UPSTREAM_MODE", "BIND_ADDR")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that the server runs on."""
+    """Runs the tests on the server's event loop."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No setting from outside."""
+    """Removes settings from the environment."""
     for name in tuple(os.environ):
         if name.upper().startswith(_OURS):
             monkeypatch.delenv(name)
@@ -34,7 +34,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
-    """A scripted upstream that has nothing to say yet."""
+    """A scripted upstream without scripts."""
     async with ScriptedUpstream() as scripted:
         yield scripted
 

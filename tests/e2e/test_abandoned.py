@@ -1,4 +1,4 @@
-"""Clients that hang up while their call is being admitted: their key has all of its slots again at once."""
+"""Clients that disconnect during admission: their key gets its slots back at once."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ PATIENCE = 10.0  # of one that passes within a few ms; a lease lasts for 60
 
 
 async def hang_up(gateway: Running, token: str, after: float) -> None:
-    """Sends a whole call, and leaves."""
+    """Sends a whole request, and disconnects."""
     body = json.dumps({"model": CLIENT_MODEL, "input": "Hi", "max_output_tokens": 10}).encode()
     head = (
         f"POST /v1/responses HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"

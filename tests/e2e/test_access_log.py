@@ -1,4 +1,4 @@
-"""One line of the access log for each call, whatever becomes of it; never a body, a token or a query."""
+"""The access log has one line for each call, however it ends, and never a body, a token or a query."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ LINE = re.compile(
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Any:
-    """`lines()`: what is in the log so far, each line taken apart."""
+    """`lines()`: the parsed lines of the log so far."""
     caplog.set_level(logging.INFO, LOGGER)
 
     def results() -> list[dict[str, str]]:

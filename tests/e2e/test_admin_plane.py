@@ -1,4 +1,4 @@
-"""The admin plane over real sockets: beside the data plane, with a listener of its own, behind proxies."""
+"""The admin plane over real sockets: with the data plane, on its own listener, behind proxies."""
 
 import asyncio
 
@@ -122,7 +122,7 @@ async def test_a_proxy_that_nobody_trusts_is_refused_with_the_token_too(start: S
 
 
 async def _raw(url: str, head: bytes) -> tuple[int, bytes]:
-    """What a connection gets that sends these bytes: the status, and the answer."""
+    """Sends these bytes on a connection; returns the status and the response."""
     _, _, address = url.partition("://")
     host, _, port = address.partition(":")
     async with asyncio.timeout(PATIENCE):
@@ -139,7 +139,7 @@ RAW = [b"\x01", b"\t", b"\x0b", b"\x7f", b"\x85", b"\xa0", b"\xff", b"\xc2\x85"]
 
 @pytest.mark.parametrize("apart", [False, True], ids=["one listener", "two"])
 async def test_no_character_opens_a_path_of_it(start: Start, apart: bool) -> None:
-    """As a stranger sends them: in the target percent-encoded, and raw where the parser lets them pass."""
+    """Request targets of an attacker: percent-encoded, and raw if the parser allows it."""
     rules = {"chat2response_admin_token": TOKEN, **(APART if apart else {})}
     gateway = await start("chat", **rules)
     for path in (b"/keys", b"/audit", b"/usage", b"/metrics", b"/keys/generate"):

@@ -1,4 +1,4 @@
-"""Whole answers leave in one write; what uvicorn has to say of a connection holds all the same."""
+"""Whole responses are sent in one write; uvicorn's rules for a connection still apply."""
 
 import asyncio
 import gc
@@ -76,7 +76,7 @@ async def test_a_connection_that_is_to_end_ends(start: Start, upstream: Scripted
 async def test_a_call_leaves_nothing_for_the_collector(
     start: Start, upstream: ScriptedUpstream, dialect: str, surface: Surface, streamed: bool
 ) -> None:
-    """A cycle in what is made for each call would cost a tenth of all calls' time, to find it again."""
+    """A reference cycle per call would cost a tenth of the CPU time in garbage collection."""
     plays = [stream(dialect, REPLY) if streamed else whole(dialect, REPLY) for _ in range(5)]
     upstream.play(*plays)
     gateway = await start(dialect)

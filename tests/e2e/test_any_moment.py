@@ -1,4 +1,4 @@
-"""A hang-up, or a stop, after any number of turns of the loop: whatever was under way then, it ends well.
+"""A disconnect or a stop after any number of loop turns: the call always ends properly.
 
 Counted in turns of the loop, not in time: each number meets the call in another place (connecting, sending,
 holding the head, in the middle of a read, at its end).
@@ -22,7 +22,7 @@ MOMENTS = range(0, 60, 4)
 
 
 def _in_pieces(script: Script) -> Script:
-    """Each step with a turn of the loop behind it, and no end: only the gateway closes the connection."""
+    """Each step is followed by a loop turn; the stream has no end, so the gateway closes the connection."""
     return script.but(end="stall", pause=True)
 
 

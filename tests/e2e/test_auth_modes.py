@@ -1,4 +1,4 @@
-"""Who may pass (`CHAT2RESPONSE_AUTH_MODE`), and what of the client's and of our keys goes up."""
+"""The authentication modes (`CHAT2RESPONSE_AUTH_MODE`), and which keys are sent upstream."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ NAMES = ("authorization", "x-api-key", "api-key")
 
 
 def _credentials(upstream: ScriptedUpstream) -> dict[str, str]:
-    """What of the newest request upstream could be a credential."""
+    """The headers of the latest upstream request that may hold a credential."""
     return {name: value for name, value in upstream.last.headers.items() if name in NAMES}
 
 
@@ -58,7 +58,7 @@ async def test_a_key_in_another_header_opens_too_and_stays_here(
 
 
 async def test_the_sdks_azure_client_gets_in(start: Start, upstream: ScriptedUpstream) -> None:
-    """It sends its key as `api-key`."""
+    """The Azure client sends its key as `api-key`."""
     upstream.play(whole("responses", REPLY))
     gateway = await start("responses")
     client = AsyncAzureOpenAI(
@@ -155,7 +155,7 @@ async def test_open_serves_the_sdk(start: Start, upstream: ScriptedUpstream) -> 
 
 
 async def test_in_open_mode_all_callers_are_one_tenant(start: Start, upstream: ScriptedUpstream) -> None:
-    """What one was answered, another may continue; what nobody was answered is unknown."""
+    """In open mode every caller may continue every response; an id that was never issued is unknown."""
     upstream.play(whole("responses", ModelReply(text=("Hi",), response_id="resp_kept")))
     gateway = await start("responses", chat2response_auth_mode="open", store="sqlite")
 

@@ -1,4 +1,4 @@
-"""No call waits for another: not behind a client that does not read, nor behind a store that is silent."""
+"""No call waits for another: neither for a slow client nor for a silent store."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ SMALL = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)]
 
 @asynccontextmanager
 async def open_stream(gateway: Running, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
-    """A stream that nobody reads: its head has come, and that is all."""
+    """Opens a stream without reading it: only its head has arrived."""
     headers = {"authorization": f"Bearer {gateway.key}"}
     transport = httpx2.AsyncHTTPTransport(socket_options=SMALL)
     async with (
@@ -37,7 +37,7 @@ async def open_stream(gateway: Running, path: str, body: Any) -> AsyncIterator[h
 
 
 def unsent(upstream: ScriptedUpstream) -> int:
-    """Bytes that the upstream has written and nobody has taken yet."""
+    """The bytes that the upstream has written and the gateway has not read yet."""
     return sum(connection.unsent for connection in upstream.open)
 
 
@@ -45,7 +45,7 @@ def unsent(upstream: ScriptedUpstream) -> int:
 async def test_a_client_that_does_not_read_holds_back_its_own_upstream_and_no_other_call(
     start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
 ) -> None:
-    """And when it reads again, it gets every byte."""
+    """When the client reads again, it gets every byte."""
     whole_stream = [step for step in stream(dialect, REPLY).steps if isinstance(step, bytes)]
     sent = [whole_stream[0], *FLOOD, *whole_stream[1:]]
 
@@ -74,7 +74,7 @@ async def test_a_client_that_does_not_read_holds_back_its_own_upstream_and_no_ot
 
 
 def hang(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """The store answers nothing, whatever it is asked, until the event that is returned."""
+    """Blocks all calls of the store until the returned event is set."""
     answering = asyncio.Event()
     store = gateway.services.store
 
@@ -113,7 +113,7 @@ async def test_a_store_that_does_not_answer_delays_only_who_needs_a_record(
 async def test_a_frozen_redis_stops_records_and_nothing_else_and_recovers(
     start: Start, upstream: ScriptedUpstream, own_redis: Callable[..., RedisServer]
 ) -> None:
-    """Without a record nothing is told: before the first byte by a status, after it by the end."""
+    """A call without a record fails: before the first byte with a status, after it with a terminal event."""
     server = own_redis()
     notified = asyncio.Event()
     *begun, last = sse(*REPLY.events(), done=False)

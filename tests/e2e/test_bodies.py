@@ -1,4 +1,4 @@
-"""The request's body: bounded, JSON, an object, not too deep, and never looked at before the key (law 10)."""
+"""The request's body: limits, JSON, the key is checked first (law 10, every buffer has a bound)."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def test_the_key_is_checked_before_the_size(start: Start) -> None:
 
 
 async def test_a_refusal_does_not_wait_for_the_body(start: Start) -> None:
-    """With a bad key, or a body that says it is too large, the answer is there before the body is."""
+    """With a bad key or a too large Content-Length, the response arrives before the body is sent."""
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     for token, status in (("nobody", b"401"), (gateway.key, b"413")):
         answer = await _head_only(gateway, f"Authorization: Bearer {token}\r\nContent-Length: {CAP + 1}")
@@ -130,7 +130,7 @@ async def test_a_wrong_method_is_405(start: Start, method: str, path: str, allow
 
 
 async def _head_only(gateway: Running, headers: str) -> bytes:
-    """What a request gets of which only the head was sent."""
+    """The response to a request whose body is never sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     try:
         writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())

@@ -1,4 +1,4 @@
-"""Ways around a budget, over real sockets: every call that an upstream works on is paid for."""
+"""Attempts to bypass a budget, over real sockets: every call that an upstream processes is charged."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ def body_of(path: str, **more: Any) -> dict[str, Any]:
 
 
 async def used(gateway: Running) -> UsageTotals:
-    """What all calls have used, by the books."""
+    """The stored usage of all calls."""
     usage = gateway.services.usage
     (row,) = await usage.for_all(usage.today(), usage.today())
     return row.usage
 
 
 async def settled(gateway: Running, who: dict[str, str]) -> int:
-    """What counts of the key's tokens of the day."""
+    """The tokens that count for the key's day."""
     id = who["authorization"].removeprefix("Bearer sk_").partition(".")[0]
     ledger = f"{id}.tokens.2026-11-26"
     return (await gateway.services.store.lease(KIND, ledger, 0, ttl=LEASE_SECONDS, window=2.0 * DAY)).used
@@ -60,7 +60,7 @@ ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "input_t
 async def test_a_whole_answer_that_does_not_say_what_it_used_is_estimated(
     start: Start, upstream: ScriptedUpstream, dialect: str, path: str, result: Any
 ) -> None:
-    """As a stream is: its input, and what was heard."""
+    """It is charged like a stream: the input, and the output that arrived."""
     upstream.play(saying(dialect, usage=result))
     gateway = await begin(start, dialect)
     who = await limited(gateway, tokens_per_day=5000)
@@ -78,7 +78,7 @@ async def test_a_whole_answer_that_does_not_say_what_it_used_is_estimated(
 async def test_a_background_response_keeps_what_it_reserved(
     start: Start, upstream: ScriptedUpstream, path: str, stream: bool
 ) -> None:
-    """Nobody here hears its end: neither after `queued`, nor after a stream that was cut."""
+    """The gateway does not see its end: neither after `queued`, nor after an interrupted stream."""
     begun = REPLY.resource(status="queued", output=[], usage=None)
     if stream:
         upstream.play(frames("responses", *sse(*REPLY.events()[:3], done=False)).but(end="cut"))
@@ -118,7 +118,7 @@ USAGE = {"input_tokens": 70, "output_tokens": 30, "total_tokens": 100}
 
 
 def failures() -> Iterable[Any]:
-    """A failed answer that says what it used, in each form: dialect, whether as a stream, script."""
+    """Failed responses with usage, in each form: dialect, streamed or not, script."""
     failed = REPLY.resource(status="failed", error=FAILED, output=[], usage=USAGE)
     chunk = {"error": FAILED, "usage": COUNTED}
     first = REPLY.events()[:1]
@@ -163,7 +163,7 @@ async def test_a_failed_answer_costs_what_it_says_in_json_as_in_a_stream(
 async def test_who_hangs_up_before_the_first_byte_pays_for_the_input(
     start: Start, upstream: ScriptedUpstream, dialect: str, path: str, stream: bool
 ) -> None:
-    """The upstream has read it. An answer of which nothing was heard costs no output."""
+    """The upstream has read the request; a response of which nothing arrived costs no output."""
     upstream.play(Script(PATHS[dialect], (), framing="raw", end="stall"))
     gateway = await begin(start, dialect)
     who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
@@ -201,7 +201,7 @@ async def test_the_largest_of_several_limits_is_checked(
 async def test_a_limit_that_bounds_nothing_goes_up_as_the_keys_own(
     start: Start, upstream: ScriptedUpstream, dialect: str, path: str, stream: bool, name: str
 ) -> None:
-    """And alone: the upstream reads no other name."""
+    """Only this name is sent: the upstream knows no other."""
     upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await begin(start, dialect)
     who = await limited(gateway, max_output_tokens=64)

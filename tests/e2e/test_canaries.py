@@ -1,4 +1,4 @@
-"""Canaries: secrets that a gateway is given, looked for in everything that it ever says.
+"""Canaries: no secret that the gateway knows appears in anything that it prints, logs or sends.
 
 A gateway as a process, at log level debug, in every mode; it goes through whatever an upstream, a proxy and a
 client may do, well and badly; then all that it printed, logged and answered is searched.
@@ -36,7 +36,7 @@ JSON = {"content-type": "application/json"}
 
 
 def echoes(status: int, shape: str) -> Callable[[Received], Script]:
-    """An upstream that repeats, in its refusal, the credentials that it was sent."""
+    """An upstream whose error responses repeat the credentials of the request."""
 
     def answer(request: Received) -> Script:
         sent = " ".join(request.headers.get(name, "none") for name in ("authorization", "x-api-key"))
@@ -52,7 +52,7 @@ OBJECT = (
 
 
 def misdeeds(dialect: str, key: str) -> list[Answer]:
-    """What an upstream that was sent `key` may answer, from good to bad."""
+    """Possible responses of an upstream that received `key`, from good to bad."""
     path, good = PATHS[dialect], stream(dialect, REPLY)
     error = b'data: {"error": {"message": "no such key: %b"}}\n\n' % key.encode()
     return [
@@ -78,7 +78,7 @@ def misdeeds(dialect: str, key: str) -> list[Answer]:
 
 
 class Ear:
-    """Calls a gateway, and keeps all that it hears."""
+    """Calls a gateway, and records all responses."""
 
     def __init__(self, url: str) -> None:
         self.received: list[bytes] = []
@@ -91,7 +91,7 @@ class Ear:
         await self._http.aclose()
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response | None:
-        """A request; None where the answer broke off, of which what came is kept all the same."""
+        """Sends a request; None if the response was interrupted. The bytes that arrived are recorded."""
         try:
             async with self._http.stream(method, path, **more) as answer:
                 self.received.append(f"{answer.status_code} {answer.headers!r}".encode())
@@ -105,7 +105,7 @@ class Ear:
         await self.ask("POST", PATH[surface], json=body_for(surface, streamed=streamed), headers=headers)
 
     async def look_around(self, *tokens: str) -> None:
-        """Everything that is not a call, with good credentials and with bad ones."""
+        """All other endpoints, with good credentials and with bad ones."""
         for token in ("", *tokens):
             headers = {"authorization": f"Bearer {token}"} if token else {}
             for path in (
@@ -131,7 +131,7 @@ class Ear:
 
 
 async def output_of(gateway: Command) -> bytes:
-    """All that it printed, once it has ended."""
+    """Everything that the gateway printed, after it has ended."""
     gateway.signal()
     assert await gateway.ended() == 0
     assert gateway.process.stdout is not None and gateway.process.stderr is not None
@@ -254,7 +254,7 @@ async def test_not_when_the_start_fails_either(tmp_path: Path, wrong: dict[str, 
 async def test_not_in_a_traceback_either(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, streamed: bool
 ) -> None:
-    """What fails unforeseen is logged with all its words, but for what the settings say is secret."""
+    """An unexpected error is logged completely, except for secrets of the settings."""
 
     async def fails(self: CallRun) -> None:
         raise RuntimeError(f"unforeseen: {UPSTREAM_KEY} Bearer {CLIENT_BEARER}") from ValueError(LOGIN)

@@ -1,4 +1,4 @@
-"""`n` choices from a Responses upstream, which gives one (pitfalls, row 38)."""
+"""`n` choices from a Responses upstream, which returns one (pitfalls, row 38)."""
 
 import asyncio
 from typing import Any
@@ -31,7 +31,7 @@ TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type"
 
 
 class Different:
-    """Each request is told something else."""
+    """A model that answers each request differently."""
 
     def __init__(self) -> None:
         self.requests = 0

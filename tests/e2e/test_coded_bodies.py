@@ -1,4 +1,4 @@
-"""Row 17: coded request bodies, zstd first (Codex's default), against every upstream."""
+"""Row 17: compressed request bodies, zstd first (Codex's default), with every upstream."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ CODE: dict[str, Callable[[bytes], bytes]] = {
 
 
 def coded(coding: str, body: bytes) -> dict[str, Any]:
-    """Arguments of a post."""
+    """The arguments of a post with this body."""
     return {"content": CODE[coding](body), "headers": {"content-encoding": coding}}
 
 
@@ -40,7 +40,7 @@ def coded(coding: str, body: bytes) -> dict[str, Any]:
 async def test_row_17_a_coded_body_is_read_and_goes_up_plain(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, coding: str
 ) -> None:
-    """Row 17: decoded before JSON is read; the header stays here; a relay sends the decoded bytes."""
+    """Row 17: the body is decoded first, the header is not passed on, a relay sends decoded bytes."""
     upstream.play(whole(dialect, REPLY))
     gateway = await start(dialect)
     body = json.dumps(body_for(surface), indent=1).encode()
@@ -60,7 +60,7 @@ async def test_row_17_a_coded_body_is_read_and_goes_up_plain(
 async def test_row_17_a_large_coded_body_arrives_whole(
     start: Start, upstream: ScriptedUpstream, coding: str
 ) -> None:
-    """Row 17: more than a megabyte, which is unpacked beside the loop."""
+    """Row 17: more than a megabyte, which is decoded in a thread."""
     upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
     body = json.dumps(body_for("chat", user="x" * 5_000_000)).encode()
@@ -75,7 +75,7 @@ async def test_row_17_a_large_coded_body_arrives_whole(
 async def test_row_17_the_cap_is_on_the_decoded_size(
     start: Start, upstream: ScriptedUpstream, coding: str
 ) -> None:
-    """Row 17: over the cap is 413, however little was sent."""
+    """Row 17: a decoded body above the limit gets 413, however small the encoded one is."""
     upstream.play(whole("chat", REPLY))
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     for size in (CAP + 1, 300_000_000 if coding == "zstd" else 5_000_000):
@@ -92,7 +92,7 @@ async def test_row_17_the_cap_is_on_the_decoded_size(
 
 @pytest.mark.parametrize("coding", CODE)
 async def test_row_17_a_damaged_body_is_400(start: Start, upstream: ScriptedUpstream, coding: str) -> None:
-    """Row 17: corrupt, cut off, followed by something else, or empty."""
+    """Row 17: corrupt, truncated, with trailing bytes, or empty."""
     gateway = await start("chat")
     whole_body = CODE[coding](json.dumps(body_for("chat")).encode())
     for body in (b"{}", b"\xff" * 100, whole_body[:-1], whole_body[: len(whole_body) // 2], b""):
@@ -104,7 +104,7 @@ async def test_row_17_a_damaged_body_is_400(start: Start, upstream: ScriptedUpst
 
 @pytest.mark.parametrize("coding", ["compress", "nonsense", "gzip, zstd"])
 async def test_row_17_an_unknown_coding_is_415(start: Start, upstream: ScriptedUpstream, coding: str) -> None:
-    """Row 17: the answer names the coding, and those that are read."""
+    """Row 17: the response names the encoding, and the supported ones."""
     gateway = await start("chat")
 
     answer = await gateway.post(CHAT, b"\x1f\x8b", headers={"content-encoding": coding})
@@ -126,7 +126,7 @@ async def test_row_17_what_was_coded_is_judged_like_any_body(start: Start) -> No
 async def test_row_46_the_key_is_checked_before_anything_is_unpacked(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows 17 and 46: a stranger's body is neither read nor unpacked."""
+    """Rows 17 and 46: without a key the body is neither read nor decoded."""
     gateway = await start("chat")
     monkeypatch.setattr(content_encoding, "decoder_for", None)
 

@@ -1,4 +1,4 @@
-"""Every kind of answer, to every client, from every upstream, whole and streamed: heard the same."""
+"""Every kind of reply reaches every client unchanged, from every upstream, whole and streamed."""
 
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface, ask, expected

@@ -1,4 +1,4 @@
-"""Web pages of other origins: let in to the data plane as the settings say, never to the admin plane."""
+"""Web pages of other origins may call the data plane as configured, and never the admin plane."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ ORIGIN = "access-control-allow-origin"
 
 
 def _cors(answer: httpx2.Response) -> dict[str, str]:
-    """The headers that a browser decides by."""
+    """The CORS headers of a response."""
     names = [name for name in answer.headers if name.startswith("access-control-") or name == "vary"]
     return {name.removeprefix("access-control-"): answer.headers[name] for name in names}
 
 
 async def _ask(gateway: Running, path: str, origin: str = PAGE, **more: str) -> httpx2.Response:
-    """A preflight, as browsers send it: without the key."""
+    """A preflight as browsers send it, without the key."""
     gateway.http.headers.pop("authorization", None)
     body = {
         "origin": origin,

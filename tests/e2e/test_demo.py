@@ -1,4 +1,4 @@
-"""The demo upstream behind the whole gateway: what a stranger sees first, through the official SDK."""
+"""The demo upstream behind the whole gateway, through the official SDK."""
 
 from typing import Any
 

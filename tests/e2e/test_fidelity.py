@@ -1,4 +1,4 @@
-"""How faithful a call has to be: strict, warn, drop; and `/convert?report=1`."""
+"""The fidelity modes strict, warn and drop; and `/convert?report=1`."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ async def test_the_operators_choice_and_the_clients_over_it(start: Start, upstre
 
 
 async def test_what_says_nothing_is_no_loss(start: Start, upstream: ScriptedUpstream) -> None:
-    """Codex's own fields, and what is null, empty or the default."""
+    """Codex's own fields, and fields that are null, empty or the default, are no losses."""
     upstream.play_for(CHAT, speaking("chat", REPLY))
     upstream.play_for(RESPONSES, speaking("responses", REPLY))
     codex = {
@@ -137,7 +137,7 @@ async def test_a_report_of_a_conversion(start: Start, upstream: ScriptedUpstream
 async def test_what_the_page_says_of_emulations(
     start: Start, upstream: ScriptedUpstream, probe: Probe
 ) -> None:
-    """`docs/fidelity.md` on what the converter by itself refuses."""
+    """The fields that `docs/fidelity.md` lists as refused by the converter."""
     upstream.play_for(RESPONSES, speaking("responses", REPLY))
     gateway = await start("responses")
     assert (await ask(gateway, "/v1/chat/completions", {**TALK, **probe.fields})).status_code == 200

@@ -1,4 +1,4 @@
-"""What a call takes goes with the call: nothing of it waits for the garbage collector, however it ends."""
+"""A call frees its memory when it ends: nothing is left for the garbage collector."""
 
 import gc
 import gzip
@@ -33,7 +33,7 @@ _CODES = ("__code__", "gi_code", "cr_code", "ag_code")
 
 
 class Garbage:
-    """What only the collector found."""
+    """The objects that only the garbage collector freed."""
 
     def __init__(self) -> None:
         self.leaked: list[str] = []
@@ -54,7 +54,7 @@ def _name(each: Any) -> str | None:
 
 @contextmanager
 def no_collector() -> Iterator[Garbage]:
-    """Runs the body without the collector, which then looks for what it would have had to find."""
+    """Runs the body with the collector disabled, then collects and records what it had to free."""
     garbage = Garbage()
     gc.collect()
     gc.disable()
@@ -125,7 +125,7 @@ async def test_a_call_that_fails_leaves_nothing_for_the_collector(
 async def test_an_answer_that_is_too_large_goes_with_its_call(
     start: Start, upstream: ScriptedUpstream, surface: Any, dialect: str
 ) -> None:
-    """Each would leave 64 MiB in the frame that had read them."""
+    """Each would leave 64 MiB in the frame that read them."""
     piece = b"[]," * 350_000
     pieces = (b"[", *[piece] * (MAX_BODY // len(piece) + 2))
     upstream.play(*(Script(path, pieces, framing="chunked") for path in (CHAT, RESPONSES)))

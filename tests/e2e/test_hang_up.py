@@ -1,4 +1,4 @@
-"""A client that hangs up stops the upstream at once, wherever the answer stands, and leaves nothing."""
+"""A client that disconnects stops the upstream at once, at any point of the response."""
 
 import asyncio
 import contextlib
@@ -95,7 +95,7 @@ async def test_row_32_in_the_middle_of_a_stream(
 async def test_in_the_middle_of_a_flood(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """The client stops reading and leaves while the upstream writes as fast as it can."""
+    """The client stops reading and disconnects while the upstream writes as fast as it can."""
     long = ModelReply(text=tuple(f"word{number} " * 40 for number in range(4000)))
     upstream.play(stream(dialect, long).but(end="stall"))
     gateway = await start(dialect)
@@ -178,7 +178,7 @@ async def test_while_the_request_is_still_being_sent(start: Start, upstream: Scr
 async def _send_and_leave(
     gateway: Running, until: Awaitable[Any], *requests: bytes, headers: str = ""
 ) -> None:
-    """All of `requests` in one connection, which ends before any answer, when `until` has come."""
+    """Sends all of `requests` on one connection, and closes it after `until`, before any response."""
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     for body in requests:
         head = (
@@ -194,7 +194,7 @@ async def _send_and_leave(
 
 
 async def test_with_a_body_that_paused_the_connection(start: Start, upstream: ScriptedUpstream) -> None:
-    """uvicorn stops reading while a large body waits for the application."""
+    """uvicorn pauses reading while a large body waits for the application."""
     upstream.play(Script(PATHS["chat"], (), framing="raw", end="stall"))
     gateway = await start("chat")
     body = body_for("chat") | {"user": "x" * 300_000}

@@ -1,4 +1,4 @@
-"""Heads of requests as strangers send them: slowly, not in HTTP, or asking for another protocol."""
+"""Unusual request heads: slow ones, bytes that are not HTTP, requests for another protocol."""
 
 import asyncio
 import json
@@ -106,7 +106,7 @@ async def test_a_body_and_an_answer_may_take_longer(start: Start, upstream: Scri
 
 
 async def past_the_deadline(gateway: Running) -> None:
-    """A connection opened now is closed when the time for a head is over."""
+    """Opens a connection, and waits until the gateway closes it because its head is late."""
     async with wire(gateway) as (reader, _):
         assert await reader.read() == b""
 
@@ -143,7 +143,7 @@ async def test_a_body_that_pauses_too_long_is_408(
 async def test_a_body_that_comes_by_and_by_is_read_to_its_end(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the pauses that are bounded, and the wait for the answer is none of them."""
+    """Only pauses between the client's bytes are limited, not the wait for the response."""
     slow = asyncio.Event()
     upstream.play(whole("chat", ModelReply(text=("Hi",))).but(before=slow))
     gateway = await impatient_with_bodies(start, monkeypatch)
@@ -163,7 +163,7 @@ async def test_a_body_that_comes_by_and_by_is_read_to_its_end(
 async def test_the_clock_rests_while_we_do_not_read(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request behind another in the same connection waits for it."""
+    """A pipelined request waits for the one before it."""
     slow = asyncio.Event()
     upstream.play(
         whole("chat", ModelReply(text=("Hi",))).but(before=slow), whole("chat", ModelReply(text=("Ho",)))
@@ -230,7 +230,7 @@ async def test_who_asks_for_another_protocol_is_answered_in_this_one(
 async def test_a_body_behind_an_upgrade_that_is_not_ours_is_read(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """Java's HttpClient and `curl --http2` ask for h2c with every first request."""
+    """Java's HttpClient and `curl --http2` request h2c with every first request."""
     upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     body = json.dumps(body_for("chat")).encode()
@@ -261,7 +261,7 @@ async def test_a_key_in_a_trailer_opens_nothing(
 @pytest.mark.parametrize("writes", [1, 2])
 @pytest.mark.parametrize("trailer", [b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1"])
 async def test_a_trailer_names_no_sender(start: Start, writes: int, trailer: bytes) -> None:
-    """The proxy said who sends; what the client wrote behind that is no word of the proxy's."""
+    """The proxy's own header counts; one that the client wrote itself does not."""
     gateway = await start("chat", chat2response_trusted_proxies="127.0.0.1")
     head = (
         b"POST /keys/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"

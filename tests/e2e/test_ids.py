@@ -1,4 +1,4 @@
-"""Ids that tie a client's log, ours and the upstream's together."""
+"""Request ids that connect the logs of client, gateway and upstream."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The operator's key is masked wherever an upstream's answer can carry it.
+"""The operator's key is masked everywhere in an upstream's response.
 
 A canary stands, in turn, at every place of whole answers, events, chunks, refusals and headers, written in
 every way that JSON has; it must not be in anything that a client gets, nor in the log.
@@ -28,7 +28,7 @@ SSE = "text/event-stream"
 
 
 def written(key: str) -> list[bytes]:
-    """In a JSON string: as it is, with some escapes, with all, and as JSON in a string of JSON."""
+    """The key in a JSON string: plain, with some escapes, with all, and as JSON inside a JSON string."""
     some = key.replace("-", "\\u002d").replace("/", "\\/")
     every = "".join(f"\\u{ord(each):04x}" for each in key)
     return [each.encode() for each in (key, key.replace("/", "\\/"), some, every, some.replace("\\", "\\\\"))]
@@ -48,7 +48,7 @@ REFUSALS: list[Any] = [
 
 
 def with_key(value: Any) -> Iterator[bytes]:
-    """JSON with the key at each place, as a value and as a name, in each way of writing in turn."""
+    """JSON with the key at each position, as a value and as a name, in each written form in turn."""
     forms = cycle(FORMS)
     for path in paths(value):
         yield json.dumps(put(value, path, "@KEY@")).encode().replace(b"@KEY@", next(forms))

@@ -1,4 +1,4 @@
-"""The door: who may pass, whose key goes up, and nobody where no key can be checked (law 8)."""
+"""Authentication: which keys are accepted, which key is sent upstream (law 8, fail closed)."""
 
 from typing import Any
 

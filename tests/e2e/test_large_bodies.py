@@ -24,7 +24,7 @@ LEAST_ROOM = 8 * CAP
 
 
 def _with(surface: Surface, field: bytes, *, streamed: bool = False) -> bytes:
-    """A request with one more field, as JSON."""
+    """A request as JSON, with one more field."""
     return json.dumps(body_for(surface, streamed=streamed)).encode()[:-1] + b"," + field + b"}"
 
 
@@ -119,7 +119,7 @@ def _holds(value: Any, text: str) -> bool:
 async def test_a_large_request_is_answered_as_a_small_one(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    """What is worked on beside the loop goes up as it would from the loop."""
+    """A body that is processed in a thread is sent upstream like any other."""
     upstream.play(*[(stream if streamed else whole)(dialect, REPLY)] * 2)
     gateway = await start(dialect)
 
@@ -206,7 +206,7 @@ async def test_convert_is_open_without_a_key(start: Start) -> None:
 
 @pytest.mark.parametrize("media_type", ["text/plain", "", "application/x-www-form-urlencoded"])
 async def test_convert_wants_json(start: Start, media_type: str) -> None:
-    """Other types are what a web page can send without asking."""
+    """A web page can send other types without a preflight."""
     gateway = await start("chat")
     answer = await gateway.post("/convert", body_for("chat"), headers={"content-type": media_type})
     assert answer.status_code == 415
@@ -245,7 +245,7 @@ async def test_convert_answers_other_origins_where_the_operator_names_them(
 
 
 async def _send_half(gateway: Running, size: int, key: str | None = None) -> asyncio.StreamWriter:
-    """A request of which so many bytes of the body arrive, and no more."""
+    """A request whose body stops after `size` bytes."""
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key or gateway.key}\r\n"
     writer.write(f"{head}Content-Length: {size + 1}\r\n\r\n".encode() + b" " * size)
@@ -254,7 +254,7 @@ async def _send_half(gateway: Running, size: int, key: str | None = None) -> asy
 
 
 async def _holds_room(gateway: Running, size: int) -> None:
-    """Waits until bodies take exactly so much."""
+    """Waits until the bodies use exactly `size` bytes."""
     async with asyncio.timeout(PATIENCE):
         while gateway.buffers.size != size:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -302,7 +302,7 @@ async def test_one_key_cannot_take_the_room_of_others(start: Start, upstream: Sc
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 async def test_what_is_unpacked_counts(start: Start, coding: str) -> None:
-    """A few kilobytes that stand for megabytes take the room of megabytes."""
+    """A few compressed kilobytes count with their decoded megabytes."""
     gateway = await start("chat", chat2response_max_body_bytes=CAP)
     gateway.buffers.limit, gateway.buffers.share = 4 * CAP, CAP // 2
     plain = json.dumps(_asking("chat", "a" * (CAP * 3 // 4))).encode()
@@ -323,7 +323,7 @@ async def test_what_is_unpacked_counts(start: Start, coding: str) -> None:
 async def test_a_body_takes_room_until_the_upstream_begins_to_answer(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """A stream stays open for long: the request that it answers is not kept for it."""
+    """A long stream does not keep its request's body in memory."""
     upstream.play(
         Script(PATHS["chat"], (), framing="raw", end="stall"), stream("chat", REPLY).but(end="stall")
     )
@@ -369,7 +369,7 @@ async def test_a_refused_body_gives_its_room_back(start: Start, kind: str, path:
 async def test_who_sends_a_body_that_is_refused_reads_why(
     start: Start, upstream: ScriptedUpstream, sent: int
 ) -> None:
-    """As clients do that read only when all is sent: a connection that is closed before resets them."""
+    """Sends everything before it reads, like many clients: closing the connection earlier resets them."""
     gateway = await start("responses", chat2response_max_body_bytes=CAP)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     lines = f"Host: h\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: {sent}\r\n\r\n"

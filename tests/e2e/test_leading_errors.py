@@ -1,4 +1,4 @@
-"""An upstream that answers 200, and then an error: a status all the same (law 2), with all it said."""
+"""An upstream that answers 200 and then an error: the client gets an error status (law 2)."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ async def test_row_16_an_error_as_first_frame_is_a_status(
 async def test_a_response_that_fails_at_once_is_a_status(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
-    """OpenAI's own way: an `error` event, flat, as the first thing said."""
+    """OpenAI's format: a flat `error` event as the first event."""
     flat = {
         "type": "error",
         "sequence_number": 0,
@@ -70,7 +70,7 @@ async def test_a_response_that_fails_at_once_is_a_status(
 async def test_a_json_error_with_status_200_is_a_status(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    """To the SDK it would be a stream without events, or a completion without choices."""
+    """The SDK would see a stream without events, or a completion without choices."""
     error = {"message": "Full up.", "type": "overloaded", "param": None, "code": 503}
     body = json.dumps({"error": error}, indent=2).encode()
     upstream.play(Script(PATHS[dialect], (body,), headers=LIMITS))
@@ -119,7 +119,7 @@ async def test_a_failed_response_in_json_is_a_status_for_a_chat_client(
 async def test_a_stream_head_without_a_type_is_still_a_stream(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """Some backends name no content type; what they send is events all the same."""
+    """Some backends send events without a content type."""
     done = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
     upstream.play(Script(CHAT, (done,), media_type=None, framing="chunked"))
     gateway = await start("chat")

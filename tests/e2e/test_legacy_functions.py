@@ -1,4 +1,4 @@
-"""`functions` and `function_call`, deprecated and still sent: asked and answered in their own form."""
+"""`functions` and `function_call`, deprecated and still used: answered in their own format."""
 
 import json
 from typing import Any

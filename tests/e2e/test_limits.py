@@ -1,4 +1,4 @@
-"""What a key may spend, over real sockets, on every store and from several gateways at once."""
+"""The limits of a key, over real sockets, on every store and from several gateways at once."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ TALK = {"model": CLIENT_MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 
 
 async def limited(gateway: Running, *scopes: str, **limits: int) -> dict[str, str]:
-    """The headers of a new key with these limits."""
+    """Request headers with a new key that has these limits."""
     token = await gateway.issue(limits=limits or None, scopes=list(scopes) or None)
     return {"authorization": f"Bearer {token}"}
 
@@ -32,7 +32,7 @@ async def limited(gateway: Running, *scopes: str, **limits: int) -> dict[str, st
 async def test_what_is_admitted_at_once_never_passes_a_budget(
     start: Start, upstream: ScriptedUpstream, store: str
 ) -> None:
-    """The answers wait, so that every reservation stands: as many are admitted as the budget holds."""
+    """The responses wait, so all reservations are active: the budget limits how many are admitted."""
     answers = asyncio.Event()
     upstream.play_for(CHAT, lambda request: speaking("chat", REPLY)(request).but(before=answers))
     both = [await start("chat", store=store) for _ in range(1 if store == "memory" else 2)]
@@ -132,7 +132,7 @@ async def test_the_operators_own_limits_are_not_a_limited_keys(
 async def test_what_was_used_takes_the_place_of_what_was_reserved(
     start: Start, upstream: ScriptedUpstream, dialect: str, streamed: bool, path: str
 ) -> None:
-    """Before the end of the answer is heard: the next call may come at once."""
+    """Settled before the response ends: the next call may come at once."""
     upstream.play_for(PATHS[dialect], speaking(dialect, REPLY))
     gateway = await start(dialect)
     who = await limited(gateway, tokens_per_day=2000, concurrent_requests=1, default_output_tokens=900)
@@ -211,7 +211,7 @@ async def test_a_stream_that_is_cut_counts_what_was_heard(
 async def test_row_32_who_hangs_up_pays_for_what_was_heard(
     start: Start, upstream: ScriptedUpstream, path: str
 ) -> None:
-    """Row 32: the upstream is stopped, what it had said is settled, and nothing stays reserved."""
+    """Row 32: the upstream is stopped, the output so far is charged, and no reservation is left."""
     reply = list(ModelReply(text=tuple(f"word{n} " for n in range(30))).chunks(usage=False))[:-1]
     upstream.play(frames("chat", *sse(*reply, done=False)).but(end="stall"))
     gateway = await start("chat")

@@ -1,4 +1,4 @@
-"""Nothing is dropped in silence (law 4): what cannot cross is a loss in the header, or a refusal by name."""
+"""Law 4, nothing is dropped in silence: a lost field is in the header, or rejected by name."""
 
 import json
 from typing import Any
@@ -84,18 +84,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @json_or_stream
 @pytest.mark.parametrize("surface", ["chat", "proxy"])
-@pytest.mark.parametrize(("request", "param"), REFUSED, ids=[param for _, param in REFUSED])
+@pytest.mark.parametrize(("fields", "param"), REFUSED, ids=[param for _, param in REFUSED])
 async def test_what_must_not_be_lost_is_refused_by_name(
     start: Start,
     upstream: ScriptedUpstream,
     surface: Any,
-    request: dict[str, Any],
+    fields: dict[str, Any],
     param: str,
     streamed: bool,
 ) -> None:
     gateway = await start("responses")
 
-    answer = await post(gateway, surface, streamed=streamed, **request)
+    answer = await post(gateway, surface, streamed=streamed, **fields)
 
     assert answer.status_code == 400
     assert error_of(answer)["param"] == param
@@ -103,17 +103,17 @@ async def test_what_must_not_be_lost_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "request",
+    "fields",
     [{"stop": []}, {"stop": None}, {"n": 1}, {"logit_bias": {}}, {"modalities": ["text"]}, {"functions": []}],
     ids=str,
 )
 async def test_what_says_nothing_is_not_refused(
-    start: Start, upstream: ScriptedUpstream, request: dict[str, Any]
+    start: Start, upstream: ScriptedUpstream, fields: dict[str, Any]
 ) -> None:
     upstream.play_for(PATHS["responses"], speaking("responses", REPLY))
     gateway = await start("responses")
-    assert (await post(gateway, "chat", **request)).status_code == 200
-    assert set(request).isdisjoint(upstream.last.json())
+    assert (await post(gateway, "chat", **fields)).status_code == 200
+    assert set(fields).isdisjoint(upstream.last.json())
 
 
 UNKNOWN = {"type": "hologram", "hologram": {"data": "x"}}
@@ -153,7 +153,7 @@ async def test_n_is_one_where_the_answer_is_a_response(start: Start, upstream: S
 
 
 async def test_losses_of_the_answer_are_said_in_the_stream(start: Start, upstream: ScriptedUpstream) -> None:
-    """What the upstream said and the answer cannot: a comment before the end, for streams."""
+    """Losses of the response: in streams, a comment before the end."""
     odd: Any = {**ModelReply(text=("Hi",)).completion()}
     odd["choices"][0]["message"]["annotations"] = [{"type": "file_citation", "file_citation": {}}]
     chunks = list(ModelReply(text=("Hi",)).chunks())

@@ -95,7 +95,7 @@ def described(tmp_path: Path) -> Path:
 
 @away
 async def test_row_47_the_list_never_fails(start: Start, upstream: ScriptedUpstream, script: Script) -> None:
-    """Row 47: an upstream that is away is an empty list; one model of it is the upstream's error."""
+    """Row 47: without the upstream the list is empty, and a single model is the upstream's error."""
     upstream.play(script)
     gateway = await start("chat")
 
@@ -111,7 +111,7 @@ async def test_row_47_the_list_never_fails(start: Start, upstream: ScriptedUpstr
 async def test_row_47_what_the_operator_says_is_there_all_the_same(
     start: Start, upstream: ScriptedUpstream, script: Script, described: Path
 ) -> None:
-    """Row 47: the names in the file that are no globs."""
+    """Row 47: the names in the file that are not globs."""
     upstream.play(script)
     gateway = await start("chat", chat2response_models_file=described)
 
@@ -150,7 +150,7 @@ async def test_row_47_codex_reads_its_own_form_in_the_same_body(
 async def test_row_47_a_list_that_is_known_is_not_sent_again(
     start: Start, upstream: ScriptedUpstream, described: Path
 ) -> None:
-    """Row 47: the ETag is kept; it changes with the list."""
+    """Row 47: the ETag is stable, and changes with the list."""
     upstream.play(LIST)
     gateway = await start("chat", chat2response_models_file=described)
 

@@ -1,4 +1,4 @@
-"""Bytes that are no UTF-8, anywhere in a request: a 400, or passed on unread; never a 500."""
+"""Bytes that are not UTF-8, anywhere in a request: a 400, or passed on; never a 500."""
 
 import pytest
 

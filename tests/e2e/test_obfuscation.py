@@ -1,4 +1,4 @@
-"""`stream_options.include_obfuscation`: the gateway pads the deltas of the streams that it makes."""
+"""`stream_options.include_obfuscation`: the gateway pads the deltas of its own streams."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is open to everybody: `/convert`, the probes, the status, the docs."""
+"""The endpoints that need no key: `/convert`, the probes, the status, the docs."""
 
 from typing import Any
 

@@ -79,7 +79,7 @@ BASIC: dict[str, list[Any]] = {
 
 
 class Complete(ModelReply):
-    """A Responses upstream that is valid by Open Responses itself: a relay adds nothing to what it says."""
+    """A Responses upstream that conforms to Open Responses itself, because a relay changes nothing."""
 
     def resource(self, **changes: Any) -> dict[str, Any]:
         more = {
@@ -92,7 +92,7 @@ class Complete(ModelReply):
 
 
 def model(dialect: str, *, reasoning: bool = False) -> Any:
-    """A backend that calls the tool it is given, and else says hello."""
+    """A backend that calls the tool of the request, and without one answers a greeting."""
 
     def answer(request: Received) -> Script:
         requested = request.json()
@@ -113,7 +113,7 @@ def model(dialect: str, *, reasoning: bool = False) -> Any:
 async def served(
     request: pytest.FixtureRequest, start: Start, upstream: ScriptedUpstream
 ) -> tuple[Running, ScriptedUpstream, str, str]:
-    """A gateway before an upstream of a dialect, for clients of a profile."""
+    """A gateway for an upstream dialect and a client profile."""
     dialect, profile = request.param
     upstream.play_for(PATHS[dialect], model(dialect))
     gateway = await start(dialect, chat2response_client_profile=profile)
@@ -137,7 +137,7 @@ async def answered(gateway: Running, body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def streamed(gateway: Running, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The events of a streamed answer: named as they are typed, numbered upwards, valid, [DONE] last."""
+    """The events of a stream; checks their names, numbers and types, and the final [DONE]."""
     answer = await gateway.post(RESPONSES, {"model": MODEL, "stream": True, **body})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith(STREAM)
@@ -191,7 +191,7 @@ async def test_tool_calling_streaming(served: Served) -> None:
 
 
 async def test_response_output_phase_schema() -> None:
-    """The suite's own fixture: both phases are valid."""
+    """The suite's own fixture, with both phases."""
     reply = Complete(text=("x",)).resource()
     (message,) = reply["output"]
     reply["output"] = [{**message, "phase": phase} for phase in ("commentary", "final_answer")]
@@ -268,7 +268,7 @@ async def test_row_15_a_stream_that_fails_has_an_error_event_and_then_its_end(
 async def test_what_only_that_schema_refuses_is_not_shown_to_it(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """An effort that it does not list, a tool that is no function, instructions as items."""
+    """An unlisted effort, a tool that is not a function, instructions as items."""
     upstream.play_for(PATHS["chat"], model("chat"))
     gateway = await start("chat")
     gateway.recorder.judged = False

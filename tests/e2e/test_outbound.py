@@ -1,4 +1,4 @@
-"""Upstreams behind a real proxy: every way of a call, and what clients and operators hear when it fails."""
+"""Upstreams behind a real proxy: every kind of call, and the messages when it fails."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

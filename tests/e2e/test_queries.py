@@ -1,4 +1,4 @@
-"""Queries that are longer than any client's: refused before anybody parses them, whoever asks."""
+"""Overlong queries are rejected before they are parsed, for every caller."""
 
 import httpx2
 import pytest
@@ -27,7 +27,7 @@ PATHS = [
 
 @pytest.fixture
 def unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever parses a query fails."""
+    """Makes parsing a query fail."""
 
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("it was parsed")

@@ -1,4 +1,4 @@
-"""Who owns what an upstream keeps: recorded before it is told, only where something is kept (laws 6, 7)."""
+"""Owners of ids are recorded before the client gets the ids (law 6, persist, then announce)."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.support.scripted_upstream import Script, ScriptedUpstream
 
 
 class GatedStore:
-    """Lets a test hold back, or fail, the writing of one id."""
+    """Lets a test delay or fail the write of an id."""
 
     def __init__(
         self, gateway: Running, monkeypatch: pytest.MonkeyPatch, key: str, fails: bool = False
@@ -182,7 +182,7 @@ async def test_a_refusal_leaves_no_record(start: Start, upstream: ScriptedUpstre
 async def test_passthrough_checks_and_writes_nothing(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
-    """There the upstream's own account decides."""
+    """In passthrough the upstream's own account decides."""
     upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses", managed=False)
 
@@ -211,7 +211,7 @@ async def test_a_kept_chat_completion_has_an_owner(start: Start, upstream: Scrip
 async def test_the_stream_of_a_reader_who_leaves_is_recorded_as_far_as_it_went(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """What the client was told exists; its owner does too."""
+    """An id that the client has seen has an owner."""
     begun = sse(*REPLY.events()[:2], done=False)
     upstream.play(frames("responses", *begun).but(end="stall"))
     gateway = await start("responses")

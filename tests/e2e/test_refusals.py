@@ -1,4 +1,4 @@
-"""An upstream that says no, before the first byte: an HTTP status with its words, in every pair."""
+"""Upstream errors before the first byte: an HTTP status with the upstream's message, for every pair."""
 
 from typing import Any
 
@@ -199,7 +199,7 @@ async def test_our_own_refusals_have_the_same_shape(start: Start, upstream: Scri
 async def test_any_status_of_an_upstream_is_answered(
     start: Start, upstream: ScriptedUpstream, dialect: str, status: int
 ) -> None:
-    """A status that HTTP does not have is a 502 with an error body, whichever way the answer comes down."""
+    """An invalid HTTP status becomes a 502 with an error body, relayed and converted."""
     reason = b"HTTP/1.1 %03d Odd\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}" % status
     upstream.play(Script(PATHS[dialect], (reason,), framing="raw"))
     gateway = await start(dialect)

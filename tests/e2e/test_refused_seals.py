@@ -1,4 +1,4 @@
-"""Sealed reasoning that a Responses upstream cannot open: left out, and the call sent once more."""
+"""Sealed reasoning that a Responses upstream cannot open is left out, and the call is sent once more."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def judging(streamed: bool) -> Any:
 async def test_row_29_what_the_upstream_cannot_open_is_left_out_once(
     start: Start, upstream: ScriptedUpstream, mode: str, streamed: bool
 ) -> None:
-    """The session goes on, the client is told what was lost, and so is the operator."""
+    """The session continues; the client and the operator learn what was lost."""
     upstream.play_for(RESPONSES, judging(streamed))
     gateway = await start("responses", chat2response_auth_mode=mode)
 
@@ -114,7 +114,7 @@ async def test_any_other_refusal_passes_at_once(start: Start, upstream: Scripted
 async def test_a_session_moves_from_a_chat_upstream_to_a_responses_one(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """What the gateway sealed for the first, the second is not asked about again; its own stays."""
+    """The second upstream never gets the seals of the first; its own seals stay."""
     upstream.play_for("/v1/chat/completions", thinking)
     before = await start("chat", **SHARED)
     items = replayed_items(await turn(before, [USER]))
@@ -135,7 +135,7 @@ async def test_a_session_moves_from_a_chat_upstream_to_a_responses_one(
 
 @json_or_stream
 async def test_it_is_one_call_of_its_key(start: Start, upstream: ScriptedUpstream, streamed: bool) -> None:
-    """One request of its limit, and the tokens of the answer that came."""
+    """It counts as one request, with the tokens of the final response."""
     upstream.play_for(RESPONSES, judging(streamed))
     gateway = await start("responses")
     token = await gateway.issue(limits={"requests_per_minute": 2, "tokens_per_day": 100_000})
@@ -154,7 +154,7 @@ async def test_it_is_one_call_of_its_key(start: Start, upstream: ScriptedUpstrea
 
 
 async def test_who_hangs_up_leaves_nothing(start: Start, upstream: ScriptedUpstream) -> None:
-    """Also while the upstream is asked for the second time."""
+    """Also during the second upstream request."""
     never = asyncio.Event()
     upstream.play(REFUSAL, whole("responses", REPLY).but(before=never))
     gateway = await start("responses")

@@ -1,4 +1,4 @@
-"""Where both sides speak the same dialect, the bytes are sacred: up and down."""
+"""With the same dialect on both sides the bytes are unchanged in both directions."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ ODD = {
 async def test_what_a_key_is_allowed_may_not_be_said_twice(
     start: Start, upstream: ScriptedUpstream, path: str, streamed: bool
 ) -> None:
-    """An upstream that takes the first of two must not be asked for a model that the key has no right to."""
+    """With a duplicate `model`, the upstream must not serve a model that the key may not use."""
     upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     bound = {"authorization": f"Bearer {await gateway.issue(scopes=['model:asked-*'])}"}
@@ -115,7 +115,7 @@ async def test_a_stream_comes_down_byte_for_byte(
 async def test_a_stream_is_passed_on_as_it_arrives(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    """Each frame reaches the client before the next one is even written."""
+    """Each frame reaches the client before the upstream writes the next one."""
     gates = [asyncio.Event() for _ in range(3)]
     frames = [b'data: {"n":%d}\n\n' % number for number in range(4)]
     steps = (frames[0], gates[0], frames[1], gates[1], frames[2], gates[2], frames[3])

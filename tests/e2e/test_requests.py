@@ -1,4 +1,4 @@
-"""What a converted request is when it arrives: every field in its place, in the other dialect."""
+"""Converted requests as the upstream receives them, field by field."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""A revocation, here or on another gateway, ends what runs under the key, and nothing else."""
+"""A revocation, on this or another gateway, ends the running calls of the key, and no others."""
 
 import asyncio
 import time
@@ -151,7 +151,7 @@ BOUND = {"sqlite": 5.0, "redis": 5.0}
 async def test_how_long_a_revocation_takes_to_the_next_process(
     start: Start, store: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """From the answer of `/keys/revoke` to the first refusal elsewhere; the cache's clock stands still."""
+    """From the response of `/keys/revoke` to the first rejection elsewhere; the cache never expires."""
     one, two = [await start("demo", store=store, clock=Clock()) for _ in range(2)]
     took = []
     for _ in range(40):
@@ -178,7 +178,7 @@ async def test_recently_verified_keys_pass_while_redis_is_down_where_that_is_ask
     known, stranger = await issued(gateway), await issued(gateway)
 
     async def states() -> list[int]:
-        """The known key, the other one, readiness."""
+        """The statuses with the cached key, with another key, and of readiness."""
         answers = [
             await gateway.http.get("/v1/models", headers=bearer(known)),
             await gateway.http.get("/v1/models", headers=bearer(stranger)),

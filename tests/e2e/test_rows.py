@@ -1,4 +1,4 @@
-"""Rows of `docs/pitfalls.md` as a client meets them: on every way, whole and streamed."""
+"""Rows of `docs/pitfalls.md` for every pair of APIs, whole and streamed."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def _assert_received(
     streamed: bool,
     *replies: ModelReply,
 ) -> None:
-    """Each of the answers is heard as it was said."""
+    """Each reply reaches the client unchanged."""
     gateway = await start(dialect)
     relayed = dialect == ("chat" if surface == "chat" else "responses")
     for reply in replies:
@@ -75,7 +75,7 @@ async def test_row_15_a_failure_is_the_last_event_with_the_streams_id_and_the_ne
 async def test_row_16_no_head_before_the_upstreams(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    """Row 16: the client has not one byte of an answer until the upstream has said its status."""
+    """Row 16: the client gets no byte before the upstream's status is known."""
     answered = asyncio.Event()
     error = {"message": "Slower.", "type": "rate_limit_error", "param": None, "code": "rate_limit_exceeded"}
     upstream.play(refused(dialect, 429, error).but(before=answered))
@@ -120,7 +120,7 @@ async def test_row_24_every_event_is_numbered_and_every_resource_is_full(
 async def test_row_27_what_was_cut_short_says_so(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    """Row 27: `length` and `content_filter`, and `incomplete` with its reason, are each other's words."""
+    """Row 27: `length` and `content_filter` correspond to `incomplete` with its reason."""
     await _assert_received(start, upstream, surface, dialect, streamed, *CUT_SHORT)
 
 
@@ -129,7 +129,7 @@ async def test_row_27_what_was_cut_short_says_so(
 async def test_row_42_a_citation_is_heard_at_its_place(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    """Row 42: places count characters, not bytes, nor halves of one."""
+    """Row 42: indexes count characters, not bytes or surrogates."""
     await _assert_received(start, upstream, surface, dialect, streamed, CITED)
 
 
@@ -193,7 +193,7 @@ async def test_row_60_ids_and_order_are_those_that_were_announced(
 async def test_row_60_what_has_begun_is_never_asked_for_again(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Row 60: after its first words an answer that breaks fails where the client sees it."""
+    """Row 60: a response that breaks after its first text fails visibly."""
     begun = (
         sse(*REPLY.chunks(), done=False)[:3] if dialect == "chat" else sse(*REPLY.events(), done=False)[:7]
     )
@@ -214,7 +214,7 @@ async def test_row_60_what_has_begun_is_never_asked_for_again(
 async def test_row_55_logprobs_are_heard_by_who_asked_for_them(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, streamed: bool
 ) -> None:
-    """Row 55: `include` and `logprobs` are each other's words."""
+    """Row 55: `include` corresponds to `logprobs`."""
     await _assert_received(
         start, upstream, surface, dialect, streamed, ModelReply(text=("A", "B"), logprobs=True)
     )

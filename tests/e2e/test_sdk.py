@@ -1,4 +1,4 @@
-"""What only the SDK's richer calls ask for: parsed output, its stream helpers, a tool loop, summaries."""
+"""The SDK's advanced calls: parsed output, stream helpers, a tool loop, summaries."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ async def test_row_14_a_schema_crosses_both_ways_in_its_order(
 
 
 async def test_a_tool_loop_goes_round_on_every_upstream(start: Start, upstream: ScriptedUpstream) -> None:
-    """The SDK calls, answers the call, and calls again with what it was given."""
+    """The SDK calls, runs the tool, and calls again with the result."""
     for dialect in ("chat", "responses"):
         upstream.play_for(
             PATHS[dialect], speaking(dialect, ModelReply(calls=(Call("look", ('{"at":"x"}',)),)))

@@ -1,4 +1,4 @@
-"""Reasoning that comes back: a client keeps it for us, sealed; any replica opens it, and nobody else's."""
+"""Sealed reasoning that the client sends back: any replica opens it, for its own tenant only."""
 
 import json
 from itertools import pairwise
@@ -20,14 +20,14 @@ THOUGHT = "First I look."
 
 
 def thinking(request: Received) -> Script:
-    """Thinks, and calls the tool: one more call than the history has."""
+    """A model that reasons and calls the tool once more than the history does."""
     number = sum(1 for message in request.json()["messages"] if message["role"] == "tool")
     reply = ModelReply(reasoning=(f"{THOUGHT} ({number})",), calls=(Call("look", ("{}",), f"call_{number}"),))
     return speaking("chat", reply)(request)
 
 
 async def turn(gateway: Running, items: list[Any], key: str | None = None, **more: Any) -> Any:
-    """One turn as Codex takes it: streamed, nothing stored; returns the response."""
+    """One turn like Codex's: streamed, not stored; returns the response."""
     body = {"include": INCLUDE, "store": False, "stream": True, "tools": [TOOL], "model": "m", **more}
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     answer = await gateway.post("/v1/responses", {**body, "input": items}, headers=headers)
@@ -39,7 +39,7 @@ async def turn(gateway: Running, items: list[Any], key: str | None = None, **mor
 
 
 def replayed_items(response: Any) -> list[Any]:
-    """The items as Codex sends them again: content is null, and each call has its output."""
+    """The items as Codex sends them back: content is null, and each call has its output."""
     items = []
     for item in response["output"]:
         items.append({**item, "content": None} if item["type"] == "reasoning" else item)
@@ -49,7 +49,7 @@ def replayed_items(response: Any) -> list[Any]:
 
 
 def spoken(upstream: ScriptedUpstream) -> list[Any]:
-    """What the upstream was told of the assistant's reasoning, turn by turn."""
+    """The reasoning in the upstream request, turn by turn."""
     messages = upstream.last.json()["messages"]
     return [message.get("reasoning_content") for message in messages if message["role"] == "assistant"]
 
@@ -74,7 +74,7 @@ async def test_row_3_any_replica_gives_it_back(
 async def test_row_33_a_longer_history_begins_with_the_bytes_of_the_shorter(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """What was sealed opens to the same bytes in every turn."""
+    """A seal opens to the same bytes in every turn."""
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", **SHARED)
     items: list[Any] = [USER]
@@ -121,7 +121,7 @@ async def lost(gateway: Running, items: list[Any], key: str, **more: Any) -> str
 
 
 async def test_row_29_another_tenants_never_opens(start: Start, upstream: ScriptedUpstream) -> None:
-    """It is stripped, once, and said; so is what was altered, or somebody else's."""
+    """A seal that is altered or another tenant's is stripped, and reported as a loss."""
     upstream.play_for(CHAT, thinking)
     gateway = await start("chat", **SHARED)
     stranger = await gateway.issue()

@@ -1,4 +1,4 @@
-"""Row 5: silence in the middle of a stream, over real sockets: signs of life, and an end when it lasts."""
+"""Row 5: silence in a stream, over real sockets: keepalives, and an end after the stall timeout."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ BEAT = {"chat": b'"delta":{},"finish_reason":null', "responses": b"event: respon
 
 
 def stalled(dialect: str, gate: asyncio.Event, *, before: int = 1) -> Script:
-    """An answer that waits in the middle, after its first word."""
+    """A stream that stalls after its first text."""
     script = stream(dialect, REPLY)
     steps = list(script.steps)
     at = next(number for number, frame in enumerate(steps) if isinstance(frame, bytes) and b"Hello" in frame)
@@ -63,7 +63,7 @@ async def test_row_5_a_converted_stream_beats_with_data(
 async def test_row_5_a_relay_beats_with_comments_and_changes_nothing(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Row 5: between frames; what the upstream said is what the client gets."""
+    """Row 5: comments come between frames; the upstream's bytes are unchanged."""
     gate = asyncio.Event()
     upstream.play(stalled(dialect, gate))
     gateway = await start(dialect, chat2response_heartbeat_seconds=str(SOON))
@@ -82,7 +82,7 @@ async def test_row_5_a_relay_beats_with_comments_and_changes_nothing(
 async def test_row_5_an_upstream_that_stalls_is_given_up(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Row 5: long before the HTTP timeout, with a terminal event; the upstream's connection is closed."""
+    """Row 5: it ends long before the HTTP timeout, and closes the upstream connection."""
     upstream.play(stalled(dialect, asyncio.Event()))
     gateway = await start(dialect, chat2response_stall_seconds=str(SOON))
 
@@ -96,7 +96,7 @@ async def test_row_5_an_upstream_that_stalls_is_given_up(
 async def test_row_5_comments_do_not_hide_a_stall(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Row 5: an upstream that says for ever that it is at work."""
+    """Row 5: an upstream that only sends comments."""
     script = stalled(dialect, asyncio.Event())
     first = script.steps[: next(i for i, step in enumerate(script.steps) if not isinstance(step, bytes))]
     comments = (b": OPENROUTER PROCESSING\n\n",) * 20_000
@@ -134,7 +134,7 @@ async def test_row_5_a_surface_may_have_limits_of_its_own(start: Start, upstream
 async def test_row_57_no_proxy_may_hold_a_stream_back(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Row 57: nginx is told not to buffer, and nobody may change or keep it."""
+    """Row 57: headers tell nginx not to buffer, and caches not to store or change the stream."""
     upstream.play(stream(dialect, REPLY))
     gateway = await start(dialect)
 

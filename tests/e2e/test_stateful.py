@@ -1,4 +1,4 @@
-"""State that a Chat upstream does not have: refused by name until we have it; forwarded where it exists."""
+"""State that a Chat upstream lacks is rejected by name; a Responses upstream gets it."""
 
 import asyncio
 from typing import Any
@@ -96,7 +96,7 @@ async def test_it_is_forwarded_to_a_responses_upstream(
 async def test_store_on_a_chat_upstream_is_a_loss(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
-    """Nothing is kept yet, so nothing is promised: the answer says `store: false`, and the header why."""
+    """Nothing is stored yet: the response has `store: false`, and the header names the loss."""
     upstream.play(whole("chat", REPLY))
     gateway = await start("chat")
 

@@ -1,4 +1,4 @@
-"""Calls that are ended from outside, by a shutdown or a revocation: told as an error, at once, everywhere."""
+"""Calls that a shutdown or a revocation ends: the client gets an error at once."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ REPLY = ModelReply(text=("Hello", " there"))
 
 
 def open_ended(dialect: str) -> Script:
-    """A stream that stops in the middle and stays open."""
+    """A stream that stalls in the middle and stays open."""
     steps = tuple(step for step in stream(dialect, REPLY).steps if isinstance(step, bytes))
     at = next(number for number, step in enumerate(steps) if b"Hello" in step)
     return stream(dialect, REPLY).but(steps=steps[: at + 1], end="stall")

@@ -1,4 +1,4 @@
-"""`stop` toward a Responses upstream: the gateway watches, and ends the upstream at once."""
+"""`stop` with a Responses upstream: the gateway searches the text, and stops the upstream at once."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ TALK: dict[str, Any] = {"model": CLIENT_MODEL, "messages": [{"role": "user", "co
 
 
 def endless(*words: str) -> Any:
-    """A stream that says these and then waits: only a client that hangs up ends it."""
+    """A stream with these texts that then stalls until the gateway disconnects."""
     events = list(ModelReply(text=words).events())
     deltas = [event["type"] for event in events].index("response.output_text.done")
     return frames("responses", *sse(*events[:deltas], done=False)).but(end="stall")
@@ -43,7 +43,7 @@ async def test_the_sdk_gets_the_text_before_it(start: Start, upstream: ScriptedU
 
 
 async def test_an_answer_without_it_is_whole(start: Start, upstream: ScriptedUpstream) -> None:
-    """The whole answer is the fold of the stream (pitfalls, row 56)."""
+    """The whole response equals the accumulated stream (pitfalls, row 56)."""
     reply = ModelReply(reasoning=("Hm.",), text=("It ", "is."), calls=(Call("look", ('{"at":', '"x"}')),))
     upstream.play_for(RESPONSES, speaking("responses", reply))
     client = (await start("responses")).sdk()

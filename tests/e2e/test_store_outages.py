@@ -1,4 +1,4 @@
-"""A gateway whose store is taken away, replaced, or takes no writes any more."""
+"""A gateway whose store is removed, replaced, or read-only."""
 
 import asyncio
 import shutil
@@ -47,14 +47,14 @@ async def ready(client: Any) -> int:
 
 
 async def until(request: Callable[[], Any], status: int) -> None:
-    """Asks until that is the answer."""
+    """Repeats the request until it gets this answer."""
     async with asyncio.timeout(PATIENCE):
         while await request() != status:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
 
 
 async def shell(folder: Path, *args: str) -> tuple[int, str]:
-    """A command's exit code, and what it said on stderr."""
+    """Runs a command; returns its exit code and stderr."""
     async with command(folder, *args) as run:
         assert run.process.stderr is not None
         output = (await run.process.stderr.read()).decode()

@@ -1,4 +1,4 @@
-"""A stream that has begun ends once, and says how, whatever becomes of the upstream (law 1)."""
+"""A stream that has begun ends once, whatever the upstream does (law 1, one terminal event)."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ BROKEN = {"message": "It broke.", "type": "server_error", "param": None, "code":
 
 
 def _begun(dialect: str) -> tuple[bytes, ...]:
-    """The frames of an answer up to its first two words."""
+    """The first frames of a stream, up to two text deltas."""
     frames: list[bytes] = []
     for frame in stream(dialect, REPLY).steps:
         assert isinstance(frame, bytes)
@@ -45,7 +45,7 @@ def _begun(dialect: str) -> tuple[bytes, ...]:
 async def test_row_1_a_stream_without_its_end_fails(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str, end: Any
 ) -> None:
-    """Cut, reset, or ended cleanly without its last words: never an invented success."""
+    """Interrupted, reset, or ended without its final events: never an invented success."""
     last = asyncio.Event()
     script = stream(dialect, REPLY)
     upstream.play(script.but(steps=(*_begun(dialect), last), end=end))
@@ -97,7 +97,7 @@ async def test_a_stall_ends_with_a_timeout(
 async def test_row_15_an_error_frame_ends_it(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Chat's own: an error in place of a chunk. Responses': `response.failed`."""
+    """Chat: an error chunk. Responses: `response.failed`."""
     last = json.dumps({"error": BROKEN}).encode()
     if dialect == "responses":
         number = len(_begun(dialect))
@@ -119,7 +119,7 @@ async def test_row_15_an_error_frame_ends_it(
 async def test_an_error_event_alone_gets_its_end(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """OpenAI's flat `error` event is not an end: clients wait for `response.failed`."""
+    """OpenAI's flat `error` event does not end a stream: clients wait for `response.failed`."""
     begun = _begun(dialect)
     flat = {
         "type": "error",
@@ -188,7 +188,7 @@ async def test_the_sdk_raises_on_a_broken_stream(
 async def test_what_was_seen_is_in_the_end_that_a_relay_adds(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
-    """The id, the items that were done, the next number: as the upstream would have said it."""
+    """The end has the upstream's id, its completed items and its next number."""
     two = ModelReply(reasoning=("I think.",), text=("Hello",))
     steps = stream("responses", two).steps
     cut = next(
@@ -237,7 +237,7 @@ async def test_a_json_answer_where_a_stream_was_asked_is_relayed_as_it_is(
 async def test_a_slow_model_does_not_keep_the_client_in_the_dark(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """The head is held for a first event, but not for ever; after it, an error is an event."""
+    """The head waits for the first event only for a limited time; after it, an error is an event."""
     thinking = asyncio.Event()
     error = b"data: " + json.dumps({"error": BROKEN}).encode() + b"\n\n"
     script = stream(dialect, REPLY)
@@ -267,7 +267,7 @@ async def test_a_slow_model_does_not_keep_the_client_in_the_dark(
 async def test_an_event_without_end_is_bounded(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
-    """More than sixteen megabytes in one frame: the peer is told, the memory is not filled."""
+    """A frame above sixteen megabytes ends with an error, and does not fill the memory."""
     endless = (*_begun("chat"), b'data: {"choices":[{"delta":{"content":"', b"x" * 17 * 1024 * 1024)
     upstream.play(stream("chat", REPLY).but(steps=endless, end="stall"))
     gateway = await start("chat")

@@ -1,4 +1,4 @@
-"""An upstream that refuses system messages is asked once more: those at the head joined, the rest marked."""
+"""After an upstream rejects system messages, the call is repeated with them merged or marked."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ REFUSAL = json.dumps({"error": {"message": TEXT, "type": "server_error", "code":
 
 
 def refusing(status: int, *, streamed: bool, always: bool = False) -> Any:
-    """Refuses a system message behind the head; `status` 200: in a stream's first event, or as a body."""
+    """Rejects a system message after the head. `status` 200: in a stream's first event, or as a body."""
     good = (stream if streamed else whole)("chat", REPLY)
 
     def play(request: Received) -> Script:

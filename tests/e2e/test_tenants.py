@@ -1,4 +1,4 @@
-"""Tenants never meet (law 7): they share the operator's account upstream, and not one id of it."""
+"""Law 7, tenants never meet: they share the operator's upstream account, but no id."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.scripted_upstream import Received, Script, ScriptedUpstream
 
 
 def _renamed(value: Any) -> Any:
-    """The same reference to something that nobody ever made."""
+    """The same reference to an id that does not exist."""
     text = json.dumps(value)
     for known in ("resp_a", "conv_a", "msg_up", "fc_0"):
         text = text.replace(known, f"{known}_unknown")
@@ -89,7 +89,7 @@ async def test_a_reference_is_found_however_it_is_written(
 async def test_a_reference_behind_another_of_its_name_is_refused(
     start: Start, upstream: ScriptedUpstream, written: bytes, param: str
 ) -> None:
-    """Parsers differ in which of two they take; of ids only that goes up which was checked."""
+    """Parsers differ in which duplicate they take; only the id that was checked is sent upstream."""
     upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
     stranger = {"authorization": f"Bearer {await gateway.issue()}"}
@@ -123,7 +123,7 @@ async def test_a_reference_in_a_shape_that_nobody_sends_is_refused(
 
 
 def running_code(request: Received) -> Script:
-    """An upstream that runs code in a container, and asks for approvals."""
+    """An upstream with code containers and approval requests."""
     reply = REPLY.resource()
     reply["output"] = [
         {
@@ -178,7 +178,7 @@ ITEMS: dict[str, dict[str, Any]] = {
 async def test_what_an_answer_made_is_its_tenants(
     start: Start, upstream: ScriptedUpstream, streamed: bool, stored: bool
 ) -> None:
-    """Containers, also where the response is not stored; and items, however they are written."""
+    """Containers, also without a stored response; and items, in every written form."""
     upstream.play_for(RESPONSES, running_code)
     gateway = await start("responses")
     gateway.recorder.judged = False
@@ -199,7 +199,7 @@ async def test_what_an_answer_made_is_its_tenants(
 async def test_what_another_key_got_first_is_never_taken_over(
     start: Start, upstream: ScriptedUpstream
 ) -> None:
-    """An upstream that gives one id twice: the second key's answer passes, the first one's items stay."""
+    """An upstream that repeats an id: the second key gets its response, the items stay the first key's."""
     upstream.play_for(RESPONSES, keeping)
     gateway = await start("responses")
     stranger = await gateway.issue()

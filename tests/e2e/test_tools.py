@@ -1,4 +1,4 @@
-"""Tools of every kind through the gateway, over real sockets: what a model is offered, what comes back."""
+"""Tools of every kind, over real sockets: what the model is offered, and what the client gets back."""
 
 import json
 from typing import Any
@@ -39,7 +39,7 @@ def streaming(data: bytes) -> Script:
 
 
 def calls_in(answer: Any, streamed: bool) -> list[dict[str, Any]]:
-    """The calls of the finished response."""
+    """The calls of the completed response."""
     response = events_of(answer.content)[-1]["response"] if streamed else answer.json()
     return [item for item in response["output"] if "call_id" in item]
 
@@ -124,7 +124,7 @@ async def test_an_orphan_is_refused_or_repaired(
 async def test_a_chat_client_calls_a_custom_tool_of_its_own(
     start: Start, upstream: ScriptedUpstream, streamed: bool
 ) -> None:
-    """Through a Responses upstream, there and back in Chat's words."""
+    """Through a Responses upstream and back, in Chat's format."""
     events = Events().custom(*PATCH, name="apply_patch", call_id="call_1").end()
     whole = Script(RESPONSES, (json.dumps(events[-1]["response"]).encode(),))
     upstream.play(streaming(named(events)) if streamed else whole)

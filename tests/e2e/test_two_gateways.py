@@ -93,7 +93,7 @@ async def test_without_redis_nobody_gets_in_and_with_it_everybody_again(
     token = await gateways[0].issue()
 
     async def states() -> list[list[int]]:
-        """Of each: a call, readiness, liveness, a new key."""
+        """For each gateway the statuses of a call, readiness, liveness and a new key."""
         clock.advance(1)
         body = [
             asyncio.gather(

@@ -1,4 +1,4 @@
-"""An upstream that cannot be reached, or not understood: 502; one that is silent: 504."""
+"""An unreachable or invalid upstream is a 502, a silent one a 504."""
 
 import socket
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ async def test_a_redirect_is_not_followed(
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken and not listened to: connecting is refused."""
+    """A bound port without a listener: it refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

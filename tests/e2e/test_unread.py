@@ -1,4 +1,4 @@
-"""Clients that do not read: each costs little, what it cost is used again, and none is kept for ever."""
+"""Clients that do not read: each costs little memory, which is reused, and none stays connected forever."""
 
 import asyncio
 import json
@@ -32,12 +32,12 @@ def resident(pid: int) -> int:
 
 
 def is_asleep(pid: int) -> bool:
-    """Whether its loop has nothing to do: one that only waits for a core is not asleep."""
+    """Whether the process is idle; one that waits for a CPU core is not."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def is_answered(client: socket.socket) -> bool:
-    """Whether some of its answer has come; it stays unread."""
+    """Whether a part of the response has arrived, unread."""
     try:
         return bool(client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
@@ -45,7 +45,7 @@ def is_answered(client: socket.socket) -> bool:
 
 
 async def stuck(upstream: ScriptedUpstream, pid: int, clients: list[socket.socket]) -> None:
-    """Returns when all are answered and nothing moves any more."""
+    """Waits until all clients have a response and no bytes move."""
     before, still = -1, 0
     async with asyncio.timeout(2 * PATIENCE):
         while not all(map(is_answered, clients)):  # noqa: ASYNC110
@@ -59,7 +59,7 @@ async def stuck(upstream: ScriptedUpstream, pid: int, clients: list[socket.socke
 
 
 def unread(port: int, path: str, body: Any) -> socket.socket:
-    """A client that asks, and reads nothing."""
+    """A client that sends a request, and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
@@ -81,7 +81,7 @@ async def test_a_client_that_does_not_read_costs_little_and_a_second_wave_costs_
         pid, body = gateway.process.pid, body_for(surface, streamed=True)
 
         async def wave(size: int) -> int:
-            """Bytes of memory while so many clients do not read."""
+            """The memory in bytes while `size` clients do not read."""
             clients = [unread(port, PATH[surface], body) for _ in range(size)]
             await stuck(upstream, pid, clients)
             taken = resident(pid)

@@ -1,4 +1,4 @@
-"""Row 18: a WebSocket that is asked for, over a real socket and the server as it runs."""
+"""Row 18: a WebSocket upgrade, over a real socket and the real server."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ PATHS = ("/v1/responses", "/responses")
 async def upgrade(
     gateway: Running, path: str, *, key: str | None, method: str = "GET"
 ) -> tuple[int, Any, Any]:
-    """Status, headers and body of what an upgrade gets; read until the server closes."""
+    """Requests an upgrade; returns status, headers and body."""
     login = "" if key is None else f"Authorization: Bearer {key}\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{HANDSHAKE}{login}\r\n".encode())
@@ -45,7 +45,7 @@ async def upgrade(
 async def test_row_18_an_upgrade_is_426_and_says_that_http_works(
     start: Start, path: str, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row 18: after anything else a client would try again first; the log has the access line alone."""
+    """Row 18: after any other status a client would retry; the log has only the access line."""
     caplog.set_level(logging.INFO)
     gateway = await start("chat", **settings)
     caplog.clear()
@@ -72,7 +72,7 @@ async def test_row_18_a_bad_key_is_401_at_the_upgrade(start: Start, key: str | N
 
 
 async def test_row_18_the_same_turn_goes_over_http(start: Start, upstream: ScriptedUpstream) -> None:
-    """Row 18: what the client does next."""
+    """Row 18: the client's fallback to HTTP works."""
     upstream.play(whole("chat", ModelReply(text=("Hi",))))
     gateway = await start("chat")
     assert (await upgrade(gateway, "/v1/responses", key=gateway.key))[0] == 426
@@ -87,7 +87,7 @@ async def test_row_18_a_gateway_that_drains_says_that(start: Start) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/proxy", "/v1/models"])
 async def test_other_paths_know_of_no_upgrade(start: Start, path: str) -> None:
-    """405 where GET is for nothing; where it is for something, the header is ignored (RFC 9110, 7.8)."""
+    """405 if the path has no GET; otherwise the header is ignored (RFC 9110, 7.8)."""
     gateway = await start("demo")
     status, _, _ = await upgrade(gateway, path, key=gateway.key)
     assert status == (200 if path == "/v1/models" else 405)

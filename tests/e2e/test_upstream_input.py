@@ -1,4 +1,4 @@
-"""Responses upstreams that take `input` as a text only: because the operator says so, or once they say it."""
+"""Responses upstreams that accept `input` only as text: by a setting, or learned from an error."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`CHAT2RESPONSE_UPSTREAM_MODEL`: one model upstream, whatever name the client uses."""
+"""`CHAT2RESPONSE_UPSTREAM_MODEL`: one upstream model, whichever name the client uses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""HTTP as it really comes: in pieces, compressed unasked, over dead connections, to clients that stall."""
+"""Realistic HTTP: pieces, unrequested compression, dead connections, slow clients."""
 
 import asyncio
 import gzip
@@ -111,7 +111,7 @@ async def test_a_connection_that_died_while_idle_is_not_used(
 async def test_calls_at_once_have_connections_of_their_own(
     start: Start, upstream: ScriptedUpstream, dialect: str
 ) -> None:
-    """Thirty streams, held open together, each with its own words."""
+    """Thirty concurrent streams, each with its own text."""
     gate = asyncio.Event()
 
     def echo(request: Any) -> Script:
@@ -195,7 +195,7 @@ async def test_requests_may_be_pipelined(start: Start, upstream: ScriptedUpstrea
 async def test_a_client_that_stops_reading_stops_the_upstream_too(
     start: Start, upstream: ScriptedUpstream, surface: Surface
 ) -> None:
-    """Fifty megabytes for a client that reads one frame: most of it stays where it is made."""
+    """Fifty megabytes for a client that reads one frame: backpressure reaches the upstream."""
     chunk = next(iter(ModelReply(text=("x" * 50_000,)).chunks()))
     chunk["choices"][0]["delta"] = {"content": "x" * 50_000}
     flood = b"data: " + json.dumps(chunk).encode() + b"\n\n"
@@ -222,7 +222,7 @@ async def test_a_client_that_stops_reading_stops_the_upstream_too(
 async def test_nothing_of_it_depends_on_usage(
     start: Start, upstream: ScriptedUpstream, surface: Surface, dialect: str
 ) -> None:
-    """Upstreams that do not count: the answer has no usage, and is whole."""
+    """Upstreams without usage: the response is complete and has no usage."""
     if dialect == "chat":
         body = REPLY.completion()
         del body["usage"]

@@ -44,7 +44,7 @@ class Scene:
         self.prices = Prices()
 
     def engine(
-        self, upstream: FakeUpstream, dialect: Any, *, managed: bool = True, hold: float = 5.0
+        self, upstream: FakeUpstream, dialect: Any, *, managed: bool = True, first_event_timeout: float = 5.0
     ) -> Engine:
         target = Target(dialect, "http://inner.example:8000/v1", KEY if managed else None, managed)
         engine = Engine(
@@ -59,7 +59,7 @@ class Scene:
             self.metrics,
             self.ids,
             self.clock,
-            EngineOptions(hold=hold),
+            EngineOptions(first_event_timeout=first_event_timeout),
         )
         self.engines.append(engine)
         self.upstreams.append(upstream)
@@ -74,12 +74,12 @@ class Scene:
         gate: asyncio.Event | None = None,
         tenant: str | None = "key-1",
         managed: bool = True,
-        hold: float = 5.0,
+        first_event_timeout: float = 5.0,
         **fields: Any,
     ) -> CallRun:
         """A call that is not entered yet; `fields` are added to its body."""
         upstream = answer if isinstance(answer, FakeUpstream) else FakeUpstream(answer, gate)
-        engine = self.engine(upstream, dialect, managed=managed, hold=hold)
+        engine = self.engine(upstream, dialect, managed=managed, first_event_timeout=first_event_timeout)
         self.opened += 1
         body = encode({**BODIES[surface], **fields})
         call_run = engine.open(Call(surface, body, "req-1", tenant if managed else None))

@@ -38,7 +38,7 @@ def test_another_spelling_that_some_servers_read_alike_is_refused(body: bytes, p
     with pytest.raises(InvalidRequest) as caught:
         check_permission_fields(body)
     assert (caught.value.param, caught.value.code, caught.value.status) == (param, "unknown_parameter", 400)
-    assert f"write '{param.rpartition('.')[2].casefold()}'" in caught.value.message
+    assert f"Write '{param.rpartition('.')[2].casefold()}'" in caught.value.message
 
 
 @pytest.mark.parametrize(

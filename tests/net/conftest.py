@@ -1,4 +1,4 @@
-"""A transport and a scripted upstream, on the loop of the tests and on the one that the server runs on."""
+"""A transport and a scripted upstream, on asyncio's loop and on uvloop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,7 +12,7 @@ from tests.support.scripted_upstream import ScriptedUpstream
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Both must carry it: timers, pauses and closings differ."""
+    """Runs each test on both loops: their timers, pauses and closings differ."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
@@ -24,7 +24,7 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
 
 @pytest.fixture
 async def transport(upstream: ScriptedUpstream) -> AsyncIterator[Transport]:
-    """Patient; at the end of the test it must leave no connection."""
+    """A transport with long timeouts; after the test no connection may be open."""
     stray: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: stray.append(context))
     result = Transport(TransportOptions(user_agent="tests"))

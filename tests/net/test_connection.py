@@ -1,4 +1,4 @@
-"""Connections that are kept: used again when that is safe, and never otherwise."""
+"""Idle connections: reused when that is safe, and never otherwise."""
 
 import asyncio
 from typing import Any
@@ -97,7 +97,7 @@ LOST = Script(PATH, (), framing="raw")
 
 @pytest.fixture
 def patient_race(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is no slow upstream."""
+    """Raises the limit, so that a busy machine does not look like a slow upstream."""
     monkeypatch.setattr("chat2response.net.connection._RACE_SECONDS", PATIENCE)
 
 
@@ -126,7 +126,7 @@ async def test_it_is_sent_again_once_only(transport: Transport, upstream: Script
 async def test_on_a_new_connection_nothing_is_sent_again(
     transport: Transport, upstream: ScriptedUpstream
 ) -> None:
-    """There the upstream has had the request: it failed while it was working on it."""
+    """The upstream has received the request, and failed while it was working on it."""
     upstream.play(LOST, Script(PATH, (b"two",)))
     with pytest.raises(UpstreamUnreachable):
         await post(transport, upstream)
@@ -148,7 +148,7 @@ async def test_an_answer_that_had_begun_is_not_asked_for_again(
 async def test_an_upstream_that_fails_after_a_while_is_not_asked_again(
     transport: Transport, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have worked on the request, and what it did may cost."""
+    """It may have worked on the request, which may cost money."""
     monkeypatch.setattr("chat2response.net.connection._RACE_SECONDS", 0.0)
     upstream.play(Script(PATH, (b"one",)), LOST, Script(PATH, (b"two",)))
     await body_of(await post(transport, upstream))
@@ -204,7 +204,7 @@ async def test_half_an_answer_too_many_is_not_the_beginning_of_the_next(
 
 
 class FakeTransport:
-    """What a connection does to its socket."""
+    """Records what a connection does to its socket."""
 
     def __init__(self) -> None:
         self.paused = False
@@ -224,7 +224,7 @@ class FakeTransport:
 
 
 def arrive(connection: Connection, data: bytes) -> None:
-    """As a loop brings bytes: what fits into the connection's buffer, until all have come."""
+    """Passes bytes like an event loop: as many as fit into the buffer, until all have arrived."""
     while data:
         buffer = connection.get_buffer(-1)
         size = min(len(buffer), len(data))

@@ -1,4 +1,4 @@
-"""Answers of upstreams, wherever they are cut: heads in their bounds, trailers that nobody reads."""
+"""Responses of upstreams, cut at every byte: limits of heads, ignored trailers."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 class Line(asyncio.Transport):
-    """Takes what is written, and says whether it was closed."""
+    """A fake transport: records what is written, and whether it was closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Line(asyncio.Transport):
 
 
 class Exchange:
-    """A connection that has sent a request, and the answer to it."""
+    """A connection that has sent a request, and the response to it."""
 
     def __init__(self) -> None:
         self.free: list[Connection] = []
@@ -48,7 +48,7 @@ class Exchange:
         self.response: HttpResponse = self.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
 
     def _receive(self, data: bytes) -> None:
-        """As the loop does: what the connection's buffer has no room for is another read."""
+        """Passes bytes like an event loop: what exceeds the connection's buffer is another read."""
         for at in range(0, len(data), READ):
             part = data[at : at + READ]
             self.connection.get_buffer(-1)[: len(part)] = part
@@ -65,7 +65,7 @@ class Exchange:
     "name", ["Content-Type", "Content-Encoding", "X-Request-Id", "Retry-After", "Connection", "Set-Cookie"]
 )
 async def test_trailers_are_no_headers_wherever_the_bytes_are_cut(name: str) -> None:
-    """Neither of this answer, nor of the next one on the same connection."""
+    """Neither of this response nor of the next one on the same connection."""
     data = CHUNKED + b"2\r\n{}\r\n0\r\n" + name.encode() + b": gzip\r\n\r\n"
     for at in range(1, len(data) + 1):
         request = Exchange().answer(data[:at], data[at:])
@@ -116,7 +116,7 @@ async def test_a_large_body_is_no_large_head() -> None:
 
 
 class Drip(asyncio.Protocol):
-    """Answers with a head that never ends, a byte at a time."""
+    """A server that sends an endless head, byte by byte."""
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -137,7 +137,7 @@ class Drip(asyncio.Protocol):
 
 
 async def test_a_head_that_comes_in_drops_has_no_more_time_than_any() -> None:
-    """Each drop comes sooner than the timeout; all of them do not."""
+    """Each byte arrives before the timeout; the whole head does not."""
 
     server = await asyncio.get_running_loop().create_server(Drip, "127.0.0.1", 0)
     transport = Transport(IMPATIENT)

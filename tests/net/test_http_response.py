@@ -1,4 +1,4 @@
-"""Bodies against raw bytes on a real socket: framing, cuts, codings, silence, stops."""
+"""Bodies from raw bytes on a real socket: framing, interruptions, encodings, silence, stops."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The way out through a real proxy, with and without TLS, and with proxies that are down, slow or rude."""
+"""Requests through a real proxy, with and without TLS, and through proxies that are down, slow or broken."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ Through = Callable[..., Transport]
 
 @pytest.fixture
 async def through(certificates: Certificates) -> AsyncIterator[Through]:
-    """`through(url, **options)`: a transport whose every way leads through this proxy; None: through none."""
+    """`through(url, **options)`: a transport that uses this proxy for everything; None: no proxy."""
     result: list[Transport] = []
 
     def make(url: str | None, ca_file: Path | None = certificates.ca, **options: Any) -> Transport:
@@ -85,14 +85,14 @@ async def test_the_systems_certificates_are_trusted_beside_ours(
     tls_upstream: ScriptedUpstream,
     certificates: Certificates,
 ) -> None:
-    """OpenSSL itself takes `SSL_CERT_FILE` for the system's."""
+    """OpenSSL uses `SSL_CERT_FILE` as the system's certificates."""
     tls_upstream.play(Script(PATH, (b"hello",)))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     assert await body_of(await post(through(None, ca_file=None), tls_upstream)) == b"hello"
 
 
 async def test_a_handshake_that_nobody_finishes_ends_with_the_server(certificates: Certificates) -> None:
-    """Of the double itself: what it left open was closed with the loop, and that was an error of any test."""
+    """Tests the test double: a handshake that it leaves open must not fail another test."""
     loop = asyncio.get_running_loop()
     with socket.socket() as client:
         client.setblocking(False)
@@ -238,14 +238,14 @@ async def test_a_proxy_that_goes_in_the_middle_of_a_stream_cuts_it(
 async def test_a_tunnel_whose_other_end_is_not_the_upstream_is_a_502(
     through: Through, plain_proxy: OutboundProxy, tls_upstream: ScriptedUpstream
 ) -> None:
-    """TLS is from us to the upstream: a proxy that reads along is found out."""
+    """TLS runs from the gateway to the upstream, so a proxy that intercepts it is detected."""
     with pytest.raises(UpstreamUnreachable) as caught:
         await post(through(plain_proxy.url(), ca_file=None), tls_upstream)
     assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.internal)
 
 
 class Rude:
-    """A proxy that answers whatever it is asked with the same bytes, then stays, or goes."""
+    """A proxy that answers every request with the same bytes, then stays or disconnects."""
 
     def __init__(self, answer: bytes, *, stays: bool = True) -> None:
         self._answer = answer
@@ -340,7 +340,7 @@ def test_a_tunnel_is_asked_for_an_address_as_urls_write_it() -> None:
 async def test_answers_that_come_at_once_through_the_shared_buffer_keep_apart(
     through: Through, either: ScriptedUpstream
 ) -> None:
-    """Each is larger than the buffer, and they are read in turns."""
+    """Each is larger than the buffer, and their reads alternate."""
     marks = (b"a", b"b", b"c")
     either.play(*(Script(PATH, (mark * 100_000,) * 5, framing="chunked") for mark in marks))
     transport = through(None)

@@ -1,4 +1,4 @@
-"""Proxies as URLs name them, the places they are not for, and what a request to a place looks like."""
+"""Proxy URLs, exceptions, and the request line for an endpoint."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Requests as they go out, heads as they come back, and what happens where there is nobody."""
+"""Requests as sent, heads as received, and servers that do not answer."""
 
 import asyncio
 import socket

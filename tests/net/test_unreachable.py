@@ -1,4 +1,4 @@
-"""The words for a connection that was not made: they say what to check, and never the address."""
+"""The messages for failed connections: they say what to check, and never name the address."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Counters, and how `/metrics` shows them; the text is read back by prometheus-client's own parser."""
+"""The counters, and how `/metrics` shows them, read back by prometheus-client's parser."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ WORDS = sorted(_KNOWN)
 
 
 def samples(metrics: Metrics) -> Mapping[tuple[str, tuple[str, ...]], float]:
-    """Every sample by its name and the values of its labels, these in the order of the labels' names."""
+    """The samples by name and label values, sorted by label name."""
     text, content_type = metrics.render()
     assert content_type.startswith("text/plain")
     return {
@@ -85,7 +85,7 @@ def test_the_place_of_a_loss_does_not_make_another_series() -> None:
 
 
 def test_a_client_cannot_make_any_number_of_series_nor_push_real_ones_out() -> None:
-    """Names that nobody knows are one series, whatever they look like and however many there are."""
+    """All unknown names share one series."""
     metrics = Metrics()
     for number in range(1000):
         name = "field_" + "".join(chr(97 + int(digit)) for digit in str(number))
@@ -128,7 +128,7 @@ def test_labels_of_fields(field: str, label: str) -> None:
 
 
 def test_every_field_that_we_know_the_shape_of_is_known() -> None:
-    """As the typed dicts of `wire/` and the requests of both APIs have them."""
+    """Compares with the typed dicts of `wire/` and the requests of both APIs."""
     shapes = [shape for module in (chat, responses) for shape in vars(module).values() if is_typeddict(shape)]
     params = [CompletionCreateParamsNonStreaming, ResponseCreateParamsNonStreaming]
     names = {name for shape in [*shapes, *params] for name in shape.__annotations__}

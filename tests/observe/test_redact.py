@@ -1,4 +1,4 @@
-"""Key-shaped strings never leave."""
+"""Key-shaped strings are masked."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The operator's key is found in whatever an upstream sends, however it is written; the rest is untouched."""
+"""The operator's key is removed from upstream data in every written form; other bytes are unchanged."""
 
 import json
 from html import escape
@@ -17,7 +17,7 @@ SECRET = Secret(KEY)
 
 
 def escaped(text: str, which: str) -> str:
-    """As a sender writes it that escapes these characters."""
+    """The text as JSON that escapes these characters."""
     return "".join(f"\\u{ord(each):04x}" if each in which else each for each in text)
 
 

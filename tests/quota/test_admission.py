@@ -106,7 +106,7 @@ async def test_requests_per_minute() -> None:
     assert (error.status, error.type, error.code) == (429, "requests", "rate_limit_exceeded")
     assert error.headers["retry-after"] == "45"
     assert error.headers["x-ratelimit-remaining-requests"] == "0"
-    assert "requests_per_minute of this key is 2" in error.message
+    assert "this key's requests_per_minute is 2" in error.message
 
     stage.now += 45
     await stage.first.enter(who, ESTIMATE)
@@ -129,7 +129,7 @@ async def test_requests_per_day_beside_those_per_minute() -> None:
         assert (error.status, error.type, error.code) == (429, "insufficient_quota", "insufficient_quota")
         assert error.headers["x-should-retry"] == "false"
         assert error.headers["retry-after"] == str(12 * 3600 - 60)
-        assert "requests_per_day of this key is 3" in error.message
+        assert "this key's requests_per_day is 3" in error.message
 
     stage.now += 12 * 3600 - 60
     for _ in range(2):  # the five refused calls did not count

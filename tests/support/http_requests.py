@@ -1,4 +1,4 @@
-"""What the tests of net/ have in common: asking, reading to the end, waiting for what happens."""
+"""Helpers of the tests of net/: sending requests, reading bodies, waiting."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +27,7 @@ async def post(
 
 
 async def body_of(response: HttpResponse) -> bytes:
-    """Read to its end and closed."""
+    """Reads the body to its end and closes the response."""
     try:
         async with asyncio.timeout(PATIENCE):
             return await response.read()
@@ -36,7 +36,7 @@ async def body_of(response: HttpResponse) -> bytes:
 
 
 async def cut_of(response: HttpResponse) -> tuple[bytes, Fault]:
-    """What was read before the cut, and why it was cut."""
+    """The bytes before an interruption, and its fault."""
     pieces = []
     with pytest.raises(StreamInterrupted) as caught:
         while piece := await response.chunk():
@@ -45,13 +45,13 @@ async def cut_of(response: HttpResponse) -> tuple[bytes, Fault]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Lets the loop turn until `condition` holds: what it looks at are plain attributes."""
+    """Lets the loop run until `condition` holds."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
 async def settle() -> None:
-    """Lets the loop take in what is on its way."""
+    """Lets the loop process pending bytes."""
     for _ in range(5):
         await asyncio.sleep(0.001)

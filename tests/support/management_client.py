@@ -1,4 +1,4 @@
-"""The management application by itself, and a client that may come from anywhere."""
+"""The management application alone, and a client with any peer address."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ ELSEWHERE = "192.0.2.7"
 
 @dataclass
 class Parts:
-    """What `compose.Services` has, as far as the management plane looks."""
+    """The part of `compose.Services` that the management plane uses."""
 
     store: Store
     keys: KeyVerifier
@@ -46,13 +46,13 @@ class Parts:
 
     @classmethod
     def plain(cls, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
-        """In memory, at a time of its own."""
+        """Parts with a memory store and a clock of their own."""
         clock = Clock()
         return cls.over(MemoryStore(clock=clock), clock, policy, **more)
 
 
 def settings(**values: Any) -> Settings:
-    """Settings as the environment would give them."""
+    """Settings with these values."""
     return Settings(**values)
 
 

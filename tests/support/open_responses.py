@@ -1,5 +1,5 @@
-"""What the validators of Open Responses 2026-04-24 take, written from its public tables: every key that must
-be there with its type, every type of event, item and part; keys beyond those may be there.
+"""A checker for Open Responses 2026-04-24, written from its public tables: every
+required key with its type, every type of event, item and part. Additional keys are allowed.
 
     check_response(body); check_event(event)      # AssertionError says where and what
 """
@@ -11,17 +11,17 @@ Check = Callable[[Any, str], None]
 
 
 def check_response(response: Any) -> None:
-    """A response resource, whole or as a snapshot in an event."""
+    """Checks a response, whole or as a snapshot in an event."""
     RESPONSE(response, "response")
 
 
 def check_event(event: Any) -> None:
-    """An event of a stream."""
+    """Checks an event of a stream."""
     assert event.get("type") in EVENTS, f"no such event: {event.get('type')}"
     EVENTS[event["type"]](event, event["type"])
 
 
-# -- small words ---------------------------------------------------------------------------------------
+# -- helpers -------------------------------------------------------------------------------------------
 
 
 def kind(*types: type) -> Check:
@@ -56,7 +56,7 @@ def each(inner: Check) -> Check:
 
 
 def shape(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """An object. A key that is optional may be absent, and where it is there its check holds."""
+    """Checks an object. An optional key may be absent; if present, its value is checked."""
 
     def check(value: Any, at: str) -> None:
         assert type(value) is dict, f"{at} is {value!r}"

@@ -1,12 +1,12 @@
-"""What every stream is held to: the grammar of `chat2response/wire/responses.py`, written again as a checker
-that knows nothing of the writer, and the official SDK's types.
+"""Checks every stream: the grammar of `chat2response/wire/responses.py`, written again as a checker
+that does not use the writer, and the types of the official SDK.
 
     events = parse_sse(output)
     assert_well_formed(events)        # order, numbers, indices, texts, snapshots
     for event in events: validate_event(event)
 
-Chat streams: `assert_chat_stream(chunks)`. The SDK's models allow more keys than they name, so what must be
-there beyond their required fields (Open Responses requires more) is checked by tables of our own.
+Chat streams: `assert_chat_stream(chunks)`. The models of the SDK allow additional keys, so tables in this
+module check the keys that Open Responses requires beyond theirs.
 """
 
 import json
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 def parse_sse(data: bytes) -> list[Event]:
-    """The events of a finished stream as we write it: LF only, one data line each, `[DONE]` once and last.
+    """The events of a finished stream of the gateway: LF only, one data line each, `[DONE]` once and last.
 
     Where an event is named, the name is its type. Comments are skipped.
     """
@@ -106,23 +106,23 @@ _NEVER_NULL = {"phase", "content", "encrypted_content", "logprobs", "annotations
 
 
 def validate_event(event: Event) -> None:
-    """An event of a Responses stream, by the SDK and by what Open Responses adds."""
+    """Checks an event of a Responses stream against the SDK and Open Responses."""
     _validated_event(json.dumps(event))
 
 
 def validate_response(response: dict[str, Any]) -> None:
-    """A response resource, whole or as a snapshot in an event."""
+    """Checks a response, whole or as a snapshot in an event."""
     _response_keys(response)
     _strictly(Response, _in_known_words(response))
 
 
 def validate_chunk(chunk: dict[str, Any]) -> None:
-    """A chunk, or the error in place of one."""
+    """Checks a chunk, or the error that replaces one."""
     _validated_chunk(json.dumps(chunk))
 
 
 def validate_completion(completion: dict[str, Any]) -> None:
-    """A Chat completion."""
+    """Checks a Chat completion."""
     _strictly(ChatCompletion, _in_known_words(completion))
     for choice in completion["choices"]:
         message = choice["message"]
@@ -173,12 +173,12 @@ def _adapter(model: Any) -> TypeAdapter[Any]:
 
 
 def _strictly(model: Any, value: dict[str, Any]) -> None:
-    """As JSON: in strict mode a number in a string is no number."""
+    """Validates as JSON, because strict mode then rejects a number in a string."""
     _adapter(model).validate_json(json.dumps(value), strict=True)
 
 
 def _in_known_words(value: dict[str, Any]) -> dict[str, Any]:
-    """With words of our own in the place of those that the SDK lists and Open Responses leaves open."""
+    """A copy with listed values where Open Responses allows others than the SDK."""
     error = value.get("error")
     if error and error["code"] in _MORE_ERROR_CODES:
         value = {**value, "error": {**error, "code": "server_error"}}
@@ -221,11 +221,11 @@ _DELTAS = {
     "response.reasoning_text.delta": ("reasoning_text", "text", "content_index"),
     "response.reasoning_summary_text.delta": ("summary_text", "text", "summary_index"),
 }
-_GIVEN_DELTAS = {
+_CALL_DELTAS = {
     "response.function_call_arguments.delta": "function_call",
     "response.custom_tool_call_input.delta": "custom_tool_call",
 }
-_GIVEN_DONES = {name.replace(".delta", ".done"): item_type for name, item_type in _GIVEN_DELTAS.items()}
+_CALL_DONES = {name.replace(".delta", ".done"): item_type for name, item_type in _CALL_DELTAS.items()}
 _DONES = {name.replace(".delta", ".done"): rule for name, rule in _DELTAS.items()}
 _PARTS = {
     "response.content_part": ("content", "content_index", {"output_text", "refusal", "reasoning_text"}),
@@ -234,12 +234,12 @@ _PARTS = {
 
 
 def _is_phase(kind: str, item_type: str) -> bool:
-    """What happens to a hosted tool's item while it is open (`response.web_search_call.searching`)."""
+    """Whether this is an event of an open hosted tool's item (`response.web_search_call.searching`)."""
     return item_type in _PHASED and kind.startswith(f"response.{item_type}")
 
 
 def assert_well_formed(events: list[Event]) -> dict[str, Any]:
-    """Holds the events of one finished stream to the grammar; returns the response as they end it."""
+    """Checks the events of one finished stream against the grammar. Returns the final response."""
     return _Checker().run(events)
 
 
@@ -303,13 +303,13 @@ class _Checker:
             self._text_done(event, item, *_DONES[kind])
         elif kind == "response.output_text.annotation.added":
             self._annotation(event, item)
-        elif kind in _GIVEN_DELTAS:
+        elif kind in _CALL_DELTAS:
             assert item.arguments_done is None
-            assert item.added["type"] == _GIVEN_DELTAS[kind]
+            assert item.added["type"] == _CALL_DELTAS[kind]
             item.arguments.append(event["delta"])
-        elif kind in _GIVEN_DONES:
+        elif kind in _CALL_DONES:
             assert item.arguments_done is None
-            assert item.added["type"] == _GIVEN_DONES[kind]
+            assert item.added["type"] == _CALL_DONES[kind]
             assert event.get("name", item.added["name"]) == item.added["name"]
             item.arguments_done = event[_CALLS[item.added["type"]]]
             assert item.arguments_done == "".join(item.arguments)
@@ -437,7 +437,7 @@ class _Checker:
             assert {"annotations": [], "logprobs": [], **doc[holder][-1]} == item.part
 
     def _statuses(self, status: str, output: list[dict[str, Any]]) -> None:
-        """Incomplete items come last, if at all; but a call stays open while others begin, and may be cut."""
+        """Incomplete items come last; but a call stays open while others begin, and may be cut."""
         cut = [number for number, doc in enumerate(output) if doc.get("status") == "incomplete"]
         assert not cut or status == "incomplete"
         for number in cut:
@@ -448,7 +448,7 @@ class _Checker:
 
 
 def assert_chat_stream(chunks: list[Event]) -> None:
-    """Holds the chunks of one finished stream to their order, each choice by itself."""
+    """Checks the order of the chunks of one finished stream, for each choice separately."""
     assert chunks, "no chunk at all"
     heads = {(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks if "error" not in chunk}
     assert len(heads) == 1, "every chunk bears the same id, time and model"
@@ -463,7 +463,7 @@ def assert_chat_stream(chunks: list[Event]) -> None:
 
 
 def _assert_choice(choices: list[dict[str, Any]], *, failed: bool) -> None:
-    """One role, one finish, calls in order."""
+    """Checks for one role, one finish reason, and calls in order."""
     assert choices[0]["delta"].get("role") == "assistant"
     assert not any("role" in choice["delta"] for choice in choices[1:]), "accumulators would join the roles"
     finishes = [number for number, choice in enumerate(choices) if choice["finish_reason"] is not None]
@@ -475,21 +475,21 @@ def _assert_choice(choices: list[dict[str, Any]], *, failed: bool) -> None:
     _assert_calls([choice["delta"] for choice in choices])
 
 
-_GIVEN = {"function": "arguments", "custom": "input"}
+_ARGUMENT_KEYS = {"function": "arguments", "custom": "input"}
 
 
 def _assert_calls(deltas: list[dict[str, Any]]) -> None:
-    """Calls are numbered as they appear; id, type and name come once, with the first piece."""
+    """Checks that calls are numbered in order, and that only the first piece has id, type and name."""
     seen = 0
     for delta in deltas:
         for call in delta.get("tool_calls", ()):
             if call["index"] == seen:
                 seen += 1
                 assert call["id"]
-                kind, given = call["type"], _GIVEN[call["type"]]
+                kind, key = call["type"], _ARGUMENT_KEYS[call["type"]]
                 assert call[kind]["name"]
-                assert call[kind][given] == ""
+                assert call[kind][key] == ""
             else:
                 assert call["index"] < seen
                 (kind,) = call.keys() - {"index"}
-                assert call[kind].keys() == {_GIVEN[kind]}
+                assert call[kind].keys() == {_ARGUMENT_KEYS[kind]}

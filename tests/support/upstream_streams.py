@@ -1,5 +1,5 @@
-"""What upstreams send, as data: builders of Chat chunk streams and of Responses event streams, a stream of
-every kind, and the two bridges that run one and hold what comes out to the grammar."""
+"""Streams of upstreams: builders of Chat chunks and Responses events, sample streams of every kind, and two
+bridges that convert a stream and check the result against the grammar."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 class Numbered:
-    """An id source with one count for all prefixes: it shows in which order ids are drawn."""
+    """An id source with one counter for all prefixes, which shows the order of the ids."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -34,7 +34,7 @@ class Numbered:
 
 
 def now() -> float:
-    """A clock that stands still."""
+    """A clock that does not advance."""
     return float(NOW)
 
 
@@ -56,7 +56,7 @@ def chunk(delta: Mapping[str, Any] | None = None, finish: str | None = None, **m
 
 
 def usage_chunk(usage: Mapping[str, Any] = USAGE, **more: Any) -> dict[str, Any]:
-    """The chunk that only counts."""
+    """The chunk with only the usage."""
     return {**chunk(), "choices": [], "usage": dict(usage), **more}
 
 
@@ -71,7 +71,7 @@ def thoughts(*words: str, field: str = "reasoning_content") -> list[dict[str, An
 def call(
     *pieces: str, index: int | None = 0, id: str | None = "call_a", name: str | None = "f"
 ) -> list[dict[str, Any]]:
-    """A call as OpenAI streams it: a chunk that names it, then its arguments in pieces."""
+    """A call as OpenAI streams it: a chunk with its name, then its arguments in pieces."""
     opening = {"id": id, "type": "function", "function": {"name": name, "arguments": ""}}
     return [entry(index, **opening), *(arguments(piece, index) for piece in pieces)]
 
@@ -90,7 +90,7 @@ def arguments(piece: str, index: int | None = 0) -> dict[str, Any]:
 
 
 def chat(*chunks: Mapping[str, Any], finish: str | None = "stop", role: bool = True) -> list[dict[str, Any]]:
-    """A whole stream: a role chunk, these, a finish chunk (None: none)."""
+    """A whole stream: a role chunk, these chunks, a finish chunk (unless `finish` is None)."""
     first = [chunk({"role": "assistant", "content": ""})] if role else []
     return [*first, *map(dict, chunks), *([chunk({}, finish)] if finish else [])]
 
@@ -254,7 +254,7 @@ class Events:
         return self._close(item, input="".join(pieces))
 
     def hosted(self, item: Mapping[str, Any], *phases: str) -> "Events":
-        """A vendor's tool at work, with its phases between `in_progress` and `completed`."""
+        """A hosted tool's item, with its events between `in_progress` and `completed`."""
         index, kind = len(self.output), item["type"]
         begun = {**item, "status": "in_progress"}
         self.output.append(begun)
@@ -327,7 +327,7 @@ RESPONSES_STREAMS: dict[str, list[dict[str, Any]]] = {
 
 
 def pieces(data: bytes, cuts: Iterable[int]) -> list[bytes]:
-    """`data` cut at these places."""
+    """`data`, cut at these positions."""
     places = [0, *sorted({min(cut, len(data)) for cut in cuts}), len(data)]
     return [data[start:end] for start, end in pairwise(places)]
 
@@ -339,22 +339,22 @@ def to_events(
     reasoning: ReasoningForm | None = None,
     fault: Fault | None = None,
 ) -> list[dict[str, Any]]:
-    """A Chat stream through the bridge; what comes out is checked, and given back as events."""
-    asked = request or {"model": "m", "include": [LOGPROBS]}
-    machine = ChatToResponses(asked, reasoning=reasoning, ids=Numbered(), clock=now)
+    """Converts a Chat stream to Responses, and checks and returns its events."""
+    body = request or {"model": "m", "include": [LOGPROBS]}
+    machine = ChatToResponses(body, reasoning=reasoning, ids=Numbered(), clock=now)
     return checked_events(_run(machine, data, fault))
 
 
 def to_chunks(
     data: bytes | Sequence[bytes], *, usage: bool = True, logprobs: bool = True, fault: Fault | None = None
 ) -> list[dict[str, Any]]:
-    """A Responses stream through the bridge; what comes out is checked, and given back as chunks."""
+    """Converts a Responses stream to Chat, and checks and returns its chunks."""
     machine = ResponsesToChat(model="m", include_usage=usage, logprobs=logprobs, ids=Numbered(), clock=now)
     return checked_chunks(_run(machine, data, fault))
 
 
 def checked_events(output: bytes) -> list[dict[str, Any]]:
-    """The events of a finished stream of ours, held to everything we know of them."""
+    """Parses the events of a finished stream of the gateway, with all checks."""
     events = parse_sse(output)
     for event in events:
         validate_event(event)
@@ -363,7 +363,7 @@ def checked_events(output: bytes) -> list[dict[str, Any]]:
 
 
 def checked_chunks(output: bytes) -> list[dict[str, Any]]:
-    """The chunks of a finished stream of ours, held to everything we know of them."""
+    """Parses the chunks of a finished stream of the gateway, with all checks."""
     chunks = parse_sse(output)
     for each in chunks:
         validate_chunk(each)
@@ -383,15 +383,15 @@ def _run(
 
 
 def response_of(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The response as the terminal event gives it: the fold of the stream."""
+    """The response in the terminal event: the fold of the stream."""
     response: dict[str, Any] = events[-1]["response"]
     return response
 
 
 def deltas(chunks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The non-empty deltas of choice 0, the role chunk left out."""
-    found = [choice["delta"] for each in chunks for choice in each.get("choices", ())]
-    return [delta for delta in found[1:] if delta]
+    """The non-empty deltas of choice 0, without the role chunk."""
+    all_deltas = [choice["delta"] for each in chunks for choice in each.get("choices", ())]
+    return [delta for delta in all_deltas[1:] if delta]
 
 
 def joined_field(chunks: Iterable[Mapping[str, Any]], field: str) -> str:

@@ -1,4 +1,4 @@
-"""JSON with one value of the wrong type: each field of it in turn, by a list of what strangers send."""
+"""JSON with one value of the wrong type: every field in turn, with values that untrusted peers send."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -12,7 +12,7 @@ WRONG: tuple[Any, ...] = (
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[Path]:
-    """The way to every value in it, itself included."""
+    """The path of every value in `value`, including itself."""
     yield path
     if isinstance(value, dict):
         for name in value:
@@ -32,7 +32,7 @@ def put(value: Any, path: Path, other: Any) -> Any:
 
 
 def mutations(value: Any, *, each: int = len(WRONG), seed: int = 0) -> Iterator[Any]:
-    """Copies of `value` with one wrong value: `each` of them at every place, in turn."""
+    """Copies of `value` with one wrong value: each of them at every path, in turn."""
     wrong = cycle(WRONG[seed % len(WRONG) :] + WRONG[: seed % len(WRONG)])
     for path in paths(value):
         for _ in range(each):

@@ -1,4 +1,4 @@
-"""Content codings: what was coded comes back, a bounded piece at a time, however the coded bytes were cut."""
+"""Content encodings: decoding restores the bytes, in bounded pieces, however the input is cut."""
 
 import gzip
 import os
@@ -25,11 +25,11 @@ every_coding = pytest.mark.parametrize("coding", ACCEPTED)
 
 
 def plain(coding: str, *coded: bytes) -> tuple[bytes, bool]:
-    """What the reads `coded` say, and whether they stopped too early."""
+    """The decoded bytes of the reads `coded`, and whether they are incomplete."""
     decoder = decoder_for(coding)
     assert decoder is not None
-    made = b"".join([piece for data in coded for piece in decoder.pieces(data)])
-    return made, decoder.incomplete
+    decoded = b"".join([piece for data in coded for piece in decoder.pieces(data)])
+    return decoded, decoder.incomplete
 
 
 @every_coding

@@ -1,4 +1,4 @@
-"""What a body is, told by its first bytes."""
+"""The kind of a body is detected by its first bytes."""
 
 import pytest
 
@@ -35,9 +35,9 @@ KINDS = [
 @pytest.mark.parametrize(("body", "kind"), KINDS)
 def test_a_kind_is_told_by_a_few_bytes_however_they_come(body, kind):
     assert sniff_content(body, ended=True) == kind
-    told = [each for at in range(len(body)) if (each := sniff_content(body[:at])) is not None]
-    assert set(told) <= {kind}
-    assert len(told) >= len(body) - 10
+    kinds = [each for at in range(len(body)) if (each := sniff_content(body[:at])) is not None]
+    assert set(kinds) <= {kind}
+    assert len(kinds) >= len(body) - 10
 
 
 def test_blanks_are_not_awaited_without_end():

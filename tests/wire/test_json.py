@@ -1,4 +1,4 @@
-"""The codec: strict reading, exact numbers, stable bytes, and errors of its own only."""
+"""The codec: strict decoding, exact numbers, stable bytes, and only its own errors."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""One value exchanged in the bytes of an object, and nothing else touched."""
+"""Replacing one value in the bytes of an object changes nothing else."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The members of an object as they are written."""
+"""Iteration over the members of an object without decoding them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What strict readers refuse: mended, named, and in linear time."""
+"""JSON that strict decoders reject is repaired and reported, in linear time."""
 
 import time
 from typing import Any

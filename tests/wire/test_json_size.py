@@ -1,4 +1,4 @@
-"""Containers and values of a document are counted without decoding it, however it is cut."""
+"""The counts of containers and values do not depend on how a document is cut."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def test_one_container_too_many_is_refused(cut: int) -> None:
 
 
 def test_values_are_bounded_too() -> None:
-    """A million numbers are a million objects, in one array."""
+    """A million numbers are a million objects, in a single array."""
     counter = StructureCounter(2)
     counter.feed(b"[" + b",".join([b"1"] * 2 * VALUES_PER_CONTAINER) + b"]")
     with pytest.raises(TooManyValues) as refused:

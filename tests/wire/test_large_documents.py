@@ -1,4 +1,4 @@
-"""Large documents do not hold the event loop: they are counted in slices and worked on in a thread."""
+"""Large documents do not block the event loop: they are counted in slices and processed in a thread."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from chat2response.wire.large_documents import check_structure, is_large, run_in
 
 
 async def test_the_loop_has_turns_while_a_document_is_counted() -> None:
-    """Its brackets are in a string, so that only the slow count can tell: a turn for each slice."""
+    """Brackets in a string require the exact count, which lets the event loop run after each slice."""
     document = b'["' + b"[" * (4 * large_documents._SLICE) + b'"]'
     turns = 0
 

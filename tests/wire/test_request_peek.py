@@ -1,4 +1,4 @@
-"""The keys that decide a request's way, found without building the rest."""
+"""The keys that decide how a request is handled are read without decoding the others."""
 
 import json
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ def test_a_request_with_a_key_that_nobody_knows_is_read_closely(fields: dict[str
 
 
 def test_every_key_of_the_api_is_known() -> None:
-    """Else the requests that use it are decoded whole, which costs."""
+    """Otherwise requests with that key would be decoded whole, which is slow."""
     for shape, names in _sdk_keys().items():
         known = set(shape.__struct_encode_fields__)
         assert names <= known, f"{shape.__name__} does not know {sorted(names - known)}"
@@ -117,13 +117,13 @@ def _sdk_keys() -> dict[Any, set[str]]:
 
 
 def _fields_of(union: Any) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for each in get_args(union):
         if isinstance(each, type) and issubclass(each, BaseModel):
-            found |= {field.alias or name for name, field in each.model_fields.items()}
+            names |= {field.alias or name for name, field in each.model_fields.items()}
         else:
-            found |= _fields_of(each)
-    return found
+            names |= _fields_of(each)
+    return names
 
 
 def test_the_ids_of_whole_items_are_told() -> None:

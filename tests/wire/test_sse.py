@@ -41,7 +41,7 @@ LINES = st.sampled_from(
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    """A stream and its payloads: lines of all kinds, line ends mixed at will."""
+    """A stream and its payloads: all kinds of lines, with mixed line ends."""
     text, expected = draw(st.sampled_from(["", "\ufeff"])), []
     for event in draw(st.lists(st.lists(LINES, min_size=1, max_size=4), max_size=6)):
         for line, _ in event:
@@ -207,7 +207,7 @@ def test_a_cut_passes_whole_events_on_and_loses_no_byte(stream: tuple[bytes, lis
 
 
 def _looked_at(monkeypatch: pytest.MonkeyPatch, size: int, read_size: int) -> int:
-    """How many bytes are searched for the end of one event of `size` bytes that comes in small reads."""
+    """The number of bytes searched for the end of one event of `size` bytes in small reads."""
     seen = 0
     real = sse._last_end
 
@@ -235,7 +235,7 @@ def test_an_event_of_twice_the_size_is_twice_the_work_however_small_its_reads_ar
 
 
 def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
-    """A new one for each read would be a copy of all that came before."""
+    """A new buffer for each read would copy everything before it."""
     cut = FrameSplitter()
     cut.feed(b"data: ")
     buffer = cut._buffer
@@ -263,9 +263,9 @@ def test_an_event_that_is_named_error_says_so(event, payload):
         single = FrameDecoder()
         bytewise = [each for at in range(len(stream)) for each in single.feed(stream[at : at + 1])]
         bytewise += single.close()
-        for found in (whole, bytewise):
-            assert [each for each in found if type(each) is ErrorPayload] == [payload]
-            assert [each for each in found if type(each) is bytes] == [b"a"] * (b"a" in before) + [b"b"]
+        for payloads_ in (whole, bytewise):
+            assert [each for each in payloads_ if type(each) is ErrorPayload] == [payload]
+            assert [each for each in payloads_ if type(each) is bytes] == [b"a"] * (b"a" in before) + [b"b"]
 
 
 @pytest.mark.parametrize(

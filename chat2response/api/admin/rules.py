@@ -142,9 +142,9 @@ def _check_direct(facts: RequestFacts) -> None:
         raise _untrusted_proxy(facts.trace)
     if facts.http_version not in _CLIENT_VERSIONS:
         raise Forbidden(
-            "The admin plane does not accept HTTP/1.0 without the admin token, because the request may come "
-            "from a proxy that does not name its client. Send the token, or let the proxy add "
-            "X-Forwarded-For, and name its address in CHAT2RESPONSE_TRUSTED_PROXIES.",
+            "Without the admin token, use HTTP/1.1: an HTTP/1.0 request may come from a proxy that does not "
+            "name its client. Send the token, or let the proxy add X-Forwarded-For, and add the proxy's "
+            "address to CHAT2RESPONSE_TRUSTED_PROXIES.",
             code="untrusted_proxy",
         )
 

@@ -32,8 +32,8 @@ class Caller:
 
     @property
     def payer(self) -> str | None:
-        """Whose share of the body buffers a request uses: the key's id, or the passed-through credential.
-        None if there is neither."""
+        """The client whose share of the body buffers a request uses: the key's id, or the passed-through
+        credential. None if there is neither."""
         return self.authorization if self.key is None else self.key.id
 
 

@@ -155,5 +155,5 @@ def reasoning_form(
     if not client.raw_reasoning:
         return "summary"
     options = request.body.get("reasoning")
-    wants_summary = type(options) is dict and (options.get("summary") or options.get("generate_summary"))
-    return "summary" if wants_summary else "content"
+    summary_requested = type(options) is dict and (options.get("summary") or options.get("generate_summary"))
+    return "summary" if summary_requested else "content"

@@ -117,9 +117,9 @@ class RelayedStream:
         self._first = b""
         self._error: BridgeError = fault_error(RESET)
 
-    async def begin(self, hold: float) -> None:
-        """Waits up to `hold` seconds for the first event. Raises the error that comes in its place."""
-        deadline = deadline_in(hold)
+    async def begin(self, first_event_timeout: float) -> None:
+        """Waits for the first event, for a limited time. Raises the error that comes in its place."""
+        deadline = deadline_in(first_event_timeout)
         while len(self._first) < _MAX_BUFFERED and await self._lookahead.wait(deadline):
             try:
                 frames = await self._lookahead.next()

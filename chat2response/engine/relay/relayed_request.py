@@ -55,7 +55,7 @@ async def admit_relayed(
     """Admits the call. Returns the body with its key's limits added, and whether to hide usage from the
     client.
     """
-    if not meter.reads_body:
+    if not meter.needs_body:
         await meter.admit(body, {"model": peek.model})
         return body, False
     fields = await run_in_thread_if(large, read_object, body)

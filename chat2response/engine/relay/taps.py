@@ -254,11 +254,11 @@ class ChatTap:
             self.status = "failed"
 
 
-def _event_at(frames: bytes, place: int) -> bytes:
+def _event_at(frames: bytes, offset: int) -> bytes:
     """The event at an offset; all frames, if their lines end in CR."""
     if b"\r" in frames:
         return frames
-    begin, end = frames.rfind(b"\n\n", 0, place), frames.find(b"\n\n", place)
+    begin, end = frames.rfind(b"\n\n", 0, offset), frames.find(b"\n\n", offset)
     return frames[begin + 2 if begin >= 0 else 0 : end if end >= 0 else len(frames)]
 
 

@@ -51,10 +51,10 @@ class ConvertedStream:
         self._error: BridgeError | None = None  # the gateway's; the turn's own is in the writer's outcome
         self._last_number = -1  # the sequence number of the last encoded event
 
-    async def begin(self, hold: float) -> None:
-        """Waits up to `hold` seconds for the first event. Raises the error if there is nothing else."""
+    async def begin(self, first_event_timeout: float) -> None:
+        """Waits for the first event, for a limited time. Raises the error if there is nothing else."""
         self._writer.begin()
-        deadline = deadline_in(hold)
+        deadline = deadline_in(first_event_timeout)
         while await self._lookahead.wait(deadline):
             try:
                 await self._lookahead.next()

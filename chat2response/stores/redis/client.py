@@ -41,7 +41,7 @@ class RedisClient(Protocol):
         ...
 
     async def redial(self) -> None:
-        """Close every connection, a busy one after its command: later calls connect anew, by host name."""
+        """Close every connection, a busy one after its command: later calls reconnect by host name."""
         ...
 
     async def close(self) -> None:

@@ -62,12 +62,12 @@ class Script:
 
     def usage(self, played: int) -> Usage:
         """The tokens of the first `played` steps, including hidden ones."""
-        thought = sum(step.kind == "reasoning" for step in self.steps[:played])
+        reasoning_tokens = sum(step.kind == "reasoning" for step in self.steps[:played])
         return {
             "input_tokens": self.input_tokens,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": played,
-            "output_tokens_details": {"reasoning_tokens": thought},
+            "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
             "total_tokens": self.input_tokens + played,
         }
 

@@ -64,12 +64,12 @@ class DemoUpstream:
         """The whole answer at once. Raises what `script` raises."""
         losses = Losses(context.fidelity)
         demo_request = _demo_request(request, losses)
-        script_ = script(demo_request)
+        whole_script = script(demo_request)
 
         def read(
             echo: EchoedFields, ids: Ids, clock: Clock, form: ReasoningForm, response_losses: Losses
         ) -> Response:
-            return _play_whole(script_, ResponseWriter(echo, ids, clock), demo_request.tools, form)
+            return _play_whole(whole_script, ResponseWriter(echo, ids, clock), demo_request.tools, form)
 
         return Reply(200, [], losses, read)
 
@@ -88,14 +88,14 @@ class DemoTurn:
     """A Turn that plays one step of the script per read, `delay` seconds apart; the first comes at once."""
 
     def __init__(
-        self, script_: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
+        self, whole_script: Script, writer: Writer, form: ReasoningForm, delay: float, losses: Losses
     ) -> None:
         self.status = 200
         self.headers: HeaderList = []
         self.losses = losses
         self.started = False
         self.output_chars = 0  # not bounded: a script ends
-        self._script = script_
+        self._script = whole_script
         self._writer = writer
         self._form: ReasoningForm = form
         self._delay = delay
@@ -156,15 +156,17 @@ def _demo_request(request: HubRequest | bytes, losses: Losses) -> DemoRequest:
     return DemoRequest.of(request, losses)
 
 
-def _play_whole(script_: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm) -> Response:
+def _play_whole(
+    whole_script: Script, writer: ResponseWriter, tools: ToolMap, form: ReasoningForm
+) -> Response:
     """The script as one response. Raises the error that it ends with."""
-    if script_.ending.error is not None:
-        raise script_.ending.error
+    if whole_script.ending.error is not None:
+        raise whole_script.ending.error
     writer.begin()
     output_chars = restore_tool_calls(writer, tools)
-    for step in script_.steps:
-        script_.play(step, output_chars, form)
-    output_chars.end_turn(script_.usage(len(script_.steps)), script_.ending)
+    for step in whole_script.steps:
+        whole_script.play(step, output_chars, form)
+    output_chars.end_turn(whole_script.usage(len(whole_script.steps)), whole_script.ending)
     writer.finish()
     return writer.response
 

@@ -1,4 +1,4 @@
-"""Issued keys on the admin plane: what a grant opens, what none does, and who guesses too often."""
+"""Issued keys on the admin plane: which grant opens which route, and the throttle for failed attempts."""
 
 from typing import Any
 
@@ -151,7 +151,7 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize(("method", "path", "wanted"), ENDPOINTS)
 async def test_each_route_has_its_grant(parts, method, path, wanted):
-    """What is not there has that of its first word."""
+    """An unknown path requires the grant of its first part."""
     async with client(parts, ELSEWHERE) as http:
         for grant in ("keys", "usage", "audit", "metrics", "reload", "*"):
             http.headers.update(bearer(await token(parts, f"admin:{grant}")))
@@ -186,7 +186,7 @@ async def test_who_guesses_must_wait(caplog):
 
 
 async def test_a_right_credential_passes_from_an_address_that_has_to_wait():
-    """Who shares an address with somebody that guesses is not locked out."""
+    """An operator who shares an address with an attacker is not locked out."""
     parts = Parts.plain(admin=AdminRules(TOKEN, always_require_token=True))
     async with client(parts, ELSEWHERE) as http:
         for _ in range(MAX_FAILURES + 1):

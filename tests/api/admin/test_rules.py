@@ -1,4 +1,4 @@
-"""The guard of the admin plane: first as a decision over facts, then in front of the endpoints."""
+"""The rules of the admin plane: first as pure functions, then in front of the endpoints."""
 
 import pytest
 
@@ -29,7 +29,7 @@ GUARDED = [
 def facts(
     peer: str | None = HERE, host: str = "localhost:8088", *, version: str = "1.1", **headers: str
 ) -> RequestFacts:
-    """A request from `peer`; underscores in the names of headers are hyphens."""
+    """A request from `peer`; underscores in header names become hyphens."""
     named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
     scope = {
@@ -270,7 +270,7 @@ def test_a_page_of_another_origin_is_refused_with_a_token_too(origin):
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "", "something-new"])
 def test_a_browser_that_says_it_is_another_page_is_believed(site):
-    """A page can send a GET without an Origin, but not without this."""
+    """A page can send a GET without Origin, but not without Sec-Fetch-Site."""
     for rules in (OPEN, GENERATED, SET):
         error = refusal(rules, facts(sec_fetch_site=site, x_admin_token=TOKEN))
         assert error.status == 403
@@ -376,7 +376,7 @@ async def test_the_guard_stands_before_every_admin_endpoint(method, path, body):
 
 @pytest.mark.parametrize("path", [*PATHS, *(f"{each}/anything" for each in PATHS)])
 async def test_it_stands_before_what_is_to_come(path):
-    """Whatever stands there, and whether anything does: a stranger is told nothing else."""
+    """A stranger gets the same answer for existing and unknown paths."""
     assert guards(path)
     async with client(Parts.plain(admin=OPEN), ELSEWHERE) as http:
         for method in ("GET", "POST", "DELETE", "OPTIONS"):

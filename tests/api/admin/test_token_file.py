@@ -1,4 +1,4 @@
-"""The token that the gateway makes for itself, and what follows of it for who may come in."""
+"""The generated admin token, and which requests it admits."""
 
 import os
 import stat
@@ -71,7 +71,7 @@ def test_workers_that_start_together_agree(tmp_path):
 
 
 def test_who_comes_second_takes_what_is_there(tmp_path, monkeypatch):
-    """The other worker's file appears after we looked, and before ours is put in its place."""
+    """Another worker creates the file after this one has checked, and before it writes its own."""
     link, value = os.link, "admin_" + "5" * 64
 
     def late(draft: Path, path: Path) -> None:
@@ -85,7 +85,7 @@ def test_who_comes_second_takes_what_is_there(tmp_path, monkeypatch):
 
 
 def test_a_file_is_whole_before_it_has_its_name(tmp_path, monkeypatch):
-    """Who dies while writing leaves no half token behind, and nothing that stops the next."""
+    """A process that dies while writing leaves no partial token and does not block the next one."""
 
     def dies(draft: Path, path: Path) -> None:
         assert len(Path(draft).read_text().strip()) >= 64
@@ -113,7 +113,7 @@ def test_an_operator_may_write_it_by_hand(tmp_path):
 )
 def test_a_broken_file_is_an_error_that_says_what_to_do(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
-    with pytest.raises(AdminTokenError, match=r"delete it.*CHAT2RESPONSE_ADMIN_TOKEN"):
+    with pytest.raises(AdminTokenError, match=r"Delete it.*CHAT2RESPONSE_ADMIN_TOKEN"):
         read_or_create(tmp_path)
     assert (tmp_path / NAME).read_bytes() == content
 
@@ -170,7 +170,7 @@ def test_an_operators_own_makes_ours_needless(tmp_path):
 
 
 async def statuses(value: Settings, result: str | None, token: str | None) -> list[int]:
-    """What `GET /keys` answers: from here, and from elsewhere; with this token, if any."""
+    """The statuses of `GET /keys` from this machine and from elsewhere, with this token, if any."""
     services = compose(value, store_url="memory", admin_token=result)
     await services.open()
     matches = []

@@ -1,4 +1,4 @@
-"""The credentials of a request, and the gates that judge them."""
+"""The credentials of a request, and the authenticators that check them."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.support.clock_and_ids import Clock
 
 
 def request(*headers: tuple[str, str]) -> Request:
-    """As the server hands it on: names in lower case."""
+    """A request with header names in lower case, as the server passes it on."""
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
 
     async def unused(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""A stream's heart, on a clock that the test turns: when it beats, and when it gives up."""
+"""The stream sender with a fake clock: when it sends keepalives, and when it reports a stall."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ COMMENT, EVENT = b": OPENROUTER PROCESSING\n\n", b'data: {"x": 1}\n\n'
 
 
 class Turned:
-    """Timers whose time is set by hand."""
+    """Timers with a clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -27,7 +27,7 @@ class Turned:
         return handle
 
     async def to(self, moment: float) -> None:
-        """Turns the clock, timer by timer; then lets what was begun run."""
+        """Advances the clock timer by timer, then lets pending tasks run."""
         while self.due and min(self.due, key=lambda each: each[0])[0] <= moment:
             at, handle = min(self.due, key=lambda each: each[0])
             self.due.remove((at, handle))
@@ -47,7 +47,7 @@ class _Handle:
 
 
 class Client:
-    """What was sent, and a door that can be held shut."""
+    """Records what is sent; `gate` blocks sending."""
 
     def __init__(self) -> None:
         self.got: list[bytes] = []
@@ -76,7 +76,7 @@ class Scene:
 
 
 async def test_row_5_a_silence_is_broken_every_fifteen_seconds() -> None:
-    """Row 5: also before the first word."""
+    """Row 5: also before the first event."""
     scene = Scene()
     await scene.timers.to(14.9)
     assert scene.client.got == []
@@ -97,7 +97,7 @@ async def test_who_hears_something_needs_no_beat() -> None:
 
 
 async def test_row_5_an_upstream_without_events_is_given_up_once() -> None:
-    """Row 5: beats of ours keep the client, and not the upstream, alive."""
+    """Row 5: keepalives satisfy the client, and do not count for the upstream."""
     scene = Scene()
     await scene.timers.to(59.9)
     assert (scene.beats, scene.stalls) == (3, 0)
@@ -106,7 +106,7 @@ async def test_row_5_an_upstream_without_events_is_given_up_once() -> None:
 
 
 async def test_row_5_comments_are_no_events() -> None:
-    """Row 5: an upstream that only says that it is there has stalled all the same."""
+    """Row 5: an upstream that only sends comments has stalled."""
     scene = Scene(stall=30)
     for second in (10, 20, 29):
         await scene.timers.to(second)
@@ -134,7 +134,7 @@ async def test_a_client_that_does_not_read_is_the_silent_one() -> None:
 
 
 async def test_a_beat_goes_before_what_was_said_after_it() -> None:
-    """Its number was taken first."""
+    """Its sequence number was drawn first."""
     scene = Scene()
     scene.client.open.clear()
     await scene.timers.to(15)

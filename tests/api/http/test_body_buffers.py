@@ -1,4 +1,4 @@
-"""The room for request bodies: a bound on all of them, a quarter of it for one client."""
+"""The memory for request bodies: a total limit, and a quarter of it for each client."""
 
 import pytest
 

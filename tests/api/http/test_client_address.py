@@ -1,4 +1,4 @@
-"""Lists of networks, and whose request it is where proxies stand between."""
+"""Lists of networks, and the client's address behind proxies."""
 
 import pytest
 

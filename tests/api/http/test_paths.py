@@ -1,4 +1,4 @@
-"""Paths of the admin plane with a character too many, and routes that come to it later: nobody gets in."""
+"""Admin paths with an extra character, and routes that are added later: the guard protects them all."""
 
 import unicodedata
 from collections.abc import Callable
@@ -35,7 +35,7 @@ ADMIN = [
 
 
 async def status_of(app: App, method: str, path: str) -> int:
-    """What a stranger is answered; without a client between, for there are many."""
+    """The status for a stranger; without an HTTP client, because there are many requests."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -62,7 +62,7 @@ async def status_of(app: App, method: str, path: str) -> int:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the search for what a path may have meant."""
+    """Disables the search for similar paths, which is slow."""
     monkeypatch.setattr(unknown_routes, "get_close_matches", lambda *args, **more: [])
 
 
@@ -74,7 +74,7 @@ def test_the_paths_below_are_all_there_are() -> None:
 
 @pytest.mark.parametrize(("method", "path"), ADMIN, ids=[path for _, path in ADMIN])
 async def test_no_character_at_any_place_opens_a_path(method: str, path: str, quick: None) -> None:
-    """What a request's target holds percent-encoded arrives decoded: each character, at each place."""
+    """Percent-encoded characters arrive decoded: tests each character at each position."""
     app = build_management(Parts.plain(admin=RULES))
     for place in range(len(path) + 1):
         for code in range(0x300):

@@ -1,4 +1,4 @@
-"""Readiness: a store that answers and takes writes, asked by any number of probes."""
+"""Readiness: whether the store answers and takes writes; concurrent probes share a check."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from tests.support.clock_and_ids import Clock
 
 
 class Counted(MemoryStore):
-    """Counts reads and writes, which fail where it is told so; `gate`: they wait for it."""
+    """Counts reads and writes, which can be made to fail, and which wait for `gate`."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock=clock)

@@ -1,4 +1,4 @@
-"""The life of a key over HTTP, on all stores: shapes, refusals, pages, repeated creations, the audit."""
+"""The lifecycle of a key over HTTP, on all stores: bodies, errors, pages, idempotency, the audit."""
 
 from typing import Any
 
@@ -238,7 +238,7 @@ async def test_the_audit_tells_who_did_what_from_where(http, parts):
 
 
 class Down(MemoryStore):
-    """A store that fails whatever it is asked."""
+    """A store whose every call fails."""
 
     async def _fails(self, *_: Any, **__: Any) -> Any:
         raise StoreDown("locked")
@@ -291,7 +291,7 @@ DIGEST = f"$c2r-sha256${'1' * 32}${'2' * 64}"
 async def test_a_repeated_request_gets_the_same_answer_and_does_nothing_twice(
     http, parts, clock, operation, body, other
 ):
-    """With one Idempotency-Key: the same body, the same answer; another body, 422."""
+    """With one Idempotency-Key the same body gets the same answer, another body gets 422."""
     id = (await http.post("/keys/generate", json={})).json()["id"]
     body, other = ({name: value or id for name, value in each.items()} for each in (body, other))
     first = await http.post(f"/keys/{operation}", json=body, headers=REPEAT)

@@ -1,4 +1,4 @@
-"""`/keys*` over all stores: shapes, the truth table of expirations, and what is refused."""
+"""`/keys*` on all stores: bodies, expirations, errors."""
 
 import re
 from dataclasses import replace
@@ -291,7 +291,7 @@ async def test_a_body_has_a_bound(http):
 
 
 class Down(MemoryStore):
-    """A store that fails whatever it is asked."""
+    """A store whose every call fails."""
 
     fault: Exception = StoreDown("locked")
 

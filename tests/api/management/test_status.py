@@ -1,4 +1,4 @@
-"""`/status`, requests that nothing takes, and the management application on a real socket."""
+"""`/status`, unknown paths and methods, and the management application on a real socket."""
 
 import asyncio
 import socket
@@ -108,7 +108,7 @@ def about(**more: Any) -> About:
 
 
 class Down(MemoryStore):
-    """A store that cannot be reached, and says so in words that nobody should read."""
+    """A store that cannot be reached, with an error message that must stay internal."""
 
     async def get(self, kind: str, key: str) -> Entry | None:
         raise Unavailable("down", internal="no route to redis://10.0.0.5; Bearer 0123456789abcdef")
@@ -235,7 +235,7 @@ async def test_head_is_answered_like_get(path):
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[int]:
-    """The application on a real socket; gives the port."""
+    """Serves the application on a real socket; yields the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve([listener]))
@@ -248,14 +248,14 @@ async def served(app: FastAPI) -> AsyncIterator[int]:
 
 
 class Wire:
-    """One connection, and what came over it."""
+    """One connection, and the bytes that it received."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
 
     async def ask(self, head: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
-        """Sends a request; status, headers and body of the answer."""
+        """Sends a request; returns status, headers and body of the response."""
         lines = f"{head}\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
         self.writer.write(lines.encode() + body)
         async with asyncio.timeout(DEADLINE):

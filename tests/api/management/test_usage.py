@@ -26,7 +26,7 @@ FIRST, SECOND = "a" * 32, "b" * 32
 
 
 def parts() -> Parts:
-    """Two keys, two models, two days; of the second day nothing is written down yet."""
+    """Two keys, two models, two days; the usage of the second day is not stored yet."""
     result = Parts.plain()
     result.usage.note(FIRST, "m1", USAGE, 50)
     result.usage.note(FIRST, "m2", SMALL, estimated=True)

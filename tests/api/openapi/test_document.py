@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: complete, consistent, and its examples work on the demo."""
+"""The OpenAPI document and its page are complete and consistent, and the examples work on the demo."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -128,7 +128,7 @@ async def test_convert_and_proxy_name_their_query(document):
 
 
 async def test_every_example_works_on_the_demo(document, services, http):
-    """Each as it is, with a key where one is needed; what is only read is read."""
+    """Sends each example unchanged, with a key if one is needed, and calls the GET endpoints."""
     token = (await services.keys.generate()).token
     await services.keys.import_digest(SOME_ID, SOME_DIGEST)
     sent = 0

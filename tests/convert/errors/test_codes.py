@@ -1,4 +1,4 @@
-"""What an error is about: the codes that clients act on, out of what vendors really write."""
+"""The codes that clients act on, found in real errors of vendors."""
 
 import pytest
 

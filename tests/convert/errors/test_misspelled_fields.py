@@ -1,4 +1,4 @@
-"""What is spelled as the other API spells it, one level down, is named as such where it is refused."""
+"""A refused value in the form of the other API gets a hint."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_chats_spelling_in_a_responses_request(body: dict[str, Any], param: str,
         to_chat_request({"model": "m", **body})
     error = refused.value
     assert str(error.param).startswith(param)
-    assert words in error.message and "Chat Completions'" in error.message
+    assert words in error.message and "In Responses" in error.message
     assert str(error) == error.message
 
 
@@ -96,7 +96,7 @@ def test_responses_spelling_in_a_chat_request(body: dict[str, Any], param: str, 
 def test_any_other_mistake_keeps_its_words(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as refused:
         to_chat_request({"model": "m", **body})
-    assert "Chat Completions'" not in refused.value.message
+    assert "In Responses" not in refused.value.message
 
 
 def test_calls_that_a_message_cannot_have_are_lost_with_a_word_about_it() -> None:

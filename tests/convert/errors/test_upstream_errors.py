@@ -1,4 +1,4 @@
-"""Errors as upstreams write them: the same error object from every known form."""
+"""Errors of upstreams: every known form gives the same error object."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ def test_an_error_inside_a_stream_says_its_own_status(body, status):
 
 @pytest.mark.parametrize("code", [401, 403, "401"])
 def test_an_inner_refusal_is_not_about_the_client(code):
-    """The outer request was let in: whose credentials were refused is the upstream's business."""
+    """The gateway's request was accepted, so the rejected credentials are the upstream's own."""
     error = upstream_error({"error": {"message": "m", "code": code}})
     assert error is not None
     assert error.status == 502

@@ -1,4 +1,4 @@
-"""The Sealer: each reasoning item carries its own text, sealed, in streams and whole answers alike."""
+"""`ReasoningSealer`: each reasoning item carries its own sealed text, in streams and whole answers."""
 
 import json
 from base64 import b64decode, b64encode
@@ -30,7 +30,7 @@ HUB = HubRequest(body={"model": "m", "input": "hi"}, dialect="responses")
 
 
 class Plain:
-    """A seal that hides nothing, so that a test can look inside."""
+    """A seal without encryption, so that tests can read it."""
 
     def seal(self, plain: bytes) -> str:
         return "plain." + b64encode(plain).decode()
@@ -40,7 +40,7 @@ class Plain:
 
 
 def streamed(chunks: list[dict[str, Any]], form: Any = "content", quirks: Any = None) -> Any:
-    """The events of a stream that is sealed."""
+    """The events of a stream with sealed reasoning."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
     reader = AnswerDecoder(form, quirks or PROFILES["generic"], Plain()).reader(writer)
     writer.begin()
@@ -51,7 +51,7 @@ def streamed(chunks: list[dict[str, Any]], form: Any = "content", quirks: Any = 
 
 
 def sealed(response: Any) -> list[Any]:
-    """What each reasoning item carries."""
+    """The sealed content of each reasoning item."""
     return [
         json.loads(b64decode(item["encrypted_content"][6:]))
         for item in response["output"]
@@ -127,8 +127,8 @@ def test_what_came_late_goes_on_with_what_was_sealed():
         *text("x"),
         chunk({"reasoning_details": [last]}),
     )
-    said = sealed(response_of(streamed(chunks)))
-    assert said == [
+    contents = sealed(response_of(streamed(chunks)))
+    assert contents == [
         {"text": "a", "carried": {"details": [first]}},
         {"carried": {"details": [last]}, "more": True},
     ]

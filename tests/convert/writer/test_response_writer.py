@@ -1,4 +1,4 @@
-"""`ResponseWriter`: whatever is said, the events follow the grammar; `WholeWriter` makes the same items."""
+"""`ResponseWriter`: its events follow the grammar for all calls; `ResponseBuilder` creates the same items."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ CUT = Outcome("incomplete", "max_output_tokens")
 
 
 class Script(ResponseWriter):
-    """A writer whose events are checked: `finished()` gives them."""
+    """A writer whose events are checked; `finished()` returns them."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -37,7 +37,7 @@ class Script(ResponseWriter):
 
 
 def output(events: list[dict[str, Any]]) -> list[Any]:
-    """The items of the response, each in a word or two."""
+    """A short description of each item of the response."""
     shown: list[Any] = []
     for item in response_of(events)["output"]:
         kind = item["type"]
@@ -346,10 +346,10 @@ def test_call_ids_are_made_where_they_lack_or_repeat(writer_type):
     for slot, call_id in enumerate(["call_0", "", "call_0", None]):
         writer.call(slot, call_id=call_id, name="f", delta="{}")
     response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
-    given = [item["call_id"] for item in response["output"]]
-    assert given[0] == "call_0"
-    assert len(set(given)) == 4
-    assert all(each.startswith("call_") for each in given)
+    call_ids = [item["call_id"] for item in response["output"]]
+    assert call_ids[0] == "call_0"
+    assert len(set(call_ids)) == 4
+    assert all(each.startswith("call_") for each in call_ids)
 
 
 def test_row_60_ids_of_the_upstream_are_kept_unless_they_repeat():

@@ -1,4 +1,4 @@
-"""Stop strings, cut out of what a Responses upstream says (pitfalls, row 38)."""
+"""Stop strings for a Responses upstream (pitfalls, row 38)."""
 
 import pytest
 from hypothesis import given
@@ -18,8 +18,8 @@ def hub(stop: object) -> HubRequest:
     return HubRequest(body={"model": "m"}, dialect="chat", extra={"stop": stop})
 
 
-def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
-    """The text deltas that come out, and whether the upstream was ended."""
+def written_text(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
+    """The resulting text deltas, and whether the upstream was stopped."""
     inner = ResponseWriter(EchoedFields.of(hub(None)), Numbered(), now)
     writer = StopStringWriter(inner, stops)
     inner.begin()
@@ -54,7 +54,7 @@ def said(deltas: list[str], stops: list[str]) -> tuple[list[str], bool]:
 def test_row_38_the_text_ends_before_the_first_stop_string(
     deltas: list[str], stops: list[str], out: list[str], stopped: bool
 ) -> None:
-    assert said(deltas, stops) == (out, stopped)
+    assert written_text(deltas, stops) == (out, stopped)
 
 
 @given(
@@ -64,7 +64,7 @@ def test_row_38_the_text_ends_before_the_first_stop_string(
 def test_how_the_text_is_cut_does_not_matter(deltas: list[str], stops: list[str]) -> None:
     whole = "".join(deltas)
     ends = [at for stop in stops if (at := whole.find(stop)) >= 0]
-    out, stopped = said(deltas, stops)
+    out, stopped = written_text(deltas, stops)
     # The first string that is met may end later than one that begins earlier, and only as a whole.
     if not ends:
         assert ("".join(out), stopped) == (whole, False)
@@ -116,7 +116,7 @@ def test_what_is_no_stop_string(stop: object, param: str) -> None:
 
 @pytest.mark.parametrize("stop", [["a"] * 17, "a" * 1025, ["b", "a" * 1025]])
 def test_more_stop_strings_than_can_be_watched_for_are_refused(stop: object) -> None:
-    """Each delta is compared with each of them."""
+    """Every delta is compared with every stop string."""
     with pytest.raises(InvalidRequest) as refused:
         read_stop_strings(hub(stop))
     assert refused.value.param == "stop"

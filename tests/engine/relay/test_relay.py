@@ -204,7 +204,9 @@ async def test_a_first_event_that_only_mentions_errors_passes(scene: Scene) -> N
 
 async def test_an_upstream_that_keeps_silent_does_not_hold_the_head_for_ever(scene: Scene) -> None:
     speak, late = asyncio.Event(), ERROR.replace(b"sk-abcdef123456", b"as it is")
-    async with scene.open(FakeReply(speak, late, DONE), "chat", "chat", stream=True, hold=0.01) as answer:
+    async with scene.open(
+        FakeReply(speak, late, DONE), "chat", "chat", stream=True, first_event_timeout=0.01
+    ) as answer:
         assert answer.status == 200
         speak.set()
         assert await rest(answer) == late + DONE
@@ -214,7 +216,7 @@ async def test_an_upstream_that_keeps_silent_does_not_hold_the_head_for_ever(sce
 async def test_comments_do_not_prolong_the_hold_and_go_out_with_the_head(scene: Scene) -> None:
     speak = asyncio.Event()
     reply = FakeReply(b": waiting\n\n", speak, ROLE, chunk(finish="stop"), DONE)
-    async with scene.open(reply, "chat", "chat", stream=True, hold=0.01) as answer:
+    async with scene.open(reply, "chat", "chat", stream=True, first_event_timeout=0.01) as answer:
         assert answer.batches is not None
         assert await anext(answer.batches) == b": waiting\n\n"
         speak.set()
@@ -229,7 +231,7 @@ async def test_an_upstream_that_comments_without_end_lets_the_head_go(scene: Sce
                 yield b": tick\n\n"
                 await asyncio.sleep(0)
 
-    async with scene.open(Ticking(), "chat", "chat", stream=True, hold=0.01) as answer:
+    async with scene.open(Ticking(), "chat", "chat", stream=True, first_event_timeout=0.01) as answer:
         assert answer.batches is not None
         assert (await anext(answer.batches)).startswith(b": tick")
     assert scene.outcomes == ["cancel"]

@@ -134,7 +134,9 @@ async def test_an_error_behind_the_first_words_is_an_event(scene: Scene) -> None
 async def test_a_slow_model_does_not_hold_the_head_for_ever(scene: Scene, before: list[Any]) -> None:
     speak = asyncio.Event()
     error = UpstreamError("Too late to be a status.")
-    call_run = open_stream(scene, "responses", "chat", *before, speak, ends(failed(error)), hold=0.01)
+    call_run = open_stream(
+        scene, "responses", "chat", *before, speak, ends(failed(error)), first_event_timeout=0.01
+    )
     async with call_run as answer:
         assert answer.batches is not None
         first = events_of(await anext(answer.batches))
@@ -156,7 +158,7 @@ async def test_an_upstream_that_comments_without_end_lets_the_head_go(scene: Sce
                 await asyncio.sleep(0)
                 yield
 
-    async with scene.open(Ticking(), "responses", "chat", stream=True, hold=0.01) as answer:
+    async with scene.open(Ticking(), "responses", "chat", stream=True, first_event_timeout=0.01) as answer:
         assert answer.status == 200
 
 
@@ -202,7 +204,7 @@ async def test_a_first_batch_that_cannot_be_written_still_ends_the_stream(scene:
 async def test_an_error_that_reading_raises_late_ends_the_stream_with_its_words(scene: Scene) -> None:
     go = asyncio.Event()
     error = UpstreamError(f"The upstream's answer cannot be read: {KEY}")
-    async with open_stream(scene, "responses", "chat", go, error, hold=0.01) as answer:
+    async with open_stream(scene, "responses", "chat", go, error, first_event_timeout=0.01) as answer:
         go.set()
         out = await rest(answer)
     assert end_of(out, "responses")["message"] == "The upstream's answer cannot be read: [key]"

@@ -18,8 +18,8 @@ from tests.support.stores.contract_counting import CountingContract
 from tests.support.stores.contract_logs import LogContract
 
 
-class _FakeReach:
-    """Reaches a fake server in this process, as `reach` reaches a real one by its address."""
+class _FakeClient:
+    """The `RedisClient` of a fake server in this process."""
 
     def __init__(self, server: FakeServer) -> None:
         self._server = server
@@ -35,11 +35,11 @@ class _FakeReach:
         at, rows = await self.client.scan(int(cursor or 0), match=pattern, count=count)
         return str(at) if at else None, rows
 
-    def listener(self) -> Any:
+    def subscriber(self) -> Any:
         return FakeAsyncRedis(server=self._server)
 
     async def redial(self) -> None:
-        """There is nothing to dial."""
+        """Do nothing: there are no connections."""
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -48,7 +48,7 @@ class _FakeReach:
 @pytest.fixture
 def fake_server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     server = FakeServer()
-    monkeypatch.setattr(redis_store, "reach", lambda url, **_: _FakeReach(server))
+    monkeypatch.setattr(redis_store, "create_client", lambda url, **_: _FakeClient(server))
     return server
 
 

@@ -355,7 +355,7 @@ class TestOpening:
         ("sqlite:///data/keys.db", "not a URL"),
         ("sled:./data", "Write `sqlite:<path of a new file>`"),
         ("memory:x", "'memory'"),
-        ("", "write `memory`"),
+        ("", "Write `memory`"),
         ("nosql://user:hunter2@host", "'nosql'"),
     ],
 )

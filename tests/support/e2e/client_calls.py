@@ -1,4 +1,4 @@
-"""Asking as clients do, and what they hear: one value, whatever the API and whether it streamed."""
+"""Calls as clients make them, and their answers as one type, for every API, streamed or not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class ParsedAnswer:
 
 
 def expected(reply: ModelReply, *, relayed: bool) -> ParsedAnswer:
-    """What a client must hear of `said`: nothing less, nothing more."""
+    """The exact answer that a client must get for `reply`."""
     text = "".join(reply.text)
     return ParsedAnswer(
         model=MODEL if relayed else CLIENT_MODEL,
@@ -51,7 +51,7 @@ def expected(reply: ModelReply, *, relayed: bool) -> ParsedAnswer:
 
 
 async def ask(gateway: Running, surface: Surface, *, streamed: bool, logprobs: bool = False) -> ParsedAnswer:
-    """One question, through the official SDK where it knows the endpoint."""
+    """Asks one question, through the official SDK if it has the endpoint."""
     if surface == "chat":
         return await _ask_chat(gateway, streamed, {"logprobs": True, "top_logprobs": 1} if logprobs else {})
     if surface == "responses":
@@ -95,7 +95,7 @@ async def _ask_responses(gateway: Running, streamed: bool, more: Mapping[str, An
 
 
 def of_completion(result: ChatCompletion) -> ParsedAnswer:
-    """A completion."""
+    """Parses a completion."""
     (choice,) = result.choices
     usage: Any = result.usage
     message: Any = choice.message
@@ -123,7 +123,7 @@ def of_completion(result: ChatCompletion) -> ParsedAnswer:
 
 
 def of_response(result: Response) -> ParsedAnswer:
-    """A response."""
+    """Parses a response."""
     reply: dict[str, Any] = {
         "text": "",
         "reasoning": "",
@@ -170,5 +170,5 @@ def _ending(result: Response) -> str:
 
 
 def _as_object(value: Any) -> Any:
-    """The stream helper leaves what it does not know in a chunk as a plain dict."""
+    """Wraps unknown chunk fields, which the stream helper returns as plain dicts."""
     return type("Cited", (), value) if isinstance(value, dict) else value

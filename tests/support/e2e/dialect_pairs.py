@@ -1,4 +1,4 @@
-"""The ways through the gateway: what the client speaks, and what the upstream does."""
+"""The pairs of client API and upstream API, and helpers to call each pair."""
 
 import json
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ GUARDED = [
 
 
 def body_for(surface: Surface, *, streamed: bool = False, **more: Any) -> dict[str, Any]:
-    """A plain question. `store` is false where its default is true."""
+    """The body of a simple request. `store` is false if its default is true."""
     if surface == "responses":
         return {"model": CLIENT_MODEL, "input": QUESTION, "stream": streamed, "store": False, **more}
     return {
@@ -53,12 +53,12 @@ def body_for(surface: Surface, *, streamed: bool = False, **more: Any) -> dict[s
 
 
 async def post(gateway: Running, surface: Surface, *, streamed: bool = False, **more: Any) -> httpx2.Response:
-    """The question, posted without the SDK; the answer read whole."""
+    """Posts the question without the SDK, and reads the whole answer."""
     return await gateway.post(PATH[surface], body_for(surface, streamed=streamed, **more))
 
 
 async def sdk_call(gateway: Running, surface: Surface, *, streamed: bool) -> Any:
-    """The same through the SDK, its stream read to the end. For surfaces that the SDK knows."""
+    """Asks the question through the SDK, and reads its stream to the end."""
     client, messages = gateway.sdk(), [{"role": "user", "content": QUESTION}]
     if surface == "chat":
         completion: Any = await client.chat.completions.create(
@@ -74,7 +74,7 @@ async def sdk_call(gateway: Running, surface: Surface, *, streamed: bool) -> Any
 
 
 def failure_of(surface: Surface, stream: bytes) -> dict[str, Any]:
-    """How a stream failed: checks that it did, once and at its end, in the words of its dialect."""
+    """The error of a failed stream; checks that it has exactly one, at its end, in the format of its API."""
     if surface == "chat":
         chunks = chunks_of(stream)
         errors = [chunk["error"] for chunk in chunks if "error" in chunk]
@@ -91,7 +91,7 @@ def failure_of(surface: Surface, stream: bytes) -> dict[str, Any]:
 
 
 def text_of(surface: Surface, stream: bytes) -> str:
-    """The text that a stream brought, however it ended."""
+    """The text of a stream, however it ended."""
     if surface == "chat":
         return "".join(
             choice["delta"].get("content") or "" for c in chunks_of(stream) for choice in c.get("choices", ())
@@ -101,7 +101,7 @@ def text_of(surface: Surface, stream: bytes) -> str:
 
 
 class Reading:
-    """An answer read bit by bit, so that a test can act in the middle of it."""
+    """An answer that is read piece by piece, so that a test can act in the middle of it."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
@@ -109,19 +109,19 @@ class Reading:
         self._source: AsyncIterator[bytes] = response.aiter_bytes()
 
     async def until(self, wanted: bytes, times: int = 1) -> None:
-        """Reads on until `wanted` has come so often."""
+        """Reads until `wanted` has arrived `times` times."""
         while self.data.count(wanted) < times:
             self.data += await anext(self._source)
 
     async def rest(self) -> bytes:
-        """Reads to the end; returns all of it."""
+        """Reads to the end; returns everything."""
         async for data in self._source:
             self.data += data
         return self.data
 
 
 def error_of(response: httpx2.Response) -> dict[str, Any]:
-    """The error object of a refusal: exactly the four keys, in JSON."""
+    """The error object of an error response; checks that it has exactly the four keys."""
     assert response.headers["content-type"].startswith("application/json")
     body = json.loads(response.content)
     assert list(body) == ["error"] and set(body["error"]) == {"message", "type", "param", "code"}
@@ -130,7 +130,7 @@ def error_of(response: httpx2.Response) -> dict[str, Any]:
 
 
 def assert_no_entry(answer: httpx2.Response, message: str) -> None:
-    """A 401 in OpenAI's shape, with exactly this text."""
+    """Checks for a 401 in OpenAI's format with exactly this text."""
     assert answer.status_code == 401
     assert error_of(answer) == {
         "message": message,

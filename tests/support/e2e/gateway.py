@@ -25,7 +25,7 @@ CLIENT_BEARER = "sk-clients-own-0123456789"
 
 @dataclass(eq=False)
 class Recorded:
-    """A stream as it came off the wire. `whole`: it was read to its end."""
+    """The bytes of a stream. `whole`: it was read to its end."""
 
     path: str
     data: bytes = b""
@@ -33,7 +33,7 @@ class Recorded:
 
 
 class Recorder(httpx2.AsyncBaseTransport):
-    """Keeps the bytes of every stream that passes, for the grammar to judge."""
+    """Records the bytes of every stream, for the grammar check."""
 
     def __init__(self) -> None:
         self.streams: list[Recorded] = []
@@ -70,7 +70,7 @@ class _Tee(httpx2.AsyncByteStream):
 
 
 class Running:
-    """A gateway that is up. `key`: one that opens it (in passthrough: the client's own bearer)."""
+    """A running gateway. `key`: a valid key (in passthrough: the client's own bearer)."""
 
     def __init__(self, services: Services, server: Server, port: int, key: str) -> None:
         self.services = services
@@ -88,28 +88,28 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def runs(self) -> Any:
-        """Its live runs."""
+        """The live runs."""
         return self.services.engine.runs
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._server.server_state.connections)
 
     @property
     def buffers(self) -> BodyBuffers:
-        """The room that its request bodies take."""
+        """The memory of request bodies."""
         app = self._server.config.app
         assert isinstance(app, Gateway)
         return app.buffers
 
     def sdk(self, key: str | None = None) -> Any:
-        """The official client, untyped: bodies here are plain dicts. It never retries: tests see it all."""
+        """The official client, untyped because bodies are plain dicts. It never retries."""
         # Its own transport is lent: closing `http` closes it, once.
         client = httpx2.AsyncClient(transport=self.recorder, timeout=PATIENCE)
         return AsyncOpenAI(
@@ -117,17 +117,17 @@ class Running:
         )
 
     async def issue(self, **more: Any) -> str:
-        """Another key's token."""
+        """Issues another key and returns its token."""
         return (await self.services.keys.generate(**more)).token
 
     async def post(self, path: str, body: Any, **more: Any) -> httpx2.Response:
-        """A request without the SDK: `body` is bytes, or becomes JSON."""
+        """Posts without the SDK. `body`: bytes, or a value that becomes JSON."""
         params = {"content": body} if isinstance(body, bytes) else {"json": body}
         headers = {"content-type": "application/json", **more.pop("headers", {})}
         return await self.http.post(path, headers=headers, **params, **more)
 
     def judge(self) -> None:
-        """Every stream that a client read to its end must be well formed."""
+        """Checks that every stream that a client read to its end is well formed."""
         for stream in self.recorder.streams if self.recorder.judged else ():
             if not stream.whole:
                 continue
@@ -138,13 +138,13 @@ class Running:
                 assert_ours(stream.path, stream.data)
 
     def drain(self) -> None:
-        """Closes the door, as the first signal does; the server goes on."""
+        """Starts draining, like the first signal; the server continues."""
         app = self._server.config.app
         assert isinstance(app, Gateway)
         app.drain()
 
     async def idle(self) -> None:
-        """Waits until no request is being worked on any more."""
+        """Waits until no request is in progress."""
         async with asyncio.timeout(PATIENCE):
             while tasks := tuple(self._server.server_state.tasks):
                 await asyncio.wait(tasks)
@@ -158,12 +158,12 @@ async def running(
     clock: Callable[[], float] = time.time,
     hold: float = PATIENCE,
 ) -> AsyncIterator[Running]:
-    """The command line's own server, started and stopped step by step; its loop, and its naps, are left out.
+    """Starts and stops the command line's server step by step, without its main loop.
 
-    `hold`: seconds that a stream's head waits for its first event: many, so that no test hangs on a moment.
+    `hold`: seconds that a stream's head waits for its first event; long, so that no test depends on timing.
     """
     services = compose(settings, store_url=store, clock=clock)
-    options = replace(services.engine.options, hold=hold)
+    options = replace(services.engine.options, first_event_timeout=hold)
     services = replace(services, engine=replace(services.engine, options=options))
     apart = settings.chat2response_admin_bind_addr is not None
     admin_listeners = [socket.create_server(settings.admin_listen)] if apart else []

@@ -1,4 +1,4 @@
-"""What a scripted model says, told once, spoken in both dialects, whole or as a stream.
+"""The replies of a scripted model, written once, sent in both dialects, whole or as a stream.
 
 Written from the APIs' descriptions and by hand, with none of the package's own code: a mistake there must
 not be repeated here.
@@ -103,7 +103,7 @@ class ModelReply:
         return self._chat("chat.completion", [choice], usage=CHAT_USAGE)
 
     def chunks(self, *, usage: bool = True) -> Iterator[dict[str, Any]]:
-        """The same as chat.completion.chunk objects."""
+        """The reply as chat.completion.chunk objects."""
         yield self._chunk({"role": "assistant", "content": "", "refusal": None})
         for piece in self.reasoning:
             yield self._chunk({"reasoning_content": piece})
@@ -139,7 +139,7 @@ class ModelReply:
     # -- Responses ---------------------------------------------------------------------------------
 
     def items(self) -> list[dict[str, Any]]:
-        """The output."""
+        """The output items."""
         done = "completed" if self.ended == "whole" else "incomplete"
         result: list[dict[str, Any]] = []
         if self.reasoning:
@@ -160,7 +160,7 @@ class ModelReply:
         return result
 
     def resource(self, **changes: Any) -> dict[str, Any]:
-        """A response."""
+        """Parses a response."""
         incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self.ended)
         return {
             "id": self.response_id, "object": "response", "created_at": 1_800_000_000, "completed_at": None,
@@ -173,7 +173,7 @@ class ModelReply:
         }  # fmt: skip
 
     def events(self) -> list[dict[str, Any]]:
-        """The same as a stream."""
+        """The reply as Responses events."""
         begun = self.resource(status="in_progress", output=[], usage=None, incomplete_details=None)
         events: list[dict[str, Any]] = [
             {"type": "response.created", "response": begun},
@@ -245,7 +245,7 @@ class ModelReply:
 
 
 def sse(*events: dict[str, Any], done: bool = True) -> tuple[bytes, ...]:
-    """Each as a frame, the events of Responses with their name; `[DONE]` behind them."""
+    """Each value as an SSE frame, Responses events with their name; `[DONE]` at the end."""
     frames = []
     for event in events:
         name = f"event: {event['type']}\n" if "type" in event and "choices" not in event else ""
@@ -254,13 +254,13 @@ def sse(*events: dict[str, Any], done: bool = True) -> tuple[bytes, ...]:
 
 
 def whole(dialect: str, reply: ModelReply) -> Script:
-    """The answer as JSON."""
+    """The reply as JSON."""
     body = reply.completion() if dialect == "chat" else reply.resource()
     return Script(PATHS[dialect], (json.dumps(body, ensure_ascii=False).encode(),))
 
 
 def stream(dialect: str, reply: ModelReply, *, usage: bool = True) -> Script:
-    """The answer as a stream."""
+    """The reply as a stream."""
     if dialect == "chat":
         frames = sse(*reply.chunks(usage=usage))
     else:
@@ -280,13 +280,13 @@ def frames(dialect: str, *steps: Step) -> Script:
 
 
 def speaking(dialect: str, reply: ModelReply) -> "Model":
-    """A model that says this, as the request asks for it."""
+    """A model that sends this reply in the requested form."""
     return Model(dialect, reply)
 
 
 @dataclass(frozen=True)
 class Model:
-    """Answers as a server would: a stream where one is asked for, its usage where that is asked for."""
+    """Answers like a server: a stream if the request asks for one, with usage if the request asks for it."""
 
     dialect: str
     reply: ModelReply

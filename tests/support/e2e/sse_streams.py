@@ -18,7 +18,7 @@ TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
 def assert_ours(path: str, stream: bytes) -> None:
-    """A stream that the gateway made, held to everything we know of such streams."""
+    """Checks a stream that the gateway generated with the whole grammar."""
     events = stream_grammar.parse_sse(stream)
     if path.endswith("/chat/completions"):
         for chunk in events:
@@ -31,7 +31,7 @@ def assert_ours(path: str, stream: bytes) -> None:
 
 
 def events_of(stream: bytes) -> list[dict[str, Any]]:
-    """The events of a whole Responses stream: numbered from 0, one end, `[DONE]` last where it is ours."""
+    """The events of a whole Responses stream: numbered from 0, with one end. Checks `[DONE]`."""
     frames = stream.decode().split("\n\n")
     assert frames.pop() == "", "the stream ends with a whole frame"
     if frames[-1] == "data: [DONE]":
@@ -54,7 +54,7 @@ def events_of(stream: bytes) -> list[dict[str, Any]]:
 
 
 def chunks_of(stream: bytes) -> list[dict[str, Any]]:
-    """The chunks of a whole Chat stream, an error in place of one included; `[DONE]` ends it."""
+    """The chunks of a whole Chat stream, including an error chunk; `[DONE]` ends it."""
     frames = stream.decode().split("\n\n")
     assert frames.pop() == ""
     assert frames.pop() == "data: [DONE]"
@@ -66,13 +66,13 @@ def chunks_of(stream: bytes) -> list[dict[str, Any]]:
 
 
 def last_response(stream: bytes) -> dict[str, Any]:
-    """What the terminal event of a Responses stream carries."""
+    """The response in the terminal event of a Responses stream."""
     response: dict[str, Any] = events_of(stream)[-1]["response"]
     return response
 
 
 def validated(shape: Any, value: Any) -> Any:
-    """`value` as the SDK's type. Raises where the type says otherwise."""
+    """`value` as the SDK's type. Raises if it does not validate."""
     return _adapter(shape).validate_python(value)
 
 

@@ -1,4 +1,4 @@
-"""An upstream that keeps what it makes, and the ids by which it can be found again."""
+"""An upstream that stores its responses, and the ids that refer to them."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ CONVERSATION = {"conversation": {"id": "conv_a"}}
 
 
 def keeping(request: Received) -> Script:
-    """An upstream that keeps what it makes, in a conversation; but not what it is asked not to store."""
+    """An upstream that stores its responses in a conversation, unless the request has `store: false`."""
     body = request.json()
     where = CONVERSATION if body.get("store") is not False or body.get("conversation") else {}
     if not body.get("stream"):
@@ -40,6 +40,6 @@ REFERENCES: dict[str, dict[str, Any]] = {
 
 
 async def ask(gateway: Running, key: str, more: dict[str, Any]) -> httpx2.Response:
-    """A request of this key, whose answer is kept unless `more` says otherwise."""
+    """A request with this key, whose response is stored unless `more` says otherwise."""
     body = {**body_for("responses"), "store": True, **more}
     return await gateway.post(RESPONSES, body, headers={"authorization": f"Bearer {key}"})

@@ -183,7 +183,7 @@ async def _inside(folder: Path, store: str, settings: dict[str, str]) -> AsyncIt
     named: dict[str, Any] = {name.lower(): value for name, value in settings.items()}
     named["UPSTREAM_MODE"] = named.pop("upstream_mode")
     read = Settings(_env_file=None, **named)  # type: ignore[call-arg]
-    async with in_process(read, store=store, hold=EngineOptions().hold) as started:
+    async with in_process(read, store=store, hold=EngineOptions().first_event_timeout) as started:
         inside = Gateway(started.port, None)
         handler = _LogLines(inside.add_line)
         logging.getLogger().addHandler(handler)

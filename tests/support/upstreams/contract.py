@@ -304,7 +304,7 @@ class UpstreamContract(UpstreamStage):
         upstream = self.make(transport)
         upstream._max_output = 3  # type: ignore[attr-defined]
         reply = await upstream.once(HUB, target, ClientContext())
-        with pytest.raises(UpstreamError, match="larger than the 3 bytes"):
+        with pytest.raises(UpstreamError, match="limit of 3 bytes"):
             reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
 
     # -- relay ---------------------------------------------------------------------------------------

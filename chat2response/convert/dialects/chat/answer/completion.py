@@ -117,8 +117,8 @@ def _outcome_of(completion: Mapping[str, Any], finish: str, losses: Losses, *, c
 
 def _finish_reason(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE) -> str:
     """The finish reason; a whole body is an answer that ended, even without one."""
-    word = finish_reason_text(choice.get("finish_reason"))
-    return quirks.finish_reasons.get(word, word) or "stop"
+    reason = finish_reason_text(choice.get("finish_reason"))
+    return quirks.finish_reasons.get(reason, reason) or "stop"
 
 
 def _usage_of(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
