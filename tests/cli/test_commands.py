@@ -258,10 +258,10 @@ def test_version():
         (
             LOCAL,
             {"CHAT2RESPONSE_REDIS_URL": "redis://:hunter2#@h"},
-            "CHAT2RESPONSE_REDIS_URL: a Redis is",
+            "CHAT2RESPONSE_REDIS_URL: a Redis address",
         ),
-        (LOCAL, {"CHAT2RESPONSE_REDIS_URL": "h:6379"}, "CHAT2RESPONSE_REDIS_URL: a Redis is"),
-        (LOCAL, {"CHAT2RESPONSE_REDIS_URL": "memory"}, "CHAT2RESPONSE_REDIS_URL: a Redis is"),
+        (LOCAL, {"CHAT2RESPONSE_REDIS_URL": "h:6379"}, "CHAT2RESPONSE_REDIS_URL: a Redis address"),
+        (LOCAL, {"CHAT2RESPONSE_REDIS_URL": "memory"}, "CHAT2RESPONSE_REDIS_URL: a Redis address"),
         (LOCAL, {"CHAT2RESPONSE_REDIS_POOL_MAX": "0"}, "CHAT2RESPONSE_REDIS_POOL_MAX: "),
         (
             LOCAL,
