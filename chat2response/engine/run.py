@@ -459,7 +459,7 @@ class CallRun:
             return
         surface = self._call.surface
         if surface == "responses" or (surface == "proxy" and self._stop_strings(hub)):
-            losses.add("store", "not kept")
+            losses.add("store", "not stored")
 
     def _note_end(self) -> None:
         """Reports a stream's usage, losses and outcome to the metrics."""

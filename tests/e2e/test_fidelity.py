@@ -24,7 +24,7 @@ LOSING: dict[str, tuple[str, str, dict[str, Any], str]] = {
         {"model": CLIENT_MODEL, "input": "Hi", "truncation": "auto"},
         "truncation",
     ),
-    "not kept": ("chat", "/v1/responses", {"model": CLIENT_MODEL, "input": "Hi", "store": True}, "store"),
+    "not stored": ("chat", "/v1/responses", {"model": CLIENT_MODEL, "input": "Hi", "store": True}, "store"),
     "proxy": ("responses", "/proxy", {**TALK, "seed": 7}, "seed"),
 }
 

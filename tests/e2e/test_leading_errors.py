@@ -1,4 +1,7 @@
-"""An upstream that answers 200 and then an error: the client gets an error status (law 2)."""
+"""An upstream that answers 200 and then an error: the client gets an error status.
+
+Law 2, errors before the first byte are statuses.
+"""
 
 import json
 from typing import Any

@@ -97,7 +97,7 @@ async def test_on_proxy_the_response_ends_before_it_too(
     sent = await upstream.wait_for_request(1)
     assert "stop" not in sent.json()
     await sent.gone.wait()
-    assert "store; not kept" in answer.headers["x-chat2response-losses"], "the response's id is ours"
+    assert "store; not stored" in answer.headers["x-chat2response-losses"], "the response's id is ours"
 
 
 @pytest.mark.parametrize("stop", [None, []])

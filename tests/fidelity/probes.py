@@ -180,7 +180,7 @@ RESPONSES_FIELDS: tuple[Probe, ...] = (
     Probe("reasoning.mode", {"reasoning": {"mode": "pro"}}),
     *_of(safety_identifier="s", service_tier="flex"),
     Probe("service_tier, ultrafast", {"service_tier": "ultrafast"}),
-    Probe("store", {"store": True}, "the gateway stores nothing; `true` is named as `store; not kept`"),
+    Probe("store", {"store": True}, "the gateway stores nothing; `true` is named as `store; not stored`"),
     *_of(stream=True),
     Probe(
         "stream_options.include_obfuscation",

@@ -120,7 +120,7 @@ class Stream:
 
 
 class Delta:
-    """One upstream delta. Deltas are never merged (law 3, live)."""
+    """One upstream delta. Deltas are never merged (law 3, chunking must not matter)."""
 
     __slots__ = ("logprobs", "sequence_number", "stream", "text")
 

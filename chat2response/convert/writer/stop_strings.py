@@ -53,7 +53,7 @@ class StopStringWriter(BufferingWrapper):
         if matches:
             self._release(min(matches))
             self._stopped, self._buffered = True, []
-            self.losses.add("usage", "not told: the upstream was ended at a stop string")
+            self.losses.add("usage", "not reported: the upstream was stopped at a stop string")
         else:
             self._release(
                 len(text) - max(partial_match_length(text, stop) for stop in self._stops), whole=True
