@@ -21,8 +21,8 @@ from statistics import median, quantiles
 
 from chat2response.keys import KeyVerifier
 from chat2response.quota.admission import Admission
-from chat2response.quota.estimate import Estimate
 from chat2response.quota.prices import Prices
+from chat2response.quota.request_estimate import Estimate
 from chat2response.stores import StoreDown, open_store
 
 ESTIMATE = Estimate("m", "chat", input_tokens=10, output_tokens=10)

@@ -29,8 +29,8 @@ from chat2response.errors import Unauthorized
 from chat2response.keys import KeyPolicy, KeyVerifier, new_token
 from chat2response.keys.limits import KeyLimits
 from chat2response.quota.admission import Admission
-from chat2response.quota.estimate import Estimate
 from chat2response.quota.prices import Prices
+from chat2response.quota.request_estimate import Estimate
 from chat2response.stores import Store, open_store
 from chat2response.stores.base import row_name
 from chat2response.stores.sqlite.connection import TABLE

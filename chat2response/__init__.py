@@ -18,7 +18,7 @@ from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.wire.chat import ChatCompletion, ChatRequest, ChatUsage, Message, ToolCall
-from chat2response.wire.machine import Fault
+from chat2response.wire.fault import Fault
 from chat2response.wire.responses import Item, Response, ResponsesRequest, Usage
 
 __all__ = [

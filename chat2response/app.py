@@ -36,7 +36,7 @@ from chat2response.convert.outcome import fault_error
 from chat2response.errors import BridgeError, MethodNotAllowed
 from chat2response.settings import AuthMode
 from chat2response.upstreams.routes import Surface
-from chat2response.wire.machine import DRAINING
+from chat2response.wire.fault import DRAINING
 
 log = logging.getLogger("chat2response")
 

@@ -99,7 +99,7 @@ class Unauthorized(BridgeError):
 
 
 class Forbidden(BridgeError):
-    """403."""
+    """403: the key or the address may not do this."""
 
     status = 403
     type = "invalid_request_error"
@@ -125,7 +125,7 @@ class NotFound(BridgeError):
 
 
 class MethodNotAllowed(BridgeError):
-    """405."""
+    """405: the path exists, but not with this method; the header `Allow` names the methods it has."""
 
     status = 405
     type = "invalid_request_error"

@@ -6,11 +6,11 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from chat2response.observe.redact import login_in, masked_url
+from chat2response.observe.redact import masked_url, secret_parts_of_url
 from chat2response.settings import URLS, Settings
 from chat2response.settings.docs import environment_text
 
-_LEAST_SECRET = 6  # characters; masking shorter texts would leave holes everywhere
+_MIN_MASKED_LENGTH = 6  # characters; masking shorter texts would mask ordinary words
 
 
 def secrets(settings: Settings) -> tuple[str, ...]:
@@ -22,7 +22,7 @@ def secrets(settings: Settings) -> tuple[str, ...]:
             parts.update(_secrets_of_url(settings.url(name) or ""))
         elif isinstance(value, SecretStr):
             parts.add(value.get_secret_value().strip())
-    return tuple(sorted((each for each in parts if len(each) >= _LEAST_SECRET), key=len, reverse=True))
+    return tuple(sorted((each for each in parts if len(each) >= _MIN_MASKED_LENGTH), key=len, reverse=True))
 
 
 def effective(settings: Settings) -> Iterator[str]:
@@ -40,7 +40,7 @@ def effective(settings: Settings) -> Iterator[str]:
 
 def _secrets_of_url(url: str) -> Iterator[str]:
     """A URL's password as written, decoded, and as a header carries it. Never its host."""
-    user, password, options = login_in(url)
+    user, password, options = secret_parts_of_url(url)
     secret = password or user  # a login may be a token alone
     yield from (secret, unquote(secret), *options, *map(unquote, options))
     if secret:

@@ -19,7 +19,7 @@ class ClientProfile:
     """A set that is None allows everything."""
 
     name: str
-    error_event: bool = False
+    sends_error_event: bool = False
     """Whether an `error` event comes before `response.failed`."""
     raw_reasoning: bool = False
     """Whether reasoning is sent raw (`content`) rather than as a summary."""
@@ -68,7 +68,7 @@ _PAIRS = {
 }
 OPEN_RESPONSES = ClientProfile(
     "open-responses",
-    error_event=True,
+    sends_error_event=True,
     raw_reasoning=True,
     renamed_events={
         f"response.reasoning_text.{each}": f"response.reasoning.{each}" for each in ("delta", "done")
@@ -100,8 +100,8 @@ class ProfileAdapter:
         if client.events is not None and kind not in client.events:
             self._shift -= 1
             return
-        if kind == "response.failed" and client.error_event:
-            yield error_event(event["response"]["error"], event["sequence_number"] + self._shift)
+        if kind == "response.failed" and client.sends_error_event:
+            yield make_error_event(event["response"]["error"], event["sequence_number"] + self._shift)
             self._shift += 1
         adapted = {**event, "type": kind, "sequence_number": event["sequence_number"] + self._shift}
         if "response" in event:
@@ -109,7 +109,7 @@ class ProfileAdapter:
         yield adapted
 
 
-def error_event(error: Mapping[str, Any] | None, number: int) -> EventDict:
+def make_error_event(error: Mapping[str, Any] | None, number: int) -> EventDict:
     """An `error` event with the fields of both forms: flat (OpenAI) and nested (Open Responses)."""
     fields = failure_fields(error)
     flat = {name: fields[name] for name in ("code", "message", "param")}

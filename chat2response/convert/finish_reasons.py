@@ -60,7 +60,7 @@ _MEANINGS: dict[str, Meaning] = {
     ),
     **dict.fromkeys(
         (
-            *("error", "failed", "failure", "internal_error", "server_error", "upstream_error"),
+            *("error", "failed", "failure", "internal_error", "server_error", "read_upstream_error"),
             *("network_error", "insufficient_system_resource", "timeout", "error_limit", "modelunloaded"),
             *("abort", "aborted", "cancel", "cancelled", "canceled", "user_cancel", "userstopped"),
             *("malformed_function_call", "malformed_tool_call", "malformed_tool_use", "malformed_response"),

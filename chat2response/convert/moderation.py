@@ -21,7 +21,7 @@ def from_chat(moderation: Any, losses: Losses) -> dict[str, Any] | None:
 
 
 def to_chat(moderation: Any) -> dict[str, Any] | None:
-    """Responses to Chat."""
+    """The moderation results in the form of Chat; None if they are malformed."""
     if type(moderation) is not dict or too_deep(moderation):
         return None
     return {side: _as_list(value) for side, value in moderation.items()}

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.errors.upstream_errors import upstream_error
+from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.convert.finish_reasons import Ending, announces_call, finish_meaning
 from chat2response.convert.losses import Losses
 from chat2response.errors import BridgeError, Unauthorized, Unavailable, UpstreamError, UpstreamTimeout
 from chat2response.wire.chat import FinishReason
+from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock
 from chat2response.wire.json import too_deep
-from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
 
 
@@ -30,7 +30,7 @@ class Outcome:
 
 
 _CALLS = ("function_call", "custom_tool_call")
-_WITHOUT_CALL = ("message.tool_calls", "announced by finish_reason and not there")
+_WITHOUT_CALL = ("message.tool_calls", "announced by finish_reason, but missing")
 
 
 def from_finish_reason(
@@ -105,7 +105,7 @@ def from_response(response: Mapping[str, Any]) -> Outcome:
     tier = tier if type(tier) is str else None
     moderation = response.get("moderation")
     moderation = moderation if type(moderation) is dict and not too_deep(moderation) else None
-    error = upstream_error({"error": response.get("error")})
+    error = read_upstream_error({"error": response.get("error")})
     if status == "completed" and error is None:
         return Outcome(service_tier=tier, moderation=moderation)
     if status == "incomplete":

@@ -2,9 +2,9 @@
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity
+from chat2response.engine.merged_system_messages import can_merge_system_messages, with_merged_system_messages
 from chat2response.engine.plan import Plan
-from chat2response.engine.system_messages import can_merge_system_messages, with_merged_system_messages
-from chat2response.engine.text_input import can_send_text, with_text_input
+from chat2response.engine.text_input_retry import can_send_text, with_text_input
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Upstream
 

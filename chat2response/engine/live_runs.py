@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from chat2response.keys.tokens.token import is_key_id
-from chat2response.wire.machine import REVOKED, Fault
+from chat2response.wire.fault import REVOKED, Fault
 
 
 class Run(Protocol):

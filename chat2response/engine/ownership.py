@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat2response.engine.answer_ids import mentions_stored_objects, owned_ids
-from chat2response.engine.duplicate_keys import check_references
+from chat2response.engine.duplicate_fields import check_references
 from chat2response.engine.id_references import MAX_IDS, Reference, references, too_many_ids, unknown_item
 from chat2response.engine.request_reader import bad_json, read_object
 from chat2response.state.owners import Owners

@@ -9,7 +9,7 @@ from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import missing_field
 from chat2response.engine.call import Call
-from chat2response.engine.duplicate_keys import check_field_names, check_permission_fields
+from chat2response.engine.duplicate_fields import check_field_names, check_permission_fields
 from chat2response.engine.plan import SURFACE_DIALECTS
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import MAX_DEPTH, JSONError, decode, decode_with_repairs, too_deep

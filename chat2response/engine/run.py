@@ -25,7 +25,6 @@ from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer, Call
 from chat2response.engine.corrections import corrected_plan
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.plan import SURFACE_DIALECTS, Plan
-from chat2response.engine.reasoning_seal import with_seal
 from chat2response.engine.relay.relay import RelayedStream, read_whole_reply
 from chat2response.engine.relay.relayed_request import (
     admit_relayed,
@@ -37,16 +36,17 @@ from chat2response.engine.relay.taps import ChatTap, ResponsesTap, Tap
 from chat2response.engine.request_reader import read_whole
 from chat2response.engine.respond.respond import ConvertedStream, encoder_for, whole_body
 from chat2response.engine.respond.whole_answer import read_whole_turn
+from chat2response.engine.seal_selection import with_seal
 from chat2response.engine.strip_reasoning import strip_reasoning
-from chat2response.engine.text_input import can_send_text, plain_body
+from chat2response.engine.text_input_retry import can_send_text, plain_body
 from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.quota.call_meter import CallMeter, capped, capped_hub
 from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Turn, Upstream
+from chat2response.upstreams.error_responses import mask_error, refusal_error, refuses_input
 from chat2response.upstreams.missing_endpoint import add_likely_cause
-from chat2response.upstreams.upstream_refusals import mask_error, refusal_error, refuses_input
+from chat2response.wire.fault import Fault
 from chat2response.wire.json import decode_with_repairs, encode
 from chat2response.wire.large_documents import is_large, run_in_thread_if
-from chat2response.wire.machine import Fault
 from chat2response.wire.request_peek import ChatPeek
 from chat2response.wire.responses import Response
 
@@ -323,8 +323,13 @@ class CallRun:
             headers = self._meter.answer_headers(reply.headers)
             return Answer(reply.status, whole.media_type, headers, losses, whole.body)
         if target.dialect == "responses":
-            error_event, max_item_bytes = self._call.client.error_event, self._engine.options.max_output
-            tap: Tap = ResponsesTap(stored=stored, error_event=error_event, max_item_bytes=max_item_bytes)
+            sends_error_event, max_item_bytes = (
+                self._call.client.sends_error_event,
+                self._engine.options.max_output,
+            )
+            tap: Tap = ResponsesTap(
+                stored=stored, sends_error_event=sends_error_event, max_item_bytes=max_item_bytes
+            )
         else:
             tap = ChatTap(stored=stored, choices=choices)
         relayed_stream = self._stream = RelayedStream(

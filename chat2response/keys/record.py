@@ -27,7 +27,7 @@ STATES: tuple[State, ...] = ("active", "revoked", "expired")
 _PUBLIC = ("id", "label", "created_at", "expires_at", "revoked_at", "scopes")
 _NEWER = ("owner", "metadata", "limits", "pepper", "rotated_at", "previous")  # not in the Rust edition
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Digest:
 
     @classmethod
     def read(cls, doc: Mapping[str, Any]) -> "Digest":
-        """Raises ValueError."""
+        """Reads a digest from a record. Raises ValueError."""
         return cls(_text(doc, "salt_hex"), _text(doc, "hash_hex"), _optional(doc, "pepper", _text))
 
     def document(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class PreviousSecret:
 
     @classmethod
     def read(cls, doc: Any) -> "PreviousSecret":
-        """Raises ValueError."""
+        """Reads the field `previous` of a record. Raises ValueError."""
         if not isinstance(doc, Mapping):
             raise ValueError("previous is not an object")
         return cls(Digest.read(doc), _timestamp(doc, "expires_at"))
@@ -183,7 +183,7 @@ def read_entry(id: str, entry: Entry) -> ApiKey | None:
     try:
         return ApiKey.read(entry.doc)
     except ValueError as error:
-        _log.warning("the record of key %s is invalid, so the key is rejected: %s", id, error)
+        log.warning("the record of key %s is invalid, so the key is rejected: %s", id, error)
         return None
 
 

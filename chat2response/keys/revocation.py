@@ -17,7 +17,7 @@ from chat2response.stores import MISSED, Store, StoreDown
 RECHECK_SECONDS = 0.5  # between two checks of the running calls' keys while the feed reports nothing
 RETRY_SECONDS = 0.2  # while the store is down
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class RunningCalls(Protocol):
@@ -85,7 +85,7 @@ class RevocationFollower:
             try:
                 await self._end_revoked(calls, sorted(ids))
             except StoreDown as down:
-                _log.debug("the keys of running calls cannot be checked now: %s", down.internal)
+                log.debug("the keys of running calls cannot be checked now: %s", down.internal)
                 for id in ids:
                     self.recheck(id)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -107,5 +107,5 @@ class RevocationFollower:
         for id, entry in zip(ids, entries, strict=True):
             key = None if entry is None else read_entry(id, entry)
             if key is None or key.revoked_at is not None:
-                _log.info("key %s is revoked: its running calls end", id)
+                log.info("key %s is revoked: its running calls end", id)
                 calls.end_key(id)

@@ -50,7 +50,7 @@ class Rotation:
 def unfinished(planned: ApiKey, key: ApiKey) -> Mapping[str, Any] | None:
     """The fields of a planned rotation that `key`'s record still needs; None if the rotation is complete.
 
-    Raises Conflict if another rotation came in between.
+    Raises Conflict if another rotation came first.
     """
     if key.digest == planned.digest:
         return None

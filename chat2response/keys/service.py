@@ -100,7 +100,7 @@ class KeyService(KeyRepository):
                 raise StoreDown("the record of a repeated creation expired during the request")
             return await self._finish(earlier, by)
         added = await self._add(issued.key, "key.generated", by)
-        if not added and request is None:  # otherwise a repetition has stored this key in between
+        if not added and request is None:  # otherwise a repetition has stored this key meanwhile
             raise StoreDown("the source of key ids returned an id twice")
         return issued
 
@@ -189,7 +189,7 @@ class KeyService(KeyRepository):
             try:
                 planned = rotation.planned(key, token.text())
             except Conflict:
-                if (planned := await request.earlier()) is None:  # a repetition has claimed it in between
+                if (planned := await request.earlier()) is None:  # a repetition has claimed it meanwhile
                     raise
             else:
                 if not await request.claim(planned) and (planned := await request.earlier()) is None:
@@ -238,7 +238,7 @@ class KeyService(KeyRepository):
             return existing, False
         key = self._draft(id, parsed, fields, ttl_seconds, expires_at, by)
         if not await self._add(key, "key.imported", by):
-            raise _id_taken()  # in between; a second attempt tells whether it is the same key
+            raise _id_taken()  # meanwhile; a second attempt tells whether it is the same key
         return key, True
 
     # -- helpers -----------------------------------------------------------------------------------

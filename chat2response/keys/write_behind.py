@@ -15,7 +15,7 @@ from chat2response.stores import ABSENT, Entry, Store, StoreDown
 FLUSH_SECONDS = 30.0
 _BATCH = 200  # documents in one read
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Count = TypeVar("Count")
 
@@ -82,7 +82,7 @@ class WriteBehind(Generic[Count]):
             self._task = None
         await self.flush()
         if self._pending:
-            _log.warning(
+            log.warning(
                 "%d counts (%s) were lost: the store did not take them", len(self._pending), self._kind
             )
 
@@ -97,7 +97,7 @@ class WriteBehind(Generic[Count]):
                     await self._write_count(key, counts[key], entry)
                     del counts[key]
         except StoreDown as down:
-            _log.info("counts (%s) cannot be written now; they stay pending: %s", self._kind, down.internal)
+            log.info("counts (%s) cannot be written now; they stay pending: %s", self._kind, down.internal)
         finally:
             for key, more in counts.items():
                 self.add(key, more)
@@ -117,7 +117,7 @@ class WriteBehind(Generic[Count]):
             try:
                 await self.flush()
             except Exception:  # a bug must not stop the background task
-                _log.exception("writing counts (%s) failed", self._kind)
+                log.exception("writing counts (%s) failed", self._kind)
 
 
 def _batches(names: Iterable[str]) -> list[list[str]]:

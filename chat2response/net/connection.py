@@ -16,7 +16,7 @@ import httptools
 
 from chat2response.errors import UpstreamError, UpstreamUnreachable
 from chat2response.net.http_response import HttpResponse, StreamInterrupted
-from chat2response.wire.machine import RESET, TIMEOUT
+from chat2response.wire.fault import RESET, TIMEOUT
 
 _MAX_HEAD = 64 * 1024  # bytes of a response head, and of chunk framing between two bytes of a body
 _RACE_SECONDS = (
@@ -105,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Reads again."""
+        """Continues after `pause_reading`."""
         self._last = self._loop.time()
         if self.usable:
             assert self._transport is not None

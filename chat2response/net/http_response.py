@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, split_pieces
-from chat2response.wire.machine import RESET, Fault
+from chat2response.wire.fault import RESET, Fault
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """As received: bytes, in order, names in the sender's case."""
@@ -33,7 +33,7 @@ class ConnectionControl(Protocol):
         ...
 
     def resume_reading(self) -> None:
-        """Reads again."""
+        """Continues after `pause_reading`."""
         ...
 
     def abort(self) -> None:
@@ -83,10 +83,8 @@ class HttpResponse:
         """Waits for the head. Raises UpstreamUnreachable or UpstreamTimeout."""
         while not self.status:
             if self._error is not None:
-                error, self._error = (
-                    self._error,
-                    StreamInterrupted(RESET),
-                )  # storing what is raised makes a cycle
+                # An error that is raised and stays stored would make a reference cycle.
+                error, self._error = self._error, StreamInterrupted(RESET)
                 raise _error_before_head(error)
             await self._wait()
 
@@ -180,7 +178,7 @@ class HttpResponse:
                 raise _copy(self._error)
             if self._finished:
                 return b""
-            if self._reading_paused:  # a reader that calls again has passed on what it took
+            if self._reading_paused:  # the reader asks for more, so it has handled the rest
                 self._reading_paused = False
                 self._connection.resume_reading()
             await self._wait()

@@ -25,7 +25,7 @@ def redact(text: str) -> str:
     return text
 
 
-def login_in(url: str) -> tuple[str, str, list[str]]:
+def secret_parts_of_url(url: str) -> tuple[str, str, list[str]]:
     """The user, the password, and the secret query options of a URL; empty if there are none.
 
     Everything before the last `@` is the login: otherwise a password that is not percent-encoded would be

@@ -1,9 +1,9 @@
 """Admission: checks what a key may do and spend before a call runs, and settles the actual use afterwards.
 
 Everything that a call may use is reserved first: a request, a slot, the tokens of its input, its maximum
-output, and their price. So concurrent calls never exceed a limit together, and a limit is exceeded by at most
-one answer's excess over its estimate. Actual use then replaces the reservation. Leases outlive a dead process
-by a minute (law 16, reservations are leases).
+output, and their price. So concurrent calls never exceed a limit together. If an answer is longer than its
+estimate, only that answer exceeds the limit. Actual use then replaces the reservation. Leases outlive a dead
+process by a minute (law 16, reservations are leases).
 
 Each lease gets its id before the store is called, so that it can be released even if the store's reply was
 never seen, because the client disconnected or the store was slow. A request has no lease: it counts as soon
@@ -21,15 +21,15 @@ from chat2response.keys.grants import grants_of
 from chat2response.keys.limits import MAX_LIMIT, KeyLimits
 from chat2response.keys.record import ApiKey
 from chat2response.quota import rate_limit_headers
-from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Estimate
 from chat2response.quota.prices import Price, Prices
+from chat2response.quota.request_estimate import DEFAULT_OUTPUT_TOKENS, Estimate
 from chat2response.quota.settlements import Settlement, Settlements
 from chat2response.quota.windows import KIND, LEASE_SECONDS, Measure, Window, windows_of
 from chat2response.stores import Lease, Store, StoreDown, new_lease_id
 from chat2response.stores.steady_clock import SteadyClock, monotonic_of
 from chat2response.wire.responses import Usage
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 RENEW_SECONDS = LEASE_SECONDS / 3
 
@@ -244,7 +244,7 @@ class Admission:
             try:
                 await self.renew()
             except Exception:  # a bug must not end the renewal for good
-                _log.exception("cannot renew leases")
+                log.exception("cannot renew leases")
 
     # -- reserving ---------------------------------------------------------------------------------
 
@@ -300,7 +300,7 @@ class Admission:
             for each in requests:
                 await self._store.add(KIND, each.window.key, -each.amount, ttl=each.window.ttl)
         except StoreDown:
-            _log.debug("the store is down: a refused request stays counted")
+            log.debug("the store is down: a refused request stays counted")
         finally:
             await grant.leave()
 
@@ -314,7 +314,7 @@ class Admission:
             if not renewed and grant.has(reservation):
                 await self._lease_anew(grant, reservation)
         except StoreDown:
-            _log.debug("the store is down: a lease is not renewed")
+            log.debug("the store is down: a lease is not renewed")
 
     async def _lease_anew(self, grant: Grant, reservation: Reservation) -> None:
         """Replaces a lease that the store has lost, under a new id: the store may refuse the old one."""

@@ -15,8 +15,7 @@ from chat2response.keys.grants import grants_of
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey
 from chat2response.quota.admission import Admission, Grant
-from chat2response.quota.estimate import OUTPUT_LIMITS, estimate_input, estimate_request
-from chat2response.quota.usage_estimate import (
+from chat2response.quota.answer_usage import (
     answer_tokens,
     estimated_usage,
     nonzero_usage,
@@ -25,11 +24,12 @@ from chat2response.quota.usage_estimate import (
     still_running,
     usage_of,
 )
+from chat2response.quota.request_estimate import OUTPUT_LIMITS, estimate_input, estimate_request
 from chat2response.quota.usage_log import UsageLog
 from chat2response.upstreams.base import HeaderList, Target
+from chat2response.wire.fault import Fault
 from chat2response.wire.json import encode
 from chat2response.wire.large_documents import is_large, run_in_thread_if
-from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response, Usage
 
 _RATE_LIMIT_PREFIX = b"x-ratelimit-"

@@ -19,7 +19,7 @@ _MAX_WAITING = 10_000  # settlements that wait; beyond this the oldest expire wi
 _BATCH_SIZE = 64
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Settlement(NamedTuple):
@@ -80,7 +80,7 @@ class Settlements:
             settlements = [self._waiting.popleft() for _ in range(min(_BATCH_SIZE, len(self._waiting)))]
             down = await self._settle_batch(settlements)
             if down is not None:
-                _log.info("the store does not accept settlements: %s", down.internal)
+                log.info("the store does not accept settlements: %s", down.internal)
                 return False
         return True
 
@@ -116,6 +116,6 @@ class Settlements:
         attempts = 0
         while not await self.settle_waiting():
             if not attempts:
-                _log.warning("the store is down: %d settlements wait for it", self.waiting)
+                log.warning("the store is down: %d settlements wait for it", self.waiting)
             await asyncio.sleep(RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)])
             attempts += 1

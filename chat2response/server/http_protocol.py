@@ -31,10 +31,9 @@ from chat2response.server.request_target import origin_form
 from chat2response.server.unread_watch import UnreadWatch
 
 HEAD_SECONDS = 30.0  # from a head's first byte to its last; also from a new connection to its first head
-WRITE_HIGH = 64 * 1024  # unsent bytes above which writing pauses
-_INVALID_VALUE = re.compile(
-    rb"[\x00-\x08\x0a-\x1f\x7f]"
-).search  # characters that a header's value may not have
+WRITE_HIGH_WATER = 64 * 1024  # unsent bytes above which writing pauses
+# Characters that a header's value may not have.
+_INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _TLS = b"\x16"  # the first byte of a TLS handshake, and of no HTTP request
 
 _warn_tls = LogThrottle(
@@ -60,13 +59,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         write_seconds: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        """`write_seconds`: disconnects a client that reads none of its answer for so long; 0: never."""
+        """`write_seconds`: disconnects a client that has read nothing of its answer for so long; 0: never."""
         super().__init__(*args, **kwargs)
         self._body_seconds = body_seconds
         self._body_rate = body_rate
         self._write_seconds = write_seconds
         self._rate: BodyRate | None = None  # while the rest of a body is due
-        self._unfinished = 0  # bytes since the last byte of a body, or the end of a head or request
+        self._unfinished = 0  # bytes read since the parser last made progress
         self._large_read = False  # the current read is so large that a head inside it may be too large
         self._in_body = False
         self._upgrading = False  # the head asks for another protocol, and is parsed again without that
@@ -86,7 +85,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._unread = UnreadWatch(self.loop, transport, self._write_seconds)
         self._coalescing = CoalescingTransport(transport, self.loop, self._unread.start, self._should_linger)
         self._linger = LingeringClose(self.loop, self._coalescing.end)
-        transport.set_write_buffer_limits(WRITE_HIGH)
+        transport.set_write_buffer_limits(WRITE_HIGH_WATER)
         super().connection_made(self._coalescing)
         self._extensions[FLOW_CONTROL] = self.flow
         self._await_head()
@@ -140,7 +139,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._in_body:
             self.headers.append((name.lower(), value))
         elif name.lower() == b"connection" and b"close" in value.lower():
-            self.cycle.keep_alive = False  # the parser treats it as the head's, and parses no further request
+            self.cycle.keep_alive = False  # the parser obeys it as if it stood in the head
 
     def on_headers_complete(self) -> None:
         """Validates a complete head and starts the request."""
@@ -386,7 +385,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         elif cycle.response_started:
             self.transport.close()  # the answer has begun before the body ended
         else:
-            cycle.disconnected = True  # wakes who waits for the body, and drops its answer
+            cycle.disconnected = True  # wakes whoever waits for the body, and drops its answer
             cycle.message_event.set()
             if self.pipeline:  # the rejected request is the last in the queue, and has not started
                 self.pipeline.popleft()

@@ -29,7 +29,7 @@ from chat2response.server import logs
 from chat2response.server.bootstrap import PreparedGateway
 from chat2response.server.http_protocol import BoundedHttpProtocol
 from chat2response.server.signals import stop_signals
-from chat2response.wire.machine import DRAINING
+from chat2response.wire.fault import DRAINING
 
 log = logging.getLogger("chat2response")
 

@@ -7,7 +7,7 @@ drain, so no orphan keeps the port.
 
     a worker dies after it has served    another replaces it, at most one per second
     a worker dies before that            the start has failed: all workers stop, with its exit code
-    SIGTERM, SIGINT                      go to every worker, each time: see `server`. The parent closes its
+    SIGTERM, SIGINT                      each becomes a SIGTERM to every worker. The parent closes its
                                          own copy of the sockets; the port closes with the last worker's copy
 
 uvicorn's own supervisor keeps the socket open while its workers drain (it would accept new connections and
@@ -93,8 +93,8 @@ class Workers:
         wait = max(0.0, self._restarts[0] - now) if self._restarts else None
         for key, _ in self._selector.select(wait):
             if key.fileobj is self._signals:
-                for number in self._signals.recv(64):
-                    self._forward_signal(number)
+                for _ in self._signals.recv(64):
+                    self._stop_workers()
             else:
                 self._read_pipe(self._workers[key.fd])
         return False
@@ -121,10 +121,13 @@ class Workers:
         else:
             self._exit_code = code if code > 0 else 1
             log.error("worker %d could not start (%s); stopping the gateway", worker.pid, _exit_reason(code))
-            self._forward_signal(signal.SIGTERM)
+            self._stop_workers()
 
-    def _forward_signal(self, number: int) -> None:
-        """Sends SIGTERM to every worker. The first call also closes the parent's copy of the sockets."""
+    def _stop_workers(self) -> None:
+        """Sends SIGTERM to every worker, whichever signal came.
+
+        The first call also closes the parent's copy of the sockets.
+        """
         if not self._stopping:
             self._stopping = True
             self._restarts.clear()

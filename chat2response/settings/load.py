@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from chat2response.settings.errors import explain
 from chat2response.settings.fields import ENCODING, Settings
-from chat2response.settings.names import KNOWN, PREFIX, nearest_own
+from chat2response.settings.names import KNOWN, PREFIX, suggestion_with_prefix
 from chat2response.settings.types import SettingsError
 
 _FILE_VARIABLES = ("ENV_FILE", "ENVFILE", "DOTENV_PATH")
@@ -109,6 +109,6 @@ def _refuse_unknown(names: list[str]) -> None:
         if upper in _REMOVED:
             raise SettingsError(f"{name}: {_REMOVED[upper]}.")
         if upper.startswith(PREFIX) and upper not in KNOWN and not upper.startswith(_INJECTED):
-            nearest = nearest_own(name)
+            nearest = suggestion_with_prefix(name)
             hint = f"Did you mean {nearest}?" if nearest else "`chat2response settings` lists all settings."
             raise SettingsError(f"{name} is not a setting. {hint}")

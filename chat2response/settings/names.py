@@ -31,14 +31,14 @@ _UNPREFIXED = tuple(name for name in KNOWN if name.startswith(("OPENAI_", "UPSTR
 _BY_SHORT_NAME = {name.removeprefix(PREFIX): name for name in KNOWN}
 
 
-def nearest_own(name: str) -> str | None:
+def suggestion_with_prefix(name: str) -> str | None:
     """The setting nearest to an unknown name with our prefix; None if none is near."""
     bare = name.upper().removeprefix(PREFIX)
     listed = _SYNONYMS.get(bare) or _WITH_PREFIX.get(bare)
     return listed or _BY_SHORT_NAME.get(_nearest(bare, _BY_SHORT_NAME, _SIMILARITY) or "")
 
 
-def nearest_setting(name: str, *, in_file: bool) -> str | None:
+def suggestion_without_prefix(name: str, *, in_file: bool) -> str | None:
     """The setting nearest to a name without our prefix; None if it is a setting, or another program's.
 
     `in_file`: the name is in a `.env` file. Only the gateway reads that, so a missing prefix is enough.

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from chat2response.settings.fields import Settings
 from chat2response.settings.load import env_file_of, names_in, unread_lines
-from chat2response.settings.names import PREFIX, nearest_setting
+from chat2response.settings.names import PREFIX, suggestion_without_prefix
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _KEYS = ("OPENAI_API_KEY", "CHAT2RESPONSE_ADMIN_TOKEN")
@@ -27,7 +27,7 @@ def warnings(settings: Settings, env_file: Path | None = None) -> Iterator[str]:
     for number in unread_lines(file):
         yield f"line {number} of {file} is not NAME=value, and is ignored."
     for name in dict.fromkeys([*os.environ, *in_file]):
-        nearest = nearest_setting(name, in_file=name.upper() in in_file)
+        nearest = suggestion_without_prefix(name, in_file=name.upper() in in_file)
         if nearest is not None and not _is_set(settings, nearest):
             yield f"{name} is not a setting, and is ignored. Did you mean {nearest}?"
     for name in type(settings).model_fields:

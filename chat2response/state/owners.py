@@ -35,7 +35,7 @@ class Owners:
         while not await self._store.put(_KIND, id, doc, ttl=_TTL, expect=ABSENT):  # nearly every id is new
             entry = await self._store.get(_KIND, id)
             if entry is None:
-                continue  # it has expired in between
+                continue  # it has just expired
             if _tenant(entry) != tenant:
                 log.warning("The upstream returned one id to two keys. The first key remains its owner.")
                 return

@@ -12,8 +12,8 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer.protocol import Writer
 from chat2response.observe.redact import shown_url
+from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
 
 UpstreamDialect = Literal["chat", "responses", "demo"]
@@ -63,7 +63,7 @@ class ClientContext:
     fidelity: Fidelity = "warn"
     """What to do about fields that this upstream does not support."""
     stall: float = 0.0
-    """Seconds of silence allowed within the answer, if longer than usual."""
+    """Seconds of silence allowed within the answer, if longer than usual; 0: the usual limit."""
     large: bool = False
     """Whether to write the request in a thread."""
 
@@ -98,7 +98,7 @@ class Turn(Protocol):
 
     @property
     def output_chars(self) -> int:
-        """The characters of output so far, as far as they are bounded."""
+        """The characters of output so far, for the size limit."""
         ...
 
     def reads(self) -> AsyncIterator[None]:

@@ -1,34 +1,16 @@
-"""`Machine` is protocol logic without I/O (like h11); `Fault` says why its source ended early.
+"""`Machine` is protocol logic without I/O (like h11).
 
 A machine takes one network read at a time and returns its result at once. It never raises on data. The owner
 of the socket drives it, so the same machine serves a socket, a test that cuts bytes at random, and a library
 user.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
+
+from chat2response.wire.fault import Fault
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
-
-Cause = Literal["reset", "timeout", "cancel", "drain", "revoked", "too_large", "store"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a stream stopped before its end. `message` is public: the terminal event contains it."""
-
-    cause: Cause
-    message: str
-
-
-RESET = Fault("reset", "The upstream closed the connection before the answer was complete.")
-TIMEOUT = Fault("timeout", "The upstream sent no data for too long.")
-CANCELLED = Fault("cancel", "The client closed the connection.")
-DRAINING = Fault("drain", "The gateway is shutting down. Retry the request.")
-TOO_LARGE = Fault("too_large", "The upstream sent an event that is too large.")
-STORE_DOWN = Fault("store", "The gateway could not store the answer. Retry the request.")
-REVOKED = Fault("revoked", "The API key was revoked.")
 
 
 class Machine(Protocol[In_contra, Out_co]):

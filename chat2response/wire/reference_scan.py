@@ -67,7 +67,7 @@ class _Collector:
         self._ids: list[str] = []
 
     def hook(self, kind: type[Any], value: Any) -> Any:
-        """Decodes an id."""
+        """Collects an id; msgspec calls this for each one."""
         if type(value) is not str:
             raise ValueError("an id is a string")
         if not value:

@@ -7,43 +7,41 @@ and U+2028 in a text is not a line end.
 
 import re
 
-from chat2response.wire.machine import Fault
+from chat2response.wire.fault import Fault
 
 MAX_FRAME = 16 * 1024 * 1024  # bytes of an incomplete event
 DONE = b"[DONE]"  # the payload that ends an OpenAI stream
 DONE_FRAME = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"  # a comment, which may stand between any two events
+KEEPALIVE = b": keep-alive\n\n"  # a comment, which may stand between any two events
 
 _BOM = b"\xef\xbb\xbf"
 # Atomic groups: the CRLF of one line end must not match as two line ends.
 _BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 # The first data line of an event. The pattern begins with a literal, which makes the search fast.
 _DATA = re.compile(rb"data(?<![^\r\n]data)(?=[:\r\n]|\Z)")
-_MAX_KEEP_ALIVE = 64  # bytes
+_MAX_KEEPALIVE = 64  # bytes
 _LOOK_BACK = 3  # a blank line is at most four bytes, of which an earlier read may have brought three
 _LINE_ENDS = b"\r\n"
-
 
 # An event is an error if that is its name, or the name of a field instead of its data.
 _ERROR = re.compile(rb"(?:^|[\r\n])(?:event:[ ]?error[ ]*(?=[\r\n]|\Z)|error:)")
 _LONG_NAME, _PLAIN_LINES = 14, 2  # nearly every event is two lines: a name of at least 14 bytes, and its data
 _ERROR_NAMES = (b"event: error", b"event:error")
 
-
 _TYPE = b'{"type":'
-_RESPONSE_TYPE, _TAIL = b'"response.', 100  # for a type among the last keys
+_RESPONSE_TYPE, _TAIL = b'"response.', 100  # bytes at the end that are searched for a type
 
-# Keep-alives that some servers send as data; those of sse-starlette are the time.
-_KEEP_ALIVE = re.compile(
+# Keepalives that some servers send as data; those of sse-starlette are the time.
+_KEEPALIVE = re.compile(
     rb"[\s:.*_-]*(?:(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|no[-_ ]?op|hb|processing|waiting"
     rb"|openrouter processing)[\s:.*_-]*|(?:ping[\s:-]+)?\d{4}-\d\d-\d\d[T ][\d:.+Z -]*)?",
     re.IGNORECASE,
 )
 
 
-def is_keep_alive(payload: bytes) -> bool:
-    """Whether data that is not JSON is a keep-alive (`ping`), and no part of an answer."""
-    return len(payload) <= _MAX_KEEP_ALIVE and _KEEP_ALIVE.fullmatch(payload) is not None
+def is_keepalive(payload: bytes) -> bool:
+    """Whether data that is not JSON is a keepalive (`ping`), and no part of an answer."""
+    return len(payload) <= _MAX_KEEPALIVE and _KEEPALIVE.fullmatch(payload) is not None
 
 
 class ErrorPayload(bytes):

@@ -14,7 +14,7 @@ import pytest
 from chat2response.compose import compose
 from chat2response.server.server import Server, _concurrently
 from chat2response.settings import Settings
-from chat2response.wire.machine import DRAINING
+from chat2response.wire.fault import DRAINING
 from tests.support.cli.process import Command, command
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 

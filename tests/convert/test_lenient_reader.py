@@ -10,7 +10,7 @@ from chat2response.convert.dialects.responses.stream_reader import ResponsesRead
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.wire.machine import RESET
+from chat2response.wire.fault import RESET
 from tests.support.upstream_streams import Numbered, now
 
 Make = Callable[[ResponseWriter], ChatReader | ResponsesReader]

@@ -6,7 +6,7 @@ from chat2response.convert import outcome
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.wire.machine import CANCELLED, DRAINING, RESET, REVOKED, TIMEOUT, Fault
+from chat2response.wire.fault import CANCELLED, DRAINING, RESET, REVOKED, TIMEOUT, Fault
 
 
 @pytest.mark.parametrize(

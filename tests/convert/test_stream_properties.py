@@ -18,8 +18,8 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.wire.fault import RESET
 from chat2response.wire.json import encode
-from chat2response.wire.machine import RESET
 from tests.support import openai_sdk
 from tests.support.upstream_streams import (
     CHAT_STREAMS,

@@ -10,7 +10,7 @@ import contextlib
 import pytest
 
 from chat2response.engine.live_runs import Run
-from chat2response.wire.machine import DRAINING
+from chat2response.wire.fault import DRAINING
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import error_of, every_way, failure_of, json_or_stream, post

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.quota.estimate import estimate_input
+from chat2response.quota.request_estimate import estimate_input
 from chat2response.quota.usage_log import UsageTotals
 from chat2response.quota.windows import DAY, KIND, LEASE_SECONDS
 from tests.e2e.conftest import Start

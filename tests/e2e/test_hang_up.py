@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from chat2response.api.http import content_encoding, request
+from chat2response.api.http import body_decoding, request
 from chat2response.app import Gateway
 from chat2response.engine.run import CallRun
 from chat2response.wire.json import encode
@@ -270,7 +270,7 @@ async def test_while_its_body_is_decoded(
     async def late(*args: Any) -> bytes:
         requested.set()
         await gone.wait()
-        return await content_encoding.decode(*args)
+        return await body_decoding.decode(*args)
 
     monkeypatch.setattr(request, "decode", late)
     body = gzip.compress(encode(body_for("chat")))

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from chat2response.quota.estimate import estimate_input
+from chat2response.quota.request_estimate import estimate_input
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import CLIENT_MODEL
 from tests.support.e2e.dialect_pairs import Reading

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat2response.keys import KeyVerifier
-from chat2response.wire.machine import REVOKED
+from chat2response.wire.fault import REVOKED
 from tests.e2e.conftest import Start
 from tests.e2e.test_stop import REPLY, open_ended
 from tests.support.clock_and_ids import Clock

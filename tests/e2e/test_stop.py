@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chat2response.keys.tokens.token import parse
-from chat2response.wire.machine import DRAINING, REVOKED
+from chat2response.wire.fault import DRAINING, REVOKED
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import (

@@ -1,7 +1,7 @@
 """The registry of live runs: by key, by response, all; and a run that leaves while it is stopped."""
 
 from chat2response.engine.live_runs import LiveRuns
-from chat2response.wire.machine import DRAINING, REVOKED, Fault
+from chat2response.wire.fault import DRAINING, REVOKED, Fault
 
 
 class FakeRun:

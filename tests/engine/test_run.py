@@ -10,7 +10,7 @@ import pytest
 from chat2response.engine.run import CallRun
 from chat2response.errors import BridgeError, Unavailable
 from chat2response.upstreams.routes import Surface
-from chat2response.wire.machine import (
+from chat2response.wire.fault import (
     CANCELLED,
     DRAINING,
     RESET,

@@ -29,10 +29,10 @@ from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.engine.respond.respond import encoder_for, whole_body
 from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.quota.usage_estimate import reported_usage
+from chat2response.quota.answer_usage import reported_usage
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.catalog import Catalog, ModelDescription
-from chat2response.upstreams.upstream_refusals import refusal_error
+from chat2response.upstreams.error_responses import refusal_error
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Ids
 from tests.support.upstream_streams import CHAT_STREAMS, RESPONSES_STREAMS, now

@@ -20,7 +20,6 @@ FLOORS: list[tuple[float, set[str]]] = [
     (3, {"keys"}),
     (3, {"state"}),
     (3, {"upstreams"}),
-    (3, {"tools"}),
     (3.5, {"quota"}),
     (4, {"engine"}),
     (5, {"api"}),
@@ -45,7 +44,7 @@ OWN_SOURCES = {"time", "new_id"}
 BARRED = {
     "convert": IMPURE,
     **dict.fromkeys(
-        ("wire", "observe", "stores", "net", "keys", "state", "upstreams", "tools", "quota", "engine"), WEB
+        ("wire", "observe", "stores", "net", "keys", "state", "upstreams", "quota", "engine"), WEB
     ),
     "compose": WEB,
 }

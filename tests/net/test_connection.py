@@ -8,7 +8,7 @@ import pytest
 from chat2response.errors import UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
-from chat2response.wire.machine import CANCELLED
+from chat2response.wire.fault import CANCELLED
 from tests.support.http_requests import PATH, STREAM, body_of, post, settle
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 

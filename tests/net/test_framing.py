@@ -9,7 +9,7 @@ from chat2response.errors import UpstreamError, UpstreamTimeout
 from chat2response.net.connection import READ, Connection
 from chat2response.net.http_response import HttpResponse
 from chat2response.net.transport import Transport
-from chat2response.wire.machine import RESET
+from chat2response.wire.fault import RESET
 from tests.support.http_requests import IMPATIENT, PATH, body_of, cut_of, post
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 

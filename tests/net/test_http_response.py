@@ -13,7 +13,7 @@ import zstandard
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import READ
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
-from chat2response.wire.machine import CANCELLED, RESET, REVOKED, TIMEOUT
+from chat2response.wire.fault import CANCELLED, RESET, REVOKED, TIMEOUT
 from tests.support.http_requests import IMPATIENT, PATH, PATIENT, STREAM, body_of, cut_of, post, settle, until
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 

@@ -12,7 +12,7 @@ import pytest
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.net.transport import Transport, TransportOptions
-from chat2response.wire.machine import RESET
+from chat2response.wire.fault import RESET
 from tests.support.http_requests import PATH, STREAM, body_of, cut_of, post, until
 from tests.support.outbound_proxy import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream

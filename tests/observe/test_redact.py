@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.keys.tokens.token import new_token
-from chat2response.observe.redact import login_in, masked_url, redact
+from chat2response.observe.redact import masked_url, redact, secret_parts_of_url
 
 OURS = f"sk_{'0123456789abcdef' * 2}.{'f' * 64}"
 
@@ -73,7 +73,7 @@ def test_other_words_stay(text: str) -> None:
 )
 def test_of_an_address_the_password_alone_is_masked(url: str, shown: str) -> None:
     assert masked_url(url) == shown
-    _, password, options = login_in(url)
+    _, password, options = secret_parts_of_url(url)
     assert all(each not in shown for each in (password, *options) if each)
 
 

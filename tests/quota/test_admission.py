@@ -11,8 +11,8 @@ from chat2response.errors import BridgeError, Forbidden, InvalidRequest, RateLim
 from chat2response.keys.limits import KeyLimits
 from chat2response.keys.record import NO_DIGEST, ApiKey
 from chat2response.quota.admission import RENEW_SECONDS, Admission, Grant
-from chat2response.quota.estimate import DEFAULT_OUTPUT_TOKENS, Estimate
 from chat2response.quota.prices import Price, Prices
+from chat2response.quota.request_estimate import DEFAULT_OUTPUT_TOKENS, Estimate
 from chat2response.quota.windows import LEASE_SECONDS
 from chat2response.stores import StoreDown
 from chat2response.stores.memory import MemoryStore

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.net.http_response import HttpResponse
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
-from chat2response.wire.machine import Fault
+from chat2response.wire.fault import Fault
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 PATH = "/v1/x"

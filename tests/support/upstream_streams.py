@@ -9,7 +9,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.policy import ReasoningForm
-from chat2response.wire.machine import Fault
+from chat2response.wire.fault import Fault
 from tests.support.stream_grammar import (
     assert_chat_stream,
     assert_well_formed,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.errors.upstream_errors import upstream_error
+from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
+from chat2response.upstreams.error_responses import refusal_error
 from chat2response.upstreams.missing_endpoint import add_likely_cause
-from chat2response.upstreams.upstream_refusals import refusal_error
 
 TARGET = Target("responses", "http://me:canary@llm.inner.example:8000/v1")
 
@@ -46,7 +46,7 @@ ANOTHER: list[tuple[int, Any]] = [
 
 def _refusal(status: int, body: Any) -> UpstreamError:
     if status == 200:
-        error = upstream_error(body)
+        error = read_upstream_error(body)
         assert error is not None
         return error
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.wire import sse
-from chat2response.wire.machine import RESET
+from chat2response.wire.fault import RESET
 from chat2response.wire.sse import (
     ErrorPayload,
     FrameDecoder,

@@ -21,9 +21,9 @@ from chat2response.engine.respond.choices import MultiChoiceRun
 from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
+from chat2response.wire.fault import CANCELLED, TIMEOUT
 from chat2response.wire.json_size import TooManyContainers
 from chat2response.wire.large_documents import check_structure, is_large, run_in_thread_if
-from chat2response.wire.machine import CANCELLED, TIMEOUT
 
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
@@ -112,12 +112,12 @@ def fidelity_of(request: Request) -> Fidelity | None:
     )
 
 
-async def deliver(opening: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts) -> None:
+async def deliver(run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts) -> None:
     """Sends the answer to the client; stops the call when the client disconnects."""
-    request.record = opening
-    unwatch = on_disconnect(request, lambda: opening.stop(CANCELLED))
+    request.record = run
+    unwatch = on_disconnect(request, lambda: run.stop(CANCELLED))
     try:
-        async with opening as answer:
+        async with run as answer:
             if request.allocation is not None:
                 request.allocation.release()  # the request is sent, its bytes are no longer referenced
             headers = _headers(answer)
@@ -127,7 +127,7 @@ async def deliver(opening: CallRun | MultiChoiceRun, request: Request, timeouts:
                 await request.respond(answer.status, answer.body, media_type, headers)
                 return
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
-            await _stream(answer, opening, request, timeouts)
+            await _stream(answer, run, request, timeouts)
             unwatch()  # from here on a disconnect only means that the response has ended
             await request.send({"type": "http.response.body", "body": b""})
     finally:
@@ -135,10 +135,10 @@ async def deliver(opening: CallRun | MultiChoiceRun, request: Request, timeouts:
 
 
 async def _stream(
-    answer: Answer, opening: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts
+    answer: Answer, run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts
 ) -> None:
     assert answer.batches is not None and answer.keepalive is not None
-    sender = StreamSender(request.send, answer.keepalive, lambda: opening.stop(TIMEOUT), timeouts)
+    sender = StreamSender(request.send, answer.keepalive, lambda: run.stop(TIMEOUT), timeouts)
     flow: FlowControl | None = (request.scope.get("extensions") or {}).get(FLOW_CONTROL)
     try:
         async for batch in answer.batches:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from chat2response.api.http.request import Receive, Request
 
-DISCONNECT = "chat2response.hang_up"
+DISCONNECT = "chat2response.disconnect"
 """In the scope's `extensions`: takes a callback for the disconnect, returns a function that removes it."""
 
 Callback = Callable[[], None]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from chat2response.api.http.body_buffers import Allocation
-from chat2response.api.http.content_encoding import decode, decoder_of, too_large
+from chat2response.api.http.body_decoding import decode, decoder_of, too_large
 from chat2response.convert.losses import Loss
 from chat2response.errors import BridgeError, LoopDetected
 from chat2response.wire.ids import new_id
@@ -23,10 +23,10 @@ HeaderPairs = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 CLOSE = (b"connection", b"close")
 """A header after which the server closes the connection."""
-SEND_RESPONSE = "chat2response.answer"
+SEND_RESPONSE = "chat2response.send_response"
 """In the `extensions` of a scope, under our own server: takes `send`, status, headers and body of a whole
 response, and returns whether it has sent them. If not, they are sent as under any other server."""
-FLOW_CONTROL = "chat2response.flow"
+FLOW_CONTROL = "chat2response.flow_control"
 """In the same `extensions`: a `FlowControl`. Under another server `send` itself waits for slow clients."""
 _MAX_ID = 128
 _MAX_HOPS = 4  # gateways in a chain; a longer chain is taken for a loop

@@ -20,7 +20,7 @@ _WRITE_TTL = 86_400.0  # seconds until a probe's document expires
 _OK = b'{"status":"ok"}'
 _NOT_READY = b'{"status":"unavailable"}'
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def live(request: Request) -> None:
@@ -79,7 +79,7 @@ class StoreHealth:
             self._note_down(error, now)
             return error
         if self._down_since is not None:
-            _log.warning("the store works again")
+            log.warning("the store works again")
         self._down_since = None
         return None
 
@@ -91,7 +91,7 @@ class StoreHealth:
                 f"; verified keys are accepted for {self._stale_seconds:.0f} s" if self._stale_seconds else ""
             )
             reason = error.internal if isinstance(error, StoreDown) else error.message
-            _log.warning("the store does not work%s: %s", stale, reason)
+            log.warning("the store does not work%s: %s", stale, reason)
 
 
 class Ready:

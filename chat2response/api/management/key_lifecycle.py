@@ -44,8 +44,8 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         openapi_extra=_post_extras(
             RotateKey.model_json_schema(),
             {
-                "an hour for both": {"id": SOME_ID, "grace_seconds": 3600},
-                "the old one is out": {"id": SOME_ID},
+                "both valid for an hour": {"id": SOME_ID, "grace_seconds": 3600},
+                "the old secret stops at once": {"id": SOME_ID},
             },
         ),
         responses={200: {"model": IssuedKey}, **error_responses(400, 404, 409, 413, 415, 422, 503)},
@@ -123,7 +123,8 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         operation_id="purge_keys",
         summary="Remove the records of keys that were revoked or expired long ago",
         openapi_extra=_post_extras(
-            PurgeKeys.model_json_schema(), {"dead for a month": {"older_than_seconds": 2_592_000}}
+            PurgeKeys.model_json_schema(),
+            {"revoked or expired a month ago": {"older_than_seconds": 2_592_000}},
         ),
         responses={200: {"model": PurgeResult}, **error_responses(400, 409, 413, 415, 422, 503)},
     )

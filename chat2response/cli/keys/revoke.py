@@ -41,7 +41,7 @@ async def revoke(
 
 
 async def _select(context: CommandContext, owner: str | None, label: str | None, *, yes: bool) -> list[str]:
-    """Asks, and returns the keys with this owner and label that are not revoked. Raises NotFound."""
+    """The valid keys with this owner and label, after the user has confirmed. Raises NotFound."""
     matches = [
         key
         for key in await list_matching(context, {"owner": owner, "label": label})

@@ -31,7 +31,7 @@ _STATUS_BY_NAME = {
 _TYPE_BY_STATUS = {429: "rate_limit_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 
 
-def upstream_error(body: Any, status: int | None = None, *, named: bool = False) -> UpstreamError | None:
+def read_upstream_error(body: Any, status: int | None = None, *, named: bool = False) -> UpstreamError | None:
     """The error in a decoded body; None if the body is not an error.
 
     `status` is the HTTP status. Without one (an error inside a 200 stream) the error's own status counts,
@@ -49,14 +49,14 @@ def upstream_error(body: Any, status: int | None = None, *, named: bool = False)
     return error
 
 
-def error_event(payload: bytes) -> UpstreamError:
+def read_error_event(payload: bytes) -> UpstreamError:
     """The error in an event named `error`; its payload may have any form."""
     is_text = False
     try:
         value = decode_leniently(payload)
     except JSONError:
         value, is_text = None, True
-    if error := upstream_error(value, named=True):
+    if error := read_upstream_error(value, named=True):
         return error
     error_fields = read_error_fields(value if type(value) is dict else {"message": value})
     text = error_fields.message or (payload.decode("utf-8", "replace").strip()[:500] if is_text else "")

@@ -41,8 +41,8 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids, new_id
-from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
 
 

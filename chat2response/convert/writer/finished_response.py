@@ -2,7 +2,7 @@
 
 from chat2response.convert.outcome import fault_error
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.wire.machine import RESET
+from chat2response.wire.fault import RESET
 from chat2response.wire.responses import Response
 
 

@@ -28,8 +28,8 @@ from chat2response.convert.writer.events import (
     Stream,
 )
 from chat2response.errors import BridgeError
+from chat2response.wire.fault import RESET
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.machine import RESET
 from chat2response.wire.responses import EventDict, ItemStatus, Response, Usage
 
 _MAX_PIECES = 1024  # of a text, before they are joined

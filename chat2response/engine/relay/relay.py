@@ -7,7 +7,7 @@ from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from chat2response.convert.errors.upstream_errors import error_event, upstream_error
+from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
 from chat2response.convert.outcome import fault_error
 from chat2response.engine.lookahead import Lookahead, deadline_in
 from chat2response.engine.ownership import Ownership
@@ -18,12 +18,12 @@ from chat2response.errors import BridgeError, UpstreamError, release_frames
 from chat2response.net.transport import StreamInterrupted
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import RawReply, Target
-from chat2response.upstreams.upstream_refusals import mask, refusal_error
+from chat2response.upstreams.error_responses import mask, refusal_error
 from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire import sse
+from chat2response.wire.fault import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.json import JSONError, decode, decode_leniently
 from chat2response.wire.large_documents import is_large, run_in_thread_if
-from chat2response.wire.machine import RESET, STORE_DOWN, TOO_LARGE
 from chat2response.wire.responses import Usage
 
 log = logging.getLogger("chat2response.engine")
@@ -83,7 +83,7 @@ def _error_as_answer(body: bytes) -> UpstreamError | None:
         value = decode(body)
     except JSONError:
         return None
-    return None if value.get("object") == "response" else upstream_error(value)
+    return None if value.get("object") == "response" else read_upstream_error(value)
 
 
 def _is_error_object(body: bytes) -> bool:
@@ -158,7 +158,7 @@ class RelayedStream:
         """A comment frame: every batch ends with a whole frame, and nothing else may be added to a relayed
         stream.
         """
-        return b"" if self._tap.ended else sse.KEEP_ALIVE
+        return b"" if self._tap.ended else sse.KEEPALIVE
 
     async def close(self) -> None:
         """Cancels the read that `begin` may have started."""
@@ -275,7 +275,7 @@ def _error_as_json(body: bytes) -> UpstreamError | None:
     if not _OPENS_OBJECT.match(body.removeprefix(BOM_UTF8)):
         return None
     try:
-        return upstream_error(decode_leniently(body))
+        return read_upstream_error(decode_leniently(body))
     except JSONError:
         return None
 
@@ -283,10 +283,10 @@ def _error_as_json(body: bytes) -> UpstreamError | None:
 def _leading_error(event: bytes) -> BridgeError | None:
     """The error that a stream's first event contains, if it does."""
     if type(event) is sse.ErrorPayload:
-        return error_event(event)
+        return read_error_event(event)
     if b"error" not in event and b'"detail"' not in event and b'"message"' not in event:
         return None  # nearly every stream
     try:
-        return upstream_error(decode_leniently(event))
+        return read_upstream_error(decode_leniently(event))
     except JSONError:
         return UpstreamError("The upstream's stream cannot be read.")

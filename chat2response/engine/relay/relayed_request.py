@@ -5,7 +5,7 @@ from typing import Any
 
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import unsupported_field
-from chat2response.engine.duplicate_keys import check_permission_fields
+from chat2response.engine.duplicate_fields import check_permission_fields
 from chat2response.engine.request_reader import bad_json, not_an_object, read_object
 from chat2response.quota.call_meter import CallMeter, add_limits
 from chat2response.upstreams.base import Target

@@ -10,8 +10,8 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from chat2response.convert.client_profiles import error_event
-from chat2response.convert.errors.upstream_errors import upstream_error
+from chat2response.convert.client_profiles import make_error_event
+from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.convert.outcome import from_finish_reason, response_error
 from chat2response.convert.size_limit import MAX_OUTPUT, weigh_json
 from chat2response.convert.usage import from_chat, has_counts, read
@@ -75,13 +75,15 @@ _TERMINAL_STATUS = {
 class ResponsesTap:
     """Taps a Responses stream. `stored`: the upstream stores the response, so its ids have owners.
 
-    `error_event`: the client expects an `error` event before a `response.failed`. `max_item_bytes`: the bytes
-    of items that are buffered for a `response.failed` of the gateway's own; later items are missing from it.
+    `sends_error_event`: the client expects an `error` event before a `response.failed`. `max_item_bytes`: the
+    bytes of items that are buffered for a `response.failed` of the gateway's own; later items are missing.
     """
 
-    def __init__(self, *, stored: bool, error_event: bool = False, max_item_bytes: int = MAX_OUTPUT) -> None:
+    def __init__(
+        self, *, stored: bool, sends_error_event: bool = False, max_item_bytes: int = MAX_OUTPUT
+    ) -> None:
         self._room = max_item_bytes
-        self._error_event = error_event
+        self._sends_error_event = sends_error_event
         self.ended = False
         self.end = b""
         self.usage: Usage | None = None
@@ -125,8 +127,8 @@ class ResponsesTap:
             "output": self._items,
         }
         number, events = self._next_number(), []
-        if self._error_event:
-            events.append(error_event(failed["error"], number))
+        if self._sends_error_event:
+            events.append(make_error_event(failed["error"], number))
             number += 1
         events.append({"type": "response.failed", "sequence_number": number, "response": failed})
         frames = [b"event: %b\ndata: %b\n\n" % (each["type"].encode(), encode(each)) for each in events]
@@ -156,7 +158,7 @@ class ResponsesTap:
                 self._items.append(item)
             return self._unreported(container_ids(item)) if type(item) is dict else []
         if kind == "error" or (kind is None and event.get("error")):
-            self._error = upstream_error(event)  # not the end: clients wait for the response.failed after it
+            self._error = read_upstream_error(event)  # not the end: a response.failed follows it
             self.saw_error = True
         return []
 

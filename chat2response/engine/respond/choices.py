@@ -20,13 +20,13 @@ from chat2response.engine.plan import Plan
 from chat2response.engine.request_reader import read_repaired
 from chat2response.engine.run import CallRun
 from chat2response.wire import sse
+from chat2response.wire.fault import CANCELLED, Fault
 from chat2response.wire.json import JSONError, decode, encode
 from chat2response.wire.json_repair import make_strict
 from chat2response.wire.large_documents import is_large
-from chat2response.wire.machine import CANCELLED, Fault
 from chat2response.wire.request_peek import peek_chat
 from chat2response.wire.responses import Usage
-from chat2response.wire.sse import DONE, DONE_FRAME, KEEP_ALIVE
+from chat2response.wire.sse import DONE, DONE_FRAME, KEEPALIVE
 
 MAX_CHOICES = 8
 """Choices that one call may request: each one is an upstream call."""
@@ -96,7 +96,7 @@ class MultiChoiceRun:
             body = merge_completions([decode(answer.body or b"{}") for answer in answers])
             return Answer(200, first.media_type, first.headers, losses, encode(body))
         return Answer(
-            200, first.media_type, first.headers, losses, None, self._batches(answers), lambda: KEEP_ALIVE
+            200, first.media_type, first.headers, losses, None, self._batches(answers), lambda: KEEPALIVE
         )
 
     async def __aexit__(

@@ -18,7 +18,7 @@ from chat2response.engine.lookahead import Lookahead, deadline_in
 from chat2response.engine.respond.obfuscation import Encoder, ObfuscatingEncoder
 from chat2response.errors import BridgeError, release_frames
 from chat2response.upstreams.base import Target, Turn
-from chat2response.upstreams.upstream_refusals import mask_error
+from chat2response.upstreams.error_responses import mask_error
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
 

@@ -25,7 +25,7 @@ _PEPPERED = "$c2r-hmac-sha256$"  # followed by the pepper's version
 _VALUES = re.compile(r"([0-9a-f]{32})\$([0-9a-f]{64})")
 
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class SaltedSha256(handlers.HasRawSalt, handlers.HasRawChecksum, handlers.GenericHandler):  # type: ignore[misc]
@@ -95,7 +95,7 @@ class Hasher:
         if not self.knows(digest):
             if digest.pepper not in self._unknown:
                 self._unknown.add(digest.pepper)
-                _log.warning(
+                log.warning(
                     "this gateway does not have the pepper %r, so it rejects the keys hashed with it",
                     digest.pepper,
                 )

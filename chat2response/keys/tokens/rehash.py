@@ -8,7 +8,7 @@ from chat2response.stores import Store, StoreDown
 
 _MAX_WRITES = 50  # at the same time; other keys' hashes are replaced when they are next used
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Rehasher:
@@ -37,6 +37,6 @@ class Rehasher:
                 changed = compact({**entry.doc, **new.document()})
                 await self._store.put(KIND, id, changed, expect=entry.tag)
         except StoreDown as down:
-            _log.info("the hash of key %s cannot be replaced now: %s", id, down.internal)
+            log.info("the hash of key %s cannot be replaced now: %s", id, down.internal)
         except Exception:
-            _log.exception("replacing the hash of key %s failed", id)
+            log.exception("replacing the hash of key %s failed", id)

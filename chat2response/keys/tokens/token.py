@@ -1,6 +1,7 @@
 """The token a client presents: `sk_<32 hex: the key's id>.<64 hex: its secret>`, in lower case.
 
-The id is public (lists, logs, tenants); the secret is shown once, at creation, and stored nowhere.
+The id is public: it appears in lists and logs, and names the tenant. The secret is shown once, at creation;
+only its hash is stored.
 256 random bits need no slow hash and no checksum: the form alone tells a token from other text.
 """
 

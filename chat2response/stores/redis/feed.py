@@ -17,7 +17,7 @@ from chat2response.stores.base import MISSED, Missed
 PING_SECONDS = 1.0  # of silence before a ping
 RETRY_SECONDS = (0.05, 2.0)  # the first pause, doubled up to the last
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def follow(
@@ -45,7 +45,7 @@ async def follow(
                     pause = RETRY_SECONDS[0]
                     yield change
         except (faults.RedisError, OSError) as error:  # OSError includes TimeoutError
-            _log.debug("changes in Redis cannot be followed now: %r", error)
+            log.debug("changes in Redis cannot be followed now: %r", error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest_pause)
         finally:

@@ -1,7 +1,7 @@
 """Lua scripts: Redis's atomic operations (6.2 or newer), of one key each, so that a cluster can run them.
 
 Times come from Redis's own clock, in milliseconds. A change is published by the script that makes it. A user
-without the permission to publish can write all the same; others then see the change a little later.
+without the permission to publish can still write; others then see the change a little later.
 """
 
 # KEYS[1]; ARGV: the text, its ttl or "", the channel and the message that announce it, then the expected

@@ -53,7 +53,7 @@ MAX_SCANS = 20  # for one page; a scan also passes over other kinds' keys
 FIRST_TRY = 0.5  # share of the deadline for the first try; the rest is for a retry on a new connection
 REDIAL_SECONDS = 0.2  # minimum time between two reconnects, in case a server stays read-only
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class RedisStore:
@@ -92,13 +92,13 @@ class RedisStore:
         try:
             await self._call(lambda: self._redis.ping())
         except StoreDown as down:
-            _log.warning(
+            log.warning(
                 "the store at %s is down, so every request is refused until it is back: %s",
                 self._name,
                 down.internal,
             )
         for warning in await self.warnings():
-            _log.warning("%s", warning)
+            log.warning("%s", warning)
 
     async def get(self, kind: str, key: str) -> Entry | None:
         row = _row(kind, key)
@@ -274,7 +274,7 @@ class RedisStore:
             async with asyncio.timeout(self._deadline):
                 await self._client.close()
         except (faults.RedisError, OSError) as error:  # OSError includes TimeoutError
-            _log.debug("closing the connections to %s failed: %r", self._name, error)
+            log.debug("closing the connections to %s failed: %r", self._name, error)
 
 
 def _row(kind: str, key: str) -> bytes:

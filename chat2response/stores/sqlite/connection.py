@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from sqlitedict import SqliteDict
 
 from chat2response.stores.sqlite.file import DatabaseFile, FileUnusable
-from chat2response.stores.sqlite.write_queue import WriteQueue
+from chat2response.stores.sqlite.process_queue import WriteQueue
 from chat2response.wire.json import decode, encode
 
 T = TypeVar("T")

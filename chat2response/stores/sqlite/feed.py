@@ -25,7 +25,7 @@ CHECK_FOR = 0.1  # seconds per check; a larger file is checked in part
 _SINCE = f'SELECT seq, key, writer FROM "{CHANGES}" WHERE seq >= :last ORDER BY seq'
 _LAST = f'SELECT coalesce(max(seq), 0) FROM "{CHANGES}"'
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class FileMoved(Exception):
@@ -49,7 +49,7 @@ async def follow(
                 await loop.run_in_executor(pool, poller.close)
                 pause = 0.0
             except (OSError, sqlite3.Error) as error:
-                _log.debug("changes in %s cannot be followed now: %r", poller.path, error)
+                log.debug("changes in %s cannot be followed now: %r", poller.path, error)
                 await loop.run_in_executor(pool, poller.close)
                 pause = RETRY_SECONDS
             for change in changes:

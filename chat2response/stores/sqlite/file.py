@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0  # maximum duration of the check when a file is opened; a larger file is checked in part
 _PROGRESS_STEPS = 2000  # of SQLite's virtual machine between two readings of the clock
@@ -145,7 +145,7 @@ class DatabaseFile:
         if self._intact == main and self.fault is None:
             return
         if not check(self.path, patience=patience):
-            _log.info("%s is large, so only a part of it was checked", self.path)
+            log.info("%s is large, so only a part of it was checked", self.path)
         self._intact, self.fault = main, None
 
     def check_again(self, *, patience: float, seconds: float) -> None:
@@ -155,7 +155,7 @@ class DatabaseFile:
                 raise damaged(self.path, "it is empty")
             check(self.path, patience=patience, seconds=seconds)
         except FileUnusable as fault:
-            _log.error("%s. %s", fault, fault.advice)
+            log.error("%s. %s", fault, fault.advice)
             self.fault = fault
             raise
 

@@ -45,7 +45,7 @@ from chat2response.stores.sqlite.connection import CHANGES, END, LOGS, TABLE, Sq
 from chat2response.stores.sqlite.errors import advice, describe
 from chat2response.stores.sqlite.feed import ChangePoller, follow
 from chat2response.stores.sqlite.file import DatabaseFile
-from chat2response.stores.sqlite.writes import Write, commit, take_batch
+from chat2response.stores.sqlite.group_commit import Write, commit, take_batch
 from chat2response.stores.steady_clock import SteadyClock, monotonic_of
 from chat2response.wire.json import JSONError, decode, encode
 
@@ -55,7 +55,7 @@ SWEEP_SECONDS = 60.0
 SWEEP_ROWS = 500  # expired rows in one transaction, because other processes wait for its lock
 SWEEP_PAUSE = 0.05  # seconds between two such transactions
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MAX_CHANGES = 1000  # rows of `changes`; a feed that is further behind reports MISSED
 
@@ -347,7 +347,7 @@ class SqliteStore:
         if self._file.fault is not None:
             raise self._file.fault
         if self._connection is not None and self._connection.moved:
-            _log.warning("the SQLite file %s was removed or replaced; opening it again", self._file.path)
+            log.warning("the SQLite file %s was removed or replaced; opening it again", self._file.path)
             self._connection.checkpoint()
             self._drop()
         if self._connection is None:

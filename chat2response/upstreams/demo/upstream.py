@@ -22,9 +22,9 @@ from chat2response.errors import BridgeError
 from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Reply, Target
 from chat2response.upstreams.demo.request import DemoRequest
 from chat2response.upstreams.demo.script import MODELS, Script, script
+from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
-from chat2response.wire.machine import Fault
 from chat2response.wire.responses import Response
 
 _CREATED = 1_767_225_600  # 2026-01-01

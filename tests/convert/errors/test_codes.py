@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.convert.errors.codes import classify_error
-from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
+from chat2response.convert.errors.upstream_errors import plain_error, read_upstream_error
 from chat2response.convert.outcome import response_error
 
 CONTEXT = {
@@ -36,7 +36,7 @@ CONTEXT = {
 @pytest.mark.parametrize("code", [None, 400, "invalid_request_error"])
 def test_a_context_that_is_full_has_one_code_whoever_says_so(vendor: str, code: object) -> None:
     body = {"error": {"message": CONTEXT[vendor], "type": "BadRequestError", "code": code}}
-    refused, streamed = upstream_error(body, 400), upstream_error(body)
+    refused, streamed = read_upstream_error(body, 400), read_upstream_error(body)
     for error in (refused, streamed):
         assert error is not None
         assert (error.status, error.code, error.type) == (400, "context_length_exceeded", "BadRequestError")
@@ -71,6 +71,6 @@ def test_other_errors(code, kind, message, status, expected) -> None:
 
 @pytest.mark.parametrize("code", ["invalid_image_url", "image_too_large", "failed_to_download_image"])
 def test_a_code_that_the_schema_lists_is_kept(code: str) -> None:
-    error = upstream_error({"error": {"message": "m", "code": code}}, 400)
+    error = read_upstream_error({"error": {"message": "m", "code": code}}, 400)
     assert error is not None
     assert response_error(error)["code"] == code

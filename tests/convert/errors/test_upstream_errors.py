@@ -5,12 +5,17 @@ from typing import Any
 import pytest
 
 from chat2response.convert.errors.codes import CONTEXT
-from chat2response.convert.errors.upstream_errors import MAX_MESSAGE, error_event, plain_error, upstream_error
+from chat2response.convert.errors.upstream_errors import (
+    MAX_MESSAGE,
+    plain_error,
+    read_error_event,
+    read_upstream_error,
+)
 from chat2response.wire.json import encode
 
 
 def fields(body, status=None):
-    error = upstream_error(body, status)
+    error = read_upstream_error(body, status)
     return None if error is None else (error.status, error.type, error.code, error.message)
 
 
@@ -18,7 +23,7 @@ OPENAI = {"error": {"message": "m", "type": "invalid_request_error", "param": "p
 
 
 def test_the_standard_form_keeps_every_field():
-    error = upstream_error(OPENAI, 400)
+    error = read_upstream_error(OPENAI, 400)
     assert error is not None
     assert error.status == 400
     assert error.fields() == {"message": "m", "type": "invalid_request_error", "param": "p", "code": "c"}
@@ -97,7 +102,7 @@ def test_a_body_with_an_error_status_is_read_in_every_form(body, status, expecte
     ],
 )
 def test_an_error_inside_a_stream_says_its_own_status(body, status):
-    error = upstream_error(body)
+    error = read_upstream_error(body)
     assert error is not None
     assert (error.status, error.message) == (status, "m")
     assert error.type != "error"
@@ -106,7 +111,7 @@ def test_an_error_inside_a_stream_says_its_own_status(body, status):
 @pytest.mark.parametrize("code", [401, 403, "401"])
 def test_an_inner_refusal_is_not_about_the_client(code):
     """The gateway's request was accepted, so the rejected credentials are the upstream's own."""
-    error = upstream_error({"error": {"message": "m", "code": code}})
+    error = read_upstream_error({"error": {"message": "m", "code": code}})
     assert error is not None
     assert error.status == 502
 
@@ -131,11 +136,11 @@ def test_an_inner_refusal_is_not_about_the_client(code):
     ],
 )
 def test_what_is_no_error_is_none(body):
-    assert upstream_error(body) is None
+    assert read_upstream_error(body) is None
 
 
 def test_a_message_is_bounded():
-    error = upstream_error({"error": {"message": "x" * 100_000}}, 400)
+    error = read_upstream_error({"error": {"message": "x" * 100_000}}, 400)
     assert error is not None
     assert len(error.message) == MAX_MESSAGE
 
@@ -145,7 +150,7 @@ def test_values_nested_without_end_are_no_message():
     for _ in range(900):
         deep = [deep]
     for body in ({"detail": deep}, {"error": {"message": deep, "type": deep, "code": deep}}):
-        error = upstream_error(body, 400)
+        error = read_upstream_error(body, 400)
         assert error is not None
         assert error.message == "The upstream answered with status 400."
 
@@ -194,7 +199,7 @@ DEEPER = {"error": {"message": "inner", "code": "context_length_exceeded"}}
     ],
 )  # fmt: skip
 def test_words_and_codes_are_found_where_they_stand(body, message, code):
-    error = upstream_error(body, 400)
+    error = read_upstream_error(body, 400)
     assert error is not None
     assert (error.message, error.code) == (message, code)
 
@@ -209,8 +214,8 @@ def test_base_resp_is_an_error_where_there_is_no_answer():
         "m",
     )
     for fine in ({"status_code": 0, "status_msg": "success"}, {"status_code": "x"}, {}, None):
-        assert upstream_error({"choices": None, "base_resp": fine}) is None
-    assert upstream_error({**failed, "choices": [{}]}) is None
+        assert read_upstream_error({"choices": None, "base_resp": fine}) is None
+    assert read_upstream_error({**failed, "choices": [{}]}) is None
 
 
 @pytest.mark.parametrize(
@@ -229,7 +234,7 @@ def test_base_resp_is_an_error_where_there_is_no_answer():
     ],
 )
 def test_an_event_named_error_is_one_whatever_it_says(payload, status, message):
-    error = error_event(payload)
+    error = read_error_event(payload)
     assert (error.status, error.message) == (status, message)
 
 
@@ -240,6 +245,6 @@ def test_an_error_of_very_many_words_is_read_in_linear_time_and_bounded():
         {"error": {name: {"error": {"detail": {}}} for name in map(str, range(10_000))}},
     ]
     for body in bodies:
-        error = upstream_error(body, 400)
+        error = read_upstream_error(body, 400)
         assert error is not None
         assert len(error.message) <= MAX_MESSAGE

@@ -10,7 +10,7 @@ from chat2response.convert.dialects.chat.answer.completion import write_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat, reasoning_form
-from chat2response.wire.machine import DRAINING, RESET, Fault
+from chat2response.wire.fault import DRAINING, RESET, Fault
 from tests.support import openai_sdk
 from tests.support.upstream_streams import (
     CHAT_STREAMS,

@@ -16,8 +16,8 @@ from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import Target
 from chat2response.wire import sse
+from chat2response.wire.fault import RESET, TIMEOUT
 from chat2response.wire.json import encode
-from chat2response.wire.machine import RESET, TIMEOUT
 from tests.engine.conftest import KEY, Scene, rest, whole
 from tests.support.engine.fakes import FakeReply, events_of
 from tests.support.engine.frames import (

@@ -12,7 +12,7 @@ from chat2response.net.transport import StreamInterrupted
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
 from chat2response.upstreams.base import Target
-from chat2response.wire.machine import RESET
+from chat2response.wire.fault import RESET
 from tests.support.engine.fakes import FakeReply
 from tests.support.engine.frames import CHAT_STREAMS, DONE, RESPONSES_STREAMS, chunk
 

@@ -10,8 +10,8 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed, from_fault
 from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest, UpstreamError
+from chat2response.wire.fault import RESET
 from chat2response.wire.json import decode
-from chat2response.wire.machine import RESET
 from tests.engine.conftest import KEY, Scene, rest, whole
 from tests.support.engine.fakes import FakeTurn, FakeUpstream, comment, ends, events_of, says
 

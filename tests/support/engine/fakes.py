@@ -16,8 +16,8 @@ from chat2response.net.transport import StreamInterrupted, cut_error
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import HeaderList, Reply
+from chat2response.wire.fault import Fault
 from chat2response.wire.json import decode
-from chat2response.wire.machine import Fault
 
 SSE = "text/event-stream"
 JSON = "application/json"

@@ -14,7 +14,7 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnauthorized, UpstreamUnreachable
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.upstreams.base import ClientContext, Target, Upstream
-from chat2response.wire.machine import REVOKED
+from chat2response.wire.fault import REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 from tests.support.upstreams.stage import HUB, KEY, STREAMED, UpstreamStage

@@ -18,7 +18,7 @@ from chat2response.errors import BridgeError, InvalidRequest, NotFound, Upstream
 from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.demo.script import MODELS
 from chat2response.upstreams.demo.upstream import DemoTurn, DemoUpstream
-from chat2response.wire.machine import DRAINING, REVOKED
+from chat2response.wire.fault import DRAINING, REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.stream_grammar import assert_well_formed, parse_sse, validate_event, validate_response
 

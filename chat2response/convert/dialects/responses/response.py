@@ -3,7 +3,7 @@
 from typing import Any
 
 from chat2response.convert import outcome
-from chat2response.convert.errors.upstream_errors import upstream_error
+from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.wire.responses import Response
 
@@ -34,7 +34,9 @@ def as_event(response: Any) -> dict[str, Any]:
 
 def _check(body: Any) -> None:
     if not _is_response(body):
-        raise upstream_error(body) or UpstreamError("The upstream's answer is not a Responses API response.")
+        raise read_upstream_error(body) or UpstreamError(
+            "The upstream's answer is not a Responses API response."
+        )
 
 
 def _is_response(body: Any) -> bool:

@@ -22,7 +22,7 @@ from chat2response.convert.dialects.responses.hosted_items import HostedItems
 from chat2response.convert.dialects.responses.item_slots import ItemSlot, ItemSlots, Stage
 from chat2response.convert.dialects.responses.output_items import read_item, read_items
 from chat2response.convert.dialects.responses.text_parts import KINDS, TextParts, index_of
-from chat2response.convert.errors.upstream_errors import error_event, upstream_error
+from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.outcome import Outcome
@@ -34,8 +34,8 @@ from chat2response.convert.writer.output_items import ITEMS_WITH_EVENTS
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
+from chat2response.wire.fault import RESET, Fault
 from chat2response.wire.json import JSONError, decode, too_deep
-from chat2response.wire.machine import RESET, Fault
 from chat2response.wire.responses import DeltaEvent, read_delta
 
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
@@ -118,19 +118,19 @@ class ResponsesReader(LenientReader):
         try:
             self._read_leniently(payload)
         except JSONError:
-            if payload.strip() != sse.DONE and not last and not sse.is_keep_alive(payload):
+            if payload.strip() != sse.DONE and not last and not sse.is_keepalive(payload):
                 self.fail(UpstreamError("The upstream sent an event that cannot be read."))
 
     def _read_non_delta(self, payload: bytes) -> None:
         if type(payload) is sse.ErrorPayload:
-            self.fail(error_event(payload))
+            self.fail(read_error_event(payload))
         else:
             self._read_event(decode(payload), payload.name if type(payload) is sse.NamedPayload else "")
 
     def _read_event(self, event: Any, name: str = "") -> None:
         self._length += EVENT_WEIGHT
         if type(event) is not dict:
-            if error := upstream_error(event):
+            if error := read_upstream_error(event):
                 self.fail(error)
             return
         handle = self._handler(event)
@@ -141,7 +141,7 @@ class ResponsesReader(LenientReader):
             handle(self, event)
         elif as_string(event.get("type")).startswith("response."):
             self._read_other(event)
-        elif error := upstream_error(event):
+        elif error := read_upstream_error(event):
             self.fail(error)
         else:
             self._report_unknown(event)
@@ -325,7 +325,7 @@ class ResponsesReader(LenientReader):
         return ending
 
     def _error(self, event: dict[str, Any]) -> None:
-        self.fail(upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
+        self.fail(read_upstream_error(event) or UpstreamError("The upstream ended the stream with an error."))
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the turn with an error."""

@@ -12,8 +12,8 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ResponsesToChat
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.wire.fault import RESET, TIMEOUT, Fault
 from chat2response.wire.json import encode
-from chat2response.wire.machine import RESET, TIMEOUT, Fault
 from tests.support.upstream_streams import (
     CUT,
     DONE,

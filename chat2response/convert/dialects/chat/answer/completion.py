@@ -16,7 +16,7 @@ from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys,
 from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
 from chat2response.convert.dialects.responses.output_items import output_text, read_items
 from chat2response.convert.echoed_fields import EchoedFields
-from chat2response.convert.errors.upstream_errors import upstream_error
+from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.logprobs import read_tokens
 from chat2response.convert.loose_values import as_objects, as_parts, as_string, short_name
@@ -83,13 +83,13 @@ def as_chunk(completion: Any) -> dict[str, Any]:
 
 
 def _first_choice(completion: Any) -> dict[str, Any]:
-    error = upstream_error(completion)
+    error = read_upstream_error(completion)
     if error is not None:
         raise error
     choices = completion.get("choices") if type(completion) is dict else None
     if type(choices) is not list or not choices or type(choices[0]) is not dict:
         raise UpstreamError("The upstream's answer is not a chat completion.")
-    if choices[0].get("error") and (error := upstream_error({"error": choices[0]["error"]})):
+    if choices[0].get("error") and (error := read_upstream_error({"error": choices[0]["error"]})):
         raise error
     return choices[0]
 

@@ -11,7 +11,7 @@ from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, WholeMessages, with_indices
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
-from chat2response.convert.errors.upstream_errors import error_event, upstream_error
+from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
 from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_objects
@@ -21,8 +21,8 @@ from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.chat import ChoiceShape, Chunk, DeltaShape, delta_of, read_chunk
+from chat2response.wire.fault import RESET, Fault
 from chat2response.wire.json import JSONError, decode, decode_leniently
-from chat2response.wire.machine import RESET, Fault
 
 _NO_FINISH = "The upstream ended its stream without a finish reason, so the answer may be incomplete."
 
@@ -168,7 +168,7 @@ class ChatReader(LenientReader):
             return
         for choice in choices:
             if choice.get("index") in (None, 0, "0"):
-                if choice.get("error") and (error := upstream_error({"error": choice["error"]})):
+                if choice.get("error") and (error := read_upstream_error({"error": choice["error"]})):
                     self.fail(error)
                     return
                 if fields := message_fields(choice):
@@ -208,14 +208,14 @@ class ChatReader(LenientReader):
     def _read_without_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
         """Handles a chunk without choices: an error beside it or in its place, usage, or some keep-alive."""
         if type(payload) is sse.ErrorPayload:
-            self.fail(error_event(payload))
+            self.fail(read_error_event(payload))
         elif chunk.error or not chunk.usage:
             try:
                 value = decode(payload)
             except JSONError:  # in a field that the chunk type skips
                 self._handle_non_json(payload, last)
                 return
-            error = upstream_error(value)
+            error = read_upstream_error(value)
             if error is not None or chunk.error:
                 self.fail(error or UpstreamError("The upstream reported an error."))
             elif chunk.choices is None:
@@ -224,14 +224,14 @@ class ChatReader(LenientReader):
     def _handle_non_chunk(self, payload: bytes, last: bool) -> None:
         """Handles a payload that is no strict JSON, or no chunk."""
         if type(payload) is sse.ErrorPayload:
-            self.fail(error_event(payload))
+            self.fail(read_error_event(payload))
             return
         try:
             value = decode(payload)
         except JSONError:
             self._handle_non_json(payload, last)
             return
-        error = upstream_error(value)
+        error = read_upstream_error(value)
         if error is not None:
             self.fail(error)
         elif type(value) is dict:
@@ -243,7 +243,7 @@ class ChatReader(LenientReader):
         except JSONError:
             if payload.strip() == sse.DONE:
                 self._end(_NO_FINISH)
-            elif not last and not sse.is_keep_alive(payload):  # the last one may be incomplete
+            elif not last and not sse.is_keepalive(payload):  # the last one may be incomplete
                 self.fail(UpstreamError("The upstream sent a chunk that cannot be read."))
 
     # -- ends --------------------------------------------------------------------------------------

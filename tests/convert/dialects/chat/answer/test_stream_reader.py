@@ -12,7 +12,7 @@ from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.wire.machine import DRAINING, RESET, TIMEOUT
+from chat2response.wire.fault import DRAINING, RESET, TIMEOUT
 from tests.support.upstream_streams import (
     CHAT_STREAMS,
     DONE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.engine.duplicate_keys import check_permission_fields, check_references
+from chat2response.engine.duplicate_fields import check_permission_fields, check_references
 from chat2response.errors import InvalidRequest
 
 

@@ -12,8 +12,8 @@ import pytest
 from chat2response.stores import ABSENT, StoreDown
 from chat2response.stores.sqlite import store as sqlite
 from chat2response.stores.sqlite.connection import TABLE, SqliteConnection
+from chat2response.stores.sqlite.group_commit import MAX_BATCH
 from chat2response.stores.sqlite.store import SqliteStore
-from chat2response.stores.sqlite.writes import MAX_BATCH
 from tests.stores.sqlite.test_store import raw, started
 from tests.support.clock_and_ids import Clock
 from tests.support.scripted_upstream import PATIENCE

@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.errors import UpstreamUnauthorized
 from chat2response.upstreams.base import Target
-from chat2response.upstreams.upstream_refusals import forwarded_headers, mask, refusal_error
+from chat2response.upstreams.error_responses import forwarded_headers, mask, refusal_error
 
 KEY = "sk-operator-0123456789"
 TARGET = Target("chat", "https://llm.inner.example:8443/v1", KEY)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chat2response.stores.sqlite.process_queue import WriteQueue
 from chat2response.stores.sqlite.store import SqliteStore
-from chat2response.stores.sqlite.write_queue import WriteQueue
 from tests.support.stores.processes import finish, start
 
 PATIENCE = 30.0

@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8
 from urllib.parse import urlsplit
 
-from chat2response.convert.errors.upstream_errors import plain_error, upstream_error
+from chat2response.convert.errors.upstream_errors import plain_error, read_upstream_error
 from chat2response.errors import BridgeError, UpstreamError, UpstreamUnauthorized
 from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
@@ -83,7 +83,7 @@ def _error_in_json(body: bytes, status: int) -> UpstreamError | None:
         value = decode_leniently(body)
     except JSONError:
         return None
-    return upstream_error(value, status)
+    return read_upstream_error(value, status)
 
 
 def _error_in_events(body: bytes, status: int) -> UpstreamError | None:

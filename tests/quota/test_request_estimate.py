@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.quota.estimate import (
+from chat2response.quota.request_estimate import (
     CHOICES,
     MEDIA_TOKENS,
     OUTPUT_LIMITS,

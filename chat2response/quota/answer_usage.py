@@ -5,7 +5,7 @@ from typing import Any
 
 from chat2response.convert.dialects.responses.response import RUNNING
 from chat2response.convert.usage import from_chat, read
-from chat2response.quota.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS
+from chat2response.quota.request_estimate import BYTES_PER_TOKEN, MEDIA_TOKENS
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.request_peek import peek_answer
 from chat2response.wire.responses import Usage

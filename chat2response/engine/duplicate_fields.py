@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Sequence
 
 from chat2response.convert.validation import invalid_value
 from chat2response.errors import InvalidRequest
-from chat2response.quota.estimate import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
+from chat2response.quota.request_estimate import CHOICES, OUTPUT_LIMITS, SEARCH_SWITCHES
 from chat2response.wire.json_members import elements, first_repeated_key, last_values
 
 _REFERENCE_FIELDS = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")
@@ -34,17 +34,17 @@ def check_references(body: bytes) -> None:
         path = f"input[{index}]."
         members = _unique_values(item, _ITEM_FIELDS, path)
         _unique_values(members.get("environment", b""), ("container_id",), f"{path}environment.")
-        _check_containers(members, path)
-    _check_containers(fields, "")
+        _check_tool_containers(members, path)
+    _check_tool_containers(fields, "")
 
 
-def _check_containers(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
+def _check_tool_containers(fields: dict[str, bytes], path: str, depth: int = 0) -> None:
     for index, tool in enumerate(_tools_in(fields, path, depth)):
         tool_path = f"{path}tools[{index}]."
         members = _unique_values(tool, _TOOL_CONTAINER_FIELDS, tool_path)
         _unique_values(members.get("container", b""), ("id", "container_id"), f"{tool_path}container.")
         _unique_values(members.get("environment", b""), ("container_id",), f"{tool_path}environment.")
-        _check_containers(members, tool_path, depth + 1)
+        _check_tool_containers(members, tool_path, depth + 1)
 
 
 def check_permission_fields(body: bytes) -> None:

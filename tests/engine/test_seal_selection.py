@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.hub import HubRequest
 from chat2response.engine.call import Call
-from chat2response.engine.reasoning_seal import with_seal
+from chat2response.engine.seal_selection import with_seal
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Target
 
