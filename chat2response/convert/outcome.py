@@ -30,7 +30,7 @@ class Outcome:
 
 
 _CALLS = ("function_call", "custom_tool_call")
-_WITHOUT_CALL = ("message.tool_calls", "announced by finish_reason, but missing")
+_WITHOUT_CALL = ("message.tool_calls", "announced by finish_reason but missing")
 
 
 def from_finish_reason(
