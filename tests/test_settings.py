@@ -643,7 +643,7 @@ def test_several_seal_keys_are_a_ring_and_none_is_shown(env: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("CHAT2RESPONSE_SEAL_KEY", "short", "a key is 32 characters or more of random text"),
+        ("CHAT2RESPONSE_SEAL_KEY", "short", "a key must be 32 or more characters"),
         (PROFILE, "vlm", "Unknown profile: 'vlm'. Did you mean 'vllm'?"),
         (QUIRKS, '{"developer": true}', "Unknown quirk: 'developer'. Did you mean 'developer_role'?"),
         (QUIRKS, '{"developer_role": 1}', "'developer_role': Expected `bool`, got `int`."),

@@ -95,7 +95,7 @@ async def test_one_spoilt_record_opens_nothing_and_all_others_go_on(
         purge = await http.post("/keys/purge", json={"older_than_seconds": 9999})
         assert (purge.status_code, purge.json()["purged"]) == (200, 0)
         assert (await http.get(f"/keys/{spoilt.key.id}")).status_code == 404
-    assert f"the record of key {spoilt.key.id} cannot be read" in caplog.text
+    assert f"the record of key {spoilt.key.id} is invalid" in caplog.text
 
 
 def _keys(answer: httpx.Response) -> list[Any]:

@@ -17,7 +17,7 @@ PATIENCE = 30.0
 
 HOLD = """
 from pathlib import Path
-from chat2response.stores.sqlite.write_queue import WriteQueue
+from chat2response.stores.sqlite.process_queue import WriteQueue
 
 async def main():
     with WriteQueue(Path(sys.argv[2]), patience=30.0).turn():
