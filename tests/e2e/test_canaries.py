@@ -264,7 +264,7 @@ async def test_not_in_a_traceback_either(
         openai_api_key=SecretStr(UPSTREAM_KEY),
         chat2response_proxy_url=SecretStr(f"http://{LOGIN}@127.0.0.1:9"),
     )
-    monkeypatch.setattr(CallRun, "_relay_up", fails)
+    monkeypatch.setattr(CallRun, "_relay_request", fails)
     answer = await post(gateway, "chat", streamed=streamed)
     text = "\n".join(map(LineFormatter().format, caplog.records))
     lines = SecretMask(secrets(gateway.services.settings))(text)

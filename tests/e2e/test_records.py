@@ -98,7 +98,7 @@ async def test_an_end_that_could_not_be_recorded_is_not_told(
         data = await reading.rest()
 
     assert b"response.completed" not in data
-    assert failure_of("responses", data)["message"].startswith("The gateway could not store")
+    assert failure_of("responses", data)["message"].startswith("The gateway could not record")
 
 
 @pytest.mark.parametrize("path", [RESPONSES, "/proxy"])

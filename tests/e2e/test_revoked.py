@@ -135,7 +135,7 @@ async def test_what_has_shown_its_key_but_not_begun_is_refused(
     await uploading.wait()
     await gateway.http.get("/livez")  # a round trip later the key has been checked
     await revoke(gateway, key)
-    while not gateway.runs._ended:  # noqa: ASYNC110 - it is told beside the answer
+    while not gateway.runs._revoked:  # noqa: ASYNC110 - it is known beside the answer
         await asyncio.sleep(0.005)
     revoked.set()
     answer = await call

@@ -88,7 +88,7 @@ async def test_row_5_an_upstream_that_stalls_is_given_up(
 
     answer = await gateway.post(PATH[surface], body_for(surface, streamed=True))
 
-    assert "nothing for too long" in failure_of(surface, answer.content)["message"]
+    assert "no data for too long" in failure_of(surface, answer.content)["message"]
     await upstream.until(lambda: upstream.last.gone.is_set())
 
 
@@ -105,7 +105,7 @@ async def test_row_5_comments_do_not_hide_a_stall(
 
     answer = await gateway.post(PATH[surface], body_for(surface, streamed=True))
 
-    assert "nothing for too long" in failure_of(surface, answer.content)["message"]
+    assert "no data for too long" in failure_of(surface, answer.content)["message"]
 
 
 async def test_row_5_a_surface_may_have_limits_of_its_own(start: Start, upstream: ScriptedUpstream) -> None:
@@ -126,7 +126,7 @@ async def test_row_5_a_surface_may_have_limits_of_its_own(start: Start, upstream
         gate.set()
         data = await reading.rest()
 
-    assert "nothing for too long" in failure_of("chat", chat.content)["message"]
+    assert "no data for too long" in failure_of("chat", chat.content)["message"]
     assert events_of(data)[-1]["type"] == "response.completed"
 
 
