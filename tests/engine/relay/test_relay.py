@@ -322,9 +322,8 @@ async def test_a_store_that_fails_at_the_end_makes_the_end_a_failure(scene: Scen
     failed, done = events_of(out[len(sent) :])
     assert (failed["type"], failed["response"]["id"], done) == ("response.failed", "resp_up", "[DONE]")
     assert failed["sequence_number"] == len(TEXT) - 2
-    assert (
-        failed["response"]["error"]["message"] == "The gateway could not record the answer. Retry the request."
-    )
+    message = "The gateway could not record the answer. Retry the request."
+    assert failed["response"]["error"]["message"] == message
     assert scene.outcomes == ["failed"]
 
 
