@@ -6,7 +6,7 @@ run with those of the fields, so that one error names every wrong variable.
 
 import re
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
@@ -95,12 +95,12 @@ class CheckedSettings(Settings, defer_build=False):
         return value
 
 
-def load(env_file: Path | None = None) -> CheckedSettings:
+def load(env_file: Path | None = None) -> Settings:
     """The settings of this process, fully checked. Raises SettingsError.
 
     `env_file`: as in `settings.load`.
     """
-    return cast(CheckedSettings, load_settings(env_file, model=CheckedSettings, redact=redact))
+    return load_settings(env_file, model=CheckedSettings, redact=redact)
 
 
 def _check_base_url(url: str) -> None:

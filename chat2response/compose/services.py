@@ -100,17 +100,7 @@ def compose(
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
     transport = Transport(transport_options(settings, f"chat2response/{package_version()}"))
     metrics = Metrics()
-    most = settings.chat2response_max_output_bytes
-    upstreams: dict[UpstreamDialect, Upstream] = {
-        "chat": ChatUpstream(transport, conversion_policy(settings), most),
-        "responses": ResponsesUpstream(transport, conversion_policy(settings), most),
-    }
-    if settings.upstream_mode is UpstreamMode.DEMO:
-        from chat2response.upstreams.demo.upstream import (
-            DemoUpstream,  # here, so that other modes start faster
-        )
-
-        upstreams["demo"] = DemoUpstream()
+    upstreams = _upstreams(settings, transport)
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
     keys = KeyVerifier(
         store,
@@ -143,6 +133,19 @@ def compose(
     stale = settings.chat2response_keys_serve_stale_seconds
     health = StoreHealth(store, clock=clock, serves_stale=keys.serves_stale, stale_seconds=stale)
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
+
+
+def _upstreams(settings: Settings, transport: Transport) -> dict[UpstreamDialect, Upstream]:
+    policy, max_output = conversion_policy(settings), settings.chat2response_max_output_bytes
+    upstreams: dict[UpstreamDialect, Upstream] = {
+        "chat": ChatUpstream(transport, policy, max_output),
+        "responses": ResponsesUpstream(transport, policy, max_output),
+    }
+    if settings.upstream_mode is UpstreamMode.DEMO:
+        from chat2response.upstreams.demo.upstream import DemoUpstream  # other modes start faster without it
+
+        upstreams["demo"] = DemoUpstream()
+    return upstreams
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:

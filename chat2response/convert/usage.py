@@ -46,7 +46,7 @@ def has_counts(usage: Any) -> bool:
 
 
 def first_with_counts(*usages: Any) -> Any:
-    """Of several usages of one completion, the first that counts anything; else the first."""
+    """The first usage of a completion that counts anything; if none does, the first."""
     first = None
     for usage in usages:
         if has_counts(usage):

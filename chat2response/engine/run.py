@@ -106,7 +106,7 @@ class CallRun:
             raise public.pop() from None
         self._header_losses = answer.losses
         for loss in answer.losses:
-            self._engine.metrics.lost(loss.field)
+            self._engine.metrics.count_loss(loss.field)
         return answer
 
     async def __aexit__(
@@ -170,7 +170,7 @@ class CallRun:
         return self._outcome
 
     @property
-    def lost(self) -> Iterable[Loss]:
+    def losses(self) -> Iterable[Loss]:
         """The losses of the request and of the answer."""
         return chain(self._header_losses, self._stream_losses)
 
@@ -474,6 +474,6 @@ class CallRun:
         self._outcome = self._stream.outcome
         metrics.tokens(self._stream.usage)
         for loss in self._stream_losses:
-            metrics.lost(loss.field)
+            metrics.count_loss(loss.field)
         if self._stream_losses:
             log.info("%s: losses of the answer: %s", self._call.request_id, self._stream_losses.header())

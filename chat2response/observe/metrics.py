@@ -72,7 +72,7 @@ class Metrics:
             self.token_counts["input"] += usage.get("input_tokens") or 0
             self.token_counts["output"] += usage.get("output_tokens") or 0
 
-    def lost(self, field: str) -> None:
+    def count_loss(self, field: str) -> None:
         """Counts a declared loss: known fields by name, all others as `other`."""
         label = label_of(field)
         if label not in self.losses and len(self.losses) >= MOST:

@@ -30,7 +30,7 @@ async def test_everything_counted_is_there():
     metrics.request("/proxy", 502, 400.0)
     metrics.call_ended("proxy", "chat", "completed")
     metrics.tokens({"input_tokens": 7, "output_tokens": 5})
-    metrics.lost("messages[3].name")
+    metrics.count_loss("messages[3].name")
     metrics.key_check("ok")
     metrics.in_flight = lambda: 2
     matches = await scrape(metrics)

@@ -29,6 +29,12 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
             case ast.keyword(arg=str(name)):
                 yield node.lineno, name
+            case (
+                ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+                | ast.ExceptHandler(name=str(name))
+            ):
+                yield node.lineno, name
             case ast.alias(name=name, asname=alias):
                 yield node.lineno, alias or name.rpartition(".")[2]
 
@@ -60,6 +66,8 @@ def test_identifiers_name_things() -> None:
         "import x as found",
         "class KeyHeard: ...",
         "_MADE = 1",
+        "match x:\n    case [made]: ...",
+        "try: ...\nexcept OSError as told: ...",
     ],
 )
 def test_an_odd_word_is_found(source: str) -> None:

@@ -35,7 +35,7 @@ def test_what_is_counted_is_shown() -> None:
     metrics.tokens({"input_tokens": 3, "output_tokens": 2})
     metrics.tokens({"input_tokens": 1, "output_tokens": None})
     metrics.tokens(None)
-    metrics.lost("seed")
+    metrics.count_loss("seed")
     metrics.key_check("ok")
     metrics.in_flight = lambda: 7
     shown = samples(metrics)
@@ -80,7 +80,7 @@ def test_nothing_counted_is_no_error() -> None:
 def test_the_place_of_a_loss_does_not_make_another_series() -> None:
     metrics = Metrics()
     for number in range(20):
-        metrics.lost(f"messages[{number}].name")
+        metrics.count_loss(f"messages[{number}].name")
     assert metrics.losses == {"messages[].name": 20}
 
 
@@ -90,9 +90,9 @@ def test_a_client_cannot_make_any_number_of_series_nor_push_real_ones_out() -> N
     for number in range(1000):
         name = "field_" + "".join(chr(97 + int(digit)) for digit in str(number))
         for field in (name, f"messages[1].{name}", f"{name}.text", f"tools[{name}.x]"):
-            metrics.lost(field)
-    metrics.lost("messages[2].name")
-    metrics.lost("seed")
+            metrics.count_loss(field)
+    metrics.count_loss("messages[2].name")
+    metrics.count_loss("seed")
     assert metrics.losses == {"other": 4000, "messages[].name": 1, "seed": 1}
 
 
@@ -100,9 +100,9 @@ def test_known_names_in_odd_places_are_counted_by_the_first_of_them() -> None:
     metrics = Metrics()
     for first in WORDS:
         for second in WORDS[:20]:
-            metrics.lost(f"{first}[0].{second}")
+            metrics.count_loss(f"{first}[0].{second}")
     assert len(metrics.losses) <= MOST + len(WORDS)
-    metrics.lost("messages[2].tool_calls[1].function.name")
+    metrics.count_loss("messages[2].tool_calls[1].function.name")
     assert metrics.losses["messages"] >= 1
     assert metrics.losses["other"] == 0
 

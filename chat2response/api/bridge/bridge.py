@@ -163,5 +163,5 @@ def _client(name: str | None) -> ClientProfile:
 
 
 def _headers(answer: Answer) -> HeaderPairs:
-    lost = answer.losses.header()
-    return answer.headers if lost is None else [*answer.headers, (_LOSSES, lost.encode("ascii"))]
+    header = answer.losses.header()
+    return answer.headers if header is None else [*answer.headers, (_LOSSES, header.encode("ascii"))]

@@ -35,7 +35,7 @@ _NOBODY = "convert"  # the client of the body buffers that all callers without a
 class _Conversion:
     """The access log's record of a conversion, which calls no model."""
 
-    lost: Losses
+    losses: Losses
     model: None = None
     outcome: str = "error"
 
@@ -78,8 +78,8 @@ class Convert:
         body = await self._body(request)
         converted = await run_in_thread_if(is_large(body), self._convert, body, to, params, losses)
         record.outcome = "converted"
-        lost = losses.header()
-        headers: HeaderPairs = [(HEADER.encode(), lost.encode("ascii"))] if lost else []
+        header = losses.header()
+        headers: HeaderPairs = [(HEADER.encode(), header.encode("ascii"))] if header else []
         await request.respond(200, converted, JSON, headers)
 
     def _check_origin(self, request: Request) -> None:

@@ -44,7 +44,7 @@ class AccessLog:
         if record is not None:
             model = _printable(record.model)
             end = f" end={record.outcome}"
-            losses = _fields(record.lost)
+            losses = _fields(record.losses)
         if request.error is not None:
             end = f"{end} error={_printable(request.error)}"
         return (

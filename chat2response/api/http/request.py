@@ -57,7 +57,7 @@ class CallRecord(Protocol):
         ...
 
     @property
-    def lost(self) -> Iterable[Loss]:
+    def losses(self) -> Iterable[Loss]:
         """The losses of the request and of the response."""
         ...
 

@@ -121,9 +121,9 @@ class MultiChoiceRun:
         return next((each for each in outcomes if each != "completed"), "completed")
 
     @property
-    def lost(self) -> Iterable[Loss]:
+    def losses(self) -> Iterable[Loss]:
         """The losses of all branches."""
-        return chain.from_iterable(branch.lost for branch in self._branches)
+        return chain.from_iterable(branch.losses for branch in self._branches)
 
     async def _enter(self, branch: CallRun) -> Answer:
         try:

@@ -134,7 +134,7 @@ async def test_a_client_that_does_not_read_is_the_silent_one() -> None:
 
 
 async def test_a_beat_goes_before_what_was_said_after_it() -> None:
-    """Its sequence number was drawn first."""
+    """A keepalive that drew its sequence number first is sent before the later event."""
     scene = Scene()
     scene.client.open.clear()
     await scene.timers.to(15)

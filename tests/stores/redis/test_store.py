@@ -229,7 +229,7 @@ class TestDown:
             entry = await store.get("things", "k7")
             assert entry is not None
 
-    @pytest.mark.parametrize("number", range(12))
+    @pytest.mark.parametrize("number", range(13))
     async def test_a_restart_that_nobody_saw_costs_no_call(self, own_redis: OwnRedis, number: int) -> None:
         server = own_redis()
         async with opened(server.url, deadline=2) as store:

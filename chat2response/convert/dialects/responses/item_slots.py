@@ -31,7 +31,7 @@ class ItemSlot:
         """The name in an event about its arguments."""
         self.arguments = CallArguments()
         self.pieces: list[str] = []
-        """Its arguments or input, in the pieces as they came."""
+        """The call's arguments or input, in the pieces that the stream brought."""
         self.done = False
         self.matched = False
         """Whether an item of the terminal response is this call."""

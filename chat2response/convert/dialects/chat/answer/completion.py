@@ -337,8 +337,8 @@ def tool_call(item: Mapping[str, Any], losses: Losses | None = None) -> dict[str
         return {"id": call_id, "type": "custom", "custom": function}
     arguments = arguments_of(item.get("arguments"))
     if losses is not None and item.get("status") != "incomplete":
-        arguments, lost = normalize_arguments(arguments)
-        if lost:
+        arguments, has_extra_text = normalize_arguments(arguments)
+        if has_extra_text:
             losses.add(*TEXT_AFTER_END)
     function = {"name": name, "arguments": arguments}
     return {"id": call_id, "type": "function", "function": function}

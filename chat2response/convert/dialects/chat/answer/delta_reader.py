@@ -50,13 +50,13 @@ class DeltaReader:
         self.output_chars = 0
         """The size of everything read, in characters, including the provider metadata."""
         self.text_chars = 0
-        """Of it, the visible text."""
+        """The size of the visible text read, in characters."""
         self.last_text = ""
         """The last piece of visible text."""
         self.last_reasoning = ""
         """The last piece of plain reasoning."""
         self.reasoning_chars = 0
-        """Of it, the plain reasoning."""
+        """The size of the plain reasoning read, in characters."""
         self._refused = False
         self._writer = writer
         self._logprobs = logprobs

@@ -49,7 +49,7 @@ class MappedTool:
         self.path = path
         self.namespace_description = description
         self.sent_name = ""
-        """Its name at the backend."""
+        """The tool's name at the backend."""
 
 
 class ToolMap:
