@@ -90,8 +90,8 @@ def _upstream(settings: Settings) -> str:
         where += f", profile {profile_name(settings)}{changed}"
     if settings.chat2response_upstream_model is not None:
         where += f", always with the model {settings.chat2response_upstream_model.strip()}"
-    if upstream_proxy(settings) is not None:
-        where += f", through the proxy {upstream_proxy(settings)}"
+    if (proxy := upstream_proxy(settings)) is not None:
+        where += f", through the proxy {proxy}"
     if settings.openai_base_url is None:
         return f"{apis} at {where} (the OpenAI API; OPENAI_BASE_URL sets another address)"
     return f"{apis} at {where}"

@@ -44,7 +44,7 @@ class Digest:
         return cls(_text(doc, "salt_hex"), _text(doc, "hash_hex"), _optional(doc, "pepper", _text))
 
     def document(self) -> dict[str, Any]:
-        """Its fields in a record."""
+        """The digest's fields, as a record stores them."""
         return {"salt_hex": self.salt_hex, "hash_hex": self.hash_hex, "pepper": self.pepper}
 
 
