@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.dialects.chat.request import request as chat
-from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.dialects.responses.request import request as responses
 from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.validation import missing_field

@@ -7,8 +7,8 @@ upstream's own answer.
 
 from dataclasses import replace
 
-from chat2response.convert.dialects.responses.request import read_request
-from chat2response.convert.dialects.responses.text_input import fits_text_input, input_as_text
+from chat2response.convert.dialects.responses.request.request import read_request
+from chat2response.convert.dialects.responses.request.text_input import fits_text_input, input_as_text
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.engine.plan import Plan

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.responses.response import RUNNING
+from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
 from chat2response.convert.usage import from_chat, read
 from chat2response.quota.request_estimate import BYTES_PER_TOKEN, MEDIA_TOKENS
 from chat2response.wire.json import JSONError, decode

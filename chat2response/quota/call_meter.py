@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from chat2response.convert.dialects.responses.response import RUNNING
+from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import UpstreamError

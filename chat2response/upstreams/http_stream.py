@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
-from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT

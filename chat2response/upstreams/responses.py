@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from chat2response.convert.dialects.responses.request import write_request
-from chat2response.convert.dialects.responses.response import as_event, read_response
-from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.whole_answer import as_event, read_response
+from chat2response.convert.dialects.responses.request.request import write_request
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import feed_as_event

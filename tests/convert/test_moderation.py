@@ -8,7 +8,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 from pydantic import TypeAdapter
 
-from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
+from chat2response.convert.dialects.chat.answer.whole_answer import read_response, write_response
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses

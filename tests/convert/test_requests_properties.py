@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat2response.convert.dialects.chat.request import request as chat
-from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.dialects.responses.request import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.quirks import Quirks

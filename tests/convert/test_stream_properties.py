@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response, write_response
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
+from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk, read_response, write_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat

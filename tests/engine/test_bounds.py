@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
-from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses

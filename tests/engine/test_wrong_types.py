@@ -15,8 +15,8 @@ from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDeco
 from chat2response.convert.dialects.chat.answer.answer_decoder import feed_whole as feed_completion
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.dialects.responses.response import as_event, read_response
-from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.whole_answer import as_event, read_response
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses

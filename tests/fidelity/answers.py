@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.completion import read_response, write_response
+from chat2response.convert.dialects.chat.answer.whole_answer import read_response, write_response
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses

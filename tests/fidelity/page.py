@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chat2response.convert.dialects.chat.request import request as chat
-from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.dialects.responses.request import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import OPENAI, PROFILES
 from chat2response.convert.quirks.quirks import Quirks

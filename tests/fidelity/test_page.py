@@ -11,7 +11,7 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 
 from chat2response.convert.dialects.chat.history import conversation, message_reader
 from chat2response.convert.dialects.chat.request import request_builder, request_fields_in
-from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.dialects.responses.request import request as responses
 from tests.fidelity.measure import Probe, fate
 from tests.fidelity.page import CHAT, PAGE, page, toward_responses
 from tests.fidelity.probes import CHAT_FIELDS, CHAT_MESSAGES, ITEMS, RESPONSES_FIELDS, TOOLS

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
-from chat2response.convert.dialects.chat.answer.completion import write_response
+from chat2response.convert.dialects.chat.answer.whole_answer import write_response
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.dialects.responses import request as responses
-from chat2response.convert.dialects.responses.response import read_response as validate_response
+from chat2response.convert.dialects.responses.answer.whole_answer import read_response as validate_response
+from chat2response.convert.dialects.responses.request import request as responses
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest

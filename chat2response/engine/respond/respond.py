@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
-from chat2response.convert.dialects.chat.answer.completion import write_response
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
+from chat2response.convert.dialects.chat.answer.whole_answer import write_response
+from chat2response.convert.dialects.responses.answer.stream_encoder import ProfiledEncoder, ResponsesEncoder
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import HEADER, Losses
 from chat2response.convert.outcome import response_error

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
-from chat2response.convert.dialects.chat.answer.completion import write_response
+from chat2response.convert.dialects.chat.answer.whole_answer import write_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat, reasoning_form

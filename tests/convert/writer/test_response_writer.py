@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
+from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses

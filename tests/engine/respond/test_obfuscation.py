@@ -7,7 +7,7 @@ import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.responses.stream_encoder import ProfiledEncoder, ResponsesEncoder
+from chat2response.convert.dialects.responses.answer.stream_encoder import ProfiledEncoder, ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses

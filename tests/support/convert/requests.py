@@ -10,7 +10,7 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 from pydantic import TypeAdapter
 
 from chat2response.convert.dialects.chat.request import request as chat
-from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.dialects.responses.request import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks

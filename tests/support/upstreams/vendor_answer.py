@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
+from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses

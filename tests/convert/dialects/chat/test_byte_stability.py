@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.request.request import write_request
-from chat2response.convert.dialects.responses.request import read_request
+from chat2response.convert.dialects.responses.request.request import read_request
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import profile

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
+from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk, read_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names

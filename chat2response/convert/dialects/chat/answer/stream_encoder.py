@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from chat2response.convert import moderation, outcome, usage
-from chat2response.convert.dialects.chat.answer.completion import (
+from chat2response.convert.dialects.chat.answer.whole_answer import (
     CALLS,
     SECOND_CALL,
     legacy_call,

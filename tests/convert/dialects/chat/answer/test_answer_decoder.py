@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
-from chat2response.convert.dialects.responses.request import read_request
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
+from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
+from chat2response.convert.dialects.responses.request.request import read_request
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.functions import to_response

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.request import request as chat
-from chat2response.convert.dialects.responses import request as responses
+from chat2response.convert.dialects.responses.request import request as responses
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks

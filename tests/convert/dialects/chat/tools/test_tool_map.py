@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
-from chat2response.convert.dialects.responses.request import read_request
+from chat2response.convert.dialects.responses.request.request import read_request
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from tests.support.convert.requests import Json, refused, resp_body, to_chat
 

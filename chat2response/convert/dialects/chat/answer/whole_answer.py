@@ -14,7 +14,7 @@ from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, with_indices
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
 from chat2response.convert.dialects.chat.tools.tool_names import sendable_name
-from chat2response.convert.dialects.responses.output_items import output_text, read_items
+from chat2response.convert.dialects.responses.answer.output_items import output_text, read_items
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.convert.finish_reasons import finish_reason_text

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from chat2response.convert import outcome, usage
 from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
-from chat2response.convert.dialects.responses.event_envelope import (
+from chat2response.convert.dialects.responses.answer.event_envelope import (
     delta_text,
     ends_answer,
     has_output,
@@ -18,10 +18,10 @@ from chat2response.convert.dialects.responses.event_envelope import (
     response_of,
     unwrap,
 )
-from chat2response.convert.dialects.responses.hosted_items import HostedItems
-from chat2response.convert.dialects.responses.item_slots import ItemSlot, ItemSlots, Stage
-from chat2response.convert.dialects.responses.output_items import read_item, read_items
-from chat2response.convert.dialects.responses.text_parts import KINDS, TextParts, index_of
+from chat2response.convert.dialects.responses.answer.hosted_items import HostedItems
+from chat2response.convert.dialects.responses.answer.item_slots import ItemSlot, ItemSlots, Stage
+from chat2response.convert.dialects.responses.answer.output_items import read_item, read_items
+from chat2response.convert.dialects.responses.answer.text_parts import KINDS, TextParts, index_of
 from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_string, short_name

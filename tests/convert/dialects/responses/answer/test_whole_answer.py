@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.convert.dialects.responses.response import as_event, read_response
+from chat2response.convert.dialects.responses.answer.whole_answer import as_event, read_response
 from chat2response.errors import UpstreamError
 from tests.support.upstream_streams import RESPONSES_STREAMS
 

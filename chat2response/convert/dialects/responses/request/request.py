@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from chat2response.convert.dialects.responses.history import write_items
-from chat2response.convert.dialects.responses.text_input import input_as_text
-from chat2response.convert.dialects.responses.tool_definitions import write_tools
+from chat2response.convert.dialects.responses.history.conversation import write_items
+from chat2response.convert.dialects.responses.request.text_input import input_as_text
+from chat2response.convert.dialects.responses.tools.tool_definitions import write_tools
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.responses.response import as_event
-from chat2response.convert.dialects.responses.stream_encoder import ResponsesEncoder
-from chat2response.convert.dialects.responses.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
+from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.whole_answer import as_event
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ResponsesToChat

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.request.request import read_request as read_chat
-from chat2response.convert.dialects.responses.request import read_request, write_request
-from chat2response.convert.dialects.responses.text_input import fits_text_input, input_as_text
+from chat2response.convert.dialects.responses.request.request import read_request, write_request
+from chat2response.convert.dialects.responses.request.text_input import fits_text_input, input_as_text
 from chat2response.convert.losses import Losses
 from chat2response.errors import InvalidRequest
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.dialects.chat.request import request as chat
-from chat2response.convert.dialects.responses.request import read_request, write_request
+from chat2response.convert.dialects.responses.request.request import read_request, write_request
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import Policy

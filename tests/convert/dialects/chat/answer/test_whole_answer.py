@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.completion import as_chunk, read_response, write_response
+from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk, read_response, write_response
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses

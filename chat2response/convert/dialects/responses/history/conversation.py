@@ -9,7 +9,7 @@ from typing import Any
 
 from chat2response.convert import unknown_fields
 from chat2response.convert.dialects.chat.history.call_ids import fit_call_id
-from chat2response.convert.dialects.responses.orphaned_calls import OrphanedCalls
+from chat2response.convert.dialects.responses.history.orphaned_calls import OrphanedCalls
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy

@@ -1,0 +1,1 @@
+"""The request: read into the hub, and written for a Responses upstream."""

@@ -1,0 +1,1 @@
+"""The tools of a request, written for a Responses upstream."""
