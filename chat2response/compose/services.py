@@ -15,7 +15,6 @@ from chat2response.compose.api import admin_rules
 from chat2response.compose.keys import key_policy, peppers, prices
 from chat2response.compose.keys import seal_keys as configured_seal_keys
 from chat2response.compose.upstreams import (
-    conversion_policy,
     engine_options,
     profile_name,
     routes,
@@ -37,9 +36,7 @@ from chat2response.state.sealing import Sealing
 from chat2response.state.sealing import read_or_create as make_seal_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
-from chat2response.upstreams.base import Upstream, UpstreamDialect
-from chat2response.upstreams.chat import ChatUpstream
-from chat2response.upstreams.responses import ResponsesUpstream
+from chat2response.upstreams.http_upstream import HttpUpstream
 from chat2response.wire.ids import Clock, Ids, new_id
 
 
@@ -100,7 +97,6 @@ def compose(
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
     transport = Transport(transport_options(settings, f"chat2response/{package_version()}"))
     metrics = Metrics()
-    upstreams = _upstreams(settings, transport)
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
     keys = KeyVerifier(
         store,
@@ -118,7 +114,7 @@ def compose(
     sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
         routes(settings),
-        upstreams,
+        HttpUpstream(transport),
         Owners(store),
         meters,
         metrics,
@@ -133,19 +129,6 @@ def compose(
     stale = settings.chat2response_keys_serve_stale_seconds
     health = StoreHealth(store, clock=clock, serves_stale=keys.serves_stale, stale_seconds=stale)
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
-
-
-def _upstreams(settings: Settings, transport: Transport) -> dict[UpstreamDialect, Upstream]:
-    policy, max_output = conversion_policy(settings), settings.chat2response_max_output_bytes
-    upstreams: dict[UpstreamDialect, Upstream] = {
-        "chat": ChatUpstream(transport, policy, max_output),
-        "responses": ResponsesUpstream(transport, policy, max_output),
-    }
-    if settings.upstream_mode is UpstreamMode.DEMO:
-        from chat2response.upstreams.demo.upstream import DemoUpstream  # other modes start faster without it
-
-        upstreams["demo"] = DemoUpstream()
-    return upstreams
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:

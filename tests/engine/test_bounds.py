@@ -12,7 +12,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.relay.taps import ResponsesTap
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.engine.respond.respond import ConvertedStream, encoder_for
 from chat2response.engine.respond.whole_answer import read_whole_turn
 from chat2response.errors import BridgeError, UpstreamError

@@ -13,22 +13,20 @@ from chat2response.api.http.request import FLOW_CONTROL, FlowControl, HeaderPair
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
+from chat2response.convert.request_body import too_many_containers
+from chat2response.convert.surfaces import PROXY, Surface
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
-from chat2response.engine.plan import SURFACE_DIALECTS
-from chat2response.engine.request_reader import too_many_containers
-from chat2response.engine.respond.choices import MultiChoiceRun
-from chat2response.engine.run import CallRun
+from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest
-from chat2response.upstreams.routes import Surface
 from chat2response.wire.fault import CANCELLED, TIMEOUT
 from chat2response.wire.json_size import TooManyContainers
-from chat2response.wire.large_documents import check_structure, is_large, run_in_thread_if
+from chat2response.wire.large_documents import check_structure, is_large
 
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
 _FIDELITY = FIDELITY_HEADER.encode()
-PROXY_PARAMETERS = ("conversation_id", "previous_response_id")
+PROXY_PARAMETERS = PROXY.query_parameters
 # Tell proxies neither to buffer nor to change a stream.
 _STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
@@ -49,37 +47,33 @@ class Bridge:
         """`client`: the profile for clients that name none."""
         self._client = client
         self._timeouts = timeouts
-        self._surface: Surface = surface
-        self._parameters = PROXY_PARAMETERS if surface == "proxy" else ()
-        self._endpoint = SURFACE_DIALECTS[surface][0]  # `/proxy` takes Chat requests
+        self._surface = surface
         self._engine = engine
         self._authenticator = authenticator
         self._max_body = max_body
         self._buffers = buffers
 
     async def __call__(self, request: Request) -> None:
-        caller = await self._authenticator.authenticate(request, self._endpoint)
+        caller = await self._authenticator.authenticate(request, self._surface.reads.name)
         request.tenant = caller.tenant
         request.allocation = self._buffers.allocation(caller.payer)
         query = request.scope["query_string"]
-        params = query_parameters(query, self._parameters) if query else {}
+        params = query_parameters(query, self._surface.query_parameters) if query else {}
         call = Call(
-            self._surface,
-            await read_body(request, self._max_body),
-            request.id,
-            caller.tenant,
-            caller.authorization,
-            params.get("conversation_id"),
-            params.get("previous_response_id"),
-            request.hops,
-            caller.key,
-            self._timeouts.stall,
-            self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
-            fidelity_of(request),
+            surface=self._surface,
+            body=await read_body(request, self._max_body),
+            request_id=request.id,
+            tenant=caller.tenant,
+            authorization=caller.authorization,
+            conversation_id=params.get("conversation_id"),
+            previous_response_id=params.get("previous_response_id"),
+            hops=request.hops,
+            key=caller.key,
+            stall=self._timeouts.stall,
+            client=self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
+            fidelity=fidelity_of(request),
         )
-        await deliver(
-            await run_in_thread_if(is_large(call.body), self._engine.open, call), request, self._timeouts
-        )
+        await deliver(self._engine.open(call), request, self._timeouts)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -112,9 +106,9 @@ def fidelity_of(request: Request) -> Fidelity | None:
     )
 
 
-async def deliver(run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts) -> None:
+async def deliver(run: Run, request: Request, timeouts: StreamTimeouts) -> None:
     """Sends the answer to the client; stops the call when the client disconnects."""
-    request.record = run
+    request.record = run.record
     unwatch = on_disconnect(request, lambda: run.stop(CANCELLED))
     try:
         async with run as answer:
@@ -134,9 +128,7 @@ async def deliver(run: CallRun | MultiChoiceRun, request: Request, timeouts: Str
         unwatch()
 
 
-async def _stream(
-    answer: Answer, run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts
-) -> None:
+async def _stream(answer: Answer, run: Run, request: Request, timeouts: StreamTimeouts) -> None:
     assert answer.batches is not None and answer.keepalive is not None
     sender = StreamSender(request.send, answer.keepalive, lambda: run.stop(TIMEOUT), timeouts)
     flow: FlowControl | None = (request.scope.get("extensions") or {}).get(FLOW_CONTROL)

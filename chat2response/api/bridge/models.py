@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from chat2response.api.bridge.authentication import Authenticator
 from chat2response.api.http.request import JSON, HeaderPairs, Request
+from chat2response.convert.surfaces import RESPONSES_SURFACE
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.observe.redact import shown_url
@@ -42,15 +43,15 @@ class Models:
             await _respond(request, _entry(listed["data"], unquote(model), error), standing)
             return
         if error is not None:
-            url = shown_url(self._engine.routes.of("responses").base_url)
+            url = shown_url(self._engine.routes.target(RESPONSES_SURFACE).base_url)
             log.warning("%s: no list of models at %s/models: %s", request.id, url, error.message)
         await _respond(request, listed, standing)
 
     async def _entries(self, context: ClientContext) -> tuple[list[dict[str, Any]], UpstreamError | None]:
         """The upstream's entries, or the error. Raises an error that concerns the client's own key."""
-        target = self._engine.routes.of("responses")
+        target = self._engine.routes.target(RESPONSES_SURFACE)
         try:
-            return _read(await self._engine.upstreams[target.dialect].models(target, context)), None
+            return _read(await self._engine.upstream.models(target, context)), None
         except UpstreamError as error:
             if error.status in (401, 403) and not target.managed:
                 raise

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from chat2response.api.http.body_buffers import Allocation
 from chat2response.api.http.body_decoding import decode, decoder_of, too_large
-from chat2response.convert.losses import Loss
 from chat2response.errors import BridgeError, LoopDetected
+from chat2response.observe.call_record import CallRecord
 from chat2response.wire.ids import new_id
 from chat2response.wire.json import encode
 
@@ -40,25 +40,6 @@ class FlowControl(Protocol):
 
     async def drain(self) -> None:
         """Waits until the buffer has room again, or the client has disconnected."""
-        ...
-
-
-class CallRecord(Protocol):
-    """What the access log reads of a call that has reached the engine."""
-
-    @property
-    def model(self) -> str | None:
-        """The model that the client requested."""
-        ...
-
-    @property
-    def outcome(self) -> str:
-        """How the call ended: completed, incomplete, failed, error, or a fault's cause."""
-        ...
-
-    @property
-    def losses(self) -> Iterable[Loss]:
-        """The losses of the request and of the response."""
         ...
 
 

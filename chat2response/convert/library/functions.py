@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.whole_answer import write_response
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
@@ -99,7 +99,7 @@ def to_response(
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     backend_quirks = resolve_quirks(quirks)
     form = reasoning_form(hub, reasoning)
-    decoder = AnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
+    decoder = ChatAnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
     return decoder.response(fields, EchoedFields.of(hub), ids, clock, losses)
 
 

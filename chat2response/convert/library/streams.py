@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
@@ -116,7 +116,7 @@ class ChatToResponses(_Stream):
         super().__init__(hub, ids, clock)
         backend_quirks = resolve_quirks(quirks)
         form = reasoning or reasoning_form(hub)
-        decoder = AnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
+        decoder = ChatAnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
         self._reader = decoder.reader(self._writer)
         self._encoder = ResponsesEncoder()
 

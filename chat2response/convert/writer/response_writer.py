@@ -114,6 +114,12 @@ class ResponseWriter:
         conclude(self.response, status, error, reason, self._clock)
         self._emit(f"response.{status}", response=self.response)
 
+    def withhold_end(self) -> None:
+        """Takes back the terminal event, which has not been taken yet: the response ends in another way."""
+        self._events.pop()
+        self._number -= 1
+        self.ended = False
+
     @property
     def event_count(self) -> int:
         """The number of events so far."""

@@ -1,4 +1,4 @@
-"""`AnswerDecoder`: how the answer to one Chat call is decoded, whole or as a stream.
+"""`ChatAnswerDecoder`: how the answer to one Chat call is decoded, whole or as a stream.
 
 A plain answer is decoded directly (`read_response`). Everything that changes an answer on its way (tool
 names, sealed reasoning, think tags) is a wrapper around the writer; then a whole answer passes the same
@@ -35,7 +35,7 @@ ENCRYPTED = "reasoning.encrypted_content"  # value of `include`: the client want
 
 
 @dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of what that costs
-class AnswerDecoder:
+class ChatAnswerDecoder:
     """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set if reasoning travels sealed;
     `tools`: the tools as they were sent, if they differ from the client's; `logprobs`: whether to pass them
     on;
@@ -49,7 +49,7 @@ class AnswerDecoder:
     allowed: frozenset[str] | None = None
 
     @classmethod
-    def from_hub(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "AnswerDecoder":
+    def from_hub(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "ChatAnswerDecoder":
         """The decoder for a request in the hub and the backend that `tools` are for."""
         include: Any = hub.body.get("include") or ()
         seal = hub.seal if ENCRYPTED in include else None
@@ -59,7 +59,7 @@ class AnswerDecoder:
     @classmethod
     def from_request(
         cls, request: Mapping[str, Any] | None, form: ReasoningForm, tools: ToolMap
-    ) -> "AnswerDecoder":
+    ) -> "ChatAnswerDecoder":
         """The decoder for the answer to this Responses request, unsealed. Without a request logprobs pass."""
         params = request or {}
         logprobs = request is None or LOGPROBS in (params.get("include") or ())
