@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
-from chat2response.upstreams.base import ClientContext, HeaderList
+from chat2response.upstreams.base import ClientContext
 from chat2response.upstreams.routes import Surface
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_repair import Repair
 
 JSON_TYPE = "application/json"

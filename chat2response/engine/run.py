@@ -41,10 +41,11 @@ from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.engine.text_input_retry import can_send_text, plain_body
 from chat2response.errors import BridgeError, InvalidRequest, UpstreamError
 from chat2response.quota.call_meter import CallMeter, capped, capped_hub
-from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Turn, Upstream
+from chat2response.upstreams.base import ClientContext, RawReply, Turn, Upstream
 from chat2response.upstreams.error_responses import mask_error, refusal_error, refuses_input
 from chat2response.upstreams.missing_endpoint import add_likely_cause
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import decode_with_repairs, encode
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.request_peek import ChatPeek

@@ -13,13 +13,13 @@ from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.writer.protocol import Writer
 from chat2response.observe.redact import shown_url
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.responses import Response
 
 UpstreamDialect = Literal["chat", "responses", "demo"]
 PATHS: Mapping[UpstreamDialect, str] = {"chat": "/chat/completions", "responses": "/responses"}
 """The endpoint of each dialect over HTTP, below an upstream's base address."""
-HeaderList = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)

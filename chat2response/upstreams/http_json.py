@@ -7,11 +7,12 @@ from typing import Any
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import Transport
 from chat2response.observe.secrets import secret_of
-from chat2response.upstreams.base import ClientContext, HeaderList, Target
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.error_responses import forwarded_headers, read_refusal
 from chat2response.upstreams.http_stream import request_headers
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import sniff_content
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_repair import Repair
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 

@@ -17,6 +17,7 @@ from chat2response.engine.respond.respond import ConvertedStream, encoder_for
 from chat2response.engine.respond.whole_answer import read_whole_turn
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import Target
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.ids import new_id
 
 MOST = 256 * 1024
@@ -66,7 +67,7 @@ class Endless:
     """A Turn that never ends."""
 
     status, losses, started = 200, Losses(), True
-    headers: ClassVar[list[tuple[bytes, bytes]]] = []
+    headers: ClassVar[HeaderList] = []
 
     def __init__(self, what: str, writer: ResponseWriter) -> None:
         dialect, self._make = ENDLESS[what]

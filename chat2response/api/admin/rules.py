@@ -24,6 +24,7 @@ from chat2response.api.http.client_address import (
 )
 from chat2response.api.http.proxy_headers import is_proxy_header
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
+from chat2response.wire.headers import HeaderList
 
 PATHS = ("/keys", "/metrics", "/usage", "/audit", "/reload")
 """The paths of the admin plane, with all paths below them."""
@@ -76,7 +77,7 @@ class RequestFacts:
     @classmethod
     def of(cls, scope: Mapping[str, Any], trusted: tuple[Network, ...] = ()) -> "RequestFacts":
         """The facts of an ASGI scope. `trusted`: the networks of trusted proxies."""
-        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        headers: HeaderList = list(scope["headers"])
 
         def values(name: bytes) -> tuple[str, ...]:
             return tuple(value.decode("latin-1") for key, value in headers if key == name)

@@ -9,7 +9,7 @@ from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
 from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import FLOW_CONTROL, FlowControl, HeaderPairs, Request
+from chat2response.api.http.request import FLOW_CONTROL, FlowControl, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
@@ -22,6 +22,7 @@ from chat2response.engine.run import CallRun
 from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.fault import CANCELLED, TIMEOUT
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_size import TooManyContainers
 from chat2response.wire.large_documents import check_structure, is_large, run_in_thread_if
 
@@ -30,7 +31,7 @@ _PROFILE = PROFILE_HEADER.encode()
 _FIDELITY = FIDELITY_HEADER.encode()
 PROXY_PARAMETERS = ("conversation_id", "previous_response_id")
 # Tell proxies neither to buffer nor to change a stream.
-_STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+_STREAM_HEADERS: HeaderList = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
 class Bridge:
@@ -162,6 +163,6 @@ def _client(name: str | None) -> ClientProfile:
     return client
 
 
-def _headers(answer: Answer) -> HeaderPairs:
+def _headers(answer: Answer) -> HeaderList:
     header = answer.losses.header()
     return answer.headers if header is None else [*answer.headers, (_LOSSES, header.encode("ascii"))]
