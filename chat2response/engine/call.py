@@ -7,7 +7,8 @@ from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.convert.surfaces import Surface
 from chat2response.keys.record import ApiKey
-from chat2response.upstreams.base import ClientContext, HeaderList
+from chat2response.upstreams.base import ClientContext
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_repair import Repair
 
 JSON_TYPE = "application/json"

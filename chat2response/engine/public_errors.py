@@ -2,9 +2,10 @@
 
 from chat2response.engine.call import Call
 from chat2response.errors import UpstreamError
-from chat2response.upstreams.base import HeaderList, Target
+from chat2response.upstreams.base import Target
 from chat2response.upstreams.error_responses import mask_error
 from chat2response.upstreams.missing_endpoint import add_likely_cause
+from chat2response.wire.headers import HeaderList
 
 
 def public_error(error: UpstreamError, target: Target, call: Call, headers: HeaderList) -> str | None:

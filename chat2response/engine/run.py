@@ -18,8 +18,9 @@ from chat2response.engine.public_errors import public_error
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.observe.call_record import CallRecord
 from chat2response.quota.call_meter import CallMeter, MeteredStream
-from chat2response.upstreams.base import HeaderList, Reply, Target
+from chat2response.upstreams.base import Reply, Target
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 log = logging.getLogger("chat2response.engine")

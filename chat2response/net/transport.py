@@ -13,11 +13,11 @@ from chat2response.errors import UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.connector import Connector
 from chat2response.net.endpoint import Endpoint
-from chat2response.net.http_response import Headers, HttpResponse, StreamInterrupted, cut_error
+from chat2response.net.http_response import HttpResponse, StreamInterrupted, cut_error
 from chat2response.net.proxies import Proxies
 from chat2response.net.tunnel import refusal
 
-__all__ = ["Headers", "HttpResponse", "StreamInterrupted", "Transport", "TransportOptions", "cut_error"]
+__all__ = ["HttpResponse", "StreamInterrupted", "Transport", "TransportOptions", "cut_error"]
 
 _IDLE_SECONDS = 15.0  # most servers keep an unused connection open for longer
 _MAX_IDLE = 512  # idle connections per upstream

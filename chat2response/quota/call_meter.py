@@ -24,8 +24,9 @@ from chat2response.quota.answer_usage import (
 )
 from chat2response.quota.request_estimate import estimate_input, estimate_request
 from chat2response.quota.usage_log import UsageLog
-from chat2response.upstreams.base import HeaderList, Target
+from chat2response.upstreams.base import Target
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.responses import Response, Usage
 

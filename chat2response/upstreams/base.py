@@ -8,8 +8,7 @@ from chat2response.convert.dialects.dialect import Backend, Dialect
 from chat2response.observe.redact import shown_url
 from chat2response.wire.content_sniffing import Kind
 from chat2response.wire.fault import Fault
-
-HeaderList = list[tuple[bytes, bytes]]
+from chat2response.wire.headers import HeaderList
 
 
 @dataclass(frozen=True, slots=True)

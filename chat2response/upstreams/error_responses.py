@@ -8,9 +8,10 @@ from chat2response.errors import BridgeError, UpstreamError, UpstreamUnauthorize
 from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
-from chat2response.upstreams.base import HeaderList, Reply, Target
+from chat2response.upstreams.base import Reply, Target
 from chat2response.upstreams.missing_endpoint import lacks_endpoint
 from chat2response.wire import sse
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import JSONError, decode, decode_leniently
 
 _INPUT_NAMES = ("'input'", '"input"', "`input`")

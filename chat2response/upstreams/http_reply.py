@@ -5,10 +5,11 @@ from types import TracebackType
 from chat2response.net.http_response import MAX_BODY
 from chat2response.net.transport import HttpResponse, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
-from chat2response.upstreams.base import ClientContext, HeaderList, Target
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.error_responses import forwarded_headers
 from chat2response.wire.content_sniffing import Kind, sniff_content
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body

@@ -11,9 +11,9 @@ from chat2response.convert.dialects.responses.answer.stream_encoder import Profi
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.convert.obfuscation import STEP, ObfuscatingEncoder
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.convert.obfuscation import STEP, ObfuscatingEncoder
 from chat2response.engine.respond.respond import encoder_for
 from tests.support.open_responses import check_event
 from tests.support.upstream_streams import Numbered, now

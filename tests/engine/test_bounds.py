@@ -7,16 +7,17 @@ import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.engine.respond.respond import ConvertedStream, encoder_for
 from chat2response.engine.respond.whole_answer import read_whole_turn
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.upstreams.base import Target
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.ids import new_id
 
 MOST = 256 * 1024
@@ -66,7 +67,7 @@ class Endless:
     """A Turn that never ends."""
 
     status, losses, started = 200, Losses(), True
-    headers: ClassVar[list[tuple[bytes, bytes]]] = []
+    headers: ClassVar[HeaderList] = []
 
     def __init__(self, what: str, writer: ResponseWriter) -> None:
         dialect, self._make = ENDLESS[what]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.ownership import Ownership
 from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
+from chat2response.engine.ownership import Ownership
 from chat2response.errors import BridgeError, InvalidRequest, NotFound
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore

@@ -8,6 +8,7 @@ import pytest
 from chat2response.errors import UpstreamUnauthorized
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.error_responses import forwarded_headers, mask, refusal_error
+from chat2response.wire.headers import HeaderList
 
 KEY = "sk-operator-0123456789"
 TARGET = Target("chat", "https://llm.inner.example:8443/v1", KEY)
@@ -16,11 +17,11 @@ PASSTHROUGH = Target("chat", "https://llm.inner.example:8443/v1", None, managed=
 
 @dataclass
 class FakeHttpResponse:
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: HeaderList
 
 
-def passed(*headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    response: Any = FakeHttpResponse(headers)
+def passed(*headers: tuple[bytes, bytes]) -> HeaderList:
+    response: Any = FakeHttpResponse([*headers])
     return forwarded_headers(response)
 
 

@@ -9,7 +9,7 @@ from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
 from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import FLOW_CONTROL, FlowControl, HeaderPairs, Request
+from chat2response.api.http.request import FLOW_CONTROL, FlowControl, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
@@ -20,6 +20,7 @@ from chat2response.engine.engine import Engine
 from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest
 from chat2response.wire.fault import CANCELLED, TIMEOUT
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_size import TooManyContainers
 from chat2response.wire.large_documents import check_structure, is_large
 
@@ -28,7 +29,7 @@ _PROFILE = PROFILE_HEADER.encode()
 _FIDELITY = FIDELITY_HEADER.encode()
 PROXY_PARAMETERS = PROXY.query_parameters
 # Tell proxies neither to buffer nor to change a stream.
-_STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+_STREAM_HEADERS: HeaderList = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
 class Bridge:
@@ -154,6 +155,6 @@ def _client(name: str | None) -> ClientProfile:
     return client
 
 
-def _headers(answer: Answer) -> HeaderPairs:
+def _headers(answer: Answer) -> HeaderList:
     header = answer.losses.header()
     return answer.headers if header is None else [*answer.headers, (_LOSSES, header.encode("ascii"))]

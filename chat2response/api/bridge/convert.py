@@ -12,7 +12,7 @@ from chat2response.api.bridge.bridge import PROXY_PARAMETERS, fidelity_of, read_
 from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.api.http.cors import Cors
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import JSON, HeaderPairs, Request
+from chat2response.api.http.request import JSON, Request
 from chat2response.convert.library.functions import to_chat_request, to_responses_request
 from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
@@ -21,6 +21,7 @@ from chat2response.convert.quirks.quirks import Quirks, QuirksError
 from chat2response.convert.request_body import BAD_JSON, read_object, read_repaired_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.observe.call_record import CallRecord
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import encode
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 
@@ -71,7 +72,7 @@ class Convert:
         record.outcome = "converted"
         record.losses = [loss.field for loss in losses]
         header = losses.header()
-        headers: HeaderPairs = [(HEADER.encode(), header.encode("ascii"))] if header else []
+        headers: HeaderList = [(HEADER.encode(), header.encode("ascii"))] if header else []
         await request.respond(200, converted, JSON, headers)
 
     def _check_origin(self, request: Request) -> None:

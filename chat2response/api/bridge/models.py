@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from chat2response.api.bridge.authentication import Authenticator
-from chat2response.api.http.request import JSON, HeaderPairs, Request
+from chat2response.api.http.request import JSON, Request
 from chat2response.convert.surfaces import RESPONSES_SURFACE
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.observe.redact import shown_url
 from chat2response.upstreams.base import ClientContext
 from chat2response.upstreams.catalog import Catalog
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import JSONError, decode, encode
 
 log = logging.getLogger("chat2response.api")
@@ -58,11 +59,11 @@ class Models:
             return [], error
 
 
-async def _respond(request: Request, value: dict[str, Any], standing: HeaderPairs) -> None:
+async def _respond(request: Request, value: dict[str, Any], standing: HeaderList) -> None:
     """Sends 200 with an `ETag`, or 304 if the client has the same list (RFC 9110, 13.1.2)."""
     body = encode(value)
     etag = b'"%b"' % sha256(body).hexdigest()[:32].encode()
-    headers: HeaderPairs = [(b"etag", etag), (b"cache-control", b"no-cache"), *standing]
+    headers: HeaderList = [(b"etag", etag), (b"cache-control", b"no-cache"), *standing]
     known = [
         each.strip().removeprefix(b"W/") for each in request.headers.get(b"if-none-match", b"").split(b",")
     ]

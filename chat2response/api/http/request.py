@@ -10,6 +10,7 @@ from chat2response.api.http.body_buffers import Allocation
 from chat2response.api.http.body_decoding import decode, decoder_of, too_large
 from chat2response.errors import BridgeError, LoopDetected
 from chat2response.observe.call_record import CallRecord
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.ids import new_id
 from chat2response.wire.json import encode
 
@@ -18,7 +19,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-HeaderPairs = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 CLOSE = (b"connection", b"close")
@@ -73,7 +73,7 @@ class Request:
         self.id = request_id(self.headers.get(b"x-request-id"))
         self.status = 0
         """The status that was sent; 0 before."""
-        self.extra_headers: HeaderPairs | tuple[()] = ()
+        self.extra_headers: HeaderList | tuple[()] = ()
         """Headers that every response to this request gets."""
         self.allocation: Allocation | None = None
         """The memory of the body; None: not counted (the small bodies of the admin plane)."""
@@ -153,7 +153,7 @@ class Request:
             }
         )
 
-    def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
+    def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
         common = ((b"content-type", media_type), (b"x-request-id", self.id.encode("latin-1")))
         return [*common, *self.extra_headers, *headers]
 
@@ -173,7 +173,7 @@ class Request:
         await self.start(status, media_type, headers)
         await self.send({"type": "http.response.body", "body": body})
 
-    async def send_no_content(self, headers: HeaderPairs) -> None:
+    async def send_no_content(self, headers: HeaderList) -> None:
         """Sends 204."""
         self.status = 204
         head = [(b"x-request-id", self.id.encode("latin-1")), *headers]
@@ -191,7 +191,7 @@ def error_body(error: BridgeError) -> bytes:
     return encode({"error": error.fields()})
 
 
-def error_headers(error: BridgeError) -> HeaderPairs:
+def error_headers(error: BridgeError) -> HeaderList:
     """The error's own headers (`Retry-After`, `WWW-Authenticate`) as ASGI headers."""
     return [
         (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()

@@ -26,10 +26,11 @@ from chat2response.engine.respond.question import Question
 from chat2response.engine.run import Run
 from chat2response.errors import BridgeError, release_frames
 from chat2response.net.transport import StreamInterrupted
-from chat2response.upstreams.base import HeaderList, Reply
+from chat2response.upstreams.base import Reply
 from chat2response.upstreams.error_responses import refusal_of
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.responses import Response
 
 NextTurn = Callable[[Response], Awaitable[HubRequest | None]]

@@ -13,10 +13,10 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.respond.question import Question
 from chat2response.engine.respond.turns import NextTurn, Turns
 from chat2response.engine.run import Run
-from chat2response.upstreams.base import HeaderList
 from chat2response.upstreams.error_responses import refusal_of
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import sniff_content
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.responses import Response
 

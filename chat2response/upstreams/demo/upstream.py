@@ -19,10 +19,11 @@ from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError
-from chat2response.upstreams.base import ClientContext, HeaderList, RawReply, Reply, Target
+from chat2response.upstreams.base import ClientContext, RawReply, Reply, Target
 from chat2response.upstreams.demo.request import DemoRequest
 from chat2response.upstreams.demo.script import MODELS, Script, script
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
 from chat2response.wire.responses import Response

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.responses.answer.tap import ChatTap, ResponsesTap
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.relay.relay import RelayedStream
-from chat2response.convert.dialects.responses.answer.tap import ChatTap, ResponsesTap
 from chat2response.errors import UpstreamError
 from chat2response.net.transport import StreamInterrupted
 from chat2response.state.owners import Owners

@@ -15,8 +15,9 @@ from chat2response.convert.writer.protocol import Writer
 from chat2response.net.transport import StreamInterrupted, cut_error
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
-from chat2response.upstreams.base import HeaderList, Reply
+from chat2response.upstreams.base import Reply
 from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import decode
 
 SSE = "text/event-stream"
