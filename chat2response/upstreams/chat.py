@@ -1,15 +1,13 @@
 """Chat Completions servers as upstreams."""
 
 from functools import partial
-from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder, feed_whole
+from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.upstreams.base import PATHS, Target
-from chat2response.upstreams.http_stream import Reader
 from chat2response.upstreams.http_upstream import DecoderFactory, HttpUpstream
 from chat2response.wire.json import encode
 
@@ -30,7 +28,3 @@ class ChatUpstream(HttpUpstream):
     def decoder_factory(self, target: Target) -> DecoderFactory:
         """Decodes by the quirks alone."""
         return lambda reasoning: AnswerDecoder(reasoning, target.quirks)
-
-    def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """Feeds a completion as one chunk. Without choices it is an error, or unreadable."""
-        feed_whole(reader, answer)

@@ -1,13 +1,12 @@
 """Turns and raw replies over the transport, shared by Chat and Responses upstreams."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any
 
-from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
-from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
+from chat2response.convert.reader import Reader
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
@@ -19,9 +18,6 @@ from chat2response.wire.fault import Fault
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
-Reader = ChatReader | ResponsesReader
-FeedWhole = Callable[[Reader, Any], None]
-"""Feeds a reader a JSON body that a server sent in place of a stream."""
 
 
 def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
@@ -129,14 +125,12 @@ class HttpTurn(ResponseContext):
         context: ClientContext,
         body: bytes,
         reader: Reader,
-        whole: FeedWhole,
         losses: Losses,
         max_output: int = MAX_OUTPUT,
     ) -> None:
         super().__init__(transport, url, target, context, body)
         self._max_output = max_output
         self._reader = reader
-        self._whole = whole
         self.losses = losses
 
     @property
@@ -161,6 +155,7 @@ class HttpTurn(ResponseContext):
     async def reads(self) -> AsyncIterator[None]:
         """Feeds the reader until it is done or the body ends."""
         reader, response = self._reader, self.response
+        events = EventFeed(reader)
         fault: Fault | None = None
         secret_filter = SecretFilter(self._secret) if self._secret is not None else None
         try:
@@ -169,7 +164,7 @@ class HttpTurn(ResponseContext):
                 await self._read_whole(data)
                 return
             while data:
-                reader.feed(data if secret_filter is None else secret_filter.feed(data))
+                events.feed(data if secret_filter is None else secret_filter.feed(data))
                 del data  # not referenced: a slow client may block this generator for long
                 if reader.done:
                     self._finished = True
@@ -179,14 +174,14 @@ class HttpTurn(ResponseContext):
         except StreamInterrupted as cut:
             fault = cut.fault
         if secret_filter is not None:
-            reader.feed(secret_filter.close())
-        reader.close(fault)
+            events.feed(secret_filter.close())
+        events.close(fault)
 
     async def _read_whole(self, start: bytes) -> None:
         """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
         answer, repairs = await decode_answer(await self.body(start), self._max_output)
         add_repair_losses(repairs, self._reader.losses)
-        self._whole(self._reader, answer)
+        self._reader.value(answer)
         self._reader.close()
 
 

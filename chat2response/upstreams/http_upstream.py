@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
+from chat2response.convert.reader import Reader
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
 from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
@@ -19,7 +21,7 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.upstreams.base import ClientContext, Reply, Target
 from chat2response.upstreams.http_json import Document, EventStreamBody, fetch, fetch_models
-from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn, Reader
+from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.responses import Response
@@ -66,10 +68,6 @@ class HttpUpstream(ABC):
     def decoder_factory(self, target: Target) -> DecoderFactory:
         """The factory of the decoder for a body that the gateway did not write."""
 
-    @abstractmethod
-    def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """Feeds a reader a JSON body that a server sent in place of a stream."""
-
     def body(self, request: HubRequest, target: Target, losses: Losses) -> bytes:
         """The hub request in this dialect."""
         return self.encode_request(request, target, losses)[0]
@@ -95,9 +93,7 @@ class HttpUpstream(ABC):
         losses = Losses(context.fidelity)
         body, decoder_factory = self._encoded(request, target, losses)
         url, reader = target.base_url + self.path, decoder_factory(reasoning).reader(writer)
-        return HttpTurn(
-            self._transport, url, target, context, body, reader, self.feed_whole, losses, self._max_output
-        )
+        return HttpTurn(self._transport, url, target, context, body, reader, losses, self._max_output)
 
     async def once(self, request: HubRequest | bytes, target: Target, context: ClientContext) -> Reply:
         """A JSON answer."""
@@ -140,12 +136,13 @@ def _read_event_stream(
     writer.max_weight = max_output
     writer.begin()
     reader = answer.reader(writer)
+    feed = EventFeed(reader)
     for at in range(0, len(events), _CHUNK):
-        reader.feed(events[at : at + _CHUNK])
+        feed.feed(events[at : at + _CHUNK])
         writer.take()  # the events are not needed
         check_weight(reader.output_chars + writer.weight, max_output)
         if reader.done:
             break
     else:
-        reader.close()
+        feed.close()
     return finished_response(writer)

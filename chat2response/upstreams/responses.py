@@ -3,16 +3,15 @@
 from typing import Any
 
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
-from chat2response.convert.dialects.responses.answer.whole_answer import as_event, read_response
+from chat2response.convert.dialects.responses.answer.whole_answer import read_response
 from chat2response.convert.dialects.responses.request.request import write_request
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient_reader import feed_as_event
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.reader import Reader
 from chat2response.convert.writer.protocol import Writer
 from chat2response.upstreams.base import PATHS, Target
-from chat2response.upstreams.http_stream import Reader
 from chat2response.upstreams.http_upstream import DecoderFactory, HttpUpstream
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import encode
@@ -34,10 +33,6 @@ class ResponsesUpstream(HttpUpstream):
     def decoder_factory(self, target: Target) -> DecoderFactory:
         """The decoder of a Responses answer, which needs no context."""
         return _responses_decoder
-
-    def feed_whole(self, reader: Reader, answer: Any) -> None:
-        """Feeds a resource as its terminal event; anything else is an error."""
-        feed_as_event(reader, as_event, answer)
 
 
 class _ResponsesDecoder:
