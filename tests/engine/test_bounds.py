@@ -9,6 +9,7 @@ from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
@@ -72,6 +73,7 @@ class Endless:
     def __init__(self, what: str, writer: ResponseWriter) -> None:
         dialect, self._make = ENDLESS[what]
         self._reader = ChatReader(writer) if dialect == "chat" else ResponsesReader(writer)
+        self._feed = EventFeed(self._reader)
         self.rounds = 0
 
     @property
@@ -80,7 +82,7 @@ class Endless:
 
     async def reads(self) -> Any:
         for self.rounds in range(ROUNDS):
-            self._reader.feed(b"data: %b\n\n" % json.dumps(self._make(self.rounds)).encode())
+            self._feed.feed(b"data: %b\n\n" % json.dumps(self._make(self.rounds)).encode())
             yield
         raise AssertionError("nothing stopped it")
 
@@ -121,10 +123,11 @@ class OneEvent(Endless):
 
     def __init__(self, delta: Any, writer: ResponseWriter) -> None:
         self._reader = ChatReader(writer)
+        self._feed = EventFeed(self._reader)
         self._read = b"data: %b\n\n" % json.dumps(chunk(**delta)).encode()
 
     async def reads(self) -> Any:
-        self._reader.feed(self._read)
+        self._feed.feed(self._read)
         yield
 
 

@@ -29,17 +29,18 @@ from typing import Any
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reader import Reader
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids, new_id
@@ -52,7 +53,8 @@ class _Stream:
     def __init__(self, request: HubRequest, ids: Ids, clock: Clock) -> None:
         self.done = False
         self._writer = ResponseWriter(EchoedFields.of(request), ids, clock)
-        self._reader: ChatReader | ResponsesReader
+        self._reader: Reader
+        self._events: EventFeed
         self._encoder: ChatEncoder | ResponsesEncoder
 
     @property
@@ -70,7 +72,7 @@ class _Stream:
         if self.done:
             return b""
         self._begin()
-        self._reader.feed(data)
+        self._events.feed(data)
         return self._flush()
 
     def close(self, fault: Fault | None = None, /) -> bytes:
@@ -78,7 +80,7 @@ class _Stream:
         if self.done:
             return b""
         self._begin()
-        self._reader.close(fault)
+        self._events.close(fault)
         return self._flush()
 
     def _begin(self) -> None:
@@ -118,6 +120,7 @@ class ChatToResponses(_Stream):
         form = reasoning or reasoning_form(hub)
         decoder = ChatAnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
         self._reader = decoder.reader(self._writer)
+        self._events = EventFeed(self._reader)
         self._encoder = ResponsesEncoder()
 
 
@@ -138,6 +141,7 @@ class ResponsesToChat(_Stream):
     ) -> None:
         super().__init__(HubRequest(body={"model": model}, dialect="chat"), ids, clock)
         self._reader = ResponsesReader(self._writer)
+        self._events = EventFeed(self._reader)
         self._encoder = ChatEncoder(
             include_usage=include_usage, logprobs=logprobs, losses=self._writer.losses
         )

@@ -12,6 +12,7 @@ from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED,
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
@@ -162,7 +163,7 @@ class VendorStage(UpstreamStage):
     def streamed(self, stream: bytes) -> Any:
         """The response of a stream of these bytes."""
         writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
-        reader = self.decoder(request()).reader(writer)
+        reader = EventFeed(self.decoder(request()).reader(writer))
         reader.feed(stream)
         reader.close()
         writer.finish()
@@ -198,7 +199,7 @@ class VendorStage(UpstreamStage):
         stream = events_of(self.transcript)
         for at in range(len(stream)):
             writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
-            reader = self.decoder(request()).reader(writer)
+            reader = EventFeed(self.decoder(request()).reader(writer))
             reader.feed(stream[:at])
             reader.feed(stream[at:])
             reader.close()

@@ -12,14 +12,13 @@ from typing import Any
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
-from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk, read_response
+from chat2response.convert.dialects.chat.answer.whole_answer import read_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient_reader import StreamReader, feed_as_event
 from chat2response.convert.losses import Losses
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
@@ -104,11 +103,6 @@ class ChatAnswerDecoder:
             )
         writer = ResponseWriter(echo, ids, clock, losses)
         reader = self.reader(writer)
-        feed_whole(reader, completion)
+        reader.value(completion)
         reader.close()
         return finished_response(writer)
-
-
-def feed_whole(reader: StreamReader, completion: Any) -> None:
-    """Feeds a whole completion to a reader, as one chunk. Anything else fails the reader's turn."""
-    feed_as_event(reader, as_chunk, completion)

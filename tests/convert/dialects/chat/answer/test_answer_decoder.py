@@ -12,6 +12,7 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.request.request import read_request
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.functions import to_response
 from chat2response.convert.losses import Losses
@@ -46,7 +47,7 @@ TOOLS = ToolMap.of(
 def through(decoder: AnswerDecoder, reads: list[bytes]) -> Any:
     """The events of a stream, checked."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
-    reader = decoder.reader(writer)
+    reader = EventFeed(decoder.reader(writer))
     writer.begin()
     for data in reads:
         reader.feed(data)

@@ -7,6 +7,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.outcome import Outcome
@@ -53,9 +54,9 @@ def shown(response: dict[str, Any]) -> list[Any]:
     return short
 
 
-def reader() -> tuple[ChatReader, ResponseWriter]:
+def reader() -> tuple[EventFeed, ResponseWriter]:
     writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
-    return ChatReader(writer), writer
+    return EventFeed(ChatReader(writer)), writer
 
 
 # -- text ---------------------------------------------------------------------------------------------
@@ -463,7 +464,7 @@ def test_a_finish_that_nobody_knows_is_no_success():
     machine.feed(sse(chat(*text("a"), finish="halted")))
     assert [each.field for each in writer.losses] == ["finish_reason"]
     known = replace(OPENAI_COMPATIBLE, finish_reasons={"halted": "stop"})
-    machine = ChatReader(writer, quirks=known)
+    machine = EventFeed(ChatReader(writer, quirks=known))
     machine.feed(sse(chat(*text("a"), finish="halted")))
     assert writer.outcome == Outcome()
 
@@ -780,11 +781,13 @@ def test_what_a_response_cannot_say_is_a_loss(odd, loss):
 
 
 def test_a_reader_has_heard_once_an_event_was_read():
-    machine, _ = reader()
-    machine.feed(b": OPENROUTER PROCESSING\n\n")
-    machine.feed(b"data: {")
+    echo = EchoedFields.of(HubRequest(body={}, dialect="responses"))
+    machine = ChatReader(ResponseWriter(echo, Numbered(), now))
+    events = EventFeed(machine)
+    events.feed(b": OPENROUTER PROCESSING\n\n")
+    events.feed(b"data: {")
     assert not machine.started
-    machine.feed(b"}\n\n")
+    events.feed(b"}\n\n")
     assert machine.started
     assert not machine.done
 
@@ -810,7 +813,7 @@ class Stopping(ResponseWriter):
 
 def test_a_writer_that_has_enough_ends_the_turn_as_completed():
     writer = Stopping(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
-    machine = ChatReader(writer)
+    machine = EventFeed(ChatReader(writer))
     machine.feed(sse([usage_chunk(U), *text("a", "b")], done=False))
     assert machine.done
     assert writer.outcome is not None
