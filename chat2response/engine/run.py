@@ -223,7 +223,6 @@ class Run:
 
     async def close_replies(self) -> None:
         """Closes every answer of the upstream."""
-        self._headers = []
         while self._replies:
             _, context = self._replies.pop()
             await context.__aexit__(None, None, None)
@@ -234,6 +233,7 @@ class Run:
         if stream is not None:
             await stream.close()
         await self.close_replies()
+        self._headers = []
 
     # -- steps -------------------------------------------------------------------------------------
 

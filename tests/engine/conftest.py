@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.dialect import Dialect
+from chat2response.convert.dialects.responses.dialect import RESPONSES
+from chat2response.convert.size_limit import MAX_OUTPUT
+from chat2response.convert.surfaces import SURFACES
+from chat2response.engine.answer_call import answer_call
 from chat2response.engine.call import Answer, Call
-from chat2response.engine.engine import Engine, EngineOptions
-from chat2response.engine.run import CallRun
+from chat2response.engine.engine import Engine
+from chat2response.engine.parts import EngineOptions
+from chat2response.engine.run import Run
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.admission import Admission
@@ -17,17 +25,26 @@ from chat2response.quota.prices import Prices
 from chat2response.quota.usage_log import UsageLog
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
-from chat2response.upstreams.routes import Routes, Surface
+from chat2response.upstreams.routes import Routes
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Clock, Ids
-from tests.support.engine.fakes import FakeUpstream, FragileStore
+from tests.support.engine.fakes import FakeDialect, FakeReply, FakeTurn, FakeUpstream, FragileStore
 
 KEY = "sk-test-000111222333"
-BODIES: dict[Surface, dict[str, Any]] = {
+BODIES: dict[str, dict[str, Any]] = {
     "chat": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
     "responses": {"model": "m", "input": "Hi"},
     "proxy": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
 }
+
+
+DIALECTS = {each.name: each for each in (CHAT, RESPONSES)}
+BY_NAME = {each.name: each for each in SURFACES}
+
+
+def call_of(surface: str, body: bytes = b"", tenant: str | None = None, **more: Any) -> Call:
+    """A call on the surface of this name."""
+    return Call(surface=BY_NAME[surface], body=body, request_id="req-1", tenant=tenant, **more)
 
 
 class Scene:
@@ -46,10 +63,16 @@ class Scene:
     def engine(
         self, upstream: FakeUpstream, dialect: Any, *, managed: bool = True, first_event_timeout: float = 5.0
     ) -> Engine:
-        target = Target(dialect, "http://inner.example:8000/v1", KEY if managed else None, managed)
+        spoken = DIALECTS[dialect]
+        answers = upstream.answer if isinstance(upstream.answer, list) else [upstream.answer]
+        if any(isinstance(each, FakeTurn) for each in answers) or (
+            spoken is CHAT and type(answers[0]) is dict
+        ):
+            spoken = FakeDialect(upstream, spoken)
+        target = Target(spoken, "http://inner.example:8000/v1", KEY if managed else None, managed)
         engine = Engine(
             Routes.single(target),
-            {dialect: upstream},
+            upstream,
             Owners(self.store),
             Meters(
                 Admission(self.store, self.prices, clock=self.clock),
@@ -68,7 +91,7 @@ class Scene:
     def open(
         self,
         answer: Any,
-        surface: Surface,
+        surface: str,
         dialect: str,
         *,
         gate: asyncio.Event | None = None,
@@ -76,15 +99,13 @@ class Scene:
         managed: bool = True,
         first_event_timeout: float = 5.0,
         **fields: Any,
-    ) -> CallRun:
+    ) -> Run:
         """A call that is not entered yet; `fields` are added to its body."""
         upstream = answer if isinstance(answer, FakeUpstream) else FakeUpstream(answer, gate)
         engine = self.engine(upstream, dialect, managed=managed, first_event_timeout=first_event_timeout)
         self.opened += 1
         body = encode({**BODIES[surface], **fields})
-        call_run = engine.open(Call(surface, body, "req-1", tenant if managed else None))
-        assert isinstance(call_run, CallRun)
-        return call_run
+        return engine.open(call_of(surface, body, tenant if managed else None))
 
     @property
     def outcomes(self) -> list[str]:
@@ -113,7 +134,17 @@ class Scene:
         assert self.metrics.calls.total() == self.opened
 
 
-async def whole(call_run: CallRun) -> tuple[Answer, bytes]:
+def bare_run(
+    surface: str = "chat", dialect: Dialect = CHAT, *, max_output: int = MAX_OUTPUT, tenant: str | None = None
+) -> Run:
+    """A run for parts that need one, over a memory store; it sends nothing."""
+    scene = Scene(Clock(), Ids())
+    engine = scene.engine(FakeUpstream(FakeReply()), dialect.name)
+    options = replace(engine.options, max_output=max_output)
+    return Run(replace(engine, options=options), call_of(surface, tenant=tenant), answer_call)
+
+
+async def whole(call_run: Run) -> tuple[Answer, bytes]:
     """The answer and its whole body."""
     async with call_run as answer:
         if answer.body is not None:

@@ -10,12 +10,15 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 
 from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.dialects.responses.answer.created_ids import owned_ids
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.dialects.responses.answer.whole_answer import read_response
+from chat2response.convert.dialects.responses.request.strip_reasoning import strip_reasoning
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
@@ -23,12 +26,9 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.reader import Reader
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.answer_ids import owned_ids
 from chat2response.engine.relay.relay import _error_as_answer, _leading_error
-from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.engine.respond.respond import encoder_for, whole_body
-from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.quota.answer_usage import reported_usage
 from chat2response.upstreams.base import Target

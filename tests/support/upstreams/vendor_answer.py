@@ -8,6 +8,8 @@ echoed by a client that keeps no state (Codex: `store: false`, `content: null`).
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from chat2response.upstreams.chat import ChatUpstream
+
 from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
@@ -21,7 +23,6 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import ClientContext, Target, Upstream
-from chat2response.upstreams.chat import ChatUpstream
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import ScriptedUpstream

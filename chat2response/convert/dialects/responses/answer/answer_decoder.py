@@ -9,6 +9,7 @@ from chat2response.convert.dialects.responses.answer.stream_reader import Respon
 from chat2response.convert.dialects.responses.answer.whole_answer import read_response
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
+from chat2response.convert.reader import Reader
 from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.responses import Response
@@ -17,7 +18,7 @@ from chat2response.wire.responses import Response
 class ResponsesAnswerDecoder:
     """The decoder of every Responses answer."""
 
-    def reader(self, writer: Writer) -> ResponsesReader:
+    def reader(self, writer: Writer) -> Reader:
         """Reads a stream into `writer`."""
         return ResponsesReader(writer)
 
