@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.net.transport import Transport
+from chat2response.net.transport import HttpTransport
 from chat2response.observe.secrets import secret_of
 from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.error_responses import forwarded_headers, read_refusal
@@ -31,7 +31,7 @@ class Document:
 
 
 async def fetch(
-    transport: Transport,
+    transport: HttpTransport,
     url: str,
     target: Target,
     context: ClientContext,
@@ -59,7 +59,7 @@ async def fetch(
     return response.status, headers, Document(*await decode_answer(answer, max_output)), large
 
 
-async def fetch_models(transport: Transport, target: Target, context: ClientContext) -> bytes:
+async def fetch_models(transport: HttpTransport, target: Target, context: ClientContext) -> bytes:
     """`GET {base}/models`, unchanged. Raises UpstreamError."""
     response = await transport.open("GET", f"{target.base_url}/models", request_headers(target, context))
     try:

@@ -9,7 +9,7 @@ from chat2response.convert.dialects.responses.answer.stream_reader import Respon
 from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.net.transport import HttpResponse, StreamInterrupted, Transport
+from chat2response.net.transport import HttpResponse, HttpTransport, StreamInterrupted
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import ClientContext, HeaderList, Target
 from chat2response.upstreams.error_responses import forwarded_headers, read_refusal
@@ -45,7 +45,7 @@ class ResponseContext:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: HttpTransport,
         url: str,
         target: Target,
         context: ClientContext,
@@ -123,7 +123,7 @@ class HttpTurn(ResponseContext):
 
     def __init__(
         self,
-        transport: Transport,
+        transport: HttpTransport,
         url: str,
         target: Target,
         context: ClientContext,
@@ -194,7 +194,7 @@ class HttpRawReply(ResponseContext):
     """A RawReply that returns the response's bytes."""
 
     def __init__(
-        self, transport: Transport, url: str, target: Target, context: ClientContext, body: bytes | None
+        self, transport: HttpTransport, url: str, target: Target, context: ClientContext, body: bytes | None
     ) -> None:
         super().__init__(transport, url, target, context, body)
         self._start = b""  # read already, to tell the kind of the body

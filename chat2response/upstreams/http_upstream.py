@@ -16,7 +16,7 @@ from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
 from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.net.transport import Transport
+from chat2response.net.transport import HttpTransport
 from chat2response.upstreams.base import ClientContext, Reply, Target
 from chat2response.upstreams.http_json import Document, EventStreamBody, fetch, fetch_models
 from chat2response.upstreams.http_stream import HttpRawReply, HttpTurn, Reader
@@ -50,7 +50,7 @@ class HttpUpstream(ABC):
     path: ClassVar[str]
 
     def __init__(
-        self, transport: Transport, policy: Policy = DEFAULT_POLICY, max_output: int = MAX_OUTPUT
+        self, transport: HttpTransport, policy: Policy = DEFAULT_POLICY, max_output: int = MAX_OUTPUT
     ) -> None:
         self._max_output = max_output
         self._transport = transport
