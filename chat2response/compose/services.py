@@ -25,7 +25,7 @@ from chat2response.compose.upstreams import (
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
 from chat2response.keys.verifier import KeyVerifier
-from chat2response.net.transport import Transport
+from chat2response.net.transport import HttpTransport, Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.quota.admission import Admission
@@ -51,7 +51,7 @@ class Services:
     store: Store
     keys: KeyVerifier
     engine: Engine
-    transport: Transport
+    transport: HttpTransport
     metrics: Metrics
     started_at: float
     clock: Clock
@@ -98,7 +98,7 @@ def compose(
     pool_max = settings.chat2response_redis_pool_max
     store_url = store_url or settings.store_url
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
-    transport = Transport(transport_options(settings, f"chat2response/{package_version()}"))
+    transport = _transport(settings)
     metrics = Metrics()
     upstreams = _upstreams(settings, transport)
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
@@ -135,17 +135,22 @@ def compose(
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
 
 
-def _upstreams(settings: Settings, transport: Transport) -> dict[UpstreamDialect, Upstream]:
+def _transport(settings: Settings) -> HttpTransport:
+    if settings.upstream_mode is UpstreamMode.DEMO:
+        from chat2response.upstreams.demo.transport import (
+            DemoTransport,
+        )  # other modes start faster without it
+
+        return DemoTransport()
+    return Transport(transport_options(settings, f"chat2response/{package_version()}"))
+
+
+def _upstreams(settings: Settings, transport: HttpTransport) -> dict[UpstreamDialect, Upstream]:
     policy, max_output = conversion_policy(settings), settings.chat2response_max_output_bytes
-    upstreams: dict[UpstreamDialect, Upstream] = {
+    return {
         "chat": ChatUpstream(transport, policy, max_output),
         "responses": ResponsesUpstream(transport, policy, max_output),
     }
-    if settings.upstream_mode is UpstreamMode.DEMO:
-        from chat2response.upstreams.demo.upstream import DemoUpstream  # other modes start faster without it
-
-        upstreams["demo"] = DemoUpstream()
-    return upstreams
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:

@@ -7,7 +7,6 @@ responses   responses   relay               relay
 responses   chat        convert             convert
 proxy       chat        overlay             convert
 proxy       responses   convert             relay
-any         demo        convert             convert
 
 With stop strings, /proxy on a Responses upstream converts the answer, too: the gateway watches for them.
 """

@@ -119,7 +119,7 @@ class CallRun:
         self._engine.runs.discard(self)
         if self._fault is not None and self._outcome not in ("completed", "incomplete"):
             self._outcome = self._fault.cause
-        self._engine.metrics.call_ended(self._call.surface, self._plan.target.dialect, self._outcome)
+        self._engine.metrics.call_ended(self._call.surface, self._plan.target.name, self._outcome)
         try:
             if self._stream is not None:
                 await self._stream.close()

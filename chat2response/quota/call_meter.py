@@ -113,7 +113,7 @@ class CallMeter:
         if key is not None and (key.limits is not None or key.scopes):
             target = self._target
             estimate = await run_in_thread_if(
-                is_large(body), estimate_request, body, fields, target.dialect, target.quirks.max_tokens
+                is_large(body), estimate_request, body, fields, target.name, target.quirks.max_tokens
             )
             self._grant = await self._meters.admission.enter(key, estimate)
 

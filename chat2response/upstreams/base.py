@@ -16,7 +16,7 @@ from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.responses import Response
 
-UpstreamDialect = Literal["chat", "responses", "demo"]
+UpstreamDialect = Literal["chat", "responses"]
 PATHS: Mapping[UpstreamDialect, str] = {"chat": "/chat/completions", "responses": "/responses"}
 """The endpoint of each dialect over HTTP, below an upstream's base address."""
 HeaderList = list[tuple[bytes, bytes]]
@@ -38,12 +38,19 @@ class Target:
     """The model that every call goes to, whatever the client requests; None: the client's."""
     text_input: bool = False
     """Whether a Responses server takes `input` only as text."""
+    name: str = ""
+    """The name in metrics, scopes and the log; by default that of the dialect."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.dialect)
 
     @property
     def shown_address(self) -> str:
-        """The address of its calls for the log, without credentials; `demo` for the demo."""
-        path = PATHS.get(self.dialect)
-        return self.dialect if path is None else f"{shown_url(self.base_url)}{path}"
+        """The address of its calls for the log, without credentials, or else a name of its own."""
+        if self.name != self.dialect:
+            return self.name
+        return f"{shown_url(self.base_url)}{PATHS[self.dialect]}"
 
     def with_model(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request's fields with the upstream's name of the model."""

@@ -40,7 +40,7 @@ def add_likely_cause(error: UpstreamError, target: Target) -> str | None:
 
     Returns a line for the log, which contains the address; None for any other error.
     """
-    if target.dialect not in _NAMES or not (error.no_endpoint or _UNEXPECTED.search(error.message)):
+    if not (error.no_endpoint or _UNEXPECTED.search(error.message)):
         return None
     cause = likely_cause(target)
     error.message = f"{error.message.rstrip()}{'' if error.message.rstrip().endswith('.') else '.'} {cause}"

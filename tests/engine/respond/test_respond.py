@@ -16,7 +16,7 @@ from tests.engine.conftest import KEY, Scene, rest, whole
 from tests.support.engine.fakes import FakeTurn, FakeUpstream, comment, ends, events_of, says
 
 SURFACES = [("responses", "chat"), ("chat", "responses")]
-WAYS = [*SURFACES, ("proxy", "chat"), ("responses", "demo"), ("chat", "demo")]
+WAYS = [*SURFACES, ("proxy", "chat")]
 
 
 def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> CallRun:
