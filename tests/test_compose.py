@@ -7,6 +7,7 @@ import pytest
 
 from chat2response.compose import compose, ensure_admin_token, ensure_seal_keys, package_version
 from chat2response.engine.call import Call
+from chat2response.net.transport import Transport
 from chat2response.settings import Settings
 from chat2response.stores import CannotOpen, MemoryStore
 from chat2response.stores.sqlite.store import SqliteStore
@@ -83,12 +84,14 @@ def test_the_command_line_wins_over_the_settings(tmp_path: Path) -> None:
 def test_the_options_reach_their_floors() -> None:
     services = compose(
         settings(
+            UPSTREAM_MODE="chat",
             chat2response_http_timeout_seconds=5.0,
             chat2response_reasoning="hide",
             chat2response_keys_default_ttl_seconds=60,
         ),
         store_url="memory",
     )
+    assert isinstance(services.transport, Transport)
     assert services.transport._options.read_timeout == 5.0
     assert services.transport._options.user_agent == f"chat2response/{package_version()}"
     assert services.engine.options.reasoning == "hide"

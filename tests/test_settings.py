@@ -592,7 +592,7 @@ def test_one_value_decides_who_opens_the_door(env: Any, variables: dict[str, str
         ("responses", "responses", "responses"),
         ("chat", "chat", "chat"),
         ("both", "chat", "responses"),
-        ("demo", "demo", "demo"),
+        ("demo", "chat", "chat"),
     ],
 )
 def test_the_routes_of_each_mode(env: Any, mode: str, chat: str, responses: str) -> None:
@@ -604,7 +604,9 @@ def test_the_routes_of_each_mode(env: Any, mode: str, chat: str, responses: str)
 def test_a_target_has_the_address_and_the_key(env: Any) -> None:
     settings = env(OPENAI_BASE_URL=" http://127.0.0.1:8000/v1/ ", OPENAI_API_KEY=" sk-operator\n")
     assert routes(settings).responses == Target("responses", "http://127.0.0.1:8000/v1", "sk-operator", True)
-    assert routes(env(UPSTREAM_MODE="demo")).chat == Target("demo")
+    demo = routes(env(UPSTREAM_MODE="demo")).chat
+    assert demo == Target("chat", "http://demo.invalid/v1", name="demo")
+    assert demo.shown_address == demo.name == "demo"
 
 
 @pytest.mark.parametrize(

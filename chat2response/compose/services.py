@@ -24,7 +24,7 @@ from chat2response.compose.upstreams import (
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
 from chat2response.keys.verifier import KeyVerifier
-from chat2response.net.transport import Transport
+from chat2response.net.transport import HttpTransport, Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.quota.admission import Admission
@@ -48,7 +48,7 @@ class Services:
     store: Store
     keys: KeyVerifier
     engine: Engine
-    transport: Transport
+    transport: HttpTransport
     metrics: Metrics
     started_at: float
     clock: Clock
@@ -95,7 +95,7 @@ def compose(
     pool_max = settings.chat2response_redis_pool_max
     store_url = store_url or settings.store_url
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
-    transport = Transport(transport_options(settings, f"chat2response/{package_version()}"))
+    transport = _transport(settings)
     metrics = Metrics()
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
     keys = KeyVerifier(
@@ -129,6 +129,14 @@ def compose(
     stale = settings.chat2response_keys_serve_stale_seconds
     health = StoreHealth(store, clock=clock, serves_stale=keys.serves_stale, stale_seconds=stale)
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
+
+
+def _transport(settings: Settings) -> HttpTransport:
+    if settings.upstream_mode is UpstreamMode.DEMO:
+        from chat2response.upstreams.demo.transport import DemoTransport  # other modes start faster without
+
+        return DemoTransport()
+    return Transport(transport_options(settings, f"chat2response/{package_version()}"))
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:

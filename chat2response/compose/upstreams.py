@@ -23,6 +23,7 @@ from chat2response.upstreams.routes import Routes
 from chat2response.wire.json import JSONError, decode
 
 _OPENAI_HOST = urlsplit(OPENAI).hostname
+_DEMO_URL = "http://demo.invalid/v1"  # a name that never resolves (RFC 6761): only the demo answers it
 
 
 def profile_name(settings: Settings) -> str:
@@ -41,7 +42,9 @@ def quirks(settings: Settings) -> Quirks:
 def routes(settings: Settings) -> Routes:
     """The target of each surface."""
     if settings.upstream_mode is UpstreamMode.DEMO:
-        return Routes.single(Target("demo"))
+        return Routes.single(
+            Target(CHAT, _DEMO_URL, backend=Backend(policy=conversion_policy(settings)), name="demo")
+        )
     managed = settings.auth_mode is not AuthMode.PASSTHROUGH
     # In passthrough mode the gateway's key is not used: it would serve clients that send no key.
     secret = settings.openai_api_key if managed else None

@@ -29,7 +29,7 @@ class Estimate:
 
     model: str
     upstream: str
-    """`chat`, `responses` or `demo`."""
+    """The name of the upstream: `chat`, `responses` or `demo`."""
     input_tokens: int = 0
     output_tokens: int | None = None
     """The requested maximum for all choices together; None: none requested. Of several names the largest

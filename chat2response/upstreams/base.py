@@ -36,7 +36,9 @@ class Target:
 
     @property
     def shown_address(self) -> str:
-        """The address of its calls for the log, without credentials."""
+        """The address of its calls for the log, without credentials, or else a name of its own."""
+        if self.name != self.dialect.name:
+            return self.name
         return f"{shown_url(self.base_url)}{self.dialect.path}"
 
 

@@ -3,7 +3,7 @@
 from types import TracebackType
 
 from chat2response.net.http_response import MAX_BODY
-from chat2response.net.transport import HttpResponse, Transport
+from chat2response.net.transport import HttpResponse, HttpTransport
 from chat2response.observe.secrets import Secret, SecretFilter, secret_of
 from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.error_responses import forwarded_headers
@@ -35,7 +35,7 @@ class HttpReply:
     """A Reply as an async context: entering sends the request, leaving closes the answer."""
 
     def __init__(
-        self, transport: Transport, target: Target, context: ClientContext, body: bytes | None
+        self, transport: HttpTransport, target: Target, context: ClientContext, body: bytes | None
     ) -> None:
         self.status = 0
         self.headers: HeaderList = []

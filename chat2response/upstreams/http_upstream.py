@@ -1,6 +1,6 @@
 """`HttpUpstream`: servers over HTTP as upstreams, whatever their dialect."""
 
-from chat2response.net.transport import Transport
+from chat2response.net.transport import HttpTransport
 from chat2response.observe.secrets import secret_of
 from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.error_responses import read_refusal
@@ -10,7 +10,7 @@ from chat2response.upstreams.http_reply import HttpReply, request_headers
 class HttpUpstream:
     """Sends every body as a POST over one transport."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: HttpTransport) -> None:
         self._transport = transport
 
     def send(self, body: bytes, target: Target, context: ClientContext) -> HttpReply:

@@ -8,27 +8,23 @@ from chat2response.engine.plan import SURFACE_DIALECTS, plan, plans
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes
 
-CHAT, RESPONSES, DEMO = Target("chat"), Target("responses"), Target("demo")
+CHAT, RESPONSES = Target("chat"), Target("responses")
 MODES = {
     "chat": Routes.single(CHAT),
     "responses": Routes.single(RESPONSES),
     "both": Routes(chat=CHAT, responses=RESPONSES),
-    "demo": Routes.single(DEMO),
 }
 # surface, mode: target, up, down
 TABLE: dict[tuple[Any, str], tuple[Target, str, str]] = {
     ("chat", "chat"): (CHAT, "relay", "relay"),
     ("chat", "responses"): (RESPONSES, "convert", "convert"),
     ("chat", "both"): (CHAT, "relay", "relay"),
-    ("chat", "demo"): (DEMO, "convert", "convert"),
     ("responses", "chat"): (CHAT, "convert", "convert"),
     ("responses", "responses"): (RESPONSES, "relay", "relay"),
     ("responses", "both"): (RESPONSES, "relay", "relay"),
-    ("responses", "demo"): (DEMO, "convert", "convert"),
     ("proxy", "chat"): (CHAT, "overlay", "convert"),
     ("proxy", "responses"): (RESPONSES, "convert", "relay"),
     ("proxy", "both"): (RESPONSES, "convert", "relay"),
-    ("proxy", "demo"): (DEMO, "convert", "convert"),
 }
 
 
