@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
@@ -100,12 +100,12 @@ def as_stream(as_event: Callable[[Any], Any], answer: Any) -> Read:
 @pytest.mark.parametrize(
     "decoder",
     [
-        AnswerDecoder(),
-        AnswerDecoder("summary", THINKING, None, ToolMap.of(HUB, THINKING), False),
+        ChatAnswerDecoder(),
+        ChatAnswerDecoder("summary", THINKING, None, ToolMap.of(HUB, THINKING), False),
     ],
     ids=["plain", "wrapped"],
 )
-def test_a_completion_is_read_like_its_chunk(decoder: AnswerDecoder) -> None:
+def test_a_completion_is_read_like_its_chunk(decoder: ChatAnswerDecoder) -> None:
     for answer in completions():
         whole = result(decoder.reader, lambda reader, answer=answer: reader.value(answer))  # type: ignore[misc]
         assert whole == result(decoder.reader, as_stream(as_chunk, answer)), answer

@@ -19,9 +19,9 @@ from chat2response.wire.fault import (
     TOO_LARGE,
     Fault,
 )
-from tests.engine.conftest import Scene, rest, whole
 from tests.support.engine.fakes import JSON, FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
 from tests.support.engine.frames import CHAT_STREAMS, RESPONSES_STREAMS
+from tests.support.engine.scene import Scene, rest, whole
 
 STATUS = {
     CANCELLED: 502,

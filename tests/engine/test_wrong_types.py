@@ -10,13 +10,16 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.client_profiles import DEFAULT
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
+from chat2response.convert.dialects.chat.answer.tap import ChatTap
+from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.created_ids import owned_ids
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.convert.dialects.responses.answer.whole_answer import read_response
 from chat2response.convert.dialects.responses.request.strip_reasoning import strip_reasoning
 from chat2response.convert.echoed_fields import EchoedFields
@@ -26,9 +29,9 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.reader import Reader
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.relay.relay import _error_as_answer, _leading_error
+from chat2response.engine.relay.leading_error import leading_error
 from chat2response.engine.relay.usage_filter import without_usage
-from chat2response.engine.respond.respond import encoder_for, whole_body
+from chat2response.engine.relay.whole_reply import error_as_answer
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.quota.answer_usage import reported_usage
 from chat2response.upstreams.base import Target
@@ -37,11 +40,12 @@ from chat2response.upstreams.error_responses import refusal_error
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Ids
 from tests.support.convert.whole_answers import COMPLETION, ERRORS, RESPONSE
+from tests.support.engine.scene import DIALECTS
 from tests.support.upstream_streams import CHAT_STREAMS, RESPONSES_STREAMS, now
 from tests.support.wrong_types import mutations
 
 GONE = UpstreamError("gone")
-TARGET = Target("chat", "http://inner.example/v1", "sk-operator-0123456789")
+TARGET = Target(CHAT, "http://inner.example/v1", "sk-operator-0123456789")
 HUB = HubRequest(
     {
         "model": "m",
@@ -75,7 +79,7 @@ def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
     """Converts what `read` writes into the client's dialect."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().for_answer())
     writer.begin()
-    encoder = encoder_for(spoken, HUB, writer.losses)
+    encoder = DIALECTS[spoken].encoder(HUB, DEFAULT, writer.losses)
     reader = read(writer)
     reader.close()
     writer.finish()
@@ -125,13 +129,13 @@ def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str
 
 
 def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
-    how = AnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
+    how = ChatAnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
     for wrong in mutations(COMPLETION):
         losses = Losses().for_answer()
         with suppress(BridgeError):
             response = how.response(wrong, EchoedFields.of(HUB), Ids(), now, losses)
             for spoken in ("chat", "responses"):
-                assert whole_body(spoken, response, "m", losses)
+                assert DIALECTS[spoken].write_response(response, "m", DEFAULT, losses)
         _look_at(wrong)
     for wrong in mutations(COMPLETION, each=2):
         convert(lambda writer, wrong=wrong: with_value(wrong, how.reader(writer)), "responses")  # type: ignore[misc]
@@ -143,7 +147,7 @@ def test_any_field_of_a_whole_response_may_be_wrong() -> None:
         with suppress(BridgeError):
             response = read_response(wrong)
             for spoken in ("chat", "responses"):
-                assert whole_body(spoken, response, "m", losses)
+                assert DIALECTS[spoken].write_response(response, "m", DEFAULT, losses)
         _look_at(wrong)
     for wrong in mutations(RESPONSE, each=2):
         for spoken in ("chat", "responses"):
@@ -158,7 +162,7 @@ def with_value(answer: Any, reader: Reader) -> Reader:
 def _look_at(answer: Any) -> None:
     body = encode(answer)
     reported_usage(body)
-    _error_as_answer(body)
+    error_as_answer(body)
     if type(answer) is dict:
         assert all(type(each) is str for each in owned_ids(answer))
 
@@ -174,8 +178,8 @@ def test_any_field_of_a_refusal_may_be_wrong() -> None:
                 assert all(type(each) is str for each in (refused.message, refused.type))
                 assert all(each is None or type(each) is str for each in (refused.code, refused.param))
             strip_reasoning(body_with_seal, body, Losses())
-            _error_as_answer(body)
-            _leading_error(body)
+            error_as_answer(body)
+            leading_error(body)
 
 
 def test_any_field_of_a_list_of_models_may_be_wrong() -> None:

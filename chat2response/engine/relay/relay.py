@@ -24,7 +24,7 @@ async def relay(run: Run, request: RelayedRequest) -> Answer:
     corrected = run.fidelity == "strict"
     while True:
         reply = await run.send(request.body, stream=request.stream)
-        if await _streams(request, reply):
+        if request.stream and reply.status < 300 and await is_stream(reply):
             return await _relay_stream(run, request, reply)
         whole = await read_whole_reply(reply, run.target, run.ownership, stored=request.stored)
         if reply.status >= 400:
@@ -39,10 +39,8 @@ async def relay(run: Run, request: RelayedRequest) -> Answer:
         request, corrected = replace(request, body=stripped), True
 
 
-async def _streams(request: RelayedRequest, reply: Reply) -> bool:
+async def is_stream(reply: Reply) -> bool:
     """Whether the body is an event stream, by its content type or else by its first bytes."""
-    if not request.stream or reply.status >= 300:
-        return False
     if reply.claims_stream:
         return True
     try:

@@ -37,7 +37,7 @@ async def read_whole_reply(reply: Reply, target: Target, ownership: Ownership, *
     large = is_large(body)
     if reply.status >= 300:
         return await run_in_thread_if(large, _read_refusal, body, reply, target)
-    error = await run_in_thread_if(large, _error_as_answer, body)
+    error = await run_in_thread_if(large, error_as_answer, body)
     if error is not None:
         raise error
     if not _OPENS_OBJECT.match(body):  # an unexpected stream or plain text: no answer of either API
@@ -54,7 +54,7 @@ def _read_refusal(body: bytes, reply: Reply, target: Target) -> WholeReply:
     raise error
 
 
-def _error_as_answer(body: bytes) -> UpstreamError | None:
+def error_as_answer(body: bytes) -> UpstreamError | None:
     """The error in a body with status 200, if it is one. A failed response is an answer."""
     if not _OPENS_WITH_ERROR.match(body):
         return None  # avoids decoding ordinary answers

@@ -16,7 +16,6 @@ from chat2response.stores.base import StoreDown
 from chat2response.wire import sse
 from chat2response.wire.fault import RESET, TIMEOUT
 from chat2response.wire.json import encode
-from tests.engine.conftest import KEY, Scene, bare_run, rest, whole
 from tests.support.engine.fakes import FakeReply, events_of
 from tests.support.engine.frames import (
     CHAT_STREAMS,
@@ -28,6 +27,7 @@ from tests.support.engine.frames import (
     message,
     responses,
 )
+from tests.support.engine.scene import KEY, Scene, bare_run, rest, whole
 
 STREAMS = {
     **{f"responses: {name}": frames for name, frames in RESPONSES_STREAMS.items()},
@@ -409,7 +409,9 @@ async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
 @pytest.mark.parametrize("name", ["responses: text", "chat: text"])
 async def test_a_secret_in_an_error_is_masked_wherever_it_stands_in_the_stream(name: str) -> None:
     begun = STREAMS[name][:2]
-    error_frame = b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at inner.example:8000"}}\n\n'
+    error_frame = (
+        b'data: {"type":"error","error":{"message":"no sk-test-000111222333 at inner.example:8000"}}\n\n'
+    )
     out = await passed(relay_of(name, *begun, error_frame))
     assert b"sk-test-000111222333" not in out and b"inner.example" not in out
     assert out.startswith(b"".join(begun)) and b'"message":"no [key] at [upstream]"' in out

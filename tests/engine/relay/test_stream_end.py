@@ -10,9 +10,9 @@ from chat2response.engine.relay.relayed_stream import RelayedStream
 from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.net.transport import StreamInterrupted
 from chat2response.wire.fault import RESET
-from tests.engine.conftest import bare_run
 from tests.support.engine.fakes import FakeReply
 from tests.support.engine.frames import CHAT_STREAMS, DONE, RESPONSES_STREAMS, chunk
+from tests.support.engine.scene import bare_run
 
 TEXT = b"".join(RESPONSES_STREAMS["text"][:-1])
 CHAT = b"".join(CHAT_STREAMS["text"][:-1])

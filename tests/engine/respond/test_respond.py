@@ -11,9 +11,9 @@ from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.fault import RESET
 from chat2response.wire.json import decode
-from tests.engine.conftest import KEY, Scene, rest, whole
 from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
 from tests.support.engine.frames import CHAT_STREAMS
+from tests.support.engine.scene import KEY, Scene, rest, whole
 
 SURFACES = [("responses", "chat"), ("chat", "responses")]
 WAYS = [*SURFACES, ("proxy", "chat")]

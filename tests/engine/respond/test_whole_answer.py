@@ -6,8 +6,8 @@ import pytest
 
 from chat2response.errors import InvalidRequest, UpstreamError, UpstreamUnauthorized
 from chat2response.stores.base import StoreDown
-from tests.engine.conftest import KEY, Scene, whole
 from tests.support.engine.fakes import JSON, FakeReply, FakeUpstream
+from tests.support.engine.scene import KEY, Scene, whole
 
 # -- whole answers -----------------------------------------------------------------------------------
 

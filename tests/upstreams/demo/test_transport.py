@@ -105,7 +105,7 @@ class Scene:
 
 async def test_the_head_and_the_first_piece_come_at_once() -> None:
     scene = Scene(b"a", b"b")
-    assert (scene.response.status, scene.response.headers) == (200, ((b"content-type", b"x/y"),))
+    assert (scene.response.status, scene.response.headers) == (200, [(b"content-type", b"x/y")])
     assert await scene.arrived() == b"a"
 
 
