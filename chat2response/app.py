@@ -32,8 +32,8 @@ from chat2response.api.openapi.document import Plane
 from chat2response.compose import Services
 from chat2response.compose.api import client_profile, convert_cors, cors, stream_timeouts
 from chat2response.compose.upstreams import catalog, conversion_policy
+from chat2response.convert.dialects.surfaces import CHAT_SURFACE, PROXY, RESPONSES_SURFACE, Surface
 from chat2response.convert.outcome import fault_error
-from chat2response.convert.surfaces import CHAT_SURFACE, PROXY, RESPONSES_SURFACE, Surface
 from chat2response.errors import BridgeError, MethodNotAllowed
 from chat2response.settings import AuthMode
 from chat2response.wire.fault import DRAINING

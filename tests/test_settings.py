@@ -26,10 +26,10 @@ from chat2response.compose.upstreams import (
 )
 from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.responses.dialect import RESPONSES
+from chat2response.convert.dialects.surfaces import CHAT_SURFACE, PROXY, RESPONSES_SURFACE
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.surfaces import CHAT_SURFACE, PROXY, RESPONSES_SURFACE
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode, listen_address

@@ -12,7 +12,7 @@ from chat2response.compose import load
 from chat2response.compose.api import cors
 from chat2response.compose.keys import key_policy
 from chat2response.compose.upstreams import proxies, routes, transport_options
-from chat2response.convert.surfaces import RESPONSES_SURFACE
+from chat2response.convert.dialects.surfaces import RESPONSES_SURFACE
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode

@@ -7,7 +7,7 @@ from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import CorsOptions
 from chat2response.convert.client_profiles import CLIENT_PROFILES, ClientProfile
-from chat2response.convert.surfaces import SURFACES, Surface
+from chat2response.convert.dialects.surfaces import SURFACES, Surface
 from chat2response.settings import Settings
 from chat2response.settings.checks import comma_list, comma_list_or_any, http_token, origin
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
+from chat2response.convert.dialects.surfaces import Surface
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.surfaces import Surface
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import ClientContext
 from chat2response.wire.headers import HeaderList

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from chat2response.convert.output_limit import OUTPUT_LIMITS
-from chat2response.convert.unique_fields import check_spelling, tools_in, unique_values
+from chat2response.convert.requests.output_limit import OUTPUT_LIMITS
+from chat2response.convert.requests.unique_fields import check_spelling, tools_in, unique_values
 from chat2response.quota.request_estimate import CHOICES, SEARCH_SWITCHES
 from chat2response.wire.json_members import elements
 

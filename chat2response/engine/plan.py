@@ -16,7 +16,7 @@ from functools import cache
 from typing import Literal
 
 from chat2response.convert.dialects.dialect import Dialect
-from chat2response.convert.surfaces import Surface
+from chat2response.convert.dialects.surfaces import Surface
 
 
 @dataclass(frozen=True, slots=True)

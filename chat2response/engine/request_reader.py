@@ -4,7 +4,7 @@ from typing import Any
 
 from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.request_body import BAD_JSON, read_object, read_repaired_object
+from chat2response.convert.requests.request_body import BAD_JSON, read_object, read_repaired_object
 from chat2response.convert.validation import missing_field
 from chat2response.engine.call import Call
 from chat2response.engine.duplicate_fields import check_field_names, check_permission_fields

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any
 
-from chat2response.convert.output_limit import OUTPUT_LIMITS
+from chat2response.convert.requests.output_limit import OUTPUT_LIMITS
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chat2response.convert.surfaces import SURFACES, Surface
+from chat2response.convert.dialects.surfaces import SURFACES, Surface
 from chat2response.upstreams.base import Target
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chat2response.convert.obfuscation import STEP
+from chat2response.engine.respond.obfuscation import STEP
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import Surface
 from tests.support.e2e.dialect_pairs import converted_way, post, text_of

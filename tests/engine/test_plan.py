@@ -4,7 +4,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.responses.dialect import RESPONSES
-from chat2response.convert.surfaces import SURFACES, Surface
+from chat2response.convert.dialects.surfaces import SURFACES, Surface
 from chat2response.engine.plan import plan
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes

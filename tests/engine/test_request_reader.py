@@ -8,7 +8,7 @@ from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.dialect import Backend
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.request_body import read_object
+from chat2response.convert.requests.request_body import read_object
 from chat2response.engine.relay.relayed_request import peek_request
 from chat2response.engine.request_reader import read_call, read_repaired
 from chat2response.errors import InvalidRequest

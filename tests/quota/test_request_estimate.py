@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.output_limit import OUTPUT_LIMITS
+from chat2response.convert.requests.output_limit import OUTPUT_LIMITS
 from chat2response.quota.request_estimate import (
     CHOICES,
     MEDIA_TOKENS,

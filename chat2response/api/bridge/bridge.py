@@ -12,9 +12,9 @@ from chat2response.api.http.query import query_parameters
 from chat2response.api.http.request import FLOW_CONTROL, FlowControl, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
+from chat2response.convert.dialects.surfaces import PROXY, Surface
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
-from chat2response.convert.request_body import too_many_containers
-from chat2response.convert.surfaces import PROXY, Surface
+from chat2response.convert.requests.request_body import too_many_containers
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
 from chat2response.engine.run import Run

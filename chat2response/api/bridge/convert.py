@@ -18,7 +18,7 @@ from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from chat2response.convert.request_body import BAD_JSON, read_object, read_repaired_object
+from chat2response.convert.requests.request_body import BAD_JSON, read_object, read_repaired_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from chat2response.observe.call_record import CallRecord
 from chat2response.wire.headers import HeaderList

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from chat2response.api.bridge.authentication import Authenticator
 from chat2response.api.http.request import JSON, Request
-from chat2response.convert.surfaces import RESPONSES_SURFACE
+from chat2response.convert.dialects.surfaces import RESPONSES_SURFACE
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.observe.redact import shown_url

@@ -6,7 +6,7 @@ from typing import Any
 
 from chat2response.convert.dialects.dialect import Dialect, Peek
 from chat2response.convert.losses import Losses
-from chat2response.convert.request_body import bad_json, not_an_object, read_object
+from chat2response.convert.requests.request_body import bad_json, not_an_object, read_object
 from chat2response.engine.duplicate_fields import check_permission_fields
 from chat2response.engine.run import Run
 from chat2response.errors import UpstreamError

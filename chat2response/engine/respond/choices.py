@@ -19,6 +19,7 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer
 from chat2response.engine.respond.converted_stream import ConvertedStream
 from chat2response.engine.respond.hub_call import HubCall, add_gateway_losses
+from chat2response.engine.respond.obfuscation import obfuscated
 from chat2response.engine.respond.turns import Turns
 from chat2response.engine.respond.whole_answer import ask
 from chat2response.engine.run import Run
@@ -80,7 +81,9 @@ class ChoicesStream:
             writer.response["created_at"] = writers[0].response["created_at"]
         self.turns = [Turns(run, replace(call.question), writer) for writer in writers]
         self._streams = [
-            ConvertedStream(run, turns, writer, _Choice(self._encoder, index), self._settle)
+            ConvertedStream(
+                run, turns, writer, obfuscated(_Choice(self._encoder, index), call.hub), self._settle
+            )
             for index, (turns, writer) in enumerate(zip(self.turns, writers, strict=True))
         ]
         self._running = len(writers)

@@ -12,6 +12,7 @@ from chat2response.engine.relay.relayed_request import RelayedRequest
 from chat2response.engine.respond.choices import stream_choices, whole_choices
 from chat2response.engine.respond.converted_stream import ConvertedStream
 from chat2response.engine.respond.hub_call import HubCall, add_gateway_losses
+from chat2response.engine.respond.obfuscation import obfuscated
 from chat2response.engine.respond.question import Question
 from chat2response.engine.respond.turns import NextTurn, Turns
 from chat2response.engine.respond.whole_answer import WholeAnswer, ask
@@ -71,7 +72,7 @@ async def _stream(run: Run, call: HubCall, question: Question, next_turn: NextTu
     run.stream_losses = writer.losses
     turns = Turns(run, question, writer, next_turn)
     await turns.open()
-    encoder = run.call.surface.writes.encoder(hub, run.call.client, writer.losses)
+    encoder = obfuscated(run.call.surface.writes.encoder(hub, run.call.client, writer.losses), hub)
     stream = run.stream = ConvertedStream(run, turns, writer, encoder)
     await stream.begin(parts.options.first_event_timeout)
     losses = turns.losses.for_answer()

@@ -7,8 +7,8 @@ from typing import Any
 from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.dialect import Dialect
 from chat2response.convert.dialects.responses.dialect import RESPONSES
+from chat2response.convert.dialects.surfaces import SURFACES
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.convert.surfaces import SURFACES
 from chat2response.engine.answer_call import answer_call
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine

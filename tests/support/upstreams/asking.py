@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chat2response.convert.dialects.dialect import Dialect
+from chat2response.convert.dialects.surfaces import RESPONSES_SURFACE
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import MAX_OUTPUT
-from chat2response.convert.surfaces import RESPONSES_SURFACE
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.answer_call import answer_call
 from chat2response.engine.call import Call

@@ -20,9 +20,8 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.dialect import Backend, Dialect, Encoder
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.obfuscation import obfuscated
-from chat2response.convert.output_limit import with_limit
 from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.requests.output_limit import with_limit
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import encode
 from chat2response.wire.json_edit import with_model
@@ -78,7 +77,7 @@ class ChatDialect(Dialect):
         return with_hidden_usage(fields) if needs_usage else (fields, False)
 
     def encoder(self, hub: HubRequest, client: ClientProfile, losses: Losses) -> Encoder:
-        return obfuscated(encoder_for(hub, losses), hub)
+        return encoder_for(hub, losses)
 
     def write_response(
         self, response: Response, model: str, client: ClientProfile, losses: Losses, *, legacy: bool = False

@@ -17,10 +17,9 @@ from chat2response.convert.dialects.responses.request.strip_reasoning import str
 from chat2response.convert.dialects.responses.request.text_body import backend_for_text, with_text_input
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.obfuscation import obfuscated
-from chat2response.convert.output_limit import with_limit
 from chat2response.convert.policy import ReasoningForm
-from chat2response.convert.request_body import bad_json, read_object
+from chat2response.convert.requests.output_limit import with_limit
+from chat2response.convert.requests.request_body import bad_json, read_object
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import JSONError, encode
 from chat2response.wire.json_edit import with_model
@@ -83,7 +82,7 @@ class ResponsesDialect(Dialect):
         return references(fields)
 
     def encoder(self, hub: HubRequest, client: ClientProfile, losses: Losses) -> Encoder:
-        return obfuscated(ResponsesEncoder() if client.is_default else ProfiledEncoder(client), hub)
+        return ResponsesEncoder() if client.is_default else ProfiledEncoder(client)
 
     def write_response(
         self, response: Response, model: str, client: ClientProfile, losses: Losses, *, legacy: bool = False

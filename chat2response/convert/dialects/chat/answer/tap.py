@@ -31,12 +31,12 @@ _CHAT_NOTABLE = (
 )
 
 
-MAX_KEPT = 16 * 1024 * 1024  # bytes of a stream whose response is kept
+MAX_COPY = 16 * 1024 * 1024  # bytes of a stream that are copied for `response`
 
 
 class ChatTap:
     """Taps a Chat stream. `choices`: the requested number; each choice ends with a finish_reason. `keep`:
-    buffers the stream, up to `MAX_KEPT`, for `response`.
+    buffers the stream, up to `MAX_COPY`, for `response`.
     """
 
     end = DONE
@@ -50,12 +50,12 @@ class ChatTap:
         self._finished: set[Any] = set()
         self._failed = False  # an error came in place of a chunk
         self._needs_id = stored  # whether its id has yet to be returned
-        self._kept: list[bytes] | None = [] if keep else None
-        self._room = MAX_KEPT
+        self._copy: list[bytes] | None = [] if keep else None
+        self._room = MAX_COPY
 
     def feed(self, frames: bytes) -> Sequence[str]:
-        if self._kept is not None:
-            self._keep(frames)
+        if self._copy is not None:
+            self._copy_frames(frames)
         if DONE in frames and (at := _done_at(frames)) >= 0:
             self.ended = True
             frames = frames[:at]
@@ -75,22 +75,22 @@ class ChatTap:
         self._finished.clear()
 
     def response(self, ids: Ids, clock: Clock) -> Response | None:
-        if self._kept is None or self.status == "failed":
+        if self._copy is None or self.status == "failed":
             return None
         writer = ResponseWriter(EchoedFields("", {}), ids, clock)
         feed = EventFeed(ChatReader(writer))
-        for frames in self._kept:
+        for frames in self._copy:
             feed.feed(frames)
         feed.close()
         writer.finish()
         return writer.response
 
-    def _keep(self, frames: bytes) -> None:
+    def _copy_frames(self, frames: bytes) -> None:
         self._room -= len(frames)
         if self._room < 0:
-            self._kept = None
-        elif self._kept is not None:
-            self._kept.append(frames)
+            self._copy = None
+        elif self._copy is not None:
+            self._copy.append(frames)
 
     def close(self, error: BridgeError) -> bytes:
         if self.ended:

@@ -1,6 +1,6 @@
 """Checks that a Responses request names stored objects unambiguously."""
 
-from chat2response.convert.unique_fields import tools_in, unique_values
+from chat2response.convert.requests.unique_fields import tools_in, unique_values
 from chat2response.wire.json_members import elements
 
 _REFERENCE_FIELDS = ("previous_response_id", "conversation", "prompt_cache_options", "input", "tools")

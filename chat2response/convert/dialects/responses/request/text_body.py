@@ -12,7 +12,7 @@ from chat2response.convert.dialects.responses.request.request import read_reques
 from chat2response.convert.dialects.responses.request.text_input import fits_text_input, input_as_text
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.request_body import read_object
+from chat2response.convert.requests.request_body import read_object
 from chat2response.errors import UpstreamError
 from chat2response.wire.json_edit import with_string
 

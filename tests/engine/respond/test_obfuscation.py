@@ -11,9 +11,9 @@ from chat2response.convert.dialects.responses.answer.stream_encoder import Profi
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.obfuscation import STEP, ObfuscatingEncoder
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.engine.respond.obfuscation import STEP, ObfuscatingEncoder, obfuscated
 from tests.support.engine.scene import DIALECTS
 from tests.support.open_responses import check_event
 from tests.support.upstream_streams import Numbered, now
@@ -92,6 +92,6 @@ def test_nothing_but_deltas_is_padded() -> None:
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 def test_only_who_asks_gets_it(dialect: Any, options: Any, padded: bool) -> None:
     hub = HubRequest(body={"model": "m", "input": "x", "stream_options": options}, dialect=dialect)
-    encoder = DIALECTS[dialect].encoder(hub, DEFAULT, Losses())
+    encoder = obfuscated(DIALECTS[dialect].encoder(hub, DEFAULT, Losses()), hub)
     assert isinstance(encoder, ObfuscatingEncoder) is padded
     assert (b"obfuscation" in encoder.encode(events())) is padded
