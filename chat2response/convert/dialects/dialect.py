@@ -168,6 +168,8 @@ class Dialect(ABC):
     """Whether its servers encrypt reasoning that travels through clients; else the gateway does."""
     stops_at_strings: ClassVar[bool] = True
     """Whether its servers support stop strings; else the gateway watches for them."""
+    reports_failure: ClassVar[bool] = False
+    """Whether a whole answer can say that the response failed; else that is an HTTP status."""
     choices: ClassVar[Choices | None] = None
     """How it returns several answers; None: a request has one answer."""
 

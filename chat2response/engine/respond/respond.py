@@ -17,7 +17,8 @@ from chat2response.engine.respond.question import Question
 from chat2response.engine.respond.turns import NextTurn, Turns
 from chat2response.engine.respond.whole_answer import WholeAnswer, ask
 from chat2response.engine.run import Run
-from chat2response.errors import UpstreamError
+from chat2response.errors import BridgeError, UpstreamError
+from chat2response.upstreams.error_responses import mask_error
 from chat2response.wire.large_documents import run_in_thread_if
 
 
@@ -86,9 +87,26 @@ async def _whole(run: Run, call: HubCall, question: Question, next_turn: NextTur
     whole = await ask(run, question, echo, next_turn)
     await _finish(run, call, whole)
     dialect, client = run.call.surface.writes, run.call.client
+    if whole.failure is not None:
+        mask_error(whole.failure, run.target)
+        if not dialect.reports_failure:
+            raise _final(whole.failure)
     write = partial(dialect.write_response, legacy=call.hub.legacy)
     body = await run_in_thread_if(whole.large, write, whole.response, echo.model, client, whole.losses)
     return Answer(200, JSON_TYPE, run.meter.answer_headers(whole.headers), whole.losses, body)
+
+
+def _final(error: BridgeError) -> BridgeError:
+    """The error without an invitation to retry, which would run the tools of earlier turns again."""
+    return BridgeError(
+        error.message,
+        status=error.status,
+        type=error.type,
+        code=error.code,
+        param=error.param,
+        internal=error.internal,
+        headers={"x-should-retry": "false"},
+    )
 
 
 async def _finish(run: Run, call: HubCall, whole: WholeAnswer) -> None:

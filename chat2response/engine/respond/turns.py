@@ -56,6 +56,7 @@ class Turns:
         self._reply: Reply
         self._reader: Reader
         self._feed: EventFeed
+        self._asked = 0  # turns
         self._earlier_chars = 0  # of output, in the turns before
 
     async def open(self) -> None:
@@ -99,7 +100,9 @@ class Turns:
             yield
 
     async def whole(self) -> Response:
-        """The response of all turns. Raises the BridgeError that it ended with."""
+        """The response of all turns. Raises the BridgeError that the first turn ended with; if a later one
+        fails, the response has failed, and contains the output so far.
+        """
         writer, most = self._writer, self._max_output
         writer.max_weight = most
         writer.begin()
@@ -107,10 +110,20 @@ class Turns:
         async for _ in self.reads():
             writer.take()  # the events are not needed
             check_weight(self.output_chars + writer.weight, most)
+        if self._asked > 1:
+            writer.finish()
+            return writer.response
         return finished_response(writer)
+
+    @property
+    def failure(self) -> BridgeError | None:
+        """The error of a turn after the first, which failed the response."""
+        outcome = self._writer.outcome
+        return outcome.error if outcome is not None and self._asked > 1 else None
 
     async def _ask(self, question: Question) -> Losses:
         """Sends a request, and waits for the head of its answer. Raises UpstreamError."""
+        self._asked += 1
         run, losses = self._run, Losses(self._run.fidelity)
         body, decoder = await run.apart(question.write, run.target.dialect, losses)
         reply = await run.send(body, stream=True)

@@ -13,6 +13,7 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.respond.question import Question
 from chat2response.engine.respond.turns import NextTurn, Turns
 from chat2response.engine.run import Run
+from chat2response.errors import BridgeError
 from chat2response.upstreams.error_responses import refusal_of
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import sniff_content
@@ -35,6 +36,8 @@ class WholeAnswer:
     """Whether to encode it in a thread."""
     deltas: int = 0
     """The number of its deltas, if it was streamed."""
+    failure: BridgeError | None = None
+    """The error of a turn after the first, which failed the response."""
 
 
 async def ask(run: Run, question: Question, echo: EchoedFields, next_turn: NextTurn | None) -> WholeAnswer:
@@ -70,7 +73,7 @@ async def _ask_in_turns(
     losses = turns.losses.for_answer()
     for loss in writer.losses:
         losses.add(loss.field, loss.effect)
-    return WholeAnswer(response, turns.headers, losses, large=True, deltas=writer.event_count)
+    return WholeAnswer(response, turns.headers, losses, True, writer.event_count, turns.failure)
 
 
 def _read_event_stream(

@@ -36,6 +36,7 @@ class ResponsesDialect(Dialect):
     stateful = True
     seals_reasoning = True
     stops_at_strings = False
+    reports_failure = True
 
     def peek(self, body: bytes) -> ResponsesPeek:
         return peek_responses(body)
