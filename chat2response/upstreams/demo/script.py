@@ -15,6 +15,7 @@ from typing import Any, Literal
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.validation import invalid_value
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.upstreams.demo.request import DemoRequest, Function
@@ -56,7 +57,7 @@ class Script:
         if step.kind == "text":
             writer.text(step.text, [_certain_logprob(step.text, self.alternatives)] if self.logprobs else ())
         elif step.kind == "call":
-            writer.call(step.slot, name=step.name, delta=step.text)
+            writer.call(CallDelta(step.slot, name=step.name, delta=step.text))
         elif form != "hide":
             writer.reasoning(step.text, summary=form == "summary")
 
