@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass, field, replace
 
 from chat2response.convert.losses import Fidelity
-from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.call import Call
 from chat2response.engine.live_runs import LiveRuns

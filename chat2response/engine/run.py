@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import add_hint as point_out_spelling
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Loss, Losses
 from chat2response.convert.outcome import fault_error
-from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.convert.usage import read as read_usage
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter

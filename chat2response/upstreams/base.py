@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.observe.redact import shown_url
 from chat2response.wire.fault import Fault

@@ -12,8 +12,9 @@ from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.reader import Reader
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT, check_weight
 from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer

@@ -8,8 +8,8 @@ from chat2response.convert.dialects.responses.request.request import write_reque
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.reader import Reader
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.upstreams.base import PATHS, Target
 from chat2response.upstreams.http_upstream import DecoderFactory, HttpUpstream

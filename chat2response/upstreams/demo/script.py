@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.validation import invalid_value
 from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.protocol import Writer

@@ -15,7 +15,7 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
-from chat2response.convert.policy import ReasoningForm
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError
