@@ -19,11 +19,11 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
-from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.errors import InvalidRequest
 from chat2response.wire.chat import ChatCompletion, ChatRequest
 from chat2response.wire.ids import Clock, Ids, new_id

@@ -26,7 +26,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
@@ -37,10 +36,10 @@ from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.reader import Reader
+from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids, new_id
@@ -145,19 +144,3 @@ class ResponsesToChat(_Stream):
         self._encoder = ChatEncoder(
             include_usage=include_usage, logprobs=logprobs, losses=self._writer.losses
         )
-
-
-def reasoning_form(
-    request: HubRequest, setting: ReasoningForm | None = None, client: ClientProfile = DEFAULT
-) -> ReasoningForm:
-    """Decides where reasoning goes: the operator's setting, or else where this kind of client reads it.
-
-    A client that reads both forms gets a summary if it requests one.
-    """
-    if setting is not None:
-        return setting
-    if not client.raw_reasoning:
-        return "summary"
-    options = request.body.get("reasoning")
-    summary_requested = type(options) is dict and (options.get("summary") or options.get("generate_summary"))
-    return "summary" if summary_requested else "content"

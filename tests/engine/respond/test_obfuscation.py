@@ -12,6 +12,7 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.respond.obfuscation import STEP, ObfuscatingEncoder, obfuscated
 from tests.support.engine.scene import DIALECTS
@@ -35,9 +36,9 @@ def events() -> list[Any]:
         writer.reasoning(word)
     for word in WORDS:
         writer.text(word)
-    writer.call("c", kind="function", call_id="c", name="f")
+    writer.call(CallDelta("c", call_id="c", name="f"))
     for word in WORDS:
-        writer.call("c", kind="function", delta=word)
+        writer.call(CallDelta("c", delta=word))
     writer.end_turn(None, Outcome("completed"))
     writer.finish()
     return writer.take()

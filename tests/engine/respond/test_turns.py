@@ -9,6 +9,7 @@ import pytest
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import failed
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.engine.call import JSON_TYPE, Answer
 from chat2response.engine.respond.hub_call import hub_call
 from chat2response.engine.respond.question import Question
@@ -34,18 +35,14 @@ def thinks(text: str) -> Callable[[Any], None]:
 
 def calls(name: str, arguments: str) -> Callable[[Any], None]:
     """A step: the model calls a function, in the slot that every turn begins with."""
-    return lambda writer: writer.call(call_delta(0, name=name, delta=arguments))
-
-
-def call_delta(slot: int, **fields: Any) -> Any:
-    from chat2response.convert.writer.call_delta import CallDelta
-
-    return CallDelta(slot, **fields)
+    return lambda writer: writer.call(CallDelta(0, name=name, delta=arguments))
 
 
 def turn(number: int) -> FakeTurn:
     """A turn with reasoning, text and a call."""
-    return FakeTurn(thinks(f"think {number}"), says(f"text {number}"), calls("look", f'{{"n":{number}}}'), ends())
+    return FakeTurn(
+        thinks(f"think {number}"), says(f"text {number}"), calls("look", f'{{"n":{number}}}'), ends()
+    )
 
 
 def again(times: int, seen: list[Any] | None = None) -> NextTurn:
@@ -95,7 +92,9 @@ async def test_every_turn_adds_to_one_response(scene: Scene, count: int) -> None
         f'{{"n":{number}}}' for number in range(count)
     ]
     assert response["usage"]["total_tokens"] == 5 * count
-    assert [event["type"] for event in events if event["type"] == "response.completed"] == ["response.completed"]
+    assert [event["type"] for event in events if event["type"] == "response.completed"] == [
+        "response.completed"
+    ]
     assert seen == [3 * (number + 1) for number in range(count)]
     assert scene.outcomes == ["completed"]
     assert scene.upstream.left == count, "each answer is closed before the next is asked for"
@@ -225,7 +224,10 @@ async def test_a_request_that_cannot_be_written_fails_the_turn(scene: Scene) -> 
 
     _, out = await whole(open_turns(scene, "responses", [turn(0)], refuse, stream=True))
     response = events_of(out)[-2]["response"]
-    assert (response["status"], response["error"]["message"]) == ("failed", "The tool's result cannot be sent.")
+    assert (response["status"], response["error"]["message"]) == (
+        "failed",
+        "The tool's result cannot be sent.",
+    )
 
 
 async def test_a_store_that_fails_between_turns_fails_the_stream_once(scene: Scene) -> None:

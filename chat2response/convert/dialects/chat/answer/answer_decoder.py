@@ -20,8 +20,8 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.sealed_reasoning import Seal
 from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer

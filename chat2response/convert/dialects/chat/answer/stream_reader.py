@@ -16,8 +16,8 @@ from chat2response.convert.errors.upstream_errors import read_error_event, read_
 from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_objects
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse

@@ -29,7 +29,8 @@ from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.size_limit import EVENT_WEIGHT
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
-from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
+from chat2response.convert.writer.call_delta import CallDelta, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.writer.output_items import ITEMS_WITH_EVENTS
 from chat2response.convert.writer.protocol import Writer
@@ -187,7 +188,7 @@ class ResponsesReader(LenientReader):
         slot.pieces.append(delta)
         if kind == "function":
             delta = slot.arguments.feed(delta)
-        self._writer.call(slot.number, kind=kind, delta=delta, last=last, id=item_id)
+        self._writer.call(CallDelta(slot.number, kind=kind, delta=delta, last=last, id=item_id))
 
     # -- done events: write what no delta had, then close ------------------------------------------
 
@@ -247,12 +248,14 @@ class ResponsesReader(LenientReader):
             slot.initial_text = arguments
         namespace = item.get("namespace")
         self._writer.call(
-            slot.number,
-            kind=kind,
-            call_id=call_id or as_string(item.get("id")),
-            name=name,
-            namespace=namespace if type(namespace) is str else None,
-            id=item.get("id"),
+            CallDelta(
+                slot.number,
+                kind=kind,
+                call_id=call_id or as_string(item.get("id")),
+                name=name,
+                namespace=namespace if type(namespace) is str else None,
+                id=item.get("id"),
+            )
         )
         return slot
 
@@ -281,7 +284,7 @@ class ResponsesReader(LenientReader):
         slot = self._announce(index, item, stage)
         self._write_call_remainder(slot, _arguments_or_input(item, text), item.get("id"), called, last=whole)
         if remainder := slot.arguments.close():
-            self._writer.call(slot.number, kind=called, delta=remainder, id=item.get("id"))
+            self._writer.call(CallDelta(slot.number, kind=called, delta=remainder, id=item.get("id")))
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -309,11 +312,11 @@ class ResponsesReader(LenientReader):
         for slot in slots:
             if slot.hinted_name and not slot.name:
                 slot.name = slot.hinted_name
-                self._writer.call(slot.number, name=slot.name)
+                self._writer.call(CallDelta(slot.number, name=slot.name))
             if not slot.text.strip() and slot.initial_text:
                 self._write_call_delta(slot, slot.initial_text, None, "function")
             if remainder := slot.arguments.close():
-                self._writer.call(slot.number, delta=remainder)
+                self._writer.call(CallDelta(slot.number, delta=remainder))
             if slot.arguments.has_extra_text:
                 self._writer.losses.add(*TEXT_AFTER_END)
         nameless = any(not slot.name and slot.text.strip() for slot in slots)

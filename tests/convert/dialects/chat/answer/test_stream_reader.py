@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.event_feed import EventFeed
@@ -13,6 +14,7 @@ from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.wire.chat import DeltaShape
 from chat2response.wire.fault import DRAINING, RESET, TIMEOUT
 from tests.support.upstream_streams import (
     CHAT_STREAMS,
@@ -871,3 +873,17 @@ def test_a_source_without_an_address_is_a_loss():
     odd = {"citations": [7, {"title": "A"}], "search_results": {"a": 1}}
     machine.feed(sse(chat(*text("Hi", **odd))))
     assert [loss.field for loss in machine.losses] == ["citations", "search_results"]
+
+
+@pytest.mark.parametrize("field", [name for name in DeltaShape.__struct_fields__ if name != "content"])
+def test_a_text_with_anything_beside_it_is_read_whole(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast path is for a text alone: each field of `DeltaShape` must be in its condition."""
+    fields: list[Any] = []
+    monkeypatch.setattr(DeltaReader, "read", lambda _, delta, logprobs: fields.append(getattr(delta, field)))
+    for value in ("x", ["x"], {"x": "x"}):
+        machine, writer = reader()
+        machine.feed(sse([chunk({"content": "a", field: value})], done=False))
+        assert fields.pop() == value
+        machine.feed(sse([chunk({"content": "a", field: None})], done=False))
+        assert not fields
+        assert writer.event_count > 0
