@@ -6,10 +6,10 @@ client disconnects, the upstream call is stopped at once, whether the response h
 
 from chat2response.api.bridge.authentication import Authenticator
 from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
-from chat2response.api.http.body_buffers import BodyBuffers
+from chat2response.api.http.body_buffers import Allocation, BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import FLOW_CONTROL, FlowControl, HeaderPairs, Request
+from chat2response.api.http.request import FLOW_CONTROL, HOPS, FlowControl, HeaderPairs, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
@@ -23,7 +23,7 @@ from chat2response.errors import InvalidRequest
 from chat2response.upstreams.routes import Surface
 from chat2response.wire.fault import CANCELLED, TIMEOUT
 from chat2response.wire.json_size import TooManyContainers
-from chat2response.wire.large_documents import check_structure, is_large, run_in_thread_if
+from chat2response.wire.large_documents import check_structure, is_large, run_in_thread
 
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
@@ -60,26 +60,31 @@ class Bridge:
     async def __call__(self, request: Request) -> None:
         caller = await self._authenticator.authenticate(request, self._endpoint)
         request.tenant = caller.tenant
-        request.allocation = self._buffers.allocation(caller.payer)
+        payer = caller.authorization if caller.key is None else caller.key.id
+        request.allocation = Allocation(self._buffers, payer)
+        body = await request.body(self._max_body)
+        large = is_large(body)
+        if large:
+            await check_body(body)
         query = request.scope["query_string"]
         params = query_parameters(query, self._parameters) if query else {}
         call = Call(
             self._surface,
-            await read_body(request, self._max_body),
+            body,
             request.id,
             caller.tenant,
             caller.authorization,
             params.get("conversation_id"),
             params.get("previous_response_id"),
-            request.hops,
+            request.hops if HOPS in request.headers else 0,
             caller.key,
             self._timeouts.stall,
             self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
-            fidelity_of(request),
+            fidelity_of(request) if _FIDELITY in request.headers else None,
         )
-        await deliver(
-            await run_in_thread_if(is_large(call.body), self._engine.open, call), request, self._timeouts
-        )
+        del body  # the call drops it once it is sent
+        run = await run_in_thread(self._engine.open, call) if large else self._engine.open(call)
+        await deliver(run, request, self._timeouts)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -89,11 +94,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     """
     body = await request.body(limit)
     if is_large(body):
-        try:
-            await check_structure(body)
-        except TooManyContainers as error:
-            raise too_many_containers(error) from None
+        await check_body(body)
     return body
+
+
+async def check_body(body: bytes) -> None:
+    """Raises InvalidRequest for too many arrays and objects, before a large body is decoded."""
+    try:
+        await check_structure(body)
+    except TooManyContainers as error:
+        raise too_many_containers(error) from None
 
 
 def fidelity_of(request: Request) -> Fidelity | None:
@@ -115,23 +125,28 @@ def fidelity_of(request: Request) -> Fidelity | None:
 async def deliver(run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts) -> None:
     """Sends the answer to the client; stops the call when the client disconnects."""
     request.record = run
-    unwatch = on_disconnect(request, lambda: run.stop(CANCELLED))
+    unwatch, watching = on_disconnect(request, lambda: run.stop(CANCELLED)), True
     try:
         async with run as answer:
             if request.allocation is not None:
                 request.allocation.release()  # the request is sent, its bytes are no longer referenced
-            headers = _headers(answer)
+            losses, headers = answer.losses.header(), answer.headers
+            if losses is not None:
+                headers = [*headers, (_LOSSES, losses.encode("ascii"))]
             media_type = answer.media_type.encode("latin-1")
             if answer.body is not None:
                 unwatch()
+                watching = False
                 await request.respond(answer.status, answer.body, media_type, headers)
                 return
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
             await _stream(answer, run, request, timeouts)
             unwatch()  # from here on a disconnect only means that the response has ended
+            watching = False
             await request.send({"type": "http.response.body", "body": b""})
     finally:
-        unwatch()
+        if watching:
+            unwatch()
 
 
 async def _stream(
@@ -160,8 +175,3 @@ def _client(name: str | None) -> ClientProfile:
         message = f"Unknown client profile '{(name or '')[:40]}'. {PROFILE_HEADER} must be one of {known}."
         raise InvalidRequest(message, param=PROFILE_HEADER, code="invalid_value")
     return client
-
-
-def _headers(answer: Answer) -> HeaderPairs:
-    header = answer.losses.header()
-    return answer.headers if header is None else [*answer.headers, (_LOSSES, header.encode("ascii"))]
