@@ -103,7 +103,13 @@ class HttpResponse:
                 self._connection.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._take_buffered()
+        pieces = self._pieces
+        self._buffered = 0
+        if len(pieces) == 1:
+            return pieces.pop()
+        data = b"".join(pieces)
+        pieces.clear()
+        return data
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """Returns the whole body. Raises UpstreamError if it is interrupted, or larger than `limit` bytes."""
@@ -166,14 +172,14 @@ class HttpResponse:
         if self._buffered > _HIGH_WATER and not self.reading_paused:
             self.reading_paused = True
             self._connection.pause_reading()
-        if self._waiter is not None:
-            self._wake()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():  # `_wake`, without a call for each read of a stream
+            waiter.set_result(None)
 
     def finish(self) -> None:
         """Marks the body as complete."""
         self._finished = True
-        if self._waiter is not None:
-            self._wake()
+        self._wake()
 
     def fail(self, error: Exception) -> None:
         """Marks the body as interrupted. Bytes that have arrived can still be read."""
@@ -214,16 +220,9 @@ class HttpResponse:
         self._since_pause += len(piece)
         return piece
 
-    def _take_buffered(self) -> bytes:
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._buffered = 0
-        return data
-
     def _wake(self) -> None:
-        """Wakes the reader. One that was cancelled has left its waiter behind, which is done."""
-        waiter, self._waiter = self._waiter, None
+        """Wakes the reader. A waiter that is done has been woken, or its reader was cancelled."""
+        waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
