@@ -138,7 +138,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._feed_past_limit(data)
             else:
                 self._parser.feed_data(data)
-            self._deliver()
+            if self._body:
+                self._deliver()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
             self._deliver()
             self._fail(error, data)
@@ -188,8 +189,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """Ends the response, and frees or closes the connection."""
-        self._deliver()
-        response = self._response
+        if self._body:
+            self._deliver()
+        response, transport = self._response, self._transport
         if response is None or not response.status:
             self._headers = []
             return
@@ -197,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
         response.finish()
         if response.reading_paused:
             self.resume_reading()  # for the next response
-        if self._parser.should_keep_alive() and self.usable:
+        if self._parser.should_keep_alive() and transport is not None and not transport.is_closing():
             self._on_free(self)
         else:
             self.abort()

@@ -1,8 +1,8 @@
 """`HttpResponse`: one response as it arrives: its head, then its body, a piece for each network read."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, split_pieces
@@ -12,6 +12,7 @@ from chat2response.wire.headers import HeaderList
 MAX_BODY = 64 * 1024 * 1024  # bytes of a response that is read whole
 _HIGH_WATER = 16 * 1024  # buffered bytes at which reading pauses until they are consumed
 _BYTES_PER_TURN = 64 * 1024  # decoded bytes returned in one turn of the loop: as many as a read brings
+_CONTENT_ENCODING = b"content-encoding"
 _DRAIN_SECONDS = 0.25  # how long to wait for the end of a finished stream, to reuse its connection
 
 
@@ -46,7 +47,7 @@ class HttpResponse:
     """
 
     __slots__ = ("_buffered", "_connection", "_decoded", "_decoder", "_error", "_finished", "_pieces",
-                 "_reading_paused", "_since_pause", "_waiter", "headers", "status")  # fmt: skip
+                 "_since_pause", "_waiter", "headers", "reading_paused", "status")  # fmt: skip
 
     def __init__(self, connection: ConnectionControl) -> None:
         self.status = 0
@@ -54,7 +55,8 @@ class HttpResponse:
         self._connection = connection
         self._pieces: list[bytes] = []
         self._buffered = 0
-        self._reading_paused = False
+        self.reading_paused = False
+        """Whether the reader is slower than the upstream, so that silence is not the upstream's fault."""
         self._finished = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -72,11 +74,6 @@ class HttpResponse:
                 return value.decode("latin-1")
         return None
 
-    @property
-    def reading_paused(self) -> bool:
-        """Whether the reader is slower than the upstream, so that silence is not the upstream's fault."""
-        return self._reading_paused
-
     async def head(self) -> None:
         """Waits for the head. Raises UpstreamUnreachable or UpstreamTimeout."""
         while not self.status:
@@ -84,14 +81,33 @@ class HttpResponse:
                 # An error that is raised and stays stored would make a reference cycle.
                 error, self._error = self._error, StreamInterrupted(RESET)
                 raise _error_before_head(error)
-            await self._wait()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
-    def chunk(self) -> Coroutine[Any, Any, bytes]:
-        """Returns the bytes that have arrived; empty at the end.
+    async def chunk(self, *, decoded: bool = True) -> bytes:
+        """Returns the bytes that have arrived; empty at the end. `decoded` False: in their content encoding.
 
         Raises StreamInterrupted; UpstreamError if the content encoding cannot be decoded.
         """
-        return self._receive() if self._decoder is None else self._decode(self._decoder)
+        if self._decoder is not None and decoded:
+            return await self._decode(self._decoder)
+        while not self._pieces:
+            if self._error is not None:
+                raise _copy(self._error)
+            if self._finished:
+                return b""
+            if self.reading_paused:  # the reader asks for more, so it has handled the rest
+                self.reading_paused = False
+                self._connection.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        pieces = self._pieces
+        self._buffered = 0
+        if len(pieces) == 1:
+            return pieces.pop()
+        data = b"".join(pieces)
+        pieces.clear()
+        return data
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """Returns the whole body. Raises UpstreamError if it is interrupted, or larger than `limit` bytes."""
@@ -99,6 +115,8 @@ class HttpResponse:
             first = await self.chunk()
             if len(first) > limit:
                 raise _too_large()
+            if self._finished and self._decoder is None and not self._pieces and self._error is None:
+                return first  # nearly every answer: it has arrived whole
             body = bytearray()  # a list of small pieces would need more memory than their bytes
             while piece := await self.chunk():
                 if len(first) + len(body) + len(piece) > limit:
@@ -138,13 +156,10 @@ class HttpResponse:
     def feed_head(self, status: int, headers: HeaderList) -> None:
         """Takes the head. Raises UpstreamError for a content encoding that cannot be decoded."""
         self.headers = headers
-        coding = (self.header("content-encoding") or "identity").strip().lower()
-        if coding != "identity":
-            self._decoder = decoder_for(coding)  # some upstreams ignore `Accept-Encoding: identity`
-            if self._decoder is None:
-                raise UpstreamError(
-                    f"The upstream's response has the unsupported content encoding '{coding[:20]}'."
-                )
+        for name, _ in headers:
+            if len(name) == len(_CONTENT_ENCODING) and name.lower() == _CONTENT_ENCODING:
+                self._decoder = self._decoder_of_body()
+                break
         self.status = status
         self._wake()
 
@@ -152,10 +167,12 @@ class HttpResponse:
         """Takes a piece of the body."""
         self._pieces.append(data)
         self._buffered += len(data)
-        if self._buffered > _HIGH_WATER and not self._reading_paused:
-            self._reading_paused = True
+        if self._buffered > _HIGH_WATER and not self.reading_paused:
+            self.reading_paused = True
             self._connection.pause_reading()
-        self._wake()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():  # `_wake`, without a call for each read of a stream
+            waiter.set_result(None)
 
     def finish(self) -> None:
         """Marks the body as complete."""
@@ -170,17 +187,17 @@ class HttpResponse:
 
     # -- inside --------------------------------------------------------------------------------------
 
-    async def _receive(self) -> bytes:
-        while not self._pieces:
-            if self._error is not None:
-                raise _copy(self._error)
-            if self._finished:
-                return b""
-            if self._reading_paused:  # the reader asks for more, so it has handled the rest
-                self._reading_paused = False
-                self._connection.resume_reading()
-            await self._wait()
-        return self._take_buffered()
+    def _decoder_of_body(self) -> Decoder | None:
+        """The decoder for the head's content encoding; None for `identity`. Raises UpstreamError."""
+        coding = (self.header("content-encoding") or "identity").strip().lower()
+        if coding == "identity":
+            return None
+        decoder = decoder_for(coding)  # some upstreams ignore `Accept-Encoding: identity`
+        if decoder is None:
+            raise UpstreamError(
+                f"The upstream's response has the unsupported content encoding '{coding[:20]}'."
+            )
+        return decoder
 
     async def _decode(self, decoder: Decoder) -> bytes:
         """Decodes one piece, no larger than a read: a few encoded bytes may expand to megabytes."""
@@ -189,7 +206,7 @@ class HttpResponse:
             await asyncio.sleep(0)
         try:
             while not (piece := next(self._decoded, b"")):
-                data = await self._receive()
+                data = await self.chunk(decoded=False)
                 if data:
                     self._decoded = split_pieces(decoder.pieces(data), _BYTES_PER_TURN)
                 elif decoder.incomplete:
@@ -201,21 +218,8 @@ class HttpResponse:
         self._since_pause += len(piece)
         return piece
 
-    def _take_buffered(self) -> bytes:
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._buffered = 0
-        return data
-
-    async def _wait(self) -> None:
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-
     def _wake(self) -> None:
+        """Wakes the reader. A waiter that is done has been woken, or its reader was cancelled."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

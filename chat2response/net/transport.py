@@ -95,13 +95,19 @@ class Transport:
         endpoint = self._endpoints.get(url) or self._endpoint(url)
         head = self._head(method, endpoint, headers, body)
         idle = self._idle_connection(endpoint)
-        if idle is not None:
+        while True:
+            connection = idle or await self._connect(endpoint)
+            response = connection.send(head, body or b"", stall)
             try:
-                return await self._send(idle, endpoint, head, body or b"", stall)
-            except UpstreamUnreachable:
-                if not idle.lost_race:
+                await response.head()
+                if response.status == 407 and endpoint.proxy is not None and not endpoint.secure:
+                    raise refusal(response.status)
+                return response
+            except BaseException as error:
+                connection.abort()
+                if idle is None or not idle.lost_race or not isinstance(error, UpstreamUnreachable):
                     raise
-        return await self._send(await self._connect(endpoint), endpoint, head, body or b"", stall)
+                idle = None
 
     async def close(self) -> None:
         """Closes the idle connections; the others close when their response ends."""
@@ -113,19 +119,6 @@ class Transport:
         await asyncio.sleep(0)  # lets the loop call `connection_lost`
 
     # -- connections ---------------------------------------------------------------------------------
-
-    async def _send(
-        self, connection: Connection, endpoint: Endpoint, head: bytes, body: bytes, stall: float
-    ) -> HttpResponse:
-        response = connection.send(head, body, stall)
-        try:
-            await response.head()
-            if response.status == 407 and endpoint.proxy is not None and not endpoint.secure:
-                raise refusal(response.status)
-        except BaseException:
-            connection.abort()
-            raise
-        return response
 
     def _idle_connection(self, endpoint: Endpoint) -> Connection | None:
         free = self._free.get(endpoint.key)

@@ -89,7 +89,9 @@ class CallMeter:
     def needs_body(self) -> bool:
         """Whether limits or scopes of the key depend on the body; other bodies are relayed unread."""
         key = self._key
-        return key is not None and (key.limits is not None or grants_of(key.scopes).restrict_body)
+        if key is None or (key.limits is None and not key.scopes):
+            return False
+        return key.limits is not None or grants_of(key.scopes).restrict_body
 
     async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
         """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.
@@ -120,12 +122,9 @@ class CallMeter:
 
     def answer_headers(self, headers: HeaderList) -> HeaderList:
         """The answer's headers; a limited key's own limits replace those of the operator's account."""
-        own = self.headers
-        return (
-            [*(each for each in headers if not each[0].lower().startswith(_RATE_LIMIT_PREFIX)), *own]
-            if own
-            else headers
-        )
+        if self._grant is None or not (own := self._grant.headers):
+            return headers
+        return [*(each for each in headers if not each[0].lower().startswith(_RATE_LIMIT_PREFIX)), *own]
 
     @property
     def needs_usage(self) -> bool:

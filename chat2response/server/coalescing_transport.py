@@ -76,7 +76,8 @@ class CoalescingTransport(asyncio.Transport):
 
     def write_now(self, data: bytes) -> None:
         """Sends a complete response, after the buffered head."""
-        self._flush()
+        if self._flush_handle is not None:
+            self._flush()
         self._inner.write(data)
 
     def close(self) -> None:

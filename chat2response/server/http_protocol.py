@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from chat2response.api.http.disconnect import DISCONNECT
-from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE
+from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, WHOLE_BODY
 from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import BodyRate
@@ -75,9 +75,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._pending_rejection: bytes | None = None  # waits for the answers to earlier requests
         self._deadline: asyncio.TimerHandle | None = None
         self._lost = False
+        self._idle_since = 0.0  # when the last answer ended
         self._on_disconnect: Callable[[], None] | None = None
         # One per connection: one per request would form a reference cycle that only the collector frees.
-        self._extensions: Any = {DISCONNECT: self._watch, SEND_RESPONSE: self._answer}
+        self._extensions: Any = {
+            DISCONNECT: self._watch,
+            SEND_RESPONSE: self._answer,
+            WHOLE_BODY: self._whole_body,
+        }
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------
 
@@ -118,8 +123,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._rejected:
             self._linger.touch()
             return
-        if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
         if len(data) + self._unfinished <= MAX_HEAD:
             self._feed(data)
         else:
@@ -152,7 +155,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._upgrading = True
             return
         self._in_body = True
-        self._stop_timer()
+        if self._deadline is not None:
+            self._stop_timer()
         if self._upgrade_headers:
             self.headers += self._upgrade_headers
             self._upgrade_headers = []
@@ -178,7 +182,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._upgrading:
             return
         self._in_body = False
-        self._stop_timer()
+        if self._deadline is not None:
+            self._stop_timer()
         cycle = self.cycle
         if not cycle.response_complete:
             cycle.more_body = False
@@ -187,14 +192,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()  # a trailer asked for it after the answer was sent
 
     def on_response_complete(self) -> None:
-        """Starts the next pipelined request, or sends a pending rejection."""
-        waiting = bool(self.pipeline)
-        super().on_response_complete()
-        if waiting:
+        """Starts the next pipelined request, or sends a pending rejection, or waits for the next request."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
             if self._rate is not None:
                 self._rate.restart(self.loop.time())
         elif self._pending_rejection is not None:
             self._send_rejection(self._pending_rejection)
+        else:
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._await_request(self.timeout_keep_alive)
 
     # -- extensions for the application --------------------------------------------------------------
 
@@ -203,7 +216,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
         Returns a function that stops it.
         """
-        self.flow.resume_reading()  # a large body may have paused reading, which also detects the disconnect
+        if self.flow.read_paused:  # by a large body; reading also detects the disconnect
+            self.flow.resume_reading()
         self._on_disconnect = callback
         if self._lost:
             callback()
@@ -214,6 +228,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._on_disconnect = None
 
         return forget
+
+    def _whole_body(self, receive: Any) -> bytes | None:
+        """The body of a request that has arrived completely; None if the application has to receive it.
+
+        `receive`: the request's own `receive`, which identifies it among the pipelined requests.
+        """
+        cycle = getattr(receive, "__self__", None)
+        if not isinstance(cycle, RequestResponseCycle) or cycle.more_body or cycle.disconnected:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()  # a later `receive` waits for the disconnect
+        return body
 
     def _answer(self, send: Any, status: int, headers: HeaderList, body: bytes) -> bool:
         """Sends a complete answer in one write. False if uvicorn has to send it step by step.
@@ -326,6 +352,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise RequestRejected(error_answers.TOO_MANY_PIPELINED)
 
     # -- timers --------------------------------------------------------------------------------------
+
+    def _await_request(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self._check_idle)
+
+    def _check_idle(self) -> None:
+        """Closes an idle connection. One timer checks it, so that none is set and cancelled per request."""
+        self.timeout_keep_alive_task = None
+        if self._answering() or self._unfinished or self._in_body:
+            return  # the end of the answer sets the timer again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._await_request(left)
+        else:
+            self.timeout_keep_alive_handler()
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._on_head_timeout)

@@ -45,7 +45,9 @@ class LineFormatter(logging.Formatter):
         """Formats plain messages directly, and all others with logging.Formatter."""
         if record.args or record.exc_info or record.exc_text or record.stack_info:
             return super().format(record)
-        return f"{self.formatTime(record)} {record.levelname} {record.name}: {record.msg}"
+        if int(record.created) != self._second:
+            self.formatTime(record)
+        return f"{self._prefix},{int(record.msecs):03} {record.levelname} {record.name}: {record.msg}"
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Like logging.Formatter, but caches the text of the current second."""
@@ -58,28 +60,25 @@ class LineFormatter(logging.Formatter):
 class NonBlockingHandler(logging.Handler):
     """Writes to a NonBlockingOutput, so a log that nobody reads never blocks the event loop."""
 
-    def __init__(self, output: NonBlockingOutput) -> None:
+    def __init__(self, output: NonBlockingOutput, formatter: logging.Formatter) -> None:
         super().__init__()
         self._output = output
+        self._format = formatter.format
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Skips the handler's filters and lock: the output has its own lock."""
-        self.emit(record)
-        return True
-
-    def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._output.write(f"{self.format(record)}\n")
+            self._output.write(f"{self._format(record)}\n")
         except Exception:
             self.handleError(record)
+        return True
 
 
 def set_up(settings: Settings, *extra_secrets: str) -> None:
     """Configures logging, once per process. Masks the secrets of `settings` and `extra_secrets`."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     mask = SecretMask((*secrets(settings), *extra_secrets))
-    handler = NonBlockingHandler(NonBlockingOutput(lambda: sys.stderr, transform=mask))
-    handler.setFormatter(LineFormatter())
+    handler = NonBlockingHandler(NonBlockingOutput(lambda: sys.stderr, transform=mask), LineFormatter())
     # Log lines name no thread, process or task: looking those up is half the cost of a record.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     vars(logging)["logAsyncioTasks"] = False  # of Python 3.12 and later

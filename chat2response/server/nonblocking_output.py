@@ -44,12 +44,13 @@ class NonBlockingOutput:
         self._lines: list[str] = []
         self._waiting = 0
         self._dropped = 0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # reentrant: a signal's handler may write a line, too
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
 
     def write(self, line: str) -> None:
         """Buffers a line, which includes its newline. Never blocks."""
-        with self._changed:
+        with self._lock:
             if self._waiting and self._waiting + len(line) > self._max_buffered:
                 self._dropped += 1
                 return

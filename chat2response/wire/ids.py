@@ -20,7 +20,7 @@ def new_id(prefix: str) -> str:
         return f"{prefix}_{_digits.pop()}"
     except IndexError:
         digits = os.urandom(16 * _BATCH).hex()  # a system call for each id would take 5 % of a request
-        _digits.extend(digits[at : at + 32] for at in range(0, len(digits), 32))
+        _digits.extend([digits[at : at + 32] for at in range(0, len(digits), 32)])
         return new_id(prefix)
 
 

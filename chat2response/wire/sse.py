@@ -64,15 +64,16 @@ class FrameSplitter:
     Each byte is searched once, however many reads an event takes: a search begins where the last one ended.
     """
 
-    __slots__ = ("_buffer", "_limit")
+    __slots__ = ("_limit", "buffered")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._limit = limit
-        self._buffer = bytearray()
+        self.buffered = bytearray()
+        """The bytes of the incomplete event."""
 
     def feed(self, data: bytes) -> bytes:
         """Takes more bytes. Returns those to pass on now. Raises FrameTooLarge."""
-        buffered = self._buffer
+        buffered = self.buffered
         old = len(buffered)
         if old:
             seam = bytes(buffered[-_LOOK_BACK:])
@@ -88,7 +89,7 @@ class FrameSplitter:
         if size > self._limit and self.first_oversized(whole) < size:
             raise FrameTooLarge
         if end < size or old:
-            self._buffer = bytearray(whole[end:])
+            self.buffered = bytearray(whole[end:])
         return whole[:end]
 
     def first_oversized(self, buffer: bytes) -> int:
@@ -106,12 +107,7 @@ class FrameSplitter:
     @property
     def remainder(self) -> bytes:
         """The bytes of the incomplete event."""
-        return bytes(self._buffer)
-
-    @property
-    def has_remainder(self) -> bool:
-        """Whether an event is incomplete."""
-        return bool(self._buffer)
+        return bytes(self.buffered)
 
 
 class FrameDecoder:
@@ -134,7 +130,7 @@ class FrameDecoder:
         if (
             data[:6] == b"data: "
             and data[-2:] == b"\n\n"
-            and not self._splitter.has_remainder
+            and not self._splitter.buffered
             and b"\r" not in data
         ):
             events = data[6:-2].split(b"\n\ndata: ")

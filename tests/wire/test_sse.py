@@ -221,7 +221,7 @@ def _looked_at(monkeypatch: pytest.MonkeyPatch, size: int, read_size: int) -> in
     event = b"data: " + b"x" * size + b"\n\n"
     passed = b"".join(cut.feed(event[at : at + read_size]) for at in range(0, len(event), read_size))
     monkeypatch.undo()
-    assert passed == event and not cut.has_remainder
+    assert passed == event and not cut.buffered
     return seen
 
 
@@ -238,10 +238,10 @@ def test_what_is_kept_of_an_event_is_one_buffer_that_grows_in_place():
     """A new buffer for each read would copy everything before it."""
     cut = FrameSplitter()
     cut.feed(b"data: ")
-    buffer = cut._buffer
+    buffer = cut.buffered
     for _ in range(1000):
         cut.feed(b"x")
-    assert cut._buffer is buffer and len(buffer) == 1006
+    assert cut.buffered is buffer and len(buffer) == 1006
 
 
 @pytest.mark.parametrize(

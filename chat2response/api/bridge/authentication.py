@@ -30,12 +30,6 @@ class Caller:
     authorization: str | None = field(default=None, repr=False)
     """The `Authorization` to send upstream, if it is the client's."""
 
-    @property
-    def payer(self) -> str | None:
-        """The client whose share of the body buffers a request uses: the key's id, or the passed-through
-        credential. None if there is neither."""
-        return self.authorization if self.key is None else self.key.id
-
 
 class Authenticator(Protocol):
     """Authenticates the requests to every endpoint that reaches an upstream."""
@@ -75,7 +69,7 @@ class ManagedAuthenticator:
             grants = grants_of(key.scopes)
             grants.check_address(self._address(request))
             grants.check_endpoint(endpoint)
-        self._metrics.key_check("ok")
+        self._metrics.key_checks["ok"] += 1
         self._keys.last_used.note(key.id, requests=1)
         return Caller(key.id, key)
 
@@ -144,6 +138,9 @@ def token_of(request: Request) -> str | None:
         and b"x-api-key" not in headers
         and b"api-key" not in headers
     ):
+        authorization = headers.get(b"authorization", b"")
+        if authorization.startswith(b"Bearer "):
+            return authorization[len(b"Bearer ") :].decode("latin-1").strip()
         return bearer(request.header(b"authorization"))
     pairs = [
         (name, token)

@@ -6,10 +6,10 @@ client disconnects, the upstream call is stopped at once, whether the response h
 
 from chat2response.api.bridge.authentication import Authenticator
 from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
-from chat2response.api.http.body_buffers import BodyBuffers
+from chat2response.api.http.body_buffers import Allocation, BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import FLOW_CONTROL, FlowControl, Request
+from chat2response.api.http.request import FLOW_CONTROL, HOPS, FlowControl, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.dialects.surfaces import PROXY, Surface
@@ -57,23 +57,29 @@ class Bridge:
     async def __call__(self, request: Request) -> None:
         caller = await self._authenticator.authenticate(request, self._surface.reads.name)
         request.tenant = caller.tenant
-        request.allocation = self._buffers.allocation(caller.payer)
+        payer = caller.authorization if caller.key is None else caller.key.id
+        request.allocation = Allocation(self._buffers, payer)
+        body = await request.body(self._max_body)
+        large = is_large(body)
+        if large:
+            await check_body(body)
         query = request.scope["query_string"]
         params = query_parameters(query, self._surface.query_parameters) if query else {}
         call = Call(
             surface=self._surface,
-            body=await read_body(request, self._max_body),
+            body=body,
             request_id=request.id,
             tenant=caller.tenant,
             authorization=caller.authorization,
             conversation_id=params.get("conversation_id"),
             previous_response_id=params.get("previous_response_id"),
-            hops=request.hops,
+            hops=request.hops if HOPS in request.headers else 0,
             key=caller.key,
             stall=self._timeouts.stall,
             client=self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
-            fidelity=fidelity_of(request),
+            fidelity=fidelity_of(request) if _FIDELITY in request.headers else None,
         )
+        del body  # the call drops it once it is sent
         await deliver(self._engine.open(call), request, self._timeouts)
 
 
@@ -84,11 +90,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     """
     body = await request.body(limit)
     if is_large(body):
-        try:
-            await check_structure(body)
-        except TooManyContainers as error:
-            raise too_many_containers(error) from None
+        await check_body(body)
     return body
+
+
+async def check_body(body: bytes) -> None:
+    """Raises InvalidRequest for too many arrays and objects, before a large body is decoded."""
+    try:
+        await check_structure(body)
+    except TooManyContainers as error:
+        raise too_many_containers(error) from None
 
 
 def fidelity_of(request: Request) -> Fidelity | None:
@@ -110,23 +121,28 @@ def fidelity_of(request: Request) -> Fidelity | None:
 async def deliver(run: Run, request: Request, timeouts: StreamTimeouts) -> None:
     """Sends the answer to the client; stops the call when the client disconnects."""
     request.record = run.record
-    unwatch = on_disconnect(request, lambda: run.stop(CANCELLED))
+    unwatch, watching = on_disconnect(request, lambda: run.stop(CANCELLED)), True
     try:
         async with run as answer:
             if request.allocation is not None:
                 request.allocation.release()  # the request is sent, its bytes are no longer referenced
-            headers = _headers(answer)
+            losses, headers = answer.losses.header(), answer.headers
+            if losses is not None:
+                headers = [*headers, (_LOSSES, losses.encode("ascii"))]
             media_type = answer.media_type.encode("latin-1")
             if answer.body is not None:
                 unwatch()
+                watching = False
                 await request.respond(answer.status, answer.body, media_type, headers)
                 return
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
             await _stream(answer, run, request, timeouts)
             unwatch()  # from here on a disconnect only means that the response has ended
+            watching = False
             await request.send({"type": "http.response.body", "body": b""})
     finally:
-        unwatch()
+        if watching:
+            unwatch()
 
 
 async def _stream(answer: Answer, run: Run, request: Request, timeouts: StreamTimeouts) -> None:
@@ -153,8 +169,3 @@ def _client(name: str | None) -> ClientProfile:
         message = f"Unknown client profile '{(name or '')[:40]}'. {PROFILE_HEADER} must be one of {known}."
         raise InvalidRequest(message, param=PROFILE_HEADER, code="invalid_value")
     return client
-
-
-def _headers(answer: Answer) -> HeaderList:
-    header = answer.losses.header()
-    return answer.headers if header is None else [*answer.headers, (_LOSSES, header.encode("ascii"))]

@@ -35,33 +35,32 @@ class AccessLog:
     def __call__(self, request: Request, started: float) -> None:
         """Logs a request that has ended. `started`: by `perf_counter`."""
         if log.isEnabledFor(logging.INFO):
-            log.handle(_record(without_credentials(self._line(request, perf_counter() - started), request)))
+            line = without_credentials(self._line(request, perf_counter() - started), request)
+            now = time()
+            # As `log.info` makes it, but without a look-up of the caller and its file, which costs the most.
+            record = logging.LogRecord.__new__(logging.LogRecord)
+            vars(record).update(_BLANK, msg=line, created=now, msecs=now % 1 * 1000)
+            log.callHandlers(record)
 
     def _line(self, request: Request, seconds: float) -> str:
         record = request.record
-        model, end, losses = "-", "", ""
+        model, end, losses = "-", "", "-"
         if record is not None:
-            model = _printable(record.model)
+            if (name := record.model) is not None:
+                model = name if _PRINTABLE.fullmatch(name) else _printable(name)
             end = f" end={record.outcome}"
-            losses = _fields(record.losses)
+            if all_losses := tuple(record.losses):
+                losses = _fields(all_losses)
         if request.error is not None:
             end = f"{end} error={_printable(request.error)}"
         return (
             f"{request.id} {request.scope['method']} {self._route} key={request.tenant or '-'} model={model} "
             f"target={self._target} status={request.status or '-'}{end} ms={seconds * 1000:.0f} "
-            f"bytes={request.size} losses={losses or '-'}"
+            f"bytes={request.size} losses={losses}"
         )
 
 
 _BLANK = vars(logging.LogRecord(log.name, logging.INFO, __file__, 0, "", None, None))
-
-
-def _record(line: str) -> logging.LogRecord:
-    """Builds the record of `log.info` without looking up the caller and its file, which costs the most."""
-    now = time()
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    vars(record).update(_BLANK, msg=line, created=now, msecs=now % 1 * 1000)
-    return record
 
 
 def without_credentials(line: str, request: Request) -> str:
@@ -75,10 +74,8 @@ def without_credentials(line: str, request: Request) -> str:
     return line
 
 
-def _printable(value: str | None) -> str:
+def _printable(value: str) -> str:
     """The value as one printable word, so that no client can forge a log line."""
-    if value is None:
-        return "-"
     return value if _PRINTABLE.fullmatch(value) else ascii(value[:_MAX_SHOWN])
 
 

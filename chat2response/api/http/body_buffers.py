@@ -18,41 +18,16 @@ class BodyBuffers:
         self.limit = limit
         self.share = limit // _SHARES
         self.size = 0
-        self._by_client: dict[str, int] = {}
+        self.by_client: dict[str, int] = {}
+        """The bytes that each client has allocated."""
 
     def allocation(self, client: str | None) -> "Allocation":
         """An empty allocation for the body of a call. `client` None: unknown, only the total limits it."""
         return Allocation(self, client)
 
-    def allocate(self, client: str | None, size: int) -> None:
-        """Allocates `size` bytes. Raises Unavailable if this exceeds the total or the client's share."""
-        if self.size + size > self.limit:
-            raise busy(
-                f"The gateway is busy: request bodies use all of the {self.limit} bytes reserved for them."
-            )
-        if client is not None:
-            total = self._by_client.get(client, 0) + size
-            if total > self.share:
-                raise busy(
-                    f"Your concurrent request bodies exceed {self.share} bytes together. "
-                    "Send fewer large requests at the same time."
-                )
-            self._by_client[client] = total
-        self.size += size
-
-    def free(self, client: str | None, size: int) -> None:
-        """Frees what `allocate` allocated."""
-        self.size -= size
-        if client is not None:
-            total = self._by_client[client] - size
-            if total:
-                self._by_client[client] = total
-            else:
-                del self._by_client[client]
-
     def of(self, client: str) -> int:
         """The bytes that a client has allocated."""
-        return self._by_client.get(client, 0)
+        return self.by_client.get(client, 0)
 
 
 class Allocation:
@@ -66,17 +41,39 @@ class Allocation:
         self.size = 0
 
     def add(self, size: int) -> None:
-        """Allocates `size` more bytes. Raises Unavailable."""
-        if size:
-            self._buffers.allocate(self._client, size)
-            self.size += size
+        """Allocates `size` more bytes. Raises Unavailable if the total or the client's share is exceeded."""
+        if not size:
+            return
+        buffers, client = self._buffers, self._client
+        if buffers.size + size > buffers.limit:
+            raise busy(
+                f"The gateway is busy: request bodies use all of the {buffers.limit} bytes reserved for them."
+            )
+        if client is not None:
+            total = buffers.by_client.get(client, 0) + size
+            if total > buffers.share:
+                raise busy(
+                    f"Your concurrent request bodies exceed {buffers.share} bytes together. "
+                    "Send fewer large requests at the same time."
+                )
+            buffers.by_client[client] = total
+        buffers.size += size
+        self.size += size
 
     def release(self, size: int | None = None) -> None:
         """Frees `size` bytes, or all of them."""
         freed = self.size if size is None else size
-        if freed:
-            self.size -= freed
-            self._buffers.free(self._client, freed)
+        if not freed:
+            return
+        self.size -= freed
+        buffers, client = self._buffers, self._client
+        buffers.size -= freed
+        if client is not None:
+            total = buffers.by_client[client] - freed
+            if total:
+                buffers.by_client[client] = total
+            else:
+                del buffers.by_client[client]
 
 
 def busy(message: str) -> BridgeError:

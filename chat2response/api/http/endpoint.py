@@ -38,13 +38,16 @@ class Endpoint:
         self._handler = handler
         self._metrics = metrics
         self._cors = cors
+        self._plain_headers = [] if cors is None else cors.headers(None)
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         request = Request(scope, receive, send)
-        if self._cors is not None:
-            request.extra_headers = self._cors.headers(request.headers.get(b"origin"))
+        if b"origin" not in request.headers:
+            request.extra_headers = self._plain_headers
+        elif self._cors is not None:
+            request.extra_headers = self._cors.headers(request.headers[b"origin"])
         try:
             if scope["query_string"]:
                 check_query(scope["query_string"])
@@ -69,7 +72,7 @@ class Endpoint:
                 raise BridgeError(message) from None
             await request.send_error(BridgeError(message))
         finally:
-            if request.allocation is not None:
+            if request.allocation is not None and request.allocation.size:
                 request.allocation.release()
             if self._access is not None:
                 self._access(request, started)

@@ -28,6 +28,10 @@ SEND_RESPONSE = "chat2response.send_response"
 response, and returns whether it has sent them. If not, they are sent as under any other server."""
 FLOW_CONTROL = "chat2response.flow_control"
 """In the same `extensions`: a `FlowControl`. Under another server `send` itself waits for slow clients."""
+WHOLE_BODY = "chat2response.whole_body"
+"""In the same `extensions`: takes `receive`, and returns the body of a request that has arrived completely.
+None: it has to be received, as under any other server."""
+HOPS = b"x-chat2response-hops"
 _MAX_ID = 128
 _MAX_HOPS = 4  # gateways in a chain; a longer chain is taken for a loop
 
@@ -70,7 +74,8 @@ class Request:
         self.receive = receive
         self.send = send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.id = request_id(self.headers.get(b"x-request-id"))
+        client_id = self.headers.get(b"x-request-id")
+        self.id = new_id("req") if client_id is None else request_id(client_id)
         self.status = 0
         """The status that was sent; 0 before."""
         self.extra_headers: HeaderList | tuple[()] = ()
@@ -92,7 +97,7 @@ class Request:
     @property
     def hops(self) -> int:
         """The number of gateways like this one that the call has passed. Raises LoopDetected."""
-        value = self.headers.get(b"x-chat2response-hops")
+        value = self.headers.get(HOPS)
         if value is None:
             return 0
         hops = int(value) if value.isdigit() and len(value) < 4 else _MAX_HOPS
@@ -112,21 +117,22 @@ class Request:
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:
             raise too_large(limit)
-        message = await self.receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            whole: bytes = message.get("body", b"")
-            if len(whole) > limit:
-                raise too_large(limit)
-            if self.allocation is not None:
-                self.allocation.add(len(whole))
-        else:
-            whole = await self._long_body(message, limit)
+        extensions = self.scope.get("extensions")
+        take = extensions.get(WHOLE_BODY) if extensions else None
+        whole: bytes | None = None if take is None else take(self.receive)
+        if whole is None:
+            whole = await self._received_body(limit)
+        elif len(whole) > limit:
+            raise too_large(limit)
+        elif self.allocation is not None:
+            self.allocation.add(len(whole))
         return whole if decoder is None else await decode(whole, decoder, limit, self.allocation)
 
-    async def _long_body(self, message: Message, limit: int) -> bytes:
+    async def _received_body(self, limit: int) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while True:
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
             piece = message.get("body", b"")
@@ -137,8 +143,7 @@ class Request:
                 self.allocation.add(len(piece))
             pieces.append(piece)
             if not message.get("more_body"):
-                return b"".join(pieces)
-            message = await self.receive()
+                return piece if len(pieces) == 1 else b"".join(pieces)
 
     async def start(
         self, status: int, media_type: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
