@@ -24,7 +24,7 @@ from chat2response.api.management.middleware import outer_request
 from chat2response.api.management.responses import issue_warnings, json_response, warnings
 from chat2response.api.openapi.components import error_responses, request_body
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
-from chat2response.keys import ApiKey, KeyVerifier
+from chat2response.keys import ApiKey, KeyService
 from chat2response.keys.grants import scope_warnings
 from chat2response.keys.views import issued_document, key_details
 from chat2response.observe.redact import redact
@@ -32,7 +32,7 @@ from chat2response.observe.redact import redact
 _ACTIONS = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
 
 
-def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
+def key_lifecycle_routes(keys: KeyService, auth_mode: str) -> APIRouter:
     """The endpoints that use `keys`. `auth_mode`: only `managed` checks these keys, others add a warning."""
     warnings_of = issue_warnings(auth_mode)
     router = APIRouter(tags=["keys"])
@@ -132,7 +132,7 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         by = actor_of(request.scope)
 
         async def work() -> dict[str, Any]:
-            purged, more = await keys.purge(body.older_than_seconds, limit=body.limit, by=by)
+            purged, more = await keys.repository.purge(body.older_than_seconds, limit=body.limit, by=by)
             return {"purged": purged, "more": more}
 
         return json_response(await run_once(keys, request, "purge", body, work))
@@ -151,12 +151,12 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             raise MethodNotAllowed(
                 f"/keys/{id} does not support {method}. Use POST.", headers={"allow": "POST"}
             )
-        return json_response(await _details(await keys.get(id), id))
+        return json_response(await _details(await keys.repository.get(id), id))
 
     async def _details(key: ApiKey | None, id: str) -> dict[str, Any]:
         if key is None:
             raise _unknown(id)
-        (document,) = await key_details(keys, [key])
+        (document,) = await key_details(keys.repository, [key])
         return document
 
     return router
