@@ -19,7 +19,7 @@ from chat2response.api.management.key_models import (
     SetExpiration,
 )
 from chat2response.api.management.query_params import read_query
-from chat2response.api.management.responses import issue_warnings, json_array, json_response
+from chat2response.api.management.responses import Warnings, issue_warnings, json_array, json_response
 from chat2response.api.openapi.components import error_responses, query_parameter, request_body
 from chat2response.keys import KeyService
 from chat2response.keys.grants import scope_warnings
@@ -42,9 +42,15 @@ _QUERY = [
 
 def key_routes(keys: KeyService, auth_mode: str) -> APIRouter:
     """The four endpoints. `auth_mode`: only `managed` checks these keys, other modes add a warning."""
-    warnings_of = issue_warnings(auth_mode)
     router = APIRouter(tags=["keys"])
+    _add_generate(router, keys, issue_warnings(auth_mode))
+    _add_revoke(router, keys)
+    _add_set_expiration(router, keys)
+    _add_list(router, keys)
+    return router
 
+
+def _add_generate(router: APIRouter, keys: KeyService, warnings_of: Warnings) -> None:
     @router.post(
         "/keys/generate",
         operation_id="generate_key",
@@ -78,6 +84,8 @@ def key_routes(keys: KeyService, auth_mode: str) -> APIRouter:
         )
         return json_response(issued_document(issued), warnings_of(scope_warnings(body.scopes or ())))
 
+
+def _add_revoke(router: APIRouter, keys: KeyService) -> None:
     @router.post(
         "/keys/revoke",
         operation_id="revoke_key",
@@ -94,6 +102,8 @@ def key_routes(keys: KeyService, auth_mode: str) -> APIRouter:
 
         return json_response(await run_once(keys, request, "revoke", body, work))
 
+
+def _add_set_expiration(router: APIRouter, keys: KeyService) -> None:
     @router.post(
         "/keys/set_expiration",
         operation_id="set_key_expiration",
@@ -120,6 +130,8 @@ def key_routes(keys: KeyService, auth_mode: str) -> APIRouter:
 
         return json_response(await run_once(keys, request, "set_expiration", body, work))
 
+
+def _add_list(router: APIRouter, keys: KeyService) -> None:
     @router.get(
         "/keys",
         operation_id="list_keys",
@@ -142,5 +154,3 @@ def key_routes(keys: KeyService, auth_mode: str) -> APIRouter:
             wanted, cursor=params.get("cursor"), limit=whole_number(params.get("limit", 100), "limit")
         )
         return json_response(await page_document(keys.repository, page))
-
-    return router
