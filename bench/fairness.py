@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyRepository, KeyService
 from chat2response.quota.admission import Admission
 from chat2response.quota.prices import Prices
 from chat2response.quota.request_estimate import Estimate
@@ -34,7 +34,7 @@ async def caller(path: str, rate: float, seconds: float) -> None:
     """Acts as one gateway: starts at the first line of stdin, prints the milliseconds of each call."""
     store = open_store(f"sqlite:{path}")
     await store.open()
-    key = (await KeyVerifier(store).generate(limits=LIMITS)).key
+    key = (await KeyService(KeyRepository(store)).generate(limits=LIMITS)).key
     admission = Admission(store, Prices(), clock=time.time)
     times: list[float] = []
 

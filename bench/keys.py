@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import KeyPolicy, KeyVerifier, new_token
+from chat2response.keys import KeyPolicy, KeyRepository, KeyService, KeyVerifier, new_token
 from chat2response.keys.limits import KeyLimits
 from chat2response.quota.admission import Admission
 from chat2response.quota.prices import Prices
@@ -65,16 +65,18 @@ async def measure(sizes: list[int], stores: list[str]) -> None:
 
 async def row(store: Store, tokens: list[str]) -> dict[str, float]:
     """The figures for a filled store."""
-    ring, uncached = KeyVerifier(store, cache_seconds=3600.0), KeyVerifier(store, cache_seconds=0.0)
+    repository = KeyRepository(store)
+    service = KeyService(repository)
+    cached, uncached = (KeyVerifier(repository, cache_seconds=seconds) for seconds in (3600.0, 0.0))
     unknown_tokens = [new_token().text() for _ in range((BATCH + 1) * ROUNDS)]
     admission = Admission(store, Prices(), clock=time.time)
-    await ring.verify(tokens[0])
-    limited = (await ring.generate(limits=LIMITS)).key
+    await cached.verify(tokens[0])
+    limited = (await service.generate(limits=LIMITS)).key
     assert limited.limits == KeyLimits(**LIMITS)
 
     async def verify_refused(token: str) -> None:
         with suppress(Unauthorized):
-            await ring.verify(token)
+            await cached.verify(token)
 
     async def call(number: int) -> None:
         await (await admission.enter(limited, ESTIMATE)).leave()
@@ -83,7 +85,7 @@ async def row(store: Store, tokens: list[str]) -> dict[str, float]:
         await asyncio.gather(*map(call, range(CROWD)))
 
     return {
-        "verified": await cost(lambda number: ring.verify(tokens[0])),
+        "verified": await cost(lambda number: cached.verify(tokens[0])),
         "cold": await cost(lambda number: uncached.verify(tokens[number % len(tokens)])),
         "unknown": await cost(lambda number: verify_refused(unknown_tokens.pop())),
         "garbage": await cost(lambda number: verify_refused("sk-no-key-of-ours")),
@@ -110,8 +112,8 @@ async def filled_store(address: str, size: int) -> AsyncIterator[tuple[Store, li
     """A store with `size` keys, and the tokens of some of them."""
     store = open_store(address, clock=time.time, deadline=60.0)  # many writes queue up
     await store.open()
-    ring = KeyVerifier(store, KeyPolicy(default_ttl=86_400))
-    tokens = [(await ring.generate()).token for _ in range(min(size, BATCH))]
+    service = KeyService(KeyRepository(store), KeyPolicy(default_ttl=86_400))
+    tokens = [(await service.generate()).token for _ in range(min(size, BATCH))]
     key = await store.get("keys", tokens[0][3:35])
     assert key is not None
     documents = ({**key.doc, "id": new_token().id} for _ in range(len(tokens), size))

@@ -201,7 +201,10 @@ class Gateway:
 def _authenticator(services: Services) -> Authenticator:
     match services.settings.auth_mode:
         case AuthMode.MANAGED:
-            return ManagedAuthenticator(services.keys, services.metrics, services.admin.trusted)
+            last_used = services.keys.repository.last_used
+            return ManagedAuthenticator(
+                services.verifier, last_used, services.metrics, services.admin.trusted
+            )
         case AuthMode.PASSTHROUGH:
             return PassthroughAuthenticator()
         case AuthMode.OPEN:

@@ -29,7 +29,7 @@ async def test_the_parts_share_one_store_one_clock_one_source_of_ids(ids: Ids, c
     assert (services.engine.ids, services.engine.clock) == (ids, clock)
     await services.open()
     issued = await services.keys.generate(label="one")
-    assert (await services.keys.verify(issued.token)).id == issued.key.id
+    assert (await services.verifier.verify(issued.token)).id == issued.key.id
     await services.engine.owners.record("a", ["resp_1"])
     assert await services.store.get("owners", "resp_1") is not None
     await services.close()

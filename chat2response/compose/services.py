@@ -23,6 +23,8 @@ from chat2response.compose.upstreams import (
 )
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
+from chat2response.keys.repository import KeyRepository
+from chat2response.keys.service import KeyService
 from chat2response.keys.verifier import KeyVerifier
 from chat2response.net.transport import HttpTransport, Transport
 from chat2response.observe.metrics import Metrics
@@ -46,7 +48,8 @@ class Services:
 
     settings: Settings
     store: Store
-    keys: KeyVerifier
+    keys: KeyService
+    verifier: KeyVerifier
     engine: Engine
     transport: HttpTransport
     metrics: Metrics
@@ -65,13 +68,13 @@ class Services:
         """Opens the store and starts the background tasks. Raises stores.CannotOpen."""
         await self.store.open()
         self.engine.meters.start()
-        self.keys.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
+        self.verifier.start(self.engine.runs if self.settings.chat2response_keys_end_runs else None)
 
     async def close(self) -> None:
         """Closes connections and files."""
         await self.transport.close()
         await self.engine.meters.close()
-        await self.keys.close()
+        await self.verifier.close()
         await self.store.close()
 
 
@@ -97,19 +100,11 @@ def compose(
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
     transport = _transport(settings)
     metrics = Metrics()
-    audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
-    keys = KeyVerifier(
-        store,
-        key_policy(settings),
-        clock=clock,
-        peppers=peppers(settings),
-        audit=audit,
-        serve_stale=settings.chat2response_keys_serve_stale_seconds,
-    )
+    keys, verifier = _keys(settings, store, clock)
     meters = Meters(
         Admission(store, prices(settings), clock=clock),
         UsageLog(store, keep_days=settings.chat2response_usage_days, clock=clock),
-        keys.last_used,
+        keys.repository.last_used,
     )
     sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
@@ -125,10 +120,24 @@ def compose(
     )
     metrics.in_flight = engine.runs.__len__
     admin, about = admin_rules(settings, admin_token), _about(settings, shown_address(store_url))
-    metrics.stale_checks = lambda: keys.stale_checks
+    metrics.stale_checks = lambda: verifier.stale_checks
     stale = settings.chat2response_keys_serve_stale_seconds
-    health = StoreHealth(store, clock=clock, serves_stale=keys.serves_stale, stale_seconds=stale)
-    return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
+    health = StoreHealth(store, clock=clock, serves_stale=verifier.serves_stale, stale_seconds=stale)
+    return Services(
+        settings, store, keys, verifier, engine, transport, metrics, clock(), clock, admin, about, health
+    )
+
+
+def _keys(settings: Settings, store: Store, clock: Clock) -> tuple[KeyService, KeyVerifier]:
+    audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
+    repository = KeyRepository(store, clock=clock, audit=audit)
+    pepper_set = peppers(settings)
+    return (
+        KeyService(repository, key_policy(settings), peppers=pepper_set),
+        KeyVerifier(
+            repository, peppers=pepper_set, serve_stale=settings.chat2response_keys_serve_stale_seconds
+        ),
+    )
 
 
 def _transport(settings: Settings) -> HttpTransport:

@@ -9,6 +9,7 @@ from chat2response.keys.audit import Audit
 from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
 from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey, IssuedKey
+from chat2response.keys.repository import KeyRepository
 from chat2response.keys.service import KeyService
 from chat2response.keys.tokens.token import Token, new_token
 from chat2response.keys.verifier import EXPIRED, INVALID, MISSING, REVOKED, KeyVerifier
@@ -24,6 +25,7 @@ __all__ = [
     "Audit",
     "IssuedKey",
     "KeyPolicy",
+    "KeyRepository",
     "KeyService",
     "KeyVerifier",
     "LastUsedTracker",

@@ -35,30 +35,40 @@ _NOT_CHANGED = (
 
 Keys = list[ApiKey]  # an alias, because inside KeyRepository `list` is a method
 SortedRuns = list[Keys]
+Watcher = Callable[[str], None]
+Watchers = list[Watcher]
 Edit = Callable[[ApiKey], Mapping[str, Any] | None]
 
 
 class KeyRepository:
-    """Keys in a store, the `audit` log of their changes, and when they were `last_used`.
+    """Keys in a `store`, the `audit` log of their changes, and when they were `last_used`.
 
-    `clock`: epoch seconds. Every method raises StoreDown.
+    One per process and store, so that a verifier learns of this process's changes. `clock`: epoch seconds.
+    Every method raises StoreDown.
     """
 
     def __init__(
         self, store: Store, *, clock: Callable[[], float] = time.time, audit: Audit | None = None
     ) -> None:
-        self._store = store
-        self._clock = clock
+        self.store = store
+        self.clock = clock
         self.audit = audit or Audit(store, clock=clock)
         self.last_used = LastUsedTracker(store, clock=clock)
+        self._on_created: Watchers = []
+        self._on_changed: Watchers = []
 
-    def now(self) -> float:
-        """The clock's time, in epoch seconds."""
-        return self._clock()
+    def watch(self, *, on_created: Watcher, on_changed: Watcher) -> None:
+        """Call these with the id of each key that this process creates, or that it may have changed."""
+        self._on_created.append(on_created)
+        self._on_changed.append(on_changed)
+
+    async def read(self, id: str) -> Entry | None:
+        """The record as it is stored."""
+        return await self.store.get(KIND, id)
 
     async def get(self, id: str) -> ApiKey | None:
         """The key; None if there is none or its record is invalid."""
-        entry = await self._store.get(KIND, id) if is_key_id(id) else None
+        entry = await self.read(id) if is_key_id(id) else None
         return None if entry is None else read_entry(id, entry)
 
     async def list(self) -> Keys:
@@ -81,7 +91,7 @@ class KeyRepository:
         self, key_filter: Filter | None = None, *, cursor: str | None = None, limit: int = 100
     ) -> KeyPage:
         """A page of keys. Raises InvalidRequest."""
-        return await page(self._store, key_filter or Filter(), self._clock(), cursor=cursor, limit=limit)
+        return await page(self.store, key_filter or Filter(), self.clock(), cursor=cursor, limit=limit)
 
     async def purge(self, older_than: int, *, limit: int = 10_000, by: Actor = GATEWAY) -> tuple[int, bool]:
         """Remove keys that have been inactive for `older_than` seconds, and their counted use.
@@ -107,14 +117,14 @@ class KeyRepository:
         """All records, in batches. Other tasks run in between, even if the store never waits."""
         cursor = None
         while True:
-            step = await self._store.scan(KIND, cursor=cursor, limit=size)
+            step = await self.store.scan(KIND, cursor=cursor, limit=size)
             yield step.entries
             if (cursor := step.cursor) is None:
                 return
             await asyncio.sleep(0)
 
     def _purgeable(self, entries: Sequence[tuple[str, Entry]], older_than: int) -> dict[str, Entry]:
-        now = self._clock()
+        now = self.clock()
         purgeable = {}
         for id, entry in entries:
             key = read_entry(id, entry)
@@ -128,31 +138,32 @@ class KeyRepository:
             return 0
         with _change_errors():
             await self.audit.record("key.purged", by, *entries)
-            uses = await self._store.get_many(last_used.KIND, [*entries])
+            uses = await self.store.get_many(last_used.KIND, [*entries])
             each = zip(entries.items(), uses, strict=True)
             return sum(await asyncio.gather(*(self._remove_one(id, entry, use) for (id, entry), use in each)))
 
     async def _remove_one(self, id: str, entry: Entry, use: Entry | None) -> bool:
         # Unlike a delete, this fails if somebody has changed the key's expiry meanwhile.
-        if not await self._store.put(KIND, id, entry.doc, ttl=_SHORTEST_TTL, expect=entry.tag):
+        if not await self.store.put(KIND, id, entry.doc, ttl=_SHORTEST_TTL, expect=entry.tag):
             return False
-        self._on_changed(id)
+        self._notify_changed(id)
         if use is not None:
-            await self._store.delete(last_used.KIND, id)
+            await self.store.delete(last_used.KIND, id)
         return True
 
-    async def _add(self, key: ApiKey, action: str, by: Actor) -> bool:
-        """Store a new record; False if the id is taken."""
+    async def add(self, key: ApiKey, action: str, by: Actor) -> bool:
+        """Store a new key's record; False if the id is taken."""
         document = key.document()
         changes = {name: value for name, value in document.items() if value is not None}
         with _change_errors():
             await self.audit.record(action, by, key.id, changes=changes)
-            if not await self._store.put(KIND, key.id, document, expect=ABSENT):
+            if not await self.store.put(KIND, key.id, document, expect=ABSENT):
                 return False
-        self._on_created(key.id)
+        for watcher in self._on_created:
+            watcher(key.id)
         return True
 
-    async def _change(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
+    async def change(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
         """Apply `edit` to the record; None if there is no record, or `edit` returns None."""
         if not is_key_id(id):
             return None
@@ -160,26 +171,24 @@ class KeyRepository:
             with _change_errors():
                 return await self._compare_and_set(id, edit, action, by)
         finally:
-            self._on_changed(id)
+            self._notify_changed(id)
 
     async def _compare_and_set(self, id: str, edit: Edit, action: str, by: Actor) -> ApiKey | None:
         audited = False
         while True:
-            entry = await self._store.get(KIND, id)
+            entry = await self.read(id)
             if entry is None or (key := read_entry(id, entry)) is None or (fields := edit(key)) is None:
                 return None
             if not audited:
                 await self.audit.record(action, by, id, changes=fields)
                 audited = True
             changed = compact({**entry.doc, **fields})
-            if await self._store.put(KIND, id, changed, expect=entry.tag):
+            if await self.store.put(KIND, id, changed, expect=entry.tag):
                 return ApiKey.read(changed)
 
-    def _on_created(self, id: str) -> None:
-        """Called after a key was created; a subclass invalidates its cache here."""
-
-    def _on_changed(self, id: str) -> None:
-        """Called after a key was changed, or may have been; a subclass invalidates its cache here."""
+    def _notify_changed(self, id: str) -> None:
+        for watcher in self._on_changed:
+            watcher(id)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The key service: creates, imports, updates, rotates and revokes keys, within the policy and delegation."""
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
@@ -8,39 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from chat2response.errors import Conflict, InvalidRequest
 from chat2response.keys.actor import GATEWAY, Actor
-from chat2response.keys.audit import Audit
 from chat2response.keys.delegation import check_end, check_rights, check_within
 from chat2response.keys.expiry_policy import UNSET, KeyPolicy, Unset
 from chat2response.keys.idempotency import Document, IdempotentRequest
 from chat2response.keys.key_fields import validated
-from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, Digest, IssuedKey, read_entry
+from chat2response.keys.record import NO_DIGEST, ApiKey, Digest, IssuedKey, read_entry
 from chat2response.keys.repository import KeyRepository
 from chat2response.keys.rotation import Rotation, unfinished
 from chat2response.keys.tokens.pepper import Peppers
 from chat2response.keys.tokens.token import Token, is_key_id, new_token
-from chat2response.stores import Store, StoreDown
+from chat2response.stores import StoreDown
 
 if TYPE_CHECKING:
     from chat2response.keys.tokens.hashing import Hasher
 
 
-class KeyService(KeyRepository):
-    """Keys in a store. Every method raises StoreDown.
+class KeyService:
+    """The operations on the keys of a `repository`. Every method raises StoreDown.
 
     `by` is the actor of a change. A key cannot grant more than its own rights: that raises Forbidden.
     """
 
     def __init__(
         self,
-        store: Store,
+        repository: KeyRepository,
         policy: KeyPolicy | None = None,
         *,
-        clock: Callable[[], float] = time.time,
         new_token: Callable[[], Token] = new_token,
         peppers: Peppers | None = None,
-        audit: Audit | None = None,
     ) -> None:
-        super().__init__(store, clock=clock, audit=audit)
+        self.repository = repository
         self._policy = policy or KeyPolicy()
         self._new_token = new_token
         self._peppers = peppers
@@ -88,7 +84,7 @@ class KeyService(KeyRepository):
         if idempotency_key is not None:
             end = "unset" if expires_at is UNSET else expires_at
             params = {**fields, "ttl_seconds": ttl_seconds, "expires_at": end}
-            request = await IdempotentRequest.of(self._store, idempotency_key, by, params)
+            request = await IdempotentRequest.of(self.repository.store, idempotency_key, by, params)
             if (earlier := await request.earlier()) is not None:
                 return await self._finish(earlier, by)
         token = self._new_token()
@@ -99,25 +95,25 @@ class KeyService(KeyRepository):
             if earlier is None:  # it expired between the two calls
                 raise StoreDown("the record of a repeated creation expired during the request")
             return await self._finish(earlier, by)
-        added = await self._add(issued.key, "key.generated", by)
+        added = await self.repository.add(issued.key, "key.generated", by)
         if not added and request is None:  # otherwise a repetition has stored this key meanwhile
             raise StoreDown("the source of key ids returned an id twice")
         return issued
 
     async def _finish(self, earlier: IssuedKey, by: Actor) -> IssuedKey:
         """Store the key if the earlier request died before it did."""
-        if await self._store.get(KIND, earlier.key.id) is None:
-            await self._add(earlier.key, "key.generated", by)
+        if await self.repository.read(earlier.key.id) is None:
+            await self.repository.add(earlier.key, "key.generated", by)
         return earlier
 
     async def revoke(self, id: str, *, by: Actor = GATEWAY) -> bool:
         """Revoke a key for good; False if it is unknown or already revoked."""
-        now = int(self._clock())
+        now = int(self.repository.clock())
 
         def edit(key: ApiKey) -> dict[str, Any] | None:
             return {"revoked_at": now} if key.revoked_at is None else None
 
-        return await self._change(id, edit, "key.revoked", by) is not None
+        return await self.repository.change(id, edit, "key.revoked", by) is not None
 
     async def set_expiration(
         self,
@@ -131,7 +127,7 @@ class KeyService(KeyRepository):
 
         Returns the changed key, None for an unknown id. Raises InvalidRequest.
         """
-        now = int(self._clock())
+        now = int(self.repository.clock())
         end = self._policy.at_change(now, ttl_seconds=ttl_seconds, expires_at=expires_at)
         check_end(by, end)
 
@@ -143,7 +139,7 @@ class KeyService(KeyRepository):
                 return {"expires_at": end}
             return {"expires_at": end, "previous": replace(grace, expires_at=end).document()}
 
-        return await self._change(id, edit, "key.expiration_set", by)
+        return await self.repository.change(id, edit, "key.expiration_set", by)
 
     async def update(self, id: str, *, by: Actor = GATEWAY, **fields: Any) -> ApiKey | None:
         """Replace fields of `key_fields`; None clears one.
@@ -157,7 +153,7 @@ class KeyService(KeyRepository):
                 check_rights(by, ApiKey.read({**key.document(), **changes}))
             return changes
 
-        return await self._change(id, edit, "key.updated", by)
+        return await self.repository.change(id, edit, "key.updated", by)
 
     async def rotate(
         self,
@@ -176,15 +172,15 @@ class KeyService(KeyRepository):
         """
         token = replace(self._new_token(), id=id)
         digest = self._hasher.make(token.secret)
-        rotation = Rotation(digest, int(self._clock()), grace_seconds, force, by)
+        rotation = Rotation(digest, int(self.repository.clock()), grace_seconds, force, by)
         if idempotency_key is None:
-            key = await self._change(id, rotation.fields, "key.rotated", by)
+            key = await self.repository.change(id, rotation.fields, "key.rotated", by)
             return None if key is None else IssuedKey(key, token.text())
         params = {"operation": "rotate", "id": id, "grace_seconds": grace_seconds, "force": force}
-        request = await IdempotentRequest.of(self._store, idempotency_key, by, params)
+        request = await IdempotentRequest.of(self.repository.store, idempotency_key, by, params)
         planned = await request.earlier()
         if planned is None:
-            if (key := await self.get(id)) is None:
+            if (key := await self.repository.get(id)) is None:
                 return None
             try:
                 planned = rotation.planned(key, token.text())
@@ -195,7 +191,7 @@ class KeyService(KeyRepository):
                 if not await request.claim(planned) and (planned := await request.earlier()) is None:
                     raise StoreDown("the record of a repeated rotation expired during the request")
         if not request.done:
-            await self._change(id, partial(unfinished, planned.key), "key.rotated", by)
+            await self.repository.change(id, partial(unfinished, planned.key), "key.rotated", by)
             await request.complete()
         return planned
 
@@ -215,7 +211,7 @@ class KeyService(KeyRepository):
         if idempotency_key is None:
             return await operation()
         params = {"operation": name, **params}
-        request = await IdempotentRequest.of(self._store, idempotency_key, by, params)
+        request = await IdempotentRequest.of(self.repository.store, idempotency_key, by, params)
         return await request.run_once(operation)
 
     async def import_digest(
@@ -237,7 +233,7 @@ class KeyService(KeyRepository):
         if (existing := await self._existing(id, parsed)) is not None:
             return existing, False
         key = self._draft(id, parsed, fields, ttl_seconds, expires_at, by)
-        if not await self._add(key, "key.imported", by):
+        if not await self.repository.add(key, "key.imported", by):
             raise _id_taken()  # meanwhile; a second attempt tells whether it is the same key
         return key, True
 
@@ -259,7 +255,7 @@ class KeyService(KeyRepository):
         by: Actor,
     ) -> ApiKey:
         """A new key's record, validated but not stored."""
-        now = int(self._clock())
+        now = int(self.repository.clock())
         end = self._policy.at_creation(now, ttl_seconds=ttl_seconds, expires_at=expires_at)
         bare = ApiKey(id=id, created_at=now, digest=digest, expires_at=end)
         key = ApiKey.read({**bare.document(), **validated(fields)})
@@ -285,7 +281,7 @@ class KeyService(KeyRepository):
         """The stored key of this id and digest. Raises InvalidRequest, and Conflict if the digest differs."""
         if not is_key_id(id):
             raise InvalidRequest("id must be 32 hex digits in lower case", param="id")
-        entry = await self._store.get(KIND, id)
+        entry = await self.repository.read(id)
         existing = None if entry is None else read_entry(id, entry)
         if entry is not None and (existing is None or existing.digest != digest):
             raise _id_taken()

@@ -1,4 +1,4 @@
-"""The key verifier: authenticates tokens. It is the key service with verification and a cache of the results.
+"""The key verifier: authenticates tokens by the keys of a repository, and caches the results.
 
 A result is cached for a second by the token's SHA-256, never by the token, so that a valid key costs one dict
 look-up. This process's changes of a key invalidate the cache at once, other processes' changes when the
@@ -7,25 +7,25 @@ store's change feed reports them. A change that the feed misses takes effect wit
 
 import asyncio
 import secrets
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import sha256
 from math import inf
+from typing import TYPE_CHECKING
 
 from chat2response.errors import Unauthorized
-from chat2response.keys.audit import Audit
-from chat2response.keys.expiry_policy import KeyPolicy
-from chat2response.keys.record import KIND, NO_DIGEST, ApiKey, read_entry
+from chat2response.keys.record import NO_DIGEST, ApiKey, read_entry
+from chat2response.keys.repository import KeyRepository
 from chat2response.keys.revocation import RevocationFollower, RunningCalls
-from chat2response.keys.service import KeyService
 from chat2response.keys.tokens.cache import Accepted, Rejected, TokenCache
 from chat2response.keys.tokens.pepper import Peppers
 from chat2response.keys.tokens.rehash import Rehasher
-from chat2response.keys.tokens.token import TOKEN_LENGTH, Token, new_token, parse
-from chat2response.stores import Entry, Store, StoreDown
+from chat2response.keys.tokens.token import TOKEN_LENGTH, parse
+from chat2response.stores import Entry, StoreDown
 from chat2response.wire.json import decode, encode
+
+if TYPE_CHECKING:
+    from chat2response.keys.tokens.hashing import Hasher
 
 _HOW = (
     "This gateway's keys look like sk_<32 hex digits>.<64 hex digits>. Send yours as "
@@ -43,38 +43,37 @@ _NOBODY = ApiKey(id="0" * 32, created_at=0, digest=NO_DIGEST)
 _RETRY_SECONDS = 1.0  # after a failed read, so that not every request waits for the deadline of a hung store
 
 
-class KeyVerifier(KeyService):
-    """Keys in a store. `clock`: epoch seconds; `cache_size`: entries, for accepted and for rejected tokens.
+class KeyVerifier:
+    """Checks the tokens of a repository's keys. `cache_size`: entries, for accepted and for rejected tokens.
 
     `serve_stale`: seconds for which an accepted token stays valid while the store is down; 0 disables it.
     """
 
     def __init__(
         self,
-        store: Store,
-        policy: KeyPolicy | None = None,
+        repository: KeyRepository,
         *,
-        clock: Callable[[], float] = time.time,
-        new_token: Callable[[], Token] = new_token,
         peppers: Peppers | None = None,
-        audit: Audit | None = None,
         cache_seconds: float = 1.0,
         cache_size: int = 10_000,
         serve_stale: float = 0.0,
     ) -> None:
-        super().__init__(store, policy, clock=clock, new_token=new_token, peppers=peppers, audit=audit)
+        self._read = repository.read
+        self._clock = repository.clock
+        self._peppers = peppers
         self._cache_seconds = cache_seconds
         self._serve_stale = serve_stale
         self._accepted_cache: TokenCache[Accepted] = TokenCache(cache_size)
         self._rejected_cache: TokenCache[Rejected] = TokenCache(cache_size)
         self._accepted, self._rejected = self._accepted_cache.entries, self._rejected_cache.entries
         self._lookups: dict[str, asyncio.Task[Entry | None]] = {}
-        self._rehasher = Rehasher(store)
-        self._follower = RevocationFollower(store, self._invalidate)
+        self._rehasher = Rehasher(repository.store)
+        self._follower = RevocationFollower(repository.store, self._invalidate)
         self._retry_at = 0.0  # until then stale keys are served without another read of a store that was down
         self.stale_checks = 0
         """How many times a token was accepted while the store was down."""
         self._changes = 0  # counts invalidations: a record that was read before one is not cached after it
+        repository.watch(on_created=self._rejected_cache.invalidate, on_changed=self._on_changed)
 
     async def verify(self, token: str | None) -> ApiKey:
         """The token's key. Raises Unauthorized, with one of four texts, and StoreDown.
@@ -147,6 +146,12 @@ class KeyVerifier(KeyService):
         return key
 
     @cached_property
+    def _hasher(self) -> "Hasher":
+        from chat2response.keys.tokens.hashing import Hasher
+
+        return Hasher(self._peppers)
+
+    @cached_property
     def _decoy(self) -> bytes:
         """A record that no secret matches, in the scheme of new keys."""
         digest = replace(self._hasher.make(secrets.token_hex(32)), hash_hex=secrets.token_hex(32))
@@ -177,24 +182,18 @@ class KeyVerifier(KeyService):
         """One read of the store for all concurrent requests with this key."""
         task = self._lookups.get(id)
         if task is None:
-            task = self._lookups[id] = asyncio.create_task(self._fetch(id))
+            task = self._lookups[id] = asyncio.create_task(self._read(id))
             task.add_done_callback(partial(self._looked_up, id))
         try:
             return await asyncio.shield(task)  # a cancelled caller does not cancel the others' read
         except StoreDown as down:
             raise down.copy() from None
 
-    async def _fetch(self, id: str) -> Entry | None:
-        return await self._store.get(KIND, id)
-
     def _looked_up(self, id: str, task: "asyncio.Task[Entry | None]") -> None:
         if self._lookups.get(id) is task:
             del self._lookups[id]
         if not task.cancelled():
             task.exception()  # retrieved here, in case every caller was cancelled
-
-    def _on_created(self, id: str) -> None:
-        self._rejected_cache.invalidate(id)
 
     def _on_changed(self, id: str) -> None:
         self._invalidate(id)

@@ -6,6 +6,7 @@ from typing import Any
 from chat2response.keys.actor import Actor
 from chat2response.keys.listing import KeyPage
 from chat2response.keys.record import ApiKey, IssuedKey
+from chat2response.keys.repository import KeyRepository
 from chat2response.keys.service import KeyService
 
 
@@ -34,21 +35,21 @@ async def revoke_key(service: KeyService, id: str, *, by: Actor) -> dict[str, An
     """Revoke a key; the document tells whether this call did it, and if not, why. Raises StoreDown."""
     if await service.revoke(id, by=by):
         return {"revoked": True, "id": id}
-    known = await service.get(id) is not None
+    known = await service.repository.get(id) is not None
     return {"revoked": False, "id": id, "reason": "already_revoked" if known else "unknown_key"}
 
 
-async def key_details(service: KeyService, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
+async def key_details(repository: KeyRepository, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
     """The details of keys, and their use. Raises StoreDown."""
-    uses = await service.last_used.read([key.id for key in keys])
-    return [key.details(service.now()) | use.document() for key, use in zip(keys, uses, strict=True)]
+    uses = await repository.last_used.read([key.id for key in keys])
+    return [key.details(repository.clock()) | use.document() for key, use in zip(keys, uses, strict=True)]
 
 
-async def page_document(service: KeyService, page: KeyPage) -> dict[str, Any]:
+async def page_document(repository: KeyRepository, page: KeyPage) -> dict[str, Any]:
     """A page in the form of OpenAI's list objects. Raises StoreDown."""
     return {
         "object": "list",
-        "data": await key_details(service, page.keys),
+        "data": await key_details(repository, page.keys),
         "has_more": page.cursor is not None,
         "next_cursor": page.cursor,
     }

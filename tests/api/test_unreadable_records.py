@@ -80,13 +80,13 @@ async def test_one_spoilt_record_opens_nothing_and_all_others_go_on(
     parts = Parts.over(store, clock)
     spoilt, good = [await parts.keys.generate() for _ in range(2)]
     if not spoil("keys", spoilt.key.id, value):
-        assert (await parts.keys.verify(spoilt.token)).id == spoilt.key.id
+        assert (await parts.verifier.verify(spoilt.token)).id == spoilt.key.id
         return
     clock.advance(2)
     async with client(parts) as http:
         with pytest.raises(Unauthorized, match=re.escape(INVALID)):
-            await parts.keys.verify(spoilt.token)
-        assert (await parts.keys.verify(good.token)).id == good.key.id
+            await parts.verifier.verify(spoilt.token)
+        assert (await parts.verifier.verify(good.token)).id == good.key.id
         for query in ("", "?limit=9"):
             answer = await http.get(f"/keys{query}")
             assert [key["id"] for key in _keys(answer)] == [good.key.id]

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from chat2response.cli.commands import cli
 from chat2response.cli.keys import find_key
-from chat2response.keys import KeyService
+from chat2response.keys import KeyRepository, KeyService
 from chat2response.stores import open_store
 from tests.house.test_imports import SERVER_PARTS, loaded_by
 from tests.support.cli.process import command, environment
@@ -153,7 +153,7 @@ def test_lists_are_filtered_and_paged() -> None:
 async def dead_keys(count: int) -> list[str]:
     """The ids of keys that expired two hours ago."""
     store = open_store("sqlite:data/keys.db")
-    service = KeyService(store, clock=lambda: time.time() - 7200)
+    service = KeyService(KeyRepository(store, clock=lambda: time.time() - 7200))
     created = [await service.generate(ttl_seconds=1) for _ in range(count)]
     await store.close()
     return [each.key.id for each in created]

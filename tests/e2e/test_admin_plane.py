@@ -151,7 +151,7 @@ async def test_no_character_opens_a_path_of_it(start: Start, apart: bool) -> Non
                 status, answer = await _raw(url, b"\r\n".join((*lines, b"", b"")))
                 assert status == 404 if end in ENDS else status in (400, 404), answer
                 assert gateway.key[3:35].encode() not in answer
-    assert len(await gateway.services.keys.list()) == 1
+    assert len(await gateway.services.keys.repository.list()) == 1
 
 
 async def test_a_control_character_in_a_models_name_is_a_404(

@@ -162,7 +162,7 @@ async def test_the_use_of_a_key_is_counted_and_outlives_the_process(
         assert answer.status_code == 200
     await gateway.http.get("/v1/models", headers=headers)
 
-    (use,) = await gateway.services.keys.last_used.read([token[3:35]])
+    (use,) = await gateway.services.keys.repository.last_used.read([token[3:35]])
     assert (use.last_used_at, use.requests) == (int(clock()), 3)
     assert use.tokens == 2 * answer.json()["usage"]["total_tokens"] > 0
     shown = (await gateway.http.get(f"/keys/{token[3:35]}")).json()

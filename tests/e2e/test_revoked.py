@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyRepository, KeyService
 from chat2response.wire.fault import REVOKED
 from tests.e2e.conftest import Start
 from tests.e2e.test_stop import REPLY, open_ended
@@ -195,7 +195,7 @@ async def test_recently_verified_keys_pass_while_redis_is_down_where_that_is_ask
     else:
         await asyncio.to_thread(server.start)
     assert await states() == [200, 200, 200]
-    await KeyVerifier(gateway.services.store).revoke(known["id"])
+    await KeyService(KeyRepository(gateway.services.store)).revoke(known["id"])
     async with asyncio.timeout(20):
         while await states() != [401, 200, 200]:  # noqa: ASYNC110 - within a second it is asked again
             await asyncio.sleep(0.05)

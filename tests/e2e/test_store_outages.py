@@ -205,7 +205,7 @@ async def test_readiness_is_green_while_keys_are_served_without_the_store_and_re
         return next(line for line in lines if line.startswith("chat2response_stale_key_checks_total"))
 
     async with asyncio.timeout(PATIENCE):  # what the feed missed before it followed empties the memory
-        while not gateway.services.keys._changes:  # noqa: ASYNC110 - nothing tells of it
+        while not gateway.services.verifier._changes:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.02)
     assert await states() == [200, 200]
     server.kill()

@@ -5,10 +5,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chat2response.keys import KeyPolicy, KeyService, KeyVerifier
+from chat2response.keys import KeyPolicy, KeyRepository, KeyService, KeyVerifier
 from chat2response.stores import Store, open_store
 from tests.support import redis_topologies
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 from tests.support.stores.redis_tls import tls_address, tls_in_front
 
 DEADLINE = 15.0  # TLS handshakes at once take seconds on a busy machine
@@ -41,12 +42,24 @@ async def plain_store(
 
 
 @pytest.fixture
-def service(plain_store: Store, clock: Clock) -> KeyVerifier:
+def gateway(plain_store: Store, clock: Clock) -> tuple[KeyService, KeyVerifier]:
+    """The parts of a gateway."""
+    return key_parts(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)
+
+
+@pytest.fixture
+def service(gateway: tuple[KeyService, KeyVerifier]) -> KeyService:
     """The key service of a gateway."""
-    return KeyVerifier(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)
+    return gateway[0]
+
+
+@pytest.fixture
+def verifier(gateway: tuple[KeyService, KeyVerifier]) -> KeyVerifier:
+    """The key verifier of the same gateway."""
+    return gateway[1]
 
 
 @pytest.fixture
 def shell(plain_store: Store, clock: Clock) -> KeyService:
     """The key service of another process on the same store."""
-    return KeyService(plain_store, KeyPolicy(allow_no_expiration=True), clock=clock)
+    return KeyService(KeyRepository(plain_store, clock=clock), KeyPolicy(allow_no_expiration=True))

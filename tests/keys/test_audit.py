@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Conflict, InvalidRequest
-from chat2response.keys import Actor, Audit, KeyService, KeyVerifier
+from chat2response.keys import Actor, Audit, KeyRepository, KeyService
 from chat2response.keys.repository import MIN_PURGE_AGE
 from chat2response.stores import MemoryStore, Store, StoreDown
 from chat2response.wire.json import encode
@@ -17,7 +17,7 @@ ADMIN = Actor("token", origin="192.0.2.7")
 DAY = 86_400
 
 
-async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> None:
+async def test_every_change_has_its_line(service: KeyService, clock: Clock) -> None:
     now = int(clock())
     issued = await service.generate(label="l", metadata={"secret-note": "xyzzy"}, ttl_seconds=5, by=ADMIN)
     id = issued.key.id
@@ -29,8 +29,8 @@ async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> 
     token, digest = service.new_digest()
     await service.import_digest(token.id, digest, ttl_seconds=5)
     clock.advance(MIN_PURGE_AGE + 10)
-    await service.purge(MIN_PURGE_AGE, by=ADMIN)
-    page = await service.audit.read()
+    await service.repository.purge(MIN_PURGE_AGE, by=ADMIN)
+    page = await service.repository.audit.read()
     assert [(line["action"], line["key"], line["by"], line["from"]) for line in page.lines[:6]] == [
         ("key.generated", id, "token", "192.0.2.7"),
         ("key.updated", id, "shell", "root"),
@@ -50,12 +50,12 @@ async def test_every_change_has_its_line(service: KeyVerifier, clock: Clock) -> 
     assert page.lines[3]["changes"] == {"expires_at": now + 9}
 
 
-async def test_no_line_holds_a_secret(service: KeyVerifier, plain_store: Store) -> None:
+async def test_no_line_holds_a_secret(service: KeyService, plain_store: Store) -> None:
     issued = await service.generate(metadata={"a": "xyzzy"})
     renewed = await service.rotate(issued.key.id, grace_seconds=5)
     assert renewed is not None
     await service.update(issued.key.id, label=renewed.token, metadata={"b": "xyzzy"}, scopes=[renewed.token])
-    text = encode((await service.audit.read()).lines).decode()
+    text = encode((await service.repository.audit.read()).lines).decode()
     for hidden in (
         "xyzzy",
         issued.token[36:],
@@ -67,24 +67,24 @@ async def test_no_line_holds_a_secret(service: KeyVerifier, plain_store: Store) 
         assert hidden not in text
 
 
-async def test_what_changes_nothing_has_no_line(service: KeyVerifier) -> None:
+async def test_what_changes_nothing_has_no_line(service: KeyService) -> None:
     issued = await service.generate()
     await service.revoke(issued.key.id)
-    before = (await service.audit.read()).lines
+    before = (await service.repository.audit.read()).lines
     await service.revoke(issued.key.id)
     await service.revoke(UNKNOWN)
     await service.update(UNKNOWN, label="x")
-    await service.purge(MIN_PURGE_AGE)
+    await service.repository.purge(MIN_PURGE_AGE)
     with pytest.raises(Conflict):
         await service.rotate(issued.key.id)
     with pytest.raises(InvalidRequest):
         await service.generate(ttl_seconds=0)
-    assert (await service.audit.read()).lines == before
+    assert (await service.repository.audit.read()).lines == before
 
 
 async def test_no_change_goes_without_a_line(clock: Clock, monkeypatch: Any) -> None:
     store = MemoryStore(clock=clock)
-    service = KeyService(store, clock=clock)
+    service = KeyService(KeyRepository(store, clock=clock))
     issued = await service.generate()
 
     async def down(*_: Any, **__: Any) -> Any:
@@ -98,11 +98,11 @@ async def test_no_change_goes_without_a_line(clock: Clock, monkeypatch: Any) -> 
     ):
         with pytest.raises(StoreDown):
             await change
-    assert await service.list() == [issued.key]
+    assert await service.repository.list() == [issued.key]
 
 
 async def test_a_change_that_is_tried_again_has_one_line(
-    service: KeyVerifier, shell: KeyService, plain_store: Store, monkeypatch: Any
+    service: KeyService, shell: KeyService, plain_store: Store, monkeypatch: Any
 ) -> None:
     id = (await service.generate()).key.id
     put = plain_store.put
@@ -114,7 +114,7 @@ async def test_a_change_that_is_tried_again_has_one_line(
 
     monkeypatch.setattr(plain_store, "put", put_after_a_change)
     await service.update(id, label="l")
-    actions = [line["action"] for line in (await service.audit.read()).lines]
+    actions = [line["action"] for line in (await service.repository.audit.read()).lines]
     assert actions == ["key.generated", "key.updated", "key.updated"]
 
 

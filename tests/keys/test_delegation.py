@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat2response.errors import Forbidden
-from chat2response.keys import Actor, ApiKey, KeyPolicy, KeyService
+from chat2response.keys import Actor, ApiKey, KeyPolicy, KeyRepository, KeyService
 from chat2response.keys.delegation import glob_covers, wider_grant
 from chat2response.keys.grants import grants_of
 from chat2response.stores import MemoryStore
@@ -70,7 +70,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def service(clock: Clock) -> KeyService:
-    return KeyService(MemoryStore(clock=clock), KeyPolicy(allow_no_expiration=True), clock=clock)
+    return KeyService(
+        KeyRepository(MemoryStore(clock=clock), clock=clock), KeyPolicy(allow_no_expiration=True)
+    )
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ async def test_a_key_makes_what_it_has_and_no_more(service: KeyService, admin_ke
             with pytest.raises(Forbidden) as caught:
                 await make
             assert (caught.value.param, caught.value.code) == (param, "wider_than_own_key")
-    assert len(await service.list()) == 2
+    assert len(await service.repository.list()) == 2
 
 
 async def test_a_key_widens_no_other_and_not_itself(service: KeyService, admin_key: ApiKey) -> None:

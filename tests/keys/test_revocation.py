@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import INVALID, KeyService, KeyVerifier
+from chat2response.keys import INVALID, KeyRepository, KeyService, KeyVerifier
 from chat2response.keys.record import KIND
 from chat2response.keys.revocation import RevocationFollower
 from chat2response.stores import MISSED, MemoryStore, Store, StoreDown, open_store
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 from tests.support.scripted_upstream import PATIENCE
 
 
@@ -52,6 +53,11 @@ async def no_back_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.RECHECK_SECONDS", 3600)
 
 
+def service_on(store: Store) -> KeyService:
+    """The key service of a process on this store."""
+    return KeyService(KeyRepository(store))
+
+
 async def refused(verifier: KeyVerifier, token: str) -> str:
     """Verify until the token is rejected; the message."""
     async with asyncio.timeout(PATIENCE):
@@ -66,7 +72,7 @@ async def refused(verifier: KeyVerifier, token: str) -> str:
 async def test_another_process_is_heard_at_once(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
     # A cached result would be valid for an hour: only the feed can invalidate it.
-    verifier, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
+    verifier, other = KeyVerifier(KeyRepository(ours), cache_seconds=3600), service_on(others)
     first, second = await other.generate(), await other.generate()
     verifier.start()
     for token in (first.token, second.token):
@@ -80,7 +86,7 @@ async def test_another_process_is_heard_at_once(stores: Any, no_back_stop: None)
 
 async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    verifier, other = KeyVerifier(ours, cache_seconds=3600), KeyService(others)
+    verifier, other = KeyVerifier(KeyRepository(ours), cache_seconds=3600), service_on(others)
     token, digest = other.new_digest()
     verifier.start()
     assert await refused(verifier, token.text()) == INVALID
@@ -97,7 +103,7 @@ async def test_a_key_that_another_makes_opens_though_it_was_refused(stores: Any,
 
 async def test_what_runs_under_a_key_that_another_revokes_ends(stores: Any, no_back_stop: None) -> None:
     ours, others = stores
-    verifier, other = KeyVerifier(ours), KeyService(others)
+    verifier, other = KeyVerifier(KeyRepository(ours)), service_on(others)
     doomed, living = (await other.generate()).key.id, (await other.generate()).key.id
     runs = Runs(doomed, living, "f" * 32)  # the last key has no record
     verifier.start(runs)
@@ -112,12 +118,12 @@ async def test_what_runs_under_a_key_that_another_revokes_ends(stores: Any, no_b
 
 
 async def test_our_own_revocation_ends_it_too(no_back_stop: None) -> None:
-    verifier = KeyVerifier(MemoryStore())
-    key = (await verifier.generate()).key
+    service, verifier = key_parts(MemoryStore())
+    key = (await service.generate()).key
     runs = Runs(key.id)
     verifier.start(runs)
     verifier.start(runs)  # once
-    await verifier.revoke(key.id)
+    await service.revoke(key.id)
     await runs.one_ends()
     await verifier.close()
     await verifier.close()
@@ -142,7 +148,7 @@ class Silent(MemoryStore):
 async def test_what_no_feed_tells_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.RECHECK_SECONDS", 0.001)
     store = Silent()
-    key = (await KeyService(store).generate()).key
+    key = (await service_on(store).generate()).key
     runs = Runs(key.id)
     follower = RevocationFollower(store, lambda id: None)
     follower.start(runs)
@@ -156,12 +162,12 @@ async def test_a_store_that_is_away_is_asked_again(
 ) -> None:
     monkeypatch.setattr("chat2response.keys.revocation.RETRY_SECONDS", 0)
     store = Silent()
-    verifier = KeyVerifier(store)
-    key = (await verifier.generate()).key
+    service, verifier = key_parts(store)
+    key = (await service.generate()).key
     runs = Runs(key.id)
     verifier.start(runs)
     store.away = True
-    await verifier.revoke(key.id)
+    await service.revoke(key.id)
     await runs.one_ends()
     assert not store.away
     await verifier.close()
@@ -183,8 +189,8 @@ class TestServeStale:
         return Failing(clock=clock)
 
     async def test_for_so_long_and_no_longer(self, store: Any, clock: Clock) -> None:
-        verifier = KeyVerifier(store, clock=clock, serve_stale=30)
-        known, unknown = await verifier.generate(), await verifier.generate()
+        service, verifier = key_parts(store, clock=clock, serve_stale=30)
+        known, unknown = await service.generate(), await service.generate()
         await verifier.verify(known.token)
         store.away = True
         for _ in range(2):
@@ -201,8 +207,8 @@ class TestServeStale:
     async def test_not_each_of_them_waits_for_the_store(
         self, store: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        verifier = KeyVerifier(store, clock=clock, serve_stale=300)
-        tokens = [(await verifier.generate()).token for _ in range(5)]
+        service, verifier = key_parts(store, clock=clock, serve_stale=300)
+        tokens = [(await service.generate()).token for _ in range(5)]
         for token in tokens:
             await verifier.verify(token)
         reads: list[str] = []
@@ -219,10 +225,10 @@ class TestServeStale:
             assert len(reads) == round_
 
     async def test_never_past_the_keys_end(self, store: Any, clock: Clock) -> None:
-        verifier = KeyVerifier(store, clock=clock, serve_stale=300)
-        issued = await verifier.generate(ttl_seconds=10)
-        rotated = await verifier.generate(ttl_seconds=1000)
-        await verifier.rotate(rotated.key.id, grace_seconds=10)
+        service, verifier = key_parts(store, clock=clock, serve_stale=300)
+        issued = await service.generate(ttl_seconds=10)
+        rotated = await service.generate(ttl_seconds=1000)
+        await service.rotate(rotated.key.id, grace_seconds=10)
         for token in (issued.token, rotated.token):
             await verifier.verify(token)
         store.away = True
@@ -235,11 +241,12 @@ class TestServeStale:
                 await verifier.verify(token)
 
     async def test_not_for_a_key_that_was_seen_to_be_dead(self, store: Any, clock: Clock) -> None:
-        verifier, other = KeyVerifier(store, clock=clock, serve_stale=300), KeyService(store, clock=clock)
-        one, two = await verifier.generate(), await verifier.generate()
+        service, verifier = key_parts(store, clock=clock, serve_stale=300)
+        other = KeyService(KeyRepository(store, clock=clock))
+        one, two = await service.generate(), await service.generate()
         for token in (one.token, two.token):
             await verifier.verify(token)
-        await verifier.revoke(one.key.id)  # this process's own change
+        await service.revoke(one.key.id)  # this process's own change
         await other.revoke(two.key.id)
         clock.advance(1)
         with pytest.raises(Unauthorized):
@@ -251,8 +258,8 @@ class TestServeStale:
                 await verifier.verify(token)
 
     async def test_not_unless_it_is_asked_for(self, store: Any, clock: Clock) -> None:
-        verifier = KeyVerifier(store, clock=clock)
-        issued = await verifier.generate()
+        service, verifier = key_parts(store, clock=clock)
+        issued = await service.generate()
         await verifier.verify(issued.token)
         store.away = True
         clock.advance(1)

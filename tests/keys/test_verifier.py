@@ -8,13 +8,25 @@ from typing import Any
 import pytest
 
 from chat2response.errors import InvalidRequest, Unauthorized
-from chat2response.keys import EXPIRED, INVALID, MISSING, REVOKED, ApiKey, KeyPolicy, KeyVerifier, Token
+from chat2response.keys import (
+    EXPIRED,
+    INVALID,
+    MISSING,
+    REVOKED,
+    ApiKey,
+    KeyPolicy,
+    KeyRepository,
+    KeyService,
+    KeyVerifier,
+    Token,
+)
 from chat2response.keys.record import Digest
 from chat2response.keys.tokens.hashing import Hasher
 from chat2response.observe.redact import redact
 from chat2response.stores import Page, StoreDown, open_store
 from tests.keys.tokens.test_hashing import VECTORS
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 from tests.support.stores.observed_store import ObservedStore
 
 UNKNOWN = "0123456789abcdef" * 2
@@ -35,14 +47,14 @@ async def store(
 
 
 @pytest.fixture
-def verifier(store: ObservedStore, clock: Clock) -> KeyVerifier:
-    return KeyVerifier(store, clock=clock)
+def gateway(store: ObservedStore, clock: Clock) -> tuple[KeyService, KeyVerifier]:
+    return key_parts(store, clock=clock)
 
 
 @pytest.fixture
-def other_process(store: ObservedStore, clock: Clock) -> KeyVerifier:
-    """A verifier on the same store with a cache of its own."""
-    return KeyVerifier(store, clock=clock)
+def other_process(store: ObservedStore, clock: Clock) -> KeyService:
+    """The key service of another process on the same store."""
+    return KeyService(KeyRepository(store, clock=clock))
 
 
 async def refusal(verifier: KeyVerifier, token: str | None) -> str:
@@ -59,8 +71,8 @@ def wrong_secret(token: str) -> str:
 
 
 class TestVerify:
-    async def test_a_key_opens(self, verifier: KeyVerifier) -> None:
-        issued = await verifier.generate(label="laptop", scopes=["chat"])
+    async def test_a_key_opens(self, service: KeyService, verifier: KeyVerifier) -> None:
+        issued = await service.generate(label="laptop", scopes=["chat"])
         assert await verifier.verify(issued.token) == issued.key
         assert (issued.key.label, issued.key.scopes) == ("laptop", ("chat",))
 
@@ -87,7 +99,11 @@ class TestVerify:
         assert not verifier._rejected
 
     async def test_unknown_and_wrong_are_told_alike(
-        self, verifier: KeyVerifier, store: ObservedStore, monkeypatch: pytest.MonkeyPatch
+        self,
+        service: KeyService,
+        verifier: KeyVerifier,
+        store: ObservedStore,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         hashed: list[str] = []
         peppers: set[str | None] = set()
@@ -107,7 +123,7 @@ class TestVerify:
             return read_record(doc)
 
         monkeypatch.setattr(ApiKey, "read", recording_read)
-        token = wrong_secret((await verifier.generate()).token)
+        token = wrong_secret((await service.generate()).token)
         unknown = f"sk_{UNKNOWN}.{token[36:]}"
         errors = []
         read.clear()
@@ -122,10 +138,10 @@ class TestVerify:
         assert len(peppers) == 1
 
     async def test_revoked_and_expired_are_told_to_the_holder_only(
-        self, verifier: KeyVerifier, clock: Clock
+        self, service: KeyService, verifier: KeyVerifier, clock: Clock
     ) -> None:
-        revoked, expired = await verifier.generate(), await verifier.generate(ttl_seconds=10)
-        await verifier.revoke(revoked.key.id)
+        revoked, expired = await service.generate(), await service.generate(ttl_seconds=10)
+        await service.revoke(revoked.key.id)
         clock.advance(10)
         assert await refusal(verifier, revoked.token) == REVOKED == "API key revoked"
         assert await refusal(verifier, expired.token) == EXPIRED == "API key expired"
@@ -147,14 +163,19 @@ class TestVerify:
 
     @pytest.mark.parametrize("doc", [None, [], {}, {"id": UNKNOWN}, {"salt_hex": "0", "revoked_at": "no"}])
     async def test_an_unreadable_record_opens_nothing(
-        self, verifier: KeyVerifier, store: ObservedStore, doc: Any, caplog: pytest.LogCaptureFixture
+        self,
+        service: KeyService,
+        verifier: KeyVerifier,
+        store: ObservedStore,
+        doc: Any,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         await store.put("keys", UNKNOWN, doc)
-        good = await verifier.generate()
+        good = await service.generate()
         with caplog.at_level(logging.WARNING):
             assert await refusal(verifier, f"sk_{UNKNOWN}.{'0' * 64}") == INVALID
-            assert [key.id for key in await verifier.list()] == [good.key.id]
-            assert await verifier.revoke(UNKNOWN) is False
+            assert [key.id for key in await service.repository.list()] == [good.key.id]
+            assert await service.revoke(UNKNOWN) is False
         assert UNKNOWN in caplog.text
 
 
@@ -162,9 +183,9 @@ class TestCache:
     """What is cached, and for how long."""
 
     async def test_a_verified_key_asks_the_store_once_a_second(
-        self, verifier: KeyVerifier, store: ObservedStore, clock: Clock
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore, clock: Clock
     ) -> None:
-        token = (await verifier.generate()).token
+        token = (await service.generate()).token
         for _ in range(3):
             await verifier.verify(token)
         assert store.gets == 1
@@ -176,9 +197,9 @@ class TestCache:
         assert store.gets == 2
 
     async def test_a_wrong_key_asks_the_store_once_a_second(
-        self, verifier: KeyVerifier, store: ObservedStore, clock: Clock
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore, clock: Clock
     ) -> None:
-        token = wrong_secret((await verifier.generate()).token)
+        token = wrong_secret((await service.generate()).token)
         for _ in range(3):
             await refusal(verifier, token)
         assert store.gets == 1
@@ -186,28 +207,30 @@ class TestCache:
         await refusal(verifier, token)
         assert store.gets == 2
 
-    async def test_an_end_is_seen_on_the_second(self, verifier: KeyVerifier, clock: Clock) -> None:
+    async def test_an_end_is_seen_on_the_second(
+        self, service: KeyService, verifier: KeyVerifier, clock: Clock
+    ) -> None:
         clock.advance(0.5)
-        token = (await verifier.generate(ttl_seconds=2)).token
+        token = (await service.generate(ttl_seconds=2)).token
         clock.advance(1.4)
         await verifier.verify(token)
         clock.advance(0.1)  # cached 0.1 s ago, but expired
         assert await refusal(verifier, token) == EXPIRED
 
-    async def test_our_own_changes_hold_at_once(self, verifier: KeyVerifier) -> None:
-        issued = await verifier.generate()
+    async def test_our_own_changes_hold_at_once(self, service: KeyService, verifier: KeyVerifier) -> None:
+        issued = await service.generate()
         await verifier.verify(issued.token)
-        await verifier.set_expiration(issued.key.id, expires_at=1)
+        await service.set_expiration(issued.key.id, expires_at=1)
         assert await refusal(verifier, issued.token) == EXPIRED
-        await verifier.set_expiration(issued.key.id, ttl_seconds=60)
+        await service.set_expiration(issued.key.id, ttl_seconds=60)
         await verifier.verify(issued.token)
-        await verifier.revoke(issued.key.id)
+        await service.revoke(issued.key.id)
         assert await refusal(verifier, issued.token) == REVOKED
 
     async def test_another_process_is_heard_within_a_second(
-        self, verifier: KeyVerifier, other_process: KeyVerifier, clock: Clock
+        self, service: KeyService, verifier: KeyVerifier, other_process: KeyService, clock: Clock
     ) -> None:
-        issued = await verifier.generate()
+        issued = await service.generate()
         await verifier.verify(issued.token)
         await other_process.revoke(issued.key.id)
         await verifier.verify(issued.token)  # not noticed yet
@@ -215,9 +238,9 @@ class TestCache:
         assert await refusal(verifier, issued.token) == REVOKED
 
     async def test_a_clock_set_back_does_not_lengthen_it(
-        self, verifier: KeyVerifier, other_process: KeyVerifier, clock: Clock
+        self, service: KeyService, verifier: KeyVerifier, other_process: KeyService, clock: Clock
     ) -> None:
-        issued = await verifier.generate()
+        issued = await service.generate()
         await verifier.verify(issued.token)
         await other_process.revoke(issued.key.id)
         clock.advance(-3600)
@@ -225,15 +248,15 @@ class TestCache:
 
     async def test_a_new_key_drops_what_was_refused(self, store: ObservedStore, clock: Clock) -> None:
         token = Token("ab" * 16, "cd" * 32)
-        verifier = KeyVerifier(store, clock=clock, new_token=lambda: token)
+        service, verifier = key_parts(store, clock=clock, new_token=lambda: token)
         assert await refusal(verifier, token.text()) == INVALID
-        await verifier.generate()
+        await service.generate()
         assert (await verifier.verify(token.text())).id == token.id
 
     async def test_it_is_bounded(self, store: ObservedStore, clock: Clock) -> None:
-        verifier = KeyVerifier(store, clock=clock, cache_size=10)
+        service, verifier = key_parts(store, clock=clock, cache_size=10)
         for _ in range(25):
-            token = (await verifier.generate()).token
+            token = (await service.generate()).token
             for n in range(2):
                 await refusal(verifier, f"sk_{n:032x}.{token[36:]}")
             await verifier.verify(token)
@@ -242,8 +265,8 @@ class TestCache:
             await refusal(verifier, f"sk_{n:032x}.{'0' * 64}")
             assert 0 < len(verifier._rejected) <= 10
 
-    async def test_it_holds_no_token(self, verifier: KeyVerifier) -> None:
-        token = (await verifier.generate()).token
+    async def test_it_holds_no_token(self, service: KeyService, verifier: KeyVerifier) -> None:
+        token = (await service.generate()).token
         await verifier.verify(token)
         await refusal(verifier, wrong_secret(token))
         state = repr(vars(verifier))
@@ -251,14 +274,14 @@ class TestCache:
         assert all(len(digest) == 32 for digest in (*verifier._accepted, *verifier._rejected))
 
     async def test_a_read_from_before_a_revocation_is_not_remembered(
-        self, verifier: KeyVerifier, store: ObservedStore
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        issued = await verifier.generate()
+        issued = await service.generate()
         store.gate = asyncio.Event()
         early = asyncio.create_task(verifier.verify(issued.token))
         await store.blocked.wait()
         gate, store.gate = store.gate, None
-        assert await verifier.revoke(issued.key.id)
+        assert await service.revoke(issued.key.id)
         assert await refusal(verifier, issued.token) == REVOKED  # does not join the earlier read
         gate.set()
         await early  # started before the revocation: either result is right
@@ -268,8 +291,10 @@ class TestCache:
 class TestConcurrency:
     """Many callers at the same time."""
 
-    async def test_they_share_one_look_up(self, verifier: KeyVerifier, store: ObservedStore) -> None:
-        token = (await verifier.generate()).token
+    async def test_they_share_one_look_up(
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore
+    ) -> None:
+        token = (await service.generate()).token
         tokens = [token, wrong_secret(token)] * 20
         answers = await asyncio.gather(*map(verifier.verify, tokens), return_exceptions=True)
         assert store.gets == 1
@@ -277,9 +302,9 @@ class TestConcurrency:
         assert not verifier._lookups
 
     async def test_one_that_leaves_does_not_disturb_the_others(
-        self, verifier: KeyVerifier, store: ObservedStore
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        token = (await verifier.generate()).token
+        token = (await service.generate()).token
         store.gate = asyncio.Event()
         first, second = (asyncio.create_task(verifier.verify(token)) for _ in range(2))
         await store.blocked.wait()
@@ -288,8 +313,10 @@ class TestConcurrency:
         assert (await second).id
         assert first.cancelled()
 
-    async def test_each_gets_its_own_error(self, verifier: KeyVerifier, store: ObservedStore) -> None:
-        token = (await verifier.generate()).token
+    async def test_each_gets_its_own_error(
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore
+    ) -> None:
+        token = (await service.generate()).token
         store.down = True
         errors = await asyncio.gather(*(verifier.verify(token) for _ in range(5)), return_exceptions=True)
         assert all(isinstance(error, StoreDown) for error in errors)
@@ -297,26 +324,28 @@ class TestConcurrency:
         assert store.gets == 1
 
     async def test_changes_do_not_overwrite_each_other(
-        self, verifier: KeyVerifier, other_process: KeyVerifier, store: ObservedStore
+        self, service: KeyService, verifier: KeyVerifier, other_process: KeyService, store: ObservedStore
     ) -> None:
-        issued = await verifier.generate()
+        issued = await service.generate()
         store.before_put = lambda: other_process.revoke(issued.key.id)
-        changed = await verifier.set_expiration(issued.key.id, ttl_seconds=60)
+        changed = await service.set_expiration(issued.key.id, ttl_seconds=60)
         assert changed is not None
         assert changed.revoked_at is not None  # written in between, and kept
         assert await refusal(verifier, issued.token) == REVOKED
 
-    async def test_one_of_many_revokes(self, verifier: KeyVerifier, other_process: KeyVerifier) -> None:
-        id = (await verifier.generate()).key.id
-        results = await asyncio.gather(*(keys.revoke(id) for keys in [verifier, other_process] * 5))
+    async def test_one_of_many_revokes(self, service: KeyService, other_process: KeyService) -> None:
+        id = (await service.generate()).key.id
+        results = await asyncio.gather(*(keys.revoke(id) for keys in [service, other_process] * 5))
         assert results.count(True) == 1
 
 
 class TestStoreDown:
     """Law 8, fail closed: without the store nobody gets in."""
 
-    async def test_nobody_gets_in(self, verifier: KeyVerifier, store: ObservedStore, clock: Clock) -> None:
-        token = (await verifier.generate()).token
+    async def test_nobody_gets_in(
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore, clock: Clock
+    ) -> None:
+        token = (await service.generate()).token
         await verifier.verify(token)
         clock.advance(1)
         store.down = True
@@ -329,22 +358,22 @@ class TestStoreDown:
         store.down = False
         await verifier.verify(token)
 
-    async def test_nothing_is_said_to_be_done(self, verifier: KeyVerifier, store: ObservedStore) -> None:
-        issued = await verifier.generate()
+    async def test_nothing_is_said_to_be_done(self, service: KeyService, store: ObservedStore) -> None:
+        issued = await service.generate()
         store.down = True
         for call in (
-            verifier.generate(),
-            verifier.revoke(issued.key.id),
-            verifier.set_expiration(issued.key.id, ttl_seconds=5),
-            verifier.list(),
+            service.generate(),
+            service.revoke(issued.key.id),
+            service.set_expiration(issued.key.id, ttl_seconds=5),
+            service.repository.list(),
         ):
             with pytest.raises(StoreDown):
                 await call
 
     async def test_a_change_that_may_have_happened_is_looked_up(
-        self, verifier: KeyVerifier, store: ObservedStore
+        self, service: KeyService, verifier: KeyVerifier, store: ObservedStore
     ) -> None:
-        issued = await verifier.generate()
+        issued = await service.generate()
         await verifier.verify(issued.token)
 
         async def write_then_fail() -> None:
@@ -355,25 +384,25 @@ class TestStoreDown:
 
         store.before_put = write_then_fail
         with pytest.raises(StoreDown):
-            await verifier.revoke(issued.key.id)
+            await service.revoke(issued.key.id)
         assert await refusal(verifier, issued.token) == REVOKED
 
 
 class TestAdministration:
     async def test_a_new_key_follows_the_policy(self, store: ObservedStore, clock: Clock) -> None:
-        verifier = KeyVerifier(store, KeyPolicy(default_ttl=60), clock=clock)
-        key = (await verifier.generate()).key
+        service, _ = key_parts(store, KeyPolicy(default_ttl=60), clock=clock)
+        key = (await service.generate()).key
         assert (key.created_at, key.expires_at, key.revoked_at) == (clock.now, clock.now + 60, None)
-        assert (await verifier.generate(ttl_seconds=5)).key.expires_at == clock.now + 5
+        assert (await service.generate(ttl_seconds=5)).key.expires_at == clock.now + 5
         with pytest.raises(InvalidRequest):
-            await verifier.generate(expires_at=None)
-        assert len(await verifier.list()) == 2
+            await service.generate(expires_at=None)
+        assert len(await service.repository.list()) == 2
 
     async def test_the_record_is_the_documented_one(
-        self, verifier: KeyVerifier, store: ObservedStore, clock: Clock
+        self, service: KeyService, store: ObservedStore, clock: Clock
     ) -> None:
         clock.advance(0.75)
-        issued = await verifier.generate(label="l", scopes=[])
+        issued = await service.generate(label="l", scopes=[])
         entry = await store.get("keys", issued.key.id)
         assert entry is not None
         assert entry.doc == {
@@ -390,25 +419,25 @@ class TestAdministration:
 
     async def test_an_id_is_never_given_twice(self, store: ObservedStore, clock: Clock) -> None:
         token = Token("ab" * 16, "cd" * 32)
-        verifier = KeyVerifier(store, clock=clock, new_token=lambda: token)
-        first = await verifier.generate(label="first")
+        service, _ = key_parts(store, clock=clock, new_token=lambda: token)
+        first = await service.generate(label="first")
         with pytest.raises(StoreDown):
-            await verifier.generate(label="second")
-        assert await verifier.list() == [first.key]
+            await service.generate(label="second")
+        assert await service.repository.list() == [first.key]
 
-    async def test_revoke(self, verifier: KeyVerifier, clock: Clock) -> None:
-        id = (await verifier.generate()).key.id
+    async def test_revoke(self, service: KeyService, clock: Clock) -> None:
+        id = (await service.generate()).key.id
         clock.advance(5)
-        assert await verifier.revoke(id) is True
+        assert await service.revoke(id) is True
         clock.advance(5)
-        assert await verifier.revoke(id) is False
-        assert (await verifier.list())[0].revoked_at == 1_800_000_005
+        assert await service.revoke(id) is False
+        assert (await service.repository.list())[0].revoked_at == 1_800_000_005
         for unknown in (UNKNOWN, "", "x", "*", "keys:" + UNKNOWN):
-            assert await verifier.revoke(unknown) is False
+            assert await service.revoke(unknown) is False
 
     async def test_set_expiration(self, store: ObservedStore, clock: Clock) -> None:
-        verifier = KeyVerifier(store, KeyPolicy(allow_no_expiration=True), clock=clock)
-        id = (await verifier.generate()).key.id
+        service, _ = key_parts(store, KeyPolicy(allow_no_expiration=True), clock=clock)
+        id = (await service.generate()).key.id
         for params, end in (
             ({"expires_at": 5}, 5),
             ({"ttl_seconds": 7}, 1_800_000_007),
@@ -416,34 +445,32 @@ class TestAdministration:
             ({"expires_at": 1_900_000_000, "ttl_seconds": 7}, 1_900_000_000),
             ({}, None),
         ):
-            changed = await verifier.set_expiration(id, **params)
+            changed = await service.set_expiration(id, **params)
             assert changed is not None
             assert changed.expires_at == end
-            assert await verifier.list() == [changed]
-        await verifier.revoke(id)
-        changed = await verifier.set_expiration(id, ttl_seconds=9)
+            assert await service.repository.list() == [changed]
+        await service.revoke(id)
+        changed = await service.set_expiration(id, ttl_seconds=9)
         assert changed is not None
         assert (changed.expires_at, changed.revoked_at) == (1_800_000_009, 1_800_000_000)
-        assert await verifier.set_expiration(UNKNOWN, ttl_seconds=9) is None
+        assert await service.set_expiration(UNKNOWN, ttl_seconds=9) is None
 
     async def test_clearing_is_refused_before_anything_is_read(
-        self, verifier: KeyVerifier, store: ObservedStore
+        self, service: KeyService, store: ObservedStore
     ) -> None:
         silent: dict[str, Any] = {}
         for params in (silent, {"expires_at": None}):
             with pytest.raises(InvalidRequest):
-                await verifier.set_expiration(UNKNOWN, **params)
+                await service.set_expiration(UNKNOWN, **params)
         assert store.gets == 0
 
-    async def test_fields_of_others_survive_a_change(
-        self, verifier: KeyVerifier, store: ObservedStore
-    ) -> None:
-        id = (await verifier.generate()).key.id
+    async def test_fields_of_others_survive_a_change(self, service: KeyService, store: ObservedStore) -> None:
+        id = (await service.generate()).key.id
         entry = await store.get("keys", id)
         assert entry is not None
         await store.put("keys", id, {**entry.doc, "plan": {"name": "gold"}})
-        await verifier.set_expiration(id, ttl_seconds=5)
-        await verifier.revoke(id)
+        await service.set_expiration(id, ttl_seconds=5)
+        await service.revoke(id)
         entry = await store.get("keys", id)
         assert entry is not None
         assert entry.doc["plan"] == {"name": "gold"}
@@ -452,25 +479,25 @@ class TestAdministration:
     async def test_the_list_is_oldest_first(self, store: ObservedStore, clock: Clock) -> None:
         names = ["c", "a", "b", "e", "d"]
         ids = iter(names)
-        verifier = KeyVerifier(store, clock=clock, new_token=lambda: Token(next(ids) * 32, "0" * 64))
+        service, _ = key_parts(store, clock=clock, new_token=lambda: Token(next(ids) * 32, "0" * 64))
         for name in names:
-            await verifier.generate(label=name)
+            await service.generate(label=name)
             if name != "b":  # b and e have the same second
                 clock.advance(1)
-        await verifier.revoke("a" * 32)
-        assert [key.label for key in await verifier.list()] == ["c", "a", "b", "e", "d"]
+        await service.revoke("a" * 32)
+        assert [key.label for key in await service.repository.list()] == ["c", "a", "b", "e", "d"]
 
     async def test_a_long_list_is_whole(self, store: ObservedStore, clock: Clock) -> None:
-        verifier = KeyVerifier(store, clock=clock)
-        record = (await verifier.generate()).key.document()
+        service, _ = key_parts(store, clock=clock)
+        record = (await service.generate()).key.document()
         for n in range(501):
             await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
-        assert len(await verifier.list()) == 502
+        assert len(await service.repository.list()) == 502
 
     async def test_a_key_that_a_scan_meets_twice_is_listed_once(
-        self, verifier: KeyVerifier, store: ObservedStore, monkeypatch: pytest.MonkeyPatch
+        self, service: KeyService, store: ObservedStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ids = [(await verifier.generate()).key.id for _ in range(3)]
+        ids = [(await service.generate()).key.id for _ in range(3)]
         real = store.scan
 
         async def twice(kind: str, *, cursor: str | None = None, limit: int = 100) -> Page:
@@ -478,12 +505,12 @@ class TestAdministration:
             return Page([*page.entries, *page.entries], "again" if cursor is None else None)
 
         monkeypatch.setattr(store, "scan", twice)
-        assert sorted(key.id for key in await verifier.list()) == sorted(ids)
+        assert sorted(key.id for key in await service.repository.list()) == sorted(ids)
 
     async def test_others_get_their_turn_while_a_long_list_is_made(
-        self, verifier: KeyVerifier, store: ObservedStore
+        self, service: KeyService, store: ObservedStore
     ) -> None:
-        record = (await verifier.generate()).key.document()
+        record = (await service.generate()).key.document()
         for n in range(1500):
             await store.inner.put("keys", f"{n:032x}", {**record, "id": f"{n:032x}"})
         turns = 0
@@ -495,13 +522,13 @@ class TestAdministration:
                 turns += 1
 
         beside = asyncio.create_task(other_tasks())
-        assert len(await verifier.list()) == 1501
+        assert len(await service.repository.list()) == 1501
         beside.cancel()
         assert turns >= 4  # even if the store never waits
 
-    async def test_no_secret_is_shown(self, verifier: KeyVerifier) -> None:
-        issued = await verifier.generate(label="l")
-        (key,) = await verifier.list()
+    async def test_no_secret_is_shown(self, service: KeyService, verifier: KeyVerifier) -> None:
+        issued = await service.generate(label="l")
+        (key,) = await service.repository.list()
         shown = repr(issued) + repr(key) + str(key.public()) + repr(await verifier.verify(issued.token))
         for hidden in (issued.token[36:], key.digest.salt_hex, key.digest.hash_hex):
             assert hidden not in shown

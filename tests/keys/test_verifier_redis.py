@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import INVALID, REVOKED, KeyVerifier
+from chat2response.keys import INVALID, REVOKED, KeyRepository, KeyService, KeyVerifier
 from chat2response.stores import Store, open_store
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 from tests.support.redis_server import RedisServer
 from tests.support.stores.processes import finish, start
 
@@ -17,16 +18,16 @@ ID, SECRET, SALT = "0123456789abcdef" * 2, "fedcba9876543210" * 4, "001122334455
 TOKEN = f"sk_{ID}.{SECRET}"
 
 REVOKE = """
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyRepository, KeyService
 async def main():
-    print(await KeyVerifier(store).revoke(sys.argv[2]))
+    print(await KeyService(KeyRepository(store)).revoke(sys.argv[2]))
     await store.close()
 """
 
 GENERATE = """
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyRepository, KeyService
 async def main():
-    issued = await KeyVerifier(store).generate(label="from elsewhere")
+    issued = await KeyService(KeyRepository(store)).generate(label="from elsewhere")
     print(issued.token)
     await store.close()
 """
@@ -40,8 +41,8 @@ async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def verifier(store: Store, clock: Clock) -> KeyVerifier:
-    return KeyVerifier(store, clock=clock)
+def gateway(store: Store, clock: Clock) -> tuple[KeyService, KeyVerifier]:
+    return key_parts(store, clock=clock)
 
 
 async def refusal(verifier: KeyVerifier, token: str) -> str:
@@ -62,19 +63,21 @@ def write_rust_record(server: RedisServer) -> str:
     return text
 
 
-async def test_a_record_of_the_rust_edition_opens(verifier: KeyVerifier, redis_server: RedisServer) -> None:
+async def test_a_record_of_the_rust_edition_opens(
+    service: KeyService, verifier: KeyVerifier, redis_server: RedisServer
+) -> None:
     write_rust_record(redis_server)
     key = await verifier.verify(TOKEN)
     assert (key.id, key.label, key.scopes, key.expires_at) == (ID, "old", ("read",), 1_900_000_000)
-    assert await verifier.list() == [key]
+    assert await service.repository.list() == [key]
     assert await refusal(verifier, TOKEN[:-1] + "1") == INVALID
 
 
 async def test_a_change_of_it_keeps_its_form(
-    verifier: KeyVerifier, redis_server: RedisServer, clock: Clock
+    service: KeyService, verifier: KeyVerifier, redis_server: RedisServer, clock: Clock
 ) -> None:
     before = json.loads(write_rust_record(redis_server))
-    assert await verifier.revoke(ID)
+    assert await service.revoke(ID)
     with redis_server.client() as client:
         after = client.get(f"chat2response:keys:{ID}")
         assert isinstance(after, bytes)
@@ -85,16 +88,16 @@ async def test_a_change_of_it_keeps_its_form(
 
 
 async def test_what_another_process_revokes_is_refused_here_within_a_second(
-    verifier: KeyVerifier, redis_server: RedisServer, clock: Clock
+    service: KeyService, verifier: KeyVerifier, redis_server: RedisServer, clock: Clock
 ) -> None:
-    issued = await verifier.generate()
+    issued = await service.generate()
     await verifier.verify(issued.token)  # cached from here on
     assert await finish(await start(REVOKE, redis_server.unix, issued.key.id)) == "True\n"
     clock.advance(1)
     assert await refusal(verifier, issued.token) == REVOKED
-    assert await verifier.revoke(issued.key.id) is False
+    assert await service.revoke(issued.key.id) is False
 
 
 async def test_what_another_process_issues_opens_here(redis_server: RedisServer, store: Store) -> None:
     token = (await finish(await start(GENERATE, redis_server.url))).strip()
-    assert (await KeyVerifier(store).verify(token)).label == "from elsewhere"
+    assert (await KeyVerifier(KeyRepository(store)).verify(token)).label == "from elsewhere"

@@ -11,12 +11,13 @@ from chat2response.api.management.application import build_management
 from chat2response.api.management.health import StoreHealth
 from chat2response.api.management.status import About
 from chat2response.app import Gateway
-from chat2response.keys import KeyPolicy, KeyVerifier
+from chat2response.keys import KeyPolicy, KeyService, KeyVerifier
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.usage_log import UsageLog
 from chat2response.settings import Settings
 from chat2response.stores import MemoryStore, Store
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 
 ABOUT = About("1.2.3", "chat", "managed", {"api_keys": "on"})
 HERE = "127.0.0.1"
@@ -28,7 +29,8 @@ class Parts:
     """The part of `compose.Services` that the management plane uses."""
 
     store: Store
-    keys: KeyVerifier
+    keys: KeyService
+    verifier: KeyVerifier
     usage: UsageLog
     clock: Clock
     health: StoreHealth
@@ -39,10 +41,10 @@ class Parts:
 
     @classmethod
     def over(cls, store: Store, clock: Clock, policy: KeyPolicy | None = None, **more: Any) -> "Parts":
-        keys = KeyVerifier(store, policy, clock=clock)
+        keys, verifier = key_parts(store, policy, clock=clock)
         usage = UsageLog(store, keep_days=90, clock=clock)
         health = StoreHealth(store, clock=clock)
-        return cls(store, keys, usage, clock, health, started_at=clock(), **more)
+        return cls(store, keys, verifier, usage, clock, health, started_at=clock(), **more)
 
     @classmethod
     def plain(cls, policy: KeyPolicy | None = None, **more: Any) -> "Parts":

@@ -14,7 +14,7 @@ from chat2response.api.admin.rules import AdminRules, Admitted, RequestFacts, de
 from chat2response.api.admin.throttle import Throttle
 from chat2response.api.http.request import Request
 from chat2response.errors import Forbidden, Unauthorized
-from chat2response.keys import Actor, ApiKey, KeyVerifier
+from chat2response.keys import Actor, ApiKey, Audit, KeyVerifier
 from chat2response.keys.grants import grants_of
 from chat2response.keys.tokens.token import parse
 from chat2response.stores import StoreDown
@@ -27,9 +27,12 @@ log = logging.getLogger("chat2response.api")
 class AdminGuard:
     """One per application, because it counts failed attempts. `clock`: seconds."""
 
-    def __init__(self, rules: AdminRules, keys: KeyVerifier, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, rules: AdminRules, verifier: KeyVerifier, audit: Audit, clock: Callable[[], float]
+    ) -> None:
         self._rules = rules
-        self._keys = keys
+        self._verifier = verifier
+        self._audit = audit
         self._throttle = Throttle(clock)
 
     async def __call__(self, request: Request, wanted: str | None) -> None:
@@ -61,7 +64,7 @@ class AdminGuard:
 
     async def _key(self, token: str, origin: str | None, wanted: str | None) -> ApiKey:
         """The key of the token, if it has the grant."""
-        key = await self._keys.verify(token)
+        key = await self._verifier.verify(token)
         grants = grants_of(key.scopes)
         grants.check_address(origin)
         if not (grants.admin if wanted is None else grants.allows_admin(wanted)):
@@ -78,7 +81,7 @@ class AdminGuard:
             return
         log.warning("too many wrong admin credentials from %s", address)
         try:
-            await self._keys.audit.record("admin.throttled", Actor("network", origin=str(address)))
+            await self._audit.record("admin.throttled", Actor("network", origin=str(address)))
         except StoreDown as down:
             log.warning("cannot write this to the audit log: %s", down.internal)
 

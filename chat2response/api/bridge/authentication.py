@@ -11,6 +11,7 @@ from chat2response.api.http.client_address import Network, client_address
 from chat2response.api.http.request import Request
 from chat2response.errors import InvalidRequest, Unauthorized, Unavailable
 from chat2response.keys.grants import grants_of
+from chat2response.keys.last_used import LastUsedTracker
 from chat2response.keys.record import ApiKey
 from chat2response.keys.tokens.token import parse
 from chat2response.keys.verifier import KeyVerifier
@@ -49,16 +50,23 @@ class Authenticator(Protocol):
 class ManagedAuthenticator:
     """Accepts only keys that this gateway issued; they are never sent upstream."""
 
-    def __init__(self, keys: KeyVerifier, metrics: Metrics, trusted: Sequence[Network] = ()) -> None:
+    def __init__(
+        self,
+        verifier: KeyVerifier,
+        last_used: LastUsedTracker,
+        metrics: Metrics,
+        trusted: Sequence[Network] = (),
+    ) -> None:
         """`trusted`: the networks of trusted proxies."""
-        self._keys = keys
+        self._verifier = verifier
+        self._last_used = last_used
         self._trusted = trusted
         self._metrics = metrics
 
     async def authenticate(self, request: Request, endpoint: str) -> Caller:
         """Raises Unavailable if the key cannot be checked (law 8, fail closed)."""
         try:
-            key = await self._keys.verify(token_of(request))
+            key = await self._verifier.verify(token_of(request))
         except Unauthorized:
             self._metrics.key_check("refused")
             raise
@@ -70,14 +78,14 @@ class ManagedAuthenticator:
             grants.check_address(self._address(request))
             grants.check_endpoint(endpoint)
         self._metrics.key_checks["ok"] += 1
-        self._keys.last_used.note(key.id, requests=1)
+        self._last_used.note(key.id, requests=1)
         return Caller(key.id, key)
 
     async def identify(self, request: Request) -> str | None:
         """The key's id."""
         try:
             token = token_of(request)
-            return None if token is None else (await self._keys.verify(token)).id
+            return None if token is None else (await self._verifier.verify(token)).id
         except (InvalidRequest, Unauthorized, Unavailable):
             return None
 

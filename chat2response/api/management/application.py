@@ -20,7 +20,7 @@ from chat2response.api.management.usage import usage_routes
 from chat2response.api.openapi.components import error_responses
 from chat2response.api.openapi.document import Plane, complete
 from chat2response.api.openapi.routes import document_routes
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyService, KeyVerifier
 from chat2response.observe.metrics import Metrics
 from chat2response.quota.usage_log import UsageLog
 
@@ -32,7 +32,9 @@ class Parts(StatusParts, Protocol):
     """What the management endpoints need; `compose.Services` implements it."""
 
     @property
-    def keys(self) -> KeyVerifier: ...
+    def keys(self) -> KeyService: ...
+    @property
+    def verifier(self) -> KeyVerifier: ...
     @property
     def usage(self) -> UsageLog: ...
     @property
@@ -53,7 +55,7 @@ def build_management(parts: Parts, plane: Plane = "whole", cors: Cors | None = N
         exception_handlers=unknown_route_handlers(document),
         telemetry=_SILENT,
     )
-    guard = None if plane == "data" else AdminGuard(parts.admin, parts.keys, parts.clock)
+    guard = None if plane == "data" else _guard(parts)
     access = AccessTable(app.router)
     for grant, router in _admin_routers(parts) if guard is not None else ():
         guarded = APIRouter(responses=error_responses(401, 403, 429))
@@ -75,12 +77,16 @@ def build_management(parts: Parts, plane: Plane = "whole", cors: Cors | None = N
     return app
 
 
+def _guard(parts: Parts) -> AdminGuard:
+    return AdminGuard(parts.admin, parts.verifier, parts.keys.repository.audit, parts.clock)
+
+
 def _admin_routers(parts: Parts) -> Iterator[tuple[str, APIRouter]]:
     """The routers of the admin plane, each with the admin grant that it requires."""
     auth_mode = parts.about.auth_mode
     yield "keys", key_routes(parts.keys, auth_mode)
     yield "keys", key_lifecycle_routes(parts.keys, auth_mode)
-    yield "audit", audit_routes(parts.keys.audit)
+    yield "audit", audit_routes(parts.keys.repository.audit)
     yield "usage", usage_routes(parts.usage)
     yield "metrics", _metrics_route(parts.metrics)
 

@@ -9,7 +9,7 @@ from chat2response.api.admin.guard import actor_of
 from chat2response.api.management.body_params import StrictBody
 from chat2response.api.openapi.components import query_parameter
 from chat2response.errors import InvalidRequest
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyService
 
 IDEMPOTENCY_KEY = query_parameter(
     "Idempotency-Key", "The same key and body within an hour: the same answer."
@@ -27,7 +27,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 async def run_once(
-    keys: KeyVerifier,
+    keys: KeyService,
     request: Request,
     operation: str,
     body: StrictBody,

@@ -21,10 +21,10 @@ from chat2response.api.management.key_models import (
     UpdateKey,
 )
 from chat2response.api.management.middleware import outer_request
-from chat2response.api.management.responses import issue_warnings, json_response, warnings
+from chat2response.api.management.responses import Warnings, issue_warnings, json_response, warnings
 from chat2response.api.openapi.components import error_responses, request_body
 from chat2response.errors import InvalidRequest, MethodNotAllowed, NotFound
-from chat2response.keys import ApiKey, KeyVerifier
+from chat2response.keys import ApiKey, KeyService
 from chat2response.keys.grants import scope_warnings
 from chat2response.keys.views import issued_document, key_details
 from chat2response.observe.redact import redact
@@ -32,11 +32,19 @@ from chat2response.observe.redact import redact
 _ACTIONS = ("generate", "revoke", "set_expiration", "rotate", "update", "import", "purge")
 
 
-def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
+def key_lifecycle_routes(keys: KeyService, auth_mode: str) -> APIRouter:
     """The endpoints that use `keys`. `auth_mode`: only `managed` checks these keys, others add a warning."""
     warnings_of = issue_warnings(auth_mode)
     router = APIRouter(tags=["keys"])
+    _add_rotate(router, keys, warnings_of)
+    _add_update(router, keys)
+    _add_import(router, keys, warnings_of)
+    _add_purge(router, keys)
+    _add_details(router, keys)
+    return router
 
+
+def _add_rotate(router: APIRouter, keys: KeyService, warnings_of: Warnings) -> None:
     @router.post(
         "/keys/rotate",
         operation_id="rotate_key",
@@ -63,6 +71,8 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             raise _unknown(body.id)
         return json_response(issued_document(issued), warnings_of(()))
 
+
+def _add_update(router: APIRouter, keys: KeyService) -> None:
     @router.post(
         "/keys/update",
         operation_id="update_key",
@@ -82,11 +92,15 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             raise InvalidRequest("There is nothing to change. Send at least one field besides the id.")
 
         async def work() -> dict[str, Any]:
-            return await _details(await keys.update(body.id, by=actor_of(request.scope), **changes), body.id)
+            return await _details(
+                keys, await keys.update(body.id, by=actor_of(request.scope), **changes), body.id
+            )
 
         answer = await run_once(keys, request, "update", body, work)
         return json_response(answer, warnings(scope_warnings(body.scopes or ())))
 
+
+def _add_import(router: APIRouter, keys: KeyService, warnings_of: Warnings) -> None:
     @router.post(
         "/keys/import",
         operation_id="import_key",
@@ -118,6 +132,8 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         answer = await run_once(keys, request, "import", body, work)
         return json_response(answer, warnings_of(scope_warnings(body.scopes or ())))
 
+
+def _add_purge(router: APIRouter, keys: KeyService) -> None:
     @router.post(
         "/keys/purge",
         operation_id="purge_keys",
@@ -132,11 +148,13 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         by = actor_of(request.scope)
 
         async def work() -> dict[str, Any]:
-            purged, more = await keys.purge(body.older_than_seconds, limit=body.limit, by=by)
+            purged, more = await keys.repository.purge(body.older_than_seconds, limit=body.limit, by=by)
             return {"purged": purged, "more": more}
 
         return json_response(await run_once(keys, request, "purge", body, work))
 
+
+def _add_details(router: APIRouter, keys: KeyService) -> None:
     @router.get(
         "/keys/{id}",
         operation_id="get_key",
@@ -151,15 +169,15 @@ def key_lifecycle_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             raise MethodNotAllowed(
                 f"/keys/{id} does not support {method}. Use POST.", headers={"allow": "POST"}
             )
-        return json_response(await _details(await keys.get(id), id))
+        return json_response(await _details(keys, await keys.repository.get(id), id))
 
-    async def _details(key: ApiKey | None, id: str) -> dict[str, Any]:
-        if key is None:
-            raise _unknown(id)
-        (document,) = await key_details(keys, [key])
-        return document
 
-    return router
+async def _details(keys: KeyService, key: ApiKey | None, id: str) -> dict[str, Any]:
+    """Raises NotFound if there is no key."""
+    if key is None:
+        raise _unknown(id)
+    (document,) = await key_details(keys.repository, [key])
+    return document
 
 
 def _post_extras(*schema_and_examples: Any) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from chat2response.api.management.key_models import (
     SetExpiration,
 )
 from chat2response.api.management.query_params import read_query
-from chat2response.api.management.responses import issue_warnings, json_array, json_response
+from chat2response.api.management.responses import Warnings, issue_warnings, json_array, json_response
 from chat2response.api.openapi.components import error_responses, query_parameter, request_body
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyService
 from chat2response.keys.grants import scope_warnings
 from chat2response.keys.listing import MAX_PAGE_SIZE, Filter, whole_number
 from chat2response.keys.record import STATES
@@ -40,11 +40,17 @@ _QUERY = [
 ]
 
 
-def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
+def key_routes(keys: KeyService, auth_mode: str) -> APIRouter:
     """The four endpoints. `auth_mode`: only `managed` checks these keys, other modes add a warning."""
-    warnings_of = issue_warnings(auth_mode)
     router = APIRouter(tags=["keys"])
+    _add_generate(router, keys, issue_warnings(auth_mode))
+    _add_revoke(router, keys)
+    _add_set_expiration(router, keys)
+    _add_list(router, keys)
+    return router
 
+
+def _add_generate(router: APIRouter, keys: KeyService, warnings_of: Warnings) -> None:
     @router.post(
         "/keys/generate",
         operation_id="generate_key",
@@ -78,6 +84,8 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
         )
         return json_response(issued_document(issued), warnings_of(scope_warnings(body.scopes or ())))
 
+
+def _add_revoke(router: APIRouter, keys: KeyService) -> None:
     @router.post(
         "/keys/revoke",
         operation_id="revoke_key",
@@ -94,6 +102,8 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
 
         return json_response(await run_once(keys, request, "revoke", body, work))
 
+
+def _add_set_expiration(router: APIRouter, keys: KeyService) -> None:
     @router.post(
         "/keys/set_expiration",
         operation_id="set_key_expiration",
@@ -120,6 +130,8 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
 
         return json_response(await run_once(keys, request, "set_expiration", body, work))
 
+
+def _add_list(router: APIRouter, keys: KeyService) -> None:
     @router.get(
         "/keys",
         operation_id="list_keys",
@@ -130,7 +142,7 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
     async def listed(request: Request) -> Response:
         params = read_query(request, *(each["name"] for each in _QUERY))
         if not params:
-            return await json_array(key.public() for key in await keys.list())
+            return await json_array(key.public() for key in await keys.repository.list())
         within = params.get("expiring_within")
         wanted = Filter(
             state=params.get("state"),  # type: ignore[arg-type]  # `page` checks it
@@ -138,9 +150,7 @@ def key_routes(keys: KeyVerifier, auth_mode: str) -> APIRouter:
             label=params.get("label"),
             expiring_within=None if within is None else whole_number(within, "expiring_within"),
         )
-        page = await keys.page(
+        page = await keys.repository.page(
             wanted, cursor=params.get("cursor"), limit=whole_number(params.get("limit", 100), "limit")
         )
-        return json_response(await page_document(keys, page))
-
-    return router
+        return json_response(await page_document(keys.repository, page))

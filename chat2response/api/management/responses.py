@@ -20,6 +20,9 @@ _MAX_WARNINGS = 5  # per response, because headers are limited in size
 
 WARNING = "x-chat2response-warning"
 
+Warnings = Callable[[Iterable[str]], Mapping[str, str]]
+"""Makes the warning header of a response from messages."""
+
 
 def json_response(value: Any, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
     """A 200 with further `headers`."""
@@ -32,7 +35,7 @@ def warnings(messages: Iterable[str]) -> Mapping[str, str]:
     return {WARNING: text} if text else _NO_HEADERS
 
 
-def issue_warnings(auth_mode: str) -> Callable[[Iterable[str]], Mapping[str, str]]:
+def issue_warnings(auth_mode: str) -> Warnings:
     """Like `warnings`, for responses that issue a key: adds a warning if the auth mode checks no keys."""
     unused = f"the auth mode is {auth_mode}: the gateway checks no keys, so this key has no effect"
     always = () if auth_mode == "managed" else (unused,)

@@ -12,7 +12,7 @@ import click
 from chat2response.cli.keys.key_admin import KeyAdmin, StoredKeys
 from chat2response.compose.keys import key_policy, peppers
 from chat2response.errors import NotFound
-from chat2response.keys import Actor, Audit, KeyService
+from chat2response.keys import Actor, Audit, KeyRepository, KeyService
 from chat2response.observe.redact import redact
 from chat2response.server import logs
 from chat2response.server.bootstrap import local_url
@@ -147,7 +147,7 @@ async def _open_keys(
                 raise _no_store(settings, location)
         audit = Audit(store, keep_days=settings.chat2response_audit_days)
         policy = key_policy(settings)
-        service = KeyService(store, policy, peppers=peppers(settings), audit=audit)
+        service = KeyService(KeyRepository(store, audit=audit), policy, peppers=peppers(settings))
         yield StoredKeys(service, Actor("shell", origin=_user()), policy)
     finally:
         await store.close()

@@ -24,7 +24,7 @@ async def export(context: CommandContext, *, cursor: str | None, output: Path | 
 async def _copy(context: CommandContext, cursor: str | None, write_row: Sheet) -> tuple[int, str | None]:
     count = 0
     while True:
-        page = await context.service.audit.read(cursor=cursor, limit=MAX_PAGE_SIZE)
+        page = await context.service.repository.audit.read(cursor=cursor, limit=MAX_PAGE_SIZE)
         for line in page.lines:
             write_row(line)
         count, cursor = count + len(page.lines), page.cursor

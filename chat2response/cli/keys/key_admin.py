@@ -51,18 +51,19 @@ class StoredKeys:
 
     async def list_all(self) -> list[Document]:
         """All keys, oldest first."""
-        return [key.public() for key in await self.service.list()]
+        return [key.public() for key in await self.service.repository.list()]
 
     async def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Document:
         """A page of the keys that match the filters."""
+        repository = self.service.repository
         return await page_document(
-            self.service, await self.service.page(Filter(**filters), cursor=cursor, limit=limit)
+            repository, await repository.page(Filter(**filters), cursor=cursor, limit=limit)
         )
 
     async def show(self, id: str) -> Document | None:
         """The details of a key."""
-        key = await self.service.get(id)
-        return None if key is None else (await key_details(self.service, [key]))[0]
+        key = await self.service.repository.get(id)
+        return None if key is None else (await key_details(self.service.repository, [key]))[0]
 
     async def revoke(self, id: str) -> Document:
         """Revokes a key. The document shows whether that changed anything, and if not, why."""
@@ -83,15 +84,15 @@ class StoredKeys:
         """Changes fields of a key."""
         key = await self.service.update(id, **fields, by=self.actor)
         self.warnings += scope_warnings(fields.get("scopes") or ())
-        return None if key is None else key.details(self.service.now())
+        return None if key is None else key.details(self.service.repository.clock())
 
     async def count_dead(self, older_than: int) -> int | None:
         """How many keys a purge would remove; None if that is unknown."""
-        return await self.service.count_purgeable(older_than)
+        return await self.service.repository.count_purgeable(older_than)
 
     async def purge(self, older_than: int, *, limit: int) -> tuple[int, bool]:
         """Removes dead keys. Returns how many, and whether there are more."""
-        return await self.service.purge(older_than, limit=limit, by=self.actor)
+        return await self.service.repository.purge(older_than, limit=limit, by=self.actor)
 
     def _check_expiration(self, params: Mapping[str, Any]) -> None:
         setting = self._policy.forbids_never

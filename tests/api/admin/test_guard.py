@@ -58,7 +58,7 @@ async def test_no_grant_is_never_admin(parts, scopes):
         for call in (http.get("/keys"), http.post("/keys/generate", json={})):
             http.headers.update(bearer(await token(parts, *scopes)))
             assert (await call).status_code in (401, 403)
-        assert len(await parts.keys.list()) <= 2
+        assert len(await parts.keys.repository.list()) <= 2
 
 
 async def test_what_a_key_does_stays_within_what_it_has(parts):
@@ -84,7 +84,7 @@ async def test_what_a_key_does_stays_within_what_it_has(parts):
             assert answer.status_code == 403, answer.text
             error = answer.json()["error"]
             assert (error["code"], error["param"]) == ("wider_than_own_key", param)
-    lines = (await parts.keys.audit.read()).lines
+    lines = (await parts.keys.repository.audit.read()).lines
     assert (lines[-1]["by"], lines[-1]["from"]) == (f"key:{narrow[3:35]}", ELSEWHERE)
 
 
@@ -112,14 +112,14 @@ async def test_what_the_admin_token_does_not_excuse_a_key_does_not_either(parts,
     async with client(parts, ELSEWHERE, headers=bearer(value)) as http:
         answer = await http.post("/keys/generate", content=b"{}", headers=headers)
     assert answer.status_code == (415 if "content-type" in headers else 403)
-    assert len(await parts.keys.list()) == 1
+    assert len(await parts.keys.repository.list()) == 1
 
 
 async def test_who_needs_no_credential_is_not_asked_for_one():
     parts = Parts.plain()
     async with client(parts, headers=bearer(await token(parts))) as http:  # a key without a grant
         assert (await http.post("/keys/generate", json={})).status_code == 200
-    assert (await parts.keys.audit.read()).lines[-1]["by"] == "network"
+    assert (await parts.keys.repository.audit.read()).lines[-1]["by"] == "network"
 
 
 async def test_the_audit_tells_token_from_network():
@@ -127,7 +127,11 @@ async def test_the_audit_tells_token_from_network():
     for peer, headers in ((HERE, {}), (HERE, bearer(TOKEN)), (ELSEWHERE, bearer(TOKEN))):
         async with client(parts, peer, headers=headers) as http:
             await http.post("/keys/generate", json={})
-    assert [line["by"] for line in (await parts.keys.audit.read()).lines] == ["network", "token", "token"]
+    assert [line["by"] for line in (await parts.keys.repository.audit.read()).lines] == [
+        "network",
+        "token",
+        "token",
+    ]
 
 
 class RuleCalls(Counter[str]):
@@ -226,7 +230,9 @@ async def test_who_guesses_must_wait(caplog):
         parts.clock.advance(WINDOW_SECONDS)
         assert (await http.get("/keys", headers=WRONG[0])).status_code == 401
     throttled = [
-        line for line in (await parts.keys.audit.read()).lines if line["action"] == "admin.throttled"
+        line
+        for line in (await parts.keys.repository.audit.read()).lines
+        if line["action"] == "admin.throttled"
     ]
     assert [line["from"] for line in throttled] == [ELSEWHERE]
     assert ELSEWHERE in caplog.text

@@ -12,10 +12,11 @@ from chat2response.api.bridge.authentication import (
 )
 from chat2response.api.http.request import Request
 from chat2response.errors import InvalidRequest, Unauthorized
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyRepository, KeyService
 from chat2response.observe.metrics import Metrics
 from chat2response.stores import MemoryStore
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 
 
 def request(*headers: tuple[str, str]) -> Request:
@@ -111,9 +112,9 @@ async def test_open_lets_anybody_in_and_keeps_nothing_of_theirs() -> None:
 
 async def test_managed_counts_what_it_decides() -> None:
     clock, metrics = Clock(), Metrics()
-    keys = KeyVerifier(MemoryStore(clock=clock), clock=clock)
-    issued = await keys.generate()
-    authenticator = ManagedAuthenticator(keys, metrics)
+    service, verifier = key_parts(MemoryStore(clock=clock), clock=clock)
+    issued = await service.generate()
+    authenticator = ManagedAuthenticator(verifier, service.repository.last_used, metrics)
 
     for name in ("x-api-key", "api-key"):
         assert await authenticator.authenticate(request((name, issued.token)), "chat") == Caller(
@@ -127,7 +128,7 @@ async def test_managed_counts_what_it_decides() -> None:
 
 
 async def test_a_key_of_ours_is_not_passed_through() -> None:
-    issued = await KeyVerifier(MemoryStore(), clock=Clock()).generate(label="stray")
+    issued = await KeyService(KeyRepository(MemoryStore(), clock=Clock())).generate(label="stray")
     for header in (("authorization", f"Bearer {issued.token}"), ("x-api-key", issued.token)):
         with pytest.raises(Unauthorized) as refused:
             await PassthroughAuthenticator().authenticate(request(header), "chat")

@@ -46,7 +46,7 @@ async def test_a_key_that_says_all_it_can(http, clock):
 
 async def test_its_use_is_told(http, parts, clock):
     result = await ok(http, "generate")
-    parts.keys.last_used.note(result["id"], requests=2, tokens=30)
+    parts.keys.repository.last_used.note(result["id"], requests=2, tokens=30)
     shown = (await http.get(f"/keys/{result['id']}")).json()
     assert (shown["last_used_at"], shown["requests"], shown["tokens"]) == (int(clock()), 2, 30)
 
@@ -62,11 +62,11 @@ async def test_rotate(http, parts, clock):
     )
     assert (renewed["rotated_at"], renewed["grace_expires_at"]) == (int(clock()), int(clock()) + 60)
     for token in (result["token"], renewed["token"]):
-        await parts.keys.verify(token)
+        await parts.verifier.verify(token)
     again = await ok(http, "rotate", id=result["id"], force=True)
     assert again["grace_expires_at"] == int(clock())
     with pytest.raises(Unauthorized, match="API key expired"):
-        await parts.keys.verify(renewed["token"])
+        await parts.verifier.verify(renewed["token"])
 
 
 async def test_update(http):
@@ -81,7 +81,7 @@ async def test_import_and_purge(http, parts, clock):
     for imported in (True, False):
         result = await ok(http, "import", id=token.id, digest=digest, ttl_seconds=5)
         assert result == {"imported": imported, "id": token.id}
-    await parts.keys.verify(token.text())
+    await parts.verifier.verify(token.text())
     clock.advance(MIN_PURGE_AGE + 5)
     assert await ok(http, "purge", older_than_seconds=MIN_PURGE_AGE) == {"purged": 1, "more": False}
 
@@ -296,11 +296,11 @@ async def test_a_repeated_request_gets_the_same_answer_and_does_nothing_twice(
     body, other = ({name: value or id for name, value in each.items()} for each in (body, other))
     first = await http.post(f"/keys/{operation}", json=body, headers=REPEAT)
     assert first.status_code == 200, first.text
-    lines = len((await parts.keys.audit.read()).lines)
+    lines = len((await parts.keys.repository.audit.read()).lines)
     clock.advance(5)
     again = await http.post(f"/keys/{operation}", json=body, headers=REPEAT)
     assert (again.status_code, again.content) == (200, first.content)
-    assert len((await parts.keys.audit.read()).lines) == lines
+    assert len((await parts.keys.repository.audit.read()).lines) == lines
     refused = await http.post(f"/keys/{operation}", json=other, headers=REPEAT)
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_key_reused")
 

@@ -36,7 +36,7 @@ async def test_a_key_is_issued_and_opens(http, parts, clock: Clock):
     now = int(clock())
     assert (body["created_at"], body["expires_at"]) == (now, now + 60)
     assert (body["label"], body["scopes"]) == ("laptop", ["a"])
-    assert (await parts.keys.verify(body["token"])).id == body["id"]
+    assert (await parts.verifier.verify(body["token"])).id == body["id"]
 
 
 async def test_nothing_asked_for_is_null_and_the_default_end(http, clock):
@@ -74,13 +74,13 @@ async def test_without_keys_the_list_is_an_empty_array(http):
 
 async def test_a_revoked_key_is_dead_at_once_and_for_good(http, parts):
     result = await generated(http)
-    await parts.keys.verify(result["token"])
+    await parts.verifier.verify(result["token"])
     for reported in ({"revoked": True}, {"revoked": False, "reason": "already_revoked"}):
         answer = await http.post("/keys/revoke", json={"id": result["id"]})
         assert answer.status_code == 200
         assert answer.json() == {**reported, "id": result["id"]}
         with pytest.raises(Exception, match="API key revoked"):
-            await parts.keys.verify(result["token"])
+            await parts.verifier.verify(result["token"])
 
 
 @pytest.mark.parametrize("form", ["{}", "{}.", "Bearer {}", " {}\n"])
@@ -132,7 +132,7 @@ async def test_the_end_moves_forth_and_into_the_past(http, parts, clock):
         assert answer.status_code == 200
         assert answer.json() == {"updated": True, "id": result["id"], "expires_at": end}
     with pytest.raises(Exception, match="API key expired"):
-        await parts.keys.verify(result["token"])
+        await parts.verifier.verify(result["token"])
 
 
 async def test_a_revoked_keys_end_moves_too(http):

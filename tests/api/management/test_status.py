@@ -16,7 +16,7 @@ from chat2response.api.management.status import About
 from chat2response.app import Gateway
 from chat2response.compose import compose
 from chat2response.errors import Unavailable
-from chat2response.keys import KeyVerifier
+from chat2response.keys import KeyRepository
 from chat2response.stores import Entry, MemoryStore
 from tests.support.clock_and_ids import Clock
 from tests.support.management_client import ELSEWHERE, Parts, client, client_of, settings
@@ -278,10 +278,10 @@ async def wire(app: FastAPI) -> AsyncIterator[Wire]:
 
 
 async def test_one_connection_outlives_every_kind_of_refusal(monkeypatch):
-    async def fails(_: KeyVerifier) -> None:
+    async def fails(_: KeyRepository) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(KeyVerifier, "list", fails)
+    monkeypatch.setattr(KeyRepository, "list", fails)
     async with wire(build_management(Parts.plain())) as connection:
         for head, body, expected in (
             ("GET /status HTTP/1.1", b"", 200),

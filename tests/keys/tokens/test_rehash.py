@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from chat2response.errors import Unauthorized
-from chat2response.keys import KeyService, KeyVerifier
+from chat2response.keys import Audit, KeyRepository, KeyService
 from chat2response.keys.record import KIND
 from chat2response.keys.tokens.pepper import Peppers
 from chat2response.stores import Store, StoreDown
 from tests.keys.tokens.test_hashing import VECTORS
 from tests.support.clock_and_ids import Clock
+from tests.support.key_parts import key_parts
 
 V1 = Peppers("v1", {"v1": b"1" * 32})
 V2 = Peppers("v2", {"v2": b"2" * 32, "v1": b"1" * 32})
@@ -19,8 +20,19 @@ ID = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def create_verifier(plain_store: Store, clock: Clock) -> Any:
-    return lambda peppers=None: KeyVerifier(plain_store, clock=clock, peppers=peppers)
+def create_parts(plain_store: Store, clock: Clock) -> Any:
+    """Creates the service and the verifier of a gateway with these peppers."""
+    return lambda peppers=None: key_parts(plain_store, clock=clock, peppers=peppers)
+
+
+@pytest.fixture
+def create_service(create_parts: Any) -> Any:
+    return lambda peppers=None: create_parts(peppers)[0]
+
+
+@pytest.fixture
+def create_verifier(create_parts: Any) -> Any:
+    return lambda peppers=None: create_parts(peppers)[1]
 
 
 async def stored(store: Store, id: str) -> dict[str, Any]:
@@ -56,15 +68,15 @@ async def test_a_record_of_the_rust_edition_gets_the_pepper_when_it_is_used(
         assert document["plan"] == "gold"
         assert document["hash_hex"] != digest
         await create_verifier(peppers).verify(token)
-    assert (await gateway.audit.read()).lines == []
+    assert (await Audit(plain_store, clock=clock).read()).lines == []
     with pytest.raises(Unauthorized):
         await create_verifier(V1).verify(token)  # who has not got the new pepper yet
 
 
-async def test_a_current_hash_is_left_alone(plain_store: Store, create_verifier: Any) -> None:
+async def test_a_current_hash_is_left_alone(plain_store: Store, create_parts: Any) -> None:
     for peppers in (None, V1):
-        gateway = create_verifier(peppers)
-        issued = await gateway.generate()
+        service, gateway = create_parts(peppers)
+        issued = await service.generate()
         before = await stored(plain_store, issued.key.id)
         await gateway.verify(issued.token)
         await gateway.close()
@@ -73,14 +85,14 @@ async def test_a_current_hash_is_left_alone(plain_store: Store, create_verifier:
 
 
 async def test_only_the_right_secret_of_a_living_key_does_it(
-    plain_store: Store, create_verifier: Any
+    plain_store: Store, create_service: Any, create_parts: Any
 ) -> None:
-    issued = await create_verifier().generate()
-    gateway = create_verifier(V1)
+    issued = await create_service().generate()
+    service, gateway = create_parts(V1)
     wrong = issued.token[:-1] + ("0" if issued.token[-1] != "0" else "1")
     with pytest.raises(Unauthorized):
         await gateway.verify(wrong)
-    await gateway.revoke(issued.key.id)
+    await service.revoke(issued.key.id)
     with pytest.raises(Unauthorized):
         await gateway.verify(issued.token)
     await gateway.close()
@@ -88,10 +100,10 @@ async def test_only_the_right_secret_of_a_living_key_does_it(
 
 
 async def test_the_secret_before_the_last_is_not_made_the_current_one(
-    plain_store: Store, create_verifier: Any
+    plain_store: Store, create_service: Any, create_verifier: Any
 ) -> None:
-    first = await create_verifier().generate()
-    second = await create_verifier().rotate(first.key.id, grace_seconds=60)
+    first = await create_service().generate()
+    second = await create_service().rotate(first.key.id, grace_seconds=60)
     gateway = create_verifier(V1)
     await gateway.verify(first.token)
     await gateway.close()
@@ -103,10 +115,10 @@ async def test_the_secret_before_the_last_is_not_made_the_current_one(
 
 
 async def test_a_key_that_changed_meanwhile_stays_as_it_is(
-    plain_store: Store, create_verifier: Any, monkeypatch: Any
+    plain_store: Store, create_service: Any, create_verifier: Any, monkeypatch: Any
 ) -> None:
-    issued = await create_verifier().generate()
-    gateway, other = create_verifier(V1), KeyService(plain_store)
+    issued = await create_service().generate()
+    gateway, other = create_verifier(V1), KeyService(KeyRepository(plain_store))
     put = plain_store.put
     renewed: list[Any] = []
 
@@ -123,9 +135,9 @@ async def test_a_key_that_changed_meanwhile_stays_as_it_is(
 
 
 async def test_a_store_that_is_down_then_costs_nobody_an_answer(
-    plain_store: Store, create_verifier: Any, monkeypatch: Any, caplog: Any
+    plain_store: Store, create_service: Any, create_verifier: Any, monkeypatch: Any, caplog: Any
 ) -> None:
-    issued = await create_verifier().generate()
+    issued = await create_service().generate()
 
     async def down(*_: Any, **__: Any) -> Any:
         raise StoreDown("away")
@@ -139,8 +151,10 @@ async def test_a_store_that_is_down_then_costs_nobody_an_answer(
     assert issued.token[36:] not in caplog.text
 
 
-async def test_many_at_once_are_bounded(plain_store: Store, create_verifier: Any) -> None:
-    plain = create_verifier()
+async def test_many_at_once_are_bounded(
+    plain_store: Store, create_service: Any, create_verifier: Any
+) -> None:
+    plain = create_service()
     tokens = [(await plain.generate()).token for _ in range(60)]
     gateway = create_verifier(V1)
     for _ in range(2):
