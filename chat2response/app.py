@@ -32,20 +32,20 @@ from chat2response.api.openapi.document import Plane
 from chat2response.compose import Services
 from chat2response.compose.api import client_profile, convert_cors, cors, stream_timeouts
 from chat2response.compose.upstreams import catalog, conversion_policy
+from chat2response.convert.dialects.surfaces import CHAT_SURFACE, PROXY, RESPONSES_SURFACE, Surface
 from chat2response.convert.outcome import fault_error
 from chat2response.errors import BridgeError, MethodNotAllowed
 from chat2response.settings import AuthMode
-from chat2response.upstreams.routes import Surface
 from chat2response.wire.fault import DRAINING
 
 log = logging.getLogger("chat2response")
 
 BRIDGES: Mapping[str, Surface] = {
-    "/proxy": "proxy",
-    "/v1/responses": "responses",
-    "/responses": "responses",
-    "/v1/chat/completions": "chat",
-    "/chat/completions": "chat",
+    "/proxy": PROXY,
+    "/v1/responses": RESPONSES_SURFACE,
+    "/responses": RESPONSES_SURFACE,
+    "/v1/chat/completions": CHAT_SURFACE,
+    "/chat/completions": CHAT_SURFACE,
 }
 _SOCKETS = ("/v1/responses", "/responses")
 _MODELS = ("/v1/models", "/models")
@@ -127,13 +127,13 @@ class Gateway:
             self._add(path, _READ, ready)
 
     def _add_convert(self, authenticator: Authenticator) -> None:
-        settings, quirks = self._services.settings, self._services.engine.routes.chat.quirks
+        settings, routes = self._services.settings, self._services.engine.routes
         convert = Convert(
             settings.chat2response_max_body_bytes,
             authenticator,
             self.buffers,
             self._convert_cors,
-            quirks,
+            routes.target(CHAT_SURFACE).backend.quirks,
             settings.chat2response_fidelity,
             conversion_policy(settings),
         )
@@ -154,7 +154,7 @@ class Gateway:
         surface = BRIDGES.get(path)
         if surface is None:
             return AccessLog(path)
-        return AccessLog(path, self._services.engine.routes.of(surface).shown_address)
+        return AccessLog(path, self._services.engine.routes.target(surface).shown_address)
 
     def _add_upgrades(self, handler: Handler) -> None:
         for path in _SOCKETS:

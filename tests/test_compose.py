@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from chat2response.compose import compose, ensure_admin_token, ensure_seal_keys, package_version
-from chat2response.engine.call import Call
+from chat2response.net.transport import Transport
 from chat2response.settings import Settings
 from chat2response.stores import CannotOpen, MemoryStore
 from chat2response.stores.sqlite.store import SqliteStore
+from chat2response.upstreams.demo.transport import DemoTransport
 from chat2response.wire.json import decode
 from tests.support.clock_and_ids import Clock, Ids
+from tests.support.engine.scene import call_of
 
 KEY = "0123456789abcdef" * 2
 
@@ -36,7 +38,7 @@ async def test_the_parts_share_one_store_one_clock_one_source_of_ids(ids: Ids, c
 async def test_a_call_goes_through_all_of_it(ids: Ids, clock: Clock) -> None:
     services = compose(settings(), store_url="memory", ids=ids, clock=clock)
     body = b'{"model":"demo","input":"Hi"}'
-    async with services.engine.open(Call("responses", body, "req_1", "key_1")) as answer:
+    async with services.engine.open(call_of("responses", body, "key_1")) as answer:
         assert services.metrics.in_flight() == 1
         assert answer.body is not None
         assert decode(answer.body)["id"].startswith("resp_")
@@ -46,10 +48,10 @@ async def test_a_call_goes_through_all_of_it(ids: Ids, clock: Clock) -> None:
     await services.close()
 
 
-def test_every_route_has_an_upstream() -> None:
+def test_only_the_demo_answers_without_a_network() -> None:
     for mode in ("responses", "chat", "both", "demo"):
-        engine = compose(settings(UPSTREAM_MODE=mode), store_url="memory").engine
-        assert {plan.target.dialect for plan in engine.plans.values()} <= set(engine.upstreams)
+        transport = compose(settings(UPSTREAM_MODE=mode), store_url="memory").transport
+        assert isinstance(transport, DemoTransport) is (mode == "demo")
 
 
 async def test_nothing_is_opened_before_it_is_asked(tmp_path: Path) -> None:
@@ -83,12 +85,14 @@ def test_the_command_line_wins_over_the_settings(tmp_path: Path) -> None:
 def test_the_options_reach_their_floors() -> None:
     services = compose(
         settings(
+            UPSTREAM_MODE="chat",
             chat2response_http_timeout_seconds=5.0,
             chat2response_reasoning="hide",
             chat2response_keys_default_ttl_seconds=60,
         ),
         store_url="memory",
     )
+    assert isinstance(services.transport, Transport)
     assert services.transport._options.read_timeout == 5.0
     assert services.transport._options.user_agent == f"chat2response/{package_version()}"
     assert services.engine.options.reasoning == "hide"

@@ -24,6 +24,9 @@ from chat2response.compose.upstreams import (
     transport_options,
     upstream_proxy,
 )
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.responses.dialect import RESPONSES
+from chat2response.convert.dialects.surfaces import CHAT_SURFACE, PROXY, RESPONSES_SURFACE
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
@@ -450,14 +453,12 @@ def test_what_is_no_file_of_models_is_said(env: Any, text: str | None, expected:
 
 
 def test_how_long_a_stream_may_be_silent(env: Any) -> None:
-    assert stream_timeouts(load(), "chat") == StreamTimeouts(15.0, 60.0)
-    assert stream_timeouts(env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90"), "proxy") == StreamTimeouts(
-        15.0, 90.0
-    )
+    assert stream_timeouts(load(), CHAT_SURFACE) == StreamTimeouts(15.0, 60.0)
+    assert stream_timeouts(env(CHAT2RESPONSE_HTTP_TIMEOUT_SECONDS="90"), PROXY) == StreamTimeouts(15.0, 90.0)
     own = env(CHAT2RESPONSE_HEARTBEAT_SECONDS="20, proxy=0", CHAT2RESPONSE_STALL_SECONDS="responses=300")
-    assert stream_timeouts(own, "chat") == StreamTimeouts(20.0, 90.0)
-    assert stream_timeouts(own, "responses") == StreamTimeouts(20.0, 300.0)
-    assert stream_timeouts(own, "proxy") == StreamTimeouts(0.0, 90.0)
+    assert stream_timeouts(own, CHAT_SURFACE) == StreamTimeouts(20.0, 90.0)
+    assert stream_timeouts(own, RESPONSES_SURFACE) == StreamTimeouts(20.0, 300.0)
+    assert stream_timeouts(own, PROXY) == StreamTimeouts(0.0, 90.0)
 
 
 # -- values that are wrong ---------------------------------------------------------------------------
@@ -583,7 +584,7 @@ def test_what_may_be_a_secret_in_the_wrong_place_is_not_repeated(env: Any, value
 def test_one_value_decides_who_opens_the_door(env: Any, variables: dict[str, str], mode: AuthMode) -> None:
     settings = env(**variables)
     assert settings.auth_mode is mode
-    assert routes(settings).chat.managed is (mode is AuthMode.MANAGED)
+    assert routes(settings).target(CHAT_SURFACE).managed is (mode is AuthMode.MANAGED)
 
 
 @pytest.mark.parametrize(
@@ -592,19 +593,23 @@ def test_one_value_decides_who_opens_the_door(env: Any, variables: dict[str, str
         ("responses", "responses", "responses"),
         ("chat", "chat", "chat"),
         ("both", "chat", "responses"),
-        ("demo", "demo", "demo"),
+        ("demo", "chat", "chat"),
     ],
 )
 def test_the_routes_of_each_mode(env: Any, mode: str, chat: str, responses: str) -> None:
     targets = routes(env(UPSTREAM_MODE=mode))
-    assert (targets.of("chat").dialect, targets.of("responses").dialect) == (chat, responses)
-    assert targets.of("proxy") is targets.of("responses")
+    on_chat, on_responses = targets.target(CHAT_SURFACE), targets.target(RESPONSES_SURFACE)
+    assert (on_chat.dialect.name, on_responses.dialect.name) == (chat, responses)
+    assert targets.target(PROXY) is on_responses
 
 
 def test_a_target_has_the_address_and_the_key(env: Any) -> None:
     settings = env(OPENAI_BASE_URL=" http://127.0.0.1:8000/v1/ ", OPENAI_API_KEY=" sk-operator\n")
-    assert routes(settings).responses == Target("responses", "http://127.0.0.1:8000/v1", "sk-operator", True)
-    assert routes(env(UPSTREAM_MODE="demo")).chat == Target("demo")
+    expected = Target(RESPONSES, "http://127.0.0.1:8000/v1", "sk-operator", True)
+    assert routes(settings).target(RESPONSES_SURFACE) == expected
+    demo = routes(env(UPSTREAM_MODE="demo")).target(CHAT_SURFACE)
+    assert demo == Target(CHAT, "http://demo.invalid/v1", name="demo")
+    assert demo.shown_address == demo.name == "demo"
 
 
 @pytest.mark.parametrize(
@@ -620,13 +625,14 @@ def test_a_target_has_the_address_and_the_key(env: Any) -> None:
 def test_the_profile_of_a_chat_upstream(env: Any, variables: dict[str, str], name: str) -> None:
     settings = env(UPSTREAM_MODE="both", **variables)
     assert profile_name(settings) == name
-    assert routes(settings).chat.quirks is PROFILES[name]
-    assert routes(settings).responses.quirks == Quirks()
+    assert routes(settings).target(CHAT_SURFACE).backend.quirks is PROFILES[name]
+    assert routes(settings).target(RESPONSES_SURFACE).backend.quirks == Quirks()
 
 
 def test_a_profile_is_changed_field_by_field(env: Any) -> None:
     overrides = '{"developer_role": true, "think_tags": [["<t>", "</t>"]]}'
-    quirks = routes(env(UPSTREAM_MODE="chat", **{PROFILE: "vllm", QUIRKS: overrides})).chat.quirks
+    targets = routes(env(UPSTREAM_MODE="chat", **{PROFILE: "vllm", QUIRKS: overrides}))
+    quirks = targets.target(CHAT_SURFACE).backend.quirks
     assert quirks.developer_role
     assert quirks.think_tags == (("<t>", "</t>"),)
     assert quirks.reasoning_field == PROFILES["vllm"].reasoning_field

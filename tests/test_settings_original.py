@@ -12,6 +12,7 @@ from chat2response.compose import load
 from chat2response.compose.api import cors
 from chat2response.compose.keys import key_policy
 from chat2response.compose.upstreams import proxies, routes, transport_options
+from chat2response.convert.dialects.surfaces import RESPONSES_SURFACE
 from chat2response.keys.expiry_policy import KeyPolicy
 from chat2response.net.proxies import Proxy
 from chat2response.settings import AuthMode, Settings, SettingsError, UpstreamMode
@@ -50,6 +51,10 @@ def _policy(settings: Settings) -> KeyPolicy:
     return key_policy(settings)
 
 
+def _text_input(settings: Settings) -> bool:
+    return routes(settings).target(RESPONSES_SURFACE).backend.text_input
+
+
 # variable, a value, what is read of the settings, what it says by default, what it says then
 MANUAL: list[tuple[str, str, Callable[[Settings], Any], Any, Any]] = [
     ("OPENAI_BASE_URL", "http://h:1/v1", lambda s: s.base_url, "https://api.openai.com/v1", "http://h:1/v1"),
@@ -60,7 +65,7 @@ MANUAL: list[tuple[str, str, Callable[[Settings], Any], Any, Any]] = [
         for name in ("UPSTREAM_MODE", "CHAT2RESPONSE_UPSTREAM")
         for word in ("chat", "chat-completions", "chat_completions")
     ),
-    ("CHAT2RESPONSE_UPSTREAM_INPUT", "1", lambda s: routes(s).responses.text_input, False, True),
+    ("CHAT2RESPONSE_UPSTREAM_INPUT", "1", _text_input, False, True),
     ("CHAT2RESPONSE_PROXY_URL", PROXY_URL, _http, None, PROXY),
     ("CHAT2RESPONSE_PROXY_URL", PROXY_URL, _https, None, PROXY),
     ("HTTP_PROXY", PROXY_URL, _http, None, PROXY),

@@ -7,9 +7,11 @@ from chat2response.api.bridge.stream_sender import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import CorsOptions
 from chat2response.convert.client_profiles import CLIENT_PROFILES, ClientProfile
+from chat2response.convert.dialects.surfaces import SURFACES, Surface
 from chat2response.settings import Settings
 from chat2response.settings.checks import comma_list, comma_list_or_any, http_token, origin
-from chat2response.upstreams.routes import SURFACES, Surface
+
+_SURFACE_NAMES = tuple(surface.name for surface in SURFACES)
 
 
 def admin_rules(settings: Settings, generated_token: str | None) -> AdminRules:
@@ -49,10 +51,11 @@ def convert_cors(settings: Settings) -> CorsOptions:
 
 def stream_timeouts(settings: Settings, surface: Surface) -> StreamTimeouts:
     """Keepalive and stall timeout of a stream on `surface`."""
+    name = surface.name
     default = StreamTimeouts(stall=settings.chat2response_http_timeout_seconds)
-    heartbeats = seconds_by_surface(settings.chat2response_heartbeat_seconds, {surface: default.keepalive})
-    stalls = seconds_by_surface(settings.chat2response_stall_seconds, {surface: default.stall})
-    return StreamTimeouts(heartbeats.get(surface, default.keepalive), stalls.get(surface, default.stall))
+    heartbeats = seconds_by_surface(settings.chat2response_heartbeat_seconds, {name: default.keepalive})
+    stalls = seconds_by_surface(settings.chat2response_stall_seconds, {name: default.stall})
+    return StreamTimeouts(heartbeats.get(name, default.keepalive), stalls.get(name, default.stall))
 
 
 def client_profile(settings: Settings) -> ClientProfile:
@@ -60,24 +63,25 @@ def client_profile(settings: Settings) -> ClientProfile:
     return CLIENT_PROFILES[settings.chat2response_client_profile]
 
 
-def seconds_by_surface(text: str | None, default: Mapping[Surface, float]) -> dict[Surface, float]:
+def seconds_by_surface(text: str | None, default: Mapping[str, float]) -> dict[str, float]:
     """Seconds for each surface, else its `default`: `15`, `chat=5, responses=30`, or `15, proxy=0`.
 
     Raises ValueError.
     """
-    for_all: dict[Surface, float] = dict(default)
-    by_name: dict[Surface, float] = {}
+    for_all: dict[str, float] = dict(default)
+    by_name: dict[str, float] = {}
     for entry in comma_list(text):
         name, separator, number = entry.rpartition("=")
-        if separator and name.strip() not in SURFACES:
+        if separator and name.strip() not in _SURFACE_NAMES:
             raise ValueError(
-                f"{name.strip()!r} is not a surface; write a number or surface=number ({', '.join(SURFACES)})"
+                f"{name.strip()!r} is not a surface; write a number or surface=number "
+                f"({', '.join(_SURFACE_NAMES)})"
             )
         seconds = _seconds(number)
         if separator:
-            by_name[name.strip()] = seconds  # type: ignore[index]
+            by_name[name.strip()] = seconds
         else:
-            for_all = dict.fromkeys(SURFACES, seconds)
+            for_all = dict.fromkeys(_SURFACE_NAMES, seconds)
     return {**for_all, **by_name}
 
 

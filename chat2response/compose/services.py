@@ -15,7 +15,6 @@ from chat2response.compose.api import admin_rules
 from chat2response.compose.keys import key_policy, peppers, prices
 from chat2response.compose.keys import seal_keys as configured_seal_keys
 from chat2response.compose.upstreams import (
-    conversion_policy,
     engine_options,
     profile_name,
     routes,
@@ -25,7 +24,7 @@ from chat2response.compose.upstreams import (
 from chat2response.engine.engine import Engine
 from chat2response.keys.audit import Audit
 from chat2response.keys.verifier import KeyVerifier
-from chat2response.net.transport import Transport
+from chat2response.net.transport import HttpTransport, Transport
 from chat2response.observe.metrics import Metrics
 from chat2response.observe.redact import shown_url
 from chat2response.quota.admission import Admission
@@ -37,9 +36,7 @@ from chat2response.state.sealing import Sealing
 from chat2response.state.sealing import read_or_create as make_seal_keys
 from chat2response.state.secret_file import SecretFile
 from chat2response.stores import Store, open_store, shown_address
-from chat2response.upstreams.base import Upstream, UpstreamDialect
-from chat2response.upstreams.chat import ChatUpstream
-from chat2response.upstreams.responses import ResponsesUpstream
+from chat2response.upstreams.http_upstream import HttpUpstream
 from chat2response.wire.ids import Clock, Ids, new_id
 
 
@@ -51,7 +48,7 @@ class Services:
     store: Store
     keys: KeyVerifier
     engine: Engine
-    transport: Transport
+    transport: HttpTransport
     metrics: Metrics
     started_at: float
     clock: Clock
@@ -98,9 +95,8 @@ def compose(
     pool_max = settings.chat2response_redis_pool_max
     store_url = store_url or settings.store_url
     store = open_store(store_url, clock=clock, redis_pool_max=pool_max)
-    transport = Transport(transport_options(settings, f"chat2response/{package_version()}"))
+    transport = _transport(settings)
     metrics = Metrics()
-    upstreams = _upstreams(settings, transport)
     audit = Audit(store, keep_days=settings.chat2response_audit_days, clock=clock)
     keys = KeyVerifier(
         store,
@@ -118,7 +114,7 @@ def compose(
     sealing = Sealing(configured_seal_keys(settings) or seal_keys or (secrets.token_hex(32),))
     engine = Engine(
         routes(settings),
-        upstreams,
+        HttpUpstream(transport),
         Owners(store),
         meters,
         metrics,
@@ -135,17 +131,12 @@ def compose(
     return Services(settings, store, keys, engine, transport, metrics, clock(), clock, admin, about, health)
 
 
-def _upstreams(settings: Settings, transport: Transport) -> dict[UpstreamDialect, Upstream]:
-    policy, max_output = conversion_policy(settings), settings.chat2response_max_output_bytes
-    upstreams: dict[UpstreamDialect, Upstream] = {
-        "chat": ChatUpstream(transport, policy, max_output),
-        "responses": ResponsesUpstream(transport, policy, max_output),
-    }
+def _transport(settings: Settings) -> HttpTransport:
     if settings.upstream_mode is UpstreamMode.DEMO:
-        from chat2response.upstreams.demo.upstream import DemoUpstream  # other modes start faster without it
+        from chat2response.upstreams.demo.transport import DemoTransport  # other modes start faster without
 
-        upstreams["demo"] = DemoUpstream()
-    return upstreams
+        return DemoTransport()
+    return Transport(transport_options(settings, f"chat2response/{package_version()}"))
 
 
 def ensure_admin_token(settings: Settings) -> SecretFile | None:

@@ -5,11 +5,14 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.dialect import Backend
+from chat2response.convert.dialects.responses.dialect import RESPONSES
 from chat2response.convert.policy import Policy
 from chat2response.convert.quirks.profiles import GENERIC, profile
 from chat2response.convert.quirks.profiles import OPENAI as OPENAI_PROFILE
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.engine.engine import EngineOptions
+from chat2response.engine.parts import EngineOptions
 from chat2response.net.endpoint import Endpoint
 from chat2response.net.proxies import Bypass, Proxies, Proxy
 from chat2response.net.transport import TransportOptions
@@ -20,6 +23,7 @@ from chat2response.upstreams.routes import Routes
 from chat2response.wire.json import JSONError, decode
 
 _OPENAI_HOST = urlsplit(OPENAI).hostname
+_DEMO_URL = "http://demo.invalid/v1"  # a name that never resolves (RFC 6761): only the demo answers it
 
 
 def profile_name(settings: Settings) -> str:
@@ -38,17 +42,22 @@ def quirks(settings: Settings) -> Quirks:
 def routes(settings: Settings) -> Routes:
     """The target of each surface."""
     if settings.upstream_mode is UpstreamMode.DEMO:
-        return Routes.single(Target("demo"))
+        return Routes.single(
+            Target(CHAT, _DEMO_URL, backend=Backend(policy=conversion_policy(settings)), name="demo")
+        )
     managed = settings.auth_mode is not AuthMode.PASSTHROUGH
     # In passthrough mode the gateway's key is not used: it would serve clients that send no key.
     secret = settings.openai_api_key if managed else None
     key = secret.get_secret_value().strip() if secret is not None else None
     model = settings.chat2response_upstream_model and settings.chat2response_upstream_model.strip()
     text_input = settings.chat2response_upstream_input
-    chat = Target("chat", settings.base_url, key, managed, quirks(settings), model)
-    responses = Target("responses", settings.base_url, key, managed, model=model, text_input=text_input)
+    policy = conversion_policy(settings)
+    chat_backend = Backend(model, quirks(settings), policy=policy)
+    chat = Target(CHAT, settings.base_url, key, managed, chat_backend)
+    responses_backend = Backend(model, text_input=text_input, policy=policy)
+    responses = Target(RESPONSES, settings.base_url, key, managed, responses_backend)
     if settings.upstream_mode is UpstreamMode.BOTH:
-        return Routes(chat=chat, responses=responses)
+        return Routes.by_dialect((responses, chat))
     return Routes.single(chat if settings.upstream_mode is UpstreamMode.CHAT else responses)
 
 

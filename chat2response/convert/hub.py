@@ -9,12 +9,11 @@ when the request is written to a backend, and named by the client's own paths: s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.sealed_reasoning import Seal
 from chat2response.wire.responses import ResponsesRequest
-
-Dialect = Literal["chat", "responses"]
 
 
 @dataclass(
@@ -24,14 +23,17 @@ class HubRequest:
     """Read only, and so is `body`, which may be the client's own object."""
 
     body: ResponsesRequest
-    dialect: Dialect
+    dialect: str
+    """The name of the client's API, which its paths belong to."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     rows: Sequence[int] = ()
-    """From Chat: for each input item, the index of its message."""
+    """From an API with messages: for each input item, the index of its message."""
     names: Mapping[str, str] = field(default_factory=dict)
     """From Chat: the client's name for a Responses field (`max_output_tokens` -> `max_tokens`)."""
     legacy: bool = False
     """From Chat: the request uses the deprecated `functions`, so calls are answered as `function_call`."""
+    form: ReasoningForm = "content"
+    """Where this client reads reasoning."""
     seal: Seal | None = None
     """Opens the sealed reasoning that this client sends back, and seals what it gets."""
 
@@ -41,6 +43,6 @@ class HubRequest:
 
     def item_path(self, index: int) -> str:
         """The client's own path to the input item at `index`."""
-        if self.dialect == "chat":
+        if self.rows:
             return f"messages[{self.rows[index]}]"
         return f"input[{index}]"

@@ -6,8 +6,8 @@ character, the event is buffered until the next one brings the other half.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.protocol import Writer
@@ -24,36 +24,15 @@ def add_repair_losses(repairs: Iterable[Repair], losses: Losses) -> None:
         losses.add("output" if path == "delta" else _CHOICE_PATH.sub("message", path), effect)
 
 
-class StreamReader(Protocol):
-    """The part of a stream reader that whole answers need."""
-
-    def feed(self, data: bytes, /) -> None: ...
-
-    def fail(self, error: UpstreamError) -> None: ...
-
-
-def feed_as_event(reader: StreamReader, as_event: Callable[[Any], Any], answer: Any) -> None:
-    """Feeds a whole answer to a stream reader, as a single event.
-
-    `as_event` creates that event. It raises UpstreamError for a value that is no answer; the reader then
-    fails.
-    """
-    try:
-        event = as_event(answer)
-    except UpstreamError as error:
-        release_frames(error)
-        reader.fail(error)
-    else:
-        reader.feed(b"data: %b\n\n" % encode(event))
-
-
 class LenientReader(ABC):
     """The base of stream readers. None of this runs for events that are valid JSON."""
 
-    done: bool
     _writer: Writer
 
     def __init__(self) -> None:
+        self.done = False
+        self.started = False
+        """Whether an event has been read; comments do not count."""
         self._buffered: Any = None
 
     @property
@@ -62,8 +41,33 @@ class LenientReader(ABC):
         return self._writer.losses
 
     @abstractmethod
-    def _read(self, payload: bytes, *, last: bool = False) -> None:
-        """Reads one event."""
+    def payload(self, data: bytes, /, *, last: bool = False) -> None:
+        """Reads one event. While `_buffered` is set, `_read_after_buffered` reads it."""
+
+    @abstractmethod
+    def fail(self, error: UpstreamError) -> None:
+        """Ends the turn with an error."""
+
+    @abstractmethod
+    def _as_event(self, answer: Any) -> dict[str, Any]:
+        """A whole answer as a single event. Raises UpstreamError if it is an error, or no answer."""
+
+    @abstractmethod
+    def _read_whole(self, event: dict[str, Any]) -> None:
+        """Reads the event of a whole answer."""
+
+    def value(self, answer: Any, /) -> None:
+        """Reads a whole answer that came in place of a stream. Anything else fails the turn."""
+        if self.done:
+            return
+        try:
+            event = self._as_event(answer)
+        except UpstreamError as error:
+            release_frames(error)
+            self.fail(error)
+        else:
+            self.started = True
+            self._read_whole(event)
 
     def _read_leniently(self, payload: bytes) -> None:
         """Reads an event that is not valid JSON. Raises JSONError if lenient decoding fails too."""
@@ -73,12 +77,11 @@ class LenientReader(ABC):
         fixed, repairs = repair_value(value)  # also limits the depth
         if ends_in_half_character(value):
             self._buffered = value
-            self._read = self._read_after_buffered  # type: ignore[method-assign]  # until the next event
         else:
             add_repair_losses(repairs, self._writer.losses)
-            self._read(encode(fixed))
+            self.payload(encode(fixed))
 
-    def _read_after_buffered(self, payload: bytes, *, last: bool = False) -> None:
+    def _read_after_buffered(self, payload: bytes, last: bool) -> None:
         """Reads the event after the buffered one, and gives that its half of a character."""
         try:
             value = decode_as_written(payload)
@@ -93,7 +96,7 @@ class LenientReader(ABC):
         if self.done:
             return
         if payload:
-            self._read(payload, last=last)
+            self.payload(payload, last=last)
         else:
             self._read_decoded(rest)
 
@@ -102,7 +105,6 @@ class LenientReader(ABC):
         if self._buffered is None:
             return
         value, self._buffered = self._buffered, None
-        del self._read  # back to the method of the class
         fixed, repairs = repair_value(value)
         add_repair_losses(repairs, self._writer.losses)
-        self._read(encode(fixed))
+        self.payload(encode(fixed))

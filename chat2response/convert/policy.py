@@ -18,6 +18,3 @@ class Policy:
 
 
 DEFAULT_POLICY = Policy()
-
-ReasoningForm = Literal["summary", "content", "hide"]
-"""Where a response shows reasoning: as `summary` parts, as raw `content`, or not at all."""

@@ -9,6 +9,13 @@ from typing import Any, Protocol
 
 from chat2response.wire.json import JSONError, decode, encode
 
+SEAL_PREFIX = "c2r1."
+
+
+def is_seal(text: str) -> bool:
+    """Whether a chat2response gateway sealed this text; not whether this one can open it."""
+    return text.startswith(SEAL_PREFIX)
+
 
 class Seal(Protocol):
     """Seals and opens for one tenant, target and model."""

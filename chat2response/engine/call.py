@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
+from chat2response.convert.dialects.surfaces import Surface
 from chat2response.convert.losses import Fidelity, Losses
 from chat2response.keys.record import ApiKey
-from chat2response.upstreams.base import ClientContext, HeaderList
-from chat2response.upstreams.routes import Surface
+from chat2response.upstreams.base import ClientContext
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_repair import Repair
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
-_MAX_MODEL_LENGTH = 200  # characters
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
+@dataclass(slots=True, kw_only=True)  # not frozen: one is created per call, and freezing is most of its cost
 class Call:
     """What a client requests. `tenant`: the key's id; `open` where no keys are issued; None in passthrough,
     where no state is stored.
@@ -41,17 +41,11 @@ class Call:
     """What to do about losses, as the client requests it; None: the operator's setting."""
     repairs: Sequence[Repair] = ()
     """The repairs that turned `body` into strict JSON."""
-    model: str | None = None
-    """The requested model, for the log: set once the body is read, and cut if it is long."""
 
-    def note_model(self, model: object) -> None:
-        """Stores the `model` of the body, which may be any JSON value."""
-        self.model = model[:_MAX_MODEL_LENGTH] if type(model) is str else None if model is None else "?"
-
-    def client_context(self, fidelity: Fidelity, *, stream: bool) -> ClientContext:
+    def client_context(self, *, stream: bool) -> ClientContext:
         """The parts of the client's request that go upstream with the call."""
         stall = self.stall if stream else 0.0
-        return ClientContext(self.authorization, self.request_id, stream, self.hops, fidelity, stall)
+        return ClientContext(self.authorization, self.request_id, stream, self.hops, stall)
 
     def without_key(self, text: str) -> str:
         """`text` with the client's own credentials masked."""

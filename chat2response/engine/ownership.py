@@ -1,21 +1,18 @@
 """Enforces law 7, tenants never meet: checks the ids in requests and records the ids in answers.
 
-This applies where tenants share one upstream account (a managed Responses upstream). In passthrough the
-upstream's own account decides.
+This applies where tenants share one upstream account (a managed upstream). In passthrough the upstream's own
+account decides.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chat2response.engine.answer_ids import mentions_stored_objects, owned_ids
-from chat2response.engine.duplicate_fields import check_references
-from chat2response.engine.id_references import MAX_IDS, Reference, references, too_many_ids, unknown_item
-from chat2response.engine.request_reader import bad_json, read_object
+from chat2response.convert.dialects.dialect import Peek
+from chat2response.convert.dialects.references import MAX_IDS, Reference, too_many_ids, unknown_item
 from chat2response.state.owners import Owners
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import JSONError, decode_leniently
 from chat2response.wire.large_documents import is_large, run_in_thread_if
-from chat2response.wire.request_peek import ResponsesPeek
 
 
 class Ownership:
@@ -23,16 +20,17 @@ class Ownership:
 
     def __init__(self, owners: Owners, tenant: str | None, target: Target) -> None:
         self._owners = owners
+        self._dialect = target.dialect
         self._tenant = tenant if target.managed else None
 
-    async def check_body(self, body: bytes, peek: ResponsesPeek) -> None:
+    async def check_body(self, body: bytes, peek: Peek) -> None:
         """Like `check`, for a body that goes upstream unchanged. Raises InvalidRequest also for a duplicate
         key.
         """
         if self._tenant is None:
             return
         if peek.ids is None:
-            await self._check(await run_in_thread_if(is_large(body), _references_in_body, body))
+            await self._check(await run_in_thread_if(is_large(body), self._dialect.references_in_body, body))
         elif peek.ids:
             await self._check(
                 [Reference(each, unknown_item, must_own=False) for each in dict.fromkeys(peek.ids)]
@@ -41,7 +39,7 @@ class Ownership:
     async def check(self, fields: Mapping[str, Any]) -> None:
         """Raises the error of an unknown id for each id that does not belong to the tenant."""
         if self._tenant is not None:
-            await self._check(references(fields))
+            await self._check(self._dialect.references(fields))
 
     async def _check(self, references: list[Reference]) -> None:
         if not references:
@@ -60,20 +58,11 @@ class Ownership:
 
     async def record_body(self, body: bytes, *, stored: bool = True) -> None:
         """Records the ids in a whole JSON answer. `stored`: the upstream stores the response."""
-        if self._tenant is None or not (stored or mentions_stored_objects(body)):
+        if self._tenant is None or not self._dialect.may_create_ids(body, stored=stored):
             return
         try:
             answer = await run_in_thread_if(is_large(body), decode_leniently, body)
         except JSONError:
             return  # not an answer that a client can continue
         if type(answer) is dict:
-            await self.record(owned_ids(answer, stored=stored))
-
-
-def _references_in_body(body: bytes) -> list[Reference]:
-    fields = read_object(body)
-    try:
-        check_references(body)
-    except JSONError as error:
-        raise bad_json(error, body) from None
-    return references(fields)
+            await self.record(self._dialect.created_ids(answer, stored=stored))

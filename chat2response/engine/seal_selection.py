@@ -12,10 +12,10 @@ _SEAL_FIELD = b"encrypted_content"  # in `include`, or in an item of the history
 
 
 def with_seal(hub: HubRequest, call: Call, target: Target, sealing: Sealing | None) -> HubRequest:
-    """The request with its seal, if it may need one. Responses upstreams seal their own reasoning."""
-    if sealing is None or target.dialect != "chat" or _SEAL_FIELD not in call.body:
+    """The request with its seal, if it may need one: some upstreams seal their own reasoning."""
+    if sealing is None or target.dialect.seals_reasoning or _SEAL_FIELD not in call.body:
         return hub
-    model = target.model or str(hub.body.get("model"))
+    model = target.backend.model or str(hub.body.get("model"))
     return replace(hub, seal=sealing.seal_for(_tenant(call), target.base_url, model))
 
 

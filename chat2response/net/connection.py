@@ -17,6 +17,7 @@ import httptools
 from chat2response.errors import UpstreamError, UpstreamUnreachable
 from chat2response.net.http_response import HttpResponse, StreamInterrupted
 from chat2response.wire.fault import RESET, TIMEOUT
+from chat2response.wire.headers import HeaderList
 
 _MAX_HEAD = 64 * 1024  # bytes of a response head, and of chunk framing between two bytes of a body
 _RACE_SECONDS = (
@@ -56,7 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         self._parser = httptools.HttpResponseParser(self)  # looks up its callbacks here, once
         self._transport: asyncio.Transport | None = None
         self._response: HttpResponse | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: HeaderList = []
         self._unread = 0  # bytes received since the request was sent, or since the last byte of the body
         self._until_close = False  # the body has no length: it ends when the connection closes
         self._last = self._loop.time()  # when bytes were last sent or received
@@ -184,7 +185,7 @@ class Connection(asyncio.BufferedProtocol):
             )
         if status >= 200 and self._response is not None:
             self._unread = 0
-            self._response.feed_head(status, tuple(self._headers))
+            self._response.feed_head(status, self._headers)
 
     def on_message_complete(self) -> None:
         """Ends the response, and frees or closes the connection."""

@@ -7,9 +7,7 @@ from typing import Protocol
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.wire.content_encoding import CodingError, Decoder, decoder_for, split_pieces
 from chat2response.wire.fault import RESET, Fault
-
-Headers = tuple[tuple[bytes, bytes], ...]
-"""As received: bytes, in order, names in the sender's case."""
+from chat2response.wire.headers import HeaderList
 
 MAX_BODY = 64 * 1024 * 1024  # bytes of a response that is read whole
 _HIGH_WATER = 16 * 1024  # buffered bytes at which reading pauses until they are consumed
@@ -53,7 +51,7 @@ class HttpResponse:
 
     def __init__(self, connection: ConnectionControl) -> None:
         self.status = 0
-        self.headers: Headers = ()
+        self.headers: HeaderList = []
         self._connection = connection
         self._pieces: list[bytes] = []
         self._buffered = 0
@@ -155,7 +153,7 @@ class HttpResponse:
 
     # -- for the connection --------------------------------------------------------------------------
 
-    def feed_head(self, status: int, headers: Headers) -> None:
+    def feed_head(self, status: int, headers: HeaderList) -> None:
         """Takes the head. Raises UpstreamError for a content encoding that cannot be decoded."""
         self.headers = headers
         for name, _ in headers:

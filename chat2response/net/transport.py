@@ -7,17 +7,24 @@ rest. The hard parts are still a library's: httptools parses, asyncio resolves, 
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from chat2response.errors import UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.connector import Connector
 from chat2response.net.endpoint import Endpoint
-from chat2response.net.http_response import Headers, HttpResponse, StreamInterrupted, cut_error
+from chat2response.net.http_response import HttpResponse, StreamInterrupted, cut_error
 from chat2response.net.proxies import Proxies
 from chat2response.net.tunnel import refusal
 
-__all__ = ["Headers", "HttpResponse", "StreamInterrupted", "Transport", "TransportOptions", "cut_error"]
+__all__ = [
+    "HttpResponse",
+    "HttpTransport",
+    "StreamInterrupted",
+    "Transport",
+    "TransportOptions",
+    "cut_error",
+]
 
 _IDLE_SECONDS = 15.0  # most servers keep an unused connection open for longer
 _MAX_IDLE = 512  # idle connections per upstream
@@ -35,6 +42,26 @@ class TransportOptions:
     proxies: Proxies = field(default_factory=Proxies)
     ca_file: Path | None = None
     """CA certificates to trust in addition to the system's."""
+
+
+class HttpTransport(Protocol):
+    """What upstreams need of a transport: the seam behind which the demo answers without a network."""
+
+    async def open(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        *,
+        stall: float = 0.0,
+    ) -> HttpResponse:
+        """Sends the request and returns the response once its head has arrived."""
+        ...
+
+    async def close(self) -> None:
+        """Closes what is idle."""
+        ...
 
 
 class Transport:

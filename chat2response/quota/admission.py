@@ -27,6 +27,7 @@ from chat2response.quota.settlements import Settlement, Settlements
 from chat2response.quota.windows import KIND, LEASE_SECONDS, Measure, Window, windows_of
 from chat2response.stores import Lease, Store, StoreDown, new_lease_id
 from chat2response.stores.steady_clock import SteadyClock, monotonic_of
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.responses import Usage
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Grant:
         """The output tokens that are reserved."""
         self.output_cap = output_cap
         """The output limit to add to the request; None if it needs none, or has its own."""
-        self.headers: rate_limit_headers.HeaderList = []
+        self.headers: HeaderList = []
         """The rate limit headers of the answer."""
         self.reserved_at = 0.0
         self._admission = admission
@@ -214,7 +215,7 @@ class Admission:
         self.live.add(grant)
         return grant
 
-    async def count_request(self, key: ApiKey) -> rate_limit_headers.HeaderList:
+    async def count_request(self, key: ApiKey) -> HeaderList:
         """Counts a request that calls no model, and returns its rate limit headers.
 
         Raises RateLimited, StoreDown.

@@ -3,13 +3,11 @@
 The client sees the end of the answer only after the settlement, since it may send its next request at once.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
-from chat2response.convert.hub import HubRequest
-from chat2response.convert.quirks.quirks import Quirks
 from chat2response.errors import UpstreamError
 from chat2response.keys.grants import grants_of
 from chat2response.keys.last_used import LastUsedTracker
@@ -24,11 +22,11 @@ from chat2response.quota.answer_usage import (
     still_running,
     usage_of,
 )
-from chat2response.quota.request_estimate import OUTPUT_LIMITS, estimate_input, estimate_request
+from chat2response.quota.request_estimate import estimate_input, estimate_request
 from chat2response.quota.usage_log import UsageLog
-from chat2response.upstreams.base import HeaderList, Target
+from chat2response.upstreams.base import Target
 from chat2response.wire.fault import Fault
-from chat2response.wire.json import encode
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.responses import Response, Usage
 
@@ -60,19 +58,12 @@ class MeteredStream(Protocol):
     """A stream whose usage is settled before its end passes."""
 
     @property
-    def ended(self) -> bool:
-        """Whether the last batch contains the end."""
-        ...
-
-    @property
     def usage(self) -> Usage | None: ...
 
     @property
     def deltas(self) -> int:
         """The approximate number of output deltas, for upstreams that report no usage."""
         ...
-
-    def batches(self) -> AsyncIterator[bytes]: ...
 
 
 class CallMeter:
@@ -115,7 +106,7 @@ class CallMeter:
         if key is not None and (key.limits is not None or key.scopes):
             target = self._target
             estimate = await run_in_thread_if(
-                is_large(body), estimate_request, body, fields, target.dialect, target.quirks.max_tokens
+                is_large(body), estimate_request, body, fields, target.name, target.backend.quirks.max_tokens
             )
             self._grant = await self._meters.admission.enter(key, estimate)
 
@@ -228,13 +219,6 @@ class CallMeter:
     def _reserved_output(self) -> int:
         return self._grant.output_tokens if self._grant is not None else 0
 
-    async def settle_stream(self, stream: MeteredStream) -> AsyncIterator[bytes]:
-        """The stream's batches; settles its usage before the last one."""
-        async for batch in stream.batches():
-            if stream.ended:
-                await self.settle(stream.usage, deltas=stream.deltas)
-            yield batch
-
     def _note(self, usage: Usage | None, *, estimated: bool) -> None:
         assert self._tenant is not None
         price = self._meters.admission.prices.of(self._model)
@@ -242,42 +226,3 @@ class CallMeter:
         self._meters.usage.note(self._tenant, self._model, usage, cost, estimated=estimated)
         if self._key is not None and usage is not None:
             self._meters.key_use.note(self._key.id, tokens=usage["total_tokens"])
-
-
-def add_limits(
-    fields: Mapping[str, Any], dialect: str, quirks: Quirks, *, cap: int | None, needs_usage: bool
-) -> tuple[bytes | None, bool]:
-    """The body of a relayed call with its key's limits added (None: unchanged), and whether to hide its
-    usage.
-
-    `cap`: the output limit to set; `needs_usage`: a Chat stream must report its usage.
-    """
-    body = fields if cap is None else capped(fields, cap, _name_of_limit(dialect, quirks))
-    hide_usage = False
-    if needs_usage and dialect == "chat" and fields.get("stream") is True:
-        options = fields.get("stream_options")
-        options = options if type(options) is dict else {}
-        hide_usage = options.get("include_usage") is not True
-        if hide_usage:
-            body = {**body, "stream_options": {**options, "include_usage": True}}
-    return (encode(body) if body is not fields else None), hide_usage
-
-
-def capped(fields: Mapping[str, Any], cap: int, name: str) -> dict[str, Any]:
-    """The request with `cap` as its only output limit, under the name `name`."""
-    return {**_uncapped(fields, name), name: cap}
-
-
-def capped_hub(hub: HubRequest, cap: int, quirks: Quirks) -> HubRequest:
-    """`capped` for a hub request and its extra fields."""
-    body: Any = capped(hub.body, cap, "max_output_tokens")
-    return replace(hub, body=body, extra=_uncapped(hub.extra, quirks.max_tokens))
-
-
-def _uncapped(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The fields without any output limit."""
-    return {key: value for key, value in fields.items() if key not in OUTPUT_LIMITS and key != name}
-
-
-def _name_of_limit(dialect: str, quirks: Quirks) -> str:
-    return "max_output_tokens" if dialect == "responses" else quirks.max_tokens

@@ -6,8 +6,7 @@ from math import ceil
 
 from chat2response.errors import RateLimited
 from chat2response.quota.windows import Window
-
-HeaderList = list[tuple[bytes, bytes]]
+from chat2response.wire.headers import HeaderList
 
 _SLOT_RETRY_SECONDS = 1.0  # it is unknown when a slot becomes free
 _UNITS = {

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any
 
+from chat2response.convert.requests.output_limit import OUTPUT_LIMITS
+
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1000
 """The tokens counted for a picture or file of any size: its bytes say nothing about its tokens."""
@@ -14,11 +16,6 @@ DEFAULT_OUTPUT_TOKENS = 1024
 
 _MAX_NUMBER_LENGTH = 40  # characters of a number sent as text
 _MEDIA = re.compile(rb";base64,[A-Za-z0-9+/=\\_-]+")
-OUTPUT_LIMITS = (
-    "max_output_tokens", "max_completion_tokens", "max_tokens",
-    "n_predict", "num_predict", "max_new_tokens",
-)  # fmt: skip
-"""The names of an output limit: those of the APIs, and those of llama.cpp, Ollama and TGI."""
 SEARCH_SWITCHES = ("web_search_options", "search_parameters", "enable_search", "plugins")
 """Fields that enable web search upstream: OpenAI's, xAI's, Qwen's, OpenRouter's."""
 CHOICES = ("n", "best_of", "num_return_sequences")
@@ -32,7 +29,7 @@ class Estimate:
 
     model: str
     upstream: str
-    """`chat`, `responses` or `demo`."""
+    """The name of the upstream: `chat`, `responses` or `demo`."""
     input_tokens: int = 0
     output_tokens: int | None = None
     """The requested maximum for all choices together; None: none requested. Of several names the largest

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from chat2response.api.http.disconnect import DISCONNECT
-from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, WHOLE_BODY, HeaderPairs
+from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, WHOLE_BODY
 from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import BodyRate
@@ -29,6 +29,7 @@ from chat2response.server.error_answers import MAX_HEAD, MAX_WAITING, RequestRej
 from chat2response.server.lingering_close import LingeringClose
 from chat2response.server.request_target import origin_form
 from chat2response.server.unread_watch import UnreadWatch
+from chat2response.wire.headers import HeaderList
 
 HEAD_SECONDS = 30.0  # from a head's first byte to its last; also from a new connection to its first head
 WRITE_HIGH_WATER = 64 * 1024  # unsent bytes above which writing pauses
@@ -69,7 +70,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._large_read = False  # the current read is so large that a head inside it may be too large
         self._in_body = False
         self._upgrading = False  # the head asks for another protocol, and is parsed again without that
-        self._upgrade_headers: list[tuple[bytes, bytes]] = []  # the headers that the second parse leaves out
+        self._upgrade_headers: HeaderList = []  # the headers that the second parse leaves out
         self._rejected = False  # no further bytes are parsed
         self._pending_rejection: bytes | None = None  # waits for the answers to earlier requests
         self._deadline: asyncio.TimerHandle | None = None
@@ -240,7 +241,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         cycle.message_event.clear()  # a later `receive` waits for the disconnect
         return body
 
-    def _answer(self, send: Any, status: int, headers: HeaderPairs, body: bytes) -> bool:
+    def _answer(self, send: Any, status: int, headers: HeaderList, body: bytes) -> bool:
         """Sends a complete answer in one write. False if uvicorn has to send it step by step.
 
         `send`: the request's own `send`, which identifies it among the pipelined requests.
@@ -454,6 +455,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return True
 
 
-def _size(url: bytes, headers: HeaderPairs) -> int:
+def _size(url: bytes, headers: HeaderList) -> int:
     """Bytes of a head in its shortest form."""
     return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)

@@ -17,13 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from chat2response.convert.sealed_reasoning import SEAL_PREFIX, is_seal
 from chat2response.state import secret_file
 from chat2response.state.secret_file import SecretFile
 from chat2response.wire.json import encode
 
 FILE_NAME = "seal.keys"
 
-_PREFIX = "c2r1."
 _KEY_ID, _NONCE = 4, 12  # bytes
 _MIN_KEY = 32  # characters
 _CACHED_SEALS = 1024
@@ -65,11 +65,6 @@ def read_or_create(folder: Path) -> SecretFile:
     return file
 
 
-def is_seal(text: str) -> bool:
-    """Whether a chat2response gateway sealed this text; not whether this one can open it."""
-    return text.startswith(_PREFIX)
-
-
 class Sealing:
     """The seal keys of a process."""
 
@@ -100,13 +95,13 @@ class BoundSeal:
         """The text that opens to `plain`."""
         nonce = os.urandom(_NONCE)
         ciphertext: bytes = self._cipher(self._first).encrypt(nonce, plain, self._binding)
-        return _PREFIX + _encode(self._first + nonce + ciphertext)
+        return SEAL_PREFIX + _encode(self._first + nonce + ciphertext)
 
     def open(self, sealed: str) -> bytes | None:
         """The sealed content; None if another seal made the text, or it was altered."""
         if not is_seal(sealed) or not sealed.isascii():
             return None
-        data = _decode(sealed[len(_PREFIX) :])
+        data = _decode(sealed[len(SEAL_PREFIX) :])
         key_id, nonce = data[:_KEY_ID], data[_KEY_ID : _KEY_ID + _NONCE]
         ciphertext = data[_KEY_ID + _NONCE :]
         if key_id not in self._masters:

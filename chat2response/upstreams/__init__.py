@@ -1,1 +1,1 @@
-"""Upstreams: Chat and Responses servers over HTTP, and the built-in demo. `Routes` selects one."""
+"""Upstreams: Chat and Responses servers over HTTP, and the built-in demo server. `Routes` selects one."""

@@ -8,9 +8,10 @@ from chat2response.errors import BridgeError, UpstreamError, UpstreamUnauthorize
 from chat2response.net.transport import HttpResponse
 from chat2response.observe.redact import redact
 from chat2response.observe.secrets import Secret, secret_of
-from chat2response.upstreams.base import HeaderList, Target
+from chat2response.upstreams.base import Reply, Target
 from chat2response.upstreams.missing_endpoint import lacks_endpoint
 from chat2response.wire import sse
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import JSONError, decode, decode_leniently
 
 _INPUT_NAMES = ("'input'", '"input"', "`input`")
@@ -46,8 +47,17 @@ def forwarded_headers(response: HttpResponse, secret: Secret | None = None) -> H
     return forwarded if secret is None else [(name, secret.remove(value)) for name, value in forwarded]
 
 
+async def refusal_of(reply: Reply, target: Target) -> UpstreamError:
+    """The error in a reply with status 300 or more. The status counts even if the body is cut off."""
+    try:
+        body = await reply.read(_MAX_ERROR)
+    except UpstreamError:
+        body = b""
+    return refusal_error(body, reply.status, reply.headers, target)
+
+
 async def read_refusal(response: HttpResponse, target: Target) -> UpstreamError:
-    """The error in an answer with status 300 or more. The status counts even if the body is cut off."""
+    """`refusal_of` for a response that no reply stands for."""
     try:
         body = await response.read(_MAX_ERROR)
     except UpstreamError:

@@ -7,6 +7,8 @@ about a model, a response or an item is a different error, and says so.
 import re
 from urllib.parse import urlsplit
 
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.responses.dialect import RESPONSES
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
 
@@ -22,7 +24,7 @@ _ROUTE = re.compile(
 )
 _UNEXPECTED = re.compile(r"unexpected endpoint or method", re.IGNORECASE)  # LM Studio, with status 200
 _VERSION = re.compile(r"/v\d", re.IGNORECASE)
-_NAMES = {"responses": "Responses", "chat": "Chat Completions"}
+_OTHERS = {CHAT: RESPONSES, RESPONSES: CHAT}
 
 
 def lacks_endpoint(error: UpstreamError, status: int, *, readable: bool) -> bool:
@@ -40,7 +42,7 @@ def add_likely_cause(error: UpstreamError, target: Target) -> str | None:
 
     Returns a line for the log, which contains the address; None for any other error.
     """
-    if target.dialect not in _NAMES or not (error.no_endpoint or _UNEXPECTED.search(error.message)):
+    if not (error.no_endpoint or _UNEXPECTED.search(error.message)):
         return None
     cause = likely_cause(target)
     error.message = f"{error.message.rstrip()}{'' if error.message.rstrip().endswith('.') else '.'} {cause}"
@@ -49,10 +51,13 @@ def add_likely_cause(error: UpstreamError, target: Target) -> str | None:
 
 def likely_cause(target: Target) -> str:
     """The likely cause for the client, without the address."""
-    other = "chat" if target.dialect == "responses" else "responses"
-    mode = f"It may speak {_NAMES[other]} only (UPSTREAM_MODE={other})"
+    dialect = target.dialect
+    cause = f"The upstream has no {dialect.title} endpoint at this address."
     if _VERSION.search(urlsplit(target.base_url).path):
-        address = "or OPENAI_BASE_URL may be wrong"
+        address = "OPENAI_BASE_URL may be wrong"
     else:
-        address = "or OPENAI_BASE_URL may lack /v1"
-    return f"The upstream has no {_NAMES[target.dialect]} endpoint at this address. {mode}, {address}."
+        address = "OPENAI_BASE_URL may lack /v1"
+    other = _OTHERS.get(dialect)
+    if other is None:
+        return f"{cause} {address}."
+    return f"{cause} It may speak {other.title} only (UPSTREAM_MODE={other.name}), or {address}."

@@ -1,27 +1,44 @@
 """`Routes`: which upstream serves which surface (`UPSTREAM_MODE`)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
+from chat2response.convert.dialects.surfaces import SURFACES, Surface
 from chat2response.upstreams.base import Target
 
-Surface = Literal["chat", "responses", "proxy"]
-"""What the client calls: Chat, Responses, or `/proxy` (Chat in, Responses out)."""
-SURFACES: tuple[Surface, ...] = get_args(Surface)
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a call may go. `targets`: in the order of preference; at least one."""
+
+    targets: Sequence[Target]
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The target of each surface. With `both`, each dialect has its own, and `/proxy` goes to Responses."""
+    """The route of each surface."""
 
-    chat: Target
-    responses: Target
+    by_surface: Mapping[Surface, Route]
 
-    def of(self, surface: Surface) -> Target:
-        """The target of calls on `surface`."""
-        return self.chat if surface == "chat" else self.responses
+    def resolve(self, surface: Surface) -> Route:
+        """The route of calls on `surface`."""
+        return self.by_surface[surface]
+
+    def target(self, surface: Surface) -> Target:
+        """The preferred target of calls on `surface`."""
+        return self.by_surface[surface].targets[0]
 
     @classmethod
     def single(cls, target: Target) -> "Routes":
         """One upstream for every surface."""
-        return cls(target, target)
+        route = Route((target,))
+        return cls(dict.fromkeys(SURFACES, route))
+
+    @classmethod
+    def by_dialect(cls, targets: Sequence[Target]) -> "Routes":
+        """The upstream of each surface is the one that speaks what the surface writes."""
+        routes = {}
+        for surface in SURFACES:
+            own = [target for target in targets if target.dialect is surface.writes]
+            routes[surface] = Route((own or targets)[:1])
+        return cls(routes)

@@ -15,6 +15,11 @@ def with_string(body: bytes, key: str, value: str) -> bytes:
     return with_value(body, key, encode(value))
 
 
+def with_model(body: bytes, model: str | None) -> bytes:
+    """`body` with the model's name `model`; unchanged if that is None. Raises JSONError."""
+    return body if model is None else with_string(body, "model", model)
+
+
 def with_value(body: bytes, key: str, value: bytes) -> bytes:
     """`body`, a valid JSON object, with `value`, which is JSON, at every occurrence of `key`.
 

@@ -3,6 +3,7 @@
 A relayed body is never decoded as a whole, because agents often send histories of a megabyte.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +20,21 @@ class ChatPeek(msgspec.Struct, gc=False):
     store: Any = None
     n: Any = None
 
+    @property
+    def stored(self) -> bool:
+        """Whether the upstream stores the answer."""
+        return self.store is True
+
+    @property
+    def choices(self) -> int:
+        """The number of choices requested."""
+        return self.n if type(self.n) is int else 1
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of input items: messages have none."""
+        return ()
+
 
 class ResponsesPeek(msgspec.Struct, gc=False):
     """A Responses request.
@@ -31,6 +47,16 @@ class ResponsesPeek(msgspec.Struct, gc=False):
     stream: Any = None
     store: Any = None
     ids: list[str] | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether the upstream stores the answer."""
+        return self.store is not False
+
+    @property
+    def choices(self) -> int:
+        """The number of choices: a response has one."""
+        return 1
 
 
 class _Keys(msgspec.Struct, gc=False):

@@ -14,6 +14,7 @@ from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk, re
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.convert.losses import Losses
@@ -394,7 +395,7 @@ def test_row_56_a_legacy_answer_comes_back_as_it_was(answer: Any, cuts: list[int
 def legacy_chunks(reads: list[bytes]) -> tuple[list[dict[str, Any]], Losses]:
     """A Responses stream for a client that sent `functions`."""
     writer = ResponseWriter(EchoedFields.of(HubRequest(body={"model": "m"}, dialect="chat")), Numbered(), now)
-    reader, encoder = ResponsesReader(writer), ChatEncoder(legacy=True, losses=writer.losses)
+    reader, encoder = EventFeed(ResponsesReader(writer)), ChatEncoder(legacy=True, losses=writer.losses)
     writer.begin()
     output = b""
     for read in reads:

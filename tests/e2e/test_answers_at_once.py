@@ -97,5 +97,5 @@ async def test_a_call_leaves_nothing_for_the_collector(
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-    assert not left & {"RequestResponseCycle", "Request", "Call", "CallRun", "Answer", "HttpResponse", "Turn"}
+    assert not left & {"RequestResponseCycle", "Request", "Call", "Run", "Answer", "HttpResponse", "Turn"}
     writer.close()

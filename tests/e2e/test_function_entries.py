@@ -1,8 +1,8 @@
 """How many Python functions a call enters: the part of its CPU that can be counted without noise.
 
-An entry is a "call" event of `sys.setprofile` in the gateway's thread, in a file of the package or of uvicorn.
-A coroutine that has waited is entered once more when it goes on. The standard library does not count, because
-its share depends on Python's version; nor do the tests, which run beside the gateway.
+An entry is a "call" event of `sys.setprofile` in the gateway's thread, in a file of our package or of uvicorn.
+After a wait, a coroutine is entered once more. The standard library does not count, because its share depends
+on Python's version; nor do the tests, which run beside the gateway.
 
 The limits are what these calls enter today. Lower them with each saving. Raise one only for a reason that is
 worth its price: four entries are about one percent of a JSON call's CPU.

@@ -12,7 +12,7 @@ import uvicorn
 
 from chat2response.api.http import body_decoding, request
 from chat2response.app import Gateway
-from chat2response.engine.run import CallRun
+from chat2response.engine.run import Run
 from chat2response.wire.json import encode
 from tests.e2e.conftest import Start
 from tests.support.e2e.client_calls import CLIENT_MODEL, QUESTION, Surface
@@ -219,9 +219,9 @@ async def test_while_the_call_before_it_is_still_put_away(
 ) -> None:
     upstream.play(whole("chat", REPLY), Script(PATHS["chat"], (), framing="raw", end="stall"))
     gateway = await start("chat")
-    put_away, leave, left = asyncio.Event(), CallRun._leave, 0
+    put_away, leave, left = asyncio.Event(), Run._leave, 0
 
-    async def late(opening: CallRun) -> None:
+    async def late(opening: Run) -> None:
         nonlocal left
         left += 1
         if left == 1:
@@ -234,7 +234,7 @@ async def test_while_the_call_before_it_is_still_put_away(
         while len(gateway.runs) > 1:  # noqa: ASYNC110 - nothing tells of a run's end
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(CallRun, "_leave", late)
+    monkeypatch.setattr(Run, "_leave", late)
     await _send_and_leave(gateway, second_request(), *[encode(body_for("chat"))] * 2)
 
     await _gone(upstream, gateway)

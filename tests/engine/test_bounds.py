@@ -1,23 +1,24 @@
 """A converted answer takes a bounded amount of memory, whatever it consists of."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
-from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
+from chat2response.convert.client_profiles import DEFAULT
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.losses import Losses
 from chat2response.convert.size_limit import check_weight, weigh_json
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.relay.taps import ResponsesTap
-from chat2response.engine.respond.respond import ConvertedStream, encoder_for
-from chat2response.engine.respond.whole_answer import read_whole_turn
+from chat2response.engine.respond.converted_stream import ConvertedStream
+from chat2response.engine.respond.question import Question
+from chat2response.engine.respond.turns import Turns
+from chat2response.engine.run import Run
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.upstreams.base import Target
 from chat2response.wire.ids import new_id
+from tests.support.engine.fakes import FakeReply, FakeUpstream
+from tests.support.engine.scene import DIALECTS, bare_run
 
 MOST = 256 * 1024
 ROUNDS = 20_000
@@ -62,43 +63,48 @@ ENDLESS = {
 }
 
 
-class Endless:
-    """A Turn that never ends."""
+class Endless(FakeReply):
+    """A reply that never ends."""
 
-    status, losses, started = 200, Losses(), True
-    headers: ClassVar[list[tuple[bytes, bytes]]] = []
-
-    def __init__(self, what: str, writer: ResponseWriter) -> None:
-        dialect, self._make = ENDLESS[what]
-        self._reader = ChatReader(writer) if dialect == "chat" else ResponsesReader(writer)
+    def __init__(self, make: Any) -> None:
+        super().__init__()
+        self._make = make
         self.rounds = 0
 
-    @property
-    def output_chars(self) -> int:
-        return self._reader.output_chars
-
-    async def reads(self) -> Any:
-        for self.rounds in range(ROUNDS):
-            self._reader.feed(b"data: %b\n\n" % json.dumps(self._make(self.rounds)).encode())
-            yield
-        raise AssertionError("nothing stopped it")
+    async def chunk(self) -> bytes:
+        self.rounds += 1
+        assert self.rounds < ROUNDS, "nothing stopped it"
+        return b"data: %b\n\n" % json.dumps(self._make(self.rounds)).encode()
 
 
 def writer() -> ResponseWriter:
     return ResponseWriter(EchoedFields.of(HUB), new_id, lambda: 0.0)
 
 
+def turns_of(dialect: str, reply: FakeReply, writer: ResponseWriter) -> tuple[Run, Turns]:
+    """The turns of one answer, which is bounded at `MOST`."""
+    run = bare_run("responses", DIALECTS[dialect], max_output=MOST)
+    object.__setattr__(run.parts, "upstream", FakeUpstream(reply))
+    return run, Turns(run, Question(HUB, run.target.backend, b"{}"), writer)
+
+
+async def stream_of(run: Run, turns: Turns, writer: ResponseWriter, surface: str) -> ConvertedStream:
+    await turns.open()
+    encoder = DIALECTS[surface].encoder(HUB, DEFAULT, writer.losses)
+    return ConvertedStream(run, turns, writer, encoder)
+
+
 @pytest.mark.parametrize("surface", ["responses", "chat"])
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: str) -> None:
-    writer_ = writer()
-    turn: Any = Endless(what, writer_)
-    stream = ConvertedStream(turn, writer_, encoder_for(surface, HUB, writer_.losses), Target("chat"), MOST)
+    dialect, make = ENDLESS[what]
+    reply, writer_ = Endless(make), writer()
+    stream = await stream_of(*turns_of(dialect, reply, writer_), writer_, surface)
     await stream.begin(5.0)
     last = b""
     async for batch in stream.batches():
         last = batch
-    assert turn.rounds < ROUNDS - 1
+    assert reply.rounds < ROUNDS - 1
     assert b"CHAT2RESPONSE_MAX_OUTPUT_BYTES" in last
     assert last.endswith(b"data: [DONE]\n\n")
     if surface == "responses":
@@ -108,26 +114,14 @@ async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: s
 
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_so_is_one_that_is_folded_into_a_json_answer(what: str) -> None:
-    writer_ = writer()
-    turn: Any = Endless(what, writer_)
+    dialect, make = ENDLESS[what]
+    _, turns = turns_of(dialect, Endless(make), writer())
     with pytest.raises(BridgeError) as caught:
-        await read_whole_turn(turn, writer_, MOST)
+        await turns.whole()
     assert (caught.value.status, caught.value.code) == (502, "output_too_large")
 
 
-class OneEvent(Endless):
-    """A Turn of one event with very many parts."""
-
-    def __init__(self, delta: Any, writer: ResponseWriter) -> None:
-        self._reader = ChatReader(writer)
-        self._read = b"data: %b\n\n" % json.dumps(chunk(**delta)).encode()
-
-    async def reads(self) -> Any:
-        self._reader.feed(self._read)
-        yield
-
-
-MANY_IN_ONE = {
+MANY_IN_ONE: dict[str, Any] = {
     "calls": {
         "tool_calls": [
             {"index": n, "id": f"c{n}", "function": {"name": "f", "arguments": "{"}} for n in range(ROUNDS)
@@ -141,18 +135,17 @@ MANY_IN_ONE = {
 
 @pytest.mark.parametrize("what", MANY_IN_ONE)
 async def test_one_event_is_worked_through_no_further_than_to_the_bound(what: str) -> None:
+    data = b"data: %b\n\n" % json.dumps(chunk(**MANY_IN_ONE[what])).encode()
     writer_ = writer()
-    turn: Any = OneEvent(MANY_IN_ONE[what], writer_)
-    stream = ConvertedStream(
-        turn, writer_, encoder_for("responses", HUB, writer_.losses), Target("chat"), MOST
-    )
+    stream = await stream_of(*turns_of("chat", FakeReply(data), writer_), writer_, "responses")
     with pytest.raises(UpstreamError) as caught:
         await stream.begin(5.0)
     assert caught.value.code == "output_too_large"
     assert writer_.event_count < MOST // 256, "the events of what fits, and no more"
     folding = writer()
+    _, turns = turns_of("chat", FakeReply(data), folding)
     with pytest.raises(UpstreamError) as caught:
-        await read_whole_turn(OneEvent(MANY_IN_ONE[what], folding), folding, MOST)  # type: ignore[arg-type]
+        await turns.whole()
     assert caught.value.code == "output_too_large"
     assert folding.event_count == writer_.event_count
 

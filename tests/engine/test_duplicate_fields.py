@@ -2,7 +2,8 @@
 
 import pytest
 
-from chat2response.engine.duplicate_fields import check_permission_fields, check_references
+from chat2response.convert.dialects.responses.request.duplicate_references import check_references
+from chat2response.engine.duplicate_fields import check_permission_fields
 from chat2response.errors import InvalidRequest
 
 

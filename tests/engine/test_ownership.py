@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
+from chat2response.convert.dialects.responses.dialect import RESPONSES
 from chat2response.engine.ownership import Ownership
-from chat2response.engine.relay.taps import ResponsesTap
 from chat2response.errors import BridgeError, InvalidRequest, NotFound
 from chat2response.state.owners import Owners
 from chat2response.stores import MemoryStore
@@ -13,12 +14,12 @@ from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import Target
 from chat2response.wire.json import encode
 from chat2response.wire.request_peek import ResponsesPeek, peek_responses
-from tests.engine.conftest import Scene, whole
 from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, FragileStore, ends
 from tests.support.engine.frames import RESPONSES_STREAMS
+from tests.support.engine.scene import Scene, whole
 
-MANAGED = Target("responses", api_key="sk-operator", managed=True)
-PASSTHROUGH = Target("responses", managed=False)
+MANAGED = Target(RESPONSES, api_key="sk-operator", managed=True)
+PASSTHROUGH = Target(RESPONSES, managed=False)
 CLOSELY = ResponsesPeek(ids=None)
 
 REFERENCES: list[tuple[dict[str, Any], type[BridgeError], str, str | None]] = [
@@ -367,5 +368,5 @@ async def test_the_owner_goes_on(scene: Scene) -> None:
     turn = FakeTurn(ends())
     for surface, answer in (("responses", FakeReply(*RESPONSES_STREAMS["text"])), ("chat", turn)):
         await whole(
-            scene.open(answer, surface, "responses", tenant="a", stream=True, previous_response_id="resp_up")  # type: ignore[arg-type]
+            scene.open(answer, surface, "responses", tenant="a", stream=True, previous_response_id="resp_up")
         )

@@ -1,50 +1,45 @@
 """The table of plans: every surface in every upstream mode."""
 
-from typing import Any
-
 import pytest
 
-from chat2response.engine.plan import SURFACE_DIALECTS, plan, plans
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.responses.dialect import RESPONSES
+from chat2response.convert.dialects.surfaces import SURFACES, Surface
+from chat2response.engine.plan import plan
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.routes import Routes
 
-CHAT, RESPONSES, DEMO = Target("chat"), Target("responses"), Target("demo")
+ON_CHAT, ON_RESPONSES = Target(CHAT), Target(RESPONSES)
 MODES = {
-    "chat": Routes.single(CHAT),
-    "responses": Routes.single(RESPONSES),
-    "both": Routes(chat=CHAT, responses=RESPONSES),
-    "demo": Routes.single(DEMO),
+    "chat": Routes.single(ON_CHAT),
+    "responses": Routes.single(ON_RESPONSES),
+    "both": Routes.by_dialect((ON_RESPONSES, ON_CHAT)),
 }
 # surface, mode: target, up, down
-TABLE: dict[tuple[Any, str], tuple[Target, str, str]] = {
-    ("chat", "chat"): (CHAT, "relay", "relay"),
-    ("chat", "responses"): (RESPONSES, "convert", "convert"),
-    ("chat", "both"): (CHAT, "relay", "relay"),
-    ("chat", "demo"): (DEMO, "convert", "convert"),
-    ("responses", "chat"): (CHAT, "convert", "convert"),
-    ("responses", "responses"): (RESPONSES, "relay", "relay"),
-    ("responses", "both"): (RESPONSES, "relay", "relay"),
-    ("responses", "demo"): (DEMO, "convert", "convert"),
-    ("proxy", "chat"): (CHAT, "overlay", "convert"),
-    ("proxy", "responses"): (RESPONSES, "convert", "relay"),
-    ("proxy", "both"): (RESPONSES, "convert", "relay"),
-    ("proxy", "demo"): (DEMO, "convert", "convert"),
+TABLE: dict[tuple[str, str], tuple[Target, str, str]] = {
+    ("chat", "chat"): (ON_CHAT, "relay", "relay"),
+    ("chat", "responses"): (ON_RESPONSES, "convert", "convert"),
+    ("chat", "both"): (ON_CHAT, "relay", "relay"),
+    ("responses", "chat"): (ON_CHAT, "convert", "convert"),
+    ("responses", "responses"): (ON_RESPONSES, "relay", "relay"),
+    ("responses", "both"): (ON_RESPONSES, "relay", "relay"),
+    ("proxy", "chat"): (ON_CHAT, "overlay", "convert"),
+    ("proxy", "responses"): (ON_RESPONSES, "convert", "relay"),
+    ("proxy", "both"): (ON_RESPONSES, "convert", "relay"),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert set(TABLE) == {(surface, mode) for surface in SURFACE_DIALECTS for mode in MODES}
-
-
-@pytest.mark.parametrize(("surface", "mode"), TABLE)
-def test_the_way_of_a_call(surface: Any, mode: str) -> None:
-    result = plan(surface, MODES[mode])
-    assert (result.target, result.up, result.down) == TABLE[surface, mode]
-    reads, writes = SURFACE_DIALECTS[surface]
-    assert result.why.startswith(reads)
-    assert result.why.endswith(f"{writes} out")
+    assert set(TABLE) == {(surface.name, mode) for surface in SURFACES for mode in MODES}
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_surface_has_its_plan_from_the_start(mode: str) -> None:
-    assert plans(MODES[mode]) == {surface: plan(surface, MODES[mode]) for surface in SURFACE_DIALECTS}
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
+def test_the_plan_of_a_call(surface: Surface, mode: str) -> None:
+    (target,) = MODES[mode].resolve(surface).targets
+    assert MODES[mode].target(surface) is target
+    result = plan(surface, target.dialect)
+    assert (target, result.up, result.down) == TABLE[surface.name, mode]
+    assert result.why.startswith(surface.reads.name)
+    assert result.why.endswith(f"{surface.writes.name} out")
+    assert plan(surface, target.dialect) is result, "it is made once"

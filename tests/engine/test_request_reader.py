@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.dialect import Backend
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.engine.call import Call
-from chat2response.engine.relay.relayed_request import peek_request, with_usage_option
-from chat2response.engine.request_reader import read_call, read_object, read_repaired
+from chat2response.convert.requests.request_body import read_object
+from chat2response.engine.relay.relayed_request import peek_request
+from chat2response.engine.request_reader import read_call, read_repaired
 from chat2response.errors import InvalidRequest
-from chat2response.upstreams.base import Target
 from chat2response.wire.json import MAX_DEPTH, decode
 from chat2response.wire.json_repair import HALF_CHARACTER
-from tests.engine.conftest import BODIES
+from tests.support.engine.scene import BODIES, DIALECTS, call_of
 
-CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%b}'
+BODY = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%b}'
 
 
 @pytest.mark.parametrize(
@@ -41,14 +42,14 @@ def test_what_is_no_object_is_refused(body: bytes, code: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b" \n"])
 def test_an_empty_body_is_called_empty(body: bytes) -> None:
-    for read in (read_object, lambda body: read_repaired(Call("chat", body, "req"))):
+    for read in (read_object, lambda body: read_repaired(call_of("chat", body))):
         with pytest.raises(InvalidRequest, match=r"body of the request is empty: send a JSON object\."):
             read(body)
 
 
 def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
     body = b'\xef\xbb\xbf{"model":"m","a":["x\\ud83d"],"b":NaN,"b":1}'
-    call = Call("chat", body, "req")
+    call = call_of("chat", body)
     assert read_repaired(call) == {"model": "m", "a": ["x\ufffd"], "b": 1}
     assert call.body == b'{"model":"m","a":["x\\ufffd"],"b":null,"b":1}'
     assert list(call.repairs) == [("a[0]", HALF_CHARACTER)]
@@ -58,7 +59,7 @@ def test_what_only_lenient_readers_take_is_mended_and_named() -> None:
     "body", [b"{", b'{"a":"\\ud83d"', b'{"a":"\xff\\ud83d"}', b'{"a":"\n\\ud83d"}', b"[NaN]"]
 )
 def test_what_cannot_be_mended_is_refused(body: bytes) -> None:
-    call = Call("chat", body, "req")
+    call = call_of("chat", body)
     with pytest.raises(InvalidRequest):
         read_repaired(call)
     assert (call.body, call.repairs) == (body, ())
@@ -66,12 +67,12 @@ def test_what_cannot_be_mended_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 def test_a_relayed_body_is_checked_as_strict_readers_see_it(dialect: Any) -> None:
-    target = Target(dialect)
+    spoken = DIALECTS[dialect]
     half = b'{"model":"m","x":"\\ud83d","model":"n"}'
-    peek, checked = peek_request(half, target)
+    peek, checked = peek_request(half, spoken)
     assert (peek.model, checked) == ("n", b'{"model":"m","x":"\\ufffd","model":"n"}')
     plain = b'{"model":"m"}'
-    assert peek_request(plain, target)[1] is plain
+    assert peek_request(plain, spoken)[1] is plain
     for refused in (
         b'{"model\\ud83d":"m"}',
         b'{"tools":[{"ty\\ude00pe":1}],"model":"m"}',
@@ -79,7 +80,7 @@ def test_a_relayed_body_is_checked_as_strict_readers_see_it(dialect: Any) -> Non
         b"[NaN]",
     ):
         with pytest.raises(InvalidRequest):
-            peek_request(refused, target)
+            peek_request(refused, spoken)
 
 
 @pytest.mark.parametrize(("levels", "taken"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False), (900, False)])
@@ -99,13 +100,13 @@ def test_depth_has_a_bound(levels: int, taken: bool) -> None:
 def test_a_model_must_be_named(surface: Any, model: dict[str, Any]) -> None:
     body = {name: value for name, value in BODIES[surface].items() if name != "model"} | model
     with pytest.raises(InvalidRequest) as caught:
-        read_call(Call(surface, b"", "req"), body)
+        read_call(call_of(surface), body)
     assert caught.value.param == "model"
 
 
 def test_the_query_wins_over_the_body() -> None:
     fields = {**BODIES["proxy"], "conversation": "conv_body", "previous_response_id": "resp_body"}
-    call = Call("proxy", b"", "req", conversation_id="conv_query", previous_response_id="resp_query")
+    call = call_of("proxy", conversation_id="conv_query", previous_response_id="resp_query")
     hub = read_call(call, fields)
     assert hub.body["conversation"] == "conv_query"
     assert hub.body["previous_response_id"] == "resp_query"
@@ -116,15 +117,15 @@ def test_the_query_wins_over_the_body() -> None:
 
 
 def overlay(more: bytes, query: dict[str, Any] | None = None, quirks: Quirks = OPENAI_COMPATIBLE) -> bytes:
-    body = CHAT % more
-    call = Call("proxy", body, "req", **(query or {}))
+    body = BODY % more
+    call = call_of("proxy", body, **(query or {}))
     fields = decode(body)
-    return with_usage_option(call.body, read_call(call, fields), fields, Target("chat", quirks=quirks))
+    return CHAT.with_usage(call.body, fields, read_call(call, fields), Backend(quirks=quirks))
 
 
 def test_a_whole_answer_needs_no_overlay() -> None:
     body = b' , "stream" : false, "x": 1.10, "x": 2 '
-    assert overlay(body) == CHAT % body
+    assert overlay(body) == BODY % body
 
 
 @pytest.mark.parametrize(
@@ -147,11 +148,11 @@ def test_a_whole_answer_needs_no_overlay() -> None:
     ],
 )
 def test_a_streams_overlay_adds_usage_and_keeps_fields_and_their_order(fields: bytes, sent: bytes) -> None:
-    assert overlay(b',"stream":true' + fields) == CHAT % (b',"stream":true' + sent)
+    assert overlay(b',"stream":true' + fields) == BODY % (b',"stream":true' + sent)
 
 
 def test_usage_is_not_added_where_the_backend_refuses_the_option() -> None:
-    assert overlay(b',"stream":true', quirks=PROFILES["mistral"]) == CHAT % b',"stream":true'
+    assert overlay(b',"stream":true', quirks=PROFILES["mistral"]) == BODY % b',"stream":true'
 
 
 @pytest.mark.parametrize("stream", [b"", b',"stream":true'])

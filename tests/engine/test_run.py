@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.run import CallRun
+from chat2response.engine.run import Run
 from chat2response.errors import BridgeError, Unavailable
-from chat2response.upstreams.routes import Surface
 from chat2response.wire.fault import (
     CANCELLED,
     DRAINING,
@@ -20,9 +19,9 @@ from chat2response.wire.fault import (
     TOO_LARGE,
     Fault,
 )
-from tests.engine.conftest import Scene, rest, whole
 from tests.support.engine.fakes import JSON, FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
 from tests.support.engine.frames import CHAT_STREAMS, RESPONSES_STREAMS
+from tests.support.engine.scene import Scene, rest, whole
 
 STATUS = {
     CANCELLED: 502,
@@ -40,12 +39,12 @@ FAULTS = [pytest.param(fault, id=fault.cause) for fault in STATUS]
 class Stuck:
     """A call that waits for something that never happens; `waiting` returns once it does."""
 
-    call_run: CallRun
+    call_run: Run
     waiting: Callable[[], Awaitable[Any]]
     upstream: FakeUpstream
 
 
-def before_the_head(surface: Surface, dialect: str, *, stream: bool) -> Callable[[Scene], Stuck]:
+def before_the_head(surface: str, dialect: str, *, stream: bool) -> Callable[[Scene], Stuck]:
     def make(scene: Scene) -> Stuck:
         upstream = FakeUpstream(FakeReply(), asyncio.Event())
         return Stuck(scene.open(upstream, surface, dialect, stream=stream), upstream.called.wait, upstream)
@@ -53,7 +52,7 @@ def before_the_head(surface: Surface, dialect: str, *, stream: bool) -> Callable
     return make
 
 
-def holding(surface: Surface, dialect: str, *before: Any) -> Callable[[Scene], Stuck]:
+def holding(surface: str, dialect: str, *before: Any) -> Callable[[Scene], Stuck]:
     def make(scene: Scene) -> Stuck:
         steps = (*before, asyncio.Event())
         stage = FakeReply(*steps) if surface == dialect else FakeTurn(*steps)
@@ -196,7 +195,7 @@ async def test_an_upstream_that_refuses_is_left_out_of_what_is_closed(scene: Sce
 # -- after the first byte ----------------------------------------------------------------------------
 
 RELAYED = {"chat": CHAT_STREAMS["text"][0], "responses": RESPONSES_STREAMS["text"][0]}
-RUNNING: dict[str, tuple[Surface, str]] = {
+RUNNING: dict[str, tuple[str, str]] = {
     "relay of Chat": ("chat", "chat"),
     "relay of Responses": ("responses", "responses"),
     "conversion to Responses": ("responses", "chat"),
@@ -207,7 +206,7 @@ EVERY_STREAM = pytest.mark.parametrize(
 )
 
 
-def running(scene: Scene, surface: Surface, dialect: str) -> tuple[CallRun, Any]:
+def running(scene: Scene, surface: str, dialect: str) -> tuple[Run, Any]:
     """A call that has sent its first event and then waits for ever."""
     stage = (
         FakeReply(RELAYED[surface], asyncio.Event())
@@ -220,7 +219,7 @@ def running(scene: Scene, surface: Surface, dialect: str) -> tuple[CallRun, Any]
 @EVERY_STREAM
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_stop_after_the_first_byte_is_an_event(
-    scene: Scene, surface: Surface, dialect: str, fault: Fault
+    scene: Scene, surface: str, dialect: str, fault: Fault
 ) -> None:
     call_run, stage = running(scene, surface, dialect)
     async with call_run as answer:
@@ -240,9 +239,7 @@ async def test_a_stop_after_the_first_byte_is_an_event(
 
 
 @EVERY_STREAM
-async def test_a_stop_between_two_reads_is_seen_by_the_next(
-    scene: Scene, surface: Surface, dialect: str
-) -> None:
+async def test_a_stop_between_two_reads_is_seen_by_the_next(scene: Scene, surface: str, dialect: str) -> None:
     call_run, _ = running(scene, surface, dialect)
     async with call_run as answer:
         call_run.stop(REVOKED)
@@ -251,7 +248,7 @@ async def test_a_stop_between_two_reads_is_seen_by_the_next(
 
 
 @EVERY_STREAM
-async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: Surface, dialect: str) -> None:
+async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: str, dialect: str) -> None:
     call_run, stage = running(scene, surface, dialect)
     task = asyncio.ensure_future(whole(call_run))
     await stage.waiting.wait()
@@ -262,9 +259,7 @@ async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: S
 
 
 @EVERY_STREAM
-async def test_a_consumer_that_fails_leaves_nothing_open(
-    scene: Scene, surface: Surface, dialect: str
-) -> None:
+async def test_a_consumer_that_fails_leaves_nothing_open(scene: Scene, surface: str, dialect: str) -> None:
     call_run, _ = running(scene, surface, dialect)
     with pytest.raises(ConnectionResetError):
         async with call_run as answer:

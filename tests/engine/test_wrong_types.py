@@ -11,23 +11,27 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
-from chat2response.convert.dialects.chat.answer.answer_decoder import feed_whole as feed_completion
+from chat2response.convert.client_profiles import DEFAULT
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
+from chat2response.convert.dialects.chat.answer.tap import ChatTap
+from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.dialects.responses.answer.created_ids import owned_ids
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
-from chat2response.convert.dialects.responses.answer.whole_answer import as_event, read_response
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
+from chat2response.convert.dialects.responses.answer.whole_answer import read_response
+from chat2response.convert.dialects.responses.request.strip_reasoning import strip_reasoning
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
+from chat2response.convert.reader import Reader
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.answer_ids import owned_ids
-from chat2response.engine.relay.relay import _error_as_answer, _leading_error
-from chat2response.engine.relay.taps import ChatTap, ResponsesTap
+from chat2response.engine.relay.leading_error import leading_error
 from chat2response.engine.relay.usage_filter import without_usage
-from chat2response.engine.respond.respond import encoder_for, whole_body
-from chat2response.engine.strip_reasoning import strip_reasoning
+from chat2response.engine.relay.whole_reply import error_as_answer
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.quota.answer_usage import reported_usage
 from chat2response.upstreams.base import Target
@@ -35,11 +39,13 @@ from chat2response.upstreams.catalog import Catalog, ModelDescription
 from chat2response.upstreams.error_responses import refusal_error
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Ids
+from tests.support.convert.whole_answers import COMPLETION, ERRORS, RESPONSE
+from tests.support.engine.scene import DIALECTS
 from tests.support.upstream_streams import CHAT_STREAMS, RESPONSES_STREAMS, now
 from tests.support.wrong_types import mutations
 
 GONE = UpstreamError("gone")
-TARGET = Target("chat", "http://inner.example/v1", "sk-operator-0123456789")
+TARGET = Target(CHAT, "http://inner.example/v1", "sk-operator-0123456789")
 HUB = HubRequest(
     {
         "model": "m",
@@ -53,78 +59,6 @@ HUB = HubRequest(
     },
     "responses",
 )
-COMPLETION: dict[str, Any] = {
-    "id": "c", "object": "chat.completion", "created": 1, "model": "m", "service_tier": "x",
-    "usage": {
-        "prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3,
-        "prompt_tokens_details": {"cached_tokens": 1}, "completion_tokens_details": {"reasoning_tokens": 1},
-    },
-    "moderation": {"input": {"type": "moderation_results", "model": "m", "results": [{"flagged": True}]}},
-    "x_groq": {"usage": {"prompt_tokens": 1}},
-    "choices": [
-        {
-            "index": 0, "finish_reason": "stop",
-            "logprobs": {
-                "content": [
-                    {"token": "a", "logprob": -1, "bytes": [1], "top_logprobs": [{"token": "b"}]}
-                ],
-            },
-            "message": {
-                "role": "assistant", "refusal": "r", "reasoning_content": "z",
-                "content": [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": [{"text": "x"}]}],
-                "reasoning_details": [{"type": "reasoning.text", "text": "t", "signature": "s", "index": 0}],
-                "thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "s"}],
-                "extra_content": {"google": {"thought_signature": "x"}},
-                "annotations": [{"type": "url_citation", "url_citation": {"url": "u", "start_index": 0}}],
-                "tool_calls": [
-                    {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": "{}"}},
-                    {"id": "call_2", "type": "custom", "custom": {"name": "g", "input": "x"}},
-                ],
-                "function_call": {"name": "f", "arguments": "{}"}, "audio": {"id": "a"},
-            },
-        }
-    ],
-}  # fmt: skip
-RESPONSE: dict[str, Any] = {
-    "id": "resp", "object": "response", "created_at": 1, "status": "completed", "model": "m", "error": None,
-    "incomplete_details": {"reason": "max_output_tokens"}, "conversation": {"id": "c"}, "service_tier": "x",
-    "moderation": {"input": {"type": "moderation_result", "model": "m"}},
-    "usage": {
-        "input_tokens": 1, "input_tokens_details": {"cached_tokens": 1}, "output_tokens": 1,
-        "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 2,
-    },
-    "output": [
-        {
-            "type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "a"}],
-            "content": [{"type": "reasoning_text", "text": "b"}], "encrypted_content": "x",
-        },
-        {
-            "type": "message", "id": "m", "role": "assistant", "status": "completed",
-            "content": [
-                {
-                    "type": "output_text", "text": "t",
-                    "annotations": [
-                        {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1},
-                        {"type": "container_file_citation", "container_id": "c"},
-                    ],
-                    "logprobs": [{"token": "a", "bytes": [1], "top_logprobs": [{"token": "a"}]}],
-                },
-                {"type": "refusal", "refusal": "r"},
-            ],
-        },
-        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "", "namespace": "n"},
-        {"type": "custom_tool_call", "id": "ct", "call_id": "c2", "name": "g", "input": "x"},
-        {"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search"}},
-        {"type": "code_interpreter_call", "id": "ci", "container_id": "x", "code": "1", "outputs": [{}]},
-        {"type": "shell_call", "id": "sc", "call_id": "c", "environment": {"container_id": "x"}},
-    ],
-}  # fmt: skip
-ERROR = {"message": "m", "type": "t", "code": "c", "param": "p", "status": 400}
-ERRORS: list[Any] = [
-    {"error": ERROR}, {"error": "x"}, {"detail": [{"msg": "x", "loc": []}]}, {"errors": [{"message": "x"}]},
-    [{"error": {"message": "x", "code": 400}}], {"message": "x", "code": 1},
-    {"type": "error", "error": ERROR}, {**ERROR, "object": "error"},
-]  # fmt: skip
 
 
 def frames_of(events: Sequence[Any]) -> list[bytes]:
@@ -145,16 +79,21 @@ def convert(read: Callable[[ResponseWriter], Any], spoken: str) -> None:
     """Converts what `read` writes into the client's dialect."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), now, Losses().for_answer())
     writer.begin()
-    encoder = encoder_for(spoken, HUB, writer.losses)
+    encoder = DIALECTS[spoken].encoder(HUB, DEFAULT, writer.losses)
     reader = read(writer)
     reader.close()
     writer.finish()
     assert encoder.encode(writer.take())
 
 
-def fed(frames: Sequence[bytes], reader: Any) -> Any:
+def fed(frames: Sequence[bytes], tap: Any) -> Any:
     for frame in frames:
-        reader.feed(frame)
+        tap.feed(frame)
+    return tap
+
+
+def fed_events(frames: Sequence[bytes], reader: Reader) -> Reader:
+    fed(frames, EventFeed(reader))
     return reader
 
 
@@ -162,7 +101,7 @@ def fed(frames: Sequence[bytes], reader: Any) -> Any:
 def test_any_field_of_a_responses_event_may_be_wrong(name: str) -> None:
     for frames in with_one_wrong(RESPONSES_STREAMS[name], len(name)):
         for spoken in ("chat", "responses"):
-            convert(lambda writer, frames=frames: fed(frames, ResponsesReader(writer)), spoken)  # type: ignore[misc]
+            convert(lambda writer, frames=frames: fed_events(frames, ResponsesReader(writer)), spoken)  # type: ignore[misc]
         tap = fed(frames, ResponsesTap(stored=True))
         tap.close(GONE)
         assert tap.ended
@@ -172,7 +111,7 @@ def test_any_field_of_a_responses_event_may_be_wrong(name: str) -> None:
 def test_any_field_of_a_chat_chunk_may_be_wrong(name: str) -> None:
     for frames in with_one_wrong(CHAT_STREAMS[name], len(name)):
         for spoken in ("chat", "responses"):
-            convert(lambda writer, frames=frames: fed(frames, ChatReader(writer)), spoken)  # type: ignore[misc]
+            convert(lambda writer, frames=frames: fed_events(frames, ChatReader(writer)), spoken)  # type: ignore[misc]
         tap = fed([without_usage(frame) for frame in frames], ChatTap(stored=True, choices=2))
         tap.close(GONE)
         assert tap.ended
@@ -190,16 +129,16 @@ def test_an_event_whose_type_is_no_string_is_passed_by(kind: Any, more: dict[str
 
 
 def test_any_field_of_a_whole_completion_may_be_wrong() -> None:
-    how = AnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
+    how = ChatAnswerDecoder.from_hub(HUB, ToolMap.of(HUB, OPENAI_COMPATIBLE), "content")
     for wrong in mutations(COMPLETION):
         losses = Losses().for_answer()
         with suppress(BridgeError):
             response = how.response(wrong, EchoedFields.of(HUB), Ids(), now, losses)
             for spoken in ("chat", "responses"):
-                assert whole_body(spoken, response, "m", losses)
+                assert DIALECTS[spoken].write_response(response, "m", DEFAULT, losses)
         _look_at(wrong)
     for wrong in mutations(COMPLETION, each=2):
-        convert(lambda writer, wrong=wrong: _fed_completion(how.reader(writer), wrong), "responses")  # type: ignore[misc]
+        convert(lambda writer, wrong=wrong: with_value(wrong, how.reader(writer)), "responses")  # type: ignore[misc]
 
 
 def test_any_field_of_a_whole_response_may_be_wrong() -> None:
@@ -208,26 +147,22 @@ def test_any_field_of_a_whole_response_may_be_wrong() -> None:
         with suppress(BridgeError):
             response = read_response(wrong)
             for spoken in ("chat", "responses"):
-                assert whole_body(spoken, response, "m", losses)
+                assert DIALECTS[spoken].write_response(response, "m", DEFAULT, losses)
         _look_at(wrong)
     for wrong in mutations(RESPONSE, each=2):
-        try:
-            frame = [b"data: %b\n\n" % encode(as_event(wrong))]
-        except UpstreamError:
-            continue  # not a response any more
         for spoken in ("chat", "responses"):
-            convert(lambda writer, frame=frame: fed(frame, ResponsesReader(writer)), spoken)  # type: ignore[misc]
+            convert(lambda writer, wrong=wrong: with_value(wrong, ResponsesReader(writer)), spoken)  # type: ignore[misc]
 
 
-def _fed_completion(reader: Any, completion: Any) -> Any:
-    feed_completion(reader, completion)
+def with_value(answer: Any, reader: Reader) -> Reader:
+    reader.value(answer)
     return reader
 
 
 def _look_at(answer: Any) -> None:
     body = encode(answer)
     reported_usage(body)
-    _error_as_answer(body)
+    error_as_answer(body)
     if type(answer) is dict:
         assert all(type(each) is str for each in owned_ids(answer))
 
@@ -243,8 +178,8 @@ def test_any_field_of_a_refusal_may_be_wrong() -> None:
                 assert all(type(each) is str for each in (refused.message, refused.type))
                 assert all(each is None or type(each) is str for each in (refused.code, refused.param))
             strip_reasoning(body_with_seal, body, Losses())
-            _error_as_answer(body)
-            _leading_error(body)
+            error_as_answer(body)
+            leading_error(body)
 
 
 def test_any_field_of_a_list_of_models_may_be_wrong() -> None:

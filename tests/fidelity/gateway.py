@@ -5,12 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chat2response.engine.call import Call
-from chat2response.upstreams.base import Reply
 from chat2response.wire.json import decode, encode
-from tests.engine.conftest import BODIES, Scene
 from tests.support.clock_and_ids import Clock, Ids
-from tests.support.engine.fakes import FakeTurn, FakeUpstream, ends, says
+from tests.support.engine.fakes import FakeReply, FakeUpstream
+from tests.support.engine.scene import BODIES, Scene, call_of
 
 Json = dict[str, Any]
 
@@ -48,7 +46,7 @@ def done(fields: Json, does: Does) -> bool:
 async def _call_engine(fields: Json) -> Seen:
     upstream = _Model()
     engine = Scene(Clock(), Ids()).engine(upstream, "responses")
-    call = Call("chat", encode({**BODIES["chat"], **fields}), "req-1", "key-1")
+    call = call_of("chat", encode({**BODIES["chat"], **fields}), "key-1")
     async with engine.open(call) as answer:
         return Seen(decode(answer.body or b""), len(upstream.requests))
 
@@ -59,16 +57,14 @@ class _Model(FakeUpstream):
     def __init__(self) -> None:
         super().__init__(None)
 
-    def open(self, *args: Any) -> Any:
-        self.answer = FakeTurn(says(MODEL_TEXT), ends())
-        return super().open(*args)
-
-    async def once(self, request: Any, target: Any, context: Any) -> Reply:
+    def send(self, body: bytes, target: Any, context: Any) -> Any:
         part = {"type": "output_text", "text": MODEL_TEXT, "annotations": [], "logprobs": []}
         message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
         head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed"}
-        self.answer = {**head, "output": [{**message, "content": [part]}]}
-        return await super().once(request, target, context)
+        response = {**head, "output": [{**message, "content": [part]}]}
+        event = {"type": "response.completed", "response": response}
+        self.answer = FakeReply(b"data: %b\n\n" % encode(event)) if context.stream else response
+        return super().send(body, target, context)
 
 
 def _text(completion: Json) -> str:

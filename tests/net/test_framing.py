@@ -69,14 +69,14 @@ async def test_trailers_are_no_headers_wherever_the_bytes_are_cut(name: str) -> 
     data = CHUNKED + b"2\r\n{}\r\n0\r\n" + name.encode() + b": gzip\r\n\r\n"
     for at in range(1, len(data) + 1):
         request = Exchange().answer(data[:at], data[at:])
-        assert request.response.headers == (
+        assert request.response.headers == [
             (b"Content-Type", b"application/json"),
             (b"Transfer-Encoding", b"chunked"),
-        )
+        ]
         assert await request.response.read() == b"{}"
         second = request.connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
         request.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
-        assert second.headers == ((b"Content-Length", b"1"),)
+        assert second.headers == [(b"Content-Length", b"1")]
         request.connection.abort()
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.requests.output_limit import OUTPUT_LIMITS
 from chat2response.quota.request_estimate import (
     CHOICES,
     MEDIA_TOKENS,
-    OUTPUT_LIMITS,
     Estimate,
     estimate_input,
     estimate_request,

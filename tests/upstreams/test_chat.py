@@ -1,14 +1,13 @@
 """The Chat upstream: the contract, and what only it does."""
 
-from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.net.transport import Transport
-from chat2response.upstreams.base import ClientContext, Target, Upstream
-from chat2response.upstreams.chat import ChatUpstream
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.contract import UpstreamContract
 from tests.support.upstreams.stage import HUB, STREAMED
 
@@ -21,7 +20,7 @@ def chunk(finish: str | None = None, **delta: str) -> bytes:
 
 
 class TestChat(UpstreamContract):
-    dialect = "chat"
+    dialect = CHAT
     path = "/v1/chat/completions"
     stream = (
         chunk(role="assistant", content=""),
@@ -42,33 +41,29 @@ class TestChat(UpstreamContract):
         }
     )
 
-    def make(self, transport: Transport) -> Upstream:
-        return ChatUpstream(transport)
-
-    def test_a_stream_is_asked_for_its_usage(self, upstream: Upstream, target: Target) -> None:
+    def test_a_stream_is_asked_for_its_usage(self, upstream: Asking, target: Target) -> None:
         body = decode(upstream.body(STREAMED, target, Losses()))
         assert body["stream_options"] == {"include_usage": True}
         assert "stream_options" not in decode(upstream.body(HUB, target, Losses()))
 
     async def test_a_stream_ends_at_done_whatever_comes_behind_it(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(*self.stream, chunk(content="more"), end="stall"))
         await self.read(upstream, target, writer)
         assert writer.response["output"][0]["content"][0]["text"] == "Hello"
 
     async def test_what_cannot_cross_is_told(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
         hub = type(HUB)(body={**HUB.body, "truncation": "auto"}, dialect="responses")
-        reply = await upstream.once(hub, target, ClientContext())
-        assert [loss.field for loss in reply.losses] == ["truncation"]
+        answer = await upstream.whole(hub, target, ClientContext())
+        assert [loss.field for loss in answer.losses] == ["truncation"]
 
     async def test_the_response_is_ours_by_id_and_name(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.answering(self.whole))
-        reply = await upstream.once(HUB, target, ClientContext())
-        response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
+        response = (await upstream.whole(HUB, target, ClientContext())).response
         assert (response["id"], response["model"]) == ("resp_0001", "m")

@@ -5,22 +5,24 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.errors import UpstreamUnauthorized
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.error_responses import forwarded_headers, mask, refusal_error
+from chat2response.wire.headers import HeaderList
 
 KEY = "sk-operator-0123456789"
-TARGET = Target("chat", "https://llm.inner.example:8443/v1", KEY)
-PASSTHROUGH = Target("chat", "https://llm.inner.example:8443/v1", None, managed=False)
+TARGET = Target(CHAT, "https://llm.inner.example:8443/v1", KEY)
+PASSTHROUGH = Target(CHAT, "https://llm.inner.example:8443/v1", None, managed=False)
 
 
 @dataclass
 class FakeHttpResponse:
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: HeaderList
 
 
-def passed(*headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    response: Any = FakeHttpResponse(headers)
+def passed(*headers: tuple[bytes, bytes]) -> HeaderList:
+    response: Any = FakeHttpResponse([*headers])
     return forwarded_headers(response)
 
 
@@ -172,8 +174,8 @@ def test_secrets_are_masked(text: str, masked: str) -> None:
     ],
 )
 def test_addresses_are_masked_in_every_form(base_url: str, text: str, masked: str) -> None:
-    assert mask(text, Target("chat", base_url)) == masked
+    assert mask(text, Target(CHAT, base_url)) == masked
 
 
 def test_a_key_of_an_odd_form_is_masked_as_it_is() -> None:
-    assert mask("token is hunter2hunter2", Target("chat", "", "hunter2hunter2")) == "token is [key]"
+    assert mask("token is hunter2hunter2", Target(CHAT, "", "hunter2hunter2")) == "token is [key]"

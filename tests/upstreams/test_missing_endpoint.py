@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.chat.dialect import CHAT
+from chat2response.convert.dialects.responses.dialect import RESPONSES
 from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.errors import UpstreamError
 from chat2response.upstreams.base import Target
 from chat2response.upstreams.error_responses import refusal_error
 from chat2response.upstreams.missing_endpoint import add_likely_cause
 
-TARGET = Target("responses", "http://me:canary@llm.inner.example:8000/v1")
+TARGET = Target(RESPONSES, "http://me:canary@llm.inner.example:8000/v1")
 
 MISSING: list[tuple[int, Any]] = [
     (404, {"detail": "Not Found"}),  # FastAPI: vLLM, SGLang, LiteLLM
@@ -76,10 +78,10 @@ def test_a_404_about_something_else_is_left_alone(status: int, body: Any) -> Non
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        (Target("responses", "http://h:1"), ("(UPSTREAM_MODE=chat)", "may lack /v1")),
-        (Target("responses", "http://h:1/v1"), ("(UPSTREAM_MODE=chat)", "may be wrong")),
-        (Target("chat", "http://h:1"), ("(UPSTREAM_MODE=responses)", "may lack /v1")),
-        (Target("chat", "http://h:1/api/paas/v4"), ("(UPSTREAM_MODE=responses)", "may be wrong")),
+        (Target(RESPONSES, "http://h:1"), ("(UPSTREAM_MODE=chat)", "may lack /v1")),
+        (Target(RESPONSES, "http://h:1/v1"), ("(UPSTREAM_MODE=chat)", "may be wrong")),
+        (Target(CHAT, "http://h:1"), ("(UPSTREAM_MODE=responses)", "may lack /v1")),
+        (Target(CHAT, "http://h:1/api/paas/v4"), ("(UPSTREAM_MODE=responses)", "may be wrong")),
     ],
 )
 def test_the_cause_is_what_this_configuration_may_have_wrong(target: Target, words: tuple[str, str]) -> None:

@@ -2,15 +2,15 @@
 
 import pytest
 
-from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert import usage
+from chat2response.convert.dialects.responses.dialect import RESPONSES
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
-from chat2response.net.transport import Transport
-from chat2response.upstreams.base import ClientContext, Target, Upstream
-from chat2response.upstreams.responses import ResponsesUpstream
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.contract import UpstreamContract
 from tests.support.upstreams.stage import HUB
 
@@ -31,7 +31,7 @@ def event(kind: str, **fields: object) -> bytes:
 
 
 class TestResponses(UpstreamContract):
-    dialect = "responses"
+    dialect = RESPONSES
     path = "/v1/responses"
     stream = (
         event(
@@ -44,11 +44,8 @@ class TestResponses(UpstreamContract):
     )
     whole = encode(RESPONSE)
 
-    def make(self, transport: Transport) -> Upstream:
-        return ResponsesUpstream(transport)
-
     async def test_a_stream_ends_at_its_terminal_event_and_its_connection_is_kept(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(*self.stream, b"data: [DONE]\n\n"))
         await self.read(upstream, target, writer)
@@ -57,16 +54,17 @@ class TestResponses(UpstreamContract):
         assert server.accepted == 1
 
     async def test_a_whole_response_is_the_upstreams_own(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.answering(self.whole))
-        reply = await upstream.once(HUB, target, ClientContext())
-        assert reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses) == decode(self.whole)
+        response = (await upstream.whole(HUB, target, ClientContext())).response
+        whole = decode(self.whole)
+        assert response == {**whole, "usage": usage.read(whole["usage"])}
 
     @pytest.mark.parametrize("status", ["failed", "cancelled", "in_progress"])
     async def test_a_whole_response_that_did_not_end_well_is_an_error(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         server: ScriptedUpstream,
         ids: Ids,
@@ -74,14 +72,13 @@ class TestResponses(UpstreamContract):
         status: str,
     ) -> None:
         server.play(self.answering(encode({**RESPONSE, "status": status})))
-        reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError):
-            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
+            await upstream.whole(HUB, target, ClientContext())
 
     @pytest.mark.parametrize("status", ["incomplete", "failed"])
     async def test_a_whole_response_in_place_of_a_stream_keeps_its_status(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         server: ScriptedUpstream,
         writer: ResponseWriter,

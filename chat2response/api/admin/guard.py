@@ -8,13 +8,12 @@ token (no other origin, no unknown proxy) apply to keys too. Wrong credentials a
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from chat2response.api.admin.rules import AdminRules, RequestFacts, check
+from chat2response.api.admin.rules import AdminRules, Admitted, RequestFacts, decide
 from chat2response.api.admin.throttle import Throttle
 from chat2response.api.http.request import Request
-from chat2response.errors import BridgeError, Forbidden, Unauthorized
+from chat2response.errors import Forbidden, Unauthorized
 from chat2response.keys import Actor, ApiKey, KeyVerifier
 from chat2response.keys.grants import grants_of
 from chat2response.keys.tokens.token import parse
@@ -50,24 +49,21 @@ class AdminGuard:
 
     async def _actor(self, facts: RequestFacts, wanted: str | None) -> Actor:
         origin = None if facts.client.address is None else str(facts.client.address)
-        try:
-            check(self._rules, facts)
-        except (Unauthorized, Forbidden) as refused:
-            return Actor("key", await self._key(facts, wanted, refused), origin)
-        return Actor(
-            "token" if _passes(replace(self._rules, always_require_token=True), facts) else "network",
-            origin=origin,
-        )
-
-    async def _key(self, facts: RequestFacts, wanted: str | None, refused: BridgeError) -> ApiKey:
-        """The key that opens what the rules refused. Raises `refused` if the request has none."""
+        decision = decide(self._rules, facts)
+        if isinstance(decision, Admitted):
+            return Actor(decision.by, origin=origin)
         token = next((each for each in facts.tokens if parse(each) is not None), None)
         if token is None:
-            raise refused
-        check(replace(self._rules, token=token), facts)
+            raise decision.error
+        if decision.error_with_key is not None:
+            raise decision.error_with_key
+        return Actor("key", await self._key(token, origin, wanted), origin)
+
+    async def _key(self, token: str, origin: str | None, wanted: str | None) -> ApiKey:
+        """The key of the token, if it has the grant."""
         key = await self._keys.verify(token)
         grants = grants_of(key.scopes)
-        grants.check_address(None if facts.client.address is None else str(facts.client.address))
+        grants.check_address(origin)
         if not (grants.admin if wanted is None else grants.allows_admin(wanted)):
             raise Forbidden(
                 "This key may not use this part of the admin plane. It needs the scope "
@@ -91,11 +87,3 @@ def actor_of(scope: Mapping[str, Any]) -> Actor:
     """The actor of a request that has passed the guard."""
     actor: Actor = scope[_ACTOR]
     return actor
-
-
-def _passes(rules: AdminRules, facts: RequestFacts) -> bool:
-    try:
-        check(rules, facts)
-    except BridgeError:
-        return False
-    return True

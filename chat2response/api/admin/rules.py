@@ -9,7 +9,7 @@ its `Host`). The rules are pure functions of the request's facts.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from chat2response.api.bridge.authentication import bearer
@@ -24,6 +24,7 @@ from chat2response.api.http.client_address import (
 )
 from chat2response.api.http.proxy_headers import is_proxy_header
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
+from chat2response.wire.headers import HeaderList
 
 PATHS = ("/keys", "/metrics", "/usage", "/audit", "/reload")
 """The paths of the admin plane, with all paths below them."""
@@ -76,7 +77,7 @@ class RequestFacts:
     @classmethod
     def of(cls, scope: Mapping[str, Any], trusted: tuple[Network, ...] = ()) -> "RequestFacts":
         """The facts of an ASGI scope. `trusted`: the networks of trusted proxies."""
-        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        headers: HeaderList = list(scope["headers"])
 
         def values(name: bytes) -> tuple[str, ...]:
             return tuple(value.decode("latin-1") for key, value in headers if key == name)
@@ -98,6 +99,28 @@ class RequestFacts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The request passes without a key."""
+
+    by: Literal["token", "network"]
+    """The admin token, or the client's address alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request does not pass without a key."""
+
+    error: BridgeError
+    """The answer to a request without a key: Unauthorized (the token would help), Forbidden or
+    UnsupportedMedia."""
+    error_with_key: BridgeError | None
+    """The answer to a request with a key, whatever its grants. None: a key with the grant opens the route."""
+
+
+Decision = Admitted | Refused
+
+
 def guards(path: str) -> bool:
     """Whether `path` belongs to the admin plane."""
     return any(path == each or path.startswith(f"{each}/") for each in PATHS)
@@ -108,49 +131,66 @@ def grant_of(path: str) -> str:
     return path.split("/")[1]
 
 
-def check(rules: AdminRules, facts: RequestFacts) -> None:
-    """Raises Unauthorized (the token would help), Forbidden or UnsupportedMedia for a rejected request."""
-    if not all(_same_origin(origin, facts.hosts) for origin in facts.origins):
-        raise _other_origin()
+def decide(rules: AdminRules, facts: RequestFacts) -> Decision:
+    """What the rules say of a request. Evaluates each rule at most once."""
+    sender = _other_origin(facts) or _unknown_proxy(facts)
+    if sender is not None:
+        return Refused(sender, sender)
+    media_type = _wrong_media_type(facts)
+    has_token = rules.token is not None and any(_equal(token, rules.token) for token in facts.tokens)
+    if not has_token and (no_token := _needs_credential(rules, facts)) is not None:
+        return Refused(no_token, media_type)
+    if media_type is not None:
+        return Refused(media_type, media_type)
+    return Admitted("token" if has_token else "network")
+
+
+def _other_origin(facts: RequestFacts) -> Forbidden | None:
     # A browser does not send Origin with every request, and `same-site` includes pages of other ports.
-    if not set(facts.sites) <= {"same-origin", "none"}:
-        raise _other_origin()
-    if not facts.client.trusted:
-        raise _untrusted_proxy(facts.client.header)
-    if not (rules.token is not None and any(_equal(token, rules.token) for token in facts.tokens)):
-        _check_without_token(rules, facts)
+    same_site = set(facts.sites) <= {"same-origin", "none"}
+    if same_site and all(_same_origin(origin, facts.hosts) for origin in facts.origins):
+        return None
+    return Forbidden("A web page of another origin may not use the admin plane.")
+
+
+def _unknown_proxy(facts: RequestFacts) -> Forbidden | None:
+    return None if facts.client.trusted else _untrusted_proxy(facts.client.header)
+
+
+def _wrong_media_type(facts: RequestFacts) -> UnsupportedMedia | None:
     # A web page of any origin can send other types without a preflight (CORS).
-    if facts.media_type not in (None, "application/json"):
-        raise UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
+    if facts.media_type in (None, "application/json"):
+        return None
+    return UnsupportedMedia("Send a JSON body with the header 'Content-Type: application/json'.")
 
 
-def _check_without_token(rules: AdminRules, facts: RequestFacts) -> None:
+def _needs_credential(rules: AdminRules, facts: RequestFacts) -> BridgeError | None:
+    """Why a request needs the admin token or a key; None if its address is enough."""
     if rules.always_require_token or not within(facts.client.address, rules.allow):
-        raise _refusal(rules, facts)
-    if facts.client.header is None:  # otherwise a trusted proxy names the client
-        _check_direct(facts)
+        return _refusal(rules, facts)
+    # A trusted proxy names the client in a header.
+    if facts.client.header is None and (forwarded := _forwarded(facts)) is not None:
+        return forwarded
     if len(facts.hosts) != 1 or not _names_gateway(facts.hosts[0], rules, facts.local):
-        raise Forbidden(
+        return Forbidden(
             "The Host of this request is not accepted without the admin token. Use localhost, 127.0.0.1 or a "
             "name of CHAT2RESPONSE_ADMIN_HOSTS, or send the token."
         )
+    return None
 
 
-def _check_direct(facts: RequestFacts) -> None:
-    """Raises Forbidden if a proxy that does not name its client seems to have forwarded the request."""
+def _forwarded(facts: RequestFacts) -> Forbidden | None:
+    """The error for a request that seems to come through a proxy that does not name its client."""
     if facts.trace is not None:
-        raise _untrusted_proxy(facts.trace)
+        return _untrusted_proxy(facts.trace)
     if facts.http_version not in _CLIENT_VERSIONS:
-        raise Forbidden(
+        return Forbidden(
             "Without the admin token, use HTTP/1.1: an HTTP/1.0 request may come from a proxy that does not "
             "name its client. Send the token, or let the proxy add X-Forwarded-For, and add the proxy's "
             "address to CHAT2RESPONSE_TRUSTED_PROXIES.",
             code="untrusted_proxy",
         )
-
-
-def _other_origin() -> Forbidden:
-    return Forbidden("A web page of another origin may not use the admin plane.")
+    return None
 
 
 def _untrusted_proxy(header: str | None) -> Forbidden:

@@ -9,28 +9,27 @@ from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
 from chat2response.api.http.body_buffers import Allocation, BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import FLOW_CONTROL, HOPS, FlowControl, HeaderPairs, Request
+from chat2response.api.http.request import FLOW_CONTROL, HOPS, FlowControl, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
+from chat2response.convert.dialects.surfaces import PROXY, Surface
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
+from chat2response.convert.requests.request_body import too_many_containers
 from chat2response.engine.call import Answer, Call
 from chat2response.engine.engine import Engine
-from chat2response.engine.plan import SURFACE_DIALECTS
-from chat2response.engine.request_reader import too_many_containers
-from chat2response.engine.respond.choices import MultiChoiceRun
-from chat2response.engine.run import CallRun
+from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest
-from chat2response.upstreams.routes import Surface
 from chat2response.wire.fault import CANCELLED, TIMEOUT
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_size import TooManyContainers
-from chat2response.wire.large_documents import check_structure, is_large, run_in_thread
+from chat2response.wire.large_documents import check_structure, is_large
 
 _LOSSES = HEADER.encode()
 _PROFILE = PROFILE_HEADER.encode()
 _FIDELITY = FIDELITY_HEADER.encode()
-PROXY_PARAMETERS = ("conversation_id", "previous_response_id")
+PROXY_PARAMETERS = PROXY.query_parameters
 # Tell proxies neither to buffer nor to change a stream.
-_STREAM_HEADERS: HeaderPairs = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
+_STREAM_HEADERS: HeaderList = [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
 
 
 class Bridge:
@@ -49,42 +48,38 @@ class Bridge:
         """`client`: the profile for clients that name none."""
         self._client = client
         self._timeouts = timeouts
-        self._surface: Surface = surface
-        self._parameters = PROXY_PARAMETERS if surface == "proxy" else ()
-        self._endpoint = SURFACE_DIALECTS[surface][0]  # `/proxy` takes Chat requests
+        self._surface = surface
         self._engine = engine
         self._authenticator = authenticator
         self._max_body = max_body
         self._buffers = buffers
 
     async def __call__(self, request: Request) -> None:
-        caller = await self._authenticator.authenticate(request, self._endpoint)
+        caller = await self._authenticator.authenticate(request, self._surface.reads.name)
         request.tenant = caller.tenant
         payer = caller.authorization if caller.key is None else caller.key.id
         request.allocation = Allocation(self._buffers, payer)
         body = await request.body(self._max_body)
-        large = is_large(body)
-        if large:
+        if is_large(body):
             await check_body(body)
         query = request.scope["query_string"]
-        params = query_parameters(query, self._parameters) if query else {}
+        params = query_parameters(query, self._surface.query_parameters) if query else {}
         call = Call(
-            self._surface,
-            body,
-            request.id,
-            caller.tenant,
-            caller.authorization,
-            params.get("conversation_id"),
-            params.get("previous_response_id"),
-            request.hops if HOPS in request.headers else 0,
-            caller.key,
-            self._timeouts.stall,
-            self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
-            fidelity_of(request) if _FIDELITY in request.headers else None,
+            surface=self._surface,
+            body=body,
+            request_id=request.id,
+            tenant=caller.tenant,
+            authorization=caller.authorization,
+            conversation_id=params.get("conversation_id"),
+            previous_response_id=params.get("previous_response_id"),
+            hops=request.hops if HOPS in request.headers else 0,
+            key=caller.key,
+            stall=self._timeouts.stall,
+            client=self._client if _PROFILE not in request.headers else _client(request.header(_PROFILE)),
+            fidelity=fidelity_of(request) if _FIDELITY in request.headers else None,
         )
         del body  # the call drops it once it is sent
-        run = await run_in_thread(self._engine.open, call) if large else self._engine.open(call)
-        await deliver(run, request, self._timeouts)
+        await deliver(self._engine.open(call), request, self._timeouts)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -122,9 +117,9 @@ def fidelity_of(request: Request) -> Fidelity | None:
     )
 
 
-async def deliver(run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts) -> None:
+async def deliver(run: Run, request: Request, timeouts: StreamTimeouts) -> None:
     """Sends the answer to the client; stops the call when the client disconnects."""
-    request.record = run
+    request.record = run.record
     unwatch, watching = on_disconnect(request, lambda: run.stop(CANCELLED)), True
     try:
         async with run as answer:
@@ -149,9 +144,7 @@ async def deliver(run: CallRun | MultiChoiceRun, request: Request, timeouts: Str
             unwatch()
 
 
-async def _stream(
-    answer: Answer, run: CallRun | MultiChoiceRun, request: Request, timeouts: StreamTimeouts
-) -> None:
+async def _stream(answer: Answer, run: Run, request: Request, timeouts: StreamTimeouts) -> None:
     assert answer.batches is not None and answer.keepalive is not None
     sender = StreamSender(request.send, answer.keepalive, lambda: run.stop(TIMEOUT), timeouts)
     flow: FlowControl | None = (request.scope.get("extensions") or {}).get(FLOW_CONTROL)

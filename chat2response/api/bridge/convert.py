@@ -5,7 +5,6 @@ operator allows that origin: the page's visitor may be in a network that the pag
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chat2response.api.bridge.authentication import Authenticator
@@ -13,14 +12,16 @@ from chat2response.api.bridge.bridge import PROXY_PARAMETERS, fidelity_of, read_
 from chat2response.api.http.body_buffers import BodyBuffers
 from chat2response.api.http.cors import Cors
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import JSON, HeaderPairs, Request
+from chat2response.api.http.request import JSON, Request
 from chat2response.convert.library.functions import to_chat_request, to_responses_request
 from chat2response.convert.losses import HEADER, Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import profile
 from chat2response.convert.quirks.quirks import Quirks, QuirksError
-from chat2response.engine.request_reader import BAD_JSON, read_object, read_repaired_object
+from chat2response.convert.requests.request_body import BAD_JSON, read_object, read_repaired_object
 from chat2response.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
+from chat2response.observe.call_record import CallRecord
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import encode
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 
@@ -29,15 +30,6 @@ WITH_KEY = 4 * 1024 * 1024
 """Bytes of a body, for callers without and with a valid key."""
 PARAMETERS = ("to", "profile", "report", *PROXY_PARAMETERS)
 _NOBODY = "convert"  # the client of the body buffers that all callers without a key share
-
-
-@dataclass(slots=True)
-class _Conversion:
-    """The access log's record of a conversion, which calls no model."""
-
-    losses: Losses
-    model: None = None
-    outcome: str = "error"
 
 
 class Convert:
@@ -74,12 +66,13 @@ class Convert:
                 f"'to' must be 'responses' or 'chat', not '{to}'.", param="to", code="invalid_value"
             )
         losses = Losses(fidelity_of(request) or self._fidelity)
-        request.record = record = _Conversion(losses)
+        request.record = record = CallRecord("convert", "-")
         body = await self._body(request)
         converted = await run_in_thread_if(is_large(body), self._convert, body, to, params, losses)
         record.outcome = "converted"
+        record.losses = [loss.field for loss in losses]
         header = losses.header()
-        headers: HeaderPairs = [(HEADER.encode(), header.encode("ascii"))] if header else []
+        headers: HeaderList = [(HEADER.encode(), header.encode("ascii"))] if header else []
         await request.respond(200, converted, JSON, headers)
 
     def _check_origin(self, request: Request) -> None:

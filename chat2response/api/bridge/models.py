@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from chat2response.api.bridge.authentication import Authenticator
-from chat2response.api.http.request import JSON, HeaderPairs, Request
+from chat2response.api.http.request import JSON, Request
+from chat2response.convert.dialects.surfaces import RESPONSES_SURFACE
 from chat2response.engine.engine import Engine
 from chat2response.errors import NotFound, UpstreamError
 from chat2response.observe.redact import shown_url
 from chat2response.upstreams.base import ClientContext
 from chat2response.upstreams.catalog import Catalog
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import JSONError, decode, encode
 
 log = logging.getLogger("chat2response.api")
@@ -42,26 +44,26 @@ class Models:
             await _respond(request, _entry(listed["data"], unquote(model), error), standing)
             return
         if error is not None:
-            url = shown_url(self._engine.routes.of("responses").base_url)
+            url = shown_url(self._engine.routes.target(RESPONSES_SURFACE).base_url)
             log.warning("%s: no list of models at %s/models: %s", request.id, url, error.message)
         await _respond(request, listed, standing)
 
     async def _entries(self, context: ClientContext) -> tuple[list[dict[str, Any]], UpstreamError | None]:
         """The upstream's entries, or the error. Raises an error that concerns the client's own key."""
-        target = self._engine.routes.of("responses")
+        target = self._engine.routes.target(RESPONSES_SURFACE)
         try:
-            return _read(await self._engine.upstreams[target.dialect].models(target, context)), None
+            return _read(await self._engine.upstream.models(target, context)), None
         except UpstreamError as error:
             if error.status in (401, 403) and not target.managed:
                 raise
             return [], error
 
 
-async def _respond(request: Request, value: dict[str, Any], standing: HeaderPairs) -> None:
+async def _respond(request: Request, value: dict[str, Any], standing: HeaderList) -> None:
     """Sends 200 with an `ETag`, or 304 if the client has the same list (RFC 9110, 13.1.2)."""
     body = encode(value)
     etag = b'"%b"' % sha256(body).hexdigest()[:32].encode()
-    headers: HeaderPairs = [(b"etag", etag), (b"cache-control", b"no-cache"), *standing]
+    headers: HeaderList = [(b"etag", etag), (b"cache-control", b"no-cache"), *standing]
     known = [
         each.strip().removeprefix(b"W/") for each in request.headers.get(b"if-none-match", b"").split(b",")
     ]

@@ -14,7 +14,6 @@ from itertools import islice
 from time import perf_counter, time
 
 from chat2response.api.http.request import Request
-from chat2response.convert.losses import Loss
 from chat2response.observe.loss_fields import label_of
 
 log = logging.getLogger("chat2response.access")
@@ -80,7 +79,7 @@ def _printable(value: str) -> str:
     return value if _PRINTABLE.fullmatch(value) else ascii(value[:_MAX_SHOWN])
 
 
-def _fields(losses: Iterable[Loss]) -> str:
-    labels = list(dict.fromkeys(label_of(loss.field) for loss in losses))
+def _fields(losses: Iterable[str]) -> str:
+    labels = list(dict.fromkeys(map(label_of, losses)))
     more = f",+{len(labels) - _MAX_FIELDS}" if len(labels) > _MAX_FIELDS else ""
     return ",".join(islice(labels, _MAX_FIELDS)) + more

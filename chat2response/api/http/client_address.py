@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 from chat2response.api.http.proxy_headers import names_client
+from chat2response.wire.headers import HeaderList
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -32,7 +33,7 @@ def client_address(scope: Mapping[str, Any], trusted: Sequence[Network] = ()) ->
     """The client of an ASGI request. `trusted`: the networks of trusted proxies."""
     client = scope.get("client")
     peer = address_of(client[0]) if client else None
-    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+    headers: HeaderList = list(scope["headers"])
     header = next((name.decode("latin-1") for name, _ in headers if names_client(name)), None)
     if header is None:
         return ClientAddress(peer)

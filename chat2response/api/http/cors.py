@@ -6,7 +6,8 @@ The headers of each origin are built once, at the start; a call costs one look-u
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chat2response.api.http.request import HeaderPairs, Request
+from chat2response.api.http.request import Request
+from chat2response.wire.headers import HeaderList
 
 ANY = "*"
 # Response headers that a page may read beyond the standard ones. With credentials, * is no wildcard.
@@ -37,18 +38,18 @@ class Cors:
     def __init__(self, options: CorsOptions) -> None:
         self._options = options
         exposed = _EXPOSED if options.credentials else b"*"
-        allowed: HeaderPairs = [(b"access-control-expose-headers", exposed)]
+        allowed: HeaderList = [(b"access-control-expose-headers", exposed)]
         if options.credentials:
             allowed.append((b"access-control-allow-credentials", b"true"))
         self._any = [(b"access-control-allow-origin", b"*"), *allowed] if ANY in options.origins else None
-        self._named: Mapping[bytes, HeaderPairs] = {
+        self._named: Mapping[bytes, HeaderList] = {
             origin.encode(): [(b"access-control-allow-origin", origin.encode()), *allowed, _VARY]
             for origin in options.origins
         }
         # A cache must not reuse a response without CORS headers for another origin.
-        self._others: HeaderPairs = [_VARY]
+        self._others: HeaderList = [_VARY]
 
-    def headers(self, origin: bytes | None) -> HeaderPairs:
+    def headers(self, origin: bytes | None) -> HeaderList:
         """The headers of a response to a request from `origin`; None: the request names no origin."""
         if self._any is not None:
             return [] if origin is None else self._any
@@ -74,7 +75,7 @@ class Cors:
         await request.send_no_content(headers)
         return True
 
-    def _permission(self, request: Request, allowed: Sequence[str]) -> HeaderPairs:
+    def _permission(self, request: Request, allowed: Sequence[str]) -> HeaderList:
         options = self._options
         methods = allowed if ANY in options.methods else [each for each in allowed if each in options.methods]
         # A literal * does not cover Authorization (Fetch standard), so the requested headers are repeated.

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from chat2response.api.http.body_buffers import Allocation
 from chat2response.api.http.body_decoding import decode, decoder_of, too_large
-from chat2response.convert.losses import Loss
 from chat2response.errors import BridgeError, LoopDetected
+from chat2response.observe.call_record import CallRecord
+from chat2response.wire.headers import HeaderList
 from chat2response.wire.ids import new_id
 from chat2response.wire.json import encode
 
@@ -18,7 +19,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-HeaderPairs = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 CLOSE = (b"connection", b"close")
@@ -44,25 +44,6 @@ class FlowControl(Protocol):
 
     async def drain(self) -> None:
         """Waits until the buffer has room again, or the client has disconnected."""
-        ...
-
-
-class CallRecord(Protocol):
-    """What the access log reads of a call that has reached the engine."""
-
-    @property
-    def model(self) -> str | None:
-        """The model that the client requested."""
-        ...
-
-    @property
-    def outcome(self) -> str:
-        """How the call ended: completed, incomplete, failed, error, or a fault's cause."""
-        ...
-
-    @property
-    def losses(self) -> Iterable[Loss]:
-        """The losses of the request and of the response."""
         ...
 
 
@@ -97,7 +78,7 @@ class Request:
         self.id = new_id("req") if client_id is None else request_id(client_id)
         self.status = 0
         """The status that was sent; 0 before."""
-        self.extra_headers: HeaderPairs | tuple[()] = ()
+        self.extra_headers: HeaderList | tuple[()] = ()
         """Headers that every response to this request gets."""
         self.allocation: Allocation | None = None
         """The memory of the body; None: not counted (the small bodies of the admin plane)."""
@@ -177,7 +158,7 @@ class Request:
             }
         )
 
-    def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
+    def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
         common = ((b"content-type", media_type), (b"x-request-id", self.id.encode("latin-1")))
         return [*common, *self.extra_headers, *headers]
 
@@ -197,7 +178,7 @@ class Request:
         await self.start(status, media_type, headers)
         await self.send({"type": "http.response.body", "body": body})
 
-    async def send_no_content(self, headers: HeaderPairs) -> None:
+    async def send_no_content(self, headers: HeaderList) -> None:
         """Sends 204."""
         self.status = 204
         head = [(b"x-request-id", self.id.encode("latin-1")), *headers]
@@ -215,7 +196,7 @@ def error_body(error: BridgeError) -> bytes:
     return encode({"error": error.fields()})
 
 
-def error_headers(error: BridgeError) -> HeaderPairs:
+def error_headers(error: BridgeError) -> HeaderList:
     """The error's own headers (`Retry-After`, `WWW-Authenticate`) as ASGI headers."""
     return [
         (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()

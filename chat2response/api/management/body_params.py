@@ -8,8 +8,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chat2response.api.management.middleware import outer_request
+from chat2response.convert.requests.request_body import read_object
 from chat2response.convert.validation import invalid_value, missing_field, wrong_type
-from chat2response.engine.request_reader import read_object
 from chat2response.errors import InvalidRequest
 
 MAX_BODY = 64 * 1024  # bytes

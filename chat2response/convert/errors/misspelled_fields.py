@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from chat2response.convert.hub import Dialect
 from chat2response.errors import InvalidRequest
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -16,13 +15,13 @@ _Value = Mapping[str, Any]
 _Rule = tuple[Callable[[_Value], bool], str]
 
 
-def add_hint(error: InvalidRequest, body: _Value, dialect: Dialect) -> None:
+def add_hint(error: InvalidRequest, body: _Value, dialect: str) -> None:
     """Adds a sentence to `error` if its value, or one around it, has the form of the other API.
 
     `body`: the client's request body; `dialect`: the API it was sent to.
     """
     for value in _around(body, error.param or ""):
-        for applies, hint in _RULES[dialect]:
+        for applies, hint in _RULES.get(dialect, ()):
             if applies(value):
                 error.message = f"{error.message.rstrip('.')}. {hint}"
                 error.args = (error.message,)
@@ -56,7 +55,7 @@ def _has(name: str, kind: type, *kinds: str) -> Callable[[_Value], bool]:
 
 _ITEMS = frozenset({"reasoning", "item_reference", "compaction", "web_search_call", "file_search_call"})
 
-_RULES: dict[Dialect, tuple[_Rule, ...]] = {
+_RULES: dict[str, tuple[_Rule, ...]] = {
     "responses": (
         (
             _has("function", dict, "function"),

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.whole_answer import write_response
 from chat2response.convert.dialects.chat.request import request as chat
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
@@ -19,11 +19,11 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
-from chat2response.convert.library.streams import reasoning_form
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import DEFAULT_POLICY, Policy, ReasoningForm
+from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.errors import InvalidRequest
 from chat2response.wire.chat import ChatCompletion, ChatRequest
 from chat2response.wire.ids import Clock, Ids, new_id
@@ -99,7 +99,7 @@ def to_response(
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     backend_quirks = resolve_quirks(quirks)
     form = reasoning_form(hub, reasoning)
-    decoder = AnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
+    decoder = ChatAnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
     return decoder.response(fields, EchoedFields.of(hub), ids, clock, losses)
 
 

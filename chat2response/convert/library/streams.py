@@ -26,20 +26,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.client_profiles import DEFAULT, ClientProfile
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
-from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.mappings import copy_mapping
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reader import Reader
+from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids, new_id
@@ -52,7 +52,8 @@ class _Stream:
     def __init__(self, request: HubRequest, ids: Ids, clock: Clock) -> None:
         self.done = False
         self._writer = ResponseWriter(EchoedFields.of(request), ids, clock)
-        self._reader: ChatReader | ResponsesReader
+        self._reader: Reader
+        self._events: EventFeed
         self._encoder: ChatEncoder | ResponsesEncoder
 
     @property
@@ -70,7 +71,7 @@ class _Stream:
         if self.done:
             return b""
         self._begin()
-        self._reader.feed(data)
+        self._events.feed(data)
         return self._flush()
 
     def close(self, fault: Fault | None = None, /) -> bytes:
@@ -78,7 +79,7 @@ class _Stream:
         if self.done:
             return b""
         self._begin()
-        self._reader.close(fault)
+        self._events.close(fault)
         return self._flush()
 
     def _begin(self) -> None:
@@ -116,8 +117,9 @@ class ChatToResponses(_Stream):
         super().__init__(hub, ids, clock)
         backend_quirks = resolve_quirks(quirks)
         form = reasoning or reasoning_form(hub)
-        decoder = AnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
+        decoder = ChatAnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
         self._reader = decoder.reader(self._writer)
+        self._events = EventFeed(self._reader)
         self._encoder = ResponsesEncoder()
 
 
@@ -138,22 +140,7 @@ class ResponsesToChat(_Stream):
     ) -> None:
         super().__init__(HubRequest(body={"model": model}, dialect="chat"), ids, clock)
         self._reader = ResponsesReader(self._writer)
+        self._events = EventFeed(self._reader)
         self._encoder = ChatEncoder(
             include_usage=include_usage, logprobs=logprobs, losses=self._writer.losses
         )
-
-
-def reasoning_form(
-    request: HubRequest, setting: ReasoningForm | None = None, client: ClientProfile = DEFAULT
-) -> ReasoningForm:
-    """Decides where reasoning goes: the operator's setting, or else where this kind of client reads it.
-
-    A client that reads both forms gets a summary if it requests one.
-    """
-    if setting is not None:
-        return setting
-    if not client.raw_reasoning:
-        return "summary"
-    options = request.body.get("reasoning")
-    summary_requested = type(options) is dict and (options.get("summary") or options.get("generate_summary"))
-    return "summary" if summary_requested else "content"

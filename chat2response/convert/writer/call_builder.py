@@ -5,14 +5,12 @@ Backends send a call's name late, in pieces, or again with every piece of the ar
 argument text arrives, or when something else begins.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from chat2response.convert.writer import output_items
+from chat2response.convert.writer.call_delta import CallDelta, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, Kind, Stream
 from chat2response.wire.json import is_complete_object, may_end_object
-
-CallKind = Literal["function", "custom"]
-"""A function takes JSON arguments; a custom tool takes any text as its input."""
 
 STREAM_KINDS: dict[CallKind, Kind] = {"function": ARGUMENTS, "custom": INPUT}
 _MAX_NAME = 4096  # characters; the last piece may exceed it. No API accepts a tenth of this.
@@ -47,16 +45,15 @@ class CallBuilder:
         """The reader has sent the last piece of this call."""
         self._buffered: list[str] = []
 
-    def update(self, kind: CallKind, call_id: str | None, name: str | None, namespace: str | None) -> None:
-        """Takes the fields of one delta. Fields that are already set stay; once the item is open, all do."""
-        if self.item is not None:
-            return
-        if kind != "function":
-            self.kind = kind
-        if call_id and not self.call_id:
-            self.call_id = call_id
-        if namespace is not None:
-            self.namespace = namespace
+    def update(self, call: CallDelta) -> None:
+        """Takes the fields of a delta that came before the item is open. Fields that are already set stay."""
+        if call.kind != "function":
+            self.kind = call.kind
+        if call.call_id and not self.call_id:
+            self.call_id = call.call_id
+        if call.namespace is not None:
+            self.namespace = call.namespace
+        name = call.name
         if name and name != self.name and len(self.name) < _MAX_NAME:
             self.name += name
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer.call_builder import CallKind
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.wire.responses import EventDict, ItemStatus, Usage
 
 
@@ -40,22 +40,8 @@ class ContentWriter(Protocol):
         """Reasoning text, raw or summarized."""
         ...
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        """A piece of a call. `slot` is the reader's handle of the call, unique within the turn.
-
-        The first piece decides the `kind`. `last`: the call is complete.
-        """
+    def call(self, call: CallDelta, /) -> None:
+        """A piece of a call."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.sealed_reasoning import Seal, SealedReasoning, seal_reasoning
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper
 from chat2response.wire.responses import ItemStatus, Usage
@@ -58,11 +59,11 @@ class ReasoningSealer(Wrapper):
         self._seal_open_item()
         self._inner.annotation(annotation, in_turn=in_turn, id=id)
 
-    def call(self, slot: Hashable, **fields: Any) -> None:
-        if slot not in self._slots:  # the signature of a call comes before it
-            self._slots.add(slot)
+    def call(self, call: CallDelta, /) -> None:
+        if call.slot not in self._slots:  # the signature of a call comes before it
+            self._slots.add(call.slot)
             self._seal_open_item(all=True)
-        self._inner.call(slot, **fields)
+        self._inner.call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._seal_open_item()

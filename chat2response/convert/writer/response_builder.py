@@ -17,8 +17,8 @@ from chat2response.convert.writer.call_builder import (
     RENAMED_CALL,
     STREAM_KINDS,
     CallBuilder,
-    CallKind,
 )
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import is_complete_object
@@ -59,29 +59,19 @@ class ResponseBuilder:
         if moved is not None:
             self._part_for(TEXT)["annotations"].append(moved)
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        call = self._calls.get(slot)
-        if call is None:
+    def call(self, call: CallDelta, /) -> None:
+        builder = self._calls.get(call.slot)
+        if builder is None:
             self._close_item()
-            call = self._calls[slot] = CallBuilder(id, len(self._calls))
-        if name and call.item is not None and name != call.name:
+            builder = self._calls[call.slot] = CallBuilder(call.id, len(self._calls))
+        if builder.item is None:
+            builder.update(call)
+            if call.delta:
+                builder.buffer(call.delta)
+            return
+        if call.name and call.name != builder.name:
             self.losses.add(*RENAMED_CALL)
-        call.update(kind, call_id, name, namespace)
-        if delta and call.item is None:
-            call.buffer(delta)
-        elif delta and call.item is not None:
-            call.item[STREAM_KINDS[call.kind].value] += delta
+        builder.item[STREAM_KINDS[builder.kind].value] += call.delta
 
     def finish(self, turn_usage: Usage | None, outcome: Outcome) -> Response:
         """The response. `outcome` must not be a failure."""

@@ -15,7 +15,8 @@ from chat2response.convert.outcome import Outcome, conclude, from_fault
 from chat2response.convert.size_limit import CALL_WEIGHT, ITEM_WEIGHT, check_weight, weigh
 from chat2response.convert.writer import output_items
 from chat2response.convert.writer.call_arguments import EMPTY_OBJECT, TEXT_AFTER_END
-from chat2response.convert.writer.call_builder import NAMELESS_CALL, RENAMED_CALL, CallBuilder, CallKind
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, RENAMED_CALL, CallBuilder
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.events import (
     ARGUMENTS,
     REASONING,
@@ -114,6 +115,12 @@ class ResponseWriter:
         conclude(self.response, status, error, reason, self._clock)
         self._emit(f"response.{status}", response=self.response)
 
+    def withhold_end(self) -> None:
+        """Takes back the terminal event, which has not been taken yet: the response ends in another way."""
+        self._events.pop()
+        self._number -= 1
+        self.ended = False
+
     @property
     def event_count(self) -> int:
         """The number of events so far."""
@@ -170,38 +177,29 @@ class ResponseWriter:
             item = self._add_item(output_items.reasoning(self._new_id("rs", id)))
         item["encrypted_content"] = blob
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        call = self._calls.get(slot)
-        if call is None:
+    def call(self, call: CallDelta, /) -> None:
+        slot, delta = call.slot, call.delta
+        builder = self._calls.get(slot)
+        if builder is None:
             self._settle()
             self._weigh(CALL_WEIGHT)
-            call = self._calls[slot] = CallBuilder(id, len(self._calls))
-        if not call.closed:
-            self._changed[slot] = call
-        if name and call.item is not None and name != call.name:
+            builder = self._calls[slot] = CallBuilder(call.id, len(self._calls))
+        if not builder.closed:
+            self._changed[slot] = builder
+        if builder.item is None:
+            builder.update(call)
+        elif call.name and call.name != builder.name:
             self.losses.add(*RENAMED_CALL)
-        call.update(kind, call_id, name, namespace)
-        call.ended = call.ended or last
+        builder.ended = builder.ended or call.last
         if not delta:
             return
-        if call.closed:
-            self._extra_arguments(call, delta)
-        elif call.stream is not None:
-            self._delta(call.stream, delta)
-        elif call.buffer(delta):
-            self._open_named(before=call)
-            self._open_call(call)
+        if builder.closed:
+            self._extra_arguments(builder, delta)
+        elif builder.stream is not None:
+            self._delta(builder.stream, delta)
+        elif builder.buffer(delta):
+            self._open_named(before=builder)
+            self._open_call(builder)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._weigh(weigh(item))

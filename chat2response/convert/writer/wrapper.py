@@ -6,7 +6,7 @@ from typing import Any
 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.writer.call_builder import CallKind
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.responses import EventDict, ItemStatus, Usage
 
@@ -42,21 +42,8 @@ class Wrapper:
     def encrypted_content(self, blob: str, *, id: str | None = None) -> None:
         self._inner.encrypted_content(blob, id=id)
 
-    def call(
-        self,
-        slot: Hashable,
-        *,
-        kind: CallKind = "function",
-        call_id: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        delta: str = "",
-        last: bool = False,
-        id: str | None = None,
-    ) -> None:
-        self._inner.call(
-            slot, kind=kind, call_id=call_id, name=name, namespace=namespace, delta=delta, last=last, id=id
-        )
+    def call(self, call: CallDelta, /) -> None:
+        self._inner.call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._inner.item(item, slot=slot, done=done)
@@ -93,9 +80,9 @@ class BufferingWrapper(Wrapper, ABC):
         self._flush()
         super().reasoning(delta, summary=summary, id=id)
 
-    def call(self, slot: Hashable, **fields: Any) -> None:
+    def call(self, call: CallDelta, /) -> None:
         self._flush()
-        super().call(slot, **fields)
+        super().call(call)
 
     def item(self, item: dict[str, Any], *, slot: Hashable = None, done: bool = True) -> None:
         self._flush()

@@ -1,34 +1,67 @@
 """Reads the few fields of a relayed request that the gateway needs, and makes the few edits it requires."""
 
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from chat2response.convert.hub import HubRequest
-from chat2response.convert.validation import unsupported_field
+from chat2response.convert.dialects.dialect import Dialect, Peek
+from chat2response.convert.losses import Losses
+from chat2response.convert.requests.request_body import bad_json, not_an_object, read_object
 from chat2response.engine.duplicate_fields import check_permission_fields
-from chat2response.engine.request_reader import bad_json, not_an_object, read_object
-from chat2response.quota.call_meter import CallMeter, add_limits
-from chat2response.upstreams.base import Target
-from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.json_edit import with_string
+from chat2response.engine.run import Run
+from chat2response.errors import UpstreamError
+from chat2response.wire.json import JSONError, decode, decode_with_repairs, encode
 from chat2response.wire.json_repair import make_strict
-from chat2response.wire.large_documents import run_in_thread_if
-from chat2response.wire.request_peek import ChatPeek, ResponsesPeek, peek_chat, peek_responses
 
 
-def peek_request(body: bytes, target: Target) -> tuple[ChatPeek | ResponsesPeek, bytes]:
+@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
+class RelayedRequest:
+    """A body in the upstream's dialect, whose answer the client gets as it is."""
+
+    body: bytes
+    losses: Losses
+    stream: bool
+    stored: bool
+    """Whether the upstream stores the answer."""
+    choices: int = 1
+    hide_usage: bool = False
+    """Whether to remove the usage chunk, which the client did not request."""
+    correct: Callable[[UpstreamError], object | None] | None = None
+    """For a request that the gateway wrote: finds another form of it after an error, if there is one."""
+
+
+async def relayed_request(run: Run) -> RelayedRequest:
+    """Reads, checks and admits the client's own request. Raises BridgeError."""
+    dialect, own_body = run.target.dialect, run.call.body
+    peek, checked = await run.apart(peek_request, own_body, dialect)
+    run.record.note_model(peek.model)
+    await run.ownership.check_body(checked, peek)
+    body, hide_usage = await _admitted(run, checked, peek)
+    losses = Losses(run.fidelity)
+    try:
+        body = await run.apart(dialect.for_backend, body, run.target.backend, losses)
+    except JSONError as error:
+        raise bad_json(error, body) from None
+    if body is checked:
+        body = own_body  # the client's own bytes, even if they are not strict JSON
+    elif checked is not own_body:
+        for path, effect in (await run.apart(decode_with_repairs, own_body))[1]:
+            losses.add(path, effect)
+    return RelayedRequest(body, losses, peek.stream is True, peek.stored, peek.choices, hide_usage)
+
+
+def peek_request(body: bytes, dialect: Dialect) -> tuple[Peek, bytes]:
     """The fields that decide the plan, and the body to check and edit: the client's own, or its repaired form
     where it is not strict JSON. Raises InvalidRequest.
     """
-    peek = peek_chat if target.dialect == "chat" else peek_responses
     try:
         try:
-            return peek(body), body
+            return dialect.peek(body), body
         except JSONError:
             repaired = make_strict(body)
             if repaired == body or _has_repaired_names(decode(repaired)):
                 raise
-            return peek(repaired), repaired
+            return dialect.peek(repaired), repaired
     except JSONError as error:
         raise bad_json(error, body) from None
     except TypeError:
@@ -49,50 +82,21 @@ def _has_repaired_names(value: Any) -> bool:
     return False
 
 
-async def admit_relayed(
-    body: bytes, peek: ChatPeek | ResponsesPeek, target: Target, meter: CallMeter, *, large: bool
-) -> tuple[bytes, bool]:
-    """Admits the call. Returns the body with its key's limits added, and whether to hide usage from the
-    client.
-    """
+async def _admitted(run: Run, body: bytes, peek: Peek) -> tuple[bytes, bool]:
+    """Admits the call. Returns the body with its key's limits, and whether to hide usage from the client."""
+    meter = run.meter
     if not meter.needs_body:
         await meter.admit(body, {"model": peek.model})
         return body, False
-    fields = await run_in_thread_if(large, read_object, body)
-    await run_in_thread_if(large, check_permission_fields, body)
+    fields = await run.apart(read_object, body)
+    await run.apart(check_permission_fields, body)
     await meter.admit(body, fields)
-    add = partial(add_limits, cap=meter.output_cap, needs_usage=meter.needs_usage)
-    limited_body, hide_usage = await run_in_thread_if(large, add, fields, target.dialect, target.quirks)
-    return limited_body or body, hide_usage
+    return await run.apart(_limited, run, body, fields)
 
 
-def with_usage_option(body: bytes, hub: HubRequest, fields: dict[str, Any], target: Target) -> bytes:
-    """A client's own Chat body for an answer that is converted: adds `include_usage` to a stream.
-
-    `fields`: `body`, decoded.
-
-    Raises InvalidRequest for what a converted answer from a Chat upstream cannot have.
-    """
-    for name in ("background", "conversation", "previous_response_id"):
-        if hub.body.get(name):
-            raise unsupported_field(
-                name, f"'{name}' needs a Responses upstream. This one speaks Chat Completions."
-            )
-    if (hub.extra.get("n") or 1) != 1:
-        raise unsupported_field("n", "'n' must be 1 here: a response has one answer.")
-    if hub.body.get("stream") is not True or not target.quirks.usage_in_stream:
-        return with_model(body, target)
-    options = fields.get("stream_options")
-    with_usage = {**(options if type(options) is dict else {}), "include_usage": True}
-    return with_model(encode({**fields, "stream_options": with_usage}), target)
-
-
-def with_model(body: bytes, target: Target) -> bytes:
-    """`body` with the upstream's name of the model, if the operator configured one.
-
-    Raises InvalidRequest.
-    """
-    try:
-        return body if target.model is None else with_string(body, "model", target.model)
-    except JSONError as error:
-        raise bad_json(error, body) from None
+def _limited(run: Run, body: bytes, fields: Mapping[str, Any]) -> tuple[bytes, bool]:
+    meter, target = run.meter, run.target
+    limited, hide_usage = target.dialect.limited(
+        fields, target.backend, cap=meter.output_cap, needs_usage=meter.needs_usage
+    )
+    return (body if limited is fields else encode(limited)), hide_usage

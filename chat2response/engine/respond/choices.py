@@ -1,224 +1,187 @@
-"""Serves `n` choices from an upstream that returns one: runs `n` calls at once and merges their answers.
+"""Answers `n` choices from an upstream that returns one: asks it `n` times at once, for one answer.
 
-Each branch is a complete call with its own admission, upstream and end. Here the Chat answers are merged
-under one id. A branch that fails before the first byte fails the whole call. One that fails later stops the
-others, and the stream ends with its error.
+Each choice has its own turns and its own writer, under one reservation. A choice that fails before the first
+byte fails the call; one that fails later stops the others, and the stream ends with its error. A client that
+reads slowly pauses all.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
-from itertools import chain
-from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
-from chat2response.convert.losses import Loss, Losses
-from chat2response.convert.usage import add, from_chat, to_chat
-from chat2response.convert.validation import invalid_value
-from chat2response.engine.call import Answer, Call
-from chat2response.engine.plan import Plan
-from chat2response.engine.request_reader import read_repaired
-from chat2response.engine.run import CallRun
-from chat2response.wire import sse
-from chat2response.wire.fault import CANCELLED, Fault
-from chat2response.wire.json import JSONError, decode, encode
-from chat2response.wire.json_repair import make_strict
-from chat2response.wire.large_documents import is_large
-from chat2response.wire.request_peek import peek_chat
+from chat2response.convert.dialects.dialect import ChoicesEncoder
+from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.losses import Losses
+from chat2response.convert.usage import add
+from chat2response.convert.writer.events import Event
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.engine.call import JSON_TYPE, SSE_TYPE, Answer
+from chat2response.engine.respond.converted_stream import ConvertedStream
+from chat2response.engine.respond.hub_call import HubCall, add_gateway_losses
+from chat2response.engine.respond.obfuscation import obfuscated
+from chat2response.engine.respond.turns import Turns
+from chat2response.engine.respond.whole_answer import ask
+from chat2response.engine.run import Run
 from chat2response.wire.responses import Usage
-from chat2response.wire.sse import DONE, DONE_FRAME, KEEPALIVE
+from chat2response.wire.sse import KEEPALIVE
 
-MAX_CHOICES = 8
-"""Choices that one call may request: each one is an upstream call."""
-_QUEUE_SIZE = 1  # batches of all branches that wait for the client; each branch waits with one more
+T = TypeVar("T")
 
-
-def choices_of(call: Call, plan: Plan) -> int:
-    """The number of upstream calls; 1 if the upstream handles `n` itself, or `n` is not a positive integer.
-
-    Raises InvalidRequest for more than `MAX_CHOICES`.
-    """
-    if call.surface != "chat" or plan.up != "convert" or b'"n"' not in call.body:
-        return 1
-    try:
-        n = _n_of(call.body)
-    except (JSONError, TypeError):
-        return 1
-    if type(n) is not int or n <= 1:
-        return 1
-    if n > MAX_CHOICES:
-        raise invalid_value(
-            "n", f"'n' may be at most {MAX_CHOICES} here: each choice is a separate upstream call."
-        )
-    return n
+_QUEUE_SIZE = 1  # batches of all choices that wait for the client; each choice waits with one more
 
 
-def _n_of(body: bytes) -> Any:
-    try:
-        return peek_chat(body).n
-    except JSONError:
-        if is_large(body):  # repairing a large body would block the event loop
-            raise
-        return peek_chat(make_strict(body)).n
-
-
-def with_one_choice(call: Call) -> Call:
-    """The call with `n` removed. Raises InvalidRequest."""
-    fields = read_repaired(call)
-    return replace(call, body=encode({name: value for name, value in fields.items() if name != "n"}))
-
-
-class MultiChoiceRun:
-    """An async context like CallRun, over one run for each choice. The registry holds the branches."""
-
-    def __init__(self, branches: list[CallRun]) -> None:
-        self._branches = branches
-        self._entered: list[CallRun] = []
-        self._failure: BaseException | None = None
-        """The first error of a branch; later ones only say that the branch was stopped."""
-
-    async def __aenter__(self) -> Answer:
-        try:
-            results = await asyncio.gather(*map(self._enter, self._branches), return_exceptions=True)
-        except BaseException:  # cancelled from outside: leave the branches that were entered
-            await self._leave()
-            raise
-        failed = [result for result in results if isinstance(result, BaseException)]
-        if failed:
-            await self._leave()
-            raise self._failure or failed[0]
-        answers = [result for result in results if isinstance(result, Answer)]
-        first = answers[0]
-        losses = Losses()
-        for loss in (loss for answer in answers for loss in answer.losses):
+async def whole_choices(run: Run, call: HubCall) -> Answer:
+    """One JSON answer. Raises the first error of a choice."""
+    choices = run.call.surface.writes.choices
+    assert choices is not None
+    echo = await run.apart(EchoedFields.of, call.hub)
+    count = range(call.choices)
+    answers = await all_of([ask(run, replace(call.question), echo, None) for _ in count])
+    losses, usage, deltas = answers[0].losses, None, 0
+    for answer in answers:
+        for loss in answer.losses:
             losses.add(loss.field, loss.effect)
-        if first.body is not None:
-            body = merge_completions([decode(answer.body or b"{}") for answer in answers])
-            return Answer(200, first.media_type, first.headers, losses, encode(body))
-        return Answer(
-            200, first.media_type, first.headers, losses, None, self._batches(answers), lambda: KEEPALIVE
-        )
+        usage = add(usage, answer.response.get("usage"))
+        await run.keep(answer.response)
+    add_gateway_losses(run, call.hub, call.question.stops, losses)
+    run.note_usage(usage)
+    responses = [answer.response for answer in answers]
+    cut = (status for each in responses if (status := str(each.get("status"))) != "completed")
+    run.record.outcome = next(cut, "completed")
+    await run.meter.settle_response(responses[0], usage, deltas)
+    body = choices.write(responses, echo.model, losses, legacy=call.hub.legacy)
+    return Answer(200, JSON_TYPE, run.meter.answer_headers(answers[0].headers), losses, body)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._leave()
 
-    def stop(self, fault: Fault) -> None:
-        """Stops all branches."""
-        for branch in self._branches:
-            branch.stop(fault)
+async def stream_choices(run: Run, call: HubCall) -> Answer:
+    """One stream. Raises the first error of a choice that comes before the first byte."""
+    stream = ChoicesStream(run, call)
+    run.stream = stream
+    await stream.begin(run.parts.options.first_event_timeout)
+    losses = stream.turns[0].losses.for_answer()
+    add_gateway_losses(run, call.hub, call.question.stops, losses)
+    headers = run.meter.answer_headers(stream.turns[0].headers)
+    return Answer(200, SSE_TYPE, headers, losses, None, stream.batches(), lambda: KEEPALIVE)
 
-    @property
-    def model(self) -> str | None:
-        """The requested model."""
-        return self._branches[0].model
 
-    @property
-    def outcome(self) -> str:
-        """The outcome of the first branch that did not complete, else `completed`."""
-        outcomes = [branch.outcome for branch in self._branches]
-        return next((each for each in outcomes if each != "completed"), "completed")
+class ChoicesStream:
+    """Merges the streams of the choices, which one encoder writes."""
 
-    @property
-    def losses(self) -> Iterable[Loss]:
-        """The losses of all branches."""
-        return chain.from_iterable(branch.losses for branch in self._branches)
+    def __init__(self, run: Run, call: HubCall) -> None:
+        choices, parts = run.call.surface.writes.choices, run.parts
+        assert choices is not None
+        self._run = run
+        losses = run.stream_losses = Losses(run.fidelity).for_answer()
+        self._encoder = choices.encoder(call.hub, losses, call.choices)
+        echo = EchoedFields.of(call.hub)
+        writers = [ResponseWriter(echo, parts.ids, parts.clock, losses) for _ in range(call.choices)]
+        for writer in writers:  # the chunks of all choices have one id
+            writer.response["id"] = writers[0].response["id"]
+            writer.response["created_at"] = writers[0].response["created_at"]
+        self.turns = [Turns(run, replace(call.question), writer) for writer in writers]
+        self._streams = [
+            ConvertedStream(
+                run, turns, writer, obfuscated(_Choice(self._encoder, index), call.hub), self._settle
+            )
+            for index, (turns, writer) in enumerate(zip(self.turns, writers, strict=True))
+        ]
+        self._running = len(writers)
 
-    async def _enter(self, branch: CallRun) -> Answer:
+    async def begin(self, first_event_timeout: float) -> None:
+        """Asks for every choice, and waits for their first events. Raises the first error."""
+
+        async def begin(turns: Turns, stream: ConvertedStream) -> None:
+            await turns.open()
+            await stream.begin(first_event_timeout)
+
+        await all_of([begin(*each) for each in zip(self.turns, self._streams, strict=True)])
+
+    async def batches(self) -> AsyncIterator[bytes]:
+        """The chunks of all choices, as they come; then the end, or the error of a choice."""
+        queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(_QUEUE_SIZE)
+        pumps = [asyncio.create_task(_pump(stream, queue)) for stream in self._streams]
+        running = len(pumps)
         try:
-            answer = await branch.__aenter__()
-        except BaseException as error:
-            self._failure = self._failure or error
-            for other in self._branches:
-                if other is not branch:
-                    other.stop(CANCELLED)
-            raise
-        self._entered.append(branch)
-        return answer
-
-    async def _leave(self) -> None:
-        entered, self._entered = self._entered, []
-        await asyncio.gather(*(branch.__aexit__(None, None, None) for branch in entered))
-
-    async def _batches(self, answers: list[Answer]) -> AsyncIterator[bytes]:
-        queue: asyncio.Queue[tuple[int, bytes | None]] = asyncio.Queue(_QUEUE_SIZE)
-        pumps = [asyncio.create_task(_pump(index, answer, queue)) for index, answer in enumerate(answers)]
-        merger, running = ChoiceMerger(len(answers)), len(pumps)
-        try:
-            while running and merger.error is None:
-                index, batch = await queue.get()
-                if batch is None:
-                    running -= 1
-                elif chunks := merger.take(index, batch):
-                    yield chunks
-            yield merger.end()
+            while running:
+                batch, last = await queue.get()
+                if batch:
+                    yield batch
+                running -= last
+                if last and self._encoder.failed:
+                    return
+            yield self._encoder.end()
         finally:
-            for branch in self._branches:
-                branch.stop(CANCELLED)
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
+    async def close(self) -> None:
+        """Stops reading."""
+        for stream in self._streams:
+            await stream.close()
 
-class ChoiceMerger:
-    """Merges the chunks of several streams into one stream."""
+    @property
+    def response_id(self) -> str | None:
+        """The id of all choices."""
+        return self._streams[0].response_id
 
-    def __init__(self, choices: int) -> None:
-        self.error: bytes | None = None
-        """The error frame that a branch ended with."""
-        self._frames = [sse.FrameDecoder() for _ in range(choices)]
-        self._base: dict[str, Any] = {}
-        self._usage: Usage | None = None
+    @property
+    def outcome(self) -> str:
+        """`failed` if a choice failed, else the outcome of the first that did not complete."""
+        outcomes = [stream.outcome for stream in self._streams]
+        if "failed" in outcomes:
+            return "failed"
+        return next((each for each in outcomes if each != "completed"), "completed")
 
-    def take(self, index: int, batch: bytes) -> bytes:
-        """The merged frames for one batch of a branch."""
-        comments = [b"%b\n\n" % line for line in batch.splitlines() if line.startswith(b":")]
-        payloads = [payload for payload in self._frames[index].feed(batch) if payload != DONE]
-        return b"".join([*comments, *(self._chunk(index, decode(payload)) for payload in payloads)])
+    @property
+    def deltas(self) -> int:
+        """The approximate number of output deltas of all choices."""
+        return sum(stream.deltas for stream in self._streams)
 
-    def end(self) -> bytes:
-        """The last frames: an error, or the usage if the client requested it."""
-        if self.error is not None:
-            return self.error + DONE_FRAME
-        if self._usage is None:
-            return DONE_FRAME
-        return _frame({**self._base, "choices": [], "usage": to_chat(self._usage)}) + DONE_FRAME
+    @property
+    def usage(self) -> Usage | None:
+        """The usage of all choices, as far as it is reported."""
+        total: Usage | None = None
+        for stream in self._streams:
+            total = add(total, stream.usage)
+        return total
 
-    def _chunk(self, index: int, chunk: dict[str, Any]) -> bytes:
-        if "error" in chunk:
-            self.error = self.error or _frame(chunk)
-            return b""
-        if not self._base:
-            self._base = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
-        if not chunk["choices"]:
-            self._usage = add(self._usage, from_chat(chunk.get("usage")))
-            return b""
-        choices = [{**choice, "index": index} for choice in chunk["choices"]]
-        return _frame(
-            {**chunk, "id": self._base.get("id"), "created": self._base.get("created"), "choices": choices}
-        )
+    async def _settle(self) -> None:
+        """Settles the call before the end of its last choice, or of one that failed."""
+        self._running -= 1
+        if not self._running or self._encoder.failed:
+            await self._run.meter.settle(self.usage, deltas=self.deltas)
 
 
-def merge_completions(completions: list[dict[str, Any]]) -> dict[str, Any]:
-    """One completion with the choice of each; usage is added up."""
-    choices = [
-        {**choice, "index": index}
-        for index, completion in enumerate(completions)
-        for choice in completion["choices"]
-    ]
-    usage: Usage | None = None
-    for completion in completions:
-        usage = add(usage, from_chat(completion.get("usage")))
-    return {**completions[0], "choices": choices, "usage": to_chat(usage)}
+class _Choice:
+    """The encoder of one choice."""
+
+    def __init__(self, encoder: ChoicesEncoder, index: int) -> None:
+        self._encoder = encoder
+        self._index = index
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        return self._encoder.encode(self._index, events)
 
 
-async def _pump(index: int, answer: Answer, queue: "asyncio.Queue[tuple[int, bytes | None]]") -> None:
-    assert answer.batches is not None
-    async for batch in answer.batches:
-        await queue.put((index, batch))
-    await queue.put((index, None))
+async def _pump(stream: ConvertedStream, queue: "asyncio.Queue[tuple[bytes, bool]]") -> None:
+    async for batch in stream.batches():
+        await queue.put((batch, False))
+        del batch
+    await queue.put((b"", True))
 
 
-def _frame(chunk: dict[str, Any]) -> bytes:
-    return b"data: %b\n\n" % encode(chunk)
+async def all_of(steps: Sequence[Awaitable[T]]) -> list[T]:
+    """The results of all steps at once. If one fails, the others are cancelled; raises its error."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+        return [task.result() for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

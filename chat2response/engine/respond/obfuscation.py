@@ -7,8 +7,9 @@ delta gets a random text that makes its frame a multiple of 64 bytes long.
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.events import Delta, Event
 
 STEP = 64  # bytes
@@ -21,6 +22,12 @@ class Encoder(Protocol):
     """Encodes batches of events as bytes."""
 
     def encode(self, events: Sequence[Event]) -> bytes: ...
+
+
+def obfuscated(encoder: Encoder, request: HubRequest) -> Encoder:
+    """`encoder`, whose deltas are padded if the request asks for that."""
+    options: Any = request.body.get("stream_options")
+    return ObfuscatingEncoder(encoder) if options and options.get("include_obfuscation") is True else encoder
 
 
 class ObfuscatingEncoder:

@@ -1,4 +1,6 @@
-"""The built-in demo upstream: no network, no model, always the same answer.
+"""The built-in demo upstream: a Chat Completions server without a network or a model, behind the seam of
+`net/transport.py`.
 
-Upstreams over HTTP live in `upstreams/`.
+`transport.py` feeds the answer to its reader, `server.py` makes it from a request's bytes, `script.py` writes
+what the model says.
 """

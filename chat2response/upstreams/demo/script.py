@@ -12,20 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chat2response.convert.outcome import Outcome, failed
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.validation import invalid_value
-from chat2response.convert.writer.protocol import Writer
-from chat2response.errors import NotFound, UpstreamError
-from chat2response.upstreams.demo.request import DemoRequest, Function
+from chat2response.errors import BridgeError, NotFound, UpstreamError
+from chat2response.upstreams.demo.request import DemoRequest, Tool
 from chat2response.upstreams.demo.schema_instance import NoInstance, instance
 from chat2response.wire.json import encode
-from chat2response.wire.responses import Usage
 
 MODELS = ("demo", "demo-reasoner", "demo-tools", "demo-error", "demo-broken")
 
 _MAX_QUOTE = 2000  # characters of a long text that are repeated
 _BREAKS_AFTER = 4  # words
+_SCHEMA_PATH = "response_format.json_schema.schema"
 _WORD = re.compile(r"\S+\s*")
 _JSON_PIECE = re.compile(r"[^,:]*[,:]|[^,:]+")
 
@@ -36,8 +33,8 @@ class Step:
 
     kind: Literal["reasoning", "text", "call"]
     text: str
-    slot: int = 0
-    name: str = ""
+    call: int = 0
+    """The number of the call, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +42,23 @@ class Script:
     """All words of the answer, and how it ends."""
 
     steps: Sequence[Step]
-    ending: Outcome
-    input_tokens: int
-    """The words of the request."""
-    logprobs: bool = False
-    alternatives: bool = False
+    called: Sequence[Tool]
+    """The tool of each call, by its number."""
+    cut: bool = False
+    """Whether the output limit cut the answer."""
+    error: BridgeError | None = None
+    """The error that it ends with."""
 
-    def play(self, step: Step, writer: Writer, form: ReasoningForm) -> None:
-        """Writes one step."""
-        if step.kind == "text":
-            writer.text(step.text, [_certain_logprob(step.text, self.alternatives)] if self.logprobs else ())
-        elif step.kind == "call":
-            writer.call(step.slot, name=step.name, delta=step.text)
-        elif form != "hide":
-            writer.reasoning(step.text, summary=form == "summary")
+    def text(self, kind: Literal["reasoning", "text"]) -> str:
+        """The whole text of this kind."""
+        return "".join(step.text for step in self.steps if step.kind == kind)
 
-    def usage(self, played: int) -> Usage:
-        """The tokens of the first `played` steps, including hidden ones."""
-        reasoning_tokens = sum(step.kind == "reasoning" for step in self.steps[:played])
-        return {
-            "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": played,
-            "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
-            "total_tokens": self.input_tokens + played,
-        }
+    def calls(self) -> Iterator[tuple[Tool, str]]:
+        """Each call whose first word is not cut off: its tool, and its arguments or input."""
+        for number, tool in enumerate(self.called):
+            words = [step.text for step in self.steps if step.kind == "call" and step.call == number]
+            if words:
+                yield tool, "".join(words)
 
 
 def script(request: DemoRequest) -> Script:
@@ -89,25 +78,24 @@ def script(request: DemoRequest) -> Script:
             code="rate_limit_exceeded",
             headers={"retry-after": "1"},
         )
-    steps = [*_reasoning_steps(request), *(_call_steps(request) or _text_steps(request))]
-    ending = Outcome()
+    called = _chosen_tools(request)
+    answer = _call_steps(called) if called else _text_steps(request)
+    steps = [*_reasoning_steps(request, called), *answer]
+    error = None
     if request.model == "demo-broken":
-        steps, ending = steps[:_BREAKS_AFTER], failed(UpstreamError("The demo-broken model always fails."))
+        steps = steps[:_BREAKS_AFTER]
+        error = UpstreamError("The demo-broken model always fails.", status=500, code="server_error")
     if request.limit is not None and len(steps) > request.limit:
-        steps, ending = steps[: request.limit], Outcome("incomplete", "max_output_tokens")
-    return Script(steps, ending, request.word_count, request.logprobs, request.alternatives)
+        return Script(steps[: request.limit], called, cut=True)
+    return Script(steps, called, error=error)
 
 
-def _reasoning_steps(request: DemoRequest) -> Iterator[Step]:
+def _reasoning_steps(request: DemoRequest, called: Sequence[Tool]) -> Iterator[Step]:
     if request.model == "demo-reasoner":
         count = len(request.user_text.split())
         counted = f"The user wrote {count} word{'' if count == 1 else 's'}"
         newest = "A function has answered" if request.tool_outputs else counted
-        next_step = (
-            "so it is time to call a function."
-            if _chosen_functions(request)
-            else "and the answer is to repeat that."
-        )
+        next_step = "so it is time to call a function." if called else "and the answer is to repeat that."
         for word in _WORD.findall(f"{newest}, {next_step}"):
             yield Step("reasoning", word)
 
@@ -115,37 +103,39 @@ def _reasoning_steps(request: DemoRequest) -> Iterator[Step]:
 # -- calls -------------------------------------------------------------------------------------------
 
 
-def _call_steps(request: DemoRequest) -> list[Step]:
-    steps: list[Step] = []
-    for slot, function in enumerate(_chosen_functions(request)):
-        schema = {"type": "object"} if function.parameters is None else function.parameters
-        pieces = _JSON_PIECE.findall(_json_of(schema, function.path))
-        steps.extend(Step("call", piece, slot, function.name) for piece in pieces)
-    return steps
+def _call_steps(called: Sequence[Tool]) -> Iterator[Step]:
+    for number, tool in enumerate(called):
+        for piece in _pieces(tool):
+            yield Step("call", piece, number)
 
 
-def _chosen_functions(request: DemoRequest) -> Sequence[Function]:
-    """The functions to call: those that the user names, in that order, or else the first if one must be
-    called.
-    """
-    if request.tool_outputs or not request.functions:
+def _pieces(tool: Tool) -> list[str]:
+    """The arguments or the input, word by word."""
+    if tool.custom:
+        return _WORD.findall(instance(tool.parameters))
+    return _JSON_PIECE.findall(_json_of(tool.parameters, tool.path))
+
+
+def _chosen_tools(request: DemoRequest) -> Sequence[Tool]:
+    """The tools to call: those that the user names, in that order, else the first if one must be called."""
+    if request.tool_outputs or not request.tools:
         return ()
-    mentioned = sorted(_mentioned_functions(request), key=lambda match: match[0])
-    functions = [function for _, function in mentioned]
+    mentioned = sorted(_mentioned_tools(request), key=lambda match: match[0])
+    tools = [tool for _, tool in mentioned]
     always_calls = request.model == "demo-tools"
-    if not functions and (request.must_call or always_calls):
-        functions = [request.functions[0]]
-    if always_calls and len(functions) == 1 and re.search(r"\bparallel\b", request.user_text, re.IGNORECASE):
-        functions.append(next((each for each in request.functions if each is not functions[0]), functions[0]))
-    return functions if request.parallel else functions[:1]
+    if not tools and (request.must_call or always_calls):
+        tools = [request.tools[0]]
+    if always_calls and len(tools) == 1 and re.search(r"\bparallel\b", request.user_text, re.IGNORECASE):
+        tools.append(next((each for each in request.tools if each is not tools[0]), tools[0]))
+    return tools if request.parallel else tools[:1]
 
 
-def _mentioned_functions(request: DemoRequest) -> Iterator[tuple[int, Function]]:
-    """The functions that the user names, with the offset of the name."""
-    for function in request.functions:
-        match = re.search(rf"(?<![\w-]){re.escape(function.name)}(?![\w-])", request.user_text)
+def _mentioned_tools(request: DemoRequest) -> Iterator[tuple[int, Tool]]:
+    """The tools that the user names, with the offset of the name."""
+    for tool in request.tools:
+        match = re.search(rf"(?<![\w-]){re.escape(tool.name)}(?![\w-])", request.user_text)
         if match:
-            yield match.start(), function
+            yield match.start(), tool
 
 
 # -- words -------------------------------------------------------------------------------------------
@@ -154,7 +144,7 @@ def _mentioned_functions(request: DemoRequest) -> Iterator[tuple[int, Function]]
 def _text_steps(request: DemoRequest) -> Iterable[Step]:
     kind = request.format["type"]
     if kind == "json_schema":
-        answer, pattern = _json_of(request.format.get("schema"), request.schema_path), _JSON_PIECE
+        answer, pattern = _json_of(request.format["schema"], _SCHEMA_PATH), _JSON_PIECE
     elif kind == "json_object":
         answer, pattern = encode({"answer": _sentence(request)}).decode(), _WORD
     else:
@@ -182,9 +172,3 @@ def _json_of(schema: Any, path: str) -> str:
         return encode(instance(schema)).decode()
     except NoInstance as reason:
         raise invalid_value(path, f"Invalid schema in '{path}': {reason}.") from None
-
-
-def _certain_logprob(word: str, alternatives: bool) -> dict[str, Any]:
-    """The log probability of a certain word, which is its own only alternative."""
-    token = {"token": word, "logprob": 0.0, "bytes": list(word.encode())}
-    return {**token, "top_logprobs": [token] if alternatives else []}

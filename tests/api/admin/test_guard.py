@@ -1,10 +1,14 @@
 """Issued keys on the admin plane: which grant opens which route, and the throttle for failed attempts."""
 
+from collections import Counter
+from collections.abc import Callable
+from inspect import isfunction, signature
 from typing import Any
 
 import httpx
 import pytest
 
+from chat2response.api.admin import guard, rules
 from chat2response.api.admin.rules import AdminRules
 from chat2response.api.admin.throttle import MAX_ADDRESSES, MAX_FAILURES, WINDOW_SECONDS, Throttle
 from chat2response.api.http.client_address import address_of
@@ -124,6 +128,50 @@ async def test_the_audit_tells_token_from_network():
         async with client(parts, peer, headers=headers) as http:
             await http.post("/keys/generate", json={})
     assert [line["by"] for line in (await parts.keys.audit.read()).lines] == ["network", "token", "token"]
+
+
+class RuleCalls(Counter[str]):
+    """How often each rule was evaluated."""
+
+    @classmethod
+    def counted(cls, monkeypatch: pytest.MonkeyPatch) -> "RuleCalls":
+        calls = cls()
+        for name, rule in list(vars(rules).items()):
+            if isfunction(rule) and "facts" in signature(rule).parameters:
+                for module in (rules, guard):
+                    monkeypatch.setattr(module, name, calls.wrapped(name, rule), raising=module is rules)
+        return calls
+
+    def wrapped(self, name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            self[name] += 1
+            return rule(*args)
+
+        return counted
+
+
+async def test_each_rule_is_evaluated_once_per_request(monkeypatch):
+    parts = Parts.plain(admin=AdminRules(TOKEN))
+    admin, other = await token(parts, "admin:keys"), await token(parts)
+    calls, seen = RuleCalls.counted(monkeypatch), set()
+    for peer, headers, status in (
+        (HERE, {}, 200),
+        (HERE, bearer(TOKEN), 200),
+        (HERE, {"x-amzn-trace-id": "1"}, 403),
+        (HERE, {"x-amzn-trace-id": "1"} | bearer(admin), 200),
+        (HERE, {"origin": "https://evil.example"} | bearer(admin), 403),
+        (ELSEWHERE, {}, 401),
+        (ELSEWHERE, bearer(TOKEN), 200),
+        (ELSEWHERE, bearer(admin), 200),
+        (ELSEWHERE, bearer(other), 403),
+        (ELSEWHERE, {"x-admin-token": "admin_wrong"}, 401),
+    ):
+        calls.clear()
+        async with client(parts, peer, headers=headers) as http:
+            assert (await http.get("/keys")).status_code == status
+        assert set(calls.values()) == {1}, (peer, headers, calls)
+        seen |= set(calls)
+    assert {"decide", "_other_origin", "_unknown_proxy", "_needs_credential", "_forwarded"} <= seen
 
 
 async def test_status_tells_an_admin_key_more(parts):

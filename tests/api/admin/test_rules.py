@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.api.admin.rules import PATHS, AdminRules, RequestFacts, check, guards
+from chat2response.api.admin.rules import PATHS, AdminRules, Admitted, Refused, RequestFacts, decide, guards
 from chat2response.api.http.client_address import ClientAddress, address_of, networks
 from chat2response.api.management.application import build_management
 from chat2response.errors import BridgeError, Forbidden, Unauthorized, UnsupportedMedia
@@ -42,15 +42,19 @@ def facts(
 
 
 def refusal(rules: AdminRules, a_visit: RequestFacts) -> BridgeError:
-    with pytest.raises(BridgeError) as caught:
-        check(rules, a_visit)
-    return caught.value
+    decision = decide(rules, a_visit)
+    assert isinstance(decision, Refused)
+    return decision.error
+
+
+def assert_admitted(rules: AdminRules, a_visit: RequestFacts) -> None:
+    assert isinstance(decide(rules, a_visit), Admitted)
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("rules", [OPEN, GENERATED])
 def test_this_machine_needs_no_token(rules, peer):
-    check(rules, facts(peer))
+    assert_admitted(rules, facts(peer))
 
 
 @pytest.mark.parametrize("peer", [ELSEWHERE, "10.0.0.1", "::ffff:192.0.2.7", "fe80::1%eth0", "", None])
@@ -71,7 +75,7 @@ def test_nobody_else_gets_in_without_one(peer):
     ],
 )
 def test_the_token_opens_from_anywhere_under_any_name(rules, peer, headers):
-    check(rules, facts(peer, "keys.example", **headers))
+    assert_admitted(rules, facts(peer, "keys.example", **headers))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,7 @@ def test_what_is_nearly_the_token_does_not(headers):
 
 
 def test_a_token_beyond_ascii_is_compared_as_bytes():
-    check(
+    assert_admitted(
         AdminRules("schlüssel-für-alles", always_require_token=True),
         facts(x_admin_token="schlÃ¼ssel-fÃ¼r-alles"),
     )
@@ -184,13 +188,13 @@ def test_without_a_token_nothing_between_may_have_left_a_trace(name):
         error = refusal(rules, facts(peer, **{name: "1"}))
         assert (error.status, error.code) == (403, "untrusted_proxy")
         assert f"'{name.replace('_', '-')}'" in error.message
-    check(GENERATED, facts(**{name: "1"}, x_admin_token=TOKEN))
-    check(OPEN, facts(PROXY, x_forwarded_for=HERE, **{name: "1"}))
+    assert_admitted(GENERATED, facts(**{name: "1"}, x_admin_token=TOKEN))
+    assert_admitted(OPEN, facts(PROXY, x_forwarded_for=HERE, **{name: "1"}))
 
 
 @pytest.mark.parametrize("name", ["x_request_id", "traceparent", "accept", "user_agent", "x_api_version"])
 def test_what_clients_send_is_no_trace(name):
-    check(OPEN, facts(**{name: "1"}))
+    assert_admitted(OPEN, facts(**{name: "1"}))
 
 
 @pytest.mark.parametrize("version", ["1.0", "0.9", ""])
@@ -200,13 +204,13 @@ def test_without_a_token_the_old_http_of_a_bare_proxy_is_refused(version):
     assert "HTTP/1.1" in error.message
     assert type(refusal(AdminRules(allow=networks(PROXY)), facts(PROXY, version=version))) is Forbidden
     for rules in (GENERATED, SET):
-        check(rules, facts(version=version, x_admin_token=TOKEN))
-    check(OPEN, facts(PROXY, version=version, x_forwarded_for=HERE))
+        assert_admitted(rules, facts(version=version, x_admin_token=TOKEN))
+    assert_admitted(OPEN, facts(PROXY, version=version, x_forwarded_for=HERE))
 
 
 @pytest.mark.parametrize("client", [HERE, f"{ELSEWHERE}, {HERE}", f"127.0.0.1:4711, {PROXY}"])
 def test_a_trusted_proxy_says_who_needs_no_token(client):
-    check(OPEN, facts(PROXY, x_forwarded_for=client))
+    assert_admitted(OPEN, facts(PROXY, x_forwarded_for=client))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +219,7 @@ def test_a_trusted_proxy_says_who_needs_no_token(client):
 def test_it_says_who_needs_one_too(client):
     assert type(refusal(OPEN, facts(PROXY, x_forwarded_for=client))) is Forbidden
     assert type(refusal(GENERATED, facts(PROXY, x_forwarded_for=client))) is Unauthorized
-    check(GENERATED, facts(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
+    assert_admitted(GENERATED, facts(PROXY, "keys.example", x_forwarded_for=client, x_admin_token=TOKEN))
 
 
 def test_a_trusted_proxy_itself_is_no_address_without_a_token():
@@ -225,9 +229,9 @@ def test_a_trusted_proxy_itself_is_no_address_without_a_token():
 
 def test_the_operator_says_from_where_no_token_is_needed():
     bridge = AdminRules(GENERATED.token, allow=networks("172.17.0.0/16, 2001:db8::/32"), hosts=("gateway",))
-    check(bridge, facts("172.17.0.1"))
-    check(bridge, facts("::ffff:172.17.0.1", "gateway:8088"))
-    check(bridge, facts("2001:db8::5", "Gateway"))
+    assert_admitted(bridge, facts("172.17.0.1"))
+    assert_admitted(bridge, facts("::ffff:172.17.0.1", "gateway:8088"))
+    assert_admitted(bridge, facts("2001:db8::5", "Gateway"))
     assert type(refusal(bridge, facts(HERE))) is Unauthorized
     assert type(refusal(bridge, facts("172.18.0.1"))) is Unauthorized
     assert type(refusal(bridge, facts("172.17.0.1", "evil.example"))) is Forbidden
@@ -279,7 +283,7 @@ def test_a_browser_that_says_it_is_another_page_is_believed(site):
 
 @pytest.mark.parametrize("site", ["same-origin", "none", "None"])
 def test_a_page_of_our_own_and_an_address_that_was_typed_pass(site):
-    check(OPEN, facts(sec_fetch_site=site))
+    assert_admitted(OPEN, facts(sec_fetch_site=site))
 
 
 @pytest.mark.parametrize(
@@ -292,7 +296,7 @@ def test_a_page_of_our_own_and_an_address_that_was_typed_pass(site):
     ],
 )
 def test_a_page_of_our_own_passes(origin, host):
-    check(OPEN, facts(host=host, origin=origin))
+    assert_admitted(OPEN, facts(host=host, origin=origin))
 
 
 @pytest.mark.parametrize(
@@ -315,23 +319,23 @@ def test_another_name_for_this_machine_is_refused_without_a_token(host):
     error = refusal(OPEN, facts(host=host))
     assert error.status == 403
     assert "localhost" in error.message
-    check(GENERATED, facts(host=host, x_admin_token=TOKEN))
+    assert_admitted(GENERATED, facts(host=host, x_admin_token=TOKEN))
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8088", "127.0.0.1:1", "127.1.2.3", "[::1]:8088"])
 def test_the_names_of_this_machine_pass(host):
-    check(OPEN, facts(host=host))
+    assert_admitted(OPEN, facts(host=host))
 
 
 def test_the_address_that_was_called_passes():
-    check(OPEN, facts(host="10.0.0.2:8088"))
+    assert_admitted(OPEN, facts(host="10.0.0.2:8088"))
     assert refusal(OPEN, facts(host="10.0.0.3:8088")).status == 403
 
 
 def test_the_address_we_listen_on_passes():
-    check(AdminRules(host="Gateway.Internal"), facts(host="gateway.internal:8088"))
-    check(AdminRules(host="0.0.0.0"), facts(host="0.0.0.0:8088"))
-    check(AdminRules(host="2001:db8::1"), facts(host="[2001:DB8:0::1]:8088"))
+    assert_admitted(AdminRules(host="Gateway.Internal"), facts(host="gateway.internal:8088"))
+    assert_admitted(AdminRules(host="0.0.0.0"), facts(host="0.0.0.0:8088"))
+    assert_admitted(AdminRules(host="2001:db8::1"), facts(host="[2001:DB8:0::1]:8088"))
 
 
 @pytest.mark.parametrize("hosts", [(), ("localhost", "evil.example"), ("localhost", "localhost")])
@@ -351,9 +355,9 @@ def test_a_body_that_is_not_json_is_refused(media_type, length):
         error = refusal(rules, facts(content_type=media_type, **length, x_admin_token=TOKEN))
         assert type(error) is UnsupportedMedia
         assert "application/json" in error.message
-    check(OPEN, facts(content_type=media_type))
-    check(OPEN, facts(content_type=media_type, content_length="0"))
-    check(OPEN, facts(content_type="Application/JSON; charset=utf-8", **length))
+    assert_admitted(OPEN, facts(content_type=media_type))
+    assert_admitted(OPEN, facts(content_type=media_type, content_length="0"))
+    assert_admitted(OPEN, facts(content_type="Application/JSON; charset=utf-8", **length))
 
 
 def test_neither_rules_nor_visits_show_a_token():

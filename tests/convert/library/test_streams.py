@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.client_profiles import OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.whole_answer import write_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
-from chat2response.convert.hub import HubRequest
-from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat, reasoning_form
+from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
 from chat2response.wire.fault import DRAINING, RESET, Fault
 from tests.support import openai_sdk
 from tests.support.upstream_streams import (
@@ -279,27 +277,6 @@ def test_losses_of_both_directions_can_be_asked_for():
     item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}
     back.feed(named([{"type": "response.output_item.done", "output_index": 0, "item": item}]))
     assert [loss.field for loss in back.losses] == ["output[compaction]"]
-
-
-@pytest.mark.parametrize(
-    ("reasoning", "raw"),
-    [
-        (None, "content"),
-        ({}, "content"),
-        ({"effort": "low"}, "content"),
-        ({"summary": "auto"}, "summary"),
-        ({"generate_summary": "concise"}, "summary"),
-        ({"summary": None}, "content"),
-        ("odd", "content"),
-    ],
-)
-def test_reasoning_goes_where_this_kind_of_client_reads_it(reasoning, raw):
-    """`raw`: the form for a client that shows raw reasoning too."""
-    request = HubRequest(body={"reasoning": reasoning}, dialect="responses")
-    assert reasoning_form(request) == "summary"
-    assert reasoning_form(request, None, OPEN_RESPONSES) == raw
-    for forced in ("hide", "content", "summary"):
-        assert reasoning_form(request, forced) == reasoning_form(request, forced, OPEN_RESPONSES) == forced
 
 
 def test_usage_is_given_to_who_asked_for_it():

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.sealed_reasoning import SealedReasoning, open_reasoning, seal_reasoning
@@ -42,7 +43,7 @@ class Plain:
 def streamed(chunks: list[dict[str, Any]], form: Any = "content", quirks: Any = None) -> Any:
     """The events of a stream with sealed reasoning."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
-    reader = AnswerDecoder(form, quirks or PROFILES["generic"], Plain()).reader(writer)
+    reader = EventFeed(ChatAnswerDecoder(form, quirks or PROFILES["generic"], Plain()).reader(writer))
     writer.begin()
     reader.feed(sse(chunks))
     reader.close()
@@ -97,7 +98,7 @@ def test_without_reasoning_nothing_changes(name: str):
     if any("reasoning_content" in (each["choices"] or [{}])[0].get("delta", {}) for each in chunks):
         response["output"][0].pop("encrypted_content")
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
-    reader = AnswerDecoder(quirks=PROFILES["generic"]).reader(writer)
+    reader = EventFeed(ChatAnswerDecoder(quirks=PROFILES["generic"]).reader(writer))
     reader.feed(sse(chunks))
     reader.close()
     writer.finish()

@@ -10,6 +10,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.response_builder import ResponseBuilder
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
@@ -81,7 +82,7 @@ def test_a_text_has_all_its_events():
 
 def test_a_call_without_arguments_has_its_done_events():
     writer = Script()
-    writer.call(0, call_id="c", name="f")
+    writer.call(CallDelta(0, call_id="c", name="f"))
     events = writer.finished()
     assert kinds(events)[2:-1] == [
         "output_item.added",
@@ -96,9 +97,9 @@ def test_items_follow_one_another():
     writer = Script()
     writer.reasoning("hm")
     writer.text("I ask.")
-    writer.call(0, call_id="a", name="f", delta="{}")
-    writer.call(1, call_id="b", name="g", delta='{"x":')
-    writer.call(1, delta="1}")
+    writer.call(CallDelta(0, call_id="a", name="f", delta="{}"))
+    writer.call(CallDelta(1, call_id="b", name="g", delta='{"x":'))
+    writer.call(CallDelta(1, delta="1}"))
     writer.text("Done.")
     writer.reasoning("again")
     events = writer.finished()
@@ -236,7 +237,7 @@ def test_an_event_that_no_method_can_say_gets_our_number():
 
 def test_the_call_id_of_a_whole_call_is_its_own():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta="{}")
+    writer.call(CallDelta(0, call_id="a", name="f", delta="{}"))
     writer.item({"type": "shell_call", "call_id": "a", "action": {"commands": []}})
     writer.item({"type": "shell_call_output", "call_id": "a", "output": []})
     called, shell, answered = writer.response["output"][0], *writer.response["output"][1:]
@@ -286,7 +287,7 @@ def test_places_that_count_over_the_turn_are_moved_into_the_part(writer_type):
 def test_a_citation_behind_the_text_it_belongs_to_is_a_loss(writer_type):
     writer: Any = Script() if writer_type == "stream" else whole_writer()
     writer.text("See a")
-    writer.call(0, call_id="c", name="f", delta="{}")
+    writer.call(CallDelta(0, call_id="c", name="f", delta="{}"))
     writer.annotation(cite(4, 5), in_turn=True)
     response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     assert [item["type"] for item in response["output"]] == ["message", "function_call"]
@@ -298,41 +299,41 @@ def test_a_citation_behind_the_text_it_belongs_to_is_a_loss(writer_type):
 
 def test_interleaved_calls_keep_their_arguments_apart():
     writer = Script()
-    writer.call("a", call_id="a", name="f")
-    writer.call("b", call_id="b", name="g")
+    writer.call(CallDelta("a", call_id="a", name="f"))
+    writer.call(CallDelta("b", call_id="b", name="g"))
     for slot, piece in (("a", '{"x'), ("b", '{"y'), ("a", '":1}'), ("b", '":2}')):
-        writer.call(slot, delta=piece)
+        writer.call(CallDelta(slot, delta=piece))
     assert output(writer.finished()) == [("f", '{"x":1}', "completed"), ("g", '{"y":2}', "completed")]
 
 
 def test_a_name_may_come_late():
     writer = Script()
-    writer.call(0, call_id="a", delta='{"x":')
-    writer.call(0, name="f", delta="1")
-    writer.call(0, delta="}")
+    writer.call(CallDelta(0, call_id="a", delta='{"x":'))
+    writer.call(CallDelta(0, name="f", delta="1"))
+    writer.call(CallDelta(0, delta="}"))
     assert output(writer.finished()) == [("f", '{"x":1}', "completed")]
 
 
 def test_a_name_may_come_in_pieces():
     writer = Script()
-    writer.call(0, call_id="a", name="get_")
-    writer.call(0, name="weather")
-    writer.call(0, delta="{}")
+    writer.call(CallDelta(0, call_id="a", name="get_"))
+    writer.call(CallDelta(0, name="weather"))
+    writer.call(CallDelta(0, delta="{}"))
     assert output(writer.finished()) == [("get_weather", "{}", "completed")]
 
 
 def test_a_name_with_every_piece_is_one_name():
     writer = Script()
     for piece in ("{", '"x":', "1}"):
-        writer.call(0, call_id="a", name="f", delta=piece)
+        writer.call(CallDelta(0, call_id="a", name="f", delta=piece))
     assert output(writer.finished()) == [("f", '{"x":1}', "completed")]
 
 
 @pytest.mark.parametrize("writer_type", ["stream", "whole"])
 def test_a_call_without_a_name_is_a_loss_and_one_without_anything_is_nothing(writer_type):
     writer: Any = Script() if writer_type == "stream" else whole_writer()
-    writer.call(0, call_id="a", delta="{}")
-    writer.call(1, call_id="b")
+    writer.call(CallDelta(0, call_id="a", delta="{}"))
+    writer.call(CallDelta(1, call_id="b"))
     response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     assert [item["type"] for item in response["output"]] == ["message"]
     assert [(loss.field, loss.effect) for loss in writer.losses] == [
@@ -344,7 +345,7 @@ def test_a_call_without_a_name_is_a_loss_and_one_without_anything_is_nothing(wri
 def test_call_ids_are_made_where_they_lack_or_repeat(writer_type):
     writer: Any = Script() if writer_type == "stream" else whole_writer()
     for slot, call_id in enumerate(["call_0", "", "call_0", None]):
-        writer.call(slot, call_id=call_id, name="f", delta="{}")
+        writer.call(CallDelta(slot, call_id=call_id, name="f", delta="{}"))
     response = response_of(writer.finished()) if writer_type == "stream" else writer.finish(None, Outcome())
     call_ids = [item["call_id"] for item in response["output"]]
     assert call_ids[0] == "call_0"
@@ -357,7 +358,7 @@ def test_row_60_ids_of_the_upstream_are_kept_unless_they_repeat():
     writer.text("a", id="msg_up")
     writer.close_item()
     writer.text("b", id="msg_up")
-    writer.call(0, call_id="c", name="f", delta="{}", id="fc_up")
+    writer.call(CallDelta(0, call_id="c", name="f", delta="{}", id="fc_up"))
     ids = [item["id"] for item in response_of(writer.finished())["output"]]
     assert ids[0] == "msg_up"
     assert ids[1] != "msg_up"
@@ -366,21 +367,21 @@ def test_row_60_ids_of_the_upstream_are_kept_unless_they_repeat():
 
 def test_arguments_that_are_repeated_after_their_end_are_not_sent_twice():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta='{"x":1}')
+    writer.call(CallDelta(0, call_id="a", name="f", delta='{"x":1}'))
     writer.text("b")
-    writer.call(0, delta='{"x":1}')
-    writer.call(0, delta=" \n")
+    writer.call(CallDelta(0, delta='{"x":1}'))
+    writer.call(CallDelta(0, delta=" \n"))
     assert len(writer.losses) == 0
-    writer.call(0, delta="junk")
+    writer.call(CallDelta(0, delta="junk"))
     assert [loss.field for loss in writer.losses] == ["message.tool_calls.arguments"]
     assert output(writer.finished())[0] == ("f", '{"x":1}', "completed")
 
 
 def test_text_between_the_pieces_of_a_call_does_not_cost_the_rest_of_it():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta='{"x":')
+    writer.call(CallDelta(0, call_id="a", name="f", delta='{"x":'))
     writer.text("meanwhile")
-    writer.call(0, delta="1}")
+    writer.call(CallDelta(0, delta="1}"))
     assert output(writer.finished()) == [
         ("f", '{"x":1}', "completed"),
         ("message", ["meanwhile"], "completed"),
@@ -414,14 +415,14 @@ def test_a_cut_inside_reasoning_makes_no_message():
 
 def test_a_cut_call_is_incomplete_and_a_whole_one_is_not():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta="{}")
-    writer.call(1, call_id="b", name="g", delta='{"x":')
+    writer.call(CallDelta(0, call_id="a", name="f", delta="{}"))
+    writer.call(CallDelta(1, call_id="b", name="g", delta='{"x":'))
     assert output(writer.finished(CUT)) == [("f", "{}", "completed"), ("g", '{"x":', "incomplete")]
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta="{}")
+    writer.call(CallDelta(0, call_id="a", name="f", delta="{}"))
     assert output(writer.finished(CUT)) == [("f", "{}", "completed")]
     writer = Script()
-    writer.call(0, call_id="a", name="f")
+    writer.call(CallDelta(0, call_id="a", name="f"))
     assert output(writer.finished(CUT)) == [("f", "", "incomplete")]
 
 
@@ -429,7 +430,7 @@ def test_a_cut_message_stays_last_where_a_call_was_never_named():
     writer = Script()
     writer.text("a")
     writer.close_item()
-    writer.call(0, delta="{")
+    writer.call(CallDelta(0, delta="{"))
     writer.text("b")
     assert output(writer.finished(CUT)) == [("message", ["a"], "completed"), ("message", ["b"], "incomplete")]
 
@@ -449,9 +450,9 @@ def test_a_failure_keeps_what_was_said_and_closes_nothing():
 
 def test_a_failure_inside_calls_leaves_them_incomplete():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta='{"x')
-    writer.call(1, call_id="b", name="g", delta='{"y')
-    writer.call(2, call_id="c", name="h")
+    writer.call(CallDelta(0, call_id="a", name="f", delta='{"x'))
+    writer.call(CallDelta(1, call_id="b", name="g", delta='{"y'))
+    writer.call(CallDelta(2, call_id="c", name="h"))
     assert output(writer.finished(FAILURE)) == [("f", '{"x', "incomplete"), ("g", '{"y', "incomplete")]
 
 
@@ -478,9 +479,9 @@ def test_an_end_without_a_turn_is_a_failure():
 
 def test_turns_add_up_to_one_response():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta="{}")
+    writer.call(CallDelta(0, call_id="a", name="f", delta="{}"))
     writer.end_turn(USED, Outcome(service_tier="flex"))
-    writer.call(0, call_id="b", name="f", delta="{}")  # a reader's slots begin again with each turn
+    writer.call(CallDelta(0, call_id="b", name="f", delta="{}"))  # slots begin anew
     writer.text("Done.")
     writer.end_turn(USED, Outcome())
     events = writer.finished()
@@ -528,8 +529,8 @@ def speak(writer: Any) -> None:
     writer.text("b")
     writer.refusal("no")
     writer.text("c")
-    writer.call(0, call_id="x", name="f", delta="{}")
-    writer.call(1, call_id="x", name="g")
+    writer.call(CallDelta(0, call_id="x", name="f", delta="{}"))
+    writer.call(CallDelta(1, call_id="x", name="g"))
     writer.text("d")
     writer.annotation(cite(0, 1))
 

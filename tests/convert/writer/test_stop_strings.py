@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.convert.writer.stop_strings import StopStringWriter, read_stop_strings
 from chat2response.errors import InvalidRequest
@@ -91,7 +92,7 @@ def test_what_comes_between_lets_go_of_what_was_held() -> None:
     writer = StopStringWriter(inner, ["STOP"])
     inner.begin()
     writer.text("ST")
-    writer.call("a", call_id="c", name="f", delta="{}")
+    writer.call(CallDelta("a", call_id="c", name="f", delta="{}"))
     writer.text("OP")
     writer.end_turn(None, Outcome())
     inner.finish()

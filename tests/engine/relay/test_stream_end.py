@@ -4,17 +4,15 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.ownership import Ownership
-from chat2response.engine.relay.relay import RelayedStream
+from chat2response.convert.dialects.chat.answer.tap import ChatTap
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
+from chat2response.engine.relay.relayed_stream import RelayedStream
 from chat2response.engine.relay.stream_end import StreamEndFilter
-from chat2response.engine.relay.taps import ChatTap, ResponsesTap
 from chat2response.net.transport import StreamInterrupted
-from chat2response.state.owners import Owners
-from chat2response.stores import MemoryStore
-from chat2response.upstreams.base import Target
 from chat2response.wire.fault import RESET
 from tests.support.engine.fakes import FakeReply
 from tests.support.engine.frames import CHAT_STREAMS, DONE, RESPONSES_STREAMS, chunk
+from tests.support.engine.scene import bare_run
 
 TEXT = b"".join(RESPONSES_STREAMS["text"][:-1])
 CHAT = b"".join(CHAT_STREAMS["text"][:-1])
@@ -32,8 +30,7 @@ ODD = [b"NaN", b"1e999", b"-Infinity", b'"\\ud800"', b'"\xff"', b'"\xed\xa0\x80"
 
 
 def relay_of(tap: Any, *steps: Any) -> RelayedStream:
-    target = Target("chat", "http://10.0.0.9:8000/v1", "sk-test-000111222333")
-    return RelayedStream(FakeReply(*steps), tap, Ownership(Owners(MemoryStore()), None, target), target)
+    return RelayedStream(bare_run(), FakeReply(*steps), tap)
 
 
 async def passed(stream: RelayedStream) -> bytes:

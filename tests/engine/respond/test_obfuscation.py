@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.client_profiles import OPEN_RESPONSES
+from chat2response.convert.client_profiles import DEFAULT, OPEN_RESPONSES
 from chat2response.convert.dialects.chat.answer.stream_encoder import ChatEncoder
 from chat2response.convert.dialects.responses.answer.stream_encoder import ProfiledEncoder, ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.respond.obfuscation import STEP, ObfuscatingEncoder
-from chat2response.engine.respond.respond import encoder_for
+from chat2response.engine.respond.obfuscation import STEP, ObfuscatingEncoder, obfuscated
+from tests.support.engine.scene import DIALECTS
 from tests.support.open_responses import check_event
 from tests.support.upstream_streams import Numbered, now
 
@@ -35,9 +36,9 @@ def events() -> list[Any]:
         writer.reasoning(word)
     for word in WORDS:
         writer.text(word)
-    writer.call("c", kind="function", call_id="c", name="f")
+    writer.call(CallDelta("c", call_id="c", name="f"))
     for word in WORDS:
-        writer.call("c", kind="function", delta=word)
+        writer.call(CallDelta("c", delta=word))
     writer.end_turn(None, Outcome("completed"))
     writer.finish()
     return writer.take()
@@ -92,6 +93,6 @@ def test_nothing_but_deltas_is_padded() -> None:
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 def test_only_who_asks_gets_it(dialect: Any, options: Any, padded: bool) -> None:
     hub = HubRequest(body={"model": "m", "input": "x", "stream_options": options}, dialect=dialect)
-    encoder = encoder_for(dialect, hub, Losses())
+    encoder = obfuscated(DIALECTS[dialect].encoder(hub, DEFAULT, Losses()), hub)
     assert isinstance(encoder, ObfuscatingEncoder) is padded
     assert (b"obfuscation" in encoder.encode(events())) is padded

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.losses import Losses
-from chat2response.convert.outcome import Outcome, failed, from_fault
-from chat2response.engine.run import CallRun
+from chat2response.convert.outcome import failed, from_fault
+from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.fault import RESET
 from chat2response.wire.json import decode
-from tests.engine.conftest import KEY, Scene, rest, whole
-from tests.support.engine.fakes import FakeTurn, FakeUpstream, comment, ends, events_of, says
+from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
+from tests.support.engine.frames import CHAT_STREAMS
+from tests.support.engine.scene import KEY, Scene, rest, whole
 
 SURFACES = [("responses", "chat"), ("chat", "responses")]
-WAYS = [*SURFACES, ("proxy", "chat"), ("responses", "demo"), ("chat", "demo")]
+WAYS = [*SURFACES, ("proxy", "chat")]
 
 
-def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> CallRun:
+def open_stream(scene: Scene, surface: Any, dialect: str, *steps: Any, **more: Any) -> Run:
     return scene.open(FakeTurn(*steps), surface, dialect, stream=True, **more)
 
 
@@ -153,10 +153,9 @@ async def test_a_slow_model_does_not_hold_the_head_for_ever(scene: Scene, before
 
 async def test_an_upstream_that_comments_without_end_lets_the_head_go(scene: Scene) -> None:
     class Ticking(FakeTurn):
-        async def reads(self) -> Any:
-            while self.stopped is None:
-                await asyncio.sleep(0)
-                yield
+        async def chunk(self) -> bytes:
+            await asyncio.sleep(0)
+            return b": tick\n\n"
 
     async with scene.open(Ticking(), "responses", "chat", stream=True, first_event_timeout=0.01) as answer:
         assert answer.status == 200
@@ -250,17 +249,9 @@ async def test_an_incomplete_answer_is_counted_as_one(scene: Scene) -> None:
 
 
 async def test_an_error_in_a_200_answer_is_masked(scene: Scene) -> None:
-    class Refusing(FakeUpstream):
-        async def once(self, request: Any, target: Any, context: Any) -> Any:
-            reply = await super().once(request, target, context)
-
-            def read(*_: Any) -> Any:
-                raise UpstreamError(f"Not with {KEY}", status=429)
-
-            return type(reply)(200, [], Losses(), read)
-
+    error = {"error": {"message": f"Not with {KEY}", "code": 429}}
     with pytest.raises(UpstreamError) as caught:
-        await whole(scene.open(Refusing(response()), "chat", "responses"))
+        await whole(scene.open(error, "chat", "responses"))
     assert (caught.value.status, caught.value.message) == (429, "Not with [key]")
 
 
@@ -279,7 +270,7 @@ async def test_what_the_gateway_does_not_keep_is_a_loss(scene: Scene) -> None:
 
 @pytest.mark.parametrize("field", [{"previous_response_id": "resp_1"}, {"conversation": "conv_1"}, {"n": 2}])
 async def test_what_a_converted_answer_cannot_have_is_refused(scene: Scene, field: dict[str, Any]) -> None:
-    upstream = FakeUpstream(FakeTurn(ends(Outcome())))
+    upstream = FakeUpstream(FakeReply())
     with pytest.raises(InvalidRequest) as caught:
         await whole(scene.open(upstream, "proxy", "chat", stream=True, **field))
     assert caught.value.param == next(iter(field))
@@ -287,7 +278,7 @@ async def test_what_a_converted_answer_cannot_have_is_refused(scene: Scene, fiel
 
 
 async def test_an_overlay_adds_only_usage(scene: Scene) -> None:
-    upstream = FakeUpstream(FakeTurn(says("a"), ends()))
+    upstream = FakeUpstream(FakeReply(*CHAT_STREAMS["text"]))
     await whole(scene.open(upstream, "proxy", "chat", stream=True, vendor={"z": 1, "a": 2}, n=1))
     body = (
         b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true,"vendor":{"z":1,"a":2},"n":1'

@@ -6,8 +6,8 @@ import pytest
 
 from chat2response.errors import InvalidRequest, UpstreamError, UpstreamUnauthorized
 from chat2response.stores.base import StoreDown
-from tests.engine.conftest import KEY, Scene, whole
 from tests.support.engine.fakes import JSON, FakeReply, FakeUpstream
+from tests.support.engine.scene import KEY, Scene, whole
 
 # -- whole answers -----------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ async def test_a_redirect_is_no_answer(scene: Scene) -> None:
 async def test_a_body_that_is_no_object_goes_nowhere(scene: Scene, surface: Any, body: bytes) -> None:
     upstream = FakeUpstream(FakeReply())
     call_run = scene.open(upstream, surface, surface)
-    object.__setattr__(call_run._call, "body", body)
+    call_run.call.body = body
     with pytest.raises(InvalidRequest):
         await whole(call_run)
     assert upstream.requests == []

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from chat2response.server.http_protocol import BoundedHttpProtocol
+from chat2response.wire.headers import HeaderList
 
 
 @dataclass
@@ -18,7 +19,7 @@ class AppRequest:
 
     method: str
     path: str
-    headers: list[tuple[bytes, bytes]]
+    headers: HeaderList
     body: bytes = b""
 
 

@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chat2response.convert.dialects.dialect import Dialect
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
 from chat2response.convert.writer.protocol import Writer
+from chat2response.errors import UpstreamError
 from chat2response.net.transport import StreamInterrupted, cut_error
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
-from chat2response.upstreams.base import HeaderList, Reply
-from chat2response.wire.fault import Fault
-from chat2response.wire.json import decode
+from chat2response.wire.content_sniffing import Kind
+from chat2response.wire.fault import RESET, Fault
+from chat2response.wire.headers import HeaderList
+from chat2response.wire.json import decode, encode
 
 SSE = "text/event-stream"
 JSON = "application/json"
@@ -60,7 +63,7 @@ class Stage:
 
 
 class FakeReply(Stage):
-    """A RawReply."""
+    """A Reply, and its own async context. `left` counts how often it was closed."""
 
     def __init__(
         self, *steps: Any, status: int = 200, media_type: str = SSE, headers: HeaderList | None = None
@@ -69,40 +72,110 @@ class FakeReply(Stage):
         self.status = status
         self.media_type = media_type
         self.headers: HeaderList = headers or []
+        self.finished = False
+        self._played = self.play()
 
-    async def streams(self) -> bool:
+    @property
+    def claims_stream(self) -> bool | None:
         return "event-stream" in self.media_type
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        return self.play()
+    async def kind(self) -> Kind:
+        return "events" if "event-stream" in self.media_type else "json"
 
-    async def read(self) -> bytes:
+    async def chunk(self) -> bytes:
+        return await anext(self._played, b"")
+
+    async def read(self, limit: int = 2**30) -> bytes:
         try:
-            return b"".join([data async for data in self.play()])
+            return b"".join([data async for data in self._played])
         except StreamInterrupted as cut:
             raise cut_error(cut.fault) from None
 
 
-class FakeTurn(Stage):
-    """A Turn: its steps are calls on the writer (`lambda writer: writer.text("Hi")`)."""
+class FakeTurn(FakeReply):
+    """A reply whose steps are calls on the writer (`lambda writer: writer.text("Hi")`), for `FakeDialect`."""
 
-    def __init__(self, *steps: Any, headers: HeaderList | None = None) -> None:
-        super().__init__(steps)
-        self.status = 200
-        self.headers: HeaderList = headers or []
-        self.losses = Losses()
+    async def chunk(self) -> bytes:
+        step = await anext(self._played, None)
+        if step is None:
+            return b""
+        return b": comment\n\n" if step is comment else b"data: %d\n\n" % self.steps.index(step)
+
+
+class FakeReader:
+    """Reads a FakeTurn: each payload is the number of a step."""
+
+    losses = Losses()
+    output_chars = 0
+
+    def __init__(self, turn: FakeTurn, writer: Writer) -> None:
+        self.done = False
         self.started = False
-        self.output_chars = 0
-        self.writer: Writer
+        self._turn = turn
+        self._writer = writer
+        self.losses = writer.losses
 
-    async def reads(self) -> AsyncIterator[None]:
-        try:
-            async for step in self.play():
-                step(self.writer)
-                self.started = self.started or step is not comment
-                yield
-        except StreamInterrupted as cut:
-            self.writer.end_turn(None, from_fault(cut.fault))
+    def payload(self, data: bytes, /, *, last: bool = False) -> None:
+        self.started = True
+        self._turn.steps[int(data)](self._writer)
+
+    def value(self, answer: Any, /) -> None:
+        raise NotImplementedError
+
+    def close(self, fault: Fault | None = None, /) -> None:
+        if not self.done and (fault is not None or not _ended(self._writer)):
+            self.done = True
+            self._writer.end_turn(None, from_fault(fault or RESET))
+
+    def fail(self, error: UpstreamError) -> None:
+        raise error
+
+
+def _ended(writer: Any) -> bool:
+    """Whether a step has ended the turn."""
+    while not hasattr(writer, "outcome"):
+        writer = writer._inner
+    return writer.outcome is not None
+
+
+class FakeDecoder:
+    """Returns whole answers as they are, and reads a FakeTurn."""
+
+    def __init__(self, upstream: "FakeUpstream") -> None:
+        self._upstream = upstream
+
+    def reader(self, writer: Writer) -> FakeReader:
+        return FakeReader(self._upstream.latest, writer)
+
+    def response(self, answer: Any, *_: Any) -> Any:
+        if isinstance(self._upstream.answer, BaseException):
+            raise self._upstream.answer
+        return answer
+
+
+class FakeDialect(Dialect):
+    """An upstream's API in which `FakeUpstream` answers. `like`: the real one that it stands for."""
+
+    title = "Fake"
+    path = "/fake"
+
+    def __init__(self, upstream: "FakeUpstream", like: Dialect) -> None:
+        self.name = like.name  # type: ignore[misc]
+        self.stateful = like.stateful  # type: ignore[misc]
+        self.seals_reasoning = like.seals_reasoning  # type: ignore[misc]
+        self.stops_at_strings = like.stops_at_strings  # type: ignore[misc]
+        self._upstream = upstream
+
+    def write_request(self, hub: Any, backend: Any, losses: Losses) -> tuple[bytes, FakeDecoder]:
+        return b'{"made": "by the upstream"}', FakeDecoder(self._upstream)
+
+    def decoder(self, backend: Any, form: Any) -> FakeDecoder:
+        return FakeDecoder(self._upstream)
+
+    def _unused(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+    peek = read_request = encoder = write_response = tap = _unused
 
 
 def comment(writer: Writer) -> None:
@@ -127,7 +200,7 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
 
 
 class FakeUpstream:
-    """An Upstream that returns `answer`: a FakeReply, a FakeTurn, a whole answer, or an error.
+    """An Upstream that returns `answer`: a FakeReply, a whole answer, an error, or a list of them in turn.
 
     `gate`: is awaited before the head. `left` counts the closed contexts.
     """
@@ -140,21 +213,12 @@ class FakeUpstream:
         self.entered = 0
         self.left = 0
         self.cancelled = 0
-
-    def body(self, request: Any, target: Any, losses: Losses) -> bytes:
-        return b'{"made": "by the upstream"}'
+        self.latest: Any = None
+        """The reply that was sent last."""
 
     @asynccontextmanager
-    async def _context(self, request: Any) -> AsyncIterator[Any]:
-        await self._head(request)
-        self.entered += 1
-        try:
-            yield self.answer
-        finally:
-            self.left += 1
-
-    async def _head(self, request: Any) -> None:
-        self.requests.append(request)
+    async def send(self, body: bytes, target: Any, context: Any) -> AsyncIterator[Any]:
+        self.requests.append(body)
         self.called.set()
         try:
             if self.gate is not None:
@@ -162,20 +226,15 @@ class FakeUpstream:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-
-    def open(self, request: Any, target: Any, writer: Writer, context: Any, reasoning: Any) -> Any:
-        if isinstance(self.answer, FakeTurn):
-            self.answer.writer = writer
-        return self._context(request)
-
-    def relay(self, body: bytes, target: Any, context: Any) -> Any:
-        return self._context(body)
-
-    async def once(self, request: Any, target: Any, context: Any) -> Reply:
-        await self._head(request)
-        return Reply(200, [], Losses(), lambda *_: self.answer)
+        answer = self.answer[self.entered] if isinstance(self.answer, list) else self.answer
+        if isinstance(answer, BaseException):
+            raise answer
+        self.latest = answer if isinstance(answer, FakeReply) else FakeReply(encode(answer), media_type=JSON)
+        self.entered += 1
+        try:
+            yield self.latest
+        finally:
+            self.left += 1
 
     async def models(self, target: Any, context: Any) -> bytes:
         raise NotImplementedError

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chat2response.engine.engine import EngineOptions
+from chat2response.engine.parts import EngineOptions
 from chat2response.settings import Settings
 from tests.support.cli.process import command
 from tests.support.e2e.gateway import OPERATOR_KEY

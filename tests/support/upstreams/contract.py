@@ -11,12 +11,14 @@ import pytest
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.engine.relay.relay import is_stream
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnauthorized, UpstreamUnreachable
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
-from chat2response.upstreams.base import ClientContext, Target, Upstream
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.wire.fault import REVOKED
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
+from tests.support.upstreams.asking import Asking, chunks_of
 from tests.support.upstreams.stage import HUB, KEY, STREAMED, UpstreamStage
 
 
@@ -26,44 +28,43 @@ class UpstreamContract(UpstreamStage):
     # -- requests ------------------------------------------------------------------------------------
 
     async def test_a_hub_request_is_written_in_the_dialect(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
-        reply = await upstream.once(HUB, target, ClientContext())
+        answer = await upstream.whole(HUB, target, ClientContext())
         assert server.last.body == upstream.body(HUB, target, Losses())
         assert server.last.json()["model"] == "m"
-        assert list(reply.losses) == []
+        assert list(answer.losses) == []
 
     async def test_finished_bytes_go_up_as_they_are(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         body = b'{ "a" : 1.10, "a": 2 }'
         server.play(self.answering(self.whole))
-        await upstream.once(body, target, ClientContext())
         async with upstream.relay(body, target, ClientContext()) as reply:
             await reply.read()
         server.play(self.streaming(*self.stream))
         await self.read(upstream, target, writer, body)
-        assert [request.body for request in server.requests] == [body] * 3
+        assert [request.body for request in server.requests] == [body] * 2
         assert {(request.method, request.path) for request in server.requests} == {("POST", self.path)}
 
     async def test_the_operators_key_takes_the_place_of_the_clients(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
         context = ClientContext("Bearer of-the-client", "req_1")
-        await upstream.once(b"{}", target, context)
+        await upstream.whole(HUB, target, context)
         assert server.last.headers["authorization"] == f"Bearer {KEY}"
-        await upstream.once(b"{}", Target(self.dialect, server.url, None, managed=False), context)
+        await upstream.whole(HUB, Target(self.dialect, server.url, None, managed=False), context)
         assert server.last.headers["authorization"] == "Bearer of-the-client"
-        await upstream.once(b"{}", Target(self.dialect, server.url, None, managed=False), ClientContext())
+        await upstream.whole(HUB, Target(self.dialect, server.url, None, managed=False), ClientContext())
         assert "authorization" not in server.last.headers
 
     async def test_the_headers_say_what_is_asked(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole))
-        await upstream.once(b"{}", target, ClientContext(None, "req_1"))
+        await upstream.whole(HUB, target, ClientContext(None, "req_1"))
         headers = server.last.headers
         assert (headers["content-type"], headers["accept"]) == ("application/json", "application/json")
         assert (headers["x-request-id"], headers["accept-encoding"]) == ("req_1", "identity")
@@ -75,27 +76,27 @@ class UpstreamContract(UpstreamStage):
     # -- whole answers -------------------------------------------------------------------------------
 
     async def test_a_whole_answer_becomes_a_response(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.answering(self.whole, headers=(("X-Request-ID", "theirs"), ("Server", "x"))))
-        reply = await upstream.once(HUB, target, ClientContext())
-        assert (reply.status, reply.headers) == (200, [(b"x-upstream-request-id", b"theirs")])
-        response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
+        answer = await upstream.whole(HUB, target, ClientContext())
+        assert answer.headers == [(b"x-upstream-request-id", b"theirs")]
+        response = answer.response
         assert response["status"] == "completed"
         assert response["output"][0]["content"][0]["text"] == "Hello"
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a":'])
     async def test_a_whole_answer_that_cannot_be_read_is_an_error(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, body: bytes
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, body: bytes
     ) -> None:
         server.play(self.answering(body))
         with pytest.raises(UpstreamError, match="cannot be read"):
-            await upstream.once(HUB, target, ClientContext())
+            await upstream.whole(HUB, target, ClientContext())
 
     @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"error":{"message":"No room.","code":503}}'])
     async def test_a_whole_answer_that_is_none_is_an_error(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         server: ScriptedUpstream,
         ids: Ids,
@@ -103,15 +104,14 @@ class UpstreamContract(UpstreamStage):
         body: bytes,
     ) -> None:
         server.play(self.answering(body))
-        reply = await upstream.once(HUB, target, ClientContext())
         with pytest.raises(UpstreamError):
-            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
+            await upstream.whole(HUB, target, ClientContext())
 
     async def test_cancelling_a_whole_answer_closes_the_upstream(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(self.whole, before=asyncio.Event()))
-        asking = asyncio.ensure_future(upstream.once(HUB, target, ClientContext()))
+        asking = asyncio.ensure_future(upstream.whole(HUB, target, ClientContext()))
         request = await server.wait_for_request()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -122,7 +122,7 @@ class UpstreamContract(UpstreamStage):
 
     @pytest.mark.parametrize("reads", ["frames", "one", "bytes"])
     async def test_a_stream_is_read_into_the_writer(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter, reads: str
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter, reads: str
     ) -> None:
         whole = b"".join(self.stream)
         size = {"frames": 0, "one": len(whole), "bytes": 1}[reads]
@@ -136,11 +136,11 @@ class UpstreamContract(UpstreamStage):
         assert writer.response["usage"]["total_tokens"] == 5
 
     async def test_a_connection_is_kept_though_the_end_was_still_on_its_way(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         end = asyncio.Event()
         server.play(self.streaming(*self.stream, end))
-        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
             async for _ in turn.reads():
                 pass
             asyncio.get_running_loop().call_later(0.01, end.set)
@@ -150,7 +150,7 @@ class UpstreamContract(UpstreamStage):
         assert server.accepted == 1
 
     async def test_a_comment_is_not_heard_and_an_event_is(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         first, second = asyncio.Event(), asyncio.Event()
         server.play(
@@ -158,19 +158,19 @@ class UpstreamContract(UpstreamStage):
                 b": wait\n\n", first, self.stream[0][:9], second, self.stream[0][9:], *self.stream[1:]
             )
         )
-        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
             reads = turn.reads()
             started = [turn.started]
-            for go in (first, second):
-                await anext(reads)
-                started.append(turn.started)
-                go.set()
+            await anext(reads)
+            started.append(turn.started)
+            first.set()
+            second.set()
             async for _ in reads:
                 pass
-            assert [*started, turn.started] == [False, False, False, True]
+            assert [*started, turn.started] == [False, False, True]
 
     async def test_an_error_in_place_of_a_stream_ends_the_turn(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(self.error_frame))
         await self.read(upstream, target, writer)
@@ -180,7 +180,7 @@ class UpstreamContract(UpstreamStage):
 
     @pytest.mark.parametrize("end", ["cut", "reset", "whole"])
     async def test_a_stream_without_its_end_failed(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter, end: Any
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter, end: Any
     ) -> None:
         server.play(self.streaming(*self.stream[:2], end=end))
         await self.read(upstream, target, writer)
@@ -198,10 +198,10 @@ class UpstreamContract(UpstreamStage):
         await transport.close()
 
     async def test_a_stop_ends_a_turn_at_once(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
-        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
             reads = turn.reads()
             await anext(reads)
             pending = asyncio.ensure_future(anext(reads, None))
@@ -214,15 +214,15 @@ class UpstreamContract(UpstreamStage):
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)
 
     async def test_leaving_a_turn_early_closes_the_upstream(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
-        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True), "content") as turn:
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
             await anext(turn.reads())
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)
 
     async def test_json_in_place_of_a_stream_is_read(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.answering(self.whole))
         await self.read(upstream, target, writer)
@@ -239,7 +239,7 @@ class UpstreamContract(UpstreamStage):
     )
     async def test_an_error_as_json_in_place_of_a_stream_ends_the_turn(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         server: ScriptedUpstream,
         writer: ResponseWriter,
@@ -253,14 +253,14 @@ class UpstreamContract(UpstreamStage):
         assert writer.outcome.error.message == message
 
     async def test_what_is_neither_stream_nor_json_is_an_error(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.answering(b"<html>Hello</html>", media_type="text/html"))
         with pytest.raises(UpstreamError, match="cannot be read"):
             await self.read(upstream, target, writer)
 
     async def test_a_stream_without_a_content_type_is_taken_for_one(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.streaming(*self.stream).but(media_type=None))
         await self.read(upstream, target, writer)
@@ -270,7 +270,7 @@ class UpstreamContract(UpstreamStage):
     @pytest.mark.parametrize("media_type", [None, "application/json", "text/plain; charset=utf-8"])
     async def test_a_stream_is_known_by_its_first_bytes(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         server: ScriptedUpstream,
         ids: Ids,
@@ -283,13 +283,12 @@ class UpstreamContract(UpstreamStage):
             server.play(self.streaming(b": hi\n\n", *steps).but(media_type=media_type))
             writer = ResponseWriter(EchoedFields.of(HUB), ids, clock)
             await self.read(upstream, target, writer)
-            reply = await upstream.once(HUB, target, ClientContext())
-            response = reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
+            response = (await upstream.whole(HUB, target, ClientContext())).response
             assert (response["status"], response["output"][0]["content"][0]["text"]) == ("completed", "Hello")
             assert writer.response["output"][0]["content"] == response["output"][0]["content"]
 
     async def test_json_is_known_by_its_first_byte(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         for media_type in ("text/event-stream", None):
             server.play(self.answering(b"\n " + self.whole).but(media_type=media_type))
@@ -301,58 +300,56 @@ class UpstreamContract(UpstreamStage):
         self, transport: Transport, target: Target, server: ScriptedUpstream, ids: Ids, clock: Clock
     ) -> None:
         server.play(self.streaming(*self.stream))
-        upstream = self.make(transport)
-        upstream._max_output = 3  # type: ignore[attr-defined]
-        reply = await upstream.once(HUB, target, ClientContext())
+        upstream = self.make(transport, max_output=3)
         with pytest.raises(UpstreamError, match="limit of 3 bytes"):
-            reply.read(EchoedFields.of(HUB), ids, clock, "content", reply.losses)
+            await upstream.whole(HUB, target, ClientContext())
 
     # -- relay ---------------------------------------------------------------------------------------
 
     async def test_a_stream_that_says_so_is_not_waited_for(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.streaming(end="stall"))
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
-            assert await asyncio.wait_for(reply.streams(), PATIENCE)
+            assert await asyncio.wait_for(is_stream(reply), PATIENCE)
             assert reply.media_type == "text/event-stream"
 
     @pytest.mark.parametrize("media_type", [None, "application/json"])
     async def test_a_stream_that_does_not_say_so_passes_with_its_first_bytes(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, media_type: str | None
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, media_type: str | None
     ) -> None:
         server.play(
             self.streaming(self.stream[0][:2], self.stream[0][2:], end="stall").but(media_type=media_type)
         )
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
-            assert await asyncio.wait_for(reply.streams(), PATIENCE)
+            assert await asyncio.wait_for(is_stream(reply), PATIENCE)
             assert reply.media_type == "text/event-stream"
-            chunks, passed = reply.chunks(), b""
+            chunks, passed = chunks_of(reply), b""
             while len(passed) < len(self.stream[0]):
                 passed += await asyncio.wait_for(anext(chunks), PATIENCE)
             assert passed == self.stream[0]
 
     @pytest.mark.parametrize("body", [b'{ "a": 1 }', b"<html>", b"", b"d", b"\n"])
     async def test_what_is_no_stream_keeps_its_bytes(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, body: bytes
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, body: bytes
     ) -> None:
         server.play(self.answering(body).but(media_type=None))
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
-            assert not await reply.streams()
+            assert not await is_stream(reply)
             assert await reply.read() == body
             assert reply.media_type == "application/json"
 
     async def test_a_body_that_is_cut_before_it_tells_what_it_is_is_an_error(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.streaming(b"da", end="cut").but(media_type=None))
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
-            assert not await reply.streams()
+            assert not await is_stream(reply)
             with pytest.raises(UpstreamUnreachable):
                 await reply.read()
 
     async def test_a_relayed_stream_keeps_its_bytes(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         headers = (("X-RateLimit-Remaining", "3"), ("Set-Cookie", "a=b"), ("x-request-id", "theirs"))
         stream = (b": hi\r\n\r\n", *self.stream)
@@ -360,14 +357,14 @@ class UpstreamContract(UpstreamStage):
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert (reply.status, reply.media_type) == (200, "text/event-stream")
             assert reply.headers == [(b"x-ratelimit-remaining", b"3"), (b"x-upstream-request-id", b"theirs")]
-            assert b"".join([data async for data in reply.chunks()]) == b"".join(stream)
+            assert b"".join([data async for data in chunks_of(reply)]) == b"".join(stream)
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
             assert await reply.read() == b"".join(stream)
         assert server.accepted == 1
 
     @pytest.mark.parametrize("status", [200, 307, 400, 401, 429, 500])
     async def test_a_relayed_answer_keeps_its_status(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, status: int
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, status: int
     ) -> None:
         server.play(self.answering(b"{ }", status=status, media_type="application/json; x=1"))
         async with upstream.relay(b"{}", target, ClientContext()) as reply:
@@ -375,11 +372,11 @@ class UpstreamContract(UpstreamStage):
             assert await reply.read() == b"{ }"
 
     async def test_a_relayed_stream_that_is_cut_or_stopped_says_why(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
         async with upstream.relay(b"{}", target, ClientContext(stream=True)) as reply:
-            chunks = reply.chunks()
+            chunks = chunks_of(reply)
             assert await anext(chunks) == self.stream[0]
             reply.stop(REVOKED)
             with pytest.raises(StreamInterrupted) as caught:
@@ -390,13 +387,13 @@ class UpstreamContract(UpstreamStage):
     # -- refusals ------------------------------------------------------------------------------------
 
     async def test_a_refusal_is_an_error_with_its_words_and_headers(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         refusal = (
             b'{"error":{"message":"Slow down.","type":"requests","code":"rate_limit_exceeded","param":"x"}}'
         )
         server.play(self.answering(refusal, status=429, headers=(("Retry-After", "7"), ("X-Inner", "y"))))
-        for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
+        for asking in (upstream.whole(HUB, target, ClientContext()), self.read(upstream, target, writer)):
             with pytest.raises(UpstreamError) as caught:
                 await asking
             error = caught.value
@@ -408,7 +405,7 @@ class UpstreamContract(UpstreamStage):
     @pytest.mark.parametrize("status", [401, 403])
     async def test_a_refusal_of_the_operators_key_is_the_operators_to_mend(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         server: ScriptedUpstream,
         writer: ResponseWriter,
@@ -416,26 +413,26 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.answering(b'{"error":{"message":"Incorrect API key"}}', status=status))
         passthrough = Target(self.dialect, server.url, None, managed=False)
-        for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
+        for asking in (upstream.whole(HUB, target, ClientContext()), self.read(upstream, target, writer)):
             with pytest.raises(UpstreamUnauthorized) as caught:
                 await asking
             assert caught.value.status == 502
         with pytest.raises(UpstreamError) as direct:
-            await upstream.once(HUB, passthrough, ClientContext("Bearer x"))
+            await upstream.whole(HUB, passthrough, ClientContext("Bearer x"))
         assert (direct.value.status, direct.value.message) == (status, "Incorrect API key")
 
     @pytest.mark.parametrize("end", ["cut", "reset"])
     async def test_a_refusal_keeps_its_status_though_its_body_is_cut(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter, end: Any
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter, end: Any
     ) -> None:
         server.play(self.answering(b'{"error":', status=429, end=end))
-        for asking in (upstream.once(HUB, target, ClientContext()), self.read(upstream, target, writer)):
+        for asking in (upstream.whole(HUB, target, ClientContext()), self.read(upstream, target, writer)):
             with pytest.raises(UpstreamError) as caught:
                 await asking
             assert caught.value.status == 429
 
     async def test_cancelling_while_a_refusal_is_read_closes_the_upstream(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         server.play(self.answering(b'{"error":', status=429, end="stall"))
         asking = asyncio.ensure_future(self.read(upstream, target, writer))
@@ -447,12 +444,12 @@ class UpstreamContract(UpstreamStage):
         await asyncio.wait_for(request.gone.wait(), PATIENCE)
 
     async def test_where_nobody_listens_every_way_in_says_so(
-        self, upstream: Upstream, server: ScriptedUpstream, writer: ResponseWriter
+        self, upstream: Asking, server: ScriptedUpstream, writer: ResponseWriter
     ) -> None:
         nobody = Target(self.dialect, "http://nobody.invalid/v1", KEY)
         relay = upstream.relay(b"{}", nobody, ClientContext())
         ways = (
-            upstream.once(HUB, nobody, ClientContext()),
+            upstream.whole(HUB, nobody, ClientContext()),
             self.read(upstream, nobody, writer),
             relay.__aenter__(),
             upstream.models(nobody, ClientContext()),
@@ -464,7 +461,7 @@ class UpstreamContract(UpstreamStage):
     # -- models --------------------------------------------------------------------------------------
 
     async def test_the_list_of_models_is_the_upstreams(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         listed = b'{"object": "list", "data": [{"id": "m", "x": 1.0}]}'
         server.play(Script("/v1/models", (listed,)))
@@ -474,7 +471,7 @@ class UpstreamContract(UpstreamStage):
         assert server.last.body == b""
 
     async def test_a_refused_list_of_models_is_an_error(
-        self, upstream: Upstream, target: Target, server: ScriptedUpstream
+        self, upstream: Asking, target: Target, server: ScriptedUpstream
     ) -> None:
         server.play(Script("/v1/models", (b'{"error":"nope"}',), status=404))
         with pytest.raises(UpstreamError) as caught:

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.dialect import Dialect
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.net.transport import Transport, TransportOptions
-from chat2response.upstreams.base import ClientContext, Target, Upstream, UpstreamDialect
+from chat2response.upstreams.base import ClientContext, Target
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import Script, ScriptedUpstream
+from tests.support.upstreams.asking import Asking
 
 KEY = "sk-operator-0123456789"
 HUB = HubRequest(body={"model": "m", "input": "Hi"}, dialect="responses")
@@ -21,14 +23,14 @@ STREAMED = HubRequest(body={"model": "m", "input": "Hi", "stream": True}, dialec
 class UpstreamStage:
     """`path`: the endpoint. `stream`: the frames of an answer "Hello". `whole`: the same as JSON."""
 
-    dialect: UpstreamDialect
+    dialect: Dialect
     path: str
     stream: tuple[bytes, ...]
     whole: bytes
     error_frame = b'data: {"error":{"message":"No room.","code":503}}\n\n'
 
-    def make(self, transport: Transport) -> Upstream:
-        raise NotImplementedError
+    def make(self, transport: Transport, **more: Any) -> Asking:
+        return Asking(self.dialect, transport, **more)
 
     # -- the stage -----------------------------------------------------------------------------------
 
@@ -45,7 +47,7 @@ class UpstreamStage:
         await server.until(lambda: not server.open)
 
     @pytest.fixture
-    def upstream(self, transport: Transport) -> Upstream:
+    def upstream(self, transport: Transport) -> Asking:
         return self.make(transport)
 
     @pytest.fixture
@@ -64,12 +66,12 @@ class UpstreamStage:
 
     async def read(
         self,
-        upstream: Upstream,
+        upstream: Asking,
         target: Target,
         writer: ResponseWriter,
         request: HubRequest | bytes = STREAMED,
     ) -> None:
         """Reads a turn from its head to its end."""
-        async with upstream.open(request, target, writer, ClientContext(stream=True), "content") as turn:
+        async with upstream.open(request, target, writer, ClientContext(stream=True)) as turn:
             async for _ in turn.reads():
                 pass

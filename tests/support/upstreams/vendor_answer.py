@@ -8,23 +8,25 @@ echoed by a client that keeps no state (Codex: `store: false`, `content: null`).
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ENCRYPTED, ChatAnswerDecoder
+from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
+from chat2response.convert.dialects.dialect import Backend
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.net.transport import Transport
 from chat2response.state.sealing import Sealing
-from chat2response.upstreams.base import ClientContext, Target, Upstream
-from chat2response.upstreams.chat import ChatUpstream
+from chat2response.upstreams.base import ClientContext, Target
 from chat2response.wire.json import decode, encode
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.scripted_upstream import ScriptedUpstream
 from tests.support.upstream_streams import checked_events, response_of
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.stage import KEY, UpstreamStage
 
 Json = dict[str, Any]
@@ -106,7 +108,7 @@ def events_of(data: bytes) -> bytes:
 class VendorStage(UpstreamStage):
     """`transcript`: the lines of the stream, each one event's data. `completion`: the whole answer."""
 
-    dialect = "chat"
+    dialect = CHAT
     path = "/v1/chat/completions"
     profile: ClassVar[str]
     transcript: ClassVar[bytes]
@@ -117,15 +119,12 @@ class VendorStage(UpstreamStage):
     echoed: ClassVar[Json]
     """The assistant's message in the next request."""
 
-    def make(self, transport: Transport) -> Upstream:
-        return ChatUpstream(transport)
-
     @property
     def quirks(self) -> Quirks:
         return PROFILES[self.profile]
 
     def at(self, server: ScriptedUpstream) -> Target:
-        return Target("chat", server.url, KEY, quirks=self.quirks)
+        return Target(CHAT, server.url, KEY, backend=Backend(quirks=self.quirks))
 
     def check(self, response: Any, losses: Losses) -> None:
         """Checks a response, however it came."""
@@ -141,28 +140,28 @@ class VendorStage(UpstreamStage):
         thoughts = [item for item in response["output"] if item["type"] == "reasoning"]
         assert all(item.get("encrypted_content") for item in thoughts)
 
-    def sent(self, upstream: Upstream, target: Target, hub: HubRequest) -> Json:
+    def sent(self, upstream: Asking, target: Target, hub: HubRequest) -> Json:
         """The body for the upstream; there must be no losses."""
         losses = Losses()
         body: Json = decode(upstream.body(hub, target, losses))
         assert list(losses) == []
         return body
 
-    def body(self, upstream: Upstream, *items: Json, **fields: Any) -> tuple[Json, list[str]]:
+    def body(self, upstream: Asking, *items: Json, **fields: Any) -> tuple[Json, list[str]]:
         """The body for the upstream, and the fields with losses."""
         losses = Losses()
-        target = Target("chat", quirks=self.quirks)
+        target = Target(CHAT, backend=Backend(quirks=self.quirks))
         sent_body: Json = decode(upstream.body(request(*items, **fields), target, losses))
         return sent_body, [loss.field for loss in losses]
 
-    def decoder(self, hub: HubRequest) -> AnswerDecoder:
+    def decoder(self, hub: HubRequest) -> ChatAnswerDecoder:
         """The decoder for the answer to this request."""
-        return AnswerDecoder.from_hub(hub, ToolMap.of(hub, self.quirks), "content")
+        return ChatAnswerDecoder.from_hub(hub, ToolMap.of(hub, self.quirks), "content")
 
     def streamed(self, stream: bytes) -> Any:
         """The response of a stream of these bytes."""
         writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
-        reader = self.decoder(request()).reader(writer)
+        reader = EventFeed(self.decoder(request()).reader(writer))
         reader.feed(stream)
         reader.close()
         writer.finish()
@@ -173,16 +172,16 @@ class VendorStage(UpstreamStage):
         hub = request(stream=False)
         return self.decoder(hub).response(completion, EchoedFields.of(hub), Ids(), Clock())
 
-    def history(self, upstream: Upstream, response: Any) -> list[Json]:
+    def history(self, upstream: Asking, response: Any) -> list[Json]:
         """The assistant's messages in the next request of a client that echoes all items."""
-        target = Target("chat", quirks=self.quirks)
+        target = Target(CHAT, backend=Backend(quirks=self.quirks))
         messages = self.sent(upstream, target, request(*echoed_items(response)))["messages"]
         return [message for message in messages if message["role"] == "assistant"]
 
     # -- tests for every vendor ----------------------------------------------------------------------
 
     async def test_the_stream_says_it_however_it_arrives(
-        self, upstream: Upstream, server: ScriptedUpstream
+        self, upstream: Asking, server: ScriptedUpstream
     ) -> None:
         stream = events_of(self.transcript)
         for size in (len(stream), 1):
@@ -198,27 +197,26 @@ class VendorStage(UpstreamStage):
         stream = events_of(self.transcript)
         for at in range(len(stream)):
             writer = ResponseWriter(EchoedFields.of(request()), Ids(), Clock())
-            reader = self.decoder(request()).reader(writer)
+            reader = EventFeed(self.decoder(request()).reader(writer))
             reader.feed(stream[:at])
             reader.feed(stream[at:])
             reader.close()
             assert output_of(writer.response) == self.expected_output
 
-    async def test_a_whole_answer_says_the_same(self, upstream: Upstream, server: ScriptedUpstream) -> None:
+    async def test_a_whole_answer_says_the_same(self, upstream: Asking, server: ScriptedUpstream) -> None:
         server.play(self.answering(encode(self.completion)))
         hub = request(stream=False)
-        reply = await upstream.once(hub, self.at(server), ClientContext())
-        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
+        answer = await upstream.whole(hub, self.at(server), ClientContext())
+        response = answer.response
         assert response["status"] == "completed"
-        self.check(response, reply.losses)
+        self.check(response, answer.losses)
 
     async def test_what_a_stateless_client_gives_back_arrives_as_it_was(
-        self, upstream: Upstream, server: ScriptedUpstream
+        self, upstream: Asking, server: ScriptedUpstream
     ) -> None:
         server.play(self.answering(encode(self.completion)))
         hub, target = request(stream=False), self.at(server)
-        reply = await upstream.once(hub, target, ClientContext())
-        response = reply.read(EchoedFields.of(hub), Ids(), Clock(), "content", reply.losses)
+        response = (await upstream.whole(hub, target, ClientContext())).response
         again = request(*echoed_items(response))
         messages = self.sent(upstream, target, again)["messages"]
         assistant_messages = [message for message in messages if message["role"] == "assistant"]

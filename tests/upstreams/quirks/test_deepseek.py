@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("call_00_x")
@@ -49,7 +49,7 @@ class TestDeepSeek(VendorStage):
     }
 
     def test_row_3_reasoning_without_a_call_stays_here_and_an_empty_one_is_never_made(
-        self, upstream: Upstream
+        self, upstream: Asking
     ) -> None:
         """DeepSeek ignores reasoning without a call, and refuses empty reasoning."""
         thought: Any = {
@@ -65,7 +65,7 @@ class TestDeepSeek(VendorStage):
         body, lost = self.body(upstream, {**thought, "summary": []}, call, output)
         assert "reasoning_content" not in body["messages"][1]
 
-    def test_the_request_is_in_its_words(self, upstream: Upstream) -> None:
+    def test_the_request_is_in_its_words(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, max_output_tokens=50, reasoning={"effort": "xhigh"})
         assert (body["max_tokens"], body["reasoning_effort"]) == (50, "high")
         assert (body["thinking"], lost) == ({"type": "enabled"}, ["reasoning.effort"])
@@ -73,7 +73,7 @@ class TestDeepSeek(VendorStage):
         body, lost = self.body(upstream, reasoning={"effort": "none"})
         assert (body["thinking"], "reasoning_effort" in body) == ({"type": "disabled"}, False)
 
-    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Asking) -> None:
         choice: Any = {"type": "function", "name": "weather"}
         for fields in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
             body, lost = self.body(upstream, tool_choice=choice, **fields)

@@ -1,7 +1,7 @@
 """Gemini's OpenAI-compatible API: reasoning between tags, and a signature on a call that must come back."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 SIGNED = {"google": {"thought_signature": "CvcQAdHtim8="}}
@@ -37,7 +37,7 @@ class TestGemini(VendorStage):
     usage = (33, 0, 57, 29)
     echoed = {"role": "assistant", "content": None, "tool_calls": [ONE, TWO]}
 
-    def test_a_call_without_its_signature_gets_the_word_for_that(self, upstream: Upstream) -> None:
+    def test_a_call_without_its_signature_gets_the_word_for_that(self, upstream: Asking) -> None:
         """For clients that echo no reasoning, and histories of other models: without one it is a 400."""
         items = [
             {"type": "function_call", "call_id": each, "name": "weather", "arguments": "{}"} for each in "ab"
@@ -48,7 +48,7 @@ class TestGemini(VendorStage):
         assert first["extra_content"] == {"google": {"thought_signature": "skip_thought_signature_validator"}}
         assert "extra_content" not in second
 
-    def test_ids_that_do_not_come_do_not_lose_the_signature(self, upstream: Upstream) -> None:
+    def test_ids_that_do_not_come_do_not_lose_the_signature(self, upstream: Asking) -> None:
         nameless = {
             **self.completion["choices"][0]["message"],
             "tool_calls": [{**ONE, "id": ""}, {**TWO, "id": ""}],
@@ -56,11 +56,11 @@ class TestGemini(VendorStage):
         message = self.history(upstream, self.read_whole(whole(nameless, USAGE)))[0]
         assert [call.get("extra_content") for call in message["tool_calls"]] == [SIGNED, None]
 
-    def test_a_signed_text_gets_its_signature_back(self, upstream: Upstream) -> None:
+    def test_a_signed_text_gets_its_signature_back(self, upstream: Asking) -> None:
         answer = self.read_whole(whole({"content": "Rain.", "extra_content": SIGNED}, USAGE))
         message = self.history(upstream, answer)[0]
         assert message == {"role": "assistant", "content": "Rain.", "extra_content": SIGNED}
 
-    def test_what_it_does_not_know_is_not_sent(self, upstream: Upstream) -> None:
+    def test_what_it_does_not_know_is_not_sent(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, prompt_cache_key="k", parallel_tool_calls=True)
         assert (lost, "parallel_tool_calls" in body) == (["prompt_cache_key"], False)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 EXTRA = {"google": {"thought_signature": "Cv=="}}
@@ -35,7 +35,7 @@ class TestGeneric(VendorStage):
         output = self.read_whole(whole({field: "Hm", "content": "Yes"}, USAGE))["output"]
         assert [item["type"] for item in output] == ["reasoning", "message"]
 
-    def test_little_is_asked_of_it(self, upstream: Upstream) -> None:
+    def test_little_is_asked_of_it(self, upstream: Asking) -> None:
         parts = [{"type": "input_text", "text": each} for each in ("a", "b")]
         developer = {"type": "message", "role": "developer", "content": parts}
         body, lost = self.body(upstream, developer, max_output_tokens=9)

@@ -1,7 +1,7 @@
 """GLM (Z.ai): usage in the last chunk by default, streamed arguments only on request, `tool_choice` only `auto`."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("call_8231")
@@ -38,7 +38,7 @@ class TestGlm(VendorStage):
         "tool_calls": [CALL],
     }
 
-    def test_the_request_has_what_it_takes_and_no_more(self, upstream: Upstream) -> None:
+    def test_the_request_has_what_it_takes_and_no_more(self, upstream: Asking) -> None:
         body, lost = self.body(
             upstream,
             max_output_tokens=9,

@@ -1,7 +1,7 @@
 """Groq: usage in `x_groq`, reasoning in a field or between tags; `reasoning_content` is refused."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("fc_7a1e")
@@ -34,7 +34,7 @@ class TestGroq(VendorStage):
         output = self.streamed(b"data: %b\n\ndata: [DONE]\n\n" % raw)["output"]
         assert [item["type"] for item in output] == ["reasoning", "message"]
 
-    def test_what_it_refuses_is_dropped_and_told(self, upstream: Upstream) -> None:
+    def test_what_it_refuses_is_dropped_and_told(self, upstream: Asking) -> None:
         named = {"type": "message", "role": "user", "content": "Hi", "name": "ann"}
         body, lost = self.body(
             upstream,

@@ -1,7 +1,7 @@
 """A LiteLLM proxy before Anthropic: `thinking_blocks`, signed or redacted, come back verbatim and in order."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, events_of, tool_call, whole
 
 CALL = tool_call("toolu_01")
@@ -44,16 +44,16 @@ class TestLiteLlm(VendorStage):
     usage = (100, 60, 40, 0)
     echoed = {"role": "assistant", "content": None, "thinking_blocks": BLOCKS, "tool_calls": [CALL]}
 
-    def test_blocks_that_came_in_pieces_come_back_whole(self, upstream: Upstream) -> None:
+    def test_blocks_that_came_in_pieces_come_back_whole(self, upstream: Asking) -> None:
         response = self.streamed(events_of(self.transcript))
         assert self.history(upstream, response)[0] == self.echoed
 
-    def test_row_31_two_signed_thoughts_stay_two(self, upstream: Upstream) -> None:
+    def test_row_31_two_signed_thoughts_stay_two(self, upstream: Asking) -> None:
         blocks = [{"type": "thinking", "thinking": each, "signature": f"s{each}"} for each in "ab"]
         answer = self.read_whole(whole({"content": "Yes.", "thinking_blocks": blocks}, USAGE))
         assert self.history(upstream, answer)[0]["thinking_blocks"] == blocks
 
-    def test_row_31_no_signature_is_ever_invented(self, upstream: Upstream) -> None:
+    def test_row_31_no_signature_is_ever_invented(self, upstream: Asking) -> None:
         shown = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
         body, _ = self.body(upstream, shown, {"type": "message", "role": "assistant", "content": "Yes."})
         assert "thinking_blocks" not in body["messages"][1]

@@ -1,7 +1,7 @@
 """llama.cpp's server: `reasoning_content`, timings in every chunk, the template decides about reasoning."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import TOOL, VendorStage, tool_call, whole
 
 CALL = tool_call("yTzAHdkYcY7wGxTBN8hfBgCqFQ7TUoQd")
@@ -30,14 +30,14 @@ class TestLlamaCpp(VendorStage):
     usage = (50, 0, 22, 0)
     echoed = {"role": "assistant", "content": None, "reasoning_content": "Oslo, then.", "tool_calls": [CALL]}
 
-    def test_the_template_is_told_the_effort(self, upstream: Upstream) -> None:
+    def test_the_template_is_told_the_effort(self, upstream: Asking) -> None:
         body, _ = self.body(upstream, reasoning={"effort": "low"})
         assert body["chat_template_kwargs"] == {"reasoning_effort": "low", "enable_thinking": True}
         assert "reasoning_effort" not in body
         body, _ = self.body(upstream, reasoning={"effort": "none"})
         assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
-    def test_a_named_tool_is_the_only_one_and_required(self, upstream: Upstream) -> None:
+    def test_a_named_tool_is_the_only_one_and_required(self, upstream: Asking) -> None:
         """llama.cpp would treat the name as `auto`."""
         tools = [TOOL, {**TOOL, "name": "news"}]
         body, lost = self.body(upstream, tools=tools, tool_choice={"type": "function", "name": "news"})

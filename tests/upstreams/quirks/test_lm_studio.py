@@ -1,7 +1,7 @@
 """LM Studio: reasoning between tags in the text, and no `json_object`."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import TOOL, VendorStage, whole
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21}
@@ -24,7 +24,7 @@ class TestLmStudio(VendorStage):
     usage = (12, 0, 9, 0)
     echoed = {"role": "assistant", "content": "It rains."}
 
-    def test_a_named_tool_is_the_only_one_and_required(self, upstream: Upstream) -> None:
+    def test_a_named_tool_is_the_only_one_and_required(self, upstream: Asking) -> None:
         """An object in `tool_choice` is a 400."""
         body, lost = self.body(upstream, tools=[TOOL], tool_choice={"type": "function", "name": "weather"})
         assert (body["tool_choice"], lost) == ("required", [])

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, whole
 
 DETAILS = [
@@ -36,7 +36,7 @@ class TestMiniMax(VendorStage):
     usage = (20, 0, 10, 0)
     echoed = {"role": "assistant", "content": "Rain.", "reasoning_details": DETAILS}
 
-    def test_it_is_asked_to_split_and_both_of_its_tags_are_known(self, upstream: Upstream) -> None:
+    def test_it_is_asked_to_split_and_both_of_its_tags_are_known(self, upstream: Asking) -> None:
         body, _ = self.body(upstream, reasoning={"effort": "low"})
         assert (body["reasoning_split"], body["thinking"]) == (True, {"type": "adaptive"})
         for tag in ("think", "mm:think"):
@@ -44,7 +44,7 @@ class TestMiniMax(VendorStage):
             output = self.read_whole(raw)["output"]
             assert [item["type"] for item in output] == ["reasoning", "message"]
 
-    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Asking) -> None:
         choice: Any = "required"
         for fields in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "adaptive"}}):
             body, lost = self.body(upstream, tool_choice=choice, **fields)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("D681PevKs")
@@ -40,7 +40,7 @@ class TestMistral(VendorStage):
         "tool_calls": [CALL],
     }
 
-    def test_only_fields_it_knows_are_sent(self, upstream: Upstream) -> None:
+    def test_only_fields_it_knows_are_sent(self, upstream: Asking) -> None:
         body, lost = self.body(
             upstream, seed=3, user="ann", prompt_cache_key="k", temperature=0.5, max_output_tokens=9
         )
@@ -50,11 +50,11 @@ class TestMistral(VendorStage):
         }
 
     @pytest.mark.parametrize("effort", ["minimal", "low", "high", "none"])
-    def test_an_effort_is_one_of_the_two_it_knows(self, upstream: Upstream, effort: str) -> None:
+    def test_an_effort_is_one_of_the_two_it_knows(self, upstream: Asking, effort: str) -> None:
         body, _ = self.body(upstream, reasoning={"effort": effort})
         assert body["reasoning_effort"] in ("none", "high")
 
-    def test_a_thought_alone_is_a_message_too(self, upstream: Upstream) -> None:
+    def test_a_thought_alone_is_a_message_too(self, upstream: Asking) -> None:
         shown: Any = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
         body, _ = self.body(upstream, shown, {"type": "message", "role": "user", "content": "So?"})
         part = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("weather:0")
@@ -33,14 +33,14 @@ class TestMoonshot(VendorStage):
         "tool_calls": [CALL],
     }
 
-    def test_a_forced_tool_is_a_loss(self, upstream: Upstream) -> None:
+    def test_a_forced_tool_is_a_loss(self, upstream: Asking) -> None:
         """Thinking and `required` are a 400 together."""
         body, lost = self.body(upstream, tool_choice="required", max_output_tokens=9)
         assert ("tool_choice" in body, lost) == (False, ["tool_choice"])
         assert body["max_completion_tokens"] == 9
         assert "strict" not in body["tools"][0]["function"]
 
-    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+    def test_a_forced_choice_is_kept_where_thinking_is_off(self, upstream: Asking) -> None:
         choice: Any = "required"
         for fields in ({}, {"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled"}}):
             body, lost = self.body(upstream, tool_choice=choice, **fields)
@@ -51,7 +51,7 @@ class TestMoonshot(VendorStage):
             assert body["tool_choice"] == "required"
             assert "tool_choice" not in lost
 
-    def test_an_effort_stands_without_the_switch(self, upstream: Upstream) -> None:
+    def test_an_effort_stands_without_the_switch(self, upstream: Asking) -> None:
         """Thinking and a forced choice together are a 400."""
         body, _ = self.body(upstream, reasoning={"effort": "high"})
         assert (body["reasoning_effort"], "thinking" in body) == ("high", False)

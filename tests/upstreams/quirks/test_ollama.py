@@ -1,7 +1,7 @@
 """Ollama: `reasoning`, calls whole in one chunk and all at index 0, no tool choice."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 ONE, TWO = tool_call("call_5yk2"), tool_call("call_9xq7", '{"city":"Bergen"}')
@@ -30,13 +30,13 @@ class TestOllama(VendorStage):
     usage = (26, 0, 11, 0)
     echoed = {"role": "assistant", "content": None, "reasoning": "Two places.", "tool_calls": [ONE, TWO]}
 
-    def test_a_choice_it_would_not_hear_is_told(self, upstream: Upstream) -> None:
+    def test_a_choice_it_would_not_hear_is_told(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, tool_choice="required", parallel_tool_calls=False)
         assert ("tool_choice" in body, "parallel_tool_calls" in body) == (False, False)
         assert lost == ["tool_choice", "parallel_tool_calls"]
         body, lost = self.body(upstream, tool_choice="none")
         assert ("tools" in body, lost) == (False, [])
 
-    def test_none_is_one_of_its_efforts(self, upstream: Upstream) -> None:
+    def test_none_is_one_of_its_efforts(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, reasoning={"effort": "none"})
         assert (body["reasoning_effort"], lost) == ("none", [])

@@ -1,7 +1,7 @@
 """OpenAI's Chat Completions: parts stay parts, the developer role stays, reasoning is not echoed."""
 # ruff: noqa: RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("call_Zx1")
@@ -33,7 +33,7 @@ class TestOpenAi(VendorStage):
     usage = (80, 64, 30, 10)
     echoed = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
-    def test_parts_and_roles_stay_what_they_are(self, upstream: Upstream) -> None:
+    def test_parts_and_roles_stay_what_they_are(self, upstream: Asking) -> None:
         parts = [{"type": "input_text", "text": each} for each in ("a", "b")]
         developer = {"type": "message", "role": "developer", "content": parts}
         body, lost = self.body(upstream, developer, max_output_tokens=9, reasoning={"effort": "xhigh"})
@@ -41,7 +41,7 @@ class TestOpenAi(VendorStage):
         assert body["messages"][-1] == {"role": "developer", "content": parts}
         assert (body["max_completion_tokens"], body["reasoning_effort"], lost) == (9, "xhigh", [])
 
-    def test_reasoning_is_not_sent_to_it(self, upstream: Upstream) -> None:
+    def test_reasoning_is_not_sent_to_it(self, upstream: Asking) -> None:
         """OpenAI answers 400 to unknown fields of a message."""
         shown = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
         call = {"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"}

@@ -1,7 +1,7 @@
 """OpenRouter: comments while it waits, `reasoning` beside `reasoning_details`, which come back unchanged."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, events_of, tool_call, whole
 
 CALL = tool_call("toolu_01")
@@ -60,7 +60,7 @@ class TestOpenRouter(VendorStage):
     echoed = {"role": "assistant", "content": None, "reasoning_details": DETAILS, "tool_calls": [CALL]}
 
     def test_details_that_came_in_pieces_come_back_as_they_would_have_come_whole(
-        self, upstream: Upstream
+        self, upstream: Asking
     ) -> None:
         """One reasoning item comes before the call, and one after it."""
         stream = events_of(self.transcript)
@@ -68,7 +68,7 @@ class TestOpenRouter(VendorStage):
         assert [item["type"] for item in response["output"]] == ["reasoning", "function_call", "reasoning"]
         assert self.history(upstream, response)[0] == self.echoed
 
-    def test_effort_goes_into_its_object_with_its_own_members(self, upstream: Upstream) -> None:
+    def test_effort_goes_into_its_object_with_its_own_members(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, reasoning={"effort": "max", "exclude": False, "summary": "auto"})
         assert body["reasoning"] == {"exclude": False, "effort": "xhigh"}
         assert ("reasoning_effort" in body, lost) == (False, ["reasoning.effort"])

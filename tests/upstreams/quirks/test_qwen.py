@@ -1,7 +1,7 @@
 """Qwen (DashScope): `enable_thinking`, one system message, at the beginning, usage in a chunk of its own."""
 # ruff: noqa: E501, RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, whole
 
 USAGE = {
@@ -29,7 +29,7 @@ class TestQwen(VendorStage):
     usage = (10, 0, 7, 4)
     echoed = {"role": "assistant", "content": "Rain."}
 
-    def test_a_late_instruction_stays_in_its_place(self, upstream: Upstream) -> None:
+    def test_a_late_instruction_stays_in_its_place(self, upstream: Asking) -> None:
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, lost = self.body(upstream, late, instructions="Help.")
         assert body["messages"][0] == {"role": "system", "content": "Help."}
@@ -37,7 +37,7 @@ class TestQwen(VendorStage):
         assert body["messages"][2]["content"] == "<system_message>\nBe brief.\n</system_message>"
         assert lost == ["input[1]"]
 
-    def test_a_named_choice_is_kept_where_thinking_is_off(self, upstream: Upstream) -> None:
+    def test_a_named_choice_is_kept_where_thinking_is_off(self, upstream: Asking) -> None:
         choice = {"type": "function", "name": "weather"}
         for fields in ({}, {"reasoning": {"effort": "high"}}, {"enable_thinking": True}):
             body, lost = self.body(upstream, tool_choice=choice, **fields)
@@ -48,7 +48,7 @@ class TestQwen(VendorStage):
             assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
             assert lost == []
 
-    def test_reasoning_is_a_switch(self, upstream: Upstream) -> None:
+    def test_reasoning_is_a_switch(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, reasoning={"effort": "high"})
         assert (body["enable_thinking"], lost) == (True, ["reasoning.effort"])
         assert "reasoning_effort" not in body

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat2response.convert.quirks.profiles import PROFILES, profile
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, events_of, output_of, tool_call, whole
 
 USAGE = {
@@ -45,7 +45,7 @@ class TestRows(VendorStage):
     echoed = {"role": "assistant", "content": "Rain."}
 
     @pytest.mark.parametrize("name", PROFILES)
-    def test_row_4_reasoning_stands_before_what_it_belongs_to(self, name: str, upstream: Upstream) -> None:
+    def test_row_4_reasoning_stands_before_what_it_belongs_to(self, name: str, upstream: Asking) -> None:
         """Whatever the name of the field; a summary does not replace the text."""
         quirks = PROFILES[name]
         message = {quirks.reasoning_in[0]: "Hm.", "content": "I look.", "tool_calls": [tool_call("call_a")]}
@@ -93,14 +93,14 @@ class TestRows(VendorStage):
         ]
 
     @pytest.mark.parametrize("name", PROFILES)
-    def test_row_26_usage_is_asked_for_wherever_that_can_be_said(self, name: str, upstream: Upstream) -> None:
+    def test_row_26_usage_is_asked_for_wherever_that_can_be_said(self, name: str, upstream: Asking) -> None:
         self.profile = name  # type: ignore[misc]
         body, _ = self.body(upstream)
         requested = body.get("stream_options") == {"include_usage": True}
         assert requested is PROFILES[name].usage_in_stream
 
     @pytest.mark.parametrize("name", ["openai", "vllm", "qwen"])
-    def test_row_28_nobodys_instructions_become_the_users(self, name: str, upstream: Upstream) -> None:
+    def test_row_28_nobodys_instructions_become_the_users(self, name: str, upstream: Asking) -> None:
         self.profile = name  # type: ignore[misc]
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, _ = self.body(upstream, late, instructions="Help.")
@@ -109,7 +109,7 @@ class TestRows(VendorStage):
         assert users[0] == "How is the weather in Oslo?"
         assert users[1:] == (["<system_message>\nBe brief.\n</system_message>"] if marked else [])
 
-    def test_row_30_a_thought_that_says_nothing_leaves_nothing_behind(self, upstream: Upstream) -> None:
+    def test_row_30_a_thought_that_says_nothing_leaves_nothing_behind(self, upstream: Asking) -> None:
         """An item without text and seal goes, not only its id; what follows it stays."""
         empty: Any = {
             "type": "reasoning",
@@ -124,13 +124,13 @@ class TestRows(VendorStage):
         body, lost = self.body(upstream, empty)
         assert ([message["role"] for message in body["messages"]], lost) == (["user"], [])
 
-    def test_row_30_a_thought_joins_the_answer_it_stands_before(self, upstream: Upstream) -> None:
+    def test_row_30_a_thought_joins_the_answer_it_stands_before(self, upstream: Asking) -> None:
         body, _ = self.body(upstream, THOUGHT, CALL, OUTPUT)
         assert body["messages"][1]["reasoning_content"] == "Hm."
         assert body["messages"][1]["tool_calls"][0]["id"] == "c"
 
     @pytest.mark.parametrize("name", PROFILES)
-    def test_row_39_no_field_of_an_item_goes_up_by_accident(self, name: str, upstream: Upstream) -> None:
+    def test_row_39_no_field_of_an_item_goes_up_by_accident(self, name: str, upstream: Asking) -> None:
         """Status, ids, phases, metadata: backends answer 400 to unknown fields."""
         clutter = {"status": "completed", "id": "x_1", "created_by": "me", "metadata": {"a": 1}}
         items = [

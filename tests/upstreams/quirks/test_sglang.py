@@ -1,7 +1,7 @@
 """SGLang: `reasoning_content`, nulls in every chunk, arguments in a chunk without an id."""
 # ruff: noqa: RUF012
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("call_b1c2d3")
@@ -28,7 +28,7 @@ class TestSglang(VendorStage):
     usage = (30, 0, 15, 0)
     echoed = {"role": "assistant", "content": None, "reasoning_content": "Rain?", "tool_calls": [CALL]}
 
-    def test_both_names_of_the_templates_switch_are_sent(self, upstream: Upstream) -> None:
+    def test_both_names_of_the_templates_switch_are_sent(self, upstream: Asking) -> None:
         """Qwen's templates read one name, DeepSeek's the other."""
         body, _ = self.body(upstream, reasoning={"effort": "none"})
         assert body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}

@@ -3,7 +3,7 @@
 
 import pytest
 
-from chat2response.upstreams.base import Upstream
+from tests.support.upstreams.asking import Asking
 from tests.support.upstreams.vendor_answer import VendorStage, tool_call, whole
 
 CALL = tool_call("chatcmpl-tool-1f3a")
@@ -50,19 +50,19 @@ class TestVllm(VendorStage):
     }
 
     @pytest.mark.parametrize(("effort", "sent"), [("minimal", "low"), ("medium", "medium"), ("max", "high")])
-    def test_an_effort_switches_the_template(self, upstream: Upstream, effort: str, sent: str) -> None:
+    def test_an_effort_switches_the_template(self, upstream: Asking, effort: str, sent: str) -> None:
         body, _ = self.body(upstream, reasoning={"effort": effort})
         assert body["reasoning_effort"] == sent
         assert body["chat_template_kwargs"] == {"enable_thinking": True, "thinking": True}
 
-    def test_none_switches_it_off_and_the_clients_own_kwargs_stay(self, upstream: Upstream) -> None:
+    def test_none_switches_it_off_and_the_clients_own_kwargs_stay(self, upstream: Asking) -> None:
         body, lost = self.body(upstream, reasoning={"effort": "none"}, chat_template_kwargs={"a": 1})
         assert "reasoning_effort" not in body
         assert body["chat_template_kwargs"] == {"a": 1, "enable_thinking": False, "thinking": False}
         assert lost == []
 
     def test_row_28_the_developer_speaks_as_system_at_the_head_and_marked_elsewhere(
-        self, upstream: Upstream
+        self, upstream: Asking
     ) -> None:
         late = {"type": "message", "role": "developer", "content": "Be brief."}
         body, lost = self.body(upstream, late, instructions="Help.")
@@ -70,7 +70,7 @@ class TestVllm(VendorStage):
         assert body["messages"][2]["content"].startswith("<system_message>")
         assert lost == ["input[1]"]
 
-    def test_texts_are_one_string(self, upstream: Upstream) -> None:
+    def test_texts_are_one_string(self, upstream: Asking) -> None:
         parts = [{"type": "input_text", "text": each} for each in ("<env/>", "Go.")]
         body, _ = self.body(upstream, {"type": "message", "role": "user", "content": parts})
         assert body["messages"][-1]["content"] == "<env/>\n\nGo."

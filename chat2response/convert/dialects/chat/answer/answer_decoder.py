@@ -1,4 +1,4 @@
-"""`AnswerDecoder`: how the answer to one Chat call is decoded, whole or as a stream.
+"""`ChatAnswerDecoder`: how the answer to one Chat call is decoded, whole or as a stream.
 
 A plain answer is decoded directly (`read_response`). Everything that changes an answer on its way (tool
 names, sealed reasoning, think tags) is a wrapper around the writer; then a whole answer passes the same
@@ -12,17 +12,16 @@ from typing import Any
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
-from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk, read_response
+from chat2response.convert.dialects.chat.answer.whole_answer import read_response
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.dialects.chat.tools.tool_call_restore import restore_tool_calls
 from chat2response.convert.dialects.chat.tools.tool_choice import allowed_names
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
-from chat2response.convert.lenient_reader import StreamReader, feed_as_event
 from chat2response.convert.losses import Losses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.sealed_reasoning import Seal
 from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
@@ -35,7 +34,7 @@ ENCRYPTED = "reasoning.encrypted_content"  # value of `include`: the client want
 
 
 @dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of what that costs
-class AnswerDecoder:
+class ChatAnswerDecoder:
     """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set if reasoning travels sealed;
     `tools`: the tools as they were sent, if they differ from the client's; `logprobs`: whether to pass them
     on;
@@ -49,7 +48,7 @@ class AnswerDecoder:
     allowed: frozenset[str] | None = None
 
     @classmethod
-    def from_hub(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "AnswerDecoder":
+    def from_hub(cls, hub: HubRequest, tools: ToolMap, form: ReasoningForm) -> "ChatAnswerDecoder":
         """The decoder for a request in the hub and the backend that `tools` are for."""
         include: Any = hub.body.get("include") or ()
         seal = hub.seal if ENCRYPTED in include else None
@@ -59,7 +58,7 @@ class AnswerDecoder:
     @classmethod
     def from_request(
         cls, request: Mapping[str, Any] | None, form: ReasoningForm, tools: ToolMap
-    ) -> "AnswerDecoder":
+    ) -> "ChatAnswerDecoder":
         """The decoder for the answer to this Responses request, unsealed. Without a request logprobs pass."""
         params = request or {}
         logprobs = request is None or LOGPROBS in (params.get("include") or ())
@@ -104,11 +103,6 @@ class AnswerDecoder:
             )
         writer = ResponseWriter(echo, ids, clock, losses)
         reader = self.reader(writer)
-        feed_whole(reader, completion)
+        reader.value(completion)
         reader.close()
         return finished_response(writer)
-
-
-def feed_whole(reader: StreamReader, completion: Any) -> None:
-    """Feeds a whole completion to a reader, as one chunk. Anything else fails the reader's turn."""
-    feed_as_event(reader, as_chunk, completion)

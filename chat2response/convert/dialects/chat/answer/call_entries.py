@@ -20,7 +20,8 @@ from chat2response.convert.writer.call_arguments import (
     compact_json,
     same_arguments,
 )
-from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
+from chat2response.convert.writer.call_delta import CallDelta, CallKind
 from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import is_complete_object
@@ -167,9 +168,11 @@ class CallEntries:
         piece = slot.arguments.feed(arguments) if arguments and call.kind == "function" else arguments
         if call.open:
             if call_id or name:
-                self._writer.call(slot.number, kind=call.kind, call_id=call_id, name=name, delta=piece)
+                self._writer.call(
+                    CallDelta(slot.number, kind=call.kind, call_id=call_id, name=name, delta=piece)
+                )
             elif piece:
-                self._writer.call(slot.number, kind=call.kind, delta=piece)
+                self._writer.call(CallDelta(slot.number, kind=call.kind, delta=piece))
             return
         if piece:
             call.waiting.append(piece)
@@ -192,9 +195,11 @@ class CallEntries:
         call.open = True
         slot, (first, *remainder) = call.slot, call.waiting or [""]
         call.waiting = []
-        self._writer.call(slot.number, kind=call.kind, call_id=slot.id, name=slot.name, delta=first)
+        self._writer.call(
+            CallDelta(slot.number, kind=call.kind, call_id=slot.id, name=slot.name, delta=first)
+        )
         for piece in remainder:
-            self._writer.call(slot.number, kind=call.kind, delta=piece)
+            self._writer.call(CallDelta(slot.number, kind=call.kind, delta=piece))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -220,7 +225,7 @@ class CallEntries:
         arguments = call.slot.arguments
         remainder = arguments.close() if arguments.started or cut else EMPTY_OBJECT
         if remainder:
-            self._writer.call(call.slot.number, kind=call.kind, delta=remainder)
+            self._writer.call(CallDelta(call.slot.number, kind=call.kind, delta=remainder))
         if arguments.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
 
@@ -282,7 +287,7 @@ class CallEntries:
         if arguments.has_extra_text:
             self._writer.losses.add(*TEXT_AFTER_END)
         piece = to.arguments.feed(arguments.text)
-        self._writer.call(to.number, delta=piece)
+        self._writer.call(CallDelta(to.number, delta=piece))
 
 
 def _as_list(tool_calls: Any) -> list[Any]:

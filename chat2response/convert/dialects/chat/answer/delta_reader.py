@@ -19,8 +19,8 @@ from chat2response.convert.dialects.chat.answer.provider_metadata import Provide
 from chat2response.convert.dialects.chat.answer.search_sources import SearchSources
 from chat2response.convert.logprobs import token_logprobs
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.size_limit import text_length, weigh
 from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.wire.chat import DeltaShape

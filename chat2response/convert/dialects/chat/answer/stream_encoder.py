@@ -18,6 +18,7 @@ from chat2response.convert.dialects.chat.answer.whole_answer import (
     nested_citation,
     tool_call,
 )
+from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.writer.events import (
     ARGUMENTS,
@@ -33,16 +34,17 @@ from chat2response.convert.writer.events import (
 )
 from chat2response.wire.ids import completion_id
 from chat2response.wire.json import encode
-from chat2response.wire.responses import EventDict
+from chat2response.wire.responses import EventDict, Usage
 from chat2response.wire.sse import DONE_FRAME
 
 
 class ChatEncoder:
     """Encodes batches of events as bytes, for one choice.
 
-    `include_usage`: the client requested usage: each chunk has a `usage` key, and one more chunk the numbers.
+    `include_usage`: the client requested usage: each chunk has a `usage` key, and one more chunk the
     numbers. `reasoning_field`: the delta's key for reasoning text. `losses`: records what Chat cannot
-    express. `legacy`: writes a call as `function_call`.
+    express. `legacy`: writes a call as `function_call`. `choice`: its index in the stream. `sole`: it ends
+    the stream; if there are several choices, whoever merges them does.
     """
 
     media_type = "text/event-stream"
@@ -55,10 +57,14 @@ class ChatEncoder:
         reasoning_field: str = "reasoning_content",
         losses: Losses | None = None,
         legacy: bool = False,
+        choice: int = 0,
+        sole: bool = True,
     ) -> None:
         self._losses = losses if losses is not None else Losses()
         self._include_usage = include_usage
         self._legacy = legacy
+        self._choice = choice
+        self._sole = sole
         self._after_call = b"}" + _AFTER if legacy else _AFTER_CALL
         self._logprobs = logprobs
         self._fields: dict[Kind, str] = {
@@ -106,11 +112,12 @@ class ChatEncoder:
         if stream.kind in _CALL_HEADS:
             number = self._calls[stream.output_index]
             if self._legacy:
-                return b"" if number else b'%b{"index":0,"delta":{"function_call":{"arguments":' % self._head
-            entry = b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,' % (self._head, number)
+                call = b'%b{"index":%d,"delta":{"function_call":{"arguments":' % (self._head, self._choice)
+                return b"" if number else call
+            entry = b'%b{"index":%d,"delta":{"tool_calls":[{"index":%d,' % (self._head, self._choice, number)
             return entry + _CALL_HEADS[stream.kind]
         field = self._fields[stream.kind]
-        return b'%b{"index":0,"delta":{%b:' % (self._head, encode(field))
+        return b'%b{"index":%d,"delta":{%b:' % (self._head, self._choice, encode(field))
 
     # -- events ------------------------------------------------------------------------------------
 
@@ -188,10 +195,14 @@ class ChatEncoder:
             finish = "function_call"
         verdict = moderation.to_chat(response.get("moderation"))
         frames = self._chunk({}, finish, tier=response.get("service_tier"), verdict=verdict)
-        counts = usage.to_chat(response.get("usage"))
-        if self._include_usage and counts is not None:
-            frames += b'%b],"usage":%b}\n\n' % (self._head, encode(counts))
-        return frames + DONE_FRAME
+        return frames + self.end_stream(response.get("usage")) if self._sole else frames
+
+    def end_stream(self, counts: Usage | None) -> bytes:
+        """The usage chunk, if the client requested it, and `[DONE]`."""
+        shown = usage.to_chat(counts) if self._include_usage else None
+        if shown is None:
+            return DONE_FRAME
+        return b'%b],"usage":%b}\n\n' % (self._head, encode(shown)) + DONE_FRAME
 
     def _failed(self, event: EventDict) -> bytes:
         return (
@@ -207,7 +218,7 @@ class ChatEncoder:
         tier: str | None = None,
         verdict: Mapping[str, Any] | None = None,
     ) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
+        choice = {"index": self._choice, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
         more = b',"service_tier":%b' % encode(tier) if tier else b""
         if verdict:
             more += b',"moderation":%b' % encode(verdict)
@@ -228,6 +239,20 @@ class ChatEncoder:
         "response.incomplete": _end,
         "response.failed": _failed,
     }
+
+
+def encoder_for(hub: HubRequest, losses: Losses, *, choice: int = 0, sole: bool = True) -> ChatEncoder:
+    """The encoder with the options of the client's request."""
+    options = hub.extra.get("stream_options")
+    include: Any = hub.body.get("include") or ()
+    return ChatEncoder(
+        include_usage=type(options) is dict and options.get("include_usage") is True,
+        logprobs="message.output_text.logprobs" in include,
+        losses=losses,
+        legacy=hub.legacy,
+        choice=choice,
+        sole=sole,
+    )
 
 
 _AFTER = b'},"finish_reason":null,"logprobs":null}]'

@@ -1,6 +1,6 @@
-"""`ChatReader`: reads a Chat stream, bytes of `chat.completion.chunk` events, and calls a writer.
+"""`ChatReader`: reads the `chat.completion.chunk` events of a Chat stream, and calls a writer.
 
-A Machine that never raises on data: an unreadable chunk, an error in place of a chunk and an end without
+It never raises on data: an unreadable chunk, an error in place of a chunk and an end without
 `finish_reason` each end the turn with a matching outcome. It reads one turn; `n` is the engine's business.
 """
 
@@ -11,24 +11,25 @@ from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, WholeMessages, with_indices
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
+from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk
 from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
 from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_objects
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.chat import ChoiceShape, Chunk, DeltaShape, delta_of, read_chunk
 from chat2response.wire.fault import RESET, Fault
-from chat2response.wire.json import JSONError, decode, decode_leniently
+from chat2response.wire.json import JSONError, convert_to, decode, decode_leniently
 
 _NO_FINISH = "The upstream ended its stream without a finish reason, so the answer may be incomplete."
 
 
 class ChatReader(LenientReader):
-    """Machine[bytes, None] that writes to `writer`."""
+    """A Reader that writes to `writer`."""
 
     def __init__(
         self,
@@ -40,15 +41,11 @@ class ChatReader(LenientReader):
         logprobs: bool = True,
     ) -> None:
         super().__init__()
-        self.done = False
-        self.started = False
-        """Whether an event has been read; comments do not count."""
         self._text_chars = 0
         self._writer = writer
         self._text = writer.text
         self._delta = DeltaReader(writer, reasoning, quirks, metadata, logprobs=logprobs)
         self._quirks = quirks
-        self._frames = sse.FrameDecoder()
         self._finish = ""
         self._usage: Any = None
         self._tier: str | None = None
@@ -64,81 +61,87 @@ class ChatReader(LenientReader):
         buffered = (each.weight for each in (self._others, self._messages) if each is not None)
         return self._text_chars + self._delta.output_chars + sum(buffered)
 
-    def feed(self, data: bytes, /) -> None:
-        """Reads the bytes of one network read."""
-        for payload in self._frames.feed(data):
-            if self.done:
-                return
-            self.started = True
-            if payload == sse.DONE:
+    def payload(self, data: bytes, /, *, last: bool = False) -> None:
+        """Reads the payload of one event."""
+        if self.done:
+            return
+        if self._buffered is not None:
+            self._read_after_buffered(data, last)
+            return
+        if data == sse.DONE:
+            if not last:
+                self.started = True
                 self._end(_NO_FINISH)
-            else:
-                self._read(payload)
-        if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("The upstream sent an event that is too large."))
+            return
+        self.started = True
+        try:
+            chunk = read_chunk(data)
+        except JSONError:
+            self._handle_non_chunk(data, last)
+        else:
+            self._read_chunk(chunk, data, last)
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream. A finished answer stays finished."""
-        for payload in self._frames.close(fault):
-            if not self.done and payload != sse.DONE:
-                self.started = True
-                self._read(payload, last=True)
         if not self.done:
             self._end(fault or RESET)
 
+    def _as_event(self, answer: Any) -> dict[str, Any]:
+        return as_chunk(answer)
+
+    def _read_whole(self, event: dict[str, Any]) -> None:
+        try:
+            chunk = convert_to(event, Chunk)
+        except JSONError:
+            self._handle_other_value(event)
+        else:
+            self._read_chunk(chunk, event)
+
     # -- chunks ----------------------------------------------------------------------------------
 
-    def _read(self, payload: bytes, *, last: bool = False) -> None:
-        try:
-            chunk = read_chunk(payload)
-        except JSONError:
-            self._handle_non_chunk(payload, last)
-            return
+    def _read_chunk(self, chunk: Chunk, source: bytes | dict[str, Any], last: bool = False) -> None:
+        """Reads a chunk. `source`: what it was decoded from, for the fields that `Chunk` does not have."""
         if chunk.usage or chunk.x_groq or chunk.moderation or chunk.citations or chunk.search_results:
             self._read_beside_choices(chunk)
         if chunk.service_tier is not None and type(chunk.service_tier) is str:
             self._tier = chunk.service_tier
         choices = chunk.choices
-        if choices:
-            for choice in choices:
-                self._read_choice(choice)
-            if self._silent:  # two chunks of most streams
-                self._silent = False
-                self._read_beside_delta(payload)
+        for choice in choices or ():
+            if choice.index and choice.index != "0":
+                self._buffer_other_choice(choice)
+                continue
+            delta = choice.delta
+            if delta is not None:
+                content = delta.content
+                if (
+                    type(content) is str
+                    and content
+                    and choice.logprobs is None
+                    and not (delta.reasoning_content or delta.reasoning or delta.reasoning_details)
+                    and not (delta.reasoning_text or delta.thinking_blocks or delta.extra_content)
+                    and not (delta.tool_calls or delta.annotations or delta.refusal)
+                    and not (delta.function_call or delta.audio or delta.images)
+                ):
+                    self._text_chars += len(content)
+                    self._delta.last_text = content
+                    self._text(content)  # nearly every chunk
+                else:
+                    before = self._delta.output_chars
+                    self._delta.read(delta, choice.logprobs)
+                    self._silent = self._delta.output_chars == before
+            elif choice.message is None and choice.text is None:
+                self._silent = True
+            if choice.message is not None or choice.text is not None:
+                self._read_in_place_of_delta(choice)
+            if choice.finish_reason:
+                self._record_finish(choice)
+        if self._silent:  # two chunks of most streams
+            self._silent = False
+            self._read_beside_delta(source)
         if not choices or chunk.error:
-            self._read_without_choices(chunk, payload, last)
+            self._read_without_choices(chunk, source, last)
         if self._writer.done and not self.done:
             self._end_turn(outcome.Outcome(service_tier=self._tier))
-
-    def _read_choice(self, choice: ChoiceShape) -> None:
-        if choice.index and choice.index != "0":
-            self._buffer_other_choice(choice)
-            return
-        delta = choice.delta
-        if delta is not None:
-            content = delta.content
-            if (
-                type(content) is str
-                and content
-                and choice.logprobs is None
-                and not (delta.reasoning_content or delta.reasoning or delta.reasoning_details)
-                and not (delta.reasoning_text or delta.thinking_blocks or delta.extra_content)
-                and not (delta.tool_calls or delta.annotations or delta.refusal)
-                and not (delta.function_call or delta.audio or delta.images)
-            ):
-                self._text_chars += len(content)
-                self._delta.last_text = content
-                self._text(content)  # nearly every chunk
-            else:
-                before = self._delta.output_chars
-                self._delta.read(delta, choice.logprobs)
-                self._silent = self._delta.output_chars == before
-        elif choice.message is None and choice.text is None:
-            self._silent = True
-        if choice.message is not None or choice.text is not None:
-            self._read_in_place_of_delta(choice)
-        if choice.finish_reason:
-            self._record_finish(choice)
 
     def _read_in_place_of_delta(self, choice: ChoiceShape) -> None:
         """Reads what stands in place of a delta: a text, as in the old completions API, or a message."""
@@ -160,13 +163,13 @@ class ChatReader(LenientReader):
             delta = DeltaShape(content=choice.text)
         self._others.add(choice.index, delta, choice.logprobs, choice.finish_reason)
 
-    def _read_beside_delta(self, payload: bytes) -> None:
+    def _read_beside_delta(self, source: bytes | dict[str, Any]) -> None:
         """Reads what stands beside a delta without output, and reports the unknown keys of both."""
         try:
-            choices = as_objects(decode_leniently(payload).get("choices"))
+            value = source if isinstance(source, dict) else decode_leniently(source)
         except JSONError:  # in a field that the chunk type skips
             return
-        for choice in choices:
+        for choice in as_objects(value.get("choices")):
             if choice.get("index") in (None, 0, "0"):
                 if choice.get("error") and (error := read_upstream_error({"error": choice["error"]})):
                     self.fail(error)
@@ -205,16 +208,18 @@ class ChatReader(LenientReader):
 
     # -- what is not a chunk -----------------------------------------------------------------------
 
-    def _read_without_choices(self, chunk: Chunk, payload: bytes, last: bool) -> None:
+    def _read_without_choices(self, chunk: Chunk, source: bytes | dict[str, Any], last: bool) -> None:
         """Handles a chunk without choices: an error beside it or in its place, usage, or some keep-alive."""
-        if type(payload) is sse.ErrorPayload:
-            self.fail(read_error_event(payload))
+        if type(source) is sse.ErrorPayload:
+            self.fail(read_error_event(source))
         elif chunk.error or not chunk.usage:
-            try:
-                value = decode(payload)
-            except JSONError:  # in a field that the chunk type skips
-                self._handle_non_json(payload, last)
-                return
+            value: Any = source
+            if isinstance(source, bytes):
+                try:
+                    value = decode(source)
+                except JSONError:  # in a field that the chunk type skips
+                    self._handle_non_json(source, last)
+                    return
             error = read_upstream_error(value)
             if error is not None or chunk.error:
                 self.fail(error or UpstreamError("The upstream reported an error."))
@@ -230,7 +235,11 @@ class ChatReader(LenientReader):
             value = decode(payload)
         except JSONError:
             self._handle_non_json(payload, last)
-            return
+        else:
+            self._handle_other_value(value)
+
+    def _handle_other_value(self, value: Any) -> None:
+        """Handles a value that is no chunk: an error, or something unknown."""
         error = read_upstream_error(value)
         if error is not None:
             self.fail(error)

@@ -8,8 +8,8 @@ one another there. White space after a tag is dropped.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import BufferingWrapper, partial_match_length
 

@@ -15,10 +15,12 @@ from chat2response.convert.dialects.chat.tools.tool_map import MappedTool, ToolM
 from chat2response.convert.loose_values import short_name
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.writer.call_builder import CallBuilder
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper
 from chat2response.errors import UpstreamError
 from chat2response.wire.responses import ItemStatus, Usage
+from chat2response.wire.values import replace
 
 _LENIENT_TOOL = "apply_patch"  # models are trained on this tool and write its input in several forms
 
@@ -59,33 +61,43 @@ class CallNameBuffer(Wrapper):
         self._named: dict[Hashable, CallBuilder] = {}  # the waiting calls that have a name
         self._released: set[Hashable] = set()
 
-    def call(self, slot: Hashable, **params: Any) -> None:
-        kind, delta, last = params.get("kind", "function"), params.get("delta", ""), params.get("last", False)
+    def call(self, call: CallDelta, /) -> None:
+        slot = call.slot
         if slot in self._released:
-            self._inner.call(slot, kind=kind, delta=delta, last=last)
+            self._inner.call(CallDelta(slot, kind=call.kind, delta=call.delta, last=call.last))
             return
-        call = self._waiting.get(slot)
-        if call is None:
+        builder = self._waiting.get(slot)
+        if builder is None:
             self._release()
             order = len(self._released) + len(self._waiting)
-            call = self._waiting[slot] = CallBuilder(params.get("id"), order)
-        call.update(kind, params.get("call_id"), params.get("name"), params.get("namespace"))
-        if call.name:
-            self._named[slot] = call
-        call.ended = call.ended or last
-        if delta and call.buffer(delta):
-            self._release_call(slot, call)
+            builder = self._waiting[slot] = CallBuilder(call.id, order)
+        builder.update(call)
+        if builder.name:
+            self._named[slot] = builder
+        builder.ended = builder.ended or call.last
+        if call.delta and builder.buffer(call.delta):
+            self._release_call(slot, builder)
 
     def _release_call(self, slot: Hashable, call: CallBuilder) -> None:
         del self._waiting[slot]
         self._named.pop(slot, None)
         self._released.add(slot)
-        params: dict[str, Any] = {"call_id": call.call_id, "name": call.name, "namespace": call.namespace}
-        for piece in call.take_buffered() or [""]:
-            self._inner.call(slot, kind=call.kind, delta=piece, id=call.upstream_id, **params)
-            params = {}
+        first, *more = call.take_buffered() or [""]
+        self._inner.call(
+            CallDelta(
+                slot,
+                kind=call.kind,
+                call_id=call.call_id,
+                name=call.name,
+                namespace=call.namespace,
+                delta=first,
+                id=call.upstream_id,
+            )
+        )
+        for piece in more:
+            self._inner.call(CallDelta(slot, kind=call.kind, delta=piece))
         if call.ended:
-            self._inner.call(slot, kind=call.kind, last=True)
+            self._inner.call(CallDelta(slot, kind=call.kind, last=True))
 
     def _release(self, *, nameless: bool = False) -> None:
         ready = self._waiting if nameless else self._named
@@ -142,15 +154,15 @@ class AllowedToolsFilter(Wrapper):
         self._allowed = allowed
         self._is_allowed: dict[Hashable, bool] = {}
 
-    def call(self, slot: Hashable, **params: Any) -> None:
-        is_allowed = self._is_allowed.get(slot)
+    def call(self, call: CallDelta, /) -> None:
+        is_allowed = self._is_allowed.get(call.slot)
         if is_allowed is None:
-            name = params.get("name") or ""
-            is_allowed = self._is_allowed[slot] = name in self._allowed
+            name = call.name or ""
+            is_allowed = self._is_allowed[call.slot] = name in self._allowed
             if not is_allowed:
                 self.losses.add("message.tool_calls", f"dropped: {short_name(name)} is not an allowed tool")
         if is_allowed:
-            self._inner.call(slot, **params)
+            self._inner.call(call)
 
     def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         self._is_allowed.clear()
@@ -169,21 +181,21 @@ class CustomToolRestorer(Wrapper):
         self._custom_tools = custom_tools
         self._decoders: dict[Hashable, tuple[CustomToolInputDecoder, str]] = {}
 
-    def call(self, slot: Hashable, **params: Any) -> None:
-        tool = self._custom_tools.get(params.get("name") or "")
-        if tool is not None and params.get("kind", "function") == "function":
+    def call(self, call: CallDelta, /) -> None:
+        tool = self._custom_tools.get(call.name or "")
+        if tool is not None and call.kind == "function":
             lenient = tool.name == _LENIENT_TOOL and not tool.namespace
-            self._decoders[slot] = CustomToolInputDecoder(lenient=lenient), tool.name
-        if slot in self._decoders:
-            decoder = self._decoders[slot][0]
-            piece = decoder.feed(params.get("delta", ""))
-            params = {**params, "kind": "custom", "delta": piece, "last": decoder.complete}
-        self._inner.call(slot, **params)
+            self._decoders[call.slot] = CustomToolInputDecoder(lenient=lenient), tool.name
+        if call.slot in self._decoders:
+            decoder = self._decoders[call.slot][0]
+            piece = decoder.feed(call.delta)
+            call = replace(call, kind="custom", delta=piece, last=decoder.complete)
+        self._inner.call(call)
 
     def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         for slot, (decoder, name) in self._decoders.items():
             piece = decoder.close()
-            self._inner.call(slot, kind="custom", delta=piece, last=not decoder.truncated)
+            self._inner.call(CallDelta(slot, kind="custom", delta=piece, last=not decoder.truncated))
             if decoder.has_extra_members:
                 self.losses.add("message.tool_calls.arguments", "dropped: members beside the input")
             if decoder.truncated and outcome.status == "completed":
@@ -204,14 +216,14 @@ class ClientToolRestorer(Wrapper):
         self._kinds = kinds
         self._calls: dict[Hashable, tuple[ClientToolKind, str | None, list[str]]] = {}
 
-    def call(self, slot: Hashable, **params: Any) -> None:
-        kind = self._kinds.get(params.get("name") or "")
+    def call(self, call: CallDelta, /) -> None:
+        kind = self._kinds.get(call.name or "")
         if kind is not None:
-            self._calls[slot] = kind, params.get("call_id"), []
-        if slot in self._calls:
-            self._calls[slot][2].append(params.get("delta", ""))
+            self._calls[call.slot] = kind, call.call_id, []
+        if call.slot in self._calls:
+            self._calls[call.slot][2].append(call.delta)
         else:
-            self._inner.call(slot, **params)
+            self._inner.call(call)
 
     def end_turn(self, usage: Usage | None, outcome: Outcome) -> None:
         for kind, call_id, pieces in self._calls.values() if outcome.status != "failed" else ():
@@ -234,11 +246,11 @@ class NamespaceRestorer(Wrapper):
         super().__init__(inner)
         self._tools = tools
 
-    def call(self, slot: Hashable, **params: Any) -> None:
-        tool = self._tools.get(params.get("name") or "")
+    def call(self, call: CallDelta, /) -> None:
+        tool = self._tools.get(call.name or "")
         if tool is not None:
-            params = {**params, "name": tool.name, "namespace": tool.namespace or None}
-        self._inner.call(slot, **params)
+            call = replace(call, name=tool.name, namespace=tool.namespace or None)
+        self._inner.call(call)
 
 
 def _call_order(waiting: tuple[Hashable, CallBuilder]) -> int:

@@ -1,4 +1,4 @@
-"""`ResponsesReader`: reads a Responses stream, bytes of events, and calls a writer.
+"""`ResponsesReader`: reads the events of a Responses stream, and calls a writer.
 
 What an upstream sends only in a `done` event, or only in the terminal response, is written after what was
 streamed; nothing is written twice. The ids of the upstream's items stay.
@@ -22,13 +22,15 @@ from chat2response.convert.dialects.responses.answer.hosted_items import HostedI
 from chat2response.convert.dialects.responses.answer.item_slots import ItemSlot, ItemSlots, Stage
 from chat2response.convert.dialects.responses.answer.output_items import read_item, read_items
 from chat2response.convert.dialects.responses.answer.text_parts import KINDS, TextParts, index_of
+from chat2response.convert.dialects.responses.answer.whole_answer import as_event
 from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_string, short_name
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.size_limit import EVENT_WEIGHT
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
-from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE, CallKind
+from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
+from chat2response.convert.writer.call_delta import CallDelta, CallKind
 from chat2response.convert.writer.events import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.writer.output_items import ITEMS_WITH_EVENTS
 from chat2response.convert.writer.protocol import Writer
@@ -52,15 +54,11 @@ _DIFFERENT_ARGUMENTS = ("message.tool_calls.arguments", "dropped: they differ fr
 
 
 class ResponsesReader(LenientReader):
-    """Machine[bytes, None] that writes to `writer`."""
+    """A Reader that writes to `writer`."""
 
     def __init__(self, writer: Writer) -> None:
         super().__init__()
-        self.done = False
-        self.started = False
-        """Whether an event has been read; comments do not count."""
         self._writer = writer
-        self._frames = sse.FrameDecoder()
         self._length = 0  # arguments in characters, and a fixed size for each event other than a delta
         self._index_of: dict[str, int] = {}  # an item's id -> the index in its events
         self._added: dict[tuple[int, str], dict[str, Any]] = {}  # items that have no events of their own
@@ -73,37 +71,38 @@ class ResponsesReader(LenientReader):
         """The model's output so far, in characters, plus the size of the other events."""
         return self._length + self._text_parts.output_chars
 
-    def feed(self, data: bytes, /) -> None:
-        """Reads the bytes of one network read."""
-        for payload in self._frames.feed(data):
-            if self.done:
-                return
-            self._read(payload)
-        self._text_parts.join()
-        if self._frames.overrun and not self.done:
-            self.fail(UpstreamError("The upstream sent an event that is too large."))
+    def payload(self, data: bytes, /, *, last: bool = False) -> None:
+        """Reads the payload of one event."""
+        if self.done:
+            return
+        if self._buffered is not None:
+            self._read_after_buffered(data, last)
+            return
+        self.started = True
+        if data == sse.DONE:
+            return
+        try:
+            event = read_delta(data)
+            if type(event.delta) is not str or event.type not in _DELTAS:
+                self._read_non_delta(data)
+            elif event.delta:
+                self._read_delta(event)
+        except JSONError:
+            self._handle_non_event(data, last)
+        if self._writer.done and not self.done:
+            self._end_turn(Outcome())
 
     def close(self, fault: Fault | None = None, /) -> None:
         """Ends the stream; without a terminal event that is a failure."""
-        for payload in self._frames.close(fault):
-            if not self.done:
-                self._read(payload, last=True)
         self._read_buffered()
         if not self.done:
             self._end_turn(outcome.from_fault(fault or RESET))
 
-    def _read(self, payload: bytes, *, last: bool = False) -> None:
-        self.started = True
-        if payload == sse.DONE:
-            return
-        try:
-            event = read_delta(payload)
-            if type(event.delta) is not str or event.type not in _DELTAS:
-                self._read_non_delta(payload)
-            elif event.delta:
-                self._read_delta(event)
-        except JSONError:
-            self._handle_non_event(payload, last)
+    def _as_event(self, answer: Any) -> dict[str, Any]:
+        return as_event(answer)
+
+    def _read_whole(self, event: dict[str, Any]) -> None:
+        self._read_event(event)
         if self._writer.done and not self.done:
             self._end_turn(Outcome())
 
@@ -189,7 +188,7 @@ class ResponsesReader(LenientReader):
         slot.pieces.append(delta)
         if kind == "function":
             delta = slot.arguments.feed(delta)
-        self._writer.call(slot.number, kind=kind, delta=delta, last=last, id=item_id)
+        self._writer.call(CallDelta(slot.number, kind=kind, delta=delta, last=last, id=item_id))
 
     # -- done events: write what no delta had, then close ------------------------------------------
 
@@ -249,12 +248,14 @@ class ResponsesReader(LenientReader):
             slot.initial_text = arguments
         namespace = item.get("namespace")
         self._writer.call(
-            slot.number,
-            kind=kind,
-            call_id=call_id or as_string(item.get("id")),
-            name=name,
-            namespace=namespace if type(namespace) is str else None,
-            id=item.get("id"),
+            CallDelta(
+                slot.number,
+                kind=kind,
+                call_id=call_id or as_string(item.get("id")),
+                name=name,
+                namespace=namespace if type(namespace) is str else None,
+                id=item.get("id"),
+            )
         )
         return slot
 
@@ -283,7 +284,7 @@ class ResponsesReader(LenientReader):
         slot = self._announce(index, item, stage)
         self._write_call_remainder(slot, _arguments_or_input(item, text), item.get("id"), called, last=whole)
         if remainder := slot.arguments.close():
-            self._writer.call(slot.number, kind=called, delta=remainder, id=item.get("id"))
+            self._writer.call(CallDelta(slot.number, kind=called, delta=remainder, id=item.get("id")))
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -311,11 +312,11 @@ class ResponsesReader(LenientReader):
         for slot in slots:
             if slot.hinted_name and not slot.name:
                 slot.name = slot.hinted_name
-                self._writer.call(slot.number, name=slot.name)
+                self._writer.call(CallDelta(slot.number, name=slot.name))
             if not slot.text.strip() and slot.initial_text:
                 self._write_call_delta(slot, slot.initial_text, None, "function")
             if remainder := slot.arguments.close():
-                self._writer.call(slot.number, delta=remainder)
+                self._writer.call(CallDelta(slot.number, delta=remainder))
             if slot.arguments.has_extra_text:
                 self._writer.losses.add(*TEXT_AFTER_END)
         nameless = any(not slot.name and slot.text.strip() for slot in slots)

@@ -81,13 +81,11 @@ class TextParts:
         raw = (event.output_index, kind, event.summary_index if kind is SUMMARY else event.content_index)
         if (raw != self._raw or event.item_id != self._id) and not self._move_to(raw, event.item_id, text):
             return
-        self._pieces.append(text)
+        pieces = self._pieces
+        pieces.append(text)
+        if len(pieces) > _MAX_PIECES:  # small strings take more memory than their text
+            pieces[:] = ["".join(pieces)]
         self._write(kind, text, event.item_id, event.logprobs)
-
-    def join(self) -> None:
-        """Joins many pieces into one block, because small strings take more memory than their text."""
-        if len(self._pieces) > _MAX_PIECES:
-            _ = self._part.text
 
     def _write(self, kind: Kind, text: str, item_id: Any, logprobs: Any) -> None:
         self.output_chars += len(text)

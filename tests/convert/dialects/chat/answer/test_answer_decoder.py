@@ -1,4 +1,4 @@
-"""AnswerDecoder with all wrappers: a stream has one end wherever it is cut, and equals the whole answer."""
+"""The decoder with all wrappers: a stream has one end wherever it is cut, and equals the whole answer."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat2response.convert.dialects.chat.answer.answer_decoder import AnswerDecoder
+from chat2response.convert.dialects.chat.answer.answer_decoder import ChatAnswerDecoder
 from chat2response.convert.dialects.chat.request.request import write_request
 from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.responses.answer.stream_encoder import ResponsesEncoder
 from chat2response.convert.dialects.responses.request.request import read_request
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.functions import to_response
 from chat2response.convert.losses import Losses
@@ -43,10 +44,10 @@ TOOLS = ToolMap.of(
 )
 
 
-def through(decoder: AnswerDecoder, reads: list[bytes]) -> Any:
+def through(decoder: ChatAnswerDecoder, reads: list[bytes]) -> Any:
     """The events of a stream, checked."""
     writer = ResponseWriter(EchoedFields.of(HUB), Ids(), Clock())
-    reader = decoder.reader(writer)
+    reader = EventFeed(decoder.reader(writer))
     writer.begin()
     for data in reads:
         reader.feed(data)
@@ -59,7 +60,7 @@ def through(decoder: AnswerDecoder, reads: list[bytes]) -> Any:
 @settings(max_examples=200)
 @given(frames(CHUNK), CUTS, FORMS)
 def test_anything_anywhere_in_a_chunk_has_one_end(data: bytes, cuts: list[int], form: Any):
-    decoder = AnswerDecoder(form, EVERY, Plain(), TOOLS)
+    decoder = ChatAnswerDecoder(form, EVERY, Plain(), TOOLS)
     assert through(decoder, pieces(data, cuts)) == through(decoder, [data])
 
 
@@ -77,7 +78,7 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
     deltas += [{"content": piece} for piece in data.draw(split(message["content"] or ""))]
     deltas += [{"refusal": piece} for piece in data.draw(split(message["refusal"] or ""))]
     deltas += [{"tool_calls": [call]} for call in calls]
-    decoder = AnswerDecoder(form, EVERY, Plain())
+    decoder = ChatAnswerDecoder(form, EVERY, Plain())
     streamed = response_of(through(decoder, [sse(chat(*map(chunk, deltas)))]))
     completion = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     whole = decoder.response(completion, EchoedFields.of(HUB), Ids(), Clock())
@@ -88,15 +89,15 @@ def test_a_whole_answer_is_the_fold_of_its_stream(
     "completion", [None, [], {}, {"choices": []}, {"choices": [None]}, {"error": {"message": "No."}}]
 )
 def test_what_is_no_completion_is_an_error_on_either_way(completion: Any):
-    for decoder in (AnswerDecoder(), AnswerDecoder("content", EVERY, Plain())):
+    for decoder in (ChatAnswerDecoder(), ChatAnswerDecoder("content", EVERY, Plain())):
         with pytest.raises(UpstreamError):
             decoder.response(completion, EchoedFields.of(HUB), Ids(), Clock())
 
 
 def test_only_what_changes_words_leaves_the_direct_way():
-    assert AnswerDecoder().plain
-    assert not AnswerDecoder(quirks=EVERY).plain
-    assert not AnswerDecoder(seal=Plain()).plain
+    assert ChatAnswerDecoder().plain
+    assert not ChatAnswerDecoder(quirks=EVERY).plain
+    assert not ChatAnswerDecoder(seal=Plain()).plain
 
 
 REQUEST: Any = {"model": "m", "include": ["message.output_text.logprobs"]}
@@ -124,4 +125,4 @@ def test_row_55_a_backend_is_asked_as_the_answer_is_read():
         tools = ToolMap.of(hub, EVERY)
         body = write_request(hub, Losses(), EVERY, tools=tools)
         assert ("logprobs" in body) == ("top_logprobs" in body) == bool(include)
-        assert AnswerDecoder.from_hub(hub, tools, "content").logprobs == bool(include)
+        assert ChatAnswerDecoder.from_hub(hub, tools, "content").logprobs == bool(include)

@@ -10,6 +10,7 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError, UpstreamError
 from tests.support.upstream_streams import Numbered, checked_chunks, deltas, joined_field, now
@@ -68,9 +69,9 @@ def test_calls_are_numbered_from_zero_whatever_stands_before_them():
     writer = Script()
     writer.reasoning("hm")
     writer.text("a")
-    writer.call("x", call_id="call_x", name="f", delta='{"a":')
-    writer.call("x", delta="1}")
-    writer.call("y", call_id="call_y", name="g")
+    writer.call(CallDelta("x", call_id="call_x", name="f", delta='{"a":'))
+    writer.call(CallDelta("x", delta="1}"))
+    writer.call(CallDelta("y", call_id="call_y", name="g"))
     chunks = writer.chunks()
     assert [delta["tool_calls"] for delta in deltas(chunks) if "tool_calls" in delta] == [
         [{"index": 0, "id": "call_x", "type": "function", "function": {"name": "f", "arguments": ""}}],
@@ -84,10 +85,10 @@ def test_calls_are_numbered_from_zero_whatever_stands_before_them():
 
 def test_interleaved_calls_keep_their_numbers():
     writer = Script()
-    writer.call(0, call_id="a", name="f", delta="{")
-    writer.call(1, call_id="b", name="g", delta="{")
-    writer.call(0, delta="}")
-    writer.call(1, delta="}")
+    writer.call(CallDelta(0, call_id="a", name="f", delta="{"))
+    writer.call(CallDelta(1, call_id="b", name="g", delta="{"))
+    writer.call(CallDelta(0, delta="}"))
+    writer.call(CallDelta(1, delta="}"))
     numbers = [call["index"] for delta in deltas(writer.chunks()) for call in delta["tool_calls"]]
     assert numbers == [0, 0, 1, 1, 0, 1]
 
@@ -245,8 +246,8 @@ def test_batches_may_be_cut_anywhere():
             lambda: writer.reasoning("one"),
             lambda: writer.text("a", TOKENS),
             lambda: writer.text("b"),
-            lambda: writer.call(0, call_id="c", name="f", delta="{"),
-            lambda: writer.call(0, delta="}"),
+            lambda: writer.call(CallDelta(0, call_id="c", name="f", delta="{")),
+            lambda: writer.call(CallDelta(0, delta="}")),
             lambda: writer.end_turn(USED, Outcome()),
             writer.finish,
         ):

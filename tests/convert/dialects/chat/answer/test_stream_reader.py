@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE
 from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.wire.chat import DeltaShape
 from chat2response.wire.fault import DRAINING, RESET, TIMEOUT
 from tests.support.upstream_streams import (
     CHAT_STREAMS,
@@ -53,9 +56,9 @@ def shown(response: dict[str, Any]) -> list[Any]:
     return short
 
 
-def reader() -> tuple[ChatReader, ResponseWriter]:
+def reader() -> tuple[EventFeed, ResponseWriter]:
     writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
-    return ChatReader(writer), writer
+    return EventFeed(ChatReader(writer)), writer
 
 
 # -- text ---------------------------------------------------------------------------------------------
@@ -463,7 +466,7 @@ def test_a_finish_that_nobody_knows_is_no_success():
     machine.feed(sse(chat(*text("a"), finish="halted")))
     assert [each.field for each in writer.losses] == ["finish_reason"]
     known = replace(OPENAI_COMPATIBLE, finish_reasons={"halted": "stop"})
-    machine = ChatReader(writer, quirks=known)
+    machine = EventFeed(ChatReader(writer, quirks=known))
     machine.feed(sse(chat(*text("a"), finish="halted")))
     assert writer.outcome == Outcome()
 
@@ -780,11 +783,13 @@ def test_what_a_response_cannot_say_is_a_loss(odd, loss):
 
 
 def test_a_reader_has_heard_once_an_event_was_read():
-    machine, _ = reader()
-    machine.feed(b": OPENROUTER PROCESSING\n\n")
-    machine.feed(b"data: {")
+    echo = EchoedFields.of(HubRequest(body={}, dialect="responses"))
+    machine = ChatReader(ResponseWriter(echo, Numbered(), now))
+    events = EventFeed(machine)
+    events.feed(b": OPENROUTER PROCESSING\n\n")
+    events.feed(b"data: {")
     assert not machine.started
-    machine.feed(b"}\n\n")
+    events.feed(b"}\n\n")
     assert machine.started
     assert not machine.done
 
@@ -810,7 +815,7 @@ class Stopping(ResponseWriter):
 
 def test_a_writer_that_has_enough_ends_the_turn_as_completed():
     writer = Stopping(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
-    machine = ChatReader(writer)
+    machine = EventFeed(ChatReader(writer))
     machine.feed(sse([usage_chunk(U), *text("a", "b")], done=False))
     assert machine.done
     assert writer.outcome is not None
@@ -868,3 +873,17 @@ def test_a_source_without_an_address_is_a_loss():
     odd = {"citations": [7, {"title": "A"}], "search_results": {"a": 1}}
     machine.feed(sse(chat(*text("Hi", **odd))))
     assert [loss.field for loss in machine.losses] == ["citations", "search_results"]
+
+
+@pytest.mark.parametrize("field", [name for name in DeltaShape.__struct_fields__ if name != "content"])
+def test_a_text_with_anything_beside_it_is_read_whole(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast path is for a text alone: each field of `DeltaShape` must be in its condition."""
+    fields: list[Any] = []
+    monkeypatch.setattr(DeltaReader, "read", lambda _, delta, logprobs: fields.append(getattr(delta, field)))
+    for value in ("x", ["x"], {"x": "x"}):
+        machine, writer = reader()
+        machine.feed(sse([chunk({"content": "a", field: value})], done=False))
+        assert fields.pop() == value
+        machine.feed(sse([chunk({"content": "a", field: None})], done=False))
+        assert not fields
+        assert writer.event_count > 0

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.library.functions import to_response
 from chat2response.convert.library.streams import ChatToResponses
-from chat2response.convert.policy import ReasoningForm
 from chat2response.convert.quirks.quirks import Quirks
+from chat2response.convert.reasoning_form import ReasoningForm
 from tests.support.upstream_streams import (
     call,
     chat,

@@ -9,6 +9,7 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
+from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
 from tests.support.convert.event_dicts import as_dicts
@@ -35,8 +36,8 @@ def write_everything(writer: ResponseWriter) -> None:
         {"type": "url_citation", "url": "https://a.example", "title": "", "start_index": 0, "end_index": 1}
     )
     writer.refusal("no")
-    writer.call(0, call_id="c", name="f", namespace="n", delta='{"a":')
-    writer.call(0, delta="1}")
+    writer.call(CallDelta(0, call_id="c", name="f", namespace="n", delta='{"a":'))
+    writer.call(CallDelta(0, delta="1}"))
     writer.item({"type": "compaction", "id": "cmp_1", "encrypted_content": "x"})
     writer.end_turn(read({"input_tokens": 1, "output_tokens": 2**70}), Outcome())
 

@@ -9,6 +9,7 @@ from chat2response.convert.dialects.responses.answer.stream_encoder import Respo
 from chat2response.convert.dialects.responses.answer.stream_reader import ResponsesReader
 from chat2response.convert.dialects.responses.answer.whole_answer import as_event
 from chat2response.convert.echoed_fields import EchoedFields
+from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.library.streams import ResponsesToChat
 from chat2response.convert.writer.response_writer import ResponseWriter
@@ -31,7 +32,7 @@ from tests.support.upstream_streams import (
 def read(data: bytes | list[bytes], fault: Fault | None = None) -> list[dict[str, Any]]:
     """The stream through reader, writer and the Responses encoder: events again, checked."""
     writer = ResponseWriter(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
-    machine = ResponsesReader(writer)
+    machine = EventFeed(ResponsesReader(writer))
     writer.begin()
     for each in [data] if isinstance(data, bytes) else data:
         machine.feed(each)
@@ -139,7 +140,7 @@ def through(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
         EchoedFields.of(HubRequest(body={"model": "m"}, dialect="responses")), Numbered(), now
     )
     writer.begin()
-    reader = ResponsesReader(writer)
+    reader = EventFeed(ResponsesReader(writer))
     reader.feed(named(stream))
     reader.close()
     writer.finish()
@@ -701,17 +702,20 @@ def test_a_whole_response_is_its_terminal_event(name):
 
 # -- flags --------------------------------------------------------------------------------------------
 
+ECHO = EchoedFields.of(HubRequest(body={}, dialect="responses"))
 
-def reader(writer_type: type[ResponseWriter] = ResponseWriter) -> tuple[ResponsesReader, ResponseWriter]:
-    writer = writer_type(EchoedFields.of(HubRequest(body={}, dialect="responses")), Numbered(), now)
-    return ResponsesReader(writer), writer
+
+def reader(writer_type: type[ResponseWriter] = ResponseWriter) -> tuple[EventFeed, ResponseWriter]:
+    writer = writer_type(ECHO, Numbered(), now)
+    return EventFeed(ResponsesReader(writer)), writer
 
 
 def test_a_reader_has_heard_once_an_event_was_read():
-    machine, _ = reader()
-    machine.feed(b": ping\n\nevent: x\n\ndata: {")
+    machine = ResponsesReader(ResponseWriter(ECHO, Numbered(), now))
+    events = EventFeed(machine)
+    events.feed(b": ping\n\nevent: x\n\ndata: {")
     assert not machine.started
-    machine.feed(b"}\n\n")
+    events.feed(b"}\n\n")
     assert machine.started
     assert not machine.done
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from chat2response.convert.dialects.responses.request.strip_reasoning import strip_reasoning
 from chat2response.convert.losses import Losses
-from chat2response.engine.strip_reasoning import strip_reasoning
 from chat2response.state.sealing import Sealing
 
 WORDS = "The encrypted content gAAA...DQ== could not be verified."

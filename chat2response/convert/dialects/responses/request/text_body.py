@@ -7,30 +7,25 @@ upstream's own answer.
 
 from dataclasses import replace
 
+from chat2response.convert.dialects.dialect import Backend
 from chat2response.convert.dialects.responses.request.request import read_request
 from chat2response.convert.dialects.responses.request.text_input import fits_text_input, input_as_text
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.engine.plan import Plan
-from chat2response.engine.request_reader import read_object
+from chat2response.convert.requests.request_body import read_object
+from chat2response.errors import UpstreamError
 from chat2response.wire.json_edit import with_string
 
 
-def plain_body(body: bytes, losses: Losses) -> bytes:
+def with_text_input(body: bytes, losses: Losses) -> bytes:
     """A client's own Responses body with its items written as text. Raises InvalidRequest."""
     hub = read_request(read_object(body))
     items = hub.body.get("input")
     return with_string(body, "input", input_as_text(items, hub, losses)) if type(items) is list else body
 
 
-def can_send_text(hub: HubRequest | None, plan: Plan) -> bool:
-    """Whether a rejected request can be sent again with text in place of its items."""
-    target = plan.target
-    if hub is None or hub.dialect != "chat" or target.dialect != "responses" or target.text_input:
-        return False
-    return fits_text_input(hub)
-
-
-def with_text_input(plan: Plan) -> Plan:
-    """The plan with an upstream that takes text only."""
-    return replace(plan, target=replace(plan.target, text_input=True))
+def backend_for_text(error: UpstreamError, hub: HubRequest, backend: Backend) -> Backend | None:
+    """The backend, taking text only, after it rejected items; None if `hub` cannot be sent as text."""
+    if not error.refused_input or hub.dialect == "responses" or backend.text_input:
+        return None
+    return replace(backend, text_input=True) if fits_text_input(hub) else None

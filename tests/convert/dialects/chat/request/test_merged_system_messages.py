@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat2response.engine.merged_system_messages import is_about_system_messages
+from chat2response.convert.dialects.chat.request.merged_system_messages import is_about_system_messages
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from chat2response.engine.answer_ids import owned_ids
-from chat2response.engine.relay.taps import ChatTap, ResponsesTap
+from chat2response.convert.dialects.chat.answer.tap import ChatTap
+from chat2response.convert.dialects.responses.answer.created_ids import owned_ids
+from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.errors import UpstreamError
 from tests.support.engine.fakes import events_of
 from tests.support.engine.frames import (

@@ -11,35 +11,15 @@ output.
 A shape that no client sends is rejected, since the upstream might understand what the gateway does not.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chat2response.convert.validation import invalid_value, require_conversation, wrong_type
+from chat2response.convert.dialects.references import Reference, Refusal, unknown_item
+from chat2response.convert.validation import require_conversation, wrong_type
 from chat2response.errors import InvalidRequest, NotFound
 from chat2response.wire.reference_scan import ITEM_PAYLOADS, MAY_BE_EMPTY
 
-MAX_IDS = 10_000  # ids per request: all of them are looked up at once
-
-Refusal = Callable[[str], InvalidRequest | NotFound]
-
 _PAYLOADS = frozenset(name for names in ITEM_PAYLOADS.values() for name in names)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One id. `must_own`: an id without an owner is rejected, too. `refusal`: makes the error for an unknown
-    id.
-    """
-
-    id: str
-    refusal: Refusal
-    must_own: bool = True
-
-
-def unknown_item(id: str) -> NotFound:
-    """404: the item is unknown or belongs to another tenant."""
-    return NotFound(f"Item with id '{id}' not found.", param="input")
 
 
 def references(fields: Mapping[str, Any]) -> list[Reference]:
@@ -47,15 +27,6 @@ def references(fields: Mapping[str, Any]) -> list[Reference]:
     result = [*_in_request(fields), *_in_items(fields.get("input"))]
     result += _in_tools(fields.get("tools"), "tools")
     return result
-
-
-def too_many_ids(count: int) -> InvalidRequest:
-    """400: the request names more ids than one look-up allows."""
-    return invalid_value(
-        "input",
-        f"The request names {count} ids, but at most {MAX_IDS} may be named. Omit those of items sent whole.",
-        "too_many_references",
-    )
 
 
 def _in_request(fields: Mapping[str, Any]) -> Iterator[Reference]:

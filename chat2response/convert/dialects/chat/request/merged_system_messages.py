@@ -8,11 +8,11 @@ client that speaks Chat itself gets the upstream's own answer.
 import re
 from dataclasses import replace
 
+from chat2response.convert.dialects.chat.request.request import write_request
+from chat2response.convert.dialects.dialect import Backend
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.engine.plan import Plan
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.upstreams.base import Upstream
 
 _mentions = re.compile(
     r"\b(?:system|developer)\W{1,3}(?:message|role|prompt|instruction)s?\b"
@@ -30,22 +30,21 @@ def is_about_system_messages(message: str) -> bool:
     return _mentions(start) is not None or ("role" in start and _quoted_role(start) is not None)
 
 
-def can_merge_system_messages(
-    error: UpstreamError, hub: HubRequest | None, plan: Plan, upstream: Upstream, fidelity: Fidelity
-) -> bool:
-    """Whether the rejected request can be sent with merged system messages, and would differ."""
-    if hub is None or plan.target.dialect != "chat" or error.status in _UNRELATED_STATUSES:
-        return False
-    if error.code == "context_length_exceeded" or not is_about_system_messages(error.message):
-        return False
+def backend_for_merged(
+    error: UpstreamError, hub: HubRequest, backend: Backend, fidelity: Fidelity
+) -> Backend | None:
+    """The backend, taking one system message at the head, after it rejected others.
+
+    None if the error is about something else, or if the request would be the same.
+    """
+    if error.status in _UNRELATED_STATUSES or error.code == "context_length_exceeded":
+        return None
+    if not is_about_system_messages(error.message):
+        return None
+    quirks = replace(backend.quirks, system_placement="first_only", developer_role=False)
     try:
-        merged_body = upstream.body(hub, with_merged_system_messages(plan).target, Losses(fidelity))
+        merged = write_request(hub, Losses(fidelity), quirks, policy=backend.policy)
     except BridgeError:  # strict fidelity permits no loss
-        return False
-    return merged_body != upstream.body(hub, plan.target, Losses())
-
-
-def with_merged_system_messages(plan: Plan) -> Plan:
-    """The plan with an upstream that takes one system message, at the head."""
-    quirks = replace(plan.target.quirks, system_placement="first_only", developer_role=False)
-    return replace(plan, target=replace(plan.target, quirks=quirks))
+        return None
+    same = merged == write_request(hub, Losses(), backend.quirks, policy=backend.policy)
+    return None if same else replace(backend, quirks=quirks)

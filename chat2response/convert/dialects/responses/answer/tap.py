@@ -1,64 +1,26 @@
-"""Taps: read a copy of a relayed stream and change nothing.
+"""`ResponsesTap`: reads a copy of a relayed Responses stream.
 
-A tap learns enough to end the stream if the upstream does not: a response's id, its output so far and its
-next sequence number, or whether a Chat answer has its finish_reason. Frames are searched rather than parsed;
-only the relevant ones are decoded.
+A tap learns enough to end the stream if the upstream does not: the response's id, its output so far and its
+next sequence number. Frames are searched rather than parsed; only the relevant ones are decoded.
 """
 
 import re
 from codecs import BOM_UTF8
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from chat2response.convert.client_profiles import make_error_event
+from chat2response.convert.dialects.responses.answer.created_ids import container_ids, owned_ids
 from chat2response.convert.errors.upstream_errors import read_upstream_error
-from chat2response.convert.outcome import from_finish_reason, response_error
+from chat2response.convert.outcome import response_error
 from chat2response.convert.size_limit import MAX_OUTPUT, weigh_json
-from chat2response.convert.usage import from_chat, has_counts, read
-from chat2response.engine.answer_ids import container_ids, owned_ids
+from chat2response.convert.usage import read
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
+from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.json import JSONError, decode_leniently, encode
-from chat2response.wire.responses import Usage
-from chat2response.wire.sse import DONE, DONE_FRAME
-
-
-class Tap(Protocol):
-    """Reads whole frames of a stream."""
-
-    ended: bool
-    """Whether the stream has ended."""
-    end: bytes
-    """The payload of the event that ended the stream; later events do not belong to it."""
-    usage: Usage | None
-    status: str
-    """The final status: completed, incomplete or failed."""
-    saw_error: bool
-    """Whether an error has been seen: its text may contain secrets."""
-
-    @property
-    def response_id(self) -> str | None:
-        """The response's id, once it is known; None for Chat."""
-        ...
-
-    def feed(self, frames: bytes) -> Sequence[str]:
-        """Reads frames before they are relayed.
-
-        Returns the new ids in them that the upstream stores.
-        """
-        ...
-
-    def withhold(self) -> None:
-        """Takes back the last `feed`: its frames could not be relayed."""
-        ...
-
-    def close(self, error: BridgeError) -> bytes:
-        """The bytes that end the stream; empty if it has ended.
-
-        `error`: why the stream stopped, unless its own frames said so.
-        """
-        ...
-
+from chat2response.wire.responses import Response, Usage
+from chat2response.wire.sse import DONE_FRAME
 
 _NOTABLE = re.compile(
     rb'"(?:response\.(?:created|output_item\.done|completed|incomplete|failed|cancelled)"'
@@ -96,6 +58,7 @@ class ResponsesTap:
         self._last = b""  # the last numbered event, and the one before it
         self._before = b""
         self._error: BridgeError | None = None
+        self._finished: Response | None = None
 
     def feed(self, frames: bytes) -> Sequence[str]:
         self._before = self._last
@@ -114,6 +77,9 @@ class ResponsesTap:
     def withhold(self) -> None:
         self.ended = False
         self._last = self._before
+
+    def response(self, ids: Ids, clock: Clock) -> Response | None:
+        return self._finished
 
     def close(self, error: BridgeError) -> bytes:
         if self.ended:
@@ -170,6 +136,7 @@ class ResponsesTap:
             self.status = _TERMINAL_STATUS.get(kind, "failed")
             self.saw_error = self.saw_error or self.status == "failed"
             self.usage = read(response.get("usage"))
+            self._finished = None if self.status == "failed" else response  # type: ignore[assignment]
         else:
             return []
         return self._unreported(owned_ids(response, stored=self._stored))
@@ -180,101 +147,12 @@ class ResponsesTap:
         return unreported
 
 
-# Some backends send "" as finish_reason in place of null.
-# There is one pattern per key: each starts with a long literal, which makes the search fast.
-_CHAT_NOTABLE = (
-    (b'"finish_reason"', re.compile(rb'"finish_reason"\s*:\s*"[^"]')),
-    (b'"usage"', re.compile(rb'"usage"\s*:\s*\{')),
-    (b'"error"', re.compile(rb'"error"\s*:\s*[{"]')),
-)
-
-
-class ChatTap:
-    """Taps a Chat stream. `choices`: the requested number; each choice ends with a finish_reason."""
-
-    end = DONE
-
-    def __init__(self, *, stored: bool, choices: int = 1) -> None:
-        self.ended = False
-        self.usage: Usage | None = None
-        self.status = "failed"
-        self.saw_error = False
-        self._choices = choices
-        self._finished: set[Any] = set()
-        self._failed = False  # an error came in place of a chunk
-        self._needs_id = stored  # whether its id has yet to be returned
-
-    def feed(self, frames: bytes) -> Sequence[str]:
-        if DONE in frames and (at := _done_at(frames)) >= 0:
-            self.ended = True
-            frames = frames[:at]
-        for key, pattern in _CHAT_NOTABLE:
-            if key in frames:
-                for data in sse.payloads_with(pattern, frames.removeprefix(BOM_UTF8)):
-                    self._read_event(_object(data))
-        return self._chat_id(frames) if self._needs_id else ()
-
-    @property
-    def response_id(self) -> str | None:
-        return None
-
-    def withhold(self) -> None:
-        """Only the first chunk has a new id, so nothing has been relayed yet."""
-        self.ended = self._failed = False
-        self._finished.clear()
-
-    def close(self, error: BridgeError) -> bytes:
-        if self.ended:
-            return b""
-        self.ended = True
-        if self._failed or len(self._finished) >= self._choices:
-            return DONE_FRAME
-        self.status = "failed"
-        return b'data: {"error":%b}\n\n' % encode(error.fields()) + DONE_FRAME
-
-    def _chat_id(self, frames: bytes) -> Sequence[str]:
-        for data in _payloads(frames):
-            chat_id = _object(data).get("id")
-            if type(chat_id) is str and chat_id:
-                self._needs_id = False
-                return (chat_id,)
-        return ()
-
-    def _read_event(self, chunk: dict[str, Any]) -> None:
-        usage = chunk.get("usage")
-        if self.usage is None or has_counts(usage):
-            self.usage = from_chat(usage)
-        choices = chunk.get("choices")
-        for choice in choices if type(choices) is list else ():
-            finish = choice.get("finish_reason") if type(choice) is dict else None
-            if type(finish) is str and finish:
-                if len(self._finished) < self._choices:
-                    self._finished.add(str(choice.get("index"))[:20])
-                self.status = from_finish_reason(finish).status
-        if chunk.get("error"):
-            self._failed = self.saw_error = True
-            self.status = "failed"
-
-
 def _event_at(frames: bytes, offset: int) -> bytes:
     """The event at an offset; all frames, if their lines end in CR."""
     if b"\r" in frames:
         return frames
     begin, end = frames.rfind(b"\n\n", 0, offset), frames.find(b"\n\n", offset)
     return frames[begin + 2 if begin >= 0 else 0 : end if end >= 0 else len(frames)]
-
-
-def _done_at(frames: bytes) -> int:
-    """The offset of the line with the first `[DONE]` event, as opposed to one in the model's text; or -1."""
-    at = frames.find(DONE)
-    while at >= 0:
-        line = max(frames.rfind(b"\n", 0, at), frames.rfind(b"\r", 0, at)) + 1
-        after = frames[at + len(DONE) : at + len(DONE) + 1]
-        prefix = frames[line:at].removeprefix(BOM_UTF8)
-        if prefix in (b"data: ", b"data:") and after in (b"", b"\n", b"\r"):
-            return line
-        at = frames.find(DONE, at + len(DONE))
-    return -1
 
 
 def _payloads(frames: bytes) -> list[bytes]:

@@ -1,0 +1,222 @@
+"""`ConvertedStream`: the turns of one response, encoded for the client: one batch for each read."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from chat2response.convert.dialects.dialect import Encoder
+from chat2response.convert.losses import HEADER
+from chat2response.convert.outcome import fault_error, response_error
+from chat2response.convert.size_limit import check_weight
+from chat2response.convert.writer.events import Delta, Event
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.engine.lookahead import Lookahead, deadline_in
+from chat2response.engine.respond.turns import Turns
+from chat2response.engine.run import Run
+from chat2response.errors import BridgeError, release_frames
+from chat2response.stores.base import StoreDown
+from chat2response.upstreams.error_responses import mask_error
+from chat2response.wire.fault import STORE_DOWN
+from chat2response.wire.responses import Usage
+
+_MAX_BATCH = 128
+"""Events per batch: at most about 64 KiB, unless single events are large."""
+_OPENING = 2  # events that open every stream
+
+log = logging.getLogger("chat2response.engine")
+
+
+class ConvertedStream:
+    """Encodes what the turns write. The terminal event passes once the response is kept and settled."""
+
+    def __init__(
+        self,
+        run: Run,
+        turns: Turns,
+        writer: ResponseWriter,
+        encoder: Encoder,
+        settle: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`settle`: settles the call before the end passes, if it is not this stream alone that does."""
+        self._settle = settle or self._settle_call
+        self._run = run
+        self._turns = turns
+        self._writer = writer
+        self._max_output = writer.max_weight = run.parts.options.max_output
+        self._encoder = encoder
+        self._lookahead = Lookahead(turns.reads())
+        self._done = False
+        self._error: BridgeError | None = None  # the gateway's; the turn's own is in the writer's outcome
+        self._last_number = -1  # the sequence number of the last encoded event
+
+    async def begin(self, first_event_timeout: float) -> None:
+        """Waits for the first event, for a limited time. Raises the error if there is nothing else."""
+        self._writer.begin()
+        deadline = deadline_in(first_event_timeout)
+        while await self._lookahead.wait(deadline):
+            try:
+                await self._lookahead.next()
+            except StopAsyncIteration:
+                self._done = True
+            outcome = self._writer.outcome
+            has_output = self._writer.response["output"] or len(self._writer.losses)
+            if outcome is not None and outcome.error is not None and not has_output:
+                raise outcome.error
+            check_weight(self._turns.output_chars + self._writer.weight, self._max_output)
+            if self._done or self._turns.started:
+                return
+
+    async def batches(self) -> AsyncIterator[bytes]:
+        """The events of each read, then always a terminal event.
+
+        A large read makes several batches. No batch is referenced here once it is yielded: a slow client may
+        block the generator for long.
+        """
+        writer, turns = self._writer, self._turns
+        events = writer.take()
+        try:
+            while len(events) > _MAX_BATCH:
+                yield self._encode(events[:_MAX_BATCH])
+                del events[:_MAX_BATCH]
+            yield self._encode(events)
+            if not self._done:
+                await self._lookahead.next()
+                while True:
+                    events = writer.take()
+                    if turns.output_chars + writer.weight > self._max_output:
+                        check_weight(turns.output_chars + writer.weight, self._max_output)
+                    while len(events) > _MAX_BATCH:
+                        yield self._encode(events[:_MAX_BATCH])
+                        del events[:_MAX_BATCH]
+                    if events:
+                        yield self._encode(events)
+                    await anext(self._lookahead.source)
+        except StopAsyncIteration:
+            pass
+        except Exception as error:
+            self._note_error(error)
+        if batch := self._last_batch():
+            yield batch
+        yield await self._end()
+
+    def keepalive(self) -> bytes:
+        """A keepalive event, since some clients time out on comments. Empty before the first batch."""
+        if self._last_number < 0 or self._error is not None or self._writer.ended:
+            return b""
+        self._writer.beat()
+        return self._encode(self._writer.take())
+
+    async def close(self) -> None:
+        """Cancels the read that `begin` may have started."""
+        await self._lookahead.close()
+
+    @property
+    def response_id(self) -> str | None:
+        """The response's id."""
+        return self._writer.response["id"]
+
+    @property
+    def outcome(self) -> str:
+        """How the stream ended; `cancel` if it was left before its end."""
+        if self._error is not None:
+            return "failed"
+        return str(self._writer.response["status"]) if self._writer.ended else "cancel"
+
+    @property
+    def deltas(self) -> int:
+        """The approximate number of output deltas."""
+        return max(self._writer.event_count - _OPENING, 0)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage that the upstream has reported so far."""
+        return self._writer.response["usage"]
+
+    def _encode(self, events: Sequence[Event]) -> bytes:
+        if not self._run.record.first_content_at and self._writer.event_count > _OPENING:
+            self._run.note_content()
+        encoded = self._encoder.encode(events)
+        self._last_number = _sequence_number(events[-1])
+        return encoded
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _note_error(self, error: Exception) -> None:
+        if not isinstance(error, BridgeError):
+            log.error("%s: cannot convert the answer", self.response_id, exc_info=error)
+            error = BridgeError("The gateway failed to convert the answer.")
+        release_frames(error)
+        self._error = error
+
+    def _last_batch(self) -> bytes:
+        """The events of the last read. The comment about losses follows them, however the reads were cut.
+
+        This is a separate batch: the end repeats the whole answer, and joining the two would copy it.
+        """
+        try:
+            events = self._writer.take()
+            return self._encode(events) if events else b""
+        except Exception as error:
+            self._note_error(error)
+            return b""
+
+    async def _end(self) -> bytes:
+        """The terminal event; before it passes, the response is kept and the call settled."""
+        try:
+            self._conclude()
+            await self._keep()
+            end = self._terminal()
+        except Exception as error:
+            self._note_error(error)
+            end = self._minimal_end()
+        if self._run.meter.has_reservations:
+            await self._settle()
+        return end
+
+    async def _settle_call(self) -> None:
+        await self._run.meter.settle(self.usage, deltas=self.deltas)
+
+    def _conclude(self) -> None:
+        writer = self._writer
+        outcome = writer.outcome
+        error = self._error or (outcome.error if outcome is not None else None)
+        if error is not None:
+            mask_error(error, self._run.target)
+        if self._error is not None:
+            writer.end("failed", error=self._error)
+        else:
+            writer.finish()
+
+    async def _keep(self) -> None:
+        """Stores the response; without that it has failed (law 6, persist, then announce)."""
+        writer, run = self._writer, self._run
+        if run.parts.keep is None or writer.response["status"] == "failed":
+            return
+        try:
+            await run.keep(writer.response)
+        except StoreDown:
+            self._error = fault_error(STORE_DOWN)
+            writer.withhold_end()
+            writer.end("failed", error=self._error)
+
+    def _terminal(self) -> bytes:
+        writer = self._writer
+        frames = self._encoder.encode(writer.take())  # may add a loss
+        lost_header = writer.losses.header()
+        return f": {HEADER}: {lost_header}\n\n".encode() + frames if lost_header else frames
+
+    def _minimal_end(self) -> bytes:
+        """A failed response without output: the output may be what cannot be encoded."""
+        assert self._error is not None
+        changes = {"status": "failed", "error": response_error(self._error), "output": []}
+        event: dict[str, Any] = {
+            "type": "response.failed",
+            "sequence_number": self._last_number + 1,
+            "response": {**self._writer.response, **changes},
+        }
+        return self._encoder.encode([event])
+
+
+def _sequence_number(event: Event) -> int:
+    number: int = event.sequence_number if type(event) is Delta else event["sequence_number"]  # type: ignore[index]
+    return number

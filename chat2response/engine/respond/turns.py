@@ -1,0 +1,159 @@
+"""`Turns`: the turns of one response. Asks the upstream, feeds a writer, and may ask again before the end.
+
+    turns = Turns(run, question, writer)
+    await turns.open()
+    async for _ in turns.reads():
+        ... writer.take() ...
+
+An error of the first turn is raised until something is read; later, it is the outcome of the turn.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from chat2response.convert.event_feed import EventFeed
+from chat2response.convert.hub import HubRequest
+from chat2response.convert.lenient_reader import add_repair_losses
+from chat2response.convert.losses import Losses
+from chat2response.convert.outcome import failed
+from chat2response.convert.reader import Reader
+from chat2response.convert.size_limit import check_weight
+from chat2response.convert.writer.finished_response import finished_response
+from chat2response.convert.writer.protocol import Writer
+from chat2response.convert.writer.response_writer import ResponseWriter
+from chat2response.convert.writer.stop_strings import StopStringWriter
+from chat2response.engine.respond.question import Question
+from chat2response.engine.run import Run
+from chat2response.errors import BridgeError, release_frames
+from chat2response.net.transport import StreamInterrupted
+from chat2response.upstreams.base import Reply
+from chat2response.upstreams.error_responses import refusal_of
+from chat2response.upstreams.whole_answers import decode_answer
+from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
+from chat2response.wire.responses import Response
+
+NextTurn = Callable[[Response], Awaitable[HubRequest | None]]
+"""Returns the request of another turn, after the response so far; None: the response is complete."""
+
+
+class Turns:
+    """`writer` gets the output of all turns. `next_turn` is asked after each turn that completed."""
+
+    def __init__(
+        self, run: Run, question: Question, writer: ResponseWriter, next_turn: NextTurn | None = None
+    ) -> None:
+        self.headers: HeaderList = []
+        """The upstream's headers that reach the client, of the first turn."""
+        self.losses = Losses()
+        """What the first request lost."""
+        self._run = run
+        self._question = question
+        self._writer = writer
+        self._output: Writer = StopStringWriter(writer, question.stops) if question.stops else writer
+        self._next_turn = next_turn
+        self._max_output = run.parts.options.max_output
+        self._reply: Reply
+        self._reader: Reader
+        self._feed: EventFeed
+        self._asked = 0  # turns
+        self._earlier_chars = 0  # of output, in the turns before
+
+    async def open(self) -> None:
+        """Asks for the first turn. Raises UpstreamError."""
+        self.losses = await self._ask(self._question)
+        self.headers = self._reply.headers
+
+    @property
+    def started(self) -> bool:
+        """Whether the first event has been read. Comments do not count: some backends send them for long."""
+        return self._reader.started
+
+    @property
+    def output_chars(self) -> int:
+        """The characters of output so far, for the size limit."""
+        return self._earlier_chars + self._reader.output_chars
+
+    async def reads(self) -> AsyncIterator[None]:
+        """Yields after each network read that was fed to the writer. Ends with the last turn."""
+        while True:
+            reply, reader, feed = self._reply, self._reader, self._feed
+            fault: Fault | None = None
+            try:
+                kind = await reply.kind()
+                if kind == "json" or (kind == "other" and reply.claims_stream is False):
+                    await self._read_whole(reply)
+                else:
+                    while data := await reply.chunk():
+                        feed.feed(data)
+                        del data  # not referenced: a slow client may block this generator for long
+                        if reader.done:
+                            reply.finished = True
+                            break
+                        yield
+            except StreamInterrupted as cut:
+                fault = cut.fault
+            if not reader.done:
+                feed.close(fault)
+            if self._next_turn is None or not await self._ask_again(self._next_turn):
+                return
+            yield
+
+    async def whole(self) -> Response:
+        """The response of all turns. Raises the BridgeError that the first turn ended with; if a later one
+        fails, the response has failed, and contains the output so far.
+        """
+        writer, most = self._writer, self._max_output
+        writer.max_weight = most
+        writer.begin()
+        await self.open()
+        async for _ in self.reads():
+            writer.take()  # the events are not needed
+            check_weight(self.output_chars + writer.weight, most)
+        if self._asked > 1:
+            writer.finish()
+            return writer.response
+        return finished_response(writer)
+
+    @property
+    def failure(self) -> BridgeError | None:
+        """The error of a turn after the first, which failed the response."""
+        outcome = self._writer.outcome
+        return outcome.error if outcome is not None and self._asked > 1 else None
+
+    async def _ask(self, question: Question) -> Losses:
+        """Sends a request, and waits for the head of its answer. Raises UpstreamError."""
+        self._asked += 1
+        run, losses = self._run, Losses(self._run.fidelity)
+        body, decoder = await run.apart(question.write, run.target.dialect, losses)
+        reply = await run.send(body, stream=True)
+        if reply.status >= 300:
+            raise await refusal_of(reply, run.target)
+        self._reply = reply
+        self._reader = decoder.reader(self._output)
+        self._feed = EventFeed(self._reader)
+        return losses
+
+    async def _ask_again(self, next_turn: NextTurn) -> bool:
+        """Asks for another turn, if there is to be one. An error ends the response as failed."""
+        outcome = self._writer.outcome
+        if outcome is None or outcome.status != "completed" or self._output.done:
+            return False
+        try:
+            hub = await next_turn(self._writer.response)
+            if hub is None:
+                return False
+            await self._run.close_reply(self._reply)
+            self._earlier_chars += self._reader.output_chars
+            await self._ask(replace(self._question, hub=hub, body=None))
+        except BridgeError as error:
+            release_frames(error)
+            self._writer.end_turn(None, failed(error))
+            return False
+        return True
+
+    async def _read_whole(self, reply: Reply) -> None:
+        """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
+        answer, repairs = await decode_answer(await reply.read(), self._max_output)
+        add_repair_losses(repairs, self._reader.losses)
+        self._reader.value(answer)

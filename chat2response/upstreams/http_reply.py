@@ -1,0 +1,120 @@
+"""`HttpReply`: one request to an upstream over HTTP, and its answer without the gateway's key."""
+
+from types import TracebackType
+
+from chat2response.net.http_response import MAX_BODY
+from chat2response.net.transport import HttpResponse, HttpTransport
+from chat2response.observe.secrets import Secret, SecretFilter, secret_of
+from chat2response.upstreams.base import ClientContext, Target
+from chat2response.upstreams.error_responses import forwarded_headers
+from chat2response.wire.content_sniffing import Kind, sniff_content
+from chat2response.wire.fault import Fault
+from chat2response.wire.headers import HeaderList
+from chat2response.wire.large_documents import is_large, run_in_thread_if
+
+_SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
+
+
+def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
+    """The request headers: with the operator's key or the client's credentials, never both."""
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream" if context.stream else "application/json",
+        "X-Chat2response-Hops": str(context.hops + 1),
+    }
+    if target.api_key:
+        headers["Authorization"] = f"Bearer {target.api_key}"
+    elif context.authorization:
+        headers["Authorization"] = context.authorization
+    if context.request_id:
+        headers["X-Request-Id"] = context.request_id
+    return headers
+
+
+class HttpReply:
+    """A Reply as an async context: entering sends the request, leaving closes the answer."""
+
+    def __init__(
+        self, transport: HttpTransport, target: Target, context: ClientContext, body: bytes | None
+    ) -> None:
+        self.status = 0
+        self.headers: HeaderList = []
+        self.finished = False
+        self._transport = transport
+        self._target = target
+        self._context = context
+        self._body = body
+        self._secret: Secret | None = secret_of(target.api_key)
+        self._filter = SecretFilter(self._secret) if self._secret is not None else None
+        self._start = b""  # read already, to tell the kind of the body
+        self._kind: Kind | None = None
+        self._response: HttpResponse
+
+    async def __aenter__(self) -> "HttpReply":
+        context = self._context
+        headers = request_headers(self._target, context)
+        response = self._response = await self._transport.open(
+            "POST", self._target.url, headers, self._body, stall=context.stall
+        )
+        self._body = None  # sent; a stream may stay open for long
+        self.status = response.status
+        self.headers = forwarded_headers(response, self._secret)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._response.close(finished=self.finished)
+
+    @property
+    def media_type(self) -> str:
+        """The upstream's content type, or the body's own kind if the type is missing or wrong."""
+        content_type = self._response.header("content-type")
+        if not content_type or (self._kind == "events" and "event-stream" not in content_type):
+            content_type = "text/event-stream" if self._kind == "events" else "application/json"
+        return content_type if self._secret is None else self._secret.remove_text(content_type)
+
+    @property
+    def claims_stream(self) -> bool | None:
+        """Whether the content type is that of an event stream; None if there is none."""
+        content_type = self._response.header("content-type")
+        return "event-stream" in content_type if content_type else None
+
+    async def kind(self) -> Kind:
+        """What the body is, by its first bytes."""
+        if self._kind is None:
+            while True:
+                data = await self._response.chunk()
+                self._start += data
+                if kind := sniff_content(self._start, ended=not data):
+                    self._kind = kind
+                    break
+        return self._kind
+
+    async def chunk(self) -> bytes:
+        """The bytes that have arrived, without the gateway's key; empty at the end."""
+        secret_filter = self._filter
+        while True:
+            data, self._start = self._start, b""
+            data = data or await self._response.chunk()
+            if secret_filter is None:
+                return data
+            if not data:
+                self._filter = None
+                return secret_filter.close()
+            data = secret_filter.feed(data)
+            if data:
+                return data  # else all of it may begin the key
+
+    async def read(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body."""
+        start, self._start = self._start, b""
+        body = start + await self._response.read(limit)
+        self._kind = sniff_content(body[:_SNIFF_LENGTH], ended=True) or "other"
+        if self._secret is None:
+            return body
+        return await run_in_thread_if(is_large(body), self._secret.remove, body)
+
+    def stop(self, fault: Fault) -> None:
+        """Ends the answer now."""
+        self._response.stop(fault)
