@@ -3,7 +3,6 @@
 import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
-from chat2response.convert.hub import HubRequest
 from chat2response.convert.reasoning_form import reasoning_form
 
 
@@ -21,8 +20,8 @@ from chat2response.convert.reasoning_form import reasoning_form
 )
 def test_reasoning_goes_where_this_kind_of_client_reads_it(reasoning, raw):
     """`raw`: the form for a client that shows raw reasoning too."""
-    request = HubRequest(body={"reasoning": reasoning}, dialect="responses")
-    assert reasoning_form(request) == "summary"
-    assert reasoning_form(request, None, OPEN_RESPONSES) == raw
+    body = {"reasoning": reasoning}
+    assert reasoning_form(body) == "summary"
+    assert reasoning_form(body, None, OPEN_RESPONSES) == raw
     for forced in ("hide", "content", "summary"):
-        assert reasoning_form(request, forced) == reasoning_form(request, forced, OPEN_RESPONSES) == forced
+        assert reasoning_form(body, forced) == reasoning_form(body, forced, OPEN_RESPONSES) == forced

@@ -98,7 +98,7 @@ def to_response(
     body: dict[str, Any] = {"model": fields.get("model") or "", **(request_fields or {})}
     hub = HubRequest(body=body, dialect="responses")  # type: ignore[arg-type]
     backend_quirks = resolve_quirks(quirks)
-    form = reasoning_form(hub, reasoning)
+    form = reasoning_form(hub.body, reasoning)
     decoder = ChatAnswerDecoder.from_request(request_fields, form, ToolMap.of(hub, backend_quirks))
     return decoder.response(fields, EchoedFields.of(hub), ids, clock, losses)
 

@@ -116,7 +116,7 @@ class ChatToResponses(_Stream):
         hub = HubRequest(body=request_fields, dialect="responses")  # type: ignore[arg-type]
         super().__init__(hub, ids, clock)
         backend_quirks = resolve_quirks(quirks)
-        form = reasoning or reasoning_form(hub)
+        form = reasoning or reasoning_form(hub.body)
         decoder = ChatAnswerDecoder.from_request(request, form, ToolMap.of(hub, backend_quirks))
         self._reader = decoder.reader(self._writer)
         self._events = EventFeed(self._reader)

@@ -55,7 +55,7 @@ async def _admitted(run: Run, fields: dict[str, Any], hub: HubRequest, choices: 
         fields = with_limit(fields, cap, backend.quirks.max_tokens)
         sent_body = await run.apart(encode, fields)
     hub = with_seal(hub, run.call, target, run.parts.sealing)
-    hub.form = reasoning_form(hub, run.parts.options.reasoning, run.call.client)
+    hub.form = reasoning_form(hub.body, run.parts.options.reasoning, run.call.client)
     stops = () if dialect.stops_at_strings else read_stop_strings(hub)
     if run.fidelity == "strict":
         add_gateway_losses(run, hub, stops, Losses("strict"))  # raises before the upstream is called

@@ -56,7 +56,7 @@ class Turns:
         self._reply: Reply
         self._reader: Reader
         self._feed: EventFeed
-        self._asked = 0  # turns
+        self._turn_count = 0  # turns
         self._earlier_chars = 0  # of output, in the turns before
 
     async def open(self) -> None:
@@ -110,7 +110,7 @@ class Turns:
         async for _ in self.reads():
             writer.take()  # the events are not needed
             check_weight(self.output_chars + writer.weight, most)
-        if self._asked > 1:
+        if self._turn_count > 1:
             writer.finish()
             return writer.response
         return finished_response(writer)
@@ -119,11 +119,11 @@ class Turns:
     def failure(self) -> BridgeError | None:
         """The error of a turn after the first, which failed the response."""
         outcome = self._writer.outcome
-        return outcome.error if outcome is not None and self._asked > 1 else None
+        return outcome.error if outcome is not None and self._turn_count > 1 else None
 
     async def _ask(self, question: Question) -> Losses:
         """Sends a request, and waits for the head of its answer. Raises UpstreamError."""
-        self._asked += 1
+        self._turn_count += 1
         run, losses = self._run, Losses(self._run.fidelity)
         body, decoder = await run.apart(question.write, run.target.dialect, losses)
         reply = await run.send(body, stream=True)
