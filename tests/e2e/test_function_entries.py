@@ -1,8 +1,8 @@
 """How many Python functions a call enters: the part of its CPU that can be counted without noise.
 
-An entry is a "call" event of `sys.setprofile` in the gateway's thread, in a file of the package or uvicorn.
-A coroutine that has waited is entered once more when it goes on. The standard library does not count, because
-its share depends on Python's version; nor do the tests, which run beside the gateway.
+An entry is a "call" event of `sys.setprofile` in the gateway's thread, in a file of ours or of uvicorn.
+After a wait, a coroutine is entered once more. The standard library does not count, because its share depends
+on Python's version; nor do the tests, which run beside the gateway.
 
 The limits are what these calls enter today. Lower them with each saving. Raise one only for a reason that is
 worth its price: four entries are about one percent of a JSON call's CPU.
@@ -120,7 +120,7 @@ async def measured(start: Start, clock: Clock, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("path", "body", "limit"),
-    [("/v1/responses", _RESPONSES, 341), ("/v1/chat/completions", _CHAT, 181)],
+    [("/v1/responses", _RESPONSES, 348), ("/v1/chat/completions", _CHAT, 181)],
     ids=["converted", "relayed"],
 )
 async def test_a_json_call_enters_few_functions(
@@ -132,7 +132,7 @@ async def test_a_json_call_enters_few_functions(
 @pytest.mark.parametrize(
     ("path", "body", "event", "limit", "limit_at_once"),
     [
-        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 37, 7),
+        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 39, 7),
         ("/v1/chat/completions", _CHAT, b'"content":', 28, 0),
     ],
     ids=["converted", "relayed"],

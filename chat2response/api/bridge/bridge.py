@@ -60,8 +60,7 @@ class Bridge:
         payer = caller.authorization if caller.key is None else caller.key.id
         request.allocation = Allocation(self._buffers, payer)
         body = await request.body(self._max_body)
-        large = is_large(body)
-        if large:
+        if is_large(body):
             await check_body(body)
         query = request.scope["query_string"]
         params = query_parameters(query, self._surface.query_parameters) if query else {}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat2response.wire.values import Struct
 from chat2response.wire.responses import EventDict
 
 
@@ -119,18 +120,13 @@ class Stream:
         return position
 
 
-class Delta:
+class Delta(Struct, gc=False):
     """One upstream delta. Deltas are never merged (law 3, chunking must not matter)."""
 
-    __slots__ = ("logprobs", "sequence_number", "stream", "text")
-
-    def __init__(
-        self, stream: Stream, text: str, sequence_number: int, logprobs: Sequence[dict[str, Any]] = ()
-    ) -> None:
-        self.stream = stream
-        self.text = text
-        self.sequence_number = sequence_number
-        self.logprobs = logprobs
+    stream: Stream
+    text: str
+    sequence_number: int
+    logprobs: Sequence[dict[str, Any]] = ()
 
     def as_dict(self) -> EventDict:
         """The event in its wire form."""

@@ -62,7 +62,7 @@ class ConvertedStream:
             has_output = self._writer.response["output"] or len(self._writer.losses)
             if outcome is not None and outcome.error is not None and not has_output:
                 raise outcome.error
-            check_weight(self._turns.output_chars + self._writer.weight, self._max_output)
+            check_weight(self._weight(), self._max_output)
             if self._done or self._turns.started:
                 return
 
@@ -83,8 +83,8 @@ class ConvertedStream:
                 await self._lookahead.next()
                 while True:
                     events = writer.take()
-                    if turns.output_chars + writer.weight > self._max_output:
-                        check_weight(turns.output_chars + writer.weight, self._max_output)
+                    if turns.earlier_chars + turns.reader.output_chars + writer.weight > self._max_output:
+                        check_weight(self._weight(), self._max_output)
                     while len(events) > _MAX_BATCH:
                         yield self._encode(events[:_MAX_BATCH])
                         del events[:_MAX_BATCH]
@@ -136,8 +136,13 @@ class ConvertedStream:
         if not self._run.record.first_content_at and self._writer.event_count > _OPENING:
             self._run.note_content()
         encoded = self._encoder.encode(events)
-        self._last_number = _sequence_number(events[-1])
+        last: Any = events[-1]
+        self._last_number = last.sequence_number if type(last) is Delta else last["sequence_number"]
         return encoded
+
+    def _weight(self) -> int:
+        turns = self._turns
+        return turns.earlier_chars + turns.reader.output_chars + self._writer.weight
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -215,8 +220,3 @@ class ConvertedStream:
             "response": {**self._writer.response, **changes},
         }
         return self._encoder.encode([event])
-
-
-def _sequence_number(event: Event) -> int:
-    number: int = event.sequence_number if type(event) is Delta else event["sequence_number"]  # type: ignore[index]
-    return number

@@ -54,10 +54,12 @@ class Turns:
         self._next_turn = next_turn
         self._max_output = run.parts.options.max_output
         self._reply: Reply
-        self._reader: Reader
+        self.reader: Reader
+        """The reader of the current turn."""
         self._feed: EventFeed
         self._turn_count = 0  # turns
-        self._earlier_chars = 0  # of output, in the turns before
+        self.earlier_chars = 0
+        """The characters of output in the turns before, for the size limit."""
 
     async def open(self) -> None:
         """Asks for the first turn. Raises UpstreamError."""
@@ -67,17 +69,12 @@ class Turns:
     @property
     def started(self) -> bool:
         """Whether the first event has been read. Comments do not count: some backends send them for long."""
-        return self._reader.started
-
-    @property
-    def output_chars(self) -> int:
-        """The characters of output so far, for the size limit."""
-        return self._earlier_chars + self._reader.output_chars
+        return self.reader.started
 
     async def reads(self) -> AsyncIterator[None]:
         """Yields after each network read that was fed to the writer. Ends with the last turn."""
         while True:
-            reply, reader, feed = self._reply, self._reader, self._feed
+            reply, reader, feed = self._reply, self.reader, self._feed
             fault: Fault | None = None
             try:
                 kind = await reply.kind()
@@ -109,7 +106,7 @@ class Turns:
         await self.open()
         async for _ in self.reads():
             writer.take()  # the events are not needed
-            check_weight(self.output_chars + writer.weight, most)
+            check_weight(self.earlier_chars + self.reader.output_chars + writer.weight, most)
         if self._turn_count > 1:
             writer.finish()
             return writer.response
@@ -130,8 +127,8 @@ class Turns:
         if reply.status >= 300:
             raise await refusal_of(reply, run.target)
         self._reply = reply
-        self._reader = decoder.reader(self._output)
-        self._feed = EventFeed(self._reader)
+        self.reader = decoder.reader(self._output)
+        self._feed = EventFeed(self.reader)
         return losses
 
     async def _ask_again(self, next_turn: NextTurn) -> bool:
@@ -144,7 +141,7 @@ class Turns:
             if hub is None:
                 return False
             await self._run.close_reply(self._reply)
-            self._earlier_chars += self._reader.output_chars
+            self.earlier_chars += self.reader.output_chars
             await self._ask(replace(self._question, hub=hub, body=None))
         except BridgeError as error:
             release_frames(error)
@@ -155,5 +152,5 @@ class Turns:
     async def _read_whole(self, reply: Reply) -> None:
         """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
         answer, repairs = await decode_answer(await reply.read(), self._max_output)
-        add_repair_losses(repairs, self._reader.losses)
-        self._reader.value(answer)
+        add_repair_losses(repairs, self.reader.losses)
+        self.reader.value(answer)

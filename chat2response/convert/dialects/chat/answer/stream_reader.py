@@ -58,8 +58,10 @@ class ChatReader(LenientReader):
     @property
     def output_chars(self) -> int:
         """The model's output so far, in characters."""
-        buffered = (each.weight for each in (self._others, self._messages) if each is not None)
-        return self._text_chars + self._delta.output_chars + sum(buffered)
+        chars = self._text_chars + self._delta.output_chars
+        if self._others is not None:
+            chars += self._others.weight
+        return chars if self._messages is None else chars + self._messages.weight
 
     def payload(self, data: bytes, /, *, last: bool = False) -> None:
         """Reads the payload of one event."""
