@@ -40,6 +40,18 @@ class ConnectionControl(Protocol):
         ...
 
 
+class Filter(Protocol):
+    """Changes a body as it passes."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes a piece; returns what may pass now."""
+        ...
+
+    def close(self) -> bytes:
+        """Returns the rest."""
+        ...
+
+
 class HttpResponse:
     """A response, which its user must close.
 
@@ -47,7 +59,7 @@ class HttpResponse:
     """
 
     __slots__ = ("_buffered", "_connection", "_decoded", "_decoder", "_error", "_finished", "_pieces",
-                 "_since_pause", "_waiter", "headers", "reading_paused", "status")  # fmt: skip
+                 "_since_pause", "_waiter", "filter", "headers", "reading_paused", "status")  # fmt: skip
 
     def __init__(self, connection: ConnectionControl) -> None:
         self.status = 0
@@ -57,6 +69,8 @@ class HttpResponse:
         self._buffered = 0
         self.reading_paused = False
         """Whether the reader is slower than the upstream, so that silence is not the upstream's fault."""
+        self.filter: Filter | None = None
+        """What every piece passes before the reader gets it."""
         self._finished = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -90,24 +104,30 @@ class HttpResponse:
         Raises StreamInterrupted; UpstreamError if the content encoding cannot be decoded.
         """
         if self._decoder is not None and decoded:
-            return await self._decode(self._decoder)
-        while not self._pieces:
-            if self._error is not None:
-                raise _copy(self._error)
-            if self._finished:
-                return b""
-            if self.reading_paused:  # the reader asks for more, so it has handled the rest
-                self.reading_paused = False
-                self._connection.resume_reading()
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            return await self._decode_filtered(self._decoder)
         pieces = self._pieces
-        self._buffered = 0
-        if len(pieces) == 1:
-            return pieces.pop()
-        data = b"".join(pieces)
-        pieces.clear()
-        return data
+        while True:
+            while not pieces:
+                if self._error is not None:
+                    raise _copy(self._error)
+                if self._finished:
+                    return self._close_filter() if decoded else b""
+                if self.reading_paused:  # the reader asks for more, so it has handled the rest
+                    self.reading_paused = False
+                    self._connection.resume_reading()
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            self._buffered = 0
+            if len(pieces) == 1:
+                data = pieces.pop()
+            else:
+                data = b"".join(pieces)
+                pieces.clear()
+            if self.filter is None or not decoded:
+                return data
+            data = self.filter.feed(data)
+            if data:  # else all of it waits for what follows
+                return data
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """Returns the whole body. Raises UpstreamError if it is interrupted, or larger than `limit` bytes."""
@@ -198,6 +218,22 @@ class HttpResponse:
                 f"The upstream's response has the unsupported content encoding '{coding[:20]}'."
             )
         return decoder
+
+    def _close_filter(self) -> bytes:
+        """The bytes that the filter kept back; empty from the second time on."""
+        last, self.filter = self.filter, None
+        return b"" if last is None else last.close()
+
+    async def _decode_filtered(self, decoder: Decoder) -> bytes:
+        while True:
+            piece = await self._decode(decoder)
+            if self.filter is None:
+                return piece
+            if not piece:
+                return self._close_filter()
+            piece = self.filter.feed(piece)
+            if piece:
+                return piece
 
     async def _decode(self, decoder: Decoder) -> bytes:
         """Decodes one piece, no larger than a read: a few encoded bytes may expand to megabytes."""

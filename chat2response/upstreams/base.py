@@ -1,5 +1,6 @@
 """`Upstream`: the interface of everything that answers calls. `Target`: where a call goes."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -79,8 +80,9 @@ class Reply(Protocol):
         """What the body is, by its first bytes. Waits for them; raises StreamInterrupted."""
         ...
 
-    async def chunk(self) -> bytes:
-        """The bytes that have arrived; empty at the end. Raises StreamInterrupted."""
+    @property
+    def chunk(self) -> Callable[[], Awaitable[bytes]]:
+        """Returns the bytes that have arrived; empty at the end. Raises StreamInterrupted."""
         ...
 
     async def read(self, limit: int = ...) -> bytes:

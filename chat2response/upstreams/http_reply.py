@@ -1,5 +1,6 @@
 """`HttpReply`: one request to an upstream over HTTP, and its answer without the gateway's key."""
 
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from chat2response.net.http_response import MAX_BODY
@@ -45,10 +46,11 @@ class HttpReply:
         self._context = context
         self._body = body
         self._secret: Secret | None = secret_of(target.api_key)
-        self._filter = SecretFilter(self._secret) if self._secret is not None else None
         self._start = b""  # read already, to tell the kind of the body
         self._kind: Kind | None = None
         self._response: HttpResponse
+        self.chunk: Callable[[], Awaitable[bytes]]
+        """Returns the bytes that have arrived, without the gateway's key; empty at the end."""
 
     async def __aenter__(self) -> "HttpReply":
         context = self._context
@@ -57,6 +59,7 @@ class HttpReply:
             "POST", self._target.url, headers, self._body, stall=context.stall
         )
         self._body = None  # sent; a stream may stay open for long
+        self.chunk = self._first_chunk
         self.status = response.status
         self.headers = forwarded_headers(response, self._secret)
         return self
@@ -64,6 +67,7 @@ class HttpReply:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.chunk = self._response.chunk
         await self._response.close(finished=self.finished)
 
     @property
@@ -91,20 +95,15 @@ class HttpReply:
                     break
         return self._kind
 
-    async def chunk(self) -> bytes:
-        """The bytes that have arrived, without the gateway's key; empty at the end."""
-        secret_filter = self._filter
-        while True:
-            data, self._start = self._start, b""
-            data = data or await self._response.chunk()
-            if secret_filter is None:
-                return data
-            if not data:
-                self._filter = None
-                return secret_filter.close()
-            data = secret_filter.feed(data)
-            if data:
-                return data  # else all of it may begin the key
+    async def _first_chunk(self) -> bytes:
+        """Begins to filter; what `kind` has read comes first."""
+        response = self._response
+        self.chunk = response.chunk
+        start, self._start = self._start, b""
+        if self._secret is not None:
+            secret_filter = response.filter = SecretFilter(self._secret)
+            start = secret_filter.feed(start) if start else b""
+        return start or await response.chunk()
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat2response.wire.values import Struct
 from chat2response.wire.responses import EventDict
+from chat2response.wire.values import Struct
 
 
 @dataclass(frozen=True, slots=True, eq=False)
