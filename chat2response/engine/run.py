@@ -137,7 +137,8 @@ class Run:
             try:
                 await self.close_replies()
             finally:
-                await self.meter.settle_unfinished(self.stream, fault)
+                stream, self.stream = self.stream, None  # it refers to this run: a reference cycle
+                await self.meter.settle_unfinished(stream, fault)
 
     def _public_error(self, error: BaseException, task: "asyncio.Task[Any] | None") -> BaseException:
         """The error for the caller: the fault of a stop, or an upstream's error without secrets."""
