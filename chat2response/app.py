@@ -9,7 +9,7 @@ serves no admin plane.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 from chat2response.api.bridge.authentication import (
     Authenticator,
@@ -73,16 +73,17 @@ class Gateway:
         self._admin = _LazyApplication(services, "admin")
         self._add_endpoints()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """An ASGI application. It is no coroutine itself: each wait of a call would enter it once more."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return self._lifespan(receive, send)
+            await self._lifespan(receive, send)
+            return
         route = self._endpoints.get(scope["path"]) or self._model_route(scope["path"])
         if route is None or scope["type"] != "http":
-            return self._management(scope, receive, send)
-        if scope["method"] in route[0]:
-            return route[1](scope, receive, send)
-        return self._other_method(route[0], Request(scope, receive, send))
+            await self._management(scope, receive, send)
+        elif scope["method"] in route[0]:
+            await route[1](scope, receive, send)
+        else:
+            await self._other_method(route[0], Request(scope, receive, send))
 
     async def admin(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application of the admin plane's own listener: the admin plane, probes and documents."""
