@@ -21,7 +21,7 @@ from chat2response.quota.call_meter import CallMeter, MeteredStream
 from chat2response.upstreams.base import Reply, Target
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
-from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.large_documents import is_large, run_in_thread
 
 log = logging.getLogger("chat2response.engine")
 
@@ -240,7 +240,7 @@ class Run:
 
     async def apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """Runs a step whose time grows with the request: in a thread, if the request is large."""
-        return await run_in_thread_if(self.large, work, *args)
+        return await run_in_thread(work, *args) if self.large else work(*args)
 
     async def keep(self, response: Any) -> None:
         """Stores a finished response, before its terminal event passes. Raises StoreDown."""
