@@ -1,1 +1,1 @@
-"""Metrics, log helpers and redaction. Every floor above may call it; it imports errors only."""
+"""The record of a call, metrics, log helpers and redaction. Every floor above may call it; it imports errors only."""
