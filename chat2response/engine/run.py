@@ -1,4 +1,4 @@
-"""`Run`: one call while it runs, from the door to its last byte."""
+"""`Run`: one call while it runs, from its start to its last byte."""
 
 import asyncio
 import logging
@@ -201,7 +201,7 @@ class Run:
         return reply
 
     async def _send_later(self, context: AbstractAsyncContextManager[Reply]) -> Reply:
-        """Sends a request while the answer is being sent: `stop` must not cancel whoever sends that."""
+        """Sends a request while the answer is being sent: `stop` cancels it, and not the task that sends."""
         task = asyncio.ensure_future(context.__aenter__())
         self._sending.add(task)
         try:

@@ -51,8 +51,8 @@ async def relayed_request(run: Run) -> RelayedRequest:
 
 
 def peek_request(body: bytes, dialect: Dialect) -> tuple[Peek, bytes]:
-    """The fields that decide the plan, and the body to check and edit: the client's own, or its repaired form
-    where it is not strict JSON. Raises InvalidRequest.
+    """The fields that decide how the request is handled, and the body to check and edit: the client's own, or
+    its repaired form where it is not strict JSON. Raises InvalidRequest.
     """
     try:
         try:

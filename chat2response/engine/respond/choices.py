@@ -1,4 +1,4 @@
-"""Answers `n` choices from an upstream that returns one: asks it `n` times at once, for one answer.
+"""Answers `n` choices from an upstream that returns one: sends `n` requests at once, and merges the answers.
 
 Each choice has its own turns and its own writer, under one reservation. A choice that fails before the first
 byte fails the call; one that fails later stops the others, and the stream ends with its error. A client that

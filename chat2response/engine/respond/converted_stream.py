@@ -37,7 +37,7 @@ class ConvertedStream:
         encoder: Encoder,
         settle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`settle`: settles the call before the end passes, if it is not this stream alone that does."""
+        """`settle`: settles the call before the end passes; None: this stream alone decides what it used."""
         self._settle = settle
         self._run = run
         self._turns = turns

@@ -30,7 +30,7 @@ class HubCall:
     question: Question
     stream: bool
     choices: int = 1
-    """The number of upstream calls: some upstreams return one choice each."""
+    """The number of requests to the upstream, each for one choice; 1: one request for all."""
 
 
 async def hub_call(run: Run) -> HubCall:
@@ -66,7 +66,9 @@ async def _admitted(run: Run, fields: dict[str, Any], hub: HubRequest, choices: 
         question.body = await run.apart(_overlaid, run, sent_body, fields, hub)
     if stops:
         extra = {name: value for name, value in hub.extra.items() if name != "stop"}
-        question.hub = replace(hub, extra=extra, body={**hub.body, "stream": True})  # ends at the first one
+        question.hub = replace(
+            hub, extra=extra, body={**hub.body, "stream": True}
+        )  # a stream can be stopped at the first one
     return HubCall(hub, question, hub.body.get("stream") is True, choices)
 
 
