@@ -1,7 +1,5 @@
 """Relays an answer: the client gets the upstream's bytes."""
 
-from dataclasses import replace
-
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.engine.call import Answer
 from chat2response.engine.relay.relayed_request import RelayedRequest
@@ -13,6 +11,7 @@ from chat2response.net.transport import StreamInterrupted
 from chat2response.upstreams.base import Reply
 from chat2response.upstreams.error_responses import refusal_error
 from chat2response.wire.json import JSONError, decode_leniently
+from chat2response.wire.values import replace
 
 
 async def relay(run: Run, request: RelayedRequest) -> Answer:

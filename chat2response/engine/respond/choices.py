@@ -7,7 +7,6 @@ reads slowly pauses all.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from chat2response.convert.dialects.dialect import ChoicesEncoder
@@ -25,6 +24,7 @@ from chat2response.engine.respond.whole_answer import ask
 from chat2response.engine.run import Run
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import KEEPALIVE
+from chat2response.wire.values import replace
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Reads a client's request into the hub, and checks and admits it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from chat2response.convert.errors.misspelled_fields import add_hint
@@ -17,13 +17,13 @@ from chat2response.engine.run import Run
 from chat2response.engine.seal_selection import with_seal
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import JSONError, encode
+from chat2response.wire.values import Struct
 
 MAX_CHOICES = 8
 """Choices that one call may request: each one is an upstream call."""
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class HubCall:
+class HubCall(Struct):
     """An admitted call. `hub`: the client's request; `question`: what is asked of the upstream."""
 
     hub: HubRequest

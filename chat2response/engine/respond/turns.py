@@ -9,7 +9,6 @@ An error of the first turn is raised until something is read; later, it is the o
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
@@ -32,6 +31,7 @@ from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
 from chat2response.wire.responses import Response
+from chat2response.wire.values import replace
 
 NextTurn = Callable[[Response], Awaitable[HubRequest | None]]
 """Returns the request of another turn, after the response so far; None: the response is complete."""
