@@ -43,9 +43,13 @@ class HubRequest:
         """The types of the input items: most requests have no item of the rare ones."""
         if self._kinds is None:
             items: Any = self.body.get("input")
-            objects = [item for item in items if type(item) is dict] if type(items) is list else []
-            types = [item.get("type") for item in objects]
-            self._kinds = frozenset([each for each in types if type(each) is str])
+            self._kinds = frozenset(
+                [
+                    kind
+                    for item in (items if type(items) is list else ())
+                    if type(item) is dict and type(kind := item.get("type")) is str
+                ]
+            )
         return self._kinds
 
     def field(self, name: str) -> str:
