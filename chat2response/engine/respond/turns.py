@@ -137,7 +137,7 @@ class Turns:
         if outcome is None or outcome.status != "completed" or self._output.done:
             return False
         try:
-            hub = await next_turn(self._writer.response)
+            hub = await self._run.until_stopped(next_turn(self._writer.response))
             if hub is None:
                 return False
             await self._run.close_reply(self._reply)
