@@ -182,10 +182,10 @@ class CallMeter:
         if self._grant is not None:
             await self._grant.leave_running()
 
-    async def settle_body(self, body: bytes, *, refused: bool) -> None:
-        """Settles by a whole answer or error, of either API."""
+    async def settle_body(self, body: bytes, *, refused: bool) -> Usage | None:
+        """Settles by a whole answer or error, of either API. Returns the usage that it reports."""
         if self._settled:
-            return
+            return None
         large = is_large(body)
         usage = await run_in_thread_if(large, reported_usage, body)
         if usage is None and not refused and await run_in_thread_if(large, still_running, body):
@@ -194,6 +194,7 @@ class CallMeter:
             unknown = usage is None and not refused
             output_estimate = await run_in_thread_if(large, answer_tokens, body) if unknown else 0
             await self.settle(usage, deltas=output_estimate, answered=not refused)
+        return usage
 
     async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:
         """Settles by a whole response. `usage`: what it reports; `deltas`: the output seen."""
